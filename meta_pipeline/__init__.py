@@ -1,0 +1,1 @@
+"""Meta Ads accounts kept in Postgres by Dagster."""
