@@ -1,0 +1,195 @@
+"""Every setting, typed, in one place: what it is called, where it was looked for, what is wrong."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+META_GRAPH_URL = "https://graph.facebook.com"
+_OUR_OWN_VARIABLES = {
+    "META_ACCESS_TOKEN",
+    "META_APP_SECRET",
+    "META_APP_ID",
+    "META_GRAPH_URL",
+    "META_API_VERSION",
+    "DATABASE_URL",
+}
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says where it was looked for."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process, from the environment and `.env`.
+
+    Values of the environment win over `.env`. A variable may also be given as a file:
+    `META_ACCESS_TOKEN_FILE=/run/secrets/token` is read where `META_ACCESS_TOKEN` is not set.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+    )
+
+    access_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_ACCESS_TOKEN"),
+        description="Meta access token with ads_read; a system user token suits servers",
+    )
+    app_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_APP_SECRET"),
+        description="App secret; switches on appsecret_proof",
+    )
+    app_id: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_APP_ID"),
+        description="App id; with the app secret it lets the token be inspected and exchanged",
+    )
+    graph_url: str = Field(
+        META_GRAPH_URL,
+        validation_alias=AliasChoices("META_GRAPH_URL"),
+        description="Host of the Graph API; anything but Meta's marks the data as simulated",
+    )
+    api_version: str = Field(
+        "v26.0",
+        validation_alias=AliasChoices("META_API_VERSION"),
+        pattern=r"^v\d+\.\d+$",
+        description="Marketing API version",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL"),
+        description="Postgres to use; without it an embedded server is started",
+    )
+    data_dir: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("META_PIPELINE_DATA"),
+        description="Folder of the embedded server and of Dagster's files",
+    )
+    backfill_days: int = Field(
+        90,
+        ge=1,
+        validation_alias=AliasChoices("META_BACKFILL_DAYS"),
+        description="Days of insights the first sync of an account reads; Meta keeps 37 months",
+    )
+    attribution_windows: str = Field(
+        "1d_click,7d_click,1d_view",
+        validation_alias=AliasChoices("META_ATTRIBUTION_WINDOWS"),
+        description="Attribution windows kept beside the default value of every action",
+    )
+    max_parallel_calls: int = Field(
+        4,
+        ge=1,
+        le=32,
+        validation_alias=AliasChoices("META_MAX_PARALLEL_CALLS"),
+        description="Calls one sync may have in flight; the governor may allow fewer",
+    )
+    fresh_seconds: int = Field(
+        3600,
+        ge=0,
+        validation_alias=AliasChoices("META_FRESH_SECONDS"),
+        description="Days and entities read within this time are not read again unless forced",
+    )
+    app_usage_stop_pct: float = Field(
+        80,
+        gt=0,
+        validation_alias=AliasChoices("META_APP_USAGE_STOP_PCT"),
+        description="No sync starts above this usage of the app",
+    )
+    account_usage_stop_pct: float = Field(
+        70,
+        gt=0,
+        validation_alias=AliasChoices("META_ACCOUNT_USAGE_STOP_PCT"),
+        description="No sync of an account goes on above this usage of it",
+    )
+    insights_usage_stop_pct: float = Field(
+        60,
+        gt=0,
+        validation_alias=AliasChoices("META_INSIGHTS_USAGE_STOP_PCT"),
+        description="Above this insights throttle non-critical work is skipped",
+    )
+
+    _secret_names: ClassVar[tuple[str, ...]] = ("access_token", "app_secret", "database_url")
+
+    @field_validator("graph_url", mode="before")
+    @classmethod
+    def _host_only(cls, value: Any) -> Any:
+        text = str(value).rstrip("/")
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is not a URL such as https://graph.facebook.com")
+        return text
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the Graph API asked is not Meta's own."""
+        return urlsplit(self.graph_url).hostname != urlsplit(META_GRAPH_URL).hostname
+
+    def require_token(self) -> str:
+        """The access token, or a SettingsError that says how to set it."""
+        if self.access_token is None:
+            raise SettingsError(_missing("META_ACCESS_TOKEN", "a Meta access token with ads_read"))
+        return self.access_token.get_secret_value()
+
+    @classmethod
+    def load(cls, env_file: Path | str | None = ".env", **overrides: Any) -> Self:
+        """Read the settings; a wrong one is named in one sentence (SettingsError)."""
+        try:
+            values: dict[str, Any] = {"_env_file": env_file, **_from_files(), **overrides}
+            return cls(**values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+
+def _from_files() -> dict[str, str]:
+    """Values of `<NAME>_FILE` variables whose `<NAME>` is not set: how containers give secrets."""
+    values = {}
+    for name in _OUR_OWN_VARIABLES:
+        path = os.environ.get(f"{name}_FILE")
+        if path and not os.environ.get(name):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(
+                    f"{name}_FILE points to {path}, which cannot be read: {error.strerror}."
+                ) from None
+    return values
+
+
+def _missing(name: str, meaning: str) -> str:
+    return (
+        f"{name} is not set ({meaning}). Looked in: the environment, {name}_FILE, "
+        f"{Path('.env').absolute()}. Set it there; .env.example explains every setting. "
+        "To try everything without Meta: meta-pipeline demo."
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """One sentence per wrong setting; the value itself is left out: it may be a secret."""
+    sentences = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        field = Settings.model_fields.get(name)
+        if field is not None and isinstance(field.validation_alias, AliasChoices):
+            name = str(field.validation_alias.choices[0])
+        message = problem["msg"].removeprefix("Value error, ")
+        sentences.append(f"{name} {message[0].lower()}{message[1:]}.")
+    looked = f"Looked in: the environment, *_FILE variables, {Path('.env').absolute()}."
+    return " ".join([*sentences, looked, ".env.example explains every setting."])
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The settings of this process, read once."""
+    return Settings.load()

@@ -1,0 +1,55 @@
+"""What a caller asks of a sync: which account, which parts of it, which days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """A part of an account that can be synced on its own."""
+
+    CAMPAIGNS = "campaigns"
+    ADSETS = "adsets"
+    ADS = "ads"
+    INSIGHTS = "insights"
+    HOURLY = "insights_hourly"
+    BREAKDOWNS = "insights_breakdown"
+    CREATIVES = "creatives"
+    ACTIVITIES = "activities"
+
+
+ENTITIES = frozenset({Part.CAMPAIGNS, Part.ADSETS, Part.ADS})
+"""The structure of an account."""
+
+DEFAULT_PARTS = ENTITIES | {Part.INSIGHTS}
+"""What a sync brings when nothing else is said: structure, then numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """One sync to do.
+
+    `since` and `until` are days in the ad account's time zone, both inclusive; without them the
+    plan decides (backfill first, restatement by age later). `force` reads fresh days again.
+    """
+
+    account_id: str
+    parts: frozenset[Part] = DEFAULT_PARTS
+    since: date | None = None
+    until: date | None = None
+    force: bool = False
+    reason: str = "manual"
+    dagster_run_id: str | None = None
+    breakdowns: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.account_id.startswith("act_") or not self.account_id[4:].isdigit():
+            raise ValueError(
+                f"{self.account_id!r} is not an ad account id; it looks like act_1234567890"
+            )
+        if self.since and self.until and self.since > self.until:
+            raise ValueError(f"since {self.since} is after until {self.until}")
+        if not self.parts:
+            raise ValueError("nothing to sync: name at least one part")
