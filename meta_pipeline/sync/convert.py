@@ -1,0 +1,103 @@
+"""Meta's values to ours: text to numbers, times and money; what does not fit is reported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from .money import major
+
+Converter = Callable[[Any, str | None], Any]
+"""Takes Meta's value and the account's currency; raises Unfit for a value of the wrong kind."""
+
+_OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
+
+
+class Unfit(ValueError):
+    """A value is not of the kind its field has; the sync keeps the row and records the value."""
+
+
+def text(value: Any, _: str | None) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | dict | list):
+        raise Unfit("text")
+    return str(value)
+
+
+def identifier(value: Any, _: str | None) -> str | None:
+    """An id; Meta writes "0" for none (FACTS section 12, `source_ad_id`)."""
+    found = text(value, None)
+    return None if found == "0" else found
+
+
+def linked_id(value: Any, _: str | None) -> str | None:
+    """The id of a linked object such as `creative: {"id": "1"}`."""
+    if isinstance(value, dict) and isinstance(value.get("id"), str | int):
+        return str(value["id"])
+    raise Unfit("object with id")
+
+
+def whole(value: Any, _: str | None) -> int:
+    if isinstance(value, bool):
+        raise Unfit("whole number")
+    try:
+        found = Decimal(str(value))
+        if found != found.to_integral_value():
+            raise Unfit("whole number")
+        return int(found)
+    except InvalidOperation:
+        raise Unfit("whole number") from None
+
+
+def flag(value: Any, _: str | None) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Unfit("true or false")
+
+
+def amount(value: Any, currency: str | None) -> Decimal:
+    """Minor units, given as numeric text or number, in major units."""
+    if isinstance(value, bool):
+        raise Unfit("amount")
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise Unfit("amount") from None
+    if not found.is_finite():
+        raise Unfit("amount")
+    return major(found, currency)
+
+
+def cap(value: Any, currency: str | None) -> Decimal | None:
+    """An amount where 0 means that there is none, such as a budget of the other kind."""
+    found = amount(value, currency)
+    return found if found else None
+
+
+def moment(value: Any, _: str | None) -> datetime | None:
+    """A time such as 2023-03-21T22:41:46-0700; the epoch and before mean none (FACTS section 0).
+
+    Repairs the variants seen in the wild: a lower-case t, and a space where a plus was.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC) if value > 0 else None
+    if not isinstance(value, str):
+        raise Unfit("time")
+    repaired = _OFFSET.sub(r"\1:\2", value.replace("t", "T").replace(" ", "+"))
+    try:
+        found = datetime.fromisoformat(repaired)
+    except ValueError:
+        raise Unfit("time") from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC) if found.timestamp() > 0 else None
+
+
+def structure(value: Any, _: str | None) -> Any:
+    """A list or an object, kept as it is."""
+    if isinstance(value, dict | list):
+        return value
+    raise Unfit("list or object")

@@ -1,0 +1,149 @@
+"""Which days are due, in the ad account's own time zone.
+
+Meta restates a day for 28 days after it. A young day moves often and an old one seldom, so a day
+is read again by its age; once it was read after its 28 days it is final.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+SETTLED_AFTER_DAYS = 28
+"""Numbers do not change after 28 days of being reported (FACTS section 5.5)."""
+OLDEST_MONTHS = 37
+"""Earlier starts are refused with code 3018 (FACTS section 5.4)."""
+_SLACK = 0.9
+"""A run that comes a little early must not skip a whole turn."""
+
+
+class Fetched(Protocol):
+    """What the ledger knows of one day."""
+
+    @property
+    def fetched_at(self) -> datetime: ...
+    @property
+    def rows(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Restatement:
+    """How old a reading may be, by the age of the day it is of.
+
+    Written as `0:1h,3:6h,7:1d,28:7d`: today hourly, up to 3 days old every 6 hours, up to 7 days
+    daily, up to 28 days weekly; older days are read once more after day 28, then never.
+    """
+
+    steps: tuple[tuple[int, timedelta], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Restatement:
+        """Read the written form; ValueError says what is wrong with it."""
+        steps = tuple(_step(part) for part in text.split(","))
+        ages = [age for age, _ in steps]
+        if ages != sorted(set(ages)):
+            raise ValueError(f"the ages in {text!r} must rise, as in 0:1h,3:6h,7:1d,28:7d")
+        return cls(steps)
+
+    def interval(self, age_days: int) -> timedelta | None:
+        """How old a reading of a day of this age may be; None when only the last reading counts."""
+        return next((every for up_to, every in self.steps if age_days <= up_to), None)
+
+
+def _step(text: str) -> tuple[int, timedelta]:
+    match = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*([mhd])\s*", text)
+    if not match:
+        raise ValueError(f"{text!r} is not <age in days>:<interval>, as in 3:6h")
+    age, amount, unit = match.groups()
+    return int(age), timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[unit]: int(amount)})
+
+
+def zone(name: str | None) -> ZoneInfo:
+    """The account's time zone; UTC where Meta names none or one that is not known here."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def today(now: datetime, timezone_name: str | None) -> date:
+    """The account's current day; near midnight UTC it may be another than ours."""
+    return now.astimezone(zone(timezone_name)).date()
+
+
+def end_of_day(day: date, timezone_name: str | None) -> datetime:
+    """The moment the account's day ends, in UTC; right also where the clocks change."""
+    midnight = datetime.combine(day + timedelta(days=1), time.min, zone(timezone_name))
+    return midnight.astimezone(UTC)
+
+
+def oldest(day: date) -> date:
+    """The earliest day Meta still answers for, seen from `day`."""
+    months = day.year * 12 + day.month - 1 - OLDEST_MONTHS
+    year, month = divmod(months, 12)
+    for number in range(day.day, 27, -1):
+        try:
+            return date(year, month + 1, number) + timedelta(days=1)
+        except ValueError:
+            continue
+    return date(year, month + 1, min(day.day, 28)) + timedelta(days=1)
+
+
+def is_final(day: date, fetched_at: datetime, timezone_name: str | None) -> bool:
+    """Whether a reading made at `fetched_at` will not change any more."""
+    settled = end_of_day(day, timezone_name) + timedelta(days=SETTLED_AFTER_DAYS)
+    return fetched_at >= settled
+
+
+def span(since: date, until: date) -> Iterator[date]:
+    """Every day from `since` to `until`, newest first."""
+    day = until
+    while day >= since:
+        yield day
+        day -= timedelta(days=1)
+
+
+def due(
+    since: date,
+    until: date,
+    ledger: Mapping[date, Fetched],
+    *,
+    now: datetime,
+    timezone_name: str | None,
+    restatement: Restatement,
+    fresh: timedelta = timedelta(0),
+    force: bool = False,
+) -> list[date]:
+    """The days of a range that should be read now, newest first."""
+    current = today(now, timezone_name)
+
+    def wanted(day: date) -> bool:
+        known = ledger.get(day)
+        if force or known is None:
+            return True
+        if is_final(day, known.fetched_at, timezone_name):
+            return False
+        interval = restatement.interval((current - day).days)
+        if interval is None:  # older than every step: due once more when its 28 days are over
+            return is_final(day, now, timezone_name)
+        return now - known.fetched_at >= max(interval, fresh) * _SLACK
+
+    return [day for day in span(since, until) if wanted(day)]
+
+
+def runs(days: Sequence[date], longest: int) -> Iterator[tuple[date, date]]:
+    """Neighbouring days as ranges of at most `longest` days; newest first, as the days come."""
+    start = end = None
+    for day in days:
+        if end is not None and start == day + timedelta(days=1) and (end - day).days < longest:
+            start = day
+            continue
+        if start is not None and end is not None:
+            yield start, end
+        start = end = day
+    if start is not None and end is not None:
+        yield start, end

@@ -1,0 +1,65 @@
+"""What was not understood, counted: no crash, and never silent."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+_SHOWN = 200
+_AT_MOST = 1_000
+
+
+class Reason(StrEnum):
+    """Why a value is listed; `unrecognized_values.reason`."""
+
+    UNKNOWN_ENUM = "unknown_enum"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_KEY = "missing_key"
+    REFUSED_FIELD = "refused_field"
+    REFUSED_OBJECT = "refused_object"
+    FILTER_IGNORED = "filter_ignored"
+    CLEANED_TEXT = "cleaned_text"
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognized:
+    """One distinct finding and how often it was met since the last drain."""
+
+    source: str
+    field: str
+    value: str
+    reason: Reason
+    sample_id: str | None
+    count: int
+
+
+class Findings:
+    """Collects findings of one sync from every thread; bounded, so that no account floods it."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str, Reason], tuple[str | None, int]] = {}
+        self._lock = threading.Lock()
+
+    def note(
+        self, source: str, field: str, value: Any, reason: Reason, sample_id: str | None = None
+    ) -> None:
+        """Count one finding; beyond a thousand different ones the value itself is left out."""
+        shown = value if isinstance(value, str) else repr(value)
+        key = (source, field, shown[:_SHOWN], reason)
+        with self._lock:
+            if key not in self._found and len(self._found) >= _AT_MOST:
+                key = (source, field, "(many different values)", reason)
+            sample, count = self._found.get(key, (sample_id, 0))
+            self._found[key] = (sample, count + 1)
+
+    def drain(self) -> list[Unrecognized]:
+        """Everything found since the last call."""
+        with self._lock:
+            found, self._found = self._found, {}
+        return [
+            Unrecognized(source, field, value, reason, sample, count)
+            for (source, field, value, reason), (sample, count) in found.items()
+        ]
