@@ -1,0 +1,107 @@
+"""The data folder of one major version: made whole or not at all, and safe to start again."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from meta_pipeline.warehouse.embedded.account import ServerAccount
+from meta_pipeline.warehouse.embedded.binaries import Binaries
+from meta_pipeline.warehouse.embedded.configuration import (
+    SCRAM_SETTINGS_SINCE_MAJOR,
+    as_file,
+    configuration,
+)
+from meta_pipeline.warehouse.embedded.errors import ServerStartError
+from meta_pipeline.warehouse.embedded.folder import (
+    ServerFolder,
+    remove,
+    replace_file,
+    sync_folder,
+)
+
+SUPERUSER = "meta"
+_BUILTIN_LOCALE_SINCE_MAJOR = 17
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The data folder `data`, run by `account` with `binaries`."""
+
+    folder: ServerFolder
+    data: Path
+    binaries: Binaries
+    account: ServerAccount
+    durable: bool
+
+    def create(self, password: str) -> None:
+        """Run initdb beside the final place, then rename: a crash leaves nothing half-made."""
+        unfinished = self.folder.sibling(self.data, "new")
+        unfinished.mkdir(mode=0o700)
+        self.account.give(unfinished)
+        password_file = unfinished.with_name(f"{unfinished.name}.password")
+        try:
+            replace_file(password_file, f"{password}\n", like=unfinished)
+            self._initialize(unfinished, password_file)
+        except BaseException:
+            remove(unfinished)
+            raise
+        finally:
+            remove(password_file)
+        unfinished.rename(self.data)
+        if self.durable:
+            sync_folder(self.folder.path)
+
+    def _initialize(self, data: Path, password_file: Path) -> None:
+        command = [self.binaries.tool("initdb"), "--pgdata", data, *self._initdb_options()]
+        result = self.account.run([*command, "--pwfile", password_file], self.folder.path)
+        if result.returncode != 0:
+            raise ServerStartError(
+                f"The data folder {self.data} of the embedded Postgres cannot be made: "
+                f"{last_lines(result.stdout)}"
+            )
+
+    def _initdb_options(self) -> list[str]:
+        options = [f"--username={SUPERUSER}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        options += ["--no-instructions", "--locale=C"]
+        if self.binaries.major >= _BUILTIN_LOCALE_SINCE_MAJOR:
+            options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if self.binaries.major >= SCRAM_SETTINGS_SINCE_MAJOR:
+            options += ["--set=scram_iterations=1"]
+        return options if self.durable else [*options, "--no-sync"]
+
+    def configure(self, port: int) -> None:
+        """Write the settings the next start will read."""
+        settings = configuration(port=port, durable=self.durable, major=self.binaries.major)
+        replace_file(self.data / "postgresql.conf", as_file(settings), like=self.data)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.data / "postmaster.pid"
+
+    @property
+    def last_port(self) -> int | None:
+        """The port that the last server of this folder wrote down, if it did not end cleanly."""
+        with suppress(OSError, IndexError, ValueError):
+            return int(self._pid_file.read_text(errors="replace").splitlines()[3])
+        return None
+
+    def disarm_pid_file(self) -> None:
+        """Let a start pass a pid file that a killed server left, when its pid is alive again.
+
+        Postgres takes any living process of that number for a server of this folder and refuses
+        for ever; its own parent, us, it excepts. The other lines stay: by the shared memory they
+        name, Postgres still sees what is left of a server that really runs.
+        """
+        with suppress(OSError):
+            pid, newline, others = self._pid_file.read_text(errors="replace").partition("\n")
+            if newline and pid.strip() != str(os.getpid()):
+                replace_file(self._pid_file, f"{os.getpid()}\n{others}", like=self.data)
+
+
+def last_lines(text: str, count: int = 4) -> str:
+    """The end of what a tool or the log said, on one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-count:]) or "it said nothing"

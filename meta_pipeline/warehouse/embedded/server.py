@@ -1,0 +1,256 @@
+"""The embedded server as its users see it: start or attach, use, leave; the last one stops it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from meta_pipeline.warehouse.embedded.account import ServerAccount
+from meta_pipeline.warehouse.embedded.binaries import Binaries, find_binaries
+from meta_pipeline.warehouse.embedded.cluster import SUPERUSER, Cluster
+from meta_pipeline.warehouse.embedded.connection import Answer, Probe, create_database, probe
+from meta_pipeline.warehouse.embedded.deadline import Deadline, Patience
+from meta_pipeline.warehouse.embedded.errors import (
+    ServerInUseError,
+    ServerNotCreatedError,
+    ServerStartError,
+)
+from meta_pipeline.warehouse.embedded.folder import ServerFolder, default_root
+from meta_pipeline.warehouse.embedded.launch import Launch, stop
+from meta_pipeline.warehouse.embedded.locks import User, Users, exclusive
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Status:
+    """The server at one moment; `url` hides the password, `users` counts living uses."""
+
+    running: bool
+    url: str | None
+    version: str
+    data_folder: Path
+    users: int
+    kept: bool
+
+
+class EmbeddedPostgres:
+    """A Postgres of our own under `root`, shared by all processes that name the same `root`.
+
+    `root` is a folder for the application's data, by default the user's own; `durable=False`
+    gives up safety against power loss for speed, for tests; `database` is created on first use.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        durable: bool = True,
+        database: str = "meta_pipeline",
+        *,
+        patience: Patience | None = None,
+        find: Callable[[], Binaries] = find_binaries,
+    ) -> None:
+        self._folder = ServerFolder(root or default_root())
+        self._durable = durable
+        self._database = database
+        self._patience = patience or Patience()
+        self._find = find
+        self._users = Users(self._folder.users)
+        self._own: list[User] = []
+
+    def __repr__(self) -> str:
+        return f"EmbeddedPostgres({str(self._folder.path)!r}, database={self._database!r})"
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Use the server: start it or attach to it, and stop it again as its last user.
+
+        Yields the URL. A process that is killed stops counting at once; a server that was left
+        without users is taken over by the next one.
+        """
+        url, user = self._enter()
+        try:
+            yield url
+        finally:
+            with self._locked():
+                user.leave()
+                self._stop_if_unused()
+
+    def start(self, keep: bool = True) -> str:
+        """Start or attach and return the URL.
+
+        With `keep` the server stays up, whoever leaves, until `stop`; without it this object is
+        a user of it until `stop` or until the process ends.
+        """
+        if not keep:
+            url, user = self._enter()
+            self._own.append(user)
+            return url
+        with self._locked():
+            found = self._ensure_running()
+            self._folder.keep(True)
+        return self._url(found.port)
+
+    def stop(self, force: bool = False) -> None:
+        """Stop the server and forget `keep`; raises ServerInUseError while others use it."""
+        if not self._folder.path.exists():
+            return
+        with self._locked():
+            self._leave_own()
+            self._require_unused("stop", force)
+            self._folder.keep(False)
+            self._stop_if_running()
+
+    def reset(self, force: bool = False) -> None:
+        """Stop the server and remove its data for good; refuses while others use it."""
+        if not self._folder.path.exists():
+            return
+        with self._locked():
+            self._leave_own()
+            self._require_unused("reset", force)
+            self._stop_if_running()
+            self._folder.remove_everything()
+
+    def status(self) -> Status:
+        """What is there now; changes nothing."""
+        found = self._find_running()
+        return Status(
+            running=found is not None,
+            url=None if self._folder.port is None else self._url(self._folder.port, "***"),
+            version=(found.version if found else None) or self._binaries.version,
+            data_folder=self._data,
+            users=len(self._users.pids()),
+            kept=self._folder.is_kept,
+        )
+
+    @property
+    def url(self) -> str:
+        """`postgresql://meta:PASSWORD@127.0.0.1:PORT/DATABASE`, whether or not it runs now."""
+        if self._folder.port is None:
+            raise ServerNotCreatedError(
+                "There is no embedded Postgres yet: meta-pipeline db start makes one."
+            )
+        return self._url(self._folder.port)
+
+    @property
+    def psql_path(self) -> Path:
+        """The psql of the same version as the server."""
+        return self._binaries.tool("psql")
+
+    def _url(self, port: int, password: str | None = None) -> str:
+        secret = password or self._folder.password
+        return f"postgresql://{SUPERUSER}:{secret}@127.0.0.1:{port}/{quote(self._database)}"
+
+    @cached_property
+    def _binaries(self) -> Binaries:
+        return self._find()
+
+    @property
+    def _data(self) -> Path:
+        return self._folder.data(self._binaries.major)
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return exclusive(self._folder.lock, self._deadline(), self._folder.create)
+
+    def _deadline(self) -> Deadline:
+        return self._patience.deadline()
+
+    def _enter(self) -> tuple[str, User]:
+        with self._locked():
+            found = self._ensure_running()
+            return self._url(found.port), self._users.join()
+
+    def _ensure_running(self) -> Probe:
+        self._users.forget_dead()
+        found = self._find_running() or self._launch()
+        if self._database not in found.databases:
+            create_database(found.port, self._folder.make_password(), self._database)
+        return found
+
+    def _find_running(self) -> Probe | None:
+        """Our server, found by connecting to where it should be or says it is."""
+        password = self._folder.password
+        if password is None or not self._data.exists():
+            return None
+        ports = (self._folder.port, self._cluster().last_port)
+        for port in dict.fromkeys(port for port in ports if port is not None):
+            found = self._patient_probe(port, password)
+            if found.answer is Answer.OURS:
+                self._folder.remember_port(port)
+                return found
+        return None
+
+    def _patient_probe(self, port: int, password: str) -> Probe:
+        """An answer that is final: waits for a server that starts, stops or is full."""
+        deadline = self._deadline()
+        while True:
+            found = probe(port, password, self._data)
+            if found.answer not in (Answer.NOT_YET, Answer.FULL):
+                return found
+            if not deadline.wait(0.1):
+                raise ServerStartError(_WHY_NO_ANSWER[found.answer].format(log=self._folder.log))
+
+    def _launch(self) -> Probe:
+        self._folder.sweep()
+        password = self._folder.make_password()
+        cluster = self._cluster(placed=True)
+        if not cluster.data.exists():
+            self._warn_of_other_versions()
+            cluster.create(password)
+        found = Launch(cluster, password, self._deadline()).run(self._folder.port)
+        logger.info("Postgres %s runs on port %s.", found.version, found.port)
+        return found
+
+    def _warn_of_other_versions(self) -> None:
+        for other in self._folder.other_data(self._binaries.major):
+            logger.warning(
+                "%s holds data of Postgres %s that Postgres %s cannot read; a new, empty data "
+                "folder is made beside it. To carry it over use pg_dump of that version.",
+                other,
+                other.name,
+                self._binaries.major,
+            )
+
+    def _cluster(self, placed: bool = False) -> Cluster:
+        """The data folder; `placed` makes sure that the account can reach the binaries."""
+        account = ServerAccount.choose(self._data)
+        binaries = self._binaries
+        if placed:
+            binaries = binaries.for_account(account, self._folder)
+        return Cluster(self._folder, self._data, binaries, account, self._durable)
+
+    def _stop_if_unused(self) -> None:
+        self._users.forget_dead()
+        if not self._users.pids() and not self._folder.is_kept:
+            self._stop_if_running()
+
+    def _stop_if_running(self) -> None:
+        if self._find_running() is not None:
+            stop(self._cluster(placed=True))
+
+    def _leave_own(self) -> None:
+        while self._own:
+            self._own.pop().leave()
+
+    def _require_unused(self, action: str, force: bool) -> None:
+        self._users.forget_dead()
+        pids = self._users.pids()
+        if pids and not force:
+            raise ServerInUseError(action, pids)
+
+
+_WHY_NO_ANSWER = {
+    Answer.NOT_YET: (
+        "The embedded Postgres is still starting or stopping; after a crash it may be recovering. "
+        "Try again in a minute; its log is {log}."
+    ),
+    Answer.FULL: (
+        "All connections of the embedded Postgres are in use: close some, then try again; "
+        "its log is {log}."
+    ),
+}
