@@ -1,0 +1,1 @@
+"""The commands of `meta-pipeline`, one module for each group."""

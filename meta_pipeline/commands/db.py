@@ -1,0 +1,222 @@
+"""`meta-pipeline db`: the Postgres that is used, and the embedded server's life."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING, Annotated, NoReturn
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg
+import typer
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
+
+from meta_pipeline.settings import SettingsError, current
+
+if TYPE_CHECKING:
+    from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+
+app = typer.Typer(
+    name="db",
+    no_args_is_help=True,
+    help="The database: its URL, a psql on it, and the embedded server's life. "
+    "With DATABASE_URL set, that Postgres is used and the embedded one is never touched.",
+)
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Even while other processes use it: they lose it.")
+]
+
+
+@app.command()
+def url(
+    show_password: Annotated[
+        bool, typer.Option("--show-password", help="Show the password of DATABASE_URL too.")
+    ] = False,
+) -> None:
+    """Print the URL of the database, for use in scripts.
+
+    The embedded server's is printed with its password, so that psql and others can use it:
+    it opens nothing but this machine's own server. That of DATABASE_URL is printed with the
+    password hidden, unless asked for.
+    """
+    own = database_url_from_settings()
+    if own is not None:
+        typer.echo(own if show_password else without_password(own))
+        return
+    with _embedded() as server:
+        typer.echo(server.url)
+        if not server.status().running:
+            typer.echo("It is not running: meta-pipeline db start starts it.", err=True)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; further arguments go to psql.
+
+    The embedded server is started if need be and stopped afterwards unless it is in use.
+    For example: meta-pipeline db psql -c 'select count(*) from meta_ads.meta_campaigns'
+    """
+    own = database_url_from_settings()
+    if own is not None:
+        code = _run_psql(_psql_on_machine(), own, context.args, dict(os.environ))
+    else:
+        with _embedded() as server, server.running() as its_url:
+            code = _run_psql(server.psql_path, its_url, context.args, _without_pg_variables())
+    raise typer.Exit(code)
+
+
+@app.command()
+def start() -> None:
+    """Start the embedded server and keep it running until `db stop`."""
+    _refuse_with_database_url("start")
+    with _embedded() as server:
+        server.start(keep=True)
+        now = server.status()
+    typer.echo(f"Postgres {now.version} runs at {now.url}")
+    typer.echo("The URL with its password: meta-pipeline db url")
+
+
+@app.command()
+def stop(force: Force = False) -> None:
+    """Stop the embedded server; its data stays. Refused while other processes use it."""
+    _refuse_with_database_url("stop")
+    with _embedded() as server:
+        server.stop(force=force)
+    typer.echo("The embedded Postgres is stopped.")
+
+
+@app.command()
+def reset(
+    force: Force = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the embedded server and remove all its data for good."""
+    _refuse_with_database_url("reset")
+    with _embedded() as server:
+        folder = server.status().data_folder
+        if not folder.exists():
+            typer.echo("There is no embedded Postgres: nothing to remove.")
+            return
+        if not yes:
+            typer.confirm(f"Remove everything in {folder}?", abort=True)
+        server.reset(force=force)
+    typer.echo("The embedded Postgres and its data are removed.")
+
+
+@app.command()
+def status() -> None:
+    """Show which database is used, whether it runs, and who uses the embedded server."""
+    own = database_url_from_settings()
+    if own is not None:
+        typer.echo(f"database      DATABASE_URL: {without_password(own)}")
+        return
+    with _embedded() as server:
+        now = server.status()
+    stays = "until meta-pipeline db stop" if now.kept else "until its last user leaves"
+    typer.echo("database      embedded Postgres (DATABASE_URL is not set)")
+    typer.echo(f"running       {f'yes, {stays}' if now.running else 'no'}")
+    typer.echo(f"url           {now.url or 'none yet: meta-pipeline db start makes one'}")
+    typer.echo(f"version       {now.version}")
+    typer.echo(f"data folder   {now.data_folder}")
+    typer.echo(f"users         {now.users}")
+
+
+def database_url_from_settings() -> str | None:
+    """DATABASE_URL as libpq and psql read it: without the driver that SQLAlchemy allows in it."""
+    try:
+        secret = current().database_url
+    except SettingsError as error:
+        _fail(str(error))
+    if secret is None:
+        return None
+    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", secret.get_secret_value())
+
+
+def without_password(database_url: str) -> str:
+    """The URL with its password, wherever it stands, shown as ***."""
+    parts = urlsplit(database_url)
+    if not parts.scheme:
+        return "***"
+    login, at, hosts = parts.netloc.rpartition("@")
+    user, colon, _ = login.partition(":")
+    login = f"{user}:***" if colon else user
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    shown = [(name, "***" if "password" in name else value) for name, value in options]
+    query = urlencode(shown, safe="*/=")
+    return urlunsplit(parts._replace(netloc=f"{login}{at}{hosts}", query=query))
+
+
+@contextmanager
+def _embedded() -> Iterator["EmbeddedPostgres"]:
+    """The embedded server in the folder that the settings name; its errors end the command."""
+    try:
+        # Not at the top: the server does not exist for Windows, where DATABASE_URL still works.
+        from meta_pipeline.warehouse.embedded import (  # noqa: PLC0415
+            EmbeddedPostgres,
+            EmbeddedPostgresError,
+        )
+    except ImportError as error:
+        _fail(str(error))
+    try:
+        yield EmbeddedPostgres(current().data_dir)
+    except EmbeddedPostgresError as error:
+        _fail(str(error))
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
+
+
+def _refuse_with_database_url(action: str) -> None:
+    if database_url_from_settings() is not None:
+        _fail(
+            f"DATABASE_URL is set, so there is no embedded Postgres to {action}: "
+            "unset DATABASE_URL to use the embedded one."
+        )
+
+
+def _psql_on_machine() -> Path:
+    found = which("psql")
+    if found is not None:
+        return Path(found)
+    with _embedded() as server:
+        return server.psql_path
+
+
+def _run_psql(
+    program: Path, database_url: str, arguments: list[str], environment: dict[str, str]
+) -> int:
+    """Run psql to its end. The URL travels in its environment, because argv is for all to see.
+
+    The few options without a variable (keepalives and the like) matter little to a person's psql.
+    """
+    try:
+        given = conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        _fail("DATABASE_URL is not a URL such as postgresql://user:password@host:5432/database.")
+    variables = _libpq_variables()
+    environment |= {variables[key]: str(value) for key, value in given.items() if key in variables}
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's
+    try:
+        return subprocess.run([program, *arguments], env=environment, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _libpq_variables() -> dict[str, str]:
+    """The environment variable of each connection option that has one."""
+    options = pq.Conninfo.get_defaults()
+    return {option.keyword.decode(): option.envvar.decode() for option in options if option.envvar}
+
+
+def _without_pg_variables() -> dict[str, str]:
+    """The environment without what would lead psql away from the embedded server."""
+    misleading = set(_libpq_variables().values())
+    return {name: value for name, value in os.environ.items() if name not in misleading}

@@ -1,0 +1,132 @@
+"""One Postgres for the whole test session, and a database of its own for each test.
+
+Import the fixtures in conftest.py; a room that needs its tables overrides `build_template`.
+All xdist workers share one server (one start instead of one each); it is durable against nothing,
+lives in a folder of its own under the temporary folder, never the user's, and is removed by the
+last worker. What a killed session left behind is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from meta_pipeline.warehouse.embedded import EmbeddedPostgres, EmbeddedPostgresError
+
+TEMPLATE = "app"
+_PREFIX = f"meta-pipeline-tests-{os.geteuid()}-"
+_BUILDING_LOCK = 7_306_001
+
+
+@dataclass(frozen=True)
+class TestPostgres:
+    """The session's server. `url` is that of its maintenance database."""
+
+    __test__ = False
+
+    url: str
+
+    @contextmanager
+    def fresh_database(self, template: str = TEMPLATE) -> Iterator[str]:
+        """The URL of a new database made from `template` (31 ms), dropped afterwards."""
+        name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
+        self.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        try:
+            yield self.url_of(name)
+        finally:
+            self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def url_of(self, database: str) -> str:
+        return f"{self.url.rpartition('/')[0]}/{database}"
+
+    def execute(self, *statements: sql.Composed | sql.SQL) -> None:
+        """Run statements outside a transaction in the maintenance database."""
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def ensure_template(self, build: Callable[[str], None], name: str = TEMPLATE) -> None:
+        """Make the template `name` once for all workers; half-built it is never seen."""
+        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_BUILDING_LOCK])
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            if known.fetchone() is None:
+                self._build(build, name)
+
+    def _build(self, build: Callable[[str], None], name: str) -> None:
+        draft = f"{name}_draft"
+        building, finished = sql.Identifier(draft), sql.Identifier(name)
+        self.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(building),
+            sql.SQL("CREATE DATABASE {}").format(building),
+        )
+        build(self.url_of(draft))
+        self.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(building),
+            sql.SQL(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = {}"
+            ).format(draft),
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(building, finished),
+        )
+
+
+@pytest.fixture(scope="session")
+def build_template() -> Callable[[str], None]:
+    """What makes the template's tables, given the URL of an empty database; override it."""
+    return lambda url: None
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[TestPostgres]:
+    """The server, shared by all workers of this run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8)
+    _remove_leftovers()
+    server = EmbeddedPostgres(_folder_of(run), durable=False, database="tests")
+    with server.running() as url:
+        yield TestPostgres(url)
+    _remove(_folder_of(run))
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: TestPostgres, build_template: Callable[[str], None]) -> TestPostgres:
+    """The server with its template."""
+    postgres_server.ensure_template(build_template)
+    return postgres_server
+
+
+@pytest.fixture
+def database_url(postgres: TestPostgres) -> Iterator[str]:
+    """A database of this test's own with all tables; `postgresql://`, dropped afterwards."""
+    with postgres.fresh_database() as url:
+        yield url
+
+
+def _folder_of(run: str) -> Path:
+    # Not pytest's tmp_path: as root the server's account cannot enter that.
+    return Path(tempfile.gettempdir()) / f"{_PREFIX}{run}"
+
+
+def _remove_leftovers() -> None:
+    """Stop and remove the servers of sessions that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a server that nobody uses; another worker may still do."""
+    with suppress(EmbeddedPostgresError, OSError):
+        EmbeddedPostgres(folder, durable=False, database="tests").reset()
+        folder.rmdir()
