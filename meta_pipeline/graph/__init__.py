@@ -1,0 +1,78 @@
+"""The Graph API client: HTTP, paging, errors, retries, usage headers, reports, batches, tokens.
+
+It knows no database and no other room: it gets parameters and returns rows, and tells every
+attempt to `on_attempt`.
+"""
+
+from meta_pipeline.graph.call import Attempt, Call
+from meta_pipeline.graph.caller import GraphResponse
+from meta_pipeline.graph.client import GraphClient
+from meta_pipeline.graph.errors import (
+    Blocked,
+    ConnectionLost,
+    CreativeUnreadable,
+    CursorLost,
+    FieldRejected,
+    GraphError,
+    InvalidRequest,
+    MalformedAnswer,
+    Misconfigured,
+    MustGoAsync,
+    MustSplit,
+    NewReportNeeded,
+    ObjectMissing,
+    PagingLoop,
+    PermissionDenied,
+    RangeTooOld,
+    Reauthorize,
+    Retriable,
+    ServerTrouble,
+    Skippable,
+    Stop,
+    Throttled,
+    TooMuchData,
+    Treatment,
+    VersionExpired,
+)
+from meta_pipeline.graph.pages import Page
+from meta_pipeline.graph.redaction import redact
+from meta_pipeline.graph.retry import RetryPolicy
+from meta_pipeline.graph.usage import UsageReading, parse_usage, worst_pct
+
+__all__ = [
+    "Attempt",
+    "Blocked",
+    "Call",
+    "ConnectionLost",
+    "CreativeUnreadable",
+    "CursorLost",
+    "FieldRejected",
+    "GraphClient",
+    "GraphError",
+    "GraphResponse",
+    "InvalidRequest",
+    "MalformedAnswer",
+    "Misconfigured",
+    "MustGoAsync",
+    "MustSplit",
+    "NewReportNeeded",
+    "ObjectMissing",
+    "Page",
+    "PagingLoop",
+    "PermissionDenied",
+    "RangeTooOld",
+    "Reauthorize",
+    "Retriable",
+    "RetryPolicy",
+    "ServerTrouble",
+    "Skippable",
+    "Stop",
+    "Throttled",
+    "TooMuchData",
+    "Treatment",
+    "UsageReading",
+    "VersionExpired",
+    "parse_usage",
+    "redact",
+    "worst_pct",
+]

@@ -1,0 +1,118 @@
+"""From bytes to a checked answer: whatever is not the Graph API's is told apart here (FACTS §0)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from meta_pipeline.graph.refusal import Refusal
+from meta_pipeline.graph.transport import HttpAnswer
+
+JsonObject = dict[str, Any]
+
+# Looks at a decoded 200 body; returns its number of rows (None: no page), or why it is wrong.
+Expectation = Callable[[Any], "int | Malformed | None"]
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Why a body is not an answer of the Graph API."""
+
+    reason: str
+
+
+def read_answer(
+    answer: HttpAnswer, expect: Expectation
+) -> tuple[Any, int | None] | Refusal | Malformed:
+    """The body of `answer` and its rows; or Meta's refusal; or why it is neither.
+
+    A 200 that carries an `error` is a refusal, an error status without one is malformed.
+    """
+    body = decode(answer.body)
+    if isinstance(body, Malformed):
+        return Malformed(f"HTTP {answer.status} with {body.reason}")
+    if isinstance(body, dict) and body.get("error"):
+        return Refusal.of(body["error"])
+    if answer.status != 200:
+        return Malformed(f"HTTP {answer.status} with JSON that holds no `error`")
+    rows = expect(body)
+    return rows if isinstance(rows, Malformed) else (body, rows)
+
+
+def decode(body: bytes) -> Any:
+    """The JSON value in `body`, or Malformed.
+
+    orjson refuses lone surrogates (an emoji cut in half in a name); those become U+FFFD here
+    rather than cost the page.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _decode_leniently(body)
+
+
+def _decode_leniently(body: bytes) -> Any:
+    if not body.strip():
+        return Malformed("an empty body")
+    try:
+        parsed = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        start = body[:80].decode("utf-8", "replace").strip()
+        return Malformed(f"a body that is not JSON ({len(body)} bytes, starts {start!r})")
+    return _mended(parsed)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return value
+
+
+def expect_object(body: Any) -> int | Malformed | None:
+    """Any JSON object."""
+    return None if isinstance(body, dict) else _not_an_object(body)
+
+
+def expect_page(body: Any) -> int | Malformed | None:
+    """`{"data": [objects], "paging": {...}?}`: one page of an edge; returns its rows."""
+    if not isinstance(body, dict):
+        return _not_an_object(body)
+    rows, paging = body.get("data"), body.get("paging")
+    if not isinstance(rows, list):
+        return Malformed("HTTP 200 without a `data` list")
+    if not all(type(row) is dict for row in rows):
+        return Malformed("HTTP 200 with rows that are not objects")
+    if paging is not None and not isinstance(paging, dict):
+        return Malformed("HTTP 200 with `paging` that is not an object")
+    return len(rows)
+
+
+def expect_keys(*names: str) -> Expectation:
+    """A JSON object that has all of `names`."""
+
+    def check(body: Any) -> int | Malformed | None:
+        if not isinstance(body, dict):
+            return _not_an_object(body)
+        missing = [name for name in names if name not in body]
+        return Malformed(f"HTTP 200 without `{'`, `'.join(missing)}`") if missing else None
+
+    return check
+
+
+def _not_an_object(body: Any) -> Malformed:
+    return Malformed(f"HTTP 200 with a JSON {type(body).__name__} instead of an object")

@@ -1,0 +1,70 @@
+"""One call and its attempts: what a gate is asked about, what a log row is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from meta_pipeline.graph.usage import UsageReading, parse_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is about to be asked; holds no secret, no cursor and no date.
+
+    `counted_calls` is what Meta counts it as: 1, or one for each id or batched operation.
+    `retry_count` is 0 for the first attempt.
+    """
+
+    account_id: str | None
+    endpoint_key: str
+    method: str
+    path: str
+    query_shape: str
+    params_hash: str
+    page_size: int | None = None
+    counted_calls: int = 1
+    retry_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP attempt, successful or not: one row of `meta_api_logs`.
+
+    `status_code` is None when there was no HTTP answer. `error_message` is redacted.
+    `latency_ms` runs from sending to the last byte, `response_size_bytes` is the decompressed
+    body. `usage_headers` maps the lower-cased name to the raw text of the headers present.
+    `rows` is None for a failure and for answers that are no page. `timestamp` (UTC) is the
+    moment the attempt ended. A 200 that was not a Graph answer has `error_message`, no code.
+    """
+
+    account_id: str | None
+    endpoint_key: str
+    query_shape: str
+    params_hash: str
+    method: str
+    status_code: int | None
+    error_code: int | None
+    error_subcode: int | None
+    error_message: str | None
+    fbtrace_id: str | None
+    throttled: bool
+    latency_ms: float
+    retry_count: int
+    response_size_bytes: int
+    usage_headers: Mapping[str, str]
+    rows: int | None
+    page_size: int | None
+    timestamp: datetime
+    counted_calls: int = 1
+
+    @property
+    def ok(self) -> bool:
+        """True when the answer was usable."""
+        return self.error_message is None
+
+    @property
+    def usage(self) -> tuple[UsageReading, ...]:
+        """The readings of `usage_headers`."""
+        return parse_usage(self.usage_headers)

@@ -1,0 +1,212 @@
+"""Makes one call: asks the gate, sends, judges the answer, reports the attempt, tries again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from meta_pipeline.graph.answer import Expectation, Malformed, expect_object, read_answer
+from meta_pipeline.graph.call import Attempt, Call
+from meta_pipeline.graph.errors import ConnectionLost, GraphError, MalformedAnswer, Throttled
+from meta_pipeline.graph.redaction import redact
+from meta_pipeline.graph.refusal import Refusal, error_of
+from meta_pipeline.graph.retry import RetryPolicy
+from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
+from meta_pipeline.graph.transport import HttpAnswer, NoAnswer, Transport
+from meta_pipeline.graph.usage import UsageReading, parse_usage, usage_headers_of
+
+LONGEST_MESSAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class GraphResponse:
+    """A checked 200: `body` as decoded, `headers` with lower-cased names, its readings."""
+
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+    usage: tuple[UsageReading, ...]
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What the operations inside a batch said: their usage headers and the first refusal."""
+
+    usage_headers: Mapping[str, str]
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call with what only this room may see: parameters, token, what the answer must be.
+
+    `shaping` are the parameters that `query_shape` and `params_hash` come from, where they are
+    not all of `params`. `can_shrink`: a smaller page may be asked. `just_created`: the object
+    may not be everywhere yet. `inspect` looks inside a batch's answer.
+    """
+
+    method: str
+    path: str
+    params: Params = field(repr=False)
+    account_id: str | None
+    endpoint_key: str
+    shaping: Params | None = field(default=None, repr=False)
+    expect: Expectation = expect_object
+    page_size: int | None = None
+    counted_calls: int = 1
+    can_shrink: bool = False
+    just_created: bool = False
+    token: str | None = field(default=None, repr=False)
+    inspect: Callable[[Any], Inside] | None = None
+
+    def call(self, retry_count: int) -> Call:
+        """What the gate is asked about and the log keeps."""
+        shaping = self.params if self.shaping is None else self.shaping
+        return Call(
+            account_id=self.account_id,
+            endpoint_key=self.endpoint_key,
+            method=self.method,
+            path=self.path,
+            query_shape=query_shape(shaping),
+            params_hash=params_hash(self.endpoint_key, shaping),
+            page_size=self.page_size,
+            counted_calls=self.counted_calls,
+            retry_count=retry_count,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What an answer turned out to be: a body, or an error to raise."""
+
+    error: GraphError | None
+    body: Any = None
+    rows: int | None = None
+    usage_headers: Mapping[str, str] = field(default_factory=dict)
+    inner: Refusal | None = None
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _ignore(_: object) -> None:
+    """Let every call through; keep no record of an attempt."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The way out of this room: every HTTP attempt goes through `send` and is reported."""
+
+    transport: Transport
+    sleep: Callable[[float], None]
+    clock: Callable[[], datetime] = _utc_now
+    on_attempt: Callable[[Attempt], None] = _ignore
+    gate: Callable[[Call], None] = _ignore
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def send(self, request: Request) -> GraphResponse:
+        """The checked answer to `request`, tried again as policy and RetryPolicy say.
+
+        Raises one of errors.py. `gate` is asked before every attempt and may raise.
+        """
+        counter = itertools.count()
+
+        def repeats(error: GraphError) -> int:
+            return self.retry.repeats(
+                error, can_shrink=request.can_shrink, just_created=request.just_created
+            )
+
+        retrying = self.retry.retrying(repeats, self.sleep)
+        return retrying(lambda: self._attempt(request, next(counter)))
+
+    def _attempt(self, request: Request, retry_count: int) -> GraphResponse:
+        call = request.call(retry_count)
+        self.gate(call)
+        answer = self.transport.send(
+            request.method, request.path, encode_params(request.params), token=request.token
+        )
+        now = self.clock()
+        verdict = self._judge(request, answer, now, retry_count)
+        attempt = self._record(call, answer, verdict, now)
+        self.on_attempt(attempt)
+        if verdict.error is not None:
+            raise verdict.error
+        headers = answer.headers if isinstance(answer, HttpAnswer) else {}
+        return GraphResponse(
+            body=verdict.body,
+            headers=headers,
+            usage=parse_usage(verdict.usage_headers),
+            attempt=attempt,
+        )
+
+    def _judge(
+        self, request: Request, answer: HttpAnswer | NoAnswer, now: datetime, retry_count: int
+    ) -> _Verdict:
+        facts: dict[str, Any] = {
+            "account_id": request.account_id,
+            "endpoint_key": request.endpoint_key,
+            "retry_count": retry_count,
+        }
+        if isinstance(answer, NoAnswer):
+            return _Verdict(ConnectionLost(answer.reason, **facts))
+        headers = usage_headers_of(answer.headers.items())
+        facts |= {"usage": parse_usage(headers), "http_status": answer.status}
+        read = read_answer(answer, request.expect)
+        if isinstance(read, Malformed) and answer.status != 429:
+            reason = self._clean(read.reason)
+            return _Verdict(MalformedAnswer(reason, **facts), usage_headers=headers)
+        if isinstance(read, Malformed):
+            read = Refusal(message=self._clean(read.reason))
+        if isinstance(read, Refusal):
+            refusal = self._cleaned(read)
+            return _Verdict(error_of(refusal, now=now, **facts), usage_headers=headers)
+        return self._accept(request, read, headers)
+
+    def _accept(
+        self, request: Request, read: tuple[Any, int | None], headers: dict[str, str]
+    ) -> _Verdict:
+        body, rows = read
+        if request.inspect is None:
+            return _Verdict(None, body, rows, headers)
+        inside = request.inspect(body)
+        return _Verdict(None, body, rows, {**headers, **inside.usage_headers}, inside.refusal)
+
+    def _record(
+        self, call: Call, answer: HttpAnswer | NoAnswer, verdict: _Verdict, now: datetime
+    ) -> Attempt:
+        error = verdict.error
+        if error is None and verdict.inner is not None:
+            error = error_of(self._cleaned(verdict.inner), now=now, http_status=None)
+        got = answer if isinstance(answer, HttpAnswer) else None
+        return Attempt(
+            account_id=call.account_id,
+            endpoint_key=call.endpoint_key,
+            query_shape=call.query_shape,
+            params_hash=call.params_hash,
+            method=call.method,
+            status_code=got.status if got else None,
+            error_code=error.code if error else None,
+            error_subcode=error.subcode if error else None,
+            error_message=self._clean(error.message)[:LONGEST_MESSAGE] if error else None,
+            fbtrace_id=error.fbtrace_id if error else None,
+            throttled=isinstance(error, Throttled),
+            latency_ms=answer.latency_ms,
+            retry_count=call.retry_count,
+            response_size_bytes=len(got.body) if got else 0,
+            usage_headers=verdict.usage_headers,
+            rows=verdict.rows,
+            page_size=call.page_size,
+            timestamp=now,
+            counted_calls=call.counted_calls,
+        )
+
+    def _clean(self, text: str) -> str:
+        return redact(text, self.transport.secrets)
+
+    def _cleaned(self, refusal: Refusal) -> Refusal:
+        """Meta's messages may quote what was sent, and what was sent may be a token."""
+        return refusal.cleaned(self._clean)

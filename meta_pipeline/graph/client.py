@@ -1,0 +1,163 @@
+"""The client of Meta's Graph API: one object, shared by threads, one connection pool."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from meta_pipeline.graph.answer import expect_keys
+from meta_pipeline.graph.call import Attempt, Call
+from meta_pipeline.graph.caller import Caller, GraphResponse, Request, _ignore, _utc_now
+from meta_pipeline.graph.pages import Page, PageSize, PageWalk, _quiet, page_request
+from meta_pipeline.graph.retry import RetryPolicy
+from meta_pipeline.graph.shape import Params
+from meta_pipeline.graph.transport import META_HOST, Transport
+
+
+class GraphClient:
+    """Asks the Graph API; raises the errors of `meta_pipeline.graph.errors`, named by what to do.
+
+        client = GraphClient(access_token=token, on_attempt=log.append)
+        for page in client.pages("act_1/ads", {"fields": ["id", "name"]}, account_id="act_1",
+                                 endpoint_key="ads_list", page_size=500):
+            store(page.rows)
+
+    `on_attempt` gets every HTTP attempt, failed ones too, in the thread that made it. `gate` is
+    asked before every attempt; it may block briefly, or raise (`Throttled`) to stop: then no call
+    is made. `clock` (UTC) and `sleep` (seconds) are the only time this client knows. Thread-safe;
+    close it, or use it in a `with`.
+    """
+
+    def __init__(
+        self,
+        *,
+        access_token: str,
+        base_url: str = f"https://{META_HOST}",
+        version: str = "v26.0",
+        app_secret: str | None = None,
+        on_attempt: Callable[[Attempt], None] = _ignore,
+        gate: Callable[[Call], None] = _ignore,
+        clock: Callable[[], datetime] = _utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        connect_timeout_seconds: float = 10,
+        read_timeout_seconds: float = 120,
+        max_connections: int = 8,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        transport = Transport(
+            base_url=base_url,
+            access_token=access_token,
+            version=version,
+            app_secret=app_secret,
+            connect_timeout_seconds=connect_timeout_seconds,
+            read_timeout_seconds=read_timeout_seconds,
+            max_connections=max_connections,
+        )
+        self._caller = Caller(
+            transport=transport,
+            sleep=sleep,
+            clock=clock,
+            on_attempt=on_attempt,
+            gate=gate,
+            retry=retry or RetryPolicy(),
+        )
+
+    def __repr__(self) -> str:
+        return f"GraphClient({self.base_url}/{self.version})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection pool, also that of every `for_sync` sibling."""
+        self._caller.transport.close()
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host, no trailing slash."""
+        return self._caller.transport.base_url
+
+    @property
+    def version(self) -> str:
+        return self._caller.transport.version
+
+    @property
+    def is_meta(self) -> bool:
+        """True when this talks to Meta; data from anywhere else is simulated and must say so."""
+        return urlsplit(self.base_url).hostname == META_HOST
+
+    def for_sync(
+        self,
+        *,
+        on_attempt: Callable[[Attempt], None] | None = None,
+        gate: Callable[[Call], None] | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> GraphClient:
+        """A sibling with its own log, gate and retry policy that shares the connection pool."""
+        sibling = object.__new__(type(self))
+        sibling._caller = replace(
+            self._caller,
+            on_attempt=on_attempt or self._caller.on_attempt,
+            gate=gate or self._caller.gate,
+            retry=retry or self._caller.retry,
+        )
+        return sibling
+
+    def get(
+        self,
+        path: str,
+        params: Params,
+        *,
+        account_id: str | None,
+        endpoint_key: str,
+        required: tuple[str, ...] = (),
+    ) -> GraphResponse:
+        """One object. An answer without the members in `required` is malformed and retried."""
+        return self._caller.send(
+            Request("GET", path, params, account_id, endpoint_key, expect=expect_keys(*required))
+        )
+
+    def pages(
+        self,
+        path: str,
+        params: Params,
+        *,
+        account_id: str | None,
+        endpoint_key: str,
+        page_size: int,
+        min_page_size: int = 1,
+        start_page_size: int | None = None,
+        on_page_size: Callable[[int], None] = _quiet,
+        after: str | None = None,
+    ) -> Iterator[Page]:
+        """Every page of an edge, one at a time; at most one page is held here.
+
+        Starts with `start_page_size` (remembered from last time), else `page_size`. When Meta
+        refuses the amount of data the page halves, down to `min_page_size`, and goes on from the
+        same cursor; it grows back after good pages. `on_page_size` hears every new size. `after`
+        goes on where an earlier walk in this process stopped. Raises TooMuchData when even the
+        smallest page is refused, CursorLost when the walk has to start again.
+        """
+        size = PageSize(page_size, min_page_size, start_page_size or 0, on_page_size)
+        request = page_request(path, params, account_id=account_id, endpoint_key=endpoint_key)
+        return iter(PageWalk(self._caller, request, size, after))
+
+    def me(self, fields: tuple[str, ...] = ("id", "name")) -> dict[str, Any]:
+        """The user (or system user) that the token belongs to."""
+        response = self.get(
+            "me", {"fields": fields}, account_id=None, endpoint_key="me", required=("id",)
+        )
+        return response.body

@@ -1,0 +1,324 @@
+"""What went wrong with a Graph call, named by what the caller must do about it.
+
+GraphError
+    Retriable                the same request may succeed later; the client has tried already
+        ConnectionLost       no HTTP answer: refused, dropped, timed out
+        MalformedAnswer      not an answer of the Graph API: HTML, half a body, no `data`
+        ServerTrouble        Meta has a moment: code 1, 2, any 5xx
+        NewReportNeeded      the report failed, was skipped or never got going: create another
+        CursorLost           the cursor died: walk again from the first page
+    Throttled                wait until `.until`; a call before that prolongs the block
+    TooMuchData              shrink: the smallest allowed page is refused too, ask for less
+        MustSplit            halve the range or the set of ids
+        MustGoAsync          ask for the same as an async report
+    Reauthorize              the token no longer works: a person connects the account again
+    Skippable                go on without this one thing, and say so
+        ObjectMissing        the object is gone or was never visible
+        PermissionDenied     this token may not read it
+        FieldRejected        drop `.field_name` from the fields and ask again
+            CreativeUnreadable   one creative kills the page: drop the field or read one by one
+    Stop                     do not repeat it unchanged
+        InvalidRequest       a parameter is wrong: a bug here or a changed API
+            RangeTooOld      the range starts too long ago: clamp it
+        Misconfigured        a setting is wrong: app secret, permission of the app
+            VersionExpired   this API version is retired: move META_API_VERSION on
+        Blocked              Meta suspended the caller: a person has to look
+        PagingLoop           the pages go in a circle
+
+    try:
+        for page in client.pages(...): ...
+    except Throttled as stop:
+        come_back_at(stop.until)
+    except Reauthorize: ...
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from meta_pipeline.graph.usage import UsageReading
+
+
+class Treatment(StrEnum):
+    """What the caller must do about an error; one for each branch of the tree."""
+
+    RETRY = "retry"
+    NEW_REPORT = "new report"
+    RESTART = "restart"
+    WAIT = "wait"
+    SHRINK = "shrink"
+    SPLIT = "split"
+    GO_ASYNC = "go async"
+    REAUTHORIZE = "reauthorize"
+    SKIP = "skip"
+    DROP_FIELD = "drop field"
+    CLAMP = "clamp"
+    STOP = "stop"
+
+
+class GraphError(Exception):
+    """Any failure of a Graph call; Meta's own facts are attributes, `str()` says what to do next.
+
+    `code`, `subcode`, `fbtrace_id` and `http_status` are Meta's (None where it gave none),
+    `usage` the readings of the refused answer's headers, `retry_count` the tries made before.
+    `retried`: the client asks again by itself; `shrinks`: a smaller page may be answered.
+    """
+
+    treatment: ClassVar[Treatment] = Treatment.STOP
+    retried: bool = False
+    shrinks: bool = False
+    default_next_step: ClassVar[str] = "Look the code up in docs/troubleshooting.md."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        subcode: int | None = None,
+        fbtrace_id: str | None = None,
+        http_status: int | None = None,
+        account_id: str | None = None,
+        endpoint_key: str | None = None,
+        next_step: str | None = None,
+        usage: tuple[UsageReading, ...] = (),
+        retry_count: int = 0,
+    ) -> None:
+        self.message = message
+        self.code = code
+        self.subcode = subcode
+        self.fbtrace_id = fbtrace_id
+        self.http_status = http_status
+        self.account_id = account_id
+        self.endpoint_key = endpoint_key
+        self.next_step = next_step or self.default_next_step
+        self.usage = usage
+        self.retry_count = retry_count
+        super().__init__(message)
+
+    @property
+    def code_text(self) -> str | None:
+        """`80004/2446079`, `190` or None: the key of the entry in docs/troubleshooting.md."""
+        if self.code is None:
+            return None
+        return f"{self.code}" if self.subcode is None else f"{self.code}/{self.subcode}"
+
+    def __str__(self) -> str:
+        where = " of ".join(part for part in (self.endpoint_key, self.account_id) if part)
+        facts = ", ".join(self._facts())
+        head = f"{where}: {self.message}" if where else self.message
+        return f"{head}{f' [{facts}]' if facts else ''} Next: {self.next_step}"
+
+    def _facts(self) -> list[str]:
+        named = (
+            ("code", self.code_text),
+            ("HTTP", self.http_status),
+            ("fbtrace_id", self.fbtrace_id),
+            ("tried again", self.retry_count or None),
+        )
+        return [f"{name} {value}" for name, value in named if value is not None]
+
+
+class Retriable(GraphError):
+    """The same request may succeed later; the client has already tried again."""
+
+    treatment = Treatment.RETRY
+    default_next_step = "Run the sync again in a few minutes; what was committed is kept."
+
+
+class ConnectionLost(Retriable):
+    """No HTTP answer: the connection was refused or dropped, or nothing came in time."""
+
+    retried = True
+    default_next_step = "Check the network and META_GRAPH_URL, then run the sync again."
+
+
+class MalformedAnswer(Retriable):
+    """An answer that is not the Graph API's: HTML, text, a list, half a body, no `data`."""
+
+    retried = True
+
+
+class ServerTrouble(Retriable):
+    """Meta answers that it cannot answer right now."""
+
+    retried = True
+
+
+class NewReportNeeded(Retriable):
+    """The async report failed, was skipped or expired: create another one."""
+
+    treatment = Treatment.NEW_REPORT
+    default_next_step = "Create the report again; when it fails again, split its range."
+
+
+class CursorLost(Retriable):
+    """The cursor died (its item went away): walk the edge again from its first page."""
+
+    treatment = Treatment.RESTART
+    default_next_step = "Walk the edge again from its first page."
+
+
+class Throttled(GraphError):
+    """A limit is reached: no call before `until` (UTC), which is in `seconds` from the answer.
+
+    `scope` says what is blocked: "account", "app", "user", "page"; `use_case` is Meta's own name
+    ("ads_insights", "ads_management") where the block is one use case's only; `hint` tells where
+    the time comes from: "header", "documented" or "caller" (raised by a gate).
+    """
+
+    treatment = Treatment.WAIT
+    default_next_step = "Wait; calls made during the block prolong it. Other accounts go on."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        until: datetime,
+        seconds: float,
+        scope: str = "account",
+        use_case: str | None = None,
+        hint: str = "caller",
+        code: int | None = None,
+        subcode: int | None = None,
+        fbtrace_id: str | None = None,
+        http_status: int | None = None,
+        account_id: str | None = None,
+        endpoint_key: str | None = None,
+        next_step: str | None = None,
+        usage: tuple[UsageReading, ...] = (),
+        retry_count: int = 0,
+    ) -> None:
+        super().__init__(
+            message,
+            code=code,
+            subcode=subcode,
+            fbtrace_id=fbtrace_id,
+            http_status=http_status,
+            account_id=account_id,
+            endpoint_key=endpoint_key,
+            next_step=next_step
+            or f"Wait until {until:%Y-%m-%d %H:%M:%S} UTC. {self.default_next_step}",
+            usage=usage,
+            retry_count=retry_count,
+        )
+        self.until = until
+        self.seconds = seconds
+        self.scope = scope
+        self.use_case = use_case
+        self.hint = hint
+
+
+class TooMuchData(GraphError):
+    """The answer would be too large, even with the smallest allowed page (`page_size`)."""
+
+    shrinks = True
+
+    treatment = Treatment.SHRINK
+    default_next_step = "Ask for fewer fields or days, or use an async report."
+    page_size: int | None = None
+
+
+class MustSplit(TooMuchData):
+    """No page size helps: halve the range of days or the set of ids."""
+
+    treatment = Treatment.SPLIT
+    shrinks = False
+    default_next_step = "Halve the range of days, then the set of ids."
+
+
+class MustGoAsync(TooMuchData):
+    """Too slow for a synchronous answer: ask for the same as an async report."""
+
+    treatment = Treatment.GO_ASYNC
+    shrinks = False
+    default_next_step = "Ask for the same as an async report."
+
+
+class Reauthorize(GraphError):
+    """The token is expired, revoked or invalid."""
+
+    treatment = Treatment.REAUTHORIZE
+    default_next_step = (
+        "Put a new token in META_ACCESS_TOKEN (a system user's does not expire), "
+        "then run `meta-pipeline check`."
+    )
+
+
+class Skippable(GraphError):
+    """One thing cannot be read; everything else can."""
+
+    treatment = Treatment.SKIP
+    default_next_step = "Go on without it."
+
+
+class ObjectMissing(Skippable):
+    """The object is deleted for good, never existed or is not visible to this token."""
+
+
+class PermissionDenied(Skippable):
+    """The token may not read this; other accounts and objects may be readable."""
+
+    default_next_step = (
+        "Give the token's user a role on the ad account and the scope ads_read, "
+        "then run `meta-pipeline check`."
+    )
+
+
+class FieldRejected(Skippable):
+    """Meta does not give `field_name` (any more): leave it out and ask again."""
+
+    treatment = Treatment.DROP_FIELD
+    default_next_step = "Ask again without the field; it is recorded as unavailable."
+
+    field_name: str = ""
+
+
+class CreativeUnreadable(FieldRejected):
+    """One creative's `object_story_spec` fails Meta's own validation and takes the page along."""
+
+    default_next_step = "Ask for the page without object_story_spec, or creative by creative."
+    field_name = "object_story_spec"
+
+
+class Stop(GraphError):
+    """The same request will fail again, however often it is repeated."""
+
+
+class InvalidRequest(Stop):
+    """A parameter is wrong: a bug of ours or a change of theirs."""
+
+    default_next_step = "Look the code up in docs/troubleshooting.md and report it with fbtrace_id."
+
+
+class RangeTooOld(InvalidRequest):
+    """The range starts before Meta's retention (37 months)."""
+
+    treatment = Treatment.CLAMP
+    default_next_step = "Start the range later: Meta keeps 37 months."
+
+
+class Misconfigured(Stop):
+    """A setting of ours or of the Meta app is wrong."""
+
+    default_next_step = "Run `meta-pipeline check`; it names the setting."
+
+
+class VersionExpired(Misconfigured):
+    """The configured version of the Marketing API is retired."""
+
+    default_next_step = "Set META_API_VERSION to a living version (v26.0)."
+
+
+class Blocked(Stop):
+    """Meta suspended the caller for policy reasons."""
+
+    default_next_step = "A person has to look: Meta's Account Quality page names the reason."
+
+
+class PagingLoop(Stop):
+    """The pages go in a circle: a cursor came twice, or nothing but empty pages."""
+
+    default_next_step = "Run the sync again; if it repeats, report it to Meta with fbtrace_id."

@@ -1,0 +1,195 @@
+"""An edge page by page: nothing lost, nothing twice, no circle (FACTS §4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from meta_pipeline.graph.answer import expect_page
+from meta_pipeline.graph.caller import Caller, GraphResponse, Request
+from meta_pipeline.graph.errors import GraphError, MalformedAnswer, PagingLoop, TooMuchData
+from meta_pipeline.graph.shape import Params
+from meta_pipeline.graph.usage import UsageReading
+
+# Meta filters after the fetch, so empty pages with a `next` are normal; thousands are a circle.
+MOST_EMPTY_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: `rows` as Meta sent them, `number` from 1, `page_size` as asked.
+
+    `after` goes on from here (None: this was the last page). It is good for this walk only, do
+    not store it: a cursor dies with its item. `size_bytes` is the decompressed body.
+    """
+
+    rows: list[dict[str, Any]]
+    number: int
+    after: str | None
+    page_size: int
+    latency_ms: float
+    size_bytes: int
+    usage: tuple[UsageReading, ...] = ()
+    summary: dict[str, Any] | None = None
+
+
+def _quiet(_: int) -> None:
+    """Nobody wants to know the page size."""
+
+
+@dataclass(slots=True)
+class PageSize:
+    """A page size that halves when Meta refuses and grows back carefully.
+
+    It doubles after `patience` good pages, never above `asked`; each refusal doubles the
+    patience, so that a size that does not work is tried ever more rarely.
+    """
+
+    asked: int
+    minimum: int = 1
+    current: int = 0
+    on_change: Callable[[int], None] = _quiet
+    patience: int = 5
+    _good: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.minimum <= self.asked:
+            raise ValueError(
+                f"page sizes: 1 <= min_page_size <= page_size, got {self.minimum} and {self.asked}"
+            )
+        self.current = min(max(self.current or self.asked, self.minimum), self.asked)
+
+    @property
+    def can_shrink(self) -> bool:
+        return self.current > self.minimum
+
+    def shrink(self) -> None:
+        """Halve, not below the minimum."""
+        self._good = 0
+        self.patience *= 2
+        self._set(max(self.current // 2, self.minimum))
+
+    def good_page(self) -> None:
+        """Count a page that came; grow when there were enough of them."""
+        self._good += 1
+        if self._good >= self.patience and self.current < self.asked:
+            self._good = 0
+            self._set(min(self.current * 2, self.asked))
+
+    def _set(self, size: int) -> None:
+        self.current = size
+        self.on_change(size)
+
+
+@dataclass(slots=True)
+class PageWalk:
+    """Walks one edge from a cursor; iterate it once."""
+
+    caller: Caller
+    request: Request
+    size: PageSize
+    after: str | None = None
+    _seen: set[str] = field(default_factory=set, init=False)
+    _empty: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[Page]:
+        number = 0
+        while True:
+            response = self._fetch()
+            number += 1
+            page = self._page(response, number)
+            del response  # the consumer may hold the page for long; hold it only once
+            yield page
+            if page.after is None:
+                return
+            self._check_progress(page)
+            self.after = page.after
+            self.size.good_page()
+
+    def _fetch(self) -> GraphResponse:
+        """The page at the cursor, asked smaller and smaller until Meta gives it."""
+        while True:
+            try:
+                return self.caller.send(self._next_request())
+            except GraphError as error:
+                if not error.shrinks:
+                    raise
+                if not self.size.can_shrink:
+                    if isinstance(error, TooMuchData):
+                        error.page_size = self.size.current
+                    raise
+            self.size.shrink()
+
+    def _next_request(self) -> Request:
+        size = self.size.current
+        params = {**self.request.params, "limit": size, "after": self.after}
+        return replace(self.request, params=params, page_size=size, can_shrink=self.size.can_shrink)
+
+    def _page(self, response: GraphResponse, number: int) -> Page:
+        summary = response.body.get("summary")
+        return Page(
+            rows=response.body["data"],
+            number=number,
+            after=self._following(response),
+            page_size=self.size.current,
+            latency_ms=response.attempt.latency_ms,
+            size_bytes=response.attempt.response_size_bytes,
+            usage=response.usage,
+            summary=summary if isinstance(summary, dict) else None,
+        )
+
+    def _following(self, response: GraphResponse) -> str | None:
+        """The cursor of the next page: only a `next` means that there is one."""
+        paging = response.body.get("paging") or {}
+        if not paging.get("next"):
+            return None
+        cursors = paging.get("cursors")
+        after = cursors.get("after") if isinstance(cursors, dict) else None
+        found = after or _cursor_in(paging["next"])
+        if not found:
+            raise MalformedAnswer(
+                "a page has a `next` but no cursor to go on from",
+                http_status=response.attempt.status_code,
+                account_id=self.request.account_id,
+                endpoint_key=self.request.endpoint_key,
+            )
+        return str(found)
+
+    def _check_progress(self, page: Page) -> None:
+        self._empty = 0 if page.rows else self._empty + 1
+        again = page.after in self._seen or page.after == self.after
+        if again or self._empty >= MOST_EMPTY_PAGES:
+            reason = (
+                "the same cursor came twice" if again else f"{self._empty} empty pages in a row"
+            )
+            raise PagingLoop(
+                f"page {page.number}: {reason}",
+                account_id=self.request.account_id,
+                endpoint_key=self.request.endpoint_key,
+            )
+        self._seen.add(str(page.after))
+
+
+def _cursor_in(next_url: object) -> str | None:
+    """`after` of a `next` URL; nothing else of it is used, it carries the token."""
+    if not isinstance(next_url, str):
+        return None
+    return next(iter(parse_qs(urlsplit(next_url).query).get("after", ())), None)
+
+
+def page_request(
+    path: str, params: Params, *, account_id: str | None, endpoint_key: str, method: str = "GET"
+) -> Request:
+    """The request that a walk repeats with its own `limit` and `after`."""
+    own = {name: value for name, value in params.items() if name not in {"limit", "after"}}
+    return Request(
+        method=method,
+        path=path,
+        params=own,
+        account_id=account_id,
+        endpoint_key=endpoint_key,
+        shaping={**own, "limit": 0},
+        expect=expect_page,
+    )

@@ -1,0 +1,357 @@
+"""What to do about every error code of Meta's: the one table (FACTS §3.3).
+
+`lookup.rule_for` finds the rule of an answer; docs/troubleshooting.md is made from this table.
+"""
+
+from __future__ import annotations
+
+from meta_pipeline.graph import errors
+from meta_pipeline.graph.errors import Treatment
+from meta_pipeline.graph.rule import Rule, denied, limit, retry, stop, token
+
+_T = Treatment
+_ROLE = errors.PermissionDenied.default_next_step
+_APP_QUOTA = (
+    "Wait; all accounts of the app share this limit. Lower the number of syncs at once, "
+    "or apply for Full access."
+)
+_EDIT = "This pipeline only reads; look for the other program that writes with this token."
+_REPORT = "Nothing: the sync creates the report again, then splits its range."
+
+TABLE: tuple[Rule, ...] = (
+    # Meta's own trouble.
+    Rule(
+        1,
+        None,
+        _T.SHRINK,
+        "The answer would be too large (“Please reduce the amount of data you're asking for”).",
+        "Nothing: pages shrink and go on from the same cursor. If one row is still too much, ask "
+        "for fewer fields or days.",
+        text="reduce the amount of data",
+        shrinks=True,
+    ),
+    retry(1, None, "Unknown error inside Meta; sometimes an answer too large.", shrinks=True),
+    retry(
+        1, 99, "Unknown error; also given for an answer too large or a wrong level.", shrinks=True
+    ),
+    stop(
+        1,
+        2853001,
+        "A profile is not linked to its delegate page; permanent, although the code is 1.",
+        "Link the profile to its page in Meta Business Suite, or leave the object out.",
+    ),
+    retry(2, None, "Service temporarily unavailable."),
+    stop(
+        2,
+        1504041,
+        "Invalid combination of breakdowns; permanent, although the code is 2.",
+        "Choose a combination from the Insights breakdowns page of Meta.",
+    ),
+    stop(
+        2,
+        1504042,
+        "Invalid custom metrics; permanent, although the code is 2.",
+        "Remove the custom metrics from the configured fields.",
+    ),
+    Rule(
+        2,
+        1504038,
+        _T.GO_ASYNC,
+        "Synchronous insights timed out.",
+        "Nothing: the same is asked as an async report.",
+    ),
+    Rule(
+        2,
+        1504043,
+        _T.GO_ASYNC,
+        "Synchronous insights failed intermittently.",
+        "Nothing: it is tried again, then asked as an async report.",
+        retries=True,
+    ),
+    Rule(
+        2,
+        1504044,
+        _T.GO_ASYNC,
+        "Synchronous insights failed for an unknown reason.",
+        "Nothing: it is tried again, then asked as an async report.",
+        retries=True,
+    ),
+    retry(104, None, "Signature problem; in practice a reset connection inside Meta."),
+    # Async reports.
+    Rule(-2, 2490547, _T.NEW_REPORT, "The async report failed inside Meta.", _REPORT),
+    Rule(
+        -3,
+        1504045,
+        _T.SPLIT,
+        "The async report is too large.",
+        "Nothing: its range is halved by days, then by ids.",
+    ),
+    Rule(2601, None, _T.NEW_REPORT, "There was an error running or loading the report.", _REPORT),
+    # Limits. HTTP 400 or 403, never 429.
+    limit(4, None, "The app's request limit is reached.", scope="app", next_step=_APP_QUOTA),
+    limit(
+        4,
+        1504022,
+        "Too many insights calls from this app; a load-dependent limit.",
+        scope="app",
+        use_case="ads_insights",
+        next_step=_APP_QUOTA,
+    ),
+    limit(
+        4,
+        1504039,
+        "Too many insights calls from this app; a load-dependent limit.",
+        scope="app",
+        use_case="ads_insights",
+        next_step=_APP_QUOTA,
+    ),
+    limit(17, None, "The user's request limit is reached.", scope="user"),
+    limit(
+        17,
+        2446079,
+        "The ad account's score is used up; the block lasts 300 s (Limited) or 60 s (Full) and "
+        "has been seen to last an hour.",
+        seconds=None,
+    ),
+    stop(17, 1885172, "The spend cap was changed ten times today.", _EDIT),
+    limit(32, None, "The page's request limit is reached.", scope="page"),
+    limit(341, None, "The app's limit is reached (older family).", scope="app"),
+    limit(613, None, "The rate limit of this API is reached."),
+    limit(613, 1487742, "Too many calls from this ad account.", seconds=None),
+    limit(
+        613,
+        1487632,
+        "An ad set's budget was changed four times within the hour.",
+        seconds=3600,
+        next_step=_EDIT,
+    ),
+    limit(
+        613, 1487225, "The account's limit of new ads is reached.", seconds=3600, next_step=_EDIT
+    ),
+    limit(
+        613, 5044001, "More than 100 edits a second to this ad account.", seconds=1, next_step=_EDIT
+    ),
+    limit(613, 1996, "Inconsistent request volume: too many calls in a burst."),
+    limit(80000, None, "Business use case ads_insights is used up.", use_case="ads_insights"),
+    limit(80001, None, "Business use case pages is used up.", scope="page", use_case="pages"),
+    limit(80002, None, "Business use case instagram is used up.", use_case="instagram"),
+    limit(80003, None, "Business use case custom_audience is used up.", use_case="custom_audience"),
+    limit(80004, None, "Business use case ads_management is used up.", use_case="ads_management"),
+    limit(80005, None, "Business use case leadgen is used up.", use_case="leadgen"),
+    limit(80006, None, "Business use case messenger is used up.", use_case="messenger"),
+    limit(80008, None, "WhatsApp business management is used up.", use_case="whatsapp"),
+    limit(80009, None, "Catalog management is used up.", use_case="catalog_management"),
+    limit(80014, None, "Catalog batch is used up.", use_case="catalog_batch"),
+    # Size.
+    Rule(
+        100,
+        1487534,
+        _T.SHRINK,
+        "Too much data in one insights call.",
+        "Nothing: pages shrink, then the range is asked as an async report or halved.",
+        shrinks=True,
+    ),
+    Rule(
+        100,
+        1504018,
+        _T.GO_ASYNC,
+        "Synchronous insights request timed out.",
+        "Nothing: the same is asked as an async report.",
+    ),
+    Rule(
+        960,
+        None,
+        _T.SPLIT,
+        "A whole batch timed out.",
+        "Nothing: the batch is halved and sent again.",
+    ),
+    # Tokens.
+    token(102, None, "The session or token is not valid."),
+    token(190, None, "The access token is not valid."),
+    token(
+        190,
+        458,
+        "The user removed the app.",
+        next_step="The user has to connect the app again, then set META_ACCESS_TOKEN.",
+    ),
+    token(
+        190,
+        459,
+        "The user is held at a Facebook security check.",
+        next_step="The user has to log in to facebook.com once, then create a new token.",
+    ),
+    token(190, 460, "The password was changed or the session reset for security."),
+    token(190, 463, "The token has expired."),
+    token(
+        190,
+        464,
+        "The user is not confirmed.",
+        next_step="The user has to confirm the Facebook account, then create a new token.",
+    ),
+    token(190, 467, "The token is invalid: the user logged out."),
+    token(190, 492, "The user of the token has no role on the page any more."),
+    token(452, None, "The session key is invalid."),
+    # Things one cannot have.
+    Rule(
+        100,
+        33,
+        _T.SKIP,
+        "The object does not exist, or this token may not see it. Right after a report was "
+        "created it only means “not yet everywhere”.",
+        "If the object exists in Ads Manager, give the token's user a role on its ad account.",
+    ),
+    denied(10, None, "The app or the user may not do this.", _ROLE),
+    denied(100, None, "Missing permissions.", _ROLE, text="missing permissions"),
+    denied(100, 3191001, "No permission for these insights.", _ROLE),
+    denied(200, None, "No permission for this object; also any code from 201 to 299.", _ROLE),
+    denied(
+        200,
+        1870034,
+        "The custom audience terms are not accepted.",
+        "Accept the terms in Ads Manager with the token's user.",
+    ),
+    denied(
+        294,
+        None,
+        "The permission ads_management is needed.",
+        "Give the token the scope ads_management, or leave the object out.",
+    ),
+    Rule(
+        100,
+        None,
+        _T.DROP_FIELD,
+        "A requested field does not exist (any more) on this type of object.",
+        "Nothing: the field is left out and recorded. Take it out of the configured fields.",
+        text="nonexisting field",
+    ),
+    Rule(
+        100,
+        None,
+        _T.DROP_FIELD,
+        "A requested insights field is not valid.",
+        "Nothing: the field is left out and recorded. Take it out of the configured fields.",
+        text="is not valid for fields param",
+    ),
+    *(
+        Rule(
+            100,
+            subcode,
+            _T.DROP_FIELD,
+            "A creative's object_story_spec fails Meta's own validation and kills the whole page.",
+            "Nothing: the page is read without the field, or creative by creative.",
+            error=errors.CreativeUnreadable,
+        )
+        for subcode in (2446289, 2446211, 1443048)
+    ),
+    *(
+        Rule(
+            code,
+            None,
+            _T.SKIP,
+            f"The creative cannot be read: {why}.",
+            "Open the ad in Ads Manager; its post was probably deleted.",
+        )
+        for code, why in (
+            (2606, "no preview"),
+            (2607, "no preview for this placement"),
+            (2615, "invalid creative"),
+            (2654, "invalid creative settings"),
+        )
+    ),
+    # Requests that are wrong.
+    retry(
+        100,
+        None,
+        "“Cannot include X in summary param because they weren't there”: a passing fault of Meta.",
+        text="in summary param",
+    ),
+    stop(
+        100,
+        None,
+        "The appsecret_proof is missing or wrong.",
+        "Set META_APP_SECRET to the secret of the app that the token belongs to.",
+        text="appsecret_proof",
+        error=errors.Misconfigured,
+    ),
+    stop(
+        100,
+        None,
+        "A parameter is invalid; `error_data` names it.",
+        "Report it with the fbtrace_id: this pipeline sent something Meta does not take.",
+    ),
+    stop(
+        3,
+        None,
+        "The app lacks a capability for this method.",
+        "Add the Marketing API product to the app, then apply for the capability.",
+        error=errors.Misconfigured,
+    ),
+    stop(194, None, "A required parameter is missing.", "Report it with the fbtrace_id."),
+    stop(2500, None, "Syntax error in the path or in fields.", "Report it with the fbtrace_id."),
+    Rule(
+        100,
+        None,
+        _T.RESTART,
+        "The cursor is not valid.",
+        "Nothing: the listing starts again from its first page.",
+        text="cursor",
+    ),
+    Rule(
+        2642,
+        None,
+        _T.RESTART,
+        "The cursor is not valid any more: the item it points to went away.",
+        "Nothing: the listing starts again from its first page.",
+    ),
+    stop(3001, None, "Invalid query.", "Report it with the fbtrace_id."),
+    Rule(
+        3018,
+        None,
+        _T.CLAMP,
+        "The range starts more than 37 months ago.",
+        "Start the range later; 37 months is all that Meta keeps.",
+    ),
+    stop(
+        2635,
+        None,
+        "This version of the Marketing API is retired.",
+        "Set META_API_VERSION to a living version (v26.0) and update meta-pipeline.",
+        error=errors.VersionExpired,
+    ),
+    stop(
+        368,
+        None,
+        "Meta temporarily blocked the caller for policy reasons.",
+        "A person has to look at Account Quality; do not retry for some hours.",
+        error=errors.Blocked,
+    ),
+    stop(506, None, "Duplicate post.", _EDIT),
+    stop(100, 1487056, "An archived or deleted object cannot be edited.", _EDIT),
+    stop(100, 1487566, "A deleted object cannot be edited.", _EDIT),
+    stop(100, 1885088, "An archived or deleted object cannot be edited.", _EDIT),
+    stop(
+        100,
+        1487990,
+        "Too many archived objects in this ad account.",
+        "Delete archived objects in Ads Manager.",
+    ),
+    stop(
+        100,
+        1487694,
+        "This targeting category is not available any more.",
+        "Edit the ad set's targeting in Ads Manager.",
+    ),
+    stop(100, 1885272, "The budget is too low.", _EDIT),
+    stop(100, 1885650, "The budget is too low.", _EDIT),
+)
+
+# Codes that are in no row, by what can be known about them.
+UNKNOWN_RETRY = retry(0, None, "An unknown error that Meta calls transient, or an HTTP 5xx.")
+UNKNOWN_LIMIT = limit(0, None, "An unknown limit: HTTP 429, or a text about too many calls.")
+UNKNOWN_TOKEN = token(0, None, "HTTP 401 with an unknown code.")
+UNKNOWN_STOP = stop(
+    0,
+    None,
+    "An error code that is in no document known to us.",
+    "Report it with the code and the fbtrace_id, so that it gets a row in the table.",
+)

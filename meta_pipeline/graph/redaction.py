@@ -1,0 +1,60 @@
+"""Secrets leave this room in no text: not in a log, an exception, a table or a URL."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+MASK = "[redacted]"
+
+_NAMES = (
+    r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret"
+    r"|appsecret|verify_token|refresh_token|password"
+)
+_PATTERNS = (
+    # name=value in a query or form, plain or percent-encoded, and "name": "value" in JSON.
+    re.compile(rf"(?i)\b((?:{_NAMES})(?:=|%3D))[^&\s\"'<>\\)]+"),
+    re.compile(rf"(?i)([\"'](?:{_NAMES})\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+"),
+    re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"),
+    # user:password@ in a URL.
+    re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),
+    # User, system user and page tokens; app tokens are APPID|SECRET.
+    re.compile(r"()\bEAA[A-Za-z0-9_-]{10,}"),
+    re.compile(r"(\b\d{5,20}(?:\||%7C))[A-Za-z0-9_-]{8,}"),
+)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without anything that looks like a token, a proof or a password.
+
+    `secrets` are exact values to remove as well, in plain and in percent-encoded form.
+    """
+    for secret in secrets:
+        if secret:
+            for form in {secret, quote(secret, safe=""), quote_plus(secret)}:
+                text = text.replace(form, MASK)
+    for pattern in _PATTERNS:
+        text = pattern.sub(rf"\g<1>{MASK}", text)
+    return text
+
+
+class RedactingFilter(logging.Filter):
+    """Cleans every record of a logger before any handler sees it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        clean = redact(message)
+        if clean != message:
+            record.msg, record.args = clean, None
+        return True
+
+
+_FILTER = RedactingFilter()
+
+
+def guard_http_logging() -> None:
+    """Keep urllib3's own DEBUG lines (they print the query) free of secrets; safe to repeat."""
+    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
+        logging.getLogger(name).addFilter(_FILTER)

@@ -1,0 +1,195 @@
+"""From an answer that is no success to the typed error of errors.py, by the rule of policy.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from meta_pipeline.graph.errors import FieldRejected, GraphError, Throttled, Treatment
+from meta_pipeline.graph.lookup import rule_for
+from meta_pipeline.graph.rule import Rule
+from meta_pipeline.graph.usage import ACCOUNT_USAGE, UsageReading
+
+LIMITED_BLOCK_SECONDS = 300.0
+FULL_BLOCK_SECONDS = 60.0
+# Nothing of Meta's lasts longer; a header that says so is not to be believed.
+LONGEST_WAIT_SECONDS = 24 * 3600.0
+
+_FIELD_NAMES = (
+    re.compile(r"nonexisting field \(([\w.]+)\)"),
+    re.compile(r"(?:\(#100\)\s*)?([\w.]+) is not valid for fields param"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The `error` object of an answer, every member checked and optional but `message`."""
+
+    message: str
+    code: int | None = None
+    subcode: int | None = None
+    fbtrace_id: str | None = None
+    is_transient: bool | None = None
+    user_title: str | None = None
+    user_message: str | None = None
+    blamed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, error: object) -> Refusal:
+        """Read the `error` member; a text or something odd still makes a Refusal."""
+        if not isinstance(error, Mapping):
+            return cls(message=str(error))
+        return cls(
+            message=str(error.get("message") or "no message"),
+            code=_integer(error.get("code")),
+            subcode=_integer(error.get("error_subcode", error.get("subcode"))) or None,
+            fbtrace_id=_text(error.get("fbtrace_id")),
+            is_transient=error.get("is_transient") is True if "is_transient" in error else None,
+            user_title=_text(error.get("error_user_title")),
+            user_message=_text(error.get("error_user_msg")),
+            blamed=_blamed(error.get("error_data")),
+        )
+
+    @classmethod
+    def of_report(cls, run: Mapping[str, Any]) -> Refusal:
+        """Read the error members of a failed report run (v25 and later, FACTS §6)."""
+        return cls(
+            message=str(run.get("error_message") or run.get("async_status") or "no message"),
+            code=_integer(run.get("error_code")),
+            subcode=_integer(run.get("error_subcode")) or None,
+            user_title=_text(run.get("error_user_title")),
+            user_message=_text(run.get("error_user_msg")),
+        )
+
+    def cleaned(self, clean: Callable[[str], str]) -> Refusal:
+        """The same with every text passed through `clean`."""
+        return replace(
+            self,
+            message=clean(self.message),
+            user_title=clean(self.user_title) if self.user_title else None,
+            user_message=clean(self.user_message) if self.user_message else None,
+            blamed=tuple(clean(name) for name in self.blamed),
+        )
+
+    @property
+    def text(self) -> str:
+        """Meta's message with its longer explanation, where it adds something."""
+        extra = next((t for t in (self.user_message, self.user_title) if t), None)
+        blamed = f" (blames {', '.join(self.blamed)})" if self.blamed else ""
+        return f"{self.message}{f' - {extra}' if extra else ''}{blamed}"
+
+
+def rule_of(refusal: Refusal, http_status: int | None) -> Rule:
+    """The rule of policy.py for `refusal`."""
+    return rule_for(
+        refusal.code,
+        refusal.subcode,
+        refusal.message,
+        http_status=http_status,
+        is_transient=refusal.is_transient,
+    )
+
+
+def error_of(
+    refusal: Refusal,
+    *,
+    now: datetime,
+    http_status: int | None,
+    usage: tuple[UsageReading, ...] = (),
+    account_id: str | None = None,
+    endpoint_key: str | None = None,
+    retry_count: int = 0,
+) -> GraphError:
+    """The typed error for `refusal`; `now` is the moment of the answer (UTC)."""
+    rule = rule_of(refusal, http_status)
+    facts: dict[str, Any] = {
+        "code": refusal.code,
+        "subcode": refusal.subcode,
+        "fbtrace_id": refusal.fbtrace_id,
+        "http_status": http_status,
+        "account_id": account_id,
+        "endpoint_key": endpoint_key,
+        "usage": usage,
+        "retry_count": retry_count,
+    }
+    if rule.treatment is Treatment.WAIT:
+        return _throttled(rule, refusal, now, facts)
+    error = rule.error_class(refusal.text, next_step=rule.next_step, **facts)
+    error.retried, error.shrinks = rule.retries, rule.shrinks
+    if isinstance(error, FieldRejected):
+        error.field_name = rejected_field(refusal.message) or error.field_name
+    return error
+
+
+def rejected_field(message: str) -> str | None:
+    """The field that `message` says Meta does not give."""
+    found = next((m for pattern in _FIELD_NAMES if (m := pattern.search(message))), None)
+    return found[1] if found else None
+
+
+def _throttled(rule: Rule, refusal: Refusal, now: datetime, facts: dict[str, Any]) -> Throttled:
+    told = told_wait_seconds(rule, facts["usage"])
+    seconds = min(told or _documented_wait(rule, facts["usage"]), LONGEST_WAIT_SECONDS)
+    until = now + timedelta(seconds=seconds)
+    return Throttled(
+        refusal.text,
+        until=until,
+        seconds=seconds,
+        scope=rule.scope,
+        use_case=rule.use_case,
+        hint="header" if told else "documented",
+        next_step=f"Wait until {until:%Y-%m-%d %H:%M:%S} UTC. {rule.next_step}",
+        **facts,
+    )
+
+
+def told_wait_seconds(rule: Rule, usage: Sequence[UsageReading]) -> float | None:
+    """How long Meta's headers say this block lasts, in seconds; None if they do not say.
+
+    The affected use case's own minutes first, then any use case's, then the score's reset time
+    (it belongs to account-wide blocks only and says when the score is 0).
+    """
+    blocked = [r for r in usage if r.regain_seconds and r.header != ACCOUNT_USAGE]
+    own = [r for r in blocked if rule.use_case is None or r.use_case == rule.use_case]
+    waits = [r.regain_seconds for r in own or blocked if r.regain_seconds]
+    if not waits and rule.use_case is None and rule.scope != "app":
+        waits = [r.regain_seconds for r in usage if r.regain_seconds]
+    return max(waits, default=None)
+
+
+def _documented_wait(rule: Rule, usage: Sequence[UsageReading]) -> float:
+    if rule.wait_seconds is not None:
+        return rule.wait_seconds
+    full = any(reading.tier == "standard_access" for reading in usage)
+    return FULL_BLOCK_SECONDS if full else LIMITED_BLOCK_SECONDS
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _blamed(error_data: object) -> tuple[str, ...]:
+    """The parameters blamed; `error_data` is an object or JSON text (FACTS §3.1)."""
+    if isinstance(error_data, str):
+        try:
+            error_data = orjson.loads(error_data)
+        except orjson.JSONDecodeError:
+            return ()
+    specs = error_data.get("blame_field_specs") if isinstance(error_data, Mapping) else None
+    if not isinstance(specs, list):
+        return ()
+    return tuple(".".join(map(str, s)) if isinstance(s, list) else str(s) for s in specs)

@@ -1,0 +1,82 @@
+"""When to ask again, after how long, and when to give up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+from tenacity.wait import wait_base
+
+from meta_pipeline.graph.errors import GraphError, ObjectMissing, Throttled
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently a failed attempt is repeated.
+
+    RetryPolicy()                       # again after about 1, 2 and 4 s, then the error is raised
+    RetryPolicy(retries=0)              # never again
+    RetryPolicy(max_wait_seconds=60)    # sit out throttles of up to a minute here
+
+    `max_seconds` caps one pause, `jitter_seconds` is added at random so that parallel edges do
+    not come back together. A throttle whose wait is longer than `max_wait_seconds` is raised at
+    once: a worker is not to be held for minutes. `missing_retries` counts for a report that was
+    created a moment ago and is not yet everywhere (100/33, once a second).
+    """
+
+    retries: int = 3
+    first_seconds: float = 1.0
+    max_seconds: float = 30.0
+    jitter_seconds: float = 0.5
+    max_wait_seconds: float = 5.0
+    missing_retries: int = 5
+
+    def repeats(self, error: GraphError, *, can_shrink: bool, just_created: bool) -> int:
+        """How often the request that failed with `error` is repeated by the client itself.
+
+        With room to shrink one repetition is enough: the smaller page is the better second try.
+        """
+        if isinstance(error, Throttled):
+            return self.retries if self._short(error) else 0
+        if isinstance(error, ObjectMissing) and just_created:
+            return self.missing_retries
+        if not error.retried:
+            return 0
+        return min(self.retries, 1) if error.shrinks and can_shrink else self.retries
+
+    def _short(self, error: Throttled) -> bool:
+        return error.hint != "caller" and error.seconds <= self.max_wait_seconds
+
+    def retrying(
+        self, repeats: Callable[[GraphError], int], sleep: Callable[[float], None]
+    ) -> Retrying:
+        """A tenacity loop; `repeats(error)` says how often that error may be repeated."""
+
+        def wait(state: RetryCallState) -> float:
+            error = _error_of(state)
+            if isinstance(error, Throttled):
+                return error.seconds
+            return 1.0 if isinstance(error, ObjectMissing) else self._backoff(state)
+
+        def stop(state: RetryCallState) -> bool:
+            error = _error_of(state)
+            return not isinstance(error, GraphError) or state.attempt_number > repeats(error)
+
+        return Retrying(
+            sleep=sleep,
+            wait=wait,
+            stop=stop,
+            retry=retry_if_exception(lambda error: isinstance(error, GraphError)),
+            reraise=True,
+        )
+
+    def _backoff(self, state: RetryCallState) -> float:
+        strategy: wait_base = wait_exponential_jitter(
+            initial=self.first_seconds, max=self.max_seconds, jitter=self.jitter_seconds
+        )
+        return strategy(state)
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None

@@ -1,0 +1,135 @@
+"""The row type of the error policy, and short ways to write its common rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from meta_pipeline.graph import errors
+from meta_pipeline.graph.errors import GraphError, Treatment
+
+_DEFAULT_ERRORS: Mapping[Treatment, type[GraphError]] = {
+    Treatment.RETRY: errors.ServerTrouble,
+    Treatment.NEW_REPORT: errors.NewReportNeeded,
+    Treatment.RESTART: errors.CursorLost,
+    Treatment.WAIT: errors.Throttled,
+    Treatment.SHRINK: errors.TooMuchData,
+    Treatment.SPLIT: errors.MustSplit,
+    Treatment.GO_ASYNC: errors.MustGoAsync,
+    Treatment.REAUTHORIZE: errors.Reauthorize,
+    Treatment.SKIP: errors.ObjectMissing,
+    Treatment.DROP_FIELD: errors.FieldRejected,
+    Treatment.CLAMP: errors.RangeTooOld,
+    Treatment.STOP: errors.InvalidRequest,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: a code, what it means, what this client and what a person does.
+
+    `text` (lower case) must occur in the message: for codes that mean several things.
+    `retries`: the client asks again, with backoff, before it raises. `shrinks`: on a page with
+    room below, a smaller page is asked instead (after one retry, when `retries` too).
+    `wait_seconds`: how long Meta's documents say a block lasts when no header tells; None with
+    WAIT means by tier: 300 s (Limited), 60 s (Full). `scope` and `use_case`: what is blocked.
+    """
+
+    code: int
+    subcode: int | None
+    treatment: Treatment
+    meaning: str
+    next_step: str
+    text: str | None = None
+    error: type[GraphError] | None = None
+    retries: bool = False
+    shrinks: bool = False
+    wait_seconds: int | None = None
+    scope: str = "account"
+    use_case: str | None = None
+
+    @property
+    def error_class(self) -> type[GraphError]:
+        """The class of errors.py that this rule raises."""
+        return self.error or _DEFAULT_ERRORS[self.treatment]
+
+    @property
+    def key(self) -> str:
+        """`code` or `code/subcode`, as in docs/troubleshooting.md."""
+        return f"{self.code}" if self.subcode is None else f"{self.code}/{self.subcode}"
+
+
+def retry(
+    code: int,
+    subcode: int | None,
+    meaning: str,
+    *,
+    text: str | None = None,
+    shrinks: bool = False,
+    next_step: str = "Nothing, unless it lasts: see metastatus.com/ads, then sync again.",
+) -> Rule:
+    """The client asks again with backoff, then raises ServerTrouble."""
+    return Rule(
+        code, subcode, Treatment.RETRY, meaning, next_step, text=text, retries=True, shrinks=shrinks
+    )
+
+
+def limit(
+    code: int,
+    subcode: int | None,
+    meaning: str,
+    *,
+    seconds: int | None = 300,
+    scope: str = "account",
+    use_case: str | None = None,
+    next_step: str = "Wait; other accounts go on. If it comes daily, sync less often or apply "
+    "for Full access of the Marketing API Access Tier.",
+) -> Rule:
+    """A limit: raises Throttled with the time to wait."""
+    return Rule(
+        code,
+        subcode,
+        Treatment.WAIT,
+        meaning,
+        next_step,
+        wait_seconds=seconds,
+        scope=scope,
+        use_case=use_case,
+    )
+
+
+def token(code: int, subcode: int | None, meaning: str, *, next_step: str | None = None) -> Rule:
+    """The token does not work: raises Reauthorize."""
+    return Rule(
+        code,
+        subcode,
+        Treatment.REAUTHORIZE,
+        meaning,
+        next_step or errors.Reauthorize.default_next_step,
+    )
+
+
+def denied(code: int, subcode: int | None, meaning: str, next_step: str, **more: str) -> Rule:
+    """Not for this token: raises PermissionDenied."""
+    return Rule(
+        code,
+        subcode,
+        Treatment.SKIP,
+        meaning,
+        next_step,
+        error=errors.PermissionDenied,
+        text=more.get("text"),
+    )
+
+
+def stop(
+    code: int,
+    subcode: int | None,
+    meaning: str,
+    next_step: str,
+    *,
+    text: str | None = None,
+    error: type[GraphError] | None = None,
+) -> Rule:
+    """Permanent: raises InvalidRequest, or `error`."""
+    return Rule(code, subcode, Treatment.STOP, meaning, next_step, text=text, error=error)
