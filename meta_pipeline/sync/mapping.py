@@ -22,7 +22,9 @@ class Source:
 
     account_id: str
     currency: str | None
+    timezone_name: str | None
     data_as_of: datetime
+    sync_run_id: str
 
 
 class EntityMapper:
@@ -40,14 +42,16 @@ class EntityMapper:
         self._fields = spec.fields if names is None else spec.by_name(tuple(names))
         self._derived = spec.derived if names is None else {}
         self._asked = {known.name for known in self._fields} | _ANSWERED_UNASKED
-        self._has_currency = "currency" in spec.table.c and names is None
+        self._is_partial = names is not None
+        self._has_currency = "currency" in spec.table.c
 
     @property
     def columns(self) -> list[str]:
         names = [known.column for known in self._fields]
         names += list(self._derived)
-        names += ["account_id", "is_deleted", "deleted_seen_at", "data_as_of", "extra"]
-        return names + (["currency"] if self._has_currency else [])
+        names += ["account_id", "is_deleted", "deleted_seen_at", "data_as_of"]
+        names += ["currency"] if self._has_currency else []
+        return names if self._is_partial else [*names, "extra"]
 
     def row(self, given: Mapping[str, Any], source: Source) -> Row:
         """One table row, in the order of `columns`."""
@@ -59,11 +63,9 @@ class EntityMapper:
             deleted,
             source.data_as_of if deleted else None,
             source.data_as_of,
-            self._extra(given),
         ]
-        if self._has_currency:
-            row.append(source.currency)
-        return tuple(row)
+        row += [source.currency] if self._has_currency else []
+        return tuple(row if self._is_partial else [*row, self._extra(given)])
 
     def _value(self, known: Field, given: Mapping[str, Any], currency: str | None) -> Any:
         value = given.get(known.name)

@@ -1,0 +1,84 @@
+"""The ledger's side of a window: marked as fetched in the transaction of its last slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from meta_pipeline.warehouse import Connection, Ledger
+
+from .days import is_final
+from .insights import Window
+from .mapping import Source
+from .slices import Note
+
+# A window is written page by page, and each page notes how far it moved its days.
+_ONE_CHANGE_PER_DAY = """
+    WITH pages AS (
+        DELETE FROM meta_ads.insights_changes
+        WHERE account_id = %(account_id)s AND entity_type = %(level)s AND read_at = %(read_at)s
+          AND date_start BETWEEN %(since)s AND %(until)s
+        RETURNING *
+    )
+    INSERT INTO meta_ads.insights_changes
+        (account_id, entity_type, date_start, read_at, age_days, rows_new, rows_changed,
+         spend_before, spend_after, impressions_before, impressions_after,
+         clicks_before, clicks_after, actions_before, actions_after, sync_run_id)
+    SELECT account_id, entity_type, date_start, read_at, min(age_days),
+           sum(rows_new), sum(rows_changed),
+           (array_agg(spend_before ORDER BY change_id))[1],
+           (array_agg(spend_after ORDER BY change_id DESC))[1],
+           (array_agg(impressions_before ORDER BY change_id))[1],
+           (array_agg(impressions_after ORDER BY change_id DESC))[1],
+           (array_agg(clicks_before ORDER BY change_id))[1],
+           (array_agg(clicks_after ORDER BY change_id DESC))[1],
+           (array_agg(actions_before ORDER BY change_id))[1],
+           (array_agg(actions_after ORDER BY change_id DESC))[1],
+           min(sync_run_id)
+    FROM pages
+    GROUP BY account_id, entity_type, date_start, read_at
+"""
+
+
+class LedgerBook:
+    """Marks the days of the windows of one sync."""
+
+    def __init__(self, ledger: Ledger, source: Source) -> None:
+        self._ledger = ledger
+        self._source = source
+
+    def closing(self, window: Window, rows_by_day: Mapping[date, int]) -> Note:
+        """What to write when the whole window has been written."""
+
+        def note(connection: Connection) -> None:
+            self._mark(connection, window, rows_by_day)
+            if window.dataset.name == f"insights_{window.dataset.level}":
+                self._merge_changes(connection, window)
+
+        return note
+
+    def _mark(
+        self, connection: Connection, window: Window, rows_by_day: Mapping[date, int]
+    ) -> None:
+        read_at, timezone_name = self._source.data_as_of, self._source.timezone_name
+        self._ledger.mark(
+            connection,
+            self._source.account_id,
+            window.dataset.name,
+            dict(rows_by_day),
+            read_at,
+            [day for day in rows_by_day if is_final(day, read_at, timezone_name)],
+            self._source.sync_run_id,
+        )
+
+    def _merge_changes(self, connection: Connection, window: Window) -> None:
+        connection.execute(
+            _ONE_CHANGE_PER_DAY,
+            {
+                "account_id": self._source.account_id,
+                "level": window.dataset.level,
+                "read_at": self._source.data_as_of,
+                "since": window.since,
+                "until": window.until,
+            },
+        )

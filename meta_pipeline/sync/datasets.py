@@ -1,0 +1,90 @@
+"""The kinds of insights a sync can read: their level, breakdowns, table and key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from meta_pipeline.warehouse import schema
+
+from .request import Part
+
+LEVELS = ("account", "campaign", "adset", "ad")
+HOUR = "hourly_stats_aggregated_by_advertiser_time_zone"
+_METRICS = (
+    "spend",
+    "impressions",
+    "reach",
+    "frequency",
+    "clicks",
+    "unique_clicks",
+    "inline_link_clicks",
+    "actions",
+    "action_values",
+    "video_thruplay_watched_actions",
+)
+_NOT_BY_HOUR = frozenset(("reach", "frequency", "unique_clicks", "video_thruplay_watched_actions"))
+_IDS = {"account": (), "campaign": ("campaign_id",), "adset": ("campaign_id", "adset_id")}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One kind of insights; `name` is its key in the ledger `sync_windows`."""
+
+    name: str
+    part: Part
+    level: str
+    table: sa.Table
+    breakdowns: tuple[str, ...] = ()
+
+    @property
+    def id_field(self) -> str:
+        return f"{self.level}_id"
+
+    @property
+    def is_hourly(self) -> bool:
+        return self.part is Part.HOURLY
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What Meta is asked for; breakdown names come by themselves (FACTS section 5.2)."""
+        ids = _IDS.get(self.level, ("campaign_id", "adset_id", "ad_id"))
+        metrics = [name for name in _METRICS if not (self.is_hourly and name in _NOT_BY_HOUR)]
+        return ("account_id", *ids, *metrics)
+
+    @property
+    def endpoint_key(self) -> str:
+        if self.is_hourly:
+            return f"insights_{self.level}_hourly"
+        return f"insights_{self.level}{'_breakdown' if self.breakdowns else ''}"
+
+    @property
+    def rows_per_entity(self) -> int:
+        """A guess at the rows one entity has in a day, until the ledger knows better."""
+        return 16 if self.is_hourly else 8 ** len(self.breakdowns)
+
+
+def daily(level: str) -> Dataset:
+    """Daily rows of one level."""
+    return Dataset(f"insights_{level}", Part.INSIGHTS, level, schema.meta_insights)
+
+
+def hourly() -> Dataset:
+    """Rows of every ad by hour of the account's day."""
+    return Dataset(
+        "insights_hourly", Part.HOURLY, "ad", schema.meta_insights_hourly, breakdowns=(HOUR,)
+    )
+
+
+def broken_down(breakdowns: Sequence[str], level: str = "ad") -> Dataset:
+    """Daily rows of one level by the cells of some breakdowns, in alphabetical order."""
+    names = tuple(sorted(breakdowns))
+    return Dataset(
+        f"breakdown:{','.join(names)}",
+        Part.BREAKDOWNS,
+        level,
+        schema.meta_insights_breakdown,
+        breakdowns=names,
+    )

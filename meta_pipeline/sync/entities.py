@@ -1,0 +1,232 @@
+"""Reading one edge of an account: all of it, what changed, or only what changes silently.
+
+`updated_time` does not move when a budget is edited, when a parent is paused or when something is
+deleted (FACTS section 8). So a delta is read often, and now and then every object is listed: with
+all fields where that costs no more calls than a delta, else with the few fields that matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from meta_pipeline.graph import CursorLost, FieldRejected, GraphClient, InvalidRequest, Page
+from meta_pipeline.warehouse import (
+    Connection,
+    CursorRow,
+    EntityHistory,
+    Warehouse,
+    tracked_columns,
+)
+
+from .convert import Unfit, moment
+from .fields import EntitySpec
+from .mapping import EntityMapper, Source
+from .request import Part
+from .seen import SeenIds
+from .slices import Note, Slice
+from .unrecognized import Findings, Reason
+
+OVERLAP = timedelta(minutes=10)
+"""A delta starts this much before the newest change seen: Meta promises no order of commits."""
+_WALKS = 3
+"""How often an edge is walked from its start when its cursor dies on the way."""
+
+
+class Mode(StrEnum):
+    """How an edge is read."""
+
+    FULL = "full"
+    DELTA = "delta"
+    SCAN = "scan"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlan:
+    """One reading of one edge. `changed_since` is the start of a delta, without the overlap."""
+
+    spec: EntitySpec
+    mode: Mode
+    expected_rows: int | None = None
+    changed_since: datetime | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        return self.mode is not Mode.DELTA
+
+
+class EdgeReader:
+    """Reads one edge as the plan says and yields it as slices, one for each page."""
+
+    def __init__(
+        self,
+        plan: EdgePlan,
+        *,
+        client: GraphClient,
+        warehouse: Warehouse,
+        source: Source,
+        findings: Findings,
+        cursor: CursorRow | None,
+    ) -> None:
+        self._plan = plan
+        self._spec = plan.spec
+        self._client = client
+        self._warehouse = warehouse
+        self._source = source
+        self._findings = findings
+        self._cursor = cursor or CursorRow(source.account_id, plan.spec.edge)
+        self._statuses = plan.spec.statuses
+        self._refused: set[str] = set()
+        self._page_size = (cursor.page_size if cursor else None) or plan.spec.page_size
+        self._newest = self._cursor.updated_since
+
+    def slices(self) -> Iterator[Slice]:
+        """The edge, page by page; the last slice carries the cursor for the next time."""
+        lost = 0
+        while True:
+            try:
+                yield from self._walk()
+            except FieldRejected as error:
+                self._drop_field(error)
+            except CursorLost:
+                lost += 1
+                if lost == _WALKS:
+                    raise
+            except InvalidRequest:
+                # Whether DELETED may be asked for is not settled (FACTS section 4.5).
+                if "DELETED" not in self._statuses:
+                    raise
+                self._statuses = tuple(one for one in self._statuses if one != "DELETED")
+            else:
+                return
+
+    def _walk(self) -> Iterator[Slice]:
+        mapper = EntityMapper(self._spec, self._findings, self._names)
+        held: Slice | None = None
+        for page in self._client.pages(
+            f"{self._source.account_id}/{self._spec.edge}",
+            self._params(),
+            account_id=self._source.account_id,
+            endpoint_key=self._spec.endpoint_key,
+            page_size=self._spec.page_size,
+            start_page_size=self._page_size,
+            on_page_size=self._remember_page_size,
+        ):
+            if held is not None:
+                yield held
+            held = self._slice(page, mapper)
+        if held is not None:
+            held.after.append(self._save_cursor)
+            yield held
+
+    @property
+    def _names(self) -> tuple[str, ...] | None:
+        cheap = self._plan.mode is Mode.SCAN
+        names = self._spec.cheap if cheap else tuple(one.name for one in self._spec.fields)
+        asked = tuple(name for name in names if name not in self._refused)
+        return None if not cheap and not self._refused else asked
+
+    def _params(self) -> dict[str, Any]:
+        names = self._names or tuple(one.name for one in self._spec.fields)
+        params: dict[str, Any] = {"fields": ",".join(names)}
+        if self._statuses:
+            params["effective_status"] = list(self._statuses)
+        if self._plan.mode is Mode.DELTA and self._plan.changed_since is not None:
+            params["filtering"] = [
+                {
+                    "field": f"{self._spec.prefix}.updated_time",
+                    "operator": "GREATER_THAN",
+                    "value": int((self._plan.changed_since - OVERLAP).timestamp()),
+                }
+            ]
+        return params
+
+    def _slice(self, page: Page, mapper: EntityMapper) -> Slice:
+        rows = [mapper.row(given, self._source) for given in page.rows if given.get("id")]
+        self._note_change_times(page.rows)
+        return Slice(
+            part=self._spec.part,
+            table=self._spec.table,
+            columns=mapper.columns,
+            rows=rows,
+            read=len(page.rows),
+            message=f"{self._spec.edge} page {page.number}",
+            after=self._seen(page),
+            history=history_of(self._spec, mapper.columns, self._source),
+        )
+
+    def _seen(self, page: Page) -> list[Note]:
+        if not self._plan.is_complete:
+            return []
+        ids = [str(given["id"]) for given in page.rows if given.get("id")]
+        seen = SeenIds(self._spec.edge)
+        return [lambda connection: seen.add(connection, ids, restart=page.number == 1)]
+
+    def _note_change_times(self, rows: list[dict[str, Any]]) -> None:
+        """Keep the newest change, and see that a delta holds only what it asked for."""
+        since = self._plan.changed_since if self._plan.mode is Mode.DELTA else None
+        for given in rows:
+            changed = _updated_time(given)
+            if changed is None:
+                continue
+            self._newest = max(self._newest or changed, changed)
+            if since is not None and changed < since - OVERLAP:
+                self._findings.note(
+                    self._spec.edge, "updated_time", "", Reason.FILTER_IGNORED, given.get("id")
+                )
+
+    def _save_cursor(self, connection: Connection) -> None:
+        now = self._source.data_as_of
+        self._warehouse.cursors.save(
+            connection,
+            replace(
+                self._cursor,
+                updated_since=self._newest,
+                last_fetched_at=now,
+                last_full_at=now if self._plan.is_complete else self._cursor.last_full_at,
+                statuses_hash=statuses_hash(self._spec),
+                page_size=self._page_size,
+            ),
+        )
+
+    def _remember_page_size(self, size: int) -> None:
+        self._page_size = size
+
+    def _drop_field(self, error: FieldRejected) -> None:
+        if error.field_name in self._refused or error.field_name == self._spec.fields[0].name:
+            raise error
+        self._refused.add(error.field_name)
+        self._findings.note(self._spec.edge, error.field_name, error.message, Reason.REFUSED_FIELD)
+
+
+def history_of(spec: EntitySpec, columns: Sequence[str], source: Source) -> EntityHistory | None:
+    """What to note of changes to these columns; creatives are immutable and have no history."""
+    if spec.part is Part.CREATIVES:
+        return None
+    tracked = [name for name in tracked_columns(spec.table, columns) if name not in spec.untracked]
+    return EntityHistory(
+        tracked=tracked,
+        entity_type=spec.entity_type,
+        id_column=spec.id_column,
+        sync_run_id=source.sync_run_id,
+        seen_at=source.data_as_of,
+    )
+
+
+def statuses_hash(spec: EntitySpec) -> str:
+    """Changes with the status filter: a cursor made with another filter is not valid."""
+    return hashlib.blake2b(orjson.dumps(sorted(spec.statuses)), digest_size=6).hexdigest()
+
+
+def _updated_time(given: Mapping[str, Any]) -> datetime | None:
+    value = given.get("updated_time")
+    try:
+        return moment(value, None) if value is not None else None
+    except Unfit:
+        return None

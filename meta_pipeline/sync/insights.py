@@ -1,0 +1,287 @@
+"""Reading insights of one window from the account edge, whatever its size.
+
+A window is asked for as ordinary pages first. What Meta finds too slow is asked for as an async
+report; what is too much is halved by days, and a single day by the ids that delivered on it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Protocol
+
+from meta_pipeline.graph import (
+    CursorLost,
+    FieldRejected,
+    GraphClient,
+    MustGoAsync,
+    NewReportNeeded,
+    Page,
+    TooMuchData,
+)
+from meta_pipeline.warehouse import InsightsHistory
+
+from .datasets import LEVELS, Dataset
+from .days import span, zone
+from .fields import ENTITY_SPECS
+from .insights_mapping import InsightsMapper
+from .mapping import Source
+from .request import Part
+from .slices import Note, Slice
+from .unrecognized import Findings, Reason
+
+PAGE_SIZE = 1000
+_WALKS = 3
+_STATUS_OF_LEVEL = {
+    "campaign": ENTITY_SPECS[Part.CAMPAIGNS].statuses,
+    "adset": ENTITY_SPECS[Part.ADSETS].statuses,
+    "ad": ENTITY_SPECS[Part.ADS].statuses,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some days of one dataset, both ends inclusive, in the account's zone."""
+
+    dataset: Dataset
+    since: date
+    until: date
+    expected_rows: int = 0
+    as_report: bool = False
+
+    @property
+    def days(self) -> int:
+        return (self.until - self.since).days + 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset.name} {self.since}..{self.until}"
+
+    def halves(self) -> tuple[Window, Window]:
+        """The newer half, then the older one."""
+        middle = self.since + timedelta(days=(self.days - 1) // 2)
+        rows = self.expected_rows // 2
+        return (
+            replace(self, since=middle + timedelta(days=1), expected_rows=rows),
+            replace(self, until=middle, expected_rows=rows),
+        )
+
+
+class WindowBook(Protocol):
+    """Notes that a window was read, in the transaction of its last slice."""
+
+    def closing(self, window: Window, rows_by_day: Mapping[date, int]) -> Note: ...
+
+
+ReportPages = Callable[[dict[str, Any], str], Iterator[Page]]
+"""Parameters and endpoint key of a query to the pages of an async report of it."""
+
+
+class Tally:
+    """Rows by day of one window; what a walk counted is taken back when it fails."""
+
+    def __init__(self, window: Window) -> None:
+        self.rows_by_day: Counter[date] = Counter()
+        for day in span(window.since, window.until):
+            self.rows_by_day[day] = 0
+
+    def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
+        """The same pages, counted."""
+        counted: Counter[date] = Counter()
+        for page in pages:
+            starts = [row.get("date_start") for row in page.rows]
+            counted.update(date.fromisoformat(one) for one in starts if isinstance(one, str))
+            yield page
+        self.rows_by_day.update(counted)
+
+
+class WindowReader:
+    """Reads windows of one account; the sync gives it its client, its clock comes with `source`."""
+
+    def __init__(
+        self,
+        *,
+        client: GraphClient,
+        source: Source,
+        findings: Findings,
+        book: WindowBook,
+        report_pages: ReportPages,
+        attribution_windows: Sequence[str],
+        start_page_size: int | None = None,
+        on_page_size: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._source = source
+        self._findings = findings
+        self._book = book
+        self._report_pages = report_pages
+        self._attribution_windows = list(attribution_windows)
+        self._start_page_size = start_page_size
+        self._on_page_size = on_page_size
+        self._refused: set[str] = set()
+        self._history = InsightsHistory(
+            sync_run_id=source.sync_run_id,
+            read_at=source.data_as_of,
+            timezone=zone(source.timezone_name),
+        )
+
+    def slices(self, window: Window) -> Iterator[Slice]:
+        """The window as slices; the last one of each part marks its days as fetched."""
+        try:
+            yield from self._committed(window)
+        except TooMuchData:
+            if window.days == 1:
+                raise
+            for half in window.halves():
+                yield from self.slices(half)
+
+    def _committed(self, window: Window) -> Iterator[Slice]:
+        mapper = InsightsMapper(window.dataset, self._source, self._findings)
+        tally = Tally(window)
+        held = self._slice(window, mapper, [])
+        for page in self._pages(window, tally):
+            if held.rows:
+                yield held
+            held = self._slice(window, mapper, page.rows)
+        held.after.append(self._book.closing(window, tally.rows_by_day))
+        yield held
+
+    def _slice(self, window: Window, mapper: InsightsMapper, given: list[dict[str, Any]]) -> Slice:
+        rows = [row for one in given if (row := mapper.row(one)) is not None]
+        return Slice(
+            part=window.dataset.part,
+            table=window.dataset.table,
+            columns=mapper.columns,
+            rows=rows,
+            read=len(given),
+            message=window.name,
+            history=self._history if window.dataset.part is Part.INSIGHTS else None,
+        )
+
+    def _pages(self, window: Window, tally: Tally, *ids: Mapping[str, Any]) -> Iterator[Page]:
+        """Pages of a window, sync or async, walked again where a walk is lost."""
+        lost = 0
+        while True:
+            try:
+                yield from self._either_way(window, tally, *ids)
+            except FieldRejected as error:
+                self._drop_field(window, error)
+            except (CursorLost, NewReportNeeded):
+                lost += 1
+                if lost == _WALKS:
+                    raise
+            else:
+                return
+
+    def _either_way(self, window: Window, tally: Tally, *ids: Mapping[str, Any]) -> Iterator[Page]:
+        if not window.as_report:
+            try:
+                yield from tally.walk(self._sync_pages(window, *ids))
+            except MustGoAsync:
+                pass
+            except TooMuchData:
+                if window.days > 1:
+                    raise
+            else:
+                return
+        try:
+            yield from tally.walk(
+                self._report_pages(self._params(window, *ids), window.dataset.endpoint_key)
+            )
+        except TooMuchData:
+            if window.days > 1:
+                raise
+            yield from self._by_ids(window, tally, *ids)
+
+    def _sync_pages(self, window: Window, *ids: Mapping[str, Any]) -> Iterator[Page]:
+        return self._client.pages(
+            f"{self._source.account_id}/insights",
+            self._params(window, *ids),
+            account_id=self._source.account_id,
+            endpoint_key=window.dataset.endpoint_key,
+            page_size=PAGE_SIZE,
+            start_page_size=self._start_page_size,
+            on_page_size=self._remember_page_size,
+        )
+
+    def _by_ids(self, window: Window, tally: Tally, *above: Mapping[str, Any]) -> Iterator[Page]:
+        """A day too large even for a report, in two halves of the ids that delivered on it."""
+        level, ids = self._finest_split(window, above)
+        middle = (len(ids) + 1) // 2
+        for half in (ids[:middle], ids[middle:]):
+            only = {"field": f"{level}.id", "operator": "IN", "value": half}
+            kept = [one for one in above if one.get("field") != only["field"]]
+            yield from self._pages(window, tally, *kept, only)
+
+    def _finest_split(
+        self, window: Window, above: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, list[str]]:
+        """The coarsest level with more than one delivering id under what is chosen already."""
+        for level in LEVELS[1 : LEVELS.index(window.dataset.level) + 1]:
+            ids = self._delivering(window, level, above)
+            if len(ids) > 1:
+                return level, ids
+        raise TooMuchData(
+            f"one {window.dataset.level} on {window.since} is too much for Meta to answer",
+            account_id=self._source.account_id,
+            endpoint_key=window.dataset.endpoint_key,
+        )
+
+    def _delivering(
+        self, window: Window, level: str, above: Sequence[Mapping[str, Any]]
+    ) -> list[str]:
+        params = {
+            "level": level,
+            "fields": f"{level}_id",
+            "time_range": {"since": str(window.since), "until": str(window.until)},
+            "filtering": [_every_status(level), *above],
+        }
+        pages = self._client.pages(
+            f"{self._source.account_id}/insights",
+            params,
+            account_id=self._source.account_id,
+            endpoint_key=f"insights_{level}_ids",
+            page_size=PAGE_SIZE,
+        )
+        return sorted({str(row[f"{level}_id"]) for page in pages for row in page.rows})
+
+    def _params(self, window: Window, *ids: Mapping[str, Any]) -> dict[str, Any]:
+        fields = [name for name in window.dataset.fields if name not in self._refused]
+        params: dict[str, Any] = {
+            "level": window.dataset.level,
+            "fields": ",".join(fields),
+            "time_range": {"since": str(window.since), "until": str(window.until)},
+            "time_increment": 1,
+            "action_attribution_windows": self._attribution_windows,
+        }
+        if window.dataset.breakdowns:
+            params["breakdowns"] = list(window.dataset.breakdowns)
+        # The account's own total stays unfiltered: reconciliation compares the ads with it.
+        statuses = (
+            [] if window.dataset.level == "account" else [_every_status(window.dataset.level)]
+        )
+        filtering = [*statuses, *ids]
+        return params | ({"filtering": filtering} if filtering else {})
+
+    def _remember_page_size(self, size: int) -> None:
+        self._start_page_size = size
+        self._on_page_size(size)
+
+    def _drop_field(self, window: Window, error: FieldRejected) -> None:
+        if error.field_name in self._refused or error.field_name not in window.dataset.fields:
+            raise error
+        self._refused.add(error.field_name)
+        self._findings.note(
+            window.dataset.endpoint_key, error.field_name, error.message, Reason.REFUSED_FIELD
+        )
+
+
+def _every_status(level: str) -> dict[str, Any]:
+    """The filter that keeps archived and deleted objects in (FACTS section 4.5)."""
+    return {
+        "field": f"{level}.effective_status",
+        "operator": "IN",
+        "value": list(_STATUS_OF_LEVEL[level]),
+    }

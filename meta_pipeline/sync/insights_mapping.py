@@ -1,0 +1,171 @@
+"""Insight rows to table rows.
+
+Meta writes every metric as text (FACTS section 5.2). Numeric text goes to Postgres as it is, which
+keeps every digit and saves a conversion for each of the millions of values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from .datasets import Dataset
+from .mapping import Row, Source
+from .unrecognized import Findings, Reason
+
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
+_COUNTS = ("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks")
+_DECIMALS = ("spend", "frequency")
+_LISTS = ("actions", "action_values", "video_thruplay_watched_actions")
+_HOUR_TEXT = re.compile(r"(\d{2}):00:00 - \d{2}:59:59\Z")
+
+
+class InsightsMapper:
+    """Maps rows of one dataset of one account; a row that has no key is reported, not stored."""
+
+    def __init__(self, dataset: Dataset, source: Source, findings: Findings) -> None:
+        self._dataset = dataset
+        self._source = source
+        self._findings = findings
+        self._known = {
+            *dataset.fields,
+            *dataset.breakdowns,
+            "date_start",
+            "date_stop",
+            "account_id",
+        }
+        self._metrics = [
+            (name, check)
+            for names, check in (
+                (_COUNTS, self._count),
+                (_DECIMALS, self._decimal),
+                (_LISTS, self._list),
+            )
+            for name in names
+            if name in dataset.fields
+        ]
+
+    @property
+    def columns(self) -> list[str]:
+        return [
+            *self._key_columns(),
+            "account_id",
+            *self._parent_columns(),
+            "currency",
+            *(name for name, _ in self._metrics),
+            "data_as_of",
+        ]
+
+    def row(self, given: Mapping[str, Any]) -> Row | None:
+        """One table row in the order of `columns`; None when the row has no key."""
+        key = self._key(given)
+        if key is None:
+            return None
+        if not self._known.issuperset(given):
+            self._report_unknown(given)
+        return (
+            *key,
+            self._source.account_id,
+            *[given.get(name) for name in self._parent_columns()],
+            self._source.currency,
+            *[
+                None if (value := given.get(name)) is None else check(name, value, given)
+                for name, check in self._metrics
+            ],
+            self._source.data_as_of,
+        )
+
+    def _key_columns(self) -> tuple[str, ...]:
+        if self._dataset.is_hourly:
+            return ("ad_id", "date_start", "hour")
+        if self._dataset.breakdowns:
+            return ("entity_type", "entity_id", "date_start", "breakdown", "cell", "cell_values")
+        return ("entity_type", "entity_id", "date_start", "date_stop")
+
+    def _parent_columns(self) -> tuple[str, ...]:
+        own = {"ad_id"} if self._dataset.is_hourly else set()
+        return tuple(
+            name
+            for name in self._dataset.fields
+            if name.endswith("_id") and name != "account_id" and name not in own
+        )
+
+    def _key(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        entity_id = self._entity_id(given)
+        start = given.get("date_start")
+        if not isinstance(entity_id, str) or not isinstance(start, str):
+            self._without_key(given, self._dataset.id_field)
+            return None
+        if self._dataset.is_hourly:
+            hour = self._hour(given)
+            return None if hour is None else (entity_id, start, hour)
+        if self._dataset.breakdowns:
+            cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
+            listed = orjson.dumps(list(cell.values())).decode()
+            names = ",".join(self._dataset.breakdowns)
+            return (self._dataset.level, entity_id, start, names, listed, cell)
+        return (self._dataset.level, entity_id, start, given.get("date_stop") or start)
+
+    def _entity_id(self, given: Mapping[str, Any]) -> Any:
+        if self._dataset.level == "account":
+            return self._source.account_id
+        return given.get(self._dataset.id_field)
+
+    def _hour(self, given: Mapping[str, Any]) -> int | None:
+        """The hour of a row; rows without impressions can lack it (FACTS section 5.2)."""
+        value = given.get(self._dataset.breakdowns[0])
+        match = _HOUR_TEXT.match(value) if isinstance(value, str) else None
+        if match is None:
+            self._without_key(given, self._dataset.breakdowns[0])
+            return None
+        return int(match.group(1))
+
+    def _without_key(self, given: Mapping[str, Any], field: str) -> None:
+        shown = orjson.dumps(dict(given), option=orjson.OPT_SORT_KEYS, default=str).decode()
+        self._findings.note(self._dataset.endpoint_key, field, shown, Reason.MISSING_KEY)
+
+    def _count(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, float | str):
+            try:
+                return round(float(value))
+            except ValueError:
+                pass
+        return self._wrong(name, value, given)
+
+    def _decimal(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        if isinstance(value, str) and _DECIMAL.match(value):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+        return self._wrong(name, value, given)
+
+    def _list(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        return value if isinstance(value, list) else self._wrong(name, value, given)
+
+    def _wrong(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
+        sample = self._entity_id(given)
+        self._findings.note(self._dataset.endpoint_key, name, value, Reason.WRONG_TYPE, str(sample))
+
+    def _report_unknown(self, given: Mapping[str, Any]) -> None:
+        for name in given.keys() - self._known:
+            self._findings.note(
+                self._dataset.endpoint_key,
+                name,
+                given[name],
+                Reason.UNKNOWN_FIELD,
+                str(self._entity_id(given)),
+            )
+
+
+def _cell_text(value: Any) -> str | None:
+    """The value of a breakdown as text; assets come as objects and count by their id."""
+    if isinstance(value, dict):
+        return str(value.get("id") or orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
+    return None if value is None else str(value)
