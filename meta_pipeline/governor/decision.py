@@ -1,0 +1,206 @@
+"""May we call now? Readings, a plan and a budget in; one decision with its reason out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from .budget import BudgetState
+from .meters import Meters
+from .pacing import Pace, pace_of, slowest
+from .reading import ADS_INSIGHTS, ADS_MANAGEMENT, APP, EffectiveReading, Reading
+from .thresholds import Thresholds
+
+
+class Action(StrEnum):
+    """What to do, from the best to the worst."""
+
+    GO = "go"
+    SLOWER = "slower"
+    SKIP_NON_CRITICAL = "skip_non_critical"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a plan, or the next slice of one, is going to ask of Meta.
+
+    `use_cases` are Meta's names for the calls to come, `weighted_cost` is in calls of weight 1.
+    `optional` names the parts that can wait; a plan that is not `critical` can wait as a whole.
+    """
+
+    use_cases: frozenset[str] = frozenset({ADS_MANAGEMENT, ADS_INSIGHTS})
+    calls: float = 1
+    weighted_cost: float = 1.0
+    critical: bool = True
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may be done now, and why.
+
+    `parallel` calls may be in flight, their starts `pause_seconds` apart. `skip` names the parts
+    to leave out. `until` is when to ask again after a stop. `reason` is a sentence for people;
+    `reading` is the one that decided.
+    """
+
+    action: Action
+    parallel: int
+    pause_seconds: float = 0.0
+    skip: tuple[str, ...] = ()
+    until: datetime | None = None
+    reason: str = ""
+    reading: Reading | None = None
+
+    @property
+    def may_call(self) -> bool:
+        return self.action is not Action.STOP
+
+
+def decide(
+    *,
+    account_id: str | None,
+    meters: Meters,
+    now: datetime,
+    needs: Needs | None = None,
+    thresholds: Thresholds | None = None,
+    budget: BudgetState | None = None,
+    max_parallel: int = 4,
+) -> Decision:
+    """Decide about calls to `account_id` (None: calls that belong to no account) at `now`.
+
+    The worst wins: a stop (block, usage, budget), then leaving out what can wait, then going
+    slower. Only meters that the needed use cases move are heeded; a block of any of an account's
+    own use cases closes the whole account. `thresholds` default to those of the meters.
+    """
+    asked = _Asked(account_id, now, needs or Needs(), thresholds or meters.thresholds, max_parallel)
+    known = [
+        each for each in meters.current(account_id, now, asked.thresholds) if _matters(each, asked)
+    ]
+    return _stop(asked, known) or _over_budget(asked, budget) or _go_on(asked, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    account_id: str | None
+    now: datetime
+    needs: Needs
+    thresholds: Thresholds
+    max_parallel: int
+
+    @property
+    def who(self) -> str:
+        return self.account_id or "calls without an account"
+
+
+def _matters(known: EffectiveReading, asked: _Asked) -> bool:
+    use_cases = asked.needs.use_cases
+    if known.reading.blocks:
+        use_cases = use_cases | {ADS_MANAGEMENT}
+        # A closed account is left alone altogether; the app's insights limit closes insights.
+        if known.reading.key != APP:
+            use_cases = use_cases | {ADS_INSIGHTS}
+    return any(known.reading.meter.counts(asked.account_id, use_case) for use_case in use_cases)
+
+
+def _stop(asked: _Asked, known: Sequence[EffectiveReading]) -> Decision | None:
+    stopping = [(each.resumes_at, each) for each in known if each.resumes_at is not None]
+    if not stopping:
+        return None
+    until, worst = max(stopping, key=lambda pair: pair[0])
+    return _stopped(asked, until, f"because {_why(worst, asked.now)}", worst.reading)
+
+
+def _stopped(asked: _Asked, until: datetime, why: str, reading: Reading | None = None) -> Decision:
+    reason = f"{asked.who} stopped until {clock_text(until, asked.now)} {why}"
+    return Decision(Action.STOP, 0, until=until, reason=reason, reading=reading)
+
+
+def _why(known: EffectiveReading, now: datetime) -> str:
+    reading = known.reading
+    text = f"{reading.meter.words} is at {_usage_text(known, now)}"
+    if not reading.blocks or reading.regain_at is None:
+        return text
+    return f"{text} and Meta refuses calls until {clock_text(reading.regain_at, now)}"
+
+
+def _over_budget(asked: _Asked, budget: BudgetState | None) -> Decision | None:
+    cost = asked.needs.weighted_cost
+    short = budget.refusal(cost) if budget else None
+    if short is None:
+        return None
+    why = (
+        f"because the plan costs {cost:,.0f} and {short.name} has {short.left:,.0f} "
+        f"of its {short.limit:,.0f} a day left"
+    )
+    return _stopped(asked, short.resets_at.astimezone(UTC), why)
+
+
+def _go_on(asked: _Asked, known: Sequence[EffectiveReading]) -> Decision:
+    over = [(each.eases_at, each) for each in known if each.eases_at is not None]
+    pace = slowest(
+        (pace_of(each, asked.thresholds, asked.max_parallel) for each in known),
+        asked.max_parallel,
+    )
+    if not over:
+        return _at_pace(asked, known, pace)
+    eases_at, tight = max(over, key=lambda pair: pair[0])
+    usage = f"{tight.reading.meter.words} is at {_usage_text(tight, asked.now)}"
+    if not asked.needs.critical:
+        why = f"because it can wait and {usage}"
+        return _stopped(asked, eases_at, why, tight.reading)
+    if not asked.needs.optional:
+        return _at_pace(asked, known, pace)
+    return Decision(
+        Action.SKIP_NON_CRITICAL,
+        pace.parallel,
+        pace.interval_seconds,
+        skip=asked.needs.optional,
+        reason=f"{asked.who} leaves out {', '.join(asked.needs.optional)} because {usage}",
+        reading=tight.reading,
+    )
+
+
+def _at_pace(asked: _Asked, known: Sequence[EffectiveReading], pace: Pace) -> Decision:
+    if not known:
+        return Decision(
+            Action.GO, asked.max_parallel, reason=f"{asked.who} goes: no usage is known"
+        )
+    worst = max(
+        known, key=lambda each: each.effective_pct / asked.thresholds.stop_pct(each.reading.meter)
+    )
+    usage = f"{worst.reading.meter.words} is at {_usage_text(worst, asked.now)}"
+    slowed = pace.parallel < asked.max_parallel or pace.interval_seconds > 0
+    how = f"goes slower, {_pace_text(pace)}, because" if slowed else "goes:"
+    return Decision(
+        Action.SLOWER if slowed else Action.GO,
+        pace.parallel,
+        pace.interval_seconds,
+        reason=f"{asked.who} {how} {usage}",
+        reading=worst.reading,
+    )
+
+
+def _pace_text(pace: Pace) -> str:
+    at_once = "one call at a time" if pace.parallel == 1 else f"{pace.parallel} calls at once"
+    apart = f", {pace.interval_seconds:.1f} s apart" if pace.interval_seconds >= 0.05 else ""
+    return at_once + apart
+
+
+def _usage_text(known: EffectiveReading, now: datetime) -> str:
+    """`97 % (read 14:20)`; says so where it must have fallen or risen since."""
+    reading = known.reading
+    since = abs(known.effective_pct - reading.usage_pct) >= 1
+    about = f", about {known.effective_pct:.0f} % now" if since else ""
+    read_at = clock_text(reading.read_at, now).removesuffix(" UTC")
+    return f"{reading.usage_pct:.0f} % (read {read_at}{about})"
+
+
+def clock_text(moment: datetime, now: datetime) -> str:
+    """A time as people read it: `14:32 UTC`, with its date when that is not today's."""
+    utc = moment.astimezone(UTC)
+    form = "%H:%M UTC" if utc.date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
+    return format(utc, form)

@@ -1,0 +1,150 @@
+"""One meter over time: its newest reading, what has been freed since, what our calls do to it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from .reading import SCORE_HEADER, EffectiveReading, Reading
+from .score import DrainingScore
+from .thresholds import Thresholds
+from .window import RollingHour
+
+_MOVES_SECONDS = 600.0
+_GAP_SECONDS = 60.0
+_PRIOR_CALLS = 5
+_NOTHING_PCT = 0.01
+
+
+class Gauge:
+    """What is known of one meter.
+
+    A block outlives later readings without one: an answer that was on its way when Meta closed
+    the door must not open it again.
+    """
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._thresholds = thresholds
+        self._model: RollingHour | DrainingScore = RollingHour()
+        self._newest: Reading | None = None
+        self._changed_at = 0.0
+        self._moves: deque[tuple[float, float, int]] = deque()  # second, points moved, calls
+        self._calls = 0
+        self.refusals = 0
+
+    @property
+    def reading(self) -> Reading | None:
+        """The newest reading, with the block that is still on."""
+        return self._newest
+
+    @property
+    def cost_pct(self) -> float:
+        """Points the meter moves for each of our calls, other callers' share included.
+
+        Everybody who paces by it slows in proportion, so that together they keep the limit
+        without knowing of each other. A few imagined calls at the prior keep the whole percents
+        of a first reading from being taken for the price of one call.
+        """
+        while self._moves and self._moves[0][0] < self._changed_at - _MOVES_SECONDS:
+            self._moves.popleft()
+        points = max(0.0, sum(moved for _, moved, _ in self._moves))
+        calls = sum(calls for _, _, calls in self._moves)
+        prior = self._thresholds.prior_cost_pct * _PRIOR_CALLS
+        return (points + prior) / (calls + _PRIOR_CALLS)
+
+    def observe(self, reading: Reading) -> bool:
+        """Take a reading unless it is known or older; returns whether it was taken."""
+        known = self._newest
+        if known is not None and (reading == known or reading.read_at < known.read_at):
+            return False
+        gap = reading.read_at.timestamp() - self._changed_at
+        moved = self._feed(reading)
+        # After a longer silence the difference is our forecast's error, not a price.
+        if known is not None and gap <= _GAP_SECONDS:
+            self._moves.append((self._changed_at, moved, self._calls))
+        self._calls = 0
+        self._newest = _with_block_of(known, reading)
+        return True
+
+    def sent_and_answered(self, at: datetime, *, seen: bool, ok: bool) -> None:
+        """One of our calls that moves this meter came back, with a reading of it or without."""
+        self._calls += 1
+        self.refusals = 0 if ok else self.refusals
+        if seen or self._newest is None:
+            return
+        if ok and self._newest.blocks and _block_ends(self._newest, self._thresholds) <= at:
+            self._forget()  # access is back, and no header says how far
+            return
+        self._changed_at = at.timestamp()
+        self._model.assume(self._changed_at, self.cost_pct)
+
+    def effective(
+        self, now: datetime, thresholds: Thresholds, in_flight: int = 0
+    ) -> EffectiveReading | None:
+        """What is known now, `in_flight` calls not yet answered; None once it says nothing."""
+        reading = self._newest
+        if reading is None:
+            return None
+        ends = self._falls_to(_NOTHING_PCT)
+        if reading.blocks:
+            ends = max(ends, _block_ends(reading, thresholds))
+        if now >= ends:
+            return None
+        resumes = self._resumes_at(reading, thresholds)
+        return EffectiveReading(
+            reading=reading,
+            effective_pct=self._model.pct_at(now.timestamp()) + in_flight * self.cost_pct,
+            stops_mattering_at=ends,
+            resumes_at=resumes if resumes is not None and resumes > now else None,
+            is_guess=resumes is not None,
+            eases_at=self._eases_at(reading, thresholds, now),
+            freeing_pct_per_second=self._model.freeing_pct_per_second,
+            cost_pct=self.cost_pct,
+        )
+
+    def _feed(self, reading: Reading) -> float:
+        at = self._changed_at = reading.read_at.timestamp()
+        if reading.source != SCORE_HEADER or reading.regain_at is None:
+            if isinstance(self._model, DrainingScore):
+                self._model = RollingHour()
+            return self._model.observe(at, reading.usage_pct)
+        if isinstance(self._model, RollingHour):
+            self._model = DrainingScore()
+        return self._model.observe(at, reading.usage_pct, reading.regain_at.timestamp())
+
+    def _resumes_at(self, reading: Reading, thresholds: Thresholds) -> datetime | None:
+        if reading.blocks:
+            return _block_ends(reading, thresholds)
+        if self._model.pct_at(self._changed_at) < thresholds.stop_pct(reading.meter):
+            return None
+        return self._falls_to(thresholds.resume_pct(reading.meter))
+
+    def _eases_at(self, reading: Reading, thresholds: Thresholds, now: datetime) -> datetime | None:
+        if not reading.meter.is_insights:
+            return None
+        eases = self._falls_to(thresholds.insights_skip_pct - _NOTHING_PCT)
+        return eases if eases > now else None
+
+    def _falls_to(self, pct: float) -> datetime:
+        return datetime.fromtimestamp(self._model.falls_to(pct, self._changed_at), UTC)
+
+    def _forget(self) -> None:
+        self._newest = None
+        self._model = RollingHour()
+
+
+def _with_block_of(known: Reading | None, reading: Reading) -> Reading:
+    if known is None or not known.blocks or reading.blocks or known.regain_at is None:
+        return reading
+    if known.regain_at <= reading.read_at:
+        return reading
+    source = known.source if known.source.startswith("block of ") else f"block of {known.source}"
+    return replace(reading, regain_at=known.regain_at, source=source)
+
+
+def _block_ends(reading: Reading, thresholds: Thresholds) -> datetime:
+    """Meta's time plus the grain of it; only asked of a reading that blocks."""
+    longest = reading.read_at + timedelta(seconds=thresholds.max_block_seconds)
+    margin = timedelta(seconds=thresholds.regain_margin_seconds)
+    return min(reading.regain_at or longest, longest) + margin

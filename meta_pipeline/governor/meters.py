@@ -1,0 +1,166 @@
+"""All meters: what is known now, how old it is and when it stops mattering."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from .gauge import Gauge
+from .reading import APP, EffectiveReading, Meter, Reading, Scope
+from .thresholds import Thresholds
+
+
+class Meters:
+    """What this process knows of Meta's meters; not thread-safe, no clock of its own.
+
+    meters.observe(shared)                                  # readings of other processes
+    meters.sent("act_1", "ads_insights")                    # a call goes out ...
+    meters.answered("act_1", "ads_insights", at, readings)  # ... and comes back
+    meters.current("act_1", now)                            # what is known, worst first
+    """
+
+    def __init__(self, thresholds: Thresholds | None = None) -> None:
+        self.thresholds = thresholds or Thresholds()
+        self._gauges: dict[Meter, Gauge] = {}
+        self._in_flight: Counter[tuple[str | None, str]] = Counter()
+
+    def observe(self, readings: Iterable[Reading]) -> list[Reading]:
+        """Take readings, in any order; returns what is now known of the meters they changed.
+
+        Readings that are no percentage are dropped, those older than what is known change
+        nothing, and of several of one meter at one moment the worst counts.
+        """
+        changed = {}
+        for reading in sorted(_worst_of_each(readings), key=lambda reading: reading.read_at):
+            gauge = self._gauges.setdefault(reading.meter, Gauge(self.thresholds))
+            if gauge.observe(reading) and gauge.reading is not None:
+                changed[reading.meter] = gauge.reading
+        return list(changed.values())
+
+    def sent(self, account_id: str | None, use_case: str) -> None:
+        """Note a call that is on its way: until it is answered it counts as used."""
+        self._in_flight[account_id, use_case] += 1
+
+    def answered(
+        self,
+        account_id: str | None,
+        use_case: str,
+        at: datetime,
+        readings: Iterable[Reading] = (),
+        *,
+        ok: bool = True,
+    ) -> list[Reading]:
+        """Note the answer of a call; returns what is now known of the meters it told of.
+
+        `ok` is False for a refusal for a limit. A meter the call moved and the answer does not
+        tell of counts it at its usual cost.
+        """
+        if self._in_flight[account_id, use_case] > 0:
+            self._in_flight[account_id, use_case] -= 1
+        told = list(readings)
+        seen = {reading.meter for reading in told}
+        for meter, gauge in self._gauges.items():
+            if meter.counts(account_id, use_case):
+                gauge.sent_and_answered(at, seen=meter in seen, ok=ok)
+        return self.observe(told)
+
+    def refused(self, meter: Meter) -> int:
+        """Count a refusal of a meter; returns how many came in a row, this one included."""
+        gauge = self._gauges.setdefault(meter, Gauge(self.thresholds))
+        gauge.refusals += 1
+        return gauge.refusals
+
+    def current(
+        self, account_id: str | None, now: datetime, thresholds: Thresholds | None = None
+    ) -> list[EffectiveReading]:
+        """What still matters of the account's own meters and the app's, fullest first.
+
+        Without an account only the app's.
+        """
+        limits = thresholds or self.thresholds
+        known = [
+            effective
+            for meter, gauge in self._gauges.items()
+            if meter.key in (APP, account_id)
+            and (effective := gauge.effective(now, limits, self._on_its_way(meter))) is not None
+        ]
+        return sorted(known, key=lambda effective: -effective.effective_pct)
+
+    def in_flight(self, account_id: str | None = None) -> int:
+        """Calls to the account that are not answered yet; to all of them without an account."""
+        return sum(
+            calls
+            for (account, _), calls in self._in_flight.items()
+            if account_id is None or account == account_id
+        )
+
+    def snapshot(self, now: datetime, account_id: str | None = None) -> dict[str, Any]:
+        """What is known, fit for JSON: `sync_runs.meta_usage_end_snapshot`.
+
+        `app_pct`, `account_pct`, `insights_pct` are the worst effective percentages of each kind
+        (None where nothing is known); `meters` lists every meter with its raw reading. Without
+        an account all accounts' meters are in it.
+        """
+        keys = [account_id] if account_id else [meter.key for meter in self._gauges]
+        known = {
+            effective.reading.meter: effective
+            for key in keys
+            for effective in self.current(key, now)
+        }
+        ordered = sorted(known.values(), key=lambda effective: -effective.effective_pct)
+        return {
+            "app_pct": _worst(ordered, Scope.APP),
+            "account_pct": _worst(ordered, Scope.ACCOUNT),
+            "insights_pct": _worst(ordered, Scope.INSIGHTS_APP, Scope.INSIGHTS_ACCOUNT),
+            "meters": [_document(effective) for effective in ordered],
+        }
+
+    def _on_its_way(self, meter: Meter) -> int:
+        return sum(
+            calls
+            for (account_id, use_case), calls in self._in_flight.items()
+            if calls and meter.counts(account_id, use_case)
+        )
+
+
+def _worst_of_each(readings: Iterable[Reading]) -> list[Reading]:
+    worst: dict[tuple[Meter, datetime], Reading] = {}
+    for reading in readings:
+        if not math.isfinite(reading.usage_pct):
+            continue
+        sane = replace(reading, usage_pct=max(0.0, reading.usage_pct))
+        slot = (sane.meter, sane.read_at)
+        worst[slot] = _worse(worst[slot], sane) if slot in worst else sane
+    return list(worst.values())
+
+
+def _worse(one: Reading, other: Reading) -> Reading:
+    """The one that blocks longer, else the fuller; with the higher percentage of both."""
+    pct = max(one.usage_pct, other.usage_pct)
+    chosen = max(one, other, key=lambda r: (r.blocks, r.regain_at or r.read_at, r.usage_pct))
+    return replace(chosen, usage_pct=pct)
+
+
+def _worst(known: Iterable[EffectiveReading], *scopes: Scope) -> float | None:
+    found = [e.effective_pct for e in known if e.reading.scope in scopes]
+    return round(max(found), 2) if found else None
+
+
+def _document(effective: EffectiveReading) -> dict[str, Any]:
+    reading = effective.reading
+    return {
+        "scope": str(reading.scope),
+        "key": reading.key,
+        "use_case": reading.use_case,
+        "usage_pct": reading.usage_pct,
+        "effective_pct": round(effective.effective_pct, 2),
+        "read_at": reading.read_at.isoformat(),
+        "regain_at": reading.regain_at.isoformat() if reading.regain_at else None,
+        "resumes_at": effective.resumes_at.isoformat() if effective.resumes_at else None,
+        "access_tier": reading.access_tier,
+        "source": reading.source,
+    }

@@ -1,0 +1,34 @@
+"""A score that drains evenly: Meta's ad-account score, whose header says when it is 0 again."""
+
+from __future__ import annotations
+
+
+class DrainingScore:
+    """The score as a percentage that falls at a steady rate (FACTS §2); times are seconds."""
+
+    freeing_pct_per_second: float
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._pct = 0.0
+        self.freeing_pct_per_second = 0.0
+
+    def observe(self, at: float, pct: float, zero_at: float) -> float:
+        """Take a reading and its reset time; returns how far it is above the forecast."""
+        moved = pct - self.pct_at(at)
+        self._at, self._pct = at, pct
+        self.freeing_pct_per_second = pct / max(zero_at - at, 1.0)
+        return moved
+
+    def assume(self, at: float, pct: float) -> None:
+        """Add usage that no reading has shown."""
+        self._at, self._pct = at, self.pct_at(at) + pct
+
+    def pct_at(self, at: float) -> float:
+        return max(0.0, self._pct - self.freeing_pct_per_second * (at - self._at))
+
+    def falls_to(self, pct: float, since: float) -> float:
+        """The first moment from `since` on at which no more than `pct` is left."""
+        if self.pct_at(since) <= pct or self.freeing_pct_per_second <= 0:
+            return since
+        return max(since, self._at + (self._pct - pct) / self.freeing_pct_per_second)

@@ -1,0 +1,50 @@
+"""Where the governor slows, skips and stops, and how fast what it knows grows old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .reading import Meter, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The numbers of the governor; docs/governor.md gives the reason of each.
+
+    Percentages are of Meta's allowance, times in seconds. `*_stop_pct`: no call at or above it.
+    `insights_skip_pct`: from here only critical work. `slow_from_pct`: from here calls are spread
+    out. `resume_below_pct`: how far under its stop a meter must be forecast before a call looks
+    again. `spread_seconds`: the remaining allowance is spent over about this long.
+    `regain_margin_seconds`: added to Meta's own estimate, which comes in whole minutes.
+    `max_block_seconds`: no estimate is believed beyond it. `max_pause_seconds`: a longer pause
+    ends the sync instead of holding its worker.
+    """
+
+    app_stop_pct: float = 80.0
+    account_stop_pct: float = 70.0
+    insights_skip_pct: float = 60.0
+    insights_stop_pct: float = 90.0
+    slow_from_pct: float = 50.0
+    resume_below_pct: float = 5.0
+    spread_seconds: float = 180.0
+    regain_margin_seconds: float = 60.0
+    max_block_seconds: float = 86_400.0
+    max_pause_seconds: float = 30.0
+    prior_cost_pct: float = 0.5
+
+    def stop_pct(self, meter: Meter) -> float:
+        """The percentage at which calls that move the meter stop."""
+        if meter.scope == Scope.APP:
+            return self.app_stop_pct
+        if meter.scope == Scope.ACCOUNT:
+            return self.account_stop_pct
+        return self.insights_stop_pct
+
+    def slow_pct(self, meter: Meter) -> float:
+        """The percentage from which calls that move the meter are spread out."""
+        return min(self.slow_from_pct, self.stop_pct(meter))
+
+    def resume_pct(self, meter: Meter) -> float:
+        """The percentage a stopped meter must be forecast at before one call looks again."""
+        stop = self.stop_pct(meter)
+        return max(stop - self.resume_below_pct, stop / 2)

@@ -1,0 +1,105 @@
+"""A rolling hour seen through percentages: what was used when, and so when it is free again."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+HOUR_SECONDS = 3600.0
+_LUMP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Lump:
+    """Percentage points used evenly from `start` to `end`; they leave the window an hour later."""
+
+    start: float
+    end: float
+    pct: float
+
+    def left(self, at: float) -> float:
+        if at >= self.end + HOUR_SECONDS:
+            return 0.0
+        if at <= self.start + HOUR_SECONDS:
+            return self.pct
+        return self.pct * (self.end + HOUR_SECONDS - at) / (self.end - self.start)
+
+    def rest(self, at: float) -> _Lump:
+        return _Lump(max(self.start, at - HOUR_SECONDS), self.end, self.left(at))
+
+
+class RollingHour:
+    """Reconstructs from readings when the allowance of the last hour was used.
+
+    Meta counts a rolling hour and tells its sum only (FACTS §2). The rise between two readings
+    was used between them; what the first reading showed is taken as used evenly over the hour
+    before it, which is plain linear decay where nothing else is known. Times are seconds.
+    """
+
+    freeing_pct_per_second = 0.0  # nobody knows it for sure: when it was used is a guess
+
+    def __init__(self) -> None:
+        self._lumps: deque[_Lump] = deque()
+        self._read_at: float | None = None
+
+    def observe(self, at: float, pct: float) -> float:
+        """Take a reading; returns by how many points it is above what was forecast."""
+        if self._read_at is None:
+            self._lumps.append(_Lump(at - HOUR_SECONDS, at, pct))
+            self._read_at = at
+            return 0.0
+        moved = pct - self.pct_at(at)
+        self._lumps = deque(lump.rest(at) for lump in self._lumps if lump.left(at) > 0)
+        if moved > 0:
+            self._add(self._read_at, at, moved)
+        else:
+            self._forget(-moved)
+        self._read_at = at
+        return moved
+
+    def assume(self, at: float, pct: float) -> None:
+        """Add usage at `at` that no reading has shown; the next reading puts it right."""
+        self._add(at, at, pct)
+
+    def pct_at(self, at: float) -> float:
+        """What is left of the known usage at a moment after the last reading."""
+        return sum(lump.left(at) for lump in self._lumps)
+
+    def falls_to(self, pct: float, since: float) -> float:
+        """The first moment from `since` on at which no more than `pct` is left."""
+        before = since
+        for knot in sorted({edge for lump in self._lumps for edge in _edges(lump) if edge > since}):
+            if self.pct_at(knot) <= pct:
+                return self._crossing(before, knot, pct)
+            before = knot
+        return before
+
+    def _crossing(self, left: float, right: float, pct: float) -> float:
+        high, low = self.pct_at(left), self.pct_at(right)
+        if high <= pct:
+            return left
+        return left + (right - left) * (high - pct) / (high - low)
+
+    def _add(self, start: float, end: float, pct: float) -> None:
+        """Minutes, not calls, are kept: an hour of readings is some sixty lumps."""
+        if self._lumps:
+            last = self._lumps[-1]
+            if last.end >= start and end - last.start <= _LUMP_SECONDS:
+                self._lumps[-1] = _Lump(last.start, end, last.pct + pct)
+                return
+        self._lumps.append(_Lump(start, end, pct))
+
+    def _forget(self, pct: float) -> None:
+        """Less is used than we thought: the oldest part must have left the window already."""
+        while pct > 0 and self._lumps:
+            oldest = self._lumps.popleft()
+            if oldest.pct > pct:
+                share = pct / oldest.pct
+                start = oldest.start + (oldest.end - oldest.start) * share
+                self._lumps.appendleft(_Lump(start, oldest.end, oldest.pct - pct))
+                return
+            pct -= oldest.pct
+
+
+def _edges(lump: _Lump) -> tuple[float, float]:
+    return lump.start + HOUR_SECONDS, lump.end + HOUR_SECONDS
