@@ -3,9 +3,11 @@
 from .budget import Allowance, BudgetState, day_end, day_start
 from .decision import Action, Decision, Needs, clock_text, decide
 from .meters import Meters
+from .pacer import Pacer, Turn
 from .pacing import Pace, pace_of
 from .reading import ADS_INSIGHTS, ADS_MANAGEMENT, APP, EffectiveReading, Meter, Reading, Scope
 from .thresholds import Thresholds
+from .throttle import meter_of_throttle, reading_from_throttle
 
 __all__ = [
     "ADS_INSIGHTS",
@@ -20,12 +22,16 @@ __all__ = [
     "Meters",
     "Needs",
     "Pace",
+    "Pacer",
     "Reading",
     "Scope",
     "Thresholds",
+    "Turn",
     "clock_text",
     "day_end",
     "day_start",
     "decide",
+    "meter_of_throttle",
     "pace_of",
+    "reading_from_throttle",
 ]

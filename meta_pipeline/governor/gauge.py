@@ -24,14 +24,15 @@ class Gauge:
     the door must not open it again.
     """
 
-    def __init__(self, thresholds: Thresholds) -> None:
+    def __init__(self, thresholds: Thresholds, stagger_seconds: float = 0.0) -> None:
         self._thresholds = thresholds
+        self._stagger = timedelta(seconds=stagger_seconds)
         self._model: RollingHour | DrainingScore = RollingHour()
         self._newest: Reading | None = None
         self._changed_at = 0.0
         self._moves: deque[tuple[float, float, int]] = deque()  # second, points moved, calls
         self._calls = 0
-        self.refusals = 0
+        self._refusals = 0
 
     @property
     def reading(self) -> Reading | None:
@@ -60,24 +61,33 @@ class Gauge:
             return False
         gap = reading.read_at.timestamp() - self._changed_at
         moved = self._feed(reading)
-        # After a longer silence the difference is our forecast's error, not a price.
-        if known is not None and gap <= _GAP_SECONDS:
+        # After a longer silence the difference is our forecast's error, not a price; and a
+        # refusal says "full", not how much one call added.
+        if known is not None and gap <= _GAP_SECONDS and not reading.blocks:
             self._moves.append((self._changed_at, moved, self._calls))
         self._calls = 0
         self._newest = _with_block_of(known, reading)
         return True
 
-    def sent_and_answered(self, at: datetime, *, seen: bool, ok: bool) -> None:
+    def answered(self, at: datetime, calls: int, *, seen: bool, ok: bool) -> None:
         """One of our calls that moves this meter came back, with a reading of it or without."""
-        self._calls += 1
-        self.refusals = 0 if ok else self.refusals
+        self._calls += calls
+        self._refusals = 0 if ok else self._refusals
         if seen or self._newest is None:
             return
         if ok and self._newest.blocks and _block_ends(self._newest, self._thresholds) <= at:
             self._forget()  # access is back, and no header says how far
             return
         self._changed_at = at.timestamp()
-        self._model.assume(self._changed_at, self.cost_pct)
+        self._model.assume(self._changed_at, calls * self.cost_pct)
+
+    def refused(self, at: datetime) -> int:
+        """Count a refusal, unless it belongs to a block that is known; returns the count."""
+        known = self._newest
+        within = known is not None and known.blocks and at < _block_ends(known, self._thresholds)
+        if not (within and self._refusals):
+            self._refusals += 1
+        return self._refusals
 
     def effective(
         self, now: datetime, thresholds: Thresholds, in_flight: int = 0
@@ -86,12 +96,10 @@ class Gauge:
         reading = self._newest
         if reading is None:
             return None
-        ends = self._falls_to(_NOTHING_PCT)
-        if reading.blocks:
-            ends = max(ends, _block_ends(reading, thresholds))
+        resumes = self._resumes_at(reading, thresholds)
+        ends = max(self._falls_to(_NOTHING_PCT), resumes or reading.read_at)
         if now >= ends:
             return None
-        resumes = self._resumes_at(reading, thresholds)
         return EffectiveReading(
             reading=reading,
             effective_pct=self._model.pct_at(now.timestamp()) + in_flight * self.cost_pct,
@@ -115,10 +123,10 @@ class Gauge:
 
     def _resumes_at(self, reading: Reading, thresholds: Thresholds) -> datetime | None:
         if reading.blocks:
-            return _block_ends(reading, thresholds)
+            return _block_ends(reading, thresholds) + self._stagger
         if self._model.pct_at(self._changed_at) < thresholds.stop_pct(reading.meter):
             return None
-        return self._falls_to(thresholds.resume_pct(reading.meter))
+        return self._falls_to(thresholds.resume_pct(reading.meter)) + self._stagger
 
     def _eases_at(self, reading: Reading, thresholds: Thresholds, now: datetime) -> datetime | None:
         if not reading.meter.is_insights:

@@ -21,10 +21,16 @@ class Meters:
     meters.sent("act_1", "ads_insights")                    # a call goes out ...
     meters.answered("act_1", "ads_insights", at, readings)  # ... and comes back
     meters.current("act_1", now)                            # what is known, worst first
+
+    `stagger_seconds` is added to the end of every stop; different in each process, it lets one
+    of them look first and tell the others.
     """
 
-    def __init__(self, thresholds: Thresholds | None = None) -> None:
+    def __init__(
+        self, thresholds: Thresholds | None = None, *, stagger_seconds: float = 0.0
+    ) -> None:
         self.thresholds = thresholds or Thresholds()
+        self._stagger_seconds = stagger_seconds
         self._gauges: dict[Meter, Gauge] = {}
         self._in_flight: Counter[tuple[str | None, str]] = Counter()
 
@@ -36,14 +42,22 @@ class Meters:
         """
         changed = {}
         for reading in sorted(_worst_of_each(readings), key=lambda reading: reading.read_at):
-            gauge = self._gauges.setdefault(reading.meter, Gauge(self.thresholds))
+            gauge = self._gauges.setdefault(reading.meter, self._new_gauge())
             if gauge.observe(reading) and gauge.reading is not None:
                 changed[reading.meter] = gauge.reading
         return list(changed.values())
 
-    def sent(self, account_id: str | None, use_case: str) -> None:
-        """Note a call that is on its way: until it is answered it counts as used."""
-        self._in_flight[account_id, use_case] += 1
+    def sent(self, account_id: str | None, use_case: str, calls: int = 1) -> None:
+        """Note a call that is on its way: until it is answered it counts as used.
+
+        `calls` is what Meta counts it as: each id or batched operation is one.
+        """
+        self._in_flight[account_id, use_case] += calls
+
+    def unsent(self, account_id: str | None, use_case: str, calls: int = 1) -> None:
+        """Take back a `sent`: the call was not made after all."""
+        left = self._in_flight[account_id, use_case] - calls
+        self._in_flight[account_id, use_case] = max(0, left)
 
     def answered(
         self,
@@ -53,26 +67,36 @@ class Meters:
         readings: Iterable[Reading] = (),
         *,
         ok: bool = True,
+        calls: int = 1,
     ) -> list[Reading]:
         """Note the answer of a call; returns what is now known of the meters it told of.
 
         `ok` is False for a refusal for a limit. A meter the call moved and the answer does not
         tell of counts it at its usual cost.
         """
-        if self._in_flight[account_id, use_case] > 0:
-            self._in_flight[account_id, use_case] -= 1
+        self.unsent(account_id, use_case, calls)
         told = list(readings)
         seen = {reading.meter for reading in told}
         for meter, gauge in self._gauges.items():
             if meter.counts(account_id, use_case):
-                gauge.sent_and_answered(at, seen=meter in seen, ok=ok)
+                gauge.answered(at, calls, seen=meter in seen, ok=ok)
         return self.observe(told)
 
-    def refused(self, meter: Meter) -> int:
-        """Count a refusal of a meter; returns how many came in a row, this one included."""
-        gauge = self._gauges.setdefault(meter, Gauge(self.thresholds))
-        gauge.refusals += 1
-        return gauge.refusals
+    def refused(self, meter: Meter, at: datetime) -> int:
+        """Count a refusal; returns how many came in a row, this one included.
+
+        Calls refused together, or while the block is known, count as one.
+        """
+        return self._gauges.setdefault(meter, self._new_gauge()).refused(at)
+
+    def access_tier(self, account_id: str | None) -> str | None:
+        """The tier Meta last named for the account, else for any account of the app."""
+        named = [
+            (meter.key == account_id, gauge.reading.read_at, gauge.reading.access_tier)
+            for meter, gauge in self._gauges.items()
+            if gauge.reading is not None and gauge.reading.access_tier is not None
+        ]
+        return max(named)[2] if named else None
 
     def current(
         self, account_id: str | None, now: datetime, thresholds: Thresholds | None = None
@@ -118,6 +142,9 @@ class Meters:
             "insights_pct": _worst(ordered, Scope.INSIGHTS_APP, Scope.INSIGHTS_ACCOUNT),
             "meters": [_document(effective) for effective in ordered],
         }
+
+    def _new_gauge(self) -> Gauge:
+        return Gauge(self.thresholds, self._stagger_seconds)
 
     def _on_its_way(self, meter: Meter) -> int:
         return sum(
