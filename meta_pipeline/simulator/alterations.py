@@ -1,0 +1,81 @@
+"""Answers changed by a fault: pages, batch entries and headers that are not quite right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import orjson
+
+from meta_pipeline.simulator.calls import Answer
+from meta_pipeline.simulator.faults import Fault
+from meta_pipeline.simulator.paging import encode_cursor
+from meta_pipeline.simulator.requests import GraphRequest
+
+
+def alter(answer: Answer, fault: Fault | None, request: GraphRequest) -> Answer:
+    """`answer` as the fault leaves it; answers the fault does not apply to are untouched."""
+    if fault is None or fault.alter is None or answer.status != 200:
+        return answer
+    if fault.alter == "headers":
+        return replace(answer, headers={**answer.headers, **fault.detail})
+    body = _ALTERATIONS[fault.alter](orjson.loads(answer.body), fault.detail, request)
+    return replace(answer, body=orjson.dumps(body), headers=_without_etag(answer.headers))
+
+
+def _without_etag(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name != "etag"}
+
+
+def _null_entries(body: Any, entries: tuple[int, ...], _request: GraphRequest) -> Any:
+    return [None if index in entries else entry for index, entry in enumerate(body)]
+
+
+def _same_cursor(body: Any, _detail: Any, request: GraphRequest) -> Any:
+    asked = request.text("after") or encode_cursor("0")
+    paging = body.setdefault("paging", {"cursors": {"before": asked}})
+    paging["cursors"]["after"] = asked
+    paging["next"] = request.next_url(after=asked)
+    return body
+
+
+def _empty_page(body: Any, _detail: Any, request: GraphRequest) -> Any:
+    """Nothing now; `next` starts where this page would have."""
+    after = request.text("after")
+    cursors = {"before": after or encode_cursor("0"), "after": after or encode_cursor("0")}
+    following = request.next_url(after=after) if after else request.next_url(page="1")
+    link = _without_param(following, "page")
+    return {"data": [], "paging": {"cursors": cursors, "next": link}} if body["data"] else body
+
+
+def _without_param(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    kept = [pair for pair in parse_qsl(parts.query) if pair[0] != name]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+def _missing_data(body: Any, _detail: Any, _request: GraphRequest) -> Any:
+    return {key: value for key, value in body.items() if key != "data"}
+
+
+def _null_rows(body: Any, _detail: Any, _request: GraphRequest) -> Any:
+    rows = [None if index % 2 else row for index, row in enumerate(body["data"])]
+    return {**body, "data": rows}
+
+
+def _extra(body: Any, values: Mapping[str, Any], _request: GraphRequest) -> Any:
+    if "data" in body:
+        return {**body, "data": [{**row, **values} for row in body["data"]]}
+    return {**body, **values}
+
+
+_ALTERATIONS: Mapping[str, Callable[[Any, Any, GraphRequest], Any]] = {
+    "null_entries": _null_entries,
+    "same_cursor": _same_cursor,
+    "empty_page": _empty_page,
+    "missing_data": _missing_data,
+    "null_rows": _null_rows,
+    "extra": _extra,
+}

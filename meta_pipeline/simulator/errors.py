@@ -1,0 +1,350 @@
+"""Errors as the Graph API words them: HTTP status, code, subcode and body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+_RATE_LIMIT_PAGE = "https://developers.facebook.com/docs/graph-api/overview/rate-limiting"
+_INSIGHTS_PAGE = "https://developers.facebook.com/docs/marketing-api/reference/ads-insights/"
+
+
+class GraphError(Exception):
+    """A refusal in Meta's shape (FACTS section 3.1); throttles are HTTP 400, never 429."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        subcode: int | None = None,
+        status: int = 400,
+        type: str | None = "OAuthException",  # noqa: A002 - Meta's own word
+        transient: bool | None = None,
+        user_title: str | None = None,
+        user_message: str | None = None,
+        blame: Sequence[str] | None = None,
+        flag: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.subcode = subcode
+        self.status = status
+        self.type = type
+        self.transient = transient
+        self.user_title = user_title
+        self.user_message = user_message
+        self.blame = blame
+        self.flag = flag  # why the journal marks the request as unexpected, if it does
+
+    def body(self, trace_id: str | None) -> dict[str, Any]:
+        """The JSON document of the answer; absent values are absent keys."""
+        blame = '{"blame_field_specs":[["' + '"],["'.join(self.blame) + '"]]}' if self.blame else None
+        fields = {
+            "message": self.message,
+            "type": self.type,
+            "is_transient": self.transient,
+            "code": self.code,
+            "error_data": blame,
+            "error_subcode": self.subcode,
+            "error_user_title": self.user_title,
+            "error_user_msg": self.user_message,
+            "fbtrace_id": trace_id if self.type else None,
+        }
+        return {"error": {name: value for name, value in fields.items() if value is not None}}
+
+
+# -- the request itself ---------------------------------------------------------------------
+
+
+def invalid_parameter(message: str, *, blame: str | None = None) -> GraphError:
+    return GraphError(f"(#100) {message}", code=100, blame=[blame] if blame else None)
+
+
+def unknown_parameter(name: str, path: str) -> GraphError:
+    """Stricter than Meta, which ignores most of them; see FIDELITY.md and `strict`."""
+    return GraphError(
+        f"(#100) Unknown parameter {name!r} for {path}",
+        code=100,
+        blame=[name],
+        flag="unknown_parameter",
+    )
+
+
+def unknown_field(field: str, node_type: str) -> GraphError:
+    return GraphError(
+        f"(#100) Tried accessing nonexisting field ({field}) on node type ({node_type})",
+        code=100,
+        flag="unknown_field",
+    )
+
+
+def unknown_insights_field(field: str) -> GraphError:
+    return GraphError(
+        f"(#100) {field} is not valid for fields param. please check {_INSIGHTS_PAGE} "
+        "for all valid values",
+        code=100,
+        flag="unknown_field",
+    )
+
+
+def unknown_value(param: str, value: object, allowed: Sequence[str]) -> GraphError:
+    listed = ", ".join(allowed)
+    return GraphError(
+        f"(#100) {param} must be one of the following values: {listed}; got {value!r}",
+        code=100,
+        blame=[param],
+        flag="unknown_value",
+    )
+
+
+def unknown_path(component: str) -> GraphError:
+    return GraphError(
+        f"Unknown path components: /{component}", code=2500, flag="unknown_route"
+    )
+
+
+def syntax(message: str) -> GraphError:
+    return GraphError(f"Syntax error: {message}", code=2500)
+
+
+def unsupported_object(object_id: str, method: str = "get") -> GraphError:
+    return GraphError(
+        f"Unsupported {method.lower()} request. Object with ID '{object_id}' does not exist, "
+        "cannot be loaded due to missing permissions, or does not support this operation. Please "
+        "read the Graph API documentation at https://developers.facebook.com/docs/graph-api",
+        type="GraphMethodException",
+        code=100,
+        subcode=33,
+    )
+
+
+def no_capability() -> GraphError:
+    return GraphError(
+        "(#3) Application does not have the capability to make this API call.",
+        code=3,
+        flag="unserved",
+    )
+
+
+def retired_version() -> GraphError:
+    return GraphError(
+        "(#2635) You are calling a deprecated version of the Ads API. "
+        "Please update to the latest version.",
+        code=2635,
+    )
+
+
+def unknown_version(version: str) -> GraphError:
+    return GraphError(f"Unknown path components: /{version}", code=2500, flag="unknown_route")
+
+
+def invalid_cursor() -> GraphError:
+    return GraphError("(#2642) Invalid cursors values", code=2642)
+
+
+# -- tokens and permissions -----------------------------------------------------------------
+
+
+def missing_token() -> GraphError:
+    return GraphError("An access token is required to request this resource.", code=104)
+
+
+def malformed_token() -> GraphError:
+    return GraphError("Invalid OAuth access token - Cannot parse access token", code=190)
+
+
+def expired_token(at: datetime, now: datetime) -> GraphError:
+    form = "%A, %d-%b-%y %H:%M:%S UTC"
+    return GraphError(
+        "Error validating access token: Session has expired on "
+        f"{at.strftime(form)}. The current time is {now.strftime(form)}.",
+        code=190,
+        subcode=463,
+    )
+
+
+def revoked_token(app_id: str) -> GraphError:
+    return GraphError(
+        "Error validating access token: The user has not authorized application "
+        f"{app_id}.",
+        code=190,
+        subcode=458,
+    )
+
+
+def invalidated_token() -> GraphError:
+    return GraphError(
+        "Error validating access token: The session has been invalidated because the user changed "
+        "their password or Facebook has changed the session for security reasons.",
+        code=190,
+        subcode=460,
+    )
+
+
+def data_access_expired() -> GraphError:
+    return GraphError(
+        "(#200) The user's access to data for this application has expired; "
+        "the user must log in again.",
+        code=200,
+        status=403,
+    )
+
+
+def missing_scope(scope: str) -> GraphError:
+    return GraphError(
+        f"(#200) Requires {scope} permission to manage the object", code=200, status=403
+    )
+
+
+def no_account_permission(account_id: str) -> GraphError:
+    return GraphError(
+        f"(#200) Ad account owner has NOT grant ads_management or ads_read permission: {account_id}",
+        code=200,
+        status=403,
+    )
+
+
+def missing_proof() -> GraphError:
+    return GraphError(
+        "API calls from the server require an appsecret_proof argument",
+        type="GraphMethodException",
+        code=100,
+    )
+
+
+def invalid_proof() -> GraphError:
+    return GraphError(
+        "Invalid appsecret_proof provided in the API argument",
+        type="GraphMethodException",
+        code=100,
+    )
+
+
+# -- limits ---------------------------------------------------------------------------------
+
+
+def too_many_calls(use_case: str) -> GraphError:
+    """Business use case limit: 80000 for insights, 80004 for ads management."""
+    insights = use_case == "ads_insights"
+    code, word, anchor = (80000, "from", "") if insights else (80004, "to", "#ads-management")
+    return GraphError(
+        f"(#{code}) There have been too many calls {word} this ad-account. Wait a bit and try "
+        f"again. For more info, please refer to {_RATE_LIMIT_PAGE}{anchor}.",
+        code=code,
+        subcode=2446079,
+        transient=False,
+    )
+
+
+def user_limit() -> GraphError:
+    """Ad-account score limit (FACTS section 2)."""
+    return GraphError(
+        "(#17) User request limit reached",
+        code=17,
+        subcode=2446079,
+        transient=False,
+        user_title="Ad Account Has Too Many API Calls",
+        user_message="There have been too many calls from this ad-account. "
+        "Wait a bit and try again.",
+    )
+
+
+def app_limit() -> GraphError:
+    return GraphError(
+        "(#4) Application request limit reached", code=4, status=403, transient=True
+    )
+
+
+def insights_limit() -> GraphError:
+    return GraphError(
+        "(#4) There have been too many calls from this app. Wait a bit and try again.",
+        code=4,
+        subcode=1504022,
+        transient=True,
+    )
+
+
+# -- amounts of data ------------------------------------------------------------------------
+
+
+def reduce_data() -> GraphError:
+    """As logged: neither type nor trace id (FACTS section 3.1)."""
+    return GraphError(
+        "Please reduce the amount of data you're asking for, then retry your request",
+        code=1,
+        status=500,
+        type=None,
+    )
+
+
+def too_much_insights_data() -> GraphError:
+    return GraphError(
+        "(#100) Please reduce the amount of data you're asking for, then retry your request",
+        code=100,
+        subcode=1487534,
+    )
+
+
+def too_old() -> GraphError:
+    return GraphError(
+        "(#3018) The start date of the time range cannot be beyond 37 months from the current date",
+        code=3018,
+    )
+
+
+def invalid_breakdowns(combination: Sequence[str]) -> GraphError:
+    """Code 2, yet permanent (FACTS section 3.3)."""
+    return GraphError(
+        "Invalid combination of breakdowns: "
+        f"({', '.join(combination)}) is invalid",
+        code=2,
+        subcode=1504041,
+        transient=False,
+    )
+
+
+def bad_creative() -> GraphError:
+    """One creative whose story spec fails validation kills the whole page."""
+    return GraphError(
+        "(#100) Invalid parameter",
+        code=100,
+        subcode=2446211,
+        transient=False,
+        user_title="Creative is invalid",
+        user_message="The object story spec of this creative can't be read.",
+    )
+
+
+# -- batch and service ----------------------------------------------------------------------
+
+
+def batch_too_large() -> GraphError:
+    return GraphError(
+        "Too many requests in batch message. Maximum batch size is 50",
+        type="GraphBatchException",
+    )
+
+
+def batch_timeout() -> GraphError:
+    return GraphError("Request timed out", code=960, status=400, transient=True)
+
+
+def unavailable() -> GraphError:
+    return GraphError("(#2) Service temporarily unavailable", code=2, status=503, transient=True)
+
+
+def unknown_error() -> GraphError:
+    return GraphError("An unknown error occurred", code=1, subcode=99, status=500)
+
+
+def object_readonly(title: str) -> GraphError:
+    return GraphError(
+        "Invalid parameter",
+        code=100,
+        subcode=1487566,
+        user_title=title,
+        user_message="A deleted or archived object can't be edited.",
+    )

@@ -1,0 +1,82 @@
+"""uvicorn on a socket of its own, in a thread, ready when it listens."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from typing import Any
+
+import uvicorn
+
+_START_SECONDS = 10.0
+
+
+class Server:
+    """Serves an ASGI application until `stop`; binds at once, so the port is known early."""
+
+    def __init__(self, app: Any, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._socket = _listen(host, port)
+        self.host = host
+        self.port: int = self._socket.getsockname()[1]
+        # A connection broken on purpose is no news.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        config = uvicorn.Config(
+            app, log_level="critical", access_log=False, lifespan="off", server_header=False,
+            timeout_keep_alive=60, timeout_graceful_shutdown=1,
+        )
+        self._server = _Quiet(config)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def start(self) -> None:
+        """Serve from a daemon thread; returns when requests are answered."""
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="graph-simulator", daemon=True
+        )
+        self._thread.start()
+        if not self._server.ready.wait(_START_SECONDS):
+            raise RuntimeError(f"the simulator did not start listening on {self.address}")
+
+    def run(self) -> None:
+        """Serve in this thread until interrupted."""
+        self._server.run([self._socket])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._server.force_exit = True
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+        self._socket.close()
+
+
+class _Quiet(uvicorn.Server):
+    """A server that says when it is ready and leaves signals alone when not in the main thread."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise RuntimeError(
+            f"port {port} on {host} is not free ({error.strerror}): "
+            "stop what listens there, or choose another port (0 picks a free one)"
+        ) from error
+    listener.listen(512)
+    return listener

@@ -1,0 +1,223 @@
+"""The way of every request: version, token, route, limits, faults, handler, usage headers.
+
+Pure of sockets: `answer` turns a request into an answer and the wire fault to apply to it. Usage
+headers go on every answer after the token step, refusals included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from meta_pipeline.simulator import batch, errors, oauth, writer
+from meta_pipeline.simulator.alterations import alter
+from meta_pipeline.simulator.calls import Answer, Call, Target, document, etag_of
+from meta_pipeline.simulator.faults import Fault
+from meta_pipeline.simulator.limits import INSIGHTS, MANAGEMENT
+from meta_pipeline.simulator.requests import GraphRequest, redacted
+
+if TYPE_CHECKING:
+    from meta_pipeline.simulator.simulator import Simulator
+
+_JSON = "application/json; charset=UTF-8"
+_FRESH_SECONDS = 900  # numbers move every fifteen minutes, not with every second (FACTS 5.5)
+
+
+@dataclass
+class Outcome:
+    """An answer, and how the socket is to spoil it."""
+
+    answer: Answer
+    fault: Fault | None = None
+    latency_seconds: float = 0.0
+
+
+class Service:
+    """Answers requests for one simulator."""
+
+    def __init__(self, sim: Simulator, pages: int = 128) -> None:
+        self._sim = sim
+        self._pages: OrderedDict[Any, tuple[bytes, int, float, str | None]] = OrderedDict()
+        self._keep_pages = pages
+        self._serial = 0
+
+    def handle(self, request: GraphRequest, *, in_batch: bool = False) -> Outcome:
+        """Answer one request and write it into the journal."""
+        sim = self._sim
+        call: Call | None = None
+        fault = sim.faults.strike(request)
+        flag: str | None = None
+        try:
+            if fault and fault.before:
+                fault.before(sim)
+            call, answer = self._answer(request, fault)
+        except errors.GraphError as error:
+            flag = error.flag
+            call = getattr(error, "call", None)
+            answer = self._refusal(error)
+        if call is not None:
+            flag = flag or call.flag
+            usage = sim.limits.headers(call.target.account_id, insights=call.target.is_insights)
+            answer = replace(answer, headers={**usage, **answer.headers})
+        answer = alter(answer, fault, request)
+        seconds = 0.0 if in_batch else self._seconds(answer, fault)
+        self._note(request, call, answer, fault, flag, seconds, in_batch=in_batch)
+        return Outcome(answer, fault, seconds)
+
+    def _seconds(self, answer: Answer, fault: Fault | None) -> float:
+        extra = fault.seconds if fault and fault.wire == "slow" else 0.0
+        return self._sim.latency.seconds(answer.rows) + extra
+
+    # -- the steps ------------------------------------------------------------------------------
+
+    def _answer(self, request: GraphRequest, fault: Fault | None) -> tuple[Call | None, Answer]:
+        sim = self._sim
+        sim.routes.check_version(request.version)
+        public = oauth.answer(sim, request)
+        if public is not None:
+            return None, self._finish(request, public, None)
+        if fault and fault.reply:
+            status, kind, body = fault.reply
+            return None, Answer(status, body, {"content-type": kind})
+        token = sim.tokens.check(request.token, request.text("appsecret_proof"))
+        if batch.is_batch(request) or (not request.path and "ids" in request.params):
+            if fault and fault.error:
+                raise fault.error
+            return None, self._many(request)
+        call = Call(request, token, sim.routes.resolve(request, token), sim.now())
+        try:
+            self._charge(call)
+            if fault and fault.error:
+                raise fault.error
+            body = self._body(call)
+        except errors.GraphError as error:
+            error.call = call  # type: ignore[attr-defined]
+            raise
+        sim.limits.spend(
+            call.target.account_id, _use_case(call.target), rows=call.rows, weight=call.weight
+        )
+        return call, self._finish(request, body, call)
+
+    def _charge(self, call: Call) -> None:
+        self._sim.limits.charge(
+            call.target.account_id,
+            _use_case(call.target),
+            write=call.request.method != "GET",
+            insights=call.target.is_insights,
+        )
+
+    def _many(self, request: GraphRequest) -> Answer:
+        if batch.is_batch(request):
+            return Answer(200, document(batch.run(request, self.handle)),
+                          {"content-type": _JSON})
+        return batch.by_ids(request, self.handle)
+
+    def _body(self, call: Call) -> bytes:
+        sim, request = self._sim, call.request
+        if request.method == "GET":
+            return self._page(call)
+        if request.method == "POST" and call.target.is_insights:
+            return document(writer.create_report(sim, call))
+        return document(writer.write(sim, call))
+
+    def _page(self, call: Call) -> bytes:
+        """A prepared page if the same question was answered in this state of the world."""
+        key = self._page_key(call)
+        kept = self._pages.get(key)
+        if kept is not None:
+            body, call.rows, call.weight, call.flag = kept
+            return body
+        body = document(self._sim.reader.read(call))
+        if self._keep_pages:
+            self._pages[key] = (body, call.rows, call.weight, call.flag)
+            if len(self._pages) > self._keep_pages:
+                self._pages.popitem(last=False)
+        return body
+
+    def _page_key(self, call: Call) -> Any:
+        request = call.request
+        return (
+            request.display_path,
+            orjson.dumps(dict(request.params), option=orjson.OPT_SORT_KEYS),
+            request.token,
+            request.base_url,
+            self._sim.state_key(_FRESH_SECONDS),
+        )
+
+    def _finish(self, request: GraphRequest, body: Any, call: Call | None) -> Answer:
+        if isinstance(body, Answer):
+            return body
+        raw = body if isinstance(body, bytes) else document(body)
+        version = request.version or self._sim.contract.version
+        headers = {"content-type": _JSON, "facebook-api-version": version, **self._trace()}
+        rows = call.rows if call else 0
+        if request.method != "GET":
+            return Answer(200, raw, headers, rows)
+        tag = etag_of(raw)
+        headers["etag"] = tag
+        if request.headers.get("if-none-match") == tag:
+            return Answer(304, b"", headers, rows)
+        return Answer(200, raw, headers, rows)
+
+    def _refusal(self, error: errors.GraphError) -> Answer:
+        trace = self._trace()
+        headers = {"content-type": _JSON, **trace}
+        if error.code == 190:
+            quoted = error.message.replace('"', "'")
+            headers["www-authenticate"] = (
+                f'OAuth "Facebook Platform" "invalid_token" "{quoted}"'
+            )
+        return Answer(
+            error.status,
+            document(error.body(trace["x-fb-trace-id"])),
+            headers,
+            code=error.code,
+            subcode=error.subcode,
+        )
+
+    def _trace(self) -> dict[str, str]:
+        self._serial += 1
+        digest = hashlib.blake2b(f"{self._sim.world.seed}:{self._serial}".encode(), digest_size=8)
+        return {"x-fb-trace-id": f"A{digest.hexdigest()[:10]}", "x-fb-rev": "1000000000"}
+
+    def _note(
+        self,
+        request: GraphRequest,
+        call: Call | None,
+        answer: Answer,
+        fault: Fault | None,
+        flag: str | None,
+        seconds: float,
+        *,
+        in_batch: bool,
+    ) -> None:
+        self._sim.journal.add(
+            time=self._sim.now(),
+            method=request.method,
+            path=request.display_path,
+            params=redacted(request.params),
+            account_id=call.target.account_id if call else None,
+            status=answer.status,
+            code=answer.code,
+            subcode=answer.subcode,
+            rows=answer.rows,
+            size_bytes=len(answer.body),
+            latency_ms=round(seconds * 1000, 3),
+            fault=fault.name if fault else None,
+            flag=flag,
+            in_batch=in_batch,
+        )
+
+
+def _use_case(target: Target) -> str:
+    insights = target.is_insights or target.node_type == "AdReportRun"
+    return INSIGHTS if insights else MANAGEMENT
+
+
+def refusal_of(error: errors.GraphError) -> Mapping[str, Any]:
+    return error.body(None)

@@ -1,0 +1,71 @@
+"""The few writes a sync or a test needs: report runs, status, name, budget, deletion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from meta_pipeline.simulator import errors, insights
+from meta_pipeline.simulator.calls import Call
+from meta_pipeline.simulator.edits import EditRefusedError
+
+if TYPE_CHECKING:
+    from meta_pipeline.simulator.simulator import Simulator
+
+_WRITABLE = frozenset({"name", "status", "daily_budget", "lifetime_budget"})
+_ENVELOPE = frozenset({"access_token", "appsecret_proof", "fields", "method"})
+
+
+def create_report(sim: Simulator, call: Call) -> dict[str, Any]:
+    """Start an async run; wrong parameters are refused here, as at Meta."""
+    query = sim.reader.query(call)
+    run = sim.reports.create(
+        call.request,
+        account_id=call.target.account_id or "",
+        rows=insights.count(sim.world, query),
+        ranges=tuple((since.isoformat(), until.isoformat()) for since, until in query.ranges),
+    )
+    return {"report_run_id": run.id}
+
+
+def write(sim: Simulator, call: Call) -> dict[str, Any]:
+    """POST or DELETE on a campaign, ad set or ad."""
+    if "ads_management" not in call.token.scopes:
+        raise errors.GraphError("(#294) Managing advertisements requires an access token with the "
+                                "extended permission for ads_management", code=294)
+    try:
+        if call.request.method == "DELETE":
+            sim.world.delete(call.target.node_id)
+        else:
+            _update(sim, call)
+    except EditRefusedError as refused:
+        raise errors.GraphError(
+            "Invalid parameter", code=refused.code, subcode=refused.subcode, transient=False,
+            user_title="Can't edit", user_message=str(refused),
+        ) from refused
+    return {"success": True}
+
+
+def _update(sim: Simulator, call: Call) -> None:
+    params, object_id = call.request.params, call.target.node_id
+    for name in params:
+        if name not in _WRITABLE | _ENVELOPE:
+            raise errors.no_capability()
+    if "name" in params:
+        sim.world.rename(object_id, str(params["name"]))
+    if "status" in params:
+        _set_status(sim, object_id, str(params["status"]))
+    daily, lifetime = call.request.integer("daily_budget"), call.request.integer("lifetime_budget")
+    if daily is not None or lifetime is not None:
+        sim.world.set_budget(object_id, daily_minor=daily, lifetime_minor=lifetime)
+
+
+def _set_status(sim: Simulator, object_id: str, status: str) -> None:
+    edits = {
+        "ACTIVE": sim.world.activate,
+        "PAUSED": sim.world.pause,
+        "ARCHIVED": sim.world.archive,
+        "DELETED": sim.world.delete,
+    }
+    if status not in edits:
+        raise errors.unknown_value("status", status, sorted(edits))
+    edits[status](object_id)
