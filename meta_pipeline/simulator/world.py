@@ -20,6 +20,7 @@ from meta_pipeline.simulator.entities import (
     parse_account,
     parse_id,
 )
+from meta_pipeline.simulator.memo import Memo
 from meta_pipeline.simulator.tree import AD, ADSET, CAMPAIGN, CREATIVE, Tree
 
 ABSENT = edits.ABSENT
@@ -52,6 +53,7 @@ class World:
         self.anchor = anchor or clock.now().astimezone(UTC).date().replace(day=1)
         self.processing_seconds, self.hard_retention = processing_seconds, hard_retention
         self.version = 0
+        self.memo = Memo(64)
         self.bad_creatives: set[str] = set()
         self._lock = threading.RLock()
         anchored = int(datetime(*self.anchor.timetuple()[:3], tzinfo=UTC).timestamp())

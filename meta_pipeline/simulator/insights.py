@@ -1,0 +1,366 @@
+"""An insights query answered from the world: rows as Meta writes them (FACTS §5).
+
+Rows are made when looked at. An index of row counts finds any offset without making the rows
+before it, so a million rows can be paged through in any order with flat memory.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import accumulate, islice
+from typing import Any
+
+from meta_pipeline.simulator import actions, ranking, retention, selection
+from meta_pipeline.simulator.breakdowns import HOURLY
+from meta_pipeline.simulator.days import QUARTERS, as_of
+from meta_pipeline.simulator.days import today as account_today
+from meta_pipeline.simulator.delivery import Delivery, Running
+from meta_pipeline.simulator.insights_errors import UnknownNodeError
+from meta_pipeline.simulator.metrics import Setting, compiled, needs_conversions
+from meta_pipeline.simulator.money import offset as minor_units
+from meta_pipeline.simulator.money import ratio
+from meta_pipeline.simulator.numbers import PEOPLE, SPEND, Cell, audience, reach
+from meta_pipeline.simulator.rowfields import Dimensions
+from meta_pipeline.simulator.shapes import objective
+from meta_pipeline.simulator.tree import AD, CAMPAIGN
+from meta_pipeline.simulator.world import World
+
+Period = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class InsightsQuery:
+    """What an insights call asks: dates are the account's own, `until` inclusive.
+
+    `filtering` holds mappings with field, operator and value, or such triples. An
+    `asynchronous` query keeps reach in old breakdowns (FACTS §5.4).
+    """
+
+    node_id: str
+    level: str
+    ranges: tuple[tuple[date, date], ...]
+    increment: int | str = "all_days"  # days, "all_days" or "monthly"
+    fields: tuple[str, ...] = ("impressions", "spend")
+    breakdowns: tuple[str, ...] = ()
+    action_breakdowns: tuple[str, ...] = ("action_type",)
+    windows: tuple[str, ...] = ()
+    filtering: tuple[Any, ...] = ()
+    sort: tuple[str, ...] = ()
+    asynchronous: bool = False
+
+
+def rows(
+    world: World, query: InsightsQuery, *, offset: int = 0, limit: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Graph-shaped rows in a fixed order: newest entity first, then time, then breakdown.
+
+    Raises InsightsError for what Meta refuses. Delivery is as of the world's clock when called.
+    """
+    answer = Answer(world, query)
+    stop = None if limit is None else offset + limit
+    return answer.rows(offset, stop)
+
+
+def count(world: World, query: InsightsQuery) -> int:
+    """How many rows `rows` would give; cached, and cheap without breakdowns."""
+    return len(Answer(world, query))
+
+
+def summary(world: World, query: InsightsQuery) -> dict[str, Any]:
+    """The `summary` row: all rows' ads and days as one, reach counted once."""
+    return Answer(world, replace(query, sort=())).summary()
+
+
+class Answer:
+    """One query against the world as of now."""
+
+    def __init__(self, world: World, query: InsightsQuery) -> None:
+        node = world.locate(query.node_id)
+        if node is None or node[1] > AD:
+            raise UnknownNodeError(f"Object with ID '{query.node_id}' does not exist")
+        self.world, self.query, self.node = world, query, node
+        self.ordinal = node[0]
+        today = account_today(world.clock.now(), world.zones[self.ordinal])
+        since = min(first for first, _ in query.ranges)
+        spec = world.specs[self.ordinal]
+        retention.refuse(query.breakdowns, since, today)
+        found = selection.conditions(query.filtering)
+        # An unprefixed field that is no metric is ignored without a word (FACTS §4.4).
+        self._metric_conditions = [c for c in found if c.field in _FILTERABLE]
+        hard = world.hard_retention
+        empty = retention.silently_empty(query.breakdowns, spec.opted_in)
+        empty |= retention.beyond(query.breakdowns, query.fields, since, today, hard=hard)
+        self.fields = self._all_fields()
+        self.delivery = Delivery(
+            world, self.ordinal, query.breakdowns, converted=needs_conversions(self.fields)
+        )
+        self.periods = periods(query, self.delivery.horizon)
+        self.groups = [] if empty else selection.groups(world, node, query.level, found)
+        self._audience = audience(world.key, self.ordinal)
+        self._metrics = compiled(
+            self.fields, self._setting(retention.loses_reach(query.breakdowns, since, today))
+        )
+        self._dimensions = Dimensions(
+            world, self.ordinal, selection.LEVELS[query.level], self.fields
+        )
+        self._today = today
+        self._index = world.memo.get(("index", *self._key(lasting=True)), self._make_index)
+
+    def __len__(self) -> int:
+        return len(self._picked()) if self._is_picked() else self._total
+
+    def rows(self, offset: int, stop: int | None) -> Iterator[dict[str, Any]]:
+        """Rows offset..stop-1 of the answer."""
+        if not self._is_picked():
+            return islice(self._from(offset), None if stop is None else stop - offset)
+        return self._pick(self._picked()[offset:stop])
+
+    def summary(self) -> dict[str, Any]:
+        """All rows' delivery as one row, without entity fields."""
+        first = min(a for a, _ in self.query.ranges)
+        last = max(b for _, b in self.query.ranges)
+        total: Cell | None = None
+        for group in self.groups:
+            crew = self._crew(group.ads)
+            for begin, until in self.periods:
+                for cell in self.delivery.cells(crew, begin, until).values():
+                    total = cell if total is None else _plus(total, cell)
+        found = {} if total is None else self._measured(total)
+        return {**found, "date_start": first.isoformat(), "date_stop": last.isoformat()}
+
+    # Finding rows
+
+    def _from(self, offset: int) -> Iterator[dict[str, Any]]:
+        if offset >= self._total:
+            return
+        unit = bisect_right(self._index, offset)
+        skip = offset - (self._index[unit - 1] if unit else 0)
+        per_group = len(self.periods) if self._index_by_period() else 1
+        start = unit % per_group
+        for group in self.groups[unit // per_group :]:
+            yield from self._group_rows(group, start, skip)
+            start = skip = 0
+
+    def _group_rows(
+        self, group: selection.Group, start: int, skip: int
+    ) -> Iterator[dict[str, Any]]:
+        crew = self._crew(group.ads)
+        if not crew:
+            return
+        dimensions = self._dimensions.of(group.index)
+        for begin, until in self.periods[start:]:
+            if skip:
+                inside = self._rows_in(crew, (begin, until))
+                if inside <= skip:
+                    skip -= inside
+                    continue
+            cells = self.delivery.cells(crew, begin, until)
+            for place in sorted(cells)[skip:]:
+                yield self._row(group, dimensions, (begin, until), place, cells[place])
+            skip = 0
+
+    def _pick(self, positions: array[int]) -> Iterator[dict[str, Any]]:
+        for position in positions:
+            row = next(self._from(position))
+            yield {key: row[key] for key in row if key in self._shown}
+
+    def _picked(self) -> array[int]:
+        key = ("picked", self.query.sort, *self._key(lasting=False))
+        return self.world.memo.get(key, self._rank)
+
+    def _is_picked(self) -> bool:
+        return bool(self.query.sort or self._metric_conditions)
+
+    def _rank(self) -> array[int]:
+        return ranking.ranked(lambda: self._from(0), self.query.sort, self._metric_conditions)
+
+    # Making rows
+
+    def _row(
+        self,
+        group: selection.Group,
+        dimensions: dict[str, Any],
+        period: Period,
+        place: int,
+        cell: Cell,
+    ) -> dict[str, Any]:
+        row = {**dimensions, **self._measured(cell)}
+        if "results" in self._results:
+            self._add_results(row, group, cell)
+        row["date_start"] = _iso(period[0])
+        row["date_stop"] = _iso(period[1])
+        if self.query.breakdowns:
+            row |= self.delivery.labels[place]
+        return row
+
+    def _measured(self, cell: Cell) -> dict[str, Any]:
+        reached = reach(cell.delivered[PEOPLE], self._audience)
+        found = {}
+        for name, metric in self._metrics:
+            value = metric(cell, reached)
+            if value is not None:
+                found[name] = value
+        return found
+
+    def _add_results(self, row: dict[str, Any], group: selection.Group, cell: Cell) -> None:
+        level = selection.LEVELS[self.query.level]
+        if level < CAMPAIGN:
+            return
+        places = {level: group.index, **dict(self.delivery.tree.ancestors(level, group.index))}
+        aim = objective(self.world.key, self.ordinal, places[CAMPAIGN])
+        wanted = actions.RESULT_OF[aim]
+        reached = reach(cell.delivered[PEOPLE], self._audience)
+        found = actions.result(wanted, cell, reached)
+        row["results"] = found
+        values = found[0].get("values")
+        if "cost" in self._results and values:
+            unit = minor_units(self.world.specs[self.ordinal].currency)
+            cost = ratio(cell.delivered[SPEND] / unit, int(values[0]["value"]))
+            row["cost_per_result"] = [
+                {**found[0], "values": [{**values[0], "value": cost}]},
+            ]
+
+    # Counting rows: the index holds where each unit's rows end, a unit being an entity
+    # or, when there are few, an entity's period.
+
+    @property
+    def _total(self) -> int:
+        return self._index[-1] if self._index else 0
+
+    def _make_index(self) -> array[int]:
+        return array("Q", accumulate(self._units()))
+
+    def _units(self) -> Iterator[int]:
+        by_period = self._index_by_period()
+        for group in self.groups:
+            crew = self._crew(group.ads)
+            if by_period:
+                yield from (self._rows_in(crew, period) for period in self.periods)
+            else:
+                yield self._rows_of(crew)
+
+    def _key(self, *, lasting: bool) -> tuple[Hashable, ...]:
+        """What the answer's rows depend on; a past that is over does not depend on now."""
+        query = self.query
+        over = max(until for _, until in query.ranges) < self._today
+        now = as_of(self.world.clock.now())
+        steady = lasting and over and not self.world.processing_seconds
+        return (
+            self.world.version,
+            None if steady else now,
+            query.node_id,
+            query.level,
+            query.ranges,
+            query.increment,
+            query.breakdowns,
+            repr(query.filtering),
+            not self.groups,
+        )
+
+    def _rows_of(self, crew: list[Running]) -> int:
+        single_days = all(a == b for a, b in self.periods)
+        if len(crew) == 1 and single_days and not self.query.breakdowns and self._is_run():
+            first, last = self.periods[0][0], self.periods[-1][0]
+            return self.delivery.delivering_days(crew[0], first, last)
+        return sum(self._rows_in(crew, period) for period in self.periods)
+
+    def _rows_in(self, crew: list[Running], period: Period) -> int:
+        if self.query.breakdowns:
+            return len(self.delivery.cells(crew, *period))
+        days = range(period[0], period[1] + 1)
+        return int(any(self.delivery.delivers(r, day) for r in crew for day in days))
+
+    def _is_run(self) -> bool:
+        """True when the periods are one run of days without gap or overlap."""
+        return self.periods[-1][0] - self.periods[0][0] == len(self.periods) - 1
+
+    def _index_by_period(self) -> bool:
+        return len(self.groups) * len(self.periods) <= _FINE_INDEX
+
+    def _crew(self, ads: Any) -> list[Running]:
+        if not self.periods:
+            return []
+        first = min(a for a, _ in self.periods)
+        last = max(b for _, b in self.periods)
+        return self.delivery.crew(ads, first, last)
+
+    def _setting(self, old: bool) -> Setting:
+        return Setting(
+            currency=self.world.specs[self.ordinal].currency,
+            audience=audience(self.world.key, self.ordinal),
+            windows=self.query.windows,
+            action_breakdowns=self.query.action_breakdowns,
+            hourly=not HOURLY.isdisjoint(self.query.breakdowns),
+            without_reach=old and not self.query.asynchronous,
+        )
+
+    def _all_fields(self) -> tuple[str, ...]:
+        asked = self.query.fields
+        extra = ranking.metric_names(self.query.sort, self._metric_conditions)
+        # Asking for objective_results brings the key results (FACTS §5.2).
+        self._results = {
+            {"objective_results": "results", "results": "results"}.get(name, "cost")
+            for name in asked
+            if name in _RESULT_FIELDS
+        }
+        if self._results:
+            self._results.add("results")
+        self._shown = {*asked, *self.query.breakdowns, "date_start", "date_stop"}
+        if self._results:
+            self._shown |= {"results", "cost_per_result"}
+        return tuple(dict.fromkeys([*asked, *extra]))
+
+
+_FINE_INDEX = 200_000
+_RESULT_FIELDS = frozenset(
+    {"results", "objective_results", "cost_per_result", "cost_per_objective_result"}
+)
+_FILTERABLE = frozenset(
+    {
+        "impressions", "reach", "frequency", "spend", "clicks", "ctr", "cpc", "cpm", "cpp",
+        "unique_clicks", "inline_link_clicks",
+    }
+)  # fmt: skip
+
+
+def periods(query: InsightsQuery, horizon: int) -> list[Period]:
+    """The (first, last) days of each row; periods that have not begun have no rows.
+
+    Monthly periods are calendar months cut to the range.
+    """
+    found: list[Period] = []
+    for since, until in query.ranges:
+        first, last = since.toordinal(), until.toordinal()
+        found += [
+            (a, b) for a, b in _periods_in(first, last, query.increment) if a * QUARTERS < horizon
+        ]
+    return found
+
+
+def _periods_in(first: int, last: int, increment: int | str) -> Iterator[Period]:
+    if increment == "all_days":
+        yield first, last
+        return
+    while first <= last:
+        if increment == "monthly":
+            month = date.fromordinal(first).replace(day=1)
+            following = (month + timedelta(days=31)).replace(day=1).toordinal()
+        else:
+            following = first + int(increment)
+        yield first, min(following - 1, last)
+        first = following
+
+
+def _plus(left: Cell, right: Cell) -> Cell:
+    return Cell(
+        tuple(a + b for a, b in zip(left.delivered, right.delivered, strict=True)),
+        tuple(a + b for a, b in zip(left.converted, right.converted, strict=True)),
+    )
+
+
+def _iso(day: int) -> str:
+    return date.fromordinal(day).isoformat()
