@@ -46,6 +46,14 @@ class ServerAccount:
         wanted = 0o5 if path.is_dir() else 0o4
         return self._has(path, wanted) and all(self._has(parent, 0o1) for parent in path.parents)
 
+    def require_access(self, folder: Path) -> None:
+        """Raise ServerFolderError where the account cannot come to its data."""
+        if not self.may_reach(folder):
+            raise ServerFolderError(
+                f"The user {self.name}, which runs the embedded Postgres for root, cannot reach "
+                f"{folder}: choose a folder that all may enter with META_PIPELINE_DATA."
+            )
+
     def _has(self, path: Path, wanted: int) -> bool:
         status = path.stat()
         if status.st_uid == self.uid:

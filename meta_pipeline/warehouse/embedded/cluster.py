@@ -82,10 +82,29 @@ class Cluster:
         return self.data / "postmaster.pid"
 
     @property
+    def was_left(self) -> bool:
+        """Whether a server runs on this folder or ended without cleaning up; False: none runs."""
+        return self._pid_file.exists()
+
+    @property
     def last_port(self) -> int | None:
-        """The port that the last server of this folder wrote down, if it did not end cleanly."""
+        """The port that the last server of this folder wrote down, unless it ended cleanly."""
+        return self._pid_file_number(3)
+
+    @property
+    def last_pid_is_alive(self) -> bool:
+        """Whether there is a process of the number the last server had; it may be a stranger."""
+        pid = self._pid_file_number(0)
+        try:
+            return pid is not None and os.kill(pid, 0) is None
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+
+    def _pid_file_number(self, line: int) -> int | None:
         with suppress(OSError, IndexError, ValueError):
-            return int(self._pid_file.read_text(errors="replace").splitlines()[3])
+            return int(self._pid_file.read_text(errors="replace").splitlines()[line])
         return None
 
     def disarm_pid_file(self) -> None:

@@ -28,6 +28,7 @@ class Answer(Enum):
     NOTHING = auto()
     NOT_YET = auto()  # a Postgres that is starting, recovering or stopping
     FULL = auto()
+    SILENT = auto()  # something listens but says nothing
     OTHER = auto()
 
 
@@ -41,7 +42,7 @@ class Probe:
     databases: frozenset[str] = frozenset()
 
 
-def probe(port: int, password: str, data: Path, timeout_seconds: int = 10) -> Probe:
+def probe(port: int, password: str, data: Path, timeout_seconds: int = 5) -> Probe:
     """Connect and compare `data_directory`. A pid says nothing: numbers are used again."""
     if not _is_open(port, timeout_seconds):
         return Probe(Answer.NOTHING, port)
@@ -52,7 +53,7 @@ def probe(port: int, password: str, data: Path, timeout_seconds: int = 10) -> Pr
                 "array(SELECT datname::text FROM pg_database)"
             ).fetchone()
     except psycopg.Error as error:
-        return Probe(_refusal(port, str(error), timeout_seconds), port)
+        return Probe(_refusal(port, error, timeout_seconds), port)
     if row is None or Path(row[0]).resolve() != data.resolve():
         return Probe(Answer.OTHER, port)
     return Probe(Answer.OURS, port, str(row[1]), frozenset(row[2]))
@@ -66,19 +67,23 @@ def _is_open(port: int, timeout_seconds: int) -> bool:
         return False
 
 
-def _refusal(port: int, message: str, timeout_seconds: int) -> Answer:
-    """Why it did not let us in; libpq gives no SQLSTATE for that, but its ping looks at it."""
+def _refusal(port: int, error: psycopg.Error, timeout_seconds: int) -> Answer:
+    """Why it did not let us in. libpq keeps the SQLSTATE of that to itself, so the words decide.
+
+    They are always English: we set `lc_messages`. (PQping knows, but holds the GIL meanwhile.)
+    """
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return Answer.SILENT
+    message = str(error)
+    if "the database system is" in message:  # starting up, shutting down, in recovery mode, ...
+        return Answer.NOT_YET
     if "too many clients" in message or "connection slots" in message:
         return Answer.FULL
-    conninfo = f"host={_HOST} port={port} connect_timeout={timeout_seconds}"
-    state = pq.PGconn.ping(conninfo.encode())
-    if state == pq.Ping.REJECT:
-        return Answer.NOT_YET
-    return Answer.NOTHING if not _is_open(port, timeout_seconds) else Answer.OTHER
+    return Answer.OTHER if _is_open(port, timeout_seconds) else Answer.NOTHING
 
 
 def connect(
-    port: int, password: str, timeout_seconds: int = 10
+    port: int, password: str, timeout_seconds: int = 5
 ) -> psycopg.Connection[tuple[Any, ...]]:
     """An autocommit connection to the maintenance database, deaf to PG* variables."""
     options: dict[str, Any] = {"options": "", "gssencmode": "disable", "sslmode": "disable"}

@@ -15,6 +15,7 @@ from meta_pipeline.warehouse.embedded.errors import ServerStartError, ServerStop
 logger = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_SECONDS = 120
+_LEAST_SECONDS = 5
 _PORT_TAKEN = ("could not bind", "could not create any TCP/IP sockets")
 # What a killed server left behind is still ending; its last processes hold the shared memory.
 _STILL_ENDING = ("pre-existing shared memory block", "lock file", "is still in use")
@@ -86,11 +87,12 @@ class Launch:
     def _wait(self, process: subprocess.Popen[bytes], port: int) -> Probe | None:
         """The server once it answers; None when it ended instead."""
         _children[str(self.cluster.data)] = process
+        least = self.deadline.patience.deadline(_LEAST_SECONDS)  # to fail, and to say why
         while process.poll() is None:
             found = probe(port, self.password, self.cluster.data)
             if found.answer is Answer.OURS:
                 return found
-            if not self.deadline.wait(0.02):
+            if not self.deadline.wait(0.02) and not least.wait(0.02):
                 raise ServerStartError(
                     "The embedded Postgres is still starting; after a crash it may be recovering. "
                     f"Try again in a minute; its log is {self.cluster.folder.log}."

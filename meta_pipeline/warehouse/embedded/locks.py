@@ -25,7 +25,7 @@ def exclusive(path: Path, deadline: Deadline, prepare: Callable[[], None]) -> It
     try:
         yield
     finally:
-        os.close(descriptor)
+        _release(descriptor)
 
 
 def _acquire(path: Path, deadline: Deadline, prepare: Callable[[], None]) -> int:
@@ -66,6 +66,11 @@ def _is_still_at(path: Path, descriptor: int) -> bool:
         return False
 
 
+def _release(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_UN)  # a forked child may have the descriptor too
+    os.close(descriptor)
+
+
 class User:
     """One use of the server: a locked file, named by the process that holds it."""
 
@@ -78,7 +83,7 @@ class User:
     def leave(self) -> None:
         """Stop counting; the kernel does the same for a process that was killed."""
         self.path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        _release(self._descriptor)
 
 
 class Users:

@@ -174,26 +174,28 @@ class EmbeddedPostgres:
 
     def _find_running(self) -> Probe | None:
         """Our server, found by connecting to where it should be or says it is."""
-        password = self._folder.password
-        if password is None or not self._data.exists():
+        cluster, password = self._cluster(), self._folder.password
+        if password is None or not cluster.was_left:
             return None
-        ports = (self._folder.port, self._cluster().last_port)
+        ports = (self._folder.port, cluster.last_port)
         for port in dict.fromkeys(port for port in ports if port is not None):
-            found = self._patient_probe(port, password)
+            found = self._patient_probe(port, password, cluster)
             if found.answer is Answer.OURS:
                 self._folder.remember_port(port)
                 return found
         return None
 
-    def _patient_probe(self, port: int, password: str) -> Probe:
-        """An answer that is final: waits for a server that starts, stops or is full."""
+    def _patient_probe(self, port: int, password: str, cluster: Cluster) -> Probe:
+        """An answer that is final: waits for a server that starts, stops, hangs or is full."""
         deadline = self._deadline()
         while True:
-            found = probe(port, password, self._data)
-            if found.answer not in (Answer.NOT_YET, Answer.FULL):
+            found = probe(port, password, cluster.data)
+            hangs = found.answer is Answer.SILENT and cluster.last_pid_is_alive
+            if not hangs and found.answer not in (Answer.NOT_YET, Answer.FULL):
                 return found
             if not deadline.wait(0.1):
-                raise ServerStartError(_WHY_NO_ANSWER[found.answer].format(log=self._folder.log))
+                reason = _WHY_NO_ANSWER[found.answer]
+                raise ServerStartError(reason.format(port=port, log=self._folder.log))
 
     def _launch(self) -> Probe:
         self._folder.sweep()
@@ -221,6 +223,7 @@ class EmbeddedPostgres:
         account = ServerAccount.choose(self._data)
         binaries = self._binaries
         if placed:
+            account.require_access(self._folder.path)
             binaries = binaries.for_account(account, self._folder)
         return Cluster(self._folder, self._data, binaries, account, self._durable)
 
@@ -245,6 +248,10 @@ class EmbeddedPostgres:
 
 
 _WHY_NO_ANSWER = {
+    Answer.SILENT: (
+        "Port {port} of the embedded Postgres is open but nothing answers there: wait until the "
+        "machine is less busy, or end what holds the port, then try again; its log is {log}."
+    ),
     Answer.NOT_YET: (
         "The embedded Postgres is still starting or stopping; after a crash it may be recovering. "
         "Try again in a minute; its log is {log}."
