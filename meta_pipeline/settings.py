@@ -88,6 +88,23 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("META_ATTRIBUTION_WINDOWS"),
         description="Attribution windows kept beside the default value of every action",
     )
+    restatement: str = Field(
+        "0:1h,3:6h,7:1d,28:7d",
+        validation_alias=AliasChoices("META_RESTATEMENT"),
+        pattern=r"^\s*\d+\s*:\s*\d+\s*[mhd]\s*(,\s*\d+\s*:\s*\d+\s*[mhd]\s*)*$",
+        description="How often a day is read again, by its age in days: <age>:<interval>, ...",
+    )
+    insights_levels_text: str = Field(
+        "ad",
+        validation_alias=AliasChoices("META_INSIGHTS_LEVELS"),
+        pattern=r"^(ad|adset|campaign|account)(,(ad|adset|campaign|account))*$",
+        description="Levels of daily insights; the account's own row is always read, as a proof",
+    )
+    breakdowns_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_BREAKDOWNS"),
+        description="Breakdown tables to keep, such as age,gender;country (off when empty)",
+    )
     max_parallel_calls: int = Field(
         4,
         ge=1,
@@ -136,6 +153,25 @@ class Settings(BaseSettings):
         """Whether the Graph API asked is not Meta's own."""
         return urlsplit(self.graph_url).hostname != urlsplit(META_GRAPH_URL).hostname
 
+    @property
+    def insights_levels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.insights_levels_text.split(",")))
+
+    @property
+    def attribution_window_names(self) -> tuple[str, ...]:
+        return _names(self.attribution_windows, ",")
+
+    @property
+    def breakdowns(self) -> tuple[tuple[str, ...], ...]:
+        """One tuple of breakdown names for each breakdown table."""
+        return tuple(_names(one, ",") for one in _names(self.breakdowns_text, ";"))
+
+    def require_database_url(self) -> str:
+        """The database of the settings, or a SettingsError that says how to set it."""
+        if self.database_url is None:
+            raise SettingsError(_missing("DATABASE_URL", "the Postgres to use"))
+        return self.database_url.get_secret_value()
+
     def require_token(self) -> str:
         """The access token, or a SettingsError that says how to set it."""
         if self.access_token is None:
@@ -165,6 +201,10 @@ def _from_files() -> dict[str, str]:
                     f"{name}_FILE points to {path}, which cannot be read: {error.strerror}."
                 ) from None
     return values
+
+
+def _names(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(separator) if name.strip())
 
 
 def _missing(name: str, meaning: str) -> str:

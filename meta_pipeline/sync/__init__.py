@@ -1,0 +1,26 @@
+"""One account's sync: plan, fetch, write, record. The heart, and it knows no orchestrator."""
+
+from __future__ import annotations
+
+from .context import SyncContext
+from .discovery import Discovery
+from .engine import SyncEngine
+from .plan import Plan, PlanPolicy
+from .progress import Progress
+from .record import Status, SyncRecord
+from .request import DEFAULT_PARTS, ENTITIES, Part, SyncRequest
+
+__all__ = [
+    "DEFAULT_PARTS",
+    "ENTITIES",
+    "Discovery",
+    "Part",
+    "Plan",
+    "PlanPolicy",
+    "Progress",
+    "Status",
+    "SyncContext",
+    "SyncEngine",
+    "SyncRecord",
+    "SyncRequest",
+]

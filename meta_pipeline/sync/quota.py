@@ -26,8 +26,6 @@ from meta_pipeline.governor import (
     Thresholds,
     Turn,
     decide,
-    meter_of_throttle,
-    reading_from_throttle,
 )
 from meta_pipeline.graph import Attempt, Call, Throttled, UsageReading
 from meta_pipeline.warehouse import UsageRow
@@ -69,7 +67,7 @@ class Quota:
 
     def __init__(
         self,
-        account_id: str,
+        account_id: str | None,
         thresholds: Thresholds | None = None,
         *,
         store: SharedReadings | None,
@@ -116,7 +114,13 @@ class Quota:
         readings = readings_of(attempt.usage, attempt.account_id, attempt.timestamp)
         with self._answered:
             if attempt.throttled:
-                readings += self._block_of(attempt, readings)
+                readings += self._meters.block_of(
+                    attempt.error_code,
+                    attempt.error_subcode,
+                    attempt.account_id,
+                    attempt.timestamp,
+                    readings,
+                )
             opened = self._open.pop(threading.current_thread(), None)
             changed = self._meters.answered(
                 attempt.account_id,
@@ -199,25 +203,6 @@ class Quota:
             self._meters.unsent(opened.account_id, opened.use_case, opened.calls)
             self._answered.notify_all()
 
-    def _block_of(self, attempt: Attempt, told: Iterable[Reading]) -> list[Reading]:
-        """The block that a refusal stands for, whatever its headers say."""
-        at = attempt.timestamp
-        meter = meter_of_throttle(attempt.error_code, attempt.error_subcode, attempt.account_id)
-        if meter is None:
-            return []
-        waits = [_seconds(reading, at) for reading in told if _tells_of(reading, meter)]
-        tiers = [reading.access_tier for reading in told if reading.access_tier]
-        block = reading_from_throttle(
-            code=attempt.error_code,
-            subcode=attempt.error_subcode,
-            account_id=attempt.account_id,
-            at=at,
-            regain_seconds=max(waits, default=None),
-            access_tier=tiers[0] if tiers else self._meters.access_tier(attempt.account_id),
-            refusals=self._meters.refused(meter, at),
-        )
-        return [block] if block else []
-
     def _refusal(self, decision: Decision, call: Call, now: datetime) -> Throttled:
         until = decision.until or now
         reading = decision.reading
@@ -239,7 +224,7 @@ class Quota:
             return
         self._refreshed_at = now
         try:
-            rows = self._store.current([self.account_id, APP])
+            rows = self._store.current([key for key in (self.account_id, APP) if key])
         except Exception as error:
             logger.warning("usage readings of other processes are not known: %s", error)
             return
@@ -308,20 +293,6 @@ def _use_case_name(told: UsageReading) -> str:
     if told.key is not None:
         return told.use_case or "unknown"
     return told.use_case or ""
-
-
-def _tells_of(reading: Reading, meter: Meter) -> bool:
-    """Whether a header's block is the one that an error named.
-
-    An error of the whole account does not say which of its meters is full.
-    """
-    if not reading.blocks or reading.scope != meter.scope:
-        return False
-    return meter.use_case in ("", reading.use_case)
-
-
-def _seconds(reading: Reading, at: datetime) -> float:
-    return ((reading.regain_at or at) - at).total_seconds()
 
 
 def _is_urgent(reading: Reading, meters: Meters) -> bool:

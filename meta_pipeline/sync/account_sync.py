@@ -1,0 +1,238 @@
+"""One sync of one ad account, from the plan to the closed record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from meta_pipeline.governor import Decision
+from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
+from meta_pipeline.warehouse import AccountRow, Connection
+
+from .activities import ActivityReader
+from .book import LedgerBook
+from .calls import CallBook
+from .context import SyncContext
+from .dimensions import Dimensions
+from .entities import EdgePlan, EdgeReader, Mode
+from .fields import ENTITY_SPECS
+from .harvest import Done, Harvest, Task
+from .insights import PAGE_SIZE, Window, WindowReader
+from .mapping import Source
+from .plan import AccountState, Plan, edges_of
+from .progress import Progress, Report
+from .quota import Quota
+from .record import Status, SyncRecord
+from .reports import ReportReader
+from .request import ENTITIES, Part
+from .slices import Slice
+from .unrecognized import Findings
+from .writer import Writer
+
+
+class Interrupted(Exception):
+    """Somebody asked the sync to stop; what was committed is kept."""
+
+
+@dataclass
+class AccountSync:
+    """Does one plan. Everything it learns about its own course goes into `record`."""
+
+    context: SyncContext
+    account: AccountRow
+    state: AccountState
+    plan: Plan
+    record: SyncRecord
+    connection: Connection
+    client: GraphClient
+    calls: CallBook
+    quota: Quota
+    report: Report
+    should_stop: list[bool] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.source = Source(
+            account_id=self.account.account_id,
+            currency=self.account.currency,
+            timezone_name=self.account.timezone_name,
+            data_as_of=self.record.started_at,
+            sync_run_id=self.record.sync_run_id,
+        )
+        self.findings = Findings()
+        self.writer = Writer(
+            self.connection, self.source, self.findings, self.context.warehouse.unrecognized
+        )
+        self._started = time.perf_counter()
+        self._ended: dict[str, float] = {}
+        self._throttled: Throttled | None = None
+        self._fatal: GraphError | None = None
+
+    def run(self) -> None:
+        """Do the plan; Meta's failures end up in the record, a broken database is raised."""
+        decision = self.quota.decide(self.plan.needs())
+        if not decision.may_call:
+            self._stopped(decision)
+            return
+        tasks = list(self._tasks(decision))
+        with Harvest(tasks, min(self.context.max_parallel_calls, decision.parallel)) as harvest:
+            for event in harvest:
+                if isinstance(event, Done):
+                    self._finished(event, harvest)
+                else:
+                    self._take(event[1], harvest)
+        if self._throttled is None and self._fatal is None:
+            self._complete()
+        self.writer.finish()
+        self._settle()
+
+    def _tasks(self, decision: Decision) -> Iterator[Task]:
+        """Structure first, then numbers, newest days first; what can wait is left out if told."""
+        for part, spec in ENTITY_SPECS.items():
+            plans = edges_of(self.plan, part)
+            if plans and not self._skipped(part, decision):
+                yield Task(part, spec.edge, partial(self._edge, plans))
+        for window in self.plan.windows:
+            if not self._skipped(window.dataset.part, decision):
+                yield Task(window.dataset.part, window.name, partial(self._window, window))
+        if self.plan.activities_since is not None:
+            yield Task(Part.ACTIVITIES, "activities", self._activities)
+
+    def _skipped(self, part: Part, decision: Decision) -> bool:
+        if str(part) not in decision.skip:
+            return False
+        self._miss(f"{part}: left out, {decision.reason}")
+        return True
+
+    def _edge(self, plans: Sequence[EdgePlan]) -> Iterator[Slice]:
+        for plan in plans:
+            yield from EdgeReader(
+                plan,
+                client=self.client,
+                warehouse=self.context.warehouse,
+                source=self.source,
+                findings=self.findings,
+                cursor=self.state.cursors.get(plan.spec.edge),
+            ).slices()
+
+    def _window(self, window: Window) -> Iterator[Slice]:
+        cursor = self.state.cursors.get("insights")
+        return WindowReader(
+            client=self.client,
+            source=self.source,
+            findings=self.findings,
+            book=LedgerBook(self.context.warehouse.ledger, self.source),
+            report_pages=ReportReader(
+                self.client, self.source.account_id, self.context.sleep
+            ).pages,
+            attribution_windows=self.context.attribution_windows,
+            start_page_size=cursor.page_size if cursor else PAGE_SIZE,
+        ).slices(window)
+
+    def _activities(self) -> Iterator[Slice]:
+        assert self.plan.activities_since is not None
+        return ActivityReader(self.client, self.source, self.context.warehouse).slices(
+            self.plan.activities_since
+        )
+
+    def _take(self, one: Slice, harvest: Harvest) -> None:
+        if self.should_stop:
+            raise Interrupted
+        self.writer.write(one)
+        self._tell(one)
+        decision = self.quota.decide(self.plan.needs())
+        if not decision.may_call and not harvest.stopped:
+            harvest.stop()
+            self._stopped(decision)
+
+    def _finished(self, done: Done, harvest: Harvest) -> None:
+        self._ended["entities" if done.task.part in ENTITIES else "insights"] = (
+            time.perf_counter() - self._started
+        )
+        error = done.error
+        if error is None:
+            if harvest.stopped:
+                self._miss(f"{done.task.name}: not finished")
+            return
+        if not isinstance(error, GraphError):
+            raise error
+        self._miss(f"{done.task.name}: {error}")
+        if isinstance(error, Throttled):
+            self._throttled = self._throttled or error
+            harvest.stop()
+        elif isinstance(error, Reauthorize):
+            self._fatal = self._fatal or error
+            harvest.stop()
+
+    def _complete(self) -> None:
+        """Deleted things marked, orphans fetched: by id, and only where there is something."""
+        dimensions = Dimensions(self.client, self.connection, self.source, self.findings)
+        try:
+            for edge in self.plan.edges:
+                failed = any(one.startswith(f"{edge.spec.edge}:") for one in self.record.missing)
+                if edge.mode is not Mode.DELTA and edge.spec.part in ENTITIES and not failed:
+                    dimensions.mark_vanished(edge.spec, self.writer.write)
+            if self.plan.windows:
+                dimensions.fill_orphans(self.writer.write)
+        except Throttled as error:
+            self._throttled = error
+            self._miss(f"dimensions: {error}")
+        except GraphError as error:
+            self._miss(f"dimensions: {error}")
+
+    def _stopped(self, decision: Decision) -> None:
+        self.record.status = Status.THROTTLED
+        self.record.error_summary = decision.reason
+        self.record.not_before = decision.until
+
+    def _miss(self, what: str) -> None:
+        self.record.missing.append(what)
+
+    def _settle(self) -> None:
+        """The status that tells the truth about what was done."""
+        record = self.record
+        if self._throttled is not None:
+            record.status = Status.THROTTLED
+            record.not_before = self._throttled.until
+            record.error_summary = str(self._throttled)
+        elif self._fatal is not None:
+            record.status = Status.FAIL
+            record.error_summary = str(self._fatal)
+        elif record.missing and record.status is Status.RUNNING:
+            nothing = not any(self.writer.read.values())
+            record.status = Status.FAIL if nothing else Status.PARTIAL
+            record.error_summary = record.missing[0]
+        elif record.status is Status.RUNNING:
+            record.status = Status.SUCCESS
+
+    def note_counts(self) -> None:
+        """Copy what was counted into the record; right at any moment."""
+        record, writer = self.record, self.writer
+        record.campaigns_fetched = writer.read[Part.CAMPAIGNS]
+        record.ad_sets_fetched = writer.read[Part.ADSETS]
+        record.ads_fetched = writer.read[Part.ADS]
+        record.insights_rows_read = writer.insights_rows_read
+        record.insights_rows_written = writer.insights_rows_written
+        record.entity_rows_written = writer.entity_rows_written
+        record.insights_calls = self.calls.insights_calls
+        record.meta_call_count_total = self.calls.calls
+        record.weighted_cost_total = self.calls.weighted_cost
+        record.meta_usage_end_snapshot = self.quota.snapshot()
+        record.db_write_ms = round(writer.write_ms, 3)
+        if self.plan.edges and "entities" in self._ended:
+            record.entity_fetch_ms = round(self._ended["entities"] * 1000, 3)
+        if self.plan.windows and "insights" in self._ended:
+            record.insights_fetch_ms = round(self._ended["insights"] * 1000, 3)
+
+    def _tell(self, one: Slice) -> None:
+        self.report(
+            Progress(
+                account_id=self.source.account_id,
+                step=str(one.part),
+                rows=sum(self.writer.read.values()),
+                calls=self.calls.calls,
+                seconds=time.perf_counter() - self._started,
+                message=one.message,
+            )
+        )

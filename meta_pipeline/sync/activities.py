@@ -1,0 +1,118 @@
+"""Who changed what: the account's activities as Meta's change log tells them (FACTS section 12)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from meta_pipeline.graph import GraphClient, Page
+from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
+
+from .convert import Unfit, moment
+from .mapping import Row, Source
+from .request import Part
+from .slices import Slice
+
+_PAGE_SIZE = 200
+_FIELDS = (
+    "event_time",
+    "event_type",
+    "translated_event_type",
+    "object_id",
+    "object_type",
+    "object_name",
+    "actor_id",
+    "actor_name",
+    "application_name",
+    "extra_data",
+)
+_COLUMNS = ("activity_id", "account_id", *_FIELDS, "data_as_of")
+
+
+class ActivityReader:
+    """Reads the change log from a moment on; an event is known again by its hash."""
+
+    def __init__(self, client: GraphClient, source: Source, warehouse: Warehouse) -> None:
+        self._client = client
+        self._source = source
+        self._warehouse = warehouse
+
+    def slices(self, since: datetime) -> Iterator[Slice]:
+        """One slice for each page; the last one carries the cursor for the next time."""
+        newest = since
+        held: Slice | None = None
+        for page in self._pages(since):
+            if held is not None:
+                yield held
+            held = self._slice(page)
+            newest = max([newest, *(row[2] for row in held.rows)])
+        if held is not None:
+            held.after.append(lambda connection: self._save(connection, newest))
+            yield held
+
+    def _pages(self, since: datetime) -> Iterator[Page]:
+        return self._client.pages(
+            f"{self._source.account_id}/activities",
+            {
+                "fields": ",".join(_FIELDS),
+                "since": int(since.timestamp()),
+                "until": int(self._source.data_as_of.timestamp()),
+            },
+            account_id=self._source.account_id,
+            endpoint_key="activities_list",
+            page_size=_PAGE_SIZE,
+        )
+
+    def _slice(self, page: Page) -> Slice:
+        rows = [row for one in page.rows if (row := self._row(one)) is not None]
+        return Slice(
+            part=Part.ACTIVITIES,
+            table=schema.meta_activities,
+            columns=_COLUMNS,
+            rows=rows,
+            read=len(page.rows),
+            message=f"activities page {page.number}",
+        )
+
+    def _row(self, given: Mapping[str, Any]) -> Row | None:
+        try:
+            happened = moment(given.get("event_time"), None)
+        except Unfit:
+            return None
+        if happened is None:
+            return None
+        values = [given.get(name) for name in _FIELDS[1:-1]]
+        texts = [None if value is None else str(value) for value in values]
+        known = orjson.dumps([given.get(name) for name in _FIELDS], option=orjson.OPT_SORT_KEYS)
+        return (
+            hashlib.blake2b(known, digest_size=16).hexdigest(),
+            self._source.account_id,
+            happened,
+            *texts,
+            _loaded(given.get("extra_data")),
+            self._source.data_as_of,
+        )
+
+    def _save(self, connection: Connection, newest: datetime) -> None:
+        account_id, now = self._source.account_id, self._source.data_as_of
+        known = self._warehouse.cursors.get(account_id, "activities")
+        cursor = known or CursorRow(account_id, "activities")
+        self._warehouse.cursors.save(
+            connection,
+            replace(cursor, updated_since=newest, last_fetched_at=now, last_full_at=now),
+        )
+
+
+def _loaded(value: Any) -> Any:
+    """`extra_data` is JSON in a text; text that is none is kept as text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value

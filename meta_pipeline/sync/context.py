@@ -1,0 +1,59 @@
+"""What every sync of one engine shares: the client, the warehouse, telemetry, time, settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from meta_pipeline.governor import Thresholds
+from meta_pipeline.graph import GraphClient
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import TelemetryWriter, Warehouse
+
+from .days import Restatement
+from .plan import PlanPolicy
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class SyncContext:
+    """The surroundings of a sync; clock and sleep are parameters, so that tests need not wait."""
+
+    client: GraphClient
+    warehouse: Warehouse
+    telemetry: TelemetryWriter
+    policy: PlanPolicy = field(default_factory=PlanPolicy)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    attribution_windows: tuple[str, ...] = ("1d_click", "7d_click", "1d_view")
+    max_parallel_calls: int = 4
+    clock: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the rows come from a host that is not Meta's."""
+        return not self.client.is_meta
+
+
+def policy_from(settings: Settings) -> PlanPolicy:
+    """The part of the settings that says how much is read and how often."""
+    return PlanPolicy(
+        backfill_days=settings.backfill_days,
+        fresh=timedelta(seconds=settings.fresh_seconds),
+        restatement=Restatement.parse(settings.restatement),
+        levels=settings.insights_levels,
+        breakdowns=settings.breakdowns,
+    )
+
+
+def thresholds_from(settings: Settings) -> Thresholds:
+    return Thresholds(
+        app_stop_pct=settings.app_usage_stop_pct,
+        account_stop_pct=settings.account_usage_stop_pct,
+        insights_skip_pct=settings.insights_usage_stop_pct,
+    )

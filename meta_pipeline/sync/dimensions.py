@@ -1,0 +1,122 @@
+"""Complete dimensions: whatever insights mention is in the tables, and deleted things are marked.
+
+Listings leave things out: an ad that was deleted long ago still has rows of insights, and a deleted
+campaign just stops being listed. Both are read by id, fifty to a call. What Meta will not give even
+by id keeps a row that says so, because an insight row without its ad is worth little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from meta_pipeline.graph import GraphClient, GraphError, ObjectMissing
+from meta_pipeline.warehouse import Connection, mark_deleted, orphans
+
+from .entities import history_of
+from .fields import ENTITY_SPECS, EntitySpec
+from .mapping import EntityMapper, Source
+from .seen import SeenIds
+from .slices import Slice
+from .unrecognized import Findings, Reason
+
+_IDS_PER_CALL = 50
+_ROUNDS = 3
+"""An ad may bring a missing ad set, and that a missing campaign."""
+_SPEC_OF = {spec.entity_type: spec for spec in ENTITY_SPECS.values()}
+
+Write = Callable[[Slice], Any]
+
+
+class Dimensions:
+    """Completes one account's entity tables after its edges and insights were read."""
+
+    def __init__(
+        self, client: GraphClient, connection: Connection, source: Source, findings: Findings
+    ) -> None:
+        self._client = client
+        self._connection = connection
+        self._source = source
+        self._findings = findings
+
+    def mark_vanished(self, spec: EntitySpec, write: Write) -> int:
+        """Read by id what a complete listing did not show, and mark what is gone."""
+        marked, after = 0, ""
+        while True:
+            ids = SeenIds(spec.edge).vanished(
+                self._connection,
+                spec.table,
+                spec.id_column,
+                self._source.account_id,
+                after=after,
+                at_most=_IDS_PER_CALL,
+            )
+            if not ids:
+                return marked
+            after = ids[-1]
+            missing = self._read(spec, ids, write)
+            gone = [one for one, error in missing.items() if isinstance(error, ObjectMissing)]
+            marked += self._mark(spec, gone)
+
+    def fill_orphans(self, write: Write) -> int:
+        """Fetch by id every entity that something mentions and no table has."""
+        filled = 0
+        for _ in range(_ROUNDS):
+            missing = orphans(self._connection, self._source.account_id)
+            if not missing:
+                break
+            for entity_type, spec in _SPEC_OF.items():
+                ids = [one.entity_id for one in missing if one.entity_type == entity_type]
+                for some in _chunks(ids):
+                    self._keep_refused(spec, self._read(spec, some, write), write)
+                    filled += len(some)
+        return filled
+
+    def _read(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
+        """Write what Meta gives of these ids; return those it does not give, and why."""
+        answer = self._client.ids(
+            ids,
+            {"fields": ",".join(one.name for one in spec.fields)},
+            account_id=self._source.account_id,
+        )
+        self._write(spec, list(answer.found.values()), write)
+        return answer.missing
+
+    def _write(self, spec: EntitySpec, given: Sequence[dict[str, Any]], write: Write) -> None:
+        mapper = EntityMapper(spec, self._findings)
+        write(
+            Slice(
+                part=spec.part,
+                table=spec.table,
+                columns=mapper.columns,
+                rows=[mapper.row(one, self._source) for one in given],
+                read=0,
+                message=f"{spec.edge} by id",
+                history=history_of(spec, mapper.columns, self._source),
+            )
+        )
+
+    def _mark(self, spec: EntitySpec, ids: Sequence[str]) -> int:
+        if not ids:
+            return 0
+        with self._connection.transaction():
+            return mark_deleted(
+                self._connection,
+                spec.table,
+                self._source.account_id,
+                ids,
+                seen_at=self._source.data_as_of,
+                history=history_of(spec, [], self._source),
+            )
+
+    def _keep_refused(self, spec: EntitySpec, ids: Collection[str], write: Write) -> None:
+        """A row for what Meta does not give any more: its id, its account, marked as deleted."""
+        for one in ids:
+            self._findings.note(spec.edge, "id", one, Reason.REFUSED_OBJECT, one)
+        if ids:
+            self._write(spec, [{"id": one, "effective_status": "DELETED"} for one in ids], write)
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _IDS_PER_CALL):
+        yield ids[start : start + _IDS_PER_CALL]

@@ -1,0 +1,201 @@
+"""The sync engine: everything Dagster, the CLI and the tests call to sync an ad account."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from meta_pipeline.graph import GraphClient, GraphError, Throttled
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import (
+    AccountBusy,
+    Connection,
+    TelemetryWriter,
+    Warehouse,
+    account_lock,
+)
+
+from .account_sync import AccountSync, Interrupted
+from .calls import CallBook
+from .context import SyncContext, policy_from, thresholds_from
+from .discovery import Discovery, discover, read_account
+from .plan import Plan, make_plan
+from .progress import Report, silent
+from .quota import Quota
+from .record import Status, SyncRecord
+from .request import SyncRequest
+from .state import load_state
+
+
+class SyncEngine:
+    """Syncs ad accounts, one at a time or several in threads; the same for every caller."""
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+        self._stop: list[bool] = []
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, database_url: str | None = None) -> Iterator[Self]:
+        """An engine made from the settings: the schema is migrated, telemetry flushed at the end.
+
+        Raises SettingsError when no token or no database is set, WarehouseError when the
+        database cannot be used.
+        """
+        url = database_url or settings.require_database_url()
+        with (
+            Warehouse(url) as warehouse,
+            TelemetryWriter(url) as telemetry,
+            GraphClient(
+                access_token=settings.require_token(),
+                base_url=settings.graph_url,
+                version=settings.api_version,
+                app_secret=settings.app_secret.get_secret_value() if settings.app_secret else None,
+                max_connections=max(8, settings.max_parallel_calls * 2),
+            ) as client,
+        ):
+            warehouse.migrate()
+            yield cls(
+                SyncContext(
+                    client=client,
+                    warehouse=warehouse,
+                    telemetry=telemetry,
+                    policy=policy_from(settings),
+                    thresholds=thresholds_from(settings),
+                    attribution_windows=settings.attribution_window_names,
+                    max_parallel_calls=settings.max_parallel_calls,
+                )
+            )
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return self._context.warehouse
+
+    @property
+    def client(self) -> GraphClient:
+        return self._context.client
+
+    def stop(self) -> None:
+        """Let running syncs end after the slice they are writing; safe in a signal handler."""
+        self._stop.append(True)
+
+    def discover(self) -> Discovery:
+        """Read the list of ad accounts; raises GraphError when Meta does not give it."""
+        client, _, quota = self._client_for(None, None)
+        decision = quota.decide(None)
+        if not decision.may_call and decision.until is not None:
+            now = self._context.clock()
+            seconds = (decision.until - now).total_seconds()
+            raise Throttled(decision.reason, until=decision.until, seconds=seconds, scope="app")
+        return discover(self._context, client)
+
+    def plan(self, request: SyncRequest) -> Plan:
+        """What a sync would read now; asks Meta only for an account that is not stored yet."""
+        client, _, _ = self._client_for(request.account_id, None)
+        account = read_account(self._context, client, request.account_id)
+        now = self._context.clock()
+        state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
+        return make_plan(request, state, self._context.policy, now)
+
+    def sync(self, request: SyncRequest, progress: Report = silent) -> SyncRecord:
+        """Sync one account and return its record.
+
+        Whatever Meta or the account does is told by `record.status`, never raised. Raised is only
+        what makes syncing impossible: a broken database, an interrupt.
+        """
+        record = self._new_record(request)
+        holder = f"meta_pipeline sync {record.sync_run_id[:8]} on {record.host}"
+        try:
+            with account_lock(self.warehouse.url, request.account_id, holder=holder) as connection:
+                self._sync(request, record, connection, progress)
+        except AccountBusy as busy:
+            record.status, record.error_summary = Status.REFUSED, str(busy)
+            self._close(record)
+        return record
+
+    def _sync(
+        self, request: SyncRequest, record: SyncRecord, connection: Connection, progress: Report
+    ) -> None:
+        runs = self.warehouse.runs
+        runs.close_abandoned(connection, request.account_id, record.started_at)
+        runs.open(record.row())
+        running: AccountSync | None = None
+        try:
+            running = self._prepare(request, record, connection, progress)
+            running.run()
+        except Interrupted:
+            record.status, record.error_summary = Status.PARTIAL, "stopped by request"
+        except Throttled as error:
+            record.status, record.not_before = Status.THROTTLED, error.until
+            record.error_summary = str(error)
+        except GraphError as error:
+            record.status, record.error_summary = Status.FAIL, str(error)
+        except BaseException as error:
+            record.status = Status.FAIL
+            record.error_summary = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            if running is not None:
+                running.note_counts()
+            self._close(record)
+
+    def _prepare(
+        self, request: SyncRequest, record: SyncRecord, connection: Connection, progress: Report
+    ) -> AccountSync:
+        client, calls, quota = self._client_for(request.account_id, record.sync_run_id)
+        account = read_account(self._context, client, request.account_id)
+        state = load_state(
+            self.warehouse, account.account_id, account.timezone_name, record.started_at
+        )
+        plan = make_plan(request, state, self._context.policy, record.started_at)
+        record.since, record.until = plan.since, plan.until
+        return AccountSync(
+            context=self._context,
+            account=account,
+            state=state,
+            plan=plan,
+            record=record,
+            connection=connection,
+            client=client,
+            calls=calls,
+            quota=quota,
+            report=progress,
+            should_stop=self._stop,
+        )
+
+    def _client_for(
+        self, account_id: str | None, sync_run_id: str | None
+    ) -> tuple[GraphClient, CallBook, Quota]:
+        context = self._context
+        quota = Quota(
+            account_id,
+            thresholds=context.thresholds,
+            store=context.warehouse.usage,
+            clock=context.clock,
+            sleep=context.sleep,
+            max_parallel=context.max_parallel_calls,
+        )
+        calls = CallBook(sync_run_id, context.telemetry.log, quota.observe)
+        return context.client.for_sync(on_attempt=calls.note, gate=quota.gate), calls, quota
+
+    def _new_record(self, request: SyncRequest) -> SyncRecord:
+        return SyncRecord(
+            sync_run_id=uuid.uuid4().hex,
+            account_id=request.account_id,
+            scope=",".join(sorted(request.parts)),
+            started_at=self._context.clock(),
+            reason=request.reason,
+            since=request.since,
+            until=request.until,
+            dagster_run_id=request.dagster_run_id,
+            host=f"{socket.gethostname()}:{os.getpid()}",
+        )
+
+    def _close(self, record: SyncRecord) -> None:
+        record.finished_at = self._context.clock()
+        self._context.telemetry.flush()
+        self.warehouse.runs.close(record.row())

@@ -1,0 +1,275 @@
+"""The plan of a sync: what it will read and what that costs, before anything runs.
+
+A pure function of what is stored and what is asked. `meta-pipeline plan` prints it, the governor
+and the budget weigh it, and the sync does it: one object for all three.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from meta_pipeline.governor import ADS_INSIGHTS, ADS_MANAGEMENT, Needs
+from meta_pipeline.warehouse import CursorRow, WindowRow
+
+from . import datasets
+from .datasets import Dataset
+from .days import Restatement, due, oldest, runs, today
+from .entities import EdgePlan, Mode, statuses_hash
+from .fields import ENTITY_SPECS, EntitySpec
+from .insights import PAGE_SIZE, Window
+from .request import Part, SyncRequest
+
+_ROWS_PER_SLICE = 4 * PAGE_SIZE
+_LONGEST_WINDOW_DAYS = 31
+_REPORT_FROM_ROWS = 20_000
+_SMALL_EDGE_PAGES = 2
+_SLACK = 0.9
+DEFAULT_RESTATEMENT = Restatement.parse("0:1h,3:6h,7:1d,28:7d")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPolicy:
+    """What the settings say about how much is read and how often."""
+
+    backfill_days: int = 90
+    window_days: int = 7
+    fresh: timedelta = timedelta(hours=1)
+    scan_every: timedelta = timedelta(hours=6)
+    creatives_every: timedelta = timedelta(days=1)
+    account_rows_every: timedelta = timedelta(days=1)
+    restatement: Restatement = DEFAULT_RESTATEMENT
+    levels: tuple[str, ...] = ("ad",)
+    breakdowns: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What is stored of an account: the ground a plan stands on."""
+
+    account_id: str
+    timezone_name: str | None
+    cursors: Mapping[str, CursorRow] = field(default_factory=dict)
+    stored: Mapping[Part, int] = field(default_factory=dict)
+    ledgers: Mapping[str, Mapping[date, WindowRow]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one sync will read. Days are in the account's zone, windows newest first."""
+
+    account_id: str
+    timezone_name: str | None
+    since: date | None
+    until: date | None
+    edges: tuple[EdgePlan, ...] = ()
+    windows: tuple[Window, ...] = ()
+    activities_since: datetime | None = None
+    notes: tuple[str, ...] = ()
+    days_fresh: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.edges and not self.windows and self.activities_since is None
+
+    @property
+    def edge_calls(self) -> int:
+        return sum(_edge_calls(edge) for edge in self.edges) + bool(self.activities_since)
+
+    @property
+    def insights_calls(self) -> int:
+        return sum(_window_calls(window) for window in self.windows)
+
+    @property
+    def calls(self) -> int:
+        """Calls Meta will count, if the sizes are as the ledger suggests."""
+        return self.edge_calls + self.insights_calls
+
+    @property
+    def rows(self) -> int:
+        """Insight rows expected; 0 where nothing is known of the account yet."""
+        return sum(window.expected_rows for window in self.windows)
+
+    @property
+    def days(self) -> int:
+        return sum(window.days for window in self.windows)
+
+    def needs(self, weighted_cost: float | None = None) -> Needs:
+        """The plan as the governor weighs it."""
+        use_cases = frozenset(
+            name
+            for name, wanted in (
+                (ADS_MANAGEMENT, bool(self.edges)),
+                (ADS_INSIGHTS, bool(self.windows)),
+            )
+            if wanted
+        )
+        cost = float(self.calls) if weighted_cost is None else weighted_cost
+        return Needs(
+            use_cases=use_cases or frozenset({ADS_MANAGEMENT}),
+            calls=self.calls,
+            weighted_cost=cost,
+            optional=tuple(
+                dict.fromkeys(
+                    str(window.dataset.part)
+                    for window in self.windows
+                    if window.dataset.part is not Part.INSIGHTS
+                )
+            ),
+        )
+
+
+def make_plan(request: SyncRequest, state: AccountState, policy: PlanPolicy, now: datetime) -> Plan:
+    """Plan a sync: which edges and how, which windows, what is left out as fresh."""
+    return _Planner(request, state, policy, now).plan()
+
+
+@dataclass(frozen=True)
+class _Planner:
+    request: SyncRequest
+    state: AccountState
+    policy: PlanPolicy
+    now: datetime
+
+    def plan(self) -> Plan:
+        since, until, notes = self._range()
+        wanted = self._datasets()
+        days = {dataset: self._due(dataset, since, until) for dataset in wanted}
+        windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
+        asked = len(wanted) * ((until - since).days + 1)
+        return Plan(
+            account_id=self.request.account_id,
+            timezone_name=self.state.timezone_name,
+            since=since if wanted else None,
+            until=until if wanted else None,
+            edges=tuple(self._edges()),
+            windows=tuple(sorted(windows, key=lambda one: one.until, reverse=True)),
+            activities_since=self._activities_since(),
+            notes=tuple(notes),
+            days_fresh=asked - sum(len(found) for found in days.values()),
+        )
+
+    def _range(self) -> tuple[date, date, list[str]]:
+        current = today(self.now, self.state.timezone_name)
+        earliest = oldest(current)
+        until = min(self.request.until or current, current)
+        backfill = max(until - timedelta(days=self.policy.backfill_days - 1), earliest)
+        since = self.request.since or backfill
+        notes = []
+        if self.request.until and self.request.until > current:
+            notes.append(f"until moved from {self.request.until} to {current}, the account's today")
+        if since < earliest:
+            notes.append(f"since moved from {since} to {earliest}: Meta keeps 37 months")
+            since = earliest
+        if since > until:
+            notes.append(f"since moved from {since} to {until}, the last day asked for")
+            since = until
+        return since, until, notes
+
+    def _datasets(self) -> list[Dataset]:
+        parts, found = self.request.parts, []
+        if Part.INSIGHTS in parts:
+            levels = dict.fromkeys((*self.policy.levels, "account"))
+            found += [datasets.daily(level) for level in levels]
+        if Part.HOURLY in parts:
+            found.append(datasets.hourly())
+        if Part.BREAKDOWNS in parts:
+            chosen = self.request.breakdowns or self.policy.breakdowns
+            found += [datasets.broken_down(names) for names in chosen]
+        return found
+
+    def _due(self, dataset: Dataset, since: date, until: date) -> list[date]:
+        # The account's own row proves a day's total; once a day is often enough for that.
+        proof = dataset.level == "account"
+        return due(
+            since,
+            until,
+            self.state.ledgers.get(dataset.name, {}),
+            now=self.now,
+            timezone_name=self.state.timezone_name,
+            restatement=self.policy.restatement,
+            fresh=self.policy.account_rows_every if proof else self.policy.fresh,
+            force=self.request.force,
+        )
+
+    def _windows(self, dataset: Dataset, days: list[date]) -> Iterator[Window]:
+        per_day = _rows_per_day(dataset, self.state.ledgers.get(dataset.name, {}))
+        for first, last in runs(days, self._longest(dataset, per_day)):
+            expected = round(per_day * ((last - first).days + 1))
+            as_report = expected > _REPORT_FROM_ROWS
+            yield Window(dataset, first, last, expected, as_report=as_report)
+
+    def _longest(self, dataset: Dataset, per_day: float) -> int:
+        """How many days a window may have so that a slice stays small and its pages full."""
+        if dataset.level == "account":
+            return PAGE_SIZE
+        if not per_day:
+            return self.policy.window_days
+        return max(1, min(_LONGEST_WINDOW_DAYS, int(_ROWS_PER_SLICE / per_day)))
+
+    def _edges(self) -> Iterator[EdgePlan]:
+        for part, spec in ENTITY_SPECS.items():
+            if part in self.request.parts:
+                for mode in self._modes(spec):
+                    cursor = self.state.cursors.get(spec.edge)
+                    yield EdgePlan(
+                        spec,
+                        mode,
+                        expected_rows=None if mode is Mode.DELTA else self.state.stored.get(part),
+                        changed_since=cursor.updated_since if cursor else None,
+                    )
+
+    def _modes(self, spec: EntitySpec) -> tuple[Mode, ...]:
+        """How an edge is due to be read now; more than one reading in the order given."""
+        cursor = self.state.cursors.get(spec.edge)
+        if self.request.force or cursor is None or cursor.last_full_at is None:
+            return (Mode.FULL,)
+        if not self._is_due(cursor.last_fetched_at, self.policy.fresh):
+            return ()
+        has_delta = bool(spec.statuses)
+        every = self.policy.scan_every if has_delta else self.policy.creatives_every
+        is_valid = cursor.updated_since is not None and cursor.statuses_hash == statuses_hash(spec)
+        if has_delta and not is_valid:
+            return (Mode.FULL,)
+        if not self._is_due(cursor.last_full_at, every):
+            return (Mode.DELTA,) if has_delta else ()
+        small = (self.state.stored.get(spec.part) or 0) <= spec.page_size * _SMALL_EDGE_PAGES
+        return (Mode.FULL,) if small or not has_delta else (Mode.DELTA, Mode.SCAN)
+
+    def _activities_since(self) -> datetime | None:
+        if Part.ACTIVITIES not in self.request.parts:
+            return None
+        cursor = self.state.cursors.get("activities")
+        if cursor is None or cursor.updated_since is None or self.request.force:
+            return self.now - timedelta(days=self.policy.backfill_days)
+        is_due = self._is_due(cursor.last_fetched_at, self.policy.fresh)
+        return cursor.updated_since - timedelta(hours=1) if is_due else None
+
+    def _is_due(self, last: datetime | None, every: timedelta) -> bool:
+        return last is None or self.now - last >= every * _SLACK
+
+
+def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float:
+    """What the newest days of the ledger had; one row for an account, nothing where unknown."""
+    if dataset.level == "account" and not dataset.breakdowns:
+        return 1.0
+    newest = [ledger[day].rows for day in sorted(ledger)[-14:]]
+    return sum(newest) / len(newest) if newest else 0.0
+
+
+def _edge_calls(edge: EdgePlan) -> int:
+    if edge.mode is Mode.DELTA or not edge.expected_rows:
+        return 1
+    return math.ceil(edge.expected_rows / edge.spec.page_size)
+
+
+def _window_calls(window: Window) -> int:
+    pages = max(1, math.ceil(window.expected_rows / PAGE_SIZE))
+    return pages + 3 if window.as_report else pages
+
+
+def edges_of(plan: Plan, part: Part) -> Sequence[EdgePlan]:
+    """The readings of one edge, in the order they have to be done."""
+    return [edge for edge in plan.edges if edge.spec.part is part]

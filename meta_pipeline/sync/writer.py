@@ -1,0 +1,108 @@
+"""Writes slices through the connection that holds the account's lock, one transaction each."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from meta_pipeline.warehouse import (
+    Cleaned,
+    Connection,
+    UnrecognizedRow,
+    UnrecognizedStore,
+    Upserted,
+    upsert,
+)
+
+from .mapping import Source
+from .request import ENTITIES, Part
+from .slices import Slice
+from .unrecognized import Findings, Reason
+
+
+class Writer:
+    """Commits slices and counts them: what was read and written of each part, and how long."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        source: Source,
+        findings: Findings,
+        unrecognized: UnrecognizedStore,
+    ) -> None:
+        self._connection = connection
+        self._source = source
+        self._findings = findings
+        self._unrecognized = unrecognized
+        self.read: Counter[Part] = Counter()
+        self.written: Counter[Part] = Counter()
+        self.write_ms = 0.0
+
+    def write(self, one: Slice) -> Upserted:
+        """Commit one slice with its notes; all of it or nothing."""
+        started = time.perf_counter()
+        with self._connection.transaction():
+            done = upsert(
+                self._connection,
+                one.table,
+                one.columns,
+                one.rows,
+                history=one.history,
+                ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
+                on_cleaned=lambda cleaned: self._note_cleaned(one, cleaned),
+            )
+            for note in one.after:
+                note(self._connection)
+            self._note_findings()
+        self.read[one.part] += one.read
+        self.written[one.part] += done.written
+        self.write_ms += (time.perf_counter() - started) * 1000
+        return done
+
+    @property
+    def entity_rows_written(self) -> int:
+        return sum(rows for part, rows in self.written.items() if part in ENTITIES)
+
+    @property
+    def insights_rows_written(self) -> int:
+        return sum(self.written[part] for part in _INSIGHTS)
+
+    @property
+    def insights_rows_read(self) -> int:
+        return sum(self.read[part] for part in _INSIGHTS)
+
+    def _note_cleaned(self, one: Slice, cleaned: Cleaned) -> None:
+        self._findings.note(
+            one.table.name,
+            cleaned.column,
+            cleaned.reason,
+            Reason.CLEANED_TEXT,
+            str(cleaned.row[0]),
+        )
+
+    def _note_findings(self) -> None:
+        found = self._findings.drain()
+        self._unrecognized.record(
+            self._connection,
+            [
+                UnrecognizedRow(
+                    account_id=self._source.account_id,
+                    source=each.source,
+                    field=each.field,
+                    value=each.value,
+                    reason=str(each.reason),
+                    seen_at=self._source.data_as_of,
+                    sample_id=each.sample_id,
+                    count=each.count,
+                )
+                for each in found
+            ],
+        )
+
+    def finish(self) -> None:
+        """Write the findings no slice has taken along."""
+        with self._connection.transaction():
+            self._note_findings()
+
+
+_INSIGHTS = (Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS)
