@@ -6,7 +6,7 @@ The same purchase shows as `purchase`, `omni_purchase` and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from meta_pipeline.simulator import numbers as n
@@ -76,76 +76,101 @@ RESULT_OF = {
 }
 
 _CLICK_WINDOWS = n.WINDOWS[:3]
-_DEFAULT = (1, 3)  # 7d_click and 1d_view: what `value` counts
 
 
-class _Reader:
-    """Reads one action type's window counts out of a cell."""
+class _Source:
+    """What one or more action types count, read out of a cell."""
 
-    def __init__(self, action: ActionType, windows: tuple[str, ...], *, revenue: bool) -> None:
-        starts = [n.REVENUE[e] if revenue else e * 4 for e in action.events]
-        self.name, self.delivered = action.name, action.delivered
-        self.value = tuple(s + w for s in starts for w in _DEFAULT)
-        self.shown = tuple(
-            (name, tuple(s + n.WINDOWS.index(name) for s in starts))
-            for name in windows
-            if name in n.WINDOWS
-        )
+    __slots__ = ("clicked", "delivered", "names", "shown", "starts")
+
+    def __init__(
+        self, action: ActionType, windows: tuple[str, ...] = (), *, revenue: bool = False
+    ) -> None:
+        self.names = [action.name]
+        self.delivered = action.delivered
+        self.starts = tuple(n.REVENUE[e] if revenue else e * 4 for e in action.events)
+        self.shown = tuple((w, n.WINDOWS.index(w)) for w in windows if w in n.WINDOWS)
         self.clicked = tuple(w for w in windows if w in _CLICK_WINDOWS)
 
-    def counts(self, cell: n.Cell) -> tuple[int, list[tuple[str, int]]]:
-        """(value, [(window, count above zero)])."""
+    def counts(self, cell: n.Cell) -> dict[str, int] | None:
+        """`value` and the windows above zero; None when nothing happened.
+
+        `value` counts 7d_click and 1d_view, whatever windows are asked for.
+        """
         if self.delivered:
-            value = sum([cell.delivered[i] for i in self.delivered])
-            return value, [(w, value) for w in self.clicked] if value else []
-        converted = cell.converted
-        value = sum([converted[i] for i in self.value])
-        shown = [(w, sum([converted[i] for i in at])) for w, at in self.shown]
-        return value, [pair for pair in shown if pair[1]]
+            delivered = cell.delivered
+            value = sum([delivered[i] for i in self.delivered])
+            return dict.fromkeys(("value", *self.clicked), value) if value else None
+        by_window = self._by_window(cell.converted)
+        if not (by_window[2] or by_window[3]):
+            return None
+        found = {"value": by_window[1] + by_window[3]}
+        for window, place in self.shown:
+            if by_window[place]:
+                found[window] = by_window[place]
+        return found if found["value"] or len(found) > 1 else None
+
+    def value(self, cell: n.Cell) -> int:
+        """The default-window count."""
+        found = self.counts(cell)
+        return found["value"] if found else 0
+
+    def _by_window(self, converted: n.Converted) -> n.Converted:
+        start = self.starts[0]
+        found = converted[start : start + 4]
+        for start in self.starts[1:]:
+            found = tuple(map(int.__add__, found, converted[start : start + 4]))
+        return found
+
+
+def _sources(
+    types: Iterable[ActionType], windows: tuple[str, ...] = (), *, revenue: bool = False
+) -> list[_Source]:
+    """Sources of action types; those that always count the same share one."""
+    found: dict[tuple[tuple[int, ...], ...], _Source] = {}
+    for action in types:
+        counted = action.delivered, action.events
+        if counted in found:
+            found[counted].names.append(action.name)
+        else:
+            found[counted] = _Source(action, windows, revenue=revenue)
+    return list(found.values())
 
 
 def actions_list(
     windows: tuple[str, ...], action_breakdowns: tuple[str, ...]
 ) -> Callable[[n.Cell], list[Entry] | None]:
     """A function from a cell to its `actions`; None when there are none (the key is absent)."""
-    readers = [_Reader(action, windows, revenue=False) for action in ACTION_TYPES]
-    return _lister(readers, str, action_breakdowns)
+    return _lister(_sources(ACTION_TYPES, windows), str, action_breakdowns)
 
 
 def values_list(
     windows: tuple[str, ...], action_breakdowns: tuple[str, ...], currency: str
 ) -> Callable[[n.Cell], list[Entry] | None]:
     """The same for `action_values`, in major units of the account's currency."""
-    readers = [_Reader(action, windows, revenue=True) for action in _REVENUE_TYPES]
-    return _lister(readers, lambda minor: major(minor, currency), action_breakdowns)
+    sources = _sources(_REVENUE_TYPES, windows, revenue=True)
+    return _lister(sources, lambda minor: major(minor, currency), action_breakdowns)
 
 
 def _lister(
-    readers: list[_Reader], text: Callable[[int], str], action_breakdowns: tuple[str, ...]
+    sources: list[_Source], text: Callable[[int], str], action_breakdowns: tuple[str, ...]
 ) -> Callable[[n.Cell], list[Entry] | None]:
-    early = [r for r in readers if r.delivered]
-    late = [r for r in readers if not r.delivered]
-    plain = action_breakdowns in {(), ("action_type",)}
+    early = [source for source in sources if source.delivered]
 
     def build(cell: n.Cell) -> list[Entry] | None:
-        used = readers if any(cell.converted) else early
-        entries = []
-        for reader in used:
-            value, windows = reader.counts(cell)
-            if value or windows:
-                entry = {"action_type": reader.name, "value": text(value)}
-                for window, count in windows:
-                    entry[window] = text(count)
-                entries.append(entry)
+        entries: list[Entry] = []
+        for source in early if cell.converted is n.NO_CONVERSIONS else sources:
+            counts = source.counts(cell)
+            if counts:
+                shown = {window: text(count) for window, count in counts.items()}
+                for name in source.names:
+                    entries.append({"action_type": name, **shown})  # noqa: PERF401 - hot
         return entries or None
 
     def build_split(cell: n.Cell) -> list[Entry] | None:
-        found: list[Entry] = []
-        for reader in (*early, *late):
-            found += _split(reader, cell, text, action_breakdowns)
-        return _merged(found, action_breakdowns, text) or None
+        return _split(sources, cell, text, action_breakdowns) or None
 
-    return build if plain else build_split
+    return build if action_breakdowns in {(), ("action_type",)} else build_split
 
 
 # Shares of an action by where or on what it happened, in hundredths.
@@ -160,77 +185,92 @@ _SPLITS: dict[str, tuple[tuple[str, int], ...]] = {
 
 
 def _split(
-    reader: _Reader,
+    sources: list[_Source],
     cell: n.Cell,
     text: Callable[[int], str],
     action_breakdowns: tuple[str, ...],
 ) -> list[Entry]:
-    value, windows = reader.counts(cell)
-    if not value and not windows:
-        return []
-    parts: list[tuple[dict[str, str], list[tuple[str, int]]]] = [
-        ({"action_type": reader.name}, [("value", value), *windows])
-    ]
-    for name in action_breakdowns:
-        if name != "action_type":
-            parts = [piece for labels, counts in parts for piece in _pieces(name, labels, counts)]
+    """Entries told apart by all of `action_breakdowns`, added up over everything else.
+
+    The pieces of an entry add up to it exactly.
+    """
+    totals: dict[tuple[str, ...], dict[str, int]] = {}
+    for source in sources:
+        counts = source.counts(cell)
+        for name in source.names if counts else ():
+            for labels, piece in _pieces(name, counts or {}, action_breakdowns):
+                sums = totals.setdefault(labels, {})
+                for window, count in piece.items():
+                    sums[window] = sums.get(window, 0) + count
     return [
-        {**labels, **{w: str(count) for w, count in counts if count or w == "value"}}
-        for labels, counts in parts
-        if any(count for _, count in counts)
+        dict(zip(action_breakdowns, labels, strict=True))
+        | {w: text(count) for w, count in sums.items() if count or w == "value"}
+        for labels, sums in totals.items()
+        if any(sums.values())
     ]
 
 
 def _pieces(
-    name: str, labels: dict[str, str], counts: list[tuple[str, int]]
-) -> list[tuple[dict[str, str], list[tuple[str, int]]]]:
-    found, done = [], 0
-    for label, share in _SPLITS.get(name, (("unknown", 100),)):
-        cut = [(w, c * (done + share) // 100 - c * done // 100) for w, c in counts]
-        found.append(({**labels, name: label}, cut))
+    name: str, counts: dict[str, int], action_breakdowns: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], dict[str, int]]]:
+    pieces: list[tuple[tuple[str, ...], dict[str, int]]] = [((), counts)]
+    for breakdown in action_breakdowns:
+        if breakdown == "action_type":
+            pieces = [((*labels, name), piece) for labels, piece in pieces]
+        else:
+            shares = _SPLITS.get(breakdown, (("unknown", 100),))
+            pieces = [
+                ((*labels, label), cut)
+                for labels, piece in pieces
+                for label, cut in _shared_out(piece, shares)
+            ]
+    yield from pieces
+
+
+def _shared_out(
+    counts: dict[str, int], shares: tuple[tuple[str, int], ...]
+) -> Iterator[tuple[str, dict[str, int]]]:
+    done = 0
+    for label, share in shares:
+        cut = {
+            w: count * (done + share) // 100 - count * done // 100 for w, count in counts.items()
+        }
+        yield label, cut
         done += share
-    return found
-
-
-def _merged(
-    entries: list[Entry], action_breakdowns: tuple[str, ...], text: Callable[[int], str]
-) -> list[Entry]:
-    """Entries added up over whatever is not asked to be told apart, counts as text."""
-    totals: dict[tuple[str, ...], dict[str, int]] = {}
-    for entry in entries:
-        group = tuple(entry.get(name, "") for name in action_breakdowns)
-        sums = totals.setdefault(group, {})
-        for window, count in entry.items():
-            if not window.startswith("action_"):
-                sums[window] = sums.get(window, 0) + int(count)
-    return [
-        dict(zip(action_breakdowns, group, strict=True))
-        | {window: text(count) for window, count in sums.items()}
-        for group, sums in totals.items()
-    ]
 
 
 def count_of(name: str) -> Callable[[n.Cell], int]:
     """A function from a cell to the default-window count of one action type."""
-    reader = _Reader(_BY_NAME[name], (), revenue=False)
-    return lambda cell: reader.counts(cell)[0]
+    return _Source(_BY_NAME[name]).value
 
 
 def revenue_of(name: str) -> Callable[[n.Cell], int]:
     """A function from a cell to the default-window revenue of one action type, minor units."""
-    reader = _Reader(_BY_NAME[name], (), revenue=True)
-    return lambda cell: reader.counts(cell)[0]
+    return _Source(_BY_NAME[name], revenue=True).value
 
 
-def costs_list(offset: int) -> Callable[[n.Cell], list[Entry] | None]:
-    """`cost_per_action_type`: spend by count, for every type that happened."""
-    readers = [_Reader(action, (), revenue=False) for action in ACTION_TYPES]
+def _counted(cell: n.Cell, sources: list[_Source]) -> Iterator[tuple[str, int]]:
+    for source in sources:
+        value = source.value(cell)
+        for name in source.names if value else ():
+            yield name, value
+
+
+def costs_list(unit: int, audience: int | None = None) -> Callable[[n.Cell], list[Entry] | None]:
+    """`cost_per_action_type`: spend by count, for every type that happened.
+
+    With `audience` it is `cost_per_unique_action_type`; `unit` is minor units in a major one.
+    """
+    sources = _sources(ACTION_TYPES)
 
     def build(cell: n.Cell) -> list[Entry] | None:
-        spend = cell.delivered[n.SPEND] / offset
-        counts = [(r.name, r.counts(cell)[0]) for r in readers]
+        spend = cell.delivered[n.SPEND] / unit
         return [
-            {"action_type": name, "value": ratio(spend, count)} for name, count in counts if count
+            {
+                "action_type": name,
+                "value": ratio(spend, n.reach(count, audience) if audience else count),
+            }
+            for name, count in _counted(cell, sources)
         ] or None
 
     return build
@@ -238,29 +278,24 @@ def costs_list(offset: int) -> Callable[[n.Cell], list[Entry] | None]:
 
 def unique_list(audience: int) -> Callable[[n.Cell], list[Entry] | None]:
     """`unique_actions`: people who acted, fewer than actions and not additive."""
-    readers = [_Reader(action, (), revenue=False) for action in ACTION_TYPES]
+    sources = _sources(ACTION_TYPES)
 
     def build(cell: n.Cell) -> list[Entry] | None:
-        counts = [(r.name, r.counts(cell)[0]) for r in readers]
         return [
             {"action_type": name, "value": str(n.reach(count, audience))}
-            for name, count in counts
-            if count
+            for name, count in _counted(cell, sources)
         ] or None
 
     return build
 
 
-def result(name: str, cell: n.Cell, reached: int) -> list[dict[str, Any]]:
+def result(name: str, cell: n.Cell, reached: int) -> dict[str, Any]:
     """`results`: the count the objective is about, with its indicator."""
-    value = reached if name == "reach" else count_of(name)(cell)
-    indicator = name if name == "reach" else f"actions:{name}"
+    if name == "reach":
+        indicator, value = name, reached
+    else:
+        indicator, value = f"actions:{name}", count_of(name)(cell)
     if not value:
-        return [{"indicator": indicator}]
-    windows = ["default"]
-    return [
-        {
-            "indicator": indicator,
-            "values": [{"value": str(value), "attribution_windows": windows}],
-        }
-    ]
+        return {"indicator": indicator}
+    counted = {"value": str(value), "attribution_windows": ["default"]}
+    return {"indicator": indicator, "values": [counted]}

@@ -215,14 +215,12 @@ class Answer:
         wanted = actions.RESULT_OF[aim]
         reached = reach(cell.delivered[PEOPLE], self._audience)
         found = actions.result(wanted, cell, reached)
-        row["results"] = found
-        values = found[0].get("values")
-        if "cost" in self._results and values:
+        row["results"] = [found]
+        if "cost" in self._results and "values" in found:
             unit = minor_units(self.world.specs[self.ordinal].currency)
-            cost = ratio(cell.delivered[SPEND] / unit, int(values[0]["value"]))
-            row["cost_per_result"] = [
-                {**found[0], "values": [{**values[0], "value": cost}]},
-            ]
+            (counted,) = found["values"]
+            cost = ratio(cell.delivered[SPEND] / unit, int(counted["value"]))
+            row["cost_per_result"] = [{**found, "values": [{**counted, "value": cost}]}]
 
     # Counting rows: the index holds where each unit's rows end, a unit being an entity
     # or, when there are few, an entity's period.

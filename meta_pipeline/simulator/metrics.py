@@ -198,12 +198,17 @@ def _lists(setting: Setting) -> dict[str, Metric]:
     shown = actions.actions_list(setting.windows, setting.action_breakdowns)
     valued = actions.values_list(setting.windows, setting.action_breakdowns, setting.currency)
     costs = actions.costs_list(unit)
-    unique = actions.unique_list(max(1, setting.audience // _CLICK_AUDIENCE_SHARE))
+    clickers = max(1, setting.audience // _CLICK_AUDIENCE_SHARE)
+    unique = actions.unique_list(clickers)
+    unique_costs = actions.costs_list(unit, clickers)
     return {
         "actions": lambda cell, _: shown(cell),
-        "action_values": lambda cell, _: valued(cell) if any(cell.converted) else None,
+        "action_values": lambda cell, _: (
+            None if cell.converted is n.NO_CONVERSIONS else valued(cell)
+        ),
         "cost_per_action_type": lambda cell, _: costs(cell),
         "unique_actions": lambda cell, _: unique(cell),
+        "cost_per_unique_action_type": lambda cell, _: unique_costs(cell),
         "outbound_clicks": _one("outbound_click", _count(n.OUTBOUND)),
         "outbound_clicks_ctr": _one("outbound_click", _percent(n.OUTBOUND)),
         "website_ctr": _one("link_click", _percent(n.LINKS)),
