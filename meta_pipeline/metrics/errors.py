@@ -1,0 +1,73 @@
+"""What can go wrong when a number is asked for, and what to do about it.
+
+MetricsError
+  DictionaryError      the dictionary file is wrong: fix the line it names
+  UnknownName          no such metric, account, dimension, filter or preset: pick a near one
+  ImpossibleQuestion   the combination has no right answer: the message says which one has
+    MixedCurrencies    amounts of several currencies: name a currency to convert to
+    MissingRate        no exchange rate for a day: load one
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class MetricsError(Exception):
+    """Base of everything this room refuses; the message is meant for the person who asked."""
+
+
+class DictionaryError(MetricsError):
+    """The dictionary file is wrong; `path` and `line` say where (line counts from 1)."""
+
+    def __init__(self, problem: str, *, path: Path | str, line: int | None = None) -> None:
+        self.problem, self.path, self.line = problem, str(path), line
+        where = f"{Path(path).name}:{line}" if line else Path(path).name
+        super().__init__(f"{where}: {problem}")
+
+
+class UnknownName(MetricsError):
+    """A name nobody declared; `near` holds the closest known ones, best first."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+        names = sorted(set(known))
+        self.kind, self.name, self.near = kind, name, near(name, names)
+        super().__init__(f"There is no {kind} {name!r}. {_offer(self.near, names)} {hint}".strip())
+
+
+class ImpossibleQuestion(MetricsError):
+    """The combination asked for has no right answer; the message says why and what has one."""
+
+
+class MixedCurrencies(ImpossibleQuestion):
+    """Amounts in several currencies cannot be added; `currencies` lists them."""
+
+    def __init__(self, currencies: Iterable[str]) -> None:
+        self.currencies = sorted(currencies)
+        super().__init__(
+            f"The accounts are in {', '.join(self.currencies)}: their amounts cannot be added. "
+            "Ask by account, or name a currency (currency='EUR') to convert with the table "
+            "exchange_rates."
+        )
+
+
+class MissingRate(ImpossibleQuestion):
+    """An amount cannot be converted because no rate is known for its day."""
+
+
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Up to three of `names` that look like `name`, best first."""
+    by_lower = {known.lower(): known for known in names}
+    found = difflib.get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.5)
+    return [by_lower[lower] for lower in found]
+
+
+def _offer(close: list[str], names: list[str]) -> str:
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    if not names:
+        return "None is known yet."
+    shown = ", ".join(names[:30])
+    return f"Known: {shown}{', ...' if len(names) > 30 else ''}."

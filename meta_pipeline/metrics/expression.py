@@ -1,0 +1,158 @@
+"""A metric as SQL: the number one row adds to it, counted as the account counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from .definition import DEFAULT_WINDOW, ActionList, Kind, Metric, Unit
+from .dictionary import Dictionary, Variant
+from .source import ROLLUP_COLUMNS, Source
+
+_IS_NUMBER = r"'^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$'"
+VALUE_KEY = "value"
+GOAL_JOIN = "LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id"
+
+
+@dataclass
+class Expressions:
+    """Writes the SQL of metrics over one source, and remembers which joins it needs.
+
+    Rows are read under the alias `f`. `attribution` replaces the window of every metric that has
+    no window of its own. Values (action types, accounts, days) become parameters: `params`.
+    """
+
+    dictionary: Dictionary
+    source: Source
+    accounts: tuple[str, ...] = ()
+    attribution: str = DEFAULT_WINDOW
+    money_factor: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    maps: dict[tuple[ActionList, str], str] = field(default_factory=dict)
+    needs_goal: bool = False
+
+    def summand(self, key: str) -> str:
+        """What one row adds to the sum `key`; never null."""
+        return self._by_variant(key, self._sum)
+
+    def numerator(self, key: str) -> str:
+        """What one row adds above the line of the ratio `key`, its scale included."""
+        return self._by_variant(key, self._scaled_numerator)
+
+    def denominator(self, key: str) -> str:
+        return self._by_variant(key, lambda metric: self.summand(metric.denominator or ""))
+
+    @property
+    def joins(self) -> str:
+        """The joins the expressions so far need: action lists by type, goals of ad sets."""
+        laterals = [_lateral(*wanted, alias) for wanted, alias in self.maps.items()]
+        return "\n".join([*laterals, *([GOAL_JOIN] if self.needs_goal else [])])
+
+    def bind(self, value: Any) -> str:
+        """A placeholder for `value`; equal values share one."""
+        for name, known in self.params.items():
+            if type(known) is type(value) and known == value:
+                return f"%({name})s"
+        name = f"e{len(self.params)}"
+        self.params[name] = value
+        return f"%({name})s"
+
+    def _by_variant(self, key: str, write: Callable[[Metric], str]) -> str:
+        """One expression, or a CASE over the accounts and days that count otherwise."""
+        metric = self.dictionary.metric(key)
+        general = write(metric)
+        if metric.kind is Kind.SUM and not self.source.lists_actions:
+            return general  # counted as the account counts it when the row was rolled up
+        cases = []
+        for account in self.accounts:
+            for variant in self.dictionary.variants(key, account)[:-1]:
+                cases.append(f"WHEN {self._holds(account, variant)} THEN {write(variant.metric)}")
+        return f"(CASE {' '.join(cases)} ELSE {general} END)" if cases else general
+
+    def _holds(self, account: str, variant: Variant) -> str:
+        parts = [f"f.account_id = {self.bind(account)}"]
+        if variant.since and variant.since > date(1, 1, 1):
+            parts.append(f"f.date_start >= {self.bind(variant.since)}")
+        if variant.until:
+            parts.append(f"f.date_start <= {self.bind(variant.until)}")
+        return " AND ".join(parts)
+
+    def _scaled_numerator(self, metric: Metric) -> str:
+        number = self.summand(metric.numerator or "")
+        return number if metric.scale == 1 else f"{number} * {metric.scale}"
+
+    def _sum(self, metric: Metric) -> str:
+        if metric.kind is Kind.NON_ADDITIVE:
+            return f"f.{metric.column}"
+        if not self.source.lists_actions:
+            return self._stored(metric)
+        if metric.add:
+            return f"({' + '.join(self._addend(metric, name) for name in metric.add)})"
+        if metric.by_goal:
+            return self._by_goal()
+        if metric.column:
+            return self._money(metric, f"coalesce(f.{metric.column}, 0)")
+        return self._money(metric, self._first_present(metric))
+
+    def _addend(self, metric: Metric, name: str) -> str:
+        if name in self.dictionary.metrics:
+            return self.summand(name)
+        return self._first_present(metric.model_copy(update={"actions": (name,), "add": ()}))
+
+    def _stored(self, metric: Metric) -> str:
+        if metric.key in ROLLUP_COLUMNS:
+            return self._money(metric, f"f.{metric.key}")
+        value = f"coalesce((f.other_metrics ->> {self.bind(metric.key)}::text)::numeric, 0)"
+        return self._money(metric, value)
+
+    def _by_goal(self) -> str:
+        self.needs_goal = True
+        cases = " ".join(
+            f"WHEN {self.bind(key)} THEN {self.summand(key)}"
+            for key in sorted(self.dictionary.goals.metrics())
+        )
+        return f"(CASE goal.result_metric {cases} ELSE 0 END)"
+
+    def _first_present(self, metric: Metric) -> str:
+        """The number of the first action type the row has; a present type without it is zero."""
+        window = self.attribution if metric.window == DEFAULT_WINDOW else metric.window
+        alias = self.maps.setdefault((metric.list, window), f"counted_{len(self.maps)}")
+        found = (f"({alias}.by_type ->> {self.bind(name)}::text)::numeric" for name in metric.actions)
+        return f"coalesce({', '.join(found)}, 0)"
+
+    def _money(self, metric: Metric, expression: str) -> str:
+        if metric.unit is Unit.CURRENCY and self.money_factor:
+            return f"({expression} * {self.money_factor})"
+        return expression
+
+
+def _lateral(column: ActionList, window: str, alias: str) -> str:
+    """The row's list as one object, type to number; a type listed twice is added up.
+
+    Something else than a list counts as an empty one, and text that is no number as zero: what
+    Meta sends by mistake must not take the whole answer down.
+    """
+    key = VALUE_KEY if window == DEFAULT_WINDOW else window
+    listed = f"CASE jsonb_typeof(f.{column}) WHEN 'array' THEN f.{column} ELSE '[]' END"
+    number = f"item ->> '{key}'"
+    return f"""LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(action_type, total) AS by_type
+    FROM (
+        SELECT item ->> 'action_type' AS action_type,
+               sum(CASE WHEN {number} ~ {_IS_NUMBER} THEN ({number})::numeric ELSE 0 END) AS total
+        FROM jsonb_array_elements({listed}) AS item
+        WHERE item ->> 'action_type' IS NOT NULL
+        GROUP BY 1
+    ) AS listed
+) AS {alias} ON true"""
+
+
+def stored_json(expressions: Expressions, metrics: Iterable[Metric]) -> str:
+    """The metrics without a column of their own, as one JSON object of key to number."""
+    pairs = [
+        f"{expressions.bind(metric.key)}::text, {expressions.summand(metric.key)}"
+        for metric in metrics
+    ]
+    return f"jsonb_build_object({', '.join(pairs)})" if pairs else "'{}'::jsonb"

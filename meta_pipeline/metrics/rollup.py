@@ -1,0 +1,250 @@
+"""Rollup tables: conversions counted once per ad and day, then summed per ad set and campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg import Connection
+
+from . import store
+from .dictionary import Dictionary
+from .expression import Expressions, stored_json
+from .source import ROLLUP_COLUMNS, daily
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:rollup:' || %s, 0))"
+_PROVENANCE = ("data_as_of", "definition_version")
+_KEYS = {"ad": "ad_id", "adset": "adset_id", "campaign": "campaign_id"}
+_PARENTS = {
+    "ad": ("adset_id", "campaign_id", "result_metric"),
+    "adset": ("campaign_id", "result_metric", "delivering_ads"),
+    "campaign": ("delivering_ads",),
+}
+_MEASURES = ("currency", *ROLLUP_COLUMNS, "other_metrics", "reach", "unique_clicks")
+
+
+@dataclass(frozen=True, slots=True)
+class RolledUp:
+    """What one rollup did: days computed, rows new or changed, rows gone, per level."""
+
+    account_id: str
+    definition_version: str
+    days: tuple[date, ...]
+    written: dict[str, int]
+    removed: dict[str, int]
+
+
+def rollup(
+    connection: Connection[Any], account_id: str, days: Iterable[date] | None = None
+) -> RolledUp:
+    """Recompute the daily tables of `account_id` for `days`, in one transaction.
+
+    Give the days a sync touched. Days computed with other definitions, read again since, or whose
+    ad sets changed their goal are added by themselves; without `days` it is those alone. Rows equal
+    a full recomputation; unchanged rows are not written; rows Meta took back go. Two rollups of one
+    account wait for each other.
+    """
+    with connection.transaction():
+        connection.execute(_LOCK, (account_id,))
+        dictionary = store.current(connection)
+        version = dictionary.version(account_id)
+        wanted = {*(days or ()), *stale_days(connection, account_id, version)}
+        asked = {"account_id": account_id, "days": sorted(wanted), "version": version}
+        written, removed = {}, {}
+        if wanted:
+            for level in _KEYS:
+                written[level] = _write(connection, dictionary, level, asked)
+                removed[level] = _remove(connection, level, asked)
+            _note(connection, asked)
+    return RolledUp(account_id, version, tuple(sorted(wanted)), written, removed)
+
+
+def stale_days(
+    connection: Connection[Any],
+    account_id: str,
+    version: str,
+    since: date | None = None,
+    until: date | None = None,
+) -> list[date]:
+    """Days (of the range) whose rollup is missing, older than the rows, or of other definitions."""
+    rows = connection.execute(
+        _STALE,
+        {"account_id": account_id, "version": version, "since": since, "until": until},
+    )
+    return [day for (day,) in rows]
+
+
+def _write(
+    connection: Connection[Any], dictionary: Dictionary, level: str, asked: dict[str, Any]
+) -> int:
+    select, params = (
+        _ad_rows(dictionary, asked["account_id"])
+        if level == "ad"
+        else (_parent_rows(dictionary, level), _other_keys(dictionary))
+    )
+    names = (
+        "account_id",
+        "date_start",
+        _KEYS[level],
+        *_PARENTS[level],
+        *_MEASURES,
+        *_PROVENANCE,
+    )
+    statement = f"""
+        INSERT INTO meta_ads.daily_{level}_metrics AS kept ({", ".join(names)}, rolled_up_at)
+        SELECT fresh.*, now() FROM ({select}) AS fresh ({", ".join(names)})
+        LEFT JOIN meta_ads.daily_{level}_metrics AS old
+          USING (account_id, date_start, {_KEYS[level]})
+        WHERE old.rolled_up_at IS NULL
+           OR ({_row("fresh", names)}) IS DISTINCT FROM ({_row("old", names)})
+        ON CONFLICT (account_id, date_start, {_KEYS[level]}) DO UPDATE SET
+            {", ".join(f"{name} = excluded.{name}" for name in (*names[3:], "rolled_up_at"))}
+    """
+    return connection.execute(statement, asked | params).rowcount
+
+
+def _row(alias: str, names: tuple[str, ...]) -> str:
+    return ", ".join(f"{alias}.{name}" for name in names[3:])
+
+
+def _ad_rows(dictionary: Dictionary, account_id: str) -> tuple[str, dict[str, Any]]:
+    """The day's ad rows of Meta, every stored metric counted."""
+    expressions = Expressions(dictionary, daily("ad"), (account_id,))
+    columns = [expressions.summand(name) for name in ROLLUP_COLUMNS]
+    others = [metric for metric in dictionary.stored() if metric.key not in ROLLUP_COLUMNS]
+    other_metrics = stored_json(expressions, others)
+    expressions.needs_goal = True
+    select = f"""
+        SELECT f.account_id, f.date_start, f.entity_id, coalesce(f.adset_id, 'unknown'),
+               coalesce(f.campaign_id, 'unknown'), goal.result_metric, f.currency,
+               {", ".join(columns)},
+               {other_metrics},
+               f.reach, f.unique_clicks, f.data_as_of, %(version)s
+        FROM {expressions.source.table} AS f
+        {expressions.joins}
+        WHERE {expressions.source.condition}
+          AND f.account_id = %(account_id)s AND f.date_start = ANY (%(days)s::date[])
+    """
+    return select, expressions.params
+
+
+def _other_keys(dictionary: Dictionary) -> dict[str, Any]:
+    others = [m.key for m in dictionary.stored() if m.key not in ROLLUP_COLUMNS]
+    return {f"other_{number}": key for number, key in enumerate(others)}
+
+
+def _parent_rows(dictionary: Dictionary, level: str) -> str:
+    """Sums of the ad rows; people come from the level's own row, where it was asked for."""
+    key = _KEYS[level]
+    grouped = {"adset": "min(f.campaign_id), min(f.result_metric),", "campaign": ""}[level]
+    sums = ", ".join(f"sum(f.{name})" for name in ROLLUP_COLUMNS)
+    others = ", ".join(
+        f"%({name})s::text, sum(coalesce((f.other_metrics ->> %({name})s::text)::numeric, 0))"
+        for name in _other_keys(dictionary)
+    )
+    return f"""
+        SELECT f.account_id, f.date_start, f.{key}, {grouped} count(*), min(f.currency),
+               {sums}, jsonb_build_object({others}),
+               min(own.reach), min(own.unique_clicks), max(f.data_as_of), %(version)s
+        FROM meta_ads.daily_ad_metrics AS f
+        LEFT JOIN meta_ads.meta_insights AS own
+          ON own.entity_type = '{level}' AND own.entity_id = f.{key}
+         AND own.date_start = f.date_start AND own.date_stop = f.date_start
+        WHERE f.account_id = %(account_id)s AND f.date_start = ANY (%(days)s::date[])
+        GROUP BY f.account_id, f.date_start, f.{key}
+    """
+
+
+def _remove(connection: Connection[Any], level: str, asked: dict[str, Any]) -> int:
+    """Take out rows of the days that have no row under them any more."""
+    key = _KEYS[level]
+    source = (
+        "meta_ads.meta_insights AS row WHERE row.entity_type = 'ad' AND row.entity_id = kept.ad_id"
+        " AND row.date_stop = row.date_start"
+        if level == "ad"
+        else f"meta_ads.daily_ad_metrics AS row WHERE row.{key} = kept.{key}"
+    )
+    return connection.execute(
+        f"""
+        DELETE FROM meta_ads.daily_{level}_metrics AS kept
+        WHERE kept.account_id = %(account_id)s AND kept.date_start = ANY (%(days)s::date[])
+          AND NOT EXISTS (SELECT FROM {source}
+                          AND row.account_id = kept.account_id
+                          AND row.date_start = kept.date_start)
+        """,
+        asked,
+    ).rowcount
+
+
+def _note(connection: Connection[Any], asked: dict[str, Any]) -> None:
+    connection.execute(_NOTE, asked)
+
+
+_NOTE = """
+    INSERT INTO meta_ads.metric_rollups
+        (account_id, date_start, definition_version, source_fetched_at, ad_rows, rolled_up_at)
+    SELECT %(account_id)s, asked.day, %(version)s, ledger.fetched_at, coalesce(made.ad_rows, 0),
+           now()
+    FROM unnest(%(days)s::date[]) AS asked (day)
+    LEFT JOIN meta_ads.sync_windows AS ledger
+      ON ledger.account_id = %(account_id)s AND ledger.dataset = 'insights_ad'
+     AND ledger.date_start = asked.day
+    LEFT JOIN (
+        SELECT date_start, count(*) AS ad_rows FROM meta_ads.daily_ad_metrics
+        WHERE account_id = %(account_id)s AND date_start = ANY (%(days)s::date[])
+        GROUP BY 1
+    ) AS made ON made.date_start = asked.day
+    ON CONFLICT (account_id, date_start) DO UPDATE SET
+        definition_version = excluded.definition_version,
+        source_fetched_at = excluded.source_fetched_at,
+        ad_rows = excluded.ad_rows, rolled_up_at = excluded.rolled_up_at
+"""
+
+# A day is stale when the ledger read it again since, when its definitions changed, when an ad set
+# has another goal by now, or when it has ad rows and was never rolled up. The last one walks the
+# index (account_id, date_start) from day to day: rows are never counted.
+_STALE = """
+    WITH RECURSIVE days AS (
+        (SELECT date_start FROM meta_ads.meta_insights
+         WHERE account_id = %(account_id)s
+           AND date_start >= coalesce(%(since)s::date, '0001-01-01')
+         ORDER BY date_start LIMIT 1)
+        UNION ALL
+        SELECT (SELECT next.date_start FROM meta_ads.meta_insights AS next
+                WHERE next.account_id = %(account_id)s AND next.date_start > days.date_start
+                ORDER BY next.date_start LIMIT 1)
+        FROM days
+        WHERE days.date_start < coalesce(%(until)s::date, '9999-12-31')
+    ),
+    candidates AS (
+        SELECT date_start FROM days WHERE date_start IS NOT NULL
+        UNION
+        SELECT date_start FROM meta_ads.sync_windows
+        WHERE account_id = %(account_id)s AND dataset = 'insights_ad'
+        UNION
+        SELECT date_start FROM meta_ads.metric_rollups WHERE account_id = %(account_id)s
+    )
+    SELECT candidates.date_start
+    FROM candidates
+    LEFT JOIN meta_ads.metric_rollups AS made
+      ON made.account_id = %(account_id)s AND made.date_start = candidates.date_start
+    LEFT JOIN meta_ads.sync_windows AS ledger
+      ON ledger.account_id = %(account_id)s AND ledger.dataset = 'insights_ad'
+     AND ledger.date_start = candidates.date_start
+    WHERE (made.date_start IS NULL
+           OR made.definition_version <> %(version)s
+           OR made.source_fetched_at IS DISTINCT FROM ledger.fetched_at)
+      AND candidates.date_start BETWEEN coalesce(%(since)s::date, '0001-01-01')
+                                    AND coalesce(%(until)s::date, '9999-12-31')
+    UNION
+    SELECT made.date_start
+    FROM meta_ads.daily_adset_metrics AS made
+    JOIN meta_ads.adset_goals AS goal ON goal.adset_id = made.adset_id
+    WHERE made.account_id = %(account_id)s
+      AND goal.result_metric IS DISTINCT FROM made.result_metric
+      AND made.date_start BETWEEN coalesce(%(since)s::date, '0001-01-01')
+                              AND coalesce(%(until)s::date, '9999-12-31')
+    ORDER BY 1
+"""
