@@ -17,6 +17,7 @@ from meta_pipeline.simulator.latency import Latency
 from meta_pipeline.simulator.limits import Limits
 from meta_pipeline.simulator.reader import Caps
 from meta_pipeline.simulator.reports import Plan
+from meta_pipeline.simulator.running import serve
 from meta_pipeline.simulator.simulator import DEFAULT_TOKEN, Simulator
 from meta_pipeline.simulator.tokens import App
 from meta_pipeline.simulator.world import World
@@ -38,4 +39,5 @@ __all__ = [
     "World",
     "demo_world",
     "large_world",
+    "serve",
 ]

@@ -47,8 +47,9 @@ class App:
         await _reply(outcome, receive, send)
 
     def _answer(self, scope: Message, body: bytes) -> Outcome:
-        headers = {name.decode("latin-1"): value.decode("latin-1")
-                   for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
         target = scope["raw_path"].decode("latin-1")
         if scope["query_string"]:
             target += "?" + scope["query_string"].decode("latin-1")
@@ -58,8 +59,13 @@ class App:
                 scope["method"], target, headers=headers, body=body, base_url=base_url
             )
         except errors.GraphError as error:
-            return Outcome(Answer(error.status, document(error.body("A0000000000")),
-                                  {"content-type": "application/json; charset=UTF-8"}))
+            return Outcome(
+                Answer(
+                    error.status,
+                    document(error.body("A0000000000")),
+                    {"content-type": "application/json; charset=UTF-8"},
+                )
+            )
         return self._sim.service.handle(request)
 
     async def _wait(self, seconds: float) -> None:

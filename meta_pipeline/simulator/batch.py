@@ -42,8 +42,9 @@ def run(request: GraphRequest, handle: Handle) -> list[Any]:
     """The list of answers in request order; operations a dependent one needs come first."""
     operations = request.params["batch"]
     if not isinstance(operations, list) or not operations:
-        raise errors.GraphError("batch parameter must be a JSON array", code=100,
-                                type="GraphBatchException")
+        raise errors.GraphError(
+            "batch parameter must be a JSON array", code=100, type="GraphBatchException"
+        )
     if len(operations) > MAX_OPERATIONS:
         raise errors.batch_too_large()
     if request.token is None:
@@ -52,12 +53,11 @@ def run(request: GraphRequest, handle: Handle) -> list[Any]:
     return [_operation(request, operation, results, handle) for operation in operations]
 
 
-def _operation(
-    outer: GraphRequest, operation: Any, results: dict[str, Any], handle: Handle
-) -> Any:
+def _operation(outer: GraphRequest, operation: Any, results: dict[str, Any], handle: Handle) -> Any:
     if not isinstance(operation, Mapping) or "relative_url" not in operation:
-        raise errors.GraphError("Each batch operation needs a relative_url", code=100,
-                                type="GraphBatchException")
+        raise errors.GraphError(
+            "Each batch operation needs a relative_url", code=100, type="GraphBatchException"
+        )
     try:
         target = _resolved(str(operation["relative_url"]), results)
         body = _resolved(str(operation.get("body", "")), results)
@@ -76,8 +76,7 @@ def _inner(
     outer: GraphRequest, operation: Mapping[str, Any], target: str, body: str
 ) -> GraphRequest:
     headers = {
-        str(header["name"]).lower(): str(header["value"])
-        for header in operation.get("headers", [])
+        str(header["name"]).lower(): str(header["value"]) for header in operation.get("headers", [])
     }
     path = target if target.startswith("/") else f"/{target}"
     inner = requests.parse(
@@ -87,8 +86,9 @@ def _inner(
         body=body.encode(),
         base_url=outer.base_url,
     )
-    kept = {key: outer.params[key] for key in ("access_token", "appsecret_proof")
-            if key in outer.params}
+    kept = {
+        key: outer.params[key] for key in ("access_token", "appsecret_proof") if key in outer.params
+    }
     if "access_token" not in kept and outer.token:
         kept["access_token"] = outer.token
     if "access_token" in inner.params:
@@ -147,8 +147,14 @@ def by_ids(request: GraphRequest, handle: Handle) -> Answer:
     headers: dict[str, str] = {}
     for object_id in ids:
         answer = handle(
-            GraphRequest(request.method, request.version, (object_id,), params,
-                         request.headers, request.base_url),
+            GraphRequest(
+                request.method,
+                request.version,
+                (object_id,),
+                params,
+                request.headers,
+                request.base_url,
+            ),
             in_batch=True,
         ).answer
         if answer.status != 200:

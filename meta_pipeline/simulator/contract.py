@@ -33,29 +33,76 @@ NOT_READABLE: Mapping[str, frozenset[str]] = {
         {"adbatch", "execution_options", "iterative_split_test_configs", "upstream_events"}
     ),
     "AdSet": frozenset(
-        {"campaign_spec", "daily_imps", "date_format", "execution_options", "line_number",
-         "rb_prediction_id", "time_start", "time_stop", "topline_id", "tune_for_category",
-         "upstream_events"}
+        {
+            "campaign_spec",
+            "daily_imps",
+            "date_format",
+            "execution_options",
+            "line_number",
+            "rb_prediction_id",
+            "time_start",
+            "time_stop",
+            "topline_id",
+            "tune_for_category",
+            "upstream_events",
+        }
     ),
     "Ad": frozenset(
-        {"adset_spec", "audience_id", "date_format", "draft_adgroup_id", "execution_options",
-         "filename", "include_demolink_hashes"}
+        {
+            "adset_spec",
+            "audience_id",
+            "date_format",
+            "draft_adgroup_id",
+            "execution_options",
+            "filename",
+            "include_demolink_hashes",
+        }
     ),
     "AdCreative": frozenset({"execution_options", "image_file", "is_dco_internal"}),
     "AdsInsights": frozenset(
         # Listed by the SDK, refused or gone at Meta (FACTS section 5.2).
-        {"wish_bid", "age_targeting", "gender_targeting", "labels", "location",
-         "estimated_ad_recall_rate_lower_bound", "estimated_ad_recall_rate_upper_bound",
-         "estimated_ad_recallers_lower_bound", "estimated_ad_recallers_upper_bound"}
+        {
+            "wish_bid",
+            "age_targeting",
+            "gender_targeting",
+            "labels",
+            "location",
+            "estimated_ad_recall_rate_lower_bound",
+            "estimated_ad_recall_rate_upper_bound",
+            "estimated_ad_recallers_lower_bound",
+            "estimated_ad_recallers_upper_bound",
+        }
     ),
 }
 
 # Accepted everywhere although no edge declares them (FACTS section 4.1).
 GENERIC_PARAMS = frozenset(
-    {"access_token", "appsecret_proof", "fields", "limit", "after", "before", "filtering",
-     "summary", "ids", "pretty", "debug", "locale", "format", "method", "metadata", "sort",
-     "order_by", "suppress_http_code", "include_headers", "batch", "offset", "appsecret_time",
-     "use_account_attribution_setting", "default_summary"}
+    {
+        "access_token",
+        "appsecret_proof",
+        "fields",
+        "limit",
+        "after",
+        "before",
+        "filtering",
+        "summary",
+        "ids",
+        "pretty",
+        "debug",
+        "locale",
+        "format",
+        "method",
+        "metadata",
+        "sort",
+        "order_by",
+        "suppress_http_code",
+        "include_headers",
+        "batch",
+        "offset",
+        "appsecret_time",
+        "use_account_attribution_setting",
+        "default_summary",
+    }
 )
 
 RETIRED_VERSIONS = frozenset(f"v{number}.0" for number in range(2, 25))
@@ -168,9 +215,7 @@ def _tables() -> tuple[Mapping[str, Node], str]:
 def _node(name: str, module: str, api: Any) -> Node:
     cls = getattr(importlib.import_module(f"facebook_business.adobjects.{module}"), name)
     fields = {
-        key: kind
-        for key, kind in cls._field_types.items()  # noqa: SLF001 - the SDK's table has no door
-        if key not in NOT_READABLE.get(name, ())
+        key: kind for key, kind in cls._field_types.items() if key not in NOT_READABLE.get(name, ())
     }
     own: Edge | None = None
     edges: dict[tuple[str, str], Edge] = {}

@@ -70,7 +70,7 @@ def _endpoint(sim: Simulator, handler: Handler) -> Callable[[Request], Awaitable
         try:
             body = orjson.loads(raw) if raw else {}
             if not isinstance(body, dict):
-                raise ValueError("the body must be a JSON object")  # noqa: TRY301
+                raise ValueError("the body must be a JSON object")
             found = handler(sim, request, body)
         except (KeyError, TypeError, ValueError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
@@ -93,8 +93,12 @@ def _page(sim: Simulator) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _ready(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
-    return {"ready": True, "accounts": len(sim.world.accounts()), "seed": sim.world.seed,
-            "versions": sim.contract.versions()}
+    return {
+        "ready": True,
+        "accounts": len(sim.world.accounts()),
+        "seed": sim.world.seed,
+        "versions": sim.contract.versions(),
+    }
 
 
 def _reset(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
@@ -107,9 +111,16 @@ def _list_faults(sim: Simulator, _request: Request, _body: Mapping[str, Any]) ->
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    return {"fault": rule.fault.name, "method": rule.method, "path": rule.path,
-            "on_call": rule.on_call, "times": rule.times, "account_id": rule.account_id,
-            "seen": rule.seen, "fired": rule.fired}
+    return {
+        "fault": rule.fault.name,
+        "method": rule.method,
+        "path": rule.path,
+        "on_call": rule.on_call,
+        "times": rule.times,
+        "account_id": rule.account_id,
+        "seen": rule.seen,
+        "fired": rule.fired,
+    }
 
 
 def _add_fault(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
@@ -144,8 +155,11 @@ def _journal(sim: Simulator, request: Request, _body: Mapping[str, Any]) -> Any:
             wanted[name] = int(query[name])
     entries = sim.journal.find(path=query.get("path"), **wanted)
     last = int(query.get("last", "100"))
-    return {"total": sim.journal.total, "count": len(entries),
-            "requests": [entry.as_json() for entry in entries[-last:]]}
+    return {
+        "total": sim.journal.total,
+        "count": len(entries),
+        "requests": [entry.as_json() for entry in entries[-last:]],
+    }
 
 
 def _clear_journal(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
@@ -165,8 +179,9 @@ def _limits(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
     if "tier" in body:
         sim.limits.set_tier(account_id, body["tier"])
     if "regain_minutes" in body:
-        sim.limits.exhaust(account_id, use_case=body.get("use_case"),
-                           regain_minutes=float(body["regain_minutes"]))
+        sim.limits.exhaust(
+            account_id, use_case=body.get("use_case"), regain_minutes=float(body["regain_minutes"])
+        )
     if "pct" in body:
         sim.limits.use(account_id, body.get("use_case", "ads_management"), float(body["pct"]))
     if "insights_pct" in body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -41,7 +42,11 @@ class GraphError(Exception):
 
     def body(self, trace_id: str | None) -> dict[str, Any]:
         """The JSON document of the answer; absent values are absent keys."""
-        blame = '{"blame_field_specs":[["' + '"],["'.join(self.blame) + '"]]}' if self.blame else None
+        blame = (
+            json.dumps({"blame_field_specs": [list(self.blame)]}, separators=(",", ":"))
+            if self.blame
+            else None
+        )
         fields = {
             "message": self.message,
             "type": self.type,
@@ -101,9 +106,7 @@ def unknown_value(param: str, value: object, allowed: Sequence[str]) -> GraphErr
 
 
 def unknown_path(component: str) -> GraphError:
-    return GraphError(
-        f"Unknown path components: /{component}", code=2500, flag="unknown_route"
-    )
+    return GraphError(f"Unknown path components: /{component}", code=2500, flag="unknown_route")
 
 
 def syntax(message: str) -> GraphError:
@@ -168,8 +171,7 @@ def expired_token(at: datetime, now: datetime) -> GraphError:
 
 def revoked_token(app_id: str) -> GraphError:
     return GraphError(
-        "Error validating access token: The user has not authorized application "
-        f"{app_id}.",
+        f"Error validating access token: The user has not authorized application {app_id}.",
         code=190,
         subcode=458,
     )
@@ -201,7 +203,8 @@ def missing_scope(scope: str) -> GraphError:
 
 def no_account_permission(account_id: str) -> GraphError:
     return GraphError(
-        f"(#200) Ad account owner has NOT grant ads_management or ads_read permission: {account_id}",
+        "(#200) Ad account owner has NOT grant ads_management or ads_read permission: "
+        f"{account_id}",
         code=200,
         status=403,
     )
@@ -253,9 +256,7 @@ def user_limit() -> GraphError:
 
 
 def app_limit() -> GraphError:
-    return GraphError(
-        "(#4) Application request limit reached", code=4, status=403, transient=True
-    )
+    return GraphError("(#4) Application request limit reached", code=4, status=403, transient=True)
 
 
 def insights_limit() -> GraphError:
@@ -298,8 +299,7 @@ def too_old() -> GraphError:
 def invalid_breakdowns(combination: Sequence[str]) -> GraphError:
     """Code 2, yet permanent (FACTS section 3.3)."""
     return GraphError(
-        "Invalid combination of breakdowns: "
-        f"({', '.join(combination)}) is invalid",
+        f"Invalid combination of breakdowns: ({', '.join(combination)}) is invalid",
         code=2,
         subcode=1504041,
         transient=False,

@@ -164,9 +164,7 @@ class Fault:
     @classmethod
     def cursor_expired(cls) -> Fault:
         """The cursor has died since the last page: 2642."""
-        return cls(
-            "cursor_expired", error=GraphError("(#2642) Invalid cursors values", code=2642)
-        )
+        return cls("cursor_expired", error=GraphError("(#2642) Invalid cursors values", code=2642))
 
     @classmethod
     def too_much_data(cls) -> Fault:
@@ -223,8 +221,10 @@ class Rule:
 
     def __str__(self) -> str:
         place = f"call {self.on_call}" if self.on_call else f"{self.times or 'all'} times"
-        return (f"{self.fault.name} on {self.method} {self.path} ({place}): "
-                f"seen {self.seen}, fired {self.fired}")
+        return (
+            f"{self.fault.name} on {self.method} {self.path} ({place}): "
+            f"seen {self.seen}, fired {self.fired}"
+        )
 
 
 class Faults:

@@ -31,8 +31,13 @@ Expand = Callable[[Any, str, FieldSpec], Any]
 Lookup = Callable[[str], Any]
 
 
-def check(specs: Sequence[FieldSpec], node: str, contract: Contract, edges: Mapping[Any, Any],
-          link_types: Mapping[str, str] = _LINK_TYPES) -> None:
+def check(
+    specs: Sequence[FieldSpec],
+    node: str,
+    contract: Contract,
+    edges: Mapping[Any, Any],
+    link_types: Mapping[str, str] = _LINK_TYPES,
+) -> None:
     """Refuse what the node type does not have; walks into links, not into plain objects."""
     for spec in specs:
         if (node, spec.name) in edges:
@@ -121,8 +126,13 @@ class Projector:
         if linked is None:
             return {"id": object_id}
         inner = Projector(
-            spec.sub, _LINK_TYPES[spec.name], contract=self._contract, get=self._get,
-            expand=self._expand, edges=self._edges, unreadable=self._unreadable,
+            spec.sub,
+            _LINK_TYPES[spec.name],
+            contract=self._contract,
+            get=self._get,
+            expand=self._expand,
+            edges=self._edges,
+            unreadable=self._unreadable,
         )
         return inner.show(linked)
 

@@ -40,8 +40,8 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "NOT_CONTAIN": lambda value, part: str(part).lower() not in str(value).lower(),
     "CONTAINS_ANY": lambda value, parts: any(str(p).lower() in str(value).lower() for p in parts),
     "CONTAINS_ALL": lambda value, parts: all(str(p).lower() in str(value).lower() for p in parts),
-    "NOT_CONTAINS_ANY": lambda value, parts: not any(
-        str(p).lower() in str(value).lower() for p in parts
+    "NOT_CONTAINS_ANY": lambda value, parts: (
+        not any(str(p).lower() in str(value).lower() for p in parts)
     ),
     "STARTS_WITH": lambda value, part: str(value).startswith(str(part)),
     "ENDS_WITH": lambda value, part: str(value).endswith(str(part)),
@@ -130,7 +130,9 @@ def select(
 
 def _is(condition: Condition, kind: str, name: str, operation: str) -> bool:
     return (condition.prefix, condition.name, condition.operator) == (
-        PREFIXES[kind], name, operation,
+        PREFIXES[kind],
+        name,
+        operation,
     )
 
 
@@ -154,7 +156,7 @@ def _test(condition: Condition, kind: str, known: Callable[[str], bool], get: Lo
     compare, wanted = COMPARISONS[condition.operator], _wanted(condition)
     own = condition.prefix == PREFIXES[kind]
     parent_key = _PARENT_KEY.get(condition.prefix or "")
-    if not own and parent_key is None or own and not known(condition.name):
+    if not (known(condition.name) if own else parent_key):
         raise errors.invalid_parameter(
             f"Filtering field '{condition.field}' with operation "
             f"'{condition.operator.lower()}' is not supported",

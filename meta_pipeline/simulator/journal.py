@@ -9,6 +9,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+_HEAD = (
+    f"{'#':>5} {'time':12} {'method':6} {'status':>6} {'code':>12} {'rows':>5} {'bytes':>8} "
+    f"{'fault or flag':20} path"
+)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -91,10 +96,7 @@ class Journal:
 
     def table(self, last: int = 50) -> str:
         """The last requests as a plain table, for a failing test or a terminal."""
-        lines = [f"{'#':>5} {'time':12} {'method':6} {'status':>6} {'code':>12} {'rows':>5} "
-                 f"{'bytes':>8} {'fault':20} path"]
-        lines += [_line(entry) for entry in list(self)[-last:]]
-        return "\n".join(lines)
+        return "\n".join([_HEAD, *(_line(entry) for entry in list(self)[-last:])])
 
 
 def _line(entry: Entry) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,68 +18,11 @@ import orjson
 
 from meta_pipeline.simulator import errors
 from meta_pipeline.simulator.clock import Clock
+from meta_pipeline.simulator.meters import HOUR_SECONDS, RollingHour, Score
 
 Tier = Literal["development_access", "standard_access"]
 INSIGHTS, MANAGEMENT = "ads_insights", "ads_management"
-_HOUR = 3600.0
 _CPU_MS_PER_CALL = 60.0
-
-
-@dataclass
-class RollingHour:
-    """Usage of the last sixty minutes; each entry leaves exactly one hour after it came."""
-
-    entries: deque[list[float]] = field(default_factory=deque)  # [second, calls, cpu ms]
-    calls: float = 0.0
-    cpu_ms: float = 0.0
-
-    def add(self, at: float, calls: float, cpu_ms: float) -> None:
-        if self.entries and self.entries[-1][0] == at:
-            self.entries[-1][1] += calls
-            self.entries[-1][2] += cpu_ms
-        else:
-            index = len(self.entries)
-            while index and self.entries[index - 1][0] > at:
-                index -= 1
-            self.entries.insert(index, [at, calls, cpu_ms])
-        self.calls += calls
-        self.cpu_ms += cpu_ms
-
-    def forget(self, now: float) -> None:
-        while self.entries and self.entries[0][0] + _HOUR <= now:
-            _, calls, cpu_ms = self.entries.popleft()
-            self.calls -= calls
-            self.cpu_ms -= cpu_ms
-
-    def seconds_until_below(self, calls: float, cpu_ms: float, now: float) -> float:
-        """Seconds until both amounts are under their limits, if nobody calls again."""
-        left, left_cpu = self.calls, self.cpu_ms
-        for at, entry_calls, entry_cpu in self.entries:
-            if left < calls and left_cpu < cpu_ms:
-                break
-            left -= entry_calls
-            left_cpu -= entry_cpu
-            free_at = at + _HOUR
-        else:
-            if not self.entries:
-                return 0.0
-            free_at = self.entries[-1][0] + _HOUR
-        if self.calls < calls and self.cpu_ms < cpu_ms:
-            return 0.0
-        return max(0.0, free_at - now)
-
-
-@dataclass
-class Score:
-    """Ad-account score: read 1, write 3, gone after `decay` seconds, a block beyond `limit`."""
-
-    value: float = 0.0
-    at: float = 0.0
-    blocked_until: float = 0.0
-
-    def decay(self, now: float, limit: float, decay_seconds: float) -> None:
-        self.value = max(0.0, self.value - (now - self.at) * limit / decay_seconds)
-        self.at = now
 
 
 @dataclass
@@ -88,7 +30,6 @@ class _Account:
     hours: dict[str, RollingHour] = field(default_factory=dict)
     score: Score = field(default_factory=Score)
     insights: RollingHour = field(default_factory=RollingHour)
-    forced: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class Limits:
@@ -121,7 +62,6 @@ class Limits:
         self._accounts: dict[str, _Account] = {}
         self._app = RollingHour()
         self._app_insights = RollingHour()
-        self._forced_app: dict[str, float] = {}
         self._lock = threading.Lock()
         self._clock: Clock | None = None
         self._active_ads: Callable[[str], int] = lambda _account_id: 0
@@ -147,7 +87,9 @@ class Limits:
         with self._lock:
             for case in (use_case,) if use_case else (INSIGHTS, MANAGEMENT):
                 limit = float(self.allowance(account_id, case))
-                self._hour(account_id, case).add(now - _HOUR + regain_minutes * 60, limit, 0.0)
+                self._hour(account_id, case).add(
+                    now - HOUR_SECONDS + regain_minutes * 60, limit, 0.0
+                )
 
     def use(self, account_id: str, use_case: str, pct: float) -> None:
         """Fill a use case's hour to `pct` percent of its calls."""
@@ -213,9 +155,7 @@ class Limits:
         self._app.add(now, 1.0, 0.0)
         return errors.app_limit() if full else None
 
-    def _charge_score(
-        self, account_id: str, now: float, points: float
-    ) -> errors.GraphError | None:
+    def _charge_score(self, account_id: str, now: float, points: float) -> errors.GraphError | None:
         if not self.scoring:
             return None
         score = self._account(account_id).score
@@ -228,9 +168,7 @@ class Limits:
             return errors.user_limit()
         return None
 
-    def _charge_hour(
-        self, account_id: str, use_case: str, now: float
-    ) -> errors.GraphError | None:
+    def _charge_hour(self, account_id: str, use_case: str, now: float) -> errors.GraphError | None:
         hour = self._hour(account_id, use_case)
         hour.forget(now)
         limit = self.allowance(account_id, use_case)
@@ -277,11 +215,15 @@ class Limits:
         now = self._now()
         with self._lock:
             return {
-                "use_cases": [self._use_case(account_id, case, now)
-                              for case in (INSIGHTS, MANAGEMENT)],
+                "use_cases": [
+                    self._use_case(account_id, case, now) for case in (INSIGHTS, MANAGEMENT)
+                ],
                 "insights_throttle": self._throttle(account_id, now),
-                "score_pct": round(100 * self._account(account_id).score.value
-                                   / self.score_limit, 2) if self.scoring else None,
+                "score_pct": round(
+                    100 * self._account(account_id).score.value / self.score_limit, 2
+                )
+                if self.scoring
+                else None,
             }
 
     def _app_usage(self, now: float) -> dict[str, Any] | None:
@@ -295,8 +237,11 @@ class Limits:
     def _use_cases(self, account_id: str, now: float) -> dict[str, Any] | None:
         known = self._account(account_id).hours
         entries = [self._use_case(account_id, case, now) for case in sorted(known)]
-        used = [entry for entry in entries
-                if max(entry["call_count"], entry["total_cputime"]) >= self.emit_from_pct]
+        used = [
+            entry
+            for entry in entries
+            if max(entry["call_count"], entry["total_cputime"]) >= self.emit_from_pct
+        ]
         # Once one use case shows, all that were used do: the worst need not come first.
         return {account_id.removeprefix("act_"): entries} if used else None
 

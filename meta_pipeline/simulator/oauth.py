@@ -36,8 +36,7 @@ def _debug_token(sim: Simulator, request: GraphRequest) -> dict[str, Any]:
     sim.tokens.check(request.token, request.text("appsecret_proof"))
     inspected = request.text("input_token")
     if not inspected:
-        raise errors.GraphError("(#100) You must provide an access token in input_token",
-                                code=100)
+        raise errors.GraphError("(#100) You must provide an access token in input_token", code=100)
     return sim.tokens.debug(inspected)
 
 
@@ -47,10 +46,15 @@ def _dialog(sim: Simulator, request: GraphRequest) -> Answer:
         return _html(400, "<p>Invalid app ID or missing redirect_uri.</p>")
     scopes = request.words("scope") or ("public_profile",)
     state = {"state": request.text("state") or ""}
-    denied = _with_query(redirect, {
-        "error_reason": "user_denied", "error": "access_denied",
-        "error_description": "Permissions error", **state,
-    })
+    denied = _with_query(
+        redirect,
+        {
+            "error_reason": "user_denied",
+            "error": "access_denied",
+            "error_description": "Permissions error",
+            **state,
+        },
+    )
     if sim.tokens.dialog == "deny":
         return Answer(302, b"", {"location": denied})
     code = sim.tokens.grant_code(redirect, scopes)

@@ -111,108 +111,82 @@ def _rank(object_id: str) -> int:
     return -int(object_id) if object_id.isdigit() else 0
 
 
-def page_of_objects(
-    request: GraphRequest,
-    objects: Sequence[Any],
-    keep: Callable[[Any], bool] | None,
-    positions: Positions,
-) -> Page:
-    """The page that `limit`, `after` and `before` ask for; reads one object more than it shows."""
-    edge = request.display_path
-    limit = limit_of(request)
-    if before := request.text("before"):
-        stop = positions.at(edge, objects, decode_cursor(before))
-        return _backwards(edge, objects, keep, stop, limit, positions)
-    start = 0
-    if after := request.text("after"):
-        start = positions.after(edge, objects, decode_cursor(after))
-    return _forwards(edge, objects, keep, start, limit, positions)
+@dataclass(frozen=True)
+class Listing:
+    """One edge's objects, newest first, with the test they must pass to be shown."""
+
+    edge: str
+    objects: Sequence[Any]
+    keep: Callable[[Any], bool] | None
+    positions: Positions
+
+    def page(self, request: GraphRequest) -> Page:
+        """What `limit`, `after` and `before` ask for; looks at one object more than it shows."""
+        limit = limit_of(request)
+        if before := request.text("before"):
+            stop = self.positions.at(self.edge, self.objects, decode_cursor(before))
+            return self._backwards(stop, limit)
+        start = 0
+        if after := request.text("after"):
+            start = self.positions.after(self.edge, self.objects, decode_cursor(after))
+        return self._forwards(start, limit)
+
+    def total(self) -> int:
+        """How many objects the whole edge shows."""
+        if self.keep is None:
+            return len(self.objects)
+        return sum(1 for entity in self.objects if self.keep(entity))
+
+    def _forwards(self, start: int, limit: int) -> Page:
+        rows: list[Any] = []
+        places: list[int] = []
+        stop = min(start + SCAN_LIMIT, len(self.objects))
+        for index, entity in self._window(start, stop):
+            if self.keep is None or self.keep(entity):
+                if len(rows) == limit:
+                    return self._page(rows, (places[0], places[-1]), start > 0, has_next=True)
+                rows.append(entity)
+                places.append(index)
+        if stop < len(self.objects):
+            # The scan ended first: a short, perhaps empty page whose cursor points to its end.
+            first = places[0] if places else start
+            return self._page(rows, (first, stop - 1), start > 0, has_next=True)
+        if not rows:
+            return Page(rows=())
+        return self._page(rows, (places[0], places[-1]), start > 0, has_next=False)
+
+    def _backwards(self, stop: int, limit: int) -> Page:
+        found: list[tuple[int, Any]] = []
+        for index in range(stop - 1, -1, -1):
+            entity = self.objects[index]
+            if self.keep is None or self.keep(entity):
+                found.append((index, entity))
+                if len(found) > limit:
+                    break
+        shown = found[:limit][::-1]
+        if not shown:
+            return Page(rows=())
+        rows = [entity for _, entity in shown]
+        ends = shown[0][0], shown[-1][0]
+        return self._page(rows, ends, len(found) > limit, has_next=True)
+
+    def _page(
+        self, rows: Sequence[Any], ends: tuple[int, int], has_previous: bool, *, has_next: bool
+    ) -> Page:
+        cursors = []
+        for index in ends:
+            object_id = self.objects[index].id
+            self.positions.remember(self.edge, object_id, index)
+            cursors.append(encode_cursor(object_id))
+        return Page(rows, cursors[0], cursors[1], has_next=has_next, has_previous=has_previous)
+
+    def _window(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        step = 256  # slices keep a lazy sequence lazy
+        for low in range(start, stop, step):
+            yield from enumerate(self.objects[low : min(low + step, stop)], low)
 
 
-def _forwards(
-    edge: str,
-    objects: Sequence[Any],
-    keep: Callable[[Any], bool] | None,
-    start: int,
-    limit: int,
-    positions: Positions,
-) -> Page:
-    rows: list[Any] = []
-    places: list[int] = []
-    last_seen = start - 1
-    more = False
-    for index, entity in _window(objects, start, start + SCAN_LIMIT):
-        if keep is None or keep(entity):
-            if len(rows) == limit:
-                more = True
-                break
-            rows.append(entity)
-            places.append(index)
-        last_seen = index
-    else:
-        more = start + SCAN_LIMIT < len(objects)
-    if more and len(rows) < limit and last_seen >= start:
-        # The scan ended before the page was full: the cursor must not point behind it.
-        return _page(edge, objects, rows, places[0] if places else start, last_seen, positions,
-                     has_next=True, has_previous=start > 0)
-    if not rows:
-        return Page(rows=())
-    return _page(edge, objects, rows, places[0], places[-1], positions,
-                 has_next=more, has_previous=start > 0)
-
-
-def _backwards(
-    edge: str,
-    objects: Sequence[Any],
-    keep: Callable[[Any], bool] | None,
-    stop: int,
-    limit: int,
-    positions: Positions,
-) -> Page:
-    found: list[tuple[int, Any]] = []
-    for index in range(stop - 1, -1, -1):
-        if keep is None or keep(objects[index]):
-            found.append((index, objects[index]))
-            if len(found) > limit:
-                break
-    shown = found[:limit][::-1]
-    if not shown:
-        return Page(rows=())
-    return _page(edge, objects, [entity for _, entity in shown], shown[0][0], shown[-1][0],
-                 positions, has_next=True, has_previous=len(found) > limit)
-
-
-def _page(
-    edge: str,
-    objects: Sequence[Any],
-    rows: Sequence[Any],
-    first: int,
-    last: int,
-    positions: Positions,
-    *,
-    has_next: bool,
-    has_previous: bool,
-) -> Page:
-    for index in (first, last):
-        positions.remember(edge, objects[index].id, index)
-    return Page(
-        rows=rows,
-        before=encode_cursor(objects[first].id),
-        after=encode_cursor(objects[last].id),
-        has_next=has_next,
-        has_previous=has_previous,
-    )
-
-
-def _window(objects: Sequence[Any], start: int, stop: int) -> Iterator[tuple[int, Any]]:
-    step = 256  # slices keep a lazy sequence lazy
-    for low in range(start, min(stop, len(objects)), step):
-        yield from enumerate(objects[low : min(low + step, stop)], low)
-
-
-def page_of_rows(
-    request: GraphRequest, fetch: Callable[[int, int], Iterable[Any]]
-) -> Page:
+def page_of_rows(request: GraphRequest, fetch: Callable[[int, int], Iterable[Any]]) -> Page:
     """A page whose cursors are row offsets, as on insights; `fetch(offset, limit)` makes rows."""
     limit = limit_of(request)
     start = 0

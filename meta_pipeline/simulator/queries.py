@@ -52,7 +52,7 @@ def build(
 ) -> InsightsQuery:
     """The query behind a GET or POST on an insights edge; every slip is Meta's error."""
     edge = contract.edge("AdAccount", "GET", "insights")
-    assert edge is not None  # noqa: S101 - part of every SDK this runs with
+    assert edge is not None
     breakdowns = _breakdowns(request, contract, edge)
     today = now.astimezone(ZoneInfo(zone)).date()
     return InsightsQuery(
@@ -112,9 +112,7 @@ def _breakdowns(request: GraphRequest, contract: Contract, edge: Edge) -> tuple[
     return asked
 
 
-def _enum_list(
-    request: GraphRequest, contract: Contract, edge: Edge, name: str
-) -> tuple[str, ...]:
+def _enum_list(request: GraphRequest, contract: Contract, edge: Edge, name: str) -> tuple[str, ...]:
     asked = request.words(name)
     allowed = contract.allowed(edge, name) or frozenset()
     for index, value in enumerate(asked):
@@ -155,8 +153,9 @@ def ranges(
     one = request.params.get("time_range")
     if many:
         if not isinstance(many, list):
-            raise errors.invalid_parameter("Param time_ranges must be an array",
-                                           blame="time_ranges")
+            raise errors.invalid_parameter(
+                "Param time_ranges must be an array", blame="time_ranges"
+            )
         found = tuple(_range(item, f"time_ranges[{i}]") for i, item in enumerate(many))
     elif one:
         found = (_range(one, "time_range"),)

@@ -15,6 +15,7 @@ from meta_pipeline.simulator.paging import Positions
 from meta_pipeline.simulator.reports import ReportRun, Reports
 from meta_pipeline.simulator.requests import FieldSpec, GraphRequest
 from meta_pipeline.simulator.routes import ACCOUNT_EDGES, OBJECT_EDGES, SERVED
+from meta_pipeline.simulator.statuses import HIDDEN_BY_DEFAULT
 from meta_pipeline.simulator.world import World
 
 _ID_ONLY = (FieldSpec("id"),)
@@ -77,15 +78,16 @@ class Reader:
                 self._check_enum(request, target, name)
 
     def _check_enum(self, request: GraphRequest, target: Target, name: str) -> None:
-        edge = target.edge and self.contract.edge(target.node_type, "GET", target.edge)
+        edge = self.contract.edge(target.node_type, "GET", target.edge or "")
         kind = OBJECT_EDGES.get((target.node_type, target.edge or ""))
+        allowed = self.contract.allowed(edge, name) if edge else None
         if name == "effective_status" and kind:
             allowed = self.contract.statuses(fields.NODE_OF_KIND[kind])
-        else:
-            allowed = (edge and self.contract.allowed(edge, name)) or None
-        for index, value in enumerate(request.words(name) if allowed else ()):
-            if value not in (allowed or ()):
-                raise errors.unknown_value(f"{name}[{index}]", value, sorted(allowed or ()))
+        if allowed is None:
+            return
+        for index, value in enumerate(request.words(name)):
+            if value not in allowed:
+                raise errors.unknown_value(f"{name}[{index}]", value, sorted(allowed))
 
     # -- nodes ----------------------------------------------------------------------------------
 
@@ -110,14 +112,26 @@ class Reader:
         status = self.reports.status(run)
         fields.check(specs, "AdReportRun", self.contract, {})
         if not specs:
-            default = {"id", "account_id", "time_ref", "time_completed", "async_status",
-                       "async_percent_completion", "date_start", "date_stop"}
-            return {key: value for key, value in status.items()
-                    if key in default or key.startswith("error_")}
+            default = {
+                "id",
+                "account_id",
+                "time_ref",
+                "time_completed",
+                "async_status",
+                "async_percent_completion",
+                "date_start",
+                "date_stop",
+            }
+            return {
+                key: value
+                for key, value in status.items()
+                if key in default or key.startswith("error_")
+            }
         wanted = {spec.name for spec in specs} | {"id"}
         # Since v25 a failed run names its error without being asked.
-        return {key: value for key, value in status.items()
-                if key in wanted or key.startswith("error_")}
+        return {
+            key: value for key, value in status.items() if key in wanted or key.startswith("error_")
+        }
 
     # -- edges ----------------------------------------------------------------------------------
 
@@ -143,11 +157,9 @@ class Reader:
             objects = self._select(kind, call.target.node_id, selection)
         return self._page(call, objects, node, selection.keep)
 
-    def _select(
-        self, kind: str, parent_id: str, selection: filters.Selection
-    ) -> Sequence[Entity]:
+    def _select(self, kind: str, parent_id: str, selection: filters.Selection) -> Sequence[Entity]:
         statuses = selection.statuses
-        if statuses is not None and not statuses & filters.HIDDEN_BY_DEFAULT:
+        if statuses is not None and not statuses & HIDDEN_BY_DEFAULT:
             statuses = statuses | self._patched_statuses(statuses)
         key = (self.world.version, kind, parent_id, statuses, selection.updated_after)
         found = self._selected.get(key)
@@ -165,7 +177,7 @@ class Reader:
         if len(statuses) < 4:
             return frozenset()
         patched = (values.get("effective_status") for values in self.world.overlay.fields.values())
-        return frozenset(str(value) for value in patched if value) - filters.HIDDEN_BY_DEFAULT
+        return frozenset(str(value) for value in patched if value) - HIDDEN_BY_DEFAULT
 
     def _accounts(self, call: Call) -> dict[str, Any]:
         accounts = [a for a in self.world.accounts() if self._lists(call, a)]
@@ -187,13 +199,14 @@ class Reader:
         limit = min(paging.limit_of(call.request), len(objects))
         if limit * call.weight > self.caps.page_cells:
             raise errors.reduce_data()
-        page = paging.page_of_objects(call.request, objects, keep, self.positions)
+        listing = paging.Listing(call.request.display_path, objects, keep, self.positions)
+        page = listing.page(call.request)
         projector = self._projector(call, specs, node)
         data = [projector.show(entity) for entity in page.rows]
         call.rows += len(data)
         body = page.body(call.request, data)
         if _wants_summary(call.request):
-            body["summary"] = {"total_count": _count(objects, keep)}
+            body["summary"] = {"total_count": listing.total()}
         return body
 
     def _activities(self, call: Call) -> dict[str, Any]:
@@ -253,12 +266,11 @@ class Reader:
         entity = self.world.get(run.request.path[0])
         if entity is None:
             raise errors.unsupported_object(run.id)
-        return Target(fields.NODE_OF_KIND[entity.kind], entity.id, "insights", entity,
-                      entity.account_id)
+        return Target(
+            fields.NODE_OF_KIND[entity.kind], entity.id, "insights", entity, entity.account_id
+        )
 
-    def _asked(
-        self, call: Call, query: insights.InsightsQuery, *, capped: bool
-    ) -> dict[str, Any]:
+    def _asked(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
         try:
             return self._rows(call, query, capped=capped)
         except InsightsError as refused:
@@ -267,9 +279,7 @@ class Reader:
                 str(refused), code=refused.code, subcode=refused.subcode, status=status
             ) from refused
 
-    def _rows(
-        self, call: Call, query: insights.InsightsQuery, *, capped: bool
-    ) -> dict[str, Any]:
+    def _rows(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
         width = len(query.fields) + 3 * len(query.breakdowns) + 2
         call.weight = width / 10
         limit = paging.limit_of(call.request)
@@ -298,9 +308,7 @@ class Reader:
 
     # -- nested ---------------------------------------------------------------------------------
 
-    def _projector(
-        self, call: Call, specs: Sequence[FieldSpec], node: str
-    ) -> fields.Projector:
+    def _projector(self, call: Call, specs: Sequence[FieldSpec], node: str) -> fields.Projector:
         def expand(entity: Entity, node_type: str, spec: FieldSpec) -> Any:
             return self._expand(call, entity, node_type, spec)
 
@@ -344,10 +352,6 @@ def _plain(kind: str, object_id: str, values: Mapping[str, Any]) -> Entity:
 def _wants_summary(request: GraphRequest) -> bool:
     value = request.params.get("summary")
     return value is True or (isinstance(value, list) and bool(value)) or value == "total_count"
-
-
-def _count(objects: Sequence[Entity], keep: filters.Keep | None) -> int:
-    return len(objects) if keep is None else sum(1 for entity in objects if keep(entity))
 
 
 def _activity_test(since: str | None, until: str | None, oid: str | None) -> filters.Keep:

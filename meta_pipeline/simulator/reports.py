@@ -150,8 +150,16 @@ class Reports:
                 params={
                     name: value
                     for name, value in request.params.items()
-                    if name in {"breakdowns", "action_breakdowns", "level", "time_increment",
-                                "fields", "filtering", "action_attribution_windows"}
+                    if name
+                    in {
+                        "breakdowns",
+                        "action_breakdowns",
+                        "level",
+                        "time_increment",
+                        "fields",
+                        "filtering",
+                        "action_attribution_windows",
+                    }
                 },
             )
             self._runs[run.id] = run

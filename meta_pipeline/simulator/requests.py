@@ -92,7 +92,7 @@ class GraphRequest:
         return tuple(part.strip() for part in str(value).split(","))
 
     def next_url(self, **changes: str | None) -> str:
-        """This request's own URL with some parameters changed; carries the token, as Meta's."""
+        """The request's own URL with some parameters changed; carries the token, as Meta's."""
         kept = {
             key: value
             for key, value in self.params.items()
@@ -103,10 +103,10 @@ class GraphRequest:
         kept.update({key: value for key, value in changes.items() if value is not None})
         return f"{self.base_url}{self.display_path}?{urlencode(flat(kept))}"
 
-    def at(self, path: Sequence[str], params: Mapping[str, Any], method: str = "GET") -> GraphRequest:
+    def at(self, path: Sequence[str], params: Mapping[str, Any]) -> GraphRequest:
         """A request for another path on behalf of this one."""
         token = {"access_token": self.token} if self.token else {}
-        return replace(self, path=tuple(path), params={**token, **params}, method=method)
+        return replace(self, path=tuple(path), params={**token, **params}, method="GET")
 
 
 def parse(

@@ -40,8 +40,11 @@ OTHER_EDGES = {
     ("Ad", "insights"),
     ("AdReportRun", "insights"),
 }
-SERVED = {**OBJECT_EDGES, **dict.fromkeys(ACCOUNT_EDGES, "adaccounts"),
-          **dict.fromkeys(OTHER_EDGES, "rows")}
+SERVED = {
+    **OBJECT_EDGES,
+    **dict.fromkeys(ACCOUNT_EDGES, "adaccounts"),
+    **dict.fromkeys(OTHER_EDGES, "rows"),
+}
 SERVED_POSTS = {(node, "insights") for node in ("AdAccount", "Campaign", "AdSet", "Ad")}
 WRITABLE_NODES = frozenset({"Campaign", "AdSet", "Ad"})
 
@@ -63,8 +66,12 @@ class Routes:
     def resolve(self, request: GraphRequest, token: Token) -> Target:
         """The target of a path with one or two components that the token may see."""
         if not request.path:
-            raise errors.GraphError("Unsupported get request.", code=100,
-                                    type="GraphMethodException", flag="unknown_route")
+            raise errors.GraphError(
+                "Unsupported get request.",
+                code=100,
+                type="GraphMethodException",
+                flag="unknown_route",
+            )
         if len(request.path) > 2:
             raise errors.unknown_path("/".join(request.path[1:]))
         edge = request.path[1] if len(request.path) == 2 else None

@@ -22,8 +22,13 @@ class Server:
         # A connection broken on purpose is no news.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
-            app, log_level="critical", access_log=False, lifespan="off", server_header=False,
-            timeout_keep_alive=60, timeout_graceful_shutdown=1,
+            app,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=60,
+            timeout_graceful_shutdown=1,
         )
         self._server = _Quiet(config)
         self._thread: threading.Thread | None = None

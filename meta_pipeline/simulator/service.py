@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,22 @@ class Service:
             answer = replace(answer, headers={**usage, **answer.headers})
         answer = alter(answer, fault, request)
         seconds = 0.0 if in_batch else self._seconds(answer, fault)
-        self._note(request, call, answer, fault, flag, seconds, in_batch=in_batch)
+        self._sim.journal.add(
+            time=self._sim.now(),
+            method=request.method,
+            path=request.display_path,
+            params=redacted(request.params),
+            account_id=call.target.account_id if call else None,
+            status=answer.status,
+            code=answer.code,
+            subcode=answer.subcode,
+            rows=answer.rows,
+            size_bytes=len(answer.body),
+            latency_ms=round(seconds * 1000, 3),
+            fault=fault.name if fault else None,
+            flag=flag,
+            in_batch=in_batch,
+        )
         return Outcome(answer, fault, seconds)
 
     def _seconds(self, answer: Answer, fault: Fault | None) -> float:
@@ -113,8 +127,7 @@ class Service:
 
     def _many(self, request: GraphRequest) -> Answer:
         if batch.is_batch(request):
-            return Answer(200, document(batch.run(request, self.handle)),
-                          {"content-type": _JSON})
+            return Answer(200, document(batch.run(request, self.handle)), {"content-type": _JSON})
         return batch.by_ids(request, self.handle)
 
     def _body(self, call: Call) -> bytes:
@@ -169,9 +182,7 @@ class Service:
         headers = {"content-type": _JSON, **trace}
         if error.code == 190:
             quoted = error.message.replace('"', "'")
-            headers["www-authenticate"] = (
-                f'OAuth "Facebook Platform" "invalid_token" "{quoted}"'
-            )
+            headers["www-authenticate"] = f'OAuth "Facebook Platform" "invalid_token" "{quoted}"'
         return Answer(
             error.status,
             document(error.body(trace["x-fb-trace-id"])),
@@ -185,39 +196,7 @@ class Service:
         digest = hashlib.blake2b(f"{self._sim.world.seed}:{self._serial}".encode(), digest_size=8)
         return {"x-fb-trace-id": f"A{digest.hexdigest()[:10]}", "x-fb-rev": "1000000000"}
 
-    def _note(
-        self,
-        request: GraphRequest,
-        call: Call | None,
-        answer: Answer,
-        fault: Fault | None,
-        flag: str | None,
-        seconds: float,
-        *,
-        in_batch: bool,
-    ) -> None:
-        self._sim.journal.add(
-            time=self._sim.now(),
-            method=request.method,
-            path=request.display_path,
-            params=redacted(request.params),
-            account_id=call.target.account_id if call else None,
-            status=answer.status,
-            code=answer.code,
-            subcode=answer.subcode,
-            rows=answer.rows,
-            size_bytes=len(answer.body),
-            latency_ms=round(seconds * 1000, 3),
-            fault=fault.name if fault else None,
-            flag=flag,
-            in_batch=in_batch,
-        )
-
 
 def _use_case(target: Target) -> str:
     insights = target.is_insights or target.node_type == "AdReportRun"
     return INSIGHTS if insights else MANAGEMENT
-
-
-def refusal_of(error: errors.GraphError) -> Mapping[str, Any]:
-    return error.body(None)

@@ -162,8 +162,15 @@ class Simulator:
         first N, `times=None` all, `until` all until it returns True. `method` "*" is any.
         """
         return self.faults.add(
-            Rule(method.upper(), path, with_, on_call=on_call, times=times, until=until,
-                 account_id=account_id)
+            Rule(
+                method.upper(),
+                path,
+                with_,
+                on_call=on_call,
+                times=times,
+                until=until,
+                account_id=account_id,
+            )
         )
 
     def expect(self, *flags: str) -> None:
@@ -185,8 +192,14 @@ class Simulator:
                 "(call sim.expect('<flag>') when a test sends them on purpose)"
             )
 
-    def reset(self, world: World | None = None, *, limits: Limits | None = None,
-              latency: Latency | None = None, caps: Caps | None = None) -> None:
+    def reset(
+        self,
+        world: World | None = None,
+        *,
+        limits: Limits | None = None,
+        latency: Latency | None = None,
+        caps: Caps | None = None,
+    ) -> None:
         """A fresh state behind the same socket: no faults, no journal, no usage, new contract."""
         self.faults.clear()
         self.journal.clear()

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from meta_pipeline.simulator.simulator import Simulator
 
 _STYLE = """
-body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#1c1e21}
+body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;
+color:#1c1e21}
 h1{font-size:1.35rem}h2{font-size:1.05rem;margin-top:2rem}
 table{border-collapse:collapse;width:100%}th{text-align:left;font-weight:600}
 th,td{padding:.25rem .6rem;border-bottom:1px solid #e4e6eb;vertical-align:top}
@@ -36,8 +37,9 @@ def status(sim: Simulator) -> dict[str, Any]:
 
 
 def _account(sim: Simulator, account: Any) -> dict[str, Any]:
-    counts = {kind: len(sim.world.objects(kind, account.id))
-              for kind in ("campaigns", "adsets", "ads")}
+    counts = {
+        kind: len(sim.world.objects(kind, account.id)) for kind in ("campaigns", "adsets", "ads")
+    }
     return {
         "id": account.id,
         "name": account.values.get("name"),
@@ -81,7 +83,7 @@ def _accounts(accounts: list[dict[str, Any]]) -> str:
 
 
 def _worst(case: dict[str, Any]) -> float:
-    return max(case["call_count"], case["total_cputime"], case["total_time"])
+    return float(max(case["call_count"], case["total_cputime"], case["total_time"]))
 
 
 def _regain(case: dict[str, Any]) -> str:
@@ -104,7 +106,8 @@ def _requests(entries: list[Entry]) -> str:
         f"<tr><td class=n>{e.number}<td>{e.time:%H:%M:%S}<td>{escape(e.method)}"
         f"<td class='{'bad' if e.status >= 400 else ''}'>{e.status}"
         f"<td>{'' if e.code is None else e.code}<td class=n>{e.rows}<td class=n>{e.size_bytes}"
-        f"<td>{escape(e.fault or e.flag or '')}<td><code>{escape(e.path)} {escape(_query(e))}</code>"
+        f"<td>{escape(e.fault or e.flag or '')}<td>"
+        f"<code>{escape(e.path)} {escape(_query(e))}</code>"
         for e in entries
     )
     return (

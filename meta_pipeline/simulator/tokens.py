@@ -63,7 +63,9 @@ class _Code:
 class Tokens:
     """Every token the simulator knows. Unknown text is no token (error 190)."""
 
-    def __init__(self, clock: Clock, *, app: App | None = None, user_id: str = "9000000001") -> None:
+    def __init__(
+        self, clock: Clock, *, app: App | None = None, user_id: str = "9000000001"
+    ) -> None:
         self.clock = clock
         self.app = app or App()
         self.user_id = user_id
@@ -218,8 +220,9 @@ class Tokens:
         """Change a code for a short-lived token; `redirect_uri` must match byte by byte."""
         known = self._codes.get(code)
         if known is None:
-            raise errors.GraphError("This authorization code has been used.", code=100,
-                                    subcode=36009)
+            raise errors.GraphError(
+                "This authorization code has been used.", code=100, subcode=36009
+            )
         if known.redirect_uri != redirect_uri:
             raise errors.GraphError(
                 "Error validating verification code. Please make sure your redirect_uri is "
@@ -251,8 +254,10 @@ class Tokens:
     def check_client(self, client_id: str | None, secret: str | None) -> None:
         """The app's own credentials, as token endpoints want them."""
         if client_id != self.app.id:
-            raise errors.GraphError("Error validating application. Cannot get application info "
-                                    "due to a system error.", code=101)
+            raise errors.GraphError(
+                "Error validating application. Cannot get application info due to a system error.",
+                code=101,
+            )
         if secret is None or not hmac.compare_digest(secret, self.app.secret):
             raise errors.GraphError("Error validating client secret.", code=1)
 

@@ -30,8 +30,11 @@ def create_report(sim: Simulator, call: Call) -> dict[str, Any]:
 def write(sim: Simulator, call: Call) -> dict[str, Any]:
     """POST or DELETE on a campaign, ad set or ad."""
     if "ads_management" not in call.token.scopes:
-        raise errors.GraphError("(#294) Managing advertisements requires an access token with the "
-                                "extended permission for ads_management", code=294)
+        raise errors.GraphError(
+            "(#294) Managing advertisements requires an access token with the "
+            "extended permission for ads_management",
+            code=294,
+        )
     try:
         if call.request.method == "DELETE":
             sim.world.delete(call.target.node_id)
@@ -39,8 +42,12 @@ def write(sim: Simulator, call: Call) -> dict[str, Any]:
             _update(sim, call)
     except EditRefusedError as refused:
         raise errors.GraphError(
-            "Invalid parameter", code=refused.code, subcode=refused.subcode, transient=False,
-            user_title="Can't edit", user_message=str(refused),
+            "Invalid parameter",
+            code=refused.code,
+            subcode=refused.subcode,
+            transient=False,
+            user_title="Can't edit",
+            user_message=str(refused),
         ) from refused
     return {"success": True}
 

@@ -1,0 +1,65 @@
+"""The meters behind the limits: a rolling hour and a score that decays."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+HOUR_SECONDS = 3600.0
+
+
+@dataclass
+class RollingHour:
+    """Usage of the last sixty minutes; each entry leaves exactly one hour after it came."""
+
+    entries: deque[list[float]] = field(default_factory=deque)  # [second, calls, cpu ms]
+    calls: float = 0.0
+    cpu_ms: float = 0.0
+
+    def add(self, at: float, calls: float, cpu_ms: float) -> None:
+        if self.entries and self.entries[-1][0] == at:
+            self.entries[-1][1] += calls
+            self.entries[-1][2] += cpu_ms
+        else:
+            index = len(self.entries)
+            while index and self.entries[index - 1][0] > at:
+                index -= 1
+            self.entries.insert(index, [at, calls, cpu_ms])
+        self.calls += calls
+        self.cpu_ms += cpu_ms
+
+    def forget(self, now: float) -> None:
+        while self.entries and self.entries[0][0] + HOUR_SECONDS <= now:
+            _, calls, cpu_ms = self.entries.popleft()
+            self.calls -= calls
+            self.cpu_ms -= cpu_ms
+
+    def seconds_until_below(self, calls: float, cpu_ms: float, now: float) -> float:
+        """Seconds until both amounts are under their limits, if nobody calls again."""
+        left, left_cpu = self.calls, self.cpu_ms
+        for at, entry_calls, entry_cpu in self.entries:
+            if left < calls and left_cpu < cpu_ms:
+                break
+            left -= entry_calls
+            left_cpu -= entry_cpu
+            free_at = at + HOUR_SECONDS
+        else:
+            if not self.entries:
+                return 0.0
+            free_at = self.entries[-1][0] + HOUR_SECONDS
+        if self.calls < calls and self.cpu_ms < cpu_ms:
+            return 0.0
+        return max(0.0, free_at - now)
+
+
+@dataclass
+class Score:
+    """Ad-account score: read 1, write 3, gone after `decay` seconds, a block beyond `limit`."""
+
+    value: float = 0.0
+    at: float = 0.0
+    blocked_until: float = 0.0
+
+    def decay(self, now: float, limit: float, decay_seconds: float) -> None:
+        self.value = max(0.0, self.value - (now - self.at) * limit / decay_seconds)
+        self.at = now
