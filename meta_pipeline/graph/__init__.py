@@ -4,6 +4,7 @@ It knows no database and no other room: it gets parameters and returns rows, and
 attempt to `on_attempt`.
 """
 
+from meta_pipeline.graph.batch import BatchAnswer, BatchOperation
 from meta_pipeline.graph.call import Attempt, Call
 from meta_pipeline.graph.caller import GraphResponse
 from meta_pipeline.graph.client import GraphClient
@@ -34,13 +35,19 @@ from meta_pipeline.graph.errors import (
     Treatment,
     VersionExpired,
 )
+from meta_pipeline.graph.objects import ObjectsById
 from meta_pipeline.graph.pages import Page
 from meta_pipeline.graph.redaction import redact
+from meta_pipeline.graph.reports import Report, ReportState, ReportStatus, ReportWatch
 from meta_pipeline.graph.retry import RetryPolicy
+from meta_pipeline.graph.tokens import AccessToken, TokenInfo
 from meta_pipeline.graph.usage import UsageReading, parse_usage, worst_pct
 
 __all__ = [
+    "AccessToken",
     "Attempt",
+    "BatchAnswer",
+    "BatchOperation",
     "Blocked",
     "Call",
     "ConnectionLost",
@@ -57,17 +64,23 @@ __all__ = [
     "MustSplit",
     "NewReportNeeded",
     "ObjectMissing",
+    "ObjectsById",
     "Page",
     "PagingLoop",
     "PermissionDenied",
     "RangeTooOld",
     "Reauthorize",
+    "Report",
+    "ReportState",
+    "ReportStatus",
+    "ReportWatch",
     "Retriable",
     "RetryPolicy",
     "ServerTrouble",
     "Skippable",
     "Stop",
     "Throttled",
+    "TokenInfo",
     "TooMuchData",
     "Treatment",
     "UsageReading",

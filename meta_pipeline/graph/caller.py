@@ -157,12 +157,12 @@ class Caller:
         facts |= {"usage": parse_usage(headers), "http_status": answer.status}
         read = read_answer(answer, request.expect)
         if isinstance(read, Malformed) and answer.status != 429:
-            reason = self._clean(read.reason)
+            reason = self.clean(read.reason)
             return _Verdict(MalformedAnswer(reason, **facts), usage_headers=headers)
         if isinstance(read, Malformed):
-            read = Refusal(message=self._clean(read.reason))
+            read = Refusal(message=self.clean(read.reason))
         if isinstance(read, Refusal):
-            refusal = self._cleaned(read)
+            refusal = self.cleaned(read)
             return _Verdict(error_of(refusal, now=now, **facts), usage_headers=headers)
         return self._accept(request, read, headers)
 
@@ -180,7 +180,7 @@ class Caller:
     ) -> Attempt:
         error = verdict.error
         if error is None and verdict.inner is not None:
-            error = error_of(self._cleaned(verdict.inner), now=now, http_status=None)
+            error = error_of(self.cleaned(verdict.inner), now=now, http_status=None)
         got = answer if isinstance(answer, HttpAnswer) else None
         return Attempt(
             account_id=call.account_id,
@@ -191,7 +191,7 @@ class Caller:
             status_code=got.status if got else None,
             error_code=error.code if error else None,
             error_subcode=error.subcode if error else None,
-            error_message=self._clean(error.message)[:LONGEST_MESSAGE] if error else None,
+            error_message=self.clean(error.message)[:LONGEST_MESSAGE] if error else None,
             fbtrace_id=error.fbtrace_id if error else None,
             throttled=isinstance(error, Throttled),
             latency_ms=answer.latency_ms,
@@ -204,9 +204,10 @@ class Caller:
             counted_calls=call.counted_calls,
         )
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
+        """`text` without this client's secrets or anything that looks like one."""
         return redact(text, self.transport.secrets)
 
-    def _cleaned(self, refusal: Refusal) -> Refusal:
+    def cleaned(self, refusal: Refusal) -> Refusal:
         """Meta's messages may quote what was sent, and what was sent may be a token."""
-        return refusal.cleaned(self._clean)
+        return refusal.cleaned(self.clean)

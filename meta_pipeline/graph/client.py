@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -11,11 +11,22 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from meta_pipeline.graph.answer import expect_keys
+from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.call import Attempt, Call
 from meta_pipeline.graph.caller import Caller, GraphResponse, Request, _ignore, _utc_now
+from meta_pipeline.graph.objects import ObjectsById, objects_by_id
 from meta_pipeline.graph.pages import Page, PageSize, PageWalk, _quiet, page_request
+from meta_pipeline.graph.reports import (
+    Report,
+    ReportStatus,
+    create_report,
+    report_pages,
+    report_status,
+    report_statuses,
+)
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params
+from meta_pipeline.graph.tokens import AccessToken, TokenInfo, debug_token, exchange_token
 from meta_pipeline.graph.transport import META_HOST, Transport
 
 
@@ -116,6 +127,13 @@ class GraphClient:
         )
         return sibling
 
+    def with_token(self, access_token: str) -> GraphClient:
+        """A sibling under another token that shares the connection pool."""
+        sibling = object.__new__(type(self))
+        transport = self._caller.transport.with_token(access_token)
+        sibling._caller = replace(self._caller, transport=transport)
+        return sibling
+
     def get(
         self,
         path: str,
@@ -161,3 +179,47 @@ class GraphClient:
             "me", {"fields": fields}, account_id=None, endpoint_key="me", required=("id",)
         )
         return response.body
+
+    def create_report(self, path: str, params: Params, *, account_id: str | None) -> Report:
+        """Start an async report of `path` (`act_1/insights`) with insights parameters."""
+        return create_report(self._caller, path, params, account_id=account_id)
+
+    def report_status(self, report: Report) -> ReportStatus:
+        """How far a report is; what to do when it failed is the status's `error`."""
+        return report_status(self._caller, report)
+
+    def report_statuses(self, reports: Sequence[Report]) -> list[ReportStatus]:
+        """How far several reports are, 50 to an HTTP call, in the order given."""
+        return report_statuses(self._caller, reports)
+
+    def report_pages(
+        self,
+        report: Report,
+        *,
+        page_size: int,
+        min_page_size: int = 1,
+        start_page_size: int | None = None,
+        on_page_size: Callable[[int], None] = _quiet,
+        after: str | None = None,
+    ) -> Iterator[Page]:
+        """The rows of a completed report, page by page as `pages` does."""
+        size = PageSize(page_size, min_page_size, start_page_size or 0, on_page_size)
+        return report_pages(self._caller, report, size=size, after=after)
+
+    def ids(self, ids: Iterable[str], params: Params, *, account_id: str | None) -> ObjectsById:
+        """Objects by id, 50 to a call; a bad id is in `missing` and never costs the others."""
+        return objects_by_id(self._caller, ids, params, account_id=account_id)
+
+    def batch(
+        self, operations: Sequence[BatchOperation], *, account_id: str | None = None
+    ) -> list[BatchAnswer]:
+        """Each operation's own answer or error, in the order given; 50 to an HTTP call."""
+        return run_batch(self._caller, operations, account_id=account_id)
+
+    def debug_token(self, token: str | None = None, *, app_id: str | None = None) -> TokenInfo:
+        """Validity, scopes and expiry of a token (default: this client's own)."""
+        return debug_token(self._caller, token, app_id=app_id)
+
+    def exchange_token(self, *, app_id: str, token: str | None = None) -> AccessToken:
+        """A long-lived token for a living one; takes the app secret."""
+        return exchange_token(self._caller, app_id=app_id, token=token)

@@ -23,6 +23,9 @@ _BY_TEXT: dict[int, tuple[Rule, ...]] = {
 }
 # Long subcodes mean the same under any code; short ones (33, 99, 458) do not.
 _BY_SUBCODE = {rule.subcode: rule for rule in TABLE if rule.subcode and rule.subcode > 100_000}
+# Codes that say little: under them the subcode decides. Under any other known code the code does:
+# 80000/2446079 is insights and 17/2446079 the account's score, 2601/1487742 a failed report.
+_UMBRELLAS = frozenset({1, 2, 100})
 _LIMIT_TEXTS = ("too many calls", "request limit", "rate limit", "too many requests")
 
 
@@ -55,8 +58,7 @@ def _known(code: int | None, subcode: int | None, message: str) -> Rule | None:
         return _EXACT[code, subcode]
     by_text = next((r for r in _BY_TEXT.get(code, ()) if (r.text or "") in message), None)
     by_code = _EXACT.get((code, None)) or (_EXACT[200, None] if 200 < code < 300 else None)
-    # Under a limit's code the code says more: 80000/2446079 is insights, 17/2446079 the score.
-    if by_code is not None and by_code.treatment is Treatment.WAIT:
+    if by_code is not None and code not in _UMBRELLAS:
         return by_code
     return by_text or _BY_SUBCODE.get(subcode or 0) or _BY_SUBCODE.get(code) or by_code
 

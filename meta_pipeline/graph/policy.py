@@ -12,11 +12,10 @@ from meta_pipeline.graph.rule import Rule, denied, limit, retry, stop, token
 _T = Treatment
 _ROLE = errors.PermissionDenied.default_next_step
 _APP_QUOTA = (
-    "Wait; all accounts of the app share this limit. Lower the number of syncs at once, "
-    "or apply for Full access."
+    "All accounts of the app share this limit: lower the number of syncs at once, or apply for "
+    "Full access."
 )
 _EDIT = "This pipeline only reads; look for the other program that writes with this token."
-_REPORT = "Nothing: the sync creates the report again, then splits its range."
 
 TABLE: tuple[Rule, ...] = (
     # Meta's own trouble.
@@ -25,8 +24,7 @@ TABLE: tuple[Rule, ...] = (
         None,
         _T.SHRINK,
         "The answer would be too large (“Please reduce the amount of data you're asking for”).",
-        "Nothing: pages shrink and go on from the same cursor. If one row is still too much, ask "
-        "for fewer fields or days.",
+        None,
         text="reduce the amount of data",
         shrinks=True,
     ),
@@ -58,14 +56,14 @@ TABLE: tuple[Rule, ...] = (
         1504038,
         _T.GO_ASYNC,
         "Synchronous insights timed out.",
-        "Nothing: the same is asked as an async report.",
+        None,
     ),
     Rule(
         2,
         1504043,
         _T.GO_ASYNC,
         "Synchronous insights failed intermittently.",
-        "Nothing: it is tried again, then asked as an async report.",
+        None,
         retries=True,
     ),
     Rule(
@@ -73,20 +71,20 @@ TABLE: tuple[Rule, ...] = (
         1504044,
         _T.GO_ASYNC,
         "Synchronous insights failed for an unknown reason.",
-        "Nothing: it is tried again, then asked as an async report.",
+        None,
         retries=True,
     ),
     retry(104, None, "Signature problem; in practice a reset connection inside Meta."),
     # Async reports.
-    Rule(-2, 2490547, _T.NEW_REPORT, "The async report failed inside Meta.", _REPORT),
+    Rule(-2, 2490547, _T.NEW_REPORT, "The async report failed inside Meta.", None),
     Rule(
         -3,
         1504045,
         _T.SPLIT,
         "The async report is too large.",
-        "Nothing: its range is halved by days, then by ids.",
+        None,
     ),
-    Rule(2601, None, _T.NEW_REPORT, "There was an error running or loading the report.", _REPORT),
+    Rule(2601, None, _T.NEW_REPORT, "There was an error running or loading the report.", None),
     # Limits. HTTP 400 or 403, never 429.
     limit(4, None, "The app's request limit is reached.", scope="app", next_step=_APP_QUOTA),
     limit(
@@ -148,7 +146,7 @@ TABLE: tuple[Rule, ...] = (
         1487534,
         _T.SHRINK,
         "Too much data in one insights call.",
-        "Nothing: pages shrink, then the range is asked as an async report or halved.",
+        None,
         shrinks=True,
     ),
     Rule(
@@ -156,14 +154,14 @@ TABLE: tuple[Rule, ...] = (
         1504018,
         _T.GO_ASYNC,
         "Synchronous insights request timed out.",
-        "Nothing: the same is asked as an async report.",
+        None,
     ),
     Rule(
         960,
         None,
         _T.SPLIT,
         "A whole batch timed out.",
-        "Nothing: the batch is halved and sent again.",
+        None,
     ),
     # Tokens.
     token(102, None, "The session or token is not valid."),
@@ -200,6 +198,13 @@ TABLE: tuple[Rule, ...] = (
         "created it only means “not yet everywhere”.",
         "If the object exists in Ads Manager, give the token's user a role on its ad account.",
     ),
+    Rule(
+        803,
+        None,
+        _T.SKIP,
+        "Some of the requested ids do not exist.",
+        None,
+    ),
     denied(10, None, "The app or the user may not do this.", _ROLE),
     denied(100, None, "Missing permissions.", _ROLE, text="missing permissions"),
     denied(100, 3191001, "No permission for these insights.", _ROLE),
@@ -221,7 +226,7 @@ TABLE: tuple[Rule, ...] = (
         None,
         _T.DROP_FIELD,
         "A requested field does not exist (any more) on this type of object.",
-        "Nothing: the field is left out and recorded. Take it out of the configured fields.",
+        "Take the field out of the configured fields; until then it is left out at each sync.",
         text="nonexisting field",
     ),
     Rule(
@@ -229,8 +234,8 @@ TABLE: tuple[Rule, ...] = (
         None,
         _T.DROP_FIELD,
         "A requested insights field is not valid.",
-        "Nothing: the field is left out and recorded. Take it out of the configured fields.",
-        text="is not valid for fields param",
+        "Take the field out of the configured fields; until then it is left out at each sync.",
+        text="not valid for fields param",
     ),
     *(
         Rule(
@@ -238,7 +243,7 @@ TABLE: tuple[Rule, ...] = (
             subcode,
             _T.DROP_FIELD,
             "A creative's object_story_spec fails Meta's own validation and kills the whole page.",
-            "Nothing: the page is read without the field, or creative by creative.",
+            None,
             error=errors.CreativeUnreadable,
         )
         for subcode in (2446289, 2446211, 1443048)
@@ -293,7 +298,7 @@ TABLE: tuple[Rule, ...] = (
         None,
         _T.RESTART,
         "The cursor is not valid.",
-        "Nothing: the listing starts again from its first page.",
+        None,
         text="cursor",
     ),
     Rule(
@@ -301,7 +306,7 @@ TABLE: tuple[Rule, ...] = (
         None,
         _T.RESTART,
         "The cursor is not valid any more: the item it points to went away.",
-        "Nothing: the listing starts again from its first page.",
+        None,
     ),
     stop(3001, None, "Invalid query.", "Report it with the fbtrace_id."),
     Rule(

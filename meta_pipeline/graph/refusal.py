@@ -22,7 +22,7 @@ LONGEST_WAIT_SECONDS = 24 * 3600.0
 
 _FIELD_NAMES = (
     re.compile(r"nonexisting field \(([\w.]+)\)"),
-    re.compile(r"(?:\(#100\)\s*)?([\w.]+) is not valid for fields param"),
+    re.compile(r"([\w.]+)(?:,[\w., ]+)? (?:is|are) not valid for fields param"),
 )
 
 
@@ -95,6 +95,11 @@ def rule_of(refusal: Refusal, http_status: int | None) -> Rule:
     )
 
 
+def is_limit(refusal: Refusal) -> bool:
+    """True when `refusal` means that a limit is reached."""
+    return rule_of(refusal, None).treatment is Treatment.WAIT
+
+
 def error_of(
     refusal: Refusal,
     *,
@@ -143,7 +148,7 @@ def _throttled(rule: Rule, refusal: Refusal, now: datetime, facts: dict[str, Any
         scope=rule.scope,
         use_case=rule.use_case,
         hint="header" if told else "documented",
-        next_step=f"Wait until {until:%Y-%m-%d %H:%M:%S} UTC. {rule.next_step}",
+        next_step=f"Wait until {until:%Y-%m-%d %H:%M:%S} UTC. {rule.next_step or ''}".strip(),
         **facts,
     )
 

@@ -28,18 +28,19 @@ _DEFAULT_ERRORS: Mapping[Treatment, type[GraphError]] = {
 class Rule:
     """One row of the table: a code, what it means, what this client and what a person does.
 
-    `text` (lower case) must occur in the message: for codes that mean several things.
-    `retries`: the client asks again, with backoff, before it raises. `shrinks`: on a page with
-    room below, a smaller page is asked instead (after one retry, when `retries` too).
-    `wait_seconds`: how long Meta's documents say a block lasts when no header tells; None with
-    WAIT means by tier: 300 s (Limited), 60 s (Full). `scope` and `use_case`: what is blocked.
+    `next_step` None: a person need do nothing. `text` (lower case) must occur in the message: for
+    codes that mean several things. `retries`: the client asks again, with backoff, before it
+    raises. `shrinks`: on a page with room below, a smaller page is asked instead (after one retry,
+    when `retries` too). `wait_seconds`: how long Meta's documents say a block lasts when no header
+    tells; None with WAIT means by tier: 300 s (Limited), 60 s (Full). `scope` and `use_case`: what
+    is blocked.
     """
 
     code: int
     subcode: int | None
     treatment: Treatment
     meaning: str
-    next_step: str
+    next_step: str | None
     text: str | None = None
     error: type[GraphError] | None = None
     retries: bool = False
@@ -54,6 +55,11 @@ class Rule:
         return self.error or _DEFAULT_ERRORS[self.treatment]
 
     @property
+    def is_known(self) -> bool:
+        """False for the rules that stand in for a code without a row."""
+        return self.code != 0
+
+    @property
     def key(self) -> str:
         """`code` or `code/subcode`, as in docs/troubleshooting.md."""
         return f"{self.code}" if self.subcode is None else f"{self.code}/{self.subcode}"
@@ -66,7 +72,7 @@ def retry(
     *,
     text: str | None = None,
     shrinks: bool = False,
-    next_step: str = "Nothing, unless it lasts: see metastatus.com/ads, then sync again.",
+    next_step: str = "Sync again later; if it lasts, look at metastatus.com/ads.",
 ) -> Rule:
     """The client asks again with backoff, then raises ServerTrouble."""
     return Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import ipaddress
@@ -84,6 +85,12 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url}/{self.version})"
+
+    def with_token(self, access_token: str) -> Transport:
+        """The same connections under another token."""
+        sibling = copy.copy(self)
+        sibling.access_token = checked_token(access_token)
+        return sibling
 
     def close(self) -> None:
         self._session.close()

@@ -170,3 +170,17 @@ def page(rows: list[Any], after: str | None = None, *, more: bool = False, **kwa
         if more:
             body["paging"]["next"] = f"https://evil.example/x?access_token=EAABleak&after={after}"
     return Reply(body, **kwargs)
+
+
+def batch_reply(asked: Asked, answer: Callable[[str], tuple[int, Any] | None]) -> Reply:
+    """Answer every operation of a batch with `answer(relative_url)`: (code, body), or null."""
+    entries: list[dict[str, Any] | None] = []
+    for operation in json.loads(asked.form["batch"]):
+        given = answer(operation["relative_url"])
+        if given is None:
+            entries.append(None)
+            continue
+        code, body = given
+        text = body if isinstance(body, str) else json.dumps(body)
+        entries.append({"code": code, "headers": [], "body": text})
+    return Reply(entries)

@@ -1,0 +1,205 @@
+"""Up to 50 operations in one HTTP call; each counts, is refused and repeated alone (FACTS §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
+from meta_pipeline.graph.caller import Caller, GraphResponse, Inside, Request
+from meta_pipeline.graph.errors import (
+    GraphError,
+    MalformedAnswer,
+    MustSplit,
+    ServerTrouble,
+)
+from meta_pipeline.graph.refusal import Refusal, error_of, is_limit
+from meta_pipeline.graph.shape import Params, encode_params
+from meta_pipeline.graph.transport import HttpAnswer
+from meta_pipeline.graph.usage import (
+    UsageReading,
+    merge_usage_headers,
+    parse_usage,
+    usage_headers_of,
+)
+
+LARGEST_BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOperation:
+    """One call inside a batch. Only a GET is repeated when Meta does not answer it."""
+
+    path: str
+    params: Params = field(default_factory=dict, repr=False)
+    method: str = "GET"
+    account_id: str | None = None
+
+    def wire(self) -> dict[str, str]:
+        """The operation as Meta reads it."""
+        query = urlencode(encode_params(self.params))
+        if self.method == "POST":
+            return {"method": "POST", "relative_url": self.path, "body": query}
+        url = f"{self.path}?{query}" if query else self.path
+        return {"method": self.method, "relative_url": url}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """What one operation got: a `body`, or an `error` of errors.py; `status` is its own HTTP."""
+
+    operation: BatchOperation
+    status: int | None
+    body: dict[str, Any] | None
+    error: GraphError | None
+    usage: tuple[UsageReading, ...] = ()
+
+    def value(self) -> dict[str, Any]:
+        """The body; raises the error instead when there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.body or {}
+
+
+def run_batch(
+    caller: Caller,
+    operations: Sequence[BatchOperation],
+    *,
+    account_id: str | None = None,
+    endpoint_key: str = "batch",
+) -> list[BatchAnswer]:
+    """Every operation's answer in the order given, 50 to an HTTP call.
+
+    Raises only what concerns the whole (token, throttle, network). Operations that Meta did not
+    get to (null) or that failed in passing are sent again, as often as the retry policy says.
+    """
+    answers: dict[int, BatchAnswer] = {}
+    waiting = list(range(len(operations)))
+    for turn in range(caller.retry.retries + 1):
+        if turn:
+            caller.sleep(caller.retry.first_seconds * 2 ** (turn - 1))
+        for chunk in _chunks(waiting, LARGEST_BATCH):
+            asked = [operations[index] for index in chunk]
+            got = _send_splitting(caller, asked, account_id, endpoint_key)
+            answers.update(zip(chunk, got, strict=True))
+        waiting = [index for index in waiting if _worth_repeating(answers[index])]
+        if not waiting:
+            break
+    return [answers[index] for index in range(len(operations))]
+
+
+def _chunks(items: list[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _worth_repeating(answer: BatchAnswer) -> bool:
+    """A write that was not answered may have happened: it is never repeated here."""
+    return answer.operation.method == "GET" and bool(answer.error and answer.error.retried)
+
+
+def _send_splitting(
+    caller: Caller, asked: Sequence[BatchOperation], account_id: str | None, endpoint_key: str
+) -> list[BatchAnswer]:
+    """One HTTP call; a batch that times out as a whole (960) is halved."""
+    request = _request(asked, caller, account_id, endpoint_key)
+    try:
+        response = caller.send(request)
+    except MustSplit:
+        if len(asked) == 1:
+            raise
+    else:
+        return _read(caller, asked, response, endpoint_key)
+    middle = len(asked) // 2
+    halves = (asked[:middle], asked[middle:])
+    return [a for half in halves for a in _send_splitting(caller, half, account_id, endpoint_key)]
+
+
+def _request(
+    asked: Sequence[BatchOperation], caller: Caller, account_id: str | None, endpoint_key: str
+) -> Request:
+    def expect(body: Any) -> int | Malformed | None:
+        if isinstance(body, list) and len(body) == len(asked):
+            return None
+        found = f"list of {len(body)}" if isinstance(body, list) else type(body).__name__
+        return Malformed(f"a batch of {len(asked)} was answered by a {found}")
+
+    return Request(
+        "POST",
+        "",
+        {
+            "batch": [operation.wire() for operation in asked],
+            "include_headers": True,
+            # Meta documents the parameter as required for a batch; in a form it is in no URL.
+            "access_token": caller.transport.access_token,
+        },
+        account_id,
+        endpoint_key,
+        shaping={**asked[0].params, "batch": True},
+        expect=expect,
+        counted_calls=len(asked),
+        inspect=_inside,
+    )
+
+
+def _inside(body: list[Any]) -> Inside:
+    """The merged usage headers and the most telling refusal, for the attempt's record."""
+    heads = [usage_headers_of(_headers(entry).items()) for entry in body]
+    refusals = [r for entry in body if isinstance(r := _read_entry(entry), Refusal)]
+    limits = [refusal for refusal in refusals if is_limit(refusal)]
+    return Inside(merge_usage_headers(heads), next(iter(limits or refusals), None))
+
+
+def _headers(entry: Any) -> dict[str, str]:
+    listed = entry.get("headers") if isinstance(entry, Mapping) else None
+    pairs = [h for h in listed if isinstance(h, Mapping)] if isinstance(listed, list) else []
+    return {str(pair.get("name")).lower(): str(pair.get("value")) for pair in pairs}
+
+
+def _read_entry(entry: Any) -> tuple[Any, int | None] | Refusal | Malformed:
+    if not isinstance(entry, Mapping):
+        return Malformed("Meta did not get to this operation of the batch")
+    status, body = entry.get("code"), entry.get("body")
+    answer = HttpAnswer(
+        status=status if isinstance(status, int) else 0,
+        headers=_headers(entry),
+        body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else b"",
+        latency_ms=0,
+    )
+    return read_answer(answer, expect_object)
+
+
+def _read(
+    caller: Caller, asked: Sequence[BatchOperation], response: GraphResponse, endpoint_key: str
+) -> list[BatchAnswer]:
+    entries: list[Any] = response.body  # type: ignore[assignment]  # `expect` made sure
+    now = response.attempt.timestamp
+    return [
+        _answer(caller, operation, entry, now, endpoint_key)
+        for operation, entry in zip(asked, entries, strict=True)
+    ]
+
+
+def _answer(
+    caller: Caller, operation: BatchOperation, entry: Any, now: datetime, endpoint_key: str
+) -> BatchAnswer:
+    read = _read_entry(entry)
+    usage = parse_usage(usage_headers_of(_headers(entry).items()))
+    status = entry.get("code") if isinstance(entry, Mapping) else None
+    facts: dict[str, Any] = {
+        "account_id": operation.account_id,
+        "endpoint_key": endpoint_key,
+        "http_status": status,
+        "usage": usage,
+    }
+    if isinstance(read, Refusal):
+        error: GraphError | None = error_of(caller.cleaned(read), now=now, **facts)
+    elif isinstance(read, Malformed):
+        kind = ServerTrouble if entry is None else MalformedAnswer
+        error = kind(caller.clean(read.reason), **facts)
+    else:
+        return BatchAnswer(operation, status, read[0], None, usage)
+    return BatchAnswer(operation, status, None, error, usage)

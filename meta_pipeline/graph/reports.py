@@ -1,0 +1,235 @@
+"""Async insights reports: create, ask how far they are, read their rows (FACTS §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from meta_pipeline.graph.answer import expect_keys
+from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
+from meta_pipeline.graph.caller import Caller, Request
+from meta_pipeline.graph.errors import GraphError, NewReportNeeded, ObjectMissing, Treatment
+from meta_pipeline.graph.pages import Page, PageSize, PageWalk, page_request
+from meta_pipeline.graph.refusal import Refusal, error_of, rule_of
+from meta_pipeline.graph.shape import Params
+
+# A report that was just created may not be everywhere yet: 100/33 is believed only after this.
+SETTLING_TIME = timedelta(seconds=60)
+
+
+class ReportState(StrEnum):
+    """Meta's `async_status`, as far as a caller acts on it."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+_STATES: Mapping[str, ReportState] = {
+    "Job Not Started": ReportState.RUNNING,
+    "Job Started": ReportState.RUNNING,
+    "Job Running": ReportState.RUNNING,
+    "Job Completed": ReportState.COMPLETED,
+    "Job Failed": ReportState.FAILED,
+    "Job Skipped": ReportState.SKIPPED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report run: what was asked (`path`, `params`), Meta's id for it, when (UTC)."""
+
+    id: str
+    path: str
+    params: Params
+    account_id: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStatus:
+    """How far a report is; `error` says what to do when it failed, was skipped or is gone.
+
+    `async_status` is Meta's own word, `percent` its progress. A failed report may stand at
+    100 %: only `done` (completed and 100 %) means that rows can be read.
+    """
+
+    report: Report
+    state: ReportState
+    async_status: str
+    percent: int
+    checked_at: datetime
+    error: GraphError | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.state is ReportState.COMPLETED
+
+
+@dataclass(slots=True)
+class ReportWatch:
+    """Tells a report that stands still from one that is only slow: by progress, not by age."""
+
+    _last: tuple[str, int] | None = None
+    _since: datetime | None = field(default=None)
+
+    def saw(self, status: ReportStatus) -> timedelta:
+        """Take note of `status`; how long the report has now stood still."""
+        now = (status.async_status, status.percent)
+        if now != self._last or self._since is None:
+            self._last, self._since = now, status.checked_at
+        return status.checked_at - self._since
+
+
+def create_report(caller: Caller, path: str, params: Params, *, account_id: str | None) -> Report:
+    """Start a report of `path` (`act_1/insights`) with insights parameters.
+
+    A lost answer is asked again: Meta may then run the report twice, which harms nobody.
+    """
+    response = caller.send(
+        Request(
+            "POST",
+            path,
+            params,
+            account_id,
+            "report_create",
+            expect=expect_keys("report_run_id"),
+        )
+    )
+    run_id = str(response.body["report_run_id"])  # a number in Meta's own sample
+    return Report(run_id, path, dict(params), account_id, response.attempt.timestamp)
+
+
+def report_status(caller: Caller, report: Report) -> ReportStatus:
+    """How far `report` is; one call."""
+    request = Request(
+        "GET",
+        report.id,
+        {},
+        report.account_id,
+        "report_status",
+        expect=expect_keys("async_status"),
+        just_created=_is_settling(report, caller.clock()),
+    )
+    try:
+        body = caller.send(request).body
+    except ObjectMissing as error:
+        return _gone(report, error, caller.clock())
+    return read_status(report, body, caller.clock())
+
+
+def report_statuses(caller: Caller, reports: Sequence[Report]) -> list[ReportStatus]:
+    """How far several reports are, 50 to an HTTP call; in the order given.
+
+    Raises what concerns the asking itself (a throttle, a token); a report's own trouble is in
+    its status. Meta counts one call for each report.
+    """
+    operations = [BatchOperation(report.id, account_id=report.account_id) for report in reports]
+    account_ids = {report.account_id for report in reports}
+    answers = run_batch(
+        caller,
+        operations,
+        account_id=account_ids.pop() if len(account_ids) == 1 else None,
+        endpoint_key="report_status",
+    )
+    now = caller.clock()
+    return [
+        _status_of(report, answer, now) for report, answer in zip(reports, answers, strict=True)
+    ]
+
+
+def _status_of(report: Report, answer: BatchAnswer, now: datetime) -> ReportStatus:
+    if isinstance(answer.error, ObjectMissing):
+        if _is_settling(report, now):
+            return ReportStatus(report, ReportState.RUNNING, "Job Not Started", 0, now)
+        return _gone(report, answer.error, now)
+    return read_status(report, answer.value(), now)
+
+
+def read_status(report: Report, run: Mapping[str, Any], now: datetime) -> ReportStatus:
+    """The status in Meta's answer `run`.
+
+    A word Meta adds later counts as running: the watch finds out when nothing moves.
+    """
+    word = str(run.get("async_status"))
+    percent = _percent(run.get("async_percent_completion"))
+    state = _STATES.get(word, ReportState.RUNNING)
+    if state is ReportState.COMPLETED and percent < 100:
+        state = ReportState.RUNNING
+    error = None
+    if state in {ReportState.FAILED, ReportState.SKIPPED}:
+        error = _failure(report, run, now)
+    return ReportStatus(report, state, word, percent, now, error)
+
+
+def report_pages(
+    caller: Caller,
+    report: Report,
+    *,
+    size: PageSize,
+    after: str | None = None,
+) -> Iterator[Page]:
+    """The rows of a completed report, like the pages of an edge."""
+    request = page_request(
+        f"{report.id}/insights", {}, account_id=report.account_id, endpoint_key="report_rows"
+    )
+    settling = _is_settling(report, caller.clock())
+    shaped = replace(request, shaping=report.params, just_created=settling)
+    try:
+        yield from PageWalk(caller, shaped, size, after)
+    except ObjectMissing as error:
+        raise _expired(report, error) from None
+
+
+def _failure(report: Report, run: Mapping[str, Any], now: datetime) -> GraphError:
+    """What a failed run asks for: its codes decide; one without telling codes is run again."""
+    refusal = Refusal.of_report(run)
+    error = error_of(
+        refusal,
+        now=now,
+        http_status=None,
+        account_id=report.account_id,
+        endpoint_key="report_status",
+    )
+    rule = rule_of(refusal, None)
+    telling = rule.is_known and rule.treatment is not Treatment.RETRY
+    return error if telling else _renew(report, error)
+
+
+def _renew(report: Report, error: GraphError) -> NewReportNeeded:
+    return NewReportNeeded(
+        f"report {report.id}: {error.message}",
+        code=error.code,
+        subcode=error.subcode,
+        fbtrace_id=error.fbtrace_id,
+        http_status=error.http_status,
+        account_id=report.account_id,
+        endpoint_key=error.endpoint_key,
+        usage=error.usage,
+        retry_count=error.retry_count,
+    )
+
+
+def _expired(report: Report, error: GraphError) -> NewReportNeeded:
+    renewed = _renew(report, error)
+    renewed.next_step = "Create the report again: it expired (Meta keeps 30 days) or never was."
+    return renewed
+
+
+def _gone(report: Report, error: GraphError, now: datetime) -> ReportStatus:
+    return ReportStatus(report, ReportState.FAILED, "gone", 0, now, _expired(report, error))
+
+
+def _is_settling(report: Report, now: datetime) -> bool:
+    return now - report.created_at < SETTLING_TIME
+
+
+def _percent(value: object) -> int:
+    try:
+        return int(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return 0

@@ -1,0 +1,144 @@
+"""What a token may do and until when, and a longer-lived one in its place (FACTS §9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from meta_pipeline.graph.answer import Malformed, expect_keys
+from meta_pipeline.graph.caller import Caller, Request
+from meta_pipeline.graph.errors import GraphError
+from meta_pipeline.graph.refusal import Refusal, error_of
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """What Meta knows about a token; times are UTC, None where there is no end or no answer.
+
+    `error` says why an invalid token is invalid. `granular_scopes` maps a scope to the ids it is
+    restricted to (empty: to none in particular).
+    """
+
+    is_valid: bool
+    scopes: tuple[str, ...] = ()
+    granular_scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    app_id: str | None = None
+    application: str | None = None
+    type: str | None = None
+    user_id: str | None = None
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    data_access_expires_at: datetime | None = None
+    error: GraphError | None = None
+
+    def remaining(self, now: datetime) -> timedelta | None:
+        """Time until the token or its data access ends, whichever is first; None: no end."""
+        ends = [end for end in (self.expires_at, self.data_access_expires_at) if end]
+        return min(ends) - now if ends else None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token from Meta; `expires_at` (UTC) is None when Meta names no end."""
+
+    value: str = field(repr=False)
+    expires_at: datetime | None = None
+    type: str = "bearer"
+
+
+def debug_token(
+    caller: Caller, token: str | None = None, *, app_id: str | None = None
+) -> TokenInfo:
+    """What Meta says about `token` (default: the client's own); an invalid one is no error.
+
+    Asked with the app's token where `app_id` and the app secret are known, else with the token
+    itself.
+    """
+    transport = caller.transport
+    app_token = f"{app_id}|{transport.app_secret}" if app_id and transport.app_secret else None
+    response = caller.send(
+        Request(
+            "GET",
+            "debug_token",
+            {"input_token": token or transport.access_token},
+            None,
+            "debug_token",
+            expect=_expect_token_data,
+            token=app_token,
+        )
+    )
+    return _token_info(response.body["data"], response.attempt.timestamp)
+
+
+def exchange_token(caller: Caller, *, app_id: str, token: str | None = None) -> AccessToken:
+    """A long-lived token (about 60 days) for a living one; an expired one raises Reauthorize."""
+    transport = caller.transport
+    if transport.app_secret is None:
+        raise ValueError("exchanging a token takes the app's secret: set META_APP_SECRET")
+    response = caller.send(
+        Request(
+            "GET",
+            "oauth/access_token",
+            {
+                "grant_type": "fb_exchange_token",
+                "client_id": app_id,
+                "client_secret": transport.app_secret,
+                "fb_exchange_token": token or transport.access_token,
+            },
+            None,
+            "token_exchange",
+            expect=expect_keys("access_token"),
+        )
+    )
+    body, now = response.body, response.attempt.timestamp
+    lasts = body.get("expires_in")
+    return AccessToken(
+        value=str(body["access_token"]),
+        expires_at=now + timedelta(seconds=int(lasts)) if lasts else None,
+        type=str(body.get("token_type") or "bearer"),
+    )
+
+
+def _expect_token_data(body: Any) -> int | Malformed | None:
+    data = body.get("data") if isinstance(body, dict) else None
+    if isinstance(data, dict) and "is_valid" in data:
+        return None
+    return Malformed("HTTP 200 without `data.is_valid`")
+
+
+def _token_info(data: Mapping[str, Any], now: datetime) -> TokenInfo:
+    error = None
+    if data.get("error"):
+        error = error_of(
+            Refusal.of(data["error"]), now=now, http_status=None, endpoint_key="debug_token"
+        )
+    granular = [entry for entry in data.get("granular_scopes") or () if isinstance(entry, Mapping)]
+    return TokenInfo(
+        is_valid=data.get("is_valid") is True,
+        scopes=tuple(map(str, data.get("scopes") or ())),
+        granular_scopes={
+            str(entry.get("scope")): tuple(map(str, entry.get("target_ids") or ()))
+            for entry in granular
+        },
+        app_id=_text(data.get("app_id")),
+        application=_text(data.get("application")),
+        type=_text(data.get("type")),
+        user_id=_text(data.get("user_id")),
+        issued_at=_moment(data.get("issued_at")),
+        expires_at=_moment(data.get("expires_at")),
+        data_access_expires_at=_moment(data.get("data_access_expires_at")),
+        error=error,
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _moment(epoch_seconds: object) -> datetime | None:
+    """A moment in UTC; 0 means never (FACTS §9)."""
+    if not isinstance(epoch_seconds, int | float) or epoch_seconds <= 0:
+        return None
+    return datetime.fromtimestamp(epoch_seconds, UTC)

@@ -1,0 +1,135 @@
+"""Writes docs/troubleshooting.md from the policy table.
+
+`python -m meta_pipeline.graph.troubleshooting > docs/troubleshooting.md`; a test says when the
+page is behind the table.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+
+from meta_pipeline.graph.errors import Treatment
+from meta_pipeline.graph.policy import (
+    TABLE,
+    UNKNOWN_LIMIT,
+    UNKNOWN_RETRY,
+    UNKNOWN_STOP,
+    UNKNOWN_TOKEN,
+)
+from meta_pipeline.graph.rule import Rule
+
+WHAT_WE_DO: Mapping[Treatment, str] = {
+    Treatment.RETRY: "asks again up to three times, after about 1, 2 and 4 seconds",
+    Treatment.NEW_REPORT: "creates the report again; if that fails too, halves its range",
+    Treatment.RESTART: "walks the edge again from its first page",
+    Treatment.WAIT: "makes no more calls to what is blocked until the time Meta names",
+    Treatment.SHRINK: "halves the page and goes on from the same cursor",
+    Treatment.SPLIT: "halves what is asked: days, then ids",
+    Treatment.GO_ASYNC: "asks for the same as an async report",
+    Treatment.REAUTHORIZE: "stops; nothing can be read with this token",
+    Treatment.SKIP: "goes on without this object and says so",
+    Treatment.DROP_FIELD: "goes on without this field and records it",
+    Treatment.CLAMP: "starts the range later",
+    Treatment.STOP: "stops this request; asking again would fail again",
+}
+
+INTRO = """\
+# Troubleshooting
+
+Every error of the Graph API that meta_pipeline knows, by code and subcode. An error message ends
+with both (`[code 80004/2446079, HTTP 400, fbtrace_id …]`); look for `code/subcode` first, then for
+`code` alone. A code that is not here is handled as described under
+[Codes without an entry](#codes-without-an-entry).
+
+The same facts are in `meta_api_logs` (`error_code`, `error_subcode`, `fbtrace_id`, `throttled`) for
+every attempt. Limits come as HTTP 400 or 403 with a code, hardly ever as 429. When you report an
+error to Meta, give the `fbtrace_id`.
+
+This page is written from the policy table `meta_pipeline/graph/policy.py`; change it there, then
+run `python -m meta_pipeline.graph.troubleshooting > docs/troubleshooting.md`.
+
+## Without a code
+
+### No answer
+`ConnectionLost`: the connection was refused or dropped, or nothing came in time.
+
+- **The pipeline** asks again up to three times, after about 1, 2 and 4 seconds.
+- **You** check the network, a proxy, `META_GRAPH_URL`.
+
+### Malformed answer
+`MalformedAnswer`: an answer that is not the Graph API's: HTML, an empty or half a body, a list or
+a text instead of an object, a page without `data`. Meta is known to send these with HTTP 200.
+
+- **The pipeline** asks again up to three times; nothing of such an answer is stored.
+- **You** do nothing, unless it lasts: then look whether a proxy answers in Meta's place.
+
+### Paging loop
+`PagingLoop`: the same cursor came twice, or a thousand empty pages in a row.
+
+- **The pipeline** stops this edge rather than read for ever; what came before is kept.
+- **You** run the sync again; report it if it repeats.
+
+## By code
+"""
+
+
+def page() -> str:
+    """The whole of docs/troubleshooting.md."""
+    return "\n".join([INTRO, *_entries(), *_unknown()]) + "\n"
+
+
+def _entries() -> Iterator[str]:
+    for key, rules in groupby(sorted(TABLE, key=_order), key=lambda rule: rule.key):
+        yield f"### {key}"
+        yield from _body(list(rules))
+        yield ""
+
+
+def _order(rule: Rule) -> tuple[int, int, str]:
+    return (rule.code, rule.subcode or 0, rule.text or "")
+
+
+def _body(rules: list[Rule]) -> Iterator[str]:
+    """One code may mean several things, told apart by its text."""
+    for rule in rules:
+        yield f"{rule.meaning}{_by_text(rule, len(rules))}"
+        yield ""
+        yield f"- **The pipeline** {_what_we_do(rule)} (`{rule.error_class.__name__}`)."
+        yield f"- **You**: {rule.next_step or 'nothing to do.'}"
+        if rule is not rules[-1]:
+            yield ""
+
+
+def _by_text(rule: Rule, several: int) -> str:
+    if rule.text:
+        return f" (The text contains “{rule.text}”.)"
+    return " (Any other text.)" if several > 1 else ""
+
+
+def _what_we_do(rule: Rule) -> str:
+    if rule.treatment is Treatment.WAIT:
+        return f"{WHAT_WE_DO[Treatment.WAIT]}, else {_default_wait(rule)}"
+    if rule.treatment is Treatment.RETRY and rule.shrinks:
+        return "asks once more, then with pages of half the size"
+    if rule.treatment is Treatment.GO_ASYNC and rule.retries:
+        return f"tries it again a few times, then {WHAT_WE_DO[Treatment.GO_ASYNC]}"
+    return WHAT_WE_DO[rule.treatment]
+
+
+def _default_wait(rule: Rule) -> str:
+    if rule.wait_seconds is None:
+        return "for 300 seconds (60 with Full access)"
+    return f"for {rule.wait_seconds} second{'s' if rule.wait_seconds > 1 else ''}"
+
+
+def _unknown() -> Iterator[str]:
+    yield "## Codes without an entry"
+    yield ""
+    for rule in (UNKNOWN_RETRY, UNKNOWN_LIMIT, UNKNOWN_TOKEN, UNKNOWN_STOP):
+        yield f"- {rule.meaning} The pipeline {_what_we_do(rule)}. {rule.next_step or ''}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,278 @@
+"""Batches and reads by id: one bad operation costs itself, never the others (FACTS §4.6, §7)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from meta_pipeline.graph import (
+    Attempt,
+    BatchOperation,
+    FieldRejected,
+    GraphClient,
+    MalformedAnswer,
+    MustSplit,
+    ObjectMissing,
+    PermissionDenied,
+    Reauthorize,
+    ServerTrouble,
+    Throttled,
+)
+from meta_pipeline_tests.graph.conftest import TOKEN, Time
+from meta_pipeline_tests.graph.scripted import Asked, Reply, ScriptedServer, batch_reply, error
+
+GONE = {"error": {"message": "Unsupported get request.", "code": 100, "error_subcode": 33}}
+LIMIT = {"error": {"message": "too many calls", "code": 80004, "error_subcode": 2446079}}
+TROUBLE = {"error": {"message": "Service temporarily unavailable", "code": 2}}
+
+World = Callable[[str], tuple[int, Any] | None]
+
+
+def operations(*names: str) -> list[BatchOperation]:
+    return [BatchOperation(name, {"fields": ["id"]}) for name in names]
+
+
+def test_a_batch_goes_as_a_form_and_answers_come_in_order(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt]
+) -> None:
+    server.answer_with(lambda asked: batch_reply(asked, lambda url: (200, {"url": url})))
+    answers = client.batch(operations("1", "2"), account_id="act_1")
+    assert [answer.value() for answer in answers] == [
+        {"url": "1?fields=id"},
+        {"url": "2?fields=id"},
+    ]
+    asked = server.asked[0]
+    assert (asked.method, asked.path, asked.query) == ("POST", "/v26.0/", {})
+    assert asked.form["access_token"] == TOKEN
+    assert json.loads(asked.form["batch"])[0] == {"method": "GET", "relative_url": "1?fields=id"}
+    assert (attempts[0].endpoint_key, attempts[0].counted_calls) == ("batch", 2)
+
+
+def test_more_than_fifty_go_in_several_calls(client: GraphClient, server: ScriptedServer) -> None:
+    server.answer_with(lambda asked: batch_reply(asked, lambda url: (200, {"id": url})))
+    answers = client.batch([BatchOperation(str(n)) for n in range(120)])
+    assert [answer.value()["id"] for answer in answers] == [str(n) for n in range(120)]
+    assert [len(json.loads(asked.form["batch"])) for asked in server.asked] == [50, 50, 20]
+
+
+def test_an_operation_that_failed_costs_only_itself(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt]
+) -> None:
+    world = {"1": (200, {"id": "1"}), "2": (400, GONE), "3": (403, {"error": {"code": 200}})}
+    server.answer_with(lambda asked: batch_reply(asked, lambda url: world[url]))
+    one, two, three = client.batch([BatchOperation(name) for name in world])
+    assert one.value() == {"id": "1"}
+    assert isinstance(two.error, ObjectMissing)
+    assert isinstance(three.error, PermissionDenied)
+    assert (two.status, three.status) == (400, 403)
+    with pytest.raises(ObjectMissing):
+        two.value()
+    assert attempts[0].status_code == 200
+    assert attempts[0].error_code == 100
+    assert not attempts[0].throttled
+
+
+def test_null_and_passing_trouble_are_asked_again_alone(
+    client: GraphClient, server: ScriptedServer, time: Time
+) -> None:
+    given: dict[str, list[tuple[int, Any] | None]] = {
+        "1": [(200, {"id": "1"})],
+        "2": [None, None, (200, {"id": "2"})],
+        "3": [(503, TROUBLE), (200, {"id": "3"})],
+        "4": [(200, "<html>"), (200, {"id": "4"})],
+    }
+    server.answer_with(lambda asked: batch_reply(asked, lambda url: given[url].pop(0)))
+    answers = client.batch([BatchOperation(name) for name in given])
+    assert [answer.value()["id"] for answer in answers] == ["1", "2", "3", "4"]
+    sent = [[o["relative_url"] for o in json.loads(a.form["batch"])] for a in server.asked]
+    assert sent == [["1", "2", "3", "4"], ["2", "3", "4"], ["2"]]
+    assert time.slept == [1, 2]
+
+
+def test_an_unanswered_write_is_never_repeated(client: GraphClient, server: ScriptedServer) -> None:
+    server.answer_with(lambda asked: batch_reply(asked, lambda url: None))
+    (answer,) = client.batch([BatchOperation("1", {"name": "x y"}, method="POST")])
+    assert isinstance(answer.error, ServerTrouble)
+    assert len(server.asked) == 1
+    (sent,) = json.loads(server.asked[0].form["batch"])
+    assert sent == {"method": "POST", "relative_url": "1", "body": "name=x+y"}
+
+
+def test_what_stays_unanswered_is_an_error_of_its_own(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    server.answer_with(
+        lambda asked: batch_reply(asked, lambda url: (200, {"id": "1"}) if url == "1" else None)
+    )
+    one, two = client.batch([BatchOperation("1"), BatchOperation("2")])
+    assert one.value() == {"id": "1"}
+    assert isinstance(two.error, ServerTrouble)
+    assert len(server.asked) == 4
+
+
+def test_a_batch_that_times_out_is_halved(client: GraphClient, server: ScriptedServer) -> None:
+    def answer(asked: Asked) -> Reply:
+        if len(json.loads(asked.form["batch"])) > 2:
+            return error(960, message="Request aborted")
+        return batch_reply(asked, lambda url: (200, {"id": url}))
+
+    server.answer_with(answer)
+    answers = client.batch([BatchOperation(str(n)) for n in range(7)])
+    assert [answer.value()["id"] for answer in answers] == [str(n) for n in range(7)]
+
+
+def test_one_operation_that_times_out_is_raised(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    server.answer_with(lambda asked: error(960))
+    with pytest.raises(MustSplit):
+        client.batch(operations("1"))
+
+
+@pytest.mark.parametrize("body", [{}, [], [None, None, None], "x", b"<html>"])
+def test_a_batch_answer_of_the_wrong_shape_is_malformed(
+    client: GraphClient, server: ScriptedServer, body: object
+) -> None:
+    server.answer_with(lambda asked: Reply(body))
+    with pytest.raises(MalformedAnswer):
+        client.batch(operations("1", "2"))
+
+
+def test_usage_inside_a_batch_is_on_record(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt]
+) -> None:
+    def entry(account: str, calls: int, insights: float) -> dict[str, object]:
+        business = {account: [{"type": "ads_insights", "call_count": calls}]}
+        throttle = {"app_id_util_pct": insights, "acc_id_util_pct": 0}
+        headers = [
+            {"name": "X-Business-Use-Case-Usage", "value": json.dumps(business)},
+            {"name": "X-FB-Ads-Insights-Throttle", "value": json.dumps(throttle)},
+        ]
+        return {"code": 200, "headers": headers, "body": "{}"}
+
+    server.answer(Reply([entry("1", 10, 5), entry("1", 12, 50), entry("2", 90, 7)]))
+    answers = client.batch(operations("1", "2", "3"))
+    assert answers[2].usage[0].usage_pct == 90
+    readings = {(r.scope, r.key): r.usage_pct for r in attempts[0].usage}
+    assert readings == {
+        ("account", "1"): 12,
+        ("account", "2"): 90,
+        ("insights_app", None): 50,
+        ("insights_account", None): 0,
+    }
+
+
+def test_a_throttle_inside_a_batch_is_on_record_and_in_its_answer(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt]
+) -> None:
+    world = {"1": (400, GONE), "2": (400, LIMIT)}
+    server.answer_with(lambda asked: batch_reply(asked, lambda url: world[url]))
+    _, two = client.batch([BatchOperation(name) for name in world])
+    assert isinstance(two.error, Throttled)
+    assert attempts[0].throttled
+    assert attempts[0].error_code == 80004
+
+
+def by_ids(world: World) -> Callable[[Asked], Reply]:
+    """`?ids=` as Meta answers it: one bad id fails the call; batches answer one by one."""
+
+    def answer(asked: Asked) -> Reply:
+        if "batch" in asked.form:
+            return batch_reply(asked, lambda url: world(url.split("?")[0]))
+        given = {id_: world(id_) for id_ in asked.query["ids"].split(",")}
+        bad = next((entry for entry in given.values() if entry and entry[0] != 200), None)
+        if bad:
+            return Reply(bad[1], status=bad[0])
+        return Reply({id_: entry[1] for id_, entry in given.items() if entry})
+
+    return answer
+
+
+def read(client: GraphClient, ids: list[str]) -> tuple[set[str], dict[str, type]]:
+    got = client.ids(ids, {"fields": ["id", "name"]}, account_id="act_1")
+    return set(got.found), {id_: type(error) for id_, error in got.missing.items()}
+
+
+def test_good_ids_take_one_call_for_fifty(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt]
+) -> None:
+    server.answer_with(by_ids(lambda id_: (200, {"id": id_})))
+    ids = [str(n) for n in range(120)]
+    assert read(client, [*ids, *ids]) == (set(ids), {})
+    assert [attempt.counted_calls for attempt in attempts] == [50, 50, 20]
+    assert {attempt.endpoint_key for attempt in attempts} == {"objects_by_id"}
+    assert len({attempt.params_hash for attempt in attempts}) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        (400, GONE),
+        (404, {"error": {"code": 803, "message": "alias"}}),
+        (403, {"error": {"code": 10}}),
+        (400, {"error": {"code": 100, "error_subcode": 2446289}}),
+        (400, {"error": {"code": 987654, "message": "?"}}),
+    ],
+)
+def test_bad_ids_are_named_and_cost_the_others_nothing(
+    client: GraphClient, server: ScriptedServer, bad: tuple[int, Any]
+) -> None:
+    server.answer_with(by_ids(lambda id_: bad if id_ in {"3", "33"} else (200, {"id": id_})))
+    found, missing = read(client, [str(n) for n in range(40)])
+    assert found == {str(n) for n in range(40)} - {"3", "33"}
+    assert set(missing) == {"3", "33"}
+    assert len(server.asked) == 2
+
+
+def test_an_id_that_is_silently_left_out_is_asked_alone(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "batch" in asked.form:
+            return batch_reply(asked, lambda url: (400, GONE))
+        return Reply({"1": {"id": "1"}})
+
+    server.answer_with(answer)
+    assert read(client, ["1", "2"]) == ({"1"}, {"2": ObjectMissing})
+
+
+def test_too_much_for_one_call_is_halved(client: GraphClient, server: ScriptedServer) -> None:
+    def answer(asked: Asked) -> Reply:
+        ids = asked.query["ids"].split(",")
+        if len(ids) > 13:
+            return error(1, message="Please reduce the amount of data", status=500)
+        return Reply({id_: {"id": id_} for id_ in ids})
+
+    server.answer_with(answer)
+    ids = {str(n) for n in range(50)}
+    assert read(client, sorted(ids)) == (ids, {})
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (error(80004, 2446079), Throttled),
+        (error(190, 463), Reauthorize),
+        (error(100, message="(#100) Tried accessing nonexisting field (x) on node"), FieldRejected),
+    ],
+)
+def test_what_concerns_all_ids_is_raised(
+    client: GraphClient, server: ScriptedServer, refusal: Reply, expected: type[Exception]
+) -> None:
+    server.answer(refusal)
+    with pytest.raises(expected):
+        read(client, ["1", "2"])
+    assert len(server.asked) == 1
+
+
+def test_a_throttle_met_while_reading_singly_is_raised(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    server.answer_with(
+        lambda asked: batch_reply(asked, lambda url: (400, LIMIT)) if asked.form else error(100, 33)
+    )
+    with pytest.raises(Throttled):
+        read(client, ["1", "2"])

@@ -1,0 +1,112 @@
+"""Tokens: health and exchange (FACTS §9)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from meta_pipeline.graph import GraphClient, Reauthorize
+from meta_pipeline_tests.graph.conftest import APP_SECRET, NOW, TOKEN, MakeClient
+from meta_pipeline_tests.graph.scripted import Reply, ScriptedServer, error
+
+DATA = {
+    "app_id": "138483919580948",
+    "type": "SYSTEM_USER",
+    "application": "Social Cafe",
+    "is_valid": True,
+    "issued_at": 1347235328,
+    "expires_at": 1795000000,
+    "data_access_expires_at": 1794000000,
+    "scopes": ["ads_read", "business_management"],
+    "granular_scopes": [{"scope": "ads_read", "target_ids": ["2125"]}, {"scope": "email"}],
+    "user_id": "1207059",
+}
+
+
+def test_a_token_is_described(client: GraphClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"data": DATA}))
+    info = client.debug_token()
+    assert server.asked[0].query == {"input_token": TOKEN}
+    assert info.is_valid
+    assert info.scopes == ("ads_read", "business_management")
+    assert info.granular_scopes == {"ads_read": ("2125",), "email": ()}
+    assert (info.app_id, info.user_id, info.type) == ("138483919580948", "1207059", "SYSTEM_USER")
+    assert info.expires_at == datetime.fromtimestamp(1795000000, UTC)
+    left = info.remaining(NOW)
+    assert left == datetime.fromtimestamp(1794000000, UTC) - NOW
+    assert info.error is None
+
+
+def test_zero_means_never(client: GraphClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"data": {**DATA, "expires_at": 0, "data_access_expires_at": 0}}))
+    info = client.debug_token()
+    assert info.expires_at is None
+    assert info.remaining(NOW) is None
+
+
+def test_an_invalid_token_is_an_answer_not_a_failure(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    failure = {"code": 190, "message": "Session has expired", "subcode": 463}
+    server.answer(Reply({"data": {"is_valid": False, "scopes": [], "error": failure}}))
+    info = client.debug_token("EAABsomeothertoken")
+    assert not info.is_valid
+    assert isinstance(info.error, Reauthorize)
+    assert info.error.subcode == 463
+
+
+def test_the_app_asks_about_a_token_when_it_can(
+    make_client: MakeClient, server: ScriptedServer
+) -> None:
+    server.answer(Reply({"data": DATA}))
+    make_client(app_secret=APP_SECRET).debug_token(app_id="1384")
+    assert server.asked[0].headers["authorization"] == f"Bearer 1384|{APP_SECRET}"
+
+
+def test_an_answer_without_data_is_asked_again(client: GraphClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"data": []}), Reply({}), Reply({"data": DATA}))
+    assert client.debug_token().is_valid
+
+
+def test_a_token_is_exchanged(make_client: MakeClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"access_token": "EAABnew", "token_type": "bearer", "expires_in": 5183944}))
+    new = make_client(app_secret=APP_SECRET).exchange_token(app_id="1384")
+    assert new.value == "EAABnew"
+    assert new.expires_at == NOW + timedelta(seconds=5183944)
+    assert "EAABnew" not in repr(new)
+    asked = server.asked[0]
+    assert asked.path == "/v26.0/oauth/access_token"
+    assert asked.query["fb_exchange_token"] == TOKEN
+    assert asked.query["client_secret"] == APP_SECRET
+
+
+def test_a_token_without_an_end(make_client: MakeClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"access_token": "EAABnew", "token_type": "bearer"}))
+    assert make_client(app_secret=APP_SECRET).exchange_token(app_id="1").expires_at is None
+
+
+def test_an_expired_token_cannot_be_exchanged(
+    make_client: MakeClient, server: ScriptedServer
+) -> None:
+    server.answer(error(190, 463, "Session has expired"))
+    with pytest.raises(Reauthorize, match="META_ACCESS_TOKEN"):
+        make_client(app_secret=APP_SECRET).exchange_token(app_id="1")
+
+
+def test_an_exchange_takes_the_app_secret(client: GraphClient) -> None:
+    with pytest.raises(ValueError, match="META_APP_SECRET"):
+        client.exchange_token(app_id="1")
+
+
+def test_a_new_token_uses_the_same_connections(client: GraphClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"id": "1"}), Reply({"id": "2"}), Reply({"id": "1"}))
+    client.me()
+    client.with_token("EAABnew").me()
+    client.me()
+    assert [asked.headers["authorization"][7:] for asked in server.asked] == [
+        TOKEN,
+        "EAABnew",
+        TOKEN,
+    ]
+    assert len({asked.client_port for asked in server.asked}) == 1
