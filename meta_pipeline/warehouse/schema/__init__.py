@@ -19,11 +19,36 @@ from .insights import (
     meta_insights_breakdown,
     meta_insights_hourly,
 )
-from .operations import meta_api_logs, sync_cursor, sync_runs, sync_windows, usage_readings
+from .metrics import (
+    account_kpis,
+    daily_ad_metrics,
+    daily_adset_metrics,
+    daily_campaign_metrics,
+    exchange_rates,
+    metric_definitions,
+    metric_families,
+    metric_goals,
+    metric_overrides,
+    metric_rollups,
+    reconciliations,
+)
+from .operations import (
+    meta_api_logs,
+    schema_views,
+    sync_cursor,
+    sync_runs,
+    sync_windows,
+    usage_readings,
+)
 
 __all__ = [
     "SCHEMA",
+    "account_kpis",
+    "daily_ad_metrics",
+    "daily_adset_metrics",
+    "daily_campaign_metrics",
     "entity_changes",
+    "exchange_rates",
     "insights_changes",
     "meta_activities",
     "meta_ad_accounts",
@@ -36,6 +61,13 @@ __all__ = [
     "meta_insights_breakdown",
     "meta_insights_hourly",
     "metadata",
+    "metric_definitions",
+    "metric_families",
+    "metric_goals",
+    "metric_overrides",
+    "metric_rollups",
+    "reconciliations",
+    "schema_views",
     "sync_cursor",
     "sync_runs",
     "sync_windows",

@@ -59,6 +59,12 @@ def account_id(**options: Any) -> sa.Column[Any]:
     return text("account_id", "Ad account, as act_<number>; the partition key too", **options)
 
 
+def data_as_of(reads: str) -> sa.Column[Any]:
+    """When the values of the row were first seen; rereading the same values does not move it."""
+    comment = f"When Meta gave these very values; reads that found the same are in {reads}"
+    return moment("data_as_of", comment, nullable=False)
+
+
 def table(name: str, comment: str, *parts: Any, **options: Any) -> sa.Table:
     """Declare one table; its comment starts with the grain: what one row is."""
     return sa.Table(name, metadata, *parts, comment=comment, **options)

@@ -10,6 +10,7 @@ from .columns import (
     HOT_UPDATES,
     account_id,
     count,
+    data_as_of,
     flag,
     json,
     moment,
@@ -31,7 +32,7 @@ def _bookkeeping() -> list[sa.Column[Any]]:
         ),
         moment("deleted_seen_at", "When the deletion was first seen here"),
         moment("first_seen_at", "When this row was first written", server_default=sa.func.now()),
-        moment("data_as_of", "When Meta gave these values", nullable=False),
+        data_as_of("sync_cursor"),
         json("extra", "Fields Meta sent that have no column of their own"),
     ]
 
@@ -85,7 +86,7 @@ meta_ad_accounts = table(
         server_default=sa.false(),
     ),
     moment("first_seen_at", "When this row was first written", server_default=sa.func.now()),
-    moment("data_as_of", "When Meta gave these values", nullable=False),
+    data_as_of("last_listed_at"),
     json("extra", "Fields Meta sent that have no column of their own"),
 )
 

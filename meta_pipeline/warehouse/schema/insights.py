@@ -10,6 +10,7 @@ from .columns import (
     HOT_UPDATES,
     account_id,
     count,
+    data_as_of,
     day,
     json,
     moment,
@@ -60,7 +61,7 @@ meta_insights = table(
     account_id(nullable=False),
     *_parents(),
     *_metrics(),
-    moment("data_as_of", "When Meta gave these numbers", nullable=False),
+    data_as_of("sync_windows"),
     sa.Index(None, "account_id", "date_start"),
     **HOT_UPDATES,
 )
@@ -80,7 +81,7 @@ meta_insights_hourly = table(
     text("campaign_id", "Campaign"),
     text("adset_id", "Ad set"),
     *[column for column in _metrics() if column.name not in ("reach", "frequency")],
-    moment("data_as_of", "When Meta gave these numbers", nullable=False),
+    data_as_of("sync_windows"),
     sa.Index(None, "account_id", "date_start"),
     **HOT_UPDATES,
 )
@@ -96,7 +97,7 @@ meta_insights_breakdown = table(
     account_id(nullable=False),
     *_parents(),
     *_metrics(),
-    moment("data_as_of", "When Meta gave these numbers", nullable=False),
+    data_as_of("sync_windows"),
     sa.Index(None, "account_id", "date_start"),
     **HOT_UPDATES,
 )

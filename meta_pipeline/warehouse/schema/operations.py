@@ -127,8 +127,16 @@ usage_readings = table(
     text("source", "Header or error it was read from"),
 )
 
+schema_views = table(
+    "schema_views",
+    "One row per view of this schema: which text of it is in place",
+    text("view_name", "Name of the view", primary_key=True),
+    text("digest", "SHA-256 of the file it was made from", nullable=False),
+)
+
 __all__ = [
     "meta_api_logs",
+    "schema_views",
     "sync_cursor",
     "sync_runs",
     "sync_windows",

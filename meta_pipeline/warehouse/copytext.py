@@ -1,0 +1,168 @@
+"""Copy text: rows of Python values as bytes of COPY's text format, a column at a time.
+
+Working by column instead of by value is what makes it fast: a chunk's values of one column are
+joined once and looked at once, and only a column that holds a character COPY would misread is
+escaped value by value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+NULL = "\\N"
+
+Reason = Literal["nul_character", "lone_surrogate"]
+Column = Sequence[object]
+Texts = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A value that Postgres cannot hold as it came, and what was kept of it."""
+
+    column: str
+    reason: Reason
+    kept: str
+    row: tuple[object, ...]
+
+
+OnCleaned = Callable[[Cleaned], None]
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_SURROGATE_IN_JSON = re.compile(r"\\u[dD][89a-fA-F]")
+_JSON_OPTIONS = orjson.OPT_NON_STR_KEYS
+
+
+class CopyText:
+    """Turns chunks of rows into COPY text for the given columns of a table.
+
+    Values may be str, int, float, Decimal, bool, date, datetime or None; for a jsonb column
+    anything orjson takes (dicts, lists, str and numbers as JSON values), or bytes that already are
+    JSON. NUL characters, and half surrogate pairs, are taken out (a surrogate becomes U+FFFD);
+    `on_cleaned` hears of each value that was changed so.
+    """
+
+    def __init__(
+        self, table: sa.Table, columns: Sequence[str], on_cleaned: OnCleaned | None = None
+    ) -> None:
+        self._names = tuple(columns)
+        self._is_json = tuple(isinstance(table.c[name].type, JSONB) for name in columns)
+        self._on_cleaned = on_cleaned
+        self.cleaned = 0
+
+    def format(self, rows: Sequence[Sequence[object]]) -> bytes:
+        """The rows as COPY text, a line each. Raises ValueError when a row has another length."""
+        if not rows:
+            return b""
+        try:
+            columns = list(zip(*rows, strict=True))
+        except ValueError:
+            columns = []
+        if len(columns) != len(self._names):
+            raise ValueError(f"every row must have {len(self._names)} values: {self._names}")
+        texts = [self._texts(index, column, rows) for index, column in enumerate(columns)]
+        lines = "\n".join(map("\t".join, zip(*texts, strict=True)))
+        try:
+            return lines.encode() + b"\n"
+        except UnicodeEncodeError:
+            texts = [self._without_surrogates(i, texts[i], rows) for i in range(len(texts))]
+            return "\n".join(map("\t".join, zip(*texts, strict=True))).encode() + b"\n"
+
+    def _texts(self, index: int, column: Column, rows: Sequence[Sequence[object]]) -> Texts:
+        if self._is_json[index]:
+            texts: Texts = [NULL if value is None else _json(value) for value in column]
+        else:
+            texts = _plain(column)
+        blob = "".join(texts)
+        # Every NULL brings one backslash; more than those means that a value has one.
+        if blob.count("\\") == column.count(None) and not _needs_care(blob):
+            return texts
+        escape = self._escape_json if self._is_json[index] else self._escape_plain
+        return [
+            NULL if value is None else escape(index, text, row)
+            for value, text, row in zip(column, texts, rows, strict=True)
+        ]
+
+    def _escape_plain(self, index: int, text: str, row: Sequence[object]) -> str:
+        if "\x00" in text:
+            text = text.replace("\x00", "")
+            self._report(index, "nul_character", text, row)
+        return text.translate(_ESCAPES)
+
+    def _escape_json(self, index: int, text: str, row: Sequence[object]) -> str:
+        if "\\u0000" in text and (kept := _NUL_IN_JSON.sub(r"\1", text)) != text:
+            text = kept
+            self._report(index, "nul_character", text, row)
+        if _SURROGATE_IN_JSON.search(text):
+            # Escaped surrogates appear only in JSON we were handed or in what orjson refused.
+            text, is_lossy = _mend(json.dumps(json.loads(text), ensure_ascii=False))
+            if is_lossy:
+                self._report(index, "lone_surrogate", text, row)
+        return text.translate(_ESCAPES)
+
+    def _without_surrogates(
+        self, index: int, texts: Texts, rows: Sequence[Sequence[object]]
+    ) -> Texts:
+        mended = [_mend(text) for text in texts]
+        for (text, is_lossy), row in zip(mended, rows, strict=True):
+            if is_lossy:
+                self._report(index, "lone_surrogate", text, row)
+        return [text for text, _ in mended]
+
+    def _report(self, index: int, reason: Reason, kept: str, row: Sequence[object]) -> None:
+        self.cleaned += 1
+        if self._on_cleaned is not None:
+            self._on_cleaned(Cleaned(self._names[index], reason, kept, tuple(row)))
+
+
+def _plain(column: Column) -> Texts:
+    """Text of plain values: str() of a date, a number or a bool is what Postgres reads."""
+    if set(map(type, column)) == {str}:
+        return column  # type: ignore[return-value]
+    return [NULL if value is None else str(value) for value in column]
+
+
+def _needs_care(blob: str) -> bool:
+    return "\x00" in blob or "\t" in blob or "\n" in blob or "\r" in blob
+
+
+def _json(value: object) -> str:
+    if type(value) is bytes:
+        return value.decode("utf-8", "surrogatepass")
+    try:
+        return orjson.dumps(value, default=_json_default, option=_JSON_OPTIONS).decode()
+    except TypeError:
+        # Half surrogates and integers beyond 64 bits: rare, and the standard library takes them.
+        return json.dumps(value, default=_plain_default, ensure_ascii=True)
+
+
+def _json_default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value)) if value.is_finite() else None
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _plain_default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _mend(text: str) -> tuple[str, bool]:
+    """Join surrogates that are a pair; those that are not become U+FFFD, and that is a loss."""
+    units = text.encode("utf-16", "surrogatepass")
+    mended = units.decode("utf-16", "replace")
+    return mended, mended != units.decode("utf-16", "surrogatepass")

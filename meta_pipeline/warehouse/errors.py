@@ -1,0 +1,61 @@
+"""What can go wrong between us and Postgres, named by what to do next.
+
+WarehouseError
+├── WarehouseUnavailable   the server does not answer: start it, check DATABASE_URL
+├── DatabaseNewer          a newer meta_pipeline migrated this database: upgrade this one
+├── MigrationBusy          another process is migrating and does not finish: look at it
+├── ViewInUse              a view must change but yours is built on it: drop yours, start again
+├── AccountBusy            another sync holds the ad account: let it finish
+├── PoolerUnsupported      a pooler that shares sessions is in between: connect past it
+└── RowsRefused            a row does not fit its table: the mapping or the schema is wrong
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class WarehouseError(Exception):
+    """Something of ours in Postgres did not work; the message says what to do next."""
+
+
+class WarehouseUnavailable(WarehouseError):
+    """The server does not answer or refuses us."""
+
+
+class DatabaseNewer(WarehouseError):
+    """The database was migrated by a newer version of this package."""
+
+
+class MigrationBusy(WarehouseError):
+    """Another process holds the migration lock, or the tables, for longer than we wait."""
+
+
+class ViewInUse(WarehouseError):
+    """A view of ours has to be dropped to change, and something else is built on it."""
+
+
+class AccountBusy(WarehouseError):
+    """Another sync holds the ad account.
+
+    `holder` is the application name of its connection, `since` the time it connected;
+    both are None when the holder left while we looked.
+    """
+
+    def __init__(self, account_id: str, holder: str | None, since: datetime | None) -> None:
+        self.account_id = account_id
+        self.holder = holder
+        self.since = since
+        super().__init__(
+            f"Ad account {account_id} is being synced by {holder or 'another process'}"
+            f"{f' since {since:%Y-%m-%d %H:%M:%S %Z}' if since else ''}. Nothing was done; "
+            "one sync runs per account at a time. Try again when it has finished."
+        )
+
+
+class PoolerUnsupported(WarehouseError):
+    """A connection pooler hands our session to others between transactions."""
+
+
+class RowsRefused(WarehouseError):
+    """Postgres refused a batch of rows; nothing of the batch was written."""

@@ -1,0 +1,103 @@
+"""Ledger: which day of which dataset was fetched, when, and whether it may still move."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from .connect import Connection, Store
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One fetched day. `rows` is what Meta returned for it, zero included."""
+
+    fetched_at: datetime
+    rows: int
+    is_final: bool
+
+
+_FETCHED = """
+    SELECT date_start, fetched_at, rows, coalesce(is_final, false)
+    FROM meta_ads.sync_windows
+    WHERE account_id = %s AND dataset = %s AND date_start BETWEEN %s AND %s
+    ORDER BY date_start
+"""
+_MARK = """
+    INSERT INTO meta_ads.sync_windows
+        (account_id, dataset, date_start, fetched_at, rows, is_final, sync_run_id)
+    SELECT %(account_id)s, %(dataset)s, given.day, %(fetched_at)s, given.rows,
+           given.day = ANY (%(final_days)s::date[]), %(sync_run_id)s
+    FROM unnest(%(days)s::date[], %(rows)s::bigint[]) AS given (day, rows)
+    ON CONFLICT (account_id, dataset, date_start) DO UPDATE SET
+        fetched_at = excluded.fetched_at, rows = excluded.rows,
+        is_final = excluded.is_final, sync_run_id = excluded.sync_run_id
+"""
+# Days in no row, grouped into ranges: consecutive days share (day - running number).
+_GAPS = """
+    SELECT min(day), max(day)
+    FROM (
+        SELECT day, day - row_number() OVER (ORDER BY day)::int AS island
+        FROM (
+            SELECT %(since)s::date + offset_days AS day
+            FROM generate_series(0, %(until)s::date - %(since)s::date) AS offset_days
+        ) AS wanted
+        WHERE NOT EXISTS (
+            SELECT FROM meta_ads.sync_windows AS done
+            WHERE done.account_id = %(account_id)s AND done.dataset = %(dataset)s
+              AND done.date_start = wanted.day
+        )
+    ) AS missing
+    GROUP BY island
+    ORDER BY 1
+"""
+
+
+class Ledger(Store):
+    """`sync_windows`. Days are days in the account's time zone, ranges inclusive."""
+
+    def fetched(
+        self, account_id: str, dataset: str, since: date, until: date
+    ) -> dict[date, WindowRow]:
+        """The days of the range that were fetched; a day without an entry never was."""
+        with self._using() as connection:
+            rows = connection.execute(_FETCHED, (account_id, dataset, since, until))
+            return {day: WindowRow(*rest) for day, *rest in rows}
+
+    def mark(
+        self,
+        connection: Connection,
+        account_id: str,
+        dataset: str,
+        days: Mapping[date, int],
+        fetched_at: datetime,
+        final_days: Collection[date],
+        sync_run_id: str | None,
+    ) -> None:
+        """Note days as fetched, in the transaction that writes their rows.
+
+        `days` says how many rows Meta returned for each day of the window: give zero for the days
+        without delivery, or they look as if they were never asked for. `final_days` are those that
+        Meta will not restate any more.
+        """
+        connection.execute(
+            _MARK,
+            {
+                "account_id": account_id,
+                "dataset": dataset,
+                "fetched_at": fetched_at,
+                "days": list(days.keys()),
+                "rows": list(days.values()),
+                "final_days": list(final_days),
+                "sync_run_id": sync_run_id,
+            },
+        )
+
+    def gaps(
+        self, account_id: str, dataset: str, since: date, until: date
+    ) -> list[tuple[date, date]]:
+        """Ranges of the days that were never fetched, oldest first."""
+        values = {"account_id": account_id, "dataset": dataset, "since": since, "until": until}
+        with self._using() as connection:
+            return list(connection.execute(_GAPS, values))

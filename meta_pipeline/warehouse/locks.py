@@ -1,0 +1,122 @@
+"""Locks: one sync per ad account at a time, across processes and machines, safe against kill -9.
+
+The lock is a session advisory lock, and the sync writes through the very connection that holds it:
+when that connection dies the lock is free and the writes fail together.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import psycopg
+
+from .connect import Connection, connect
+from .errors import AccountBusy, PoolerUnsupported
+from .urls import redacted
+
+_TAKE = "SELECT pg_try_advisory_lock(hashtextextended('meta_ads:sync:' || %s, 0))"
+_RELEASE = "SELECT pg_advisory_unlock(hashtextextended('meta_ads:sync:' || %s, 0))"
+# A 64-bit advisory key is shown in two halves; objsubid 1 tells it from a pair of 32-bit keys.
+_HOLDER = """
+    SELECT activity.application_name, activity.backend_start
+    FROM pg_locks AS held
+    JOIN pg_stat_activity AS activity USING (pid)
+    CROSS JOIN hashtextextended('meta_ads:sync:' || %s, 0) AS key
+    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND held.classid::bigint = (key >> 32) & 4294967295
+      AND held.objid::bigint = key & 4294967295
+"""
+# Without the first a holder that is killed inside a long query keeps the lock until the query ends
+# (46 s measured); the others free it when the holder's machine is gone.
+_SERVER_SETTINGS = (
+    "SET client_connection_check_interval = '2s'",
+    "SET tcp_keepalives_idle = 30",
+    "SET tcp_keepalives_interval = 10",
+    "SET tcp_keepalives_count = 3",
+    "SET idle_in_transaction_session_timeout = 0",
+)
+
+
+@contextmanager
+def account_lock(url: str, account_id: str, *, holder: str) -> Iterator[Connection]:
+    """Hold the ad account and give the connection to write through (autocommit, in UTC).
+
+    Open transactions on it with `connection.transaction()`, one per slice. `holder` is what others
+    are told, for example "meta_pipeline sync 7f3a on web-1"; its first 63 bytes are kept.
+    Raises AccountBusy at once when another has it, PoolerUnsupported behind a pooler that shares
+    sessions, WarehouseUnavailable when the server does not answer.
+    """
+    connection = connect(url, application_name=holder, autocommit=True)
+    try:
+        _refuse_shared_sessions(url, connection)
+        for setting in _SERVER_SETTINGS:
+            _try_setting(connection, setting)
+        if not _value(connection, _TAKE, account_id):
+            raise AccountBusy(account_id, *_holder(connection, account_id))
+        yield connection
+    finally:
+        _let_go(connection, account_id)
+
+
+def lock_holder(connection: Connection, account_id: str) -> tuple[str, datetime] | None:
+    """Who syncs the account now (application name) and since when; None when nobody does."""
+    name, since = _holder(connection, account_id)
+    return None if name is None or since is None else (name, since)
+
+
+def _holder(connection: Connection, account_id: str) -> tuple[str | None, datetime | None]:
+    row = connection.execute(_HOLDER, (account_id,)).fetchone()
+    return (None, None) if row is None else (row[0], row[1])
+
+
+def _let_go(connection: Connection, account_id: str) -> None:
+    """Release at once when the session still can; closing it releases in any case."""
+    try:
+        if not connection.closed and not connection.broken:
+            connection.rollback()
+            connection.execute(_RELEASE, (account_id,))
+    except psycopg.Error:
+        pass  # the session is gone, and its locks with it
+    finally:
+        connection.close()
+
+
+def _try_setting(connection: Connection, statement: str) -> None:
+    try:
+        connection.execute(statement)  # type: ignore[arg-type]
+    except psycopg.errors.InvalidParameterValue:
+        pass  # not supported on every platform; it only makes a dead holder be noticed later
+
+
+def _refuse_shared_sessions(url: str, connection: Connection) -> None:
+    """Raise PoolerUnsupported when our session would be given to others between transactions.
+
+    The process id told at connection and the one that answers differ only behind a pooler. Behind
+    one, mark our session and look from a second connection while ours is idle: if the mark is
+    seen there, or is lost here, sessions are shared.
+    """
+    if connection.info.backend_pid == _value(connection, "SELECT pg_backend_pid()"):
+        return
+    mark = uuid.uuid4().hex
+    connection.execute("SELECT set_config('meta_pipeline.session', %s, false)", (mark,))
+    read = "SELECT current_setting('meta_pipeline.session', true)"
+    with connect(url, application_name="meta_pipeline pooler check", autocommit=True) as other:
+        # The open transaction keeps a server session to itself: ours, if it was given away.
+        with other.transaction():
+            seen_there = _value(other, read)
+            seen_here = _value(connection, read)
+    if seen_there == mark or seen_here != mark:
+        raise PoolerUnsupported(
+            f"{redacted(url)} goes through a connection pooler in transaction mode, where the lock "
+            "that keeps two syncs of one account apart does not hold. Point DATABASE_URL at "
+            "Postgres itself, or at the pooler's session mode."
+        )
+
+
+def _value(connection: Connection, query: str, *values: object) -> object:
+    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+    return None if row is None else row[0]

@@ -1,0 +1,174 @@
+"""Migrator: brings schema `meta_ads` to this version of the code, once, however many ask.
+
+Everything happens in one transaction under an advisory lock: revisions of `migrations/versions`,
+then the views of `views/`. A process killed inside leaves nothing behind. Revisions only expand
+(new tables, new columns), so that older code keeps running beside newer code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from . import views
+from .connect import Connection, connect
+from .errors import DatabaseNewer, MigrationBusy, WarehouseError
+from .schema import SCHEMA, metadata
+from .urls import redacted
+
+VERSION_TABLE = "schema_version"
+LOCK_TIMEOUT_SECONDS = 60
+_APPLICATION_NAME = "meta_pipeline migrate"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:migrate', 0))"
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationResult:
+    """What a migration did: revision before (None for an empty database) and after, what ran."""
+
+    before: str | None
+    after: str
+    applied: tuple[str, ...]
+    views: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.applied or self.views)
+
+
+def migrate(url: str, *, with_views: bool = True) -> MigrationResult:
+    """Bring the database to this code's schema; cheap (30 ms) when it is there already.
+
+    Raises DatabaseNewer when a newer version of the code has been at it, MigrationBusy when another
+    process holds the lock, or the tables, longer than a minute. `with_views` False leaves the
+    views as they are.
+    """
+    with connect(url, application_name=_APPLICATION_NAME) as connection:
+        before = _revision(connection)
+        if not _to_apply(url, before) and not (with_views and views.changed(connection)):
+            return MigrationResult(before, head(), (), ())
+    try:
+        return _migrate_locked(url, with_views=with_views)
+    except psycopg.errors.LockNotAvailable as error:
+        raise MigrationBusy(
+            f"The tables of {redacted(url)} were in use for {LOCK_TIMEOUT_SECONDS} s and could "
+            "not be migrated. Wait for the running syncs or queries and start again; "
+            "SELECT * FROM pg_stat_activity shows who is connected."
+        ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise WarehouseError(
+            f"The user of {redacted(url)} may not change schema {SCHEMA}: "
+            f"{error.diag.message_primary}. GRANT CREATE ON DATABASE to it, or migrate as the "
+            "owner of the schema."
+        ) from error
+
+
+def pending(url: str) -> tuple[str, ...]:
+    """What `migrate` would do now: revisions, then views (`view:<name>`). Changes nothing."""
+    with connect(url, application_name=_APPLICATION_NAME) as connection:
+        revisions = _to_apply(url, _revision(connection))
+        return (*revisions, *(f"view:{name}" for name in views.changed(connection)))
+
+
+def head() -> str:
+    """The newest revision this code knows."""
+    return revisions()[-1]
+
+
+def differences(url: str) -> list[Any]:
+    """What alembic would change to make the database equal to `schema/`; empty when it is."""
+    with engine(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts=comparison_options())
+        return list(compare_metadata(context, metadata))
+
+
+def comparison_options() -> dict[str, Any]:
+    """Options of alembic's context: our schema only, or it would want to drop everybody else's."""
+    return {
+        "target_metadata": metadata,
+        "version_table": VERSION_TABLE,
+        "version_table_schema": SCHEMA,
+        "include_schemas": True,
+        "include_name": _is_ours,
+        "compare_server_default": True,
+    }
+
+
+def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+    return kind != "schema" or name == SCHEMA
+
+
+def _migrate_locked(url: str, *, with_views: bool) -> MigrationResult:
+    # Alembic speaks SQLAlchemy; lock, revisions and views share its one transaction.
+    with engine(url).begin() as alembic_connection:
+        connection = cast("Connection", alembic_connection.connection.driver_connection)
+        connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        connection.execute(_LOCK)
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        before = _revision(connection)
+        applied = tuple(_to_apply(url, before))
+        if applied:
+            config = _config()
+            config.attributes["connection"] = alembic_connection
+            command.upgrade(config, "head")
+        made = views.refresh(connection) if with_views else ()
+        return MigrationResult(before, head(), applied, made)
+
+
+def engine(url: str) -> sa.Engine:
+    """An SQLAlchemy engine without a pool, for alembic."""
+    return sa.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(url, application_name=_APPLICATION_NAME),
+        poolclass=sa.NullPool,
+    )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+@lru_cache(maxsize=1)
+def revisions() -> tuple[str, ...]:
+    """Every revision this code knows, oldest first."""
+    return tuple(script.revision for script in reversed(list(_scripts().walk_revisions())))
+
+
+def _revision(connection: Connection) -> str | None:
+    table = f"{SCHEMA}.{VERSION_TABLE}"
+    found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+    if found is None or found[0] is None:
+        return None
+    row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
+    return None if row is None else str(row[0])
+
+
+def _to_apply(url: str, revision: str | None) -> Sequence[str]:
+    chain = revisions()
+    if revision is None:
+        return chain
+    if revision not in chain:
+        raise DatabaseNewer(
+            f"The database {redacted(url)} is at revision {revision!r}, which this version of "
+            f"meta_pipeline does not know (its newest is {chain[-1]!r}). A newer version migrated "
+            "it: upgrade this installation, or use another database."
+        )
+    return chain[chain.index(revision) + 1 :]

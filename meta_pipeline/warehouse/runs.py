@@ -1,0 +1,149 @@
+"""Runs: one row for every attempt to sync an ad account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date, datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from .connect import Connection, Store
+
+ABANDONED = "abandoned: the process ended"
+"""What `error_summary` says of a run whose process did not live to close it."""
+
+_JSON = ("meta_usage_end_snapshot", "missing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One row of `sync_runs`; the columns' comments say what each field means."""
+
+    sync_run_id: str
+    account_id: str
+    scope: str
+    started_at: datetime
+    status: str = "running"
+    reason: str | None = None
+    finished_at: datetime | None = None
+    since: date | None = None
+    until: date | None = None
+    campaigns_fetched: int | None = None
+    ad_sets_fetched: int | None = None
+    ads_fetched: int | None = None
+    insights_calls: int | None = None
+    insights_rows_written: int | None = None
+    insights_rows_read: int | None = None
+    entity_rows_written: int | None = None
+    meta_call_count_total: int | None = None
+    weighted_cost_total: float | None = None
+    meta_usage_end_snapshot: Any = None
+    entity_fetch_ms: float | None = None
+    insights_fetch_ms: float | None = None
+    db_write_ms: float | None = None
+    error_summary: str | None = None
+    missing: Sequence[str] | None = field(default=None)
+    not_before: datetime | None = None
+    dagster_run_id: str | None = None
+    host: str | None = None
+
+
+_COLUMNS = tuple(column.name for column in fields(RunRow))
+_SELECT = sql.SQL("SELECT {} FROM meta_ads.sync_runs").format(
+    sql.SQL(", ").join(
+        # numeric comes as Decimal; durations and costs are floats everywhere in the code
+        sql.SQL("{0}::float8 AS {0}").format(sql.Identifier(name))
+        if name.endswith("_ms") or name == "weighted_cost_total"
+        else sql.Identifier(name)
+        for name in _COLUMNS
+    )
+)
+_UPSERT = sql.SQL(
+    "INSERT INTO meta_ads.sync_runs ({columns}) VALUES ({values}) "
+    "ON CONFLICT (sync_run_id) DO UPDATE SET {assignments}"
+).format(
+    columns=sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
+    values=sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
+    assignments=sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _COLUMNS[1:]
+    ),
+)
+_ABANDON = """
+    UPDATE meta_ads.sync_runs SET status = 'fail', finished_at = %(now)s, error_summary = %(why)s
+    WHERE account_id = %(account_id)s AND status = 'running' AND sync_run_id <> ALL (%(keep)s)
+    RETURNING sync_run_id
+"""
+
+
+class RunStore(Store):
+    """`sync_runs`. Without a connection each call is a transaction of its own and so survives
+    whatever the sync's own transaction does.
+    """
+
+    def open(self, run: RunRow | Mapping[str, Any], connection: Connection | None = None) -> None:
+        """Write the run as it starts; visible to everybody at once."""
+        self._save(run, connection)
+
+    def close(self, run: RunRow | Mapping[str, Any], connection: Connection | None = None) -> None:
+        """Write the run as it ended, also one that was never opened (a refused sync)."""
+        self._save(run, connection)
+
+    def close_abandoned(
+        self,
+        connection: Connection,
+        account_id: str,
+        now: datetime,
+        *,
+        keep: Sequence[str] = (),
+    ) -> list[str]:
+        """Close the account's `running` rows as `fail` and give their ids.
+
+        Call it while holding the account's lock: whoever has it is the only one running, so every
+        other open row belongs to a process that died. `keep` names runs that are not abandoned.
+        """
+        values = {"account_id": account_id, "now": now, "why": ABANDONED, "keep": list(keep)}
+        return [row[0] for row in connection.execute(_ABANDON, values)]
+
+    def get(self, sync_run_id: str) -> RunRow | None:
+        return self._one(sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
+
+    def latest(self, account_id: str, *, status: str | None = None) -> RunRow | None:
+        """The account's newest run, of one status where it is given."""
+        return self._one(
+            sql.SQL(
+                "WHERE account_id = %s AND (%s::text IS NULL OR status = %s) "
+                "ORDER BY started_at DESC, sync_run_id DESC LIMIT 1"
+            ),
+            (account_id, status, status),
+        )
+
+    def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[RunRow]:
+        """The newest runs, newest first, of one account where it is given."""
+        return self._all(
+            sql.SQL(
+                "WHERE %s::text IS NULL OR account_id = %s "
+                "ORDER BY started_at DESC, sync_run_id DESC LIMIT %s"
+            ),
+            (account_id, account_id, limit),
+        )
+
+    def _save(self, run: RunRow | Mapping[str, Any], connection: Connection | None) -> None:
+        given = asdict(run) if isinstance(run, RunRow) else asdict(RunRow(**run))
+        values = given | {
+            name: None if given[name] is None else Jsonb(given[name]) for name in _JSON
+        }
+        with self._using(connection) as used:
+            used.execute(_UPSERT, values)
+
+    def _all(self, where: sql.SQL, values: tuple[Any, ...]) -> list[RunRow]:
+        with self._using() as connection:
+            cursor = connection.cursor(row_factory=class_row(RunRow))
+            return cursor.execute(_SELECT + sql.SQL(" ") + where, values).fetchall()
+
+    def _one(self, where: sql.SQL, values: tuple[Any, ...]) -> RunRow | None:
+        rows = self._all(where, values)
+        return rows[0] if rows else None

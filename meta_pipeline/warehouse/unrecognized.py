@@ -1,0 +1,67 @@
+"""Unrecognized: values and fields that were not understood, counted instead of lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from .connect import Connection, Store
+
+VALUE_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class UnrecognizedRow:
+    """One thing that was not understood. `seen_at` is when, `count` how many times."""
+
+    account_id: str
+    source: str
+    field: str
+    value: str
+    reason: str
+    seen_at: datetime
+    sample_id: str | None = None
+    count: int = 1
+
+
+_RECORD = """
+    INSERT INTO meta_ads.unrecognized_values AS known
+        (account_id, source, field, value, reason, sample_id, first_seen_at, last_seen_at,
+         seen_count)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (account_id, source, field, value) DO UPDATE SET
+        reason = excluded.reason,
+        sample_id = coalesce(excluded.sample_id, known.sample_id),
+        last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+        seen_count = known.seen_count + excluded.seen_count
+"""
+
+
+class UnrecognizedStore(Store):
+    """`unrecognized_values`."""
+
+    def record(self, connection: Connection, rows: Iterable[UnrecognizedRow]) -> None:
+        """Add the rows to what is known: a new one appears, a known one counts up."""
+        values = [
+            (
+                row.account_id,
+                clean(row.source),
+                clean(row.field),
+                clean(row.value)[:VALUE_LENGTH],
+                row.reason,
+                row.sample_id,
+                row.seen_at,
+                row.seen_at,
+                row.count,
+            )
+            for row in rows
+        ]
+        if values:
+            connection.cursor().executemany(_RECORD, sorted(values, key=lambda value: value[:4]))
+
+
+def clean(text: str) -> str:
+    """The text without what Postgres cannot hold: NUL shown as a picture of it, half surrogates."""
+    shown = text.replace("\x00", "\N{SYMBOL FOR NULL}")
+    return shown.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

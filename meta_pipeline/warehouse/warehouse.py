@@ -1,0 +1,128 @@
+"""The warehouse: one Postgres database, its pool of connections and its stores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from .accounts import AccountStore
+from .connect import Connection, connect, connection_options, use_utc
+from .cursors import CursorStore
+from .ledger import Ledger
+from .migrator import MigrationResult, migrate, pending
+from .runs import RunStore
+from .unrecognized import UnrecognizedStore
+from .urls import normalized, redacted, unavailable
+from .usage import UsageStore
+
+POOL_TIMEOUT_SECONDS = 30
+
+
+class Warehouse:
+    """Schema `meta_ads` of one Postgres database.
+
+    Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`,
+    `cursors`, `usage`, `unrecognized`) take a connection of the pool for each call, or the
+    connection they are given, so that a sync can write through the one that holds its lock.
+    Raises WarehouseUnavailable when the server does not answer.
+    """
+
+    def __init__(
+        self, url: str, *, application_name: str = "meta_pipeline", max_connections: int = 4
+    ) -> None:
+        self.url = normalized(url)
+        self.application_name = application_name
+        self._max_connections = max_connections
+        self._opening = threading.Lock()
+        self._pool: ConnectionPool[Connection] | None = None
+
+    def __repr__(self) -> str:
+        return f"Warehouse({redacted(self.url)!r})"
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection of the pool: committed on success, rolled back on an exception."""
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(self._opened().connection())
+            except PoolTimeout as error:
+                raise unavailable(self.url, error) from None
+            yield connection
+
+    def migrate(self) -> MigrationResult:
+        """Bring schema `meta_ads` to this version of the code; any number at once is safe."""
+        return migrate(self.url)
+
+    def pending(self) -> tuple[str, ...]:
+        """What `migrate` would do now: revisions, then views (`view:<name>`). Changes nothing."""
+        return pending(self.url)
+
+    def close(self) -> None:
+        """Close the pool; the next use opens it again."""
+        with self._opening:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def accounts(self) -> AccountStore:
+        return AccountStore(self.connection)
+
+    @cached_property
+    def runs(self) -> RunStore:
+        return RunStore(self.connection)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.connection)
+
+    @cached_property
+    def cursors(self) -> CursorStore:
+        return CursorStore(self.connection)
+
+    @cached_property
+    def usage(self) -> UsageStore:
+        return UsageStore(self.connection)
+
+    @cached_property
+    def unrecognized(self) -> UnrecognizedStore:
+        return UnrecognizedStore(self.connection)
+
+    def _opened(self) -> ConnectionPool[Connection]:
+        with self._opening:
+            if self._pool is None:
+                # The pool retries for half a minute and then says "timeout"; ask once ourselves
+                # first, so that a wrong URL is told at once and in the server's words.
+                connect(self.url, application_name=self.application_name).close()
+                self._pool = self._make_pool()
+            return self._pool
+
+    def _make_pool(self) -> ConnectionPool[Connection]:
+        return ConnectionPool(
+            self.url,
+            kwargs=connection_options(self.application_name),
+            min_size=0,
+            max_size=self._max_connections,
+            timeout=POOL_TIMEOUT_SECONDS,
+            configure=use_utc,
+            check=ConnectionPool.check_connection,
+            name=self.application_name,
+            open=True,
+        )
