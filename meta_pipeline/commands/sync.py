@@ -47,7 +47,7 @@ _MARKS = {
     Status.SUCCESS: "[green]✓[/green]",
     Status.PARTIAL: "[yellow]~[/yellow]",
     Status.THROTTLED: "[yellow]…[/yellow]",
-    Status.REFUSED: "[yellow]–[/yellow]",
+    Status.REFUSED: "[yellow]-[/yellow]",
 }
 
 
@@ -181,5 +181,5 @@ def _print_plan(planned: Plan, engine: SyncEngine) -> None:
         what = f"{window.dataset.name} {window.since} … {window.until}"
         table.add_row(what, how, str(window.days), rows, str(window.calls))
     console.print(table)
-    for sentence in engine.explain(planned):
+    for sentence in (*planned.notes, *engine.estimate(planned).sentences()):
         console.print(sentence, soft_wrap=True)

@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Self
 
 from meta_pipeline.graph import GraphClient, GraphError, Throttled
@@ -22,7 +23,9 @@ from meta_pipeline.warehouse import (
 from .account_sync import AccountSync, Interrupted
 from .calls import CallBook
 from .context import SyncContext, policy_from, thresholds_from
+from .days import today
 from .discovery import Discovery, discover, read_account
+from .estimate import Estimate, estimate
 from .plan import Plan, make_plan
 from .progress import Report, silent
 from .quota import Quota
@@ -100,6 +103,16 @@ class SyncEngine:
         now = self._context.clock()
         state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
         return make_plan(request, state, self._context.policy, now)
+
+    def estimate(self, plan: Plan) -> Estimate:
+        """What a plan costs: calls, share of the hour's allowance, time."""
+        return estimate(plan, self.warehouse, self._context.max_parallel_calls)
+
+    def today(self, account_id: str) -> date:
+        """The account's current day, in its own time zone."""
+        client, _, _ = self._client_for(account_id, None)
+        account = read_account(self._context, client, account_id)
+        return today(self._context.clock(), account.timezone_name)
 
     def sync(self, request: SyncRequest, progress: Report = silent) -> SyncRecord:
         """Sync one account and return its record.

@@ -8,6 +8,7 @@ all fields where that costs no more calls than a delta, else with the few fields
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -59,6 +60,13 @@ class EdgePlan:
     @property
     def is_complete(self) -> bool:
         return self.mode is not Mode.DELTA
+
+    @property
+    def calls(self) -> int:
+        """Pages expected; one where nothing is known."""
+        if self.mode is Mode.DELTA or not self.expected_rows:
+            return 1
+        return math.ceil(self.expected_rows / self.spec.page_size)
 
 
 class EdgeReader:

@@ -6,6 +6,7 @@ report; what is too much is halved by days, and a single day by the ids that del
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ from .unrecognized import Findings, Reason
 
 PAGE_SIZE = 1000
 _WALKS = 3
+_CALLS_AROUND_A_REPORT = 3
 _STATUS_OF_LEVEL = {
     "campaign": ENTITY_SPECS[Part.CAMPAIGNS].statuses,
     "adset": ENTITY_SPECS[Part.ADSETS].statuses,
@@ -54,6 +56,12 @@ class Window:
     @property
     def days(self) -> int:
         return (self.until - self.since).days + 1
+
+    @property
+    def calls(self) -> int:
+        """Pages expected; a report is also created and asked how far it is."""
+        pages = max(1, math.ceil(self.expected_rows / PAGE_SIZE))
+        return pages + _CALLS_AROUND_A_REPORT if self.as_report else pages
 
     @property
     def name(self) -> str:

@@ -6,7 +6,6 @@ and the budget weigh it, and the sync does it: one object for all three.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -76,11 +75,11 @@ class Plan:
 
     @property
     def edge_calls(self) -> int:
-        return sum(_edge_calls(edge) for edge in self.edges) + bool(self.activities_since)
+        return sum(edge.calls for edge in self.edges) + bool(self.activities_since)
 
     @property
     def insights_calls(self) -> int:
-        return sum(_window_calls(window) for window in self.windows)
+        return sum(window.calls for window in self.windows)
 
     @property
     def calls(self) -> int:
@@ -257,17 +256,6 @@ def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float:
         return 1.0
     newest = [ledger[day].rows for day in sorted(ledger)[-14:]]
     return sum(newest) / len(newest) if newest else 0.0
-
-
-def _edge_calls(edge: EdgePlan) -> int:
-    if edge.mode is Mode.DELTA or not edge.expected_rows:
-        return 1
-    return math.ceil(edge.expected_rows / edge.spec.page_size)
-
-
-def _window_calls(window: Window) -> int:
-    pages = max(1, math.ceil(window.expected_rows / PAGE_SIZE))
-    return pages + 3 if window.as_report else pages
 
 
 def edges_of(plan: Plan, part: Part) -> Sequence[EdgePlan]:

@@ -1,0 +1,233 @@
+"""`meta-pipeline check`: is everything there that a sync needs? Changes nothing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from rich.table import Table
+
+from meta_pipeline.graph import (
+    GraphClient,
+    GraphError,
+    PermissionDenied,
+    Reauthorize,
+    TokenInfo,
+    UsageReading,
+    VersionExpired,
+)
+from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.sync.days import today
+from meta_pipeline.warehouse import Warehouse, WarehouseError, redacted
+from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
+
+from .console import console, explained
+from .database import database
+
+_SCOPE = "ads_read"
+_WARN_BEFORE = timedelta(days=14)
+_ACCOUNTS_SHOWN = 50
+_STATUS_WORDS = {2: "disabled", 3: "unsettled", 7: "in risk review", 9: "in grace", 101: "closed"}
+_RIGHTS = """
+    SELECT current_setting('server_version'),
+           has_database_privilege(current_database(), 'CREATE'),
+           pg_is_in_recovery()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `fix` says what to do when it is not well."""
+
+    what: str
+    subject: str
+    ok: bool
+    text: str
+    fix: str | None = None
+
+
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check token, scopes, accounts, insights and Postgres; changes nothing.
+
+    Exit code: 0 all is well, 1 something needs a fix, which is said beside it.
+    """
+    with explained():
+        settings = Settings.load()
+        findings = [*_meta(settings), *_postgres(settings)]
+    problems = sum(not finding.ok for finding in findings)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _print(findings, problems)
+    raise typer.Exit(1 if problems else 0)
+
+
+def _meta(settings: Settings) -> Iterator[Finding]:
+    try:
+        token = settings.require_token()
+    except SettingsError as error:
+        yield Finding("Token", "META_ACCESS_TOKEN", ok=False, text="not set", fix=str(error))
+        return
+    secret = settings.app_secret.get_secret_value() if settings.app_secret else None
+    with GraphClient(
+        access_token=token,
+        base_url=settings.graph_url,
+        version=settings.api_version,
+        app_secret=secret,
+    ) as client:
+        host = f"{client.base_url}/{client.version}"
+        if settings.is_simulated:
+            yield Finding("Graph API", host, ok=True, text="a simulator: the data is not real")
+        yield from _token(client, settings)
+        try:
+            yield from _accounts(client)
+        except GraphError as error:
+            yield _failed("Accounts", host, error)
+
+
+def _token(client: GraphClient, settings: Settings) -> Iterator[Finding]:
+    try:
+        me = client.me()
+    except GraphError as error:
+        yield _failed("Token", "META_ACCESS_TOKEN", error)
+        return
+    name = str(me.get("name") or me.get("id"))
+    try:
+        info = client.debug_token(app_id=settings.app_id)
+    except GraphError:
+        hint = "scopes and expiry not known: set META_APP_ID and META_APP_SECRET to see them"
+        yield Finding("Token", name, ok=True, text=f"valid; {hint}")
+        return
+    yield _validity(name, info)
+    yield Finding(
+        "Scopes",
+        name,
+        ok=_SCOPE in info.scopes,
+        text=", ".join(info.scopes) or "none",
+        fix=None
+        if _SCOPE in info.scopes
+        else f"Make a token with the scope {_SCOPE} and put it in META_ACCESS_TOKEN.",
+    )
+
+
+def _validity(name: str, info: TokenInfo) -> Finding:
+    left = info.remaining(datetime.now(UTC))
+    renew = "Make a new token (a system user's does not expire) and put it in META_ACCESS_TOKEN."
+    if not info.is_valid:
+        reason = info.error.message if info.error else "not valid"
+        return Finding("Token", name, ok=False, text=reason, fix=renew)
+    if left is None:
+        return Finding("Token", name, ok=True, text=f"{info.type or 'token'}, never expires")
+    text = f"{info.type or 'token'}, expires in {left.days} days"
+    soon = left < _WARN_BEFORE
+    return Finding("Token", name, ok=not soon, text=text, fix=renew if soon else None)
+
+
+def _accounts(client: GraphClient) -> Iterator[Finding]:
+    found: list[dict[str, Any]] = []
+    for page in client.pages(
+        "me/adaccounts",
+        {"fields": "id,name,currency,timezone_name,account_status"},
+        account_id=None,
+        endpoint_key="ad_accounts_list",
+        page_size=200,
+    ):
+        found += page.rows
+    if not found:
+        fix = "Give the token's user a role on an ad account in Meta's business settings."
+        yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
+    for given in found[:_ACCOUNTS_SHOWN]:
+        yield _account(client, given)
+    if len(found) > _ACCOUNTS_SHOWN:
+        rest = len(found) - _ACCOUNTS_SHOWN
+        yield Finding("Accounts", f"{rest} more", ok=True, text="not read here")
+
+
+def _account(client: GraphClient, given: dict[str, Any]) -> Finding:
+    subject = f"{given['id']} {given.get('name', '')}".strip()
+    try:
+        answer = client.get(
+            f"{given['id']}/insights",
+            {"level": "account", "fields": "spend,impressions", "date_preset": "yesterday"},
+            account_id=given["id"],
+            endpoint_key="insights_account",
+        )
+    except GraphError as error:
+        return _failed("Account", subject, error)
+    rows = answer.body.get("data") or [{}]
+    spend = f"yesterday {rows[0].get('spend', '0')} {given.get('currency', '')}"
+    zone = given.get("timezone_name", "UTC")
+    local = f"{zone}, today {today(datetime.now(UTC), zone)}"
+    status = given.get("account_status")
+    word = "" if status == 1 else f"account is {_STATUS_WORDS.get(int(status or 0), status)}; "
+    return Finding("Account", subject, ok=True, text=f"{word}{spend}; {local}{_tier(answer.usage)}")
+
+
+def _tier(usage: tuple[UsageReading, ...]) -> str:
+    tiers = {reading.tier for reading in usage if reading.tier}
+    worst = max((reading.usage_pct for reading in usage), default=None)
+    named = f"; {', '.join(sorted(tiers))}" if tiers else ""
+    return f"{named}; {worst:.0f} % of the hour's allowance used" if worst else named
+
+
+def _failed(what: str, subject: str, error: GraphError) -> Finding:
+    code = f" (Meta {error.code_text})" if error.code_text else ""
+    fix = error.next_step
+    if isinstance(error, PermissionDenied):
+        fix = (
+            "Business settings → Accounts → Ad accounts → this account → Add people → the "
+            "token's user, with View performance."
+        )
+    elif isinstance(error, Reauthorize):
+        fix = "Put a new token in META_ACCESS_TOKEN; docs/tokens.md shows how to get one."
+    elif isinstance(error, VersionExpired):
+        fix = "Set META_API_VERSION=v26.0, or leave it out."
+    return Finding(what, subject, ok=False, text=f"{error.message}{code}", fix=fix)
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    what = "Postgres"
+    try:
+        with database(settings) as url, Warehouse(url, max_connections=1) as warehouse:
+            with warehouse.connection() as connection:
+                row = connection.execute(_RIGHTS).fetchone()
+            assert row is not None
+            yield _rights(redacted(url), str(row[0]), may_create=row[1], is_standby=row[2])
+            pending = warehouse.pending()
+            text = f"{len(pending)} migrations will be applied" if pending else "up to date"
+            yield Finding("Schema", "meta_ads", ok=True, text=text)
+    except (WarehouseError, EmbeddedPostgresError, psycopg.Error) as error:
+        fix = "Check DATABASE_URL and that the server runs; leave it out for the embedded server."
+        yield Finding(what, "DATABASE_URL", ok=False, text=str(error), fix=fix)
+
+
+def _rights(url: str, version: str, *, may_create: bool, is_standby: bool) -> Finding:
+    if is_standby:
+        fix = "Point DATABASE_URL at the primary."
+        return Finding("Postgres", url, ok=False, text=f"{version}, read-only standby", fix=fix)
+    if not may_create:
+        fix = "GRANT CREATE ON DATABASE <name> TO <user>; or let an owner run it once."
+        return Finding("Postgres", url, ok=False, text=f"{version}, may not create", fix=fix)
+    return Finding("Postgres", url, ok=True, text=f"{version}, can create tables")
+
+
+def _print(findings: list[Finding], problems: int) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    last = ""
+    for finding in findings:
+        mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]"
+        what = finding.what if finding.what != last else ""
+        last = finding.what
+        table.add_row(what, f"{mark} {finding.subject}", finding.text)
+        if finding.fix:
+            table.add_row("", "", f"[yellow]Fix:[/yellow] {finding.fix}")
+    console.print(table)
+    word = "problem" if problems == 1 else "problems"
+    console.print(f"{problems} {word}. Nothing was changed." if problems else "All is well.")
