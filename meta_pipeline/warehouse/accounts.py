@@ -118,14 +118,14 @@ class AccountStore(Store):
         with self._using() as connection:
             cursor = connection.cursor(row_factory=class_row(AccountRow))
             return cursor.execute(
-                f"{_SELECT}{where} ORDER BY name NULLS LAST, account_id"  # type: ignore[arg-type]
+                f"{_SELECT}{where} ORDER BY name NULLS LAST, account_id"
             ).fetchall()
 
     def get(self, account_id: str) -> AccountRow | None:
         with self._using() as connection:
             cursor = connection.cursor(row_factory=class_row(AccountRow))
             return cursor.execute(
-                f"{_SELECT} WHERE account_id = %s",  # type: ignore[arg-type]
+                f"{_SELECT} WHERE account_id = %s",
                 (account_id,),
             ).fetchone()
 
@@ -133,7 +133,7 @@ class AccountStore(Store):
         """How every account is doing: view `sync_health`, by name."""
         with self._using() as connection:
             cursor = connection.cursor(row_factory=class_row(AccountHealth))
-            return cursor.execute(_HEALTH).fetchall()  # type: ignore[arg-type]
+            return cursor.execute(_HEALTH).fetchall()
 
 
 def _write(

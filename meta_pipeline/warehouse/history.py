@@ -140,7 +140,8 @@ _WRITE = f"""
            %(sync_run_id)s
     FROM (
         SELECT coalesce(sum(spend), 0) AS spend, coalesce(sum(impressions), 0) AS impressions,
-               coalesce(sum(clicks), 0) AS clicks, coalesce(sum({_actions("actions")}), 0) AS actions
+               coalesce(sum(clicks), 0) AS clicks,
+               coalesce(sum({_actions("actions")}), 0) AS actions
         FROM meta_ads.meta_insights
         WHERE account_id = %(account_id)s AND entity_type = %(entity_type)s
           AND date_start = %(day)s AND date_stop = %(day)s

@@ -65,7 +65,7 @@ class Ledger(Store):
             rows = connection.execute(_FETCHED, (account_id, dataset, since, until))
             return {day: WindowRow(*rest) for day, *rest in rows}
 
-    def mark(
+    def mark(  # noqa: PLR0917 (the order its callers know)
         self,
         connection: Connection,
         account_id: str,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import psycopg
@@ -86,10 +86,9 @@ def _let_go(connection: Connection, account_id: str) -> None:
 
 
 def _try_setting(connection: Connection, statement: str) -> None:
-    try:
-        connection.execute(statement)  # type: ignore[arg-type]
-    except psycopg.errors.InvalidParameterValue:
-        pass  # not supported on every platform; it only makes a dead holder be noticed later
+    # Not every platform has them all; without one a dead holder is only noticed later.
+    with suppress(psycopg.errors.InvalidParameterValue):
+        connection.execute(statement)
 
 
 def _refuse_shared_sessions(url: str, connection: Connection) -> None:
@@ -104,11 +103,10 @@ def _refuse_shared_sessions(url: str, connection: Connection) -> None:
     mark = uuid.uuid4().hex
     connection.execute("SELECT set_config('meta_pipeline.session', %s, false)", (mark,))
     read = "SELECT current_setting('meta_pipeline.session', true)"
-    with connect(url, application_name="meta_pipeline pooler check", autocommit=True) as other:
-        # The open transaction keeps a server session to itself: ours, if it was given away.
-        with other.transaction():
-            seen_there = _value(other, read)
-            seen_here = _value(connection, read)
+    with connect(url, application_name="meta_pipeline pooler check") as other:
+        # The transaction it opens keeps a server session to itself: ours, if it was given away.
+        seen_there = _value(other, read)
+        seen_here = _value(connection, read)
     if seen_there == mark or seen_here != mark:
         raise PoolerUnsupported(
             f"{redacted(url)} goes through a connection pooler in transaction mode, where the lock "
@@ -118,5 +116,5 @@ def _refuse_shared_sessions(url: str, connection: Connection) -> None:
 
 
 def _value(connection: Connection, query: str, *values: object) -> object:
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query, values).fetchone()
     return None if row is None else row[0]

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,12 +19,13 @@ from psycopg import sql
 from .connect import Connection, connect
 from .copytext import CopyText
 from .schema import meta_api_logs
-from .usage import UsageRow, UsageStore, newest
+from .usage import UsageRow, newest, remember
 
 LOGGER = logging.getLogger(__name__)
 
 BUFFER_ROWS = 20_000
 RECONNECT_SECONDS = 5.0
+CLOSE_SECONDS = 15.0
 _COLUMNS = tuple(column.name for column in meta_api_logs.columns if column.name != "id")
 _COPY = sql.SQL("COPY meta_ads.meta_api_logs ({}) FROM STDIN").format(
     sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
@@ -105,17 +107,17 @@ class TelemetryWriter:
     def close(self) -> None:
         """Write what is left and stop; what cannot be written now counts as lost."""
         with self._state:
-            thread, self._thread = self._thread, None
             self._is_closing = True
             self._state.notify_all()
-        if thread is not None:
-            thread.join(timeout=15)
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
         atexit.unregister(self.close)
         with self._state:
             if self._rows:
                 LOGGER.warning("%d API log rows could not be written", len(self._rows))
             self._lost += len(self._rows)
             self._rows.clear()
+            self._thread, self._is_closing = None, False
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +133,6 @@ class TelemetryWriter:
     def _wake(self, *, is_full: bool) -> None:
         """Start the thread with the first row; wake it early when a batch is full."""
         if self._thread is None:
-            self._is_closing = False
             self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
             self._thread.start()
             atexit.register(self.close)  # the thread is a daemon: it would die with its rows
@@ -144,7 +145,7 @@ class TelemetryWriter:
             with self._state:
                 pause = self._flush_seconds if is_reachable else RECONNECT_SECONDS
                 self._state.wait_for(self._has_work)
-                self._state.wait_for(lambda ok=is_reachable: self._is_urgent(ok), pause)
+                self._state.wait_for(partial(self._is_urgent, is_reachable), pause)
                 asked, is_closing = self._asked, self._is_closing
             is_reachable = self._write_everything()
             with self._state:
@@ -213,7 +214,7 @@ class TelemetryWriter:
         if not readings:
             return
         with self._connected().transaction():
-            UsageStore(self._connected().transaction).remember(readings, self._connected())
+            remember(self._connected(), readings)
         with self._state:
             for reading in readings:
                 if self._readings.get(reading.meter) is reading:

@@ -58,7 +58,10 @@ class UnrecognizedStore(Store):
             for row in rows
         ]
         if values:
-            connection.cursor().executemany(_RECORD, sorted(values, key=lambda value: value[:4]))
+            values.sort(
+                key=lambda value: value[:4]
+            )  # one order for all: no two wait for each other
+            connection.cursor().executemany(_RECORD, values)
 
 
 def clean(text: str) -> str:

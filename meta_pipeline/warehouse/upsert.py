@@ -118,11 +118,11 @@ def _stage(
     if not chunk:
         return 0
     connection.execute(
-        f"TRUNCATE {_STAGING}" if is_staged else statement.staging,  # type: ignore[arg-type]
+        f"TRUNCATE {_STAGING}" if is_staged else statement.staging,
         prepare=False,
     )
     received = 0
-    with connection.cursor().copy(statement.copy) as copy:  # type: ignore[arg-type]
+    with connection.cursor().copy(statement.copy) as copy:
         while chunk:
             copy.write(text.format(chunk))
             received += len(chunk)
@@ -159,7 +159,7 @@ class _Statement:
 
     def merge(self, connection: Connection, received: int, movements: Movements) -> Upserted:
         parameters = self._history.parameters() if self._history else {}
-        cursor = connection.execute(self._merge, parameters, prepare=False)  # type: ignore[arg-type]
+        cursor = connection.execute(self._merge, parameters, prepare=False)
         inserted = updated = 0
         for is_new, count, *moved in cursor:
             if is_new is None:

@@ -1,4 +1,4 @@
-"""Database URLs: the many spellings people use, the ones libpq and Dagster need, and none leaked."""
+"""Database URLs: the spellings people use, those libpq and Dagster need, and none leaked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPELLINGS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycop
 
 
 def normalized(url: str) -> str:
-    """The URL as libpq reads it: `postgresql://...`; anything that is no Postgres URL is refused."""
+    """The URL as libpq reads it, `postgresql://...`; what is no Postgres URL is refused."""
     parts = _split(url)
     return urlunsplit(parts._replace(scheme="postgresql"))
 
@@ -38,13 +38,12 @@ def dagster_url(url: str) -> str:
 def create_dagster_schema(url: str) -> None:
     """Make schema `dagster` where it is missing; Dagster makes its tables in it by itself."""
     try:
-        with psycopg.connect(normalized(url), connect_timeout=10, autocommit=True) as connection:
+        with psycopg.connect(normalized(url), connect_timeout=10) as connection:
             # Two processes may both pass IF NOT EXISTS; the second then fails on the catalog.
-            with connection.transaction():
-                connection.execute(
-                    "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:dagster_schema', 0))"
-                )
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {DAGSTER_SCHEMA}")
+            connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:dagster_schema', 0))"
+            )
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {DAGSTER_SCHEMA}")
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseError(
             f"The database user may not create schema {DAGSTER_SCHEMA}. As its owner run: "

@@ -55,17 +55,21 @@ def newest(readings: Iterable[UsageRow]) -> list[UsageRow]:
     return [found[meter] for meter in sorted(found)]
 
 
+def remember(connection: Connection, readings: Iterable[UsageRow]) -> None:
+    """Keep the readings that are newer than what is known; order and repeats do not matter."""
+    # Written in one order by everybody: two processes cannot wait for each other.
+    rows = [asdict(reading) for reading in newest(readings)]
+    if rows:
+        connection.cursor().executemany(_REMEMBER, rows)
+
+
 class UsageStore(Store):
     """`usage_readings`."""
 
     def remember(self, readings: Iterable[UsageRow], connection: Connection | None = None) -> None:
-        """Keep the readings that are newer than what is known; order and repeats do not matter."""
-        # Written in one order by everybody: two processes cannot wait for each other.
-        rows = [asdict(reading) for reading in newest(readings)]
-        if not rows:
-            return
+        """See `remember`; without a connection it is a transaction of its own."""
         with self._using(connection) as used:
-            used.cursor().executemany(_REMEMBER, rows)
+            remember(used, readings)
 
     def current(self, keys: Collection[str] | None = None) -> list[UsageRow]:
         """The newest reading of every meter of these keys (accounts, the app); all when None."""

@@ -58,7 +58,7 @@ def refresh(connection: Connection) -> tuple[str, ...]:
 
 def _make(connection: Connection, view: View) -> None:
     name = sql.Identifier(SCHEMA, view.name)
-    query = sql.SQL(view.query)  # type: ignore[arg-type]
+    query = sql.SQL(view.query)
     try:
         # Replacing keeps the rights people were granted; it can only add columns at the end.
         with connection.transaction():
@@ -127,8 +127,9 @@ def _meanings(view: str, lines: Sequence[str]) -> dict[str, str]:
     """What the leading comment says of the view (under its own name) and of each column."""
     meanings = {view: ""}
     current = view
-    for line in (line.removeprefix("--").strip() for line in lines):
-        if match := _COLUMN.fullmatch(line):
-            current, line = match.groups()
-        meanings[current] = f"{meanings.get(current, '')} {line}".strip()
+    for line in lines:
+        text = line.removeprefix("--").strip()
+        if match := _COLUMN.fullmatch(text):
+            current, text = match.groups()
+        meanings[current] = f"{meanings.get(current, '')} {text}".strip()
     return meanings
