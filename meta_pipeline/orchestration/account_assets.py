@@ -1,0 +1,190 @@
+"""The assets that are filled account by account: structure first, numbers downstream.
+
+A run may hold several accounts (a run costs 6-7 CPU-seconds before it does anything). Each is
+synced, recorded and materialized on its own, at once, so that a crash or a failing neighbour takes
+nothing back; the step fails at its end when an account's data is not in.
+"""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+from meta_pipeline.graph.redaction import redact
+from meta_pipeline.sync import Part, Status, SyncRecord, SyncRequest
+
+from .configuration import EntitiesConfig, InsightsConfig
+from .outcome import Outcome, is_in, sentence
+from .partitions import AD_ACCOUNTS
+from .record_metadata import Account, materialization_metadata, record_metadata
+from .session import SyncSession
+from .tables import DELIVERY, STRUCTURE, AccountTable, account_specs
+
+POOL = "meta_api"
+REASON_TAG = "reason"
+MAX_ACCOUNTS_PER_RUN = 10
+"""Accounts a backfill started in the UI puts into one run."""
+
+Event = dg.AssetMaterialization | dg.AssetObservation | dg.Output[None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of a run asks of the sync."""
+
+    name: str
+    tables: Sequence[AccountTable]
+    after_structure: bool = False
+    since: date | None = None
+    until: date | None = None
+    force: bool = False
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        return frozenset(table.part for table in self.tables)
+
+
+def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
+    """The two steps of an account's sync: `entities`, then `insights`."""
+    structure = account_specs(STRUCTURE, group="entities", deps=[ad_accounts])
+    delivery = account_specs(DELIVERY, group="insights", deps=[spec.key for spec in structure])
+
+    @dg.multi_asset(
+        name="entities",
+        specs=structure,
+        can_subset=True,
+        partitions_def=AD_ACCOUNTS,
+        backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+        pool=POOL,
+    )
+    def entities(
+        context: dg.AssetExecutionContext,
+        config: EntitiesConfig,
+        session: dg.ResourceParam[SyncSession],
+    ) -> Iterator[Event]:
+        """Campaigns, ad sets and ads of the accounts, read in parallel."""
+        step = Step("structure", _selected(context, STRUCTURE), force=config.force)
+        yield from _run(context, session, step)
+
+    @dg.multi_asset(
+        name="insights",
+        specs=delivery,
+        can_subset=True,
+        partitions_def=AD_ACCOUNTS,
+        backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+        pool=POOL,
+    )
+    def insights(
+        context: dg.AssetExecutionContext,
+        config: InsightsConfig,
+        session: dg.ResourceParam[SyncSession],
+    ) -> Iterator[Event]:
+        """Daily numbers of the accounts, once their structure is there."""
+        step = Step(
+            "numbers",
+            _selected(context, DELIVERY),
+            after_structure=True,
+            since=config.first_day,
+            until=config.last_day,
+            force=config.force,
+        )
+        yield from _run(context, session, step)
+
+    return [entities, insights]
+
+
+def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
+    outcome = Outcome(step.parts)
+    for account_id in context.partition_keys:
+        if step.after_structure and account_id in session.failed:
+            outcome.skipped[account_id] = (
+                f"{account_id}: its {step.name} were not read because its structure failed."
+            )
+            continue
+        yield from _sync_account(context, session, step, account_id, outcome)
+    for table in step.tables:
+        yield _passed_on(context, table)
+    if tags := outcome.tags():
+        context.instance.add_run_tags(context.run_id, tags)
+    if failure := outcome.failure():
+        raise failure from None  # the causes are logged above, without secrets
+
+
+def _sync_account(
+    context: dg.AssetExecutionContext,
+    session: SyncSession,
+    step: Step,
+    account_id: str,
+    outcome: Outcome,
+) -> Iterator[Event]:
+    try:
+        record, account = session.sync(_request(context, step, account_id))
+    except Exception as error:  # one account must not take the others with it
+        outcome.errors[account_id] = error
+        session.failed[account_id] = type(error).__name__
+        context.log.error("%s: %s", account_id, redact(traceback.format_exc()))
+        return
+    outcome.records[account_id] = record
+    if record.status in (Status.FAIL, Status.THROTTLED):
+        session.failed[account_id] = sentence(record)
+    if record.status is not Status.SUCCESS:
+        context.log.warning(sentence(record))
+    yield from _events(record, account, step)
+
+
+def _request(context: dg.AssetExecutionContext, step: Step, account_id: str) -> SyncRequest:
+    return SyncRequest(
+        account_id,
+        parts=step.parts,
+        since=step.since,
+        until=step.until,
+        force=step.force,
+        reason=context.run.tags.get(REASON_TAG, _default_reason(context)),
+        dagster_run_id=context.run_id,
+    )
+
+
+def _default_reason(context: dg.AssetExecutionContext) -> str:
+    return "backfill" if "dagster/backfill" in context.run.tags else "manual"
+
+
+def _events(record: SyncRecord, account: Account, step: Step) -> Iterator[Event]:
+    """What Dagster is told of each asset: materialized, or only looked at."""
+    for table in step.tables:
+        if is_in(record, table.part):
+            yield dg.AssetMaterialization(
+                table.key,
+                description=sentence(record) if record.status is Status.PARTIAL else None,
+                partition=account.account_id,
+                metadata=materialization_metadata(record, account, table),
+            )
+        else:
+            yield dg.AssetObservation(
+                table.key,
+                description=sentence(record),
+                partition=account.account_id,
+                metadata=record_metadata(record, account),
+            )
+
+
+def _passed_on(context: dg.AssetExecutionContext, table: AccountTable) -> dg.Output[None]:
+    """The asset's output, which lets the steps downstream start, without an event of its own.
+
+    Dagster would materialize every partition of the run for it, also those that failed; the events
+    above say which are in. This marker is how Dagster's own source assets leave that out.
+    """
+    return dg.Output(
+        None,
+        output_name=context.assets_def.get_output_name_for_asset_key(table.key),
+        metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True},
+    )
+
+
+def _selected(
+    context: dg.AssetExecutionContext, tables: Sequence[AccountTable]
+) -> tuple[AccountTable, ...]:
+    return tuple(table for table in tables if table.key in context.selected_asset_keys)

@@ -1,0 +1,69 @@
+"""The list of ad accounts: who there is to sync, and Dagster's partitions kept in step with it."""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from collections.abc import Sequence
+
+import dagster as dg
+
+from meta_pipeline.warehouse import schema
+from meta_pipeline.warehouse.accounts import AccountRow
+
+from .partitions import add_accounts
+from .record_metadata import ads_manager_url
+from .session import SyncSession
+from .tables import table_spec
+
+AD_ACCOUNTS_KEY = dg.AssetKey(["meta", "ad_accounts"])
+_LISTED_AT_MOST = 50
+
+
+def build_accounts_asset() -> dg.AssetsDefinition:
+    """The asset that discovers ad accounts."""
+    spec = table_spec(
+        AD_ACCOUNTS_KEY,
+        schema.meta_ad_accounts,
+        group="accounts",
+        summary="Ad accounts the token can see, listed with one paged call. New ones become "
+        "partitions of the other assets; lost ones stay and are marked.",
+        docs="https://developers.facebook.com/docs/graph-api/reference/user/accounts/",
+    )
+
+    @dg.multi_asset(name="ad_accounts", specs=[spec])
+    def ad_accounts(
+        context: dg.AssetExecutionContext, session: dg.ResourceParam[SyncSession]
+    ) -> dg.MaterializeResult[None]:
+        """Discover the accounts and add their partitions."""
+        found = session.discover()
+        added = add_accounts(context.instance, [row.account_id for row in found.accounts])
+        return dg.MaterializeResult(
+            asset_key=AD_ACCOUNTS_KEY,
+            metadata={
+                "dagster/row_count": len(found.accounts),
+                "accounts_new": len(found.new),
+                "accounts_lost": len(found.lost),
+                "partitions_added": len(added),
+                "calls": found.calls,
+                "duration_seconds": round(found.seconds, 3),
+                "simulated": dg.MetadataValue.bool(session.is_simulated),
+                "accounts": dg.MetadataValue.md(_listing(found.accounts)),
+            },
+        )
+
+    return ad_accounts
+
+
+def _listing(accounts: Sequence[AccountRow]) -> str:
+    lines = ["| account | id | currency | time zone |", "|---|---|---|---|"]
+    for row in accounts[:_LISTED_AT_MOST]:
+        account_id = str(row.account_id)
+        lines.append(
+            f"| {_cell(row.name)} | [{account_id}]({ads_manager_url(account_id)}) "
+            f"| {_cell(row.currency)} | {_cell(row.timezone_name)} |"
+        )
+    if len(accounts) > _LISTED_AT_MOST:
+        lines.append(f"\nand {len(accounts) - _LISTED_AT_MOST} more.")
+    return "\n".join(lines)
+
+
+def _cell(value: str | None) -> str:
+    return (value or "").replace("|", "\\|").replace("\n", " ")

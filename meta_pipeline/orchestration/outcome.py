@@ -1,0 +1,145 @@
+"""How the syncs of one step ended, told so that the colour of a run means something.
+
+Green: the data is in, or another sync is bringing it. Red: it is not in, and the message says for
+which account, whose fault it is and what to do. So a throttled account is red though nothing is
+broken: its partition must not look fresh. A sensor that asks the governor first starts none.
+
+==========  ===============  =====================================================
+status      event            the step
+==========  ===============  =====================================================
+success     materialization  goes on
+partial     materialization  goes on; a warning names what is missing
+refused     observation      goes on; the other sync brings the data
+throttled   observation      fails at its end, after the other accounts
+fail        observation      fails at its end, after the other accounts
+==========  ===============  =====================================================
+
+Of a partial sync, an entity table that was not read whole counts as failed. Whatever was not a
+plain success is in the run's tags too, so that the run list can be filtered by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from meta_pipeline.graph.redaction import redact
+from meta_pipeline.sync import Part, Status, SyncRecord
+
+OUTCOME_TAG = "meta_pipeline/{status}"
+"""Name of the run tags, such as `meta_pipeline/throttled: act_1,act_2`."""
+
+_TAG_ACCOUNTS = 5
+
+
+@dataclass
+class Outcome:
+    """What became of each account of a step, which asks for `parts`, in the order they ran."""
+
+    parts: frozenset[Part]
+    records: dict[str, SyncRecord] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def is_settled(self, record: SyncRecord) -> bool:
+        """Whether every asset of the step is in, or another sync is bringing it."""
+        return record.status is Status.REFUSED or all(is_in(record, part) for part in self.parts)
+
+    def tags(self) -> dict[str, str]:
+        """Run tags for what a person should notice without opening the run."""
+        found: dict[str, list[str]] = {}
+        for account_id, record in self.records.items():
+            if record.status is not Status.SUCCESS:
+                found.setdefault(str(record.status), []).append(account_id)
+        for account_id in self.errors:
+            found.setdefault(str(Status.FAIL), []).append(account_id)
+        return {
+            OUTCOME_TAG.format(status=status): _named(accounts)
+            for status, accounts in found.items()
+        }
+
+    def failure(self) -> dg.Failure | None:
+        """The failure to raise when an account's data is not in; None when all of it is."""
+        reasons = self._reasons()
+        if not reasons:
+            return None
+        total = len(self.records) + len(self.errors) + len(self.skipped)
+        return dg.Failure(
+            description=_headline(reasons, total),
+            metadata={
+                "accounts_failed": dg.MetadataValue.int(len(reasons)),
+                "accounts": dg.MetadataValue.int(total),
+                "what_to_do": dg.MetadataValue.md(_advice(reasons)),
+            },
+            allow_retries=self._worth_a_retry(),
+        )
+
+    def _reasons(self) -> dict[str, str]:
+        reasons = {
+            account_id: sentence(record)
+            for account_id, record in self.records.items()
+            if not self.is_settled(record)
+        }
+        broken = {
+            account_id: redact(f"{account_id}: {type(error).__name__}: {error}")
+            for account_id, error in self.errors.items()
+        }
+        return reasons | broken | self.skipped
+
+    def _worth_a_retry(self) -> bool:
+        """An unexpected error may pass; what Meta or the account said will not within minutes."""
+        return bool(self.errors)
+
+
+def is_in(record: SyncRecord, part: Part) -> bool:
+    """Whether a part can be called materialized.
+
+    Of a partial sync that is what was read whole, and insights: the days that were read are
+    committed, and those that were not are named and read by the next sync.
+    """
+    if record.status is Status.PARTIAL:
+        return not any(missing.startswith(f"{part}:") for missing in record.missing)
+    return record.status is Status.SUCCESS
+
+
+def sentence(record: SyncRecord) -> str:
+    """What happened to the account, whose doing it was and what comes next."""
+    why = f" {record.error_summary}" if record.error_summary else ""
+    match record.status:
+        case Status.THROTTLED:
+            until = f" until {record.not_before:%H:%M} UTC" if record.not_before else ""
+            return (
+                f"{record.account_id} is throttled{until}: its numbers are as old as before. "
+                f"Nothing is broken and nothing needs doing; a later sync goes on from here.{why}"
+            )
+        case Status.REFUSED:
+            return f"{record.account_id} was left to the sync that is already running.{why}"
+        case Status.PARTIAL:
+            missing = ", ".join(record.missing) or "see the summary"
+            return f"{record.account_id} is partly synced; missing: {missing}.{why}"
+        case Status.FAIL:
+            return f"{record.account_id} was not synced.{why}"
+        case _:
+            return f"{record.account_id}: {record.status}.{why}"
+
+
+def _headline(reasons: dict[str, str], total: int) -> str:
+    if total == 1:
+        return next(iter(reasons.values()))
+    listed = "\n".join(f"- {reason}" for reason in reasons.values())
+    return f"{len(reasons)} of {total} accounts were not synced; the others were.\n{listed}"
+
+
+def _advice(reasons: dict[str, str]) -> str:
+    lines = "\n".join(f"- {reason}" for reason in reasons.values())
+    return (
+        f"{lines}\n\nTo sync only these again: on the asset, *Materialize*, choose the failed "
+        "partitions. What is already in is not read twice within the freshness window."
+    )
+
+
+def _named(accounts: list[str]) -> str:
+    shown = ",".join(accounts[:_TAG_ACCOUNTS])
+    more = len(accounts) - _TAG_ACCOUNTS
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,162 @@
+"""A sync's record as materialization metadata: the same numbers as its `sync_runs` row.
+
+Few keys with stable names and stable types: Dagster plots every number over time, so renaming one
+ends its plot. The audit is the table; this is its view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from meta_pipeline.sync import SyncRecord
+
+from .tables import AccountTable
+
+ADS_MANAGER = "https://adsmanager.facebook.com/adsmanager/manage/campaigns"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the metadata says of the account; `previous_success_at` is None before its first."""
+
+    account_id: str
+    name: str | None = None
+    is_simulated: bool = False
+    previous_success_at: datetime | None = None
+
+
+def materialization_metadata(
+    record: SyncRecord, account: Account, table: AccountTable
+) -> dict[str, dg.MetadataValue]:
+    """Metadata of one asset's partition; `table` says which rows of the record are its own."""
+    rows = sum(int(getattr(record, name)) for name in table.rows)
+    return {
+        "dagster/partition_row_count": dg.MetadataValue.int(rows),
+        **record_metadata(record, account),
+    }
+
+
+def record_metadata(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+    """What every event about a sync says, whatever asset it is for and however it ended."""
+    return {**_identity(record, account), **_numbers(record, account), **_story(record, account)}
+
+
+def ads_manager_url(account_id: str) -> str:
+    """Where a person looks at the same account: Ads Manager."""
+    return f"{ADS_MANAGER}?act={account_id.removeprefix('act_')}"
+
+
+def worst_usage_pct(snapshot: Mapping[str, Any]) -> float | None:
+    """The highest of a usage snapshot's `app_pct`, `account_pct`, `insights_pct`, or None."""
+    known = (value for name, value in snapshot.items() if name.endswith("_pct"))
+    return max((float(value) for value in known if value is not None), default=None)
+
+
+def in_words(seconds: float | None) -> str:
+    """How long ago, as people say it: `just now`, `15m ago`, `3h ago`, `2d ago`, `never`."""
+    if seconds is None:
+        return "never"
+    if seconds < _MINUTE:
+        return "just now"
+    for unit, letter in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)}{letter} ago"
+    raise AssertionError(seconds)
+
+
+def _identity(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+    label = f"{account.name} ({account.account_id})" if account.name else account.account_id
+    return {
+        "account": dg.MetadataValue.text(label),
+        "ads_manager": dg.MetadataValue.url(ads_manager_url(account.account_id)),
+        "status": dg.MetadataValue.text(str(record.status)),
+        "sync_run_id": dg.MetadataValue.text(record.sync_run_id),
+        "simulated": dg.MetadataValue.bool(account.is_simulated),
+    }
+
+
+def _numbers(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+    numbers: dict[str, float | int | None] = {
+        "calls": record.meta_call_count_total,
+        "weighted_cost": float(record.weighted_cost_total),
+        "rows_written": record.entity_rows_written + record.insights_rows_written,
+        "duration_seconds": round(record.duration_seconds, 3),
+        "entity_fetch_ms": _rounded(record.entity_fetch_ms),
+        "insights_fetch_ms": _rounded(record.insights_fetch_ms),
+        "db_write_ms": _rounded(record.db_write_ms),
+        "usage_end_pct": worst_usage_pct(record.meta_usage_end_snapshot),
+        "staleness_before_seconds": _staleness_seconds(record, account),
+    }
+    return {
+        name: dg.MetadataValue.int(value)
+        if isinstance(value, int)
+        else dg.MetadataValue.float(value)
+        for name, value in numbers.items()
+        if value is not None
+    }
+
+
+def _story(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+    return {"summary": dg.MetadataValue.md("\n".join(_summary(record, account)))}
+
+
+def _summary(record: SyncRecord, account: Account) -> Iterator[str]:
+    """What a person wants to read of the sync, as Markdown."""
+    usage = worst_usage_pct(record.meta_usage_end_snapshot)
+    yield f"**{account.name or account.account_id}**: {record.status}"
+    if account.is_simulated:
+        yield "\n*Simulated data: it came from a Graph API that is not Meta's.*"
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield (
+        f"| Structure read | {record.campaigns_fetched:,} campaigns, "
+        f"{record.ad_sets_fetched:,} ad sets, {record.ads_fetched:,} ads |"
+    )
+    yield f"| Insights read | {record.insights_rows_read:,} rows{_days(record)} |"
+    yield (
+        f"| New or changed | {record.entity_rows_written:,} entities, "
+        f"{record.insights_rows_written:,} insight rows |"
+    )
+    yield (
+        f"| Graph API | {record.meta_call_count_total:,} calls, "
+        f"weighted cost {record.weighted_cost_total:,.1f} |"
+    )
+    yield f"| Took | {record.duration_seconds:.1f} s: {_phases(record)} |"
+    yield f"| Usage at the end | {'no reading' if usage is None else f'{usage:.0f} %'} |"
+    yield f"| Synced before | {in_words(_staleness_seconds(record, account))} |"
+    if record.error_summary:
+        yield f"\n{record.error_summary}"
+    for missing in record.missing:
+        yield f"- missing: {missing}"
+    if record.not_before:
+        yield f"\nNo call before {record.not_before:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _phases(record: SyncRecord) -> str:
+    phases = (
+        ("structure", record.entity_fetch_ms),
+        ("insights", record.insights_fetch_ms),
+        ("writing", record.db_write_ms),
+    )
+    return ", ".join(f"{name} {value / 1000:.1f} s" for name, value in phases if value) or "no work"
+
+
+def _days(record: SyncRecord) -> str:
+    return f", {record.since} to {record.until}" if record.since and record.until else ""
+
+
+def _staleness_seconds(record: SyncRecord, account: Account) -> float | None:
+    if account.previous_success_at is None:
+        return None
+    return max(0.0, (record.started_at - account.previous_success_at).total_seconds())
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 1)

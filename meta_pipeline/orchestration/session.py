@@ -1,0 +1,70 @@
+"""What the steps of one run share: the engine, and whose structure could not be read."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from functools import cached_property
+
+from meta_pipeline.sync import Discovery, Progress, Status, SyncEngine, SyncRecord, SyncRequest
+
+from .record_metadata import Account
+
+RECENT_RUNS = 20
+logger = logging.getLogger("meta_pipeline.progress")
+
+
+class SyncSession:
+    """One run's use of the engine: made by the resource, closed with it.
+
+    Steps run in one process, so what the first step learned of an account reaches the next one
+    here: numbers are not read for an account whose structure just failed.
+    """
+
+    def __init__(self, engine: SyncEngine, *, is_simulated: bool) -> None:
+        self._engine = engine
+        self.is_simulated = is_simulated
+        self.failed: dict[str, str] = {}
+
+    def discover(self) -> Discovery:
+        """Refresh the list of ad accounts."""
+        return self._engine.discover()
+
+    def sync(self, request: SyncRequest) -> tuple[SyncRecord, Account]:
+        """Sync one account; its progress goes to the ordinary log, not to Dagster's events."""
+        account = Account(
+            request.account_id,
+            self._names.get(request.account_id),
+            self.is_simulated,
+            self._previous_success_at(request),
+        )
+        return self._engine.sync(request, progress=log_progress), account
+
+    def _previous_success_at(self, request: SyncRequest) -> datetime | None:
+        """When a sync last brought all of what is asked for; looked for in the last few runs."""
+        recent = self._engine.warehouse.runs.recent(RECENT_RUNS, account_id=request.account_id)
+        return next(
+            (
+                run.finished_at
+                for run in recent
+                if run.status == Status.SUCCESS and request.parts <= set(run.scope.split(","))
+            ),
+            None,
+        )
+
+    @cached_property
+    def _names(self) -> dict[str, str | None]:
+        return {row.account_id: row.name for row in self._engine.warehouse.accounts.all()}
+
+
+def log_progress(progress: Progress) -> None:
+    """One line of ordinary log: a Dagster event would cost a row and a connection each."""
+    logger.info(
+        "%s %s: %s rows, %s calls, %.1f s %s",
+        progress.account_id,
+        progress.step,
+        progress.rows,
+        progress.calls,
+        progress.seconds,
+        progress.message,
+    )

@@ -1,0 +1,140 @@
+"""Which table of the warehouse is which asset, and all that the graph shows about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from meta_pipeline.sync import Part
+from meta_pipeline.warehouse import schema
+
+OWNERS = ["team:marketing-data"]
+KINDS = {"meta", "postgres"}
+META_DOCS = "https://developers.facebook.com/docs/marketing-api/reference/ad-account"
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class AccountTable:
+    """A table that is filled account by account.
+
+    `part` is what the sync is asked for, `rows` the SyncRecord fields whose sum is the number of
+    rows Meta gave for it, `edge` the edge of the ad account it is read from.
+    """
+
+    part: Part
+    table: sa.Table
+    edge: str
+    rows: tuple[str, ...]
+    summary: str
+
+    @property
+    def key(self) -> dg.AssetKey:
+        return dg.AssetKey(["meta", str(self.part)])
+
+
+STRUCTURE = (
+    AccountTable(
+        Part.CAMPAIGNS,
+        schema.meta_campaigns,
+        "campaigns",
+        ("campaigns_fetched",),
+        "Campaigns of the ad account, also paused, archived and deleted ones.",
+    ),
+    AccountTable(
+        Part.ADSETS,
+        schema.meta_adsets,
+        "adsets",
+        ("ad_sets_fetched",),
+        "Ad sets with their budgets, targeting and learning stage.",
+    ),
+    AccountTable(
+        Part.ADS,
+        schema.meta_ads,
+        "ads",
+        ("ads_fetched",),
+        "Ads with their review state and the creative they show.",
+    ),
+)
+"""The structure of an account: read in parallel, first."""
+
+DELIVERY = (
+    AccountTable(
+        Part.INSIGHTS,
+        schema.meta_insights,
+        "insights",
+        ("insights_rows_read",),
+        "Spend, delivery and results by day. A row exists only where something delivered; Meta "
+        "restates a day for 28 days, and the sync reads it again by age.",
+    ),
+)
+"""The numbers of an account: read once its structure is there."""
+
+
+def account_specs(
+    tables: Sequence[AccountTable], *, group: str, deps: Sequence[dg.AssetKey]
+) -> list[dg.AssetSpec]:
+    """One spec for each table, as the asset graph shows it."""
+    return [
+        table_spec(
+            entry.key,
+            entry.table,
+            group=group,
+            deps=deps,
+            summary=entry.summary,
+            docs=f"{META_DOCS}/{entry.edge}/",
+        )
+        for entry in tables
+    ]
+
+
+def table_spec(
+    key: dg.AssetKey,
+    table: sa.Table,
+    *,
+    group: str,
+    summary: str,
+    docs: str,
+    deps: Sequence[dg.AssetKey] = (),
+) -> dg.AssetSpec:
+    """The spec of an asset that is a table: columns, grain and keys come from its declaration."""
+    return dg.AssetSpec(
+        key,
+        deps=deps,
+        group_name=group,
+        kinds=KINDS,
+        owners=OWNERS,
+        tags={"domain": "ads", "source": "meta-marketing-api"},
+        description=f"{summary}\n\n**Grain:** {table.comment}.\n\n**Table:** `{table.fullname}`",
+        metadata={
+            "dagster/table_name": table.fullname,
+            "dagster/column_schema": column_schema(table),
+            "primary_key": ", ".join(column.name for column in table.primary_key),
+            "meta_docs": dg.MetadataValue.url(docs),
+        },
+    )
+
+
+def column_schema(table: sa.Table) -> dg.TableSchema:
+    """Columns of a declared table with their Postgres types and comments."""
+    return dg.TableSchema(
+        columns=[_column(column) for column in table.columns],
+        constraints=dg.TableConstraints(other=[str(table.comment)]),
+    )
+
+
+def _column(column: sa.Column[object]) -> dg.TableColumn:
+    return dg.TableColumn(
+        name=column.name,
+        type=column.type.compile(dialect=_DIALECT).lower(),
+        description=column.comment,
+        constraints=dg.TableColumnConstraints(
+            nullable=bool(column.nullable),
+            unique=bool(column.primary_key and len(column.table.primary_key) == 1),
+            other=["primary key"] if column.primary_key else [],
+        ),
+    )
