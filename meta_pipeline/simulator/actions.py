@@ -81,13 +81,14 @@ _CLICK_WINDOWS = n.WINDOWS[:3]
 class _Source:
     """What one or more action types count, read out of a cell."""
 
-    __slots__ = ("clicked", "delivered", "names", "shown", "starts")
+    __slots__ = ("clicked", "delivered", "events", "names", "shown", "starts")
 
     def __init__(
         self, action: ActionType, windows: tuple[str, ...] = (), *, revenue: bool = False
     ) -> None:
         self.names = [action.name]
         self.delivered = action.delivered
+        self.events = frozenset(action.events)
         self.starts = tuple(n.REVENUE[e] if revenue else e * 4 for e in action.events)
         self.shown = tuple((w, n.WINDOWS.index(w)) for w in windows if w in n.WINDOWS)
         self.clicked = tuple(w for w in windows if w in _CLICK_WINDOWS)
@@ -109,6 +110,16 @@ class _Source:
             if by_window[place]:
                 found[window] = by_window[place]
         return found if found["value"] or len(found) > 1 else None
+
+    def shown_as(self, counts: dict[str, int], text: Callable[[int], str]) -> Entry:
+        """Counts as Meta's strings."""
+        if self.delivered:
+            return dict.fromkeys(counts, text(counts["value"]))
+        return {window: text(count) for window, count in counts.items()}
+
+    def concerns(self, happened: tuple[int, ...]) -> bool:
+        """True when one of these events, or delivery itself, is counted here."""
+        return bool(self.delivered) or not self.events.isdisjoint(happened)
 
     def value(self, cell: n.Cell) -> int:
         """The default-window count."""
@@ -155,14 +166,19 @@ def values_list(
 def _lister(
     sources: list[_Source], text: Callable[[int], str], action_breakdowns: tuple[str, ...]
 ) -> Callable[[n.Cell], list[Entry] | None]:
-    early = [source for source in sources if source.delivered]
+    # Most ads have few kinds of events: look only at the sources that can have happened.
+    by_events: dict[tuple[int, ...], list[_Source]] = {}
 
     def build(cell: n.Cell) -> list[Entry] | None:
+        happened = _happened(cell.converted)
+        used = by_events.get(happened)
+        if used is None:
+            used = by_events[happened] = [s for s in sources if s.concerns(happened)]
         entries: list[Entry] = []
-        for source in early if cell.converted is n.NO_CONVERSIONS else sources:
+        for source in used:
             counts = source.counts(cell)
             if counts:
-                shown = {window: text(count) for window, count in counts.items()}
+                shown = source.shown_as(counts, text)
                 for name in source.names:
                     entries.append({"action_type": name, **shown})  # noqa: PERF401 - hot
         return entries or None
@@ -172,6 +188,14 @@ def _lister(
 
     return build if action_breakdowns in {(), ("action_type",)} else build_split
 
+
+def _happened(converted: n.Converted) -> tuple[int, ...]:
+    if converted is n.NO_CONVERSIONS:
+        return ()
+    return tuple([e for e in _EVENT_RANGE if converted[e * 4 + 2] or converted[e * 4 + 3]])
+
+
+_EVENT_RANGE = range(len(n.EVENTS))
 
 # Shares of an action by where or on what it happened, in hundredths.
 _SPLITS: dict[str, tuple[tuple[str, int], ...]] = {

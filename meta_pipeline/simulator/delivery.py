@@ -64,23 +64,24 @@ class Delivery:
             self.labels = self.split.rows
         self._objectives: dict[int, str] = {}
 
-    def running(self, ad: int) -> Running | None:
-        """The ad's switched-on time before now; None when it never ran."""
+    def crew(self, ads: Iterable[int], first: int, last: int) -> list[Running]:
+        """The ads that were switched on at any time in the days first..last, up to now."""
+        begin, until = first * QUARTERS, (last + 1) * QUARTERS
+        found = []
+        for ad in ads:
+            spans = self._spans(ad)
+            if any(a < until and b > begin for a, b in spans):
+                found.append(Running(ad, spans, self._traits(ad)))
+        return found
+
+    def _spans(self, ad: int) -> list[Span]:
         spans = []
         for begin, until in self.tree.spans(ad):
             first = quarter(begin, self.zone)
             last = min(self.horizon, quarter(until, self.zone) if until else self.horizon)
             if first < last:
                 spans.append((first, last))
-        if not spans:
-            return None
-        return Running(ad, spans, self._traits(ad))
-
-    def crew(self, ads: Iterable[int], first: int, last: int) -> list[Running]:
-        """The ads that ran at any time in the days first..last."""
-        begin, until = first * QUARTERS, (last + 1) * QUARTERS
-        found = (self.running(ad) for ad in ads)
-        return [r for r in found if r and any(a < until and b > begin for a, b in r.spans)]
+        return spans
 
     def delivering_days(self, running: Running, first: int, last: int) -> int:
         """How many days of first..last brought impressions; closed form for whole days."""

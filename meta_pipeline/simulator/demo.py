@@ -57,14 +57,14 @@ def large_world(
 def insights_world(
     clock: Clock,
     *,
-    ads: int = 12_500,
+    ads: int = 14_000,
     days: int = 90,
     seed: int = DEMO_SEED,
     anchor: date | None = None,
 ) -> World:
     """One account whose `ads` active ads deliver over more than `days` days.
 
-    12,500 ads over 90 days are more than 1,000,000 ad-day rows.
+    14,000 ads over 90 days are more than 1,000,000 ad-day rows.
     """
     spec = AccountSpec(
         "Enterprise Insights",

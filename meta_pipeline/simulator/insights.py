@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import accumulate, islice
@@ -60,19 +60,24 @@ def rows(
 
     Raises InsightsError for what Meta refuses. Delivery is as of the world's clock when called.
     """
-    answer = Answer(world, query)
     stop = None if limit is None else offset + limit
-    return answer.rows(offset, stop)
+    return _answer(world, query).rows(offset, stop)
 
 
 def count(world: World, query: InsightsQuery) -> int:
     """How many rows `rows` would give; cached, and cheap without breakdowns."""
-    return len(Answer(world, query))
+    return len(_answer(world, query))
 
 
 def summary(world: World, query: InsightsQuery) -> dict[str, Any]:
     """The `summary` row: all rows' ads and days as one, reach counted once."""
-    return Answer(world, replace(query, sort=())).summary()
+    return _answer(world, replace(query, sort=())).summary()
+
+
+def _answer(world: World, query: InsightsQuery) -> Answer:
+    # The pages of one query share what was worked out for the first of them.
+    key = (world.version, as_of(world.clock.now()), repr(query))
+    return world.answers.get(key, lambda: Answer(world, query))
 
 
 class Answer:
@@ -99,6 +104,8 @@ class Answer:
             world, self.ordinal, query.breakdowns, converted=needs_conversions(self.fields)
         )
         self.periods = periods(query, self.delivery.horizon)
+        self._extent = _extent(self.periods)
+        self._is_daily = not query.breakdowns and _is_run_of_days(self.periods)
         self.groups = [] if empty else selection.groups(world, node, query.level, found)
         self._audience = audience(world.key, self.ordinal)
         self._metrics = compiled(
@@ -260,10 +267,10 @@ class Answer:
         )
 
     def _rows_of(self, crew: list[Running]) -> int:
-        single_days = all(a == b for a, b in self.periods)
-        if len(crew) == 1 and single_days and not self.query.breakdowns and self._is_run():
-            first, last = self.periods[0][0], self.periods[-1][0]
-            return self.delivery.delivering_days(crew[0], first, last)
+        if not crew:
+            return 0
+        if len(crew) == 1 and self._is_daily:
+            return self.delivery.delivering_days(crew[0], *self._extent)
         return sum(self._rows_in(crew, period) for period in self.periods)
 
     def _rows_in(self, crew: list[Running], period: Period) -> int:
@@ -272,19 +279,11 @@ class Answer:
         days = range(period[0], period[1] + 1)
         return int(any(self.delivery.delivers(r, day) for r in crew for day in days))
 
-    def _is_run(self) -> bool:
-        """True when the periods are one run of days without gap or overlap."""
-        return self.periods[-1][0] - self.periods[0][0] == len(self.periods) - 1
-
     def _index_by_period(self) -> bool:
         return len(self.groups) * len(self.periods) <= _FINE_INDEX
 
-    def _crew(self, ads: Any) -> list[Running]:
-        if not self.periods:
-            return []
-        first = min(a for a, _ in self.periods)
-        last = max(b for _, b in self.periods)
-        return self.delivery.crew(ads, first, last)
+    def _crew(self, ads: Iterable[int]) -> list[Running]:
+        return self.delivery.crew(ads, *self._extent) if self.periods else []
 
     def _setting(self, old: bool) -> Setting:
         return Setting(
@@ -351,6 +350,15 @@ def _periods_in(first: int, last: int, increment: int | str) -> Iterator[Period]
             following = first + int(increment)
         yield first, min(following - 1, last)
         first = following
+
+
+def _extent(found: list[Period]) -> Period:
+    return min((a for a, _ in found), default=0), max((b for _, b in found), default=-1)
+
+
+def _is_run_of_days(found: list[Period]) -> bool:
+    """True when every period is a day and none is left out or asked for twice."""
+    return all(a == b == found[0][0] + i for i, (a, b) in enumerate(found))
 
 
 def _plus(left: Cell, right: Cell) -> Cell:

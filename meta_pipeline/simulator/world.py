@@ -53,7 +53,7 @@ class World:
         self.anchor = anchor or clock.now().astimezone(UTC).date().replace(day=1)
         self.processing_seconds, self.hard_retention = processing_seconds, hard_retention
         self.version = 0
-        self.memo = Memo(64)
+        self.memo, self.answers = Memo(64), Memo(8)
         self.bad_creatives: set[str] = set()
         self._lock = threading.RLock()
         anchored = int(datetime(*self.anchor.timetuple()[:3], tzinfo=UTC).timestamp())
