@@ -60,7 +60,7 @@ class Cluster:
         if result.returncode != 0:
             raise ServerStartError(
                 f"The data folder {self.data} of the embedded Postgres cannot be made: "
-                f"{last_lines(result.stdout)}"
+                f"{last_lines(result.stdout)}. Put that right, or set DATABASE_URL."
             )
 
     def _initdb_options(self) -> list[str]:

@@ -155,6 +155,7 @@ class EmbeddedPostgres:
         return self._folder.data(self._binaries.major)
 
     def _locked(self) -> AbstractContextManager[None]:
+        _ = self._binaries  # without any, not even a folder is made
         return exclusive(self._folder.lock, self._deadline(), self._folder.create)
 
     def _deadline(self) -> Deadline:
