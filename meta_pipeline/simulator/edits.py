@@ -97,7 +97,7 @@ def set_budget(
 
 
 def add(world: World, level: int, parent_id: str, fields: Mapping[str, Any]) -> Entity:
-    ordinal, parent_level, parent = _locate(world, parent_id, level - 1)
+    ordinal, parent_level, parent = _locate(world, parent_id, least=-1)
     if parent_level != level - 1:
         raise ValueError(f"{parent_id} cannot hold that: it goes one level below its parent")
     status = STATUSES.index(fields.get("status", "ACTIVE"))
