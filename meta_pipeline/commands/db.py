@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Annotated, NoReturn
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
 import typer
@@ -148,8 +148,8 @@ def without_password(database_url: str) -> str:
     login = f"{user}:***" if colon else user
     options = parse_qsl(parts.query, keep_blank_values=True)
     shown = [(name, "***" if "password" in name else value) for name, value in options]
-    query = urlencode(shown, safe="*/=")
-    return urlunsplit(parts._replace(netloc=f"{login}{at}{hosts}", query=query))
+    query = f"?{urlencode(shown, safe='*/=')}" if shown else ""
+    return f"{parts.scheme}://{login}{at}{hosts}{parts.path}{query}"
 
 
 @contextmanager

@@ -11,7 +11,6 @@ def simulate_app() -> object:
         from meta_pipeline.simulator.cli import app
     except ImportError as error:
         fail(
-            f"The simulator needs the package {error.name}: "
-            "pip install 'meta-pipeline[simulator]'."
+            f"The simulator needs the package {error.name}: pip install 'meta-pipeline[simulator]'."
         )
     return app

@@ -149,13 +149,13 @@ def sync_folder(path: Path) -> None:
 
 
 def _make_folder(path: Path) -> None:
-    """Like mkdir -p; root's are passable for the server's account whatever the umask says."""
+    """Like mkdir -p; root's can be entered by the server's account."""
     mode = 0o755 if os.geteuid() == 0 else 0o700
     for folder in reversed([path, *path.parents]):
         if not folder.exists():
             with suppress(FileExistsError):
                 folder.mkdir(mode=mode)
-                folder.chmod(mode)
+                folder.chmod(mode)  # whatever the umask says
 
 
 def _read(path: Path) -> str | None:

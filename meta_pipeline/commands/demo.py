@@ -1,0 +1,211 @@
+"""`meta-pipeline demo`: everything, on this machine, without Meta."""
+
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+
+from .console import console, explained, fail
+from .local.children import ChildDied, Children
+from .local.dagster import DagsterNotReady, LocalDagster
+from .local.database import RealData, data_root, demo_database
+from .local.environment import without_ours
+from .local.graphql import FINISHED, DagsterApiError
+from .local.home import AlreadyRunning, Home
+from .local.ports import PortsTaken, free_port_from
+from .local.progress import progress_table, read_progress
+from .local.signals import ToldToEnd, termination_as_interrupt
+from .local.simulated import SimulatorNotReady, start_simulator
+from .local.summary import is_fresh, read_efforts, summary_table
+
+RUNS = 2
+"""Dagster runs the accounts are shared between: a run costs 6-7 CPU-seconds whatever it does."""
+
+TIMEOUT_SECONDS = 300.0
+_POLL_SECONDS = 0.3
+_EXPECTED = (
+    AlreadyRunning,
+    ChildDied,
+    DagsterApiError,
+    DagsterNotReady,
+    PortsTaken,
+    RealData,
+    SimulatorNotReady,
+)
+
+Ui = Annotated[
+    bool, typer.Option("--ui/--no-ui", help="Stay up with Dagster's UI, or end when data is in.")
+]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI; if taken, the next.")]
+LatencyMs = Annotated[
+    float, typer.Option("--latency-ms", min=0, help="Median time a simulated answer takes.")
+]
+
+
+class DemoIncomplete(Exception):
+    """Not all of the data is in; the message says which account and why."""
+
+
+def demo(ui: Ui = True, port: Port = 3000, latency_ms: LatencyMs = 100.0) -> None:
+    """Sync twelve simulated ad accounts into Postgres through Dagster, and show them.
+
+    Needs no account at Meta, no keys, no Postgres. The data stays for the next demo.
+    """
+    try:
+        with explained(), termination_as_interrupt(), ExitStack() as stack:
+            Demo(Settings.load(), stack, port, latency_ms).run(ui=ui)
+    except ToldToEnd:
+        raise typer.Exit(143) from None
+    except KeyboardInterrupt:
+        console.print("\nStopped. The data stays; meta-pipeline demo goes on from here.")
+    except (*_EXPECTED, DemoIncomplete) as error:
+        fail(str(error))
+
+
+class Demo:
+    """One demo: what it started is ended with `stack`."""
+
+    def __init__(self, settings: Settings, stack: ExitStack, port: int, latency_ms: float) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._port = port
+        self._latency_ms = latency_ms
+        self._started = time.monotonic()
+        self._home = Home(data_root(settings) / "demo")
+
+    def run(self, *, ui: bool) -> None:
+        """Bring the data in, show it, and stay up if there is to be a UI."""
+        lock = self._stack.enter_context(self._home.taken())
+        self._home.note()
+        self._say("Simulated data: twelve made-up ad accounts, nothing of Meta's.")
+        url = self._stack.enter_context(demo_database(self._settings))
+        self._say("Postgres is up")
+        with Warehouse(url, application_name="meta_pipeline demo") as warehouse:
+            warehouse.migrate()
+            if self._is_all_fresh(warehouse) and not ui:
+                self._say("Everything was synced within the hour: nothing to do")
+            else:
+                dagster = self._start(url, lock)
+                self._bring_in(dagster, warehouse)
+            self._show(warehouse)
+            if ui:
+                self._stay(dagster)
+
+    def _start(self, url: str, lock: int) -> LocalDagster:
+        children = self._stack.enter_context(Children(self._home.logs, keep_open=[lock]))
+        folder = self._home.path
+        environment = without_ours()
+        graph = start_simulator(children, environment, folder=folder, latency_ms=self._latency_ms)
+        self._say(f"The simulated Graph API answers at {graph.url}")
+        environment |= {
+            "META_ACCESS_TOKEN": graph.token,
+            "META_GRAPH_URL": graph.url,
+            "META_PIPELINE_DATA": str(data_root(self._settings)),
+            "DATABASE_URL": url,
+        }
+        dagster = LocalDagster(
+            children=children,
+            home=self._home.dagster,
+            database_url=url,
+            port=free_port_from(self._port),
+            env=environment,
+            cwd=folder,
+            tell=self._say,
+        )
+        dagster.start()
+        self._home.note(url=dagster.url)
+        self._say(f"Dagster is up at {dagster.url}")
+        return dagster
+
+    def _bring_in(self, dagster: LocalDagster, warehouse: Warehouse) -> None:
+        discovery = dagster.api.launch("discover_accounts", {"reason": "demo"})
+        self._follow(dagster, warehouse, [discovery], "discovering the ad accounts")
+        keys = dagster.api.partition_keys()
+        self._say(f"{len(keys)} ad accounts found")
+        due = self._due(warehouse)
+        runs = [
+            dagster.api.launch_partitions("sync_account", batch[0], batch[-1], {"reason": "demo"})
+            for batch in batches(keys, RUNS)
+            if due & set(batch)
+        ]
+        self._follow(dagster, warehouse, runs, "syncing")
+        if not runs:
+            self._say("Everything was synced within the hour: nothing to do")
+
+    def _follow(
+        self, dagster: LocalDagster, warehouse: Warehouse, runs: list[str], what: str
+    ) -> None:
+        """Wait for the runs and print each step as it ends; DemoIncomplete when one failed."""
+        printed: set[str] = set()
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        with Live(console=console, transient=True, refresh_per_second=4) as live:
+            while runs:
+                statuses = dagster.api.statuses(runs)
+                steps = read_progress(warehouse, runs)
+                for step in steps:
+                    if step.is_over and step.sync_run_id not in printed:
+                        printed.add(step.sync_run_id)
+                        live.console.print(f"{self._clock()} {step.line}")
+                live.update(progress_table([step for step in steps if not step.is_over]))
+                if all(status in FINISHED for status in statuses.values()):
+                    break
+                dagster.children.require_alive()
+                if time.monotonic() > deadline:
+                    raise DemoIncomplete(f"{what} took over {TIMEOUT_SECONDS:.0f} s; see the UI.")
+                time.sleep(_POLL_SECONDS)
+        self._require_success(dagster, warehouse, statuses if runs else {}, what)
+
+    def _require_success(
+        self, dagster: LocalDagster, warehouse: Warehouse, statuses: dict[str, str], what: str
+    ) -> None:
+        failed = [run_id for run_id, status in statuses.items() if status != "SUCCESS"]
+        if not failed:
+            return
+        reasons = [
+            f"{step.name}, {step.step}: {step.error_summary or step.status}"
+            for step in read_progress(warehouse, failed)
+            if step.status != "success"
+        ]
+        why = "; ".join(reasons) or f"see {dagster.api.run_url(failed[0])} and {self._home.logs}"
+        raise DemoIncomplete(f"{what} did not work: {why}")
+
+    def _show(self, warehouse: Warehouse) -> None:
+        console.print()
+        console.print(summary_table(warehouse.accounts.health(), read_efforts(warehouse)))
+
+    def _stay(self, dagster: LocalDagster) -> None:
+        console.print(f"\nDagster's UI: [bold]{dagster.url}/asset-groups[/bold]  (Ctrl-C ends all)")
+        while True:
+            dagster.children.require_alive()
+            time.sleep(1)
+
+    def _is_all_fresh(self, warehouse: Warehouse) -> bool:
+        return bool(warehouse.accounts.health()) and not self._due(warehouse)
+
+    def _due(self, warehouse: Warehouse) -> set[str]:
+        within = timedelta(seconds=self._settings.fresh_seconds)
+        return {one.account_id for one in warehouse.accounts.health() if not is_fresh(one, within)}
+
+    def _say(self, what: str) -> None:
+        console.print(f"{self._clock()} {what}", soft_wrap=True)
+
+    def _clock(self) -> str:
+        return f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]"
+
+
+def batches(keys: list[str], count: int) -> list[list[str]]:
+    """The keys in at most `count` runs of neighbours, as equal as can be."""
+    size = max(1, -(-len(keys) // count))
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
+
+
+def data_folder() -> Path:
+    """Where the demo keeps what it made."""
+    return Home(data_root(Settings.load()) / "demo").path

@@ -1,0 +1,71 @@
+"""`meta-pipeline dev`: Dagster's UI and daemon on this machine, set up from the settings."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+
+from .console import console, explained, fail
+from .database import database
+from .local.children import ChildDied, Children
+from .local.dagster import DagsterNotReady, LocalDagster
+from .local.database import data_root
+from .local.environment import of_settings
+from .local.home import AlreadyRunning, Home
+from .local.ports import HOST, PortsTaken, free_port_from
+from .local.signals import ToldToEnd, termination_as_interrupt
+
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI; if taken, the next.")]
+Host = Annotated[
+    str, typer.Option(help="Address the UI listens on. Dagster has no login: keep it local.")
+]
+
+
+def dev(port: Port = 3000, host: Host = HOST) -> None:
+    """Run Dagster (UI, daemon, code location) until Ctrl-C.
+
+    Uses the Postgres of DATABASE_URL, or the embedded one, and the token of META_ACCESS_TOKEN.
+    """
+    try:
+        with explained(), termination_as_interrupt(), ExitStack() as stack:
+            _run(Settings.load(), stack, port, host)
+    except ToldToEnd:
+        raise typer.Exit(143) from None
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+    except (AlreadyRunning, ChildDied, DagsterNotReady, PortsTaken) as error:
+        fail(str(error))
+
+
+def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
+    settings.require_token()
+    home = Home(data_root(settings) / "dev")
+    lock = stack.enter_context(home.taken())
+    home.note()
+    url = stack.enter_context(database(settings))
+    with Warehouse(url, application_name="meta_pipeline dev") as warehouse:
+        warehouse.migrate()
+    children = stack.enter_context(Children(home.logs, keep_open=[lock]))
+    dagster = LocalDagster(
+        children=children,
+        home=home.dagster,
+        database_url=url,
+        port=free_port_from(port),
+        env=of_settings(settings, url),
+        cwd=Path.cwd(),
+        host=host,
+        tell=console.print,
+    )
+    dagster.start()
+    home.note(url=dagster.url)
+    if settings.is_simulated:
+        console.print(f"Simulated data: the Graph API is {settings.graph_url}, not Meta's.")
+    console.print(f"Dagster's UI: [bold]{dagster.url}[/bold]  (logs in {home.logs}, Ctrl-C ends)")
+    while True:
+        children.require_alive()
+        time.sleep(1)

@@ -1,0 +1,1 @@
+"""Dagster, Postgres and their helpers as processes of this machine, ended together."""

@@ -1,0 +1,151 @@
+"""Dagster on this machine: one code server, a webserver and a daemon on one Postgres.
+
+The webserver and the daemon would each start a code server of their own (143 MB and two seconds of
+a core each); sharing one is also what production does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import psycopg
+
+from meta_pipeline.commands.local.children import Child, Children
+from meta_pipeline.commands.local.graphql import DagsterApi
+from meta_pipeline.commands.local.ports import HOST, answers, free_port
+from meta_pipeline.warehouse.urls import create_dagster_schema, dagster_url, normalized
+
+LOCATION = "meta_pipeline"
+START_TIMEOUT_SECONDS = 120.0
+_WORKSPACE = """\
+load_from:
+  - grpc_server:
+      host: {host}
+      port: {port}
+      location_name: {location}
+"""
+
+
+class DagsterNotReady(Exception):
+    """Dagster did not come up; the message names the log to read."""
+
+
+@dataclass
+class LocalDagster:
+    """The three processes of a Dagster, and how to reach it.
+
+    `home` becomes DAGSTER_HOME; `env` is what the syncs see; `tell` is told each step.
+    """
+
+    children: Children
+    home: Path
+    database_url: str
+    port: int
+    env: Mapping[str, str]
+    cwd: Path
+    host: str = HOST
+    tell: Callable[[str], None] = lambda _: None
+    timeout_seconds: float = START_TIMEOUT_SECONDS
+    _environment: dict[str, str] = field(default_factory=dict, init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def api(self) -> DagsterApi:
+        return DagsterApi(f"http://{HOST}:{self.port}", LOCATION)
+
+    def start(self) -> None:
+        """Start all three and wait until the webserver shows the code location."""
+        code_port = free_port()
+        self._prepare(code_port)
+        code = self._start_code_server(code_port)
+        preparation = self._create_tables()
+        self._wait(lambda: answers(code_port), code, "the code location")
+        if preparation is not None:
+            self._wait(lambda: preparation.process.poll() == 0, None, "Dagster's tables")
+            self.children.forget(preparation)
+        self.children.start("dagster-daemon", self._daemon(), env=self._environment, cwd=self.cwd)
+        web = self.children.start(
+            "dagster-webserver", self._webserver(), env=self._environment, cwd=self.cwd
+        )
+        self.tell("Dagster's webserver and daemon are starting")
+        self._wait(self.api.is_ready, web, "the webserver")
+
+    def _prepare(self, code_port: int) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        source = resources.files("meta_pipeline.orchestration") / "dagster.yaml"
+        with resources.as_file(source) as path:
+            shutil.copyfile(path, self.home / "dagster.yaml")
+        workspace = _WORKSPACE.format(host=HOST, port=code_port, location=LOCATION)
+        (self.home / "workspace.yaml").write_text(workspace, encoding="utf-8")
+        create_dagster_schema(self.database_url)
+        self._environment = {
+            **self.env,
+            "DAGSTER_HOME": str(self.home),
+            "DAGSTER_PG_URL": dagster_url(self.database_url),
+            "DAGSTER_DISABLE_TELEMETRY": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _start_code_server(self, port: int) -> Child:
+        self.tell("Loading the asset definitions")
+        return self.children.start(
+            "code-server",
+            [
+                *_dagster("dagster"),
+                *("api", "grpc", "--module-name", "meta_pipeline.definitions"),
+                *("--host", HOST, "--port", str(port), "--location-name", LOCATION),
+            ],
+            env=self._environment,
+            cwd=self.cwd,
+        )
+
+    def _create_tables(self) -> Child | None:
+        """Make Dagster's tables where there are none, once, before two processes both try to."""
+        with psycopg.connect(normalized(self.database_url)) as connection:
+            found = connection.execute("SELECT to_regclass('dagster.secondary_indexes')").fetchone()
+        if found and found[0] is not None:
+            return None
+        self.tell("Creating Dagster's tables")
+        return self.children.start(
+            "dagster-tables",
+            [*_dagster("dagster"), "instance", "info"],
+            env=self._environment,
+            cwd=self.cwd,
+        )
+
+    def _daemon(self) -> list[str]:
+        return [*_dagster("dagster-daemon"), "run", "-w", str(self.home / "workspace.yaml")]
+
+    def _webserver(self) -> list[str]:
+        return [
+            *_dagster("dagster-webserver"),
+            *("-w", str(self.home / "workspace.yaml")),
+            *("-h", self.host, "-p", str(self.port)),
+        ]
+
+    def _wait(self, is_ready: Callable[[], bool], child: Child | None, what: str) -> None:
+        deadline = time.monotonic() + self.timeout_seconds
+        while not is_ready():
+            self.children.require_alive() if child is None else child.require_alive()
+            if time.monotonic() > deadline:
+                raise DagsterNotReady(
+                    f"{what} did not come up within {self.timeout_seconds:.0f} s; "
+                    f"the logs are in {self.home / 'logs'}."
+                )
+            time.sleep(0.1)
+
+
+def _dagster(command: str) -> list[str]:
+    """A command of Dagster's from this very environment, whatever PATH says."""
+    beside = Path(sys.executable).with_name(command)
+    return [str(beside)] if os.access(beside, os.X_OK) else [command]

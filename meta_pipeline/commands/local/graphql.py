@@ -1,0 +1,127 @@
+"""What we ask of a running Dagster, over the same GraphQL its own UI uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+ASSETS = ["campaigns", "adsets", "ads", "insights"]
+_TIMEOUT_SECONDS = 30
+
+_LOCATION = """
+query { workspaceOrError { ... on Workspace { locationEntries {
+  name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }
+"""
+_RELOAD = """
+mutation($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }
+"""
+_PARTITIONS = """
+query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) {
+  ... on AssetNode { partitionKeys } } }
+"""
+_LAUNCH = """
+mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename
+  ... on LaunchRunSuccess { run { runId } }
+  ... on PythonError { message }
+  ... on UnauthorizedError { message }
+  ... on RunConfigValidationInvalid { errors { message } }
+} }
+"""
+_RUNS = """
+query($ids: [String]) { runsOrError(filter: {runIds: $ids}) {
+  ... on Runs { results { runId status } } } }
+"""
+FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+
+class DagsterApiError(Exception):
+    """Dagster refused or did not understand what was asked; the message is its own."""
+
+
+@dataclass(frozen=True)
+class DagsterApi:
+    """A webserver at `url` and the code location in it."""
+
+    url: str
+    location: str
+
+    def is_ready(self) -> bool:
+        """Whether the webserver answers and shows the location; asks it to look again if not."""
+        try:
+            entries = self._ask(_LOCATION)["workspaceOrError"]["locationEntries"]
+        except (requests.RequestException, DagsterApiError, KeyError):
+            return False
+        for entry in entries:
+            found = (entry["locationOrLoadError"] or {}).get("__typename")
+            if entry["name"] == self.location and found == "RepositoryLocation":
+                return True
+        self._ask(_RELOAD, name=self.location)
+        return False
+
+    def partition_keys(self) -> list[str]:
+        """The ad accounts, in the order they were added."""
+        found = self._ask(_PARTITIONS, key={"path": ["meta", "campaigns"]})
+        return list(found["assetNodeOrError"].get("partitionKeys") or [])
+
+    def launch(self, job: str, tags: dict[str, str] | None = None) -> str:
+        """Start a run of the job; returns its id. It is queued as a person's would be."""
+        answer = self._ask(
+            _LAUNCH,
+            params={
+                "selector": {
+                    "repositoryName": "__repository__",
+                    "repositoryLocationName": self.location,
+                    "jobName": job,
+                },
+                "runConfigData": {},
+                "executionMetadata": {
+                    "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]
+                },
+            },
+        )["launchRun"]
+        if answer["__typename"] != "LaunchRunSuccess":
+            raise DagsterApiError(f"Dagster did not start {job}: {_why(answer)}")
+        return str(answer["run"]["runId"])
+
+    def launch_partitions(
+        self, job: str, first: str, last: str, tags: dict[str, str] | None = None
+    ) -> str:
+        """Start one run for the partitions from `first` to `last`, in the order they were added."""
+        return self.launch(
+            job,
+            {
+                **(tags or {}),
+                "dagster/asset_partition_range_start": first,
+                "dagster/asset_partition_range_end": last,
+            },
+        )
+
+    def statuses(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """The runs' statuses by id."""
+        found = self._ask(_RUNS, ids=list(run_ids))["runsOrError"].get("results", [])
+        return {run["runId"]: run["status"] for run in found}
+
+    def run_url(self, run_id: str) -> str:
+        return f"{self.url}/runs/{run_id}"
+
+    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        response = requests.post(
+            f"{self.url}/graphql",
+            json={"query": query, "variables": variables},
+            timeout=_TIMEOUT_SECONDS,
+        )
+        response.raise_for_status()
+        body = response.json()
+        if errors := body.get("errors"):
+            raise DagsterApiError("; ".join(str(error.get("message")) for error in errors))
+        return dict(body["data"])
+
+
+def _why(answer: dict[str, Any]) -> str:
+    errors = answer.get("errors") or []
+    said = "; ".join(str(error["message"]) for error in errors) or str(answer.get("message") or "")
+    return said or str(answer["__typename"])

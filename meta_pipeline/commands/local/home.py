@@ -1,0 +1,91 @@
+"""The folder a running Dagster of ours lives in, used by one at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_WAIT_SECONDS = 20.0
+_POLL_SECONDS = 0.2
+
+
+class AlreadyRunning(Exception):
+    """Another process of ours uses the folder; the message says which and where its UI is."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """`path` holds Dagster's home, the logs of its processes and who uses it."""
+
+    path: Path
+
+    @property
+    def dagster(self) -> Path:
+        return self.path / "dagster"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def _note(self) -> Path:
+        return self.path / "running.json"
+
+    @contextmanager
+    def taken(self, wait_seconds: float = _WAIT_SECONDS) -> Iterator[int]:
+        """Have the folder alone; yields the lock's file descriptor. AlreadyRunning otherwise.
+
+        Two daemons on one Dagster would start every run twice. A killed user's guardian still
+        holds the lock while it ends what was started, so wait a little for one that is dying.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._lock(descriptor, wait_seconds)
+            yield descriptor
+        finally:
+            # Closing would leave the lock to a guardian that is still at work; that is meant.
+            self._note.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    def note(self, **facts: Any) -> None:
+        """Say who uses the folder, for the message another one gets."""
+        self._note.write_text(json.dumps({"pid": os.getpid(), **facts}), encoding="utf-8")
+
+    def _lock(self, descriptor: int, wait_seconds: float) -> None:
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            pid, url = self._user()
+            if (pid is not None and _is_alive(pid)) or time.monotonic() > deadline:
+                raise AlreadyRunning(
+                    f"This already runs{f' at {url}' if url else ''}"
+                    f"{f' (process {pid})' if pid else ''}, in {self.path}. "
+                    "Use that one, or end it with Ctrl-C where it was started."
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _user(self) -> tuple[int | None, str | None]:
+        with suppress(OSError, ValueError):
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            return int(note["pid"]), note.get("url")
+        return None, None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,102 @@
+"""The demo's Graph API as a process of its own.
+
+What it is told comes from the environment, as the token must not be on a command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from meta_pipeline.commands.local.children import Child, Children
+from meta_pipeline.commands.local.ports import HOST, answers, free_port
+
+START_TIMEOUT_SECONDS = 60.0
+_PORT, _TOKEN, _ANCHOR, _LATENCY = "SIM_PORT", "SIM_TOKEN", "SIM_ANCHOR", "SIM_LATENCY_MS"
+
+
+class SimulatorNotReady(Exception):
+    """The simulator did not come up."""
+
+
+@dataclass(frozen=True)
+class SimulatedGraph:
+    """A running simulator: its URL, and the token it knows."""
+
+    url: str
+    token: str
+
+
+def start_simulator(
+    children: Children, env: Mapping[str, str], *, folder: Path, latency_ms: float
+) -> SimulatedGraph:
+    """Start the demo world on a free port; it is answered at once or within a second or two.
+
+    The world's past ends on the day of the first demo in `folder`, so that every later one finds
+    the same campaigns and the same numbers, and more of them as days go by.
+    """
+    port, token = free_port(), f"EAASIM{secrets.token_hex(16)}"
+    child = children.start(
+        "simulator",
+        [sys.executable, "-m", __name__],
+        env={
+            **env,
+            _PORT: str(port),
+            _TOKEN: token,
+            _ANCHOR: _anchor(folder).isoformat(),
+            _LATENCY: str(latency_ms),
+        },
+        cwd=folder,
+    )
+    _wait(child, port)
+    return SimulatedGraph(f"http://{HOST}:{port}", token)
+
+
+def _wait(child: Child, port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while not answers(port):
+        child.require_alive()
+        if time.monotonic() > deadline:
+            raise SimulatorNotReady(f"The simulator did not start; its log is {child.log}.")
+        time.sleep(0.05)
+
+
+def _anchor(folder: Path) -> date:
+    path = folder / "world.json"
+    if path.exists():
+        return date.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["anchor"])
+    anchor = datetime.now(UTC).date()
+    path.write_text(json.dumps({"anchor": anchor.isoformat()}), encoding="utf-8")
+    return anchor
+
+
+def main() -> None:
+    """Serve the demo world until told to end."""
+    from meta_pipeline.simulator import (
+        Latency,
+        Limits,
+        Simulator,
+        WallClock,
+        demo_world,
+    )
+
+    world = demo_world(WallClock(), anchor=date.fromisoformat(os.environ[_ANCHOR]))
+    Simulator(
+        world,
+        token=os.environ[_TOKEN],
+        host=HOST,
+        port=int(os.environ[_PORT]),
+        latency=Latency(median_ms=float(os.environ[_LATENCY])),
+        limits=Limits(tier="standard_access"),
+    ).run()
+
+
+if __name__ == "__main__":
+    main()
