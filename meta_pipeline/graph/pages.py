@@ -15,6 +15,8 @@ from meta_pipeline.graph.usage import UsageReading
 
 # Meta filters after the fetch, so empty pages with a `next` are normal; thousands are a circle.
 MOST_EMPTY_PAGES = 1000
+# An empty page may also point at itself for a moment: nothing came, so asking again loses nothing.
+MOST_STANDSTILLS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,9 @@ class PageWalk:
     _seen: set[str] = field(default_factory=set, init=False)
     _empty: int = field(default=0, init=False)
 
+    def __post_init__(self) -> None:
+        self._seen.update({self.after} if self.after else ())
+
     def __iter__(self) -> Iterator[Page]:
         number = 0
         while True:
@@ -159,17 +164,19 @@ class PageWalk:
 
     def _check_progress(self, page: Page) -> None:
         self._empty = 0 if page.rows else self._empty + 1
-        again = page.after in self._seen or page.after == self.after
-        if again or self._empty >= MOST_EMPTY_PAGES:
-            reason = (
-                "the same cursor came twice" if again else f"{self._empty} empty pages in a row"
-            )
-            raise PagingLoop(
-                f"page {page.number}: {reason}",
-                account_id=self.request.account_id,
-                endpoint_key=self.request.endpoint_key,
-            )
+        stands_still = page.after == self.after and not page.rows
+        if page.after in self._seen and not (stands_still and self._empty <= MOST_STANDSTILLS):
+            raise self._loop(page, "the same cursor came twice")
+        if self._empty >= MOST_EMPTY_PAGES:
+            raise self._loop(page, f"{self._empty} empty pages in a row")
         self._seen.add(str(page.after))
+
+    def _loop(self, page: Page, reason: str) -> PagingLoop:
+        return PagingLoop(
+            f"page {page.number}: {reason}",
+            account_id=self.request.account_id,
+            endpoint_key=self.request.endpoint_key,
+        )
 
 
 def _cursor_in(next_url: object) -> str | None:

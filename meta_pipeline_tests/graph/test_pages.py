@@ -130,6 +130,27 @@ def test_a_next_without_any_cursor_is_an_error_not_an_end(
         ids(walk(client))
 
 
+def test_an_empty_page_that_points_at_itself_is_asked_again(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    server.answer(
+        page(rows("1"), "c1", more=True),
+        page([], "c1", more=True),
+        page([], "c1", more=True),
+        page(rows("2"), "c2"),
+    )
+    assert ids(walk(client)) == ["1", "2"]
+
+
+def test_an_empty_page_that_always_points_at_itself_is_a_circle(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    server.answer_with(lambda asked: page([], "c1", more=True))
+    with pytest.raises(PagingLoop, match="same cursor"):
+        ids(walk(client))
+    assert len(server.asked) <= 5
+
+
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_a_circle_of_cursors_is_an_error(
     client: GraphClient, server: ScriptedServer, length: int
