@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +52,8 @@ class AccountHealth:
     entities_synced_at: datetime | None
     insights_synced_at: datetime | None
     last_success_at: datetime | None
+    staleness: str
+    staleness_seconds: float | None
     last_attempt_at: datetime | None
     last_status: str | None
     last_error: str | None
@@ -59,9 +61,10 @@ class AccountHealth:
     last_seconds: float | None
     is_running: bool
     not_before: datetime | None
-    staleness_seconds: float | None
-    newest_insight_day: Any
-    insight_days_missing: int | None
+    waiting_for: str | None
+    newest_insight_day: date | None
+    insight_days_fetched: int
+    insight_days_missing: int
     insight_rows: int
     campaigns: int
     adsets: int

@@ -46,6 +46,12 @@ meta_api_logs = table(
     sa.Index(None, "timestamp"),
     sa.Index(None, "account_id", "timestamp"),
     sa.Index(None, "sync_run_id"),
+    sa.Index(
+        "meta_api_logs_throttled_idx",
+        "account_id",
+        "timestamp",
+        postgresql_where=sa.text("throttled"),
+    ),
 )
 
 sync_runs = table(

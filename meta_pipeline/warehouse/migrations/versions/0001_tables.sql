@@ -470,6 +470,8 @@ CREATE INDEX meta_api_logs_account_id_timestamp_idx ON meta_ads.meta_api_logs (a
 
 CREATE INDEX meta_api_logs_sync_run_id_idx ON meta_ads.meta_api_logs (sync_run_id);
 
+CREATE INDEX meta_api_logs_throttled_idx ON meta_ads.meta_api_logs (account_id, timestamp) WHERE throttled;
+
 CREATE INDEX meta_api_logs_timestamp_idx ON meta_ads.meta_api_logs (timestamp);
 
 CREATE TABLE meta_ads.meta_campaigns (
