@@ -10,14 +10,14 @@ HOUR_SECONDS = 3600.0
 
 @dataclass
 class RollingHour:
-    """Usage of the last sixty minutes; each entry leaves exactly one hour after it came."""
+    """Usage of the last sixty minutes; an entry holds one second and leaves an hour later."""
 
     entries: deque[list[float]] = field(default_factory=deque)  # [second, calls, cpu ms]
     calls: float = 0.0
     cpu_ms: float = 0.0
 
     def add(self, at: float, calls: float, cpu_ms: float) -> None:
-        if self.entries and self.entries[-1][0] == at:
+        if self.entries and int(self.entries[-1][0]) == int(at):
             self.entries[-1][1] += calls
             self.entries[-1][2] += cpu_ms
         else:
@@ -36,19 +36,13 @@ class RollingHour:
 
     def seconds_until_below(self, calls: float, cpu_ms: float, now: float) -> float:
         """Seconds until both amounts are under their limits, if nobody calls again."""
-        left, left_cpu = self.calls, self.cpu_ms
+        left, left_cpu, free_at = self.calls, self.cpu_ms, now
         for at, entry_calls, entry_cpu in self.entries:
             if left < calls and left_cpu < cpu_ms:
                 break
             left -= entry_calls
             left_cpu -= entry_cpu
             free_at = at + HOUR_SECONDS
-        else:
-            if not self.entries:
-                return 0.0
-            free_at = self.entries[-1][0] + HOUR_SECONDS
-        if self.calls < calls and self.cpu_ms < cpu_ms:
-            return 0.0
         return max(0.0, free_at - now)
 
 

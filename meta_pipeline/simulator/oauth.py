@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from meta_pipeline.simulator.simulator import Simulator
 
 
+def serves(request: GraphRequest) -> bool:
+    """Whether this path is one of the endpoints here."""
+    return (request.method, "/".join(request.path)) in _HANDLERS
+
+
 def answer(sim: Simulator, request: GraphRequest) -> Any:
-    """The document (or answer) of an OAuth path; None for every other path."""
-    handler = _HANDLERS.get((request.method, "/".join(request.path)))
-    return handler(sim, request) if handler else None
+    """The document (or answer) of an OAuth path."""
+    return _HANDLERS[(request.method, "/".join(request.path))](sim, request)
 
 
 def _access_token(sim: Simulator, request: GraphRequest) -> dict[str, Any]:

@@ -350,6 +350,8 @@ def _plain(kind: str, object_id: str, values: Mapping[str, Any]) -> Entity:
 
 
 def _wants_summary(request: GraphRequest) -> bool:
+    if request.params.get("default_summary") is True:
+        return True
     value = request.params.get("summary")
     return value is True or (isinstance(value, list) and bool(value)) or value == "total_count"
 

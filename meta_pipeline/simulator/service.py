@@ -92,12 +92,13 @@ class Service:
     def _answer(self, request: GraphRequest, fault: Fault | None) -> tuple[Call | None, Answer]:
         sim = self._sim
         sim.routes.check_version(request.version)
-        public = oauth.answer(sim, request)
-        if public is not None:
-            return None, self._finish(request, public, None)
         if fault and fault.reply:
-            status, kind, body = fault.reply
-            return None, Answer(status, body, {"content-type": kind})
+            status, kind, reply = fault.reply
+            return None, Answer(status, reply, {"content-type": kind})
+        if oauth.serves(request):
+            if fault and fault.error:
+                raise fault.error
+            return None, self._finish(request, oauth.answer(sim, request), None)
         token = sim.tokens.check(request.token, request.text("appsecret_proof"))
         if batch.is_batch(request) or (not request.path and "ids" in request.params):
             if fault and fault.error:
