@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from .reading import SCORE_HEADER, EffectiveReading, Reading
+from .reading import APP, SCORE_HEADER, EffectiveReading, Reading, Scope
 from .score import DrainingScore
 from .thresholds import Thresholds
 from .window import RollingHour
@@ -14,6 +14,7 @@ from .window import RollingHour
 _MOVES_SECONDS = 600.0
 _GAP_SECONDS = 60.0
 _PRIOR_CALLS = 5
+_ENOUGH_CALLS = 50
 _NOTHING_PCT = 0.01
 
 
@@ -31,6 +32,7 @@ class Gauge:
         self._newest: Reading | None = None
         self._changed_at = 0.0
         self._moves: deque[tuple[float, float, int]] = deque()  # second, points moved, calls
+        self._moved = (0.0, 0)  # their sums
         self._calls = 0
         self._refusals = 0
 
@@ -47,12 +49,8 @@ class Gauge:
         without knowing of each other. A few imagined calls at the prior keep the whole percents
         of a first reading from being taken for the price of one call.
         """
-        while self._moves and self._moves[0][0] < self._changed_at - _MOVES_SECONDS:
-            self._moves.popleft()
-        points = max(0.0, sum(moved for _, moved, _ in self._moves))
-        calls = sum(calls for _, _, calls in self._moves)
-        prior = self._thresholds.prior_cost_pct * _PRIOR_CALLS
-        return (points + prior) / (calls + _PRIOR_CALLS)
+        points, calls = max(0.0, self._moved[0]), self._moved[1]
+        return (points + self._thresholds.prior_cost_pct * _PRIOR_CALLS) / (calls + _PRIOR_CALLS)
 
     def observe(self, reading: Reading) -> bool:
         """Take a reading unless it is known or older; returns whether it was taken."""
@@ -64,7 +62,7 @@ class Gauge:
         # After a longer silence the difference is our forecast's error, not a price; and a
         # refusal says "full", not how much one call added.
         if known is not None and gap <= _GAP_SECONDS and not reading.blocks:
-            self._moves.append((self._changed_at, moved, self._calls))
+            self._note_move(moved)
         self._calls = 0
         self._newest = _with_block_of(known, reading)
         return True
@@ -76,8 +74,7 @@ class Gauge:
         if seen or self._newest is None:
             return
         if ok and self._newest.blocks and _block_ends(self._newest, self._thresholds) <= at:
-            self._forget()  # access is back, and no header says how far
-            return
+            self._reopen(self._newest)
         self._changed_at = at.timestamp()
         self._model.assume(self._changed_at, calls * self.cost_pct)
 
@@ -96,19 +93,20 @@ class Gauge:
         reading = self._newest
         if reading is None:
             return None
+        cost_pct = self.cost_pct
         resumes = self._resumes_at(reading, thresholds)
         ends = max(self._falls_to(_NOTHING_PCT), resumes or reading.read_at)
         if now >= ends:
             return None
         return EffectiveReading(
             reading=reading,
-            effective_pct=self._model.pct_at(now.timestamp()) + in_flight * self.cost_pct,
+            effective_pct=self._model.pct_at(now.timestamp()) + in_flight * cost_pct,
             stops_mattering_at=ends,
             resumes_at=resumes if resumes is not None and resumes > now else None,
             is_guess=resumes is not None,
             eases_at=self._eases_at(reading, thresholds, now),
             freeing_pct_per_second=self._model.freeing_pct_per_second,
-            cost_pct=self.cost_pct,
+            cost_pct=cost_pct,
         )
 
     def _feed(self, reading: Reading) -> float:
@@ -120,6 +118,18 @@ class Gauge:
         if isinstance(self._model, RollingHour):
             self._model = DrainingScore()
         return self._model.observe(at, reading.usage_pct, reading.regain_at.timestamp())
+
+    def _note_move(self, moved: float) -> None:
+        """Ten minutes of moves are kept, and more while they are of few calls."""
+        self._moves.append((self._changed_at, moved, self._calls))
+        points, calls = self._moved[0] + moved, self._moved[1] + self._calls
+        while self._moves[0][0] < self._changed_at - _MOVES_SECONDS:
+            _, old_points, old_calls = self._moves[0]
+            if calls - old_calls < _ENOUGH_CALLS:
+                break
+            self._moves.popleft()
+            points, calls = points - old_points, calls - old_calls
+        self._moved = points, calls
 
     def _resumes_at(self, reading: Reading, thresholds: Thresholds) -> datetime | None:
         if reading.blocks:
@@ -137,9 +147,15 @@ class Gauge:
     def _falls_to(self, pct: float) -> datetime:
         return datetime.fromtimestamp(self._model.falls_to(pct, self._changed_at), UTC)
 
-    def _forget(self) -> None:
-        self._newest = None
-        self._model = RollingHour()
+    def _reopen(self, reading: Reading) -> None:
+        """A call got through after the block, and no header says how much is free.
+
+        A score is gone with its block. Of a rolling hour we know that it was full, and that it
+        frees as it was filled.
+        """
+        if reading.scope == Scope.INSIGHTS_APP or not (reading.use_case or reading.key == APP):
+            self._model = RollingHour()
+        self._newest = replace(reading, regain_at=None)
 
 
 def _with_block_of(known: Reading | None, reading: Reading) -> Reading:

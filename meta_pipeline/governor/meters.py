@@ -12,6 +12,7 @@ from typing import Any
 from .gauge import Gauge
 from .reading import APP, EffectiveReading, Meter, Reading, Scope
 from .thresholds import Thresholds
+from .throttle import meter_of_throttle, reading_from_throttle
 
 
 class Meters:
@@ -33,6 +34,7 @@ class Meters:
         self._stagger_seconds = stagger_seconds
         self._gauges: dict[Meter, Gauge] = {}
         self._in_flight: Counter[tuple[str | None, str]] = Counter()
+        self._heard_at: dict[str | None, datetime] = {}
 
     def observe(self, readings: Iterable[Reading]) -> list[Reading]:
         """Take readings, in any order; returns what is now known of the meters they changed.
@@ -43,6 +45,8 @@ class Meters:
         changed = {}
         for reading in sorted(_worst_of_each(readings), key=lambda reading: reading.read_at):
             gauge = self._gauges.setdefault(reading.meter, self._new_gauge())
+            heard_at = self._heard_at.get(reading.key, reading.read_at)
+            self._heard_at[reading.key] = max(heard_at, reading.read_at)
             if gauge.observe(reading) and gauge.reading is not None:
                 changed[reading.meter] = gauge.reading
         return list(changed.values())
@@ -75,6 +79,7 @@ class Meters:
         tell of counts it at its usual cost.
         """
         self.unsent(account_id, use_case, calls)
+        self._heard_at[account_id] = at
         told = list(readings)
         seen = {reading.meter for reading in told}
         for meter, gauge in self._gauges.items():
@@ -88,6 +93,35 @@ class Meters:
         Calls refused together, or while the block is known, count as one.
         """
         return self._gauges.setdefault(meter, self._new_gauge()).refused(at)
+
+    def block_of(
+        self,
+        code: int | None,
+        subcode: int | None,
+        account_id: str | None,
+        at: datetime,
+        told: Iterable[Reading] = (),
+    ) -> list[Reading]:
+        """The block that a refusal stands for; empty where it is not about reading.
+
+        `told` are the readings of the refusal's own headers: the time they give is believed.
+        """
+        meter = meter_of_throttle(code, subcode, account_id)
+        if meter is None:
+            return []
+        listed = list(told)
+        waits = [_seconds_told(reading, at) for reading in listed if _tells_of(reading, meter)]
+        tiers = [reading.access_tier for reading in listed if reading.access_tier]
+        block = reading_from_throttle(
+            code=code,
+            subcode=subcode,
+            account_id=account_id,
+            at=at,
+            regain_seconds=max(waits, default=None),
+            access_tier=tiers[0] if tiers else self.access_tier(account_id),
+            refusals=self.refused(meter, at),
+        )
+        return [block] if block else []
 
     def access_tier(self, account_id: str | None) -> str | None:
         """The tier Meta last named for the account, else for any account of the app."""
@@ -122,6 +156,13 @@ class Meters:
             if account_id is None or account == account_id
         )
 
+    def is_fresh(self, account_id: str | None, now: datetime) -> bool:
+        """Whether Meta answered somebody about the account a moment ago."""
+        heard_at = self._heard_at.get(account_id)
+        if heard_at is None:
+            return False
+        return (now - heard_at).total_seconds() <= self.thresholds.scout_after_seconds
+
     def snapshot(self, now: datetime, account_id: str | None = None) -> dict[str, Any]:
         """What is known, fit for JSON: `sync_runs.meta_usage_end_snapshot`.
 
@@ -152,6 +193,19 @@ class Meters:
             for (account_id, use_case), calls in self._in_flight.items()
             if calls and meter.counts(account_id, use_case)
         )
+
+
+def _tells_of(reading: Reading, meter: Meter) -> bool:
+    """Whether a header's block is the one that an error named.
+
+    An error of the whole account does not say which of its meters is full.
+    """
+    same_scope = reading.blocks and reading.scope == meter.scope
+    return same_scope and meter.use_case in ("", reading.use_case)
+
+
+def _seconds_told(reading: Reading, at: datetime) -> float:
+    return ((reading.regain_at or at) - at).total_seconds()
 
 
 def _worst_of_each(readings: Iterable[Reading]) -> list[Reading]:

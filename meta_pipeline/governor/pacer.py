@@ -48,8 +48,10 @@ class Pacer:
         )
         if decision.action is Action.STOP:
             return Turn(decision)
+        # One call looks first: had somebody else filled the meter meanwhile, it alone is refused.
+        parallel = decision.parallel if self.meters.is_fresh(account_id, now) else 1
         on_its_way = self.meters.in_flight(account_id)
-        if on_its_way and on_its_way + calls > decision.parallel:
+        if on_its_way and on_its_way + calls > parallel:
             return Turn(decision)
         starts_at = self._start(account_id, decision, now)
         longest = timedelta(seconds=self.meters.thresholds.max_pause_seconds)

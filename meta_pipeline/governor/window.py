@@ -39,27 +39,28 @@ class RollingHour:
     freeing_pct_per_second = 0.0  # nobody knows it for sure: when it was used is a guess
 
     def __init__(self) -> None:
-        self._lumps: deque[_Lump] = deque()
-        self._read_at: float | None = None
+        self._lumps: deque[_Lump] = deque()  # in order of time, without overlap
+        self._known_to: float | None = None
 
     def observe(self, at: float, pct: float) -> float:
         """Take a reading; returns by how many points it is above what was forecast."""
-        if self._read_at is None:
+        if self._known_to is None:
             self._lumps.append(_Lump(at - HOUR_SECONDS, at, pct))
-            self._read_at = at
+            self._known_to = at
             return 0.0
         moved = pct - self.pct_at(at)
         self._lumps = deque(lump.rest(at) for lump in self._lumps if lump.left(at) > 0)
         if moved > 0:
-            self._add(self._read_at, at, moved)
+            self._add(at, moved)
         else:
             self._forget(-moved)
-        self._read_at = at
+        self._known_to = at
         return moved
 
     def assume(self, at: float, pct: float) -> None:
-        """Add usage at `at` that no reading has shown; the next reading puts it right."""
-        self._add(at, at, pct)
+        """Add usage up to `at` that no reading has shown; the next reading puts it right."""
+        self._add(at, pct)
+        self._known_to = at
 
     def pct_at(self, at: float) -> float:
         """What is left of the known usage at a moment after the last reading."""
@@ -67,25 +68,24 @@ class RollingHour:
 
     def falls_to(self, pct: float, since: float) -> float:
         """The first moment from `since` on at which no more than `pct` is left."""
-        before = since
-        for knot in sorted({edge for lump in self._lumps for edge in _edges(lump) if edge > since}):
-            if self.pct_at(knot) <= pct:
-                return self._crossing(before, knot, pct)
-            before = knot
-        return before
+        left = self.pct_at(since)
+        if left <= pct:
+            return since
+        for lump in self._lumps:
+            rest = lump.rest(since)
+            if rest.pct > 0 and left - rest.pct <= pct:
+                share = (left - pct) / rest.pct
+                return rest.start + (rest.end - rest.start) * share + HOUR_SECONDS
+            left -= rest.pct
+        return self._lumps[-1].end + HOUR_SECONDS
 
-    def _crossing(self, left: float, right: float, pct: float) -> float:
-        high, low = self.pct_at(left), self.pct_at(right)
-        if high <= pct:
-            return left
-        return left + (right - left) * (high - pct) / (high - low)
-
-    def _add(self, start: float, end: float, pct: float) -> None:
+    def _add(self, end: float, pct: float) -> None:
         """Minutes, not calls, are kept: an hour of readings is some sixty lumps."""
+        start = end if self._known_to is None else min(self._known_to, end)
         if self._lumps:
             last = self._lumps[-1]
             if last.end >= start and end - last.start <= _LUMP_SECONDS:
-                self._lumps[-1] = _Lump(last.start, end, last.pct + pct)
+                self._lumps[-1] = _Lump(last.start, max(end, last.end), last.pct + pct)
                 return
         self._lumps.append(_Lump(start, end, pct))
 
@@ -94,12 +94,7 @@ class RollingHour:
         while pct > 0 and self._lumps:
             oldest = self._lumps.popleft()
             if oldest.pct > pct:
-                share = pct / oldest.pct
-                start = oldest.start + (oldest.end - oldest.start) * share
+                start = oldest.start + (oldest.end - oldest.start) * pct / oldest.pct
                 self._lumps.appendleft(_Lump(start, oldest.end, oldest.pct - pct))
                 return
             pct -= oldest.pct
-
-
-def _edges(lump: _Lump) -> tuple[float, float]:
-    return lump.start + HOUR_SECONDS, lump.end + HOUR_SECONDS
