@@ -1,0 +1,33 @@
+"""Numbers people can trust: what a metric means, and how much of it there was."""
+
+from __future__ import annotations
+
+from .dictionary import Dictionary
+from .errors import (
+    DictionaryError,
+    ImpossibleQuestion,
+    MetricsError,
+    MissingRate,
+    MixedCurrencies,
+    UnknownName,
+)
+from .query import query
+from .reader import read_dictionary
+from .rollup import RolledUp, rollup, stale_days
+from .store import load_dictionary
+
+__all__ = [
+    "Dictionary",
+    "DictionaryError",
+    "ImpossibleQuestion",
+    "MetricsError",
+    "MissingRate",
+    "MixedCurrencies",
+    "RolledUp",
+    "UnknownName",
+    "load_dictionary",
+    "query",
+    "read_dictionary",
+    "rollup",
+    "stale_days",
+]

@@ -89,8 +89,7 @@ class Dictionary:
             "overrides": [
                 override.model_dump(mode="json", exclude={"note", "display_name", "description"})
                 for override in sorted(self.overrides, key=_order)
-                if override.account == account_id
-                and self.metric(override.metric).kind is Kind.SUM
+                if override.account == account_id and self.metric(override.metric).kind is Kind.SUM
             ],
         }
         return _hash(facts)

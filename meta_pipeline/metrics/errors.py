@@ -11,7 +11,7 @@ MetricsError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -31,10 +31,20 @@ class DictionaryError(MetricsError):
 class UnknownName(MetricsError):
     """A name nobody declared; `near` holds the closest known ones, best first."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        *,
+        hint: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         names = sorted(set(known))
         self.kind, self.name, self.near = kind, name, near(name, names)
-        super().__init__(f"There is no {kind} {name!r}. {_offer(self.near, names)} {hint}".strip())
+        shown = labels or {}
+        offer = _offer([shown.get(n, n) for n in self.near], [shown.get(n, n) for n in names])
+        super().__init__(f"There is no {kind} {name!r}. {offer} {hint}".strip())
 
 
 class ImpossibleQuestion(MetricsError):

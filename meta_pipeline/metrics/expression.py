@@ -65,10 +65,11 @@ class Expressions:
         general = write(metric)
         if metric.kind is Kind.SUM and not self.source.lists_actions:
             return general  # counted as the account counts it when the row was rolled up
-        cases = []
-        for account in self.accounts:
-            for variant in self.dictionary.variants(key, account)[:-1]:
-                cases.append(f"WHEN {self._holds(account, variant)} THEN {write(variant.metric)}")
+        cases = [
+            f"WHEN {self._holds(account, variant)} THEN {write(variant.metric)}"
+            for account in self.accounts
+            for variant in self.dictionary.variants(key, account)[:-1]
+        ]
         return f"(CASE {' '.join(cases)} ELSE {general} END)" if cases else general
 
     def _holds(self, account: str, variant: Variant) -> str:
@@ -119,7 +120,9 @@ class Expressions:
         """The number of the first action type the row has; a present type without it is zero."""
         window = self.attribution if metric.window == DEFAULT_WINDOW else metric.window
         alias = self.maps.setdefault((metric.list, window), f"counted_{len(self.maps)}")
-        found = (f"({alias}.by_type ->> {self.bind(name)}::text)::numeric" for name in metric.actions)
+        found = (
+            f"({alias}.by_type ->> {self.bind(name)}::text)::numeric" for name in metric.actions
+        )
         return f"coalesce({', '.join(found)}, 0)"
 
     def _money(self, metric: Metric, expression: str) -> str:

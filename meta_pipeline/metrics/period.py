@@ -103,9 +103,7 @@ _PRESETS: dict[str, Callable[[date], Period]] = {
     "this_quarter": lambda today: Period(_quarter_start(today), today),
     "last_quarter": _last_quarter,
     "this_year": lambda today: Period(today.replace(month=1, day=1), today),
-    "last_year": lambda today: Period(
-        date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)
-    ),
+    "last_year": lambda today: Period(date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)),
     **{f"last_{count}d": _last_days(count) for count in (3, 7, 14, 28, 30, 90)},
     "last_week_mon_sun": _last_week(_MONDAY),
     "last_week_sun_sat": _last_week(_SUNDAY),

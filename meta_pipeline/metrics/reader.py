@@ -18,7 +18,10 @@ STANDARD = Path(__file__).with_name("dictionary.yaml")
 """The dictionary that comes with the package."""
 
 SECTIONS = ("families", "metrics", "goals", "overrides")
-_COLUMN_CONTENT = {"clicks": {"inline_link_clicks", "link_click"}, "inline_link_clicks": {"link_click"}}
+_COLUMN_CONTENT = {
+    "clicks": {"inline_link_clicks", "link_click"},
+    "inline_link_clicks": {"link_click"},
+}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -142,7 +145,8 @@ class _Reading:
             may_be_action = name in metric.add and dictionary.families.knows(name)
             if name not in dictionary.metrics and not may_be_action:
                 raise self._error(
-                    f"{metric.key} uses {name!r}, which is no metric{_hint(name, dictionary.metrics)}",
+                    f"{metric.key} uses {name!r}, which is no metric"
+                    f"{_hint(name, dictionary.metrics)}",
                     place,
                 )
         self._check_ratio_side(dictionary, metric, place)
@@ -239,7 +243,8 @@ class _Reading:
         general = dictionary.metrics.get(override.metric)
         if general is None:
             raise self._error(
-                f"there is no metric {override.metric!r}{_hint(override.metric, dictionary.metrics)}",
+                f"there is no metric {override.metric!r}"
+                f"{_hint(override.metric, dictionary.metrics)}",
                 place,
             )
         try:
@@ -266,9 +271,7 @@ def _variant_contents(
 ) -> Iterator[list[tuple[str, set[str]]]]:
     """For each way `account` counts `metric`: its addends, each with what is inside it."""
     for variant in dictionary.variants(metric.key, account):
-        yield [
-            (name, _content(dictionary, name, account, ())) for name in variant.metric.add
-        ]
+        yield [(name, _content(dictionary, name, account, ())) for name in variant.metric.add]
 
 
 def _content(

@@ -10,7 +10,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from ..warehouse import Warehouse
+from meta_pipeline.warehouse import Warehouse
+
 from .definition import Family, Goals, Metric, Override
 from .dictionary import Dictionary
 from .families import Families

@@ -1,4 +1,4 @@
-"""What the numbers mean and the numbers made from that: dictionary, KPIs, rollups, reconciliation."""
+"""What the numbers mean, and what is made of it: dictionary, KPIs, rollups, reconciliation."""
 
 from __future__ import annotations
 

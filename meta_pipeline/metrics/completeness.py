@@ -1,0 +1,122 @@
+"""How complete an answer is: days not fetched, days that may still move, when it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg import Connection
+
+from .period import today_in
+from .question import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """What the ledger `sync_windows` says about the days of a question.
+
+    Days are days of each account's zone, keyed by account where an account has any.
+    `missing_days` were never fetched: their numbers are unknown, not zero. `settling_days` were
+    read before Meta's 28 days were over: they may still move. `future_days` have not begun.
+    """
+
+    dataset: str
+    days_asked: int
+    missing_days: dict[str, list[date]]
+    settling_days: dict[str, list[date]]
+    future_days: dict[str, list[date]]
+    data_as_of: datetime | None
+    oldest_read_at: datetime | None
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.missing_days and not self.future_days
+
+    @property
+    def is_final(self) -> bool:
+        return self.is_complete and not self.settling_days
+
+    def unknown(self) -> set[date]:
+        """Days on which at least one account has no number."""
+        lists = [*self.missing_days.values(), *self.future_days.values()]
+        return {day for days in lists for day in days}
+
+    def settling(self) -> set[date]:
+        return {day for days in self.settling_days.values() for day in days}
+
+    def facts(self) -> dict[str, Any]:
+        """All of it as plain values, for `DataFrame.attrs`; days as ISO text."""
+        values = asdict(self)
+        for name in ("missing_days", "settling_days", "future_days"):
+            values[name] = {
+                account: [day.isoformat() for day in days] for account, days in values[name].items()
+            }
+        for name in ("data_as_of", "oldest_read_at"):
+            values[name] = values[name].isoformat() if values[name] else None
+        return values | {"is_complete": self.is_complete, "is_final": self.is_final}
+
+    def notes(self) -> list[str]:
+        """Sentences for people; empty when everything is in and final."""
+        sentences = []
+        if count := sum(len(days) for days in self.missing_days.values()):
+            sentences.append(
+                f"{count} of {self.days_asked} days were never fetched ({_shown(self.unknown())}): "
+                "their numbers are unknown. Fetch them: meta-pipeline sync."
+            )
+        if self.settling_days:
+            first = min(day for days in self.settling_days.values() for day in days)
+            sentences.append(f"Meta may still restate the days from {first}.")
+        return sentences
+
+
+def completeness(
+    connection: Connection[Any], question: Question, dataset: str, now: datetime
+) -> Completeness:
+    """What is known of the question's days in the ledger, under `dataset`."""
+    ledger = _ledger(connection, question, dataset)
+    missing, settling, future = {}, {}, {}
+    reads: list[tuple[date, datetime]] = []
+    for account, period in zip(question.accounts, question.periods, strict=True):
+        today = today_in(account.timezone_name, now)
+        known = ledger.get(account.account_id, {})
+        missing[account.account_id] = [d for d in period if d not in known and d <= today]
+        future[account.account_id] = [d for d in period if d not in known and d > today]
+        inside = {d: entry for d, entry in known.items() if d in period}
+        settling[account.account_id] = sorted(d for d, (_, final) in inside.items() if not final)
+        reads += [(d, fetched) for d, (fetched, _) in inside.items()]
+    return Completeness(
+        dataset=dataset,
+        days_asked=sum(len(period) for period in question.periods),
+        missing_days=_filled(missing),
+        settling_days=_filled(settling),
+        future_days=_filled(future),
+        data_as_of=max(reads)[1] if reads else None,
+        oldest_read_at=min((fetched for _, fetched in reads), default=None),
+    )
+
+
+def _ledger(
+    connection: Connection[Any], question: Question, dataset: str
+) -> dict[str, dict[date, tuple[datetime, bool]]]:
+    found: dict[str, dict[date, tuple[datetime, bool]]] = {}
+    for account_id, day, fetched_at, is_final in connection.execute(
+        "SELECT account_id, date_start, fetched_at, coalesce(is_final, false)"
+        " FROM meta_ads.sync_windows"
+        " WHERE account_id = ANY (%s) AND dataset = %s AND date_start BETWEEN %s AND %s",
+        (list(question.account_ids), dataset, question.period.since, question.period.until),
+    ):
+        found.setdefault(account_id, {})[day] = (fetched_at, is_final)
+    return found
+
+
+def _filled(lists: dict[str, list[date]]) -> dict[str, list[date]]:
+    return {account: days for account, days in lists.items() if days}
+
+
+def _shown(days: Iterable[date]) -> str:
+    ordered = sorted(days)
+    if len(ordered) <= 3:
+        return ", ".join(map(str, ordered))
+    return f"{ordered[0]} to {ordered[-1]}"
