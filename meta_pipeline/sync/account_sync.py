@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 
 from meta_pipeline.governor import Decision
 from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
-from meta_pipeline.warehouse import AccountRow, Connection
+from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
 
 from .activities import ActivityReader
 from .book import LedgerBook
 from .calls import CallBook
 from .context import SyncContext
+from .creatives import CreativeReader
 from .dimensions import Dimensions
 from .entities import EdgePlan, EdgeReader, Mode
 from .fields import ENTITY_SPECS
@@ -28,12 +29,9 @@ from .record import Status, SyncRecord
 from .reports import ReportReader
 from .request import ENTITIES, Part
 from .slices import Slice
+from .stop import StopSign
 from .unrecognized import Findings
 from .writer import Writer
-
-
-class Interrupted(Exception):
-    """Somebody asked the sync to stop; what was committed is kept."""
 
 
 @dataclass
@@ -50,7 +48,7 @@ class AccountSync:
     calls: CallBook
     quota: Quota
     report: Report
-    should_stop: list[bool] = field(default_factory=list)
+    stop: StopSign
 
     def __post_init__(self) -> None:
         self.source = Source(
@@ -68,6 +66,7 @@ class AccountSync:
         self._ended: dict[str, float] = {}
         self._throttled: Throttled | None = None
         self._fatal: GraphError | None = None
+        self._insights_page_size: int | None = None
 
     def run(self) -> None:
         """Do the plan; Meta's failures end up in the record, a broken database is raised."""
@@ -76,7 +75,8 @@ class AccountSync:
             self._stopped(decision)
             return
         tasks = list(self._tasks(decision))
-        with Harvest(tasks, min(self.context.max_parallel_calls, decision.parallel)) as harvest:
+        parallel = min(self.context.max_parallel_calls, decision.parallel)
+        with Harvest(tasks, parallel, self.stop.check) as harvest:
             for event in harvest:
                 if isinstance(event, Done):
                     self._finished(event, harvest)
@@ -84,6 +84,7 @@ class AccountSync:
                     self._take(event[1], harvest)
         if self._throttled is None and self._fatal is None:
             self._complete()
+        self._save_page_size()
         self.writer.finish()
         self._settle()
 
@@ -107,7 +108,8 @@ class AccountSync:
 
     def _edge(self, plans: Sequence[EdgePlan]) -> Iterator[Slice]:
         for plan in plans:
-            yield from EdgeReader(
+            reader = CreativeReader if plan.spec.part is Part.CREATIVES else EdgeReader
+            yield from reader(
                 plan,
                 client=self.client,
                 warehouse=self.context.warehouse,
@@ -123,12 +125,20 @@ class AccountSync:
             source=self.source,
             findings=self.findings,
             book=LedgerBook(self.context.warehouse.ledger, self.source),
-            report_pages=ReportReader(
-                self.client, self.source.account_id, self.context.sleep
-            ).pages,
+            report_pages=ReportReader(self.client, self.source.account_id, self._sleep).pages,
             attribution_windows=self.context.attribution_windows,
             start_page_size=cursor.page_size if cursor else PAGE_SIZE,
+            on_page_size=self._remember_page_size,
         ).slices(window)
+
+    def _remember_page_size(self, size: int) -> None:
+        self._insights_page_size = size
+
+    def _sleep(self, seconds: float) -> None:
+        """A wait that ends, and ends the task, when the sync is asked to stop."""
+        self.stop.check()
+        self.context.sleep(seconds)
+        self.stop.check()
 
     def _activities(self) -> Iterator[Slice]:
         assert self.plan.activities_since is not None
@@ -137,8 +147,6 @@ class AccountSync:
         )
 
     def _take(self, one: Slice, harvest: Harvest) -> None:
-        if self.should_stop:
-            raise Interrupted
         self.writer.write(one)
         self._tell(one)
         decision = self.quota.decide(self.plan.needs())
@@ -174,12 +182,24 @@ class AccountSync:
                 if edge.mode is not Mode.DELTA and edge.spec.part in ENTITIES and not failed:
                     dimensions.mark_vanished(edge.spec, self.writer.write)
             if self.plan.windows:
-                dimensions.fill_orphans(self.writer.write)
+                oldest = min(window.since for window in self.plan.windows)
+                dimensions.fill_orphans(self.writer.write, oldest)
         except Throttled as error:
             self._throttled = error
             self._miss(f"dimensions: {error}")
         except GraphError as error:
             self._miss(f"dimensions: {error}")
+
+    def _save_page_size(self) -> None:
+        """Pages of insights start next time with the size that worked this time."""
+        if self._insights_page_size is None:
+            return
+        account_id = self.source.account_id
+        known = self.state.cursors.get("insights") or CursorRow(account_id, "insights")
+        with self.connection.transaction():
+            self.context.warehouse.cursors.save(
+                self.connection, replace(known, page_size=self._insights_page_size)
+            )
 
     def _stopped(self, decision: Decision) -> None:
         self.record.status = Status.THROTTLED

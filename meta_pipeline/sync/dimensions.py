@@ -8,6 +8,7 @@ by id keeps a row that says so, because an insight row without its ad is worth l
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from meta_pipeline.graph import GraphClient, GraphError, ObjectMissing
@@ -58,11 +59,11 @@ class Dimensions:
             gone = [one for one, error in missing.items() if isinstance(error, ObjectMissing)]
             marked += self._mark(spec, gone)
 
-    def fill_orphans(self, write: Write) -> int:
-        """Fetch by id every entity that something mentions and no table has."""
+    def fill_orphans(self, write: Write, since: date) -> int:
+        """Fetch by id every entity that rows from `since` on mention and no table has."""
         filled = 0
         for _ in range(_ROUNDS):
-            missing = orphans(self._connection, self._source.account_id)
+            missing = orphans(self._connection, self._source.account_id, since=since)
             if not missing:
                 break
             for entity_type, spec in _SPEC_OF.items():

@@ -20,7 +20,7 @@ from meta_pipeline.warehouse import (
     account_lock,
 )
 
-from .account_sync import AccountSync, Interrupted
+from .account_sync import AccountSync
 from .calls import CallBook
 from .context import SyncContext, policy_from, thresholds_from
 from .days import today
@@ -32,6 +32,7 @@ from .quota import Quota
 from .record import Status, SyncRecord
 from .request import SyncRequest
 from .state import load_state
+from .stop import Interrupted, StopSign
 
 
 class SyncEngine:
@@ -39,7 +40,7 @@ class SyncEngine:
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
-        self._stop: list[bool] = []
+        self._stop = StopSign()
 
     @classmethod
     @contextmanager
@@ -84,7 +85,7 @@ class SyncEngine:
 
     def stop(self) -> None:
         """Let running syncs end after the slice they are writing; safe in a signal handler."""
-        self._stop.append(True)
+        self._stop.put_up()
 
     def discover(self) -> Discovery:
         """Read the list of ad accounts; raises GraphError when Meta does not give it."""
@@ -177,7 +178,7 @@ class SyncEngine:
             calls=calls,
             quota=quota,
             report=progress,
-            should_stop=self._stop,
+            stop=self._stop,
         )
 
     def _client_for(

@@ -117,21 +117,25 @@ class EdgeReader:
     def _walk(self) -> Iterator[Slice]:
         mapper = EntityMapper(self._spec, self._findings, self._names)
         held: Slice | None = None
-        for page in self._client.pages(
-            f"{self._source.account_id}/{self._spec.edge}",
-            self._params(),
-            account_id=self._source.account_id,
-            endpoint_key=self._spec.endpoint_key,
-            page_size=self._spec.page_size,
-            start_page_size=self._page_size,
-            on_page_size=self._remember_page_size,
-        ):
+        for page in self._pages(self._params()):
             if held is not None:
                 yield held
             held = self._slice(page, mapper)
         if held is not None:
             held.after.append(self._save_cursor)
             yield held
+
+    def _pages(self, params: dict[str, Any], after: str | None = None) -> Iterator[Page]:
+        return self._client.pages(
+            f"{self._source.account_id}/{self._spec.edge}",
+            params,
+            account_id=self._source.account_id,
+            endpoint_key=self._spec.endpoint_key,
+            page_size=self._spec.page_size,
+            start_page_size=self._page_size,
+            on_page_size=self._remember_page_size,
+            after=after,
+        )
 
     @property
     def _names(self) -> tuple[str, ...] | None:

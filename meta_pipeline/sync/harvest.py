@@ -43,12 +43,16 @@ class Done:
 class Harvest:
     """Runs tasks, at most `parallel` at once, in the order given.
 
-    Iterate over it for slices and ends of tasks. `stop()` lets running tasks end at their next
-    slice and starts no further one; leaving the context stops and waits for the threads.
+    Iterate over it for slices and ends of tasks; `look_up` is called now and then while there is
+    nothing to take, and may raise. `stop()` lets running tasks end at their next slice and starts
+    no further one; leaving the context stops and waits for the threads.
     """
 
-    def __init__(self, tasks: Sequence[Task], parallel: int) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], parallel: int, look_up: Callable[[], None] = lambda: None
+    ) -> None:
         self._open = len(tasks)
+        self._look_up = look_up
         self._stopped = threading.Event()
         self._queue: Queue[tuple[Task, Slice] | Done] = Queue(maxsize=max(2, parallel))
         self._pool = ThreadPoolExecutor(max(1, parallel), thread_name_prefix="meta-fetch")
@@ -57,7 +61,11 @@ class Harvest:
 
     def __iter__(self) -> Iterator[tuple[Task, Slice] | Done]:
         while self._open:
-            event = self._queue.get()
+            self._look_up()
+            try:
+                event = self._queue.get(timeout=_POLL_SECONDS)
+            except Empty:
+                continue
             if isinstance(event, Done):
                 self._open -= 1
             yield event

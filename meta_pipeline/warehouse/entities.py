@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from psycopg import sql
@@ -87,12 +87,13 @@ _DELETED = """
 """
 
 
-def orphans(connection: Connection, account_id: str) -> list[Orphan]:
+def orphans(connection: Connection, account_id: str, *, since: date | None = None) -> list[Orphan]:
     """Entities the account's insights, ads or ad sets mention and no table has.
 
-    Normally none or a handful; they are to be fetched by id. One pass over each table.
+    Normally none or a handful; they are to be fetched by id. One pass over each table, over the
+    insights from `since` on where it is given.
     """
-    rows = connection.execute(_ORPHANS, {"account_id": account_id})
+    rows = connection.execute(_ORPHANS, {"account_id": account_id, "since": since})
     return [Orphan(*row) for row in rows]
 
 
@@ -103,7 +104,9 @@ _ORPHANS = """
         SELECT DISTINCT level.entity_type, level.entity_id
         FROM (
             SELECT DISTINCT campaign_id, adset_id, ad_id, entity_type, entity_id
-            FROM meta_ads.meta_insights WHERE account_id = %(account_id)s
+            FROM meta_ads.meta_insights
+            WHERE account_id = %(account_id)s
+              AND (%(since)s::date IS NULL OR date_start >= %(since)s::date)
         ) AS insight
         CROSS JOIN LATERAL (VALUES
             ('campaign', campaign_id), ('adset', adset_id), ('ad', ad_id),
