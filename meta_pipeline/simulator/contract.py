@@ -105,8 +105,6 @@ GENERIC_PARAMS = frozenset(
     }
 )
 
-RETIRED_VERSIONS = frozenset(f"v{number}.0" for number in range(2, 25))
-
 
 @dataclass(frozen=True)
 class Edge:
@@ -135,7 +133,7 @@ class Contract:
 
     nodes: Mapping[str, Node]
     version: str
-    retired: set[str] = field(default_factory=lambda: set(RETIRED_VERSIONS))
+    retired: set[str] = field(default_factory=set)
     _removed: set[tuple[str, str]] = field(default_factory=set)
     _added: dict[tuple[str, str], Any] = field(default_factory=dict)
     _values: dict[str, set[str]] = field(default_factory=dict)
@@ -145,6 +143,11 @@ class Contract:
         """Live versions, oldest first: the SDK's own and the one before it."""
         newest = int(self.version[1:].split(".")[0])
         return tuple(v for v in (f"v{newest - 1}.0", f"v{newest}.0") if v not in self.retired)
+
+    def is_retired(self, version: str) -> bool:
+        """True for a version that once was and is no more: 2635 at Meta."""
+        oldest = float(self.version[1:]) - 1
+        return version in self.retired or float(version[1:]) < oldest
 
     def has_field(self, node: str, name: str) -> bool:
         if (node, name) in self._removed:

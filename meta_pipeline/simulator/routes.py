@@ -59,7 +59,7 @@ class Routes:
         """2635 for a retired version, 2500 for one that never was; none means the newest."""
         if version is None or version in self.contract.versions():
             return
-        if version in self.contract.retired:
+        if self.contract.is_retired(version):
             raise errors.retired_version()
         raise errors.unknown_version(version)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,9 +50,8 @@ def raw(sim: Simulator, path: str) -> bytes:
 
 def test_drop_sends_not_one_byte(sim: Simulator, account: str) -> None:
     sim.fail("GET", "/ads", with_=Fault.drop_connection())
-    with pytest.raises(ConnectionResetError):
-        if raw(sim, f"{account}/ads") == b"":
-            raise ConnectionResetError  # a clean close without a byte is a drop as well
+    with suppress(ConnectionResetError):  # a reset and a clean close are both a drop
+        assert raw(sim, f"{account}/ads") == b""
 
 
 def test_truncate_promises_more_than_it_sends(sim: Simulator, account: str) -> None:

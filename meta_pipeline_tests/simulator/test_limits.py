@@ -37,7 +37,7 @@ def test_the_use_case_header_has_metas_shape(graph: Graph, account: str) -> None
     }  # fmt: skip
     assert all(
         isinstance(v, int)
-        for v in list(usage(response).values())[0][0].values()
+        for v in next(iter(usage(response).values()))[0].values()
         if not isinstance(v, str)
     )
 

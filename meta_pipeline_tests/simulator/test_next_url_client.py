@@ -1,0 +1,52 @@
+"""A second client style: follow `paging.next` as it stands, know nothing of cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from meta_pipeline.simulator import Simulator
+
+
+def follow(session: requests.Session, url: str) -> Iterator[Any]:
+    while url:
+        body = session.get(url, timeout=10).json()
+        yield from body["data"]
+        url = body.get("paging", {}).get("next", "")
+
+
+PATHS = [
+    "me/adaccounts?fields=name&limit=2",
+    "{account}/campaigns?fields=name,status&limit=2",
+    '{account}/adsets?effective_status=["ACTIVE","PAUSED"]&limit=3&summary=true',
+    "{account}/ads?fields=id,name,creative{{id,name}}&limit=7",
+    "{account}/adcreatives?fields=name&limit=4",
+    "{account}/activities?limit=20",
+    '{account}/insights?level=ad&time_increment=1&time_range={{"since":"2026-11-02",'
+    '"until":"2026-11-05"}}&fields=ad_id,spend,actions&limit=6',
+    "{account}/insights?level=campaign&breakdowns=age,gender&limit=9",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_next_urls_and_one_large_page_agree(sim: Simulator, account: str, path: str) -> None:
+    with requests.Session() as session:
+        base = f"{sim.url}/v26.0/{path.format(account=account)}&access_token={sim.token}"
+        small = list(follow(session, base))
+        head, _, tail = base.rpartition("limit=")
+        whole = list(follow(session, f"{head}limit=1000{tail[tail.index('&') :]}"))
+    assert small == whole
+    assert len(small) > 2
+
+
+def test_next_carries_what_a_bearer_token_left_out(sim: Simulator, account: str) -> None:
+    response = requests.get(
+        f"{sim.url}/v26.0/{account}/ads?limit=5",
+        headers={"Authorization": f"Bearer {sim.token}"},
+        timeout=10,
+    )
+    following = requests.get(response.json()["paging"]["next"], timeout=10)
+    assert following.status_code == 200

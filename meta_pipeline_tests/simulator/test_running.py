@@ -1,0 +1,57 @@
+"""The simulator as a process of its own, as the demo starts it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from meta_pipeline.simulator.__main__ import main
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[str]]:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "meta_pipeline.simulator", "--port", "0", "--token", "T1",
+         "--calls-per-hour", "3", "--stop-with-parent"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    yield started
+    started.kill()
+    started.wait()
+    for stream in (started.stdout, started.stderr):
+        assert stream is not None
+        stream.close()
+
+
+def test_a_process_says_when_it_is_ready_and_stops_when_told(
+    process: subprocess.Popen[str],
+) -> None:
+    assert process.stdout is not None
+    word, url = process.stdout.readline().split()
+    assert word == "ready"
+    assert requests.get(f"{url}/_sim/ready", timeout=10).json()["accounts"] == 12
+    found = requests.get(f"{url}/v26.0/me/adaccounts?fields=name&access_token=T1", timeout=10)
+    assert found.json()["data"][0]["name"] == "2EZi"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+
+
+def test_a_used_port_is_one_sentence(
+    process: subprocess.Popen[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert process.stdout is not None
+    port = process.stdout.readline().split(":")[-1].strip()
+    assert main(["--port", port]) == 2
+    assert f"port {port} on 127.0.0.1 is not free" in capsys.readouterr().err
+
+
+def test_coverage_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["coverage"]) == 0
+    assert "AdAccount" in capsys.readouterr().out
