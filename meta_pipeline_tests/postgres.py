@@ -2,14 +2,15 @@
 
 Import the fixtures in conftest.py; a room that needs its tables overrides `build_template`.
 All xdist workers share one server (one start instead of one each); it is durable against nothing,
-lives in a folder of its own under the temporary folder, never the user's, and is removed by the
-last worker. What a killed session left behind is removed by the next one.
+lives in a folder of its own, never the user's, and is removed by the last worker. What a killed
+session left behind is removed by the next one.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -25,6 +26,7 @@ from meta_pipeline.warehouse.embedded import EmbeddedPostgres, EmbeddedPostgresE
 TEMPLATE = "app"
 _PREFIX = f"meta-pipeline-tests-{os.geteuid()}-"
 _BUILDING_LOCK = 7_306_001
+_PLENTY_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,27 @@ def database_url(postgres: TestPostgres) -> Iterator[str]:
         yield url
 
 
+def scratch_folder() -> Path:
+    """Where tests keep servers: in memory where there is plenty, which is ten times faster.
+
+    Never pytest's tmp_path: as root the server's account cannot enter that.
+    """
+    memory = Path("/dev/shm")
+    with suppress(OSError):
+        runs_programs = not os.statvfs(memory).f_flag & os.ST_NOEXEC
+        plenty = shutil.disk_usage(memory).free >= _PLENTY_BYTES
+        if runs_programs and plenty and os.access(memory, os.W_OK):
+            return memory
+    return Path(tempfile.gettempdir())
+
+
 def _folder_of(run: str) -> Path:
-    # Not pytest's tmp_path: as root the server's account cannot enter that.
-    return Path(tempfile.gettempdir()) / f"{_PREFIX}{run}"
+    return scratch_folder() / f"{_PREFIX}{run}"
 
 
 def _remove_leftovers() -> None:
     """Stop and remove the servers of sessions that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for folder in scratch_folder().glob(f"{_PREFIX}*"):
         _remove(folder)
 
 

@@ -157,7 +157,7 @@ def _embedded() -> Iterator["EmbeddedPostgres"]:
     """The embedded server in the folder that the settings name; its errors end the command."""
     try:
         # Not at the top: the server does not exist for Windows, where DATABASE_URL still works.
-        from meta_pipeline.warehouse.embedded import (  # noqa: PLC0415
+        from meta_pipeline.warehouse.embedded import (
             EmbeddedPostgres,
             EmbeddedPostgresError,
         )

@@ -18,15 +18,16 @@ import psycopg
 import pytest
 
 from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+from meta_pipeline_tests.postgres import scratch_folder
 
 fork = multiprocessing.get_context("fork")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @contextmanager
-def temporary_root() -> Iterator[Path]:
+def temporary_root(above: Path | None = None) -> Iterator[Path]:
     """A fresh data root that every account can enter; pytest's own only its owner can."""
-    folder = Path(tempfile.mkdtemp(prefix="embedded-"))
+    folder = Path(tempfile.mkdtemp(prefix="embedded-", dir=above or scratch_folder()))
     folder.chmod(0o755)
     try:
         yield folder
@@ -70,7 +71,7 @@ def ask(url: str, query: str, *parameters: Any) -> Any:
 
 def answers(url: str) -> bool:
     try:
-        return ask(url, "SELECT 1") == 1
+        return bool(ask(url, "SELECT 1"))
     except psycopg.OperationalError:
         return False
 

@@ -95,12 +95,15 @@ class Cluster:
     def last_pid_is_alive(self) -> bool:
         """Whether there is a process of the number the last server had; it may be a stranger."""
         pid = self._pid_file_number(0)
+        if pid is None:
+            return False
         try:
-            return pid is not None and os.kill(pid, 0) is None
+            os.kill(pid, 0)
         except ProcessLookupError:
             return False
         except PermissionError:
             return True
+        return True
 
     def _pid_file_number(self, line: int) -> int | None:
         with suppress(OSError, IndexError, ValueError):
