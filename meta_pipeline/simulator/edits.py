@@ -42,7 +42,7 @@ class Overlay:
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     edited_at: dict[tuple[int, int, int], int] = field(default_factory=dict)
     log: dict[int, list[Logged]] = field(default_factory=dict)
-    gone: set[tuple[int, int, int]] = field(default_factory=set)
+    gone: frozenset[tuple[int, int, int]] = frozenset()
 
     def applied(self, object_id: str, values: dict[str, Any]) -> dict[str, Any]:
         """`values` with this object's overrides on top, ABSENT keys taken out."""
@@ -52,7 +52,8 @@ class Overlay:
         return {k: v for k, v in {**values, **over}.items() if v is not ABSENT}
 
     def put(self, object_id: str, values: Mapping[str, Any]) -> None:
-        self.fields[object_id] = {**self.fields.get(object_id, {}), **values}
+        # A new mapping each time: the server may be going through the old one.
+        self.fields = {**self.fields, object_id: {**self.fields.get(object_id, {}), **values}}
 
 
 def rename(world: World, object_id: str, name: str) -> None:
@@ -119,7 +120,7 @@ def patch(world: World, object_id: str, fields: Mapping[str, Any]) -> None:
 
 
 def vanish(world: World, object_id: str) -> None:
-    world.overlay.gone.add(_locate(world, object_id))
+    world.overlay.gone = world.overlay.gone | {_locate(world, object_id)}
     world.version += 1
 
 

@@ -23,6 +23,8 @@ from meta_pipeline.simulator.money import from_cents
 
 RESTATED_DAYS = 28
 _ONE = 65_536
+_MASK = _ONE - 1
+_ONE_DAY, _SEVEN_DAYS = 40_960, 58_982  # shares of conversions within that time of the click
 
 # Delivered counts of a cell, in this order. PEOPLE is the additive base of reach.
 (IMPRESSIONS, PEOPLE, SPEND, CLICKS, LINKS, OUTBOUND, LANDINGS, REACTIONS, COMMENTS, LIKES,
@@ -220,18 +222,26 @@ def conversions(whole: Day, impressions: int, age: int) -> Converted:
     n, links, d = whole.totals[0], whole.totals[LINKS], whole.draws
     counts = [0] * len(NO_CONVERSIONS)
     for event, click_rate, view_rate in whole.found.events:
-        ever = (links * click_rate + d[11 + event]) // _ONE * impressions // n
-        views = (links * view_rate + d[20 + event]) // _ONE * impressions // n
+        # Drawn remainders instead of plain floors: else a single conversion of a day would
+        # always be the one that comes last. The same remainder for all keeps windows nested.
+        spread = d[29] + event * 9_973 & _MASK
+        due = d[30] + event * 7_919 & _MASK
+        clicked = _so_far((links * click_rate + d[11 + event]) // _ONE, impressions, n, due)
+        viewed = _so_far((links * view_rate + d[20 + event]) // _ONE, impressions, n, due)
         at = event * 4
-        counts[at] = ever * 5 // 8 * arrived // _ONE
-        counts[at + 1] = ever * 9 // 10 * arrived // _ONE
-        counts[at + 2] = ever * arrived // _ONE
-        counts[at + 3] = views * arrived // _ONE
+        counts[at] = ((clicked * _ONE_DAY + spread) // _ONE * arrived + due) // _ONE
+        counts[at + 1] = ((clicked * _SEVEN_DAYS + spread) // _ONE * arrived + due) // _ONE
+        counts[at + 2] = (clicked * arrived + due) // _ONE
+        counts[at + 3] = (viewed * arrived + due) // _ONE
         if event in REVENUE:
             price, to = whole.found.price_minor, REVENUE[event]
             for window in range(4):
                 counts[to + window] = counts[at + window] * price
     return tuple(counts)
+
+
+def _so_far(ever: int, impressions: int, n: int, due: int) -> int:
+    return (ever * impressions + (due * n >> 16)) // n
 
 
 def reach(people: int, audience: int) -> int:

@@ -53,11 +53,12 @@ class Level:
     def append(self, parent: int, status: int, review: int, times: tuple[int, int, int]) -> int:
         """Add one at the end and return its index; times are (created, stopped, updated)."""
         self.parent.append(parent)
-        self.status.append(status)
         self.review.append(review)
         self.created.append(times[0])
         self.stopped.append(times[1])
         self.updated.append(times[2])
+        # Last, because it is what makes the new one exist for readers in other threads.
+        self.status.append(status)
         return len(self.status) - 1
 
 

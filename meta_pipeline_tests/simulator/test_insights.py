@@ -251,8 +251,8 @@ def test_delivered_ads_can_have_dead_parents(world: World) -> None:
     found = ask(world, account(world), ranges=months, increment="all_days")
     parents = {status_of(world, row["adset_id"]) for row in found}
     assert "ARCHIVED" in parents
-    listed = {e.id for e in world.objects("adsets", account(world),
-              statuses={"ACTIVE", "PAUSED", "CAMPAIGN_PAUSED", "IN_PROCESS", "WITH_ISSUES"})}  # fmt: skip
+    shown = {"ACTIVE", "PAUSED", "CAMPAIGN_PAUSED", "IN_PROCESS", "WITH_ISSUES"}
+    listed = {e.id for e in world.objects("adsets", account(world), statuses=shown)}
     assert {r["adset_id"] for r in found} - listed
 
 
@@ -376,8 +376,8 @@ def test_combinations_that_do_not_exist_are_refused(world: World, asked: tuple[s
 
 def test_action_breakdowns_split_an_action_exactly(world: World) -> None:
     plain = ask(world, account(world), "account")
-    split = ask(world, account(world), "account",
-                action_breakdowns=("action_type", "action_device"), windows=("7d_click",))  # fmt: skip
+    asked = {"action_breakdowns": ("action_type", "action_device"), "windows": ("7d_click",)}
+    split = ask(world, account(world), "account", **asked)
     for whole, parts in zip(plain, split, strict=True):
         sums: dict[str, int] = {}
         for entry in parts["actions"]:
