@@ -1,16 +1,68 @@
 """`meta-pipeline simulate`: the Graph API simulator on its own."""
 
-from __future__ import annotations
+from typing import Annotated, Literal, NoReturn
+
+import typer
 
 from .console import fail
 
+app = typer.Typer(
+    name="simulate",
+    invoke_without_command=True,
+    help="A Graph API with made-up ad accounts on this machine, without Meta and without us: "
+    "docs/simulator.md shows how to use it in your own project.",
+)
 
-def simulate_app() -> object:
-    """The simulator's own typer application; a sentence when its extra is not installed."""
+
+@app.callback()
+def simulate(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8765,
+    world: Annotated[
+        Literal["demo", "small", "large", "insights"], typer.Option(help="Which accounts.")
+    ] = "demo",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same world.")] = 7,
+    latency_ms: Annotated[
+        float, typer.Option("--latency-ms", min=0, help="Median time an answer takes.")
+    ] = 0.0,
+    tier: Annotated[
+        Literal["development_access", "standard_access"], typer.Option(help="Access tier.")
+    ] = "development_access",
+    calls_per_hour: Annotated[
+        int | None, typer.Option(min=1, help="A small allowance, to see throttling.")
+    ] = None,
+) -> None:
+    """Serve a simulated Graph API until Ctrl-C; the status page is at /_sim/."""
+    if context.invoked_subcommand is not None:
+        return
     try:
-        from meta_pipeline.simulator.cli import app
+        from meta_pipeline.simulator.running import serve
     except ImportError as error:
-        fail(
-            f"The simulator needs the package {error.name}: pip install 'meta-pipeline[simulator]'."
+        _fail_without_extra(error)
+    try:
+        serve(
+            host,
+            port,
+            seed=seed,
+            world_name=world,
+            latency_ms=latency_ms,
+            tier=tier,
+            calls_per_hour=calls_per_hour,
         )
-    return app
+    except (RuntimeError, OSError) as error:
+        fail(str(error))
+
+
+@app.command()
+def coverage() -> None:
+    """Print the edges and fields that are served, of those that Meta's SDK knows."""
+    try:
+        from meta_pipeline.simulator.coverage import coverage_table
+    except ImportError as error:
+        _fail_without_extra(error)
+    typer.echo(coverage_table())
+
+
+def _fail_without_extra(error: ImportError) -> NoReturn:
+    fail(f"The simulator needs {error.name}: pip install 'meta-pipeline[simulator]'.")
