@@ -1,6 +1,7 @@
 """May we call now, how fast, and what will it cost? Pure decisions over readings and budgets."""
 
 from .budget import Allowance, BudgetState, day_end, day_start
+from .cost import Observed, ObservedCosts, QueryShape, Weights, blend, weight
 from .decision import Action, Decision, Needs, clock_text, decide
 from .meters import Meters
 from .pacer import Pacer, Turn
@@ -21,12 +22,17 @@ __all__ = [
     "Meter",
     "Meters",
     "Needs",
+    "Observed",
+    "ObservedCosts",
     "Pace",
     "Pacer",
+    "QueryShape",
     "Reading",
     "Scope",
     "Thresholds",
     "Turn",
+    "Weights",
+    "blend",
     "clock_text",
     "day_end",
     "day_start",
@@ -34,4 +40,5 @@ __all__ = [
     "meter_of_throttle",
     "pace_of",
     "reading_from_throttle",
+    "weight",
 ]
