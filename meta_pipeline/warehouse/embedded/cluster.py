@@ -10,9 +10,9 @@ from pathlib import Path
 from meta_pipeline.warehouse.embedded.account import ServerAccount
 from meta_pipeline.warehouse.embedded.binaries import Binaries
 from meta_pipeline.warehouse.embedded.configuration import (
-    SCRAM_SETTINGS_SINCE_MAJOR,
     as_file,
     configuration,
+    shared_memory_type,
 )
 from meta_pipeline.warehouse.embedded.errors import ServerStartError
 from meta_pipeline.warehouse.embedded.folder import (
@@ -24,6 +24,7 @@ from meta_pipeline.warehouse.embedded.folder import (
 
 SUPERUSER = "meta"
 _BUILTIN_LOCALE_SINCE_MAJOR = 17
+_INITDB_SETTINGS_SINCE_MAJOR = 16
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,9 @@ class Cluster:
         options += ["--no-instructions", "--locale=C"]
         if self.binaries.major >= _BUILTIN_LOCALE_SINCE_MAJOR:
             options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        if self.binaries.major >= SCRAM_SETTINGS_SINCE_MAJOR:
+        if self.binaries.major >= _INITDB_SETTINGS_SINCE_MAJOR:
             options += ["--set=scram_iterations=1"]
+            options += [f"--set=dynamic_shared_memory_type={shared_memory_type()}"]
         return options if self.durable else [*options, "--no-sync"]
 
     def configure(self, port: int) -> None:

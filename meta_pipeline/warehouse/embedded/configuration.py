@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-SCRAM_SETTINGS_SINCE_MAJOR = 16
+_SCRAM_ITERATIONS_SINCE_MAJOR = 16
 # Below this much free space a parallel query can fail for want of shared memory; containers
 # often come with 64 MB in all.
 _ENOUGH_SHARED_MEMORY_BYTES = 512 * 1024**2
@@ -19,6 +19,8 @@ _ALWAYS = {
     "work_mem": "32MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # The server is ours alone: analysts write `SELECT ... FROM meta_insights`, without the schema.
+    "search_path": 'meta_ads, "$user", public',
     "lc_messages": "C",
     "log_line_prefix": "%m [%p] ",
     # Statements and the rows they fail on stay out of the log: they may hold secrets.
@@ -52,7 +54,7 @@ def configuration(
     """Every setting we give the server; `shared_memory` overrides what the machine calls for."""
     settings = {"port": str(port), **_ALWAYS, **(_DURABLE if durable else _FOR_TESTS)}
     settings["dynamic_shared_memory_type"] = shared_memory or shared_memory_type()
-    if major >= SCRAM_SETTINGS_SINCE_MAJOR:
+    if major >= _SCRAM_ITERATIONS_SINCE_MAJOR:
         # The password is random: stretching it adds no safety and 20 ms to every connection.
         settings["scram_iterations"] = "1"
     return settings
