@@ -1,0 +1,239 @@
+"""KPIs: the metrics an account is steered by, their targets, and how near it is to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from meta_pipeline.warehouse import Warehouse
+
+from . import store
+from .definition import Better
+from .errors import ImpossibleQuestion, UnknownName
+from .question import DateRange, known_accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """One metric an account is steered by; `target` in the metric's unit, None to watch it."""
+
+    account_id: str
+    metric_key: str
+    target: Decimal | None
+    is_primary: bool
+    note: str | None
+
+
+class Verdict(StrEnum):
+    """Where a value stands against its target."""
+
+    MET = "met"
+    MISSED = "missed"
+    NO_TARGET = "no target"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A KPI over some days; `distance_pct` is above zero when it is better than the target."""
+
+    account_id: str
+    metric_key: str
+    is_primary: bool
+    value: float | None
+    target: float | None
+    distance_pct: float | None
+    verdict: Verdict
+    notes: tuple[str, ...]
+
+
+class PacingState(StrEnum):
+    """Why a budget has a pace, or has none."""
+
+    ON_PACE = "on pace"
+    UNDER = "under"
+    OVER = "over"
+    FIRST_DAY = "first day"
+    NOT_STARTED = "not started"
+    PAUSED = "paused"
+    ENDED = "ended"
+    NO_SCHEDULE = "no end"
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """One budget. `pacing_pct` is spend in percent of what was due by now; None without a pace.
+
+    A daily budget is judged by its last (up to seven) whole days, because Meta may spend 75 % more
+    on a day and evens it out over a week; a lifetime budget by the part of its schedule that is
+    over. Paused budgets have no pace, and on its first day no budget has one yet.
+    """
+
+    account_id: str
+    entity_type: str
+    entity_id: str
+    entity_name: str | None
+    budget_kind: str
+    budget: Decimal
+    currency: str | None
+    state: PacingState
+    days_counted: int
+    spent: Decimal
+    due: Decimal | None
+    pacing_pct: Decimal | None
+
+
+class KPIs:
+    """The table `account_kpis` and what it says about an account."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def set(
+        self,
+        account: str,
+        metric_key: str,
+        target: Decimal | float | None = None,
+        *,
+        is_primary: bool = False,
+        note: str | None = None,
+    ) -> Kpi:
+        """Steer `account` by a metric; a new primary one takes the place of the old.
+
+        Raises UnknownName for the account or metric, ImpossibleQuestion for a target no value can
+        be judged by.
+        """
+        with self._warehouse.connection() as connection:
+            account_id = known_accounts(connection, account)[0].account_id
+            metric = store.current(connection).metric(metric_key)
+            number = None if target is None else Decimal(str(target))
+            if number is not None and (not number.is_finite() or number <= 0):
+                raise ImpossibleQuestion(
+                    f"A target of {target} for {metric_key}: give one above 0."
+                )
+            if number is not None and metric.better is Better.NEITHER:
+                raise ImpossibleQuestion(
+                    f"{metric_key} has no better direction, so no value meets a target. Steer by "
+                    "one that has: meta-pipeline metrics list."
+                )
+            if is_primary:
+                connection.execute(
+                    "UPDATE meta_ads.account_kpis SET is_primary = false WHERE account_id = %s",
+                    (account_id,),
+                )
+            connection.execute(_SET, (account_id, metric_key, number, is_primary, note))
+        return Kpi(account_id, metric_key, number, is_primary, note)
+
+    def remove(self, account: str, metric_key: str) -> None:
+        """Stop steering by a metric; UnknownName when the account was not."""
+        with self._warehouse.connection() as connection:
+            account_id = known_accounts(connection, account)[0].account_id
+            gone = connection.execute(
+                "DELETE FROM meta_ads.account_kpis WHERE account_id = %s AND metric_key = %s",
+                (account_id, metric_key),
+            ).rowcount
+        if not gone:
+            names = [kpi.metric_key for kpi in self.list(account_id)]
+            raise UnknownName(f"KPI of {account_id}", metric_key, names)
+
+    def list(self, account: str | None = None) -> Sequence[Kpi]:
+        """The KPIs of `account`, or of all; the primary one first."""
+        with self._warehouse.connection() as connection:
+            accounts = known_accounts(connection, account) if account else ()
+            cursor = connection.cursor(row_factory=dict_row)
+            cursor.execute(_LIST, {"accounts": [a.account_id for a in accounts] or None})
+            return [Kpi(**row) for row in cursor]
+
+    def performance(
+        self,
+        account: str | None = None,
+        date_range: DateRange = "last_7d",
+        *,
+        now: datetime | None = None,
+    ) -> Sequence[Performance]:
+        """Every KPI of `account` (or of all) over `date_range`, against its target."""
+        from .query import query  # noqa: PLC0415  # brings pandas, which a sync never needs
+
+        rows = []
+        for kpi in self.list(account):
+            answer = query(
+                self._warehouse,
+                account=kpi.account_id,
+                metrics=[kpi.metric_key],
+                date_range=date_range,
+                now=now,
+            )
+            value = answer[kpi.metric_key].iloc[0]
+            known = float(value) if value == value else None  # noqa: PLR0124  # NaN is unknown
+            with self._warehouse.connection() as connection:
+                better = store.current(connection).metric(kpi.metric_key).better
+            rows.append(_judged(kpi, known, better, tuple(answer.attrs["notes"])))
+        return rows
+
+    def pacing(
+        self, account: str | None = None, *, now: datetime | None = None
+    ) -> Sequence[Pacing]:
+        """Every budget of `account` (or of all accounts), campaigns before ad sets."""
+        with self._warehouse.connection() as connection:
+            accounts = known_accounts(connection, account) if account else ()
+            return read_pacing(connection, [a.account_id for a in accounts] or None, now)
+
+
+def read_pacing(
+    connection: Connection[Any], accounts: Sequence[str] | None, now: datetime | None
+) -> Sequence[Pacing]:
+    """The rows of the view `budget_pacing` as of `now`."""
+    with connection.transaction():
+        moment = (now or datetime.now(UTC)).isoformat()
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", (moment,))
+        cursor = connection.cursor(row_factory=dict_row)
+        cursor.execute(_PACING, {"accounts": accounts})
+        return [Pacing(**(row | {"state": PacingState(row["state"])})) for row in cursor]
+
+
+def _judged(kpi: Kpi, value: float | None, better: Better, notes: tuple[str, ...]) -> Performance:
+    target = None if kpi.target is None else float(kpi.target)
+    distance, verdict = _distance(value, target, better)
+    return Performance(
+        kpi.account_id, kpi.metric_key, kpi.is_primary, value, target, distance, verdict, notes
+    )
+
+
+def _distance(
+    value: float | None, target: float | None, better: Better
+) -> tuple[float | None, Verdict]:
+    if target is None:
+        return None, Verdict.NO_TARGET
+    if value is None:
+        return None, Verdict.UNKNOWN
+    ahead = (target - value) if better is Better.LOWER else (value - target)
+    return round(100 * ahead / target, 2), Verdict.MET if ahead >= 0 else Verdict.MISSED
+
+
+_SET = """
+    INSERT INTO meta_ads.account_kpis
+        (account_id, metric_key, target, is_primary, note, updated_at)
+    VALUES (%s, %s, %s, %s, %s, clock_timestamp())
+    ON CONFLICT (account_id, metric_key) DO UPDATE SET
+        target = excluded.target, is_primary = excluded.is_primary, note = excluded.note,
+        updated_at = excluded.updated_at
+"""
+_LIST = """
+    SELECT account_id, metric_key, target, is_primary, note
+    FROM meta_ads.account_kpis
+    WHERE %(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s::text[])
+    ORDER BY account_id, is_primary DESC, metric_key
+"""
+_PACING = f"""
+    SELECT {", ".join(Pacing.__dataclass_fields__)}
+    FROM meta_ads.budget_pacing
+    WHERE %(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s::text[])
+    ORDER BY account_id, entity_type <> 'campaign', entity_id
+"""

@@ -1,0 +1,117 @@
+-- One row per ad account: today so far, yesterday, the last 7 whole days and the 7 before them, and
+-- the last 30, in the account's time zone; its KPI, freshness and settling days
+-- account_id: Ad account, as act_<number>
+-- account_name: Name of the ad account
+-- currency: Currency of the amounts
+-- timezone_name: IANA zone in which the account's days are counted
+-- today: The account's current day
+-- is_simulated: True when the rows came from a host that is not Meta's
+-- active_campaigns: Campaigns whose effective status is ACTIVE or WITH_ISSUES
+-- spend_today: Spend of the current day so far
+-- spend_yesterday: Spend of yesterday
+-- spend_7d: Spend of the last 7 whole days
+-- spend_previous_7d: Spend of the 7 days before them
+-- spend_change_pct: Change of spend between these two in percent
+-- spend_30d: Spend of the last 30 whole days
+-- impressions_7d: Impressions of the last 7 whole days
+-- clicks_7d: Clicks of the last 7 whole days
+-- results_7d: Results by each ad set's goal in the last 7 whole days
+-- leads_7d: Leads of the last 7 whole days
+-- purchases_7d: Purchases of the last 7 whole days
+-- revenue_7d: Purchase value of the last 7 whole days
+-- ctr_7d_pct: Clicks per 100 impressions of the last 7 whole days
+-- cpm_7d: Spend per 1,000 impressions of the last 7 whole days
+-- cpl_7d: Spend per lead of the last 7 whole days
+-- cpa_7d: Spend per purchase of the last 7 whole days
+-- roas_7d: Purchase value per unit of spend of the last 7 whole days
+-- roas_previous_7d: The same of the 7 days before them
+-- primary_metric: Metric the account is judged by; null where none is set
+-- primary_target: Its target
+-- newest_day: Newest day that was fetched
+-- data_as_of: When that day was last fetched
+-- settling_days: Fetched days that Meta may still restate
+-- unfinished_days: Days of the last 30 that were never fetched
+SELECT
+    account.account_id,
+    account.name AS account_name,
+    account.currency,
+    account.timezone_name,
+    account.today,
+    account.is_simulated,
+    coalesce(campaign.active_campaigns, 0) AS active_campaigns,
+    coalesce(delivery.spend_today, 0) AS spend_today,
+    coalesce(delivery.spend_yesterday, 0) AS spend_yesterday,
+    coalesce(delivery.spend_7d, 0) AS spend_7d,
+    coalesce(delivery.spend_previous_7d, 0) AS spend_previous_7d,
+    round(
+        100 * (coalesce(delivery.spend_7d, 0) - delivery.spend_previous_7d)
+        / nullif(delivery.spend_previous_7d, 0), 2
+    ) AS spend_change_pct,
+    coalesce(delivery.spend_30d, 0) AS spend_30d,
+    coalesce(delivery.impressions_7d, 0)::bigint AS impressions_7d,
+    coalesce(delivery.clicks_7d, 0)::bigint AS clicks_7d,
+    coalesce(delivery.results_7d, 0) AS results_7d,
+    coalesce(delivery.leads_7d, 0) AS leads_7d,
+    coalesce(delivery.purchases_7d, 0) AS purchases_7d,
+    coalesce(delivery.revenue_7d, 0) AS revenue_7d,
+    round(100 * delivery.clicks_7d / nullif(delivery.impressions_7d, 0), 4) AS ctr_7d_pct,
+    round(1000 * delivery.spend_7d / nullif(delivery.impressions_7d, 0), 4) AS cpm_7d,
+    round(delivery.spend_7d / nullif(delivery.leads_7d, 0), 4) AS cpl_7d,
+    round(delivery.spend_7d / nullif(delivery.purchases_7d, 0), 4) AS cpa_7d,
+    round(delivery.revenue_7d / nullif(delivery.spend_7d, 0), 4) AS roas_7d,
+    round(delivery.revenue_previous_7d / nullif(delivery.spend_previous_7d, 0), 4)
+        AS roas_previous_7d,
+    kpi.metric_key AS primary_metric,
+    kpi.target AS primary_target,
+    ledger.newest_day,
+    ledger.data_as_of,
+    coalesce(ledger.settling_days, 0) AS settling_days,
+    30 - coalesce(ledger.days_of_30, 0) AS unfinished_days
+FROM (
+    SELECT
+        known.*,
+        meta_ads.day_in_zone(meta_ads.present(), known.timezone_name) AS today
+    FROM meta_ads.meta_ad_accounts AS known
+) AS account
+LEFT JOIN (
+    SELECT account_id, count(*) AS active_campaigns
+    FROM meta_ads.meta_campaigns
+    WHERE NOT is_deleted AND effective_status IN ('ACTIVE', 'WITH_ISSUES')
+    GROUP BY account_id
+) AS campaign ON campaign.account_id = account.account_id
+LEFT JOIN LATERAL (
+    SELECT
+        sum(made.spend) FILTER (WHERE made.date_start = account.today) AS spend_today,
+        sum(made.spend) FILTER (WHERE made.date_start = account.today - 1) AS spend_yesterday,
+        sum(made.spend) FILTER (WHERE whole.is_last_7) AS spend_7d,
+        sum(made.spend) FILTER (WHERE whole.is_previous_7) AS spend_previous_7d,
+        sum(made.spend) FILTER (WHERE made.date_start < account.today) AS spend_30d,
+        sum(made.impressions) FILTER (WHERE whole.is_last_7) AS impressions_7d,
+        sum(made.clicks) FILTER (WHERE whole.is_last_7) AS clicks_7d,
+        sum(made.results) FILTER (WHERE whole.is_last_7) AS results_7d,
+        sum(made.leads) FILTER (WHERE whole.is_last_7) AS leads_7d,
+        sum(made.purchases) FILTER (WHERE whole.is_last_7) AS purchases_7d,
+        sum(made.revenue) FILTER (WHERE whole.is_last_7) AS revenue_7d,
+        sum(made.revenue) FILTER (WHERE whole.is_previous_7) AS revenue_previous_7d
+    FROM meta_ads.daily_campaign_metrics AS made
+    CROSS JOIN LATERAL (
+        SELECT
+            made.date_start BETWEEN account.today - 7 AND account.today - 1 AS is_last_7,
+            made.date_start BETWEEN account.today - 14 AND account.today - 8 AS is_previous_7
+    ) AS whole
+    WHERE made.account_id = account.account_id
+        AND made.date_start BETWEEN account.today - 30 AND account.today
+) AS delivery ON true
+LEFT JOIN meta_ads.account_kpis AS kpi
+    ON kpi.account_id = account.account_id AND kpi.is_primary
+LEFT JOIN LATERAL (
+    SELECT
+        max(day.date_start) AS newest_day,
+        (array_agg(day.fetched_at ORDER BY day.date_start DESC))[1] AS data_as_of,
+        count(*) FILTER (WHERE NOT coalesce(day.is_final, false)) AS settling_days,
+        count(*) FILTER (
+            WHERE day.date_start BETWEEN account.today - 30 AND account.today - 1
+        ) AS days_of_30
+    FROM meta_ads.sync_windows AS day
+    WHERE day.account_id = account.account_id AND day.dataset = 'insights_ad'
+) AS ledger ON true

@@ -1,0 +1,138 @@
+-- One row per budget that is not deleted (campaign or ad set), with what it spent against what was
+-- due by now. A daily budget counts its last whole days, at most seven; a lifetime budget the part
+-- of its schedule that is over. No pace while paused, before the start, and on the first day
+-- account_id: Ad account, as act_<number>
+-- entity_type: campaign or adset: where the budget is set
+-- entity_id: Campaign or ad set id
+-- entity_name: Its name
+-- effective_status: What is true after parents, review and billing
+-- budget_kind: daily or lifetime
+-- budget: Budget in major units
+-- currency: Currency of the amounts
+-- starts_on: First day of the schedule in the account's zone
+-- ends_on: Last day of the schedule; null for open-ended
+-- state: on pace (80 to 120 percent), under, over, first day, not started, paused, ended or no end
+-- days_counted: Whole days a daily budget is judged by; days since the start for a lifetime budget
+-- spent: Spend in these days; of a lifetime budget all that Meta says is gone, in major units
+-- due: What an even pace would have spent by now; null without a pace
+-- pacing_pct: Spent in percent of due; null without a pace
+WITH budgets AS (
+    SELECT
+        'campaign' AS entity_type,
+        campaign_id AS entity_id,
+        account_id,
+        name,
+        effective_status,
+        daily_budget,
+        lifetime_budget,
+        budget_remaining,
+        currency,
+        coalesce(start_time, created_time) AS start_time,
+        stop_time AS end_time
+    FROM meta_ads.meta_campaigns
+    WHERE NOT is_deleted AND (daily_budget > 0 OR lifetime_budget > 0)
+    UNION ALL
+    SELECT
+        'adset',
+        adset_id,
+        account_id,
+        name,
+        effective_status,
+        daily_budget,
+        lifetime_budget,
+        budget_remaining,
+        currency,
+        coalesce(start_time, created_time),
+        end_time
+    FROM meta_ads.meta_adsets
+    WHERE NOT is_deleted AND (daily_budget > 0 OR lifetime_budget > 0)
+),
+
+dated AS (
+    SELECT
+        budgets.*,
+        CASE WHEN daily_budget > 0 THEN 'daily' ELSE 'lifetime' END AS budget_kind,
+        CASE WHEN daily_budget > 0 THEN daily_budget ELSE lifetime_budget END AS budget,
+        coalesce(budgets.currency, account.currency) AS money,
+        meta_ads.day_in_zone(meta_ads.present(), account.timezone_name) AS today,
+        meta_ads.day_in_zone(budgets.start_time, account.timezone_name) AS starts_on,
+        meta_ads.day_in_zone(budgets.end_time, account.timezone_name) AS ends_on
+    FROM budgets
+    LEFT JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
+),
+
+ranged AS (
+    SELECT
+        dated.*,
+        CASE WHEN budget_kind = 'daily'
+            THEN greatest(coalesce(starts_on, today - 7), today - 7) ELSE starts_on
+        END AS count_from,
+        CASE WHEN budget_kind = 'daily' THEN today - 1 ELSE today END AS count_until
+    FROM dated
+),
+
+spending AS (
+    SELECT
+        ranged.*,
+        CASE ranged.entity_type
+            WHEN 'campaign' THEN (
+                SELECT sum(made.spend) FROM meta_ads.daily_campaign_metrics AS made
+                WHERE made.account_id = ranged.account_id
+                    AND made.campaign_id = ranged.entity_id
+                    AND made.date_start BETWEEN ranged.count_from AND ranged.count_until
+            )
+            ELSE (
+                SELECT sum(made.spend) FROM meta_ads.daily_adset_metrics AS made
+                WHERE made.account_id = ranged.account_id
+                    AND made.adset_id = ranged.entity_id
+                    AND made.date_start BETWEEN ranged.count_from AND ranged.count_until
+            )
+        END AS spent_in_range,
+        CASE
+            WHEN effective_status NOT IN ('ACTIVE', 'WITH_ISSUES', 'IN_PROCESS') THEN 'paused'
+            WHEN starts_on > today THEN 'not started'
+            WHEN meta_ads.present() >= end_time THEN 'ended'
+            WHEN starts_on = today THEN 'first day'
+            WHEN budget_kind = 'lifetime' AND (end_time IS NULL OR start_time IS NULL)
+                THEN 'no end'
+        END AS without_pace
+    FROM ranged
+),
+
+due AS (
+    SELECT
+        spending.*,
+        CASE WHEN budget_kind = 'lifetime'
+            THEN coalesce(budget - budget_remaining, spent_in_range, 0)
+            ELSE coalesce(spent_in_range, 0)
+        END AS spent,
+        CASE
+            WHEN without_pace IS NOT NULL THEN NULL
+            WHEN budget_kind = 'daily' THEN budget * (count_until - count_from + 1)
+            ELSE budget * extract(epoch FROM meta_ads.present() - start_time)
+                / nullif(extract(epoch FROM end_time - start_time), 0)
+        END AS due_by_now
+    FROM spending
+)
+
+SELECT
+    account_id,
+    entity_type,
+    entity_id,
+    name AS entity_name,
+    effective_status,
+    budget_kind,
+    budget,
+    money AS currency,
+    starts_on,
+    ends_on,
+    coalesce(without_pace, CASE
+        WHEN spent < 0.8 * due_by_now THEN 'under'
+        WHEN spent > 1.2 * due_by_now THEN 'over'
+        ELSE 'on pace'
+    END) AS state,
+    coalesce(greatest(count_until - count_from + 1, 0), 0) AS days_counted,
+    spent,
+    round(due_by_now, 4) AS due,
+    round(100 * spent / nullif(due_by_now, 0), 2) AS pacing_pct
+FROM due
