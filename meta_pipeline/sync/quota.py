@@ -55,7 +55,7 @@ class _Open:
 
 
 class Quota:
-    """The governor at work in one sync of one account, or in calls that belong to none; thread-safe.
+    """The governor at work in one sync of one account (None: of no account); thread-safe.
 
     quota = Quota("act_1", store=warehouse.usage, clock=clock, sleep=sleep)
     with GraphClient(..., gate=quota.gate, on_attempt=quota.observe): ...

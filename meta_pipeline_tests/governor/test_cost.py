@@ -1,0 +1,118 @@
+"""Weights by shape, what was observed beside them, and the day's budget."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from meta_pipeline.governor import (
+    BudgetState,
+    Observed,
+    ObservedCosts,
+    QueryShape,
+    Weights,
+    blend,
+    day_end,
+    day_start,
+    weight,
+)
+
+ADS = QueryShape(insights=True, level="ad", daily=True, days=7)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (QueryShape(), 1),
+        (QueryShape(insights=True), 1),
+        (QueryShape(insights=True, breakdowns=("age", "gender")), 3),
+        (QueryShape(insights=True, daily=True), 5),
+        (QueryShape(insights=True, days=90), 2),
+        (QueryShape(insights=True, action_breakdowns=("action_device",)), 4),
+        (QueryShape(True, "ad", ("age",), ("action_device",), daily=True, days=90), 120),
+    ],
+)
+def test_the_configured_weights_multiply(shape: QueryShape, expected: float) -> None:
+    assert weight(shape) == expected
+
+
+def test_weights_are_settings() -> None:
+    assert weight(ADS, Weights(daily=2)) == 2
+
+
+def test_a_shape_is_read_from_the_words_of_the_log() -> None:
+    words = "level=ad increment=1 days=7 fields=23 breakdowns=gender,age"
+    shape = QueryShape.of_words("insights_ad", words)
+    assert shape == QueryShape(True, "ad", ("age", "gender"), (), daily=True, days=7)
+    assert shape.key == "insights ad daily by age,gender"
+    assert QueryShape.of_words("campaigns_list", "fields=12").key == "entity"
+    assert QueryShape.of_words("insights_ad", "plain days=").key == "insights account total"
+
+
+def test_count_mean_and_spread_are_those_of_the_observations() -> None:
+    seen = Observed()
+    for moved in (1.0, 3.0, 5.0, 7.0):
+        seen = seen.add(moved)
+    assert (seen.count, seen.mean_pct) == (4, 4.0)
+    assert seen.spread_pct == pytest.approx(math.sqrt(20 / 3))
+    assert Observed().spread_pct == Observed().add(3).spread_pct == 0
+
+
+def test_a_wrong_guess_is_seen_and_plans_move_to_the_observed() -> None:
+    """Daily rows are guessed five times an entity; here they move the meter twice as much."""
+    costs = ObservedCosts()
+    assert costs.weight(ADS, "ads_insights") == 5
+    plain = QueryShape(insights=True, level="ad")
+    pct = 0.0
+    for _ in range(200):
+        for shape, moves in ((plain, 0.2), (ADS, 0.4)):
+            costs.add(shape, "ads_insights", math.floor(pct), math.floor(pct + moves))
+            pct += moves
+    seen = costs.observed_weight(ADS, "ads_insights")
+    base = costs.observed_weight(plain, "ads_insights")
+    assert seen is not None
+    assert base is not None
+    assert seen / base == pytest.approx(2, rel=0.15)
+    assert abs(costs.weight(ADS, "ads_insights") - seen) < 0.2
+    assert costs.of(ADS, "ads_insights").count == 200
+    assert costs.of(ADS, "ads_insights").spread_pct > 0
+
+
+def test_few_observations_change_nothing_and_a_falling_meter_is_no_price() -> None:
+    costs = ObservedCosts()
+    for _ in range(9):
+        costs.add(ADS, "ads_insights", 10, 11)
+        costs.add(ADS, "ads_insights", 40, 12)
+        costs.add(ADS, "ads_insights", 40, math.nan)
+    assert costs.of(ADS, "ads_insights").count == 9
+    assert costs.weight(ADS, "ads_insights") == 5
+    assert blend(5, 1, 9) == 5
+    assert blend(5, 1, 10) == pytest.approx(110 / 30)
+    assert blend(5, 1, 10_000) == pytest.approx(1, abs=0.01)
+    assert blend(5, None, 10_000) == 5
+
+
+def test_the_day_is_the_accounts_and_may_have_23_or_25_hours() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    now = datetime(2026, 10, 24, 23, 30, tzinfo=UTC)
+    assert day_start(now, berlin) == datetime(2026, 10, 24, 22, tzinfo=UTC)
+    length = day_end(now, berlin).astimezone(UTC) - day_start(now, berlin).astimezone(UTC)
+    assert length == timedelta(hours=25)
+
+
+def test_the_budget_names_who_is_short() -> None:
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    state = BudgetState.of_day(
+        "act_1", UTC, now, account_limit=100, account_used=60, app_limit=1000, app_used=990
+    )
+    assert state.account.left == 40
+    short = state.refusal(20)
+    assert short is not None
+    assert short.name == "the app"
+    assert state.refusal(10) is None
+    free = BudgetState.of_day("act_1", UTC, now)
+    assert free.refusal(1e12) is None
+    assert free.account.left == math.inf

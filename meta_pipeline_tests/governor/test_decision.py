@@ -1,0 +1,202 @@
+"""What the governor decides from what is known, and how it says so."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meta_pipeline.governor import (
+    Action,
+    BudgetState,
+    Decision,
+    Meters,
+    Needs,
+    Reading,
+    Thresholds,
+    decide,
+)
+
+NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
+INSIGHTS, ENTITIES = Needs(frozenset({"ads_insights"})), Needs(frozenset({"ads_management"}))
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def reading(pct: float, use_case: str = "ads_insights", **more: object) -> Reading:
+    facts: dict[str, object] = {"scope": "account", "key": "act_1", "read_at": NOW, **more}
+    return Reading(use_case=use_case, usage_pct=pct, **facts)  # type: ignore[arg-type]
+
+
+def decision(*readings: Reading, after: float = 0, **question: object) -> Decision:
+    """The decision about act_1 `after` minutes."""
+    meters = Meters()
+    meters.observe(readings)
+    asked: dict[str, object] = {"account_id": "act_1", **question}
+    return decide(meters=meters, now=NOW + minutes(after), **asked)  # type: ignore[arg-type]
+
+
+def test_without_readings_it_goes_at_full_width() -> None:
+    assert decision(max_parallel=6) == Decision(
+        Action.GO, 6, reason="act_1 goes: no usage is known"
+    )
+
+
+def test_a_stop_says_until_when_and_why_in_a_sentence() -> None:
+    stop = decision(reading(97))
+    assert stop.action is Action.STOP
+    assert stop.parallel == 0
+    assert stop.until == NOW + minutes(60 * (1 - 65 / 97))
+    assert (
+        stop.reason == "act_1 stopped until 14:39 UTC because ads_insights is at 97 % (read 14:20)"
+    )
+    assert stop.reading == reading(97)
+
+
+def test_a_block_holds_until_metas_time_and_the_minute_it_is_rounded_by() -> None:
+    block = reading(100, regain_at=NOW + minutes(12))
+    assert decision(block, after=12.9).until == NOW + minutes(13)
+    assert decision(block, after=3).reason == (
+        "act_1 stopped until 14:33 UTC because ads_insights is at 100 % "
+        "(read 14:20, about 95 % now) and Meta refuses calls until 14:32 UTC"
+    )
+    after = decision(block, after=13.1)
+    assert (after.action, after.parallel) == (Action.SLOWER, 1), "one call looks first"
+
+
+def test_a_stop_of_another_day_names_the_day() -> None:
+    stop = decision(reading(100, regain_at=NOW + timedelta(hours=11)))
+    assert "until 2026-11-23 01:21 UTC because" in stop.reason
+
+
+@pytest.mark.parametrize(
+    ("pct", "action"),
+    [
+        (0, Action.GO),
+        (49, Action.GO),
+        (55, Action.SLOWER),
+        (69, Action.SLOWER),
+        (70, Action.STOP),
+        (100, Action.STOP),
+        (250, Action.STOP),
+    ],
+)
+def test_account_usage_slows_from_50_and_stops_at_70(pct: float, action: Action) -> None:
+    assert decision(reading(pct)).action is action
+
+
+@pytest.mark.parametrize(("pct", "action"), [(75, Action.SLOWER), (80, Action.STOP)])
+def test_the_app_stops_every_account_at_80(pct: float, action: Action) -> None:
+    app = Reading("app", "app", "", pct, NOW)
+    assert decision(app).action is action
+    assert decision(app, account_id="act_2").action is action
+    assert decision(app, account_id=None).action is action
+    assert "the app is at" in decision(app).reason
+
+
+def test_from_60_of_the_insights_throttle_what_can_wait_is_left_out_by_name() -> None:
+    throttle = reading(61, "", scope="insights_account")
+    needs = Needs(frozenset({"ads_insights"}), optional=("insights_hourly", "insights_breakdown"))
+    skipping = decision(throttle, needs=needs)
+    assert skipping.action is Action.SKIP_NON_CRITICAL
+    assert skipping.skip == ("insights_hourly", "insights_breakdown")
+    assert skipping.reason == (
+        "act_1 leaves out insights_hourly, insights_breakdown because the account's insights "
+        "throttle is at 61 % (read 14:20)"
+    )
+    assert decision(reading(59, "", scope="insights_account"), needs=needs).skip == ()
+
+
+def test_what_is_not_critical_waits_as_a_whole() -> None:
+    throttle = reading(80, "", scope="insights_account")
+    waiting = decision(throttle, needs=Needs(critical=False))
+    assert waiting.action is Action.STOP
+    assert waiting.until is not None
+    later = decision(throttle, needs=Needs(critical=False), after=16)
+    assert later.may_call, "80 % is under 60 % sixteen minutes later"
+
+
+def test_other_accounts_go_on() -> None:
+    assert decision(reading(100, regain_at=NOW + minutes(5)), account_id="act_2").may_call
+
+
+def test_usage_of_a_use_case_stops_only_what_draws_on_it() -> None:
+    assert decision(reading(95), needs=INSIGHTS).action is Action.STOP
+    assert decision(reading(95), needs=ENTITIES).may_call
+
+
+def test_a_block_of_one_use_case_closes_the_whole_account() -> None:
+    block = reading(100, "ads_management", regain_at=NOW + minutes(5))
+    assert decision(block, needs=INSIGHTS).action is Action.STOP
+
+
+def test_the_apps_insights_block_leaves_entities_alone() -> None:
+    block = Reading("insights_app", "app", "", 100, NOW, NOW + minutes(5))
+    assert decision(block, needs=INSIGHTS, account_id="act_7").action is Action.STOP
+    assert decision(block, needs=ENTITIES).may_call
+
+
+@pytest.mark.parametrize("use_case", ["custom_audience", "instagram", "pages"])
+def test_quotas_we_do_not_draw_on_do_not_stop_us(use_case: str) -> None:
+    assert decision(reading(100, use_case, regain_at=NOW + minutes(5))).action is Action.GO
+
+
+def test_an_unknown_use_case_is_heeded() -> None:
+    assert decision(reading(95, "ads_reporting_2027"), needs=ENTITIES).action is Action.STOP
+
+
+def test_the_score_drains_by_its_own_reset_time() -> None:
+    score = reading(90, "", source="x-ad-account-usage", regain_at=NOW + timedelta(seconds=270))
+    assert decision(score).until == NOW + timedelta(seconds=75)
+    assert decision(score, after=1.3).may_call
+    assert decision(score, after=4.6).reason == "act_1 goes: no usage is known"
+
+
+def test_a_full_score_is_a_block() -> None:
+    score = reading(100, "", source="x-ad-account-usage", regain_at=NOW + timedelta(seconds=300))
+    assert decision(score, after=4.9).action is Action.STOP
+
+
+def test_a_plan_over_its_budget_does_not_start() -> None:
+    budget = BudgetState.of_day("act_1", UTC, NOW, account_limit=500, account_used=400)
+    stop = decision(needs=Needs(weighted_cost=101), budget=budget)
+    assert stop.reason == (
+        "act_1 stopped until 2026-11-23 00:00 UTC because the plan costs 101 and act_1 has 100 "
+        "of its 500 a day left"
+    )
+    assert decision(needs=Needs(weighted_cost=100), budget=budget).action is Action.GO
+
+
+def test_thresholds_are_the_askers() -> None:
+    assert decision(reading(75), thresholds=Thresholds(account_stop_pct=90)).may_call
+    assert not decision(reading(30), thresholds=Thresholds(account_stop_pct=25)).may_call
+
+
+@given(
+    pct=st.floats(0, 1e6),
+    regain_minutes=st.one_of(st.none(), st.floats(0, 1e7)),
+    scope=st.sampled_from(["app", "account", "insights_app", "insights_account"]),
+    source=st.sampled_from(["", "x-ad-account-usage", "error 17"]),
+)
+def test_no_reading_stops_for_ever(
+    pct: float, regain_minutes: float | None, scope: str, source: str
+) -> None:
+    regain = NOW + minutes(regain_minutes) if regain_minutes is not None else None
+    key = "app" if scope.endswith("app") else "act_1"
+    stop = decision(Reading(scope, key, "", pct, NOW, regain, None, source))
+    if stop.action is Action.STOP:
+        assert stop.until is not None
+        assert NOW < stop.until <= NOW + timedelta(hours=24, minutes=2)
+        later = (stop.until - NOW).total_seconds() / 60 + 0.01
+        again = decision(Reading(scope, key, "", pct, NOW, regain, None, source), after=later)
+        assert again.may_call
+
+
+@pytest.mark.parametrize("pct", [math.nan, math.inf, -math.inf])
+def test_what_is_no_percentage_is_no_reading(pct: float) -> None:
+    assert decision(reading(pct)).reason == "act_1 goes: no usage is known"
