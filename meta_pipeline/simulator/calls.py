@@ -49,6 +49,7 @@ class Call:
     rows: int = 0
     weight: float = 1.0
     flag: str | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True)

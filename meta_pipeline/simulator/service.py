@@ -41,7 +41,7 @@ class Service:
 
     def __init__(self, sim: Simulator, pages: int = 128) -> None:
         self._sim = sim
-        self._pages: OrderedDict[Any, tuple[bytes, int, float, str | None]] = OrderedDict()
+        self._pages: OrderedDict[Any, tuple[bytes, str, int, float, str | None]] = OrderedDict()
         self._keep_pages = pages
         self._serial = 0
 
@@ -144,11 +144,12 @@ class Service:
         key = self._page_key(call)
         kept = self._pages.get(key)
         if kept is not None:
-            body, call.rows, call.weight, call.flag = kept
+            body, call.etag, call.rows, call.weight, call.flag = kept
             return body
         body = document(self._sim.reader.read(call))
+        call.etag = etag_of(body)
         if self._keep_pages:
-            self._pages[key] = (body, call.rows, call.weight, call.flag)
+            self._pages[key] = (body, call.etag, call.rows, call.weight, call.flag)
             if len(self._pages) > self._keep_pages:
                 self._pages.popitem(last=False)
         return body
@@ -172,7 +173,7 @@ class Service:
         rows = call.rows if call else 0
         if request.method != "GET":
             return Answer(200, raw, headers, rows)
-        tag = etag_of(raw)
+        tag = (call.etag if call else None) or etag_of(raw)
         headers["etag"] = tag
         if request.headers.get("if-none-match") == tag:
             return Answer(304, b"", headers, rows)

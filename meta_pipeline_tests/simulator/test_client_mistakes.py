@@ -66,7 +66,7 @@ def test_following_after_instead_of_next_is_caught(
     # see test_faults.test_an_empty_page_whose_next_has_the_rows.
 
 
-# -- 3. A throttle that looks at the first use case only --------------------------------------------
+# -- 3. A throttle that looks at the first use case only ------------------------------------------
 
 
 def first_entry(usage: dict[str, list[dict[str, Any]]]) -> float:

@@ -25,8 +25,7 @@ PATHS = [
     "{account}/ads?fields=id,name,creative{{id,name}}&limit=7",
     "{account}/adcreatives?fields=name&limit=4",
     "{account}/activities?limit=20",
-    '{account}/insights?level=ad&time_increment=1&time_range={{"since":"2026-11-02",'
-    '"until":"2026-11-05"}}&fields=ad_id,spend,actions&limit=6',
+    "{account}/insights?level=ad&time_increment=1&date_preset=last_3d&fields=ad_id,spend&limit=6",
     "{account}/insights?level=campaign&breakdowns=age,gender&limit=9",
 ]
 

@@ -34,9 +34,8 @@ def test_a_token_ends(
     getattr(sim.tokens, change)(sim.token)
     status, error = graph.error(account)
     assert (status, error["code"], error["error_subcode"]) == (400, 190, subcode)
-    data = graph.get("debug_token", input_token=sim.token, access_token=sim.tokens.app.token)[
-        "data"
-    ]
+    app_token = sim.tokens.app.token
+    data = graph.get("debug_token", input_token=sim.token, access_token=app_token)["data"]
     assert (data["is_valid"], data["error"]["subcode"]) == (False, subcode)
 
 
