@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline_tests.postgres import database_url, postgres, postgres_server
+from meta_pipeline_tests.postgres import TestPostgres, database_url, postgres, postgres_server
 
 __all__ = ["build_template", "database_url", "postgres", "postgres_server"]
 
@@ -21,3 +21,23 @@ def _migrate(url: str) -> None:
 def build_template() -> Callable[[str], None]:
     """Every test's database starts with the tables of `meta_ads`."""
     return _migrate
+
+
+@pytest.fixture
+def postgres_url(database_url: str) -> str:
+    """The URL of this test's own migrated database."""
+    return database_url
+
+
+@pytest.fixture
+def warehouse(database_url: str) -> Iterator[Warehouse]:
+    """The warehouse of this test's own migrated database."""
+    with Warehouse(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def empty_url(postgres: TestPostgres) -> Iterator[str]:
+    """The URL of a database of this test's own with nothing in it."""
+    with postgres.fresh_database(template="template0") as url:
+        yield url

@@ -7,9 +7,10 @@ then the views of `views/`. A process killed inside leaves nothing behind. Revis
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ from .urls import redacted
 VERSION_TABLE = "schema_version"
 LOCK_TIMEOUT_SECONDS = 60
 _APPLICATION_NAME = "meta_pipeline migrate"
+_ONE_THREAD = threading.Lock()
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:migrate', 0))"
 
 
@@ -110,8 +112,9 @@ def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
 
 
 def _migrate_locked(url: str, *, with_views: bool) -> MigrationResult:
-    # Alembic speaks SQLAlchemy; lock, revisions and views share its one transaction.
-    with engine(url).begin() as alembic_connection:
+    # Alembic speaks SQLAlchemy; lock, revisions and views share its one transaction. Its `op` and
+    # `context` belong to the process, so threads take turns before they ask Postgres.
+    with _ONE_THREAD, engine(url).begin() as alembic_connection:
         connection = cast("Connection", alembic_connection.connection.driver_connection)
         connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         connection.execute(_LOCK)
@@ -129,10 +132,16 @@ def _migrate_locked(url: str, *, with_views: bool) -> MigrationResult:
 def engine(url: str) -> sa.Engine:
     """An SQLAlchemy engine without a pool, for alembic."""
     return sa.create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: connect(url, application_name=_APPLICATION_NAME),
-        poolclass=sa.NullPool,
+        "postgresql+psycopg://", creator=partial(_connect_plainly, url), poolclass=sa.NullPool
     )
+
+
+def _connect_plainly(url: str) -> Connection:
+    """A connection whose default schema is not ours: alembic calls the default one None."""
+    connection = connect(url, application_name=_APPLICATION_NAME)
+    with connection.transaction():
+        connection.execute("SET search_path = public")
+    return connection
 
 
 def _config() -> Config:

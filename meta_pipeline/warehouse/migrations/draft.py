@@ -41,8 +41,8 @@ def upgrade() -> None:
 '''
 
 
-def draft(url: str, message: str) -> list[Path]:
-    """Write the next revision and give its files; none when there is nothing to do."""
+def draft(url: str, message: str, folder: Path = VERSIONS) -> list[Path]:
+    """Write the next revision to `folder` and give its files; none when there is nothing to do."""
     known = migrator.revisions()
     with _scratch_database(url) as scratch:
         migrator.migrate(scratch, with_views=False)
@@ -51,8 +51,8 @@ def draft(url: str, message: str) -> list[Path]:
         return []
     revision = f"{len(known) + 1:04}"
     name = f"{revision}_{re.sub(r'[^a-z0-9]+', '_', message.lower()).strip('_')}"
-    sql_file, python_file = VERSIONS / f"{name}.sql", VERSIONS / f"{name}.py"
-    sql_file.write_text(f"-- {message}.\n\n{statements}", encoding="utf-8")
+    sql_file, python_file = folder / f"{name}.sql", folder / f"{name}.py"
+    sql_file.write_text(f"-- {message}.\n\n{statements}\n", encoding="utf-8")
     python_file.write_text(
         _REVISION.format(
             message=message,
@@ -76,7 +76,7 @@ def _sql(url: str) -> str:
         runner = Operations(rendered)
         for operation in _flat(operations):
             runner.invoke(operation)
-    return re.sub(r" +\n", "\n", text.getvalue().replace("\t", "    ")).strip() + "\n"
+    return re.sub(r" +\n", "\n", text.getvalue().replace("\t", "    ")).strip()
 
 
 def _flat(operation: MigrateOperation | None) -> Iterator[MigrateOperation]:

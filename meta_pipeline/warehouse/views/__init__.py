@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,11 @@ from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.errors import ViewInUse
 from meta_pipeline.warehouse.schema import SCHEMA
 
-_COLUMN = re.compile(r"([a-z0-9_]+): (.+)")
+_MEANING = re.compile(r"(?P<column>[a-z0-9_]+): (?P<meaning>.+)")
+_COLUMNS = """
+    SELECT attname FROM pg_attribute
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+"""
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
 
 
@@ -30,8 +34,7 @@ class View:
 
     name: str
     query: str
-    comment: str
-    columns: dict[str, str]
+    header: tuple[str, ...]
     digest: str
 
 
@@ -66,8 +69,7 @@ def _make(connection: Connection, view: View) -> None:
     except psycopg.errors.InvalidTableDefinition:
         _drop(connection, view.name)
         connection.execute(sql.SQL("CREATE VIEW {} AS {}").format(name, query))
-    for statement in _comments(view):
-        connection.execute(statement)
+    _comment(connection, view)
     connection.execute(
         sql.SQL(
             "INSERT INTO {} (view_name, digest) VALUES (%s, %s) "
@@ -88,12 +90,30 @@ def _drop(connection: Connection, name: str) -> None:
         ) from error
 
 
-def _comments(view: View) -> Iterator[sql.Composed]:
+def _comment(connection: Connection, view: View) -> None:
+    rows = connection.execute(_COLUMNS, (f"{SCHEMA}.{view.name}",))
+    about_view, meanings = _meanings(view.header, {column for (column,) in rows})
     name = sql.Identifier(SCHEMA, view.name)
-    yield sql.SQL("COMMENT ON VIEW {} IS {}").format(name, sql.Literal(view.comment))
-    for column, meaning in view.columns.items():
+    connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(name, sql.Literal(about_view)))
+    for column, meaning in meanings.items():
         identifier = sql.Identifier(SCHEMA, view.name, column)
-        yield sql.SQL("COMMENT ON COLUMN {} IS {}").format(identifier, sql.Literal(meaning))
+        connection.execute(
+            sql.SQL("COMMENT ON COLUMN {} IS {}").format(identifier, sql.Literal(meaning))
+        )
+
+
+def _meanings(header: Sequence[str], columns: Collection[str]) -> tuple[str, dict[str, str]]:
+    """What the leading comment says of the view, and of each of its columns."""
+    about_view: list[str] = []
+    meanings: dict[str, list[str]] = {}
+    current = about_view
+    for line in header:
+        match = _MEANING.fullmatch(line)
+        if match and match["column"] in columns:
+            current = meanings[match["column"]] = [match["meaning"]]
+        else:
+            current.append(line)
+    return " ".join(about_view), {name: " ".join(lines) for name, lines in meanings.items()}
 
 
 def _known(connection: Connection) -> dict[str, str]:
@@ -113,23 +133,9 @@ def _read(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     body = next(index for index, line in enumerate(lines) if not line.startswith("--"))
-    meanings = _meanings(path.stem, lines[:body])
     return View(
         name=path.stem,
         query="\n".join(lines[body:]).strip().removesuffix(";"),
-        comment=meanings.pop(path.stem),
-        columns=meanings,
+        header=tuple(line.removeprefix("--").strip() for line in lines[:body]),
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )
-
-
-def _meanings(view: str, lines: Sequence[str]) -> dict[str, str]:
-    """What the leading comment says of the view (under its own name) and of each column."""
-    meanings = {view: ""}
-    current = view
-    for line in lines:
-        text = line.removeprefix("--").strip()
-        if match := _COLUMN.fullmatch(text):
-            current, text = match.groups()
-        meanings[current] = f"{meanings.get(current, '')} {text}".strip()
-    return meanings

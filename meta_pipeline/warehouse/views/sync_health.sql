@@ -91,7 +91,8 @@ LEFT JOIN LATERAL (
     ORDER BY started_at DESC LIMIT 1
 ) AS insights_run ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM meta_ads.sync_runs
+    SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before
+    FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status <> 'refused'
     ORDER BY started_at DESC LIMIT 1
 ) AS latest ON true

@@ -41,7 +41,8 @@ FROM (
             PARTITION BY account_id ORDER BY "timestamp", id
         ) AS incident_number
         FROM (
-            SELECT *, coalesce(
+            SELECT id, account_id, "timestamp", error_code, error_subcode, endpoint_key,
+                sync_run_id, coalesce(
                 "timestamp" - lag("timestamp") OVER (
                     PARTITION BY account_id ORDER BY "timestamp", id
                 ) > interval '1 hour', true
