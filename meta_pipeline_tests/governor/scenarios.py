@@ -215,7 +215,7 @@ def whole_app(hours: float = 24.0) -> Setting:
     ]
 
     def others(clock: Clock, world: World) -> list[Steps]:
-        return [_stroke(clock, world.app, at) for at in (8.51 * HOUR, 15.26 * HOUR)]
+        return [_stroke(clock, world.app, at) for at in (2.51 * HOUR, 5.26 * HOUR)]
 
     world = World({account: RollingQuota(5000) for account in accounts}, app=RollingQuota(3000))
     return Setting(world, jobs, others=others, hours=hours)

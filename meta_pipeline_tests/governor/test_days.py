@@ -78,7 +78,7 @@ def test_a_process_that_starts_anew_within_a_block_knows_of_it() -> None:
 
 
 def test_a_blocked_app_stops_ten_processes_after_one_refusal() -> None:
-    day = run("whole app", lambda: scenarios.whole_app(17))
+    day = run("whole app", lambda: scenarios.whole_app(8))
     assert day.blocks == 2
     assert day.refused == 2
     assert day.unfinished == []
