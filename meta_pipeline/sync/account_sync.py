@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -49,6 +49,7 @@ class AccountSync:
     quota: Quota
     report: Report
     stop: StopSign
+    replan: Callable[[], Plan]
 
     def __post_init__(self) -> None:
         self.source = Source(
@@ -66,6 +67,7 @@ class AccountSync:
         self._ended: dict[str, float] = {}
         self._throttled: Throttled | None = None
         self._fatal: GraphError | None = None
+        self._window_failed = False
         self._insights_page_size: int | None = None
 
     def run(self) -> None:
@@ -74,6 +76,26 @@ class AccountSync:
         if not decision.may_call:
             self._stopped(decision)
             return
+        self._read(decision)
+        while self.plan.days_later and self.is_going:
+            if self._window_failed:
+                self._miss(f"{self.plan.days_later} older days: not read after this failure")
+                break
+            self.plan = self.replan()
+            self._read(decision)
+        if self.is_going:
+            self._complete()
+        self._save_page_size()
+        self.writer.finish()
+        self._settle()
+
+    @property
+    def is_going(self) -> bool:
+        """Whether nothing has happened that ends the sync."""
+        return self.record.status is Status.RUNNING and not (self._throttled or self._fatal)
+
+    def _read(self, decision: Decision) -> None:
+        """Fetch what the plan names, in parallel, and write it as it comes."""
         tasks = list(self._tasks(decision))
         parallel = min(self.context.max_parallel_calls, decision.parallel)
         with Harvest(tasks, parallel, self.stop.check) as harvest:
@@ -82,11 +104,6 @@ class AccountSync:
                     self._finished(event, harvest)
                 else:
                     self._take(event[1], harvest)
-        if self._throttled is None and self._fatal is None:
-            self._complete()
-        self._save_page_size()
-        self.writer.finish()
-        self._settle()
 
     def _tasks(self, decision: Decision) -> Iterator[Task]:
         """Structure first, then numbers, newest days first; what can wait is left out if told."""
@@ -166,6 +183,7 @@ class AccountSync:
         if not isinstance(error, GraphError):
             raise error
         self._miss(f"{done.task.name}: {error}")
+        self._window_failed |= done.task.part not in ENTITIES
         if isinstance(error, Throttled):
             self._throttled = self._throttled or error
             harvest.stop()

@@ -7,13 +7,15 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Self
 
 from meta_pipeline.graph import GraphClient, GraphError, Throttled
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
+    AccountRow,
     Connection,
     TelemetryWriter,
     Warehouse,
@@ -26,11 +28,12 @@ from .context import SyncContext, policy_from, thresholds_from
 from .days import today
 from .discovery import Discovery, discover, read_account
 from .estimate import Estimate, estimate
+from .fields import ENTITY_SPECS
 from .plan import Plan, make_plan
 from .progress import Report, silent
 from .quota import Quota
 from .record import Status, SyncRecord
-from .request import SyncRequest
+from .request import Part, SyncRequest
 from .state import load_state
 from .stop import Interrupted, StopSign
 
@@ -179,7 +182,18 @@ class SyncEngine:
             quota=quota,
             report=progress,
             stop=self._stop,
+            replan=lambda: self._rest_of(request, plan, account, record.started_at),
         )
+
+    def _rest_of(
+        self, request: SyncRequest, plan: Plan, account: AccountRow, now: datetime
+    ) -> Plan:
+        """The windows a plan left for later, now that the newest days are in the ledger."""
+        state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
+        numbers = replace(request, parts=request.parts - set(ENTITY_SPECS) - {Part.ACTIVITIES})
+        rest = make_plan(replace(numbers, force=False), state, self._context.policy, now)
+        assert rest.days_later < plan.days_later, "the newest days are in the ledger"
+        return rest
 
     def _client_for(
         self, account_id: str | None, sync_run_id: str | None

@@ -39,6 +39,7 @@ class Estimate:
     hour_share_pct: float
     access_tier: str
     days_fresh: int
+    days_later: int
 
     def sentences(self) -> list[str]:
         """The estimate in words, for the terminal."""
@@ -49,6 +50,10 @@ class Estimate:
             f"about {_duration(self.seconds)}."
         )
         found = [price]
+        if self.days_later:
+            found.append(
+                f"Then {self.days_later} older days, in windows sized by what the newest ones hold."
+            )
         if self.days_fresh:
             found.append(f"{self.days_fresh} days are fresh or final and are not read again.")
         return found
@@ -70,6 +75,7 @@ def estimate(plan: Plan, warehouse: Warehouse, parallel: int) -> Estimate:
         hour_share_pct=_share_pct(plan, tier, ads),
         access_tier=tier,
         days_fresh=plan.days_fresh,
+        days_later=plan.days_later,
     )
 
 

@@ -22,7 +22,7 @@ from .insights import PAGE_SIZE, Window
 from .request import Part, SyncRequest
 
 _ROWS_PER_SLICE = 4 * PAGE_SIZE
-_LONGEST_WINDOW_DAYS = 31
+_LONGEST_WINDOW_DAYS = 93
 _REPORT_FROM_ROWS = 20_000
 _SMALL_EDGE_PAGES = 2
 _SLACK = 0.9
@@ -68,6 +68,8 @@ class Plan:
     activities_since: datetime | None = None
     notes: tuple[str, ...] = ()
     days_fresh: int = 0
+    days_later: int = 0
+    """Days whose windows are sized when the newest ones have shown how many rows a day has."""
 
     @property
     def is_empty(self) -> bool:
@@ -137,6 +139,7 @@ class _Planner:
         wanted = self._datasets()
         days = {dataset: self._due(dataset, since, until) for dataset in wanted}
         windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
+        planned = sum(window.days for window in windows)
         asked = len(wanted) * ((until - since).days + 1)
         return Plan(
             account_id=self.request.account_id,
@@ -148,6 +151,7 @@ class _Planner:
             activities_since=self._activities_since(),
             notes=tuple(notes),
             days_fresh=asked - sum(len(found) for found in days.values()),
+            days_later=sum(len(found) for found in days.values()) - planned,
         )
 
     def _range(self) -> tuple[date, date, list[str]]:
@@ -194,19 +198,16 @@ class _Planner:
         )
 
     def _windows(self, dataset: Dataset, days: list[date]) -> Iterator[Window]:
-        per_day = _rows_per_day(dataset, self.state.ledgers.get(dataset.name, {}))
-        for first, last in runs(days, self._longest(dataset, per_day)):
-            expected = round(per_day * ((last - first).days + 1))
+        ledger = self.state.ledgers.get(dataset.name, {})
+        per_day = _rows_per_day(dataset, ledger)
+        if per_day is None:  # the newest days first; the others when these have shown their size
+            ranges = list(runs(days, self.policy.window_days))[:1]
+        else:
+            ranges = list(runs(days, _longest(per_day)))
+        for first, last in ranges:
+            expected = round((per_day or 0) * ((last - first).days + 1))
             as_report = expected > _REPORT_FROM_ROWS
             yield Window(dataset, first, last, expected, as_report=as_report)
-
-    def _longest(self, dataset: Dataset, per_day: float) -> int:
-        """How many days a window may have so that a slice stays small and its pages full."""
-        if dataset.level == "account":
-            return PAGE_SIZE
-        if not per_day:
-            return self.policy.window_days
-        return max(1, min(_LONGEST_WINDOW_DAYS, int(_ROWS_PER_SLICE / per_day)))
 
     def _edges(self) -> Iterator[EdgePlan]:
         for part, spec in ENTITY_SPECS.items():
@@ -250,12 +251,17 @@ class _Planner:
         return last is None or self.now - last >= every * _SLACK
 
 
-def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float:
-    """What the newest days of the ledger had; one row for an account, nothing where unknown."""
+def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float | None:
+    """What the newest days of the ledger had, one row for an account; None where unknown."""
     if dataset.level == "account" and not dataset.breakdowns:
         return 1.0
     newest = [ledger[day].rows for day in sorted(ledger)[-14:]]
-    return sum(newest) / len(newest) if newest else 0.0
+    return sum(newest) / len(newest) if newest else None
+
+
+def _longest(per_day: float) -> int:
+    """How many days a window may have so that a slice stays small and its pages full."""
+    return max(1, min(_LONGEST_WINDOW_DAYS, int(_ROWS_PER_SLICE / max(per_day, 1.0))))
 
 
 def edges_of(plan: Plan, part: Part) -> Sequence[EdgePlan]:
