@@ -103,7 +103,6 @@ class Demo:
         folder = self._home.path
         environment = without_ours()
         graph = start_simulator(children, environment, folder=folder, latency_ms=self._latency_ms)
-        self._say(f"The simulated Graph API answers at {graph.url}")
         environment |= {
             "META_ACCESS_TOKEN": graph.token,
             "META_GRAPH_URL": graph.url,
@@ -120,6 +119,8 @@ class Demo:
             tell=self._say,
         )
         dagster.start()
+        graph.wait()
+        self._say(f"The simulated Graph API answers at {graph.url}")
         self._home.note(url=dagster.url)
         self._say(f"Dagster is up at {dagster.url}")
         return dagster

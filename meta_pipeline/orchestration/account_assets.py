@@ -109,7 +109,7 @@ def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) ->
     for table in step.tables:
         yield _passed_on(context, table)
     if tags := outcome.tags():
-        context.instance.add_run_tags(context.run_id, tags)
+        context.instance.add_run_tags(context.run.run_id, tags)
     if failure := outcome.failure():
         raise failure from None  # the causes are logged above, without secrets
 
@@ -144,7 +144,7 @@ def _request(context: dg.AssetExecutionContext, step: Step, account_id: str) -> 
         until=step.until,
         force=step.force,
         reason=context.run.tags.get(REASON_TAG, _default_reason(context)),
-        dagster_run_id=context.run_id,
+        dagster_run_id=context.run.run_id,
     )
 
 

@@ -19,14 +19,14 @@ class EntitiesConfig(dg.Config):
 class InsightsConfig(dg.Config):
     """Which days of insights are read, and whether fresh ones are read again."""
 
-    since: str | None = Field(
-        default=None,
+    since: str = Field(
+        default="",
         description="First day, YYYY-MM-DD in the account's time zone. Empty: the plan decides "
         "(the first sync goes META_BACKFILL_DAYS back, later ones read what may have changed)",
         examples=["2026-01-31"],
     )
-    until: str | None = Field(
-        default=None,
+    until: str = Field(
+        default="",
         description="Last day, inclusive, YYYY-MM-DD in the account's time zone. Empty: today",
         examples=["2026-02-28"],
     )
@@ -37,9 +37,9 @@ class InsightsConfig(dg.Config):
 
     @field_validator("since", "until")
     @classmethod
-    def _is_a_day(cls, value: str | None) -> str | None:
-        if value is None or not value.strip():
-            return None
+    def _is_a_day(cls, value: str) -> str:
+        if not value.strip():
+            return ""
         try:
             return date.fromisoformat(value.strip()).isoformat()
         except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Self
 from meta_pipeline.commands.local import guardian
 
 TAIL_LINES = 15
-_GRACE_SECONDS = 10.0
+_GRACE_SECONDS = 5.0
 
 
 class ChildDied(Exception):
@@ -50,9 +51,9 @@ class Child:
 class Children:
     """Starts processes, each in a group of its own, and ends all of them.
 
-    Leaving the context ends them in the reverse order of their start. When this process is killed,
-    a guardian process does it: it notices by a pipe that the kernel closes. `keep_open` are file
-    descriptors the guardian holds as long as it works, such as that of a lock.
+    Leaving the context ends them. When this process is killed, a guardian process does it: it
+    notices by a pipe that the kernel closes. `keep_open` are file descriptors the guardian holds
+    as long as it works, such as that of a lock.
     """
 
     def __init__(self, logs: Path, keep_open: Sequence[int] = ()) -> None:
@@ -115,20 +116,23 @@ class Children:
             child.require_alive()
 
     def stop(self, grace_seconds: float = _GRACE_SECONDS) -> None:
-        """End them all, the last one first; a second Ctrl-C does not leave half of them behind."""
-        with _deaf_to_interrupts():
-            while self._children:
-                child = self._children.pop()
-                self._end(child, grace_seconds)
+        """End them all at once; a second Ctrl-C does not leave half of them behind.
 
-    def _end(self, child: Child, grace_seconds: float) -> None:
-        guardian.send(child.process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            child.process.wait(grace_seconds)
-        # Whatever the child itself started is in its group; the leader may already be gone.
-        guardian.end({child.process.pid}, grace_seconds)
-        child.process.wait()
-        self._tell_guardian(f"-{child.process.pid}")
+        What they started themselves, such as a run, is in their process groups and ends too.
+        """
+        with _deaf_to_interrupts():
+            children, self._children = self._children, []
+            for child in children:
+                guardian.send(child.process.pid, signal.SIGTERM)
+            deadline = time.monotonic() + grace_seconds
+            for child in children:
+                with suppress(subprocess.TimeoutExpired):
+                    child.process.wait(max(0.0, deadline - time.monotonic()))
+            left = max(0.0, deadline - time.monotonic())
+            guardian.end({child.process.pid for child in children}, left)
+            for child in children:
+                child.process.wait()
+                self._tell_guardian(f"-{child.process.pid}")
 
     def _tell_guardian(self, line: str) -> None:
         if self._guardian and self._guardian.stdin:

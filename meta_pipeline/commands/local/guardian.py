@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 5.0
 
 
 def main() -> None:

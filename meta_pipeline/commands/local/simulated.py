@@ -28,16 +28,29 @@ class SimulatorNotReady(Exception):
 
 @dataclass(frozen=True)
 class SimulatedGraph:
-    """A running simulator: its URL, and the token it knows."""
+    """A simulator process: its URL, and the token it knows."""
 
     url: str
     token: str
+    child: Child
+    port: int
+
+    def wait(self) -> None:
+        """Return when it answers; SimulatorNotReady when it does not come up."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not answers(self.port):
+            self.child.require_alive()
+            if time.monotonic() > deadline:
+                raise SimulatorNotReady(
+                    f"The simulator did not start; its log is {self.child.log}."
+                )
+            time.sleep(0.05)
 
 
 def start_simulator(
     children: Children, env: Mapping[str, str], *, folder: Path, latency_ms: float
 ) -> SimulatedGraph:
-    """Start the demo world on a free port; it is answered at once or within a second or two.
+    """Start the demo world on a free port; `wait` for it before it is asked.
 
     The world's past ends on the day of the first demo in `folder`, so that every later one finds
     the same campaigns and the same numbers, and more of them as days go by.
@@ -55,17 +68,7 @@ def start_simulator(
         },
         cwd=folder,
     )
-    _wait(child, port)
-    return SimulatedGraph(f"http://{HOST}:{port}", token)
-
-
-def _wait(child: Child, port: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while not answers(port):
-        child.require_alive()
-        if time.monotonic() > deadline:
-            raise SimulatorNotReady(f"The simulator did not start; its log is {child.log}.")
-        time.sleep(0.05)
+    return SimulatedGraph(f"http://{HOST}:{port}", token, child, port)
 
 
 def _anchor(folder: Path) -> date:

@@ -1,0 +1,136 @@
+"""Ports, homes, environments and databases of a Dagster on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from meta_pipeline.commands.demo import batches
+from meta_pipeline.commands.local.children import Children
+from meta_pipeline.commands.local.database import RealData, demo_database
+from meta_pipeline.commands.local.environment import of_settings, without_ours
+from meta_pipeline.commands.local.home import AlreadyRunning, Home
+from meta_pipeline.commands.local.ports import PortsTaken, free_port, free_port_from
+from meta_pipeline.commands.local.summary import ago
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from meta_pipeline.commands.local.home import Home
+home = Home(Path(sys.argv[1]))
+with home.taken():
+    home.note(url="http://127.0.0.1:3000")
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_used_port_gives_the_next_one() -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port_from(port) > port
+        with pytest.raises(PortsTaken, match="choose another with --port"):
+            free_port_from(port, tries=1)
+
+
+def test_a_free_port_is_taken_as_it_is() -> None:
+    port = free_port()
+    assert free_port_from(port) == port
+
+
+def test_a_home_is_used_by_one_at_a_time(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(AlreadyRunning, match=r"already runs at http://127.0.0.1:3000"),
+            Home(tmp_path).taken(wait_seconds=0),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    with Home(tmp_path).taken(wait_seconds=0):
+        pass
+
+
+def test_a_home_is_not_free_before_the_guardian_has_done_its_work(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with home.taken() as lock, Children(home.logs, keep_open=[lock]) as children:
+        guardian = children._guardian
+        assert guardian is not None
+        held = Path(f"/proc/{guardian.pid}/fd/{lock}").readlink()
+        assert held == tmp_path / "lock"
+
+
+def test_nothing_of_the_callers_settings_leaks_into_a_demo() -> None:
+    given = {
+        "PATH": "/bin",
+        "META_ACCESS_TOKEN": "real",
+        "META_APP_SECRET_FILE": "/run/secret",
+        "DATABASE_URL": "postgresql://real",
+        "DAGSTER_HOME": "/opt/dagster",
+    }
+    assert without_ours(given) == {"PATH": "/bin"}
+
+
+def test_every_setting_reaches_the_processes_of_dev(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("META_ACCESS_TOKEN=EAAfromfile\nMETA_BACKFILL_DAYS=11\n")
+    said = of_settings(Settings.load(), "postgresql://u:p@h/db")
+    for name in [name for name in os.environ if name.startswith("META_")]:
+        monkeypatch.delenv(name)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    again = Settings.load(env_file=None)
+    assert again.require_token() == "EAAfromfile"
+    assert again.backfill_days == 11
+    assert again.require_database_url() == "postgresql://u:p@h/db"
+
+
+def test_the_demo_stays_away_from_real_data(database_url: str) -> None:
+    at = datetime.now(UTC)
+    settings = Settings.load(env_file=None, database_url=database_url)
+    with Warehouse(database_url) as warehouse:
+        warehouse.accounts.upsert_listed([{"account_id": "act_1", "is_simulated": True}], at)
+        with demo_database(settings) as url:
+            assert url == database_url
+        warehouse.accounts.upsert_listed([{"account_id": "act_2", "is_simulated": False}], at)
+    with pytest.raises(RealData, match="holds 1 ad accounts of Meta's"), demo_database(settings):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("keys", "count", "expected"),
+    [
+        (["a", "b", "c"], 2, [["a", "b"], ["c"]]),
+        (["a"], 2, [["a"]]),
+        ([], 2, []),
+        (["a", "b", "c", "d"], 2, [["a", "b"], ["c", "d"]]),
+    ],
+)
+def test_batches(keys: list[str], count: int, expected: list[list[str]]) -> None:
+    assert batches(keys, count) == expected
+
+
+def test_staleness_in_words() -> None:
+    spans = [None, timedelta(), timedelta(minutes=15), timedelta(hours=3), timedelta(days=2)]
+    said = [ago(span if span is None else span.total_seconds()) for span in spans]
+    assert said == ["never", "just now", "15m ago", "3h ago", "2d ago"]

@@ -1,0 +1,172 @@
+"""Runs of the real definitions against a simulated Graph API and a real Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import dagster as dg
+import psycopg
+import pytest
+
+from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.simulator import Fault
+from meta_pipeline.warehouse import account_lock
+from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
+
+TABLES = ("campaigns", "adsets", "ads", "insights")
+
+
+def sync_account() -> dg.JobDefinition:
+    return build_defs().resolve_job_def("sync_account")
+
+
+def discover_accounts() -> dg.JobDefinition:
+    return build_defs().resolve_job_def("discover_accounts")
+
+
+@contextmanager
+def run(
+    stand: Stand, accounts: list[str], **config: Mapping[str, object]
+) -> Iterator[dg.JobExecutionResult]:
+    """One run of `sync_account` with the executor a real run has."""
+    tags = (
+        {"dagster/partition": accounts[0]}
+        if len(accounts) == 1
+        else {
+            "dagster/asset_partition_range_start": accounts[0],
+            "dagster/asset_partition_range_end": accounts[-1],
+        }
+    )
+    ops = {"ops": {step: {"config": values} for step, values in config.items()}}
+    with dg.execute_job(
+        dg.reconstructable(sync_account),
+        instance=stand.instance,
+        tags=tags,
+        run_config=ops if config else None,
+        raise_on_error=False,
+    ) as result:
+        yield result
+
+
+def scalar(stand: Stand, query: str, *values: object) -> object:
+    with psycopg.connect(stand.database_url) as connection:
+        row = connection.execute(query, values).fetchone()
+    return row and row[0]
+
+
+def failure_of(result: dg.JobExecutionResult, step: str) -> str:
+    data = result.failure_data_for_node(step)
+    return str(
+        data.error.cause.message
+        if data and data.error and data.error.cause
+        else data and data.error and data.error.message
+    )
+
+
+def test_an_account_is_synced_recorded_and_materialized(stand: Stand) -> None:
+    with run(stand, [stand.good]) as result:
+        assert result.success
+        run_id = result.run_id
+    assert {table: stand.materialized(table, stand.good) for table in TABLES} == dict.fromkeys(
+        TABLES, 1
+    )
+    assert scalar(stand, "SELECT count(*) FROM meta_ads.meta_ads") == 16
+    recorded = scalar(
+        stand, "SELECT array_agg(status) FROM meta_ads.sync_runs WHERE dagster_run_id = %s", run_id
+    )
+    assert recorded == ["success", "success"]
+    event = stand.instance.get_latest_materialization_event(dg.AssetKey(["meta", "ads"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert metadata["dagster/partition_row_count"].value == 16
+    assert metadata["simulated"].value is True
+    assert str(metadata["calls"].value) != "0"
+
+
+def test_one_account_failing_takes_nothing_from_the_others(stand: Stand) -> None:
+    with run(stand, stand.accounts) as result:
+        assert not result.success
+        structure, numbers = failure_of(result, "entities"), failure_of(result, "insights")
+        tags = stand.instance.get_run_by_id(result.run_id).tags  # type: ignore[union-attr]
+    assert "1 of 3 accounts were not synced; the others were." in structure
+    assert stand.closed in structure
+    assert "its numbers were not read because its structure failed" in numbers
+    assert tags["meta_pipeline/fail"] == stand.closed
+    for table in TABLES:
+        counts = [stand.materialized(table, account) for account in stand.accounts]
+        assert counts == [1, 0, 1], table
+
+
+def test_a_throttled_account_does_not_look_fresh(stand: Stand) -> None:
+    stand.sim.fail("GET", "/campaigns", with_=Fault.graph_error(80004), times=None)
+    with run(stand, [stand.good]) as result:
+        assert not result.success
+        text = failure_of(result, "entities")
+        tags = stand.instance.get_run_by_id(result.run_id).tags  # type: ignore[union-attr]
+    assert "is throttled" in text
+    assert "Nothing is broken" in text
+    assert "meta_pipeline/throttled" in tags
+    assert stand.materialized("campaigns", stand.good) == 0
+    assert stand.materialized("insights", stand.good) == 0
+
+
+def test_a_second_sync_of_the_account_is_polite(stand: Stand) -> None:
+    with (
+        account_lock(stand.database_url, stand.good, holder="somebody else"),
+        run(stand, [stand.good]) as result,
+    ):
+        assert result.success
+        tags = stand.instance.get_run_by_id(result.run_id).tags  # type: ignore[union-attr]
+    assert tags["meta_pipeline/refused"] == stand.good
+    assert stand.materialized("campaigns", stand.good) == 0
+
+
+def test_days_are_chosen_in_the_launchpad(stand: Stand) -> None:
+    chosen = {"since": "2026-10-01", "until": "2026-10-02"}
+    with run(stand, [stand.good], insights=chosen) as result:
+        assert result.success
+    found = scalar(
+        stand,
+        "SELECT array_agg(DISTINCT date_start::text ORDER BY date_start::text) "
+        "FROM meta_ads.meta_insights WHERE entity_type = 'ad'",
+    )
+    assert found == ["2026-10-01", "2026-10-02"]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"since": "yesterday"}, "is not a day; write it as 2026-01-31"),
+        ({"since": "2026-10-02", "until": "2026-10-01"}, "is after until 2026-10-01"),
+    ],
+)
+def test_a_wrong_day_is_named(stand: Stand, config: Mapping[str, object], said: str) -> None:
+    with run(stand, [stand.good], insights=config) as result:
+        assert not result.success
+        error = result.failure_data_for_node("insights")
+        assert error is not None
+        assert said in str(error.error)
+
+
+def test_discovery_makes_accounts_materializable(stand: Stand) -> None:
+    stand.instance.delete_dynamic_partition("ad_account", stand.good)
+    with dg.execute_job(dg.reconstructable(discover_accounts), instance=stand.instance) as result:
+        assert result.success
+    assert stand.good in stand.instance.get_dynamic_partitions("ad_account")
+    event = stand.instance.get_latest_materialization_event(dg.AssetKey(["meta", "ad_accounts"]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["partitions_added"].value == 1
+
+
+def test_no_event_holds_the_token(stand: Stand) -> None:
+    stand.sim.fail("GET", "/campaigns", with_=Fault.drop_connection())
+    stand.sim.fail("GET", "/ads", with_=Fault.graph_error(190), times=None)
+    with run(stand, stand.accounts) as result:
+        run_id = result.run_id
+    said = [str(record) for record in stand.instance.all_logs(run_id)]
+    said.append(str(stand.instance.get_run_by_id(run_id)))
+    assert said
+    assert not [line for line in said if TOKEN in line]

@@ -1,0 +1,100 @@
+"""The graph as a person sees it: loaded in a fresh interpreter, and pinned by a snapshot."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from meta_pipeline.definitions import defs
+from meta_pipeline.warehouse import schema
+
+ROOT = Path(__file__).parents[2]
+SNAPSHOT = Path(__file__).with_name("graph.json")
+
+
+def graph() -> dict[str, object]:
+    repository = defs.get_repository_def()
+    assets = {
+        key.to_user_string(): {
+            "deps": sorted(parent.to_user_string() for parent in node.parent_keys),
+            "group": node.group_name,
+            "kinds": sorted(node.kinds),
+            "owners": sorted(node.owners),
+            "partitions": node.partitions_def.name if node.partitions_def else None,  # type: ignore[attr-defined]
+            "table": node.metadata["dagster/table_name"],
+        }
+        for key in sorted(repository.asset_graph.get_all_asset_keys())
+        for node in [repository.asset_graph.get(key)]
+    }
+    jobs = {
+        job.name: sorted(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
+        for job in repository.get_all_jobs()
+        if not job.name.startswith("__")
+    }
+    schedules = {
+        one.name: [one.cron_schedule, one.job_name, one.default_status.value]
+        for one in repository.schedule_defs
+    }
+    return {"assets": assets, "jobs": jobs, "schedules": schedules}
+
+
+def test_the_graph_changes_on_purpose_only() -> None:
+    """Run with UPDATE_SNAPSHOTS=1 after a change that is meant."""
+    found = json.dumps(graph(), indent=2, sort_keys=True) + "\n"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        SNAPSHOT.write_text(found, encoding="utf-8")
+    assert found == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """No setting of ours, no instance: what CI has."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "DAGSTER_HOME": str(home)}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "-c", "from meta_pipeline.definitions import defs"],
+        [str(Path(sys.executable).with_name("dagster")), "definitions", "validate"],
+    ],
+    ids=["import", "validate"],
+)
+def test_definitions_load_without_any_setting(command: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        command,
+        env=bare_environment(tmp_path),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_column_is_explained() -> None:
+    for spec in defs.get_repository_def().asset_graph.asset_nodes:
+        columns: dg.TableSchema = spec.metadata["dagster/column_schema"]
+        table = schema.metadata.tables[str(spec.metadata["dagster/table_name"])]
+        assert [column.name for column in columns.columns] == [one.name for one in table.columns]
+        assert all(column.description for column in columns.columns)
+
+
+def test_the_instance_file_is_valid_and_keeps_to_itself() -> None:
+    settings = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    assert settings["telemetry"] == {"enabled": False}
+    assert settings["storage"] == {"postgres": {"postgres_url": {"env": "DAGSTER_PG_URL"}}}
+    assert settings["run_retries"]["retry_on_asset_or_op_failure"] is False
+
+
+def test_the_location_has_one_name_everywhere() -> None:
+    workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
+    module = workspace["load_from"][0]["python_module"]
+    assert module == {"module_name": "meta_pipeline.definitions", "location_name": "meta_pipeline"}
