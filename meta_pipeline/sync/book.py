@@ -52,7 +52,7 @@ class LedgerBook:
 
         def note(connection: Connection) -> None:
             self._mark(connection, window, rows_by_day)
-            if window.dataset.name == f"insights_{window.dataset.level}":
+            if window.keeps_history:
                 self._merge_changes(connection, window)
 
         return note

@@ -52,6 +52,8 @@ class Window:
     until: date
     expected_rows: int = 0
     as_report: bool = False
+    is_reread: bool = False
+    """Whether some of its days were read before: only then can numbers have moved."""
 
     @property
     def days(self) -> int:
@@ -62,6 +64,10 @@ class Window:
         """Pages expected; a report is also created and asked how far it is."""
         pages = max(1, math.ceil(self.expected_rows / PAGE_SIZE))
         return pages + _CALLS_AROUND_A_REPORT if self.as_report else pages
+
+    @property
+    def keeps_history(self) -> bool:
+        return self.is_reread and self.dataset.part is Part.INSIGHTS
 
     @property
     def name(self) -> str:
@@ -165,7 +171,7 @@ class WindowReader:
             rows=rows,
             read=len(given),
             message=window.name,
-            history=self._history if window.dataset.part is Part.INSIGHTS else None,
+            history=self._history if window.keeps_history else None,
         )
 
     def _pages(self, window: Window, tally: Tally, *ids: Mapping[str, Any]) -> Iterator[Page]:

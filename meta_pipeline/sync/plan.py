@@ -15,7 +15,7 @@ from meta_pipeline.warehouse import CursorRow, WindowRow
 
 from . import datasets
 from .datasets import Dataset
-from .days import Restatement, due, oldest, runs, today
+from .days import Restatement, due, oldest, runs, span, today
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
 from .insights import PAGE_SIZE, Window
@@ -206,8 +206,14 @@ class _Planner:
             ranges = list(runs(days, _longest(per_day)))
         for first, last in ranges:
             expected = round((per_day or 0) * ((last - first).days + 1))
-            as_report = expected > _REPORT_FROM_ROWS
-            yield Window(dataset, first, last, expected, as_report=as_report)
+            yield Window(
+                dataset,
+                first,
+                last,
+                expected,
+                as_report=expected > _REPORT_FROM_ROWS,
+                is_reread=any(day in ledger for day in span(first, last)),
+            )
 
     def _edges(self) -> Iterator[EdgePlan]:
         for part, spec in ENTITY_SPECS.items():
