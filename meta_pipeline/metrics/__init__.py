@@ -11,8 +11,10 @@ from .errors import (
     MixedCurrencies,
     UnknownName,
 )
+from .kpi import KPIs, Pacing, Performance
 from .query import query
 from .reader import read_dictionary
+from .reconciliation import Outcome, Reconciliation, reconcile, reconciliations
 from .rollup import RolledUp, rollup, stale_days
 from .store import load_dictionary
 
@@ -20,14 +22,21 @@ __all__ = [
     "Dictionary",
     "DictionaryError",
     "ImpossibleQuestion",
+    "KPIs",
     "MetricsError",
     "MissingRate",
     "MixedCurrencies",
+    "Outcome",
+    "Pacing",
+    "Performance",
+    "Reconciliation",
     "RolledUp",
     "UnknownName",
     "load_dictionary",
     "query",
     "read_dictionary",
+    "reconcile",
+    "reconciliations",
     "rollup",
     "stale_days",
 ]

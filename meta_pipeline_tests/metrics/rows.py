@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 from psycopg import Connection
 from psycopg.types.json import Jsonb
+
+from meta_pipeline import metrics
+from meta_pipeline.warehouse import Warehouse
 
 ACCOUNT = "act_1"
 NOW = datetime(2026, 3, 18, 9, 0, tzinfo=UTC)
@@ -32,6 +36,13 @@ def actions(**counts: Any) -> list[dict[str, str]]:
         )
         for name, count in counts.items()
     ]
+
+
+def ask(warehouse: Warehouse, *names: str, **options: Any) -> pd.DataFrame:
+    """`metrics.query` for the last week of the test's account, at the test's moment."""
+    given: dict[str, Any] = {"account": ACCOUNT, "date_range": (ago(7), TODAY), "now": NOW}
+    options = given | options
+    return metrics.query(warehouse, metrics=names, **options)
 
 
 @dataclass

@@ -4,20 +4,13 @@ import math
 from datetime import date
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import ImpossibleQuestion, UnknownName
 from meta_pipeline.warehouse import Warehouse
 
-from .rows import ACCOUNT, NOW, TODAY, Rows, actions, ago
-
-
-def ask(warehouse: Warehouse, *names: str, **options: Any) -> pd.DataFrame:
-    given: dict[str, Any] = {"account": ACCOUNT, "date_range": (ago(7), TODAY), "now": NOW}
-    options = given | options
-    return metrics.query(warehouse, metrics=names, **options)
+from .rows import ACCOUNT, NOW, TODAY, Rows, actions, ago, ask
 
 
 @pytest.fixture(params=["rolled up", "insight rows"])

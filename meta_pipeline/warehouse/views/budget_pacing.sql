@@ -16,7 +16,16 @@
 -- spent: Spend in these days; of a lifetime budget all that Meta says is gone, in major units
 -- due: What an even pace would have spent by now; null without a pace
 -- pacing_pct: Spent in percent of due; null without a pace
-WITH budgets AS (
+WITH accounts AS (
+    SELECT
+        account_id,
+        currency,
+        timezone_name,
+        meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
+    FROM meta_ads.meta_ad_accounts
+),
+
+budgets AS (
     SELECT
         'campaign' AS entity_type,
         campaign_id AS entity_id,
@@ -54,61 +63,71 @@ dated AS (
         CASE WHEN daily_budget > 0 THEN 'daily' ELSE 'lifetime' END AS budget_kind,
         CASE WHEN daily_budget > 0 THEN daily_budget ELSE lifetime_budget END AS budget,
         coalesce(budgets.currency, account.currency) AS money,
-        meta_ads.day_in_zone(meta_ads.present(), account.timezone_name) AS today,
+        account.today,
         meta_ads.day_in_zone(budgets.start_time, account.timezone_name) AS starts_on,
         meta_ads.day_in_zone(budgets.end_time, account.timezone_name) AS ends_on
     FROM budgets
-    LEFT JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
+    INNER JOIN accounts AS account ON account.account_id = budgets.account_id
 ),
 
-ranged AS (
+-- Nothing is spent before its start, so the sums need not look at each schedule.
+delivered AS (
     SELECT
-        dated.*,
-        CASE WHEN budget_kind = 'daily'
-            THEN greatest(coalesce(starts_on, today - 7), today - 7) ELSE starts_on
-        END AS count_from,
-        CASE WHEN budget_kind = 'daily' THEN today - 1 ELSE today END AS count_until
-    FROM dated
+        'campaign' AS entity_type,
+        made.campaign_id AS entity_id,
+        made.account_id,
+        sum(made.spend) FILTER (
+            WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
+        ) AS spent_7d,
+        sum(made.spend) AS spent_ever
+    FROM meta_ads.daily_campaign_metrics AS made
+    INNER JOIN accounts AS account ON account.account_id = made.account_id
+    GROUP BY made.account_id, made.campaign_id
+    UNION ALL
+    SELECT
+        'adset',
+        made.adset_id,
+        made.account_id,
+        sum(made.spend) FILTER (
+            WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
+        ),
+        sum(made.spend)
+    FROM meta_ads.daily_adset_metrics AS made
+    INNER JOIN accounts AS account ON account.account_id = made.account_id
+    GROUP BY made.account_id, made.adset_id
 ),
 
 spending AS (
     SELECT
-        ranged.*,
-        CASE ranged.entity_type
-            WHEN 'campaign' THEN (
-                SELECT sum(made.spend) FROM meta_ads.daily_campaign_metrics AS made
-                WHERE made.account_id = ranged.account_id
-                    AND made.campaign_id = ranged.entity_id
-                    AND made.date_start BETWEEN ranged.count_from AND ranged.count_until
-            )
-            ELSE (
-                SELECT sum(made.spend) FROM meta_ads.daily_adset_metrics AS made
-                WHERE made.account_id = ranged.account_id
-                    AND made.adset_id = ranged.entity_id
-                    AND made.date_start BETWEEN ranged.count_from AND ranged.count_until
-            )
-        END AS spent_in_range,
+        dated.*,
+        CASE WHEN dated.budget_kind = 'daily'
+            THEN coalesce(delivered.spent_7d, 0)
+            ELSE coalesce(dated.budget - dated.budget_remaining, delivered.spent_ever, 0)
+        END AS spent,
+        CASE WHEN dated.budget_kind = 'daily'
+            THEN least(7, coalesce(today - starts_on, 7)) ELSE today - starts_on + 1
+        END AS days,
         CASE
-            WHEN effective_status NOT IN ('ACTIVE', 'WITH_ISSUES', 'IN_PROCESS') THEN 'paused'
+            WHEN dated.effective_status NOT IN ('ACTIVE', 'WITH_ISSUES', 'IN_PROCESS') THEN 'paused'
             WHEN starts_on > today THEN 'not started'
             WHEN meta_ads.present() >= end_time THEN 'ended'
             WHEN starts_on = today THEN 'first day'
             WHEN budget_kind = 'lifetime' AND (end_time IS NULL OR start_time IS NULL)
                 THEN 'no end'
         END AS without_pace
-    FROM ranged
+    FROM dated
+    LEFT JOIN delivered
+        ON delivered.account_id = dated.account_id
+        AND delivered.entity_type = dated.entity_type
+        AND delivered.entity_id = dated.entity_id
 ),
 
 due AS (
     SELECT
         spending.*,
-        CASE WHEN budget_kind = 'lifetime'
-            THEN coalesce(budget - budget_remaining, spent_in_range, 0)
-            ELSE coalesce(spent_in_range, 0)
-        END AS spent,
         CASE
             WHEN without_pace IS NOT NULL THEN NULL
-            WHEN budget_kind = 'daily' THEN budget * (count_until - count_from + 1)
+            WHEN budget_kind = 'daily' THEN budget * days
             ELSE budget * extract(epoch FROM meta_ads.present() - start_time)
                 / nullif(extract(epoch FROM end_time - start_time), 0)
         END AS due_by_now
@@ -131,7 +150,7 @@ SELECT
         WHEN spent > 1.2 * due_by_now THEN 'over'
         ELSE 'on pace'
     END) AS state,
-    coalesce(greatest(count_until - count_from + 1, 0), 0) AS days_counted,
+    greatest(coalesce(days, 0), 0) AS days_counted,
     spent,
     round(due_by_now, 4) AS due,
     round(100 * spent / nullif(due_by_now, 0), 2) AS pacing_pct

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meta_pipeline.metrics import MetricsError, MissingRate, MixedCurrencies, rollup
+from meta_pipeline.metrics.exchange import load_rates, read_rates
+from meta_pipeline.warehouse import Warehouse
+
+from .rows import ACCOUNT, TODAY, Rows, actions, ago, ask
+
+BOTH = [ACCOUNT, "act_2"]
+
+
+@pytest.fixture
+def two_currencies(rows: Rows) -> Rows:
+    rows.account()
+    rows.account("act_2", currency="USD")
+    worth: dict[str, Any] = {"actions": actions(omni_purchase=1), "action_values": actions(omni_purchase=40)}
+    for back in (0, 1):
+        rows.insight("a1", ago(back), spend=10, **worth)
+        rows.insight("xa1", ago(back), "act_2", spend=10, **worth)
+    return rows
+
+
+def rate(rows: Rows, day: date, base: str, quote: str, value: str) -> None:
+    load_rates(rows.connection, [(day, base, quote, Decimal(value))], "test")
+    rows.connection.commit()
+
+
+def test_mixed_currencies_are_refused_unless_rows_keep_them_apart(
+    warehouse: Warehouse, two_currencies: Rows
+) -> None:
+    for metric in ("spend", "roas", "cpm"):
+        with pytest.raises(MixedCurrencies, match="EUR, USD"):
+            ask(warehouse, metric, account=BOTH)
+    assert ask(warehouse, "purchases", account=BOTH)["purchases"].tolist() == [4]
+    apart = ask(warehouse, "spend", account=BOTH, by=["account"])
+    assert apart["currency"].tolist() == ["EUR", "USD"]
+
+
+@pytest.mark.parametrize("rolled_up", [True, False])
+def test_amounts_are_converted_day_by_day(
+    warehouse: Warehouse, two_currencies: Rows, rolled_up: bool
+) -> None:
+    rate(two_currencies, ago(1), "USD", "EUR", "0.5")
+    rate(two_currencies, TODAY, "USD", "EUR", "0.8")
+    if rolled_up:
+        for account in BOTH:
+            rollup(two_currencies.connection, account)
+        two_currencies.connection.commit()
+
+    answer = ask(
+        warehouse, "spend", "roas", account=BOTH, currency="eur", date_range=(ago(1), TODAY)
+    )
+
+    assert answer["spend"].tolist() == [pytest.approx(20 + 5 + 8)]
+    assert answer["roas"].tolist() == [pytest.approx(4)]
+    assert answer.attrs["currency"] == "EUR"
+    assert answer.attrs["is_converted"]
+
+
+def test_pairs_are_turned_round_and_crossed(warehouse: Warehouse, two_currencies: Rows) -> None:
+    rate(two_currencies, ago(2), "EUR", "USD", "1.25")
+    rate(two_currencies, ago(2), "EUR", "GBP", "0.8")
+    days = (ago(1), TODAY)
+
+    in_euro = ask(warehouse, "spend", account="act_2", currency="EUR", date_range=days)
+    in_pounds = ask(warehouse, "spend", account="act_2", currency="GBP", date_range=days)
+
+    assert in_euro["spend"].tolist() == [pytest.approx(16)]
+    assert in_pounds["spend"].tolist() == [pytest.approx(20 / 1.25 * 0.8)]
+
+
+def test_rate_older_than_a_week_is_no_rate(warehouse: Warehouse, two_currencies: Rows) -> None:
+    rate(two_currencies, ago(8), "USD", "EUR", "0.5")
+
+    with pytest.raises(MissingRate, match="from USD to EUR for 2026-03-18"):
+        ask(warehouse, "spend", account=BOTH, currency="EUR", date_range="today")
+
+
+def test_rates_file(tmp_path: Path, rows: Rows) -> None:
+    good, bad = tmp_path / "rates.csv", tmp_path / "bad.csv"
+    good.write_text("date,base,quote,rate\n2026-03-18,usd,eur,0.9\n")
+    bad.write_text("date,base,quote,rate\n2026-03-18,usd,eur,0.9\n2026-03-19,usd,eur,-1\n")
+
+    assert load_rates(rows.connection, read_rates(good), "rates.csv") == 1
+    assert load_rates(rows.connection, read_rates(good), "rates.csv") == 0
+    with pytest.raises(MetricsError, match=r"bad.csv:3: not two currencies and a rate above zero"):
+        list(read_rates(bad))

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import Connection
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics import load_dictionary, rollup, stale_days, store
+from meta_pipeline.metrics.source import ROLLUP_COLUMNS
+from meta_pipeline.warehouse import Warehouse
+
+from .rows import ACCOUNT, NOW, READ_AT, TODAY, Rows, actions, ago
+
+TABLES = ("daily_ad_metrics", "daily_adset_metrics", "daily_campaign_metrics")
+TYPES = (
+    "omni_purchase",
+    "purchase",
+    "offsite_conversion.fb_pixel_purchase",
+    "lead",
+    "onsite_conversion.lead_grouped",
+    "offsite_conversion.fb_pixel_lead",
+    "complete_registration",
+    "omni_complete_registration",
+    "link_click",
+    "video_view",
+)
+
+
+def contents(connection: Connection[Any]) -> dict[str, list[Any]]:
+    """Every rollup row but for when it was computed."""
+    return {
+        table: connection.execute(
+            f"SELECT to_jsonb(t) - 'rolled_up_at' FROM meta_ads.{table} AS t ORDER BY t::text"
+        ).fetchall()
+        for table in TABLES
+    }
+
+
+def sorted_contents(connection: Connection[Any]) -> dict[str, list[str]]:
+    return {table: sorted(map(str, rows)) for table, rows in contents(connection).items()}
+
+
+ROW = st.fixed_dictionaries(
+    {
+        "spend": st.decimals(0, 1000, places=2),
+        "impressions": st.integers(0, 10_000),
+        "clicks": st.integers(0, 500),
+        "reach": st.none() | st.integers(0, 9_000),
+        "actions": st.none()
+        | st.dictionaries(st.sampled_from(TYPES), st.integers(0, 50)).map(
+            lambda counts: [{"action_type": t, "value": str(n)} for t, n in counts.items()]
+        ),
+        "action_values": st.none()
+        | st.dictionaries(st.sampled_from(TYPES[:3]), st.decimals(0, 99, places=2)).map(
+            lambda counts: [{"action_type": t, "value": str(n)} for t, n in counts.items()]
+        ),
+    }
+)
+PLACE = st.tuples(st.sampled_from(["a1", "a2", "a3", "a4", "a99"]), st.integers(0, 3))
+EDITS = st.lists(st.dictionaries(PLACE, st.none() | ROW, max_size=6), min_size=1, max_size=4)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(EDITS)
+def test_rollup_of_touched_days_equals_a_full_recomputation(
+    rows: Rows, edits: list[dict[tuple[str, int], Any]]
+) -> None:
+    rows.tree()
+    rows.connection.execute("TRUNCATE meta_ads.meta_insights, meta_ads.metric_rollups")
+    rows.connection.execute(f"TRUNCATE {', '.join(f'meta_ads.{table}' for table in TABLES)}")
+    for edit in edits:
+        for (ad, back), values in edit.items():
+            rows.connection.execute(
+                "DELETE FROM meta_ads.meta_insights WHERE entity_id = %s AND date_start = %s",
+                (ad, ago(back)),
+            )
+            if values is not None:
+                rows.insight(ad, ago(back), **values)
+        rollup(rows.connection, ACCOUNT, {ago(back) for _, back in edit})
+    kept = sorted_contents(rows.connection)
+
+    rows.connection.execute(f"TRUNCATE {', '.join(f'meta_ads.{table}' for table in TABLES)}")
+    rollup(rows.connection, ACCOUNT, {ago(back) for back in range(4)})
+
+    assert kept == sorted_contents(rows.connection)
+    check_parts_add_up(rows.connection)
+    rows.connection.commit()
+
+
+def check_parts_add_up(connection: Connection[Any]) -> None:
+    """Sum of parts = whole, for every additive metric, at every level, day by day."""
+    sums = ", ".join(f"sum({name})" for name in ROLLUP_COLUMNS)
+    levels = [
+        connection.execute(
+            f"SELECT date_start, {sums} FROM meta_ads.{table} GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        for table in TABLES
+    ]
+    assert levels[0] == levels[1] == levels[2]
+
+
+def test_unchanged_rows_are_not_written_again(rows: Rows) -> None:
+    rows.tree()
+    rows.insight("a1", spend=5, actions=actions(lead=1))
+    rows.insight("a4", spend=2)
+
+    first = rollup(rows.connection, ACCOUNT, [TODAY])
+    again = rollup(rows.connection, ACCOUNT, [TODAY])
+
+    assert first.written == {"ad": 2, "adset": 2, "campaign": 2}
+    assert again.written == {"ad": 0, "adset": 0, "campaign": 0}
+    assert again.days == (TODAY,)
+
+
+def test_rows_meta_took_back_go(rows: Rows) -> None:
+    rows.tree()
+    rows.insight("a1", spend=5)
+    rows.insight("a4", spend=2)
+    rollup(rows.connection, ACCOUNT, [TODAY])
+
+    rows.connection.execute("DELETE FROM meta_ads.meta_insights WHERE entity_id = 'a4'")
+    done = rollup(rows.connection, ACCOUNT, [TODAY])
+
+    assert done.removed == {"ad": 1, "adset": 1, "campaign": 1}
+
+
+def test_other_accounts_are_not_touched(rows: Rows) -> None:
+    rows.tree()
+    rows.tree("act_2", "x")
+    rows.insight("a1", spend=5)
+    rows.insight("xa1", account_id="act_2", spend=7)
+
+    rollup(rows.connection, ACCOUNT)
+
+    found = rows.connection.execute("SELECT DISTINCT account_id FROM meta_ads.daily_ad_metrics")
+    assert found.fetchall() == [(ACCOUNT,)]
+
+
+def test_day_read_again_is_stale_until_it_is_rolled_up(warehouse: Warehouse, rows: Rows) -> None:
+    rows.tree()
+    rows.insight("a1", spend=5)
+    rows.fetched([TODAY])
+    rollup(rows.connection, ACCOUNT)
+    version = store.current(rows.connection).version(ACCOUNT)
+    assert stale_days(rows.connection, ACCOUNT, version) == []
+
+    rows.connection.execute("UPDATE meta_ads.meta_insights SET spend = 8")
+    rows.fetched([TODAY], at=READ_AT + timedelta(hours=1))
+
+    assert stale_days(rows.connection, ACCOUNT, version) == [TODAY]
+    answer = metrics.query(
+        warehouse, account=ACCOUNT, metrics=["spend"], date_range="today", now=NOW
+    )
+    assert answer["spend"].tolist() == [8.0]
+    assert "days behind" in answer.attrs["notes"][0]
+    rollup(rows.connection, ACCOUNT)
+    assert stale_days(rows.connection, ACCOUNT, version) == []
+
+
+def test_changed_definition_recomputes_every_day_of_the_account(
+    warehouse: Warehouse, rows: Rows, tmp_path: Path
+) -> None:
+    rows.tree()
+    rows.tree("act_2", "x")
+    for back in (0, 30):
+        rows.insight("a1", ago(back), actions=actions(lead=5, onsite_conversion__lead_grouped=2))
+        rows.insight("xa1", ago(back), "act_2", actions=actions(lead=5))
+    rollup(rows.connection, ACCOUNT)
+    rollup(rows.connection, "act_2")
+    rows.connection.commit()
+
+    path = tmp_path / "ours.yaml"
+    path.write_text(
+        "overrides:\n  - account: act_1\n    metric: leads\n    note: forms only\n"
+        "    actions: [onsite_conversion.lead_grouped]\n"
+    )
+    load_dictionary(warehouse, path)
+
+    assert rollup(rows.connection, ACCOUNT, []).days == (ago(30), TODAY)
+    assert rollup(rows.connection, "act_2", []).days == ()
+    leads = rows.connection.execute(
+        "SELECT account_id, sum(leads) FROM meta_ads.daily_campaign_metrics GROUP BY 1 ORDER BY 1"
+    )
+    assert leads.fetchall() == [(ACCOUNT, 4), ("act_2", 10)]
+
+
+def test_results_follow_the_goal_of_the_ad_set(rows: Rows) -> None:
+    rows.tree()
+    happened = actions(omni_purchase=3, lead=2, link_click=9)
+    for ad in ("a1", "a3", "a4"):
+        rows.insight(ad, actions=happened)
+    rows.connection.execute(
+        "UPDATE meta_ads.meta_adsets SET promoted_object = %s WHERE adset_id = 's1'",
+        ('{"custom_event_type": "LEAD"}',),
+    )
+    rows.connection.execute(
+        "UPDATE meta_ads.meta_adsets SET optimization_goal = 'LINK_CLICKS' WHERE adset_id = 's2'"
+    )
+    rollup(rows.connection, ACCOUNT)
+
+    def results() -> list[Any]:
+        return rows.connection.execute(
+            "SELECT adset_id, result_metric, results FROM meta_ads.daily_adset_metrics ORDER BY 1"
+        ).fetchall()
+
+    assert results() == [("s1", "leads", 2), ("s2", "link_clicks", 9), ("s3", "purchases", 3)]
+
+    # A goal that changed later makes the days of its ad sets stale by itself.
+    rows.connection.execute(
+        "UPDATE meta_ads.meta_campaigns SET objective = 'OUTCOME_LEADS' WHERE campaign_id = 'c2'"
+    )
+    assert rollup(rows.connection, ACCOUNT, []).days == (TODAY,)
+    assert results()[2] == ("s3", "leads", 2)
+
+
+def test_people_come_from_the_levels_own_row(rows: Rows) -> None:
+    rows.tree()
+    rows.insight("a1", impressions=100, reach=60)
+    rows.insight("a2", impressions=100, reach=70)
+    rows.insight("c1", level="campaign", impressions=200, reach=90)
+    rollup(rows.connection, ACCOUNT)
+
+    found = rows.connection.execute(
+        "SELECT (SELECT reach FROM meta_ads.daily_campaign_metrics),"
+        " (SELECT reach FROM meta_ads.daily_adset_metrics)"
+    ).fetchone()
+    assert found == (90, None)
+
+
+@pytest.mark.parametrize("days", [[], [date(2020, 1, 1)]])
+def test_account_without_rows_is_no_error(rows: Rows, days: list[date]) -> None:
+    rows.account()
+
+    assert sum(rollup(rows.connection, ACCOUNT, days).written.values()) == 0
