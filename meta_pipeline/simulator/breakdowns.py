@@ -32,7 +32,7 @@ OPT_IN = frozenset(
 _AGES = (("13-17", 1), ("18-24", 14), ("25-34", 30), ("35-44", 25), ("45-54", 16), ("55-64", 9),
          ("65+", 5))  # fmt: skip
 _GENDERS = (("female", 52), ("male", 45), ("unknown", 3))
-_PLACES = {
+_PLACES: dict[str, dict[str, tuple[tuple[str, int], ...]]] = {
     "Australia": {
         "AU": (("New South Wales", 31), ("Victoria", 26), ("Queensland", 20),
                ("Western Australia", 10), ("South Australia", 6), ("Tasmania", 2),

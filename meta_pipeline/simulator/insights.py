@@ -9,17 +9,24 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date
 from itertools import accumulate, islice
 from typing import Any
 
 from meta_pipeline.simulator import actions, ranking, retention, selection
 from meta_pipeline.simulator.breakdowns import HOURLY
-from meta_pipeline.simulator.days import QUARTERS, as_of
+from meta_pipeline.simulator.days import as_of
 from meta_pipeline.simulator.days import today as account_today
 from meta_pipeline.simulator.delivery import Delivery, Running
 from meta_pipeline.simulator.insights_errors import UnknownNodeError
+from meta_pipeline.simulator.insights_query import (
+    InsightsQuery,
+    Period,
+    extent,
+    is_run_of_days,
+    periods,
+)
 from meta_pipeline.simulator.metrics import Setting, compiled, needs_conversions
 from meta_pipeline.simulator.money import offset as minor_units
 from meta_pipeline.simulator.money import ratio
@@ -29,28 +36,7 @@ from meta_pipeline.simulator.shapes import objective
 from meta_pipeline.simulator.tree import AD, CAMPAIGN
 from meta_pipeline.simulator.world import World
 
-Period = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class InsightsQuery:
-    """What an insights call asks: dates are the account's own, `until` inclusive.
-
-    `filtering` holds mappings with field, operator and value, or such triples. An
-    `asynchronous` query keeps reach in old breakdowns (FACTS §5.4).
-    """
-
-    node_id: str
-    level: str
-    ranges: tuple[tuple[date, date], ...]
-    increment: int | str = "all_days"  # days, "all_days" or "monthly"
-    fields: tuple[str, ...] = ("impressions", "spend")
-    breakdowns: tuple[str, ...] = ()
-    action_breakdowns: tuple[str, ...] = ("action_type",)
-    windows: tuple[str, ...] = ()
-    filtering: tuple[Any, ...] = ()
-    sort: tuple[str, ...] = ()
-    asynchronous: bool = False
+__all__ = ["Answer", "InsightsQuery", "count", "rows", "summary"]
 
 
 def rows(
@@ -104,8 +90,8 @@ class Answer:
             world, self.ordinal, query.breakdowns, converted=needs_conversions(self.fields)
         )
         self.periods = periods(query, self.delivery.horizon)
-        self._extent = _extent(self.periods)
-        self._is_daily = not query.breakdowns and _is_run_of_days(self.periods)
+        self._extent = extent(self.periods)
+        self._is_daily = not query.breakdowns and is_run_of_days(self.periods)
         self.groups = [] if empty else selection.groups(world, node, query.level, found)
         self._audience = audience(world.key, self.ordinal)
         self._metrics = compiled(
@@ -322,43 +308,6 @@ _FILTERABLE = frozenset(
         "unique_clicks", "inline_link_clicks",
     }
 )  # fmt: skip
-
-
-def periods(query: InsightsQuery, horizon: int) -> list[Period]:
-    """The (first, last) days of each row; periods that have not begun have no rows.
-
-    Monthly periods are calendar months cut to the range.
-    """
-    found: list[Period] = []
-    for since, until in query.ranges:
-        first, last = since.toordinal(), until.toordinal()
-        found += [
-            (a, b) for a, b in _periods_in(first, last, query.increment) if a * QUARTERS < horizon
-        ]
-    return found
-
-
-def _periods_in(first: int, last: int, increment: int | str) -> Iterator[Period]:
-    if increment == "all_days":
-        yield first, last
-        return
-    while first <= last:
-        if increment == "monthly":
-            month = date.fromordinal(first).replace(day=1)
-            following = (month + timedelta(days=31)).replace(day=1).toordinal()
-        else:
-            following = first + int(increment)
-        yield first, min(following - 1, last)
-        first = following
-
-
-def _extent(found: list[Period]) -> Period:
-    return min((a for a, _ in found), default=0), max((b for _, b in found), default=-1)
-
-
-def _is_run_of_days(found: list[Period]) -> bool:
-    """True when every period is a day and none is left out or asked for twice."""
-    return all(a == b == found[0][0] + i for i, (a, b) in enumerate(found))
 
 
 def _plus(left: Cell, right: Cell) -> Cell:

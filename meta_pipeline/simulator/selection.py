@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meta_pipeline.simulator.insights_errors import InvalidParameterError, WrongLevelError
@@ -57,7 +58,8 @@ class Condition(NamedTuple):
             return False
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Group:
     """One row entity and the ads that count for it; index -1 is the account."""
 
     index: int
