@@ -13,9 +13,9 @@ from meta_pipeline.simulator.clock import Clock, VirtualClock, WallClock
 from meta_pipeline.simulator.demo import demo_world, large_world
 from meta_pipeline.simulator.errors import GraphError
 from meta_pipeline.simulator.faults import Fault
+from meta_pipeline.simulator.insights_reader import Caps
 from meta_pipeline.simulator.latency import Latency
 from meta_pipeline.simulator.limits import Limits
-from meta_pipeline.simulator.reader import Caps
 from meta_pipeline.simulator.reports import Plan
 from meta_pipeline.simulator.running import serve
 from meta_pipeline.simulator.simulator import DEFAULT_TOKEN, Simulator

@@ -39,6 +39,7 @@ class GraphError(Exception):
         self.user_message = user_message
         self.blame = blame
         self.flag = flag  # why the journal marks the request as unexpected, if it does
+        self.call: Any = None  # whose call it was, once that is known: for the usage headers
 
     def body(self, trace_id: str | None) -> dict[str, Any]:
         """The JSON document of the answer; absent values are absent keys."""

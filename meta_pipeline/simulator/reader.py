@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from meta_pipeline.simulator import errors, fields, filters, insights, paging, queries
+from meta_pipeline.simulator import errors, fields, filters, paging
 from meta_pipeline.simulator.calls import Call, Target
 from meta_pipeline.simulator.contract import GENERIC_PARAMS, Contract
 from meta_pipeline.simulator.entities import Entity
-from meta_pipeline.simulator.insights_errors import InsightsError
+from meta_pipeline.simulator.insights_reader import Caps, InsightsReader, wants_summary
 from meta_pipeline.simulator.paging import Positions
 from meta_pipeline.simulator.reports import ReportRun, Reports
 from meta_pipeline.simulator.requests import FieldSpec, GraphRequest
@@ -26,19 +25,6 @@ _ACTIVITY_FIELDS = tuple(
 )  # fmt: skip
 
 
-@dataclass
-class Caps:
-    """How much one answer may hold before Meta would refuse it.
-
-    `page_cells` and `insights_cells` are rows x weight of the fields (500, code 1 "reduce");
-    `sync_insights_rows` is rows of one synchronous query (100/1487534).
-    """
-
-    page_cells: float = 20_000
-    insights_cells: float = 120_000
-    sync_insights_rows: int = 200_000
-
-
 class Reader:
     """Reads the world on behalf of one request."""
 
@@ -47,6 +33,7 @@ class Reader:
     ) -> None:
         self.world, self.contract, self.reports, self.caps = world, contract, reports, caps
         self.strict = strict
+        self.insights = InsightsReader(world, contract, reports, caps)
         self.positions = Positions(lambda object_id: world.get(object_id) is not None)
         self._selected: dict[tuple[Any, ...], Sequence[Entity]] = {}
 
@@ -142,7 +129,7 @@ class Reader:
         if key in ACCOUNT_EDGES:
             return self._accounts(call)
         if key[1] == "insights":
-            return self._insights(call)
+            return self.insights.read(call)
         return self._permissions(call) if key[1] == "permissions" else self._activities(call)
 
     def _objects(self, call: Call, kind: str) -> dict[str, Any]:
@@ -205,7 +192,7 @@ class Reader:
         data = [projector.show(entity) for entity in page.rows]
         call.rows += len(data)
         body = page.body(call.request, data)
-        if _wants_summary(call.request):
+        if wants_summary(call.request):
             body["summary"] = {"total_count": listing.total()}
         return body
 
@@ -228,83 +215,6 @@ class Reader:
             {"permission": scope, "status": "granted"} for scope in sorted(call.token.scopes)
         ]
         return {"data": granted}
-
-    # -- insights -------------------------------------------------------------------------------
-
-    def query(self, call: Call) -> insights.InsightsQuery:
-        """The insights query of a call on an account, campaign, ad set or ad."""
-        spec = self.world.spec(call.target.account_id or "")
-        return queries.build(
-            call.request,
-            contract=self.contract,
-            node_type=call.target.node_type,
-            node_id=call.target.node_id,
-            zone=spec.zone,
-            now=call.now,
-        )
-
-    def _insights(self, call: Call) -> dict[str, Any]:
-        run = call.target.subject
-        if isinstance(run, ReportRun):
-            return self._report_rows(call, run)
-        return self._asked(call, self.query(call), capped=True)
-
-    def _report_rows(self, call: Call, run: ReportRun) -> dict[str, Any]:
-        if not self.reports.is_complete(run):
-            raise errors.GraphError(
-                "(#100) Insights of this report run can't be read: it is not completed.", code=100
-            )
-        if run.plan.outcome == "complete_but_fails":
-            raise errors.unknown_error()
-        if run.plan.outcome == "empty":
-            return {"data": []}
-        target = self._target_of(run)
-        asked = Call(run.request, call.token, target, run.created_at)
-        return self._asked(call, self.query(asked), capped=False)
-
-    def _target_of(self, run: ReportRun) -> Target:
-        entity = self.world.get(run.request.path[0])
-        if entity is None:
-            raise errors.unsupported_object(run.id)
-        return Target(
-            fields.NODE_OF_KIND[entity.kind], entity.id, "insights", entity, entity.account_id
-        )
-
-    def _asked(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
-        try:
-            return self._rows(call, query, capped=capped)
-        except InsightsError as refused:
-            status = 500 if refused.code == 1 else 400
-            raise errors.GraphError(
-                str(refused), code=refused.code, subcode=refused.subcode, status=status
-            ) from refused
-
-    def _rows(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
-        width = len(query.fields) + 3 * len(query.breakdowns) + 2
-        call.weight = width / 10
-        limit = paging.limit_of(call.request)
-        if capped and limit * width > self.caps.insights_cells:
-            total = insights.count(self.world, query)
-            if total > self.caps.sync_insights_rows:
-                raise errors.too_much_insights_data()
-            if min(limit, total) * width > self.caps.insights_cells:
-                raise errors.reduce_data()
-        page = paging.page_of_rows(
-            call.request,
-            lambda at, size: insights.rows(self.world, query, offset=at, limit=size),
-        )
-        call.rows += len(page.rows)
-        body = page.body(call.request, page.rows)
-        if _wants_summary(call.request) and page.rows:
-            body["summary"] = self._insights_summary(call, query)
-        return body
-
-    def _insights_summary(self, call: Call, query: insights.InsightsQuery) -> dict[str, Any]:
-        """One row over everything, deduplicated where Meta deduplicates (reach)."""
-        level = queries.OWN_LEVEL.get(call.target.node_type, "account")
-        total = replace(query, level=level, increment="all_days", breakdowns=(), sort=())
-        found = next(iter(insights.rows(self.world, total, limit=1)), {})
-        return dict(found)
 
     # -- nested ---------------------------------------------------------------------------------
 
@@ -347,13 +257,6 @@ def text_of(specs: Sequence[FieldSpec]) -> str:
 
 def _plain(kind: str, object_id: str, values: Mapping[str, Any]) -> Entity:
     return Entity(kind, object_id, "", {"id": object_id, **values})
-
-
-def _wants_summary(request: GraphRequest) -> bool:
-    if request.params.get("default_summary") is True:
-        return True
-    value = request.params.get("summary")
-    return value is True or (isinstance(value, list) and bool(value)) or value == "total_count"
 
 
 def _activity_test(since: str | None, until: str | None, oid: str | None) -> filters.Keep:

@@ -79,6 +79,12 @@ class Routes:
         self._check_method(target, request.method)
         return target
 
+    def account_of(self, request: GraphRequest) -> Target:
+        """What is known before the path is resolved: the account it begins with, if any."""
+        first = request.path[0] if request.path else ""
+        known = self.world.ordinal(first) is not None
+        return Target("AdAccount", first, account_id=first if known else None)
+
     def node(
         self, node_id: str, token: Token, edge: str | None = None, method: str = "GET"
     ) -> Target:

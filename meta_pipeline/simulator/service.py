@@ -7,6 +7,7 @@ headers go on every answer after the token step, refusals included.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from meta_pipeline.simulator.simulator import Simulator
 
 _JSON = "application/json; charset=UTF-8"
+_log = logging.getLogger(__name__)
 _FRESH_SECONDS = 900  # numbers move every fifteen minutes, not with every second (FACTS 5.5)
 
 
@@ -56,9 +58,12 @@ class Service:
                 fault.before(sim)
             call, answer = self._answer(request, fault)
         except errors.GraphError as error:
-            flag = error.flag
-            call = getattr(error, "call", None)
+            flag, call = error.flag, error.call
             answer = self._refusal(error)
+        except Exception as bug:  # a defect here must not look like one of Meta's errors
+            _log.exception("the simulator failed on %s %s", request.method, request.display_path)
+            flag = f"simulator_failure {type(bug).__name__}"
+            answer = _failure(bug)
         if call is not None:
             flag = flag or call.flag
             usage = sim.limits.headers(call.target.account_id, insights=call.target.is_insights)
@@ -104,14 +109,15 @@ class Service:
             if fault and fault.error:
                 raise fault.error
             return None, self._many(request)
-        call = Call(request, token, sim.routes.resolve(request, token), sim.now())
+        call = Call(request, token, sim.routes.account_of(request), sim.now())
         try:
+            call.target = sim.routes.resolve(request, token)
             self._charge(call)
             if fault and fault.error:
                 raise fault.error
             body = self._body(call)
         except errors.GraphError as error:
-            error.call = call  # type: ignore[attr-defined]
+            error.call = call
             raise
         sim.limits.spend(
             call.target.account_id, _use_case(call.target), rows=call.rows, weight=call.weight
@@ -197,6 +203,11 @@ class Service:
         self._serial += 1
         digest = hashlib.blake2b(f"{self._sim.world.seed}:{self._serial}".encode(), digest_size=8)
         return {"x-fb-trace-id": f"A{digest.hexdigest()[:10]}", "x-fb-rev": "1000000000"}
+
+
+def _failure(bug: Exception) -> Answer:
+    text = f"The simulator itself failed: {type(bug).__name__}: {bug}"
+    return Answer(500, document({"simulator_failure": text}), {"content-type": _JSON})
 
 
 def _use_case(target: Target) -> str:

@@ -11,10 +11,11 @@ from meta_pipeline.simulator import contract as contracts
 from meta_pipeline.simulator.app import App
 from meta_pipeline.simulator.clock import Clock, VirtualClock
 from meta_pipeline.simulator.faults import Fault, Faults, Rule
+from meta_pipeline.simulator.insights_reader import Caps
 from meta_pipeline.simulator.journal import Journal
 from meta_pipeline.simulator.latency import Latency
 from meta_pipeline.simulator.limits import Limits
-from meta_pipeline.simulator.reader import Caps, Reader
+from meta_pipeline.simulator.reader import Reader
 from meta_pipeline.simulator.reports import Reports
 from meta_pipeline.simulator.requests import GraphRequest
 from meta_pipeline.simulator.routes import Routes

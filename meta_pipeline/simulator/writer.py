@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meta_pipeline.simulator import errors, insights
+from meta_pipeline.simulator import errors
 from meta_pipeline.simulator.calls import Call
 from meta_pipeline.simulator.edits import EditRefusedError
 
@@ -17,11 +17,11 @@ _ENVELOPE = frozenset({"access_token", "appsecret_proof", "fields", "method"})
 
 def create_report(sim: Simulator, call: Call) -> dict[str, Any]:
     """Start an async run; wrong parameters are refused here, as at Meta."""
-    query = sim.reader.query(call)
+    query = sim.reader.insights.query(call)
     run = sim.reports.create(
         call.request,
         account_id=call.target.account_id or "",
-        rows=insights.count(sim.world, query),
+        rows=sim.reader.insights.total(query),
         ranges=tuple((since.isoformat(), until.isoformat()) for since, until in query.ranges),
     )
     return {"report_run_id": run.id}

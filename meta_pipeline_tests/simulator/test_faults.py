@@ -259,3 +259,15 @@ def test_the_journal_is_counted_and_shown(sim: Simulator, graph: Graph, account:
     assert sim.journal.count(code=100, subcode=33) == 1
     assert "100/33" in sim.journal.table()
     assert sim.journal.total == 4
+
+
+def test_a_defect_of_the_simulator_does_not_look_like_meta(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    sim.world.activities = None  # type: ignore[assignment,method-assign]
+    response = graph.call("GET", f"{account}/activities")
+    assert response.status_code == 500
+    assert "error" not in response.json()
+    with pytest.raises(AssertionError, match="simulator_failure TypeError"):
+        sim.check()
+    sim.expect("simulator_failure")

@@ -203,3 +203,13 @@ def test_the_announced_wait_is_always_exact(calls: list[tuple[int, int]], limit:
         assert early.calls >= limit
     hour.forget(now + wait)
     assert hour.calls < limit
+
+
+def test_a_refusal_of_a_wrong_path_has_usage_headers_too(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    sim.expect("unknown_route")
+    sim.limits.use(account, "ads_management", 40)
+    response = graph.call("GET", f"{account}/adverts")
+    assert response.status_code == 400
+    assert usage(response)[account.removeprefix("act_")][0]["call_count"] == 40

@@ -107,6 +107,7 @@ def test_filtering_is_sent_as_json(sim: Simulator, ads_account: AdAccount, accou
     assert ids(ads_account.get_campaigns(params=params)) == [wanted]
 
 
+@pytest.mark.filterwarnings("ignore:ads does not allow field")
 def test_fields_expand_into_objects(ads_account: AdAccount) -> None:
     ad = ads_account.get_ads(fields=["creative{id,name}", "adset{name}"])[0]
     assert isinstance(ad["creative"], AdCreative)

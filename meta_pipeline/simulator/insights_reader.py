@@ -1,0 +1,134 @@
+"""Answers to reads of insights: rows, report runs and their summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meta_pipeline.simulator import errors, fields, insights, paging, queries
+from meta_pipeline.simulator.calls import Call, Target
+from meta_pipeline.simulator.contract import Contract
+from meta_pipeline.simulator.insights_errors import InsightsError
+from meta_pipeline.simulator.reports import ReportRun, Reports
+from meta_pipeline.simulator.requests import GraphRequest
+from meta_pipeline.simulator.world import World
+
+
+@dataclass
+class Caps:
+    """How much one answer may hold before Meta would refuse it.
+
+    `page_cells` and `insights_cells` are rows x weight of the fields (500, code 1 "reduce");
+    `sync_insights_rows` is rows of one synchronous query (100/1487534).
+    """
+
+    page_cells: float = 20_000
+    insights_cells: float = 120_000
+    sync_insights_rows: int = 200_000
+
+
+class InsightsReader:
+    """Reads insights of the world on behalf of one request."""
+
+    def __init__(self, world: World, contract: Contract, reports: Reports, caps: Caps) -> None:
+        self.world, self.contract, self.reports, self.caps = world, contract, reports, caps
+
+    def query(self, call: Call) -> insights.InsightsQuery:
+        """The insights query of a call on an account, campaign, ad set or ad."""
+        spec = self.world.spec(call.target.account_id or "")
+        return queries.build(
+            call.request,
+            contract=self.contract,
+            node_type=call.target.node_type,
+            node_id=call.target.node_id,
+            zone=spec.zone,
+            now=call.now,
+        )
+
+    def read(self, call: Call) -> dict[str, Any]:
+        """The document of a GET on an insights edge, of an object or of a report run."""
+        run = call.target.subject
+        if isinstance(run, ReportRun):
+            return self._report_rows(call, run)
+        return self._asked(call, self.query(call), capped=True)
+
+    def _report_rows(self, call: Call, run: ReportRun) -> dict[str, Any]:
+        if not self.reports.is_complete(run):
+            raise errors.GraphError(
+                "(#100) Insights of this report run can't be read: it is not completed.", code=100
+            )
+        if run.plan.outcome == "complete_but_fails":
+            raise errors.unknown_error()
+        if run.plan.outcome == "empty":
+            return {"data": []}
+        target = self._target_of(run)
+        asked = Call(run.request, call.token, target, run.created_at)
+        return self._asked(call, self.query(asked), capped=False)
+
+    def _target_of(self, run: ReportRun) -> Target:
+        entity = self.world.get(run.request.path[0])
+        if entity is None:
+            raise errors.unsupported_object(run.id)
+        return Target(
+            fields.NODE_OF_KIND[entity.kind], entity.id, "insights", entity, entity.account_id
+        )
+
+    def total(self, query: insights.InsightsQuery) -> int:
+        """Rows of the whole answer."""
+        with metas_errors():
+            return insights.count(self.world, query)
+
+    def _asked(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
+        with metas_errors():
+            return self._rows(call, query, capped=capped)
+
+    def _rows(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
+        width = len(query.fields) + 3 * len(query.breakdowns) + 2
+        call.weight = width / 10
+        limit = paging.limit_of(call.request)
+        if capped and limit * width > self.caps.insights_cells:
+            total = insights.count(self.world, query)
+            if total > self.caps.sync_insights_rows:
+                raise errors.too_much_insights_data()
+            if min(limit, total) * width > self.caps.insights_cells:
+                raise errors.reduce_data()
+        page = paging.page_of_rows(
+            call.request,
+            lambda at, size: insights.rows(self.world, query, offset=at, limit=size),
+        )
+        call.rows += len(page.rows)
+        body = page.body(call.request, page.rows)
+        if wants_summary(call.request) and page.rows:
+            body["summary"] = self._insights_summary(call, query)
+        return body
+
+    def _insights_summary(self, call: Call, query: insights.InsightsQuery) -> dict[str, Any]:
+        """One row over everything, deduplicated where Meta deduplicates (reach)."""
+        level = queries.OWN_LEVEL.get(call.target.node_type, "account")
+        total = replace(query, level=level, increment="all_days", breakdowns=(), sort=())
+        found = next(iter(insights.rows(self.world, total, limit=1)), {})
+        return dict(found)
+
+
+@contextmanager
+def metas_errors() -> Iterator[None]:
+    """Turn what the numbers refuse into what Meta would answer."""
+    try:
+        yield
+    except InsightsError as refused:
+        raise errors.GraphError(
+            str(refused),
+            code=refused.code,
+            subcode=refused.subcode,
+            status=500 if refused.code == 1 else 400,
+        ) from refused
+
+
+def wants_summary(request: GraphRequest) -> bool:
+    """Whether the call asks for a summary: `summary`, a list of names, or `default_summary`."""
+    if request.params.get("default_summary") is True:
+        return True
+    value = request.params.get("summary")
+    return value is True or (isinstance(value, list) and bool(value)) or value == "total_count"
