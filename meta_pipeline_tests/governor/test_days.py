@@ -43,7 +43,7 @@ def test_a_noisy_neighbour_costs_at_most_the_call_that_finds_out(seed: int) -> N
     day = run("noisy", lambda: scenarios.noisy(8, seed))
     assert day.blocks >= 2, "the neighbour did reach the wall"
     assert day.refused <= day.blocks
-    assert day.world.refused_after(LATENCY_SECONDS) == []
+    assert day.world.refused_though_known(LATENCY_SECONDS) == []
     assert day.work_pct >= 90
 
 
@@ -51,7 +51,7 @@ def _assert_left_alone(day: scenarios.Outcome) -> None:
     """Nothing but calls already under way met the blocks of act_3; nobody else was late."""
     assert day.world.blocks == len(scenarios.BLOCKS)
     assert {each.account_id for each in day.world.refused} == {"act_3"}
-    assert day.world.refused_after(LATENCY_SECONDS) == []
+    assert day.world.refused_though_known(LATENCY_SECONDS) == []
     for start, seconds in scenarios.BLOCKS:
         found = [each.at for each in day.world.refused if start <= each.at <= start + seconds]
         inside = [at for at, who in day.sent if who == "act_3" and start <= at < start + seconds]

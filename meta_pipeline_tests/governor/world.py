@@ -116,6 +116,9 @@ class ScoreQuota:
     def changes_at(self, now: float) -> float:
         return max(now + 1.0 / self._rate, self._blocked_until)
 
+    def seconds_to_regain(self, now: float) -> float:
+        return max(0.0, self._blocked_until - now)
+
     def reset_seconds(self, now: float) -> float:
         self._drain(now)
         return max(self._score / self._rate, self._blocked_until - now)
@@ -136,11 +139,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Refused:
-    """A call of ours that was refused, and the block it met."""
+    """A call of ours that was refused, the block it met, and how long Meta said it lasts."""
 
     at: float
     account_id: str
     block: str
+    told_seconds: float
 
 
 @dataclass
@@ -164,7 +168,8 @@ class World:
         if not (app_refuses or refuses):
             return Answer(headers)
         meter = self.app if app_refuses and self.app else self.accounts[account_id]
-        self.refused.append(Refused(now, account_id, f"{id(meter)}/{meter.blocks}"))
+        told = math.inf if app_refuses else meter.seconds_to_regain(now)
+        self.refused.append(Refused(now, account_id, f"{id(meter)}/{meter.blocks}", told))
         if app_refuses:
             return Answer(headers, 4, None)
         if isinstance(self.accounts[account_id], ScoreQuota):
@@ -189,12 +194,21 @@ class World:
     def refusals(self) -> int:
         return len(self.refused)
 
-    def refused_after(self, seconds: float) -> list[Refused]:
-        """Refused calls sent later than that after the first refusal of their block."""
-        first: dict[str, float] = {}
-        for each in self.refused:
-            first.setdefault(each.block, each.at)
-        return [each for each in self.refused if each.at > first[each.block] + seconds]
+    def refused_though_known(self, latency_seconds: float) -> list[Refused]:
+        """Refused calls that were sent after a refusal was answered, before its time was over.
+
+        Meta's time may be too short, when others take what becomes free: the call that finds
+        that out is no fault of the caller's.
+        """
+        return [
+            each
+            for each in self.refused
+            if any(
+                other.block == each.block
+                and other.at + latency_seconds < each.at < other.at + other.told_seconds
+                for other in self.refused
+            )
+        ]
 
     def _headers(self, account_id: str, now: float) -> Headers:
         headers = {}
