@@ -1,0 +1,105 @@
+"""docs/simulator.md does what it says, and the pytest fixture works in a project of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meta_pipeline.simulator import Fault, Latency, Limits, Plan, Simulator
+from meta_pipeline.simulator.contract import Contract
+from meta_pipeline.simulator.control import FAULTS
+from meta_pipeline.simulator.tokens import Tokens
+from meta_pipeline_tests.simulator.conftest import Graph
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "simulator.md").read_text()
+
+STRANGER = """
+import requests
+from meta_pipeline.simulator import Fault
+
+def read(sim, path="ads?fields=id&limit=50"):
+    account = sim.world.accounts()[0].id
+    return requests.get(f"{sim.url}/v26.0/{account}/{path}",
+                        headers={"Authorization": f"Bearer {sim.token}"}).json()
+
+def test_reads(graph_simulator):
+    assert read(graph_simulator)["data"]
+
+def test_fault_that_never_happens(graph_simulator):
+    graph_simulator.fail("GET", "/ads", on_call=2, with_=Fault.drop_connection())
+    read(graph_simulator)
+
+def test_stray_request(graph_simulator):
+    read(graph_simulator, "adverts?x=1")
+
+def test_fails_by_itself(graph_simulator):
+    assert len(read(graph_simulator)["data"]) == -1
+"""
+
+
+def test_the_fixture_in_a_strangers_project(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        'pytest_plugins = ["meta_pipeline.simulator.pytest_plugin"]\n'
+    )
+    (tmp_path / "test_mine.py").write_text(STRANGER)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-rA", "--rootdir", str(tmp_path), str(tmp_path)],
+        capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60,
+    )  # fmt: skip
+    assert "4 passed" not in done.stdout
+    assert re.search(r"PASSED test_mine.py::test_reads", done.stdout)
+    assert re.search(r"ERROR test_mine.py::test_fault_that_never_happens", done.stdout)
+    assert "drop_connection on GET /ads (call 2): seen 1, fired 0" in done.stdout
+    assert re.search(r"ERROR test_mine.py::test_stray_request", done.stdout)
+    assert "adverts: unknown_route" in done.stdout
+    assert re.search(r"FAILED test_mine.py::test_fails_by_itself", done.stdout)
+    assert "Graph API requests" in done.stdout
+
+
+def test_the_sdk_snippet_runs() -> None:
+    pytest.importorskip("facebook_business")
+    code = re.findall(r"```python\n(from facebook_business.*?)```", PAGE, re.DOTALL)[0]
+    names: dict[str, object] = {}
+    exec(code, names)  # the documented lines themselves
+    assert "api" in names
+
+
+def listed(row: str) -> set[str]:
+    line = next(line for line in PAGE.splitlines() if line.startswith(f"| {row} "))
+    return {name.split("(")[0] for name in re.findall(r"`(?:\w+\.)?(\w+)[`(]", line)}
+
+
+def test_every_documented_name_exists() -> None:
+    for row in ("on the socket", "instead of the answer", "a changed answer"):
+        assert all(callable(getattr(Fault, name)) for name in listed(row)), row
+    assert all(callable(getattr(Plan, name)) for name in listed("reports"))
+    assert all(hasattr(Limits, name) for name in listed("limits") - {"Limits"})
+    assert all(hasattr(Tokens, name) for name in listed("tokens") - {"App"})
+    assert all(hasattr(Contract, name) for name in listed("contract"))
+
+
+def test_every_fault_is_documented() -> None:
+    documented = listed("on the socket") | listed("instead of the answer")
+    documented |= listed("a changed answer") | {"world_edit"}
+    made = {name for name, value in vars(Fault).items() if isinstance(value, classmethod)}
+    assert made == documented
+    assert set(FAULTS) <= made
+
+
+def test_latency_is_repeatable_and_moves_the_virtual_clock(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    first, second = (Latency(150, 0.4, seed=3) for _ in range(2))
+    drawn = [first.seconds(0) for _ in range(400)]
+    assert drawn == [second.seconds(0) for _ in range(400)]
+    assert 0.13 < sorted(drawn)[200] < 0.17
+    sim.latency = Latency(500, 0.0, row_ms=1)
+    before = sim.now()
+    graph.get(f"{account}/ads", limit=10)
+    assert (sim.now() - before).total_seconds() == pytest.approx(0.51)
+    assert sim.journal[-1].latency_ms == pytest.approx(510)
