@@ -32,6 +32,11 @@ VOLATILE = frozenset(
 """Columns that move by themselves: their changes say nothing that anybody did."""
 
 
+def was(name: str) -> str:
+    """The name of a column's old value in `incoming`, quoted."""
+    return f'"was:{name}"'
+
+
 @dataclass(frozen=True, slots=True)
 class EntityHistory:
     """Writes `entity_changes` rows for the tracked columns of an entity table.
@@ -46,6 +51,11 @@ class EntityHistory:
     sync_run_id: str | None
     seen_at: datetime
 
+    @property
+    def columns(self) -> Sequence[str]:
+        """Columns whose old values are needed."""
+        return self.tracked
+
     def parameters(self) -> dict[str, Any]:
         return {
             "entity_type": self.entity_type,
@@ -54,12 +64,12 @@ class EntityHistory:
         }
 
     def insert_sql(self, table: sa.Table) -> str:
-        """An INSERT over `incoming` (new values, and `old`, the row they replace)."""
+        """An INSERT over `incoming`, which has the new values and the tracked old ones."""
         if unknown := [name for name in self.tracked if name not in table.c]:
             raise ValueError(f"{table.name} has no column {', '.join(unknown)}")
         fields = ", ".join(
-            f'(\'{name}\', incoming."{name}" IS DISTINCT FROM (incoming.old)."{name}", '
-            f'(incoming.old)."{name}"::text, incoming."{name}"::text)'
+            f"('{name}', incoming.\"{name}\" IS DISTINCT FROM incoming.{was(name)}, "
+            f'incoming.{was(name)}::text, incoming."{name}"::text)'
             for name in self.tracked
         )
         return f"""
@@ -118,10 +128,10 @@ _MOVEMENTS = f"""
     SELECT NULL::boolean, NULL::bigint, account_id, entity_type, date_start,
            count(*) FILTER (WHERE NOT found),
            count(*) FILTER (WHERE found),
-           sum(coalesce(spend, 0) - coalesce((old).spend, 0)),
-           sum(coalesce(impressions, 0) - coalesce((old).impressions, 0)),
-           sum(coalesce(clicks, 0) - coalesce((old).clicks, 0)),
-           sum({_actions("actions")} - {_actions("(old).actions")})
+           sum(coalesce(spend, 0) - coalesce({was("spend")}, 0)),
+           sum(coalesce(impressions, 0) - coalesce({was("impressions")}, 0)),
+           sum(coalesce(clicks, 0) - coalesce({was("clicks")}, 0)),
+           sum({_actions("actions")} - {_actions(was("actions"))})
     FROM incoming
     WHERE date_stop = date_start
     GROUP BY account_id, entity_type, date_start
@@ -166,6 +176,11 @@ class InsightsHistory:
     sync_run_id: str | None
     read_at: datetime
     timezone: tzinfo = UTC
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Columns whose old values are needed."""
+        return Movements.MEASURES
 
     def parameters(self) -> dict[str, Any]:
         return {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import psycopg
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from psycopg.pq import TransactionStatus
 from .connect import Connection
 from .copytext import CopyText, OnCleaned
 from .errors import RowsRefused
-from .history import EntityHistory, InsightsHistory, Movements
+from .history import EntityHistory, InsightsHistory, Movements, was
 
 BATCH_ROWS = 30_000
 CHUNK_ROWS = 1_000
@@ -62,6 +62,7 @@ def upsert(
     ignore: Collection[str] = NOT_COMPARED,
     history: EntityHistory | InsightsHistory | None = None,
     on_cleaned: OnCleaned | None = None,
+    batch_rows: int = BATCH_ROWS,
 ) -> Upserted:
     """Insert the rows that are new, update those that differ, leave the rest untouched.
 
@@ -80,9 +81,11 @@ def upsert(
         stream = iter(rows)
         movements = Movements()
         is_staged = False
-        while batch := _stage(connection, statement, text, stream, is_staged=is_staged):
+        while chunks := _chunks(stream, batch_rows):
+            connection.execute(_RESTAGE if is_staged else statement.staging, prepare=False)
             is_staged = True
-            total += statement.merge(connection, batch, movements)
+            received = _stage(connection, statement, text, chunks)
+            total += statement.merge(connection, received, movements)
         if is_staged:
             connection.execute(_UNSTAGE, prepare=False)
         if isinstance(history, InsightsHistory):
@@ -98,6 +101,7 @@ _STAGE = """
     CREATE TEMPORARY TABLE upsert_staging ON COMMIT DROP AS
     SELECT {columns} FROM {table} WITH NO DATA;
 """
+_RESTAGE = f"TRUNCATE {_STAGING}"
 _UNSTAGE = f"""
     DROP TABLE {_STAGING};
     SET LOCAL enable_seqscan TO DEFAULT;
@@ -105,30 +109,29 @@ _UNSTAGE = f"""
 """
 
 
+def _chunks(
+    stream: Iterator[Sequence[object]], batch_rows: int
+) -> Iterator[list[Sequence[object]]] | None:
+    """The next batch, a chunk at a time; None at the end of the stream."""
+    size = min(CHUNK_ROWS, batch_rows)
+    batch = islice(stream, batch_rows)
+    if not (first := list(islice(batch, size))):
+        return None
+    return chain([first], iter(lambda: list(islice(batch, size)), []))
+
+
 def _stage(
     connection: Connection,
     statement: _Statement,
     text: CopyText,
-    stream: Iterator[Sequence[object]],
-    *,
-    is_staged: bool,
+    chunks: Iterable[Sequence[Sequence[object]]],
 ) -> int:
-    """Copy the next batch into the staging table; give the number of its rows, 0 at the end."""
-    chunk = list(islice(stream, CHUNK_ROWS))
-    if not chunk:
-        return 0
-    connection.execute(
-        f"TRUNCATE {_STAGING}" if is_staged else statement.staging,
-        prepare=False,
-    )
+    """Copy a batch into the staging table; give the number of its rows."""
     received = 0
     with connection.cursor().copy(statement.copy) as copy:
-        while chunk:
+        for chunk in chunks:
             copy.write(text.format(chunk))
             received += len(chunk)
-            if received >= BATCH_ROWS:
-                break
-            chunk = list(islice(stream, CHUNK_ROWS))
     return received
 
 
@@ -186,20 +189,24 @@ class _Statement:
         return f"WITH {', '.join(parts)} {counts}"
 
     def _incoming(self) -> str:
-        """The staged rows that are new or differ, each beside the row it replaces (`old`)."""
+        """The staged rows that are new or differ, each beside what it replaces, for history."""
         table = _qualified(self._table)
         keys = ", ".join(map(_quoted, self._keys))
         same_key = " AND ".join(f"known.{_quoted(k)} = given.{_quoted(k)}" for k in self._keys)
-        new = "NOT coalesce(known_row.found, false)"
+        remembered = self._history.columns if self._history else ()
+        looked_up = [name for name in self._columns if name in {*self._compared, *remembered}]
+        old = "".join(f", known.{_quoted(name)} AS {was(name)}" for name in looked_up)
+        new = "known_row.found IS NULL"
         if self._compared:
-            given = ", ".join(f"given.{_quoted(name)}" for name in self._compared)
-            known = ", ".join(f"(known_row.old).{_quoted(name)}" for name in self._compared)
-            new += f" OR ({given}) IS DISTINCT FROM ({known})"
+            given_values = ", ".join(f"given.{_quoted(name)}" for name in self._compared)
+            known_values = ", ".join(f"known_row.{was(name)}" for name in self._compared)
+            new += f" OR ({given_values}) IS DISTINCT FROM ({known_values})"
+        kept = "".join(f", known_row.{was(name)}" for name in looked_up if name in remembered)
         return (
-            f"SELECT given.*, known_row.old, coalesce(known_row.found, false) AS found FROM ("
+            f"SELECT given.*, known_row.found IS NOT NULL AS found{kept} FROM ("
             f"SELECT DISTINCT ON ({keys}) * FROM {_STAGING} ORDER BY {keys}, ctid DESC"
             f") AS given LEFT JOIN LATERAL ("
-            f"SELECT known AS old, true AS found FROM {table} AS known WHERE {same_key} OFFSET 0"
+            f"SELECT true AS found{old} FROM {table} AS known WHERE {same_key} OFFSET 0"
             f") AS known_row ON true WHERE {new}"
         )
 

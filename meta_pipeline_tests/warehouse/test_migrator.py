@@ -113,7 +113,7 @@ def test_killed_inside_leaves_nothing(empty_url: str) -> None:
 def test_a_newer_database_is_refused(postgres_url: str) -> None:
     with psycopg.connect(postgres_url) as connection:
         connection.execute("UPDATE meta_ads.schema_version SET version_num = '9999'")
-    with pytest.raises(DatabaseNewer, match="'9999'.*upgrade this installation"):
+    with pytest.raises(DatabaseNewer, match=r"'9999'.*upgrade this installation"):
         Warehouse(postgres_url).migrate()
     with pytest.raises(DatabaseNewer):
         Warehouse(postgres_url).pending()
