@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 _ANNOUNCED_SECONDS = 5.0
 _STAGGERS = 7
 _BACKSTOP_SECONDS = 1.0
+_LONGEST_SECONDS = 30 * 86_400.0  # beyond it a time is nonsense, and beyond year 9999 an error
+_SHARED_SCOPES = (Scope.APP, Scope.INSIGHTS_APP)
 
 
 class SharedReadings(Protocol):
@@ -257,28 +259,40 @@ def readings_of(
     """The governor's readings of an answer for `account_id` at `at`.
 
     The key of the use-case header is a business's as often as an account's (FACTS §1.3): what a
-    call to an account was told counts for that account. Calls without one tell of the app only.
+    call to an account was told counts for that account, unless the header names the account
+    itself among others; then the others' entries are theirs. Calls without an account tell of
+    the app only.
     """
-    readings = []
-    for told in usage:
-        shared = told.scope in (Scope.APP, Scope.INSIGHTS_APP)
-        if not shared and account_id is None:
-            continue
-        readings.append(
-            Reading(
-                scope=told.scope,
-                key=APP if shared else str(account_id),
-                use_case=_use_case_name(told),
-                usage_pct=told.usage_pct,
-                read_at=at,
-                regain_at=at + timedelta(seconds=told.regain_seconds)
-                if told.regain_seconds
-                else None,
-                access_tier=told.tier,
-                source=told.header,
-            )
-        )
-    return readings
+    told = list(usage)
+    number = (account_id or "").removeprefix("act_")
+    by_account = any(each.key == number for each in told)
+    return [
+        _reading_told(each, _key_of(each, account_id, by_account=by_account), at)
+        for each in told
+        if account_id is not None or each.scope in _SHARED_SCOPES
+    ]
+
+
+def _key_of(told: UsageReading, account_id: str | None, *, by_account: bool) -> str:
+    if told.scope in _SHARED_SCOPES:
+        return APP
+    if by_account and told.key is not None:
+        return f"act_{told.key}"
+    return str(account_id)
+
+
+def _reading_told(told: UsageReading, key: str, at: datetime) -> Reading:
+    regain = told.regain_seconds
+    return Reading(
+        scope=told.scope,
+        key=key,
+        use_case=_use_case_name(told),
+        usage_pct=told.usage_pct,
+        read_at=at,
+        regain_at=at + timedelta(seconds=min(regain, _LONGEST_SECONDS)) if regain else None,
+        access_tier=told.tier,
+        source=told.header,
+    )
 
 
 def _row_of(reading: Reading) -> UsageRow:

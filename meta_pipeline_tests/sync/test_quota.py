@@ -1,0 +1,303 @@
+"""The quota of one sync: headers in, turns out, readings shared through Postgres."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from meta_pipeline.governor import Action, Needs
+from meta_pipeline.graph import Attempt, Call, Throttled, parse_usage
+from meta_pipeline.sync.quota import Quota, readings_of, use_case_of
+from meta_pipeline.warehouse import UsageRow, Warehouse
+
+START = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
+BUSINESS, APP_USAGE = "x-business-use-case-usage", "x-app-usage"
+DEFAULTS = {
+    "account_id": "act_1",
+    "endpoint_key": "insights_ad",
+    "method": "GET",
+    "query_shape": "level=ad",
+    "params_hash": "0",
+}
+CALL = Call(path="act_1/insights", **DEFAULTS)  # type: ignore[arg-type]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+        self.slept: list[float] = []
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def quota(clock: Clock, store: Any = None, **options: Any) -> Quota:
+    return Quota("act_1", store=store, clock=clock, sleep=clock.sleep, stagger_seconds=0, **options)
+
+
+def answer(clock: Clock, headers: dict[str, str] | None = None, **facts: Any) -> Attempt:
+    values: dict[str, Any] = {
+        **DEFAULTS,
+        "status_code": 200,
+        "error_code": None,
+        "error_subcode": None,
+        "error_message": None,
+        "fbtrace_id": None,
+        "throttled": False,
+        "latency_ms": 500.0,
+        "retry_count": 0,
+        "response_size_bytes": 2,
+        "usage_headers": headers or {},
+        "rows": 1,
+        "page_size": 100,
+        "timestamp": clock(),
+        **facts,
+    }
+    return Attempt(**values)
+
+
+def refused(clock: Clock, code: int, subcode: int | None = None, **facts: Any) -> Attempt:
+    said = {"error_code": code, "error_subcode": subcode, "error_message": "too many calls"}
+    return answer(clock, throttled=True, **(said | {"status_code": 400} | facts))
+
+
+def business(pct: float, minutes: int = 0, use_case: str = "ads_insights", key: str = "1") -> str:
+    entry = {"type": use_case, "call_count": pct, "estimated_time_to_regain_access": minutes}
+    return json.dumps({key: [entry]})
+
+
+def exchange(one: Quota, attempt: Attempt) -> None:
+    one.gate(CALL)
+    one.observe(attempt)
+
+
+def test_a_refusal_closes_the_gate_until_metas_time(clock: Clock) -> None:
+    one = quota(clock)
+    exchange(one, refused(clock, 80000, 2446079, usage_headers={BUSINESS: business(104, 12)}))
+    with pytest.raises(Throttled) as stop:
+        one.gate(CALL)
+    assert stop.value.until == START + timedelta(minutes=13)
+    assert stop.value.seconds == 13 * 60
+    assert (stop.value.scope, stop.value.use_case) == ("account", "ads_insights")
+    assert "Meta refuses calls until 14:32 UTC" in str(stop.value)
+    clock.advance(13 * 60)
+    one.gate(CALL)
+    assert clock.slept == []
+
+
+def test_refusals_without_headers_wait_as_documented(clock: Clock) -> None:
+    one = quota(clock)
+    exchange(one, refused(clock, 17, 2446079))
+    assert one.decide().until == START + timedelta(seconds=300 + 60)
+
+
+def test_the_tier_meta_named_shortens_the_wait(clock: Clock) -> None:
+    one = quota(clock)
+    score = {"acc_id_util_pct": 5, "reset_time_duration": 10}
+    exchange(
+        one,
+        answer(
+            clock,
+            {"x-ad-account-usage": json.dumps(score | {"ads_api_access_tier": "standard_access"})},
+        ),
+    )
+    clock.advance(1)
+    exchange(one, refused(clock, 17, 2446079))
+    assert one.decide().until == clock() + timedelta(seconds=60 + 60)
+
+
+def test_code_4_closes_the_app_for_calls_of_any_account(clock: Clock) -> None:
+    one = quota(clock)
+    exchange(one, refused(clock, 4, account_id=None))
+    with pytest.raises(Throttled) as stop:
+        one.gate(CALL)
+    assert stop.value.scope == "app"
+
+
+def test_a_limit_on_edits_stops_no_reading(clock: Clock) -> None:
+    one = quota(clock)
+    exchange(one, refused(clock, 613, 1487632))
+    one.gate(CALL)
+
+
+def test_from_50_percent_calls_are_spread_by_short_sleeps(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    one = quota(clock)
+    for pct in (66, 66, 66, 66):
+        exchange(one, answer(clock, {BUSINESS: business(pct)}))
+    assert clock.slept
+    assert all(0 < pause <= 30 for pause in clock.slept)
+    assert "for quota: act_1 goes slower, one call at a time" in caplog.text
+
+
+def test_a_pause_too_long_to_hold_a_worker_ends_in_a_stop(clock: Clock) -> None:
+    one = quota(clock)
+    exchange(one, answer(clock, {BUSINESS: business(69)}))
+    with pytest.raises(Throttled) as stop:
+        one.gate(CALL)
+    assert stop.value.until > clock() + timedelta(seconds=30)
+    assert "is too slow to hold a worker for, because ads_insights is at 69 %" in str(stop.value)
+    assert clock.slept == []
+
+
+def test_a_refusal_during_the_pause_is_heeded(clock: Clock) -> None:
+    one = quota(clock)
+    exchange(one, answer(clock, {BUSINESS: business(60)}))
+
+    def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        block = refused(clock, 80004, usage_headers={BUSINESS: business(100, 5, "ads_management")})
+        helper = threading.Thread(target=one.observe, args=(block,))
+        helper.start()
+        helper.join()
+
+    one._sleep = sleep
+    with pytest.raises(Throttled, match="ads_management is at 100 %"):
+        one.gate(CALL)
+    clock.advance(6 * 60 + 1)
+    one.gate(CALL)  # and the call that was not made is not counted as on its way
+
+
+def test_the_business_key_is_not_interpreted() -> None:
+    for key in ("339410370", "1"):
+        (reading,) = readings_of(parse_usage({BUSINESS: business(97, key=key)}), "act_1", START)
+        assert (reading.scope, reading.key, reading.use_case) == (
+            "account",
+            "act_1",
+            "ads_insights",
+        )
+    assert readings_of(parse_usage({BUSINESS: business(97)}), None, START) == []
+
+
+def test_a_header_that_names_the_account_among_others_tells_of_each() -> None:
+    entry = [{"type": "ads_insights", "call_count": 97}]
+    header = json.dumps({"2": entry, "1": [{"type": "ads_insights", "call_count": 5}]})
+    readings = readings_of(parse_usage({BUSINESS: header}), "act_1", START)
+    assert {(reading.key, reading.usage_pct) for reading in readings} == {
+        ("act_2", 97),
+        ("act_1", 5),
+    }
+
+
+def test_an_absurd_time_is_no_crash(clock: Clock) -> None:
+    one = quota(clock)
+    exchange(one, answer(clock, {BUSINESS: business(100, 10**12)}))
+    assert one.decide().until == START + timedelta(days=1, minutes=1)
+
+
+def test_use_cases_of_calls() -> None:
+    def of(endpoint_key: str) -> str:
+        return use_case_of(Call(path="", **(DEFAULTS | {"endpoint_key": endpoint_key})))  # type: ignore[arg-type]
+
+    assert {of("insights_ad"), of("report_status"), of("insights_ad_ids")} == {"ads_insights"}
+    assert {of("campaigns_list"), of("objects_by_id"), of("me")} == {"ads_management"}
+
+
+def test_what_can_wait_is_named(clock: Clock) -> None:
+    one = quota(clock)
+    throttle = json.dumps({"app_id_util_pct": 65.5, "acc_id_util_pct": 0})
+    exchange(one, answer(clock, {"x-fb-ads-insights-throttle": throttle}))
+    decision = one.decide(Needs(optional=("insights_hourly",)))
+    assert (decision.action, decision.skip) == (Action.SKIP_NON_CRITICAL, ("insights_hourly",))
+
+
+def test_threads_wait_for_an_answer_not_for_time(clock: Clock) -> None:
+    """The first call looks alone; the others start when it is answered."""
+    one = quota(clock)
+    one.gate(CALL)
+    started = threading.Event()
+
+    def second() -> None:
+        one.gate(CALL)
+        started.set()
+
+    helper = threading.Thread(target=second, daemon=True)
+    helper.start()
+    assert not started.wait(0.05)
+    one.observe(answer(clock))
+    assert started.wait(5)
+    helper.join()
+    assert clock.slept == []
+
+
+def test_a_thread_that_died_does_not_hold_the_others_up(clock: Clock) -> None:
+    one = quota(clock)
+    lost = threading.Thread(target=one.gate, args=(CALL,))
+    lost.start()
+    lost.join()
+    one.gate(CALL)
+
+
+# -- shared through Postgres ----------------------------------------------------------------------
+
+
+def test_processes_tell_each_other_of_a_block_and_a_restart_forgets_nothing(
+    clock: Clock, warehouse: Warehouse
+) -> None:
+    one, other = quota(clock, warehouse.usage), quota(clock, warehouse.usage)
+    exchange(one, refused(clock, 80000, usage_headers={BUSINESS: business(100, 30)}))
+    with pytest.raises(Throttled, match="act_1 stopped until 14:51 UTC"):
+        other.gate(CALL)
+    clock.advance(29 * 60)
+    again = quota(clock, warehouse.usage)
+    with pytest.raises(Throttled, match="act_1 stopped until 14:51 UTC"):
+        again.gate(CALL)
+    assert Quota("act_2", store=warehouse.usage, clock=clock).decide().may_call
+
+
+def test_an_app_wide_reading_reaches_the_syncs_of_other_accounts(
+    clock: Clock, warehouse: Warehouse
+) -> None:
+    one = quota(clock, warehouse.usage)
+    exchange(one, answer(clock, {APP_USAGE: '{"call_count":85,"total_time":3,"total_cputime":9}'}))
+    other = Quota("act_2", store=warehouse.usage, clock=clock)
+    nobody = Quota(None, store=warehouse.usage, clock=clock)
+    assert other.decide().reason.startswith("act_2 stopped until ")
+    assert not nobody.decide().may_call
+
+
+def test_the_snapshot_shares_what_was_not_shared_yet(clock: Clock, warehouse: Warehouse) -> None:
+    one = quota(clock, warehouse.usage)
+    exchange(one, answer(clock, {BUSINESS: business(3)}))
+    clock.advance(0.5)
+    exchange(one, answer(clock, {BUSINESS: business(4)}))
+    assert [row.usage_pct for row in warehouse.usage.current(["act_1"])] == [3]
+    snapshot = one.snapshot()
+    assert snapshot["account_pct"] == 4
+    assert [row.usage_pct for row in warehouse.usage.current(["act_1"])] == [4]
+
+
+def test_a_store_that_fails_costs_the_sharing_not_the_sync(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def remember(self, readings: Iterable[UsageRow]) -> None:
+            raise OSError("no connection")
+
+        def current(self, keys: list[str]) -> list[UsageRow]:
+            raise OSError("no connection")
+
+    one = quota(clock, Broken())
+    exchange(one, answer(clock, {BUSINESS: business(95)}))
+    assert not one.decide().may_call
+    assert "could not be shared: no connection" in caplog.text
