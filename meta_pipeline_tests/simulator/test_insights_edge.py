@@ -131,8 +131,8 @@ def test_too_many_rows_at_once(graph: Graph, account: str) -> None:
     response = graph.call("GET", f"{account}/insights", level="ad", time_increment=1, limit=500)
     assert (response.status_code, response.json()["error"]["code"]) == (500, 1)
     assert graph.get(f"{account}/insights", level="ad", time_increment=1, limit=5)["data"]
-    graph.sim.reset(new_world(), caps=Caps(insights_cells=100, sync_insights_rows=10))
-    error = graph.error(f"{account}/insights", level="ad", time_increment=1, limit=500)[1]
+    graph.sim.reset(new_world(), caps=Caps(sync_insights_rows=10))
+    error = graph.error(f"{account}/insights", level="ad", time_increment=1, limit=5)[1]
     assert (error["code"], error["error_subcode"]) == (100, 1487534)
 
 
