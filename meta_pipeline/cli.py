@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from meta_pipeline.commands import check, db, demo, dev, simulate, sync
+from meta_pipeline.commands import check, db, demo, dev, metrics, simulate, sync
 
 app = typer.Typer(
     name="meta-pipeline",
@@ -20,6 +20,7 @@ app.command()(check.check)
 app.command()(sync.plan)
 app.command()(sync.sync)
 app.add_typer(simulate.app)
+app.add_typer(metrics.app)
 app.add_typer(db.app)
 
 

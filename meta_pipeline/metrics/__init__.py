@@ -12,11 +12,11 @@ from .errors import (
     UnknownName,
 )
 from .kpi import KPIs, Pacing, Performance
-from .query import query
+from .query import accounts_of, days_of, query
 from .reader import read_dictionary
 from .reconciliation import Outcome, Reconciliation, reconcile, reconciliations
 from .rollup import RolledUp, rollup, stale_days
-from .store import load_dictionary
+from .store import dictionary_of, load_dictionary
 
 __all__ = [
     "Dictionary",
@@ -32,6 +32,9 @@ __all__ = [
     "Reconciliation",
     "RolledUp",
     "UnknownName",
+    "accounts_of",
+    "days_of",
+    "dictionary_of",
     "load_dictionary",
     "query",
     "read_dictionary",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
@@ -17,6 +17,7 @@ from .dimension import FilterValue, grouping
 from .errors import ImpossibleQuestion, MetricsError
 from .exchange import rates
 from .question import (
+    Account,
     DateRange,
     Question,
     check,
@@ -111,6 +112,23 @@ def ask(
     )
     check(question)
     return question
+
+
+def days_of(
+    connection: Connection[Any], account: str, date_range: DateRange, now: datetime | None = None
+) -> tuple[str, date, date]:
+    """The account's id, and the first and last day of `date_range` in its time zone."""
+    known = known_accounts(connection, account)
+    (period,) = periods(connection, known, date_range, now or datetime.now(UTC))
+    return known[0].account_id, period.since, period.until
+
+
+def accounts_of(
+    warehouse: Warehouse, account: str | Sequence[str] | None = None
+) -> tuple[Account, ...]:
+    """The accounts named (all without a name); UnknownName offers near ones."""
+    with warehouse.connection() as connection:
+        return known_accounts(connection, account)
 
 
 def _answer(

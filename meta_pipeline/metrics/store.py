@@ -36,6 +36,12 @@ def load_dictionary(warehouse: Warehouse, path: Path | str | None = None) -> Dic
     return dictionary
 
 
+def dictionary_of(warehouse: Warehouse) -> Dictionary:
+    """The dictionary answers are made with; see `current`."""
+    with warehouse.connection() as connection:
+        return current(connection)
+
+
 def current(connection: Connection[Any]) -> Dictionary:
     """The dictionary of the warehouse; the standard one is written where none, or an old one, is.
 

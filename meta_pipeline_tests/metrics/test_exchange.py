@@ -20,7 +20,10 @@ BOTH = [ACCOUNT, "act_2"]
 def two_currencies(rows: Rows) -> Rows:
     rows.account()
     rows.account("act_2", currency="USD")
-    worth: dict[str, Any] = {"actions": actions(omni_purchase=1), "action_values": actions(omni_purchase=40)}
+    worth: dict[str, Any] = {
+        "actions": actions(omni_purchase=1),
+        "action_values": actions(omni_purchase=40),
+    }
     for back in (0, 1):
         rows.insight("a1", ago(back), spend=10, **worth)
         rows.insight("xa1", ago(back), "act_2", spend=10, **worth)

@@ -1,0 +1,97 @@
+"""`meta-pipeline metrics kpi`: what an account is steered by, and how it stands."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from .answers import cell
+from .console import console
+from .metrics_database import opened
+
+app = typer.Typer(
+    name="kpi",
+    no_args_is_help=True,
+    help="The metrics an account is steered by: targets, performance, pacing of budgets.",
+)
+Account = Annotated[str | None, typer.Option("--account", "-a", help="Ad account: id or name.")]
+AccountName = Annotated[str, typer.Argument(help="Ad account: id or name.")]
+MetricKey = Annotated[str, typer.Argument(help="Metric of the dictionary, such as cpl.")]
+
+
+@app.command("set")
+def set_kpi(
+    account: AccountName,
+    metric: MetricKey,
+    target: Annotated[
+        float | None, typer.Argument(help="Value to reach; leave it out to watch only.")
+    ] = None,
+    primary: Annotated[
+        bool, typer.Option("--primary", help="The one metric the account is judged by.")
+    ] = False,
+    note: Annotated[str | None, typer.Option(help="Who set it and why.")] = None,
+) -> None:
+    """Steer an account by a metric."""
+    with opened() as (warehouse, metrics):
+        kpi = metrics.KPIs(warehouse).set(account, metric, target, is_primary=primary, note=note)
+    goal = f"target {kpi.target:g}" if kpi.target is not None else "no target"
+    console.print(f"{kpi.account_id} {kpi.metric_key}: {goal}{' (primary)' if primary else ''}")
+
+
+@app.command()
+def remove(account: AccountName, metric: MetricKey) -> None:
+    """Stop steering an account by a metric."""
+    with opened() as (warehouse, metrics):
+        metrics.KPIs(warehouse).remove(account, metric)
+
+
+@app.command("list")
+def list_kpis(account: Account = None) -> None:
+    """Show the KPIs of one account, or of all."""
+    with opened() as (warehouse, metrics):
+        kpis = metrics.KPIs(warehouse).list(account)
+    table = _headed("account", "metric", "target", "primary", "note")
+    for kpi in kpis:
+        target = "-" if kpi.target is None else f"{kpi.target:g}"
+        primary = "yes" if kpi.is_primary else ""
+        table.add_row(kpi.account_id, kpi.metric_key, target, primary, kpi.note or "")
+    console.print(table if kpis else "No KPI is set. Set one: meta-pipeline metrics kpi set")
+
+
+@app.command()
+def performance(
+    account: Account = None,
+    period: Annotated[
+        str, typer.Option("--range", "-r", help="Date preset as in Ads Manager.")
+    ] = "last_7d",
+) -> None:
+    """Show every KPI against its target."""
+    with opened() as (warehouse, metrics):
+        rows = metrics.KPIs(warehouse).performance(account, period)
+    table = _headed("account", "metric", "value", "target", "better by %", "verdict")
+    for row in rows:
+        numbers = (row.value, row.target, row.distance_pct)
+        cells = [cell(number, "ratio") for number in numbers]
+        table.add_row(row.account_id, row.metric_key, *cells, str(row.verdict))
+    console.print(table if rows else "No KPI is set. Set one: meta-pipeline metrics kpi set")
+
+
+@app.command()
+def pacing(account: Account = None) -> None:
+    """Show every budget: spent against what was due by now."""
+    with opened() as (warehouse, metrics):
+        rows = metrics.KPIs(warehouse).pacing(account)
+    table = _headed("account", "budget of", "kind", "budget", "spent", "due", "pace %", "state")
+    for row in rows:
+        name = f"{row.entity_type} {row.entity_name or row.entity_id}"
+        numbers = (row.budget, row.spent, row.due, row.pacing_pct)
+        cells = [cell(number, "currency") for number in numbers]
+        table.add_row(row.account_id, name, row.budget_kind, *cells, str(row.state))
+    console.print(table if rows else "No campaign or ad set has a budget.")
+
+
+def _headed(*names: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        table.add_column(name)
+    return table

@@ -1,0 +1,233 @@
+"""`meta-pipeline metrics`: ask for numbers, see what they mean, check that they are right."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from . import kpi
+from .answers import Format, cell, show
+from .console import console, day, fail
+from .metrics_database import opened
+
+app = typer.Typer(
+    name="metrics",
+    no_args_is_help=True,
+    help="Numbers people can trust: ask for them, see what they mean, check them.",
+)
+app.add_typer(kpi.app)
+
+Names = Annotated[list[str], typer.Argument(help="Metrics, such as spend leads cpl roas.")]
+Account = Annotated[
+    list[str] | None,
+    typer.Option("--account", "-a", help="Ad account: id or name; may be repeated; all without."),
+]
+OneAccount = Annotated[str, typer.Option("--account", "-a", help="Ad account: id or name.")]
+Range = Annotated[
+    str, typer.Option("--range", "-r", help="Date preset as in Ads Manager, such as last_7d.")
+]
+Since = Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD; with --until.")]
+Until = Annotated[str | None, typer.Option(help="Last day, inclusive.")]
+By = Annotated[
+    list[str] | None,
+    typer.Option("--by", "-b", help="Group by day, week, campaign, age, ...; may be repeated."),
+]
+Level = Annotated[str | None, typer.Option("--level", "-l", help="account, campaign, adset or ad.")]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option("--filter", "-f", help="Keep rows: campaign_name=*spring*, ad=1,2, ..."),
+]
+Currency = Annotated[
+    str | None, typer.Option(help="Convert amounts to it with the table exchange_rates.")
+]
+Attribution = Annotated[str, typer.Option(help="Attribution window: default, 7d_click, ...")]
+DictionaryFile = Annotated[
+    Path | None, typer.Argument(help="Dictionary file; the standard one without.")
+]
+
+
+@app.command()
+def get(
+    names: Names,
+    account: Account = None,
+    period: Range = "last_7d",
+    since: Since = None,
+    until: Until = None,
+    by: By = None,
+    level: Level = None,
+    filters: Filters = None,
+    currency: Currency = None,
+    attribution: Attribution = "default",
+    output: Annotated[
+        Format, typer.Option("--format", "-o", help="table, csv or json.")
+    ] = Format.TABLE,
+) -> None:
+    """Answer a question: metrics of accounts over days, grouped and filtered."""
+    with opened() as (warehouse, metrics):
+        answer = metrics.query(
+            warehouse,
+            account=account,
+            metrics=names,
+            level=level,
+            date_range=_range(period, since, until),
+            by=by,
+            filters=_filters(filters or []),
+            currency=currency,
+            attribution=attribution,
+        )
+        show(answer, output)
+
+
+@app.command()
+def plot(
+    account: OneAccount,
+    period: Range = "last_28d",
+    since: Since = None,
+    until: Until = None,
+    results: Annotated[str | None, typer.Option(help="Metric of the middle panel.")] = None,
+    cost: Annotated[str | None, typer.Option(help="Metric of the lowest panel.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .png, .svg or .html.")
+    ] = Path("trend.png"),
+) -> None:
+    """Draw an account's trend: spend, results, cost per result against its target."""
+    from meta_pipeline.metrics import plot as plots
+
+    with opened() as (warehouse, _):
+        picture = plots.trend(
+            warehouse,
+            account,
+            date_range=_range(period, since, until),
+            results=results,
+            cost=cost,
+            file_format=output.suffix.removeprefix("."),
+        )
+        picture.save(output)
+    console.print(f"{output}: {picture.title}")
+
+
+@app.command("list")
+def list_metrics() -> None:
+    """List every metric of the dictionary."""
+    with opened() as (warehouse, metrics):
+        dictionary = metrics.dictionary_of(warehouse)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("metric", "name", "unit", "kind", "formula"):
+        table.add_column(name, no_wrap=name == "metric")
+    for metric in sorted(dictionary.metrics.values(), key=lambda one: (one.kind, one.key)):
+        table.add_row(metric.key, metric.display_name, metric.unit, metric.kind, metric.formula)
+    console.print(table)
+
+
+@app.command("show")
+def show_metric(name: Annotated[str, typer.Argument(help="Metric of the dictionary.")]) -> None:
+    """Show all there is to know of one metric, also which accounts count it otherwise."""
+    with opened() as (warehouse, metrics):
+        dictionary = metrics.dictionary_of(warehouse)
+        metric = dictionary.metric(name)
+    lines = {
+        "name": metric.display_name,
+        "meaning": metric.description,
+        "unit": metric.unit,
+        "kind": metric.kind,
+        "formula": metric.formula,
+        "better": metric.better,
+        "window": metric.window,
+    }
+    for label, value in lines.items():
+        console.print(f"{label:<9} {value}", soft_wrap=True)
+    for override in dictionary.overrides:
+        if override.metric == name:
+            days = f"{override.valid_from or 'always'} to {override.valid_until or 'open'}"
+            console.print(f"{override.account} {days}: {override.note}", soft_wrap=True)
+
+
+@app.command()
+def load(file: DictionaryFile = None) -> None:
+    """Write the dictionary to the warehouse: the standard one with FILE laid over it."""
+    with opened() as (warehouse, metrics):
+        dictionary = metrics.load_dictionary(warehouse, file)
+    console.print(
+        f"{len(dictionary.metrics)} metrics and {len(dictionary.overrides)} overrides are loaded; "
+        "rollups of other definitions are made again by the next sync, or now: "
+        "meta-pipeline metrics rollup"
+    )
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="Dictionary file.")]) -> None:
+    """Check a dictionary file without loading it; says what is wrong, with the line."""
+    from meta_pipeline import metrics
+
+    try:
+        dictionary = metrics.read_dictionary(file)
+    except metrics.MetricsError as error:
+        fail(str(error))
+    console.print(f"{file} is right: {len(dictionary.metrics)} metrics with the standard ones.")
+
+
+@app.command()
+def rollup(account: Account = None) -> None:
+    """Bring the daily tables up to date: days not rolled up, read since, or defined otherwise."""
+    with opened() as (warehouse, metrics):
+        for known in metrics.accounts_of(warehouse, account):
+            with warehouse.connection() as connection:
+                done = metrics.rollup(connection, known.account_id)
+            written = sum(done.written.values())
+            console.print(f"{done.account_id}: {len(done.days)} days, {written} rows written")
+
+
+@app.command()
+def reconcile(
+    account: OneAccount,
+    period: Range = "last_7d",
+    since: Since = None,
+    until: Until = None,
+    tolerance_pct: Annotated[float, typer.Option(help="Difference to tolerate, percent.")] = 0,
+) -> None:
+    """Compare the ad rows of each day with the account's own row; exit code 1 if they differ."""
+    with opened() as (warehouse, metrics), warehouse.connection() as connection:
+        account_id, first, last = metrics.days_of(connection, account, _range(period, since, until))
+        rows = metrics.reconcile(connection, account_id, first, last, Decimal(str(tolerance_pct)))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("day", "status", "ads", "account", "difference", "why"):
+        table.add_column(name)
+    for row in rows:
+        amounts = (row.spend_ads, row.spend_account, row.spend_difference)
+        cells = [cell(amount, "currency") for amount in amounts]
+        table.add_row(str(row.date_start), str(row.status), *cells, row.explanation)
+    console.print(table)
+    if not all(row.is_ok for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def rates(file: Annotated[Path, typer.Argument(help="CSV: date,base,quote,rate.")]) -> None:
+    """Load exchange rates for conversions into one currency."""
+    from meta_pipeline.metrics import exchange
+
+    with opened() as (warehouse, _), warehouse.connection() as connection:
+        count = exchange.load_rates(connection, exchange.read_rates(file), file.name)
+    console.print(f"{count} rates are new or different.")
+
+
+def _range(period: str, since: str | None, until: str | None) -> str | tuple[date, date]:
+    if since is None and until is None:
+        return period
+    first, last = day(since), day(until)
+    if first is None or last is None:
+        raise typer.BadParameter("give --since and --until together")
+    return first, last
+
+
+def _filters(given: list[str]) -> dict[str, list[str]]:
+    filters = {}
+    for one in given:
+        name, separator, values = one.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{one!r}: a filter is written name=value, as ad=1,2")
+        filters[name] = values.split(",")
+    return filters
