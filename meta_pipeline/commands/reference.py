@@ -1,0 +1,86 @@
+"""docs/cli.md and docs/settings.md, written from the commands and the settings themselves.
+
+`python -m meta_pipeline.commands.reference` writes both; a test fails when they are stale.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import AliasChoices
+from pydantic_core import PydanticUndefined
+
+from meta_pipeline.settings import Settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options, as `--help` tells them."""
+    from meta_pipeline.cli import app
+
+    root: Any = typer.main.get_command(app)
+    lines = [
+        "# Commands",
+        "",
+        "Written from the commands themselves; `meta-pipeline COMMAND --help` says the same.",
+        "",
+    ]
+    for name, command in sorted(_commands(root, "meta-pipeline")):
+        lines += _section(name, command)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def settings_page() -> str:
+    """Every setting with its default and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "From the environment, or from `.env` in the working directory; the environment wins. Each",
+        "secret may be given as a file: `META_ACCESS_TOKEN_FILE=/run/secrets/token`. A missing or",
+        "wrong setting is named, with where it was looked for.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        name = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+        default = field.default if field.default is not PydanticUndefined else None
+        shown = f"`{default}`" if default not in (None, "") else "none"
+        lines.append(f"| `{name}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for part, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, f"{name} {part}")
+
+
+def _section(name: str, command: Any) -> list[str]:
+    lines = [f"## {name}", "", (command.help or "").strip(), ""]
+    rows = [_parameter(one) for one in command.params if one.name != "help"]
+    if rows:
+        lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]
+    return lines
+
+
+def _parameter(given: Any) -> str:
+    if given.param_type_name == "argument":
+        names = given.name.upper()
+    else:
+        names = ", ".join([*given.opts, *given.secondary_opts])
+    meaning = " ".join((getattr(given, "help", None) or "").split()).replace("|", "\\|")
+    return f"| `{names}` | {meaning} |"
+
+
+def main() -> None:
+    """Write both pages."""
+    (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Meta's values to ours, one by one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from meta_pipeline.sync import convert
+from meta_pipeline.sync.convert import Unfit
+from meta_pipeline.sync.describe import goal_of, summarise_targeting
+from meta_pipeline.sync.fields import CAMPAIGNS, ENTITY_SPECS
+from meta_pipeline.sync.unrecognized import Findings, Reason
+
+
+@pytest.mark.parametrize(
+    ("currency", "minor", "major"),
+    [
+        ("USD", "500", "5"),
+        ("EUR", 1, "0.01"),
+        ("JPY", "500", "500"),
+        ("HUF", "12345", "12345"),
+        ("TWD", "99", "99"),
+        ("KWD", "1500", "15"),
+        (None, "500", "5"),
+    ],
+)
+def test_minor_units_become_major(currency: str | None, minor: Any, major: str) -> None:
+    assert convert.amount(minor, currency) == Decimal(major)
+
+
+def test_a_budget_of_zero_is_none() -> None:
+    assert convert.cap("0", "USD") is None
+    assert convert.cap("1", "USD") == Decimal("0.01")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("2023-03-21T22:41:46-0700", datetime(2023, 3, 22, 5, 41, 46, tzinfo=UTC)),
+        ("2023-03-17t08:04:29 0000", datetime(2023, 3, 17, 8, 4, 29, tzinfo=UTC)),
+        ("2023-03-13T13:30:47+0000", datetime(2023, 3, 13, 13, 30, 47, tzinfo=UTC)),
+        (1734947501, datetime(2024, 12, 23, 9, 51, 41, tzinfo=UTC)),
+        ("1969-12-31T15:59:59-0800", None),
+        (0, None),
+    ],
+)
+def test_times_are_utc_and_the_epoch_is_none(given: Any, expected: datetime | None) -> None:
+    assert convert.moment(given, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("converter", "value"),
+    [
+        (convert.moment, "yesterday"),
+        (convert.moment, ["2023"]),
+        (convert.amount, "ten"),
+        (convert.amount, "NaN"),
+        (convert.amount, True),
+        (convert.whole, "1.5"),
+        (convert.flag, "true"),
+        (convert.text, {"a": 1}),
+        (convert.structure, "text"),
+        (convert.linked_id, "1"),
+    ],
+)
+def test_what_does_not_fit_says_so(converter: convert.Converter, value: Any) -> None:
+    with pytest.raises(Unfit):
+        converter(value, "USD")
+
+
+def test_every_objective_known_has_a_goal() -> None:
+    (objective,) = [one for one in CAMPAIGNS.fields if one.name == "objective"]
+    assert objective.known
+    assert all(goal_of({"objective": name}) for name in objective.known)
+
+
+@pytest.mark.parametrize(
+    ("targeting", "expected"),
+    [
+        (None, None),
+        ({}, "everybody"),
+        (
+            {
+                "geo_locations": {"countries": ["AU", "NZ"], "cities": [{"name": "Perth"}]},
+                "age_min": 25,
+                "age_max": 44,
+                "genders": [2],
+                "flexible_spec": [{"interests": [{"id": "1"}, {"id": "2"}]}],
+                "publisher_platforms": ["facebook"],
+            },
+            "AU, NZ, Perth · 25-44 · women · 2 interests · facebook",
+        ),
+        ({"geo_locations": "nonsense", "age_min": 21}, "21-65"),
+        ({"geo_locations": {"countries": list("ABCDE")}}, "A, B, C and 2 more"),
+    ],
+)
+def test_targeting_in_one_line(targeting: Any, expected: str | None) -> None:
+    assert summarise_targeting({"targeting": targeting}) == expected
+
+
+def test_every_field_has_a_column_of_its_table() -> None:
+    for spec in ENTITY_SPECS.values():
+        columns = set(spec.table.c.keys())
+        assert {field.column for field in spec.fields} <= columns
+        assert set(spec.derived) <= columns
+        assert set(spec.cheap) <= {field.name for field in spec.fields}
+
+
+def test_findings_are_counted_and_bounded() -> None:
+    findings = Findings()
+    for number in range(3_000):
+        findings.note("ads", "name", f"value {number}", Reason.WRONG_TYPE)
+    findings.note("ads", "name", "value 1", Reason.WRONG_TYPE)
+    found = findings.drain()
+    assert sum(one.count for one in found) == 3_001
+    assert len(found) <= 1_001
+    assert findings.drain() == []

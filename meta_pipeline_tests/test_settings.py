@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from meta_pipeline.settings import META_GRAPH_URL, Settings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields.values():
+        name = str(field.validation_alias.choices[0])  # type: ignore[union-attr]
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_are_metas_own_host_and_the_living_version() -> None:
+    settings = Settings.load()
+    assert settings.graph_url == META_GRAPH_URL
+    assert settings.api_version == "v26.0"
+    assert not settings.is_simulated
+
+
+def test_a_missing_token_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.load().require_token()
+    message = str(raised.value)
+    assert "META_ACCESS_TOKEN is not set" in message
+    assert "META_ACCESS_TOKEN_FILE" in message
+    assert str(tmp_path / ".env") in message
+
+
+def test_the_environment_wins_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("META_BACKFILL_DAYS=10\nMETA_ACCESS_TOKEN=from-file\n")
+    monkeypatch.setenv("META_BACKFILL_DAYS", "20")
+    settings = Settings.load()
+    assert settings.backfill_days == 20
+    assert settings.require_token() == "from-file"
+
+
+def test_a_secret_may_come_as_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("T0PSECRET\n")
+    monkeypatch.setenv("META_ACCESS_TOKEN_FILE", str(secret))
+    assert Settings.load().require_token() == "T0PSECRET"
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("META_ACCESS_TOKEN_FILE", "/nowhere/token")
+    with pytest.raises(SettingsError, match="META_ACCESS_TOKEN_FILE points to /nowhere/token"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("META_BACKFILL_DAYS", "many"),
+        ("META_BACKFILL_DAYS", "0"),
+        ("META_API_VERSION", "26"),
+        ("META_GRAPH_URL", "graph.facebook.com"),
+        ("META_RESTATEMENT", "daily"),
+        ("META_INSIGHTS_LEVELS", "ads"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        Settings.load()
+
+
+def test_an_empty_setting_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("META_BACKFILL_DAYS", "")
+    monkeypatch.setenv("DATABASE_URL", "")
+    settings = Settings.load()
+    assert settings.backfill_days == 90
+    assert settings.database_url is None
+
+
+def test_secrets_show_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("META_ACCESS_TOKEN", "T0PSECRET")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:PASSW0RD@db/x")
+    monkeypatch.setenv("META_RESTATEMENT", "T0PSECRET")
+    with pytest.raises(SettingsError) as raised:
+        Settings.load()
+    assert "T0PSECRET" not in str(raised.value)
+    monkeypatch.delenv("META_RESTATEMENT")
+    shown = repr(Settings.load()) + str(Settings.load().model_dump())
+    assert "T0PSECRET" not in shown
+    assert "PASSW0RD" not in shown
