@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -89,12 +88,16 @@ class Demo:
         self._say("Postgres is up")
         with Warehouse(url, application_name="meta_pipeline demo") as warehouse:
             warehouse.migrate()
-            if self._is_all_fresh(warehouse) and not ui:
-                self._say("Everything was synced within the hour: nothing to do")
-            else:
+            fresh = self._is_all_fresh(warehouse)
+            if fresh:
+                minutes = self._fresh.total_seconds() / 60
+                self._say(f"Everything was synced within {minutes:.0f} minutes: nothing to do")
+                self._show(warehouse)
+            if ui or not fresh:
                 dagster = self._start(url, lock)
+            if not fresh:
                 self._bring_in(dagster, warehouse)
-            self._show(warehouse)
+                self._show(warehouse)
             if ui:
                 self._stay(dagster)
 
@@ -137,8 +140,6 @@ class Demo:
             if due & set(batch)
         ]
         self._follow(dagster, warehouse, runs, "syncing")
-        if not runs:
-            self._say("Everything was synced within the hour: nothing to do")
 
     def _follow(
         self, dagster: LocalDagster, warehouse: Warehouse, runs: list[str], what: str
@@ -191,8 +192,13 @@ class Demo:
         return bool(warehouse.accounts.health()) and not self._due(warehouse)
 
     def _due(self, warehouse: Warehouse) -> set[str]:
-        within = timedelta(seconds=self._settings.fresh_seconds)
-        return {one.account_id for one in warehouse.accounts.health() if not is_fresh(one, within)}
+        return {
+            one.account_id for one in warehouse.accounts.health() if not is_fresh(one, self._fresh)
+        }
+
+    @property
+    def _fresh(self) -> timedelta:
+        return timedelta(seconds=self._settings.fresh_seconds)
 
     def _say(self, what: str) -> None:
         console.print(f"{self._clock()} {what}", soft_wrap=True)
@@ -205,8 +211,3 @@ def batches(keys: list[str], count: int) -> list[list[str]]:
     """The keys in at most `count` runs of neighbours, as equal as can be."""
     size = max(1, -(-len(keys) // count))
     return [keys[start : start + size] for start in range(0, len(keys), size)]
-
-
-def data_folder() -> Path:
-    """Where the demo keeps what it made."""
-    return Home(data_root(Settings.load()) / "demo").path

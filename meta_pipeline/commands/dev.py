@@ -65,7 +65,10 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
     home.note(url=dagster.url)
     if settings.is_simulated:
         console.print(f"Simulated data: the Graph API is {settings.graph_url}, not Meta's.")
-    console.print(f"Dagster's UI: [bold]{dagster.url}[/bold]  (logs in {home.logs}, Ctrl-C ends)")
+    console.print(
+        f"Dagster's UI: [bold]{dagster.url}[/bold]  (logs in {home.logs}, Ctrl-C ends)",
+        soft_wrap=True,
+    )
     while True:
         children.require_alive()
         time.sleep(1)

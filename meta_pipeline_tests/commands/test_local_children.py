@@ -105,11 +105,3 @@ def test_a_child_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path) -> No
         with pytest.raises(ChildDied, match=r"the webserver ended \(exit code 3\)") as error:
             children.require_alive()
     assert "port taken" in str(error.value)
-
-
-def test_a_child_that_has_done_its_work_is_not_missed(tmp_path: Path) -> None:
-    with Children(tmp_path) as children:
-        child = children.start("task", [sys.executable, "-c", ""], env=os.environ, cwd=tmp_path)
-        child.process.wait()
-        children.forget(child)
-        children.require_alive()

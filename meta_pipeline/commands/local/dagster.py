@@ -67,17 +67,16 @@ class LocalDagster:
         """Start all three and wait until the webserver shows the code location."""
         code_port = free_port()
         self._prepare(code_port)
-        code = self._start_code_server(code_port)
-        preparation = self._create_tables()
+        has_tables = self._has_tables()
+        code = self._start("code-server", self._code_server(code_port))
+        web = self._start("dagster-webserver", self._webserver())
+        self.tell("Dagster is starting: code location, webserver, daemon")
         self._wait(lambda: answers(code_port), code, "the code location")
-        if preparation is not None:
-            self._wait(lambda: preparation.process.poll() == 0, None, "Dagster's tables")
-            self.children.forget(preparation)
-        self.children.start("dagster-daemon", self._daemon(), env=self._environment, cwd=self.cwd)
-        web = self.children.start(
-            "dagster-webserver", self._webserver(), env=self._environment, cwd=self.cwd
-        )
-        self.tell("Dagster's webserver and daemon are starting")
+        if not has_tables:
+            # The webserver makes them; two processes that both try would trip over each other.
+            self._wait(self.api.is_ready, web, "the webserver")
+        # A daemon that finds no code location looks again only after a minute.
+        self._start("dagster-daemon", self._daemon())
         self._wait(self.api.is_ready, web, "the webserver")
 
     def _prepare(self, code_port: int) -> None:
@@ -96,32 +95,20 @@ class LocalDagster:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _start_code_server(self, port: int) -> Child:
-        self.tell("Loading the asset definitions")
-        return self.children.start(
-            "code-server",
-            [
-                *_dagster("dagster"),
-                *("api", "grpc", "--module-name", "meta_pipeline.definitions"),
-                *("--host", HOST, "--port", str(port), "--location-name", LOCATION),
-            ],
-            env=self._environment,
-            cwd=self.cwd,
-        )
-
-    def _create_tables(self) -> Child | None:
-        """Make Dagster's tables where there are none, once, before two processes both try to."""
+    def _has_tables(self) -> bool:
         with psycopg.connect(normalized(self.database_url)) as connection:
-            found = connection.execute("SELECT to_regclass('dagster.secondary_indexes')").fetchone()
-        if found and found[0] is not None:
-            return None
-        self.tell("Creating Dagster's tables")
-        return self.children.start(
-            "dagster-tables",
-            [*_dagster("dagster"), "instance", "info"],
-            env=self._environment,
-            cwd=self.cwd,
-        )
+            found = connection.execute("SELECT to_regclass('dagster.instigators')").fetchone()
+        return bool(found and found[0])
+
+    def _start(self, name: str, arguments: list[str]) -> Child:
+        return self.children.start(name, arguments, env=self._environment, cwd=self.cwd)
+
+    def _code_server(self, port: int) -> list[str]:
+        return [
+            *_dagster("dagster"),
+            *("api", "grpc", "--module-name", "meta_pipeline.definitions"),
+            *("--host", HOST, "--port", str(port), "--location-name", LOCATION),
+        ]
 
     def _daemon(self) -> list[str]:
         return [*_dagster("dagster-daemon"), "run", "-w", str(self.home / "workspace.yaml")]
@@ -133,10 +120,10 @@ class LocalDagster:
             *("-h", self.host, "-p", str(self.port)),
         ]
 
-    def _wait(self, is_ready: Callable[[], bool], child: Child | None, what: str) -> None:
+    def _wait(self, is_ready: Callable[[], bool], child: Child, what: str) -> None:
         deadline = time.monotonic() + self.timeout_seconds
         while not is_ready():
-            self.children.require_alive() if child is None else child.require_alive()
+            child.require_alive()
             if time.monotonic() > deadline:
                 raise DagsterNotReady(
                     f"{what} did not come up within {self.timeout_seconds:.0f} s; "

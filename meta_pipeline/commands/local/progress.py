@@ -68,8 +68,8 @@ class StepProgress:
     def line(self) -> str:
         """The step as a line for people."""
         return (
-            f"{_MARKS.get(self.status, ' ')} {self.name:<26} {self.step:<10} "
-            f"{self.rows:>8,} rows  {self.calls:>4} calls  {self.seconds:6.1f} s"
+            f"{_MARKS.get(self.status, ' ')} {self.name:<24.24} {self.step:<9} "
+            f"{self.rows:>8,} rows {self.calls:>3} calls {self.seconds:5.1f} s"
         )
 
 
