@@ -1,0 +1,156 @@
+"""`check`, `plan` and `sync` as a person runs them, against a simulated Graph API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from meta_pipeline.cli import app
+from meta_pipeline.settings import current
+from meta_pipeline.simulator import Fault, Simulator, WallClock, World
+from meta_pipeline.warehouse import account_lock
+from meta_pipeline_tests.sync.lab import SMALL
+
+TOKEN = "EAAVERYSECRETTOKEN"
+
+
+@dataclass
+class Shell:
+    """A shell with the two settings; every output is kept for the secrets test."""
+
+    sim: Simulator
+    url: str
+    outputs: list[str]
+
+    @property
+    def account_id(self) -> str:
+        return self.sim.world.accounts()[0].id
+
+    def run(self, *arguments: str) -> Result:
+        result = CliRunner().invoke(app, arguments)
+        self.outputs.append(result.output)
+        return result
+
+
+@pytest.fixture
+def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Shell]:
+    monkeypatch.chdir(tmp_path)
+    with Simulator(World(seed=5, clock=WallClock(), accounts=(SMALL,)), token=TOKEN) as sim:
+        monkeypatch.setenv("META_ACCESS_TOKEN", TOKEN)
+        monkeypatch.setenv("META_GRAPH_URL", sim.url)
+        monkeypatch.setenv("DATABASE_URL", database_url)
+        monkeypatch.setenv("META_BACKFILL_DAYS", "5")
+        monkeypatch.setenv("COLUMNS", "200")
+        current.cache_clear()
+        found = Shell(sim, database_url, [])
+        yield found
+        assert not [output for output in found.outputs if TOKEN in output]
+    current.cache_clear()
+
+
+def test_a_sync_says_what_it_did_and_exits_with_0(shell: Shell) -> None:
+    result = shell.run("sync", shell.account_id)
+    assert result.exit_code == 0, result.output
+    assert "60 entities" in result.output
+    assert "insights_ad" in result.output
+
+
+def test_a_sync_as_json_is_the_record(shell: Shell) -> None:
+    result = shell.run("sync", shell.account_id, "--json")
+    record = json.loads(result.output)
+    assert record["status"] == "success"
+    assert record["ads_fetched"] == 40
+
+
+def test_a_partial_sync_exits_with_4_and_names_what_is_missing(shell: Shell) -> None:
+    shell.sim.fail("GET", "/adsets", times=1, with_=Fault.graph_error(10, None, status=403))
+    result = shell.run("sync", shell.account_id)
+    assert result.exit_code == 4, result.output
+    assert "adsets" in result.output
+
+
+def test_a_throttled_sync_exits_with_3_and_says_until_when(shell: Shell) -> None:
+    shell.sim.limits.exhaust(shell.account_id, regain_minutes=30)
+    result = shell.run("sync", shell.account_id)
+    assert result.exit_code == 3, result.output
+    assert "until" in result.output
+    calls = len(shell.sim.journal)
+
+    again = shell.run("sync", shell.account_id)
+
+    assert again.exit_code == 3
+    assert len(shell.sim.journal) == calls
+
+
+def test_a_failed_sync_exits_with_1(shell: Shell) -> None:
+    result = shell.run("sync", "act_404")
+    assert result.exit_code == 1
+    assert "act_404" in result.output
+
+
+def test_a_second_sync_of_an_account_is_refused_with_5(shell: Shell) -> None:
+    with account_lock(shell.url, shell.account_id, holder="somebody else"):
+        result = shell.run("sync", shell.account_id)
+    assert result.exit_code == 5
+    assert "somebody else" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sync", "my-account"),
+        ("sync", "act_1", "--since", "yesterday"),
+        ("sync", "act_1", "--since", "2026-02-01", "--until", "2026-01-01"),
+        ("plan", "act_1", "--preset", "today", "--since", "2026-01-01"),
+    ],
+)
+def test_bad_input_is_told_before_anything_happens(
+    shell: Shell, arguments: tuple[str, ...]
+) -> None:
+    result = shell.run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert "syncs" not in result.output
+
+
+def test_a_plan_names_windows_and_price_and_runs_nothing(shell: Shell) -> None:
+    shell.run("sync", shell.account_id)
+    result = shell.run("plan", shell.account_id, "--preset", "last_28d", "--force")
+    assert result.exit_code == 0, result.output
+    assert "insights_ad" in result.output
+    assert "calls" in result.output
+
+
+def test_check_is_content_and_says_it_is_a_simulator(shell: Shell) -> None:
+    result = shell.run("check")
+    assert result.exit_code == 0, result.output
+    assert "simulator" in result.output
+    assert "All is well" in result.output
+
+
+def test_check_puts_the_fix_beside_the_problem(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("META_ACCESS_TOKEN", "not-a-token")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    result = shell.run("check", "--json")
+    assert result.exit_code == 1
+    found = {one["what"]: one for one in json.loads(result.output)}
+    assert not found["Token"]["ok"]
+    assert "META_ACCESS_TOKEN" in found["Token"]["fix"]
+    assert not found["Postgres"]["ok"]
+    assert "DATABASE_URL" in found["Postgres"]["fix"]
+
+
+def test_without_a_token_there_is_one_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("META_ACCESS_TOKEN")
+    result = shell.run("sync", "act_1")
+    assert result.exit_code == 1
+    assert "META_ACCESS_TOKEN is not set" in result.output
+    assert "Traceback" not in result.output
