@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from meta_pipeline import metrics
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import (
     DEFAULT_PARTS,
@@ -70,10 +71,12 @@ def sync(
     with explained(), _engine() as engine, _stoppable(engine):
         request = _request(engine, account_id, since, until, preset, only, with_, breakdown, force)
         record = engine.sync(request, (lambda _: None) if as_json else _print_step)
+        settled = _settle(engine, record)
     if as_json:
         typer.echo(json.dumps(record.row(), default=str, indent=2))
     else:
         _print_record(record)
+        console.print(f"  {settled}" if settled else "")
     raise typer.Exit(record.exit_code)
 
 
@@ -145,6 +148,20 @@ def _request(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _settle(engine: SyncEngine, record: SyncRecord) -> str | None:
+    """Bring the daily metrics up to the rows, and compare the ads with the account's own row."""
+    if record.since is None or record.until is None or not record.insights_rows_read:
+        return None
+    with engine.warehouse.connection() as connection:
+        rolled_up = metrics.rollup(connection, record.account_id)
+        compared = metrics.reconcile(connection, record.account_id, record.since, record.until)
+    differing = [one for one in compared if one.status is metrics.Outcome.DIFFERS]
+    told = f"{len(rolled_up.days)} days rolled up"
+    if not differing:
+        return f"{told}; ad rows and account rows agree"
+    return f"{told}; {len(differing)} days differ: {differing[0].explanation}"
 
 
 def _print_step(step: Progress) -> None:
