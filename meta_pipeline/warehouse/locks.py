@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 
 import psycopg
@@ -16,6 +16,8 @@ import psycopg
 from .connect import Connection, connect
 from .errors import AccountBusy, PoolerUnsupported
 from .urls import redacted
+
+POOLER_PROBES = 3
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended('meta_ads:sync:' || %s, 0))"
 _RELEASE = "SELECT pg_advisory_unlock(hashtextextended('meta_ads:sync:' || %s, 0))"
@@ -95,7 +97,7 @@ def _refuse_shared_sessions(url: str, connection: Connection) -> None:
     """Raise PoolerUnsupported when our session would be given to others between transactions.
 
     The process id told at connection and the one that answers differ only behind a pooler. Behind
-    one, mark our session and look from a second connection while ours is idle: if the mark is
+    one, mark our session and look for it from other connections while ours is idle: if the mark is
     seen there, or is lost here, sessions are shared.
     """
     if connection.info.backend_pid == _value(connection, "SELECT pg_backend_pid()"):
@@ -103,16 +105,22 @@ def _refuse_shared_sessions(url: str, connection: Connection) -> None:
     mark = uuid.uuid4().hex
     connection.execute("SELECT set_config('meta_pipeline.session', %s, false)", (mark,))
     read = "SELECT current_setting('meta_pipeline.session', true)"
-    with connect(url, application_name="meta_pipeline pooler check") as other:
-        # The transaction it opens keeps a server session to itself: ours, if it was given away.
-        seen_there = _value(other, read)
-        seen_here = _value(connection, read)
-    if seen_there == mark or seen_here != mark:
+    with ExitStack() as others:
+        # The transaction each opens keeps a session to itself: ours, if it was given away. Once it
+        # was, no more is asked: a small pooler would have none left to answer with.
+        probes = (others.enter_context(_probe(url)) for _ in range(POOLER_PROBES))
+        is_shared = any(_value(probe, read) == mark for probe in probes)
+        is_shared = is_shared or _value(connection, read) != mark
+    if is_shared:
         raise PoolerUnsupported(
             f"{redacted(url)} goes through a connection pooler in transaction mode, where the lock "
             "that keeps two syncs of one account apart does not hold. Point DATABASE_URL at "
             "Postgres itself, or at the pooler's session mode."
         )
+
+
+def _probe(url: str) -> Connection:
+    return connect(url, application_name="meta_pipeline pooler check")
 
 
 def _value(connection: Connection, query: str, *values: object) -> object:
