@@ -1,0 +1,24 @@
+"""Which account next: pure policies over a snapshot of the fleet, and their replay."""
+
+from __future__ import annotations
+
+from .batch import Batch, batches
+from .choice import FIRST_SYNC, Choice, Pick, choose
+from .policy import Policy, Tier, tier_of
+from .settings import RotationSettings
+from .state import DuePart, SyncState
+
+__all__ = [
+    "FIRST_SYNC",
+    "Batch",
+    "Choice",
+    "DuePart",
+    "Pick",
+    "Policy",
+    "RotationSettings",
+    "SyncState",
+    "Tier",
+    "batches",
+    "choose",
+    "tier_of",
+]

@@ -1,0 +1,122 @@
+"""When an account's turn comes, and what holds it back until then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from .policy import Cadence
+from .settings import RotationSettings
+from .state import DuePart, SyncState
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Stands for a time nobody noted."""
+_ALONG = 0.9
+"""A part that is nearly due goes along: else it would need a run of its own minutes later."""
+_NOT_THROUGH = frozenset({"fail", "partial", "running"})
+_DOUBLED_AT_MOST = 10
+
+
+class Hold(StrEnum):
+    """What an account waits for."""
+
+    CADENCE = "not due"
+    FRESH = "fresh"
+    RETRY = "failing"
+    THROTTLED = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One account with its turn.
+
+    `due_at` is when its turn comes or came; it depends on nothing but the stored state, so lost
+    and doubled ticks find the same. `hold` is what it waits for until then. `turn_seconds` is how
+    long one turn of it may last: what its lateness is measured in.
+    """
+
+    state: SyncState
+    cadence: Cadence
+    due_at: datetime
+    hold: Hold
+    turn_seconds: float
+    parts: frozenset[DuePart] = frozenset()
+
+    def overdue_turns(self, now: datetime) -> float:
+        """How late it is, in turns of its own: 1.0 has missed a whole one."""
+        return (now - self.due_at).total_seconds() / self.turn_seconds
+
+
+def candidate(
+    state: SyncState, cadence: Cadence, now: datetime, settings: RotationSettings
+) -> Candidate:
+    """The account's turn: when by the cadence of its parts, but not before what holds it back."""
+    due_at, hold = _by_cadence(state, cadence, settings), Hold.CADENCE
+    for until, why in _holds(state, settings):
+        if until > due_at:
+            due_at, hold = until, why
+    turn = settings.first_sync_within if state.is_first_sync else cadence.insights
+    parts = _parts(state, cadence, now) if due_at <= now else frozenset[DuePart]()
+    return Candidate(state, cadence, due_at, hold, turn.total_seconds(), parts)
+
+
+def retry_pause(failures: int, settings: RotationSettings) -> timedelta:
+    """How long an account is left alone after so many failures in a row."""
+    doubled: timedelta = settings.retry_first * 2 ** min(max(failures, 1) - 1, _DOUBLED_AT_MOST)
+    return min(doubled, settings.retry_longest)
+
+
+def _by_cadence(state: SyncState, cadence: Cadence, settings: RotationSettings) -> datetime:
+    if state.insights_synced_at is None or state.entities_synced_at is None:
+        return state.first_seen_at or LONG_AGO
+    insights_at = state.insights_synced_at + (
+        settings.fresh if state.has_backfill_gap else cadence.insights
+    )
+    return min(insights_at, state.entities_synced_at + cadence.entities)
+
+
+def _holds(state: SyncState, settings: RotationSettings) -> list[tuple[datetime, Hold]]:
+    holds = []
+    if (synced_at := _synced_at(state)) is not None:
+        holds.append((synced_at + settings.fresh, Hold.FRESH))
+    if state.not_before is not None:
+        holds.append((state.not_before, Hold.THROTTLED))
+    if state.last_attempt_at is not None and _is_to_retry(state):
+        pause = retry_pause(state.failures, settings)
+        holds.append((state.last_attempt_at + pause, Hold.RETRY))
+    return holds
+
+
+def _synced_at(state: SyncState) -> datetime | None:
+    """When a sync last brought anything; one that found nothing to read counts too.
+
+    While a part was never read only a success counts: else a first sync whose numbers failed would
+    wait for the freshness of its structure.
+    """
+    if state.insights_synced_at is None or state.entities_synced_at is None:
+        return state.last_attempt_at if state.last_status == "success" else None
+    synced_at = max(state.insights_synced_at, state.entities_synced_at)
+    if state.last_status == "success" and state.last_attempt_at is not None:
+        return max(synced_at, state.last_attempt_at)
+    return synced_at
+
+
+def _is_to_retry(state: SyncState) -> bool:
+    """A row left `running` by nobody is a sync that died; a throttle without a time, a failure."""
+    if state.last_status == "throttled":
+        return state.not_before is None
+    return state.last_status in _NOT_THROUGH and not state.is_running
+
+
+def _parts(state: SyncState, cadence: Cadence, now: datetime) -> frozenset[DuePart]:
+    parts = set()
+    if state.has_backfill_gap or _is_nearly_due(state.insights_synced_at, cadence.insights, now):
+        parts.add(DuePart.INSIGHTS)
+    if _is_nearly_due(state.entities_synced_at, cadence.entities, now):
+        parts.add(DuePart.ENTITIES)
+    return frozenset(parts)
+
+
+def _is_nearly_due(synced_at: datetime | None, every: timedelta, now: datetime) -> bool:
+    return synced_at is None or now - synced_at >= every * _ALONG

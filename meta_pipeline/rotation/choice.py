@@ -1,0 +1,214 @@
+"""Who is synced next: the one decision of this room."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from . import order
+from .candidate import LONG_AGO, Candidate, Hold, candidate
+from .policy import Cadences, Policy, Tier
+from .settings import RotationSettings
+from .state import DuePart, SyncState
+from .words import clock, length, why_now
+
+FIRST_SYNC = "first sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One account to sync now.
+
+    `reason` is one word for tags and records (`rotation`, `priority`, `fallback`, `first sync`),
+    `why` a sentence for people. `due_at` is when its turn came, `turn_at` the same moved on while
+    no request of it leaves a trace; it names the request. `max_age` is how old numbers may be
+    for this account: what is older should be read again. `window` says which days are read.
+    """
+
+    account_id: str
+    tenant: str
+    parts: frozenset[DuePart]
+    reason: str
+    why: str
+    due_at: datetime
+    turn_at: datetime
+    max_age: timedelta
+    window: str
+    tier: Tier | None = None
+
+    @property
+    def run_key(self) -> str:
+        """The same for every tick that finds this turn, another one for the next turn."""
+        return f"{self.account_id}:{self.turn_at:%Y%m%dT%H%M}"
+
+    @property
+    def is_first_sync(self) -> bool:
+        return self.reason == FIRST_SYNC
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one look at the fleet came to.
+
+    `skipped` says for every other account why not, as `<kind>: <sentence>`. `cursor` is that of
+    rotation, an account id; other policies hand it on. `next_at` is when a turn comes next, None
+    when nothing is waited for.
+    """
+
+    picks: tuple[Pick, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    cursor: str | None = None
+    next_at: datetime | None = None
+
+    @property
+    def summary(self) -> str:
+        """The fleet in one line: `2 picked; 8 not due, 1 throttled`."""
+        kinds = Counter(reason.partition(":")[0] for reason in self.skipped.values())
+        others = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        head = f"{len(self.picks)} picked" if self.picks else "nobody's turn"
+        return f"{head}; {others}" if others else head
+
+
+def choose(
+    states: Collection[SyncState],
+    now: datetime,
+    policy: Policy = Policy.HYBRID,
+    settings: RotationSettings | None = None,
+    *,
+    cursor: str | None = None,
+    limit: int = 1,
+) -> Choice:
+    """Pick at most `limit` accounts to sync at `now`, most urgent first.
+
+    Everything is decided from the stored state: a tick may be lost or done twice, and the policy
+    may change between two ticks. Only rotation keeps a cursor, and a lost one costs nothing but
+    the place in the round.
+    """
+    settings = settings or RotationSettings()
+    chooser = _Chooser(now, policy, settings, cursor, max(limit, 0))
+    return chooser.choose(states)
+
+
+@dataclass(frozen=True)
+class _Chooser:
+    now: datetime
+    policy: Policy
+    settings: RotationSettings
+    cursor: str | None
+    limit: int
+
+    def choose(self, states: Collection[SyncState]) -> Choice:
+        skipped: dict[str, str] = {}
+        due: list[Candidate] = []
+        next_at: datetime | None = None
+        cadences = Cadences(self.policy, self.settings)
+        for state in states:
+            if (why_not := self._out(state)) is not None:
+                skipped[state.account_id] = why_not
+                continue
+            each = candidate(state, cadences.of(state), self.now, self.settings)
+            if each.due_at <= self.now:
+                due.append(each)
+            else:
+                skipped[state.account_id] = self._held(each)
+                next_at = min(next_at or each.due_at, each.due_at)
+        ordered, late = self._ordered(due, states)
+        taken = ordered[: self._places()]
+        for ahead, each in enumerate(ordered[len(taken) :], start=len(taken)):
+            skipped[each.state.account_id] = self._waits(each, ahead)
+        picks = tuple(self._pick(each, late) for each in taken)
+        return Choice(
+            picks, skipped, self._moved(picks), self.now if len(due) > len(taken) else next_at
+        )
+
+    def _out(self, state: SyncState) -> str | None:
+        if not self.settings.names(state.account_id):
+            return "excluded: the include and exclude lists leave it out"
+        if state.is_running:
+            return "running: it is being synced now"
+        if state.is_requested:
+            return "requested: a run of it waits or has just started"
+        if not state.is_accessible:
+            return "no access: the token cannot see the account any more; share it again in Meta"
+        return None
+
+    def _held(self, each: Candidate) -> str:
+        state, until = each.state, clock(each.due_at, self.now)
+        if each.hold is Hold.THROTTLED:
+            return f"{each.hold}: Meta's limits allow no call before {until}"
+        if each.hold is Hold.RETRY:
+            times = "time" if state.failures <= 1 else "times in a row"
+            return f"{each.hold}: {max(state.failures, 1)} {times}, tried again at {until}"
+        if each.hold is Hold.FRESH:
+            return f"{each.hold}: synced within {length(self.settings.fresh)}, until {until}"
+        return f"{each.hold}: its turn comes at {until}, in {length(each.due_at - self.now)}"
+
+    def _waits(self, each: Candidate, ahead: int) -> str:
+        return f"waiting: its turn came at {clock(each.due_at, self.now)}, {ahead} are ahead of it"
+
+    def _ordered(
+        self, due: list[Candidate], states: Collection[SyncState]
+    ) -> tuple[list[Candidate], frozenset[str]]:
+        """The order, and who is in it for being late."""
+        if self.policy is Policy.ROTATION:
+            return order.round_robin(due, self.cursor), frozenset()
+        busy = Counter(state.tenant for state in states if state.is_busy)
+        if self.policy is Policy.FALLBACK:
+            return order.by_waiting(due, busy), frozenset()
+        firsts_busy = sum(state.is_busy and state.is_first_sync for state in states)
+        ordered = order.with_first_syncs_spread(
+            order.by_lateness(due, self.now, busy), self.settings.first_syncs_at_once - firsts_busy
+        )
+        if self.policy is Policy.PRIORITY:
+            return ordered, frozenset()
+        return order.with_places_kept(ordered, self.now, self.limit, self.settings, busy)
+
+    def _places(self) -> int:
+        if self.policy is Policy.FALLBACK:
+            return min(self.limit, self.settings.fallback_at_most)
+        return self.limit
+
+    def _moved(self, picks: tuple[Pick, ...]) -> str | None:
+        return picks[-1].account_id if picks and self.policy is Policy.ROTATION else self.cursor
+
+    def _pick(self, each: Candidate, late: frozenset[str]) -> Pick:
+        state = each.state
+        return Pick(
+            account_id=state.account_id,
+            tenant=state.tenant,
+            parts=each.parts,
+            reason=self._reason(state, late),
+            why=self._why(each, late),
+            due_at=each.due_at,
+            turn_at=self._turn_at(each),
+            max_age=each.cadence.insights,
+            window=self._window(each),
+            tier=each.cadence.tier,
+        )
+
+    def _reason(self, state: SyncState, late: frozenset[str]) -> str:
+        if state.is_first_sync:
+            return FIRST_SYNC
+        if state.account_id in late:
+            return str(Policy.FALLBACK)
+        return str(Policy.PRIORITY if self.policy is Policy.HYBRID else self.policy)
+
+    def _why(self, each: Candidate, late: frozenset[str]) -> str:
+        why = why_now(each, self.now, self.settings.backfill_days)
+        if each.state.account_id in late and each.due_at > LONG_AGO:
+            return f"{length(self.now - each.due_at)} late: {why}"
+        return why
+
+    def _turn_at(self, each: Candidate) -> datetime:
+        """Dagster forgets no run key: a turn whose run died without a trace needs another one."""
+        again = self.settings.request_again_after
+        return each.due_at + again * ((self.now - each.due_at) // again)
+
+    def _window(self, each: Candidate) -> str:
+        if DuePart.INSIGHTS not in each.parts:
+            return "no days"
+        if each.state.is_first_sync or each.state.has_backfill_gap:
+            return f"last {self.settings.backfill_days} days"
+        return "days due by age"

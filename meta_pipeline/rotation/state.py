@@ -1,0 +1,52 @@
+"""What rotation knows of one ad account at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class DuePart(StrEnum):
+    """What is read of an account on a cadence of its own."""
+
+    ENTITIES = "entities"
+    INSIGHTS = "insights"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncState:
+    """How one ad account stands; every time is aware.
+
+    `entities_synced_at` and `insights_synced_at` are when Meta was last asked for all of them,
+    None for never. `failures` counts the attempts in a row that did not succeed; throttled ones
+    do not count. `spend_7d` is in major units of `currency`. `can_deliver` is False for an account
+    without an active campaign. `has_backfill_gap`: the oldest days that are wanted are not there.
+    `is_running`: a sync holds the account; `is_requested`: a run of it is queued or has started.
+    """
+
+    account_id: str
+    tenant: str = ""
+    entities_synced_at: datetime | None = None
+    insights_synced_at: datetime | None = None
+    last_attempt_at: datetime | None = None
+    last_status: str | None = None
+    failures: int = 0
+    not_before: datetime | None = None
+    spend_7d: float = 0.0
+    currency: str | None = None
+    can_deliver: bool = True
+    is_accessible: bool = True
+    first_seen_at: datetime | None = None
+    has_backfill_gap: bool = False
+    is_running: bool = False
+    is_requested: bool = False
+
+    @property
+    def is_first_sync(self) -> bool:
+        """Whether no numbers of the account were ever read."""
+        return self.insights_synced_at is None
+
+    @property
+    def is_busy(self) -> bool:
+        return self.is_running or self.is_requested
