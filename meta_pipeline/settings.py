@@ -118,6 +118,18 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("META_FRESH_SECONDS"),
         description="Days and entities read within this time are not read again unless forced",
     )
+    daily_budget_per_account: float | None = Field(
+        None,
+        ge=0,
+        validation_alias=AliasChoices("META_DAILY_BUDGET_PER_ACCOUNT"),
+        description="Weighted cost an account may spend in a day of its own; a plan over it waits",
+    )
+    daily_budget_of_app: float | None = Field(
+        None,
+        ge=0,
+        validation_alias=AliasChoices("META_DAILY_BUDGET_OF_APP"),
+        description="Weighted cost all accounts together may spend in a day (UTC)",
+    )
     app_usage_stop_pct: float = Field(
         80,
         gt=0,

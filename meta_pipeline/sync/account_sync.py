@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from meta_pipeline.governor import Decision
+from meta_pipeline.governor import BudgetState, Decision
 from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
 from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
 
@@ -31,6 +31,7 @@ from .request import ENTITIES, Part
 from .slices import Slice
 from .stop import StopSign
 from .unrecognized import Findings
+from .weights import weight_of_plan
 from .writer import Writer
 
 
@@ -50,6 +51,7 @@ class AccountSync:
     report: Report
     stop: StopSign
     replan: Callable[[], Plan]
+    budget: BudgetState | None = None
 
     def __post_init__(self) -> None:
         self.source = Source(
@@ -72,7 +74,7 @@ class AccountSync:
 
     def run(self) -> None:
         """Do the plan; Meta's failures end up in the record, a broken database is raised."""
-        decision = self.quota.decide(self.plan.needs())
+        decision = self.quota.decide(self.plan.needs(weight_of_plan(self.plan)), self.budget)
         if not decision.may_call:
             self._stopped(decision)
             return
@@ -166,7 +168,7 @@ class AccountSync:
     def _take(self, one: Slice, harvest: Harvest) -> None:
         self.writer.write(one)
         self._tell(one)
-        decision = self.quota.decide(self.plan.needs())
+        decision = self.quota.decide(self.plan.needs(weighted_cost=0))
         if not decision.may_call and not harvest.stopped:
             harvest.stop()
             self._stopped(decision)

@@ -31,6 +31,8 @@ class SyncContext:
     thresholds: Thresholds = field(default_factory=Thresholds)
     attribution_windows: tuple[str, ...] = ("1d_click", "7d_click", "1d_view")
     max_parallel_calls: int = 4
+    daily_budget_per_account: float | None = None
+    daily_budget_of_app: float | None = None
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
 

@@ -34,6 +34,7 @@ from .progress import Report, silent
 from .quota import Quota
 from .record import Status, SyncRecord
 from .request import Part, SyncRequest
+from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
 
@@ -75,6 +76,8 @@ class SyncEngine:
                     thresholds=thresholds_from(settings),
                     attribution_windows=settings.attribution_window_names,
                     max_parallel_calls=settings.max_parallel_calls,
+                    daily_budget_per_account=settings.daily_budget_per_account,
+                    daily_budget_of_app=settings.daily_budget_of_app,
                 )
             )
 
@@ -182,6 +185,14 @@ class SyncEngine:
             quota=quota,
             report=progress,
             stop=self._stop,
+            budget=budget_of(
+                self.warehouse,
+                account.account_id,
+                account.timezone_name,
+                record.started_at,
+                per_account=self._context.daily_budget_per_account,
+                per_app=self._context.daily_budget_of_app,
+            ),
             replan=lambda: self._rest_of(request, plan, account, record.started_at),
         )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from meta_pipeline.warehouse import Warehouse
 
 from .plan import Plan
-from .weights import weight_of_window
+from .weights import weight_of_plan
 
 _SECONDS_PER_CALL = 0.7
 """Until the account has calls of its own to judge by."""
@@ -69,7 +69,7 @@ def estimate(plan: Plan, warehouse: Warehouse, parallel: int) -> Estimate:
     ads = int(active[0]) if active else 0
     return Estimate(
         calls=plan.calls,
-        weighted_cost=plan.edge_calls + sum(weight_of_window(one) for one in plan.windows),
+        weighted_cost=weight_of_plan(plan),
         rows=plan.rows,
         seconds=plan.calls * seconds_per_call / max(1, min(parallel, plan.calls)),
         hour_share_pct=_share_pct(plan, tier, ads),

@@ -97,8 +97,8 @@ class Plan:
     def days(self) -> int:
         return sum(window.days for window in self.windows)
 
-    def needs(self, weighted_cost: float | None = None) -> Needs:
-        """The plan as the governor weighs it."""
+    def needs(self, weighted_cost: float) -> Needs:
+        """The plan as the governor and the budget weigh it."""
         use_cases = frozenset(
             name
             for name, wanted in (
@@ -107,11 +107,10 @@ class Plan:
             )
             if wanted
         )
-        cost = float(self.calls) if weighted_cost is None else weighted_cost
         return Needs(
             use_cases=use_cases or frozenset({ADS_MANAGEMENT}),
             calls=self.calls,
-            weighted_cost=cost,
+            weighted_cost=weighted_cost,
             optional=tuple(
                 dict.fromkeys(
                     str(window.dataset.part)

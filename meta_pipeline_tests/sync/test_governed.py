@@ -1,0 +1,77 @@
+"""A sync within Meta's limits and ours: it stops, says why, and another time goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from meta_pipeline.simulator import AccountSpec, Limits
+from meta_pipeline.sync import Part, Status, SyncContext, SyncEngine
+
+from .lab import Lab, lab
+
+
+def _with(small: Lab, **changes: float) -> SyncEngine:
+    context: SyncContext = small.engine._context
+    return SyncEngine(replace(context, **changes))  # type: ignore[arg-type]
+
+
+def test_a_plan_over_the_daily_budget_does_not_start(small: Lab) -> None:
+    small.engine = _with(small, daily_budget_per_account=8.0)
+
+    record = small.sync()
+
+    assert record.status is Status.THROTTLED
+    assert small.calls() <= 1  # the account itself was not known yet
+    assert "budget" in (record.error_summary or "") or "a day" in (record.error_summary or "")
+    assert record.not_before is not None
+    assert record.not_before - small.clock.now() <= timedelta(days=1)
+
+
+def test_what_was_spent_counts_until_the_accounts_midnight(small: Lab) -> None:
+    small.engine = _with(small, daily_budget_per_account=25.0)
+    assert small.sync().status is Status.SUCCESS
+    small.advance(hours=2)
+    assert small.sync(force=True).status is Status.THROTTLED
+
+    small.advance(days=1)
+
+    assert small.sync(parts=frozenset({Part.CAMPAIGNS})).status is Status.SUCCESS
+
+
+def test_a_block_in_the_middle_keeps_what_is_done_and_says_until_when(database_url: str) -> None:
+    limits = Limits(tier="development_access", calls=5)
+    with lab(database_url, limits=limits) as small:
+        record = small.sync()
+
+        assert record.status is Status.THROTTLED, record
+        assert record.not_before is not None
+        assert record.not_before > small.clock.now()
+        assert record.missing
+        before = small.calls()
+        again = small.sync()
+        assert again.status is Status.THROTTLED
+        assert small.calls() == before
+        (run, *_) = small.query("SELECT * FROM meta_ads.sync_runs ORDER BY started_at DESC")
+        assert run["not_before"] is not None
+        small.sim.limits.set_calls(10_000)
+        small.clock.advance((record.not_before - small.clock.now()).total_seconds() + 3600)
+        assert small.sync().status is Status.SUCCESS
+        small.sync(force=True)
+        small.assert_entities()
+        today = small.today()
+        small.assert_insights(today - timedelta(days=9), today)
+
+
+def test_a_blocked_account_does_not_stop_another(database_url: str) -> None:
+    names = ("Eins", "Zwei")
+    specs = [AccountSpec(name, 2, 4, 8, (1, 2, 4)) for name in names]
+    with lab(database_url, *specs) as two:
+        first, second = (account.id for account in two.world.accounts())
+        two.sim.limits.exhaust(first, regain_minutes=45)
+
+        assert two.sync(first).status is Status.THROTTLED
+        assert two.sync(second).status is Status.SUCCESS
+        asked = len([entry for entry in two.sim.journal if first in entry.path])
+        assert two.sync(first).status is Status.THROTTLED
+        assert len([entry for entry in two.sim.journal if first in entry.path]) == asked
