@@ -133,7 +133,7 @@ def _sync_account(
         session.failed[account_id] = sentence(record)
     if record.status is not Status.SUCCESS:
         context.log.warning(sentence(record))
-    yield from _events(record, account, step)
+    yield from _events(session, record, account, step)
 
 
 def _request(context: dg.AssetExecutionContext, step: Step, account_id: str) -> SyncRequest:
@@ -152,7 +152,9 @@ def _default_reason(context: dg.AssetExecutionContext) -> str:
     return "backfill" if "dagster/backfill" in context.run.tags else "manual"
 
 
-def _events(record: SyncRecord, account: Account, step: Step) -> Iterator[Event]:
+def _events(
+    session: SyncSession, record: SyncRecord, account: Account, step: Step
+) -> Iterator[Event]:
     """What Dagster is told of each asset: materialized, or only looked at."""
     for table in step.tables:
         if is_in(record, table.part):
@@ -160,7 +162,9 @@ def _events(record: SyncRecord, account: Account, step: Step) -> Iterator[Event]
                 table.key,
                 description=sentence(record) if record.status is Status.PARTIAL else None,
                 partition=account.account_id,
-                metadata=materialization_metadata(record, account, table),
+                metadata=materialization_metadata(
+                    record, account, table, session.rows_stored(table, account.account_id)
+                ),
             )
         else:
             yield dg.AssetObservation(

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from meta_pipeline.sync import SyncRecord
+from meta_pipeline.sync import Status, SyncRecord
 
 from .tables import AccountTable
 
@@ -32,13 +32,21 @@ class Account:
 
 
 def materialization_metadata(
-    record: SyncRecord, account: Account, table: AccountTable
+    record: SyncRecord, account: Account, table: AccountTable, rows_stored: int | None = None
 ) -> dict[str, dg.MetadataValue]:
-    """Metadata of one asset's partition; `table` says which rows of the record are its own."""
-    rows = sum(int(getattr(record, name)) for name in table.rows)
+    """Metadata of one asset's partition; `table` says which rows of the record are its own.
+
+    `rows_stored` is what its table now holds of the account: what a sync reads says little of
+    that, as it leaves out what is fresh or did not change.
+    """
+    rows_read = sum(int(getattr(record, name)) for name in table.rows)
+    stored = {} if rows_stored is None else {"dagster/partition_row_count": rows_stored}
     return {
-        "dagster/partition_row_count": dg.MetadataValue.int(rows),
-        **record_metadata(record, account),
+        **{name: dg.MetadataValue.int(value) for name, value in stored.items()},
+        **_identity(record, account),
+        "rows_read": dg.MetadataValue.int(rows_read),
+        **_numbers(record, account),
+        **_story(record, account),
     }
 
 
@@ -91,7 +99,7 @@ def _numbers(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue
         "insights_fetch_ms": _rounded(record.insights_fetch_ms),
         "db_write_ms": _rounded(record.db_write_ms),
         "usage_end_pct": worst_usage_pct(record.meta_usage_end_snapshot),
-        "staleness_before_seconds": _staleness_seconds(record, account),
+        "staleness_before_seconds": _rounded(_staleness_seconds(record, account)),
     }
     return {
         name: dg.MetadataValue.int(value)
@@ -145,6 +153,8 @@ def _phases(record: SyncRecord) -> str:
         ("insights", record.insights_fetch_ms),
         ("writing", record.db_write_ms),
     )
+    if not record.meta_call_count_total and record.status is Status.SUCCESS:
+        return "everything was fresh, nothing had to be read"
     return ", ".join(f"{name} {value / 1000:.1f} s" for name, value in phases if value) or "no work"
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from meta_pipeline.settings import META_GRAPH_URL, Settings
 from meta_pipeline.sync import SyncEngine
 
-from .session import SyncSession
+from .session import SyncSession, show_log
 
 
 class MetaGraphResource(dg.ConfigurableResource[Any]):
@@ -46,6 +46,7 @@ class SyncResource(dg.ConfigurableResource[Any]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SyncSession]:
         """Open the engine, migrated; close and flush it whatever happens."""
+        show_log()
         settings = self.settings()
         with SyncEngine.open(settings) as engine:
             yield SyncSession(engine, is_simulated=settings.is_simulated)

@@ -9,6 +9,7 @@ from functools import cached_property
 from meta_pipeline.sync import Discovery, Progress, Status, SyncEngine, SyncRecord, SyncRequest
 
 from .record_metadata import Account
+from .tables import AccountTable
 
 RECENT_RUNS = 20
 logger = logging.getLogger("meta_pipeline.progress")
@@ -40,6 +41,15 @@ class SyncSession:
         )
         return self._engine.sync(request, progress=log_progress), account
 
+    def rows_stored(self, table: AccountTable, account_id: str) -> int | None:
+        """Rows the table holds of the account; None for a table too big to count each time."""
+        if not table.is_counted:
+            return None
+        query = f"SELECT count(*) FROM {table.table.fullname} WHERE account_id = %s"
+        with self._engine.warehouse.connection() as connection:
+            row = connection.execute(query, (account_id,)).fetchone()
+        return int(row[0]) if row else None
+
     def _previous_success_at(self, request: SyncRequest) -> datetime | None:
         """When a sync last brought all of what is asked for; looked for in the last few runs."""
         recent = self._engine.warehouse.runs.recent(RECENT_RUNS, account_id=request.account_id)
@@ -57,14 +67,24 @@ class SyncSession:
         return {row.account_id: row.name for row in self._engine.warehouse.accounts.all()}
 
 
+def show_log() -> None:
+    """Let our ordinary log be seen where a run's output goes: the compute log in the UI."""
+    ours = logging.getLogger("meta_pipeline")
+    if not ours.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        ours.addHandler(handler)
+    if ours.level == logging.NOTSET:
+        ours.setLevel(logging.INFO)
+
+
 def log_progress(progress: Progress) -> None:
     """One line of ordinary log: a Dagster event would cost a row and a connection each."""
     logger.info(
-        "%s %s: %s rows, %s calls, %.1f s %s",
+        "%s  %s  %s rows  %s calls  %.1f s",
         progress.account_id,
-        progress.step,
+        progress.message or progress.step,
         progress.rows,
         progress.calls,
         progress.seconds,
-        progress.message,
     )

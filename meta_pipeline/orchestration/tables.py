@@ -23,7 +23,8 @@ class AccountTable:
     """A table that is filled account by account.
 
     `part` is what the sync is asked for, `rows` the SyncRecord fields whose sum is the number of
-    rows Meta gave for it, `edge` the edge of the ad account it is read from.
+    rows Meta gave for it, `edge` the edge of the ad account it is read from. `is_counted` tables
+    are small enough per account to count their rows after each sync.
     """
 
     part: Part
@@ -31,6 +32,7 @@ class AccountTable:
     edge: str
     rows: tuple[str, ...]
     summary: str
+    is_counted: bool = True
 
     @property
     def key(self) -> dg.AssetKey:
@@ -70,6 +72,7 @@ DELIVERY = (
         ("insights_rows_read",),
         "Spend, delivery and results by day. A row exists only where something delivered; Meta "
         "restates a day for 28 days, and the sync reads it again by age.",
+        is_counted=False,
     ),
 )
 """The numbers of an account: read once its structure is there."""

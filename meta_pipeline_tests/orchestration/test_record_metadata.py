@@ -40,14 +40,21 @@ def record(**changes: object) -> SyncRecord:
     return SyncRecord(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_every_table_has_its_own_row_count() -> None:
-    counts = [
-        materialization_metadata(record(), Account("act_101"), table)[
-            "dagster/partition_row_count"
-        ].value
-        for table in STRUCTURE
-    ]
-    assert counts == [49, 182, 798]
+def test_every_table_has_its_own_rows() -> None:
+    found = [materialization_metadata(record(), Account("act_101"), table) for table in STRUCTURE]
+    assert [metadata["rows_read"].value for metadata in found] == [49, 182, 798]
+
+
+def test_what_is_stored_is_not_what_was_read() -> None:
+    metadata = materialization_metadata(record(), Account("act_101"), STRUCTURE[0], 50)
+    assert metadata["dagster/partition_row_count"].value == 50
+    assert metadata["rows_read"].value == 49
+
+
+def test_a_sync_of_what_is_fresh_says_so() -> None:
+    idle = record(meta_call_count_total=0, entity_fetch_ms=None, db_write_ms=0.0)
+    summary = str(record_metadata(idle, Account("act_101"))["summary"].value)
+    assert "everything was fresh, nothing had to be read" in summary
 
 
 def test_numbers_are_numbers_so_that_dagster_plots_them() -> None:
@@ -102,7 +109,8 @@ def test_the_summary_tells_what_is_missing_and_until_when() -> None:
 def test_insights_count_the_rows_meta_gave() -> None:
     found = record(insights_rows_read=11, insights_rows_written=3)
     metadata = materialization_metadata(found, Account("act_101"), DELIVERY[0])
-    assert metadata["dagster/partition_row_count"].value == 11
+    assert metadata["rows_read"].value == 11
+    assert "dagster/partition_row_count" not in metadata
 
 
 def test_usage_is_the_worst_of_the_meters() -> None:
