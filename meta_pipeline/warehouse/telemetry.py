@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -19,6 +20,7 @@ from psycopg import sql
 from .connect import Connection, connect
 from .copytext import CopyText
 from .schema import meta_api_logs
+from .unrecognized import clean
 from .usage import UsageRow, newest, remember
 
 LOGGER = logging.getLogger(__name__)
@@ -133,8 +135,10 @@ class TelemetryWriter:
     def _wake(self, *, is_full: bool) -> None:
         """Start the thread with the first row; wake it early when a batch is full."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
+            with suppress(RuntimeError):  # the interpreter is ending: `close` counts what is left
+                thread.start()
+                self._thread = thread
             atexit.register(self.close)  # the thread is a daemon: it would die with its rows
         if is_full or len(self._rows) <= 1:
             self._state.notify_all()
@@ -243,10 +247,13 @@ def _values(row: Mapping[str, Any]) -> list[Any]:
 
 
 def _as_json(header: Any) -> str:
-    """The header's text when it is JSON, else as a JSON string: `(...)::jsonb` then never fails."""
+    """The header's text when Postgres can read it as JSON, else as a JSON string of it.
+
+    `(usage_headers ->> name)::jsonb` then never fails, whatever a proxy made of the header.
+    """
     text = header if isinstance(header, str) else orjson.dumps(header).decode()
-    try:
+    with suppress(orjson.JSONDecodeError):
         orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return orjson.dumps(text.encode("utf-8", "replace").decode()).decode()
-    return text
+        if "\\u" not in text:  # escapes may name characters that jsonb refuses
+            return text
+    return orjson.dumps(clean(text)).decode()

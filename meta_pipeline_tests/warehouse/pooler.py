@@ -20,16 +20,18 @@ class Pooler:
     modes clients are told a process id that is not the server's, as PgBouncer does.
     """
 
-    def __init__(self, server: tuple[str, int], *, shares: bool) -> None:
+    def __init__(self, server: tuple[str, int], *, shares: bool, port: int = 0) -> None:
         self._server = server
         self._shares = shares
         self._idle: list[socket.socket] = []
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # a thread waits in accept
         self._listener.close()
         with self._lock:
             for session in self._idle:
@@ -48,20 +50,24 @@ class Pooler:
         with suppress(OSError), client:
             session.sendall(_startup(client))
             self._answer(session, client, client_may_speak=True)
-            self._relay(client, session)
+            if self._shares:
+                self._relay(client, session)
+            else:
+                threading.Thread(target=_pipe, args=(session, client), daemon=True).start()
+                _pipe(client, session)
 
     def _relay(self, client: socket.socket, own: socket.socket) -> None:
-        session: socket.socket | None = own
-        if self._shares:
+        """Pass questions and answers on; COPY is not among them."""
+        session: socket.socket | None = None
+        with self._lock:
             self._idle.append(own)
-            session = None
         while True:
             kind, message = _message(client)
             if kind == b"X":
                 break
             session = session or self._take()
             session.sendall(message)
-            if kind in (b"Q", b"S") and self._answer(session, client) == b"I" and self._shares:
+            if kind in (b"Q", b"S") and self._answer(session, client) == b"I":
                 with self._lock:
                     self._idle.insert(0, session)  # the last one used is the next one given
                 session = None
@@ -86,6 +92,14 @@ class Pooler:
     def _take(self) -> socket.socket:
         with self._lock:
             return self._idle.pop(0)
+
+
+def _pipe(source: socket.socket, target: socket.socket) -> None:
+    """Pass bytes on until one end closes, then close both."""
+    with suppress(OSError), source, target:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_RDWR)
 
 
 def _startup(client: socket.socket) -> bytes:
