@@ -71,7 +71,7 @@ def insight(ad_id: str = "ad1", *, as_of: datetime = MORNING, **values: Any) -> 
         "account_id": ACCOUNT,
         "campaign_id": "c1",
         "adset_id": "s1",
-        "ad_id": ad_id,
+        "ad_id": values.pop("ad", ad_id),
         "currency": "USD",
         "spend": "1.50",
         "impressions": 100,

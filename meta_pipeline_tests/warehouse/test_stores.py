@@ -1,0 +1,260 @@
+"""The stores: accounts, runs, ledger, cursors, usage, unrecognized values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from meta_pipeline.sync.record import Status, SyncRecord
+from meta_pipeline.warehouse import (
+    CursorRow,
+    RunRow,
+    UnrecognizedRow,
+    UsageRow,
+    Warehouse,
+    WindowRow,
+    account_lock,
+)
+
+from .rows import ACCOUNT, DAY, MORNING, NOON, select
+
+ROW = {"account_id": ACCOUNT, "name": "Bakery", "currency": "USD", "timezone_name": "UTC"}
+RUN = RunRow(sync_run_id="run1", account_id=ACCOUNT, scope="ads,insights", started_at=MORNING)
+
+
+@pytest.fixture
+def connection(warehouse: Warehouse) -> Iterator[psycopg.Connection[Any]]:
+    with warehouse.connection() as opened:
+        yield opened
+
+
+def days_ago(days: int) -> date:
+    return DAY - timedelta(days=days)
+
+
+class TestAccounts:
+    def test_listed_accounts_are_kept(self, warehouse: Warehouse) -> None:
+        done = warehouse.accounts.upsert_listed([ROW | {"spend_cap": "10.50"}], MORNING)
+        assert done.inserted == 1
+        (account,) = warehouse.accounts.all()
+        assert (account.account_id, account.name, account.spend_cap) == (
+            ACCOUNT,
+            "Bakery",
+            Decimal("10.50"),
+        )
+        assert account.is_accessible
+        assert not account.is_simulated
+        assert account.last_listed_at == account.data_as_of == MORNING
+        assert warehouse.accounts.get(ACCOUNT) == account
+        assert warehouse.accounts.get("act_2") is None
+
+    def test_listing_again_moves_only_the_listing(self, warehouse: Warehouse) -> None:
+        warehouse.accounts.upsert_listed([ROW], MORNING)
+        assert warehouse.accounts.upsert_listed([ROW], NOON).written == 0
+        (account,) = warehouse.accounts.all()
+        assert (account.data_as_of, account.last_listed_at) == (MORNING, NOON)
+
+    def test_a_lost_account_is_marked_and_comes_back(self, warehouse: Warehouse) -> None:
+        other = ROW | {"account_id": "act_2", "name": "Airline"}
+        warehouse.accounts.upsert_listed([ROW, other], MORNING)
+        warehouse.accounts.upsert_listed([ROW], NOON)
+        lost, kept = warehouse.accounts.all()
+        assert (lost.account_id, lost.is_accessible, lost.last_listed_at) == (
+            "act_2",
+            False,
+            MORNING,
+        )
+        assert kept.is_accessible
+        assert [one.account_id for one in warehouse.accounts.all(accessible_only=True)] == [ACCOUNT]
+        warehouse.accounts.upsert_listed([ROW, other], NOON)
+        assert all(one.is_accessible for one in warehouse.accounts.all())
+
+    def test_an_empty_list_loses_them_all(self, warehouse: Warehouse) -> None:
+        warehouse.accounts.upsert_listed([ROW], MORNING)
+        warehouse.accounts.upsert_listed([], NOON)
+        assert warehouse.accounts.all(accessible_only=True) == []
+
+
+class TestRuns:
+    def test_open_then_close(self, warehouse: Warehouse) -> None:
+        warehouse.runs.open(RUN)
+        assert warehouse.runs.get("run1") == RUN
+        closed = replace(
+            RUN,
+            status="partial",
+            finished_at=NOON,
+            weighted_cost_total=2.5,
+            entity_fetch_ms=10.25,
+            missing=["insights 2026-04-30"],
+            meta_usage_end_snapshot={"app": 12},
+        )
+        warehouse.runs.close(closed)
+        assert warehouse.runs.latest(ACCOUNT) == closed
+
+    def test_a_sync_record_is_a_row(self, warehouse: Warehouse) -> None:
+        record = SyncRecord("run9", ACCOUNT, "ads", MORNING)
+        warehouse.runs.open(record.row())
+        record.status = Status.REFUSED
+        warehouse.runs.close(record.row())
+        found = warehouse.runs.get("run9")
+        assert found is not None
+        assert asdict(found) == record.row()
+
+    def test_it_survives_the_syncs_rollback(self, warehouse: Warehouse) -> None:
+        def failing() -> None:
+            with account_lock(warehouse.url, ACCOUNT, holder="h") as held, held.transaction():
+                warehouse.runs.open(RUN)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            failing()
+        assert warehouse.runs.get("run1") == RUN
+
+    def test_abandoned_runs_are_closed(self, warehouse: Warehouse) -> None:
+        for name, account, status in (
+            ("dead", ACCOUNT, "running"),
+            ("mine", ACCOUNT, "running"),
+            ("done", ACCOUNT, "success"),
+            ("other", "act_2", "running"),
+        ):
+            warehouse.runs.open(replace(RUN, sync_run_id=name, account_id=account, status=status))
+        with warehouse.connection() as connection:
+            closed = warehouse.runs.close_abandoned(connection, ACCOUNT, NOON, keep=["mine"])
+        assert closed == ["dead"]
+        found = warehouse.runs.get("dead")
+        assert found is not None
+        assert (found.status, found.finished_at) == ("fail", NOON)
+        assert found.error_summary == "abandoned: the process ended"
+        running = [run.sync_run_id for run in warehouse.runs.recent() if run.status == "running"]
+        assert sorted(running) == ["mine", "other"]
+
+    def test_recent_and_latest(self, warehouse: Warehouse) -> None:
+        for hours, status in ((0, "success"), (1, "fail"), (2, "throttled")):
+            warehouse.runs.open(
+                replace(
+                    RUN,
+                    sync_run_id=status,
+                    status=status,
+                    started_at=MORNING + timedelta(hours=hours),
+                )
+            )
+        assert [run.status for run in warehouse.runs.recent(2)] == ["throttled", "fail"]
+        assert warehouse.runs.recent(account_id="act_2") == []
+        latest = warehouse.runs.latest(ACCOUNT, status="success")
+        assert latest is not None
+        assert latest.sync_run_id == "success"
+        assert warehouse.runs.latest("act_2") is None
+
+    def test_an_unknown_status_is_refused(self, warehouse: Warehouse) -> None:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            warehouse.runs.open(replace(RUN, status="sleeping"))
+
+
+class TestLedger:
+    def test_fetched_days(self, warehouse: Warehouse) -> None:
+        ledger = warehouse.ledger
+        with warehouse.connection() as connection:
+            days = {days_ago(30): 5, days_ago(1): 0}
+            ledger.mark(connection, ACCOUNT, "insights_ad", days, NOON, [days_ago(30)], "run1")
+        assert ledger.fetched(ACCOUNT, "insights_ad", days_ago(30), DAY) == {
+            days_ago(30): WindowRow(NOON, 5, is_final=True),
+            days_ago(1): WindowRow(NOON, 0, is_final=False),
+        }
+        assert ledger.fetched(ACCOUNT, "insights_ad", DAY, DAY) == {}
+        assert ledger.fetched(ACCOUNT, "insights_campaign", days_ago(30), DAY) == {}
+        assert ledger.fetched("act_2", "insights_ad", days_ago(30), DAY) == {}
+
+    def test_marking_again_replaces(self, warehouse: Warehouse) -> None:
+        with warehouse.connection() as connection:
+            for rows, at, final in ((5, MORNING, []), (6, NOON, [DAY])):
+                warehouse.ledger.mark(connection, ACCOUNT, "d", {DAY: rows}, at, final, None)
+        assert warehouse.ledger.fetched(ACCOUNT, "d", DAY, DAY) == {
+            DAY: WindowRow(NOON, 6, is_final=True)
+        }
+
+    def test_it_is_rolled_back_with_the_rows(self, warehouse: Warehouse) -> None:
+        def failing() -> None:
+            with warehouse.connection() as connection:
+                warehouse.ledger.mark(connection, ACCOUNT, "d", {DAY: 1}, NOON, [], None)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            failing()
+        assert warehouse.ledger.fetched(ACCOUNT, "d", DAY, DAY) == {}
+
+    def test_gaps(self, warehouse: Warehouse) -> None:
+        ledger = warehouse.ledger
+        assert ledger.gaps(ACCOUNT, "d", days_ago(9), DAY) == [(days_ago(9), DAY)]
+        with warehouse.connection() as connection:
+            days = dict.fromkeys(map(days_ago, (8, 7, 4, 0)), 1)
+            ledger.mark(connection, ACCOUNT, "d", days, NOON, [], None)
+        assert ledger.gaps(ACCOUNT, "d", days_ago(9), DAY) == [
+            (days_ago(9), days_ago(9)),
+            (days_ago(6), days_ago(5)),
+            (days_ago(3), days_ago(1)),
+        ]
+        assert ledger.gaps(ACCOUNT, "d", days_ago(8), days_ago(7)) == []
+
+
+class TestCursors:
+    def test_saved_and_replaced(self, warehouse: Warehouse) -> None:
+        assert warehouse.cursors.get(ACCOUNT, "ads") is None
+        for cursor in (
+            CursorRow(ACCOUNT, "ads", updated_since=MORNING, page_size=500, statuses_hash="x"),
+            CursorRow(ACCOUNT, "ads", last_full_at=NOON),
+        ):
+            with warehouse.connection() as connection:
+                warehouse.cursors.save(connection, cursor)
+            assert warehouse.cursors.get(ACCOUNT, "ads") == cursor
+        assert warehouse.cursors.get(ACCOUNT, "adsets") is None
+
+
+class TestUsage:
+    def test_the_newest_of_each_meter_wins(self, warehouse: Warehouse) -> None:
+        old = UsageRow(scope="account", key=ACCOUNT, usage_pct=10, read_at=MORNING)
+        new = replace(old, usage_pct=97.5, read_at=NOON, regain_at=NOON + timedelta(minutes=5))
+        insights = replace(old, use_case="ads_insights", access_tier="standard", source="x-b-u-c-u")
+        warehouse.usage.remember([new, old, insights])
+        warehouse.usage.remember([old])
+        assert warehouse.usage.current([ACCOUNT]) == [new, insights]
+        assert warehouse.usage.current(["app"]) == []
+        assert warehouse.usage.current() == [new, insights]
+
+    def test_nothing_to_remember(self, warehouse: Warehouse) -> None:
+        warehouse.usage.remember([])
+        assert warehouse.usage.current() == []
+
+
+class TestUnrecognized:
+    def test_it_counts_up(self, warehouse: Warehouse, connection: psycopg.Connection[Any]) -> None:
+        seen = UnrecognizedRow(
+            ACCOUNT, "campaigns", "objective", "OUTCOME_X", "unknown_enum", MORNING, sample_id="c1"
+        )
+        store = warehouse.unrecognized
+        store.record(connection, [seen, replace(seen, value="OUTCOME_Y", count=3)])
+        store.record(connection, [replace(seen, seen_at=NOON, sample_id=None, count=2)])
+        store.record(connection, [])
+        query = """
+            SELECT value, seen_count, first_seen_at, last_seen_at, sample_id
+            FROM unrecognized_values ORDER BY value
+        """
+        assert select(connection, query) == [
+            ("OUTCOME_X", 3, MORNING, NOON, "c1"),
+            ("OUTCOME_Y", 3, MORNING, MORNING, "c1"),
+        ]
+
+    def test_whatever_the_value_is(
+        self, warehouse: Warehouse, connection: psycopg.Connection[Any]
+    ) -> None:
+        seen = UnrecognizedRow(ACCOUNT, "ads", "na\x00me", "a\x00\ud800" + "x" * 999, "odd", NOON)
+        warehouse.unrecognized.record(connection, [seen])
+        ((field, value),) = select(connection, "SELECT field, value FROM unrecognized_values")
+        assert field == "na\N{SYMBOL FOR NULL}me"
+        assert value.startswith("a\N{SYMBOL FOR NULL}\ufffdxx")
+        assert len(value) == 200
