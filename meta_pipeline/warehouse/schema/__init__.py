@@ -40,6 +40,7 @@ from .operations import (
     sync_windows,
     usage_readings,
 )
+from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
 
 __all__ = [
     "SCHEMA",
@@ -54,6 +55,8 @@ __all__ = [
     "meta_ad_accounts",
     "meta_ads",
     "meta_adsets",
+    "meta_api_hours",
+    "meta_api_latency_hours",
     "meta_api_logs",
     "meta_campaigns",
     "meta_creatives",
@@ -67,6 +70,7 @@ __all__ = [
     "metric_overrides",
     "metric_rollups",
     "reconciliations",
+    "retired_totals",
     "schema_views",
     "sync_cursor",
     "sync_runs",
