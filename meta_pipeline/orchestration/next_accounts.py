@@ -1,0 +1,132 @@
+"""Who is synced next, from the tables to the runs to request. Knows no Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from meta_pipeline.rotation import (
+    Batch,
+    Choice,
+    Policy,
+    RotationSettings,
+    SyncState,
+    batches,
+    choose,
+)
+from meta_pipeline.warehouse import Connection
+from meta_pipeline.warehouse.rotation_states import RotationStateRow, rotation_states
+
+
+@dataclass(frozen=True, slots=True)
+class NextAccounts:
+    """What one tick has to do: the runs to request, and what to tell of everybody else.
+
+    `cursor` is for the next tick. `reason` says in a line why there is nothing to do, or what.
+    """
+
+    runs: tuple[Batch, ...]
+    choice: Choice
+    cursor: str | None
+
+    @property
+    def reason(self) -> str:
+        reason = self.choice.summary
+        if not self.choice.picks and self.choice.next_at is not None:
+            reason += f"; the next turn comes at {self.choice.next_at:%Y-%m-%d %H:%M} UTC"
+        return reason
+
+
+def next_accounts(
+    connection: Connection,
+    now: datetime,
+    *,
+    policy: Policy = Policy.HYBRID,
+    settings: RotationSettings | None = None,
+    cursor: str | None = None,
+    slots: int = 3,
+    requested: Collection[str] = (),
+    dataset: str = "insights_ad",
+    currency: str | None = None,
+) -> NextAccounts:
+    """Choose for `slots` free runs. `requested` are accounts whose run is queued or under way.
+
+    `dataset` and `currency` are those of `rotation_states`. One query and no call to Meta; safe
+    to do twice.
+    """
+    settings = settings or RotationSettings()
+    rows = rotation_states(
+        connection,
+        now,
+        dataset=dataset,
+        backfill_days=settings.backfill_days,
+        currency=currency,
+    )
+    return next_of(
+        sync_states(rows, requested),
+        now,
+        policy=policy,
+        settings=settings,
+        cursor=cursor,
+        slots=slots,
+    )
+
+
+def next_of(
+    states: Collection[SyncState],
+    now: datetime,
+    *,
+    policy: Policy,
+    settings: RotationSettings,
+    cursor: str | None,
+    slots: int,
+) -> NextAccounts:
+    """The same for states that are already there."""
+    limit = max(slots, 0) * settings.accounts_per_run
+    choice = choose(states, now, policy, settings, cursor=cursor, limit=limit)
+    runs = batches(choice.picks, slots, settings)
+    return NextAccounts(runs, choice, _cursor(policy, choice, runs, cursor))
+
+
+def sync_states(
+    rows: Iterable[RotationStateRow], requested: Collection[str] = ()
+) -> list[SyncState]:
+    """Rows of the warehouse as rotation knows them."""
+    taken = frozenset(requested)
+    return [_state(row, is_requested=row.account_id in taken) for row in rows]
+
+
+def _state(row: RotationStateRow, *, is_requested: bool) -> SyncState:
+    return SyncState(
+        account_id=row.account_id,
+        tenant=row.tenant,
+        entities_synced_at=row.entities_synced_at,
+        insights_synced_at=row.insights_synced_at,
+        last_attempt_at=row.last_attempt_at,
+        last_status=row.last_status,
+        failures=row.failures,
+        not_before=row.not_before,
+        spend_7d=row.spend_7d,
+        currency=row.currency,
+        can_deliver=row.can_deliver,
+        is_accessible=row.is_accessible,
+        first_seen_at=row.first_seen_at,
+        has_backfill_gap=row.has_backfill_gap,
+        is_running=row.is_running,
+        is_requested=is_requested,
+    )
+
+
+def _cursor(
+    policy: Policy, choice: Choice, runs: Collection[Batch], cursor: str | None
+) -> str | None:
+    """The round goes on before the first pick that found no run, so that none is passed over."""
+    if policy is not Policy.ROTATION:
+        return choice.cursor
+    done = {account_id for run in runs for account_id in run.account_ids}
+    for pick in choice.picks:
+        if pick.account_id not in done:
+            return cursor
+        cursor = pick.account_id
+    return cursor

@@ -1,0 +1,182 @@
+"""Rotation states: how every ad account stands, in one query, for the choice of the next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from psycopg.rows import class_row
+
+from .connect import Connection
+
+SPEND_DAYS = 7
+_FAILURES_COUNTED = 12
+_OLDEST_DAYS = 37 * 30
+"""Meta keeps 37 months (FACTS section 5.4): a longer backfill never gets further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationStateRow:
+    """How one ad account stands.
+
+    `tenant` is the owning business, else the owner, else empty. `entities_synced_at` is the oldest
+    of the last readings of campaigns, ad sets and ads, `insights_synced_at` when the newest day of
+    the ledger was read; None while one was never read. `last_*` and `not_before` are of the newest
+    attempt that was not refused; `failures` counts those in a row before it, itself included, that
+    failed. `spend_7d` is of today and the 7 days before it, in major units of `currency`.
+    `is_running`: a process holds the account's lock, whatever its rows say.
+    """
+
+    account_id: str
+    tenant: str
+    entities_synced_at: datetime | None
+    insights_synced_at: datetime | None
+    last_attempt_at: datetime | None
+    last_status: str | None
+    failures: int
+    not_before: datetime | None
+    spend_7d: float
+    currency: str | None
+    can_deliver: bool
+    is_accessible: bool
+    first_seen_at: datetime | None
+    has_backfill_gap: bool
+    is_running: bool
+
+
+# Every look-up is one or a few index entries for each account, however long its history is:
+# - The ledger and the cursors say what was read, also by a sync that failed later; runs say it not.
+# - A host whose clock is ahead must not hold an account back: times are cut off at now.
+# - Spend is that of the account's own daily rows: seven each, where there may be thousands of ads.
+#   Ad rows are added up only where no account row came, which is where nothing was spent.
+# - An unfinished backfill is seen by its oldest day: windows are read newest first. Rows of that
+#   day come with a day's margin, as the account's zone is not looked up.
+_STATES = """
+WITH held AS MATERIALIZED (
+    SELECT (classid::bigint << 32) | objid::bigint AS key
+    FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+), rate AS MATERIALIZED (
+    SELECT DISTINCT ON (currency) currency, factor
+    FROM (
+        SELECT base_currency AS currency, rate AS factor, rate_date
+        FROM meta_ads.exchange_rates WHERE quote_currency = %(currency)s
+        UNION ALL
+        SELECT quote_currency, 1 / rate, rate_date
+        FROM meta_ads.exchange_rates WHERE base_currency = %(currency)s
+    ) AS known
+    WHERE rate_date > %(today)s::date - 8
+    ORDER BY currency, rate_date DESC
+)
+SELECT
+    account.account_id,
+    coalesce(account.business_id, account.owner_id, '') AS tenant,
+    entities.synced_at AS entities_synced_at,
+    insights.fetched_at AS insights_synced_at,
+    attempt.started_at AS last_attempt_at,
+    attempt.status AS last_status,
+    CASE WHEN attempt.status IN ('fail', 'partial', 'throttled', 'running') THEN (
+        SELECT count(*) FILTER (WHERE sound = 0 AND status <> 'throttled')
+        FROM (
+            SELECT status,
+                count(*) FILTER (WHERE status = 'success') OVER (ORDER BY started_at DESC) AS sound
+            FROM (
+                SELECT status, started_at FROM meta_ads.sync_runs
+                WHERE account_id = account.account_id AND status <> 'refused'
+                ORDER BY started_at DESC LIMIT %(failures_counted)s
+            ) AS newest
+        ) AS counted
+    ) ELSE 0 END::int AS failures,
+    attempt.not_before,
+    (coalesce(
+        spend.amount,
+        CASE WHEN insights.fetched_at IS NOT NULL THEN (
+            SELECT sum(spend) FROM meta_ads.meta_insights
+            WHERE account_id = account.account_id AND entity_type = 'ad'
+                AND date_start >= %(spend_since)s::date AND date_stop = date_start
+        ) END,
+        0
+    ) * coalesce(rate.factor, 1))::float8 AS spend_7d,
+    CASE WHEN rate.factor IS NULL THEN account.currency ELSE %(currency)s END AS currency,
+    coalesce(spend.amount, 0) > 0 OR entities.synced_at IS NULL OR EXISTS (
+        SELECT FROM meta_ads.meta_campaigns
+        WHERE account_id = account.account_id AND NOT is_deleted
+            AND effective_status NOT IN ('PAUSED', 'ARCHIVED', 'DELETED')
+    ) AS can_deliver,
+    account.is_accessible,
+    account.first_seen_at,
+    insights.fetched_at IS NOT NULL AND NOT EXISTS (
+        SELECT FROM meta_ads.sync_windows
+        WHERE account_id = account.account_id AND dataset = %(dataset)s
+            AND date_start <= %(backfilled_to)s::date
+    ) AS has_backfill_gap,
+    EXISTS (
+        SELECT FROM held
+        WHERE key = hashtextextended('meta_ads:sync:' || account.account_id, 0)
+    ) AS is_running
+FROM meta_ads.meta_ad_accounts AS account
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN count(last_fetched_at) = 3
+        THEN least(min(last_fetched_at), %(now)s) END AS synced_at
+    FROM meta_ads.sync_cursor
+    WHERE account_id = account.account_id AND edge IN ('campaigns', 'adsets', 'ads')
+) AS entities ON true
+LEFT JOIN LATERAL (
+    SELECT least(fetched_at, %(now)s) AS fetched_at FROM meta_ads.sync_windows
+    WHERE account_id = account.account_id AND dataset = %(dataset)s
+    ORDER BY date_start DESC LIMIT 1
+) AS insights ON true
+LEFT JOIN LATERAL (
+    SELECT least(started_at, %(now)s) AS started_at, status, not_before
+    FROM meta_ads.sync_runs AS run
+    WHERE account_id = account.account_id AND status <> 'refused'
+    ORDER BY run.started_at DESC LIMIT 1
+) AS attempt ON true
+LEFT JOIN LATERAL (
+    SELECT sum(spend) AS amount FROM meta_ads.meta_insights
+    WHERE entity_type = 'account' AND entity_id = account.account_id
+        AND date_start >= %(spend_since)s::date AND date_stop = date_start
+) AS spend ON true
+LEFT JOIN rate ON rate.currency = account.currency
+ORDER BY account.account_id
+"""
+
+
+def rotation_states(
+    connection: Connection,
+    now: datetime,
+    *,
+    dataset: str = "insights_ad",
+    backfill_days: int = 90,
+    currency: str | None = None,
+) -> list[RotationStateRow]:
+    """How every known ad account stands at `now`, by account id; the cost does not grow with
+    history.
+
+    `dataset` is the ledger's name of the numbers that count. `currency` turns spend into one
+    currency where `exchange_rates` has a rate of the last week; other accounts keep their own.
+    """
+    values = {
+        "now": now,
+        "dataset": dataset,
+        "currency": currency,
+        "failures_counted": _FAILURES_COUNTED,
+        **_days(now, backfill_days),
+    }
+    with connection.transaction():
+        # Compiling a query of this shape takes longer than running it.
+        connection.execute("SET LOCAL jit = off")
+        cursor = connection.cursor(row_factory=class_row(RotationStateRow))
+        return cursor.execute(_STATES, values).fetchall()
+
+
+def _days(now: datetime, backfill_days: int) -> dict[str, date]:
+    """Days in UTC. The account's own may be the next one already, hence a day of margin."""
+    today = now.astimezone(UTC).date()
+    wanted = min(backfill_days - 2, _OLDEST_DAYS)
+    return {
+        "today": today,
+        "spend_since": today - timedelta(days=SPEND_DAYS),
+        "backfilled_to": today - timedelta(days=max(wanted, 0)),
+    }
