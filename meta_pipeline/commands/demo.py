@@ -110,6 +110,7 @@ class Demo:
             "META_ACCESS_TOKEN": graph.token,
             "META_GRAPH_URL": graph.url,
             "META_PIPELINE_DATA": str(data_root(self._settings)),
+            "META_FRESH_SECONDS": str(self._settings.fresh_seconds),
             "DATABASE_URL": url,
         }
         dagster = LocalDagster(
@@ -119,6 +120,7 @@ class Demo:
             port=free_port_from(self._port),
             env=environment,
             cwd=folder,
+            is_alone=self._settings.database_url is None,
             tell=self._say,
         )
         dagster.start()

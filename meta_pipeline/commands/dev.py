@@ -58,6 +58,7 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
         port=free_port_from(port),
         env=of_settings(settings, url),
         cwd=Path.cwd(),
+        is_alone=settings.database_url is None,
         host=host,
         tell=console.print,
     )

@@ -93,6 +93,14 @@ def test_a_child_that_will_not_listen_is_killed(tmp_path: Path) -> None:
         assert child.process.poll() == -signal.SIGKILL
 
 
+def test_a_child_that_has_done_its_work_is_not_missed(tmp_path: Path) -> None:
+    with Children(tmp_path) as children:
+        child = children.start("task", [sys.executable, "-c", ""], env=os.environ, cwd=tmp_path)
+        child.process.wait()
+        children.forget(child)
+        children.require_alive()
+
+
 def test_a_child_that_dies_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     with Children(tmp_path) as children:
         child = children.start(

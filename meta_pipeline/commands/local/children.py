@@ -105,6 +105,11 @@ class Children:
         self._children.append(child)
         return child
 
+    def forget(self, child: Child) -> None:
+        """The child has done its work and ended by itself."""
+        self._children.remove(child)
+        self._tell_guardian(f"-{child.process.pid}")
+
     def require_alive(self) -> None:
         """Raise ChildDied when one of them has ended."""
         for child in self._children:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 
@@ -33,6 +34,11 @@ load_from:
 """
 
 
+_IN_PROGRESS = """
+    SELECT count(*) FROM dagster.runs WHERE status IN ('STARTING', 'STARTED', 'CANCELING')
+"""
+
+
 class DagsterNotReady(Exception):
     """Dagster did not come up; the message names the log to read."""
 
@@ -41,7 +47,8 @@ class DagsterNotReady(Exception):
 class LocalDagster:
     """The three processes of a Dagster, and how to reach it.
 
-    `home` becomes DAGSTER_HOME; `env` is what the syncs see; `tell` is told each step.
+    `home` becomes DAGSTER_HOME; `env` is what the syncs see; `tell` is told each step. `is_alone`
+    says that no other Dagster uses the database, as is certain of an embedded one.
     """
 
     children: Children
@@ -50,6 +57,7 @@ class LocalDagster:
     port: int
     env: Mapping[str, str]
     cwd: Path
+    is_alone: bool
     host: str = HOST
     tell: Callable[[str], None] = lambda _: None
     timeout_seconds: float = START_TIMEOUT_SECONDS
@@ -68,6 +76,7 @@ class LocalDagster:
         code_port = free_port()
         self._prepare(code_port)
         has_tables = self._has_tables()
+        cleaning = self._close_abandoned_runs() if has_tables else None
         code = self._start("code-server", self._code_server(code_port))
         web = self._start("dagster-webserver", self._webserver())
         self.tell("Dagster is starting: code location, webserver, daemon")
@@ -75,6 +84,9 @@ class LocalDagster:
         if not has_tables:
             # The webserver makes them; two processes that both try would trip over each other.
             self._wait(self.api.is_ready, web, "the webserver")
+        if cleaning is not None:
+            self._wait(lambda: cleaning.process.poll() == 0, cleaning, "cleaning up")
+            self.children.forget(cleaning)
         # A daemon that finds no code location looks again only after a minute.
         self._start("dagster-daemon", self._daemon())
         self._wait(self.api.is_ready, web, "the webserver")
@@ -96,9 +108,20 @@ class LocalDagster:
         }
 
     def _has_tables(self) -> bool:
+        return bool(self._ask("SELECT to_regclass('dagster.instigators')"))
+
+    def _close_abandoned_runs(self) -> Child | None:
+        """Runs of a Dagster that was killed would keep their slots for two hours."""
+        if not self.is_alone or not self._ask(_IN_PROGRESS):
+            return None
+        self.tell("Closing runs that an earlier, killed Dagster left behind")
+        module = "meta_pipeline.orchestration.abandoned_runs"
+        return self._start("abandoned-runs", [sys.executable, "-m", module])
+
+    def _ask(self, query: LiteralString) -> object:
         with psycopg.connect(normalized(self.database_url)) as connection:
-            found = connection.execute("SELECT to_regclass('dagster.instigators')").fetchone()
-        return bool(found and found[0])
+            row = connection.execute(query).fetchone()
+        return row and row[0]
 
     def _start(self, name: str, arguments: list[str]) -> Child:
         return self.children.start(name, arguments, env=self._environment, cwd=self.cwd)
