@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,12 @@ _COLUMN_CONTENT = {
 Model = TypeVar("Model", bound=BaseModel)
 
 
+@lru_cache(maxsize=1)
+def standard_dictionary() -> Dictionary:
+    """The dictionary that comes with the package, read once."""
+    return _Reading([read(STANDARD)]).dictionary()
+
+
 def read_dictionary(path: Path | str | None = None) -> Dictionary:
     """The standard dictionary, with the file at `path` laid over it.
 
@@ -32,10 +39,9 @@ def read_dictionary(path: Path | str | None = None) -> Dictionary:
     DictionaryError with file and line: wrong layout, a key given twice, an unknown action type or
     metric, a cycle, overrides that overlap, anything that would count the same action twice.
     """
-    documents = [read(STANDARD)]
-    if path is not None:
-        documents.append(read(Path(path)))
-    return _Reading(documents).dictionary()
+    if path is None:
+        return standard_dictionary()
+    return _Reading([read(STANDARD), read(Path(path))]).dictionary()
 
 
 class _Reading:

@@ -37,20 +37,25 @@ class RolledUp:
 
 
 def rollup(
-    connection: Connection[Any], account_id: str, days: Iterable[date] | None = None
+    connection: Connection[Any],
+    account_id: str,
+    days: Iterable[date] | None = None,
+    *,
+    only: bool = False,
 ) -> RolledUp:
     """Recompute the daily tables of `account_id` for `days`, in one transaction.
 
     Give the days a sync touched. Days computed with other definitions, read again since, or whose
-    ad sets changed their goal are added by themselves; without `days` it is those alone. Rows equal
-    a full recomputation; unchanged rows are not written; rows Meta took back go. Two rollups of one
-    account wait for each other.
+    ad sets changed their goal are added by themselves (not with `only`); without `days` it is those
+    alone. Rows equal a full recomputation; unchanged rows are not written; rows Meta took back go.
+    Two rollups of one account wait for each other.
     """
     with connection.transaction():
         connection.execute(_LOCK, (account_id,))
         dictionary = store.current(connection)
         version = dictionary.version(account_id)
-        wanted = {*(days or ()), *stale_days(connection, account_id, version)}
+        stale = () if only else stale_days(connection, account_id, version)
+        wanted = {*(days or ()), *stale}
         asked = {"account_id": account_id, "days": sorted(wanted), "version": version}
         written, removed = {}, {}
         if wanted:
@@ -92,11 +97,18 @@ def _write(
         *_MEASURES,
         *_PROVENANCE,
     )
+    # OFFSET 0 keeps two things from the planner, which has no statistics after a first load: every
+    # expression is evaluated once, and the old row is looked up by key instead of joined.
     statement = f"""
         INSERT INTO meta_ads.daily_{level}_metrics AS kept ({", ".join(names)}, rolled_up_at)
-        SELECT fresh.*, now() FROM ({select}) AS fresh ({", ".join(names)})
-        LEFT JOIN meta_ads.daily_{level}_metrics AS old
-          USING (account_id, date_start, {_KEYS[level]})
+        SELECT fresh.*, now()
+        FROM (SELECT * FROM ({select}) AS made OFFSET 0) AS fresh ({", ".join(names)})
+        LEFT JOIN LATERAL (
+            SELECT * FROM meta_ads.daily_{level}_metrics AS one
+            WHERE one.account_id = fresh.account_id AND one.date_start = fresh.date_start
+              AND one.{_KEYS[level]} = fresh.{_KEYS[level]}
+            OFFSET 0
+        ) AS old ON true
         WHERE old.rolled_up_at IS NULL
            OR ({_row("fresh", names)}) IS DISTINCT FROM ({_row("old", names)})
         ON CONFLICT (account_id, date_start, {_KEYS[level]}) DO UPDATE SET
@@ -144,16 +156,24 @@ def _parent_rows(dictionary: Dictionary, level: str) -> str:
         f"%({name})s::text, sum(coalesce((f.other_metrics ->> %({name})s::text)::numeric, 0))"
         for name in _other_keys(dictionary)
     )
+    measures = (*_PARENTS[level], *_MEASURES[:-2])
     return f"""
-        SELECT f.account_id, f.date_start, f.{key}, {grouped} count(*), min(f.currency),
-               {sums}, jsonb_build_object({others}),
-               min(own.reach), min(own.unique_clicks), max(f.data_as_of), %(version)s
-        FROM meta_ads.daily_ad_metrics AS f
-        LEFT JOIN meta_ads.meta_insights AS own
-          ON own.entity_type = '{level}' AND own.entity_id = f.{key}
-         AND own.date_start = f.date_start AND own.date_stop = f.date_start
-        WHERE f.account_id = %(account_id)s AND f.date_start = ANY (%(days)s::date[])
-        GROUP BY f.account_id, f.date_start, f.{key}
+        SELECT whole.account_id, whole.date_start, whole.{key},
+               {", ".join(f"whole.{name}" for name in measures)},
+               own.reach, own.unique_clicks, whole.data_as_of, %(version)s
+        FROM (
+            SELECT f.account_id, f.date_start, f.{key}, {grouped} count(*), min(f.currency),
+                   {sums}, jsonb_build_object({others}), max(f.data_as_of)
+            FROM meta_ads.daily_ad_metrics AS f
+            WHERE f.account_id = %(account_id)s AND f.date_start = ANY (%(days)s::date[])
+            GROUP BY f.account_id, f.date_start, f.{key}
+        ) AS whole (account_id, date_start, {key}, {", ".join(measures)}, data_as_of)
+        LEFT JOIN LATERAL (
+            SELECT one.reach, one.unique_clicks FROM meta_ads.meta_insights AS one
+            WHERE one.entity_type = '{level}' AND one.entity_id = whole.{key}
+              AND one.date_start = whole.date_start AND one.date_stop = whole.date_start
+            OFFSET 0
+        ) AS own ON true
     """
 
 
@@ -161,18 +181,18 @@ def _remove(connection: Connection[Any], level: str, asked: dict[str, Any]) -> i
     """Take out rows of the days that have no row under them any more."""
     key = _KEYS[level]
     source = (
-        "meta_ads.meta_insights AS row WHERE row.entity_type = 'ad' AND row.entity_id = kept.ad_id"
-        " AND row.date_stop = row.date_start"
+        "SELECT date_start, entity_id FROM meta_ads.meta_insights"
+        " WHERE entity_type = 'ad' AND date_stop = date_start"
         if level == "ad"
-        else f"meta_ads.daily_ad_metrics AS row WHERE row.{key} = kept.{key}"
+        else f"SELECT date_start, {key} FROM meta_ads.daily_ad_metrics WHERE true"
     )
+    # NOT IN is one hash table of keys that are never null; NOT EXISTS may become a look-up each.
     return connection.execute(
         f"""
         DELETE FROM meta_ads.daily_{level}_metrics AS kept
         WHERE kept.account_id = %(account_id)s AND kept.date_start = ANY (%(days)s::date[])
-          AND NOT EXISTS (SELECT FROM {source}
-                          AND row.account_id = kept.account_id
-                          AND row.date_start = kept.date_start)
+          AND (kept.date_start, kept.{key}) NOT IN (
+              {source} AND account_id = %(account_id)s AND date_start = ANY (%(days)s::date[]))
         """,
         asked,
     ).rowcount
