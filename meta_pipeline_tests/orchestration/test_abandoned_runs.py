@@ -6,7 +6,6 @@ import pytest
 from meta_pipeline.definitions import defs
 from meta_pipeline.orchestration.abandoned_runs import IN_PROGRESS, close_abandoned
 
-
 ENDED = (
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
