@@ -1,0 +1,86 @@
+"""Check: one question to the whole warehouse, asked with SQL from a file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from meta_pipeline.warehouse import Connection
+
+from .finding import Finding, Severity
+
+_SQL = Path(__file__).parent / "sql"
+WORST = 20
+"""Rows a finding shows; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """From where on something is worth saying.
+
+    An account is late after `stale_warn` without a successful sync, and very late after
+    `stale_error`. `days` is how far back days are looked at, `drift_days` how long a value that was
+    not understood counts as new. A day's spend may differ by `tolerance_pct` before it is an error.
+    """
+
+    stale_warn: timedelta = timedelta(hours=6)
+    stale_error: timedelta = timedelta(hours=24)
+    days: int = 35
+    drift_days: int = 7
+    tolerance_pct: float = 5.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of the catalogue.
+
+    Its SQL (`sql/<name>.sql`) returns one row for each thing that is wrong, worst first, with
+    `is_error` (whether it is worse than a warning) and `total` (how many rows there are in all, as
+    only the worst are read). `table` is the table it is about, `title` what is counted, in the
+    plural, `what_to_do` the next step of whoever reads it.
+    """
+
+    name: str
+    table: str
+    title: str
+    description: str
+    what_to_do: str
+
+    @cached_property
+    def query(self) -> str:
+        return (_SQL / f"{self.name}.sql").read_text(encoding="utf-8")
+
+    def run(self, connection: Connection, limits: Limits | None = None) -> Finding:
+        """Ask the question; reads only."""
+        cursor = connection.cursor(row_factory=dict_row)
+        asked = asdict(limits or Limits()) | {"worst": WORST}
+        rows = cursor.execute(self.query, asked).fetchall()
+        return self._found([dict(row) for row in rows])
+
+    def _found(self, rows: list[dict[str, Any]]) -> Finding:
+        count = int(rows[0]["total"]) if rows else 0
+        is_error = any(row["is_error"] for row in rows)
+        shown = [
+            {name: value for name, value in row.items() if name not in ("total", "is_error")}
+            for row in rows
+        ]
+        return Finding(
+            check=self.name,
+            count=count,
+            severity=Severity.ERROR if is_error else Severity.WARN,
+            headline=self._headline(count, shown),
+            what_to_do=self.what_to_do,
+            rows=shown,
+        )
+
+    def _headline(self, count: int, rows: list[dict[str, Any]]) -> str:
+        if not count:
+            return f"No {self.title}."
+        accounts = len({row.get("account_id") for row in rows})
+        within = f" in {accounts} accounts" if accounts > 1 and count <= WORST else ""
+        return f"{count:,} {self.title}{within}."
