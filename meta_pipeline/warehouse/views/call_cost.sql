@@ -1,6 +1,7 @@
--- One row per query shape seen in the last 7 days: its configured weight beside what its calls really
--- moved Meta's meters by. A call's movement is the rise of a meter since the account's previous
--- reading, at most a minute old; falls (old calls leaving the rolling hour) are left out.
+-- One row per query shape seen in the period (7 days, or meta_ads.report_days): its configured
+-- weight beside what its calls really moved Meta's meters by. A call's movement is the rise of a
+-- meter since the account's previous reading of the same use case, at most a minute old; falls (old
+-- calls leaving the rolling hour) are left out.
 -- endpoint_key: Endpoint
 -- query_shape: The query in words
 -- params_hash: Hash of the query shape
@@ -13,99 +14,65 @@
 -- observations: Attempts whose movement could be seen
 -- moved_pct: Average movement of the meter that moved most, in percentage points
 -- moved_spread_pct: Standard deviation of that movement
--- account_moved_pct: Average movement of the account's own meter
--- use_case_moved_pct: Average movement of the worst use case meter
+-- account_moved_pct: Average movement of the account's own score
+-- use_case_moved_pct: Average movement of the use case the calls draw on
 -- insights_moved_pct: Average movement of the insights throttle
--- observed_weight: moved_pct in units of what calls of weight 1 move; null without enough to compare
+-- observed_weight: moved_pct in units of what calls of weight 1 move the same meters by; null
+-- without ten observations of at least two shapes to compare
 -- verdict: about right, guess too low, guess too high (by more than half), or not enough data
-WITH metered AS (
-    SELECT
-        id, account_id, endpoint_key, query_shape, params_hash, status_code, throttled,
-        latency_ms, rows, weighted_cost, "timestamp",
-        ((usage_headers ->> 'x-ad-account-usage')::jsonb ->> 'acc_id_util_pct')::numeric
-            AS account_pct,
-        (
-            SELECT max(value::numeric)
-            FROM jsonb_path_query(
-                (usage_headers ->> 'x-business-use-case-usage')::jsonb,
-                '$.*[*].keyvalue() ? (@.key == "call_count" || @.key == "total_time" ||
-                    @.key == "total_cputime").value ? (@.type() == "number")'
-            ) AS value
-        ) AS use_case_pct,
-        ((usage_headers ->> 'x-fb-ads-insights-throttle')::jsonb ->> 'acc_id_util_pct')::numeric
-            AS insights_pct
-    FROM meta_ads.meta_api_logs
-    WHERE "timestamp" > now() - interval '7 days'
-),
-moved AS (
-    SELECT
-        *,
-        CASE WHEN is_near THEN account_pct - lag(account_pct) OVER previous END AS account_delta,
-        CASE WHEN is_near THEN use_case_pct - lag(use_case_pct) OVER previous END
-            AS use_case_delta,
-        CASE WHEN is_near THEN insights_pct - lag(insights_pct) OVER previous END
-            AS insights_delta
-    FROM (
-        SELECT *, "timestamp" - lag("timestamp") OVER (
-            PARTITION BY account_id ORDER BY "timestamp", id
-        ) <= interval '1 minute' AS is_near
-        FROM metered
-    ) AS near
-    WINDOW previous AS (PARTITION BY account_id ORDER BY "timestamp", id)
-),
-shape AS (
+WITH shape AS (
     SELECT
         endpoint_key,
-        query_shape,
+        max(query_shape) AS query_shape,
         params_hash,
-        count(*) AS calls,
-        count(*) FILTER (WHERE throttled) AS throttled_calls,
-        count(DISTINCT account_id) AS accounts,
-        avg(rows) FILTER (WHERE status_code = 200) AS rows_per_call,
-        avg(latency_ms) AS latency_avg_ms,
-        avg(weighted_cost) AS configured_weight,
-        count(*) FILTER (WHERE rise IS NOT NULL) AS observations,
-        avg(rise) AS moved_pct,
-        stddev_samp(rise) AS moved_spread_pct,
-        avg(account_delta) FILTER (WHERE account_delta >= 0) AS account_moved_pct,
-        avg(use_case_delta) FILTER (WHERE use_case_delta >= 0) AS use_case_moved_pct,
-        avg(insights_delta) FILTER (WHERE insights_delta >= 0) AS insights_moved_pct
-    FROM (
-        SELECT *, greatest(
-            CASE WHEN account_delta >= 0 THEN account_delta END,
-            CASE WHEN use_case_delta >= 0 THEN use_case_delta END,
-            CASE WHEN insights_delta >= 0 THEN insights_delta END
-        ) AS rise
-        FROM moved
-    ) AS risen
-    GROUP BY endpoint_key, query_shape, params_hash
+        meta_ads.use_case_of(endpoint_key) AS use_case,
+        sum(calls) AS calls,
+        sum(throttled_calls) AS throttled_calls,
+        count(DISTINCT nullif(account_id, '')) AS accounts,
+        sum(rows) / nullif(sum(calls) FILTER (WHERE outcome = 'ok'), 0) AS rows_per_call,
+        sum(latency_ms) / sum(calls) AS latency_avg_ms,
+        sum(weighted_cost) / sum(calls) AS configured_weight,
+        sum(observations) AS observations,
+        sum(moved_pct) / nullif(sum(observations), 0) AS moved_pct,
+        sum(moved_pct_squared) AS squares,
+        CASE WHEN max(account_pct) IS NOT NULL
+            THEN sum(account_moved_pct) / nullif(sum(observations), 0) END AS account_moved_pct,
+        CASE WHEN max(use_case_pct) IS NOT NULL
+            THEN sum(use_case_moved_pct) / nullif(sum(observations), 0) END AS use_case_moved_pct,
+        CASE WHEN max(insights_account_pct) IS NOT NULL
+            THEN sum(insights_moved_pct) / nullif(sum(observations), 0) END AS insights_moved_pct
+    FROM meta_ads.meta_api_hours
+    WHERE hour >= date_trunc('hour', meta_ads.report_since(), 'UTC')
+    GROUP BY endpoint_key, params_hash
 ),
-base AS (
-    SELECT sum(moved_pct * observations) / nullif(sum(observations), 0) AS moved_pct,
-        sum(observations) AS observations
+unit AS (
+    -- What weight 1 moves the meters of a use case by, over all of its calls that were seen.
+    SELECT
+        use_case,
+        sum(moved_pct * observations) / nullif(sum(configured_weight * observations), 0) AS pct,
+        count(*) FILTER (WHERE observations >= 10) AS shapes
     FROM shape
-    WHERE round(configured_weight, 6) = 1
+    GROUP BY use_case
 ),
 compared AS (
-    SELECT
-        shape.*,
-        CASE WHEN shape.observations >= 20 AND base.observations >= 20
-            THEN shape.moved_pct / nullif(base.moved_pct, 0) END AS observed_weight
-    FROM shape CROSS JOIN base
+    SELECT shape.*, CASE WHEN shape.observations >= 10 AND unit.shapes >= 2
+        THEN shape.moved_pct / nullif(unit.pct, 0) END AS observed_weight
+    FROM shape JOIN unit USING (use_case)
 )
 SELECT
     endpoint_key,
     query_shape,
     params_hash,
-    calls,
-    throttled_calls,
+    calls::bigint AS calls,
+    throttled_calls::bigint AS throttled_calls,
     accounts,
     round(rows_per_call, 1) AS rows_per_call,
     round(latency_avg_ms, 1) AS latency_avg_ms,
     round(configured_weight, 3) AS configured_weight,
-    observations,
+    observations::bigint AS observations,
     round(moved_pct, 4) AS moved_pct,
-    round(moved_spread_pct, 4) AS moved_spread_pct,
+    round(sqrt(greatest(squares - observations * moved_pct ^ 2, 0) / nullif(observations - 1, 0)), 4)
+        AS moved_spread_pct,
     round(account_moved_pct, 4) AS account_moved_pct,
     round(use_case_moved_pct, 4) AS use_case_moved_pct,
     round(insights_moved_pct, 4) AS insights_moved_pct,

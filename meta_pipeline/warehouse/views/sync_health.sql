@@ -16,7 +16,7 @@
 -- last_seconds: How long it took
 -- is_running: Whether a sync holds the account right now
 -- not_before: No call before this time; null when nothing is waited for
--- waiting_for: Which limit is waited for; null when nothing is
+-- waiting_for: The wait as a sentence: until when, by which reading; null when nothing is
 -- newest_insight_day: Newest day with an ad row
 -- insight_days_fetched: Days of ad rows in the ledger
 -- insight_days_missing: Days between the first and the last of them that were never fetched
@@ -38,14 +38,14 @@ SELECT
     success.finished_at AS last_success_at,
     CASE
         WHEN success.finished_at IS NULL THEN 'never'
-        WHEN now() - success.finished_at < interval '1 minute' THEN 'just now'
-        WHEN now() - success.finished_at < interval '1 hour'
-            THEN floor(extract(epoch FROM now() - success.finished_at) / 60) || 'm ago'
-        WHEN now() - success.finished_at < interval '2 days'
-            THEN floor(extract(epoch FROM now() - success.finished_at) / 3600) || 'h ago'
-        ELSE floor(extract(epoch FROM now() - success.finished_at) / 86400) || 'd ago'
+        WHEN meta_ads.present() - success.finished_at < interval '1 minute' THEN 'just now'
+        WHEN meta_ads.present() - success.finished_at < interval '1 hour'
+            THEN floor(extract(epoch FROM meta_ads.present() - success.finished_at) / 60) || 'm ago'
+        WHEN meta_ads.present() - success.finished_at < interval '2 days'
+            THEN floor(extract(epoch FROM meta_ads.present() - success.finished_at) / 3600) || 'h ago'
+        ELSE floor(extract(epoch FROM meta_ads.present() - success.finished_at) / 86400) || 'd ago'
     END AS staleness,
-    extract(epoch FROM now() - success.finished_at)::float8 AS staleness_seconds,
+    extract(epoch FROM meta_ads.present() - success.finished_at)::float8 AS staleness_seconds,
     latest.started_at AS last_attempt_at,
     latest.status AS last_status,
     latest.error_summary AS last_error,
@@ -101,11 +101,30 @@ LEFT JOIN LATERAL (
     FROM (
         SELECT latest.not_before AS until, latest.error_summary AS what
         UNION ALL
-        SELECT regain_at, concat_ws(' ', scope, nullif(use_case, ''))
+        -- The governor's words (governor/decision.py), for a block nobody of us has run into yet.
+        SELECT regain_at, format(
+            '%s stopped until %s UTC because %s is at %s %% (read %s)',
+            account.account_id,
+            to_char(regain_at, CASE
+                WHEN regain_at::date = meta_ads.present()::date THEN '' ELSE 'YYYY-MM-DD '
+            END || 'HH24:MI'),
+            CASE scope
+                WHEN 'app' THEN 'the app'
+                WHEN 'insights_app' THEN 'the app''s insights throttle'
+                WHEN 'insights_account' THEN 'the account''s insights throttle'
+                ELSE coalesce(nullif(use_case, ''), 'the account')
+            END,
+            round(usage_pct),
+            to_char(read_at, CASE
+                WHEN read_at::date = meta_ads.present()::date THEN '' ELSE 'YYYY-MM-DD '
+            END || 'HH24:MI')
+        )
         FROM meta_ads.usage_readings
-        WHERE key = account.account_id
+        WHERE key IN (account.account_id, 'app')
+            -- This header always says when the score is 0 again: only a full score is a block.
+            AND (source IS DISTINCT FROM 'x-ad-account-usage' OR usage_pct >= 100)
     ) AS reason
-    WHERE until > now()
+    WHERE until > meta_ads.present()
     ORDER BY until DESC, what LIMIT 1
 ) AS waiting ON true
 LEFT JOIN LATERAL (
@@ -123,7 +142,7 @@ LEFT JOIN LATERAL (
     SELECT usage_pct::float8 AS usage_pct, read_at,
         concat_ws(' ', scope, nullif(use_case, '')) AS meter
     FROM meta_ads.usage_readings
-    WHERE key = account.account_id AND read_at > now() - interval '1 hour'
+    WHERE key = account.account_id AND read_at > meta_ads.present() - interval '1 hour'
     ORDER BY usage_pct DESC, read_at DESC LIMIT 1
 ) AS usage ON true
 LEFT JOIN (
