@@ -31,6 +31,7 @@ from .request import ENTITIES, Part
 from .slices import Slice
 from .stop import StopSign
 from .unrecognized import Findings
+from .waiting import wait_of
 from .weights import weight_of_plan
 from .writer import Writer
 
@@ -234,8 +235,9 @@ class AccountSync:
         record = self.record
         if self._throttled is not None:
             record.status = Status.THROTTLED
-            record.not_before = self._throttled.until
-            record.error_summary = str(self._throttled)
+            record.error_summary, record.not_before = wait_of(
+                self._throttled, self.quota.decide(self.plan.needs()), self.context.clock()
+            )
         elif self._fatal is not None:
             record.status = Status.FAIL
             record.error_summary = str(self._fatal)

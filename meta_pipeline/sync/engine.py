@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import uuid
@@ -37,6 +38,9 @@ from .request import Part, SyncRequest
 from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
+from .waiting import wait_of
+
+logger = logging.getLogger(__name__)
 
 
 class SyncEngine:
@@ -150,8 +154,8 @@ class SyncEngine:
         except Interrupted:
             record.status, record.error_summary = Status.PARTIAL, "stopped by request"
         except Throttled as error:
-            record.status, record.not_before = Status.THROTTLED, error.until
-            record.error_summary = str(error)
+            record.status = Status.THROTTLED
+            record.error_summary, record.not_before = wait_of(error, None, self._context.clock())
         except GraphError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
         except BaseException as error:
@@ -236,5 +240,7 @@ class SyncEngine:
 
     def _close(self, record: SyncRecord) -> None:
         record.finished_at = self._context.clock()
+        if record.status is Status.THROTTLED:
+            logger.warning("%s", record.error_summary)
         self._context.telemetry.flush()
         self.warehouse.runs.close(record.row())
