@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from .console import console, errors
@@ -75,7 +76,7 @@ def cell(value: Any, unit: str | None) -> str:
         return f"{value:,.6g}" if value % 1 else f"{int(value):,}"
     if unit in ("currency", "percent", "ratio"):
         return f"{value:,.2f}"
-    return str(value)
+    return escape(str(value))
 
 
 def _say_about(about: Mapping[Any, Any]) -> None:
@@ -84,15 +85,15 @@ def _say_about(about: Mapping[Any, Any]) -> None:
     read = f"data as of {about['data_as_of']}" if about["data_as_of"] else "never fetched"
     console.print(f"\n[dim]{since} to {until} in {zone}; {read}; {about['attribution']}[/dim]")
     for name, formula in about["formulas"].items():
-        console.print(f"[dim]{name} = {formula}[/dim]", soft_wrap=True)
+        console.print(f"[dim]{name} = {escape(formula)}[/dim]", soft_wrap=True)
     for name, overrides in about["overrides"].items():
         for override in overrides:
             note = f"{name} of {override['account']} is counted otherwise: {override['note']}"
-            console.print(f"[dim]{note}[/dim]", soft_wrap=True)
+            console.print(f"[dim]{escape(note)}[/dim]", soft_wrap=True)
     if about["is_simulated"]:
         console.print("[yellow]Simulated data.[/yellow]")
 
 
 def _say_notes(about: Mapping[Any, Any]) -> None:
     for note in about["notes"]:
-        errors.print(f"[yellow]![/yellow] {note}", soft_wrap=True)
+        errors.print(f"[yellow]![/yellow] {escape(note)}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from .answers import cell
@@ -34,7 +35,7 @@ def set_kpi(
     """Steer an account by a metric."""
     with opened() as (warehouse, metrics):
         kpi = metrics.KPIs(warehouse).set(account, metric, target, is_primary=primary, note=note)
-    goal = f"target {kpi.target:g}" if kpi.target is not None else "no target"
+    goal = f"target {float(kpi.target):g}" if kpi.target is not None else "no target"
     console.print(f"{kpi.account_id} {kpi.metric_key}: {goal}{' (primary)' if primary else ''}")
 
 
@@ -52,9 +53,9 @@ def list_kpis(account: Account = None) -> None:
         kpis = metrics.KPIs(warehouse).list(account)
     table = _headed("account", "metric", "target", "primary", "note")
     for kpi in kpis:
-        target = "-" if kpi.target is None else f"{kpi.target:g}"
+        target = "-" if kpi.target is None else f"{float(kpi.target):g}"
         primary = "yes" if kpi.is_primary else ""
-        table.add_row(kpi.account_id, kpi.metric_key, target, primary, kpi.note or "")
+        table.add_row(kpi.account_id, kpi.metric_key, target, primary, escape(kpi.note or ""))
     console.print(table if kpis else "No KPI is set. Set one: meta-pipeline metrics kpi set")
 
 
@@ -83,7 +84,7 @@ def pacing(account: Account = None) -> None:
         rows = metrics.KPIs(warehouse).pacing(account)
     table = _headed("account", "budget of", "kind", "budget", "spent", "due", "pace %", "state")
     for row in rows:
-        name = f"{row.entity_type} {row.entity_name or row.entity_id}"
+        name = escape(f"{row.entity_type} {row.entity_name or row.entity_id}")
         numbers = (row.budget, row.spent, row.due, row.pacing_pct)
         cells = [cell(number, "currency") for number in numbers]
         table.add_row(row.account_id, name, row.budget_kind, *cells, str(row.state))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from . import kpi
@@ -118,7 +119,8 @@ def list_metrics() -> None:
     for name in ("metric", "name", "unit", "kind", "formula"):
         table.add_column(name, no_wrap=name == "metric")
     for metric in sorted(dictionary.metrics.values(), key=lambda one: (one.kind, one.key)):
-        table.add_row(metric.key, metric.display_name, metric.unit, metric.kind, metric.formula)
+        cells = (metric.key, metric.display_name, metric.unit, metric.kind, metric.formula)
+        table.add_row(*map(escape, cells))
     console.print(table)
 
 
@@ -138,11 +140,12 @@ def show_metric(name: Annotated[str, typer.Argument(help="Metric of the dictiona
         "window": metric.window,
     }
     for label, value in lines.items():
-        console.print(f"{label:<9} {value}", soft_wrap=True)
+        console.print(f"{label:<9} {value}", soft_wrap=True, markup=False)
     for override in dictionary.overrides:
         if override.metric == name:
             days = f"{override.valid_from or 'always'} to {override.valid_until or 'open'}"
-            console.print(f"{override.account} {days}: {override.note}", soft_wrap=True)
+            sentence = f"{override.account} {days}: {override.note}"
+            console.print(sentence, soft_wrap=True, markup=False)
 
 
 @app.command()
@@ -198,7 +201,7 @@ def reconcile(
     for row in rows:
         amounts = (row.spend_ads, row.spend_account, row.spend_difference)
         cells = [cell(amount, "currency") for amount in amounts]
-        table.add_row(str(row.date_start), str(row.status), *cells, row.explanation)
+        table.add_row(str(row.date_start), str(row.status), *cells, escape(row.explanation))
     console.print(table)
     if not all(row.is_ok for row in rows):
         raise typer.Exit(1)

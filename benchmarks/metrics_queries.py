@@ -1,0 +1,239 @@
+"""How long dashboards wait: typical queries over 1 or 10 million insight rows.
+
+    python benchmarks/metrics_queries.py postgresql://.../postgres --rows 1000000 [--plans FILE]
+
+Makes a database of its own (`bench_metrics_<rows>`) beside the one in the URL, fills it in SQL,
+rolls it up, and prints the best of five runs of every query. `--keep` leaves the database for the
+next run; `--plans` writes the plans as Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from meta_pipeline import metrics
+from meta_pipeline.warehouse import Warehouse
+
+ACCOUNTS, DAYS, ADS_PER_ADSET, ADSETS_PER_CAMPAIGN = 20, 100, 5, 4
+TODAY = date(2026, 3, 18)
+NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
+ACCOUNT = "act_1"
+
+FILL = """
+    INSERT INTO meta_ads.meta_ad_accounts
+        (account_id, name, currency, timezone_name, last_listed_at, data_as_of)
+    SELECT 'act_' || a, 'Account ' || a, 'EUR', 'UTC', now(), now()
+    FROM generate_series(1, {accounts}) AS a;
+
+    INSERT INTO meta_ads.meta_ads
+        (ad_id, account_id, adset_id, campaign_id, name, effective_status, data_as_of)
+    SELECT a * 1000000 + n, 'act_' || a, 'set' || (a * 1000000 + n / {per_adset}),
+           'c' || (a * 1000000 + n / {per_campaign}), 'Ad ' || n, 'ACTIVE', now()
+    FROM generate_series(1, {accounts}) AS a, generate_series(0, {ads} - 1) AS n;
+
+    INSERT INTO meta_ads.meta_adsets
+        (adset_id, account_id, campaign_id, name, effective_status, optimization_goal, data_as_of)
+    SELECT DISTINCT adset_id, account_id, campaign_id, 'Ad set', 'ACTIVE', 'LEAD_GENERATION', now()
+    FROM meta_ads.meta_ads;
+
+    INSERT INTO meta_ads.meta_campaigns
+        (campaign_id, account_id, name, objective, goal, effective_status, daily_budget,
+         start_time, data_as_of)
+    SELECT DISTINCT campaign_id, account_id, 'Campaign', 'OUTCOME_SALES', 'purchases', 'ACTIVE',
+           50, now() - interval '1 year', now()
+    FROM meta_ads.meta_ads;
+
+    INSERT INTO meta_ads.meta_insights
+        (entity_type, entity_id, date_start, date_stop, account_id, campaign_id, adset_id, ad_id,
+         currency, spend, impressions, reach, clicks, actions, action_values, data_as_of)
+    SELECT 'ad', ad.ad_id, day::date, day::date, ad.account_id, ad.campaign_id, ad.adset_id,
+           ad.ad_id, 'EUR', (hashtext(ad.ad_id || day) & 1023) / 100.0,
+           hashtext(ad.ad_id || day) & 8191, hashtext(ad.ad_id || day) & 4095,
+           hashtext(ad.ad_id || day) & 127,
+           jsonb_build_array(
+               jsonb_build_object('action_type', 'link_click', 'value', '9', '7d_click', '9'),
+               jsonb_build_object('action_type', 'omni_purchase', 'value', '2', '7d_click', '1'),
+               jsonb_build_object('action_type', 'purchase', 'value', '2', '7d_click', '1'),
+               jsonb_build_object('action_type', 'lead', 'value', '1')),
+           '[{{"action_type": "omni_purchase", "value": "59.90"}}]', now()
+    FROM generate_series('{today}'::date - {days} + 1, '{today}'::date, interval '1 day') AS day,
+         meta_ads.meta_ads AS ad;
+
+    INSERT INTO meta_ads.sync_windows (account_id, dataset, date_start, fetched_at, rows, is_final)
+    SELECT 'act_' || a, 'insights_ad', day::date, now(), {ads}, false
+    FROM generate_series(1, {accounts}) AS a,
+         generate_series('{today}'::date - {days} + 1, '{today}'::date, interval '1 day') AS day;
+
+    INSERT INTO meta_ads.account_kpis (account_id, metric_key, target, is_primary, updated_at)
+    SELECT account_id, 'roas', 3, true, now() FROM meta_ads.meta_ad_accounts;
+"""
+
+VIEWS = {
+    "account_overview, all accounts": "SELECT * FROM meta_ads.account_overview",
+    "campaign_performance of an account": (
+        "SELECT * FROM meta_ads.campaign_performance WHERE account_id = 'act_1'"
+    ),
+    "ad_performance of an account, top 50": (
+        "SELECT * FROM meta_ads.ad_performance WHERE account_id = 'act_1'"
+        " ORDER BY spend_7d DESC LIMIT 50"
+    ),
+    "budget_pacing of an account": (
+        "SELECT * FROM meta_ads.budget_pacing WHERE account_id = 'act_1'"
+    ),
+    "performance_vs_target of an account": (
+        "SELECT * FROM meta_ads.performance_vs_target WHERE account_id = 'act_1'"
+    ),
+    "entity_tree of an account": (
+        "SELECT * FROM meta_ads.entity_tree WHERE account_id = 'act_1' ORDER BY path"
+    ),
+    "spend by day, an account, 30 days": (
+        "SELECT date_start, sum(spend), sum(revenue) / nullif(sum(spend), 0)"
+        " FROM meta_ads.daily_campaign_metrics WHERE account_id = 'act_1'"
+        " AND date_start > '2026-03-18'::date - 30 GROUP BY 1 ORDER BY 1"
+    ),
+    "spend by account, all accounts, 30 days": (
+        "SELECT account_id, sum(spend) FROM meta_ads.daily_campaign_metrics"
+        " WHERE date_start > '2026-03-18'::date - 30 GROUP BY 1"
+    ),
+    "one ad, 90 days": (
+        "SELECT date_start, spend, leads FROM meta_ads.daily_ad_metrics"
+        " WHERE account_id = 'act_1' AND ad_id = '1000000'"
+        " AND date_start > '2026-03-18'::date - 90 ORDER BY 1"
+    ),
+}
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "spend, roas, cpl of an account, last 7 days": {"metrics": ["spend", "roas", "cpl"]},
+    "spend, roas by day, last 30 days": {
+        "metrics": ["spend", "roas"],
+        "by": ["day"],
+        "date_range": "last_30d",
+    },
+    "spend, cpa by campaign, last 30 days": {
+        "metrics": ["spend", "cpa"],
+        "level": "campaign",
+        "date_range": "last_30d",
+    },
+    "spend, results by ad, last 7 days": {"metrics": ["spend", "results"], "level": "ad"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("url", help="a database of a server where databases may be made")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--plans", type=Path, help="write the plans to this Markdown file")
+    parser.add_argument("--keep", action="store_true", help="keep the database")
+    asked = parser.parse_args()
+    with _filled(asked.url, asked.rows, keep=asked.keep) as warehouse:
+        times = dict(_views(warehouse)) | dict(_questions(warehouse))
+        for name, milliseconds in times.items():
+            print(f"{milliseconds:8.1f} ms  {name}")
+        if asked.plans:
+            asked.plans.write_text(_plans(warehouse), encoding="utf-8")
+
+
+@contextmanager
+def _filled(url: str, rows: int, *, keep: bool) -> Iterator[Warehouse]:
+    name = f"bench_metrics_{rows}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        is_new = known.fetchone() is None
+        if is_new:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    with Warehouse(urlunsplit(urlsplit(url)._replace(path=f"/{name}"))) as warehouse:
+        warehouse.migrate()
+        if is_new:
+            _fill(warehouse, rows)
+        yield warehouse
+    if not keep:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+def _fill(warehouse: Warehouse, rows: int) -> None:
+    ads = rows // (ACCOUNTS * DAYS)
+    text = FILL.format(
+        accounts=ACCOUNTS,
+        ads=ads,
+        days=DAYS,
+        today=TODAY,
+        per_adset=ADS_PER_ADSET,
+        per_campaign=ADS_PER_ADSET * ADSETS_PER_CAMPAIGN,
+    )
+    took = _seconds(lambda: _run(warehouse, text))
+    print(f"{took:8.1f} s   filled: {ads * ACCOUNTS * DAYS:,} rows")
+    took = _seconds(lambda: _roll_up(warehouse))
+    print(f"{took:8.1f} s   rolled up: {rows / took:,.0f} ad rows/s")
+    with warehouse.connection() as connection:
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("VACUUM ANALYZE")
+        connection.autocommit = False
+
+
+def _run(warehouse: Warehouse, text: str) -> None:
+    with warehouse.connection() as connection:
+        connection.execute(text)
+
+
+def _roll_up(warehouse: Warehouse) -> None:
+    """A week at a time, newest first, as a backfill does it."""
+    weeks = [
+        [TODAY - timedelta(days=back) for back in range(start, min(start + 7, DAYS))]
+        for start in range(0, DAYS, 7)
+    ]
+    for number in range(1, ACCOUNTS + 1):
+        with warehouse.connection() as connection:
+            for days in weeks:
+                metrics.rollup(connection, f"act_{number}", days, only=True)
+
+
+def _views(warehouse: Warehouse) -> Iterator[tuple[str, float]]:
+    for name, text in VIEWS.items():
+        with warehouse.connection() as connection:
+            connection.execute("SELECT set_config('meta_ads.now', %s, true)", (NOW.isoformat(),))
+            best = min(
+                _seconds(lambda text=text: connection.execute(text).fetchall())  # type: ignore[misc]
+                for _ in range(5)
+            )
+        yield name, 1000 * best
+
+
+def _questions(warehouse: Warehouse) -> Iterator[tuple[str, float]]:
+    for name, options in QUESTIONS.items():
+        best = min(
+            _seconds(lambda o=options: metrics.query(warehouse, account=ACCOUNT, now=NOW, **o))  # type: ignore[misc]
+            for _ in range(5)
+        )
+        yield f"metrics.query: {name}", 1000 * best
+
+
+def _plans(warehouse: Warehouse) -> str:
+    parts = ["# Plans of the dashboards' queries\n"]
+    with warehouse.connection() as connection:
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", (NOW.isoformat(),))
+        for name, text in VIEWS.items():
+            rows = connection.execute(f"EXPLAIN (ANALYZE, COSTS off, BUFFERS off) {text}")
+            plan = "\n".join(row[0] for row in rows)
+            parts.append(f"## {name}\n\n```sql\n{text}\n```\n```\n{plan}\n```\n")
+    return "\n".join(parts)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
