@@ -236,7 +236,7 @@ class AccountSync:
         if self._throttled is not None:
             record.status = Status.THROTTLED
             record.error_summary, record.not_before = wait_of(
-                self._throttled, self.quota.decide(self.plan.needs()), self.context.clock()
+                self._throttled, self.quota.decide(), self.context.clock()
             )
         elif self._fatal is not None:
             record.status = Status.FAIL
