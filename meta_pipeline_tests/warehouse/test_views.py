@@ -173,7 +173,8 @@ def test_waiting_is_visible(warehouse: Warehouse, connection: psycopg.Connection
     )
     warehouse.usage.remember([reading])
     found = health(warehouse)
-    assert (found.not_before, found.waiting_for) == (later, "account ads_insights")
+    assert found.not_before == later
+    assert "because ads_insights is at 97 %" in (found.waiting_for or "")
     assert (found.usage_pct, found.usage_meter) == (97, "account ads_insights")
 
 
@@ -236,29 +237,6 @@ def test_throttles_are_grouped_into_incidents(connection: psycopg.Connection[Any
         (ACCOUNT, 3, 2, 200, 900, 1, ["80000/2446079"], ["insights_ad"], 1),
         (ACCOUNT, 1, 0, 0, None, 0, ["17"], ["ads_list"], 0),
         ("act_2", 1, 0, 0, None, 0, ["80000/2446079"], ["insights_ad"], 0),
-    ]
-
-
-def test_the_guessed_weight_beside_the_observed(connection: psycopg.Connection[Any]) -> None:
-    used = 0.0
-    shapes = [("ads_list", "fields=id", 1, 0.5), ("insights_ad", "days=7", 5, 1.0)]
-    for number in range(50):
-        endpoint, shape, weight, moved = shapes[number % 2]
-        used += moved
-        header = Jsonb({"x-ad-account-usage": f'{{"acc_id_util_pct": {used}}}'})
-        call(
-            connection,
-            1000 - number,
-            endpoint_key=endpoint,
-            query_shape=shape,
-            weighted_cost=weight,
-            usage_headers=header,
-        )
-    columns = "endpoint_key, calls, configured_weight, observations, observed_weight, verdict"
-    found = select(connection, f"SELECT {columns} FROM call_cost ORDER BY endpoint_key")
-    assert found == [
-        ("ads_list", 25, 1, 24, 1, "about right"),
-        ("insights_ad", 25, 5, 25, 2, "guess too high"),
     ]
 
 
