@@ -37,7 +37,7 @@ def run(found: Lab, name: str, later: timedelta = timedelta(0), **limits: Any) -
 
 def write(found: Lab, statement: str, *values: Any) -> int:
     with found.warehouse.connection() as connection:
-        return connection.execute(statement, values).rowcount  # type: ignore[arg-type]
+        return connection.execute(statement, values).rowcount
 
 
 @pytest.mark.parametrize("name", [check.name for check in CHECKS])

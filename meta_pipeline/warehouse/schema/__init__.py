@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alerts import alert_channels, alerts
 from .columns import SCHEMA, metadata
 from .entities import (
     entity_changes,
@@ -45,6 +46,8 @@ from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
 __all__ = [
     "SCHEMA",
     "account_kpis",
+    "alert_channels",
+    "alerts",
     "daily_ad_metrics",
     "daily_adset_metrics",
     "daily_campaign_metrics",
