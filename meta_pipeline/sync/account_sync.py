@@ -100,8 +100,8 @@ class AccountSync:
     def _read(self, decision: Decision) -> None:
         """Fetch what the plan names, in parallel, and write it as it comes."""
         tasks = list(self._tasks(decision))
-        parallel = min(self.context.max_parallel_calls, decision.parallel)
-        with Harvest(tasks, parallel, self.stop.check) as harvest:
+        # As many threads as may ever be of use: the gate lets fewer calls out where it is tight.
+        with Harvest(tasks, self.context.max_parallel_calls, self.stop.check) as harvest:
             for event in harvest:
                 if isinstance(event, Done):
                     self._finished(event, harvest)

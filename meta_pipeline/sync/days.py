@@ -17,6 +17,7 @@ SETTLED_AFTER_DAYS = 28
 """Numbers do not change after 28 days of being reported (FACTS section 5.5)."""
 OLDEST_MONTHS = 37
 """Earlier starts are refused with code 3018 (FACTS section 5.4)."""
+_GATHERED_DAYS = 7
 _SLACK = 0.9
 """A run that comes a little early must not skip a whole turn."""
 
@@ -125,14 +126,36 @@ def due(
         known = ledger.get(day)
         if force or known is None:
             return True
-        if is_final(day, known.fetched_at, timezone_name):
-            return False
         interval = restatement.interval((current - day).days)
-        if interval is None:  # older than every step: due once more when its 28 days are over
-            return is_final(day, now, timezone_name)
+        if interval is None or is_final(day, known.fetched_at, timezone_name):
+            return False
         return now - known.fetched_at >= max(interval, fresh) * _SLACK
 
-    return [day for day in span(since, until) if wanted(day)]
+    asked = {day: known for day, known in ledger.items() if since <= day <= until}
+    last = set() if force else _last_readings(asked, now, timezone_name, restatement)
+    return [day for day in span(since, until) if day in last or wanted(day)]
+
+
+def _last_readings(
+    ledger: Mapping[date, Fetched],
+    now: datetime,
+    timezone_name: str | None,
+    restatement: Restatement,
+) -> set[date]:
+    """Days to be read for the last time: past their 28 days, gathered to a week's worth.
+
+    One by one they would cost a call a day.
+    """
+    current = today(now, timezone_name)
+    waiting = {
+        day
+        for day, known in ledger.items()
+        if restatement.interval((current - day).days) is None
+        and is_final(day, now, timezone_name)
+        and not is_final(day, known.fetched_at, timezone_name)
+    }
+    oldest_wait = max(((current - day).days for day in waiting), default=0)
+    return waiting if oldest_wait >= SETTLED_AFTER_DAYS + _GATHERED_DAYS else set()
 
 
 def runs(days: Sequence[date], longest: int) -> Iterator[tuple[date, date]]:

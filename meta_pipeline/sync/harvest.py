@@ -19,6 +19,8 @@ from typing import Self
 from .request import Part
 from .slices import Slice
 
+_WAITING = 2
+"""Slices that may wait for the writer; each thread holds another."""
 _POLL_SECONDS = 0.2
 """How soon a waiting thread notices that the harvest was stopped; nothing depends on it."""
 
@@ -54,7 +56,7 @@ class Harvest:
         self._open = len(tasks)
         self._look_up = look_up
         self._stopped = threading.Event()
-        self._queue: Queue[tuple[Task, Slice] | Done] = Queue(maxsize=max(2, parallel))
+        self._queue: Queue[tuple[Task, Slice] | Done] = Queue(maxsize=_WAITING)
         self._pool = ThreadPoolExecutor(max(1, parallel), thread_name_prefix="meta-fetch")
         for task in tasks:
             self._pool.submit(self._run, task)

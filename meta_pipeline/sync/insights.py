@@ -33,7 +33,8 @@ from .request import Part
 from .slices import Note, Slice
 from .unrecognized import Findings, Reason
 
-PAGE_SIZE = 1000
+PAGE_SIZE = 1500
+"""Rows asked for at once; a page that Meta finds too large shrinks, and that is remembered."""
 _WALKS = 3
 _CALLS_AROUND_A_REPORT = 3
 _STATUS_OF_LEVEL = {

@@ -6,7 +6,8 @@ and the budget weigh it, and the sync does it: one object for all three.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -138,7 +139,6 @@ class _Planner:
         wanted = self._datasets()
         days = {dataset: self._due(dataset, since, until) for dataset in wanted}
         windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
-        planned = sum(window.days for window in windows)
         asked = len(wanted) * ((until - since).days + 1)
         return Plan(
             account_id=self.request.account_id,
@@ -150,7 +150,7 @@ class _Planner:
             activities_since=self._activities_since(),
             notes=tuple(notes),
             days_fresh=asked - sum(len(found) for found in days.values()),
-            days_later=sum(len(found) for found in days.values()) - planned,
+            days_later=sum(self._later(dataset, found) for dataset, found in days.items()),
         )
 
     def _range(self) -> tuple[date, date, list[str]]:
@@ -185,16 +185,19 @@ class _Planner:
     def _due(self, dataset: Dataset, since: date, until: date) -> list[date]:
         # The account's own row proves a day's total; once a day is often enough for that.
         proof = dataset.level == "account"
-        return due(
+        ledger = self.state.ledgers.get(dataset.name, {})
+        days = due(
             since,
             until,
-            self.state.ledgers.get(dataset.name, {}),
+            ledger,
             now=self.now,
             timezone_name=self.state.timezone_name,
             restatement=self.policy.restatement,
             fresh=self.policy.account_rows_every if proof else self.policy.fresh,
             force=self.request.force,
         )
+        just_begun = days == [today(self.now, self.state.timezone_name)]
+        return [] if proof and ledger and just_begun and not self.request.force else days
 
     def _windows(self, dataset: Dataset, days: list[date]) -> Iterator[Window]:
         ledger = self.state.ledgers.get(dataset.name, {})
@@ -202,7 +205,7 @@ class _Planner:
         if per_day is None:  # the newest days first; the others when these have shown their size
             ranges = list(runs(days, self.policy.window_days))[:1]
         else:
-            ranges = list(runs(days, _longest(per_day)))
+            ranges = bridged(runs(days, _longest(per_day)), per_day)
         for first, last in ranges:
             expected = round((per_day or 0) * ((last - first).days + 1))
             yield Window(
@@ -213,6 +216,14 @@ class _Planner:
                 as_report=expected > _REPORT_FROM_ROWS,
                 is_reread=any(day in ledger for day in span(first, last)),
             )
+
+    def _later(self, dataset: Dataset, days: list[date]) -> int:
+        """Days of a dataset of unknown size that wait for its newest window."""
+        ledger = self.state.ledgers.get(dataset.name, {})
+        if _rows_per_day(dataset, ledger) is not None or not days:
+            return 0
+        since, until = next(runs(days, self.policy.window_days))
+        return len(days) - (until - since).days - 1
 
     def _edges(self) -> Iterator[EdgePlan]:
         for part, spec in ENTITY_SPECS.items():
@@ -254,6 +265,25 @@ class _Planner:
 
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self.now - last >= every * _SLACK
+
+
+def bridged(ranges: Iterable[tuple[date, date]], per_day: float) -> list[tuple[date, date]]:
+    """Ranges (newest first) with the gaps closed where reading the gap too takes fewer calls."""
+    found: list[tuple[date, date]] = []
+    for since, until in ranges:
+        if found:
+            newer_since, newer_until = found[-1]
+            together = _pages(since, newer_until, per_day)
+            apart = _pages(since, until, per_day) + _pages(newer_since, newer_until, per_day)
+            if together < apart and (newer_until - since).days < _longest(per_day):
+                found[-1] = (since, newer_until)
+                continue
+        found.append((since, until))
+    return found
+
+
+def _pages(since: date, until: date, per_day: float) -> int:
+    return max(1, math.ceil(per_day * ((until - since).days + 1) / PAGE_SIZE))
 
 
 def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float | None:

@@ -42,6 +42,7 @@ def _read(ago: timedelta) -> WindowRow:
         (5, timedelta(days=1), True),
         (20, timedelta(days=3), False),
         (20, timedelta(days=7), True),
+        (34, timedelta(days=20), False),
         (40, timedelta(days=20), True),
         (40, timedelta(days=5), False),
         (400, timedelta(days=371), False),
@@ -51,6 +52,17 @@ def test_a_day_is_read_again_by_its_age(age_days: int, read_ago: timedelta, expe
     day = DAY - timedelta(days=age_days)
     found = due(day, day, {day: _read(read_ago)}, now=NOW, timezone_name="UTC", restatement=RULE)
     assert bool(found) is expected
+
+
+def test_last_readings_are_gathered() -> None:
+    """A week of days past their 28 is one window; one by one they would be a call a day."""
+    days = [DAY - timedelta(days=age) for age in range(29, 36)]
+    ledger = {day: _read(timedelta(days=10)) for day in days}
+    found = due(days[-1], DAY, ledger, now=NOW, timezone_name="UTC", restatement=RULE)
+    assert set(days) <= set(found)
+    ledger.pop(days[-1])
+    found = due(days[-2], days[0], ledger, now=NOW, timezone_name="UTC", restatement=RULE)
+    assert found == []
 
 
 def test_what_was_never_read_is_due_and_force_reads_all() -> None:

@@ -1,0 +1,35 @@
+"""`make bench`: every benchmark, or the ones named: `python -m benchmarks sync_calls`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+
+console = Console()
+
+
+def names() -> list[str]:
+    return sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")
+    )
+
+
+def main(chosen: list[str]) -> int:
+    """Run the benchmarks; 2 for a name that does not exist."""
+    unknown = sorted(set(chosen) - set(names()))
+    if unknown:
+        console.print(f"No benchmark {', '.join(unknown)}; there are {', '.join(names())}")
+        return 2
+    for name in chosen or names():
+        console.rule(f"[bold]{name}")
+        run: Callable[[], object] = import_module(f"benchmarks.{name}").main
+        run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

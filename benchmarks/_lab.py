@@ -1,0 +1,76 @@
+"""What the sync benchmarks share: a database of their own, and a simulator as its own process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
+
+import psycopg
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.sync import SyncEngine
+from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+
+TOKEN = "EAABENCHMARK"
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """A durable Postgres in a temporary folder, as a user's would be; removed afterwards."""
+    folder = Path(gettempdir()) / f"meta-pipeline-bench-{os.getpid()}"
+    server = EmbeddedPostgres(folder)
+    with server.running() as url:
+        yield url
+    server.reset(force=True)
+    folder.rmdir()
+
+
+@dataclass(frozen=True)
+class SimulatorProcess:
+    url: str
+    pid: int
+
+    @property
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+
+@contextmanager
+def simulator(world: str = "demo", *, latency_ms: float = 0) -> Iterator[SimulatorProcess]:
+    """The simulator as a process: what it costs is not ours."""
+    code = (
+        "from meta_pipeline.simulator.running import serve;"
+        f"serve(port=0, world_name={world!r}, token={TOKEN!r}, latency_ms={latency_ms},"
+        "latency_sigma=0, tier='standard_access', stop_with_parent=True)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield SimulatorProcess(process.stdout.readline().split()[1], process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def engine(database_url: str, graph_url: str, **settings: object) -> Iterator[SyncEngine]:
+    """An engine as the CLI makes it, on an empty schema."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS meta_ads CASCADE")
+    chosen = Settings.load(
+        env_file=None,
+        META_ACCESS_TOKEN=TOKEN,
+        META_GRAPH_URL=graph_url,
+        DATABASE_URL=database_url,
+        **settings,
+    )
+    with SyncEngine.open(chosen) as found:
+        yield found
