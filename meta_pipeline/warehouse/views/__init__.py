@@ -92,28 +92,28 @@ def _drop(connection: Connection, name: str) -> None:
 
 def _comment(connection: Connection, view: View) -> None:
     rows = connection.execute(_COLUMNS, (f"{SCHEMA}.{view.name}",))
-    about_view, meanings = _meanings(view.header, {column for (column,) in rows})
+    about_view, found = meanings(view.header, {column for (column,) in rows})
     name = sql.Identifier(SCHEMA, view.name)
     connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(name, sql.Literal(about_view)))
-    for column, meaning in meanings.items():
+    for column, meaning in found.items():
         identifier = sql.Identifier(SCHEMA, view.name, column)
         connection.execute(
             sql.SQL("COMMENT ON COLUMN {} IS {}").format(identifier, sql.Literal(meaning))
         )
 
 
-def _meanings(header: Sequence[str], columns: Collection[str]) -> tuple[str, dict[str, str]]:
+def meanings(header: Sequence[str], columns: Collection[str]) -> tuple[str, dict[str, str]]:
     """What the leading comment says of the view, and of each of its columns."""
     about_view: list[str] = []
-    meanings: dict[str, list[str]] = {}
+    of_columns: dict[str, list[str]] = {}
     current = about_view
     for line in header:
         match = _MEANING.fullmatch(line)
         if match and match["column"] in columns:
-            current = meanings[match["column"]] = [match["meaning"]]
+            current = of_columns[match["column"]] = [match["meaning"]]
         else:
             current.append(line)
-    return " ".join(about_view), {name: " ".join(lines) for name, lines in meanings.items()}
+    return " ".join(about_view), {name: " ".join(lines) for name, lines in of_columns.items()}
 
 
 def _known(connection: Connection) -> dict[str, str]:

@@ -72,6 +72,7 @@ FROM (
         known.*,
         meta_ads.day_in_zone(meta_ads.present(), known.timezone_name) AS today
     FROM meta_ads.meta_ad_accounts AS known
+    OFFSET 0 -- the day is computed once for each account, not for each of its rows
 ) AS account
 LEFT JOIN (
     SELECT account_id, count(*) AS active_campaigns

@@ -140,6 +140,7 @@ LEFT JOIN (
         timezone_name,
         meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
     FROM meta_ads.meta_ad_accounts
+    OFFSET 0 -- the day is computed once for each account, not for each of its rows
 ) AS account ON account.account_id = ad.account_id
 LEFT JOIN meta_ads.meta_campaigns AS campaign ON campaign.campaign_id = ad.campaign_id
 LEFT JOIN meta_ads.meta_adsets AS adset ON adset.adset_id = ad.adset_id
@@ -216,6 +217,7 @@ LEFT JOIN (
             timezone_name,
             meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
         FROM meta_ads.meta_ad_accounts
+        OFFSET 0 -- the day is computed once for each account, not for each of its rows
     ) AS account ON account.account_id = made.account_id
     GROUP BY made.account_id, made.ad_id
 ) AS delivery

@@ -162,6 +162,7 @@ LEFT JOIN (
         timezone_name,
         meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
     FROM meta_ads.meta_ad_accounts
+    OFFSET 0 -- the day is computed once for each account, not for each of its rows
 ) AS account ON account.account_id = adset.account_id
 LEFT JOIN meta_ads.meta_campaigns AS campaign ON campaign.campaign_id = adset.campaign_id
 CROSS JOIN LATERAL (
@@ -251,6 +252,7 @@ LEFT JOIN (
             timezone_name,
             meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
         FROM meta_ads.meta_ad_accounts
+        OFFSET 0 -- the day is computed once for each account, not for each of its rows
     ) AS account ON account.account_id = made.account_id
     GROUP BY made.account_id, made.adset_id
 ) AS delivery

@@ -152,6 +152,7 @@ LEFT JOIN (
         timezone_name,
         meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
     FROM meta_ads.meta_ad_accounts
+    OFFSET 0 -- the day is computed once for each account, not for each of its rows
 ) AS account ON account.account_id = campaign.account_id
 CROSS JOIN LATERAL (
     SELECT meta_ads.day_in_zone(coalesce(campaign.start_time, campaign.created_time), account.timezone_name)
@@ -240,6 +241,7 @@ LEFT JOIN (
             timezone_name,
             meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
         FROM meta_ads.meta_ad_accounts
+        OFFSET 0 -- the day is computed once for each account, not for each of its rows
     ) AS account ON account.account_id = made.account_id
     GROUP BY made.account_id, made.campaign_id
 ) AS delivery

@@ -16,7 +16,7 @@
 -- verdict_7d: met, missed, no target or unknown
 -- verdict_30d: The same over 30 days
 -- note: Who set the target and why
-WITH steered AS (
+WITH steered AS MATERIALIZED ( -- so that each account's day is computed once
     SELECT
         kpi.*,
         account.name AS account_name,
@@ -44,62 +44,86 @@ defined AS (
         AND steered.today BETWEEN special.valid_from AND coalesce(special.valid_until, 'infinity')
 ),
 
-sums AS (
-    SELECT
-        made.account_id,
-        measure.key,
-        sum(measure.amount) FILTER (WHERE made.date_start >= steered.today - 7) AS sum_7d,
-        sum(measure.amount) AS sum_30d
-    FROM (SELECT DISTINCT account_id, today FROM steered) AS steered
-    INNER JOIN meta_ads.daily_campaign_metrics AS made
-        ON made.account_id = steered.account_id
-        AND made.date_start BETWEEN steered.today - 30 AND steered.today - 1
-    CROSS JOIN LATERAL (
-        VALUES
-        ('spend', made.spend),
-        ('revenue', made.revenue),
-        ('impressions', made.impressions),
-        ('clicks', made.clicks),
-        ('inline_link_clicks', made.inline_link_clicks),
-        ('link_clicks', made.link_clicks),
-        ('landing_page_views', made.landing_page_views),
-        ('video_views', made.video_views),
-        ('thruplays', made.thruplays),
-        ('post_engagements', made.post_engagements),
-        ('leads', made.leads),
-        ('registrations', made.registrations),
-        ('purchases', made.purchases),
-        ('add_to_carts', made.add_to_carts),
-        ('checkouts_initiated', made.checkouts_initiated),
-        ('results', made.results)
-        UNION ALL
-        SELECT other.key, other.value::numeric FROM jsonb_each_text(made.other_metrics) AS other
-    ) AS measure (key, amount)
-    GROUP BY made.account_id, measure.key
-),
-
 valued AS (
     SELECT
         defined.*,
         CASE defined.kind
-            WHEN 'sum' THEN coalesce(total.sum_7d, 0)
+            WHEN 'sum' THEN coalesce((total.week ->> defined.metric_key)::numeric, 0)
             WHEN 'ratio' THEN round(
-                defined.scale * coalesce(above.sum_7d, 0) / nullif(below.sum_7d, 0), 6
+                defined.scale * (total.week ->> defined.numerator)::numeric
+                / nullif((total.week ->> defined.denominator)::numeric, 0), 6
             )
         END AS value_7d,
         CASE defined.kind
-            WHEN 'sum' THEN coalesce(total.sum_30d, 0)
+            WHEN 'sum' THEN coalesce((total.month ->> defined.metric_key)::numeric, 0)
             WHEN 'ratio' THEN round(
-                defined.scale * coalesce(above.sum_30d, 0) / nullif(below.sum_30d, 0), 6
+                defined.scale * (total.month ->> defined.numerator)::numeric
+                / nullif((total.month ->> defined.denominator)::numeric, 0), 6
             )
         END AS value_30d
     FROM defined
-    LEFT JOIN sums AS total
-        ON total.account_id = defined.account_id AND total.key = defined.metric_key
-    LEFT JOIN sums AS above
-        ON above.account_id = defined.account_id AND above.key = defined.numerator
-    LEFT JOIN sums AS below
-        ON below.account_id = defined.account_id AND below.key = defined.denominator
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(other.week, '{}') || jsonb_build_object(
+                'spend', coalesce(sum(made.spend) FILTER (WHERE week.is_last), 0),
+                'revenue', coalesce(sum(made.revenue) FILTER (WHERE week.is_last), 0),
+                'impressions', coalesce(sum(made.impressions) FILTER (WHERE week.is_last), 0),
+                'clicks', coalesce(sum(made.clicks) FILTER (WHERE week.is_last), 0),
+                'inline_link_clicks', coalesce(sum(made.inline_link_clicks) FILTER (WHERE week.is_last), 0),
+                'link_clicks', coalesce(sum(made.link_clicks) FILTER (WHERE week.is_last), 0),
+                'landing_page_views', coalesce(sum(made.landing_page_views) FILTER (WHERE week.is_last), 0),
+                'video_views', coalesce(sum(made.video_views) FILTER (WHERE week.is_last), 0),
+                'thruplays', coalesce(sum(made.thruplays) FILTER (WHERE week.is_last), 0),
+                'post_engagements', coalesce(sum(made.post_engagements) FILTER (WHERE week.is_last), 0),
+                'leads', coalesce(sum(made.leads) FILTER (WHERE week.is_last), 0),
+                'registrations', coalesce(sum(made.registrations) FILTER (WHERE week.is_last), 0),
+                'purchases', coalesce(sum(made.purchases) FILTER (WHERE week.is_last), 0),
+                'add_to_carts', coalesce(sum(made.add_to_carts) FILTER (WHERE week.is_last), 0),
+                'checkouts_initiated', coalesce(sum(made.checkouts_initiated) FILTER (WHERE week.is_last), 0),
+                'results', coalesce(sum(made.results) FILTER (WHERE week.is_last), 0)
+            ) AS week,
+            coalesce(other.month, '{}') || jsonb_build_object(
+                'spend', coalesce(sum(made.spend), 0),
+                'revenue', coalesce(sum(made.revenue), 0),
+                'impressions', coalesce(sum(made.impressions), 0),
+                'clicks', coalesce(sum(made.clicks), 0),
+                'inline_link_clicks', coalesce(sum(made.inline_link_clicks), 0),
+                'link_clicks', coalesce(sum(made.link_clicks), 0),
+                'landing_page_views', coalesce(sum(made.landing_page_views), 0),
+                'video_views', coalesce(sum(made.video_views), 0),
+                'thruplays', coalesce(sum(made.thruplays), 0),
+                'post_engagements', coalesce(sum(made.post_engagements), 0),
+                'leads', coalesce(sum(made.leads), 0),
+                'registrations', coalesce(sum(made.registrations), 0),
+                'purchases', coalesce(sum(made.purchases), 0),
+                'add_to_carts', coalesce(sum(made.add_to_carts), 0),
+                'checkouts_initiated', coalesce(sum(made.checkouts_initiated), 0),
+                'results', coalesce(sum(made.results), 0)
+            ) AS month
+        FROM (
+            SELECT
+                jsonb_object_agg(by_key.key, by_key.week) AS week,
+                jsonb_object_agg(by_key.key, by_key.month) AS month
+            FROM (
+                SELECT
+                    measure.key,
+                    coalesce(sum(measure.value::numeric) FILTER (
+                        WHERE made.date_start >= defined.today - 7
+                    ), 0) AS week,
+                    sum(measure.value::numeric) AS month
+                FROM meta_ads.daily_campaign_metrics AS made
+                CROSS JOIN LATERAL jsonb_each_text(made.other_metrics) AS measure
+                WHERE made.account_id = defined.account_id
+                    AND made.date_start BETWEEN defined.today - 30 AND defined.today - 1
+                GROUP BY measure.key
+            ) AS by_key
+        ) AS other
+        LEFT JOIN meta_ads.daily_campaign_metrics AS made
+            ON made.account_id = defined.account_id
+            AND made.date_start BETWEEN defined.today - 30 AND defined.today - 1
+        CROSS JOIN LATERAL (SELECT made.date_start >= defined.today - 7 AS is_last) AS week
+        GROUP BY other.week, other.month
+    ) AS total
 )
 
 SELECT
