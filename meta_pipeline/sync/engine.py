@@ -32,6 +32,7 @@ from .estimate import Estimate, estimate
 from .fields import ENTITY_SPECS
 from .plan import Plan, make_plan
 from .progress import Report, silent
+from .provenance import refuse_mixture
 from .quota import Quota
 from .record import Status, SyncRecord
 from .request import Part, SyncRequest
@@ -71,6 +72,7 @@ class SyncEngine:
             ) as client,
         ):
             warehouse.migrate()
+            refuse_mixture(warehouse, is_simulated=settings.is_simulated)
             yield cls(
                 SyncContext(
                     client=client,

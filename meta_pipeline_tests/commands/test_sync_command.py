@@ -146,6 +146,16 @@ def test_check_puts_the_fix_beside_the_problem(
     assert "DATABASE_URL" in found["Postgres"]["fix"]
 
 
+def test_simulated_rows_do_not_mix_with_metas(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shell.run("sync", shell.account_id).exit_code == 0
+    monkeypatch.delenv("META_GRAPH_URL")
+    result = shell.run("sync", shell.account_id)
+    assert result.exit_code == 1
+    assert "simulated ad accounts" in result.output
+
+
 def test_without_a_token_there_is_one_sentence(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
