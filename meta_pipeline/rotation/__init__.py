@@ -6,6 +6,7 @@ from .batch import Batch, batches
 from .choice import FIRST_SYNC, Choice, Pick, choose
 from .policy import Policy, Tier, tier_of
 from .settings import RotationSettings
+from .skipped import Skipped
 from .state import DuePart, SyncState
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Pick",
     "Policy",
     "RotationSettings",
+    "Skipped",
     "SyncState",
     "Tier",
     "batches",

@@ -12,10 +12,12 @@ from .state import DuePart, SyncState
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands for a time nobody noted."""
-_ALONG = 0.9
-"""A part that is nearly due goes along: else it would need a run of its own minutes later."""
+_ALONG = 0.1
+"""A part that is due within this share of its cadence goes along, but no earlier than half the
+freshness: the steps of one sync begin minutes apart and must not drift into runs of their own."""
 _NOT_THROUGH = frozenset({"fail", "partial", "running"})
 _DOUBLED_AT_MOST = 10
+_NONE: frozenset[DuePart] = frozenset()
 
 
 class Hold(StrEnum):
@@ -57,7 +59,7 @@ def candidate(
         if until > due_at:
             due_at, hold = until, why
     turn = settings.first_sync_within if state.is_first_sync else cadence.insights
-    parts = _parts(state, cadence, now) if due_at <= now else frozenset[DuePart]()
+    parts = _parts(state, cadence, now, settings.fresh) if due_at <= now else _NONE
     return Candidate(state, cadence, due_at, hold, turn.total_seconds(), parts)
 
 
@@ -109,14 +111,16 @@ def _is_to_retry(state: SyncState) -> bool:
     return state.last_status in _NOT_THROUGH and not state.is_running
 
 
-def _parts(state: SyncState, cadence: Cadence, now: datetime) -> frozenset[DuePart]:
+def _parts(
+    state: SyncState, cadence: Cadence, now: datetime, fresh: timedelta
+) -> frozenset[DuePart]:
     parts = set()
-    if state.has_backfill_gap or _is_nearly_due(state.insights_synced_at, cadence.insights, now):
+
+    def is_due(synced_at: datetime | None, every: timedelta) -> bool:
+        return synced_at is None or now - synced_at >= every - min(every * _ALONG, fresh / 2)
+
+    if state.has_backfill_gap or is_due(state.insights_synced_at, cadence.insights):
         parts.add(DuePart.INSIGHTS)
-    if _is_nearly_due(state.entities_synced_at, cadence.entities, now):
+    if is_due(state.entities_synced_at, cadence.entities):
         parts.add(DuePart.ENTITIES)
     return frozenset(parts)
-
-
-def _is_nearly_due(synced_at: datetime | None, every: timedelta, now: datetime) -> bool:
-    return synced_at is None or now - synced_at >= every * _ALONG

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from . import order
-from .candidate import LONG_AGO, Candidate, Hold, candidate
+from .candidate import LONG_AGO, Candidate, candidate
 from .policy import Cadences, Policy, Tier
 from .settings import RotationSettings
+from .skipped import Out, Skipped, Why
 from .state import DuePart, SyncState
-from .words import clock, length, why_now
+from .words import length, why_now
 
 FIRST_SYNC = "first sync"
 
@@ -58,15 +59,15 @@ class Choice:
     """
 
     picks: tuple[Pick, ...]
-    skipped: Mapping[str, str] = field(default_factory=dict)
+    skipped: Skipped
     cursor: str | None = None
     next_at: datetime | None = None
 
     @property
     def summary(self) -> str:
         """The fleet in one line: `2 picked; 8 not due, 1 throttled`."""
-        kinds = Counter(reason.partition(":")[0] for reason in self.skipped.values())
-        others = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        kinds = self.skipped.kinds.most_common()
+        others = ", ".join(f"{count} {kind}" for kind, count in kinds)
         head = f"{len(self.picks)} picked" if self.picks else "nobody's turn"
         return f"{head}; {others}" if others else head
 
@@ -100,53 +101,40 @@ class _Chooser:
     limit: int
 
     def choose(self, states: Collection[SyncState]) -> Choice:
-        skipped: dict[str, str] = {}
+        skipped: dict[str, Why] = {}
         due: list[Candidate] = []
         next_at: datetime | None = None
         cadences = Cadences(self.policy, self.settings)
         for state in states:
-            if (why_not := self._out(state)) is not None:
-                skipped[state.account_id] = why_not
+            if (out := self._out(state)) is not None:
+                skipped[state.account_id] = out
                 continue
             each = candidate(state, cadences.of(state), self.now, self.settings)
             if each.due_at <= self.now:
                 due.append(each)
-            else:
-                skipped[state.account_id] = self._held(each)
-                next_at = min(next_at or each.due_at, each.due_at)
+                continue
+            skipped[state.account_id] = each
+            if next_at is None or each.due_at < next_at:
+                next_at = each.due_at
         ordered, late = self._ordered(due, states)
-        taken = ordered[: self._places()]
-        for ahead, each in enumerate(ordered[len(taken) :], start=len(taken)):
-            skipped[each.state.account_id] = self._waits(each, ahead)
-        picks = tuple(self._pick(each, late) for each in taken)
+        places = self._places()
+        picks = tuple(self._pick(each, late) for each in ordered[:places])
+        skipped |= {each.state.account_id: each for each in ordered[places:]}
         return Choice(
-            picks, skipped, self._moved(picks), self.now if len(due) > len(taken) else next_at
+            picks,
+            Skipped(skipped, self.now, self.settings.fresh),
+            self._moved(picks),
+            self.now if len(due) > places else next_at,
         )
 
-    def _out(self, state: SyncState) -> str | None:
+    def _out(self, state: SyncState) -> Out | None:
         if not self.settings.names(state.account_id):
-            return "excluded: the include and exclude lists leave it out"
+            return Out.EXCLUDED
         if state.is_running:
-            return "running: it is being synced now"
+            return Out.RUNNING
         if state.is_requested:
-            return "requested: a run of it waits or has just started"
-        if not state.is_accessible:
-            return "no access: the token cannot see the account any more; share it again in Meta"
-        return None
-
-    def _held(self, each: Candidate) -> str:
-        state, until = each.state, clock(each.due_at, self.now)
-        if each.hold is Hold.THROTTLED:
-            return f"{each.hold}: Meta's limits allow no call before {until}"
-        if each.hold is Hold.RETRY:
-            times = "time" if state.failures <= 1 else "times in a row"
-            return f"{each.hold}: {max(state.failures, 1)} {times}, tried again at {until}"
-        if each.hold is Hold.FRESH:
-            return f"{each.hold}: synced within {length(self.settings.fresh)}, until {until}"
-        return f"{each.hold}: its turn comes at {until}, in {length(each.due_at - self.now)}"
-
-    def _waits(self, each: Candidate, ahead: int) -> str:
-        return f"waiting: its turn came at {clock(each.due_at, self.now)}, {ahead} are ahead of it"
+            return Out.REQUESTED
+        return None if state.is_accessible else Out.NO_ACCESS
 
     def _ordered(
         self, due: list[Candidate], states: Collection[SyncState]

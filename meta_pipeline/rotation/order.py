@@ -58,16 +58,17 @@ def with_places_kept(
     settings: RotationSettings,
     busy: Mapping[str, int],
 ) -> tuple[list[Candidate], frozenset[str]]:
-    """The order with up to `fallback_at_most` of the latest first, and who they are.
+    """The order with up to `fallback_at_most` of the latest near its front, and who they are.
 
-    They take no more than half of the places: a fleet that is late as a whole must not lose its
-    priorities.
+    They take no more than half of the places and never the first, which decides what a lone free
+    run does: a fleet that is late as a whole must not lose its priorities.
     """
     late = [each for each in ordered if now - each.due_at > settings.fallback_after]
     places = min(settings.fallback_at_most, limit // 2)
     kept = by_waiting(late, busy)[:places]
     names = frozenset(each.state.account_id for each in kept)
-    return kept + [each for each in ordered if each.state.account_id not in names], names
+    others = [each for each in ordered if each.state.account_id not in names]
+    return others[:1] + kept + others[1:], names
 
 
 def with_first_syncs_spread(ordered: list[Candidate], room: int) -> list[Candidate]:

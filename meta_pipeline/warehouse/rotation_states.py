@@ -49,6 +49,7 @@ class RotationStateRow:
 # - A host whose clock is ahead must not hold an account back: times are cut off at now.
 # - Spend is that of the account's own daily rows: seven each, where there may be thousands of ads.
 #   Ad rows are added up only where no account row came, which is where nothing was spent.
+# - EXISTS would be planned as one scan of the whole table, hence the scalar subqueries.
 # - An unfinished backfill is seen by its oldest day: windows are read newest first. Rows of that
 #   day come with a day's margin, as the account's zone is not looked up.
 _STATES = """
@@ -99,18 +100,20 @@ SELECT
         0
     ) * coalesce(rate.factor, 1))::float8 AS spend_7d,
     CASE WHEN rate.factor IS NULL THEN account.currency ELSE %(currency)s END AS currency,
-    coalesce(spend.amount, 0) > 0 OR entities.synced_at IS NULL OR EXISTS (
-        SELECT FROM meta_ads.meta_campaigns
+    coalesce(spend.amount, 0) > 0 OR entities.synced_at IS NULL OR (
+        SELECT true FROM meta_ads.meta_campaigns
         WHERE account_id = account.account_id AND NOT is_deleted
             AND effective_status NOT IN ('PAUSED', 'ARCHIVED', 'DELETED')
-    ) AS can_deliver,
+        LIMIT 1
+    ) IS NOT NULL AS can_deliver,
     account.is_accessible,
     account.first_seen_at,
-    insights.fetched_at IS NOT NULL AND NOT EXISTS (
-        SELECT FROM meta_ads.sync_windows
+    insights.fetched_at IS NOT NULL AND (
+        SELECT true FROM meta_ads.sync_windows
         WHERE account_id = account.account_id AND dataset = %(dataset)s
             AND date_start <= %(backfilled_to)s::date
-    ) AS has_backfill_gap,
+        LIMIT 1
+    ) IS NULL AS has_backfill_gap,
     EXISTS (
         SELECT FROM held
         WHERE key = hashtextextended('meta_ads:sync:' || account.account_id, 0)

@@ -100,6 +100,12 @@ def test_a_part_that_is_nearly_due_goes_along() -> None:
     assert choose([state], NOW).picks[0].parts == BOTH
 
 
+def test_steps_of_one_sync_do_not_drift_into_runs_of_their_own() -> None:
+    """The numbers are read after the structure; twelve hours later both are due together."""
+    state = aged(minutes=720, insights_synced_at=NOW - 715 * MINUTE, spend_7d=1)
+    assert choose([state], NOW).picks[0].parts == BOTH
+
+
 @pytest.mark.parametrize("policy", list(Policy))
 def test_an_account_synced_by_hand_a_moment_ago_is_left_alone(policy: Policy) -> None:
     state = aged(minutes=600, spend_7d=500, last_attempt_at=NOW - 10 * MINUTE)
@@ -228,7 +234,9 @@ def test_a_hundred_new_accounts_do_not_hold_every_place() -> None:
     picks = choose(fleet, NOW, Policy.PRIORITY, limit=30).picks
     assert sum(pick.is_first_sync for pick in picks) == SETTINGS.first_syncs_at_once
     running = [replace(state, is_running=True) for state in fleet[:10]] + fleet[10:]
-    assert not any(pick.is_first_sync for pick in choose(running, NOW, limit=3).picks[1:])
+    assert not any(
+        pick.is_first_sync for pick in choose(running, NOW, Policy.PRIORITY, limit=3).picks
+    )
     alone = choose(fleet[:100], NOW, limit=30).picks
     assert len(alone) == 30
 

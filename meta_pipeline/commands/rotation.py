@@ -1,0 +1,200 @@
+"""`meta-pipeline rotation`: who is next and why, and what a policy would cost."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meta_pipeline.rotation import Policy
+from meta_pipeline.rotation.quota import AccessTier
+
+from .console import console, explained
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from meta_pipeline.orchestration.next_accounts import NextAccounts
+    from meta_pipeline.rotation.replay import Ages, Replayed
+
+app = typer.Typer(
+    name="rotation",
+    no_args_is_help=True,
+    help="Which account is synced next: by which policy, why, and at what cost.",
+)
+_SHOWN_SKIPPED = 20
+
+
+@app.command()
+def replay(
+    days: Annotated[
+        int, typer.Option(min=1, help="Days that are counted, after one to warm up.")
+    ] = 7,
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts in the generated fleet.")] = 200,
+    policy: Annotated[
+        list[Policy] | None, typer.Option(help="Policy to run; all of them when not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet and result.")] = 1,
+    tick_seconds: Annotated[int, typer.Option(min=1, help="Time between two looks.")] = 120,
+    slots: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 3,
+    accounts_per_run: Annotated[
+        int, typer.Option(min=1, help="Accounts a run takes at most.")
+    ] = 10,
+    insights_minutes: Annotated[
+        int, typer.Option(min=1, help="How often rotation reads the numbers.")
+    ] = 60,
+    entities_minutes: Annotated[
+        int, typer.Option(min=1, help="How often any policy reads the structure at most.")
+    ] = 240,
+    access_tier: Annotated[
+        AccessTier, typer.Option(help="What Meta grants the app.")
+    ] = AccessTier.FULL,
+    app_calls_per_hour: Annotated[
+        float | None, typer.Option(min=1, help="Calls an hour of the app as a whole, if limited.")
+    ] = None,
+) -> None:
+    """Run policies on simulated time and compare calls, staleness and throttles.
+
+    The accounts are generated: a few spend nearly everything, many next to nothing, some pause,
+    some are new. Calls per sync are those measured on the engine; no network, no database.
+    """
+    from meta_pipeline.rotation.fleet import make_fleet
+    from meta_pipeline.rotation.replay import START, WARM_UP_DAYS, Conditions
+    from meta_pipeline.rotation.replay import replay as run
+    from meta_pipeline.rotation.settings import RotationSettings
+
+    conditions = Conditions(
+        days=days,
+        tick=timedelta(seconds=tick_seconds),
+        slots=slots,
+        access_tier=access_tier,
+        app_calls_per_hour=app_calls_per_hour,
+        seed=seed,
+    )
+    settings = RotationSettings(
+        insights_every=timedelta(minutes=insights_minutes),
+        entities_every=timedelta(minutes=entities_minutes),
+        accounts_per_run=accounts_per_run,
+    )
+    fleet = make_fleet(accounts, days + WARM_UP_DAYS, START, seed)
+    results = [run(each, fleet, conditions, settings) for each in policy or list(Policy)]
+    console.print(_comparison(results, days))
+    for sentence in _savings(results):
+        console.print(sentence)
+
+
+@app.command("next")
+def next_command(
+    policy: Annotated[Policy, typer.Option(help="Policy to ask.")] = Policy.HYBRID,
+    slots: Annotated[int, typer.Option(min=1, help="Runs that are free.")] = 3,
+    cursor: Annotated[
+        str | None, typer.Option(help="Account id the round of rotation goes on after.")
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Say of every account why it is not next.")
+    ] = False,
+) -> None:
+    """Show who would be synced now and why, and why the others not. Changes nothing."""
+    from meta_pipeline.orchestration.next_accounts import next_accounts
+    from meta_pipeline.rotation.settings import RotationSettings
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.warehouse import Warehouse
+
+    from .database import database
+
+    with explained():
+        settings = Settings.load()
+        with database(settings) as url, Warehouse(url) as warehouse:
+            warehouse.migrate()
+            with warehouse.connection() as connection:
+                found = next_accounts(
+                    connection,
+                    datetime.now(UTC),
+                    policy=policy,
+                    settings=RotationSettings(backfill_days=settings.backfill_days),
+                    cursor=cursor,
+                    slots=slots,
+                    dataset=f"insights_{settings.insights_levels[0]}",
+                )
+    _show_next(found, show_all=show_all)
+
+
+def _show_next(found: "NextAccounts", *, show_all: bool) -> None:
+    from rich.table import Table
+
+    table = Table("run", "account", "parts", "why", box=None, pad_edge=False)
+    for number, run in enumerate(found.runs, start=1):
+        for pick in run.picks:
+            parts = ", ".join(sorted(pick.parts))
+            table.add_row(str(number), pick.account_id, parts, pick.why)
+    if found.runs:
+        console.print(table)
+    console.print(found.reason)
+    skipped = sorted(found.choice.skipped.items())
+    shown = skipped if show_all else skipped[:_SHOWN_SKIPPED]
+    for account_id, reason in shown:
+        console.print(f"  {account_id}  {reason}", soft_wrap=True)
+    if len(shown) < len(skipped):
+        console.print(f"  and {len(skipped) - len(shown)} more; --all shows them")
+
+
+def _comparison(results: "list[Replayed]", days: int) -> "Table":
+    from rich.table import Table
+
+    from meta_pipeline.rotation import Tier
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for each in results:
+        table.add_column(str(each.policy), justify="right")
+    for name, values in _totals(results, days):
+        table.add_row(name, *values)
+    table.add_row("")
+    table.add_row("[bold]age of the numbers, p50 / p95 / max[/bold]")
+    for tier in Tier:
+        ages = [each.ages[tier] for each in results]
+        label = f"{tier}: {results[0].accounts[tier]} accounts"
+        table.add_row(label, *[_ages(each) for each in ages])
+    table.add_row(
+        "new: until the first sync", *[_ages(each.first_sync_minutes) for each in results]
+    )
+    return table
+
+
+def _totals(results: "list[Replayed]", days: int) -> "list[tuple[str, list[str]]]":
+    def row(name: str, values: list[float]) -> tuple[str, list[str]]:
+        return name, [f"{value:,.0f}" for value in values]
+
+    return [
+        row(f"calls in {days} days", [each.calls for each in results]),
+        row("calls a day", [each.calls / days for each in results]),
+        row("calls in the busiest hour", [each.busiest_hour_calls for each in results]),
+        row("syncs", [each.syncs for each in results]),
+        row("runs", [each.runs for each in results]),
+        row("failed", [each.failures for each in results]),
+        row("throttled", [each.throttled for each in results]),
+    ]
+
+
+def _ages(ages: "Ages") -> str:
+    found = (ages.percentile(0.5), ages.percentile(0.95), ages.longest)
+    return " / ".join("-" if minutes is None else _minutes(minutes) for minutes in found)
+
+
+def _minutes(minutes: int) -> str:
+    if minutes < 120:
+        return f"{minutes}m"
+    return f"{minutes / 60:.1f}h"
+
+
+def _savings(results: "list[Replayed]") -> list[str]:
+    """What each policy needs against rotation: the claim to check is 60 % fewer."""
+    base = next((each for each in results if each.policy is Policy.ROTATION), None)
+    if base is None or not base.calls:
+        return []
+    return [
+        f"{each.policy} needs {abs(saved):.0f} % {'fewer' if saved >= 0 else 'more'} calls "
+        "than rotation"
+        for each in results
+        if each is not base
+        for saved in [100 * (1 - each.calls / base.calls)]
+    ]
