@@ -37,6 +37,8 @@ class InsightsMapper:
             "date_stop",
             "account_id",
         }
+        self._parents = self._parent_columns()
+        self._key = self._key_of_cell if dataset.breakdowns else self._key_of_day
         self._metrics = [
             (name, check)
             for names, check in (
@@ -53,7 +55,7 @@ class InsightsMapper:
         return [
             *self._key_columns(),
             "account_id",
-            *self._parent_columns(),
+            *self._parents,
             "currency",
             *(name for name, _ in self._metrics),
             "data_as_of",
@@ -69,7 +71,7 @@ class InsightsMapper:
         return (
             *key,
             self._source.account_id,
-            *[given.get(name) for name in self._parent_columns()],
+            *[given.get(name) for name in self._parents],
             self._source.currency,
             *[
                 None if (value := given.get(name)) is None else check(name, value, given)
@@ -93,21 +95,24 @@ class InsightsMapper:
             if name.endswith("_id") and name != "account_id" and name not in own
         )
 
-    def _key(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        entity_id = self._entity_id(given)
-        start = given.get("date_start")
+    def _key_of_day(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        entity_id, start = self._entity_id(given), given.get("date_start")
         if not isinstance(entity_id, str) or not isinstance(start, str):
             self._without_key(given, self._dataset.id_field)
             return None
+        return (self._dataset.level, entity_id, start, given.get("date_stop") or start)
+
+    def _key_of_cell(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        key = self._key_of_day(given)
+        if key is None:
+            return None
+        level, entity_id, start, _ = key
         if self._dataset.is_hourly:
             hour = self._hour(given)
             return None if hour is None else (entity_id, start, hour)
-        if self._dataset.breakdowns:
-            cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
-            listed = orjson.dumps(list(cell.values())).decode()
-            names = ",".join(self._dataset.breakdowns)
-            return (self._dataset.level, entity_id, start, names, listed, cell)
-        return (self._dataset.level, entity_id, start, given.get("date_stop") or start)
+        cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
+        listed = orjson.dumps(list(cell.values())).decode()
+        return (level, entity_id, start, ",".join(self._dataset.breakdowns), listed, cell)
 
     def _entity_id(self, given: Mapping[str, Any]) -> Any:
         if self._dataset.level == "account":
