@@ -18,6 +18,8 @@ _OUR_OWN_VARIABLES = {
     "META_APP_ID",
     "META_GRAPH_URL",
     "META_API_VERSION",
+    "META_ALERT_WEBHOOK_URL",
+    "META_ALERT_EMAIL_PASSWORD",
     "DATABASE_URL",
 }
 
@@ -149,7 +151,96 @@ class Settings(BaseSettings):
         description="Above this insights throttle non-critical work is skipped",
     )
 
-    _secret_names: ClassVar[tuple[str, ...]] = ("access_token", "app_secret", "database_url")
+    alert_webhook_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_ALERT_WEBHOOK_URL"),
+        description="Incoming webhook of Slack or Teams that alerts are posted to",
+    )
+    alert_email_to: str = Field(
+        "",
+        validation_alias=AliasChoices("META_ALERT_EMAIL_TO"),
+        description="Who gets alerts by e-mail, separated by commas",
+    )
+    alert_email_from: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_ALERT_EMAIL_FROM"),
+        description="Sender of the e-mails; the first recipient by default",
+    )
+    alert_email_server: str = Field(
+        "",
+        validation_alias=AliasChoices("META_ALERT_EMAIL_SERVER"),
+        description="SMTP server, as smtp.example.com:587",
+    )
+    alert_email_user: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_ALERT_EMAIL_USER"),
+        description="User at the SMTP server; none: no login",
+    )
+    alert_email_password: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_ALERT_EMAIL_PASSWORD"),
+        description="Password at the SMTP server",
+    )
+    alert_email_security: str = Field(
+        "starttls",
+        validation_alias=AliasChoices("META_ALERT_EMAIL_SECURITY"),
+        pattern=r"^(starttls|tls|none)$",
+        description="How the connection to the SMTP server is secured: starttls, tls or none",
+    )
+    alert_log: bool = Field(
+        False,
+        validation_alias=AliasChoices("META_ALERT_LOG"),
+        description="Write alerts to the log of the process that runs the sensors",
+    )
+    alert_digest_minutes: int = Field(
+        60,
+        ge=1,
+        validation_alias=AliasChoices("META_ALERT_DIGEST_MINUTES"),
+        description="Least minutes between two messages; what is urgent waits five at most",
+    )
+    alert_stale_hours: float = Field(
+        6,
+        gt=0,
+        validation_alias=AliasChoices("META_ALERT_STALE_HOURS"),
+        description="An account without new numbers for so long is out of date",
+    )
+    alert_throttled_hours: float = Field(
+        2,
+        gt=0,
+        validation_alias=AliasChoices("META_ALERT_THROTTLED_HOURS"),
+        description="An account that Meta refuses for so long is worth an alert",
+    )
+    alert_error_rate_pct: float = Field(
+        1,
+        gt=0,
+        validation_alias=AliasChoices("META_ALERT_ERROR_RATE_PCT"),
+        description="Share of an hour's calls that may fail, throttled ones not counted",
+    )
+    dagster_ui_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_DAGSTER_UI_URL"),
+        description="Where people open Dagster, as https://dagster.example.com; alerts link to it",
+    )
+    dagster_event_days: int = Field(
+        14,
+        ge=1,
+        validation_alias=AliasChoices("META_DAGSTER_EVENT_DAYS"),
+        description="Days Dagster keeps the events of a run, other than what happened to assets",
+    )
+    dagster_history_days: int = Field(
+        90,
+        ge=1,
+        validation_alias=AliasChoices("META_DAGSTER_HISTORY_DAYS"),
+        description="Days Dagster keeps runs and materializations; the newest of each stays",
+    )
+
+    _secret_names: ClassVar[tuple[str, ...]] = (
+        "access_token",
+        "app_secret",
+        "database_url",
+        "alert_webhook_url",
+        "alert_email_password",
+    )
 
     @field_validator("graph_url", mode="before")
     @classmethod
