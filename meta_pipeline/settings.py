@@ -120,6 +120,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("META_FRESH_SECONDS"),
         description="Days and entities read within this time are not read again unless forced",
     )
+    cost_weights: str = Field(
+        "entity=1,insights=1,breakdowns=3,daily=5,long_window=2,action_breakdowns=4",
+        validation_alias=AliasChoices("META_COST_WEIGHTS"),
+        pattern=r"^(entity|insights|breakdowns|daily|long_window|action_breakdowns)=\d+(\.\d+)?"
+        r"(,(entity|insights|breakdowns|daily|long_window|action_breakdowns)=\d+(\.\d+)?)*$",
+        description="The guess what a call costs by its shape; view call_cost shows what it moved",
+    )
     daily_budget_per_account: float | None = Field(
         None,
         ge=0,

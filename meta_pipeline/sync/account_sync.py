@@ -75,7 +75,8 @@ class AccountSync:
 
     def run(self) -> None:
         """Do the plan; Meta's failures end up in the record, a broken database is raised."""
-        decision = self.quota.decide(self.plan.needs(weight_of_plan(self.plan)), self.budget)
+        cost = weight_of_plan(self.plan, self.context.weights)
+        decision = self.quota.decide(self.plan.needs(cost), self.budget)
         if not decision.may_call:
             self._stopped(decision)
             return

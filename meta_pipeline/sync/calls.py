@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from meta_pipeline.governor import Weights
 from meta_pipeline.graph import Attempt
 
 from .weights import weight_of
@@ -22,10 +23,12 @@ class CallBook:
         sync_run_id: str | None,
         log: Callable[[Mapping[str, Any]], None],
         observe: Callable[[Attempt], None],
+        weights: Weights,
     ) -> None:
         self._sync_run_id = sync_run_id
         self._log = log
         self._observe = observe
+        self._weights = weights
         self._lock = threading.Lock()
         self.calls = 0
         self.insights_calls = 0
@@ -33,7 +36,7 @@ class CallBook:
 
     def note(self, attempt: Attempt) -> None:
         """Take one attempt; given to the client as `on_attempt`."""
-        cost = weight_of(attempt)
+        cost = weight_of(attempt, self._weights)
         with self._lock:
             self.calls += attempt.counted_calls
             self.weighted_cost += cost

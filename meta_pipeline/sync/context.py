@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from meta_pipeline.governor import Thresholds
+from meta_pipeline.governor import Thresholds, Weights
 from meta_pipeline.graph import GraphClient
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
@@ -31,6 +31,7 @@ class SyncContext:
     thresholds: Thresholds = field(default_factory=Thresholds)
     attribution_windows: tuple[str, ...] = ("1d_click", "7d_click", "1d_view")
     max_parallel_calls: int = 4
+    weights: Weights = field(default_factory=Weights)
     daily_budget_per_account: float | None = None
     daily_budget_of_app: float | None = None
     clock: Callable[[], datetime] = utc_now

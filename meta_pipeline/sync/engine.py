@@ -40,6 +40,7 @@ from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
 from .waiting import wait_of
+from .weights import weights_from
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class SyncEngine:
                     thresholds=thresholds_from(settings),
                     attribution_windows=settings.attribution_window_names,
                     max_parallel_calls=settings.max_parallel_calls,
+                    weights=weights_from(settings.cost_weights),
                     daily_budget_per_account=settings.daily_budget_per_account,
                     daily_budget_of_app=settings.daily_budget_of_app,
                 )
@@ -119,7 +121,9 @@ class SyncEngine:
 
     def estimate(self, plan: Plan) -> Estimate:
         """What a plan costs: calls, share of the hour's allowance, time."""
-        return estimate(plan, self.warehouse, self._context.max_parallel_calls)
+        return estimate(
+            plan, self.warehouse, self._context.weights, self._context.max_parallel_calls
+        )
 
     def today(self, account_id: str) -> date:
         """The account's current day, in its own time zone."""
@@ -224,7 +228,7 @@ class SyncEngine:
             sleep=context.sleep,
             max_parallel=context.max_parallel_calls,
         )
-        calls = CallBook(sync_run_id, context.telemetry.log, quota.observe)
+        calls = CallBook(sync_run_id, context.telemetry.log, quota.observe, context.weights)
         return context.client.for_sync(on_attempt=calls.note, gate=quota.gate), calls, quota
 
     def _new_record(self, request: SyncRequest) -> SyncRecord:

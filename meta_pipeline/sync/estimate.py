@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from meta_pipeline.governor import Weights
 from meta_pipeline.warehouse import Warehouse
 
 from .plan import Plan
@@ -59,7 +60,7 @@ class Estimate:
         return found
 
 
-def estimate(plan: Plan, warehouse: Warehouse, parallel: int) -> Estimate:
+def estimate(plan: Plan, warehouse: Warehouse, weights: Weights, parallel: int) -> Estimate:
     """Price a plan with what is known of the account."""
     tier = _tier(warehouse, plan.account_id)
     with warehouse.connection() as connection:
@@ -69,7 +70,7 @@ def estimate(plan: Plan, warehouse: Warehouse, parallel: int) -> Estimate:
     ads = int(active[0]) if active else 0
     return Estimate(
         calls=plan.calls,
-        weighted_cost=weight_of_plan(plan),
+        weighted_cost=weight_of_plan(plan, weights),
         rows=plan.rows,
         seconds=plan.calls * seconds_per_call / max(1, min(parallel, plan.calls)),
         hour_share_pct=_share_pct(plan, tier, ads),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from meta_pipeline.governor import QueryShape, weight
+from meta_pipeline.governor import QueryShape, Weights, weight
 from meta_pipeline.graph import Attempt
 
 from .insights import Window
 from .plan import Plan
 
 
-def weight_of(attempt: Attempt) -> float:
+def weight_of(attempt: Attempt, weights: Weights) -> float:
     """What the attempt costs by the configured weights, times what Meta counts it as."""
     shape = QueryShape.of_words(attempt.endpoint_key, attempt.query_shape)
-    return attempt.counted_calls * weight(shape)
+    return attempt.counted_calls * weight(shape, weights)
 
 
-def weight_of_window(window: Window) -> float:
+def weight_of_window(window: Window, weights: Weights) -> float:
     """What reading a window of daily rows is expected to cost by the same weights."""
     shape = QueryShape(
         insights=True,
@@ -24,9 +24,16 @@ def weight_of_window(window: Window) -> float:
         daily=True,
         days=window.days,
     )
-    return window.calls * weight(shape)
+    return window.calls * weight(shape, weights)
 
 
-def weight_of_plan(plan: Plan) -> float:
+def weight_of_plan(plan: Plan, weights: Weights) -> float:
     """What a plan is expected to cost; days that are sized later are not in it."""
-    return plan.edge_calls + sum(weight_of_window(window) for window in plan.windows)
+    entities = plan.edge_calls * weights.entity
+    return entities + sum(weight_of_window(window, weights) for window in plan.windows)
+
+
+def weights_from(text: str) -> Weights:
+    """The weights of the setting `name=number,...`; names that are left out keep their guess."""
+    pairs = (part.split("=") for part in text.split(","))
+    return Weights(**{name.strip(): float(number) for name, number in pairs})
