@@ -1,0 +1,193 @@
+"""Findings: the questions people ask first, answered in a sentence from the answers' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .answer import Answer
+from .words import number, times
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence; `key` is the question it comes from, `observations` what it rests on."""
+
+    key: str
+    title: str
+    question: str
+    words: str
+    observations: int
+    is_enough: bool
+
+
+def findings(answers: Mapping[str, Answer]) -> list[Finding]:
+    """A finding for each of the answers that has one, in the order people ask."""
+    return [_finding(answers[key], say) for key, say in _SAY.items() if key in answers]
+
+
+def _finding(answer: Answer, say: Callable[[Answer], str]) -> Finding:
+    asked = answer.question
+    return Finding(
+        key=asked.key,
+        title=asked.title,
+        question=asked.words,
+        words=answer.note or say(answer),
+        observations=answer.observations,
+        is_enough=answer.is_enough,
+    )
+
+
+def _envelope(answer: Answer) -> str:
+    rows = answer.records()
+    calls, refused = (sum(row[name] for row in rows) for name in ("calls", "throttled_calls"))
+    answered = [row["answered_at_pct"] for row in rows if row["answered_at_pct"] is not None]
+    highest = f" Calls were answered at up to {number(max(answered))} % usage." if answered else ""
+    if not refused:
+        return f"None of {times(calls, 'call')} was refused for a limit.{highest}"
+    worst = rows[0]
+    at = worst["refused_at_pct"]
+    seen = f", with usage read at {number(at)} %" if at is not None else ""
+    return (
+        f"{refused:,} of {times(calls, 'call')} ({number(100 * refused / calls)} %) refused for a "
+        f"limit, most at {worst['endpoint_key']} ({worst['throttled_calls']:,}){seen}.{highest}"
+    )
+
+
+def _time(answer: Answer) -> str:
+    whole = answer.total()
+    assert whole is not None
+    network, database = float(whole["network_seconds"]), float(whole["database_seconds"])
+    share = float(whole["network_pct"])
+    if whole["bottleneck"] == "network":
+        return (
+            f"To the network: {share:.0f} % of a sync is waiting for Meta "
+            f"({number(network)} s), the rest writing to Postgres ({number(database)} s)."
+        )
+    return (
+        f"To the database: {100 - share:.0f} % of a sync is writing to Postgres "
+        f"({number(database)} s), the rest waiting for Meta ({number(network)} s)."
+    )
+
+
+def _throttled(answer: Answer) -> str:
+    rows = answer.records()
+    names = ("syncs", "throttled_syncs", "by_meta", "by_governor")
+    syncs, throttled, by_meta, by_governor = (sum(row[name] for row in rows) for name in names)
+    if not throttled:
+        return f"None of {times(syncs, 'sync')}."
+    waited = sum(row["waited_minutes"] for row in rows)
+    return (
+        f"{throttled:,} of {times(syncs, 'sync')} ({number(100 * throttled / syncs, 1)} %): "
+        f"{by_governor:,} held back by the governor, {by_meta:,} refused by Meta; "
+        f"{number(waited, 0)} minutes of waiting. {rows[0]['account']}: {rows[0]['last_reason']}"
+    )
+
+
+def _cost(answer: Answer) -> str:
+    rows = answer.records()
+    cost = sum(row["weighted_cost"] for row in rows)
+    calls = sum(row["calls"] for row in rows)
+    top = ", ".join(f"{row['account']} {number(row['share_pct'], 1)} %" for row in rows[:3])
+    return f"{number(cost, 0)} in all, from {times(calls, 'call')}. Most: {top}."
+
+
+def _expensive(answer: Answer) -> str:
+    rows = answer.records()
+    dear = [row for row in rows if row["verdict"] in ("expensive", "wasteful")]
+    if all(row["verdict"] == "not enough data" for row in rows):
+        return "Not enough data: fewer than three accounts to compare."
+    if not dear:
+        top = rows[0]
+        return (
+            f"None: the dearest, {top['account']}, costs "
+            f"{number(top['times_median'])} times the median account."
+        )
+    named = ", ".join(
+        f"{row['account']} ({number(row['times_median'], 1)} times the median, {row['verdict']})"
+        for row in dear[:4]
+    )
+    return f"{len(dear)} of {len(rows)}: {named}."
+
+
+def _rows(answer: Answer) -> str:
+    whole = answer.total()
+    assert whole is not None
+    return (
+        f"{number(whole['rows_written_per_call'], 1)} new or changed rows for each call: "
+        f"{times(whole['rows_written'], 'row')} from {times(whole['calls'], 'call')}. "
+        f"{whole['idle_syncs']:,} of {times(whole['syncs'], 'sync')} found nothing new."
+    )
+
+
+def _burst(answer: Answer) -> str:
+    row = max(answer.records(), key=lambda one: (one["burst_per_minute"], one["calls"]))
+    return (
+        f"The busiest minute had {times(row['burst_per_minute'], 'call')}, between "
+        f"{row['hour_utc']:02}:00 and {row['hour_utc']:02}:59 UTC, where "
+        f"{number(row['sustained_per_minute'])} a minute are usual: "
+        f"a burst of {number(row['burst_factor'], 1)} times."
+    )
+
+
+def _latency(answer: Answer) -> str:
+    whole = answer.total()
+    assert whole is not None
+    known = [(name, whole[f"{name}_ms"]) for name in ("p50", "p95", "p99")]
+    said = ", ".join(f"{name} {number(ms, 0)} ms" for name, ms in known if ms is not None)
+    slow = max(answer.parts(), key=lambda row: row["p50_ms"])
+    return f"{said}. Slowest endpoint: {slow['endpoint_key']}, p50 {number(slow['p50_ms'], 0)} ms."
+
+
+def _errors(answer: Answer) -> str:
+    whole = answer.total()
+    assert whole is not None
+    calls = times(whole["calls"], "call")
+    if not whole["failed_calls"]:
+        return f"None of {calls} failed."
+    worst = max(answer.parts(), key=lambda row: row["failed_calls"])
+    return (
+        f"{whole['failed_calls']:,} of {calls} failed ({number(whole['error_pct'])} %), "
+        f"most at {worst['endpoint_key']}: {worst['failures']}."
+    )
+
+
+def _guess(answer: Answer) -> str:
+    rows = answer.records()
+    judged = [row for row in rows if row["verdict"] != "not enough data"]
+    wrong = [row for row in judged if row["verdict"] != "about right"]
+    if not judged:
+        return f"Not enough data: none of {times(len(rows), 'query shape')} was seen often enough."
+    if not wrong:
+        return f"About right for all of {times(len(judged), 'query shape')} seen often enough."
+    worst = wrong[0]
+    return (
+        f"{len(wrong)} of {times(len(judged), 'query shape')} seen often enough are wrong by more "
+        f"than half: {worst['endpoint_key']} ({worst['query_shape']}) is guessed at "
+        f"{number(worst['configured_weight'])}, observed at {number(worst['observed_weight'])}."
+    )
+
+
+def _fresh(answer: Answer) -> str:
+    rows = answer.records()
+    never = [row["account"] for row in rows if row["age_hours"] is None]
+    oldest = max((row for row in rows if row["age_hours"] is not None),
+                 key=lambda row: row["age_hours"], default=None)  # fmt: skip
+    said = f"{len(rows) - len(never)} of {times(len(rows), 'account')} synced"
+    said += f", the oldest ({oldest['account']}) {oldest['synced']}." if oldest else "."
+    return f"{said} Never synced: {', '.join(never)}." if never else said
+
+
+_SAY: Mapping[str, Callable[[Answer], str]] = {
+    "throttle_envelope": _envelope,
+    "time_by_phase": _time,
+    "throttled_syncs": _throttled,
+    "cost_per_account": _cost,
+    "expensive_accounts": _expensive,
+    "rows_per_call": _rows,
+    "burst_by_hour": _burst,
+    "latency": _latency,
+    "error_rate": _errors,
+    "call_cost": _guess,
+    "freshness": _fresh,
+}

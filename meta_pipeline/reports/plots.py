@@ -1,0 +1,142 @@
+"""Plots: the report's pictures, made from the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .answer import Answer
+from .chart import Bar, Series, Threshold, bars, columns, lines
+from .words import number, times
+
+_SHOWN = 15
+"""Bars in a picture; the table has them all."""
+
+_SCOPES = ("app", "ads_management", "ads_insights", "score", "insights throttle")
+
+
+def plot(answer: Answer, thresholds: Mapping[str, float]) -> str:
+    """The picture of one answer as HTML; empty where there is none or not enough data.
+
+    `thresholds` are the governor's, by name, in percent: lines of the usage plot.
+    """
+    draw = _DRAW.get(answer.question.key)
+    if draw is None or not answer.is_enough or not answer.rows:
+        return ""
+    if answer.question.key == "usage_over_time":
+        return _usage(answer, thresholds)
+    return draw(answer)
+
+
+def _usage(answer: Answer, thresholds: Mapping[str, float]) -> str:
+    points: dict[str, list[Any]] = {}
+    for row in answer.records():
+        points.setdefault(row["scope"], []).append((row["at"], float(row["usage_pct"])))
+    ordered = [*(one for one in _SCOPES if one in points), *sorted(points.keys() - set(_SCOPES))]
+    marks = [Threshold(name, value) for name, value in thresholds.items()]
+    return lines(
+        "Highest usage of each limit, in percent (UTC)",
+        [Series(name, points[name]) for name in ordered],
+        thresholds=marks,
+        unit=" %",
+    )
+
+
+def _cost(answer: Answer) -> str:
+    rows = [
+        Bar(
+            row["account"],
+            (float(row["calls"]), max(0.0, float(row["weighted_cost"] - row["calls"]))),
+            f"{times(row['calls'], 'call')}, cost {number(row['weighted_cost'], 0)}",
+        )
+        for row in answer.records()
+    ]
+    return bars(
+        "Calls of each account, and what weights by query shape add to them",
+        rows[:_SHOWN],
+        names=("calls", "added by weights"),
+    )
+
+
+def _phases(answer: Answer) -> str:
+    rows = [
+        Bar(
+            row["account"],
+            (float(row["network_seconds"]), float(row["database_seconds"])),
+            f"{number(row['network_seconds'])} + {number(row['database_seconds'])} s",
+        )
+        for row in answer.records()
+    ]
+    return bars(
+        "Seconds of an average sync, by phase",
+        rows[:_SHOWN],
+        names=("waiting for Meta", "writing to Postgres"),
+    )
+
+
+def _throttles(answer: Answer) -> str:
+    rows = [
+        Bar(
+            row["account"],
+            (
+                float(row["syncs"] - row["throttled_syncs"]),
+                float(row["by_governor"]),
+                float(row["by_meta"]),
+            ),
+            f"{row['throttled_syncs']} of {row['syncs']} throttled",
+        )
+        for row in answer.records()
+    ]
+    return bars(
+        "Syncs of each account: how many went through, and who stopped the others",
+        rows[:_SHOWN],
+        names=("went through", "held back by the governor", "refused by Meta"),
+    )
+
+
+def _freshness(answer: Answer) -> str:
+    known = [row for row in answer.records() if row["age_hours"] is not None]
+    never = [row for row in answer.records() if row["age_hours"] is None]
+    rows = [Bar(row["account"], (), "never") for row in never]
+    rows += [Bar(row["account"], (float(row["age_hours"]),), row["synced"]) for row in known]
+    return bars("Hours since the last successful sync", rows[:_SHOWN])
+
+
+def _bursts(answer: Answer) -> str:
+    by_hour = {row["hour_utc"]: row for row in answer.records()}
+    return columns(
+        "Calls per minute by hour of the day (UTC)",
+        list(_hours(by_hour)),
+        names=("sustained", "busiest minute"),
+    )
+
+
+def _hours(by_hour: Mapping[int, Mapping[str, Any]]) -> Iterable[Bar]:
+    for hour in range(24):
+        row = by_hour.get(hour)
+        parts = (float(row["sustained_per_minute"]), float(row["burst_per_minute"])) if row else ()
+        note = f"{number(parts[0])} a minute, busiest {number(parts[1])}" if parts else "no calls"
+        yield Bar(f"{hour:02}", parts or (0.0, 0.0), note)
+
+
+def _endpoints(answer: Answer) -> str:
+    rows = [
+        Bar(
+            row["endpoint_key"],
+            (float(row["calls"]),),
+            f"{times(row['calls'], 'call')}, {number(row['share_pct'], 1)} %",
+        )
+        for row in answer.records()
+    ]
+    return bars("Calls by endpoint", rows[:_SHOWN])
+
+
+_DRAW = {
+    "usage_over_time": lambda answer: _usage(answer, {}),
+    "cost_per_account": _cost,
+    "time_by_phase": _phases,
+    "throttled_syncs": _throttles,
+    "freshness": _freshness,
+    "burst_by_hour": _bursts,
+    "calls_by_endpoint": _endpoints,
+}
