@@ -139,6 +139,30 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("META_DAILY_BUDGET_OF_APP"),
         description="Weighted cost all accounts together may spend in a day (UTC)",
     )
+    log_retention_days: int = Field(
+        90,
+        ge=0,
+        validation_alias=AliasChoices("META_LOG_RETENTION_DAYS"),
+        description="Days single API calls are kept (meta_api_logs); 0 keeps them for ever",
+    )
+    totals_retention_days: int = Field(
+        400,
+        ge=0,
+        validation_alias=AliasChoices("META_TOTALS_RETENTION_DAYS"),
+        description="Days the hourly totals of API calls are kept; reports read these; 0: for ever",
+    )
+    run_retention_days: int = Field(
+        400,
+        ge=0,
+        validation_alias=AliasChoices("META_RUN_RETENTION_DAYS"),
+        description="Days sync_runs are kept; the newest of each kind stays; 0: for ever",
+    )
+    change_retention_days: int = Field(
+        400,
+        ge=0,
+        validation_alias=AliasChoices("META_CHANGE_RETENTION_DAYS"),
+        description="Days the movements of insights are kept (insights_changes); 0: for ever",
+    )
     app_usage_stop_pct: float = Field(
         80,
         gt=0,

@@ -136,7 +136,7 @@ def _table(answer: "Answer", title: str) -> Table:
     for n in wanted:
         right = any(is_number(row[n]) for row in shown)
         name = heading(answer.columns[n])
-        justify: "JustifyMethod" = "right" if right else "left"
+        justify: JustifyMethod = "right" if right else "left"
         table.add_column(name, justify=justify, overflow="fold", no_wrap=right)
     for row in shown:
         table.add_row(*(escape(cell(row[n])) for n in wanted))

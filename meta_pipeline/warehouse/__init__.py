@@ -21,6 +21,7 @@ from .history import EntityHistory, InsightsHistory, tracked_columns
 from .ledger import Ledger, WindowRow
 from .locks import account_lock, lock_holder
 from .migrator import MigrationResult
+from .retention import Retention, maintain
 from .runs import RunRow, RunStore
 from .telemetry import TelemetryWriter
 from .unrecognized import UnrecognizedRow, UnrecognizedStore
@@ -45,6 +46,7 @@ __all__ = [
     "MigrationBusy",
     "MigrationResult",
     "PoolerUnsupported",
+    "Retention",
     "RowsRefused",
     "RunRow",
     "RunStore",
@@ -64,6 +66,7 @@ __all__ = [
     "dagster_url",
     "ids_of",
     "lock_holder",
+    "maintain",
     "mark_deleted",
     "normalized",
     "orphans",

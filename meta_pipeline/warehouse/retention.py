@@ -1,0 +1,149 @@
+"""Retention: old rows of the logs go, in slices, and what counters need of them is kept.
+
+Each slice is a transaction of its own that locks nobody out: a run may be interrupted anywhere
+and goes on where it was. Two at once share the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from .warehouse import Warehouse
+
+SLICE_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days of each table are kept; 0 keeps everything.
+
+    `log_days` is for single calls (`meta_api_logs`), `total_days` for their hourly totals,
+    `run_days` for `sync_runs`, `change_days` for `insights_changes`.
+    """
+
+    log_days: int = 90
+    total_days: int = 400
+    run_days: int = 400
+    change_days: int = 400
+
+    def __post_init__(self) -> None:
+        days = (self.log_days, self.total_days, self.run_days, self.change_days)
+        if min(days) < 0:
+            raise ValueError("days to keep cannot be negative; 0 keeps everything")
+
+
+def maintain(
+    warehouse: Warehouse,
+    retention: Retention,
+    *,
+    now: datetime | None = None,
+    slice_rows: int = SLICE_ROWS,
+) -> dict[str, int]:
+    """Remove what is older than `retention` says; rows removed by table.
+
+    Never removed: a running sync, and of each account and scope the newest run of each status,
+    so that `sync_health` knows about an account however long ago it was synced.
+    """
+    at = now or datetime.now(UTC)
+    days = {
+        "meta_api_logs": retention.log_days,
+        "meta_api_hours": retention.total_days,
+        "meta_api_latency_hours": retention.total_days,
+        "sync_runs": retention.run_days,
+        "insights_changes": retention.change_days,
+    }
+    return {
+        table: sum(_slices(warehouse, _REMOVE[table], at - timedelta(days=kept), slice_rows))
+        for table, kept in days.items()
+        if kept
+    }
+
+
+def _slices(
+    warehouse: Warehouse, statement: str, before: datetime, slice_rows: int
+) -> Iterator[int]:
+    removed = slice_rows
+    while removed >= slice_rows:
+        values = {"before": before, "rows": slice_rows}
+        with warehouse.connection() as connection:
+            row = connection.execute(statement, values).fetchone()
+        removed = int(row[0]) if row else 0
+        yield removed
+
+
+def _plain(table: str, key: str, moment: str) -> str:
+    return f"""
+        WITH old AS (
+            SELECT {key} FROM meta_ads.{table} WHERE {moment} < %(before)s
+            ORDER BY {moment} LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+        ),
+        gone AS (
+            DELETE FROM meta_ads.{table} USING old WHERE ({_of(table, key)}) = ({_of("old", key)})
+            RETURNING 1
+        )
+        SELECT count(*) FROM gone
+    """
+
+
+def _of(table: str, key: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in key.split(", "))
+
+
+_KEEP_TOTALS = """
+    kept AS (
+        INSERT INTO meta_ads.retired_totals AS known (counter, label, total)
+        {totals}
+        ORDER BY 1, 2
+        ON CONFLICT (counter, label) DO UPDATE SET total = known.total + excluded.total
+    )
+    SELECT count(*) FROM gone
+"""
+_HOURS = """
+    WITH old AS (
+        SELECT hour, account_id, endpoint_key, params_hash, outcome FROM meta_ads.meta_api_hours
+        WHERE hour < %(before)s ORDER BY hour LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+    ),
+    gone AS (
+        DELETE FROM meta_ads.meta_api_hours AS total USING old
+        WHERE (total.hour, total.account_id, total.endpoint_key, total.params_hash, total.outcome)
+            = (old.hour, old.account_id, old.endpoint_key, old.params_hash, old.outcome)
+        RETURNING total.outcome, total.calls
+    ),
+    """ + _KEEP_TOTALS.format(
+    totals="SELECT 'api_requests', outcome, sum(calls) FROM gone GROUP BY outcome"
+)
+_RUNS = """
+    WITH old AS (
+        SELECT sync_run_id FROM meta_ads.sync_runs AS run
+        WHERE started_at < %(before)s AND status <> 'running' AND EXISTS (
+            SELECT FROM meta_ads.sync_runs AS newer
+            WHERE newer.account_id = run.account_id AND newer.scope = run.scope
+                AND newer.status = run.status AND newer.started_at > run.started_at
+        )
+        ORDER BY started_at LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+    ),
+    gone AS (
+        DELETE FROM meta_ads.sync_runs AS run USING old
+        WHERE run.sync_run_id = old.sync_run_id RETURNING run.*
+    ),
+    """ + _KEEP_TOTALS.format(
+    totals="""
+        SELECT 'sync_runs', status, count(*)::numeric FROM gone GROUP BY status
+        UNION ALL
+        SELECT 'rows_loaded', kind, sum(rows) FROM gone CROSS JOIN LATERAL (
+            VALUES ('entities', entity_rows_written), ('insights', insights_rows_written)
+        ) AS loaded (kind, rows) WHERE rows IS NOT NULL GROUP BY kind
+        UNION ALL
+        SELECT 'wait_seconds', '', sum(extract(epoch FROM not_before - finished_at))
+        FROM gone WHERE status = 'throttled' AND not_before > finished_at HAVING count(*) > 0
+        """
+)
+_REMOVE: Mapping[str, str] = {
+    "meta_api_logs": _plain("meta_api_logs", "id", '"timestamp"'),
+    "meta_api_hours": _HOURS,
+    "meta_api_latency_hours": _plain("meta_api_latency_hours", "hour, endpoint_key, step", "hour"),
+    "sync_runs": _RUNS,
+    "insights_changes": _plain("insights_changes", "change_id", "read_at"),
+}
