@@ -5,6 +5,7 @@ from __future__ import annotations
 from .context import SyncContext
 from .discovery import Discovery
 from .engine import SyncEngine
+from .page_sizes import PageSizes
 from .plan import Plan, PlanPolicy
 from .progress import Progress
 from .record import Status, SyncRecord
@@ -14,6 +15,7 @@ __all__ = [
     "DEFAULT_PARTS",
     "ENTITIES",
     "Discovery",
+    "PageSizes",
     "Part",
     "Plan",
     "PlanPolicy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 
 from meta_pipeline.governor import BudgetState, Decision
@@ -12,7 +13,7 @@ from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
 from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
 
 from .activities import ActivityReader
-from .book import LedgerBook
+from .book import LedgerBook, unproven_since
 from .calls import CallBook
 from .context import SyncContext
 from .creatives import CreativeReader
@@ -20,7 +21,7 @@ from .dimensions import Dimensions
 from .entities import EdgePlan, EdgeReader, Mode
 from .fields import ENTITY_SPECS
 from .harvest import Done, Harvest, Task
-from .insights import PAGE_SIZE, Window, WindowReader
+from .insights import Window, WindowReader
 from .mapping import Source
 from .plan import AccountState, Plan, edges_of
 from .progress import Progress, Report
@@ -72,6 +73,8 @@ class AccountSync:
         self._fatal: GraphError | None = None
         self._window_failed = False
         self._insights_page_size: int | None = None
+        self._edges = self.plan.edges
+        self._oldest: list[date] = []
 
     def run(self) -> None:
         """Do the plan; Meta's failures end up in the record, a broken database is raised."""
@@ -81,17 +84,25 @@ class AccountSync:
             self._stopped(decision)
             return
         self._read(decision)
-        while self.plan.days_later and self.is_going:
-            if self._window_failed:
-                self._miss(f"{self.plan.days_later} older days: not read after this failure")
-                break
-            self.plan = self.replan()
-            self._read(decision)
+        self._read_later_days(decision)
         if self.is_going:
             self._complete()
         self._save_page_size()
         self.writer.finish()
         self._settle()
+
+    def _read_later_days(self, decision: Decision) -> None:
+        """The days whose windows were to be sized by the newest ones."""
+        later = self.plan.days_later
+        while later and self.is_going:
+            if self._window_failed:
+                self._miss(f"{later} older days: not read after this failure")
+                return
+            self.plan = self.replan()
+            self._read(decision)
+            if self.plan.days_later >= later:  # what is left out now shows no size
+                return
+            later = self.plan.days_later
 
     @property
     def is_going(self) -> bool:
@@ -101,6 +112,7 @@ class AccountSync:
     def _read(self, decision: Decision) -> None:
         """Fetch what the plan names, in parallel, and write it as it comes."""
         tasks = list(self._tasks(decision))
+        self._oldest += [window.since for window in self.plan.windows]
         # As many threads as may ever be of use: the gate lets fewer calls out where it is tight.
         with Harvest(tasks, self.context.max_parallel_calls, self.stop.check) as harvest:
             for event in harvest:
@@ -146,9 +158,11 @@ class AccountSync:
             source=self.source,
             findings=self.findings,
             book=LedgerBook(self.context.warehouse.ledger, self.source),
-            report_pages=ReportReader(self.client, self.source.account_id, self._sleep).pages,
+            report_pages=ReportReader(
+                self.client, self.source.account_id, self._sleep, window.page_size
+            ).pages,
             attribution_windows=self.context.attribution_windows,
-            start_page_size=cursor.page_size if cursor else PAGE_SIZE,
+            start_page_size=cursor.page_size if cursor else None,
             on_page_size=self._remember_page_size,
         ).slices(window)
 
@@ -199,29 +213,55 @@ class AccountSync:
         """Deleted things marked, orphans fetched: by id, and only where there is something."""
         dimensions = Dimensions(self.client, self.connection, self.source, self.findings)
         try:
-            for edge in self.plan.edges:
+            for edge in self._edges:
                 failed = any(one.startswith(f"{edge.spec.edge}:") for one in self.record.missing)
                 if edge.mode is not Mode.DELTA and edge.spec.part in ENTITIES and not failed:
-                    dimensions.mark_vanished(edge.spec, self.writer.write)
-            if self.plan.windows:
-                oldest = min(window.since for window in self.plan.windows)
-                dimensions.fill_orphans(self.writer.write, oldest)
+                    self._complete_edge(dimensions, edge)
+            self._fill_orphans(dimensions)
         except Throttled as error:
             self._throttled = error
             self._miss(f"dimensions: {error}")
         except GraphError as error:
             self._miss(f"dimensions: {error}")
 
+    def _complete_edge(self, dimensions: Dimensions, edge: EdgePlan) -> None:
+        """Only now is the listing done: were it interrupted here, it would be read again."""
+        if edge.mode is Mode.SCAN:
+            dimensions.complete(edge.spec, self.writer.write)
+        cursors, account_id = self.context.warehouse.cursors, self.source.account_id
+        if not dimensions.mark_vanished(edge.spec, self.writer.write):
+            self._miss(f"{edge.spec.edge} that are gone: Meta did not answer about all of them")
+            return
+        known = cursors.get(account_id, edge.spec.edge, self.connection)
+        if known is not None and known.last_full_at != self.source.data_as_of:
+            with self.connection.transaction():
+                cursors.save(self.connection, replace(known, last_full_at=self.source.data_as_of))
+
+    def _fill_orphans(self, dimensions: Dimensions) -> None:
+        """Also those of windows that an earlier sync wrote and did not live to complete."""
+        cursors, account_id = self.context.warehouse.cursors, self.source.account_id
+        known = cursors.get(account_id, "insights", self.connection)
+        unproven = unproven_since(
+            self.connection, account_id, known.last_full_at if known else None
+        )
+        days = [*self._oldest, *([unproven] if unproven else [])]
+        if not days:
+            return
+        dimensions.fill_orphans(self.writer.write, min(days))
+        cursor = known or CursorRow(account_id, "insights")
+        with self.connection.transaction():
+            cursors.save(self.connection, replace(cursor, last_full_at=self.source.data_as_of))
+
     def _save_page_size(self) -> None:
         """Pages of insights start next time with the size that worked this time."""
         if self._insights_page_size is None:
             return
         account_id = self.source.account_id
-        known = self.state.cursors.get("insights") or CursorRow(account_id, "insights")
+        cursors = self.context.warehouse.cursors
+        known = cursors.get(account_id, "insights", self.connection)
+        cursor = known or CursorRow(account_id, "insights")
         with self.connection.transaction():
-            self.context.warehouse.cursors.save(
-                self.connection, replace(known, page_size=self._insights_page_size)
-            )
+            cursors.save(self.connection, replace(cursor, page_size=self._insights_page_size))
 
     def _stopped(self, decision: Decision) -> None:
         self.record.status = Status.THROTTLED
@@ -229,7 +269,8 @@ class AccountSync:
         self.record.not_before = decision.until
 
     def _miss(self, what: str) -> None:
-        self.record.missing.append(what)
+        if what not in self.record.missing:
+            self.record.missing.append(what)
 
     def _settle(self) -> None:
         """The status that tells the truth about what was done."""
@@ -263,9 +304,9 @@ class AccountSync:
         record.weighted_cost_total = self.calls.weighted_cost
         record.meta_usage_end_snapshot = self.quota.snapshot()
         record.db_write_ms = round(writer.write_ms, 3)
-        if self.plan.edges and "entities" in self._ended:
+        if "entities" in self._ended:
             record.entity_fetch_ms = round(self._ended["entities"] * 1000, 3)
-        if self.plan.windows and "insights" in self._ended:
+        if "insights" in self._ended:
             record.insights_fetch_ms = round(self._ended["insights"] * 1000, 3)
 
     def _tell(self, one: Slice) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 from meta_pipeline.warehouse import Connection, Ledger
 
@@ -38,6 +38,21 @@ _ONE_CHANGE_PER_DAY = """
     FROM pages
     GROUP BY account_id, entity_type, date_start, read_at
 """
+
+_UNPROVEN = """
+    SELECT min(date_start) FROM meta_ads.sync_windows
+    WHERE account_id = %(account_id)s
+      AND (%(proven_at)s::timestamptz IS NULL OR fetched_at > %(proven_at)s)
+"""
+
+
+def unproven_since(
+    connection: Connection, account_id: str, proven_at: datetime | None
+) -> date | None:
+    """The first day read since `proven_at`, when all that rows mention was in the tables."""
+    values = {"account_id": account_id, "proven_at": proven_at}
+    row = connection.execute(_UNPROVEN, values).fetchone()
+    return row[0] if row else None
 
 
 class LedgerBook:

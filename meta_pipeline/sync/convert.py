@@ -14,6 +14,11 @@ Converter = Callable[[Any, str | None], Any]
 """Takes Meta's value and the account's currency; raises Unfit for a value of the wrong kind."""
 
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
+LARGEST_WHOLE = 2**63 - 1
+"""What a bigint column holds."""
+_LARGEST_AMOUNT = Decimal(10) ** 18
+_LONGEST_NUMBER = 64
+"""Characters; longer text is no number of Meta's, and costs time to be read as one."""
 
 
 class Unfit(ValueError):
@@ -41,16 +46,24 @@ def linked_id(value: Any, _: str | None) -> str | None:
     raise Unfit("object with id")
 
 
-def whole(value: Any, _: str | None) -> int:
-    if isinstance(value, bool):
-        raise Unfit("whole number")
+def number(value: Any) -> Decimal:
+    """A finite number, given as number or as text."""
+    if isinstance(value, bool) or len(shown := str(value)) > _LONGEST_NUMBER:
+        raise Unfit("number")
     try:
-        found = Decimal(str(value))
-        if found != found.to_integral_value():
-            raise Unfit("whole number")
-        return int(found)
+        found = Decimal(shown)
     except InvalidOperation:
-        raise Unfit("whole number") from None
+        raise Unfit("number") from None
+    if not found.is_finite():
+        raise Unfit("number")
+    return found
+
+
+def whole(value: Any, _: str | None) -> int:
+    found = number(value)
+    if abs(found) > LARGEST_WHOLE or found != found.to_integral_value():
+        raise Unfit("whole number")
+    return int(found)
 
 
 def flag(value: Any, _: str | None) -> bool:
@@ -61,13 +74,8 @@ def flag(value: Any, _: str | None) -> bool:
 
 def amount(value: Any, currency: str | None) -> Decimal:
     """Minor units, given as numeric text or number, in major units."""
-    if isinstance(value, bool):
-        raise Unfit("amount")
-    try:
-        found = Decimal(str(value))
-    except InvalidOperation:
-        raise Unfit("amount") from None
-    if not found.is_finite():
+    found = number(value)
+    if abs(found) >= _LARGEST_AMOUNT:
         raise Unfit("amount")
     return major(found, currency)
 
@@ -83,17 +91,17 @@ def moment(value: Any, _: str | None) -> datetime | None:
 
     Repairs the variants seen in the wild: a lower-case t, and a space where a plus was.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC) if value > 0 else None
-    if not isinstance(value, str):
-        raise Unfit("time")
-    repaired = _OFFSET.sub(r"\1:\2", value.replace("t", "T").replace(" ", "+"))
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC) if value > 0 else None
+        if not isinstance(value, str):
+            raise Unfit("time")
+        repaired = _OFFSET.sub(r"\1:\2", value.replace("t", "T").replace(" ", "+"))
         found = datetime.fromisoformat(repaired)
-    except ValueError:
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return found.astimezone(UTC) if found.timestamp() > 0 else None
+    except (ValueError, OverflowError, OSError):  # also a year that no calendar here has
         raise Unfit("time") from None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found.astimezone(UTC) if found.timestamp() > 0 else None
 
 
 def structure(value: Any, _: str | None) -> Any:

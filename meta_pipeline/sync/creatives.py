@@ -12,6 +12,8 @@ from meta_pipeline.graph import CreativeUnreadable, Page
 from .entities import EdgeReader
 from .unrecognized import Reason
 
+_FIELD = Reason.REFUSED_FIELD
+
 
 class CreativeReader(EdgeReader):
     """Reads the creatives edge; a page that is refused for one creative is read by its ids.
@@ -46,6 +48,8 @@ class CreativeReader(EdgeReader):
             whole.missing, {**params, "fields": ",".join(names)}, account_id=account_id
         )
         for one in whole.missing:
-            self._findings.note(self._spec.edge, bad_field, one, Reason.REFUSED_FIELD, one)
+            is_lost = one in rest.missing
+            field, reason = ("id", Reason.REFUSED_OBJECT) if is_lost else (bad_field, _FIELD)
+            self._findings.note(self._spec.edge, field, one, reason, one)
         found = whole.found | rest.found
-        return replace(page, rows=[found.get(one, {"id": one}) for one in ids])
+        return replace(page, rows=[found[one] for one in ids if one in found])

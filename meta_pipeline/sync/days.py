@@ -126,7 +126,9 @@ def due(
         known = ledger.get(day)
         if force or known is None:
             return True
-        interval = restatement.interval((current - day).days)
+        # Read before it ended, a day lacks its last hours: it is as due as on the day itself.
+        was_over = known.fetched_at >= end_of_day(day, timezone_name)
+        interval = restatement.interval((current - day).days if was_over else 0)
         if interval is None or is_final(day, known.fetched_at, timezone_name):
             return False
         return now - known.fetched_at >= max(interval, fresh) * _SLACK

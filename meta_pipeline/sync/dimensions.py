@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from meta_pipeline.graph import GraphClient, GraphError, ObjectMissing
+from psycopg import sql
+
+from meta_pipeline.graph import GraphClient, GraphError, ObjectMissing, Skippable
 from meta_pipeline.warehouse import Connection, mark_deleted, orphans
 
 from .entities import history_of
@@ -24,6 +26,13 @@ from .unrecognized import Findings, Reason
 _IDS_PER_CALL = 50
 _ROUNDS = 3
 """An ad may bring a missing ad set, and that a missing campaign."""
+_NAMELESS = sql.SQL(
+    """
+    SELECT {id} FROM {table}
+    WHERE account_id = %s AND NOT is_deleted AND name IS NULL AND {id} > %s
+    ORDER BY {id} LIMIT %s
+    """
+)
 _SPEC_OF = {spec.entity_type: spec for spec in ENTITY_SPECS.values()}
 
 Write = Callable[[Slice], Any]
@@ -40,9 +49,12 @@ class Dimensions:
         self._source = source
         self._findings = findings
 
-    def mark_vanished(self, spec: EntitySpec, write: Write) -> int:
-        """Read by id what a complete listing did not show, and mark what is gone."""
-        marked, after = 0, ""
+    def mark_vanished(self, spec: EntitySpec, write: Write) -> bool:
+        """Read by id what a complete listing did not show, and mark what is gone.
+
+        Returns whether Meta answered about every one of them.
+        """
+        answered, after = True, ""
         while True:
             ids = SeenIds(spec.edge).vanished(
                 self._connection,
@@ -53,25 +65,52 @@ class Dimensions:
                 at_most=_IDS_PER_CALL,
             )
             if not ids:
-                return marked
+                return answered
             after = ids[-1]
             missing = self._read(spec, ids, write)
             gone = [one for one, error in missing.items() if isinstance(error, ObjectMissing)]
-            marked += self._mark(spec, gone)
+            self._mark(spec, gone)
+            answered &= len(gone) == len(missing)
 
-    def fill_orphans(self, write: Write, since: date) -> int:
-        """Fetch by id every entity that rows from `since` on mention and no table has."""
-        filled = 0
+    def fill_orphans(self, write: Write, since: date) -> None:
+        """Fetch by id every entity that rows from `since` on mention and no table has.
+
+        Raises the error of an id that Meta did not answer about, after all were asked.
+        """
+        failed: dict[str, GraphError] = {}
         for _ in range(_ROUNDS):
             missing = orphans(self._connection, self._source.account_id, since=since)
-            if not missing:
-                break
+            new = [one for one in missing if one.entity_id not in failed]
             for entity_type, spec in _SPEC_OF.items():
-                ids = [one.entity_id for one in missing if one.entity_type == entity_type]
+                ids = [one.entity_id for one in new if one.entity_type == entity_type]
                 for some in _chunks(ids):
-                    self._keep_refused(spec, self._read(spec, some, write), write)
-                    filled += len(some)
-        return filled
+                    failed |= self._fill(spec, some, write)
+            if not new:
+                break
+        for error in failed.values():
+            raise error
+
+    def complete(self, spec: EntitySpec, write: Write) -> None:
+        """Read by id what a scan found and no full reading has shown: it has no name yet."""
+        after = ""
+        while ids := self._nameless(spec, after):
+            after = ids[-1]
+            self._read(spec, ids, write)
+
+    def _nameless(self, spec: EntitySpec, after: str) -> list[str]:
+        query = _NAMELESS.format(
+            id=sql.Identifier(spec.id_column),
+            table=sql.Identifier(str(spec.table.schema), spec.table.name),
+        )
+        values = (self._source.account_id, after, _IDS_PER_CALL)
+        return [row[0] for row in self._connection.execute(query, values)]
+
+    def _fill(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
+        """Write what Meta gives, keep a row for what it refuses, return what it left open."""
+        missing = self._read(spec, ids, write)
+        refused = [one for one, error in missing.items() if isinstance(error, Skippable)]
+        self._keep_refused(spec, refused, write)
+        return {one: error for one, error in missing.items() if one not in refused}
 
     def _read(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
         """Write what Meta gives of these ids; return those it does not give, and why."""

@@ -29,7 +29,7 @@ from meta_pipeline.warehouse import (
 from .convert import Unfit, moment
 from .fields import EntitySpec
 from .mapping import EntityMapper, Source
-from .request import Part
+from .request import ENTITIES, Part
 from .seen import SeenIds
 from .slices import Note, Slice
 from .unrecognized import Findings, Reason
@@ -54,6 +54,7 @@ class EdgePlan:
 
     spec: EntitySpec
     mode: Mode
+    page_size: int
     expected_rows: int | None = None
     changed_since: datetime | None = None
 
@@ -66,7 +67,7 @@ class EdgePlan:
         """Pages expected; one where nothing is known."""
         if self.mode is Mode.DELTA or not self.expected_rows:
             return 1
-        return math.ceil(self.expected_rows / self.spec.page_size)
+        return math.ceil(self.expected_rows / self.page_size)
 
 
 class EdgeReader:
@@ -91,7 +92,7 @@ class EdgeReader:
         self._cursor = cursor or CursorRow(source.account_id, plan.spec.edge)
         self._statuses = plan.spec.statuses
         self._refused: set[str] = set()
-        self._page_size = (cursor.page_size if cursor else None) or plan.spec.page_size
+        self._page_size = (cursor.page_size if cursor else None) or plan.page_size
         self._newest = self._cursor.updated_since
 
     def slices(self) -> Iterator[Slice]:
@@ -131,7 +132,7 @@ class EdgeReader:
             params,
             account_id=self._source.account_id,
             endpoint_key=self._spec.endpoint_key,
-            page_size=self._spec.page_size,
+            page_size=self._plan.page_size,
             start_page_size=self._page_size,
             on_page_size=self._remember_page_size,
             after=after,
@@ -160,8 +161,9 @@ class EdgeReader:
         return params
 
     def _slice(self, page: Page, mapper: EntityMapper) -> Slice:
-        rows = [mapper.row(given, self._source) for given in page.rows if given.get("id")]
-        self._note_change_times(page.rows)
+        given = self._with_id(page.rows)
+        rows = [mapper.row(one, self._source) for one in given]
+        self._note_change_times(given)
         return Slice(
             part=self._spec.part,
             table=self._spec.table,
@@ -169,16 +171,23 @@ class EdgeReader:
             rows=rows,
             read=len(page.rows),
             message=f"{self._spec.edge} page {page.number}",
-            after=self._seen(page),
+            after=self._seen(page.number, [str(one["id"]) for one in given]),
             history=history_of(self._spec, mapper.columns, self._source),
         )
 
-    def _seen(self, page: Page) -> list[Note]:
+    def _with_id(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows that say what they are; the others cannot be stored and are recorded."""
+        found = [row for row in rows if _is_id(row.get("id"))]
+        for row in rows if len(found) < len(rows) else ():
+            if not _is_id(row.get("id")):
+                self._findings.note(self._spec.edge, "id", row, Reason.MISSING_KEY)
+        return found
+
+    def _seen(self, number: int, ids: list[str]) -> list[Note]:
         if not self._plan.is_complete:
             return []
-        ids = [str(given["id"]) for given in page.rows if given.get("id")]
         seen = SeenIds(self._spec.edge)
-        return [lambda connection: seen.add(connection, ids, restart=page.number == 1)]
+        return [lambda connection: seen.add(connection, ids, restart=number == 1)]
 
     def _note_change_times(self, rows: list[dict[str, Any]]) -> None:
         """Keep the newest change, and see that a delta holds only what it asked for."""
@@ -194,17 +203,45 @@ class EdgeReader:
                 )
 
     def _save_cursor(self, connection: Connection) -> None:
-        now = self._source.data_as_of
-        self._warehouse.cursors.save(
+        cursors, now = self._warehouse.cursors, self._source.data_as_of
+        # A delta may have moved it since this sync began.
+        known = cursors.get(self._source.account_id, self._spec.edge, connection) or self._cursor
+        cursors.save(
             connection,
             replace(
-                self._cursor,
-                updated_since=self._newest,
+                known,
+                updated_since=self._changed_until(known.updated_since),
                 last_fetched_at=now,
-                last_full_at=now if self._plan.is_complete else self._cursor.last_full_at,
+                last_full_at=now if self._is_done(connection) else known.last_full_at,
                 statuses_hash=statuses_hash(self._spec),
                 page_size=self._page_size,
             ),
+        )
+
+    def _changed_until(self, known: datetime | None) -> datetime | None:
+        """Where the next delta starts: what changed before it has been read with all its fields.
+
+        A scan reads few fields and moves nothing. A change made while the pages were read may be
+        of an object that had been read already, so nothing after the start counts.
+        """
+        if self._plan.mode is Mode.SCAN or self._newest is None:
+            return known
+        safe = min(self._newest, self._source.data_as_of)
+        return safe if known is None else max(known, safe)
+
+    def _is_done(self, connection: Connection) -> bool:
+        """Whether a listing has nothing left to look up: see `Dimensions.mark_vanished`."""
+        if not self._plan.is_complete:
+            return False
+        if self._spec.part not in ENTITIES:
+            return True
+        return not SeenIds(self._spec.edge).vanished(
+            connection,
+            self._spec.table,
+            self._spec.id_column,
+            self._source.account_id,
+            after="",
+            at_most=1,
         )
 
     def _remember_page_size(self, size: int) -> None:
@@ -234,6 +271,10 @@ def history_of(spec: EntitySpec, columns: Sequence[str], source: Source) -> Enti
 def statuses_hash(spec: EntitySpec) -> str:
     """Changes with the status filter: a cursor made with another filter is not valid."""
     return hashlib.blake2b(orjson.dumps(sorted(spec.statuses)), digest_size=6).hexdigest()
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool) and bool(value)
 
 
 def _updated_time(given: Mapping[str, Any]) -> datetime | None:

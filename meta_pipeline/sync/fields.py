@@ -73,7 +73,6 @@ class EntitySpec:
     derived: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     """Further columns, each a function of Meta's row."""
     parents: frozenset[str] = frozenset()
-    page_size: int = 500
 
     @property
     def id_column(self) -> str:
@@ -236,7 +235,6 @@ CREATIVES = EntitySpec(
         Field("asset_feed_spec", "asset_feed_spec", convert.structure),
     ),
     untracked=frozenset(("thumbnail_url", "image_url")),
-    page_size=100,
 )
 
 ENTITY_SPECS: Mapping[Part, EntitySpec] = {

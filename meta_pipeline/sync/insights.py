@@ -17,9 +17,11 @@ from meta_pipeline.graph import (
     CursorLost,
     FieldRejected,
     GraphClient,
+    MalformedAnswer,
     MustGoAsync,
     NewReportNeeded,
     Page,
+    ServerTrouble,
     TooMuchData,
 )
 from meta_pipeline.warehouse import InsightsHistory
@@ -33,8 +35,8 @@ from .request import Part
 from .slices import Note, Slice
 from .unrecognized import Findings, Reason
 
-PAGE_SIZE = 1500
-"""Rows asked for at once; a page that Meta finds too large shrinks, and that is remembered."""
+SMALLEST_PAGE = 25
+"""Meta's own default. Where so few rows are too much, fewer days help and smaller pages do not."""
 _WALKS = 3
 _CALLS_AROUND_A_REPORT = 3
 _STATUS_OF_LEVEL = {
@@ -51,6 +53,7 @@ class Window:
     dataset: Dataset
     since: date
     until: date
+    page_size: int
     expected_rows: int = 0
     as_report: bool = False
     is_reread: bool = False
@@ -63,7 +66,7 @@ class Window:
     @property
     def calls(self) -> int:
         """Pages expected; a report is also created and asked how far it is."""
-        pages = max(1, math.ceil(self.expected_rows / PAGE_SIZE))
+        pages = max(1, math.ceil(self.expected_rows / self.page_size))
         return pages + _CALLS_AROUND_A_REPORT if self.as_report else pages
 
     @property
@@ -95,21 +98,49 @@ ReportPages = Callable[[dict[str, Any], str], Iterator[Page]]
 
 
 class Tally:
-    """Rows by day of one window; what a walk counted is taken back when it fails."""
+    """Rows by day of one window; what a walk counted is taken back when it fails.
 
-    def __init__(self, window: Window) -> None:
-        self.rows_by_day: Counter[date] = Counter()
-        for day in span(window.since, window.until):
-            self.rows_by_day[day] = 0
+    A row of another day, or of several days, is not what was asked for: Meta ignores a range it
+    does not like without a word (FACTS section 5.1). It is recorded and left out.
+    """
+
+    def __init__(self, window: Window, findings: Findings) -> None:
+        self.rows_by_day = dict.fromkeys(span(window.since, window.until), 0)
+        self._window = window
+        self._findings = findings
+        self._days = {str(day): day for day in self.rows_by_day}
 
     def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
-        """The same pages, counted."""
-        counted: Counter[date] = Counter()
+        """The same pages, counted. Raises MalformedAnswer when all rows are of other days."""
+        counted: Counter[str] = Counter()
+        strays = 0
         for page in pages:
-            starts = [row.get("date_start") for row in page.rows]
-            counted.update(date.fromisoformat(one) for one in starts if isinstance(one, str))
-            yield page
-        self.rows_by_day.update(counted)
+            own = [row for row in page.rows if self._is_own(row)]
+            counted.update(row["date_start"] for row in own)
+            strays += len(page.rows) - len(own)
+            yield page if len(own) == len(page.rows) else replace(page, rows=own)
+        if strays and not counted:
+            raise MalformedAnswer(
+                f"asked for {self._window.since} to {self._window.until}, Meta answered for "
+                "other days",
+                endpoint_key=self._window.dataset.endpoint_key,
+            )
+        for day, rows in counted.items():
+            self.rows_by_day[self._days[day]] += rows
+
+    def _is_own(self, row: Mapping[str, Any]) -> bool:
+        start = row.get("date_start")
+        is_asked = isinstance(start, str) and start in self._days
+        if is_asked and row.get("date_stop", start) == start:
+            return True
+        self._findings.note(
+            self._window.dataset.endpoint_key,
+            "date_start",
+            f"{start}..{row.get('date_stop')}",
+            Reason.MISSING_KEY if start is None else Reason.FILTER_IGNORED,
+            str(row.get(self._window.dataset.id_field)),
+        )
+        return False
 
 
 class WindowReader:
@@ -146,7 +177,7 @@ class WindowReader:
         """The window as slices; the last one of each part marks its days as fetched."""
         try:
             yield from self._committed(window)
-        except TooMuchData:
+        except (TooMuchData, NewReportNeeded):
             if window.days == 1:
                 raise
             for half in window.halves():
@@ -154,7 +185,7 @@ class WindowReader:
 
     def _committed(self, window: Window) -> Iterator[Slice]:
         mapper = InsightsMapper(window.dataset, self._source, self._findings)
-        tally = Tally(window)
+        tally = Tally(window, self._findings)
         held = self._slice(window, mapper, [])
         for page in self._pages(window, tally):
             if held.rows:
@@ -202,13 +233,33 @@ class WindowReader:
             else:
                 return
         try:
-            yield from tally.walk(
-                self._report_pages(self._params(window, *ids), window.dataset.endpoint_key)
-            )
+            yield from tally.walk(self._report(window, *ids))
         except TooMuchData:
             if window.days > 1:
                 raise
             yield from self._by_ids(window, tally, *ids)
+
+    def _report(self, window: Window, *ids: Mapping[str, Any]) -> Iterator[Page]:
+        """The rows of an async report. One without any is believed when nothing delivered."""
+        is_empty = True
+        pages = self._report_pages(self._params(window, *ids), window.dataset.endpoint_key)
+        try:
+            for page in pages:
+                is_empty &= not page.rows
+                yield page
+        except ServerTrouble as error:
+            raise self._renew(window, f"completed and cannot be read: {error.message}") from error
+        # A breakdown may be empty in silence, for want of an opt-in (FACTS section 5.4).
+        is_doubtful = is_empty and not window.dataset.breakdowns
+        if is_doubtful and self._delivering(window, "account", ids):
+            raise self._renew(window, "completed without rows, yet the account delivered")
+
+    def _renew(self, window: Window, why: str) -> NewReportNeeded:
+        return NewReportNeeded(
+            f"the report for {window.since} to {window.until} {why}",
+            account_id=self._source.account_id,
+            endpoint_key=window.dataset.endpoint_key,
+        )
 
     def _sync_pages(self, window: Window, *ids: Mapping[str, Any]) -> Iterator[Page]:
         return self._client.pages(
@@ -216,7 +267,8 @@ class WindowReader:
             self._params(window, *ids),
             account_id=self._source.account_id,
             endpoint_key=window.dataset.endpoint_key,
-            page_size=PAGE_SIZE,
+            page_size=window.page_size,
+            min_page_size=min(SMALLEST_PAGE, window.page_size),
             start_page_size=self._start_page_size,
             on_page_size=self._remember_page_size,
         )
@@ -247,20 +299,22 @@ class WindowReader:
     def _delivering(
         self, window: Window, level: str, above: Sequence[Mapping[str, Any]]
     ) -> list[str]:
-        params = {
+        params: dict[str, Any] = {
             "level": level,
             "fields": f"{level}_id",
             "time_range": {"since": str(window.since), "until": str(window.until)},
-            "filtering": [_every_status(level), *above],
         }
+        if filtering := [*_statuses(level), *above]:
+            params["filtering"] = filtering
         pages = self._client.pages(
             f"{self._source.account_id}/insights",
             params,
             account_id=self._source.account_id,
             endpoint_key=f"insights_{level}_ids",
-            page_size=PAGE_SIZE,
+            page_size=window.page_size,
         )
-        return sorted({str(row[f"{level}_id"]) for page in pages for row in page.rows})
+        found = {row.get(f"{level}_id") for page in pages for row in page.rows}
+        return sorted(str(one) for one in found if one is not None)
 
     def _params(self, window: Window, *ids: Mapping[str, Any]) -> dict[str, Any]:
         fields = [name for name in window.dataset.fields if name not in self._refused]
@@ -273,11 +327,7 @@ class WindowReader:
         }
         if window.dataset.breakdowns:
             params["breakdowns"] = list(window.dataset.breakdowns)
-        # The account's own total stays unfiltered: reconciliation compares the ads with it.
-        statuses = (
-            [] if window.dataset.level == "account" else [_every_status(window.dataset.level)]
-        )
-        filtering = [*statuses, *ids]
+        filtering = [*_statuses(window.dataset.level), *ids]
         return params | ({"filtering": filtering} if filtering else {})
 
     def _remember_page_size(self, size: int) -> None:
@@ -293,10 +343,12 @@ class WindowReader:
         )
 
 
-def _every_status(level: str) -> dict[str, Any]:
-    """The filter that keeps archived and deleted objects in (FACTS section 4.5)."""
-    return {
-        "field": f"{level}.effective_status",
-        "operator": "IN",
-        "value": list(_STATUS_OF_LEVEL[level]),
-    }
+def _statuses(level: str) -> list[dict[str, Any]]:
+    """The filter that keeps archived and deleted objects in (FACTS section 4.5).
+
+    None for the account's own total: reconciliation compares the ads with it.
+    """
+    if level == "account":
+        return []
+    statuses = list(_STATUS_OF_LEVEL[level])
+    return [{"field": f"{level}.effective_status", "operator": "IN", "value": statuses}]

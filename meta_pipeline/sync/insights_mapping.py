@@ -12,11 +12,13 @@ from typing import Any
 
 import orjson
 
+from .convert import LARGEST_WHOLE, Unfit, number
 from .datasets import Dataset
 from .mapping import Row, Source
 from .unrecognized import Findings, Reason
 
-_DECIMAL = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
+_WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint column
 _COUNTS = ("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks")
 _DECIMALS = ("spend", "frequency")
 _LISTS = ("actions", "action_values", "video_thruplay_watched_actions")
@@ -24,7 +26,10 @@ _HOUR_TEXT = re.compile(r"(\d{2}):00:00 - \d{2}:59:59\Z")
 
 
 class InsightsMapper:
-    """Maps rows of one dataset of one account; a row that has no key is reported, not stored."""
+    """Maps rows of one dataset of one account; a row that has no key is reported, not stored.
+
+    That a row is of a day that was asked for is seen to before: `insights.Tally`.
+    """
 
     def __init__(self, dataset: Dataset, source: Source, findings: Findings) -> None:
         self._dataset = dataset
@@ -71,7 +76,10 @@ class InsightsMapper:
         return (
             *key,
             self._source.account_id,
-            *[given.get(name) for name in self._parents],
+            *[
+                value if type(value := given.get(name)) is str else self._parent(name, given)
+                for name in self._parents
+            ],
             self._source.currency,
             *[
                 None if (value := given.get(name)) is None else check(name, value, given)
@@ -97,8 +105,8 @@ class InsightsMapper:
 
     def _key_of_day(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
         entity_id, start = self._entity_id(given), given.get("date_start")
-        if not isinstance(entity_id, str) or not isinstance(start, str):
-            self._without_key(given, self._dataset.id_field)
+        if entity_id is None or not isinstance(start, str):
+            self._without_key(given, "date_start" if entity_id else self._dataset.id_field)
             return None
         return (self._dataset.level, entity_id, start, given.get("date_stop") or start)
 
@@ -114,10 +122,17 @@ class InsightsMapper:
         listed = orjson.dumps(list(cell.values())).decode()
         return (level, entity_id, start, ",".join(self._dataset.breakdowns), listed, cell)
 
-    def _entity_id(self, given: Mapping[str, Any]) -> Any:
+    def _entity_id(self, given: Mapping[str, Any]) -> str | None:
         if self._dataset.level == "account":
             return self._source.account_id
-        return given.get(self._dataset.id_field)
+        return _id(given.get(self._dataset.id_field))
+
+    def _parent(self, name: str, given: Mapping[str, Any]) -> str | None:
+        value = given.get(name)
+        found = _id(value)
+        if found is None and value is not None:
+            self._wrong(name, value, given)
+        return found
 
     def _hour(self, given: Mapping[str, Any]) -> int | None:
         """The hour of a row; rows without impressions can lack it (FACTS section 5.2)."""
@@ -133,23 +148,22 @@ class InsightsMapper:
         self._findings.note(self._dataset.endpoint_key, field, shown, Reason.MISSING_KEY)
 
     def _count(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if isinstance(value, str) and _WHOLE.match(value):
             return value
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, float | str):
-            try:
-                return round(float(value))
-            except ValueError:
-                pass
-        return self._wrong(name, value, given)
+        try:
+            found = round(number(value))
+        except Unfit:
+            return self._wrong(name, value, given)
+        return found if abs(found) <= LARGEST_WHOLE else self._wrong(name, value, given)
 
     def _decimal(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
         if isinstance(value, str) and _DECIMAL.match(value):
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return str(value)
-        return self._wrong(name, value, given)
+        try:
+            found = f"{number(value):f}"
+        except Unfit:
+            return self._wrong(name, value, given)
+        return found if _DECIMAL.match(found) else self._wrong(name, value, given)
 
     def _list(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
         return value if isinstance(value, list) else self._wrong(name, value, given)
@@ -167,6 +181,13 @@ class InsightsMapper:
                 Reason.UNKNOWN_FIELD,
                 str(self._entity_id(given)),
             )
+
+
+def _id(value: Any) -> str | None:
+    """An id as text; Meta writes numbers in some places."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
 
 
 def _cell_text(value: Any) -> str | None:

@@ -71,13 +71,14 @@ class EntityMapper:
         value = given.get(known.name)
         if value is None:
             return None
-        if known.known is not None and value not in known.known:
-            self._note(known.name, value, Reason.UNKNOWN_ENUM, given)
         try:
-            return known.convert(value, currency)
+            converted = known.convert(value, currency)
         except Unfit:
             self._note(known.name, value, Reason.WRONG_TYPE, given)
             return None
+        if known.known is not None and converted not in known.known:
+            self._note(known.name, value, Reason.UNKNOWN_ENUM, given)
+        return converted
 
     def _extra(self, given: Mapping[str, Any]) -> dict[str, Any] | None:
         extra = {key: value for key, value in given.items() if key not in self._asked}

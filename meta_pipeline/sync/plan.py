@@ -19,10 +19,11 @@ from .datasets import Dataset
 from .days import Restatement, due, oldest, runs, span, today
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
-from .insights import PAGE_SIZE, Window
+from .insights import Window
+from .page_sizes import PageSizes
 from .request import Part, SyncRequest
 
-_ROWS_PER_SLICE = 4 * PAGE_SIZE
+_PAGES_PER_WINDOW = 4
 _LONGEST_WINDOW_DAYS = 93
 _REPORT_FROM_ROWS = 20_000
 _SMALL_EDGE_PAGES = 2
@@ -43,6 +44,7 @@ class PlanPolicy:
     restatement: Restatement = DEFAULT_RESTATEMENT
     levels: tuple[str, ...] = ("ad",)
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    page_sizes: PageSizes = field(default_factory=PageSizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +141,12 @@ class _Planner:
         wanted = self._datasets()
         days = {dataset: self._due(dataset, since, until) for dataset in wanted}
         windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
-        asked = len(wanted) * ((until - since).days + 1)
+        asked = len(wanted) * max(0, (until - since).days + 1)
         return Plan(
             account_id=self.request.account_id,
             timezone_name=self.state.timezone_name,
-            since=since if wanted else None,
-            until=until if wanted else None,
+            since=since if wanted and since <= until else None,
+            until=until if wanted and since <= until else None,
             edges=tuple(self._edges()),
             windows=tuple(sorted(windows, key=lambda one: one.until, reverse=True)),
             activities_since=self._activities_since(),
@@ -165,7 +167,9 @@ class _Planner:
         if since < earliest:
             notes.append(f"since moved from {since} to {earliest}: Meta keeps 37 months")
             since = earliest
-        if since > until:
+        if until < earliest:
+            notes.append(f"no days: {until} is before {earliest}, the oldest that Meta keeps")
+        elif since > until:
             notes.append(f"since moved from {since} to {until}, the last day asked for")
             since = until
         return since, until, notes
@@ -201,17 +205,18 @@ class _Planner:
 
     def _windows(self, dataset: Dataset, days: list[date]) -> Iterator[Window]:
         ledger = self.state.ledgers.get(dataset.name, {})
-        per_day = _rows_per_day(dataset, ledger)
+        per_day, page_size = _rows_per_day(dataset, ledger), self.policy.page_sizes.insights
         if per_day is None:  # the newest days first; the others when these have shown their size
             ranges = list(runs(days, self.policy.window_days))[:1]
         else:
-            ranges = bridged(runs(days, _longest(per_day)), per_day)
+            ranges = bridged(runs(days, _longest(per_day, page_size)), per_day, page_size)
         for first, last in ranges:
             expected = round((per_day or 0) * ((last - first).days + 1))
             yield Window(
                 dataset,
                 first,
                 last,
+                page_size,
                 expected,
                 as_report=expected > _REPORT_FROM_ROWS,
                 is_reread=any(day in ledger for day in span(first, last)),
@@ -233,6 +238,7 @@ class _Planner:
                     yield EdgePlan(
                         spec,
                         mode,
+                        self.policy.page_sizes.of(part),
                         expected_rows=None if mode is Mode.DELTA else self.state.stored.get(part),
                         changed_since=cursor.updated_since if cursor else None,
                     )
@@ -251,7 +257,9 @@ class _Planner:
             return (Mode.FULL,)
         if not self._is_due(cursor.last_full_at, every):
             return (Mode.DELTA,) if has_delta else ()
-        small = (self.state.stored.get(spec.part) or 0) <= spec.page_size * _SMALL_EDGE_PAGES
+        small = (self.state.stored.get(spec.part) or 0) <= self.policy.page_sizes.of(
+            spec.part
+        ) * _SMALL_EDGE_PAGES
         return (Mode.FULL,) if small or not has_delta else (Mode.DELTA, Mode.SCAN)
 
     def _activities_since(self) -> datetime | None:
@@ -267,23 +275,27 @@ class _Planner:
         return last is None or self.now - last >= every * _SLACK
 
 
-def bridged(ranges: Iterable[tuple[date, date]], per_day: float) -> list[tuple[date, date]]:
+def bridged(
+    ranges: Iterable[tuple[date, date]], per_day: float, page_size: int
+) -> list[tuple[date, date]]:
     """Ranges (newest first) with the gaps closed where reading the gap too takes fewer calls."""
     found: list[tuple[date, date]] = []
     for since, until in ranges:
         if found:
             newer_since, newer_until = found[-1]
-            together = _pages(since, newer_until, per_day)
-            apart = _pages(since, until, per_day) + _pages(newer_since, newer_until, per_day)
-            if together < apart and (newer_until - since).days < _longest(per_day):
+            together = _pages(since, newer_until, per_day, page_size)
+            apart = _pages(since, until, per_day, page_size) + _pages(
+                newer_since, newer_until, per_day, page_size
+            )
+            if together < apart and (newer_until - since).days < _longest(per_day, page_size):
                 found[-1] = (since, newer_until)
                 continue
         found.append((since, until))
     return found
 
 
-def _pages(since: date, until: date, per_day: float) -> int:
-    return max(1, math.ceil(per_day * ((until - since).days + 1) / PAGE_SIZE))
+def _pages(since: date, until: date, per_day: float, page_size: int) -> int:
+    return max(1, math.ceil(per_day * ((until - since).days + 1) / page_size))
 
 
 def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float | None:
@@ -294,9 +306,9 @@ def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float |
     return sum(newest) / len(newest) if newest else None
 
 
-def _longest(per_day: float) -> int:
+def _longest(per_day: float, page_size: int) -> int:
     """How many days a window may have so that a slice stays small and its pages full."""
-    return max(1, min(_LONGEST_WINDOW_DAYS, int(_ROWS_PER_SLICE / max(per_day, 1.0))))
+    return max(1, min(_LONGEST_WINDOW_DAYS, int(_PAGES_PER_WINDOW * page_size / max(per_day, 1.0))))
 
 
 def edges_of(plan: Plan, part: Part) -> Sequence[EdgePlan]:

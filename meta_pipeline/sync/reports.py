@@ -8,7 +8,7 @@ from typing import Any
 
 from meta_pipeline.graph import GraphClient, NewReportNeeded, Page, Report, ReportWatch
 
-from .insights import PAGE_SIZE
+from .insights import SMALLEST_PAGE
 
 _FIRST_POLL_SECONDS = 2.0
 _LONGEST_POLL_SECONDS = 30.0
@@ -20,11 +20,16 @@ class ReportReader:
     """Reads queries as async reports; polls more and more rarely through the given `sleep`."""
 
     def __init__(
-        self, client: GraphClient, account_id: str, sleep: Callable[[float], None]
+        self,
+        client: GraphClient,
+        account_id: str,
+        sleep: Callable[[float], None],
+        page_size: int,
     ) -> None:
         self._client = client
         self._account_id = account_id
         self._sleep = sleep
+        self._page_size = page_size
 
     def pages(self, params: dict[str, Any], endpoint_key: str) -> Iterator[Page]:
         """Create the report, wait for it, read its rows.
@@ -36,7 +41,9 @@ class ReportReader:
             f"{self._account_id}/insights", params, account_id=self._account_id
         )
         self._wait(report, endpoint_key)
-        return self._client.report_pages(report, page_size=PAGE_SIZE)
+        return self._client.report_pages(
+            report, page_size=self._page_size, min_page_size=min(SMALLEST_PAGE, self._page_size)
+        )
 
     def _wait(self, report: Report, endpoint_key: str) -> None:
         watch = ReportWatch()

@@ -46,7 +46,7 @@ class SeenIds:
         after: str,
         at_most: int,
     ) -> list[str]:
-        """Stored ids the listing did not show, from `after` on: deleted, or moved out of sight."""
+        """Stored ids the listing did not show, beyond `after`: deleted, or moved out of sight."""
         connection.execute(_CREATE)
         query = _VANISHED.format(
             id=sql.Identifier(id_column), table=sql.Identifier(str(table.schema), table.name)

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     REFUSED_OBJECT = "refused_object"
     FILTER_IGNORED = "filter_ignored"
     CLEANED_TEXT = "cleaned_text"
+    REFUSED_ROW = "refused_row"
 
 
 @dataclass(frozen=True, slots=True)

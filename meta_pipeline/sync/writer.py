@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from meta_pipeline.warehouse import (
     Cleaned,
     Connection,
+    RowsRefused,
     UnrecognizedRow,
     UnrecognizedStore,
     Upserted,
     upsert,
 )
 
-from .mapping import Source
+from .mapping import Row, Source
 from .request import ENTITIES, Part
 from .slices import Slice
 from .unrecognized import Findings, Reason
@@ -42,21 +44,50 @@ class Writer:
         """Commit one slice with its notes; all of it or nothing."""
         started = time.perf_counter()
         with self._connection.transaction():
-            done = upsert(
-                self._connection,
-                one.table,
-                one.columns,
-                one.rows,
-                history=one.history,
-                ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
-                on_cleaned=lambda cleaned: self._note_cleaned(one, cleaned),
-            )
+            try:
+                done = self._upsert(one, one.rows)
+            except RowsRefused:
+                done = self._what_fits(one)
             for note in one.after:
                 note(self._connection)
             self._note_findings()
         self.read[one.part] += one.read
         self.written[one.part] += done.written
         self.write_ms += (time.perf_counter() - started) * 1000
+        return done
+
+    def _upsert(self, one: Slice, rows: Sequence[Row]) -> Upserted:
+        with self._connection.transaction():
+            return upsert(
+                self._connection,
+                one.table,
+                one.columns,
+                rows,
+                history=one.history,
+                ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
+                on_cleaned=lambda cleaned: self._note_cleaned(one, cleaned),
+            )
+
+    def _what_fits(self, one: Slice) -> Upserted:
+        """The rows of a slice that was refused, without the few that are why.
+
+        Where none fits the fault is not the rows': RowsRefused.
+        """
+        done, refused = Upserted(), list[RowsRefused]()
+        waiting = [one.rows]
+        while waiting:
+            some = waiting.pop()
+            try:
+                done += self._upsert(one, some)
+            except RowsRefused as error:
+                if len(some) > 1:
+                    middle = len(some) // 2
+                    waiting += [some[middle:], some[:middle]]
+                    continue
+                refused.append(error)
+                self._findings.note(one.table.name, "row", str(error), Reason.REFUSED_ROW)
+        if len(refused) == len(one.rows):
+            raise refused[0]
         return done
 
     @property

@@ -38,9 +38,11 @@ _SAVE = f"""
 class CursorStore(Store):
     """`sync_cursor`."""
 
-    def get(self, account_id: str, edge: str) -> CursorRow | None:
-        with self._using() as connection:
-            cursor = connection.cursor(row_factory=class_row(CursorRow))
+    def get(
+        self, account_id: str, edge: str, connection: Connection | None = None
+    ) -> CursorRow | None:
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(CursorRow))
             return cursor.execute(_GET, (account_id, edge)).fetchone()
 
     def save(self, connection: Connection, cursor: CursorRow) -> None:
