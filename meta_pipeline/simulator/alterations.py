@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
 
 from meta_pipeline.simulator.calls import Answer
 from meta_pipeline.simulator.faults import Fault
-from meta_pipeline.simulator.paging import encode_cursor
+from meta_pipeline.simulator.paging import START, encode_cursor
 from meta_pipeline.simulator.requests import GraphRequest
 
 
@@ -43,17 +42,9 @@ def _same_cursor(body: Any, _detail: Any, request: GraphRequest) -> Any:
 
 def _empty_page(body: Any, _detail: Any, request: GraphRequest) -> Any:
     """Nothing now; `next` starts where this page would have."""
-    after = request.text("after")
-    cursors = {"before": after or encode_cursor("0"), "after": after or encode_cursor("0")}
-    following = request.next_url(after=after) if after else request.next_url(page="1")
-    link = _without_param(following, "page")
-    return {"data": [], "paging": {"cursors": cursors, "next": link}} if body["data"] else body
-
-
-def _without_param(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    kept = [pair for pair in parse_qsl(parts.query) if pair[0] != name]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
+    after = request.text("after") or encode_cursor(START)
+    paging = {"cursors": {"before": after, "after": after}, "next": request.next_url(after=after)}
+    return {"data": [], "paging": paging} if body["data"] else body
 
 
 def _missing_data(body: Any, _detail: Any, _request: GraphRequest) -> Any:

@@ -18,6 +18,9 @@ DEFAULT_LIMIT = 25
 # objects the page ends short, possibly empty, with `next` (filtering happens after the fetch).
 SCAN_LIMIT = 10_000
 
+START = "-1"
+"""Inside a cursor: before the first row, where an empty first page leads on from."""
+
 
 def encode_cursor(text: str) -> str:
     """Base64 with each `=` written `ZD`, as recorded."""
@@ -127,7 +130,8 @@ class Listing:
             stop = self.positions.at(self.edge, self.objects, decode_cursor(before))
             return self._backwards(stop, limit)
         start = 0
-        if after := request.text("after"):
+        after = request.text("after")
+        if after and after != encode_cursor(START):
             start = self.positions.after(self.edge, self.objects, decode_cursor(after))
         return self._forwards(start, limit)
 
@@ -213,6 +217,6 @@ def page_of_rows(request: GraphRequest, fetch: Callable[[int, int], Iterable[Any
 
 def _offset(cursor: str) -> int:
     text = decode_cursor(cursor)
-    if not text.isdigit():
+    if not text.isdigit() and text != START:
         raise errors.invalid_cursor()
     return int(text)

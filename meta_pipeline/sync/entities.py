@@ -36,6 +36,7 @@ from .unrecognized import Findings, Reason
 
 OVERLAP = timedelta(minutes=10)
 """A delta starts this much before the newest change seen: Meta promises no order of commits."""
+_INVALID_PARAMETER = 100
 _WALKS = 3
 """How often an edge is walked from its start when its cursor dies on the way."""
 
@@ -107,9 +108,9 @@ class EdgeReader:
                 lost += 1
                 if lost == _WALKS:
                     raise
-            except InvalidRequest:
+            except InvalidRequest as error:
                 # Whether DELETED may be asked for is not settled (FACTS section 4.5).
-                if "DELETED" not in self._statuses:
+                if "DELETED" not in self._statuses or error.code != _INVALID_PARAMETER:
                     raise
                 self._statuses = tuple(one for one in self._statuses if one != "DELETED")
             else:
