@@ -1,0 +1,127 @@
+"""The alert desk: tells each channel what changed since it was last told, and no more often than
+people can stand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meta_pipeline.warehouse import Connection
+
+from .book import Alert, AlertBook, ChannelState
+from .channels import Channel, DeliveryFailed
+from .condition import Grade
+from .message import Message, compose
+
+DIGEST = timedelta(hours=1)
+URGENT = timedelta(minutes=5)
+"""Least time between two messages when something urgent is among the news."""
+CALM = timedelta(minutes=10)
+"""How long a problem has to be over before that is told: what flaps is not back to normal."""
+
+logger = logging.getLogger("meta_pipeline.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one channel in one round; `error` says why nothing got through."""
+
+    channel: str
+    news: int = 0
+    over: int = 0
+    error: str | None = None
+
+
+class AlertDesk:
+    """Sends what is due. State is in Postgres, so any number of desks tell a thing once.
+
+    A message goes out when something opened, got worse or ended since the channel's last message,
+    and that one was `digest` ago; what is urgent waits no more than five minutes. An end counts
+    once it has lasted ten minutes. What opened and ended in between is never told. A failed
+    delivery is tried again by the next round.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractContextManager[Connection]],
+        channels: Sequence[Channel],
+        *,
+        digest: timedelta = DIGEST,
+        ui_url: str | None = None,
+        is_simulated: bool = False,
+    ) -> None:
+        self._connect = connect
+        self._channels = channels
+        self._digest = digest
+        self._ui_url = ui_url
+        self._is_simulated = is_simulated
+
+    def tell(self, now: datetime) -> list[Told]:
+        """One round over all channels; gives those that had something to tell."""
+        rounds = [self._tell(channel, now) for channel in self._channels]
+        return [told for told in rounds if told is not None]
+
+    def _tell(self, channel: Channel, now: datetime) -> Told | None:
+        with self._connect() as connection:
+            book = AlertBook(connection)
+            if not book.try_lock(channel.name):
+                return None
+            state, current = book.channel(channel.name), book.open()
+            news = [alert for alert in current if alert.grade > state.told.get(alert.alert_key, 0)]
+            gone = book.named(state.told.keys() - {alert.alert_key for alert in current})
+            over = [
+                alert for alert in gone if alert.resolved_at and now - alert.resolved_at >= CALM
+            ]
+            if not self._is_due(state, news, over, now):
+                return None
+            message = self._message(current, news, over, now)
+            waiting = [alert for alert in gone if alert not in over]
+            return _deliver(book, channel, message, _known(state, [*current, *waiting]), now)
+
+    def _is_due(
+        self, state: ChannelState, news: Sequence[Alert], over: Sequence[Alert], now: datetime
+    ) -> bool:
+        if not news and not over:
+            return False
+        if state.last_sent_at is None:
+            return True
+        is_urgent = any(alert.grade >= Grade.URGENT for alert in news)
+        return now - state.last_sent_at >= (
+            min(URGENT, self._digest) if is_urgent else self._digest
+        )
+
+    def _message(
+        self, current: Sequence[Alert], news: Sequence[Alert], over: Sequence[Alert], now: datetime
+    ) -> Message:
+        return compose(
+            news,
+            over,
+            still_open=len(current) - len(news),
+            now=now,
+            ui_url=self._ui_url,
+            is_simulated=self._is_simulated,
+        )
+
+
+def _deliver(
+    book: AlertBook, channel: Channel, message: Message, known: dict[str, int], now: datetime
+) -> Told:
+    try:
+        channel.send(message)
+    except DeliveryFailed as failure:
+        logger.error("Alert not delivered by %s: %s", channel.name, failure)
+        book.failed(channel.name, str(failure), now)
+        return Told(channel.name, error=str(failure))
+    book.delivered(channel.name, known, now)
+    return Told(channel.name, news=message.news, over=message.over)
+
+
+def _known(state: ChannelState, current: Sequence[Alert]) -> dict[str, int]:
+    """What people know once the message is read; a grade that fell was told when it was higher."""
+    return {
+        alert.alert_key: max(alert.grade, state.told.get(alert.alert_key, 0)) for alert in current
+    }

@@ -1,0 +1,149 @@
+"""Message: the news as people read them, a thousand accounts with one cause as one paragraph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from .book import Alert
+from .condition import Grade, Kind
+
+NAMED = 5
+"""Accounts a paragraph names; the rest is counted."""
+PARAGRAPHS = 12
+"""Paragraphs a message has at most; the rest is counted."""
+_CAUSE_LENGTH = 400
+_TITLES = {
+    Kind.LOST: "Account lost",
+    Kind.FAILING: "Sync failing",
+    Kind.THROTTLED: "Throttled",
+    Kind.STALE: "Numbers out of date",
+    Kind.ERROR_RATE: "Many refused calls",
+    Kind.CHECK: "Data check failed",
+    Kind.TOKEN: "Access token",
+    Kind.RUN: "Run failed",
+}
+_MARKS = {Grade.WARNING: "🟡", Grade.ERROR: "🔴", Grade.URGENT: "🚨", Grade.HAPPENED: "🚨"}
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """One cause: `title` in one line, then lines of text, then perhaps a link."""
+
+    title: str
+    lines: tuple[str, ...]
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one channel is told at one moment; `news` and `over` count problems."""
+
+    subject: str
+    paragraphs: tuple[Paragraph, ...]
+    news: int
+    over: int
+
+    @property
+    def text(self) -> str:
+        """All of it as plain text."""
+        return "\n\n".join(
+            "\n".join([one.title, *(f"  {line}" for line in _with_link(one))])
+            for one in self.paragraphs
+        )
+
+
+def compose(
+    news: Sequence[Alert],
+    over: Sequence[Alert],
+    *,
+    still_open: int,
+    now: datetime,
+    ui_url: str | None = None,
+    is_simulated: bool = False,
+) -> Message:
+    """Put the news first, then what is over; `still_open` problems were told before."""
+    paragraphs = [*_news(news, now, ui_url), *_over(over, now)]
+    left_out = len(paragraphs) - PARAGRAPHS
+    if left_out > 0:
+        more = "see `meta-pipeline status`, or the table meta_ads.alerts"
+        paragraphs[PARAGRAPHS:] = [Paragraph(f"… and {left_out} more causes", (more,))]
+    if still_open:
+        paragraphs.append(Paragraph(f"Still open, as told before: {still_open:,}", ()))
+    return Message(
+        _subject(len(news), len(over), is_simulated=is_simulated),
+        tuple(paragraphs),
+        len(news),
+        len(over),
+    )
+
+
+def _subject(news: int, over: int, *, is_simulated: bool) -> str:
+    parts = [f"{news:,} new problem{'s' if news != 1 else ''}"] if news else []
+    parts += [f"{over:,} back to normal"] if over else []
+    mark = "[simulated data] " if is_simulated else ""
+    return f"{mark}meta_pipeline: {', '.join(parts)}"
+
+
+def _news(alerts: Sequence[Alert], now: datetime, ui_url: str | None) -> Iterator[Paragraph]:
+    def order(alert: Alert) -> tuple[int, str, str]:
+        return -alert.grade, alert.kind, alert.cause
+
+    groups = [list(group) for _, group in groupby(sorted(alerts, key=order), key=order)]
+    # The worst first, then what touches most accounts.
+    for group in sorted(groups, key=lambda one: (-one[0].grade, -len(one))):
+        yield _cause(group, now, ui_url)
+
+
+def _cause(group: list[Alert], now: datetime, ui_url: str | None) -> Paragraph:
+    first = min(group, key=lambda alert: alert.opened_at)
+    mark = _MARKS[Grade(first.grade)]
+    return Paragraph(
+        f"{mark} {_TITLES[Kind(first.kind)]}: {_subjects(group)}",
+        (
+            f"Since {_moment(first.opened_at)} ({_span(now - first.opened_at)})",
+            shortened(first.cause),
+            f"What to do: {first.what_to_do}",
+        ),
+        f"{ui_url.rstrip('/')}{first.link}" if ui_url and first.link else None,
+    )
+
+
+def _over(alerts: Sequence[Alert], now: datetime) -> Iterator[Paragraph]:
+    for kind, group in groupby(sorted(alerts, key=lambda one: one.kind), key=lambda one: one.kind):
+        ended = list(group)
+        title = f"✅ Back to normal: {_subjects(ended)}"
+        first = min(alert.opened_at for alert in ended)
+        last = max(alert.resolved_at or now for alert in ended)
+        was = _TITLES[Kind(kind)].lower()
+        yield Paragraph(title, (f"Was: {was}, {_moment(first)} to {_moment(last)}",))
+
+
+def _subjects(alerts: Sequence[Alert]) -> str:
+    names = [alert.subject for alert in alerts]
+    shown = ", ".join(names[:NAMED])
+    more = len(names) - NAMED
+    return f"{len(names):,} accounts: {shown} and {more:,} more" if more > 0 else shown
+
+
+def _with_link(paragraph: Paragraph) -> tuple[str, ...]:
+    return (*paragraph.lines, paragraph.link) if paragraph.link else paragraph.lines
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _span(span: timedelta) -> str:
+    minutes = max(0, int(span.total_seconds() // 60))
+    if minutes < 120:  # two hours: below, minutes say more
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def shortened(text: str) -> str:
+    """A text that is no wall."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _CAUSE_LENGTH else f"{flat[: _CAUSE_LENGTH - 1]}…"

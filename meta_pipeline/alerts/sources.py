@@ -1,0 +1,145 @@
+"""Where problems are seen: in the records of the syncs, in the API log, in the data checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from meta_pipeline.quality import TOKEN_CHECK, Finding, Severity
+from meta_pipeline.warehouse import Connection
+
+from .condition import Condition, Grade, Kind
+from .message import shortened
+
+_SQL = Path(__file__).parent / "sql"
+_TOLD_BY_ACCOUNT = "freshness"
+_TOKEN_GRADES = {14: Grade.WARNING, 7: Grade.ERROR, 1: Grade.URGENT, 0: Grade.HAPPENED}
+_ADVICE = {
+    Kind.LOST: "Give the token's user access to the account again (Business settings → Ad accounts "
+    "→ Add people), or exclude the account.",
+    Kind.FAILING: "The cause above says whose fault it is; docs/troubleshooting.md explains each "
+    "of Meta's codes. Materialize the account's partition to try at once.",
+    Kind.THROTTLED: "Nothing is broken: Meta's limit has to pass. If it happens often, sync the "
+    "account more rarely, or apply for a higher access tier.",
+    Kind.STALE: "Is the Dagster daemon up, and the sensor on? Materialize the account's partition "
+    "to sync it at once.",
+}
+_ALL = {
+    Kind.LOST: "Meta no longer lists the account for this token.",
+    Kind.THROTTLED: "Meta refuses calls for this account for a rate limit, longer than usual.",
+    Kind.STALE: "No successful sync of its numbers for longer than it should be.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertLimits:
+    """From where on people are told.
+
+    An account is stale after `stale_warn` (worse after `stale_error`) without new numbers,
+    throttled for long after `throttled`, failing after `failures` in a row of the same work. Calls
+    fail too often above `error_rate_pct` of the last hour's `calls_at_least` or more.
+    """
+
+    stale_warn: timedelta = timedelta(hours=6)
+    stale_error: timedelta = timedelta(hours=24)
+    throttled: timedelta = timedelta(hours=2)
+    failures: int = 2
+    error_rate_pct: float = 1.0
+    calls_at_least: int = 100
+
+
+def account_conditions(connection: Connection, limits: AlertLimits) -> list[Condition]:
+    """What is wrong with each ad account: at most one condition an account, the telling one."""
+    return [_account(row) for row in _rows(connection, "accounts", limits)]
+
+
+def error_rate_conditions(connection: Connection, limits: AlertLimits) -> list[Condition]:
+    """Whether too many calls of the last hour failed; throttles have their own alert."""
+    return [
+        Condition(
+            key="error_rate",
+            kind=Kind.ERROR_RATE,
+            grade=Grade.WARNING,
+            subject=f"{row['failed_pct']:.1f} % of the last hour's calls",
+            cause=f"Most of them: {row['most']}.",
+            what_to_do="docs/troubleshooting.md explains each of Meta's codes; the calls are in "
+            "meta_ads.meta_api_logs.",
+            since=row["since"],
+        )
+        for row in _rows(connection, "error_rate", limits)
+    ]
+
+
+def check_conditions(finding: Finding, now: datetime) -> list[Condition]:
+    """A failed data check as a problem. Late accounts are told one by one instead."""
+    if finding.passed or finding.check == _TOLD_BY_ACCOUNT:
+        return []
+    is_token = finding.check == TOKEN_CHECK.name
+    return [
+        Condition(
+            key=f"check:{finding.check}",
+            kind=Kind.TOKEN if is_token else Kind.CHECK,
+            grade=_token_grade(finding) if is_token else _check_grade(finding),
+            subject="the token Meta is asked with" if is_token else finding.check,
+            cause=finding.headline,
+            what_to_do=finding.what_to_do,
+            since=now,
+            link="/jobs/data_quality",
+        )
+    ]
+
+
+def run_condition(job: str, run_id: str, error: str, at: datetime) -> Condition:
+    """A failed run that no record of a sync explains."""
+    return Condition(
+        key=f"run:{job}",
+        kind=Kind.RUN,
+        grade=Grade.ERROR,
+        subject=job,
+        cause=shortened(error),
+        what_to_do="Open the run and read its last error; start the job again once it is mended.",
+        since=at,
+        link=f"/runs/{run_id}",
+    )
+
+
+def _account(row: dict[str, Any]) -> Condition:
+    kind, account_id = Kind(row["kind"]), str(row["account_id"])
+    name = row["name"]
+    cause = _ALL.get(kind) or _without(account_id, str(row["error"] or "no reason on record"))
+    return Condition(
+        key=f"account:{account_id}",
+        kind=kind,
+        grade=Grade.ERROR if row["is_error"] else Grade.WARNING,
+        subject=f"{name} ({account_id})" if name else account_id,
+        cause=shortened(cause),
+        what_to_do=_ADVICE[kind],
+        since=row["since"],
+        account_id=account_id,
+        link=f"/assets/meta/insights?view=partitions&partition={account_id}",
+    )
+
+
+def _without(account_id: str, text: str) -> str:
+    """The same words for every account, so that one cause is one paragraph."""
+    return text.replace(account_id, "the account").replace(account_id[4:], "the account")
+
+
+def _check_grade(finding: Finding) -> Grade:
+    return Grade.ERROR if finding.severity is Severity.ERROR else Grade.WARNING
+
+
+def _token_grade(finding: Finding) -> Grade:
+    stage = finding.numbers.get("stage_days")
+    return Grade.WARNING if stage is None else _TOKEN_GRADES[int(stage)]
+
+
+def _rows(connection: Connection, name: str, limits: AlertLimits) -> Iterable[dict[str, Any]]:
+    query = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    cursor = connection.cursor(row_factory=dict_row)
+    return cursor.execute(query, asdict(limits)).fetchall()

@@ -1,0 +1,140 @@
+"""Each channel delivers what it should, and its secret appears in no error."""
+
+from __future__ import annotations
+
+import base64
+import logging
+
+import pytest
+
+from meta_pipeline.alerts import DeliveryFailed, Email, Log, Webhook, channels_of
+from meta_pipeline.alerts.channels import _teams
+from meta_pipeline.alerts.message import Message, Paragraph
+from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline_tests.alerts.catchers import hook, postbox
+
+MESSAGE = Message(
+    "meta_pipeline: 1 new problem",
+    (
+        Paragraph(
+            "🔴 Sync failing: <!channel> Óbuda & Söhne (act_1)",
+            ("Since then", "What to do: x"),
+            "http://dagster.test/runs/1",
+        ),
+    ),
+    1,
+    0,
+)
+
+
+def settings(**values: object) -> Settings:
+    return Settings.load(env_file=None, **values)
+
+
+def test_slack_text_cannot_be_abused_by_an_account_name() -> None:
+    with hook() as caught:
+        Webhook(caught.url).send(MESSAGE)
+    (text,) = caught.texts
+    assert "&lt;!channel&gt; Óbuda &amp; Söhne" in text
+    assert "<http://dagster.test/runs/1|Open in Dagster>" in text
+
+
+def test_teams_gets_an_adaptive_card() -> None:
+    card = _teams(MESSAGE)["attachments"][0]["content"]
+    assert card["type"] == "AdaptiveCard"
+    texts = [block["text"] for block in card["body"]]
+    assert texts[0] == MESSAGE.subject
+    assert "[Open in Dagster](http://dagster.test/runs/1)" in texts
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_a_refused_webhook_is_a_failure_that_keeps_its_secret(status: int) -> None:
+    with hook() as caught:
+        caught.status = status
+        with pytest.raises(DeliveryFailed) as raised:
+            Webhook(caught.url).send(MESSAGE)
+    assert str(raised.value) == f"127.0.0.1 answered HTTP {status}"
+    assert "S3CRET" not in repr(Webhook(caught.url))
+
+
+def test_nobody_listening_is_a_failure_that_keeps_its_secret() -> None:
+    with hook() as caught:
+        pass
+    with pytest.raises(DeliveryFailed) as raised:
+        Webhook(caught.url).send(MESSAGE)
+    assert "did not answer (ConnectionError)" in str(raised.value)
+    assert "S3CRET" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_a_mail_says_it_all_and_logs_in() -> None:
+    with postbox() as caught:
+        Email(
+            "127.0.0.1", caught.port, "etl@test", ("a@test", "b@test"), "me", "S3CRET", "none"
+        ).send(MESSAGE)
+    (mail,) = caught.mails
+    assert caught.recipients == ["a@test", "b@test"]
+    assert mail["Subject"] == MESSAGE.subject
+    assert mail["Auto-Submitted"] == "auto-generated"
+    body = mail.get_content()
+    assert "<!channel> Óbuda & Söhne" in body
+    assert "http://dagster.test/runs/1" in body
+    assert base64.b64decode(caught.logins[0]) == b"\0me\0S3CRET"
+
+
+def test_a_refused_mail_is_a_failure_that_quotes_nothing() -> None:
+    with postbox() as caught:
+        caught.refuse = True
+        email = Email("127.0.0.1", caught.port, "etl@test", ("a@test",), security="none")
+        with pytest.raises(DeliveryFailed) as raised:
+            email.send(MESSAGE)
+    assert "SMTPRecipientsRefused" in str(raised.value)
+    assert "S3CRET" not in str(raised.value)
+    assert caught.mails == []
+
+
+def test_a_server_without_tls_gets_no_password() -> None:
+    with postbox() as caught:
+        email = Email("127.0.0.1", caught.port, "etl@test", ("a@test",), "me", "S3CRET")
+        with pytest.raises(DeliveryFailed, match="SMTPNotSupportedError"):
+            email.send(MESSAGE)
+    assert caught.logins == []
+
+
+def test_the_log_has_the_whole_message(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="meta_pipeline.alerts"):
+        Log().send(MESSAGE)
+    assert "1 new problem" in caplog.text
+    assert "What to do: x" in caplog.text
+
+
+def test_alerts_are_off_until_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("META_ALERT_WEBHOOK_URL", "META_ALERT_EMAIL_TO", "META_ALERT_LOG"):
+        monkeypatch.delenv(name, raising=False)
+    assert channels_of(settings()) == []
+
+
+def test_all_channels_from_the_settings() -> None:
+    found = channels_of(
+        settings(
+            alert_webhook_url="https://hooks.slack.com/services/T/B/S3CRET",
+            alert_email_to="a@test, b@test",
+            alert_email_server="mail.test",
+            alert_email_password="S3CRET",
+            alert_log=True,
+        )
+    )
+    assert [channel.name for channel in found] == ["webhook", "email", "log"]
+    email = found[1]
+    assert isinstance(email, Email)
+    assert (email.server, email.port, email.sender) == ("mail.test", 587, "a@test")
+    assert email.recipients == ("a@test", "b@test")
+    assert "S3CRET" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("server", "said"), [("", "META_ALERT_EMAIL_SERVER is not"), ("mail:smtp", "smtp.example.com")]
+)
+def test_half_a_mail_configuration_is_named(server: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        channels_of(settings(alert_email_to="a@test", alert_email_server=server))
