@@ -123,28 +123,12 @@ RETURN meta_ads.present() - make_interval(
 COMMENT ON FUNCTION meta_ads.report_since() IS
     'Where the period of reports begins: 7 days ago, or what SET meta_ads.report_days says';
 
-CREATE FUNCTION meta_ads.json_or_null(value text) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-BEGIN
-    RETURN value::jsonb;
-EXCEPTION WHEN data_exception OR program_limit_exceeded OR statement_too_complex THEN
-    RETURN NULL;
-END
-$$;
-
-COMMENT ON FUNCTION meta_ads.json_or_null(text) IS
-    'The JSON a text holds; null where it holds none, so that no header stops the log';
-
-CREATE FUNCTION meta_ads.highest_pct(document jsonb, names text[]) RETURNS numeric
+CREATE FUNCTION meta_ads.pct_or_null(value text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (
-    SELECT max(CASE WHEN value ~ '^[0-9]{1,9}(\.[0-9]{1,9})?$' THEN value::numeric END)
-    FROM (SELECT rtrim(btrim(document ->> name), '%') AS value FROM unnest(names) AS name) AS named
-);
+RETURN CASE WHEN value ~ '^ *[0-9]{1,9}(\.[0-9]{1,9})?%? *$' THEN btrim(value, ' %')::numeric END;
 
-COMMENT ON FUNCTION meta_ads.highest_pct(jsonb, text[]) IS
-    'The highest of the named percentages of one usage entry; null where there is none';
+COMMENT ON FUNCTION meta_ads.pct_or_null(text) IS
+    'A percentage as Meta may write it; null for anything else';
 
 CREATE FUNCTION meta_ads.use_case_of(endpoint_key text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -155,35 +139,56 @@ END;
 COMMENT ON FUNCTION meta_ads.use_case_of(text) IS
     'The use case of Meta''s limits that calls of an endpoint draw on';
 
--- Each header as one row; Meta's counters are percentages (call_count too), rolling over an hour.
-CREATE FUNCTION meta_ads.usage_of(headers jsonb, use_case text)
-RETURNS TABLE (
-    app_pct numeric, account_pct numeric, use_case_pct numeric,
-    insights_app_pct numeric, insights_account_pct numeric
+-- Meta's counters are percentages (call_count too), rolling over an hour. A header that is not
+-- JSON says nothing and stops nothing: the log goes on. PL/pgSQL because this runs for every call:
+-- ten times as fast as SQL functions inside one another.
+CREATE FUNCTION meta_ads.usage_of(
+    headers jsonb, use_case text,
+    OUT app_pct numeric, OUT account_pct numeric, OUT use_case_pct numeric,
+    OUT insights_app_pct numeric, OUT insights_account_pct numeric
 )
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT
-        meta_ads.highest_pct(
-            meta_ads.json_or_null(headers ->> 'x-app-usage'),
-            '{call_count,total_time,total_cputime}'
-        ),
-        meta_ads.highest_pct(
-            meta_ads.json_or_null(headers ->> 'x-ad-account-usage'), '{acc_id_util_pct}'
-        ),
-        (
-            SELECT coalesce(max(pct) FILTER (WHERE entry ->> 'type' = use_case), max(pct))
-            FROM jsonb_path_query(
-                meta_ads.json_or_null(headers ->> 'x-business-use-case-usage'),
-                '$.*[*]', silent => true
-            ) AS entry,
-            meta_ads.highest_pct(entry, '{call_count,total_time,total_cputime}') AS pct
-        ),
-        meta_ads.highest_pct(insights.throttle, '{app_id_util_pct}'),
-        meta_ads.highest_pct(insights.throttle, '{acc_id_util_pct}')
-    FROM (
-        SELECT meta_ads.json_or_null(headers ->> 'x-fb-ads-insights-throttle') AS throttle
-    ) AS insights
+DECLARE
+    document jsonb;
+    entry jsonb;
+    pct numeric;
+    other_pct numeric;
+BEGIN
+    IF headers IS NULL OR headers = '{}' THEN
+        RETURN;
+    END IF;
+    document := headers ->> 'x-app-usage';
+    app_pct := greatest(
+        meta_ads.pct_or_null(document ->> 'call_count'),
+        meta_ads.pct_or_null(document ->> 'total_time'),
+        meta_ads.pct_or_null(document ->> 'total_cputime')
+    );
+    document := headers ->> 'x-ad-account-usage';
+    account_pct := meta_ads.pct_or_null(document ->> 'acc_id_util_pct');
+    document := headers ->> 'x-fb-ads-insights-throttle';
+    insights_app_pct := meta_ads.pct_or_null(document ->> 'app_id_util_pct');
+    insights_account_pct := meta_ads.pct_or_null(document ->> 'acc_id_util_pct');
+    document := headers ->> 'x-business-use-case-usage';
+    IF document IS NULL THEN
+        RETURN;
+    END IF;
+    FOR entry IN SELECT jsonb_path_query(document, '$.*[*]', silent => true) LOOP
+        pct := greatest(
+            meta_ads.pct_or_null(entry ->> 'call_count'),
+            meta_ads.pct_or_null(entry ->> 'total_time'),
+            meta_ads.pct_or_null(entry ->> 'total_cputime')
+        );
+        IF entry ->> 'type' = use_case THEN
+            use_case_pct := greatest(use_case_pct, pct);
+        ELSE
+            other_pct := greatest(other_pct, pct);
+        END IF;
+    END LOOP;
+    use_case_pct := coalesce(use_case_pct, other_pct);
+EXCEPTION WHEN data_exception OR program_limit_exceeded OR statement_too_complex THEN
+    RETURN;
+END
 $$;
 
 COMMENT ON FUNCTION meta_ads.usage_of(jsonb, text) IS
