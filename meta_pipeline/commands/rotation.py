@@ -13,7 +13,7 @@ from .console import console, explained
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from meta_pipeline.orchestration.next_accounts import NextAccounts
+    from meta_pipeline.rotation import NextRuns
     from meta_pipeline.rotation.replay import Ages, Replayed
 
 app = typer.Typer(
@@ -84,8 +84,12 @@ def replay(
 
 @app.command("next")
 def next_command(
-    policy: Annotated[Policy, typer.Option(help="Policy to ask.")] = Policy.HYBRID,
-    slots: Annotated[int, typer.Option(min=1, help="Runs that are free.")] = 3,
+    policy: Annotated[
+        Policy | None, typer.Option(help="Policy to ask; META_ROTATION_POLICY when not given.")
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="Runs that are free; META_MAX_SYNCS when not given.")
+    ] = None,
     cursor: Annotated[
         str | None, typer.Option(help="Account id the round of rotation goes on after.")
     ] = None,
@@ -95,7 +99,7 @@ def next_command(
 ) -> None:
     """Show who would be synced now and why, and why the others not. Changes nothing."""
     from meta_pipeline.orchestration.next_accounts import next_accounts
-    from meta_pipeline.rotation.settings import RotationSettings
+    from meta_pipeline.orchestration.rotation import Rotation
     from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import Warehouse
 
@@ -103,22 +107,24 @@ def next_command(
 
     with explained():
         settings = Settings.load()
+        rotation = Rotation.of(settings)
         with database(settings) as url, Warehouse(url) as warehouse:
             warehouse.migrate()
             with warehouse.connection() as connection:
                 found = next_accounts(
                     connection,
                     datetime.now(UTC),
-                    policy=policy,
-                    settings=RotationSettings(backfill_days=settings.backfill_days),
+                    policy=policy or rotation.policy,
+                    settings=rotation.settings,
                     cursor=cursor,
-                    slots=slots,
-                    dataset=f"insights_{settings.insights_levels[0]}",
+                    slots=slots or rotation.slots,
+                    dataset=rotation.dataset,
+                    currency=rotation.currency,
                 )
     _show_next(found, show_all=show_all)
 
 
-def _show_next(found: "NextAccounts", *, show_all: bool) -> None:
+def _show_next(found: "NextRuns", *, show_all: bool) -> None:
     from rich.table import Table
 
     table = Table("run", "account", "parts", "why", box=None, pad_edge=False)

@@ -3,39 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
-from meta_pipeline.rotation import (
-    Batch,
-    Choice,
-    Policy,
-    RotationSettings,
-    SyncState,
-    batches,
-    choose,
-)
+from meta_pipeline.rotation import NextRuns, Policy, RotationSettings, SyncState, next_runs
 from meta_pipeline.warehouse import Connection
 from meta_pipeline.warehouse.rotation_states import RotationStateRow, rotation_states
-
-
-@dataclass(frozen=True, slots=True)
-class NextAccounts:
-    """What one tick has to do: the runs to request, and what to tell of everybody else.
-
-    `cursor` is for the next tick. `reason` says in a line why there is nothing to do, or what.
-    """
-
-    runs: tuple[Batch, ...]
-    choice: Choice
-    cursor: str | None
-
-    @property
-    def reason(self) -> str:
-        reason = self.choice.summary
-        if not self.choice.picks and self.choice.next_at is not None:
-            reason += f"; the next turn comes at {self.choice.next_at:%Y-%m-%d %H:%M} UTC"
-        return reason
 
 
 def next_accounts(
@@ -49,7 +21,7 @@ def next_accounts(
     requested: Collection[str] = (),
     dataset: str = "insights_ad",
     currency: str | None = None,
-) -> NextAccounts:
+) -> NextRuns:
     """Choose for `slots` free runs. `requested` are accounts whose run is queued or under way.
 
     `dataset` and `currency` are those of `rotation_states`. One query and no call to Meta; safe
@@ -81,12 +53,9 @@ def next_of(
     settings: RotationSettings,
     cursor: str | None,
     slots: int,
-) -> NextAccounts:
+) -> NextRuns:
     """The same for states that are already there."""
-    limit = max(slots, 0) * settings.accounts_per_run
-    choice = choose(states, now, policy, settings, cursor=cursor, limit=limit)
-    runs = batches(choice.picks, slots, settings)
-    return NextAccounts(runs, choice, _cursor(policy, choice, runs, cursor))
+    return next_runs(states, now, policy, settings, cursor=cursor, slots=slots)
 
 
 def sync_states(
@@ -116,17 +85,3 @@ def _state(row: RotationStateRow, *, is_requested: bool) -> SyncState:
         is_running=row.is_running,
         is_requested=is_requested,
     )
-
-
-def _cursor(
-    policy: Policy, choice: Choice, runs: Collection[Batch], cursor: str | None
-) -> str | None:
-    """The round goes on before the first pick that found no run, so that none is passed over."""
-    if policy is not Policy.ROTATION:
-        return choice.cursor
-    done = {account_id for run in runs for account_id in run.account_ids}
-    for pick in choice.picks:
-        if pick.account_id not in done:
-            return cursor
-        cursor = pick.account_id
-    return cursor

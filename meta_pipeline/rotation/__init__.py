@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .batch import Batch, batches
 from .choice import FIRST_SYNC, Choice, Pick, choose
+from .next_runs import NextRuns, next_runs
 from .policy import Policy, Tier, tier_of
 from .settings import RotationSettings
 from .skipped import Skipped
@@ -14,6 +15,7 @@ __all__ = [
     "Batch",
     "Choice",
     "DuePart",
+    "NextRuns",
     "Pick",
     "Policy",
     "RotationSettings",
@@ -22,5 +24,6 @@ __all__ = [
     "Tier",
     "batches",
     "choose",
+    "next_runs",
     "tier_of",
 ]

@@ -55,13 +55,14 @@ class Choice:
 
     `skipped` says for every other account why not, as `<kind>: <sentence>`. `cursor` is that of
     rotation, an account id; other policies hand it on. `next_at` is when a turn comes next, None
-    when nothing is waited for.
+    when nothing is waited for, and `next_account` whose, where it is to come.
     """
 
     picks: tuple[Pick, ...]
     skipped: Skipped
     cursor: str | None = None
     next_at: datetime | None = None
+    next_account: str | None = None
 
     @property
     def summary(self) -> str:
@@ -103,7 +104,7 @@ class _Chooser:
     def choose(self, states: Collection[SyncState]) -> Choice:
         skipped: dict[str, Why] = {}
         due: list[Candidate] = []
-        next_at: datetime | None = None
+        next_up: Candidate | None = None
         cadences = Cadences(self.policy, self.settings)
         for state in states:
             if (out := self._out(state)) is not None:
@@ -114,17 +115,19 @@ class _Chooser:
                 due.append(each)
                 continue
             skipped[state.account_id] = each
-            if next_at is None or each.due_at < next_at:
-                next_at = each.due_at
+            if next_up is None or each.due_at < next_up.due_at:
+                next_up = each
         ordered, late = self._ordered(due, states)
         places = self._places()
         picks = tuple(self._pick(each, late) for each in ordered[:places])
         skipped |= {each.state.account_id: each for each in ordered[places:]}
+        next_at = next_up.due_at if next_up else None
         return Choice(
             picks,
             Skipped(skipped, self.now, self.settings.fresh),
             self._moved(picks),
             self.now if len(due) > places else next_at,
+            next_up.state.account_id if next_up else None,
         )
 
     def _out(self, state: SyncState) -> Out | None:

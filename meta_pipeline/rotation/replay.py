@@ -1,4 +1,4 @@
-"""Replay: a policy on simulated time, with the very `choose` and `batches` of production.
+"""Replay: a policy on simulated time, with the very `next_runs` of production.
 
 Everything is drawn from the seed, per account, so that all policies meet the same accounts, days
 and failures.
@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
 
-from .batch import Batch, batches
-from .choice import Pick, choose
+from .batch import Batch
+from .choice import Pick
 from .cost import CostModel
 from .fleet import FleetAccount
+from .next_runs import next_runs
 from .policy import Policy, Tier, tier_of
 from .quota import AccessTier, Quota
 from .settings import RotationSettings
@@ -176,10 +177,11 @@ class _Replay:
             for state in self._states.values()
             if state.first_seen_at is not None and state.first_seen_at <= now
         ]
-        limit = self._free * self._settings.accounts_per_run
-        choice = choose(known, now, self._policy, self._settings, cursor=self._cursor, limit=limit)
-        self._cursor = choice.cursor
-        for run in batches(choice.picks, self._free, self._settings):
+        found = next_runs(
+            known, now, self._policy, self._settings, cursor=self._cursor, slots=self._free
+        )
+        self._cursor = found.cursor
+        for run in found.runs:
             self._start(run, now)
 
     def _start(self, run: Batch, now: datetime) -> None:

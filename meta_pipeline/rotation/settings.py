@@ -50,6 +50,8 @@ class RotationSettings:
             value = getattr(self, field.name)
             if isinstance(value, timedelta) and value <= timedelta(0) and field.name != "fresh":
                 raise ValueError(f"{field.name} is {value}: give a time above zero")
+        if self.fresh < timedelta(0):
+            raise ValueError(f"fresh is {self.fresh}: give a time, or zero for none")
         for name in _POSITIVE_COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: give 1 or more")

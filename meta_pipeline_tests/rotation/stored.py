@@ -66,25 +66,32 @@ class Stored:
         )
 
     def spend(
-        self, amount: float, days_ago: int, level: str = "account", entity_id: str = "act_1"
+        self,
+        amount: float,
+        days_ago: int,
+        level: str = "account",
+        entity_id: str = "act_1",
+        account_id: str = "act_1",
     ) -> None:
         day = (NOW - timedelta(days=days_ago)).date()
         self.insert(
             "meta_insights",
             entity_type=level,
             entity_id=entity_id,
-            account_id="act_1",
+            account_id=account_id,
             date_start=day,
             date_stop=day,
             spend=amount,
             data_as_of=NOW,
         )
 
-    def campaign(self, effective_status: str, campaign_id: str = "c1") -> None:
+    def campaign(
+        self, effective_status: str, campaign_id: str = "c1", account_id: str = "act_1"
+    ) -> None:
         self.insert(
             "meta_campaigns",
             campaign_id=campaign_id,
-            account_id="act_1",
+            account_id=account_id,
             effective_status=effective_status,
             data_as_of=NOW,
         )

@@ -332,6 +332,7 @@ def test_five_thousand_accounts_take_a_fraction_of_a_tick(policy: Policy) -> Non
     ("wrong", "sentence"),
     [
         ({"high_every": timedelta(0)}, "high_every is 0:00:00: give a time above zero"),
+        ({"fresh": timedelta(minutes=-1)}, "give a time, or zero for none"),
         ({"accounts_per_run": 0}, "accounts_per_run is 0: give 1 or more"),
         ({"medium_spend": 200}, "medium_spend 200 and high_spend 100 must rise from 0"),
         ({"fallback_at_most": -1}, "fallback_at_most is -1: give 0 or more"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from meta_pipeline.orchestration.next_accounts import NextAccounts, next_accounts
-from meta_pipeline.rotation import DuePart, Policy, RotationSettings
+from meta_pipeline.orchestration.next_accounts import next_accounts
+from meta_pipeline.rotation import DuePart, NextRuns, Policy, RotationSettings
 from meta_pipeline.warehouse import account_lock
 
 from .fleet import HOUR, MINUTE, NOW
@@ -66,7 +66,7 @@ def test_rotation_passes_nobody_over_who_found_no_run(stored: Stored) -> None:
     for number, entities_ago in [(1, 300), (2, 100), (3, 300), (4, 100)]:
         synced(stored, f"act_{number}", 70, entities_ago)
 
-    def tick(cursor: str | None, requested: set[str]) -> NextAccounts:
+    def tick(cursor: str | None, requested: set[str]) -> NextRuns:
         return next_accounts(
             stored.connection,
             NOW,

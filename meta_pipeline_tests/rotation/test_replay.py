@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,17 @@ def test_more_is_due_than_can_be_done_and_nobody_is_forgotten() -> None:
     found = replay(Policy.HYBRID, fleet, tight, slow)
     longest = [ages.longest or 0 for ages in found.ages.values()]
     assert max(longest) < 2.2 * 24 * 60
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_a_new_account_is_not_passed_over_when_one_run_is_free(policy: Policy) -> None:
+    """Its first sync needs a run of its own; with others due all the time it still gets one."""
+    fleet = make_fleet(60, 3, START, 4)
+    fleet.append(replace(steady(1, new_after=timedelta(days=1, hours=1)), account_id="act_new"))
+    tight = Conditions(days=1, slots=1, tick=timedelta(minutes=5), failing_share=0.0)
+    found = replay(policy, fleet, tight)
+    assert 0 <= (found.first_sync_minutes.longest or 0) <= 120
+    assert found.first_sync_minutes.longest is not None
 
 
 def test_an_app_wide_limit_throttles_and_is_kept() -> None:
