@@ -154,6 +154,7 @@ def _database(url: str | None) -> Iterator[str]:
         yield from _made_on(url)
         return
     folder = Path(tempfile.mkdtemp(prefix="report-benchmark-"))
+    folder.chmod(0o755)  # as root the server runs as another user
     server = EmbeddedPostgres(folder / "postgres", durable=False, database="bench")
     try:
         with server.running() as own:

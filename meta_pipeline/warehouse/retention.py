@@ -136,8 +136,9 @@ _RUNS = """
             VALUES ('entities', entity_rows_written), ('insights', insights_rows_written)
         ) AS loaded (kind, rows) WHERE rows IS NOT NULL GROUP BY kind
         UNION ALL
-        SELECT 'wait_seconds', '', sum(extract(epoch FROM not_before - finished_at))
-        FROM gone WHERE status = 'throttled' AND not_before > finished_at HAVING count(*) > 0
+        SELECT 'wait_seconds', meta_ads.wait_reason(error_summary),
+            sum(extract(epoch FROM not_before - finished_at))
+        FROM gone WHERE status = 'throttled' AND not_before > finished_at GROUP BY 2
         """
 )
 _REMOVE: Mapping[str, str] = {

@@ -123,6 +123,17 @@ RETURN meta_ads.present() - make_interval(
 COMMENT ON FUNCTION meta_ads.report_since() IS
     'Where the period of reports begins: 7 days ago, or what SET meta_ads.report_days says';
 
+CREATE FUNCTION meta_ads.wait_reason(sentence text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN sentence LIKE '%Meta refuse%' THEN 'blocked'
+    WHEN sentence LIKE '% of its % a day left%' THEN 'budget'
+    ELSE 'usage'
+END;
+
+COMMENT ON FUNCTION meta_ads.wait_reason(text) IS
+    'Why a throttled sync waits: blocked (Meta refuses calls), budget, or usage over a threshold';
+
 CREATE FUNCTION meta_ads.pct_or_null(value text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN value ~ '^ *[0-9]{1,9}(\.[0-9]{1,9})?%? *$' THEN btrim(value, ' %')::numeric END;

@@ -1,0 +1,191 @@
+"""Exporter: our tables as Prometheus metrics, over HTTP.
+
+Counters are sums over the tables and what retention removed from them, so any number of exporters
+say the same and a restart loses nothing. Reads are bounded: hourly totals instead of calls, one
+connection, five seconds at most, and answers are kept for a few seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import psycopg
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from psycopg.rows import dict_row
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from meta_pipeline.warehouse import Connection, Warehouse, WarehouseError
+
+KEEP_SECONDS = 5.0
+_TIMEOUT_MS = 5_000
+_NEVER = float("inf")
+
+_HEALTH = """
+    SELECT account_id, is_running, not_before, insight_days_missing, usage_pct,
+        extract(epoch FROM meta_ads.present() - entities_synced_at)::float8 AS entities,
+        extract(epoch FROM meta_ads.present() - insights_synced_at)::float8 AS insights,
+        extract(epoch FROM last_success_at)::float8 AS succeeded_at,
+        coalesce(extract(epoch FROM not_before), 0)::float8 AS waiting_until
+    FROM meta_ads.sync_health WHERE is_accessible ORDER BY account_id
+"""
+_QUOTA = """
+    SELECT key AS account, concat_ws(':', scope, nullif(use_case, '')) AS kind,
+        usage_pct::float8 / 100 AS ratio
+    FROM meta_ads.usage_readings
+    WHERE read_at > meta_ads.present() - interval '1 hour' ORDER BY 1, 2
+"""
+_COUNTED = """
+    SELECT label, sum(total)::float8 AS total
+    FROM (
+        {live}
+        UNION ALL
+        SELECT label, total FROM meta_ads.retired_totals WHERE counter = '{counter}'
+    ) AS counted (label, total)
+    GROUP BY label ORDER BY label
+"""
+_REQUESTS = _COUNTED.format(
+    counter="api_requests",
+    live="SELECT outcome, sum(calls) FROM meta_ads.meta_api_hours GROUP BY outcome",
+)
+_RUNS = _COUNTED.format(
+    counter="sync_runs",
+    live="SELECT status, count(*) FROM meta_ads.sync_runs WHERE status <> 'running' GROUP BY 1",
+)
+_ROWS = _COUNTED.format(
+    counter="rows_loaded",
+    live="""
+        SELECT 'entities', coalesce(sum(entity_rows_written), 0) FROM meta_ads.sync_runs
+        UNION ALL
+        SELECT 'insights', coalesce(sum(insights_rows_written), 0) FROM meta_ads.sync_runs
+    """,
+)
+_WAITS = _COUNTED.format(
+    counter="wait_seconds",
+    live="""
+        SELECT meta_ads.wait_reason(error_summary),
+            sum(extract(epoch FROM not_before - finished_at))
+        FROM meta_ads.sync_runs
+        WHERE status = 'throttled' AND not_before > finished_at GROUP BY 1
+    """,
+)
+
+
+class WarehouseCollector(Collector):
+    """Gives Prometheus what the tables say now; asked again within seconds, what they said."""
+
+    def __init__(
+        self, warehouse: Warehouse, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._warehouse = warehouse
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read_at: float | None = None
+        self._kept: list[Metric] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric; raises WarehouseError or psycopg.Error when Postgres does not answer."""
+        with self._lock:
+            now = self._clock()
+            if self._read_at is None or now - self._read_at >= KEEP_SECONDS:
+                with self._warehouse.connection() as connection:
+                    self._kept = list(_read(connection))
+                self._read_at = now
+            kept = list(self._kept)
+        yield from kept
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead: registering must not need a database."""
+        return []
+
+
+def exporter_app(warehouse: Warehouse) -> Starlette:
+    """`GET /metrics` as text for Prometheus; `GET /healthy` says that the process lives.
+
+    While Postgres does not answer, `/metrics` is a 503 with a sentence: Prometheus then shows the
+    target as down instead of numbers that stand still.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(WarehouseCollector(warehouse))
+
+    def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        try:
+            return Response(encode(registry), headers={"content-type": content_type})
+        except (WarehouseError, psycopg.Error) as error:
+            return PlainTextResponse(f"The database does not answer: {error}\n", status_code=503)
+
+    def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/healthy", healthy)])
+
+
+def _read(connection: Connection) -> Iterator[Metric]:
+    connection.execute("SET TRANSACTION READ ONLY")
+    connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_TIMEOUT_MS),))
+    yield from _health(_rows(connection, _HEALTH))
+    yield _quota(_rows(connection, _QUOTA))
+    for name, about, label, query in _COUNTERS:
+        yield _counter(name, about, label, _rows(connection, query))
+
+
+_COUNTERS = (
+    ("metaads_api_requests", "Graph API attempts by Meta's code", "code", _REQUESTS),
+    ("metaads_sync_runs", "Attempts to sync an account by status", "status", _RUNS),
+    ("metaads_rows_loaded", "Rows that were new or changed", "kind", _ROWS),
+    ("metaads_wait_seconds", "Waits throttled syncs were told, by reason", "reason", _WAITS),
+)
+
+
+def _health(rows: list[dict[str, Any]]) -> Iterator[Metric]:
+    age = GaugeMetricFamily(
+        "metaads_data_age_seconds",
+        "Seconds since the last successful sync, +Inf for never",
+        labels=("account", "table"),
+    )
+    for row in rows:
+        for table in ("entities", "insights"):
+            value = row[table]
+            age.add_metric((row["account_id"], table), _NEVER if value is None else value)
+    yield age
+    for name, about, column in (
+        ("metaads_last_success_timestamp_seconds", "Last successful sync; 0 never", "succeeded_at"),
+        ("metaads_waiting_until_timestamp_seconds", "No call before; 0 no wait", "waiting_until"),
+        ("metaads_insight_days_missing", "Days never fetched", "insight_days_missing"),
+        ("metaads_sync_running", "1 while a sync holds the account", "is_running"),
+    ):
+        gauge = GaugeMetricFamily(name, about, labels=("account",))
+        for row in rows:
+            gauge.add_metric((row["account_id"],), float(row[column] or 0))
+        yield gauge
+
+
+def _quota(rows: list[dict[str, Any]]) -> Metric:
+    gauge = GaugeMetricFamily(
+        "metaads_quota_usage_ratio",
+        "Usage of Meta's limits as read within the last hour, 1 is full",
+        labels=("account", "kind"),
+    )
+    for row in rows:
+        gauge.add_metric((row["account"], row["kind"]), row["ratio"])
+    return gauge
+
+
+def _counter(name: str, about: str, label: str, rows: list[dict[str, Any]]) -> Metric:
+    counter = CounterMetricFamily(name, about, labels=(label,))
+    for row in rows:
+        counter.add_metric((row["label"],), row["total"])
+    return counter
+
+
+def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    return connection.cursor(row_factory=dict_row).execute(query).fetchall()
