@@ -33,7 +33,7 @@ from .slices import Slice
 from .stop import StopSign
 from .unrecognized import Findings
 from .waiting import wait_of
-from .weights import weight_of_plan
+from .weights import Prices
 from .writer import Writer
 
 
@@ -53,6 +53,7 @@ class AccountSync:
     report: Report
     stop: StopSign
     replan: Callable[[], Plan]
+    prices: Prices
     budget: BudgetState | None = None
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class AccountSync:
 
     def run(self) -> None:
         """Do the plan; Meta's failures end up in the record, a broken database is raised."""
-        cost = weight_of_plan(self.plan, self.context.weights)
+        cost = self.prices.of_plan(self.plan)
         decision = self.quota.decide(self.plan.needs(cost), self.budget)
         if not decision.may_call:
             self._stopped(decision)

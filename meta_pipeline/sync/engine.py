@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Self
 
 from meta_pipeline.graph import GraphClient, GraphError, Throttled
@@ -40,7 +41,7 @@ from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
 from .waiting import wait_of
-from .weights import weights_from
+from .weights import Prices, weights_from
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +122,7 @@ class SyncEngine:
 
     def estimate(self, plan: Plan) -> Estimate:
         """What a plan costs: calls, share of the hour's allowance, time."""
-        return estimate(
-            plan, self.warehouse, self._context.weights, self._context.max_parallel_calls
-        )
+        return estimate(plan, self.warehouse, self._prices, self._context.max_parallel_calls)
 
     def today(self, account_id: str) -> date:
         """The account's current day, in its own time zone."""
@@ -195,6 +194,7 @@ class SyncEngine:
             quota=quota,
             report=progress,
             stop=self._stop,
+            prices=self._prices,
             budget=budget_of(
                 self.warehouse,
                 account.account_id,
@@ -205,6 +205,10 @@ class SyncEngine:
             ),
             replan=lambda: self._rest_of(request, account, record.started_at),
         )
+
+    @cached_property
+    def _prices(self) -> Prices:
+        return Prices.learned(self._context.weights, self.warehouse.costs.observed())
 
     def _rest_of(self, request: SyncRequest, account: AccountRow, now: datetime) -> Plan:
         """The windows a plan left for later, now that the newest days are in the ledger."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meta_pipeline.governor import Weights
 from meta_pipeline.warehouse import Warehouse
 
 from .plan import Plan
-from .weights import weight_of_plan
+from .weights import Prices
 
 _SECONDS_PER_CALL = 0.7
 """Until the account has calls of its own to judge by."""
@@ -60,7 +59,7 @@ class Estimate:
         return found
 
 
-def estimate(plan: Plan, warehouse: Warehouse, weights: Weights, parallel: int) -> Estimate:
+def estimate(plan: Plan, warehouse: Warehouse, prices: Prices, parallel: int) -> Estimate:
     """Price a plan with what is known of the account."""
     tier = _tier(warehouse, plan.account_id)
     with warehouse.connection() as connection:
@@ -70,7 +69,7 @@ def estimate(plan: Plan, warehouse: Warehouse, weights: Weights, parallel: int) 
     ads = int(active[0]) if active else 0
     return Estimate(
         calls=plan.calls,
-        weighted_cost=weight_of_plan(plan, weights),
+        weighted_cost=prices.of_plan(plan),
         rows=plan.rows,
         seconds=plan.calls * seconds_per_call / max(1, min(parallel, plan.calls)),
         hour_share_pct=_share_pct(plan, tier, ads),

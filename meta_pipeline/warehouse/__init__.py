@@ -5,6 +5,7 @@ from __future__ import annotations
 from .accounts import AccountHealth, AccountRow, AccountStore
 from .connect import Connection
 from .copytext import Cleaned
+from .costs import CostStore, ObservedWeight
 from .cursors import CursorRow, CursorStore
 from .entities import ids_of, mark_deleted, orphans
 from .errors import (
@@ -37,6 +38,7 @@ __all__ = [
     "AccountStore",
     "Cleaned",
     "Connection",
+    "CostStore",
     "CursorRow",
     "CursorStore",
     "DatabaseNewer",
@@ -45,6 +47,7 @@ __all__ = [
     "Ledger",
     "MigrationBusy",
     "MigrationResult",
+    "ObservedWeight",
     "PoolerUnsupported",
     "Retention",
     "RowsRefused",

@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from .accounts import AccountStore
 from .connect import Connection, connect, connection_options, use_utc
+from .costs import CostStore
 from .cursors import CursorStore
 from .ledger import Ledger
 from .migrator import MigrationResult, migrate, pending
@@ -28,7 +29,7 @@ class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
     Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`,
-    `cursors`, `usage`, `unrecognized`) take a connection of the pool for each call, or the
+    `costs`, `cursors`, `usage`, `unrecognized`) take a connection of the pool for each call, or the
     connection they are given, so that a sync can write through the one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
@@ -96,6 +97,10 @@ class Warehouse:
     @cached_property
     def cursors(self) -> CursorStore:
         return CursorStore(self.connection)
+
+    @cached_property
+    def costs(self) -> CostStore:
+        return CostStore(self.connection)
 
     @cached_property
     def usage(self) -> UsageStore:
