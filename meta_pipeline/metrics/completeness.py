@@ -35,6 +35,12 @@ class Completeness:
         return not self.missing_days and not self.future_days
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether not one of the days was ever fetched."""
+        lists = [*self.missing_days.values(), *self.future_days.values()]
+        return sum(map(len, lists)) == self.days_asked
+
+    @property
     def is_final(self) -> bool:
         return self.is_complete and not self.settling_days
 
@@ -65,6 +71,8 @@ class Completeness:
                 f"{count} of {self.days_asked} days were never fetched ({_shown(self.unknown())}): "
                 "their numbers are unknown. Fetch them: meta-pipeline sync."
             )
+        if count := sum(len(days) for days in self.future_days.values()):
+            sentences.append(f"{count} of {self.days_asked} days have not begun.")
         if self.settling_days:
             first = min(day for days in self.settling_days.values() for day in days)
             sentences.append(f"Meta may still restate the days from {first}.")

@@ -62,7 +62,8 @@ def assemble(
         result[metric.key] = _typed(metric, _value(question, table, metric))
     result = _with_names(question, result, parts.entities)
     result = _ordered(question, result)
-    notes += [*complete.notes(), *([] if had_rows else [_empty(question)])]
+    is_idle = not had_rows and not complete.is_unknown
+    notes += [*complete.notes(), *([_empty(question)] if is_idle else [])]
     result.attrs.update(_about(question, complete, notes))
     return result
 
@@ -109,6 +110,8 @@ def _blank_unknown(question: Question, table: pd.DataFrame, complete: Completene
     table[values] = table[values].fillna(0.0)
     if question.grouping.by == ("day",):
         table.loc[empty & table["day"].isin(complete.unknown()), values] = np.nan
+    elif complete.is_unknown and empty.all():
+        table[values] = np.nan
 
 
 def _with_people(

@@ -148,8 +148,31 @@ def test_days_never_fetched_are_unknown_and_days_without_delivery_are_zero(
     assert answer.attrs["data_as_of"] == "2026-03-18T08:30:00+00:00"
 
 
+def test_account_that_was_never_fetched_is_unknown_not_zero(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.tree()
+
+    answer = ask(warehouse, "spend", level="campaign")
+
+    assert answer["spend"].isna().all()
+    assert "8 of 8 days were never fetched" in answer.attrs["notes"][0]
+    assert not any("Nothing was delivered" in note for note in answer.attrs["notes"])
+
+
+def test_days_to_come_are_said(warehouse: Warehouse, rows: Rows) -> None:
+    rows.account()
+    rows.fetched([TODAY])
+
+    answer = ask(warehouse, "spend", date_range=(TODAY, ago(-2)))
+
+    assert answer["spend"].tolist() == [0.0]
+    assert "2 of 3 days have not begun." in answer.attrs["notes"]
+
+
 def test_empty_account_gives_zeros_with_a_note(warehouse: Warehouse, rows: Rows) -> None:
     rows.account()
+    rows.fetched(ago(back) for back in range(8))
 
     answer = ask(warehouse, "spend", "leads", "cpl", "reach")
 
@@ -231,6 +254,7 @@ def test_filters_keep_rows_by_name_status_and_id(
     rows.insight("a1", spend=1)
     rows.insight("a4", spend=2)
     rows.insight("a7", spend=4, campaign_id="c4", adset_id="s9")
+    rows.fetched([TODAY])
     sums()
 
     def spent(**filters: Any) -> float:
@@ -274,6 +298,7 @@ def test_day_is_the_accounts_day(warehouse: Warehouse, rows: Rows) -> None:
     rows.insight("a1", ago(1), spend=5)
 
     # 02:00 in Los Angeles is still the 18th; at 06:00 UTC it is the 17th there.
+    rows.fetched([ago(1), TODAY])
     early = NOW.replace(hour=6)
     assert ask(warehouse, "spend", date_range="today", now=early)["spend"].tolist() == [5.0]
     assert ask(warehouse, "spend", date_range="today")["spend"].tolist() == [0.0]
