@@ -308,6 +308,12 @@ class Settings(BaseSettings):
 
     def require_token(self) -> str:
         """The access token, or a SettingsError that says how to set it."""
+    alert_stale_quiet_hours: float = Field(
+        36,
+        gt=0,
+        validation_alias=AliasChoices("META_ALERT_STALE_QUIET_HOURS"),
+        description="The same of an account that spends next to nothing and is read more rarely",
+    )
         if self.access_token is None:
             raise SettingsError(_missing("META_ACCESS_TOKEN", "a Meta access token with ads_read"))
         return self.access_token.get_secret_value()
