@@ -12,6 +12,7 @@ from .sources import (
     account_conditions,
     check_conditions,
     error_rate_conditions,
+    limits_of,
     run_condition,
 )
 
@@ -36,5 +37,6 @@ __all__ = [
     "check_conditions",
     "compose",
     "error_rate_conditions",
+    "limits_of",
     "run_condition",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from psycopg.rows import dict_row
 
-from meta_pipeline.quality import TOKEN_CHECK, Finding, Severity
+from meta_pipeline.quality import TOKEN_CHECK, Finding, Limits, Severity
+from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Connection
 
 from .condition import Condition, Grade, Kind
@@ -37,20 +38,28 @@ _ALL = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlertLimits:
-    """From where on people are told.
+class AlertLimits(Limits):
+    """From where on people are told, beside the limits of the data checks.
 
-    An account is stale after `stale_warn` (worse after `stale_error`) without new numbers,
-    throttled for long after `throttled`, failing after `failures` in a row of the same work. Calls
-    fail too often above `error_rate_pct` of the last hour's `calls_at_least` or more.
+    An account is throttled for long after `throttled`, failing after `failures` in a row of the
+    same work. Calls fail too often above `error_rate_pct` of the last hour's `calls_at_least` or
+    more.
     """
 
-    stale_warn: timedelta = timedelta(hours=6)
-    stale_error: timedelta = timedelta(hours=24)
     throttled: timedelta = timedelta(hours=2)
     failures: int = 2
     error_rate_pct: float = 1.0
     calls_at_least: int = 100
+
+
+def limits_of(settings: Settings) -> AlertLimits:
+    """The limits as the settings have them."""
+    return AlertLimits(
+        stale=timedelta(hours=settings.alert_stale_hours),
+        stale_quiet=timedelta(hours=settings.alert_stale_quiet_hours),
+        throttled=timedelta(hours=settings.alert_throttled_hours),
+        error_rate_pct=settings.alert_error_rate_pct,
+    )
 
 
 def account_conditions(connection: Connection, limits: AlertLimits) -> list[Condition]:
@@ -142,4 +151,4 @@ def _token_grade(finding: Finding) -> Grade:
 def _rows(connection: Connection, name: str, limits: AlertLimits) -> Iterable[dict[str, Any]]:
     query = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
     cursor = connection.cursor(row_factory=dict_row)
-    return cursor.execute(query, asdict(limits)).fetchall()
+    return cursor.execute(query, limits.parameters()).fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -23,16 +24,27 @@ WORST = 20
 class Limits:
     """From where on something is worth saying.
 
-    An account is late after `stale_warn` without a successful sync, and very late after
-    `stale_error`. `days` is how far back days are looked at, `drift_days` how long a value that was
-    not understood counts as new. A day's spend may differ by `tolerance_pct` before it is an error.
+    An account is late after `stale` without new numbers, one that spent no more than `quiet_spend`
+    in a week (major units of its currency) after `stale_quiet`: it is read more rarely on purpose.
+    After `very_late` times that it is an error. `exclude` and, where it is not empty, `include` say
+    which accounts are meant to be synced. `days` is how far back days are looked at, `drift_days`
+    how long a value that was not understood counts as new. A day's spend may differ by
+    `tolerance_pct` before it is an error.
     """
 
-    stale_warn: timedelta = timedelta(hours=6)
-    stale_error: timedelta = timedelta(hours=24)
+    stale: timedelta = timedelta(hours=6)
+    stale_quiet: timedelta = timedelta(hours=36)
+    quiet_spend: float = 10.0
+    very_late: float = 4.0
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     days: int = 35
     drift_days: int = 7
     tolerance_pct: float = 5.0
+
+    def parameters(self) -> dict[str, Any]:
+        """The limits as SQL parameters of the same names."""
+        return asdict(self) | {"include": list(self.include), "exclude": list(self.exclude)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ class Check:
     def run(self, connection: Connection, limits: Limits | None = None) -> Finding:
         """Ask the question; reads only."""
         cursor = connection.cursor(row_factory=dict_row)
-        asked = asdict(limits or Limits()) | {"worst": WORST}
+        asked = (limits or Limits()).parameters() | {"worst": WORST}
         rows = cursor.execute(self.query, asked).fetchall()
         return self._found([dict(row) for row in rows])
 

@@ -59,11 +59,21 @@ def test_an_account_is_late_on_its_own(synced: Lab) -> None:
     finding = run(synced, "freshness")
     assert (finding.count, finding.severity) == (1, Severity.ERROR)
     assert finding.rows[0]["account"] == "Dead"
+    assert run(synced, "freshness", exclude=["act_9"]).passed
+    assert run(synced, "freshness", include=[synced.account_id]).passed
     assert finding.rows[0]["hours"] == pytest.approx(30, abs=0.1)
     both = run(synced, "freshness", later=timedelta(hours=7))
     assert [row["account_id"] for row in both.rows] == ["act_9", synced.account_id]
     write(synced, "UPDATE meta_ads.meta_ad_accounts SET is_accessible = account_id <> 'act_9'")
     assert run(synced, "freshness").passed
+
+
+def test_an_account_that_spends_nothing_may_be_older(synced: Lab) -> None:
+    write(synced, "UPDATE meta_ads.meta_insights SET spend = 0 WHERE entity_type = 'account'")
+    assert run(synced, "freshness", later=timedelta(hours=35)).passed
+    finding = run(synced, "freshness", later=timedelta(hours=37))
+    assert (finding.count, finding.severity) == (1, Severity.WARN)
+    assert finding.rows[0]["hours_allowed"] == 36
 
 
 def test_an_orphan_is_named_with_what_mentions_it(synced: Lab) -> None:

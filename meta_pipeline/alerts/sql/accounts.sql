@@ -9,27 +9,37 @@ FROM (
             WHEN NOT account.is_accessible THEN 'lost'
             WHEN runs.failures >= %(failures)s THEN 'failing'
             WHEN meta_ads.present() - runs.throttled_since > %(throttled)s THEN 'throttled'
-            WHEN late.by > %(stale_warn)s THEN 'stale'
+            WHEN late.by > due.after THEN 'stale'
         END AS kind,
         runs.error,
         CASE
             WHEN NOT account.is_accessible THEN account.last_listed_at
             WHEN runs.failures >= %(failures)s THEN runs.failing_since
             WHEN meta_ads.present() - runs.throttled_since > %(throttled)s THEN runs.throttled_since
-            ELSE coalesce(synced.at, account.first_seen_at)
+            ELSE coalesce(numbers.read_at, account.first_seen_at)
         END AS since,
         coalesce(account.is_accessible AND
-            (runs.failures >= %(failures)s OR late.by > %(stale_error)s), false) AS is_error
+            (runs.failures >= %(failures)s OR late.by > due.after * %(very_late)s), false) AS is_error
     FROM meta_ads.meta_ad_accounts AS account
     LEFT JOIN LATERAL (
-        SELECT finished_at AS at FROM meta_ads.sync_runs
-        WHERE account_id = account.account_id AND status = 'success'
-            AND string_to_array(scope, ',') @> ARRAY['insights']
-        ORDER BY started_at DESC LIMIT 1
-    ) AS synced ON true
+        SELECT fetched_at AS read_at FROM meta_ads.sync_windows
+        WHERE account_id = account.account_id AND dataset = 'insights_ad'
+        ORDER BY date_start DESC LIMIT 1
+    ) AS numbers ON true
     CROSS JOIN LATERAL (
-        SELECT meta_ads.present() - coalesce(synced.at, account.first_seen_at) AS by
+        SELECT meta_ads.present() - coalesce(numbers.read_at, account.first_seen_at) AS by
     ) AS late
+    CROSS JOIN LATERAL (
+        -- Who spends little is read more rarely on purpose.
+        SELECT CASE
+            WHEN numbers.read_at IS NOT NULL AND coalesce(sum(spend), 0) <= %(quiet_spend)s
+                THEN %(stale_quiet)s
+            ELSE %(stale)s
+        END AS after
+        FROM meta_ads.meta_insights
+        WHERE account_id = account.account_id AND date_start > meta_ads.present()::date - 8
+            AND entity_type = 'account'
+    ) AS due
     LEFT JOIN LATERAL (
         -- Structure and numbers have rows of their own: one going well does not excuse the other.
         SELECT
@@ -57,6 +67,8 @@ FROM (
             GROUP BY scope
         ) AS by_scope
     ) AS runs ON true
+    WHERE account.account_id <> ALL (%(exclude)s::text[])
+        AND (%(include)s::text[] = '{}' OR account.account_id = ANY (%(include)s::text[]))
 ) AS account
 WHERE kind IS NOT NULL
 ORDER BY account_id
