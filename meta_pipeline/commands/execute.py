@@ -1,0 +1,101 @@
+"""`meta-pipeline exec`: a process of Dagster's, handed what it needs from the settings."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.warehouse.urls import dagster_url
+
+from .console import explained
+
+FROM_FILES = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+"""Variables of Celery that may be given as <NAME>_FILE, as our own secrets may."""
+
+DAGSTER_YAML = Path(__file__).parents[1] / "orchestration" / "dagster.yaml"
+"""The instance as this version wants it; a link to it is right after an upgrade too."""
+
+Command = Annotated[
+    list[str], typer.Argument(help="The command and its arguments.", metavar="COMMAND")
+]
+CONTEXT: dict[str, Any] = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+def execute(command: Command) -> None:
+    """Become a process of Dagster's: code server, webserver, daemon or worker.
+
+    DAGSTER_PG_URL is made of DATABASE_URL (or of DATABASE_URL_FILE), which Dagster cannot do by
+    itself. A DAGSTER_HOME without a dagster.yaml gets a link to the one of this installation.
+
+    For example: meta-pipeline exec dagster-daemon run -w workspace.yaml
+    """
+    with explained():
+        environment = dagster_environment(Settings.load())
+        program = beside_python(command[0])
+    sys.stdout.flush()
+    # Where a script started us in the background SIGINT is ignored, and Dagster, which makes
+    # SIGTERM the same as SIGINT, could then only be killed.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.execvpe(program, [program, *command[1:]], environment)  # noqa: S606  # no shell is wanted
+
+
+def dagster_environment(
+    settings: Settings, given: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment for Dagster's own commands; a SettingsError says what is missing."""
+    given = dict(os.environ if given is None else given)
+    url = dagster_url(settings.require_database_url())
+    home = _home(given.get("DAGSTER_HOME"))
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        **given,
+        **_from_files(given),
+        "DAGSTER_HOME": str(home),
+        "DAGSTER_PG_URL": url,
+    }
+
+
+def beside_python(command: str) -> str:
+    """A command of this very environment, whatever PATH says; else the command as it is."""
+    beside = Path(sys.executable).with_name(command)
+    return str(beside) if os.access(beside, os.X_OK) and beside.is_file() else command
+
+
+def _home(given: str | None) -> Path:
+    """Dagster's folder, with a dagster.yaml in it: one's own, else this installation's."""
+    if not given:
+        raise SettingsError(
+            "DAGSTER_HOME is not set: the folder of Dagster's files. One of your own dagster.yaml "
+            "may be in it, such as deploy/celery/dagster.yaml; else this installation's is used."
+        )
+    home = Path(given).absolute()
+    own = home / "dagster.yaml"
+    if not own.exists():
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                own.symlink_to(DAGSTER_YAML)
+        except OSError as error:
+            raise SettingsError(f"DAGSTER_HOME is {home}: {error.strerror}.") from None
+    return home
+
+
+def _from_files(given: Mapping[str, str]) -> dict[str, str]:
+    values = {}
+    for name in FROM_FILES:
+        path = given.get(f"{name}_FILE")
+        if path and not given.get(name):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(
+                    f"{name}_FILE points to {path}, which cannot be read: {error.strerror}."
+                ) from None
+    return values

@@ -1,0 +1,90 @@
+"""`meta-pipeline migrate`: both schemas brought to what this version needs, before it starts."""
+
+import os
+import subprocess
+import tempfile
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import psycopg
+import typer
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import WarehouseError
+from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
+from meta_pipeline.warehouse.migrator import migrate as migrate_ours
+from meta_pipeline.warehouse.urls import create_dagster_schema, normalized
+
+from .console import explained
+from .execute import beside_python, dagster_environment
+
+_LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
+_TAIL_LINES = 15
+_HAS_DAGSTER = "SELECT to_regclass('dagster.alembic_version') IS NOT NULL"
+
+Plan = Annotated[bool, typer.Option("--plan", help="Say what would be done, and do nothing.")]
+
+
+class DagsterNotMigrated(WarehouseError):
+    """`dagster instance migrate` did not work; the message has the end of what it said."""
+
+
+def migrate(plan: Plan = False) -> None:
+    """Bring the tables of meta_ads and of Dagster to this version; run it before an upgrade starts.
+
+    Safe to run at any time and by several at once; older processes may go on meanwhile. A database
+    that a newer version migrated is refused and left alone.
+    """
+    with explained():
+        settings = Settings.load()
+        url = settings.require_database_url()
+        if plan:
+            _tell_plan(url)
+            return
+        done = migrate_ours(url)
+        create_dagster_schema(url)
+        typer.echo(f"meta_ads: {_told(done)}")
+        _migrate_dagster(settings, url)
+        typer.echo("dagster: up to date")
+
+
+def _tell_plan(url: str) -> None:
+    waiting = pending(url)
+    typer.echo(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
+    with psycopg.connect(normalized(url)) as connection:
+        row = connection.execute(_HAS_DAGSTER).fetchone()
+    known = bool(row and row[0])
+    typer.echo(
+        f"dagster: {'its own migrations would run' if known else 'its tables would be made'}"
+    )
+
+
+def _told(done: MigrationResult) -> str:
+    if not done.changed:
+        return f"at {done.after}, nothing to do"
+    views = f", {len(done.views)} views" if done.views else ""
+    return f"{done.before or 'empty'} to {done.after}{views}"
+
+
+def _migrate_dagster(settings: Settings, url: str) -> None:
+    """Dagster's own migration, alone: two processes that make its tables at once trip over."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = dagster_environment(settings, {**os.environ, "DAGSTER_HOME": home})
+        with psycopg.connect(normalized(url), autocommit=True) as connection:
+            connection.execute(_LOCK)
+            done = subprocess.run(
+                [beside_python("dagster"), "instance", "migrate"],
+                env=environment,
+                cwd=home,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+    if done.returncode:
+        raise DagsterNotMigrated(f"dagster instance migrate failed: {_tail(done.stderr, url)}")
+
+
+def _tail(text: str, url: str) -> str:
+    password = urlsplit(url).password
+    kept = "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
+    return kept.replace(password, "***") if password else kept
