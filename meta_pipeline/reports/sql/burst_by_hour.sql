@@ -1,6 +1,6 @@
 -- title: Burst against sustained use
 -- question: At which hours do calls come in bursts, and how far above the usual are they?
--- minimum: 60
+-- minimum: 30
 -- hour_utc: Hour of the day in UTC
 -- calls: Attempts in that hour, over all days (at most the newest seven of the period)
 -- sustained_per_minute: Attempts per minute, on average over the hour

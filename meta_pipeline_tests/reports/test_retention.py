@@ -1,0 +1,129 @@
+"""Retention: what is old goes, slice by slice; what somebody still needs stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from meta_pipeline.reports.exporter import WarehouseCollector
+from meta_pipeline.warehouse import Retention, Warehouse, maintain
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def fill(url: str, days: int = 10) -> None:
+    """A call, a sync and a movement on each of the last days."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for age in range(days):
+            at = NOW - timedelta(days=age, hours=1)
+            connection.execute(
+                "INSERT INTO meta_ads.meta_api_logs (account_id, endpoint_key, status_code, "
+                'latency_ms, throttled, "timestamp") VALUES '
+                "('act_1', 'ads_list', 200, 80, false, %s)",
+                [at],
+            )
+            connection.execute(
+                "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, started_at, "
+                "finished_at, status, entity_rows_written, insights_rows_written, not_before, "
+                "error_summary) VALUES (%s, 'act_1', 'ads', %s, %s, %s, 2, 3, %s, %s)",
+                [
+                    f"run-{age}",
+                    at,
+                    at + timedelta(seconds=5),
+                    "throttled" if age % 2 else "success",
+                    at + timedelta(seconds=65) if age % 2 else None,
+                    "act_1 stopped until 14:32 UTC and Meta refuses calls" if age % 2 else None,
+                ],
+            )
+            connection.execute(
+                "INSERT INTO meta_ads.insights_changes (account_id, entity_type, date_start, "
+                "read_at) VALUES ('act_1', 'ad', %s, %s)",
+                [at.date(), at],
+            )
+
+
+def count(url: str, table: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(f"SELECT count(*) FROM meta_ads.{table}").fetchone()  # type: ignore[arg-type]
+    assert row is not None
+    return int(row[0])
+
+
+def counters(warehouse: Warehouse) -> dict[tuple[Any, ...], float]:
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in WarehouseCollector(warehouse).collect()
+        if metric.type == "counter"
+        for sample in metric.samples
+    }
+
+
+def test_each_table_by_its_own_setting(database_url: str, warehouse: Warehouse) -> None:
+    fill(database_url)
+    kept = Retention(log_days=3, total_days=5, run_days=7, change_days=0)
+    removed = maintain(warehouse, kept, now=NOW)
+    assert removed == {
+        "meta_api_logs": 7,
+        "meta_api_hours": 5,
+        "meta_api_latency_hours": 5,
+        "sync_runs": 3,
+    }
+    assert count(database_url, "insights_changes") == 10
+    assert not any(maintain(warehouse, kept, now=NOW).values()), "a second time there is nothing"
+
+
+def test_slices_end(database_url: str, warehouse: Warehouse) -> None:
+    fill(database_url, days=9)
+    kept = Retention(log_days=1, total_days=1, run_days=1, change_days=1)
+    removed = maintain(warehouse, kept, now=NOW, slice_rows=2)
+    assert removed["meta_api_logs"] == removed["insights_changes"] == 8
+    assert count(database_url, "meta_api_logs") == 1
+
+
+def test_the_newest_of_each_kind_stays(database_url: str, warehouse: Warehouse) -> None:
+    fill(database_url)
+    maintain(warehouse, Retention(run_days=1), now=NOW + timedelta(days=500))
+    with warehouse.connection() as connection:
+        left = connection.execute(
+            "SELECT sync_run_id, status FROM meta_ads.sync_runs ORDER BY 1"
+        ).fetchall()
+    assert left == [("run-0", "success"), ("run-1", "throttled")]
+
+
+def test_a_running_sync_stays_however_old(database_url: str, warehouse: Warehouse) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for number in (1, 2):
+            connection.execute(
+                "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, started_at, "
+                "status) VALUES (%s, 'act_1', 'ads', %s, 'running')",
+                [f"run-{number}", NOW - timedelta(days=1000 + number)],
+            )
+    assert maintain(warehouse, Retention(), now=NOW)["sync_runs"] == 0
+
+
+def test_counters_never_fall(database_url: str, warehouse: Warehouse) -> None:
+    fill(database_url)
+    before = counters(warehouse)
+    assert before["metaads_api_requests_total", "ok"] == 10
+    assert before["metaads_rows_loaded_total", "insights"] == 30
+    assert before["metaads_wait_seconds_total", "blocked"] == 5 * 60
+    kept = Retention(log_days=1, total_days=1, run_days=1, change_days=1)
+    assert maintain(warehouse, kept, now=NOW)["sync_runs"] == 8
+    assert counters(warehouse) == before
+
+
+def test_rows_in_use_are_left_for_the_next_time(database_url: str, warehouse: Warehouse) -> None:
+    fill(database_url)
+    with psycopg.connect(database_url) as somebody:
+        somebody.execute("SELECT 1 FROM meta_ads.meta_api_logs WHERE id = 10 FOR UPDATE")
+        assert maintain(warehouse, Retention(log_days=1), now=NOW)["meta_api_logs"] == 8
+        somebody.rollback()
+    assert maintain(warehouse, Retention(log_days=1), now=NOW)["meta_api_logs"] == 1
+
+
+def test_negative_days_are_refused() -> None:
+    with pytest.raises(ValueError, match="0 keeps everything"):
+        Retention(log_days=-1)

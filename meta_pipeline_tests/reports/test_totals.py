@@ -1,0 +1,225 @@
+"""The hourly totals: exact, whatever the headers and however many write at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meta_pipeline.warehouse import TelemetryWriter, Warehouse
+
+START = datetime(2026, 11, 20, 10, 59, 30, tzinfo=UTC)
+BUSINESS = "x-business-use-case-usage"
+
+
+def attempt(second: float = 0, **facts: Any) -> dict[str, Any]:
+    return {
+        "account_id": "act_1",
+        "endpoint_key": "insights_ad",
+        "params_hash": "a",
+        "query_shape": "level=ad",
+        "status_code": 200,
+        "latency_ms": 100.0,
+        "rows": 5,
+        "weighted_cost": 5,
+        "timestamp": START + timedelta(seconds=second),
+        **facts,
+    }
+
+
+def insights(pct: float, management: float | None = None) -> dict[str, str]:
+    entries = [{"type": "ads_insights", "call_count": pct, "total_time": 0}]
+    if management is not None:
+        entries.insert(0, {"type": "ads_management", "call_count": management})
+    return {BUSINESS: json.dumps({"1": entries})}
+
+
+def write(url: str, *attempts: dict[str, Any]) -> None:
+    with TelemetryWriter(url) as telemetry:
+        for one in attempts:
+            telemetry.log(one)
+        assert telemetry.flush()
+    assert telemetry.lost == 0
+
+
+def rows(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
+    with warehouse.connection() as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_hours_and_outcomes_are_apart(database_url: str, warehouse: Warehouse) -> None:
+    write(
+        database_url,
+        attempt(0),
+        attempt(40),
+        attempt(41, status_code=400, error_code=80000, error_subcode=2446079, throttled=True),
+        attempt(42, status_code=None, latency_ms=None, retry_count=1, rows=None),
+        attempt(43, status_code=502),
+        attempt(44, error_message="not JSON"),
+        attempt(45, account_id=None),
+    )
+    assert rows(
+        warehouse,
+        "SELECT extract(hour FROM hour)::int, account_id, outcome, calls::int, "
+        "throttled_calls::int, retried_calls::int FROM meta_ads.meta_api_hours ORDER BY 1, 2, 3",
+    ) == [
+        (10, "act_1", "ok", 1, 0, 0),
+        (11, "", "ok", 1, 0, 0),
+        (11, "act_1", "80000/2446079", 1, 1, 0),
+        (11, "act_1", "HTTP 502", 1, 0, 0),
+        (11, "act_1", "no answer", 1, 0, 1),
+        (11, "act_1", "not understood", 1, 0, 0),
+        (11, "act_1", "ok", 1, 0, 0),
+    ]
+    # 1.05^94 is 98.1 ms and 1.05^95 is 103.0 ms
+    found = rows(warehouse, "SELECT step, sum(calls)::int FROM meta_ads.meta_api_latency_hours "
+                            "GROUP BY 1")  # fmt: skip
+    assert found == [(94, 6)]
+
+
+def test_a_movement_is_a_rise_of_the_same_use_case_within_a_minute(
+    database_url: str, warehouse: Warehouse
+) -> None:
+    write(
+        database_url,
+        attempt(0, usage_headers=insights(10, 50)),
+        attempt(1, usage_headers=insights(13, 58)),  # +3 of its own; management is not its doing
+        attempt(2, endpoint_key="ads_list", params_hash="b", usage_headers=insights(13, 60)),
+        attempt(3, usage_headers=insights(12, 60)),  # a fall: the hour rolled on
+        attempt(4, usage_headers=insights(16, 60)),  # +4
+        attempt(90, usage_headers=insights(30, 60)),  # too long after
+    )
+    # A later batch goes on from the last reading of the one before.
+    write(database_url, attempt(91, usage_headers=insights(32, 60)))
+    found = rows(
+        warehouse,
+        "SELECT endpoint_key, sum(observations)::int, sum(moved_pct)::int, "
+        "sum(moved_pct_squared)::int, max(use_case_pct)::int "
+        "FROM meta_ads.meta_api_hours GROUP BY 1 ORDER BY 1",
+    )
+    assert found == [("ads_list", 0, 0, 0, 60), ("insights_ad", 3, 9, 29, 32)]
+
+
+def test_observed_weights_compare_within_a_use_case(
+    database_url: str, warehouse: Warehouse
+) -> None:
+    cheap = {"params_hash": "cheap", "weighted_cost": 1}
+    dear = {"params_hash": "dear", "weighted_cost": 1}
+    made, pct = [attempt(0, **cheap, usage_headers=insights(0))], 0.0
+    for number in range(1, 31):
+        pct += 3 if number % 2 else 1
+        kind = dear if number % 2 else cheap
+        made.append(attempt(number, **kind, usage_headers=insights(pct)))
+    write(database_url, *made)
+    with warehouse.connection() as connection:
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", [str(START)])
+        found = connection.execute(
+            "SELECT params_hash, configured_weight::float8, observed_weight::float8, "
+            "observations, moved_spread_pct::float8, verdict FROM meta_ads.call_cost ORDER BY 1"
+        ).fetchall()
+    # Together 30 calls of weight 1 moved it by 60 points: 2 points are worth weight 1.
+    assert found == [
+        ("cheap", 1.0, 0.5, 15, 0.0, "guess too high"),
+        ("dear", 1.0, 1.5, 15, 0.0, "about right"),
+    ]
+
+
+def test_one_shape_alone_is_compared_with_nothing(database_url: str, warehouse: Warehouse) -> None:
+    write(database_url, *(attempt(n, usage_headers=insights(n)) for n in range(20)))
+    with warehouse.connection() as connection:
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", [str(START)])
+        query = "SELECT observed_weight, verdict FROM meta_ads.call_cost"
+        assert connection.execute(query).fetchall() == [(None, "not enough data")]
+
+
+ODD = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(["", "{", "[]", "null", '"97"', "1e999999", '{"1": {"call_count": 5}}']),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["1", "type", "call_count", "acc_id_util_pct"]), inner, max_size=3
+            )
+        ),
+        max_leaves=8,
+    ).map(json.dumps),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(
+    st.sampled_from(
+        ["x-app-usage", "x-ad-account-usage", BUSINESS, "x-fb-ads-insights-throttle", "other"]
+    ),
+    ODD,
+))  # fmt: skip
+def test_no_header_stops_the_log(headers: dict[str, str]) -> None:
+    with psycopg.connect(_ODD["url"], autocommit=True) as connection:
+        stored = json.dumps(headers).replace("\\u0000", "")
+        connection.execute(
+            "INSERT INTO meta_ads.meta_api_logs "
+            '(account_id, endpoint_key, throttled, "timestamp", usage_headers) '
+            "VALUES ('act_1', 'insights_ad', false, now(), %s)",
+            [stored],
+        )
+
+
+_ODD: dict[str, str] = {}
+
+
+@pytest.fixture(autouse=True)
+def _url_for_hypothesis(database_url: str) -> None:
+    _ODD["url"] = database_url
+
+
+def test_percent_texts_of_meta_are_read(warehouse: Warehouse) -> None:
+    texts = ["97", "9.67", " 12% ", "250", "-1", "1e9", "", "NaN", "x", "12345678901"]
+    with warehouse.connection() as connection:
+        found = [
+            connection.execute("SELECT meta_ads.pct_or_null(%s)::float8", [text]).fetchone()
+            for text in texts
+        ]
+    assert [row[0] for row in found if row] == [97, 9.67, 12, 250, *[None] * 6]
+
+
+def test_many_writers_add_up(database_url: str, warehouse: Warehouse) -> None:
+    """Each process has a writer of its own; they meet in the rows of the app and of the hour."""
+
+    def log(writer: int) -> None:
+        made = (
+            attempt(n, account_id=None if n % 3 == 0 else f"act_{n % 4}", endpoint_key=f"e{n % 5}")
+            for n in range(writer, 200 + writer)
+        )
+        with TelemetryWriter(database_url, flush_seconds=0.01, batch_rows=7) as telemetry:
+            for one in made:
+                telemetry.log(one)
+
+    threads = [threading.Thread(target=log, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    query = (
+        "SELECT (SELECT count(*) FROM meta_ads.meta_api_logs), "
+        "(SELECT sum(calls)::int FROM meta_ads.meta_api_hours), "
+        "(SELECT sum(calls)::int FROM meta_ads.meta_api_latency_hours)"
+    )
+    assert rows(warehouse, query) == [(1200, 1200, 1200)]
+
+
+def test_a_log_that_is_rolled_back_leaves_no_total(database_url: str, warehouse: Warehouse) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            'INSERT INTO meta_ads.meta_api_logs (endpoint_key, throttled, "timestamp") '
+            "VALUES ('ads_list', false, now())"
+        )
+        connection.rollback()
+    assert rows(warehouse, "SELECT count(*)::int FROM meta_ads.meta_api_hours") == [(0,)]
