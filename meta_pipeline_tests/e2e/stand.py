@@ -58,7 +58,7 @@ def finished(api: DagsterApi, run_ids: list[str]) -> bool:
 
 def scalar(url: str, query: str, *values: object) -> object:
     with psycopg.connect(url) as connection:
-        row = connection.execute(query, values).fetchone()  # type: ignore[call-overload]
+        row = connection.execute(query, values).fetchone()
     return row and row[0]
 
 

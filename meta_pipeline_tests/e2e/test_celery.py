@@ -138,8 +138,8 @@ def wait_for_work_of(fleet: Fleet, worker: Child) -> set[str]:
 
     def has_work() -> bool:
         worker.require_alive()
-        active = app.control.inspect(timeout=1.0).active() or {}
-        tasks = next((found for name, found in active.items() if name.startswith("worker-2")), [])
+        active: dict[str, list[dict[str, str]]] = app.control.inspect(timeout=1.0).active() or {}
+        tasks = [task for name in active if name.startswith("worker-2") for task in active[name]]
         held.clear()
         held.update(column(fleet.url, RUNS_OF_TASKS, [task["id"] for task in tasks]))
         return bool(held) and scalar(fleet.url, RUNNING_SYNCS, list(held)) == len(held)
@@ -150,4 +150,4 @@ def wait_for_work_of(fleet: Fleet, worker: Child) -> set[str]:
 
 def column(url: str, query: str, *values: object) -> set[str]:
     with psycopg.connect(url) as connection:
-        return {row[0] for row in connection.execute(query, values).fetchall()}  # type: ignore[call-overload]
+        return {row[0] for row in connection.execute(query, values).fetchall()}
