@@ -153,9 +153,9 @@ def _lateral(column: ActionList, window: str, alias: str) -> str:
 
 
 def stored_json(expressions: Expressions, metrics: Iterable[Metric]) -> str:
-    """The metrics without a column of their own, as one JSON object of key to number."""
+    """The metrics without a column of their own, as one JSON object; what is zero is left out."""
     pairs = [
-        f"{expressions.bind(metric.key)}::text, {expressions.summand(metric.key)}"
+        f"{expressions.bind(metric.key)}::text, nullif({expressions.summand(metric.key)}, 0)"
         for metric in metrics
     ]
-    return f"jsonb_build_object({', '.join(pairs)})" if pairs else "'{}'::jsonb"
+    return f"jsonb_strip_nulls(jsonb_build_object({', '.join(pairs)}))" if pairs else "'{}'::jsonb"

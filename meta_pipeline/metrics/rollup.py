@@ -153,7 +153,7 @@ def _parent_rows(dictionary: Dictionary, level: str) -> str:
     grouped = {"adset": "min(f.campaign_id), min(f.result_metric),", "campaign": ""}[level]
     sums = ", ".join(f"sum(f.{name})" for name in ROLLUP_COLUMNS)
     others = ", ".join(
-        f"%({name})s::text, sum(coalesce((f.other_metrics ->> %({name})s::text)::numeric, 0))"
+        f"%({name})s::text, nullif(sum((f.other_metrics ->> %({name})s::text)::numeric), 0)"
         for name in _other_keys(dictionary)
     )
     measures = (*_PARENTS[level], *_MEASURES[:-2])
@@ -163,7 +163,8 @@ def _parent_rows(dictionary: Dictionary, level: str) -> str:
                own.reach, own.unique_clicks, whole.data_as_of, %(version)s
         FROM (
             SELECT f.account_id, f.date_start, f.{key}, {grouped} count(*), min(f.currency),
-                   {sums}, jsonb_build_object({others}), max(f.data_as_of)
+                   {sums}, jsonb_strip_nulls(jsonb_build_object({others})),
+                   max(f.data_as_of)
             FROM meta_ads.daily_ad_metrics AS f
             WHERE f.account_id = %(account_id)s AND f.date_start = ANY (%(days)s::date[])
             GROUP BY f.account_id, f.date_start, f.{key}

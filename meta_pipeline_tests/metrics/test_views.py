@@ -59,7 +59,8 @@ def test_performance_views_show_windows_and_zeros(rows: Rows) -> None:
         None,
         False,
     )
-    assert ads["a3"]["spend_lifetime"] == 0
+    assert ads["a3"]["spend_30d"] == 0
+    assert (ads["a1"]["spend_30d"], ads["a1"]["first_delivery_day"]) == (30, ago(40))
     assert ads["a1"]["adset_name"] == "Ad set s1"
     assert len(view(rows, "adset_performance")) == 3
 

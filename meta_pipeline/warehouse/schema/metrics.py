@@ -144,7 +144,11 @@ def _measures() -> list[sa.Column[Any]]:
                 ("results", "What the ad set is optimised for; see result_metric"),
             )
         ],
-        json("other_metrics", "The dictionary's other sums, metric key to value", nullable=False),
+        json(
+            "other_metrics",
+            "The dictionary's other sums, metric key to value; zeros are left out",
+            nullable=False,
+        ),
     ]
 
 

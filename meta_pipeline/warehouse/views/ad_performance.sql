@@ -1,5 +1,5 @@
 -- One row per ad, also those that never delivered (zeros): today so far, the last 7 and 30 whole
--- days before today in the account's time zone, and everything stored. Conversions as the metric
+-- days before today in the account's time zone. Conversions as the metric
 -- dictionary counts them for the account; ratios are ratios of sums, null where nothing can be
 -- divided: never average them
 -- account_id: Ad account, as act_<number>
@@ -48,21 +48,6 @@
 -- cpl_30d: Spend per lead of the last 30 whole days
 -- cpa_30d: Spend per purchase of the last 30 whole days
 -- roas_30d: Purchase value per unit of spend of the last 30 whole days
--- spend_lifetime: Spend of every stored day; days before the backfill are not in it
--- impressions_lifetime: Impressions of every stored day
--- clicks_lifetime: Clicks of every stored day
--- link_clicks_lifetime: Link clicks of every stored day
--- results_lifetime: Results by the ad set's goal of every stored day
--- leads_lifetime: Leads of every stored day
--- purchases_lifetime: Purchases of every stored day
--- revenue_lifetime: Purchase value of every stored day
--- ctr_lifetime_pct: Clicks per 100 impressions of every stored day
--- cpc_lifetime: Spend per click of every stored day
--- cpm_lifetime: Spend per 1,000 impressions of every stored day
--- cost_per_result_lifetime: Spend per result of every stored day
--- cpl_lifetime: Spend per lead of every stored day
--- cpa_lifetime: Spend per purchase of every stored day
--- roas_lifetime: Purchase value per unit of spend of every stored day
 -- first_delivery_day: First stored day with a row
 -- last_delivery_day: Last stored day with a row
 -- data_as_of: When Meta gave the newest of these numbers
@@ -81,7 +66,7 @@ SELECT
     ad.effective_status,
     ad.is_deleted,
     coalesce(campaign.currency, account.currency) AS currency,
-    delivery.ad_id IS NOT NULL AS has_delivery,
+    ever.ad_id IS NOT NULL AS has_delivery,
     coalesce(delivery.spend_today, 0) AS spend_today,
     coalesce(delivery.spend_7d, 0) AS spend_7d,
     coalesce(delivery.impressions_7d, 0)::bigint AS impressions_7d,
@@ -113,23 +98,8 @@ SELECT
     round(delivery.spend_30d / nullif(delivery.leads_30d, 0), 4) AS cpl_30d,
     round(delivery.spend_30d / nullif(delivery.purchases_30d, 0), 4) AS cpa_30d,
     round(delivery.revenue_30d / nullif(delivery.spend_30d, 0), 4) AS roas_30d,
-    coalesce(delivery.spend_lifetime, 0) AS spend_lifetime,
-    coalesce(delivery.impressions_lifetime, 0)::bigint AS impressions_lifetime,
-    coalesce(delivery.clicks_lifetime, 0)::bigint AS clicks_lifetime,
-    coalesce(delivery.link_clicks_lifetime, 0) AS link_clicks_lifetime,
-    coalesce(delivery.results_lifetime, 0) AS results_lifetime,
-    coalesce(delivery.leads_lifetime, 0) AS leads_lifetime,
-    coalesce(delivery.purchases_lifetime, 0) AS purchases_lifetime,
-    coalesce(delivery.revenue_lifetime, 0) AS revenue_lifetime,
-    round(100 * delivery.clicks_lifetime / nullif(delivery.impressions_lifetime, 0), 4) AS ctr_lifetime_pct,
-    round(delivery.spend_lifetime / nullif(delivery.clicks_lifetime, 0), 4) AS cpc_lifetime,
-    round(1000 * delivery.spend_lifetime / nullif(delivery.impressions_lifetime, 0), 4) AS cpm_lifetime,
-    round(delivery.spend_lifetime / nullif(delivery.results_lifetime, 0), 4) AS cost_per_result_lifetime,
-    round(delivery.spend_lifetime / nullif(delivery.leads_lifetime, 0), 4) AS cpl_lifetime,
-    round(delivery.spend_lifetime / nullif(delivery.purchases_lifetime, 0), 4) AS cpa_lifetime,
-    round(delivery.revenue_lifetime / nullif(delivery.spend_lifetime, 0), 4) AS roas_lifetime,
-    delivery.first_day AS first_delivery_day,
-    delivery.last_day AS last_delivery_day,
+    ever.first_day AS first_delivery_day,
+    ever.last_day AS last_delivery_day,
     delivery.data_as_of
 FROM meta_ads.meta_ads AS ad
 LEFT JOIN (
@@ -154,62 +124,51 @@ LEFT JOIN (
         sum(made.spend) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS spend_30d,
-        sum(made.spend) AS spend_lifetime,
         sum(made.impressions) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS impressions_7d,
         sum(made.impressions) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS impressions_30d,
-        sum(made.impressions) AS impressions_lifetime,
         sum(made.clicks) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS clicks_7d,
         sum(made.clicks) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS clicks_30d,
-        sum(made.clicks) AS clicks_lifetime,
         sum(made.link_clicks) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS link_clicks_7d,
         sum(made.link_clicks) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS link_clicks_30d,
-        sum(made.link_clicks) AS link_clicks_lifetime,
         sum(made.results) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS results_7d,
         sum(made.results) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS results_30d,
-        sum(made.results) AS results_lifetime,
         sum(made.leads) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS leads_7d,
         sum(made.leads) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS leads_30d,
-        sum(made.leads) AS leads_lifetime,
         sum(made.purchases) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS purchases_7d,
         sum(made.purchases) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS purchases_30d,
-        sum(made.purchases) AS purchases_lifetime,
         sum(made.revenue) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS revenue_7d,
         sum(made.revenue) FILTER (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS revenue_30d,
-        sum(made.revenue) AS revenue_lifetime,
         sum(made.spend) FILTER (WHERE made.date_start = account.today) AS spend_today,
-        min(made.date_start) AS first_day,
-        max(made.date_start) AS last_day,
         max(made.data_as_of) AS data_as_of
-    FROM meta_ads.daily_ad_metrics AS made
-    LEFT JOIN (
+    FROM (
         SELECT
             account_id,
             name,
@@ -218,7 +177,15 @@ LEFT JOIN (
             meta_ads.day_in_zone(meta_ads.present(), timezone_name) AS today
         FROM meta_ads.meta_ad_accounts
         OFFSET 0 -- the day is computed once for each account, not for each of its rows
-    ) AS account ON account.account_id = made.account_id
+    ) AS account
+    INNER JOIN meta_ads.daily_ad_metrics AS made
+        ON made.account_id = account.account_id
+        AND made.date_start BETWEEN account.today - 30 AND account.today
     GROUP BY made.account_id, made.ad_id
-) AS delivery
-    ON delivery.account_id = ad.account_id AND delivery.ad_id = ad.ad_id
+) AS delivery ON delivery.account_id = ad.account_id AND delivery.ad_id = ad.ad_id
+LEFT JOIN (
+    -- Answered from the index alone.
+    SELECT account_id, ad_id, min(date_start) AS first_day, max(date_start) AS last_day
+    FROM meta_ads.daily_ad_metrics
+    GROUP BY account_id, ad_id
+) AS ever ON ever.account_id = ad.account_id AND ever.ad_id = ad.ad_id

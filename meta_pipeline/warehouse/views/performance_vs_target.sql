@@ -50,14 +50,14 @@ valued AS (
         CASE defined.kind
             WHEN 'sum' THEN coalesce((total.week ->> defined.metric_key)::numeric, 0)
             WHEN 'ratio' THEN round(
-                defined.scale * (total.week ->> defined.numerator)::numeric
+                defined.scale * coalesce((total.week ->> defined.numerator)::numeric, 0)
                 / nullif((total.week ->> defined.denominator)::numeric, 0), 6
             )
         END AS value_7d,
         CASE defined.kind
             WHEN 'sum' THEN coalesce((total.month ->> defined.metric_key)::numeric, 0)
             WHEN 'ratio' THEN round(
-                defined.scale * (total.month ->> defined.numerator)::numeric
+                defined.scale * coalesce((total.month ->> defined.numerator)::numeric, 0)
                 / nullif((total.month ->> defined.denominator)::numeric, 0), 6
             )
         END AS value_30d

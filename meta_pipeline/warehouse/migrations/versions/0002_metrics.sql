@@ -108,7 +108,7 @@ COMMENT ON COLUMN meta_ads.daily_ad_metrics.checkouts_initiated IS 'Checkouts be
 
 COMMENT ON COLUMN meta_ads.daily_ad_metrics.results IS 'What the ad set is optimised for; see result_metric';
 
-COMMENT ON COLUMN meta_ads.daily_ad_metrics.other_metrics IS 'The dictionary''s other sums, metric key to value';
+COMMENT ON COLUMN meta_ads.daily_ad_metrics.other_metrics IS 'The dictionary''s other sums, metric key to value; zeros are left out';
 
 COMMENT ON COLUMN meta_ads.daily_ad_metrics.reach IS 'People reached that day, from this level''s own row; never add it up';
 
@@ -202,7 +202,7 @@ COMMENT ON COLUMN meta_ads.daily_adset_metrics.checkouts_initiated IS 'Checkouts
 
 COMMENT ON COLUMN meta_ads.daily_adset_metrics.results IS 'What the ad set is optimised for; see result_metric';
 
-COMMENT ON COLUMN meta_ads.daily_adset_metrics.other_metrics IS 'The dictionary''s other sums, metric key to value';
+COMMENT ON COLUMN meta_ads.daily_adset_metrics.other_metrics IS 'The dictionary''s other sums, metric key to value; zeros are left out';
 
 COMMENT ON COLUMN meta_ads.daily_adset_metrics.reach IS 'People reached that day, from this level''s own row; never add it up';
 
@@ -290,7 +290,7 @@ COMMENT ON COLUMN meta_ads.daily_campaign_metrics.checkouts_initiated IS 'Checko
 
 COMMENT ON COLUMN meta_ads.daily_campaign_metrics.results IS 'What the ad set is optimised for; see result_metric';
 
-COMMENT ON COLUMN meta_ads.daily_campaign_metrics.other_metrics IS 'The dictionary''s other sums, metric key to value';
+COMMENT ON COLUMN meta_ads.daily_campaign_metrics.other_metrics IS 'The dictionary''s other sums, metric key to value; zeros are left out';
 
 COMMENT ON COLUMN meta_ads.daily_campaign_metrics.reach IS 'People reached that day, from this level''s own row; never add it up';
 
