@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from meta_pipeline.simulator.calls import Answer
+from meta_pipeline.simulator.calls import Answer, document
 from meta_pipeline.simulator.faults import Fault
-from meta_pipeline.simulator.paging import START, encode_cursor
+from meta_pipeline.simulator.paging import START, encode_cursor, same_place
 from meta_pipeline.simulator.requests import GraphRequest
 
 
@@ -21,7 +21,7 @@ def alter(answer: Answer, fault: Fault | None, request: GraphRequest) -> Answer:
     if fault.alter == "headers":
         return replace(answer, headers={**answer.headers, **fault.detail})
     body = _ALTERATIONS[fault.alter](orjson.loads(answer.body), fault.detail, request)
-    return replace(answer, body=orjson.dumps(body), headers=_without_etag(answer.headers))
+    return replace(answer, body=document(body), headers=_without_etag(answer.headers))
 
 
 def _without_etag(headers: Mapping[str, str]) -> dict[str, str]:
@@ -33,7 +33,7 @@ def _null_entries(body: Any, entries: tuple[int, ...], _request: GraphRequest) -
 
 
 def _same_cursor(body: Any, _detail: Any, request: GraphRequest) -> Any:
-    asked = request.text("after") or encode_cursor("0")
+    asked = request.text("after") or encode_cursor(START)
     paging = body.setdefault("paging", {"cursors": {"before": asked}})
     paging["cursors"]["after"] = asked
     paging["next"] = request.next_url(after=asked)
@@ -41,9 +41,10 @@ def _same_cursor(body: Any, _detail: Any, request: GraphRequest) -> Any:
 
 
 def _empty_page(body: Any, _detail: Any, request: GraphRequest) -> Any:
-    """Nothing now; `next` starts where this page would have."""
-    after = request.text("after") or encode_cursor(START)
-    paging = {"cursors": {"before": after, "after": after}, "next": request.next_url(after=after)}
+    """Nothing now; `next` starts where this page would have, behind a cursor of its own."""
+    before = request.text("after") or encode_cursor(START)
+    after = same_place(before)
+    paging = {"cursors": {"before": before, "after": after}, "next": request.next_url(after=after)}
     return {"data": [], "paging": paging} if body["data"] else body
 
 

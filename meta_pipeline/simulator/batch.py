@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from meta_pipeline.simulator import errors, requests
-from meta_pipeline.simulator.calls import Answer
+from meta_pipeline.simulator.calls import Answer, document
 from meta_pipeline.simulator.requests import GraphRequest
 
 if TYPE_CHECKING:
@@ -162,4 +162,4 @@ def by_ids(request: GraphRequest, handle: Handle) -> Answer:
         found[object_id] = orjson.loads(answer.body)
         rows, headers = rows + answer.rows, dict(answer.headers)
     headers.pop("etag", None)
-    return Answer(200, orjson.dumps(found), headers, rows)
+    return Answer(200, document(found), headers, rows)

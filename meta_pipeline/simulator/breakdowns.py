@@ -55,6 +55,13 @@ _DEVICES = (("mobile_app", "iphone", 48), ("mobile_app", "android_smartphone", 3
 _ASSETS = ("ad_format_asset", "body_asset", "call_to_action_asset", "description_asset",
            "image_asset", "link_url_asset", "title_asset", "video_asset")  # fmt: skip
 
+MODELLED = HOURLY | {
+    "age", "gender", "country", "region", "comscore_market", "publisher_platform",
+    "platform_position", "device_platform", "impression_device", "product_id", "frequency_value",
+    *_ASSETS,
+}  # fmt: skip
+"""Breakdowns this world has rows for; Meta knows some seventy more."""
+
 Labels = dict[str, Any]
 
 

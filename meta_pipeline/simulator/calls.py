@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,5 +74,17 @@ def etag_of(body: bytes) -> str:
     return f'"{hashlib.sha1(body).hexdigest()}"'  # noqa: S324 - Meta's choice, not a secret
 
 
+_SLASH, _ESCAPED_SLASH = b"/", b"\\/"
+_NON_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
 def document(value: Any) -> bytes:
-    return orjson.dumps(value)
+    """JSON as recorded: slashes and everything beyond ASCII escaped (FACTS section 0)."""
+    raw = orjson.dumps(value)
+    if not raw.isascii():
+        raw = _NON_ASCII.sub(_escaped, raw.decode()).encode()
+    return raw.replace(_SLASH, _ESCAPED_SLASH)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]

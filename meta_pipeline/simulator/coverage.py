@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 
 from meta_pipeline.simulator import contract, insights, routes
 from meta_pipeline.simulator.clock import VirtualClock
-from meta_pipeline.simulator.days import today
+from meta_pipeline.simulator.days import months_before, today
 from meta_pipeline.simulator.demo import demo_world
 from meta_pipeline.simulator.fields import NODE_OF_KIND
-from meta_pipeline.simulator.queries import months_before
 from meta_pipeline.simulator.world import World
 
 _EXPLANATION = (

@@ -15,7 +15,7 @@ from meta_pipeline.simulator.breakdowns import (
     cut,
     split,
 )
-from meta_pipeline.simulator.days import QUARTERS, as_of, hour_bounds, quarter
+from meta_pipeline.simulator.days import QUARTERS, hour_bounds, quarter
 from meta_pipeline.simulator.insights_errors import InvalidBreakdownsError
 from meta_pipeline.simulator.shapes import objective
 from meta_pipeline.simulator.tree import AD, ADSET
@@ -36,18 +36,24 @@ class Running(NamedTuple):
 
 
 class Delivery:
-    """The delivery of one account as of the world's clock, split by `breakdowns`.
+    """The delivery of one account as of an epoch second, split by `breakdowns`.
 
     Cells are keyed by their place in `labels`; without breakdowns there is one, key 0.
     """
 
     def __init__(
-        self, world: World, ordinal: int, breakdowns: tuple[str, ...], *, converted: bool
+        self,
+        world: World,
+        ordinal: int,
+        breakdowns: tuple[str, ...],
+        *,
+        as_of: int,
+        converted: bool,
     ) -> None:
         self.world, self.ordinal = world, ordinal
         self.tree, self.zone, self.key = world.trees[ordinal], world.zones[ordinal], world.key
         self.currency = world.specs[ordinal].currency
-        self.horizon = quarter(as_of(world.clock.now()), self.zone)
+        self.horizon = quarter(as_of, self.zone)
         self.hourly = not HOURLY.isdisjoint(breakdowns)
         self.converted = converted and WITHOUT_CONVERSIONS.isdisjoint(breakdowns)
         self.split = None
@@ -55,7 +61,8 @@ class Delivery:
         if self.hourly:
             if len(breakdowns) > 1:
                 raise InvalidBreakdownsError(f"hourly goes alone, not with {breakdowns}")
-            self.labels = [{breakdowns[0]: hour} for hour in _HOURS]
+            # The last place is for hours without delivery, which lack the breakdown's key.
+            self.labels = [*({breakdowns[0]: hour} for hour in _HOURS), {}]
         elif breakdowns:
             try:
                 self.split = split(breakdowns, world.specs[ordinal].zone.partition("/")[0])
@@ -121,6 +128,8 @@ class Delivery:
                 for place, cell in self.day_cells(running, day):
                     had = sums.get(place)
                     sums[place] = cell if had is None else _added(had, cell)
+        if sums and self.hourly and self.world.hourly_zero_rows:
+            sums[len(_HOURS)] = n.Cell(n.NOTHING, n.NO_CONVERSIONS)
         return sums
 
     def day_cells(self, running: Running, day: int) -> Iterator[tuple[int, n.Cell]]:

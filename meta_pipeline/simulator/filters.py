@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from meta_pipeline.simulator import errors
+from meta_pipeline.simulator.comparisons import COMPARISONS
 from meta_pipeline.simulator.requests import GraphRequest
 from meta_pipeline.simulator.statuses import EFFECTIVE_BY_KIND, HIDDEN_BY_DEFAULT
 
@@ -18,34 +18,6 @@ _STATUS_FIELDS = frozenset({"effective_status", "status", "configured_status"})
 
 Lookup = Callable[[str], Any]
 Keep = Callable[[Any], bool]
-
-COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "EQUAL": operator.eq,
-    "NOT_EQUAL": operator.ne,
-    "GREATER_THAN": operator.gt,
-    "GREATER_THAN_OR_EQUAL": operator.ge,
-    "LESS_THAN": operator.lt,
-    "LESS_THAN_OR_EQUAL": operator.le,
-    "AFTER": operator.gt,
-    "BEFORE": operator.lt,
-    "ON_OR_AFTER": operator.ge,
-    "ON_OR_BEFORE": operator.le,
-    "IN_RANGE": lambda value, bounds: bounds[0] <= value <= bounds[1],
-    "NOT_IN_RANGE": lambda value, bounds: not bounds[0] <= value <= bounds[1],
-    "IN": lambda value, options: value in options,
-    "NOT_IN": lambda value, options: value not in options,
-    "ANY": lambda value, options: value in options,
-    "NONE": lambda value, options: value not in options,
-    "CONTAIN": lambda value, part: str(part).lower() in str(value).lower(),
-    "NOT_CONTAIN": lambda value, part: str(part).lower() not in str(value).lower(),
-    "CONTAINS_ANY": lambda value, parts: any(str(p).lower() in str(value).lower() for p in parts),
-    "CONTAINS_ALL": lambda value, parts: all(str(p).lower() in str(value).lower() for p in parts),
-    "NOT_CONTAINS_ANY": lambda value, parts: (
-        not any(str(p).lower() in str(value).lower() for p in parts)
-    ),
-    "STARTS_WITH": lambda value, part: str(value).startswith(str(part)),
-    "ENDS_WITH": lambda value, part: str(value).endswith(str(part)),
-}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from functools import cached_property
 from itertools import accumulate, islice
 from typing import Any
 
@@ -36,7 +36,7 @@ from meta_pipeline.simulator.shapes import objective
 from meta_pipeline.simulator.tree import AD, CAMPAIGN
 from meta_pipeline.simulator.world import World
 
-__all__ = ["Answer", "InsightsQuery", "count", "rows", "summary"]
+__all__ = ["FILTERABLE", "Answer", "InsightsQuery", "count", "rows", "summary"]
 
 
 def rows(
@@ -56,14 +56,18 @@ def count(world: World, query: InsightsQuery) -> int:
 
 
 def summary(world: World, query: InsightsQuery) -> dict[str, Any]:
-    """The `summary` row: all rows' ads and days as one, reach counted once."""
-    return _answer(world, replace(query, sort=())).summary()
+    """The `summary` row: what all rows add up to, with reach counted once."""
+    return _answer(world, query).summary
 
 
 def _answer(world: World, query: InsightsQuery) -> Answer:
     # The pages of one query share what was worked out for the first of them.
-    key = (world.version, as_of(world.clock.now()), repr(query))
+    key = (world.version, as_of(_moment(world, query)), repr(query))
     return world.answers.get(key, lambda: Answer(world, query))
+
+
+def _moment(world: World, query: InsightsQuery) -> datetime:
+    return query.moment or world.clock.now()
 
 
 class Answer:
@@ -75,19 +79,25 @@ class Answer:
             raise UnknownNodeError(f"Object with ID '{query.node_id}' does not exist")
         self.world, self.query, self.node = world, query, node
         self.ordinal = node[0]
-        today = account_today(world.clock.now(), world.zones[self.ordinal])
+        now = _moment(world, query)
+        self._as_of = as_of(now)
+        today = account_today(now, world.zones[self.ordinal])
         since = min(first for first, _ in query.ranges)
         spec = world.specs[self.ordinal]
         retention.refuse(query.breakdowns, since, today)
         found = selection.conditions(query.filtering)
         # An unprefixed field that is no metric is ignored without a word (FACTS §4.4).
-        self._metric_conditions = [c for c in found if c.field in _FILTERABLE]
+        self._metric_conditions = [c for c in found if c.field in FILTERABLE]
         hard = world.hard_retention
         empty = retention.silently_empty(query.breakdowns, spec.opted_in)
         empty |= retention.beyond(query.breakdowns, query.fields, since, today, hard=hard)
         self.fields = self._all_fields()
         self.delivery = Delivery(
-            world, self.ordinal, query.breakdowns, converted=needs_conversions(self.fields)
+            world,
+            self.ordinal,
+            query.breakdowns,
+            as_of=self._as_of,
+            converted=needs_conversions(self.fields),
         )
         self.periods = periods(query, self.delivery.horizon)
         self._extent = extent(self.periods)
@@ -112,18 +122,26 @@ class Answer:
             return islice(self._from(offset), None if stop is None else stop - offset)
         return self._pick(self._picked()[offset:stop])
 
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """All rows' delivery as one row, without entity fields."""
         first = min(a for a, _ in self.query.ranges)
         last = max(b for _, b in self.query.ranges)
         total: Cell | None = None
+        for cell in self._shown_cells():
+            total = cell if total is None else _plus(total, cell)
+        found = {} if total is None else self._measured(total)
+        row = {**found, "date_start": first.isoformat(), "date_stop": last.isoformat()}
+        return {name: value for name, value in row.items() if name in self._shown}
+
+    def _shown_cells(self) -> Iterator[Cell]:
+        tests = self._metric_conditions
         for group in self.groups:
             crew = self._crew(group.ads)
             for begin, until in self.periods:
                 for cell in self.delivery.cells(crew, begin, until).values():
-                    total = cell if total is None else _plus(total, cell)
-        found = {} if total is None else self._measured(total)
-        return {**found, "date_start": first.isoformat(), "date_stop": last.isoformat()}
+                    if not tests or ranking.passes(self._measured(cell), tests):
+                        yield cell
 
     # Finding rows
 
@@ -238,11 +256,10 @@ class Answer:
         """What the answer's rows depend on; a past that is over does not depend on now."""
         query = self.query
         over = max(until for _, until in query.ranges) < self._today
-        now = as_of(self.world.clock.now())
         steady = lasting and over and not self.world.processing_seconds
         return (
             self.world.version,
-            None if steady else now,
+            None if steady else self._as_of,
             query.node_id,
             query.level,
             query.ranges,
@@ -302,7 +319,7 @@ _FINE_INDEX = 200_000
 _RESULT_FIELDS = frozenset(
     {"results", "objective_results", "cost_per_result", "cost_per_objective_result"}
 )
-_FILTERABLE = frozenset(
+FILTERABLE = frozenset(
     {
         "impressions", "reach", "frequency", "spend", "clicks", "ctr", "cpc", "cpm", "cpp",
         "unique_clicks", "inline_link_clicks",

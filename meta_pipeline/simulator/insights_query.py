@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from meta_pipeline.simulator.days import QUARTERS
@@ -17,7 +17,8 @@ class InsightsQuery:
     """What an insights call asks: dates are the account's own, `until` inclusive.
 
     `filtering` holds mappings with field, operator and value, or such triples. An
-    `asynchronous` query keeps reach in old breakdowns (FACTS §5.4).
+    `asynchronous` query keeps reach in old breakdowns (FACTS §5.4). `moment` is what the numbers
+    are as of; None is the world's clock.
     """
 
     node_id: str
@@ -31,6 +32,7 @@ class InsightsQuery:
     filtering: tuple[Any, ...] = ()
     sort: tuple[str, ...] = ()
     asynchronous: bool = False
+    moment: datetime | None = None
 
 
 def periods(query: InsightsQuery, horizon: int) -> list[Period]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from meta_pipeline.simulator import errors, fields, insights, paging, queries
+from meta_pipeline.simulator import errors, fields, filters, insights, paging, queries
 from meta_pipeline.simulator.calls import Call, Target
 from meta_pipeline.simulator.contract import Contract
 from meta_pipeline.simulator.insights_errors import InsightsError
@@ -37,6 +37,7 @@ class InsightsReader:
 
     def query(self, call: Call) -> insights.InsightsQuery:
         """The insights query of a call on an account, campaign, ad set or ad."""
+        call.flag = call.flag or _ignored_filter(call.request)
         spec = self.world.spec(call.target.account_id or "")
         return queries.build(
             call.request,
@@ -63,9 +64,9 @@ class InsightsReader:
             raise errors.unknown_error()
         if run.plan.outcome == "empty":
             return {"data": []}
-        target = self._target_of(run)
-        asked = Call(run.request, call.token, target, run.created_at)
-        return self._asked(call, self.query(asked), capped=False)
+        asked = Call(run.request, call.token, self._target_of(run), run.created_at)
+        query = replace(self.query(asked), asynchronous=True, moment=run.completed_at)
+        return self._asked(call, query, capped=False)
 
     def _target_of(self, run: ReportRun) -> Target:
         entity = self.world.get(run.request.path[0])
@@ -101,15 +102,23 @@ class InsightsReader:
         call.rows += len(page.rows)
         body = page.body(call.request, page.rows)
         if wants_summary(call.request) and page.rows:
-            body["summary"] = self._insights_summary(call, query)
+            body["summary"] = self._summary(call.request, query)
         return body
 
-    def _insights_summary(self, call: Call, query: insights.InsightsQuery) -> dict[str, Any]:
-        """One row over everything, deduplicated where Meta deduplicates (reach)."""
-        level = queries.OWN_LEVEL.get(call.target.node_type, "account")
-        total = replace(query, level=level, increment="all_days", breakdowns=(), sort=())
-        found = next(iter(insights.rows(self.world, total, limit=1)), {})
-        return dict(found)
+    def _summary(self, request: GraphRequest, query: insights.InsightsQuery) -> dict[str, Any]:
+        """What all rows add up to; a list of names asks for those metrics only."""
+        found = insights.summary(self.world, query)
+        names = request.words("summary") if isinstance(request.params.get("summary"), list) else ()
+        wanted = {*names, "date_start", "date_stop"}
+        return {key: value for key, value in found.items() if not names or key in wanted}
+
+
+def _ignored_filter(request: GraphRequest) -> str | None:
+    """The journal's flag for a condition without prefix that is no metric: Meta ignores it."""
+    for condition in filters.conditions(request):
+        if condition.prefix is None and condition.field not in insights.FILTERABLE:
+            return f"ignored_filter {condition.field}"
+    return None
 
 
 @contextmanager

@@ -27,9 +27,17 @@ def encode_cursor(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().replace("=", "ZD")
 
 
+def same_place(cursor: str) -> str:
+    """Another cursor that leads where `cursor` leads: a client sees that it moved on."""
+    return encode_cursor(_decoded(cursor) + " ")
+
+
 def decode_cursor(cursor: str) -> str:
     """The text inside a cursor; error 2642 for what never was one."""
-    body = cursor
+    return _decoded(cursor).rstrip()
+
+
+def _decoded(cursor: str) -> str:
     for padding in ("ZDZD", "ZD", ""):
         if padding and not cursor.endswith(padding):
             continue
@@ -131,8 +139,8 @@ class Listing:
             return self._backwards(stop, limit)
         start = 0
         after = request.text("after")
-        if after and after != encode_cursor(START):
-            start = self.positions.after(self.edge, self.objects, decode_cursor(after))
+        if after and (place := decode_cursor(after)) != START:
+            start = self.positions.after(self.edge, self.objects, place)
         return self._forwards(start, limit)
 
     def total(self) -> int:

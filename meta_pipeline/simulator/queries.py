@@ -8,17 +8,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from meta_pipeline.simulator import errors, filters
+from meta_pipeline.simulator.breakdowns import MODELLED
 from meta_pipeline.simulator.contract import Contract, Edge
+from meta_pipeline.simulator.days import months_before
 from meta_pipeline.simulator.insights import InsightsQuery
 from meta_pipeline.simulator.requests import FieldSpec, GraphRequest
+from meta_pipeline.simulator.retention import GONE, MONTHS_KEPT
 
 LEVELS = ("account", "campaign", "adset", "ad")
 OWN_LEVEL = {"AdAccount": "account", "Campaign": "campaign", "AdSet": "adset", "Ad": "ad"}
 DEFAULT_FIELDS = ("account_id", "impressions", "spend")
-_MONTHS_KEPT = 37
-_ACTION_FIELDS = frozenset({"actions", "action_values", "conversions", "conversion_values"})
+_DEFAULT_ACTION_BREAKDOWNS = ("action_type",)
+_ACTION_LIST = "list<AdsActionStats>"
 
-# Valid combinations (FACTS section 5.3); a lone breakdown outside this list stands for itself.
+# Breakdowns that go together (FACTS section 5.3).
 _COMBINATIONS = frozenset(
     map(
         frozenset,
@@ -29,16 +32,9 @@ _COMBINATIONS = frozenset(
             ("publisher_platform", "platform_position", "impression_device"),
             ("publisher_platform", "device_platform"),
             ("publisher_platform", "platform_position", "device_platform"),
-            ("action_device", "impression_device"),
-            ("action_device", "publisher_platform"),
-            ("action_device", "publisher_platform", "impression_device"),
-            ("action_device", "publisher_platform", "platform_position"),
-            ("app_id", "skan_conversion_id"),
         ),
     )
 )
-_NEVER_ALONE = frozenset({"impression_device"})
-_GONE = frozenset({"dma"})  # 2026-06-22, although the SDK still lists it
 
 
 def build(
@@ -54,18 +50,19 @@ def build(
     edge = contract.edge("AdAccount", "GET", "insights")
     assert edge is not None
     breakdowns = _breakdowns(request, contract, edge)
+    names = _fields(request, contract, breakdowns)
     today = now.astimezone(ZoneInfo(zone)).date()
     return InsightsQuery(
         node_id=node_id,
         level=_level(request, contract, edge, OWN_LEVEL[node_type]),
         ranges=ranges(request, contract, edge, today),
         increment=_increment(request),
-        fields=_fields(request, contract, breakdowns),
+        fields=names,
         breakdowns=breakdowns,
-        action_breakdowns=_enum_list(request, contract, edge, "action_breakdowns"),
+        action_breakdowns=_action_breakdowns(request, contract, edge, names),
         windows=_enum_list(request, contract, edge, "action_attribution_windows"),
         filtering=_filtering(request),
-        sort=tuple(request.words("sort")),
+        sort=_sort(request),
     )
 
 
@@ -104,11 +101,31 @@ def _breakdowns(request: GraphRequest, contract: Contract, edge: Edge) -> tuple[
     if not asked:
         return ()
     combination = frozenset(asked)
-    alone_is_wrong = len(asked) == 1 and (combination & _NEVER_ALONE)
-    if combination & _GONE or alone_is_wrong:
-        raise errors.invalid_breakdowns(asked)
+    if combination - MODELLED - {GONE}:
+        raise errors.no_capability()
     if len(combination) > 1 and combination not in _COMBINATIONS:
         raise errors.invalid_breakdowns(asked)
+    return asked
+
+
+def _action_breakdowns(
+    request: GraphRequest, contract: Contract, edge: Edge, names: Sequence[str]
+) -> tuple[str, ...]:
+    asked = _enum_list(request, contract, edge, "action_breakdowns")
+    if asked in {(), _DEFAULT_ACTION_BREAKDOWNS}:
+        return asked
+    kinds = contract.nodes["AdsInsights"].fields
+    if not any(kinds.get(name) == _ACTION_LIST for name in names):
+        raise errors.invalid_parameter(
+            "Param action_breakdowns needs a field that lists actions", blame="action_breakdowns"
+        )
+    return asked
+
+
+def _sort(request: GraphRequest) -> tuple[str, ...]:
+    asked = request.words("sort")
+    if len(asked) > 1:
+        raise errors.invalid_parameter("Param sort takes one element", blame="sort")
     return asked
 
 
@@ -161,8 +178,6 @@ def ranges(
         found = (_range(one, "time_range"),)
     else:
         found = (_preset(request, contract, edge, today),)
-    if min(since for since, _ in found) < months_before(today, _MONTHS_KEPT):
-        raise errors.too_old()
     return found
 
 
@@ -198,14 +213,6 @@ def _preset(
     return _PRESETS[name](today)
 
 
-def months_before(day: date, months: int) -> date:
-    """The same day of the month `months` earlier, or that month's last day."""
-    index = day.year * 12 + day.month - 1 - months
-    year, month = divmod(index, 12)
-    following = date(year + (month == 11), (month + 1) % 12 + 1, 1)
-    return min(date(year, month + 1, 1) + timedelta(day.day - 1), following - timedelta(1))
-
-
 def _quarter(day: date) -> date:
     return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
 
@@ -223,7 +230,7 @@ def _week(first_weekday: int, *, last: bool) -> Callable[[date], tuple[date, dat
 
 
 def _maximum(today: date) -> tuple[date, date]:
-    return months_before(today, _MONTHS_KEPT), today
+    return months_before(today, MONTHS_KEPT), today
 
 
 def _previous(start: Callable[[date], date]) -> Callable[[date], tuple[date, date]]:

@@ -28,7 +28,7 @@ def ranked(
     keys: list[float | str] = []
     field, down = _sort_field(sort) if sort else ("", False)
     for position, row in enumerate(rows()):
-        if all(c.holds(_number(row.get(c.field, 0))) for c in found):
+        if passes(row, found):
             keep.append(position)
             if sort:
                 keys.append(_sort_key(row, field))
@@ -36,6 +36,11 @@ def ranked(
         return keep
     order = sorted(range(len(keep)), key=keys.__getitem__, reverse=down)
     return array("Q", (keep[i] for i in order))
+
+
+def passes(row: Row, found: Sequence[Condition]) -> bool:
+    """True when a row's metrics meet all conditions; an absent metric counts as zero."""
+    return all(c.holds(_number(row.get(c.field, 0))) for c in found)
 
 
 def _sort_field(sort: Sequence[str]) -> tuple[str, bool]:

@@ -80,6 +80,15 @@ _FAILURE = (
 )
 
 
+# Parameters of the creation that a run shows again when asked for them.
+_SHOWN_PARAMS = frozenset(
+    {
+        "breakdowns", "action_breakdowns", "level", "time_increment", "fields", "filtering",
+        "action_attribution_windows",
+    }
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ReportRun:
     """One run and the question it answers."""
@@ -92,6 +101,11 @@ class ReportRun:
     duration_seconds: float
     ranges: tuple[tuple[str, str], ...]
     params: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def completed_at(self) -> datetime:
+        """When it is over if all goes well; its rows are the numbers as of then."""
+        return self.created_at + timedelta(seconds=self.duration_seconds)
 
 
 class Reports:
@@ -147,20 +161,7 @@ class Reports:
                 plan=chosen,
                 duration_seconds=seconds if chosen.seconds is None else chosen.seconds,
                 ranges=ranges,
-                params={
-                    name: value
-                    for name, value in request.params.items()
-                    if name
-                    in {
-                        "breakdowns",
-                        "action_breakdowns",
-                        "level",
-                        "time_increment",
-                        "fields",
-                        "filtering",
-                        "action_attribution_windows",
-                    }
-                },
+                params={k: v for k, v in request.params.items() if k in _SHOWN_PARAMS},
             )
             self._runs[run.id] = run
             return run
@@ -190,8 +191,7 @@ class Reports:
         if run.ranges:
             body |= {"date_start": run.ranges[0][0], "date_stop": run.ranges[-1][1]}
         if state == "Job Completed":
-            done = run.created_at + timedelta(seconds=run.duration_seconds)
-            body["time_completed"] = int(done.timestamp())
+            body["time_completed"] = int(run.completed_at.timestamp())
         if state == "Job Failed":
             body |= _failure(run.plan)
         return {**run.params, **body}

@@ -17,7 +17,7 @@ from meta_pipeline.simulator.metrics import is_unique
 MONTHS_KEPT = 37
 _BREAKDOWN_MONTHS = 13
 _FREQUENCY_MONTHS = 6
-_GONE = "dma"  # since 2026-06-22, although the SDK still lists it
+GONE = "dma"  # since 2026-06-22, although the SDK still lists it
 _NEVER_ALONE = ("impression_device",)
 
 
@@ -28,7 +28,7 @@ def refuse(breakdowns: Sequence[str], since: date, today: date) -> None:
             "(#3018) The start date of the time range cannot be beyond 37 months from the "
             "current date"
         )
-    if _GONE in breakdowns or tuple(breakdowns) == _NEVER_ALONE:
+    if GONE in breakdowns or tuple(breakdowns) == _NEVER_ALONE:
         raise InvalidBreakdownsError(f"breakdowns not supported: {', '.join(breakdowns)}")
 
 

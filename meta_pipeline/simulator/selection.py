@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from meta_pipeline.simulator.comparisons import COMPARISONS
 from meta_pipeline.simulator.insights_errors import InvalidParameterError, WrongLevelError
 from meta_pipeline.simulator.tree import AD, ADSET, CAMPAIGN
 
@@ -13,31 +14,6 @@ if TYPE_CHECKING:
     from meta_pipeline.simulator.world import World
 
 LEVELS = {"account": -1, "campaign": CAMPAIGN, "adset": ADSET, "ad": AD}
-_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "EQUAL": lambda a, b: a == b,
-    "NOT_EQUAL": lambda a, b: a != b,
-    "GREATER_THAN": lambda a, b: a > b,
-    "GREATER_THAN_OR_EQUAL": lambda a, b: a >= b,
-    "LESS_THAN": lambda a, b: a < b,
-    "LESS_THAN_OR_EQUAL": lambda a, b: a <= b,
-    "AFTER": lambda a, b: a > b,
-    "BEFORE": lambda a, b: a < b,
-    "ON_OR_AFTER": lambda a, b: a >= b,
-    "ON_OR_BEFORE": lambda a, b: a <= b,
-    "IN_RANGE": lambda a, b: b[0] <= a <= b[1],
-    "NOT_IN_RANGE": lambda a, b: not b[0] <= a <= b[1],
-    "IN": lambda a, b: a in b,
-    "ANY": lambda a, b: a in b,
-    "NOT_IN": lambda a, b: a not in b,
-    "NONE": lambda a, b: a not in b,
-    "CONTAIN": lambda a, b: str(b).lower() in str(a).lower(),
-    "NOT_CONTAIN": lambda a, b: str(b).lower() not in str(a).lower(),
-    "CONTAINS_ANY": lambda a, b: any(str(x).lower() in str(a).lower() for x in b),
-    "CONTAINS_ALL": lambda a, b: all(str(x).lower() in str(a).lower() for x in b),
-    "NOT_CONTAINS_ANY": lambda a, b: not any(str(x).lower() in str(a).lower() for x in b),
-    "STARTS_WITH": lambda a, b: str(a).startswith(str(b)),
-    "ENDS_WITH": lambda a, b: str(a).endswith(str(b)),
-}
 _TIMES = {"created_time": "created", "updated_time": "updated"}
 
 
@@ -53,7 +29,7 @@ class Condition(NamedTuple):
         try:
             if isinstance(self.value, int | float) and isinstance(found, str):
                 found = float(found)
-            return _OPERATORS[self.operator](found, self.value)
+            return COMPARISONS[self.operator](found, self.value)
         except (TypeError, ValueError, IndexError):
             return False
 
@@ -73,7 +49,7 @@ def conditions(filtering: Iterable[Any]) -> list[Condition]:
         named = isinstance(element, Mapping)
         parts = [element.get(k) for k in ("field", "operator", "value")] if named else element
         field, operator, value = parts
-        if operator not in _OPERATORS:
+        if operator not in COMPARISONS:
             raise InvalidParameterError(f"filtering does not know the operator {operator}")
         found.append(Condition(str(field), str(operator), value))
     return found

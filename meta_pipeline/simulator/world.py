@@ -33,7 +33,8 @@ class World:
     `anchor` is the day the generated past ends (default: the first of the clock's month, so
     that a restart within a month finds the same past). `processing_seconds` keeps an edited
     thing IN_PROCESS for that long (FACTS §8; 0 is off). `hard_retention` makes breakdowns
-    beyond their retention an error instead of silently empty (FACTS §5.4).
+    beyond their retention an error instead of silently empty (FACTS §5.4). `hourly_zero_rows`
+    adds to hourly rows one without impressions and without the breakdown's key (FACTS §5.2).
     `version` counts edits: a cache keyed by it never serves an old world.
     """
 
@@ -46,12 +47,14 @@ class World:
         anchor: date | None = None,
         processing_seconds: int = 0,
         hard_retention: bool = False,
+        hourly_zero_rows: bool = False,
     ) -> None:
         self.seed, self.clock = seed, clock
         self.key = seed_key(seed)
         self.specs = tuple(accounts)
         self.anchor = anchor or clock.now().astimezone(UTC).date().replace(day=1)
         self.processing_seconds, self.hard_retention = processing_seconds, hard_retention
+        self.hourly_zero_rows = hourly_zero_rows
         self.version = 0
         self.memo, self.answers = Memo(64), Memo(8)
         self.bad_creatives: set[str] = set()

@@ -141,6 +141,40 @@ def test_a_cursor_that_does_not_move(sim: Simulator, graph: Graph, account: str)
     assert second["paging"]["next"] == first["paging"]["next"]
 
 
+@pytest.mark.parametrize("edge", ["ads", "insights?level=ad"])
+def test_a_first_page_whose_next_leads_back(
+    sim: Simulator, graph: Graph, account: str, edge: str
+) -> None:
+    sim.fail("GET", f"/{edge.partition('?')[0]}", with_=Fault.same_cursor_twice())
+    first = graph.get(f"{account}/{edge}", limit=5)
+    assert requests.get(first["paging"]["next"], timeout=10).json()["data"] == first["data"]
+
+
+@pytest.mark.parametrize("edge", ["ads", "insights?level=ad"])
+@pytest.mark.parametrize("on_call", [1, 2])
+def test_empty_pages_in_a_row_move_on_and_lose_nothing(
+    sim: Simulator, graph: Graph, account: str, edge: str, on_call: int
+) -> None:
+    whole = graph.rows(f"{account}/{edge}", limit=5)
+    path = f"/{edge.partition('?')[0]}"
+    sim.fail("GET", path, on_call=on_call, times=2, with_=Fault.empty_page_with_next())
+    assert graph.rows(f"{account}/{edge}", limit=5) == whole
+    cursors = [
+        entry.params.get("after") for entry in sim.journal.find(fault="empty_page_with_next")
+    ]
+    sim.faults.clear()
+    sim.fail("GET", path, on_call=on_call, times=2, with_=Fault.empty_page_with_next())
+    found = graph.get(f"{account}/{edge}", limit=5)
+    rows, links = found["data"], []
+    while link := found.get("paging", {}).get("next"):
+        links.append(link)
+        found = requests.get(link, timeout=10).json()
+        rows += found["data"]
+    assert rows == whole
+    assert len(set(links)) == len(links)
+    assert len(set(cursors)) == 2
+
+
 def test_an_empty_page_whose_next_has_the_rows(sim: Simulator, graph: Graph, account: str) -> None:
     whole = [row["id"] for row in graph.rows(f"{account}/ads", limit=10)]
     for call in (1, 2):

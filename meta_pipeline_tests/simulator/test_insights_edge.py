@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.simulator import Caps, Simulator
+from meta_pipeline.simulator import Caps, Simulator, World
 from meta_pipeline.simulator.pytest_plugin import new_world
 from meta_pipeline_tests.simulator.conftest import Graph
 
@@ -32,6 +32,11 @@ REFUSALS: list[tuple[dict[str, Any], int, int, int | None]] = [
     ({"filtering": '{"field":"ad.id"}'}, 400, 100, None),
     ({"unheard_of": "1"}, 400, 100, None),
     ({"limit": 0}, 400, 100, None),
+    ({"sort": '["spend_descending","reach_ascending"]'}, 400, 100, None),
+    ({"action_breakdowns": "action_device", "fields": "spend"}, 400, 100, None),
+    # Meta has data for these, this world has not: refused, and no "invalid combination".
+    ({"breakdowns": "app_id,skan_conversion_id"}, 400, 3, None),
+    ({"breakdowns": "media_type"}, 400, 3, None),
     ({"limit": "many"}, 400, 100, None),
 ]
 
@@ -48,7 +53,7 @@ def test_refusals(
     code: int,
     subcode: int | None,
 ) -> None:
-    sim.expect("unknown")
+    sim.expect("unknown", "unserved")
     found, error = graph.error(f"{account}/insights", **params)
     assert (found, error["code"], error.get("error_subcode")) == (status, code, subcode)
 
@@ -153,3 +158,56 @@ def test_previous_goes_back_over_rows(graph: Graph, account: str) -> None:
         before=second["paging"]["cursors"]["before"],
     )
     assert back["data"] == first["data"]
+
+
+EVERYTHING = "impressions,reach,spend,clicks"
+FEW = '[{"field":"ad.effective_status","operator":"IN","value":["ACTIVE"]}]'
+MANY = '[{"field":"impressions","operator":"GREATER_THAN","value":500}]'
+
+
+@pytest.mark.parametrize("level", ["account", "campaign", "ad"])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"breakdowns": "age"}, {"time_increment": 1}, {"filtering": FEW}, {"filtering": MANY}],
+    ids=str,
+)
+def test_the_summary_is_what_the_rows_add_up_to(
+    graph: Graph, account: str, level: str, more: dict[str, Any]
+) -> None:
+    asked = {"time_range": DAYS, "fields": EVERYTHING, "level": level, **more}
+    rows = graph.rows(f"{account}/insights", limit=100, **asked)
+    total = graph.get(f"{account}/insights", limit=2, summary="true", **asked)["summary"]
+    assert len(rows) > 1 or level == "account"
+    for name in ("impressions", "clicks"):
+        assert int(total[name]) == sum(int(row[name]) for row in rows)
+    assert round(float(total["spend"]) * 100) == sum(round(float(r["spend"]) * 100) for r in rows)
+    reached = [int(row["reach"]) for row in rows]
+    assert max(reached) <= int(total["reach"]) <= sum(reached)
+    assert len(rows) == 1 or int(total["reach"]) < sum(reached)
+
+
+def test_a_summary_can_be_asked_for_by_name(graph: Graph, account: str) -> None:
+    asked = {"time_range": DAYS, "level": "ad", "fields": EVERYTHING}
+    total = graph.get(f"{account}/insights", summary='["spend"]', **asked)["summary"]
+    assert total.keys() == {"spend", "date_start", "date_stop"}
+
+
+def test_an_ignored_filter_is_flagged(sim: Simulator, graph: Graph, account: str) -> None:
+    condition = '[{"field":"updated_time","operator":"GREATER_THAN","value":1893456000}]'
+    assert graph.get(f"{account}/insights", level="ad", filtering=condition)["data"]
+    assert sim.journal[-1].flag == "ignored_filter updated_time"
+    sim.expect("ignored_filter")
+
+
+def test_an_hour_without_delivery_can_lack_its_key(sim: Simulator, graph: Graph) -> None:
+    hourly = "hourly_stats_aggregated_by_advertiser_time_zone"
+    asked = {"level": "ad", "breakdowns": hourly, "fields": "ad_id,impressions,cpm",
+             "time_range": DAYS, "limit": 7}  # fmt: skip
+    account = sim.world.accounts()[0].id
+    usual = graph.rows(f"{account}/insights", **asked)
+    sim.reset(World(seed=7, clock=sim.clock, hourly_zero_rows=True))
+    rows = graph.rows(f"{account}/insights", **asked)
+    odd = [row for row in rows if hourly not in row]
+    assert [row for row in rows if hourly in row] == usual
+    assert {row["ad_id"] for row in odd} == {row["ad_id"] for row in usual}
+    assert {row["impressions"] for row in odd} == {"0"}

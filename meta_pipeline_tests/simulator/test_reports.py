@@ -145,3 +145,21 @@ def test_polls_do_not_use_up_the_insights_throttle(
     run = start(graph, account)
     sim.limits.use_insights(account, 100)
     assert graph.get(run)["id"] == run
+
+
+def test_rows_are_the_numbers_as_of_completion(sim: Simulator, graph: Graph, account: str) -> None:
+    today = {"date_preset": "today", "fields": "impressions", "time_range": None}
+    run = start(graph, account, Plan.after(60), **today)
+    sim.sleep(60)
+    rows = graph.rows(f"{run}/insights")
+    sim.sleep(4 * 3600)
+    assert graph.rows(f"{run}/insights") == rows
+    assert graph.rows(f"{account}/insights", level="ad", time_increment=1, **today) != rows
+
+
+def test_a_campaigns_run_has_a_summary(sim: Simulator, graph: Graph, account: str) -> None:
+    found = graph.rows(f"{account}/insights", level="campaign", fields="campaign_id")
+    run = start(graph, found[0]["campaign_id"], Plan.instant())
+    rows = graph.rows(f"{run}/insights")
+    total = graph.get(f"{run}/insights", limit=1, summary="true")["summary"]
+    assert float(total["spend"]) == pytest.approx(sum(float(row["spend"]) for row in rows))

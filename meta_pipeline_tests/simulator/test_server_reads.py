@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -325,3 +326,40 @@ def test_the_world_behind_the_socket_can_be_replaced(sim: Simulator, graph: Grap
     sim.reset(new_world(seed=11))
     assert [row["name"] for row in graph.rows("me/adaccounts", fields="name")] == names
     assert sim.world.seed == 11
+
+
+def test_json_is_escaped_as_recorded(sim: Simulator, graph: Graph) -> None:
+    response = graph.call("GET", "me/adaccounts", fields="name,timezone_name")
+    assert response.content.isascii()
+    assert b"America\\/Los_Angeles" in response.content
+    assert b"\\u73c8\\u7432 Tokyo" in response.content
+    assert "珈琲 Tokyo" in {row["name"] for row in response.json()["data"]}
+    campaign = sim.world.objects("campaigns", sim.world.accounts()[0].id)[0].id
+    sim.world.rename(campaign, "🔥/é")
+    assert graph.get(campaign, fields="name")["name"] == "🔥/é"
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "found"),
+    [
+        ("EQUAL", "Autumn sale", 1),
+        ("STEM_MATCH", "autu", 1),
+        ("CONTAINS_ALL", ["sale", "AUT"], 1),
+        ("CONTAINS_ANY", ["spring", "tumn"], 1),
+        ("NOT_CONTAINS_ANY", ["a", "e", "i", "o", "u"], 0),
+        ("STARTS_WITH", "Autumn", 1),
+        ("ENDS_WITH", "umn sale", 1),
+        ("ALL", ["Autumn sale"], 1),
+        ("NONE", ["Autumn sale"], 5),
+    ],
+)
+def test_operators_of_filters(
+    sim: Simulator, graph: Graph, account: str, operator: str, value: Any, found: int
+) -> None:
+    everything = sim.world.objects("campaigns", account)
+    for place, entity in enumerate(everything):
+        sim.world.patch(entity.id, effective_status="ACTIVE", name=f"Other {place}")
+    sim.world.rename(everything[2].id, "Autumn sale")
+    condition = [{"field": "campaign.name", "operator": operator, "value": value}]
+    rows = graph.rows(f"{account}/campaigns", filtering=json.dumps(condition))
+    assert len(rows) == found
