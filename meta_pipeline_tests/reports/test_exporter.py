@@ -1,0 +1,185 @@
+"""The exporter over a real socket, and the dashboard that reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+import uvicorn
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from meta_pipeline.reports.exporter import KEEP_SECONDS, WarehouseCollector, exporter_app
+from meta_pipeline.warehouse import Warehouse
+
+from .conftest import Morning
+
+ROOT = Path(__file__).parents[2]
+DASHBOARD = ROOT / "docs/grafana/sync_health.json"
+
+
+@contextmanager
+def serving(warehouse: Warehouse) -> Iterator[str]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()  # from here on a request waits for the server instead of failing
+        config = uvicorn.Config(exporter_app(warehouse), log_level="warning", lifespan="off")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def scraped(morning: Morning) -> dict[str, Metric]:
+    with Warehouse(morning.url) as warehouse, serving(warehouse) as url:
+        answer = requests.get(f"{url}/metrics", timeout=20)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {family.name: family for family in text_string_to_metric_families(answer.text)}
+
+
+def values(metric: Metric, label: str) -> dict[str, float]:
+    return {one.labels[label]: one.value for one in metric.samples}
+
+
+def test_requests_are_counted_by_code(scraped: dict[str, Metric], morning: Morning) -> None:
+    found = values(scraped["metaads_api_requests"], "code")
+    assert sum(found.values()) == morning.scalar("SELECT count(*) FROM meta_ads.meta_api_logs")
+    refused = morning.scalar("SELECT count(*) FROM meta_ads.meta_api_logs WHERE throttled")
+    assert sum(count for code, count in found.items() if code.endswith("/2446079")) == refused == 2
+
+
+def test_runs_rows_and_waits(scraped: dict[str, Metric], morning: Morning) -> None:
+    assert values(scraped["metaads_sync_runs"], "status") == {
+        "success": len(morning.records) - len(morning.throttled),
+        "throttled": len(morning.throttled),
+    }
+    loaded = values(scraped["metaads_rows_loaded"], "kind")
+    assert loaded["insights"] == sum(one.insights_rows_written for one in morning.records)
+    assert loaded["entities"] == sum(one.entity_rows_written for one in morning.records)
+    waited = sum(values(scraped["metaads_wait_seconds"], "reason").values())
+    told = [one.not_before - one.finished_at for one in morning.throttled
+            if one.not_before and one.finished_at]  # fmt: skip
+    assert waited == pytest.approx(sum(one.total_seconds() for one in told), abs=0.01)
+
+
+def test_ages_of_every_account(scraped: dict[str, Metric]) -> None:
+    samples = scraped["metaads_data_age_seconds"].samples
+    assert len(samples) == 3 * 2
+    assert {one.labels["table"] for one in samples} == {"entities", "insights"}
+    assert all(0 < one.value < float("inf") for one in samples)
+
+
+def test_never_synced_is_infinitely_old(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ad_accounts (account_id, is_accessible, last_listed_at, "
+            "is_simulated, first_seen_at, data_as_of) "
+            "VALUES ('act_1', true, now(), false, now(), now())"
+        )
+        connection.execute(
+            "INSERT INTO meta_ads.usage_readings (scope, key, use_case, usage_pct, read_at) "
+            "VALUES ('account', 'act_1', 'ads_insights', 97, now()), "
+            "('app', 'app', '', 12, now() - interval '2 hours')"
+        )
+    found = {one.name: one for one in WarehouseCollector(warehouse).collect()}
+    ages = {one.labels["table"]: one.value for one in found["metaads_data_age_seconds"].samples}
+    assert ages == {"entities": float("inf"), "insights": float("inf")}
+    (quota,) = found["metaads_quota_usage_ratio"].samples  # readings older than an hour are nothing
+    assert quota.labels == {"account": "act_1", "kind": "account:ads_insights"}
+    assert quota.value == pytest.approx(0.97)
+
+
+def test_names_follow_the_conventions(scraped: dict[str, Metric]) -> None:
+    for name, family in scraped.items():
+        assert name.startswith("metaads_")
+        assert not re.search(r"_(ms|pct|minutes|hours)$", name)
+        if family.type == "counter":
+            assert all(one.name.endswith("_total") for one in family.samples)
+        assert family.documentation
+
+
+def test_scrapes_within_seconds_cost_one_read(warehouse: Warehouse) -> None:
+    now = 100.0
+    collector = WarehouseCollector(warehouse, clock=lambda: now)
+
+    def runs() -> float:
+        return sum(
+            sample.value
+            for one in collector.collect()
+            if one.name == "metaads_sync_runs"
+            for sample in one.samples
+        )
+
+    assert runs() == 0
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, started_at, status) "
+            "VALUES ('a', 'act_1', 'ads', now(), 'success')"
+        )
+    assert runs() == 0
+    now += KEEP_SECONDS
+    assert runs() == 1
+
+
+def test_without_a_database_the_target_is_down() -> None:
+    with Warehouse("postgresql://nobody@127.0.0.1:9/none") as warehouse, serving(warehouse) as url:
+        answer = requests.get(f"{url}/metrics", timeout=20)
+        alive = requests.get(f"{url}/healthy", timeout=20)
+    assert answer.status_code == 503
+    assert answer.text.startswith("The database does not answer:")
+    assert alive.text == "ok\n"
+
+
+def targets(kind: str) -> list[Any]:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    return [
+        pytest.param(target[kind], id=panel["title"])
+        for panel in panels
+        for target in panel["targets"]
+        if kind in target
+    ]
+
+
+@pytest.mark.parametrize("expression", targets("expr"))
+def test_every_metric_of_the_dashboard_exists(scraped: dict[str, Metric], expression: str) -> None:
+    known = {
+        sample.name: sample.labels.keys() for one in scraped.values() for sample in one.samples
+    }
+    gauges = {"metaads_quota_usage_ratio": {"account", "kind"}}
+    used = re.findall(r"metaads_\w+", expression)
+    assert used
+    for name in used:
+        labels = known.get(name, gauges.get(name, set()))
+        assert labels, f"{name} is not exported"
+        by = re.findall(r"by \((\w+)\)", expression) + re.findall(r"\{(\w+)=", expression)
+        assert set(by) <= set(labels)
+
+
+@pytest.mark.parametrize("query", targets("rawSql"))
+def test_every_query_of_the_dashboard_runs(morning: Morning, query: str) -> None:
+    macro = r"$__timeFilter"
+    plain = re.sub(re.escape(macro) + r"\((\w+)\)", r"\1 > now() - interval '9 years'", query)
+    with psycopg.connect(morning.url) as connection:
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", [str(morning.now)])
+        assert connection.execute(plain).fetchall()  # type: ignore[arg-type]
+
+
+def test_the_docs_name_every_metric(scraped: dict[str, Metric]) -> None:
+    page = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
+    exported = {sample.name for one in scraped.values() for sample in one.samples}
+    assert {name for name in exported if f"`{name}" not in page} == set()
