@@ -25,6 +25,8 @@ class Trouble:
     once: frozenset[Status]
     lasting: frozenset[Status]
     edits_world: bool = False
+    extra_calls: int = 12
+    """More than that many calls beyond an undisturbed sync are too many."""
 
 
 def _trouble(name: str, make: Callable[[], Fault], once: Any, lasting: Any, **more: Any) -> Trouble:
@@ -43,7 +45,7 @@ def _named(error: errors.GraphError) -> Callable[[], Fault]:
 
 
 def _edit(what: str) -> Callable[[], Fault]:
-    return lambda: Fault.world_edit(lambda sim: _EDITS[what](sim))
+    return lambda: Fault.world_edit(_EDITS[what])
 
 
 def _first(sim: Any, edge: str) -> Any:
@@ -95,7 +97,7 @@ TROUBLES = (
     _trouble("cursor expired", Fault.cursor_expired, {OK, *EDGE}, EDGE),
     _trouble("a field never seen", lambda: Fault.unknown_content(brand_new="x"), OK, OK),
     # Meta's own trouble.
-    _trouble("1 reduce the data", Fault.too_much_data, {OK, *EDGE}, {OK, *EDGE}),
+    _trouble("1 reduce the data", Fault.too_much_data, {OK, *EDGE}, {OK, *EDGE}, extra_calls=90),
     _trouble("1 unknown", _error(1, status=500), OK, EDGE),
     _trouble("1/99 unknown", _error(1, 99, status=500), OK, EDGE),
     _trouble("2 unavailable", _named(errors.unavailable()), OK, EDGE),
@@ -108,7 +110,11 @@ TROUBLES = (
     _trouble("100/1504018 timed out", _error(100, 1504018), {OK, *EDGE}, {OK, *EDGE}),
     _trouble("2/1504044 go async", _error(2, 1504044, status=503), {OK, *EDGE}, {OK, *EDGE}),
     _trouble(
-        "100/1487534 too much", _named(errors.too_much_insights_data()), {OK, *EDGE}, {OK, *EDGE}
+        "100/1487534 too much",
+        _named(errors.too_much_insights_data()),
+        {OK, *EDGE},
+        {OK, *EDGE},
+        extra_calls=90,
     ),
     # Limits.
     _trouble("4 app limit", _named(errors.app_limit()), WAIT, WAIT),

@@ -110,17 +110,20 @@ def _place(place: str, calls: int) -> int:
 CASES = list(product(TROUBLES, EDGES, PLACES, DURATIONS))
 
 
-def _is_quick(number: int, trouble: Trouble, edge: Edge, place: str, duration: str) -> bool:
-    """One case for each fault and duration; edges and places take turns."""
-    at = TROUBLES.index(trouble) * 2 + DURATIONS.index(duration)
-    return edge is EDGES[at % len(EDGES)] and place == PLACES[(at // 2 + at // 7) % len(PLACES)]
+def _is_quick(trouble: Trouble, edge: Edge, place: str, duration: str) -> bool:
+    """One case for each fault; edges, places and durations take turns."""
+    at = TROUBLES.index(trouble)
+    chosen = (EDGES[at % len(EDGES)], PLACES[at % len(PLACES)], DURATIONS[at % len(DURATIONS)])
+    return (edge, place, duration) == (
+        chosen if chosen[2] == "once" else (chosen[0], "middle", "lasting")
+    )
 
 
 def _params() -> Iterator[object]:
-    for number, (trouble, edge, place, duration) in enumerate(CASES):
-        if duration == "lasting" and place == "last":
-            continue  # nothing comes after the last page that could be struck too
-        marks = () if _is_quick(number, trouble, edge, place, duration) else (pytest.mark.slow,)
+    for trouble, edge, place, duration in CASES:
+        if duration == "lasting" and place != "middle":
+            continue  # from the middle on: before it something was written, after it more is asked
+        marks = () if _is_quick(trouble, edge, place, duration) else (pytest.mark.slow,)
         yield pytest.param(
             trouble, edge, place, duration, marks=marks,
             id=f"{trouble.name}-{edge.name}-{place}-{duration}".replace(" ", "_"),
@@ -158,7 +161,7 @@ def test_the_next_clean_sync_ends_with_the_world(
         expected = trouble.once if duration == "once" else trouble.lasting
         assert record.status in expected, (record.error_summary, found.sim.journal.table())
         assert_truthful(found, record, trouble)
-        assert calls <= clean_calls + 30, found.sim.journal.table(200)
+        assert calls <= clean_calls + trouble.extra_calls, found.sim.journal.table(200)
 
         # What vanishes or is paused from above comes with the next full listing only.
         healed = recover(found, record, hours=7 if trouble.edits_world else 1)
@@ -195,10 +198,10 @@ def recover(found: Lab, record: SyncRecord, *, hours: int) -> SyncRecord:
 def assert_world(found: Lab, *, conversions: bool = False) -> None:
     today = found.today()
     found.assert_entities()
-    for level in ("ad", "account"):
-        found.assert_insights(
-            today - timedelta(days=DAYS - 1), today, level, conversions=conversions
-        )
+    since, yesterday = today - timedelta(days=DAYS - 1), today - timedelta(days=1)
+    found.assert_insights(since, today, conversions=conversions)
+    # The account's own row of a day that is not over proves nothing and is not read again.
+    found.assert_insights(since, yesterday, "account", conversions=conversions)
     assert found.orphans() == 0
     days = found.query("SELECT dataset, count(*) AS days FROM meta_ads.sync_windows GROUP BY 1")
     assert all(row["days"] >= DAYS for row in days)
@@ -234,7 +237,7 @@ def note(
 
 
 def test_the_quick_half_meets_everything() -> None:
-    quick = [case for number, case in enumerate(CASES) if _is_quick(number, *case)]
+    quick = [case for case in CASES if _is_quick(*case)]
     seen = Counter(part for trouble, edge, place, duration in quick
                    for part in (trouble.name, edge.name, place, duration))  # fmt: skip
     everything = {t.name for t in TROUBLES} | {e.name for e in EDGES} | {*PLACES, *DURATIONS}
