@@ -160,7 +160,10 @@ class SyncEngine:
             record.status, record.error_summary = Status.PARTIAL, "stopped by request"
         except Throttled as error:
             record.status = Status.THROTTLED
-            record.error_summary, record.not_before = wait_of(error, None, self._context.clock())
+            _, _, quota = self._client_for(request.account_id, None)
+            record.error_summary, record.not_before = wait_of(
+                error, quota.decide(), self._context.clock()
+            )
         except GraphError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
         except BaseException as error:

@@ -12,13 +12,13 @@ from meta_pipeline.governor import Decision, clock_text
 from meta_pipeline.graph import Throttled
 
 
-def wait_of(error: Throttled, decision: Decision | None, now: datetime) -> tuple[str, datetime]:
+def wait_of(error: Throttled, decision: Decision, now: datetime) -> tuple[str, datetime]:
     """The wait that `error` means, as a sentence, and when it ends.
 
     What the governor decides now says it best, for it knows the reading: `act_1 stopped until
     14:32 UTC because ads_insights is at 97 % (read 14:20) and Meta refuses calls until ...`.
     """
-    if decision is not None and not decision.may_call and decision.until is not None:
+    if not decision.may_call and decision.until is not None:
         return decision.reason, decision.until
     if error.hint == "caller":
         return error.message, error.until
