@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 META_GRAPH_URL = "https://graph.facebook.com"
+_TIME = r"\s*[1-9]\d*\s*[smhd]\s*"
 _OUR_OWN_VARIABLES = {
     "META_ACCESS_TOKEN",
     "META_APP_SECRET",
@@ -127,6 +128,78 @@ class Settings(BaseSettings):
         r"(,(entity|insights|breakdowns|daily|long_window|action_breakdowns)=\d+(\.\d+)?)*$",
         description="The guess what a call costs by its shape; view call_cost shows what it moved",
     )
+    rotation_policy: Literal["hybrid", "priority", "rotation", "fallback"] = Field(
+        "hybrid",
+        validation_alias=AliasChoices("META_ROTATION_POLICY"),
+        description="Who is synced next: hybrid, priority (by spend), rotation or fallback",
+    )
+    rotation_tiers: str = Field(
+        "high:30m,medium:2h,low:12h,empty:1d",
+        validation_alias=AliasChoices("META_ROTATION_TIERS"),
+        pattern=rf"^high:{_TIME},medium:{_TIME},low:{_TIME},empty:{_TIME}$",
+        description="How old numbers may become under priority and hybrid, by spend of 7 days",
+    )
+    rotation_high_spend: float = Field(
+        100,
+        ge=0,
+        validation_alias=AliasChoices("META_ROTATION_HIGH_SPEND"),
+        description="Spend of 7 days above which an account is of the high tier",
+    )
+    rotation_medium_spend: float = Field(
+        10,
+        ge=0,
+        validation_alias=AliasChoices("META_ROTATION_MEDIUM_SPEND"),
+        description="Spend of 7 days above which an account is of the medium tier",
+    )
+    rotation_currency: str | None = Field(
+        None,
+        pattern=r"^[A-Z]{3}$",
+        validation_alias=AliasChoices("META_ROTATION_CURRENCY"),
+        description="Currency spend is compared in, where rates are known; else each its own",
+    )
+    insights_every: str = Field(
+        "1h",
+        pattern=rf"^{_TIME}$",
+        validation_alias=AliasChoices("META_INSIGHTS_EVERY"),
+        description="How old numbers may become under rotation",
+    )
+    entities_every: str = Field(
+        "4h",
+        pattern=rf"^{_TIME}$",
+        validation_alias=AliasChoices("META_ENTITIES_EVERY"),
+        description="How old the structure may become, under any policy",
+    )
+    rotation_fresh: str = Field(
+        "30m",
+        pattern=rf"^{_TIME}$",
+        validation_alias=AliasChoices("META_ROTATION_FRESH"),
+        description="An account synced within this time is not picked again",
+    )
+    include_accounts: str = Field(
+        "",
+        pattern=r"^\s*(act_\d+\s*(,\s*act_\d+\s*)*)?$",
+        validation_alias=AliasChoices("META_INCLUDE_ACCOUNTS"),
+        description="Ad accounts to sync, such as act_1,act_2; all the token sees when empty",
+    )
+    exclude_accounts: str = Field(
+        "",
+        pattern=r"^\s*(act_\d+\s*(,\s*act_\d+\s*)*)?$",
+        validation_alias=AliasChoices("META_EXCLUDE_ACCOUNTS"),
+        description="Ad accounts to leave out; a person may still sync them by hand",
+    )
+    accounts_per_run: int = Field(
+        10,
+        ge=1,
+        le=100,
+        validation_alias=AliasChoices("META_ACCOUNTS_PER_RUN"),
+        description="Accounts a Dagster run takes at most when many are due; one due is one run",
+    )
+    max_syncs: int = Field(
+        3,
+        ge=1,
+        validation_alias=AliasChoices("META_MAX_SYNCS"),
+        description="Runs the sensor keeps under way at once; Dagster's pool meta_api limits them",
+    )
     daily_budget_per_account: float | None = Field(
         None,
         ge=0,
@@ -235,6 +308,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("META_ALERT_STALE_HOURS"),
         description="An account without new numbers for so long is out of date",
     )
+    alert_stale_quiet_hours: float = Field(
+        36,
+        gt=0,
+        validation_alias=AliasChoices("META_ALERT_STALE_QUIET_HOURS"),
+        description="The same of an account that spends next to nothing and is read more rarely",
+    )
     alert_throttled_hours: float = Field(
         2,
         gt=0,
@@ -300,6 +379,14 @@ class Settings(BaseSettings):
         """One tuple of breakdown names for each breakdown table."""
         return tuple(_names(one, ",") for one in _names(self.breakdowns_text, ";"))
 
+    @property
+    def included(self) -> frozenset[str]:
+        return frozenset(_names(self.include_accounts, ","))
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        return frozenset(_names(self.exclude_accounts, ","))
+
     def require_database_url(self) -> str:
         """The database of the settings, or a SettingsError that says how to set it."""
         if self.database_url is None:
@@ -308,12 +395,6 @@ class Settings(BaseSettings):
 
     def require_token(self) -> str:
         """The access token, or a SettingsError that says how to set it."""
-    alert_stale_quiet_hours: float = Field(
-        36,
-        gt=0,
-        validation_alias=AliasChoices("META_ALERT_STALE_QUIET_HOURS"),
-        description="The same of an account that spends next to nothing and is read more rarely",
-    )
         if self.access_token is None:
             raise SettingsError(_missing("META_ACCESS_TOKEN", "a Meta access token with ads_read"))
         return self.access_token.get_secret_value()

@@ -6,16 +6,19 @@ nothing back; the step fails at its end when an account's data is not in.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 
 from meta_pipeline.graph.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRecord, SyncRequest
+from meta_pipeline.sync.presets import Preset
 
 from .configuration import EntitiesConfig, InsightsConfig
 from .outcome import Outcome, is_in, sentence
@@ -39,9 +42,12 @@ class Step:
     name: str
     tables: Sequence[AccountTable]
     after_structure: bool = False
+    accounts: Sequence[str] = ()
+    preset: Preset | None = None
     since: date | None = None
     until: date | None = None
     force: bool = False
+    max_age: timedelta | None = None
 
     @property
     def parts(self) -> frozenset[Part]:
@@ -67,7 +73,13 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
         session: dg.ResourceParam[SyncSession],
     ) -> Iterator[Event]:
         """Campaigns, ad sets and ads of the accounts, read in parallel."""
-        step = Step("structure", _selected(context, STRUCTURE), force=config.force)
+        step = Step(
+            "structure",
+            _selected(context, STRUCTURE),
+            accounts=_accounts(context, config),
+            force=config.force,
+            max_age=config.max_age,
+        )
         yield from _run(context, session, step)
 
     @dg.multi_asset(
@@ -88,9 +100,12 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
             "numbers",
             _selected(context, DELIVERY),
             after_structure=True,
+            accounts=_accounts(context, config),
+            preset=Preset(config.preset) if config.preset else None,
             since=config.first_day,
             until=config.last_day,
             force=config.force,
+            max_age=config.max_age,
         )
         yield from _run(context, session, step)
 
@@ -99,11 +114,12 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
 
 def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
     outcome = Outcome(step.parts)
-    for account_id in context.partition_keys:
+    for account_id in step.accounts:
         if step.after_structure and account_id in session.failed:
             outcome.skipped[account_id] = (
                 f"{account_id}: its {step.name} were not read because its structure failed."
             )
+            _note_failed(context, step, account_id)
             continue
         yield from _sync_account(context, session, step, account_id, outcome)
     for table in step.tables:
@@ -122,10 +138,11 @@ def _sync_account(
     outcome: Outcome,
 ) -> Iterator[Event]:
     try:
-        record, account = session.sync(_request(context, step, account_id))
+        record, account = session.sync(_request(context, session, step, account_id))
     except Exception as error:  # one account must not take the others with it
         outcome.errors[account_id] = error
         session.failed[account_id] = type(error).__name__
+        _note_failed(context, step, account_id)
         context.log.error("%s: %s", account_id, redact(traceback.format_exc()))
         return
     outcome.records[account_id] = record
@@ -133,16 +150,41 @@ def _sync_account(
         session.failed[account_id] = sentence(record)
     if record.status is not Status.SUCCESS:
         context.log.warning(sentence(record))
+    if not outcome.is_settled(record):
+        _note_failed(context, step, account_id)
     yield from _events(session, record, account, step)
 
 
-def _request(context: dg.AssetExecutionContext, step: Step, account_id: str) -> SyncRequest:
+def _note_failed(context: dg.AssetExecutionContext, step: Step, account_id: str) -> None:
+    """Make the account's partitions red in a run whose tags do not name it.
+
+    Dagster calls a partition failed when it was planned by a run that failed and not materialized
+    after. It plans the partitions of a run's tags; those named in the config we do.
+    """
+    if account_id in context.partition_keys:
+        return
+    for table in step.tables:
+        planned = DagsterEvent.build_asset_materialization_planned_event(
+            context.job_name,
+            str(context.op_execution_context.op_handle),
+            AssetMaterializationPlannedData(table.key, partition=account_id),
+        )
+        context.instance.report_dagster_event(planned, context.run.run_id, logging.DEBUG)
+
+
+def _request(
+    context: dg.AssetExecutionContext, session: SyncSession, step: Step, account_id: str
+) -> SyncRequest:
+    since, until = step.since, step.until
+    if step.preset is not None:
+        since, until = session.days_of(step.preset, account_id)
     return SyncRequest(
         account_id,
         parts=step.parts,
-        since=step.since,
-        until=step.until,
+        since=since,
+        until=until,
         force=step.force,
+        max_age=step.max_age,
         reason=context.run.tags.get(REASON_TAG, _default_reason(context)),
         dagster_run_id=context.run.run_id,
     )
@@ -186,6 +228,17 @@ def _passed_on(context: dg.AssetExecutionContext, table: AccountTable) -> dg.Out
         output_name=context.assets_def.get_output_name_for_asset_key(table.key),
         metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True},
     )
+
+
+def _accounts(context: dg.AssetExecutionContext, config: EntitiesConfig) -> Sequence[str]:
+    """The accounts of the run: those named in its config, else those of its partitions."""
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise dg.Failure(
+            "Which account? Choose its partition when you launch the job; for several, choose "
+            "them on the page of the asset, under Materialize.",
+            allow_retries=False,
+        )
+    return config.accounts or list(context.partition_keys)
 
 
 def _selected(

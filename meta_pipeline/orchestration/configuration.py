@@ -1,23 +1,59 @@
 """What a person may choose in the launchpad: validated, described, with defaults that suit."""
 
 # Dagster reads these annotations at run time.
-from datetime import date
+import re
+from datetime import date, timedelta
 
 import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
+from meta_pipeline.sync.presets import Preset
+
+_PRESETS = ", ".join(Preset)
+_ACCOUNT = re.compile(r"act_\d+")
+
 
 class EntitiesConfig(dg.Config):
-    """How the structure of the accounts is read."""
+    """Which accounts, and whether what is fresh is read again."""
 
+    accounts: list[str] = Field(
+        default=[],
+        description="Ad accounts to sync in place of the run's partitions, such as "
+        "[act_1, act_2]: any set, each synced, recorded and materialized on its own. The sensor "
+        "fills it when many are due",
+    )
     force: bool = Field(
         default=False,
         description="Read again what was read within the freshness window (META_FRESH_SECONDS)",
     )
+    max_age_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="Read again what is older than this, also within the freshness window; "
+        "0: as the settings say. The sensor sets it to the cadence of the account",
+    )
+
+    @field_validator("accounts")
+    @classmethod
+    def _are_accounts(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if not _ACCOUNT.fullmatch(name):
+                raise ValueError(f"{name!r} is not an ad account id; it looks like act_1234567890")
+        return list(dict.fromkeys(value))
+
+    @property
+    def max_age(self) -> timedelta | None:
+        return timedelta(seconds=self.max_age_seconds) if self.max_age_seconds else None
 
 
-class InsightsConfig(dg.Config):
-    """Which days of insights are read, and whether fresh ones are read again."""
+class InsightsConfig(EntitiesConfig):
+    """The same, and which days of insights are read."""
+
+    preset: str = Field(
+        default="",
+        description=f"Range as Ads Manager names it, instead of since and until: {_PRESETS}",
+        examples=["last_28d"],
+    )
 
     since: str = Field(
         default="",
@@ -30,10 +66,6 @@ class InsightsConfig(dg.Config):
         description="Last day, inclusive, YYYY-MM-DD in the account's time zone. Empty: today",
         examples=["2026-02-28"],
     )
-    force: bool = Field(
-        default=False,
-        description="Read again what was read within the freshness window (META_FRESH_SECONDS)",
-    )
 
     @field_validator("since", "until")
     @classmethod
@@ -45,8 +77,17 @@ class InsightsConfig(dg.Config):
         except ValueError:
             raise ValueError(f"{value!r} is not a day; write it as 2026-01-31") from None
 
+    @field_validator("preset")
+    @classmethod
+    def _is_a_preset(cls, value: str) -> str:
+        if value and value not in set(Preset):
+            raise ValueError(f"{value!r} is not a range; choose one of {_PRESETS}")
+        return value
+
     @model_validator(mode="after")
     def _in_order(self) -> "InsightsConfig":
+        if self.preset and (self.since or self.until):
+            raise ValueError("give a preset, or since and until, not both")
         if self.since and self.until and self.since > self.until:
             raise ValueError(f"since {self.since} is after until {self.until}: swap them")
         return self

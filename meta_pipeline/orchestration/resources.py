@@ -32,6 +32,11 @@ class WarehouseResource(dg.ConfigurableResource[Any]):
 
     database_url: str | None = Field(default=None, description="postgresql://user:password@host/db")
 
+    def settings(self) -> Settings:
+        """The settings of this process with this database."""
+        given = {"database_url": self.database_url} if self.database_url else {}
+        return Settings.load(**given)
+
 
 class SyncResource(dg.ConfigurableResource[Any]):
     """One sync engine for each run, opened when the first asset needs it and closed at its end.

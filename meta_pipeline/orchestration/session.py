@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 
 from meta_pipeline.sync import Discovery, Progress, Status, SyncEngine, SyncRecord, SyncRequest
+from meta_pipeline.sync.presets import Preset, days_of
 
 from .record_metadata import Account
 from .tables import AccountTable
@@ -40,6 +41,10 @@ class SyncSession:
             self._previous_success_at(request),
         )
         return self._engine.sync(request, progress=log_progress), account
+
+    def days_of(self, preset: Preset, account_id: str) -> tuple[date, date]:
+        """First and last day of a preset, in the account's own time zone."""
+        return days_of(preset, self._engine.today(account_id))
 
     def rows_stored(self, table: AccountTable, account_id: str) -> int | None:
         """Rows the table holds of the account; None for a table too big to count each time."""

@@ -54,6 +54,14 @@ class Restatement:
         """How old a reading of a day of this age may be; None when only the last reading counts."""
         return next((every for up_to, every in self.steps if age_days <= up_to), None)
 
+    def today(self, at_most: timedelta) -> Restatement:
+        """The same with today read at least so often."""
+        known = self.interval(0)
+        if known is not None and known <= at_most:
+            return self
+        later = tuple(step for step in self.steps if step[0] > 0)
+        return Restatement(((0, at_most), *later))
+
 
 def _step(text: str) -> tuple[int, timedelta]:
     match = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*([mhd])\s*", text)

@@ -136,6 +136,17 @@ class _Planner:
     policy: PlanPolicy
     now: datetime
 
+    @property
+    def _fresh(self) -> timedelta:
+        return min(self.policy.fresh, self.request.max_age or self.policy.fresh)
+
+    @property
+    def _restatement(self) -> Restatement:
+        max_age = self.request.max_age
+        return (
+            self.policy.restatement if max_age is None else self.policy.restatement.today(max_age)
+        )
+
     def plan(self) -> Plan:
         since, until, notes = self._range()
         wanted = self._datasets()
@@ -196,8 +207,8 @@ class _Planner:
             ledger,
             now=self.now,
             timezone_name=self.state.timezone_name,
-            restatement=self.policy.restatement,
-            fresh=self.policy.account_rows_every if proof else self.policy.fresh,
+            restatement=self._restatement,
+            fresh=self.policy.account_rows_every if proof else self._fresh,
             force=self.request.force,
         )
         just_begun = days == [today(self.now, self.state.timezone_name)]
@@ -248,7 +259,7 @@ class _Planner:
         cursor = self.state.cursors.get(spec.edge)
         if self.request.force or cursor is None or cursor.last_full_at is None:
             return (Mode.FULL,)
-        if not self._is_due(cursor.last_fetched_at, self.policy.fresh):
+        if not self._is_due(cursor.last_fetched_at, self._fresh):
             return ()
         has_delta = bool(spec.statuses)
         every = self.policy.scan_every if has_delta else self.policy.creatives_every
@@ -268,7 +279,7 @@ class _Planner:
         cursor = self.state.cursors.get("activities")
         if cursor is None or cursor.updated_since is None or self.request.force:
             return self.now - timedelta(days=self.policy.backfill_days)
-        is_due = self._is_due(cursor.last_fetched_at, self.policy.fresh)
+        is_due = self._is_due(cursor.last_fetched_at, self._fresh)
         return cursor.updated_since - timedelta(hours=1) if is_due else None
 
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 
@@ -32,7 +32,9 @@ class SyncRequest:
     """One sync to do.
 
     `since` and `until` are days in the ad account's time zone, both inclusive; without them the
-    plan decides (backfill first, restatement by age later). `force` reads fresh days again.
+    plan decides (backfill first, restatement by age later). `force` reads fresh days again;
+    `max_age` calls what is older stale where the settings would still call it fresh: today's
+    numbers, the structure.
     """
 
     account_id: str
@@ -43,6 +45,7 @@ class SyncRequest:
     reason: str = "manual"
     dagster_run_id: str | None = None
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    max_age: timedelta | None = None
 
     def __post_init__(self) -> None:
         if not self.account_id.startswith("act_") or not self.account_id[4:].isdigit():

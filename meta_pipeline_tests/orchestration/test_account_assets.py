@@ -170,3 +170,104 @@ def test_no_event_holds_the_token(stand: Stand) -> None:
     said.append(str(stand.instance.get_run_by_id(run_id)))
     assert said
     assert not [line for line in said if TOKEN in line]
+
+
+def batch(accounts: list[str], **config: object) -> dict[str, dict[str, object]]:
+    """The config of a run that names its accounts."""
+    return {step: {"accounts": accounts, **config} for step in ("entities", "insights")}
+
+
+@contextmanager
+def run_of(stand: Stand, config: Mapping[str, object]) -> Iterator[dg.JobExecutionResult]:
+    """A run that names its accounts, as the sensor requests one for many."""
+    first = next(iter(config["entities"]["accounts"]))  # type: ignore[index]
+    ops = {"ops": {step: {"config": values} for step, values in config.items()}}
+    with dg.execute_job(
+        dg.reconstructable(sync_account),
+        instance=stand.instance,
+        tags={
+            "dagster/asset_partition_range_start": first,
+            "dagster/asset_partition_range_end": first,
+        },
+        run_config=ops,
+        raise_on_error=False,
+    ) as result:
+        yield result
+
+
+def failed_partitions(stand: Stand, table: str) -> set[str]:
+    """The partitions the UI shows in red."""
+    attempts = stand.instance.event_log_storage
+    found = attempts.get_latest_asset_partition_materialization_attempts_without_materializations(
+        dg.AssetKey(["meta", table])
+    )
+    return set(found)
+
+
+def test_a_run_may_name_any_set_of_accounts(stand: Stand) -> None:
+    """First and last of three, which no range of partitions is; order as given."""
+    chosen = [stand.accounts[2], stand.accounts[0]]
+    with run_of(stand, batch(chosen)) as result:
+        assert result.success
+        run_id = result.run_id
+    for table in TABLES:
+        counts = [stand.materialized(table, account) for account in stand.accounts]
+        assert counts == [1, 0, 1], table
+        assert failed_partitions(stand, table) == set()
+    recorded = scalar(
+        stand,
+        "SELECT array_agg(account_id ORDER BY started_at) FROM meta_ads.sync_runs "
+        "WHERE dagster_run_id = %s",
+        run_id,
+    )
+    assert recorded == chosen * 2
+
+
+def test_a_failing_account_of_a_batch_is_red_alone(stand: Stand) -> None:
+    with run_of(stand, batch(stand.accounts)) as result:
+        assert not result.success
+        assert "1 of 3 accounts were not synced" in failure_of(result, "entities")
+    for table in TABLES:
+        counts = [stand.materialized(table, account) for account in stand.accounts]
+        assert counts == [1, 0, 1], table
+        assert failed_partitions(stand, table) == {stand.closed}, table
+
+
+def test_a_run_of_no_account_says_how_to_choose(stand: Stand) -> None:
+    with dg.execute_job(
+        dg.reconstructable(sync_account), instance=stand.instance, raise_on_error=False
+    ) as result:
+        assert not result.success
+        assert "Which account? Choose its partition" in failure_of(result, "entities")
+
+
+def test_what_is_fresh_by_the_settings_may_be_too_old_for_the_account(stand: Stand) -> None:
+    def calls(**config: object) -> object:
+        with run_of(stand, batch([stand.good], **config)) as result:
+            assert result.success
+            return scalar(
+                stand,
+                "SELECT sum(meta_call_count_total)::int FROM meta_ads.sync_runs "
+                "WHERE dagster_run_id = %s",
+                result.run_id,
+            )
+
+    assert calls() != 0
+    with psycopg.connect(stand.database_url) as connection:
+        connection.execute("UPDATE meta_ads.sync_windows SET fetched_at = now() - interval '31m'")
+        connection.execute(
+            "UPDATE meta_ads.sync_cursor SET last_fetched_at = now() - '31m'::interval"
+        )
+    assert calls() == 0
+    assert calls(max_age_seconds=1800) == 4
+
+
+def test_a_preset_is_a_range_in_the_accounts_own_days(stand: Stand) -> None:
+    with run(stand, [stand.good], insights={"preset": "yesterday", "force": True}) as result:
+        assert result.success
+    days = scalar(
+        stand,
+        "SELECT count(DISTINCT date_start)::int FROM meta_ads.sync_windows "
+        "WHERE dataset = 'insights_ad'",
+    )
+    assert days == 1

@@ -1,0 +1,178 @@
+"""What happens because it is due: the next accounts are synced. Thin: `turns` decides.
+
+A tick reads tables only, never Meta. A lost tick costs its interval; a doubled one requests the
+same run keys, which Dagster drops.
+"""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import psycopg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
+from meta_pipeline.rotation import Batch, DuePart
+from meta_pipeline.warehouse import Warehouse
+
+from .in_flight import InFlight, in_flight
+from .partitions import AD_ACCOUNTS
+from .resources import WarehouseResource
+from .rotation import Rotation
+from .skip_reason import skip_reason
+from .tables import DELIVERY
+from .turns import Stopped, Turns, take_turns
+
+NEXT_STALE_ACCOUNT = "next_stale_account"
+TICK_SECONDS = 30
+DISCOVERY = "discover_accounts"
+JOBS = {
+    frozenset({DuePart.ENTITIES, DuePart.INSIGHTS}): "sync_account",
+    frozenset({DuePart.ENTITIES}): "entities_only",
+    frozenset({DuePart.INSIGHTS}): "insights_only",
+}
+"""The job that reads these parts."""
+
+_OPS = {DuePart.ENTITIES: "entities", DuePart.INSIGHTS: "insights"}
+_WHY_CHARACTERS = 500
+
+
+def build_sensors(
+    jobs: Iterable[UnresolvedAssetJobDefinition],
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[dg.SensorDefinition]:
+    """The sensor that keeps the accounts fresh; `jobs` are those it may start."""
+    wanted = {DISCOVERY, *JOBS.values()}
+
+    @dg.sensor(
+        name=NEXT_STALE_ACCOUNT,
+        jobs=[job for job in jobs if job.name in wanted],
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Syncs whoever is due, by META_ROTATION_POLICY and the governor: one account "
+        "is a run of its own, many share runs of up to META_ACCOUNTS_PER_RUN, and at most "
+        "META_MAX_SYNCS runs are under way. Stop it and accounts are synced by hand only.",
+    )
+    def next_stale_account(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        settings = warehouse.settings()
+        url = settings.require_database_url()
+        with Warehouse(url, application_name="meta_pipeline sensor", max_connections=1) as opened:
+            return _tick(context, opened, Rotation.of(settings), clock())
+
+    return [next_stale_account]
+
+
+def _tick(
+    context: dg.SensorEvaluationContext, warehouse: Warehouse, rotation: Rotation, now: datetime
+) -> dg.SensorResult | dg.SkipReason:
+    busy = in_flight(context.instance)
+    try:
+        turns = take_turns(
+            warehouse,
+            now,
+            rotation,
+            slots=max(0, rotation.slots - busy.runs),
+            cursor=context.cursor,
+            requested=busy.accounts,
+        )
+    except psycopg.errors.UndefinedTable:
+        return _discovery(now)
+    if not turns.accounts:
+        return _discovery(now)
+    return _result(context, warehouse, busy, turns, now)
+
+
+def _discovery(now: datetime) -> dg.SensorResult:
+    """No account is known: look for some, once an hour."""
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=f"{DISCOVERY}:{now:%Y%m%dT%H}",
+                job_name=DISCOVERY,
+                tags={"reason": "first start"},
+            )
+        ]
+    )
+
+
+def _result(
+    context: dg.SensorEvaluationContext,
+    warehouse: Warehouse,
+    busy: InFlight,
+    turns: Turns,
+    now: datetime,
+) -> dg.SensorResult:
+    requests = [run_request(run) for run in turns.runs]
+    reason = None if requests else skip_reason(turns, busy.runs, now, warehouse.accounts)
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=reason,
+        cursor=turns.cursor,
+        dynamic_partitions_requests=_missing_partitions(context.instance, turns.runs),
+        asset_events=[_observation(each) for each in turns.stopped],
+    )
+
+
+def run_request(run: Batch) -> dg.RunRequest:
+    """One account is a run of its partition; several are named in the run's config.
+
+    Dagster has tags for one partition and for a range in the order the keys were added, none for
+    any set of them. It wants a partition of every run of partitioned assets: the first account's.
+    """
+    first = run.picks[0].account_id
+    is_one = len(run.picks) == 1
+    tags = {**run.tags, "why": run.why[:_WHY_CHARACTERS]}
+    if not is_one:
+        tags |= {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: first}
+    return dg.RunRequest(
+        run_key=run.run_key,
+        job_name=JOBS[run.parts],
+        partition_key=first if is_one else None,
+        run_config=_run_config(run, [] if is_one else run.account_ids),
+        tags=tags,
+    )
+
+
+def _run_config(run: Batch, accounts: Sequence[str]) -> Mapping[str, Any]:
+    # All of a run are due: each is older than the shortest cadence among them.
+    config: dict[str, Any] = {
+        "max_age_seconds": int(min(pick.max_age for pick in run.picks).total_seconds())
+    }
+    if accounts:
+        config["accounts"] = list(accounts)
+    return {"ops": {_OPS[part]: {"config": config} for part in sorted(run.parts)}}
+
+
+def _missing_partitions(
+    instance: dg.DagsterInstance, runs: Sequence[Batch]
+) -> Sequence[dg.AddDynamicPartitionsRequest]:
+    """Accounts that the command line discovered have no partition yet."""
+    if not runs:
+        return []
+    known = set(instance.get_dynamic_partitions(str(AD_ACCOUNTS.name)))
+    missing = [name for run in runs for name in run.account_ids if name not in known]
+    return [AD_ACCOUNTS.build_add_request(missing)] if missing else []
+
+
+def _observation(stopped: Stopped) -> dg.AssetObservation:
+    """So that the account's partition tells why nothing new came; once for each block."""
+    return dg.AssetObservation(
+        DELIVERY[0].key,
+        partition=stopped.account_id,
+        description=stopped.reason,
+        metadata={
+            "account": stopped.account_id,
+            "status": "throttled",
+            "not_before": dg.MetadataValue.timestamp(stopped.until),
+            "what_to_do": "Nothing: the sensor syncs it once Meta lets us.",
+        },
+    )

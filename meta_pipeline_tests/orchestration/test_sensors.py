@@ -1,0 +1,351 @@
+"""Ticks over real tables: who is requested, who is told to wait, and what a person reads of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+
+from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.orchestration.in_flight import in_flight
+from meta_pipeline.orchestration.jobs import build_jobs
+from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.orchestration.sensors import build_sensors
+from meta_pipeline.warehouse import UsageRow, Warehouse, account_lock
+from meta_pipeline_tests.rotation.fleet import HOUR, MINUTE, NOW
+from meta_pipeline_tests.rotation.stored import Stored
+
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("meta_pipeline"), "__repository__"),
+    "sync_account",
+)
+Tick = Callable[..., dg.SensorResult]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def stored(warehouse: Warehouse) -> Any:
+    with warehouse.connection() as connection:
+        yield Stored(connection)
+
+
+@pytest.fixture
+def instance() -> Any:
+    with dg.instance_for_test() as opened:
+        yield opened
+
+
+@pytest.fixture
+def tick(
+    instance: dg.DagsterInstance,
+    database_url: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Tick:
+    (sensor,) = build_sensors(build_jobs(), clock=clock)
+    monkeypatch.setenv("META_ACCESS_TOKEN", "EAASENSOR")
+
+    def once(cursor: str | None = None) -> dg.SensorResult:
+        resources = {"warehouse": WarehouseResource(database_url=database_url)}
+        with dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources=resources
+        ) as context:
+            found = sensor(context)
+        assert isinstance(found, dg.SensorResult)
+        return found
+
+    return once
+
+
+def words(result: dg.SensorResult) -> str:
+    assert result.skip_reason is not None
+    return str(result.skip_reason.skip_message)
+
+
+def synced(stored: Stored, number: int, minutes_ago: float, **account: Any) -> None:
+    account_id = f"act_{number}"
+    stored.account(account_id, **account)
+    stored.entities(NOW - minutes_ago * MINUTE, account_id)
+    stored.days(90, NOW - minutes_ago * MINUTE, account_id)
+    stored.run("success", minutes_ago, account_id)
+    stored.campaign("ACTIVE", f"c{number}", account_id)
+
+
+def new(stored: Stored, *numbers: int) -> None:
+    for number in numbers:
+        stored.account(f"act_{number}", name=f"Shop {number}", first_seen_at=NOW - MINUTE)
+
+
+def block(warehouse: Warehouse, key: str, minutes: float, scope: str = "insights_account") -> None:
+    reading = UsageRow(
+        scope=scope,
+        key=key,
+        use_case="ads_insights" if scope != "app" else "",
+        usage_pct=100,
+        read_at=NOW - MINUTE,
+        regain_at=NOW + minutes * MINUTE,
+        source="x-business-use-case-usage",
+    )
+    warehouse.usage.remember([reading])
+
+
+def test_the_first_tick_looks_for_accounts(tick: Tick) -> None:
+    (request,) = tick().run_requests or ()
+    assert request.job_name == "discover_accounts"
+    assert request.run_key == "discover_accounts:20260318T09"
+
+
+def test_a_database_without_tables_is_no_error(
+    empty_url: str, instance: dg.DagsterInstance, clock: Clock
+) -> None:
+    (sensor,) = build_sensors(build_jobs(), clock=clock)
+    resources = {"warehouse": WarehouseResource(database_url=empty_url)}
+    with dg.build_sensor_context(instance=instance, resources=resources) as context:
+        found = sensor(context)
+    assert isinstance(found, dg.SensorResult)
+    assert [one.job_name for one in found.run_requests or ()] == ["discover_accounts"]
+
+
+def test_one_account_due_is_one_run_of_its_partition(tick: Tick, stored: Stored) -> None:
+    new(stored, 1)
+    result = tick()
+    (request,) = result.run_requests or ()
+    assert request.partition_key == "act_1"
+    assert request.job_name == "sync_account"
+    assert request.run_key == "act_1:20260318T0859"
+    assert {name: request.tags[name] for name in ("account", "reason", "window")} == {
+        "account": "act_1",
+        "reason": "first sync",
+        "window": "last 90 days",
+    }
+    assert request.tags["why"].startswith("act_1: first sync: the last 90 days, newest first")
+    (added,) = result.dynamic_partitions_requests or ()
+    assert added.partition_keys == ["act_1"]
+
+
+def test_a_doubled_tick_asks_for_the_same_runs(tick: Tick, stored: Stored, clock: Clock) -> None:
+    new(stored, 1, 2)
+    first = [request.run_key for request in tick().run_requests or ()]
+    clock.now += timedelta(seconds=5)
+    assert [request.run_key for request in tick().run_requests or ()] == first
+
+
+def test_many_accounts_share_runs(
+    tick: Tick, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("META_ACCOUNTS_PER_RUN", "4")
+    for number in range(1, 9):
+        synced(stored, number, 5 * 60)
+        stored.spend(812, 0, entity_id=f"act_{number}", account_id=f"act_{number}")
+    requests = tick().run_requests or ()
+    assert [request.partition_key for request in requests] == [None] * 3
+    accounts = [request.run_config["ops"]["entities"]["config"]["accounts"] for request in requests]
+    assert sorted(name for run in accounts for name in run) == [f"act_{n}" for n in range(1, 9)]
+    assert [len(run) for run in accounts] == [3, 3, 2]
+    assert requests[0].run_config["ops"]["insights"]["config"]["max_age_seconds"] == 1800
+    assert len({request.run_key for request in requests}) == 3
+
+
+@pytest.mark.parametrize(
+    ("tags", "config"),
+    [
+        ({"dagster/partition": "act_2"}, {}),
+        (
+            {
+                "dagster/asset_partition_range_start": "act_1",
+                "dagster/asset_partition_range_end": "act_3",
+            },
+            {},
+        ),
+        ({}, {"ops": {"insights": {"config": {"accounts": ["act_2", "act_9"]}}}}),
+    ],
+    ids=["partition", "range", "list"],
+)
+@pytest.mark.parametrize("status", ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_runs_that_wait_are_in_flight(
+    instance: dg.DagsterInstance, tags: dict[str, str], config: dict[str, Any], status: str
+) -> None:
+    """Dagster's own list of statuses in progress forgets QUEUED and NOT_STARTED."""
+    instance.add_dynamic_partitions("ad_account", ["act_1", "act_2", "act_3"])
+    run = dg.DagsterRun(
+        "sync_account",
+        tags=tags,
+        run_config=config,
+        status=dg.DagsterRunStatus(status),
+        remote_job_origin=ORIGIN,
+    )
+    instance.add_run(run)
+    found = in_flight(instance)
+    assert found.runs == 1
+    assert "act_2" in found.accounts
+    instance.delete_run(run.run_id)
+    assert in_flight(instance).accounts == frozenset()
+
+
+def test_no_more_than_the_free_slots(
+    tick: Tick, stored: Stored, instance: dg.DagsterInstance
+) -> None:
+    new(stored, 1, 2, 3, 4)
+    for number in (1, 2, 3):
+        instance.add_run(
+            dg.DagsterRun(
+                "sync_account",
+                tags={"dagster/partition": f"act_{number}"},
+                status=dg.DagsterRunStatus.NOT_STARTED,
+            )
+        )
+    assert words(tick()) == (
+        "4 accounts: 3 asked for already, 1 waiting their turn; 3 runs of syncs under way, as "
+        "many as META_MAX_SYNCS allows"
+    )
+
+
+def test_an_account_synced_by_hand_is_left_alone(
+    tick: Tick, stored: Stored, database_url: str
+) -> None:
+    new(stored, 1)
+    with account_lock(database_url, "act_1", holder="somebody"):
+        assert words(tick()) == "1 account: 1 being synced"
+
+
+def test_nothing_due_says_who_is_next_and_when(tick: Tick, stored: Stored) -> None:
+    synced(stored, 1, 16, name="2EZi", currency="EUR")
+    stored.spend(500, 0)
+    synced(stored, 2, 10, name="Other")
+    stored.spend(500, 0, entity_id="act_2", account_id="act_2")
+    assert words(tick()) == "2 accounts, all fresh; next is 2EZi (act_1) in 14 min, at 09:14 UTC"
+
+
+def test_a_throttled_account_is_recorded_once_for_each_block(
+    tick: Tick, stored: Stored, warehouse: Warehouse, clock: Clock
+) -> None:
+    new(stored, 1)
+    block(warehouse, "act_1", minutes=20)
+    first = tick()
+    assert "act_1 stopped until 09:21 UTC because" in words(first)
+    (event,) = first.asset_events
+    assert event.partition == "act_1"
+    assert "stopped until 09:21 UTC" in str(event.description)
+    clock.now += MINUTE
+    second = tick()
+    assert second.asset_events == []
+    assert "1 throttled by Meta's limits" in words(second)
+    assert "next is Shop 1 (act_1) in 20 min" in words(second)
+    (row,) = warehouse.runs.recent()
+    assert (row.status, row.not_before, row.meta_call_count_total) == (
+        "throttled",
+        NOW + 21 * MINUTE,
+        0,
+    )
+    assert "insights" in row.scope
+    clock.now = NOW + 25 * MINUTE
+    assert [request.partition_key for request in tick().run_requests or ()] == ["act_1"]
+
+
+def test_the_place_of_a_throttled_account_goes_to_the_next(
+    tick: Tick, stored: Stored, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("META_MAX_SYNCS", "1")
+    monkeypatch.setenv("META_ACCOUNTS_PER_RUN", "1")
+    stored.account("act_1", first_seen_at=NOW - HOUR)
+    stored.account("act_2", first_seen_at=NOW - MINUTE)
+    block(warehouse, "act_1", minutes=20)
+    result = tick()
+    assert [request.partition_key for request in result.run_requests or ()] == ["act_2"]
+    assert [event.partition for event in result.asset_events] == ["act_1"]
+
+
+def test_a_full_app_stops_everybody(tick: Tick, stored: Stored, warehouse: Warehouse) -> None:
+    new(stored, 1, 2, 3, 4, 5)
+    block(warehouse, "app", minutes=20, scope="app")
+    result = tick()
+    assert not result.run_requests
+    assert {row.status for row in warehouse.runs.recent()} == {"throttled"}
+    assert "the app is at 100 %" in words(result)
+
+
+def test_the_lists_decide_who_is_synced(
+    tick: Tick, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new(stored, 1, 2, 3)
+    monkeypatch.setenv("META_INCLUDE_ACCOUNTS", "act_1, act_2")
+    monkeypatch.setenv("META_EXCLUDE_ACCOUNTS", "act_2")
+    assert [request.partition_key for request in tick().run_requests or ()] == ["act_1"]
+
+
+def test_a_lost_account_is_not_asked_for(tick: Tick, stored: Stored) -> None:
+    stored.account("act_1", is_accessible=False)
+    assert words(tick()) == "1 account: 1 lost to the token"
+
+
+def test_rotation_goes_round_by_its_cursor(
+    tick: Tick, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"POLICY": "rotation", "FRESH": "1m"}.items():
+        monkeypatch.setenv(f"META_ROTATION_{name}", value)
+    monkeypatch.setenv("META_MAX_SYNCS", "1")
+    monkeypatch.setenv("META_ACCOUNTS_PER_RUN", "1")
+    for number in (1, 2, 3):
+        synced(stored, number, 5 * 60)
+    seen, cursor = [], None
+    for _ in range(4):
+        result = tick(cursor)
+        cursor = result.cursor
+        seen += [request.partition_key for request in result.run_requests or ()]
+    assert seen == ["act_1", "act_2", "act_3", "act_1"]
+
+
+def test_settings_that_contradict_are_named(
+    tick: Tick, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new(stored, 1)
+    monkeypatch.setenv("META_ROTATION_HIGH_SPEND", "5")
+    with pytest.raises(Exception, match="medium_spend 10 and high_spend 5"):
+        tick()
+
+
+def test_every_request_is_one_dagster_accepts(
+    instance: dg.DagsterInstance,
+    stored: Stored,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole tick as the daemon evaluates it: jobs, partitions and config are validated."""
+    monkeypatch.setenv("META_ACCOUNTS_PER_RUN", "2")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    new(stored, 1, 2, 3, 4)
+    synced(stored, 5, 31)
+    stored.spend(500, 0, entity_id="act_5", account_id="act_5")
+    defs = build_defs()
+    sensor = defs.get_repository_def().get_sensor_def("next_stale_account")
+    with dg.build_sensor_context(
+        instance=instance,
+        instance_ref=instance.get_ref(),
+        definitions=defs,
+        resources={"warehouse": WarehouseResource(database_url=database_url)},
+    ) as context:
+        data = sensor.evaluate_tick(context)
+    for request in data.run_requests or ():
+        job = defs.resolve_job_def(str(request.job_name))
+        assert dg.validate_run_config(job, request.run_config)
+    assert len(data.run_requests or ()) == 3
