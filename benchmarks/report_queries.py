@@ -114,6 +114,12 @@ def measure(warehouse: Warehouse, days: float) -> list[tuple[str, float, int]]:
     return found
 
 
+def count(warehouse: Warehouse, table: str) -> int:
+    with warehouse.connection() as connection:
+        row = connection.execute(f"SELECT count(*) FROM meta_ads.{table}").fetchone()
+    return int(row[0]) if row else 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
@@ -125,11 +131,7 @@ def main() -> None:
     with _database(asked.url) as url, Warehouse(url) as warehouse:
         warehouse.migrate()
         seconds = fill(url, asked.rows, asked.days, datetime.now(UTC))
-        with warehouse.connection() as connection:
-            (logged,) = connection.execute("SELECT count(*) FROM meta_ads.meta_api_logs").fetchone()
-            (totals,) = connection.execute(
-                "SELECT count(*) FROM meta_ads.meta_api_hours"
-            ).fetchone()
+        logged, totals = (count(warehouse, table) for table in ("meta_api_logs", "meta_api_hours"))
         console.print(
             f"{logged:,} log rows, {totals:,} hourly totals, written in {seconds:.0f} s "
             f"({logged / seconds:,.0f} rows/s with the trigger)"

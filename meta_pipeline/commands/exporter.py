@@ -8,13 +8,13 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
 from .console import console, explained
-from .database import database
+from .database import DemoOption, chosen_database
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
 
-def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
+def exporter(host: Host = "127.0.0.1", port: Port = 9108, demo: DemoOption = False) -> None:
     """Serve metrics for Prometheus at /metrics until Ctrl-C.
 
     Reads our tables only: what Dagster does or does not do shows in the age of the data.
@@ -25,7 +25,7 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
 
     with (
         explained(),
-        database(Settings.load()) as url,
+        chosen_database(Settings.load(), demo=demo) as url,
         Warehouse(url, application_name="meta_pipeline exporter", max_connections=1) as warehouse,
     ):
         warehouse.migrate()

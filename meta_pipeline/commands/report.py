@@ -13,7 +13,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
 from .console import console, explained, fail
-from .database import database
+from .database import DemoOption, chosen_database
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
@@ -44,6 +44,7 @@ def report(
     question: Only = None,
     list_them: ListThem = False,
     sql: ShowQuery = False,
+    demo: DemoOption = False,
 ) -> None:
     """Answer the operational questions: limits, time, throttling, cost, latency, freshness.
 
@@ -57,7 +58,7 @@ def report(
             console.print(f"[bold]{one.key:<20}[/bold] {one.words}", soft_wrap=True)
         return
     settings = Settings.load()
-    with explained(), database(settings) as url, Warehouse(url) as warehouse:
+    with explained(), chosen_database(settings, demo=demo) as url, Warehouse(url) as warehouse:
         warehouse.migrate()
         made = make_report(warehouse, days=days, only=chosen)
     if html is not None:

@@ -12,7 +12,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
 from .console import console, explained, fail
-from .database import database
+from .database import DemoOption, chosen_database
 
 if TYPE_CHECKING:
     from meta_pipeline.reports.status import AccountStatus
@@ -36,12 +36,18 @@ _STYLES = {
 }
 
 
-def status(as_json: AsJson = False, fail_if_stale: FailIfStale = None) -> None:
+def status(
+    as_json: AsJson = False, fail_if_stale: FailIfStale = None, demo: DemoOption = False
+) -> None:
     """Show every ad account: how fresh it is, what is there, what is missing, what it waits for."""
     from meta_pipeline.reports.status import read_status, staleness_alarm
 
     after = _span(fail_if_stale)
-    with explained(), database(Settings.load()) as url, Warehouse(url) as warehouse:
+    with (
+        explained(),
+        chosen_database(Settings.load(), demo=demo) as url,
+        Warehouse(url) as warehouse,
+    ):
         warehouse.migrate()
         accounts = read_status(warehouse)
     if as_json:

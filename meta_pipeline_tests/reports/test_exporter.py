@@ -176,7 +176,7 @@ def test_every_query_of_the_dashboard_runs(morning: Morning, query: str) -> None
     plain = re.sub(re.escape(macro) + r"\((\w+)\)", r"\1 > now() - interval '9 years'", query)
     with psycopg.connect(morning.url) as connection:
         connection.execute("SELECT set_config('meta_ads.now', %s, true)", [str(morning.now)])
-        assert connection.execute(plain).fetchall()  # type: ignore[arg-type]
+        assert connection.execute(plain).fetchall()
 
 
 def test_the_docs_name_every_metric(scraped: dict[str, Metric]) -> None:

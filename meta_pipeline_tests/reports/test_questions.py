@@ -218,4 +218,4 @@ def test_the_original_queries_run_as_written_on_what_syncs_wrote(morning: Mornin
     with psycopg.connect(morning.url) as connection:
         connection.execute("SET search_path = meta_ads")
         for query in ORIGINAL.strip().split("\n\n"):
-            connection.execute(query).fetchall()  # type: ignore[arg-type]
+            connection.execute(query).fetchall()

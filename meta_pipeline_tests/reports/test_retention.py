@@ -47,7 +47,7 @@ def fill(url: str, days: int = 10) -> None:
 
 def count(url: str, table: str) -> int:
     with psycopg.connect(url) as connection:
-        row = connection.execute(f"SELECT count(*) FROM meta_ads.{table}").fetchone()  # type: ignore[arg-type]
+        row = connection.execute(f"SELECT count(*) FROM meta_ads.{table}").fetchone()
     assert row is not None
     return int(row[0])
 

@@ -118,7 +118,7 @@ def block(warehouse: Warehouse, **given: Any) -> str | None:
         names = ", ".join(reading)
         marks = ", ".join(f"%({name})s" for name in reading)
         connection.execute(
-            f"INSERT INTO meta_ads.usage_readings ({names}) VALUES ({marks})",  # type: ignore[arg-type]
+            f"INSERT INTO meta_ads.usage_readings ({names}) VALUES ({marks})",
             reading,
         )
     (account,) = read_status(warehouse, now=NOW + timedelta(minutes=1))
