@@ -1,5 +1,6 @@
 """`meta-pipeline simulate`: the Graph API simulator on its own."""
 
+from datetime import datetime
 from typing import Annotated, Literal, NoReturn
 
 import typer
@@ -32,6 +33,14 @@ def simulate(
     calls_per_hour: Annotated[
         int | None, typer.Option(min=1, help="A small allowance, to see throttling.")
     ] = None,
+    anchor: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Day the generated past ends; give the same again and a restart finds it.",
+            show_default="the first of this month",
+        ),
+    ] = None,
 ) -> None:
     """Serve a simulated Graph API until Ctrl-C; the status page is at /_sim/."""
     if context.invoked_subcommand is not None:
@@ -49,6 +58,7 @@ def simulate(
             latency_ms=latency_ms,
             tier=tier,
             calls_per_hour=calls_per_hour,
+            anchor=anchor.date() if anchor else None,
         )
     except (RuntimeError, OSError) as error:
         fail(str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import date
 
 from meta_pipeline.simulator.coverage import coverage_table
 from meta_pipeline.simulator.running import WORLDS, serve
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             latency_ms=options.latency_ms,
             tier=options.tier,
             calls_per_hour=options.calls_per_hour,
+            anchor=options.anchor,
             stop_with_parent=options.stop_with_parent,
         )
     except RuntimeError as error:
@@ -49,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency-ms", type=float, default=0.0, help="median delay of an answer")
     add("--tier", choices=("development_access", "standard_access"), default="development_access")
     add("--calls-per-hour", type=int, help="a small allowance, to see throttling")
+    add("--anchor", type=date.fromisoformat, metavar="YYYY-MM-DD",
+        help="the day the generated past ends (default: the first of this month)")  # fmt: skip
     add("--stop-with-parent", action="store_true")
     return parser
 

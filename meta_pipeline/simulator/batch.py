@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 MAX_OPERATIONS = 50
 MAX_IDS = 50
-_REFERENCE = re.compile(r"\{result=(\w+):\$\.([^}]*)\}")
+_REFERENCE = re.compile(r"\{result=(\w+):\$([^}]*)\}")
+_STEP = re.compile(r"\.?(\w+|\*)|\[(\d+|\*)\]")
 # As Meta writes them inside a batch; everything else keeps its lower case.
 _NAMES = {
     "content-type": "Content-Type",
@@ -50,10 +51,17 @@ def run(request: GraphRequest, handle: Handle) -> list[Any]:
     if request.token is None:
         raise errors.missing_token()
     results: dict[str, Any] = {}
-    return [_operation(request, operation, results, handle) for operation in operations]
+    needed = {match[1] for match in _REFERENCE.finditer(str(operations))}
+    return [_operation(request, operation, needed, results, handle) for operation in operations]
 
 
-def _operation(outer: GraphRequest, operation: Any, results: dict[str, Any], handle: Handle) -> Any:
+def _operation(
+    outer: GraphRequest,
+    operation: Any,
+    needed: Collection[str],
+    results: dict[str, Any],
+    handle: Handle,
+) -> Any:
     if not isinstance(operation, Mapping) or "relative_url" not in operation:
         raise errors.GraphError(
             "Each batch operation needs a relative_url", code=100, type="GraphBatchException"
@@ -67,7 +75,9 @@ def _operation(outer: GraphRequest, operation: Any, results: dict[str, Any], han
     name = operation.get("name")
     if name:
         results[str(name)] = orjson.loads(answer.body) if answer.status == 200 else None
-        if operation.get("omit_response_on_success", False) and answer.status == 200:
+        # What another operation uses is not shown as well, unless that is asked for.
+        omitted = operation.get("omit_response_on_success", name in needed)
+        if omitted and answer.status == 200:
             return None
     return _entry(outer, answer)
 
@@ -108,9 +118,10 @@ def _resolved(text: str, results: Mapping[str, Any]) -> str:
 
 
 def _select(results: Mapping[str, Any], name: str, path: str) -> str:
-    """A little JSONPath: `id`, `data.0.id`, `data.*.id`."""
+    """A little JSONPath: `.id`, `.data[0].id`, `.data.*.id`."""
     found = [results[name]]
-    for part in path.split("."):
+    for match in _STEP.finditer(path):
+        part = match[1] or match[2]
         found = [value for item in found for value in _step(item, part)]
     if not found:
         raise KeyError(path)

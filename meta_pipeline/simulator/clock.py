@@ -14,10 +14,18 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The machine's own time, for the demo and for `meta-pipeline simulate`."""
+    """The machine's own time, for the demo and for `meta-pipeline simulate`; it can jump ahead."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, seconds: float) -> datetime:
+        """Jump `seconds` ahead (never back) and go on from there; returns the new time."""
+        self._ahead += _forward(seconds)
+        return self.now()
 
 
 class VirtualClock:
@@ -38,12 +46,16 @@ class VirtualClock:
 
     def advance(self, seconds: float) -> datetime:
         """Move on by `seconds` (never back) and return the new time."""
-        if seconds < 0:
-            raise ValueError("time does not run backwards here")
         with self._lock:
-            self._now += timedelta(seconds=seconds)
+            self._now += _forward(seconds)
             return self._now
 
     def sleep(self, seconds: float) -> None:
         """What a client under test calls instead of `time.sleep`."""
         self.advance(seconds)
+
+
+def _forward(seconds: float) -> timedelta:
+    if seconds < 0:
+        raise ValueError("time does not run backwards here")
+    return timedelta(seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,30 +12,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 
-from meta_pipeline.simulator import status_page
-from meta_pipeline.simulator.clock import VirtualClock
-from meta_pipeline.simulator.faults import Fault, Rule
-from meta_pipeline.simulator.reports import Plan
+from meta_pipeline.simulator import instructions, status_page
+from meta_pipeline.simulator.clock import VirtualClock, WallClock
+from meta_pipeline.simulator.edits import EditRefusedError
+from meta_pipeline.simulator.faults import Rule
 
 if TYPE_CHECKING:
     from meta_pipeline.simulator.simulator import Simulator
 
 Handler = Callable[["Simulator", Request, Mapping[str, Any]], Any]
-
-# Faults that JSON can describe; `world_edit` needs a function and stays in Python.
-FAULTS: Mapping[str, Callable[..., Fault]] = {
-    name: getattr(Fault, name)
-    for name in (
-        "drop_connection", "reset_connection", "truncate", "stall", "slow", "graph_error", "http",
-        "html_200", "empty_200", "not_json", "batch_timeout", "null_batch_entries",
-        "same_cursor_twice", "empty_page_with_next", "missing_data", "null_rows",
-        "unknown_content", "headers", "cursor_expired", "too_much_data",
-    )
-}  # fmt: skip
-_EDITS = frozenset({"rename", "pause", "activate", "archive", "delete", "set_budget", "patch"})
-_TOKEN_CHANGES = frozenset(
-    {"expire", "revoke", "password_changed", "restrict", "drop_scope", "expire_data_access"}
-)
 
 
 def routes(sim: Simulator) -> Router:
@@ -56,10 +42,13 @@ def routes(sim: Simulator) -> Router:
             route("/journal", _journal, "GET"),
             route("/journal", _clear_journal, "DELETE"),
             route("/clock/advance", _advance, "POST"),
-            route("/limits/{account_id}", _limits, "PUT"),
+            route("/limits", _limits, "PUT"),
+            route("/limits/{account_id}", _account_limits, "PUT"),
             route("/reports/plans", _plans, "POST"),
             route("/objects/{object_id}", _edit, "PATCH"),
             route("/tokens/{token}", _token, "PUT"),
+            route("/oauth", _oauth, "PUT"),
+            route("/contract", _contract, "POST"),
         ]
     )
 
@@ -74,6 +63,8 @@ def _endpoint(sim: Simulator, handler: Handler) -> Callable[[Request], Awaitable
             found = handler(sim, request, body)
         except (KeyError, TypeError, ValueError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+        except LookupError as error:
+            return _json({"error": str(error)}, 404)
         except HTTPException as error:
             return _json({"error": error.detail}, error.status_code)
         return _json(found, 200)
@@ -124,19 +115,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _add_fault(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
-    name = body["fault"]
-    if name not in FAULTS:
-        raise ValueError(f"no fault {name!r}; there are {', '.join(sorted(FAULTS))}")
-    fault = FAULTS[name](**body.get("with", {}))
-    rule = sim.fail(
-        body.get("method", "GET"),
-        body["path"],
-        with_=fault,
-        on_call=body.get("on_call"),
-        times=body.get("times", 1),
-        account_id=body.get("account_id"),
-    )
-    return _rule(rule)
+    return _rule(instructions.add_fault(sim, body))
 
 
 def _clear_faults(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
@@ -168,54 +147,50 @@ def _clear_journal(sim: Simulator, _request: Request, _body: Mapping[str, Any]) 
 
 
 def _advance(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
-    if not isinstance(sim.clock, VirtualClock):
-        raise HTTPException(409, "this simulator runs on real time")
-    return {"now": sim.clock.advance(float(body["seconds"])).isoformat()}
+    if not isinstance(sim.clock, VirtualClock | WallClock):
+        raise HTTPException(409, "this simulator's clock cannot be moved")
+    if "to" in body:
+        moment = datetime.fromisoformat(body["to"])
+        if moment.tzinfo is None:
+            raise ValueError("`to` needs an offset: 2026-10-04T03:00:00+11:00")
+        seconds = (moment - sim.now()).total_seconds()
+    else:
+        seconds = float(body["seconds"])
+    return {"now": sim.clock.advance(seconds).isoformat()}
 
 
-def _limits(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
+def _limits(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+    instructions.change_limits(sim, body)
+    return {"accounts": {a.id: sim.limits.meters(a.id) for a in sim.world.accounts()}}
+
+
+def _account_limits(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
     account_id = request.path_params["account_id"]
-    sim.world.spec(account_id)
-    if "tier" in body:
-        sim.limits.set_tier(account_id, body["tier"])
-    if "regain_minutes" in body:
-        sim.limits.exhaust(
-            account_id, use_case=body.get("use_case"), regain_minutes=float(body["regain_minutes"])
-        )
-    if "pct" in body:
-        sim.limits.use(account_id, body.get("use_case", "ads_management"), float(body["pct"]))
-    if "insights_pct" in body:
-        sim.limits.use_insights(account_id, float(body["insights_pct"]))
-    if body.get("relieve"):
-        sim.limits.relieve(account_id)
+    instructions.change_account_limits(sim, account_id, body)
     return sim.limits.meters(account_id)
 
 
 def _plans(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
-    plans = [Plan(**plan) for plan in body["plans"]]
-    sim.reports.plan_next(*plans)
-    return {"plans": len(plans)}
+    return {"plans": instructions.plan_reports(sim, body)}
 
 
 def _edit(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
-    object_id = request.path_params["object_id"]
-    if sim.world.get(object_id) is None:
-        raise HTTPException(404, f"no object {object_id} in this world")
-    edit = body.get("edit", "patch")
-    if edit not in _EDITS:
-        raise ValueError(f"no edit {edit!r}; there are {', '.join(sorted(_EDITS))}")
-    getattr(sim.world, edit)(object_id, **body.get("with", {}))
-    found = sim.world.get(object_id)
-    return dict(found.values) if found else {}
+    try:
+        return instructions.edit(sim, request.path_params["object_id"], body)
+    except EditRefusedError as refused:
+        raise HTTPException(409, str(refused)) from refused
 
 
 def _token(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
-    value = request.path_params["token"]
-    change = body.get("change")
-    if change is None:
-        sim.tokens.issue(value, **body)
-    elif change in _TOKEN_CHANGES:
-        getattr(sim.tokens, change)(value, **body.get("with", {}))
-    else:
-        raise ValueError(f"no change {change!r}; there are {', '.join(sorted(_TOKEN_CHANGES))}")
-    return {"done": change or "issue"}
+    instructions.change_token(sim, request.path_params["token"], body)
+    return {"done": body.get("change", "issue")}
+
+
+def _oauth(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+    instructions.change_oauth(sim, body)
+    return {"dialog": sim.tokens.dialog, "require_proof": sim.tokens.app.require_proof}
+
+
+def _contract(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+    instructions.change_contract(sim, body)
+    return {"versions": sim.contract.versions()}

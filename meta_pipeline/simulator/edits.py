@@ -120,7 +120,7 @@ def patch(world: World, object_id: str, fields: Mapping[str, Any]) -> None:
 
 
 def vanish(world: World, object_id: str) -> None:
-    world.overlay.gone = world.overlay.gone | {_locate(world, object_id)}
+    world.overlay.gone = world.overlay.gone | {_locate(world, object_id, least=-1)}
     world.version += 1
 
 

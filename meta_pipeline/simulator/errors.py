@@ -307,6 +307,14 @@ def invalid_breakdowns(combination: Sequence[str]) -> GraphError:
     )
 
 
+def reach_unavailable() -> GraphError:
+    """More old reach breakdowns than an account has in a day (FACTS section 5.4)."""
+    return GraphError(
+        "(#100) Reach-related metric breakdowns are unavailable due to rate limit threshold.",
+        code=100,
+    )
+
+
 def bad_creative() -> GraphError:
     """One creative whose story spec fails validation kills the whole page."""
     return GraphError(

@@ -72,8 +72,10 @@ class Fault:
         transient: bool | None = None,
         user_title: str | None = None,
         user_message: str | None = None,
+        blame: Sequence[str] | None = None,
+        bare: bool = False,
     ) -> Fault:
-        """Any error in Meta's shape."""
+        """Any error in Meta's shape; `bare` has neither type nor trace id, as some logged 500s."""
         error = GraphError(
             message or f"(#{code}) Simulated error",
             code=code,
@@ -82,6 +84,8 @@ class Fault:
             transient=transient,
             user_title=user_title,
             user_message=user_message,
+            blame=blame,
+            type=None if bare else "OAuthException",
         )
         return cls(f"graph_error {code}/{subcode or '-'}", error=error)
 
@@ -111,9 +115,10 @@ class Fault:
         return cls("not_json", reply=(200, "application/json; charset=UTF-8", text.encode()))
 
     @classmethod
-    def wrong_shape(cls, body: bytes = b'["unexpected"]') -> Fault:
+    def wrong_shape(cls, body: bytes | str = b'["unexpected"]') -> Fault:
         """HTTP 200 with JSON of another shape: a list, a string, `data` missing."""
-        return cls("wrong_shape", reply=(200, "application/json; charset=UTF-8", body))
+        raw = body.encode() if isinstance(body, str) else body
+        return cls("wrong_shape", reply=(200, "application/json; charset=UTF-8", raw))
 
     @classmethod
     def batch_timeout(cls) -> Fault:

@@ -27,7 +27,12 @@ from meta_pipeline.simulator.insights_query import (
     is_run_of_days,
     periods,
 )
-from meta_pipeline.simulator.metrics import Setting, compiled, needs_conversions
+from meta_pipeline.simulator.metrics import (
+    REACH_FIELDS,
+    Setting,
+    compiled,
+    needs_conversions,
+)
 from meta_pipeline.simulator.money import offset as minor_units
 from meta_pipeline.simulator.money import ratio
 from meta_pipeline.simulator.numbers import PEOPLE, SPEND, Cell, audience, reach
@@ -58,6 +63,11 @@ def count(world: World, query: InsightsQuery) -> int:
 def summary(world: World, query: InsightsQuery) -> dict[str, Any]:
     """The `summary` row: what all rows add up to, with reach counted once."""
     return _answer(world, query).summary
+
+
+def asks_old_reach(world: World, query: InsightsQuery) -> bool:
+    """True when the rows would lack reach because it is broken down and too long ago."""
+    return _answer(world, query).asks_old_reach
 
 
 def _answer(world: World, query: InsightsQuery) -> Answer:
@@ -106,6 +116,9 @@ class Answer:
         self._audience = audience(world.key, self.ordinal)
         self._metrics = compiled(
             self.fields, self._setting(retention.loses_reach(query.breakdowns, since, today))
+        )
+        self.asks_old_reach = retention.loses_reach(query.breakdowns, since, today) and (
+            not REACH_FIELDS.isdisjoint(self.fields)
         )
         self._dimensions = Dimensions(
             world, self.ordinal, selection.LEVELS[query.level], self.fields

@@ -76,10 +76,13 @@ class InsightsReader:
             fields.NODE_OF_KIND[entity.kind], entity.id, "insights", entity, entity.account_id
         )
 
-    def total(self, query: insights.InsightsQuery) -> int:
-        """Rows of the whole answer."""
+    def reserve(self, query: insights.InsightsQuery, account_id: str) -> int:
+        """Rows of the whole answer of a new run; takes from the day's old reach if it asks it."""
         with metas_errors():
-            return insights.count(self.world, query)
+            rows = insights.count(self.world, query)
+            if insights.asks_old_reach(self.world, query):
+                self.reports.take_old_reach(account_id)
+            return rows
 
     def _asked(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
         with metas_errors():

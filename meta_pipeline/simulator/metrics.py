@@ -15,8 +15,8 @@ Metric = Callable[[n.Cell, int], Any]
 
 _CLICK_AUDIENCE_SHARE = 4  # people who click overlap sooner than people who look
 
-# Shown even when zero; every other metric of zero is an absent key (FACTS §5.2).
-_REACH_FIELDS = frozenset({"reach", "frequency", "cpp"})
+# Left out of breakdowns of long ago (FACTS §5.4).
+REACH_FIELDS = frozenset({"reach", "frequency", "cpp"})
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def compiled(fields: Iterable[str], setting: Setting) -> list[tuple[str, Metric]
         (name, table[name])
         for name in fields
         if name in table
-        and not (setting.without_reach and name in _REACH_FIELDS)
+        and not (setting.without_reach and name in REACH_FIELDS)
         and not (setting.hourly and (is_unique(name) or name.startswith("video_")))
     ]
 

@@ -12,6 +12,7 @@ from meta_pipeline.simulator.clock import Clock
 from meta_pipeline.simulator.requests import GraphRequest
 
 _KEPT = timedelta(days=30)
+_DAY = timedelta(days=1)
 Outcome = Literal["complete", "fail", "skip", "stuck", "too_large", "empty", "complete_but_fails"]
 
 
@@ -118,14 +119,17 @@ class Reports:
         seconds: float = 2.0,
         seconds_per_row: float = 0.002,
         too_large_rows: int | None = None,
+        old_reach_a_day: int = 10,
     ) -> None:
         self.clock = clock
         self.seconds = seconds
         self.seconds_per_row = seconds_per_row
         self.too_large_rows = too_large_rows
+        self.old_reach_a_day = old_reach_a_day
         self.default_plan = Plan()
         self._plans: list[Plan] = []
         self._runs: dict[str, ReportRun] = {}
+        self._old_reach: dict[str, list[datetime]] = {}
         self._lock = threading.Lock()
 
     def plan_next(self, *plans: Plan) -> None:
@@ -166,6 +170,15 @@ class Reports:
             self._runs[run.id] = run
             return run
 
+    def take_old_reach(self, account_id: str) -> None:
+        """Count a run for reach by breakdown of more than 13 months ago: ten a day and account."""
+        now = self.clock.now()
+        with self._lock:
+            taken = [at for at in self._old_reach.get(account_id, ()) if now - at < _DAY]
+            if len(taken) >= self.old_reach_a_day:
+                raise errors.reach_unavailable()
+            self._old_reach[account_id] = [*taken, now]
+
     def get(self, run_id: str) -> ReportRun | None:
         """A run that exists and may be seen: 100/33 while it lags and once it expired."""
         run = self._runs.get(run_id)
@@ -203,6 +216,7 @@ class Reports:
         with self._lock:
             self._runs.clear()
             self._plans.clear()
+            self._old_reach.clear()
             self.default_plan = Plan()
 
 

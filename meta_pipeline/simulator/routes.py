@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from meta_pipeline.simulator import errors
@@ -45,7 +47,13 @@ SERVED = {
     **dict.fromkeys(ACCOUNT_EDGES, "adaccounts"),
     **dict.fromkeys(OTHER_EDGES, "rows"),
 }
+SERVED_DELETES = {("User", "permissions")}
 SERVED_POSTS = {(node, "insights") for node in ("AdAccount", "Campaign", "AdSet", "Ad")}
+_SERVED_BY_METHOD: Mapping[str, Collection[tuple[str, str]]] = {
+    "GET": SERVED,
+    "POST": SERVED_POSTS,
+    "DELETE": SERVED_DELETES,
+}
 WRITABLE_NODES = frozenset({"Campaign", "AdSet", "Ad"})
 
 
@@ -64,7 +72,10 @@ class Routes:
         raise errors.unknown_version(version)
 
     def resolve(self, request: GraphRequest, token: Token) -> Target:
-        """The target of a path with one or two components that the token may see."""
+        """The target that a path names, if the token may see it: node, node/edge.
+
+        Only what is deleted from an edge has a third component.
+        """
         if not request.path:
             raise errors.GraphError(
                 "Unsupported get request.",
@@ -72,12 +83,13 @@ class Routes:
                 type="GraphMethodException",
                 flag="unknown_route",
             )
-        if len(request.path) > 2:
+        node_id, edge, item, *more = (*request.path, None, None)[: max(3, len(request.path))]
+        one_of_edge = (request.method, edge) == ("DELETE", "permissions")
+        if more or (item is not None and not one_of_edge):
             raise errors.unknown_path("/".join(request.path[1:]))
-        edge = request.path[1] if len(request.path) == 2 else None
-        target = self.node(request.path[0], token, edge, request.method)
+        target = self.node(str(node_id), token, edge, request.method)
         self._check_method(target, request.method)
-        return target
+        return target if item is None else replace(target, subject=item)
 
     def account_of(self, request: GraphRequest) -> Target:
         """What is known before the path is resolved: the account it begins with, if any."""
@@ -128,8 +140,7 @@ class Routes:
             if method != "GET" and target.node_type not in WRITABLE_NODES:
                 raise errors.no_capability()
             return
-        served = SERVED if method == "GET" else SERVED_POSTS if method == "POST" else ()
-        if key in served:
+        if key in _SERVED_BY_METHOD.get(method, ()):
             return
         if self.contract.edge(target.node_type, method, target.edge) is None:
             raise errors.unknown_path(target.edge)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import date
 
 from meta_pipeline.simulator.clock import Clock, WallClock
 from meta_pipeline.simulator.demo import DEMO_SEED, demo_world, insights_world, large_world
@@ -17,8 +18,8 @@ from meta_pipeline.simulator.simulator import DEFAULT_TOKEN, Simulator
 from meta_pipeline.simulator.world import World
 
 
-def _small(clock: Clock, *, seed: int) -> World:
-    return World(seed=seed, clock=clock)
+def _small(clock: Clock, *, seed: int, anchor: date | None = None) -> World:
+    return World(seed=seed, clock=clock, anchor=anchor)
 
 
 WORLDS: Mapping[str, Callable[..., World]] = {
@@ -40,6 +41,7 @@ def serve(
     latency_sigma: float = 0.4,
     tier: Tier = "development_access",
     calls_per_hour: int | None = None,
+    anchor: date | None = None,
     stop_with_parent: bool = False,
     say: Callable[[str], object] | None = None,
 ) -> None:
@@ -47,14 +49,16 @@ def serve(
 
     Says three lines once requests are accepted, the first being `ready http://host:port`;
     `GET /_sim/ready` answers from then on too. `latency_ms` is the median of a lognormal delay
-    with spread `latency_sigma`. `port` 0 picks a free one. `stop_with_parent` ends the server
+    with spread `latency_sigma`. `anchor` is the day the generated past ends (default: the first
+    of this month); give the same one again and a restart in another month finds the same past.
+    `port` 0 picks a free one. `stop_with_parent` ends the server
     when the process that started it is gone. Raises RuntimeError for a used port, ValueError for
     an unknown `world_name`.
     """
     if world_name not in WORLDS:
         raise ValueError(f"no world {world_name!r}; there are {', '.join(WORLDS)}")
     sim = Simulator(
-        WORLDS[world_name](WallClock(), seed=seed),
+        WORLDS[world_name](WallClock(), seed=seed, anchor=anchor),
         token=token,
         host=host,
         port=port,
@@ -66,8 +70,10 @@ def serve(
     # The socket listens already: whoever reads this line may connect.
     tell(f"ready {url}")
     tell(f"  base URL  META_GRAPH_URL={url}  status page {url}/_sim/")
-    tell(f"  world {world_name}, seed {seed}, {len(sim.world.accounts())} ad accounts; "
-         f"token META_ACCESS_TOKEN={token}")  # fmt: skip
+    tell(
+        f"  world {world_name}, seed {seed}, anchor {sim.world.anchor}, "
+        f"{len(sim.world.accounts())} ad accounts; token META_ACCESS_TOKEN={token}"
+    )
     if stop_with_parent:
         _watch_parent(os.getppid())
     _run(sim)

@@ -143,18 +143,24 @@ class Service:
             return self._page(call)
         if request.method == "POST" and call.target.is_insights:
             return document(writer.create_report(sim, call))
+        if call.target.edge == "permissions":
+            return document(writer.revoke(sim, call))
         return document(writer.write(sim, call))
 
     def _page(self, call: Call) -> bytes:
-        """A prepared page if the same question was answered in this state of the world."""
+        """A prepared page if the same question was answered in this state of the world.
+
+        A report run is never prepared: its state moves with every second.
+        """
         key = self._page_key(call)
-        kept = self._pages.get(key)
+        lasting = self._keep_pages and call.target.node_type != "AdReportRun"
+        kept = self._pages.get(key) if lasting else None
         if kept is not None:
             body, call.etag, call.rows, call.weight, call.flag = kept
             return body
         body = document(self._sim.reader.read(call))
         call.etag = etag_of(body)
-        if self._keep_pages:
+        if lasting:
             self._pages[key] = (body, call.etag, call.rows, call.weight, call.flag)
             if len(self._pages) > self._keep_pages:
                 self._pages.popitem(last=False)
@@ -165,7 +171,7 @@ class Service:
         return (
             request.display_path,
             orjson.dumps(dict(request.params), option=orjson.OPT_SORT_KEYS),
-            request.token,
+            call.token,
             request.base_url,
             self._sim.state_key(_FRESH_SECONDS),
         )

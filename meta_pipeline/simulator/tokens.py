@@ -128,6 +128,10 @@ class Tokens:
         """The 90 days of data access are over while the token itself stays valid."""
         self._change(value, data_access_expires_at=self.clock.now())
 
+    def require_proof(self, *, required: bool = True) -> None:
+        """From now on calls need `appsecret_proof` (an app's "require app secret" switch)."""
+        self.app = replace(self.app, require_proof=required)
+
     def _change(self, value: str, **changes: Any) -> None:
         if value not in self._tokens:
             raise KeyError("this token was never issued here")

@@ -69,7 +69,9 @@ class World:
 
     def accounts(self) -> Sequence[Entity]:
         """All ad accounts, also those without permission and disabled ones (see `spec`)."""
-        return [self._account(n) for n in range(len(self.specs))]
+        return [
+            self._account(n) for n in range(len(self.specs)) if (n, -1, 0) not in self.overlay.gone
+        ]
 
     def spec(self, account_id: str) -> AccountSpec:
         """What an account was built from: `permitted`, `opted_in`, zone, currency."""
@@ -81,7 +83,9 @@ class World:
     def ordinal(self, account_id: str) -> int | None:
         """Position of `act_<n>` in this world; None for a stranger."""
         ordinal = parse_account(account_id)
-        return ordinal if ordinal is not None and ordinal < len(self.specs) else None
+        if ordinal is None or ordinal >= len(self.specs) or (ordinal, -1, 0) in self.overlay.gone:
+            return None
+        return ordinal
 
     def objects(
         self,
@@ -137,7 +141,7 @@ class World:
         if ordinal >= len(self.specs) or index >= self._size(ordinal, level):
             return None
         place = ordinal, level, index
-        return None if place in self.overlay.gone else place
+        return None if {place, (ordinal, -1, 0)} & self.overlay.gone else place
 
     def entity(self, ordinal: int, level: int, index: int) -> Entity:
         """One campaign, ad set, ad or creative by position."""
@@ -221,7 +225,10 @@ class World:
             edits.patch(self, object_id, fields)
 
     def vanish(self, object_id: str) -> None:
-        """Take an object out of every edge and out of reach by id (100/33 from now on)."""
+        """Take an object, or an account with all it holds, out of every edge and out of reach.
+
+        By id it is 100/33 from now on.
+        """
         with self._lock:
             edits.vanish(self, object_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from meta_pipeline.simulator import errors
@@ -18,10 +19,11 @@ _ENVELOPE = frozenset({"access_token", "appsecret_proof", "fields", "method"})
 def create_report(sim: Simulator, call: Call) -> dict[str, Any]:
     """Start an async run; wrong parameters are refused here, as at Meta."""
     query = sim.reader.insights.query(call)
+    account_id = call.target.account_id or ""
     run = sim.reports.create(
         call.request,
-        account_id=call.target.account_id or "",
-        rows=sim.reader.insights.total(query),
+        account_id=account_id,
+        rows=sim.reader.insights.reserve(query, account_id),
         ranges=tuple((since.isoformat(), until.isoformat()) for since, until in query.ranges),
     )
     return {"report_run_id": run.id}
@@ -49,6 +51,23 @@ def write(sim: Simulator, call: Call) -> dict[str, Any]:
             user_title="Can't edit",
             user_message=str(refused),
         ) from refused
+    return _read_back(sim, call) if call.request.fields() else {"success": True}
+
+
+def _read_back(sim: Simulator, call: Call) -> dict[str, Any]:
+    """POST with `fields` shows the object as it is now, in the same call (FACTS section 0)."""
+    target = replace(call.target, subject=sim.world.get(call.target.node_id))
+    shown = call.request.at((target.node_id,), {"fields": call.request.params["fields"]})
+    return sim.reader.read(Call(shown, call.token, target, call.now))
+
+
+def revoke(sim: Simulator, call: Call) -> dict[str, Any]:
+    """DELETE on a user's permissions: one of them, or all, which removes the app."""
+    permission = call.target.subject
+    if permission is None:
+        sim.tokens.revoke(call.token.value)
+    else:
+        sim.tokens.drop_scope(call.token.value, str(permission))
     return {"success": True}
 
 

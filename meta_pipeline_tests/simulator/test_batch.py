@@ -94,3 +94,17 @@ def test_faults_strike_inside_a_batch(sim: Simulator, graph: Graph, account: str
     sim.fail("GET", "/ads", with_=Fault.graph_error(2, status=503))
     entries = run(graph, {"relative_url": f"{account}/ads"}, {"relative_url": f"{account}/adsets"})
     assert [entry["code"] for entry in entries] == [503, 200]
+
+
+def test_an_answer_others_use_is_left_out_by_itself(graph: Graph, account: str) -> None:
+    listing = {"name": "list", "relative_url": f"{account}/campaigns?limit=2"}
+    for path in ("$.data.*.id", "$.data[*].id", "$.data[0].id"):
+        use = {"relative_url": f"?ids={{result=list:{path}}}&fields=name"}
+        first, second = run(graph, listing, use)
+        assert first is None
+        assert second["code"] == 200
+    shown, _ = run(graph, {**listing, "omit_response_on_success": False}, use)
+    assert shown["code"] == 200
+    failed, unused = run(graph, {**listing, "relative_url": "5/campaigns"}, use)
+    assert failed["code"] == 400
+    assert unused is None

@@ -11,7 +11,7 @@ import pytest
 
 from meta_pipeline.simulator import Fault, Latency, Limits, Plan, Simulator
 from meta_pipeline.simulator.contract import Contract
-from meta_pipeline.simulator.control import FAULTS
+from meta_pipeline.simulator.instructions import FAULTS
 from meta_pipeline.simulator.tokens import Tokens
 from meta_pipeline_tests.simulator.conftest import Graph
 

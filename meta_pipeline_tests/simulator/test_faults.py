@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from contextlib import suppress
@@ -305,3 +306,13 @@ def test_a_defect_of_the_simulator_does_not_look_like_meta(
     with pytest.raises(AssertionError, match="simulator_failure TypeError"):
         sim.check()
     sim.expect("simulator_failure")
+
+
+def test_an_error_without_type_and_one_that_blames(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    sim.fail("GET", "/ads", with_=Fault.graph_error(1, status=500, bare=True))
+    assert graph.error(f"{account}/ads")[1].keys() == {"message", "code"}
+    sim.fail("GET", "/ads", with_=Fault.graph_error(100, 1885272, blame=["daily_budget"]))
+    blamed = json.loads(graph.error(f"{account}/ads")[1]["error_data"])
+    assert blamed == {"blame_field_specs": [["daily_budget"]]}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.simulator import Plan, Simulator
+from meta_pipeline.simulator import Plan, Simulator, WallClock, World
 from meta_pipeline_tests.simulator.conftest import Graph
 
 QUERY = {"level": "ad", "time_increment": 1, "fields": "ad_id,spend",
@@ -163,3 +163,29 @@ def test_a_campaigns_run_has_a_summary(sim: Simulator, graph: Graph, account: st
     rows = graph.rows(f"{run}/insights")
     total = graph.get(f"{run}/insights", limit=1, summary="true")["summary"]
     assert float(total["spend"]) == pytest.approx(sum(float(row["spend"]) for row in rows))
+
+
+def test_old_reach_by_breakdown_is_kept_for_ten_runs_a_day(sim: Simulator, graph: Graph) -> None:
+    account = sim.world.accounts()[1].id
+    asked = {"level": "account", "breakdowns": "age", "fields": "reach,impressions",
+             "time_range": '{"since":"2025-09-01","until":"2025-09-30"}'}  # fmt: skip
+    assert not any("reach" in row for row in graph.rows(f"{account}/insights", **asked))
+    runs = [start(graph, account, Plan.instant(), **asked) for _ in range(10)]
+    assert all("reach" in row for row in graph.rows(f"{runs[-1]}/insights"))
+    refused = graph.error(f"{account}/insights", method="POST", **asked)[1]
+    assert "Reach-related metric breakdowns are unavailable" in refused["message"]
+    assert start(graph, account, **{**asked, "fields": "impressions"})
+    assert start(graph, sim.world.accounts()[4].id, **asked)
+    sim.sleep(24 * 3600)
+    assert start(graph, account, **asked)
+
+
+def test_a_run_moves_on_in_real_time(sim: Simulator, graph: Graph, account: str) -> None:
+    sim.reset(World(seed=7, clock=WallClock()))
+    run = start(graph, account, Plan.after(600))
+    assert graph.get(run)["async_status"] == "Job Not Started"
+    assert isinstance(sim.clock, WallClock)
+    sim.clock.advance(300)
+    assert graph.get(run)["async_status"] == "Job Running"
+    sim.clock.advance(300)
+    assert graph.get(run)["async_status"] == "Job Completed"

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 import requests
 
+from meta_pipeline.simulator import serve
 from meta_pipeline.simulator.__main__ import main
 
 
@@ -41,6 +43,29 @@ def test_a_process_says_when_it_is_ready_and_stops_when_told(
     assert process.wait(timeout=10) == 0
     assert process.stderr is not None
     assert process.stderr.read() == ""
+
+
+def test_an_anchor_fixes_the_past() -> None:
+    lines: list[str] = []
+
+    class Told(Exception):
+        pass
+
+    def say(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 3:
+            raise Told
+
+    with pytest.raises(Told):
+        serve(port=0, world_name="small", anchor=date(2026, 3, 9), say=say)
+    assert "anchor 2026-03-09" in lines[2]
+
+
+@pytest.mark.parametrize("anchor", ["2026-3-9", "yesterday"])
+def test_an_anchor_is_a_date(anchor: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--anchor", anchor])
+    assert "--anchor" in capsys.readouterr().err
 
 
 def test_a_used_port_is_one_sentence(

@@ -363,3 +363,11 @@ def test_operators_of_filters(
     condition = [{"field": "campaign.name", "operator": operator, "value": value}]
     rows = graph.rows(f"{account}/campaigns", filtering=json.dumps(condition))
     assert len(rows) == found
+
+
+def test_a_write_can_be_read_back_in_the_same_call(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    campaign = sim.world.objects("campaigns", account)[0].id
+    found = graph.call("POST", campaign, name="Renamed", fields="name,status").json()
+    assert found == {"name": "Renamed", "status": found["status"], "id": campaign}

@@ -167,3 +167,26 @@ def test_appsecret_proof_can_be_required(graph: Graph, account: str) -> None:
 
 def test_a_token_does_not_show_in_reprs(sim: Simulator) -> None:
     assert sim.token not in repr(sim.tokens.check(sim.token, None))
+
+
+def test_permissions_are_given_back(sim: Simulator, graph: Graph, account: str) -> None:
+    def granted() -> set[str]:
+        return {row["permission"] for row in graph.get("me/permissions")["data"]}
+
+    assert "business_management" in granted()
+    assert graph.call("DELETE", "me/permissions/business_management").json() == {"success": True}
+    assert granted() == {"ads_read", "ads_management"}
+    assert graph.call("DELETE", "me/permissions").json() == {"success": True}
+    assert graph.error(account)[1]["error_subcode"] == 458
+
+
+def test_nothing_else_is_deleted_from_an_edge(sim: Simulator, graph: Graph, account: str) -> None:
+    for path in (f"{account}/ads/1", "me/permissions/ads_read/1", "me/adaccounts/1"):
+        assert graph.error(path, method="DELETE")[1]["code"] == 2500
+    sim.expect("unknown_route")
+
+
+def test_a_prepared_page_does_not_outlive_a_permission(sim: Simulator, graph: Graph) -> None:
+    assert len(graph.get("me/adaccounts")["data"]) == 6
+    sim.tokens.restrict(sim.token, accounts=[sim.world.accounts()[1].id])
+    assert len(graph.get("me/adaccounts")["data"]) == 1
