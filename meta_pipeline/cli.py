@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from meta_pipeline.commands import check, db, demo, dev, metrics, simulate, sync
+from meta_pipeline.commands import (
+    check,
+    db,
+    demo,
+    dev,
+    execute,
+    exporter,
+    metrics,
+    migrate,
+    report,
+    rotation,
+    simulate,
+    status,
+    sync,
+)
 
 app = typer.Typer(
     name="meta-pipeline",
@@ -19,9 +33,15 @@ app.command()(dev.dev)
 app.command()(check.check)
 app.command()(sync.plan)
 app.command()(sync.sync)
+app.command()(status.status)
+app.command()(report.report)
+app.command()(exporter.exporter)
+app.add_typer(rotation.app)
 app.add_typer(simulate.app)
 app.add_typer(metrics.app)
 app.add_typer(db.app)
+app.command()(migrate.migrate)
+app.command("exec", context_settings=execute.CONTEXT)(execute.execute)
 
 
 def _print_version(wanted: bool) -> None:
