@@ -9,9 +9,14 @@ import dagster as dg
 
 from .account_assets import build_account_assets
 from .accounts_asset import AD_ACCOUNTS_KEY, build_accounts_asset
+from .alerts import build_alert_sensors
+from .checks import build_checks
 from .jobs import build_jobs
+from .maintenance import build_maintenance_job
+from .metric_assets import INSIGHTS_KEY, build_metric_assets
 from .resources import default_resources
 from .schedules import build_schedules
+from .sensors import build_sensors
 
 IN_PROCESS = dg.in_process_executor.configured(
     {"step_dependency_config": {"require_upstream_step_success": False}}
@@ -22,10 +27,17 @@ structure of an account is in, also when another account of the run failed."""
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The definitions; `resources` replaces some of the default ones by name, as tests do."""
+    jobs = build_jobs()
     return dg.Definitions(
-        assets=[build_accounts_asset(), *build_account_assets(AD_ACCOUNTS_KEY)],
-        jobs=build_jobs(),
+        assets=[
+            build_accounts_asset(),
+            *build_account_assets(AD_ACCOUNTS_KEY),
+            *build_metric_assets(INSIGHTS_KEY),
+        ],
+        asset_checks=[build_checks()],
+        jobs=[*jobs, build_maintenance_job()],
         schedules=build_schedules(),
+        sensors=[*build_sensors(jobs), *build_alert_sensors()],
         resources={**default_resources(), **(resources or {})},
         executor=IN_PROCESS,
     )

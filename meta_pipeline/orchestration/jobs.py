@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 
 from .accounts_asset import AD_ACCOUNTS_KEY
+from .checks import CHECK_KEYS
+from .metric_assets import METRIC_KEYS
+from .metric_metadata import RECONCILES, RECONCILIATION
 from .tables import DELIVERY, STRUCTURE, AccountTable
 
 MAX_RUNTIME_SECONDS = 7200
+FOLLOWING = dg.AssetSelection.assets(*METRIC_KEYS).without_checks() | dg.AssetSelection.checks(
+    dg.AssetCheckKey(RECONCILIATION, RECONCILES)
+)
+"""What is made of insights, in the same run; checks over all accounts have a job of their own."""
 
 
 def _keys(*groups: Sequence[AccountTable]) -> dg.AssetSelection:
-    return dg.AssetSelection.assets(*(table.key for group in groups for table in group))
+    keys = (table.key for group in groups for table in group)
+    return dg.AssetSelection.assets(*keys).without_checks()
 
 
 def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
@@ -21,12 +30,12 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
     return [
         _job(
             "discover_accounts",
-            dg.AssetSelection.assets(AD_ACCOUNTS_KEY),
+            dg.AssetSelection.assets(AD_ACCOUNTS_KEY).without_checks(),
             "Refresh the list of ad accounts; new ones become partitions.",
         ),
         _job(
             "sync_account",
-            _keys(STRUCTURE, DELIVERY),
+            _keys(STRUCTURE, DELIVERY) | FOLLOWING,
             "Sync an ad account: campaigns, ad sets and ads, then insights. Choose the partition "
             "of the account; without dates the plan reads what is missing or may have changed.",
         ),
@@ -37,18 +46,55 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
         ),
         _job(
             "insights_only",
-            _keys(DELIVERY),
+            _keys(DELIVERY) | FOLLOWING,
             "Read the insights of an ad account, of a range of days where one is given.",
+        ),
+        _job(
+            "backfill_insights",
+            _keys(DELIVERY) | FOLLOWING,
+            "Bring in a range of days of an ad account: choose its partition, and in the config a "
+            "preset or since and until. Days that are there and still valid are not read again; "
+            "a run that is stopped goes on where it was.",
+            config=_insights(preset="last_90d"),
+        ),
+        _job(
+            "restate",
+            _keys(DELIVERY) | FOLLOWING,
+            "Read days of an ad account again, also those that are fresh: Meta restates a day for "
+            "28 days. Needed when numbers should be compared with Ads Manager now.",
+            config=_insights(preset="last_28d", force=True),
+        ),
+        _job(
+            "reconcile",
+            dg.AssetSelection.assets(RECONCILIATION).without_checks()
+            | dg.AssetSelection.checks(dg.AssetCheckKey(RECONCILIATION, RECONCILES)),
+            "Compare what the ad rows of an account's days add up to with Meta's own total. Reads "
+            "the tables only; `restate` reads the days again.",
+        ),
+        _job(
+            "data_quality",
+            dg.AssetSelection.checks(*CHECK_KEYS),
+            "Ask the whole tables whether the data is right, every account at once, and Meta "
+            "whether the token is. Every check says what to do when it fails.",
         ),
     ]
 
 
+def _insights(**config: str | bool) -> dict[str, Any]:
+    """What the launchpad starts with; a person may change it."""
+    return {"ops": {"insights": {"config": config}}}
+
+
 def _job(
-    name: str, selection: dg.AssetSelection, description: str
+    name: str,
+    selection: dg.AssetSelection,
+    description: str,
+    config: dict[str, Any] | None = None,
 ) -> dg.UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name,
         selection=selection,
         description=description,
+        config=config,
         tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
     )

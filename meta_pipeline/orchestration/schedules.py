@@ -6,6 +6,8 @@ import dagster as dg
 
 DISCOVERY_CRON = "7 * * * *"
 """Every hour, past the full hour: one call, and off the minute everybody else asks Meta in."""
+DATA_QUALITY_CRON = "23 * * * *"
+MAINTENANCE_CRON = "41 3 * * *"
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
@@ -19,5 +21,23 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             description="Hourly: refresh the list of ad accounts, so that new ones appear by "
             "themselves and lost ones are marked.",
             tags={"reason": "schedule"},
-        )
+        ),
+        dg.ScheduleDefinition(
+            name="data_quality",
+            job_name="data_quality",
+            cron_schedule=DATA_QUALITY_CRON,
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Hourly: ask all checks over all accounts. What fails is told by `alerts`.",
+            tags={"reason": "schedule"},
+        ),
+        dg.ScheduleDefinition(
+            name="maintenance",
+            job_name="maintenance",
+            cron_schedule=MAINTENANCE_CRON,
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Daily: remove old log rows, old events, runs and ticks of Dagster.",
+            tags={"reason": "schedule"},
+        ),
     ]

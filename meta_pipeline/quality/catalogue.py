@@ -24,7 +24,7 @@ CHECKS = (
     ),
     Check(
         name="reconciliation",
-        table="meta_insights",
+        table="reconciliations",
         title="days whose ad rows differ from the account's own total",
         description="The ad rows of a day add up to what Meta says of the account as a whole.",
         what_to_do="`explanation` says why. Read the days again (`insights_only`, the days as "

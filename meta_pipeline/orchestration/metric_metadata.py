@@ -1,0 +1,124 @@
+"""What the UI shows of the daily metrics and of the reconciliation, partition by partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+
+from meta_pipeline import metrics
+from meta_pipeline.warehouse import schema
+
+from .record_metadata import ads_manager_url
+
+ROLLUPS: dict[str, sa.Table] = {
+    "campaign": schema.daily_campaign_metrics,
+    "adset": schema.daily_adset_metrics,
+    "ad": schema.daily_ad_metrics,
+}
+"""Level to its table."""
+RECONCILIATION = dg.AssetKey(["meta", "reconciliation"])
+RECONCILES = "synced_days_reconcile"
+_SHOWN = 20
+_COUNTED = {
+    metrics.Outcome.MATCH: "days_match",
+    metrics.Outcome.ROUNDING: "days_rounding",
+    metrics.Outcome.DIFFERS: "days_differ",
+    metrics.Outcome.UNCHECKED: "days_unchecked",
+    metrics.Outcome.EMPTY: "days_empty",
+}
+
+
+def rolled_up(
+    done: metrics.RolledUp, level: str, rows: int, seconds: float
+) -> dg.AssetMaterialization:
+    """One level of an account's rollup; `rows` is what its table now holds of the account."""
+    return dg.AssetMaterialization(
+        dg.AssetKey(["meta", ROLLUPS[level].name]),
+        partition=done.account_id,
+        metadata={
+            **_identity(done.account_id),
+            "dagster/partition_row_count": rows,
+            "rows_written": done.written.get(level, 0),
+            "rows_removed": done.removed.get(level, 0),
+            "days_recomputed": len(done.days),
+            "duration_seconds": dg.MetadataValue.float(round(seconds, 3)),
+            "definition_version": done.definition_version,
+            "days": f"{done.days[0]} to {done.days[-1]}" if done.days else "nothing was behind",
+        },
+        tags={"dagster/code_version": done.definition_version},
+    )
+
+
+def reconciled(account_id: str, days: Sequence[metrics.Reconciliation]) -> dg.AssetMaterialization:
+    """The days of an account that were compared just now."""
+    apart = [day for day in days if not day.is_ok]
+    counts = {
+        name: sum(day.status is outcome for day in days) for outcome, name in _COUNTED.items()
+    }
+    worst = _worst_pct(apart)
+    return dg.AssetMaterialization(
+        RECONCILIATION,
+        partition=account_id,
+        metadata={
+            **_identity(account_id),
+            "days_compared": len(days),
+            **counts,
+            "worst_difference_pct": dg.MetadataValue.float(worst),
+            "spend_difference": dg.MetadataValue.float(
+                float(sum((day.spend_difference or Decimal(0) for day in days), Decimal(0)))
+            ),
+            "summary": dg.MetadataValue.md(_story(days, apart)),
+        },
+    )
+
+
+def verdict(apart: Sequence[metrics.Reconciliation]) -> dg.AssetCheckResult:
+    """The days of the whole run that do not add up: none, if all is well."""
+    worst = _worst_pct(apart)
+    return dg.AssetCheckResult(
+        check_name=RECONCILES,
+        asset_key=RECONCILIATION,
+        passed=not apart,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(apart)} days differ." if apart else "All days compared add up.",
+        metadata={
+            "days_differ": len(apart),
+            "worst_difference_pct": dg.MetadataValue.float(worst),
+            "days": dg.MetadataValue.md(_days_table(apart)),
+            "what_to_do": "Read the days again with `force` (job insights_only); what still "
+            "differs is Meta's own: `explanation` says why.",
+        },
+    )
+
+
+def _story(days: Sequence[metrics.Reconciliation], apart: Sequence[metrics.Reconciliation]) -> str:
+    if not days:
+        return "No day was read since the last comparison."
+    if not apart:
+        return f"{len(days)} days compared: ad rows and account rows agree."
+    return f"{len(apart)} of {len(days)} days differ.\n\n{_days_table(apart)}"
+
+
+def _days_table(apart: Sequence[metrics.Reconciliation]) -> str:
+    if not apart:
+        return "None."
+    lines = ["| account | day | ads | account | % | why |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {day.account_id} | {day.date_start} | {day.spend_ads} | {day.spend_account} "
+        f"| {day.spend_difference_pct} | {day.explanation} |"
+        for day in apart[:_SHOWN]
+    ]
+    more = len(apart) - _SHOWN
+    return "\n".join([*lines, f"\nand {more} more." if more > 0 else ""])
+
+
+def _identity(account_id: str) -> dict[str, Any]:
+    return {"account": account_id, "ads_manager": dg.MetadataValue.url(ads_manager_url(account_id))}
+
+
+def _worst_pct(days: Sequence[metrics.Reconciliation]) -> float:
+    return float(max((abs(day.spend_difference_pct or Decimal(0)) for day in days), default=0))

@@ -1,0 +1,128 @@
+"""Job data_quality: every check over every account, one result each, and the book of alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from meta_pipeline.alerts import AlertBook
+from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.orchestration.checks import CHECK_KEYS
+from meta_pipeline.quality import CHECKS
+from meta_pipeline.simulator import Fault
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
+from meta_pipeline_tests.orchestration.test_metric_assets import run as sync
+
+
+def data_quality() -> dg.JobDefinition:
+    return build_defs().resolve_job_def("data_quality")
+
+
+@contextmanager
+def check(stand: Stand) -> Iterator[tuple[bool, dict[str, Any]]]:
+    with dg.execute_job(
+        dg.reconstructable(data_quality), instance=stand.instance, raise_on_error=False
+    ) as result:
+        found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+        yield result.success, found
+
+
+def alerts(stand: Stand) -> dict[str, int]:
+    with Warehouse(stand.database_url) as warehouse, warehouse.connection() as connection:
+        return {alert.alert_key: alert.grade for alert in AlertBook(connection).open()}
+
+
+def write(stand: Stand, statement: str) -> None:
+    with psycopg.connect(stand.database_url) as connection:
+        connection.execute(statement)
+
+
+def test_all_checks_pass_after_a_sync(stand: Stand) -> None:
+    with sync(stand, stand.good):
+        pass
+    with check(stand) as (ran, found):
+        assert ran
+    assert found.keys() == {key.name for key in CHECK_KEYS}
+    failed = {name: one.metadata["headline"].value for name, one in found.items() if not one.passed}
+    assert failed == {}
+    assert alerts(stand) == {}
+
+
+def test_a_failed_check_is_a_table_with_what_to_do_and_an_alert(stand: Stand) -> None:
+    with sync(stand, stand.good):
+        pass
+    write(stand, "DELETE FROM meta_ads.meta_campaigns")
+    with check(stand) as (ran, found):
+        assert ran, "the checks were asked; what they say is no failure of the run"
+    orphans = found["orphans"]
+    assert not orphans.passed
+    assert orphans.severity is dg.AssetCheckSeverity.ERROR
+    assert orphans.metadata["count"].value > 0
+    assert "insights_only" in str(orphans.metadata["what_to_do"].value)
+    table = orphans.metadata["worst"]
+    assert [column.name for column in table.schema.columns][:3] == [
+        "account_id",
+        "entity_type",
+        "entity_id",
+    ]
+    assert table.records[0].data["account_id"] == stand.good
+    assert alerts(stand) == {"check:orphans": 2}
+    with sync(stand, stand.good) as result:
+        assert result.success
+    write(stand, "DELETE FROM meta_ads.meta_ads; DELETE FROM meta_ads.meta_adsets")
+    write(stand, "DELETE FROM meta_ads.meta_insights")
+    with check(stand):
+        pass
+    assert "check:orphans" not in alerts(stand), "over, whoever looked"
+
+
+def test_a_dead_account_is_not_hidden_by_a_healthy_one(stand: Stand) -> None:
+    with sync(stand, stand.good):
+        pass
+    write(
+        stand,
+        "INSERT INTO meta_ads.meta_ad_accounts (account_id, name, last_listed_at, data_as_of,"
+        " first_seen_at) SELECT 'act_99' || n, 'Dead ' || n, now(), now(), now() - interval '2 day'"
+        " FROM generate_series(1, 9) AS n",
+    )
+    with check(stand) as (_, found):
+        freshness = found["freshness"]
+    assert not freshness.passed
+    assert freshness.metadata["count"].value == 9
+    assert len(freshness.metadata["worst"].records) == 9
+    assert "check:freshness" not in alerts(stand), "told account by account"
+
+
+def test_a_token_that_meta_will_not_talk_about_is_a_warning(stand: Stand) -> None:
+    with sync(stand, stand.good):
+        pass
+    stand.sim.fail("GET", "/debug_token", with_=Fault.graph_error(190), times=None)
+    with check(stand) as (ran, found):
+        assert ran
+        token = found["token_health"]
+    assert not token.passed
+    assert token.severity is dg.AssetCheckSeverity.WARN
+    assert TOKEN not in str(token)
+
+
+def test_a_check_that_cannot_be_asked_stops_no_other(stand: Stand) -> None:
+    with sync(stand, stand.good):
+        pass
+    write(stand, "ALTER TABLE meta_ads.unrecognized_values RENAME TO elsewhere")
+    with check(stand) as (ran, found):
+        assert not ran
+    assert found.keys() == {key.name for key in CHECK_KEYS} - {"schema_drift"}
+
+
+def test_every_check_says_in_the_ui_what_to_do() -> None:
+    graph = build_defs().resolve_asset_graph()
+    for key in CHECK_KEYS:
+        description = graph.get(key).description
+        assert description is not None
+        assert "**When it fails:**" in description
+    assert len(CHECK_KEYS) == len(CHECKS) + 1
