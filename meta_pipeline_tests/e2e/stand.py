@@ -19,12 +19,14 @@ from meta_pipeline.commands.local.simulated import SimulatedGraph, start_simulat
 REDIS = "redis-server"
 
 
-def until(done: Callable[[], object], what: str, seconds: float = 120.0) -> None:
+def until(
+    done: Callable[[], object], what: str, seconds: float = 120.0, every_seconds: float = 0.2
+) -> None:
     """Wait for real processes to come so far."""
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.1)
+        time.sleep(every_seconds)
 
 
 def simulator(children: Children, folder: Path, latency_ms: float) -> SimulatedGraph:

@@ -59,6 +59,7 @@ class Machine:
     settings: Mapping[str, str] = field(default_factory=dict)
     code_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
+    started: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in ("etc/credentials", "var/dagster"):
@@ -85,18 +86,24 @@ class Machine:
         for command in unit.all("ExecStartPre"):
             self._finish(command, environment, instance)
         (command,) = unit.all("ExecStart")
-        return self.children.start(
+        child = self.children.start(
             name,
             self._arguments(command, environment, instance),
             env=environment,
             cwd=self.folder / "var",
         )
+        self.started.append(child)
+        return child
 
     def finish(self, unit: Unit) -> subprocess.CompletedProcess[str]:
         """A unit of Type=oneshot: to its end."""
         environment = self._environment(unit, unit.name, "")
         (command,) = unit.all("ExecStart")
         return self._finish(command, environment, "")
+
+    def environment(self, unit: Unit) -> dict[str, str]:
+        """What the unit's process sees."""
+        return self._environment(unit, unit.name, "")
 
     def _finish(
         self, command: str, environment: dict[str, str], instance: str

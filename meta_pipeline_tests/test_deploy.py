@@ -1,0 +1,395 @@
+"""The files of deploy/ say what is true: commands, paths, variables, versions, limits."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from dagster import DagsterInstance
+from dagster._core.instance.config import dagster_instance_config_schema
+from dagster._core.launcher import RunLauncher
+
+from meta_pipeline.cli import app
+from meta_pipeline.commands.execute import FROM_FILES
+from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
+from meta_pipeline.settings import _OUR_OWN_VARIABLES, Settings
+from meta_pipeline.simulator import DEFAULT_TOKEN
+from meta_pipeline_tests.e2e.containers import (
+    COMPOSE,
+    DOCKER,
+    DOCKERFILE,
+    command_of_image,
+    compose,
+    instructions,
+)
+from meta_pipeline_tests.e2e.units import CELERY, DEPLOY, ROOT, SYSTEMD, Unit
+
+HELM = DEPLOY / "helm" / "values.yaml"
+CELERY_COMPOSE = CELERY / "compose.yaml"
+UNITS = [*sorted(SYSTEMD.glob("*.service")), *sorted(CELERY.glob("*.service"))]
+OURS = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+ONES_OWN = {"DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+# The keys of the official chart that deploy/helm/values.yaml uses, as its published schema
+# (helm/dagster/schema of dagster-io/dagster) has them; `...` stands for whatever Kubernetes takes.
+CHART: dict[str, Any] = {
+    "global": {"postgresqlSecretName": ...},
+    "generatePostgresqlPasswordSecret": ...,
+    "postgresql": {
+        "enabled": ...,
+        "postgresqlHost": ...,
+        "postgresqlUsername": ...,
+        "postgresqlDatabase": ...,
+        "postgresqlParams": ...,
+        "postgresqlScheme": ...,
+        "service": {"port": ...},
+    },
+    "dagster-user-deployments": {"enabled": ..., "enableSubchart": ..., "deployments": ...},
+    "runLauncher": {
+        "type": ...,
+        "config": {
+            "k8sRunLauncher": {
+                "imagePullPolicy": ...,
+                "loadInclusterConfig": ...,
+                "failPodOnRunFailure": ...,
+                "resources": ...,
+                "runK8sConfig": {"podSpecConfig": ..., "jobSpecConfig": ...},
+            }
+        },
+    },
+    "dagsterWebserver": {
+        "replicaCount": ...,
+        "image": {"repository": ..., "tag": ..., "pullPolicy": ...},
+        "service": {"type": ..., "port": ...},
+        "dbStatementTimeout": ...,
+        "enableReadOnly": ...,
+        "podSecurityContext": ...,
+        "resources": ...,
+    },
+    "dagsterDaemon": {
+        "enabled": ...,
+        "image": {"repository": ..., "tag": ..., "pullPolicy": ...},
+        "runCoordinator": {
+            "enabled": ...,
+            "type": ...,
+            "config": {
+                "queuedRunCoordinator": {
+                    "dequeueIntervalSeconds": ...,
+                    "dequeueUseThreads": ...,
+                    "dequeueNumWorkers": ...,
+                }
+            },
+        },
+        "runMonitoring": {
+            "enabled": ...,
+            "startTimeoutSeconds": ...,
+            "cancelTimeoutSeconds": ...,
+            "maxResumeRunAttempts": ...,
+            "pollIntervalSeconds": ...,
+            "freeSlotsAfterRunEndSeconds": ...,
+        },
+        "runRetries": {"enabled": ...},
+        "sensors": {"useThreads": ..., "numWorkers": ...},
+        "schedules": {"useThreads": ..., "numWorkers": ...},
+        "podSecurityContext": ...,
+        "resources": ...,
+    },
+    "concurrency": {
+        "enabled": ...,
+        "runs": {"maxConcurrentRuns": ..., "tagConcurrencyLimits": ...},
+        "pools": {"defaultLimit": ..., "granularity": ...},
+    },
+    "computeLogManager": {"type": ..., "config": ...},
+    "retention": {
+        "enabled": ...,
+        "sensor": {"purgeAfterDays": ...},
+        "schedule": {"purgeAfterDays": ...},
+    },
+    "telemetry": {"enabled": ...},
+    "additionalInstanceConfig": ...,
+}
+DEPLOYMENT = {
+    *("name", "image", "dagsterApiGrpcArgs", "port", "includeConfigInLaunchedRuns", "env"),
+    *("envSecrets", "initContainers", "podSecurityContext", "securityContext", "resources"),
+    *("livenessProbe", "startupProbe"),
+}
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Every command in deploy/, with where it stands."""
+    for path in UNITS:
+        unit = Unit.read(path)
+        for line in [*unit.all("ExecStart"), *unit.all("ExecStartPre")]:
+            yield path.name, line.split()
+    for name, service in compose(COMPOSE, CELERY_COMPOSE)["services"].items():
+        if service.get("image", "").startswith("meta-pipeline"):
+            yield f"compose {name}", list(service["command"])
+            test = service["healthcheck"].get("test", ["CMD", "python"])
+            words = test[1:] if test[0] == "CMD" else test[1].split()
+            yield f"compose {name} health", words
+    yield "Dockerfile", command_of_image()
+    for container in helm()["dagster-user-deployments"]["deployments"][0]["initContainers"]:
+        yield "helm", list(container["command"])
+
+
+def helm() -> dict[str, Any]:
+    return dict(yaml.safe_load(HELM.read_text(encoding="utf-8")))
+
+
+def variables() -> Iterator[tuple[str, str]]:
+    """Every variable that a file of deploy/ sets, with where."""
+    for path in [*UNITS, CELERY / "celery.conf"]:
+        for line in Unit.read(path).all("Environment"):
+            yield path.name, line.partition("=")[0]
+    text = (SYSTEMD / "environment.example").read_text(encoding="utf-8")
+    yield from (("environment.example", name) for name in re.findall(r"(?m)^([A-Z_]+)=", text))
+    for name, service in compose(COMPOSE, CELERY_COMPOSE)["services"].items():
+        if name not in ("postgres", "redis"):
+            yield from ((f"compose {name}", one) for one in service.get("environment", {}))
+    for deployment in helm()["dagster-user-deployments"]["deployments"]:
+        yield from (("helm", one) for one in deployment["env"])
+
+
+def settings() -> set[str]:
+    return {
+        str(field.validation_alias.choices[0])  # type: ignore[union-attr]
+        for field in Settings.model_fields.values()
+    }
+
+
+@pytest.mark.parametrize(("where", "command"), list(commands()), ids=lambda given: str(given)[:40])
+def test_every_command_exists(where: str, command: list[str]) -> None:
+    program, *arguments = command
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    if Path(program).name == "meta-pipeline":
+        assert arguments[0] in known, where
+        if arguments[0] != "exec":
+            return
+        program, *arguments = arguments[1:]
+    assert Path(sys.executable).with_name(Path(program).name).exists(), f"{where}: {program}"
+
+
+@pytest.mark.parametrize(("where", "name"), sorted(set(variables())))
+def test_every_variable_is_a_setting(where: str, name: str) -> None:
+    may_be_files = {f"{one}_FILE" for one in (*_OUR_OWN_VARIABLES, *FROM_FILES)}
+    assert name in settings() | may_be_files | ONES_OWN, where
+
+
+def test_the_token_is_given_only_to_who_calls_meta() -> None:
+    holders = {path.stem for path in UNITS if "META_ACCESS_TOKEN" in path.read_text("utf-8")}
+    assert holders == {"meta-pipeline-code", "meta-pipeline-worker@"}
+    services = compose(COMPOSE, CELERY_COMPOSE)["services"]
+    assert {
+        name for name in services if "meta_access_token" in services[name].get("secrets", [])
+    } == {
+        "code",
+        "worker",
+    }
+
+
+def test_no_secret_stands_in_a_file() -> None:
+    secret = re.compile(r"(?i)(?:password|token)['\"]?[:=]\s*['\"]?([\w-]{12,})")
+    for path in (path for path in DEPLOY.rglob("*") if path.is_file()):
+        found = set(secret.findall(path.read_text(encoding="utf-8"))) - {DEFAULT_TOKEN}
+        assert not found, path
+
+
+def test_images_are_pinned_and_are_this_version() -> None:
+    services = compose(COMPOSE, CELERY_COMPOSE)["services"].values()
+    images = [service["image"] for service in services if "image" in service]
+    bases = [value for name, value in instructions() if name in ("FROM", "ARG")]
+    for image in [*images, *bases, HELM.read_text("utf-8")]:
+        assert "latest" not in image
+    assert all(re.search(r":\S*\d+\.\d+", image) for image in images)
+    ours = PROJECT["project"]["version"]
+    assert {image for image in images if image.startswith("meta-pipeline")} == {
+        f"meta-pipeline:${{META_PIPELINE_VERSION:-{ours}}}"
+    }
+    assert f"ARG VERSION={ours}" in DOCKERFILE.read_text("utf-8")
+    assert helm()["dagsterDaemon"]["image"]["tag"] == ours
+    assert f"--version {version('dagster')}" in HELM.read_text("utf-8")
+
+
+def test_the_image_is_built_from_the_lock_by_nobody_special() -> None:
+    runs = [value for name, value in instructions() if name == "RUN" and "uv sync" in value]
+    assert len(runs) == 2
+    assert all("--locked --no-dev" in run for run in runs)
+    extras = set(re.findall(r"--extra (\w+)", " ".join(runs)))
+    assert extras <= set(PROJECT["project"]["optional-dependencies"])
+    users = [value for name, value in instructions() if name == "USER"]
+    assert users == ["10001:10001"]
+    assert any(name == "HEALTHCHECK" for name, _ in instructions())
+
+
+def test_the_compose_file_mounts_what_there_is() -> None:
+    secrets = compose(COMPOSE, CELERY_COMPOSE)["secrets"]
+    made = (DOCKER / "make-secrets").read_text(encoding="utf-8")
+    for secret in secrets.values():
+        assert f"{Path(secret['file']).name}" in made, secret
+    for service in compose(COMPOSE, CELERY_COMPOSE)["services"].values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert (DOCKER / source).resolve().is_file(), source
+            else:
+                assert source in compose()["volumes"]
+        assert set(service.get("secrets", [])) <= set(secrets)
+
+
+def test_there_is_one_daemon() -> None:
+    daemons = [where for where, words in commands() if "dagster-daemon" in words and "run" in words]
+    assert daemons == ["meta-pipeline-daemon.service", "compose daemon"]
+    assert compose()["services"]["daemon"]["container_name"]  # docker then refuses to scale it
+
+
+def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
+    script = shutil.copy(DOCKER / "make-secrets", tmp_path)
+    environment = {"PATH": "/usr/bin:/bin", "META_ACCESS_TOKEN": "EAATOKEN"}
+    refused = subprocess.run(
+        [script], env={"PATH": "/usr/bin:/bin"}, stdin=subprocess.DEVNULL, check=False
+    )
+    assert refused.returncode == 1
+    subprocess.run([script], env=environment, check=True, capture_output=True)
+    folder = tmp_path / "secrets"
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert set(texts) == set(compose(COMPOSE, CELERY_COMPOSE)["secrets"])
+    assert texts["meta_access_token"] == "EAATOKEN\n"
+    assert texts["postgres_password"] in texts["database_url"]
+    assert texts["redis_password"] in texts["celery_broker_url"]
+    assert folder.stat().st_mode & 0o077 == 0
+    subprocess.run(
+        [script], env=environment | {"META_ACCESS_TOKEN": "other"}, check=True, capture_output=True
+    )
+    assert texts == {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def test_the_instance_on_celery_differs_where_it_must() -> None:
+    theirs = yaml.safe_load((CELERY / "dagster.yaml").read_text(encoding="utf-8"))
+    different = {key for key in {*OURS, *theirs} if OURS.get(key) != theirs.get(key)}
+    assert different == {"run_launcher", "compute_logs", "concurrency", "run_monitoring"}
+    monitoring = {key: theirs["run_monitoring"][key] for key in OURS["run_monitoring"]}
+    assert monitoring == OURS["run_monitoring"] | {"start_timeout_seconds": 600}
+    worker = Unit.read(CELERY / "meta-pipeline-worker@.service").all("ExecStart")[0]
+    places = int(re.search(r"--concurrency (\d+)", worker)[1])  # type: ignore[index]
+    assert theirs["concurrency"]["runs"]["max_concurrent_runs"] == 2 * places
+    config = theirs["run_launcher"]["config"]["config_source"]
+    hand_out_again = config["broker_transport_options"]["visibility_timeout"]
+    assert hand_out_again > theirs["run_monitoring"]["max_runtime_seconds"]
+
+
+def test_the_instance_on_celery_is_one_dagster_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = yaml.safe_load((CELERY / "dagster.yaml").read_text(encoding="utf-8"))
+    assert set(theirs) <= set(dagster_instance_config_schema())
+    del theirs["storage"]
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(theirs), encoding="utf-8")
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://127.0.0.1:1/1")
+    with DagsterInstance.from_config(str(tmp_path)) as instance:
+        launcher: RunLauncher = instance.run_launcher
+        assert isinstance(launcher, WatchedCeleryRunLauncher)
+        assert launcher.celery.conf.task_acks_late is True
+        assert launcher.celery.conf.broker_transport_options["visibility_timeout"] == 10800
+        assert instance.run_monitoring_max_resume_run_attempts == 0
+
+
+def test_the_charts_values_are_the_charts() -> None:
+    assert list(unknown(helm(), CHART)) == []
+    for deployment in helm()["dagster-user-deployments"]["deployments"]:
+        assert set(deployment) <= DEPLOYMENT
+    assert set(helm()["additionalInstanceConfig"]) <= set(dagster_instance_config_schema())
+
+
+def test_the_charts_instance_is_ours() -> None:
+    values = helm()
+    runs, pools = values["concurrency"]["runs"], values["concurrency"]["pools"]
+    ours = OURS["concurrency"]
+    assert runs["maxConcurrentRuns"] == ours["runs"]["max_concurrent_runs"]
+    assert runs["tagConcurrencyLimits"] == ours["runs"]["tag_concurrency_limits"]
+    assert pools == {
+        "defaultLimit": ours["pools"]["default_limit"],
+        "granularity": ours["pools"]["granularity"],
+    }
+    more = values["additionalInstanceConfig"]
+    assert {key: OURS[key] for key in more} == more
+    retention = OURS["retention"]
+    assert (
+        values["retention"]["sensor"]["purgeAfterDays"] == retention["sensor"]["purge_after_days"]
+    )
+
+
+def unknown(values: Any, keys: Any, path: str = "") -> Iterator[str]:
+    if keys is ... or not isinstance(values, dict):
+        return
+    for key, value in values.items():
+        if key not in keys:
+            yield f"{path}{key}"
+        else:
+            yield from unknown(value, keys[key], f"{path}{key}.")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).with_name("meta-pipeline"))
+    for path in [*UNITS, *SYSTEMD.glob("*.target")]:
+        text = path.read_text(encoding="utf-8")
+        (tmp_path / path.name).write_text(
+            text.replace("/opt/meta-pipeline/.venv/bin/meta-pipeline", program), encoding="utf-8"
+        )
+    files = [str(path) for path in sorted(tmp_path.iterdir())]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    complaints = [line for line in done.stderr.splitlines() if "meta-pipeline" in line]
+    assert (done.returncode, complaints) == (0, [])
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
+def test_compose_understands_the_files(tmp_path: Path) -> None:
+    """Compose 1, which needs no engine; it is too old for `name`, so that line is left out."""
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    folder = tmp_path / "deploy/docker"
+    subprocess.run(
+        [folder / "make-secrets"],
+        env={"PATH": "/usr/bin:/bin", "META_ACCESS_TOKEN": "x"},
+        check=True,
+        capture_output=True,
+    )
+    text = (folder / "compose.yaml").read_text(encoding="utf-8")
+    (folder / "compose.yaml").write_text(re.sub(r"(?m)^name: .*$", "", text), encoding="utf-8")
+    files = ["-f", "compose.yaml", "-f", "../celery/compose.yaml"]
+    done = subprocess.run(
+        ["docker-compose", *files, "--profile", "simulator", "config"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    assert set(services) == {
+        *("postgres", "migrate", "code", "webserver", "daemon", "simulator", "redis", "worker"),
+    }
+
+
+@pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is not installed")
+def test_the_dockerfile_is_lint_free() -> None:
+    done = subprocess.run(
+        ["hadolint", str(DOCKERFILE)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
