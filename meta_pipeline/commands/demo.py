@@ -13,7 +13,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .console import console, explained, fail
 from .local.children import ChildDied, Children
-from .local.dagster import DagsterNotReady, LocalDagster
+from .local.dagster import SENSOR, DagsterNotReady, LocalDagster
 from .local.database import RealData, data_root, demo_database
 from .local.environment import without_ours
 from .local.graphql import FINISHED, DagsterApiError
@@ -122,6 +122,7 @@ class Demo:
             cwd=folder,
             is_alone=self._settings.database_url is None,
             tell=self._say,
+            sensor_rests=True,
         )
         dagster.start()
         graph.wait()
@@ -185,6 +186,8 @@ class Demo:
         console.print(summary_table(warehouse.accounts.health(), read_efforts(warehouse)))
 
     def _stay(self, dagster: LocalDagster) -> None:
+        dagster.api.start_sensor(SENSOR)
+        self._say("From now on the sensor next_stale_account keeps every account fresh")
         console.print(f"\nDagster's UI: [bold]{dagster.url}/asset-groups[/bold]  (Ctrl-C ends all)")
         while True:
             dagster.children.require_alive()

@@ -7,7 +7,6 @@ a core each); sharing one is also what production does.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from meta_pipeline.commands.local.ports import HOST, answers, free_port
 from meta_pipeline.warehouse.urls import create_dagster_schema, dagster_url, normalized
 
 LOCATION = "meta_pipeline"
+SENSOR = "next_stale_account"
 START_TIMEOUT_SECONDS = 120.0
 _WORKSPACE = """\
 load_from:
@@ -48,7 +48,9 @@ class LocalDagster:
     """The three processes of a Dagster, and how to reach it.
 
     `home` becomes DAGSTER_HOME; `env` is what the syncs see; `tell` is told each step. `is_alone`
-    says that no other Dagster uses the database, as is certain of an embedded one.
+    says that no other Dagster uses the database, as is certain of an embedded one. With
+    `sensor_rests` nothing is synced by itself until somebody starts the sensor. `adapt` turns the
+    packaged dagster.yaml into the one to use.
     """
 
     children: Children
@@ -61,6 +63,10 @@ class LocalDagster:
     host: str = HOST
     tell: Callable[[str], None] = lambda _: None
     timeout_seconds: float = START_TIMEOUT_SECONDS
+    sensor_rests: bool = False
+    adapt: Callable[[str], str] = lambda text: text
+    processes: dict[str, Child] = field(default_factory=dict, init=False)
+    _commands: dict[str, list[str]] = field(default_factory=dict, init=False)
     _environment: dict[str, str] = field(default_factory=dict, init=False)
 
     @property
@@ -81,9 +87,11 @@ class LocalDagster:
         web = self._start("dagster-webserver", self._webserver())
         self.tell("Dagster is starting: code location, webserver, daemon")
         self._wait(lambda: answers(code_port), code, "the code location")
-        if not has_tables:
+        if not has_tables or self.sensor_rests:
             # The webserver makes them; two processes that both try would trip over each other.
             self._wait(self.api.is_ready, web, "the webserver")
+        if self.sensor_rests:
+            self.api.stop_sensor(SENSOR)
         if cleaning is not None:
             self._wait(lambda: cleaning.process.poll() == 0, cleaning, "cleaning up")
             self.children.forget(cleaning)
@@ -94,8 +102,8 @@ class LocalDagster:
     def _prepare(self, code_port: int) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         source = resources.files("meta_pipeline.orchestration") / "dagster.yaml"
-        with resources.as_file(source) as path:
-            shutil.copyfile(path, self.home / "dagster.yaml")
+        text = self.adapt(source.read_text(encoding="utf-8"))
+        (self.home / "dagster.yaml").write_text(text, encoding="utf-8")
         workspace = _WORKSPACE.format(host=HOST, port=code_port, location=LOCATION)
         (self.home / "workspace.yaml").write_text(workspace, encoding="utf-8")
         create_dagster_schema(self.database_url)
@@ -123,8 +131,15 @@ class LocalDagster:
             row = connection.execute(query).fetchone()
         return row and row[0]
 
+    def restart(self, name: str) -> Child:
+        """Start one of `processes` again that has ended."""
+        self.children.forget(self.processes[name])
+        return self._start(name, self._commands[name])
+
     def _start(self, name: str, arguments: list[str]) -> Child:
-        return self.children.start(name, arguments, env=self._environment, cwd=self.cwd)
+        child = self.children.start(name, arguments, env=self._environment, cwd=self.cwd)
+        self.processes[name], self._commands[name] = child, arguments
+        return child
 
     def _code_server(self, port: int) -> list[str]:
         return [

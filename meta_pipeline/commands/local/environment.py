@@ -34,7 +34,7 @@ def of_settings(settings: Settings, database_url: str) -> dict[str, str]:
     others = {
         str(next(iter(field.validation_alias.choices))): str(getattr(settings, name))  # type: ignore[union-attr]
         for name, field in Settings.model_fields.items()
-        if isinstance(getattr(settings, name), int | float)
+        if isinstance(getattr(settings, name), int | float | str)
     }
     said = {name: str(value) for name, value in values.items() if value}
     return {**without_ours(), **others, **said}

@@ -35,6 +35,28 @@ _RUNS = """
 query($ids: [String]) { runsOrError(filter: {runIds: $ids}) {
   ... on Runs { results { runId status } } } }
 """
+_SENSOR = """
+query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) {
+  __typename ... on Sensor { sensorState { id status } } } }
+"""
+_START_SENSOR = """
+mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
+  __typename ... on PythonError { message } } }
+"""
+_STOP_SENSOR = """
+mutation($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }
+"""
+_BACKFILL = """
+mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename
+  ... on LaunchBackfillSuccess { backfillId }
+  ... on PythonError { message }
+} }
+"""
+_BACKFILLS = """
+query { partitionBackfillsOrError(limit: 1000) {
+  ... on PartitionBackfills { results { id status } } } }
+"""
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
@@ -99,6 +121,40 @@ class DagsterApi:
                 "dagster/asset_partition_range_end": last,
             },
         )
+
+    def backfill(self, account_ids: Sequence[str], assets: Sequence[str] = ASSETS) -> str:
+        """Materialize the accounts' partitions, as a person does who selects them; its id."""
+        params = {
+            "assetSelection": [{"path": ["meta", name]} for name in assets],
+            "partitionNames": list(account_ids),
+        }
+        answer = self._ask(_BACKFILL, params=params)["launchPartitionBackfill"]
+        if answer["__typename"] != "LaunchBackfillSuccess":
+            raise DagsterApiError(f"Dagster did not start the backfill: {_why(answer)}")
+        return str(answer["backfillId"])
+
+    def backfill_statuses(self) -> dict[str, str]:
+        """The backfills' statuses by id."""
+        found = self._ask(_BACKFILLS)["partitionBackfillsOrError"].get("results", [])
+        return {one["id"]: one["status"] for one in found}
+
+    def start_sensor(self, name: str) -> None:
+        """Let the sensor tick, whatever it did before."""
+        self._ask(_START_SENSOR, selector=self._sensor(name))
+
+    def stop_sensor(self, name: str) -> None:
+        """Let the sensor rest until somebody starts it."""
+        found = self._ask(_SENSOR, selector=self._sensor(name))["sensorOrError"]
+        if found["__typename"] != "Sensor":
+            raise DagsterApiError(f"Dagster has no sensor {name}")
+        self._ask(_STOP_SENSOR, id=found["sensorState"]["id"])
+
+    def _sensor(self, name: str) -> dict[str, str]:
+        return {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": self.location,
+            "sensorName": name,
+        }
 
     def statuses(self, run_ids: Sequence[str]) -> dict[str, str]:
         """The runs' statuses by id."""
