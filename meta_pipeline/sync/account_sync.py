@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 from meta_pipeline.governor import BudgetState, Decision
@@ -21,7 +21,7 @@ from .dimensions import Dimensions
 from .entities import EdgePlan, EdgeReader, Mode
 from .fields import ENTITY_SPECS
 from .harvest import Done, Harvest, Task
-from .insights import Window, WindowReader
+from .insights import WindowReader
 from .mapping import Source
 from .plan import AccountState, Plan, edges_of
 from .progress import Progress, Report
@@ -34,7 +34,10 @@ from .stop import StopSign
 from .unrecognized import Findings
 from .waiting import wait_of
 from .weights import Prices
+from .window import Window
 from .writer import Writer
+
+_PAGES_GROW_AFTER = timedelta(days=1)
 
 
 @dataclass
@@ -255,14 +258,28 @@ class AccountSync:
 
     def _save_page_size(self) -> None:
         """Pages of insights start next time with the size that worked this time."""
-        if self._insights_page_size is None:
-            return
+        asked, now = self.context.policy.page_sizes.insights, self.source.data_as_of
         account_id = self.source.account_id
         cursors = self.context.warehouse.cursors
         known = cursors.get(account_id, "insights", self.connection)
+        size = self._insights_page_size
+        if size is None and known is not None and self._may_grow(known):
+            size = min((known.page_size or asked) * 2, asked)
+        if size is None:
+            return
         cursor = known or CursorRow(account_id, "insights")
         with self.connection.transaction():
-            cursors.save(self.connection, replace(cursor, page_size=self._insights_page_size))
+            cursors.save(self.connection, replace(cursor, page_size=size, last_fetched_at=now))
+
+    def _may_grow(self, known: CursorRow) -> bool:
+        """Windows have too few pages to grow back on the way: a day without refusal doubles them.
+
+        `last_fetched_at` of the insights' cursor is when their page size last changed.
+        """
+        if not self._oldest or known.page_size is None or known.last_fetched_at is None:
+            return False
+        is_old = self.source.data_as_of - known.last_fetched_at >= _PAGES_GROW_AFTER
+        return is_old and known.page_size < self.context.policy.page_sizes.insights
 
     def _stopped(self, decision: Decision) -> None:
         self.record.status = Status.THROTTLED

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from meta_pipeline.warehouse import Connection, Ledger
 
 from .days import is_final
-from .insights import Window
 from .mapping import Source
 from .slices import Note
+from .window import Window
 
 # A window is written page by page, and each page notes how far it moved its days.
 _ONE_CHANGE_PER_DAY = """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import orjson
 
 from .money import major
 
@@ -23,6 +26,14 @@ _LONGEST_NUMBER = 64
 
 class Unfit(ValueError):
     """A value is not of the kind its field has; the sync keeps the row and records the value."""
+
+
+def json_text(value: Any) -> str:
+    """JSON of anything Meta may have written, also of whole numbers beyond 64 bits."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:
+        return json.dumps(value, sort_keys=True, default=str)
 
 
 def text(value: Any, _: str | None) -> str:

@@ -94,6 +94,7 @@ class EdgeReader:
         self._statuses = plan.spec.statuses
         self._refused: set[str] = set()
         self._page_size = (cursor.page_size if cursor else None) or plan.page_size
+        self._has_shrunk = False
         self._newest = self._cursor.updated_since
 
     def slices(self) -> Iterator[Slice]:
@@ -215,7 +216,7 @@ class EdgeReader:
                 last_fetched_at=now,
                 last_full_at=now if self._is_done(connection) else known.last_full_at,
                 statuses_hash=statuses_hash(self._spec),
-                page_size=self._page_size,
+                page_size=self._next_page_size(),
             ),
         )
 
@@ -246,7 +247,14 @@ class EdgeReader:
         )
 
     def _remember_page_size(self, size: int) -> None:
+        self._has_shrunk |= size < self._page_size
         self._page_size = size
+
+    def _next_page_size(self) -> int:
+        """A small edge has too few pages to grow back on the way: each listing may double them."""
+        if self._has_shrunk or not self._plan.is_complete:
+            return self._page_size
+        return min(self._page_size * 2, self._plan.page_size)
 
     def _drop_field(self, error: FieldRejected) -> None:
         if error.field_name in self._refused or error.field_name == self._spec.fields[0].name:

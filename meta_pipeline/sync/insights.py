@@ -6,18 +6,14 @@ report; what is too much is halved by days, and a single day by the ids that del
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Protocol
 
 from meta_pipeline.graph import (
     CursorLost,
     FieldRejected,
     GraphClient,
-    MalformedAnswer,
     MustGoAsync,
     NewReportNeeded,
     Page,
@@ -26,65 +22,24 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.warehouse import InsightsHistory
 
-from .datasets import LEVELS, Dataset
-from .days import span, zone
+from .datasets import LEVELS
+from .days import zone
 from .fields import ENTITY_SPECS
 from .insights_mapping import InsightsMapper
 from .mapping import Source
 from .request import Part
 from .slices import Note, Slice
 from .unrecognized import Findings, Reason
+from .window import Tally, Window
 
 SMALLEST_PAGE = 25
 """Meta's own default. Where so few rows are too much, fewer days help and smaller pages do not."""
 _WALKS = 3
-_CALLS_AROUND_A_REPORT = 3
 _STATUS_OF_LEVEL = {
     "campaign": ENTITY_SPECS[Part.CAMPAIGNS].statuses,
     "adset": ENTITY_SPECS[Part.ADSETS].statuses,
     "ad": ENTITY_SPECS[Part.ADS].statuses,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Some days of one dataset, both ends inclusive, in the account's zone."""
-
-    dataset: Dataset
-    since: date
-    until: date
-    page_size: int
-    expected_rows: int = 0
-    as_report: bool = False
-    is_reread: bool = False
-    """Whether some of its days were read before: only then can numbers have moved."""
-
-    @property
-    def days(self) -> int:
-        return (self.until - self.since).days + 1
-
-    @property
-    def calls(self) -> int:
-        """Pages expected; a report is also created and asked how far it is."""
-        pages = max(1, math.ceil(self.expected_rows / self.page_size))
-        return pages + _CALLS_AROUND_A_REPORT if self.as_report else pages
-
-    @property
-    def keeps_history(self) -> bool:
-        return self.is_reread and self.dataset.part is Part.INSIGHTS
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset.name} {self.since}..{self.until}"
-
-    def halves(self) -> tuple[Window, Window]:
-        """The newer half, then the older one."""
-        middle = self.since + timedelta(days=(self.days - 1) // 2)
-        rows = self.expected_rows // 2
-        return (
-            replace(self, since=middle + timedelta(days=1), expected_rows=rows),
-            replace(self, until=middle, expected_rows=rows),
-        )
 
 
 class WindowBook(Protocol):
@@ -95,52 +50,6 @@ class WindowBook(Protocol):
 
 ReportPages = Callable[[dict[str, Any], str], Iterator[Page]]
 """Parameters and endpoint key of a query to the pages of an async report of it."""
-
-
-class Tally:
-    """Rows by day of one window; what a walk counted is taken back when it fails.
-
-    A row of another day, or of several days, is not what was asked for: Meta ignores a range it
-    does not like without a word (FACTS section 5.1). It is recorded and left out.
-    """
-
-    def __init__(self, window: Window, findings: Findings) -> None:
-        self.rows_by_day = dict.fromkeys(span(window.since, window.until), 0)
-        self._window = window
-        self._findings = findings
-        self._days = {str(day): day for day in self.rows_by_day}
-
-    def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
-        """The same pages, counted. Raises MalformedAnswer when all rows are of other days."""
-        counted: Counter[str] = Counter()
-        strays = 0
-        for page in pages:
-            own = [row for row in page.rows if self._is_own(row)]
-            counted.update(row["date_start"] for row in own)
-            strays += len(page.rows) - len(own)
-            yield page if len(own) == len(page.rows) else replace(page, rows=own)
-        if strays and not counted:
-            raise MalformedAnswer(
-                f"asked for {self._window.since} to {self._window.until}, Meta answered for "
-                "other days",
-                endpoint_key=self._window.dataset.endpoint_key,
-            )
-        for day, rows in counted.items():
-            self.rows_by_day[self._days[day]] += rows
-
-    def _is_own(self, row: Mapping[str, Any]) -> bool:
-        start = row.get("date_start")
-        is_asked = isinstance(start, str) and start in self._days
-        if is_asked and row.get("date_stop", start) == start:
-            return True
-        self._findings.note(
-            self._window.dataset.endpoint_key,
-            "date_start",
-            f"{start}..{row.get('date_stop')}",
-            Reason.MISSING_KEY if start is None else Reason.FILTER_IGNORED,
-            str(row.get(self._window.dataset.id_field)),
-        )
-        return False
 
 
 class WindowReader:

@@ -10,9 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from .convert import LARGEST_WHOLE, Unfit, number
+from .convert import LARGEST_WHOLE, Unfit, json_text, number
 from .datasets import Dataset
 from .mapping import Row, Source
 from .unrecognized import Findings, Reason
@@ -28,7 +26,7 @@ _HOUR_TEXT = re.compile(r"(\d{2}):00:00 - \d{2}:59:59\Z")
 class InsightsMapper:
     """Maps rows of one dataset of one account; a row that has no key is reported, not stored.
 
-    That a row is of a day that was asked for is seen to before: `insights.Tally`.
+    That a row is of a day that was asked for is seen to before: `window.Tally`.
     """
 
     def __init__(self, dataset: Dataset, source: Source, findings: Findings) -> None:
@@ -119,7 +117,7 @@ class InsightsMapper:
             hour = self._hour(given)
             return None if hour is None else (entity_id, start, hour)
         cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
-        listed = orjson.dumps(list(cell.values())).decode()
+        listed = json_text(list(cell.values()))
         return (level, entity_id, start, ",".join(self._dataset.breakdowns), listed, cell)
 
     def _entity_id(self, given: Mapping[str, Any]) -> str | None:
@@ -144,8 +142,9 @@ class InsightsMapper:
         return int(match.group(1))
 
     def _without_key(self, given: Mapping[str, Any], field: str) -> None:
-        shown = orjson.dumps(dict(given), option=orjson.OPT_SORT_KEYS, default=str).decode()
-        self._findings.note(self._dataset.endpoint_key, field, shown, Reason.MISSING_KEY)
+        self._findings.note(
+            self._dataset.endpoint_key, field, json_text(dict(given)), Reason.MISSING_KEY
+        )
 
     def _count(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
         if isinstance(value, str) and _WHOLE.match(value):
@@ -193,5 +192,5 @@ def _id(value: Any) -> str | None:
 def _cell_text(value: Any) -> str | None:
     """The value of a breakdown as text; assets come as objects and count by their id."""
     if isinstance(value, dict):
-        return str(value.get("id") or orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
+        return str(value.get("id") or json_text(value))
     return None if value is None else str(value)

@@ -19,9 +19,9 @@ from .datasets import Dataset
 from .days import Restatement, due, oldest, runs, span, today
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
-from .insights import Window
 from .page_sizes import PageSizes
 from .request import Part, SyncRequest
+from .window import Window
 
 _PAGES_PER_WINDOW = 4
 _LONGEST_WINDOW_DAYS = 93

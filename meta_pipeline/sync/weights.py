@@ -13,8 +13,8 @@ from meta_pipeline.governor import QueryShape, Weights, blend, weight
 from meta_pipeline.graph import Attempt
 from meta_pipeline.warehouse import ObservedWeight
 
-from .insights import Window
 from .plan import Plan
+from .window import Window
 
 
 def weight_of(attempt: Attempt, weights: Weights) -> float:

@@ -1,0 +1,106 @@
+"""A window: some days of one kind of insights, read and marked in the ledger together."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from meta_pipeline.graph import MalformedAnswer, Page
+
+from .datasets import Dataset
+from .days import span
+from .request import Part
+from .unrecognized import Findings, Reason
+
+_CALLS_AROUND_A_REPORT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some days of one dataset, both ends inclusive, in the account's zone."""
+
+    dataset: Dataset
+    since: date
+    until: date
+    page_size: int
+    expected_rows: int = 0
+    as_report: bool = False
+    is_reread: bool = False
+    """Whether some of its days were read before: only then can numbers have moved."""
+
+    @property
+    def days(self) -> int:
+        return (self.until - self.since).days + 1
+
+    @property
+    def calls(self) -> int:
+        """Pages expected; a report is also created and asked how far it is."""
+        pages = max(1, math.ceil(self.expected_rows / self.page_size))
+        return pages + _CALLS_AROUND_A_REPORT if self.as_report else pages
+
+    @property
+    def keeps_history(self) -> bool:
+        return self.is_reread and self.dataset.part is Part.INSIGHTS
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset.name} {self.since}..{self.until}"
+
+    def halves(self) -> tuple[Window, Window]:
+        """The newer half, then the older one."""
+        middle = self.since + timedelta(days=(self.days - 1) // 2)
+        rows = self.expected_rows // 2
+        return (
+            replace(self, since=middle + timedelta(days=1), expected_rows=rows),
+            replace(self, until=middle, expected_rows=rows),
+        )
+
+
+class Tally:
+    """Rows by day of one window; what a walk counted is taken back when it fails.
+
+    A row of another day, or of several days, is not what was asked for: Meta ignores a range it
+    does not like without a word (FACTS section 5.1). It is recorded and left out.
+    """
+
+    def __init__(self, window: Window, findings: Findings) -> None:
+        self.rows_by_day = dict.fromkeys(span(window.since, window.until), 0)
+        self._window = window
+        self._findings = findings
+        self._days = {str(day): day for day in self.rows_by_day}
+
+    def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
+        """The same pages, counted. Raises MalformedAnswer when all rows are of other days."""
+        counted: Counter[str] = Counter()
+        strays = 0
+        for page in pages:
+            own = [row for row in page.rows if self._is_own(row)]
+            counted.update(row["date_start"] for row in own)
+            strays += len(page.rows) - len(own)
+            yield page if len(own) == len(page.rows) else replace(page, rows=own)
+        if strays and not counted:
+            raise MalformedAnswer(
+                f"asked for {self._window.since} to {self._window.until}, Meta answered for "
+                "other days",
+                endpoint_key=self._window.dataset.endpoint_key,
+            )
+        for day, rows in counted.items():
+            self.rows_by_day[self._days[day]] += rows
+
+    def _is_own(self, row: Mapping[str, Any]) -> bool:
+        start = row.get("date_start")
+        is_asked = isinstance(start, str) and start in self._days
+        if is_asked and row.get("date_stop", start) == start:
+            return True
+        self._findings.note(
+            self._window.dataset.endpoint_key,
+            "date_start",
+            f"{start}..{row.get('date_stop')}",
+            Reason.MISSING_KEY if start is None else Reason.FILTER_IGNORED,
+            str(row.get(self._window.dataset.id_field)),
+        )
+        return False
