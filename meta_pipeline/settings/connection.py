@@ -1,0 +1,51 @@
+"""Where Meta and Postgres are, and who asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings
+
+META_GRAPH_URL = "https://graph.facebook.com"
+
+
+class ConnectionSettings(BaseSettings):
+    """The token, the hosts, the folder."""
+
+    access_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_ACCESS_TOKEN"),
+        description="Meta access token with ads_read; a system user token suits servers",
+    )
+    app_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_APP_SECRET"),
+        description="App secret; switches on appsecret_proof",
+    )
+    app_id: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_APP_ID"),
+        description="App id; with the app secret it lets the token be inspected and exchanged",
+    )
+    graph_url: str = Field(
+        META_GRAPH_URL,
+        validation_alias=AliasChoices("META_GRAPH_URL"),
+        description="Host of the Graph API; anything but Meta's marks the data as simulated",
+    )
+    api_version: str = Field(
+        "v26.0",
+        validation_alias=AliasChoices("META_API_VERSION"),
+        pattern=r"^v\d+\.\d+$",
+        description="Marketing API version",
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL"),
+        description="Postgres to use; without it an embedded server is started",
+    )
+    data_dir: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("META_PIPELINE_DATA"),
+        description="Folder of the embedded server and of Dagster's files",
+    )

@@ -1,0 +1,160 @@
+"""All settings together: how they are read, and what is said when one is missing or wrong."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, ValidationError, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from .alerts import AlertSettings
+from .connection import META_GRAPH_URL, ConnectionSettings
+from .limits import LimitSettings
+from .reading import ReadingSettings
+from .retention import RetentionSettings
+from .rotation import RotationSettings
+
+_OUR_OWN_VARIABLES = {
+    "META_ACCESS_TOKEN",
+    "META_APP_SECRET",
+    "META_APP_ID",
+    "META_GRAPH_URL",
+    "META_API_VERSION",
+    "META_ALERT_WEBHOOK_URL",
+    "META_ALERT_EMAIL_PASSWORD",
+    "DATABASE_URL",
+}
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says where it was looked for."""
+
+
+class Settings(
+    AlertSettings,
+    RetentionSettings,
+    LimitSettings,
+    RotationSettings,
+    ReadingSettings,
+    ConnectionSettings,
+):
+    """The settings of one process, from the environment and `.env`.
+
+    Values of the environment win over `.env`. A variable may also be given as a file:
+    `META_ACCESS_TOKEN_FILE=/run/secrets/token` is read where `META_ACCESS_TOKEN` is not set.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+    )
+
+    @field_validator("graph_url", mode="before")
+    @classmethod
+    def _host_only(cls, value: Any) -> Any:
+        text = str(value).rstrip("/")
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is not a URL such as https://graph.facebook.com")
+        return text
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the Graph API asked is not Meta's own."""
+        return urlsplit(self.graph_url).hostname != urlsplit(META_GRAPH_URL).hostname
+
+    @property
+    def insights_levels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.insights_levels_text.split(",")))
+
+    @property
+    def attribution_window_names(self) -> tuple[str, ...]:
+        return _names(self.attribution_windows, ",")
+
+    @property
+    def breakdowns(self) -> tuple[tuple[str, ...], ...]:
+        """One tuple of breakdown names for each breakdown table."""
+        return tuple(_names(one, ",") for one in _names(self.breakdowns_text, ";"))
+
+    @property
+    def included(self) -> frozenset[str]:
+        return frozenset(_names(self.include_accounts, ","))
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        return frozenset(_names(self.exclude_accounts, ","))
+
+    def require_database_url(self) -> str:
+        """The database of the settings, or a SettingsError that says how to set it."""
+        if self.database_url is None:
+            raise SettingsError(_missing("DATABASE_URL", "the Postgres to use"))
+        return self.database_url.get_secret_value()
+
+    def require_token(self) -> str:
+        """The access token, or a SettingsError that says how to set it."""
+        if self.access_token is None:
+            raise SettingsError(_missing("META_ACCESS_TOKEN", "a Meta access token with ads_read"))
+        return self.access_token.get_secret_value()
+
+    @classmethod
+    def load(cls, env_file: Path | str | None = ".env", **overrides: Any) -> Self:
+        """Read the settings; a wrong one is named in one sentence (SettingsError)."""
+        try:
+            values: dict[str, Any] = {"_env_file": env_file, **_from_files(), **overrides}
+            return cls(**values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+
+def _from_files() -> dict[str, str]:
+    """Values of `<NAME>_FILE` variables whose `<NAME>` is not set: how containers give secrets."""
+    values = {}
+    for name in _OUR_OWN_VARIABLES:
+        path = os.environ.get(f"{name}_FILE")
+        if path and not os.environ.get(name):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(
+                    f"{name}_FILE points to {path}, which cannot be read: {error.strerror}."
+                ) from None
+    return values
+
+
+def _names(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(separator) if name.strip())
+
+
+def _missing(name: str, meaning: str) -> str:
+    return (
+        f"{name} is not set ({meaning}). Looked in: the environment, {name}_FILE, "
+        f"{Path('.env').absolute()}. Set it there; .env.example explains every setting. "
+        "To try everything without Meta: meta-pipeline demo."
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """One sentence per wrong setting; the value itself is left out: it may be a secret."""
+    sentences = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        field = Settings.model_fields.get(name)
+        if field is not None and isinstance(field.validation_alias, AliasChoices):
+            name = str(field.validation_alias.choices[0])
+        message = problem["msg"].removeprefix("Value error, ")
+        sentences.append(f"{name} {message[0].lower()}{message[1:]}.")
+    looked = f"Looked in: the environment, *_FILE variables, {Path('.env').absolute()}."
+    return " ".join([*sentences, looked, ".env.example explains every setting."])
+
+
+@lru_cache(maxsize=1)
+def current() -> Settings:
+    """The settings of this process, read once."""
+    return Settings.load()
