@@ -224,10 +224,19 @@ class Rule:
         self.fired += hit
         return hit
 
+    @property
+    def place(self) -> str:
+        """On which of the requests it strikes, in words."""
+        if self.until is not None:
+            return "until a condition holds"
+        if self.on_call is None:
+            return "every call" if self.times is None else f"first {self.times}"
+        last = self.on_call + (self.times or 1) - 1
+        return f"call {self.on_call}" + (f" to {last}" if last > self.on_call else "")
+
     def __str__(self) -> str:
-        place = f"call {self.on_call}" if self.on_call else f"{self.times or 'all'} times"
         return (
-            f"{self.fault.name} on {self.method} {self.path} ({place}): "
+            f"{self.fault.name} on {self.method} {self.path} ({self.place}): "
             f"seen {self.seen}, fired {self.fired}"
         )
 

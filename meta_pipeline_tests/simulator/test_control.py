@@ -122,7 +122,10 @@ def test_the_page_shows_accounts_meters_faults_and_requests(
     page = requests.get(f"{sim.url}/_sim/", timeout=10).text
     for text in (
         "Kookaburra Coffee",
-        "html_200 on GET /adsets",
+        "html_200",
+        "GET /adsets",
+        "disabled",
+        "no permission",
         f"{account}/ads",
         "fields=id,name",
         "no request reaches Meta",
