@@ -22,7 +22,7 @@ from dagster._core.launcher import RunLauncher
 from meta_pipeline.cli import app
 from meta_pipeline.commands.execute import FROM_FILES
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
-from meta_pipeline.settings import _OUR_OWN_VARIABLES, Settings
+from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.simulator import DEFAULT_TOKEN
 from meta_pipeline_tests.e2e.containers import (
     COMPOSE,
@@ -180,10 +180,28 @@ def test_every_command_exists(where: str, command: list[str]) -> None:
     assert Path(sys.executable).with_name(Path(program).name).exists(), f"{where}: {program}"
 
 
+def test_the_page_names_commands_and_files_that_exist() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    named = set(re.findall(r"(?:`|/bin/)meta-pipeline ([a-z]+)", page))
+    assert {"exec", "migrate", "status", "dev"} <= named <= set(known)
+    for path in re.findall(r"`((?:deploy|meta_pipeline_tests)/[\w./@-]+)`", page):
+        assert (ROOT / path).exists(), path
+    for name in re.findall(r"`(META_[A-Z_]+|DATABASE_[A-Z_]+|CELERY_[A-Z_]+)", page):
+        assert name.removesuffix("_FILE") in settings() | set(FROM_FILES), name
+
+
 @pytest.mark.parametrize(("where", "name"), sorted(set(variables())))
-def test_every_variable_is_a_setting(where: str, name: str) -> None:
-    may_be_files = {f"{one}_FILE" for one in (*_OUR_OWN_VARIABLES, *FROM_FILES)}
-    assert name in settings() | may_be_files | ONES_OWN, where
+def test_every_variable_is_a_setting(
+    where: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.endswith("_FILE") and name.removesuffix("_FILE") not in FROM_FILES:
+        monkeypatch.delenv(name.removesuffix("_FILE"), raising=False)
+        monkeypatch.setenv(name, "/nowhere")
+        with pytest.raises(SettingsError, match=name):  # it is read, then
+            Settings.load(env_file=None)
+    else:
+        assert name in settings() | {f"{one}_FILE" for one in FROM_FILES} | ONES_OWN, where
 
 
 def test_the_token_is_given_only_to_who_calls_meta() -> None:

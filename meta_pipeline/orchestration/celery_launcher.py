@@ -37,8 +37,8 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         A broker that does not answer raises instead: Dagster then asks again at the next poll.
         """
         result = self._task(run)
-        if result is None:
-            return super().check_run_worker_health(run)
+        if result is None:  # tagged only once it is handed over; it may have begun already
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
         worker = _worker(result)
         if worker is None or result.state != _STARTED:
             return super().check_run_worker_health(run)
