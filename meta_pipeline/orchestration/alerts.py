@@ -94,13 +94,14 @@ def _note_failure(
 
 
 def _error(context: dg.RunFailureSensorContext) -> str:
-    """What broke first, rather than that something did."""
-    failures = [event.event_specific_data for event in context.get_step_failure_events()]
-    errors = [error for one in failures if (error := getattr(one, "error", None)) is not None]
-    if not errors:
-        return redact(context.failure_event.message or "The run failed without saying why.")
-    cause = errors[0].cause or errors[0]
-    return redact(str(cause.message))
+    """What broke first and underneath, rather than that something did."""
+    events = [*context.get_step_failure_events(), context.failure_event]
+    found = (getattr(event.event_specific_data, "error", None) for event in events)
+    error = next((one for one in found if one is not None), None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    said = error.message if error is not None else context.failure_event.message
+    return redact(said or "The run failed without saying why.")
 
 
 def _round(

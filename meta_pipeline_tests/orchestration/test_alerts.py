@@ -1,0 +1,188 @@
+"""From what is wrong in the tables and in Dagster to a message in the channel, tick by tick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+
+from meta_pipeline.orchestration.alerts import OFF, build_alert_sensors
+from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline_tests.alerts.catchers import Hook, hook
+from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
+from meta_pipeline_tests.orchestration.test_metric_assets import run as sync
+
+
+@dg.op
+def break_down() -> None:
+    raise ValueError(f"no route to https://graph.test/me?access_token={TOKEN}")
+
+
+@dg.op
+def go_well() -> None: ...
+
+
+@dg.job(name="maintenance")
+def broken_job() -> None:
+    break_down()
+
+
+@dg.job(name="maintenance")
+def mended_job() -> None:
+    go_well()
+
+
+class Ticks:
+    """The two sensors with a clock of their own; `tick` gives what the UI shows of the tick."""
+
+    def __init__(self, stand: Stand) -> None:
+        self.stand = stand
+        self.now = datetime.now(UTC)
+        self.failed_runs, self.alerts = build_alert_sensors(lambda: self.now)
+
+    def tick(self, minutes: float = 0) -> str:
+        self.now += timedelta(minutes=minutes)
+        context = dg.build_sensor_context(instance=self.stand.instance)
+        skipped: Any = self.alerts(context, warehouse=WarehouseResource())
+        assert isinstance(skipped, dg.SkipReason)
+        return str(skipped.skip_message)
+
+    def failure(self, run_id: str) -> str | None:
+        """What sensor `failed_runs` says of the run."""
+        instance = self.stand.instance
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        (entry,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+        assert entry.dagster_event is not None
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_runs",
+            dagster_instance=instance,
+            dagster_run=run,
+            dagster_event=entry.dagster_event,
+        ).for_run_failure()
+        skipped: Any = self.failed_runs(context, warehouse=WarehouseResource())
+        return None if skipped is None else str(skipped.skip_message)
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    with hook() as caught:
+        monkeypatch.setenv("META_ALERT_WEBHOOK_URL", caught.url)
+        monkeypatch.setenv("META_DAGSTER_UI_URL", "http://dagster.test")
+        yield caught
+
+
+@pytest.fixture
+def ticks(stand: Stand) -> Ticks:
+    return Ticks(stand)
+
+
+def test_without_a_channel_the_sensor_says_how_to_get_one(ticks: Ticks) -> None:
+    assert ticks.tick() == OFF
+
+
+def test_half_a_configuration_is_named(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("META_ALERT_EMAIL_TO", "ops@test")
+    with pytest.raises(Exception, match="META_ALERT_EMAIL_SERVER is not"):
+        ticks.tick()
+
+
+def test_a_failing_account_is_told_and_told_again_when_it_is_well(
+    ticks: Ticks, slack: Hook
+) -> None:
+    stand = ticks.stand
+    assert ticks.tick() == "Nothing has changed."
+    with sync(stand, stand.good):
+        pass
+    for _ in range(2):
+        with sync(stand, stand.closed) as result:
+            assert not result.success
+        assert "own record" in str(ticks.failure(result.run_id))
+    with psycopg.connect(stand.database_url) as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ad_accounts"
+            " (account_id, name, last_listed_at, data_as_of, first_seen_at)"
+            " VALUES (%s, 'Closed to us', now(), now(), now()) ON CONFLICT DO NOTHING",
+            [stand.closed],
+        )
+    assert ticks.tick(minutes=1) == "webhook: told 1 new, 0 back to normal."
+    (text,) = slack.texts
+    assert "[simulated data]" in text
+    assert f"Sync failing: Closed to us ({stand.closed})" in text
+    assert (
+        f"http://dagster.test/assets/meta/insights?view=partitions&amp;partition={stand.closed}"
+        in (text.replace("&partition", "&amp;partition"))
+    )
+    assert ticks.tick(minutes=90) == "Nothing has changed."
+    with psycopg.connect(stand.database_url) as connection:
+        connection.execute(
+            "UPDATE meta_ads.sync_runs SET status = 'success' WHERE account_id = %s",
+            [stand.closed],
+        )
+    ticks.tick(minutes=1)
+    assert ticks.tick(minutes=15) == "webhook: told 0 new, 1 back to normal."
+    assert "Back to normal: Closed to us" in slack.texts[1]
+
+
+def test_a_run_that_nothing_explains_is_told_with_its_link_and_ends_when_the_job_runs(
+    ticks: Ticks, slack: Hook
+) -> None:
+    result = broken_job.execute_in_process(instance=ticks.stand.instance, raise_on_error=False)
+    assert ticks.failure(result.run_id) is None
+    ticks.tick()
+    (text,) = slack.texts
+    assert "Run failed: maintenance" in text
+    assert "no route to" in text
+    assert TOKEN not in text
+    assert f"http://dagster.test/runs/{result.run_id}" in text
+    ticks.tick(minutes=70)
+    ticks.now = datetime.now(UTC)
+    assert mended_job.execute_in_process(instance=ticks.stand.instance).success
+    ticks.tick(minutes=1)
+    ticks.tick(minutes=90)
+    assert "Back to normal: maintenance" in slack.texts[1]
+
+
+def test_a_run_that_dagster_starts_again_is_not_told_yet(ticks: Ticks, slack: Hook) -> None:
+    result = broken_job.execute_in_process(
+        instance=ticks.stand.instance, raise_on_error=False, tags={"dagster/will_retry": "true"}
+    )
+    assert "starts it again" in str(ticks.failure(result.run_id))
+    ticks.tick()
+    assert slack.posted == []
+
+
+def test_a_sync_that_could_not_even_start_is_told(
+    ticks: Ticks, slack: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("META_BACKFILL_DAYS", "many")
+    with pytest.raises(Exception, match="resource_fn"), sync(ticks.stand, ticks.stand.good):
+        pass
+    monkeypatch.setenv("META_BACKFILL_DAYS", "3")
+    (run,) = ticks.stand.instance.get_runs()
+    assert ticks.failure(run.run_id) is None
+    ticks.tick()
+    (text,) = slack.texts
+    assert "Run failed: sync_account" in text
+    assert "META_BACKFILL_DAYS" in text
+
+
+def test_a_dead_webhook_is_said_in_the_tick(ticks: Ticks, slack: Hook) -> None:
+    slack.status = 500
+    result = broken_job.execute_in_process(instance=ticks.stand.instance, raise_on_error=False)
+    ticks.failure(result.run_id)
+    assert "not delivered, 127.0.0.1 answered HTTP 500" in ticks.tick()
+    slack.status = 200
+    assert ticks.tick(minutes=1) == "webhook: told 1 new, 0 back to normal."
+
+
+def test_no_tick_asks_meta(ticks: Ticks, slack: Hook) -> None:
+    with sync(ticks.stand, ticks.stand.good):
+        pass
+    before = len(ticks.stand.sim.journal)
+    ticks.tick()
+    assert len(ticks.stand.sim.journal) == before
