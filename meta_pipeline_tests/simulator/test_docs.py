@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from meta_pipeline.simulator import Fault, Latency, Limits, Plan, Simulator
 from meta_pipeline.simulator.contract import Contract
@@ -103,3 +104,28 @@ def test_latency_is_repeatable_and_moves_the_virtual_clock(
     graph.get(f"{account}/ads", limit=10)
     assert (sim.now() - before).total_seconds() == pytest.approx(0.51)
     assert sim.journal[-1].latency_ms == pytest.approx(510)
+
+
+CONTROL = [
+    (verb, path, body)
+    for line in PAGE.splitlines()
+    if (found := re.match(r"\| `(\w+) (/_sim/\S+)`.*?\| (.*) \|$", line))
+    for verb, path, examples in [found.groups()]
+    for body in re.findall(r"`(\{.*?\}|\?.*?)`", examples) or [""]
+]
+
+
+@pytest.mark.parametrize(("verb", "path", "example"), CONTROL, ids=str)
+def test_every_documented_instruction_is_followed(
+    sim: Simulator, account: str, verb: str, path: str, example: str
+) -> None:
+    adset = sim.world.objects("adsets", account)[0].id
+    for name, value in (("{account}", account), ("{id}", adset), ("{token}", sim.token)):
+        path = path.replace(name, value)
+    if "account_status" in example:
+        path = f"/_sim/objects/{account}"
+    body = example.replace("…", adset) if example.startswith("{") else None
+    url = f"{sim.url}{path}" + (example if body is None else "")
+    response = requests.request(verb, url, data=body, timeout=10)
+    assert response.status_code == 200, response.text
+    sim.faults.clear()
