@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from meta_pipeline.simulator.alterations import alter
 from meta_pipeline.simulator.calls import Answer, Call, Target, document, etag_of
 from meta_pipeline.simulator.faults import Fault
 from meta_pipeline.simulator.limits import INSIGHTS, MANAGEMENT
+from meta_pipeline.simulator.prepared import Page, PreparedPages
 from meta_pipeline.simulator.requests import GraphRequest, redacted
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Service:
 
     def __init__(self, sim: Simulator, pages: int = 128) -> None:
         self._sim = sim
-        self._pages: OrderedDict[Any, tuple[bytes, str, int, float, str | None]] = OrderedDict()
-        self._keep_pages = pages
+        self._pages = PreparedPages(pages)
         self._serial = 0
 
     def handle(self, request: GraphRequest, *, in_batch: bool = False) -> Outcome:
@@ -152,18 +151,16 @@ class Service:
 
         A report run is never prepared: its state moves with every second.
         """
-        key = self._page_key(call)
-        lasting = self._keep_pages and call.target.node_type != "AdReportRun"
-        kept = self._pages.get(key) if lasting else None
+        lasting = call.target.node_type != "AdReportRun"
+        key = self._page_key(call) if lasting else None
+        kept = self._pages.get(key)
         if kept is not None:
-            body, call.etag, call.rows, call.weight, call.flag = kept
-            return body
+            call.etag, call.rows, call.weight, call.flag = kept[1:]
+            return kept.body
         body = document(self._sim.reader.read(call))
         call.etag = etag_of(body)
         if lasting:
-            self._pages[key] = (body, call.etag, call.rows, call.weight, call.flag)
-            if len(self._pages) > self._keep_pages:
-                self._pages.popitem(last=False)
+            self._pages.put(key, Page(body, call.etag, call.rows, call.weight, call.flag))
         return body
 
     def _page_key(self, call: Call) -> Any:
