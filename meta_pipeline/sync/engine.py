@@ -13,6 +13,8 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Self
 
+import psycopg
+
 from meta_pipeline.graph import GraphClient, GraphError, Throttled
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
@@ -21,6 +23,8 @@ from meta_pipeline.warehouse import (
     Connection,
     TelemetryWriter,
     Warehouse,
+    WarehouseError,
+    WarehouseUnavailable,
     account_lock,
 )
 
@@ -166,6 +170,10 @@ class SyncEngine:
             )
         except GraphError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
+        except psycopg.OperationalError as error:
+            lost = _lost(request.account_id, error)
+            record.status, record.error_summary = Status.FAIL, str(lost)
+            raise lost from error
         except BaseException as error:
             record.status = Status.FAIL
             record.error_summary = f"{type(error).__name__}: {error}"
@@ -252,4 +260,18 @@ class SyncEngine:
         if record.status is Status.THROTTLED:
             logger.warning("%s", record.error_summary)
         self._context.telemetry.flush()
-        self.warehouse.runs.close(record.row())
+        try:
+            self.warehouse.runs.close(record.row())
+        except (WarehouseError, psycopg.Error) as error:
+            if record.status is not Status.FAIL:
+                raise
+            # What made the sync fail says more; the next sync of the account closes the row.
+            logger.warning("the record of %s stays open: %s", record.account_id, error)
+
+
+def _lost(account_id: str, error: psycopg.OperationalError) -> WarehouseUnavailable:
+    reason = str(error).partition("\n")[0]
+    return WarehouseUnavailable(
+        f"The connection to Postgres was lost while {account_id} was synced ({reason}). What was "
+        "committed is kept: run the sync again when the database answers."
+    )

@@ -107,8 +107,16 @@ TROUBLES = (
     _trouble("1/2853001 permanent", _error(1, 2853001), EDGE, EDGE),
     _trouble("2/1504041 permanent", _error(2, 1504041), EDGE, EDGE),
     # Insights' own; on the other edges only a size that does not fit.
-    _trouble("100/1504018 timed out", _error(100, 1504018), {OK, *EDGE}, {OK, *EDGE}),
-    _trouble("2/1504044 go async", _error(2, 1504044, status=503), {OK, *EDGE}, {OK, *EDGE}),
+    _trouble(
+        "100/1504018 timed out", _error(100, 1504018), {OK, *EDGE}, {OK, *EDGE}, extra_calls=90
+    ),
+    _trouble(
+        "2/1504044 go async",
+        _error(2, 1504044, status=503),
+        {OK, *EDGE},
+        {OK, *EDGE},
+        extra_calls=90,
+    ),
     _trouble(
         "100/1487534 too much",
         _named(errors.too_much_insights_data()),

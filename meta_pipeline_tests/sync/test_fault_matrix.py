@@ -59,8 +59,14 @@ EDGES = (
 
 
 @contextmanager
-def laboratory(database_url: str, edge: Edge) -> Iterator[Lab]:
-    with lab(database_url, SPEC, policy=POLICY, parallel=1, read_timeout_seconds=0.25) as found:
+def laboratory(database_url: str, edge: Edge, read_timeout_seconds: float = 30) -> Iterator[Lab]:
+    with lab(
+        database_url,
+        SPEC,
+        policy=POLICY,
+        parallel=1,
+        read_timeout_seconds=read_timeout_seconds,
+    ) as found:
         if edge.is_async:
             go_async(found)
         yield found
@@ -141,7 +147,8 @@ def test_the_next_clean_sync_ends_with_the_world(
     record_property: Callable[[str, object], None],
 ) -> None:
     pages, clean_calls = undisturbed(edge)
-    with laboratory(database_url, edge) as found:
+    patience = 0.5 if trouble.name == "silence" else 30
+    with laboratory(database_url, edge, patience) as found:
         found.sim.faults.clear()
         rule = found.sim.fail(
             edge.method,
@@ -159,6 +166,8 @@ def test_the_next_clean_sync_ends_with_the_world(
         found.sim.faults.clear()
 
         expected = trouble.once if duration == "once" else trouble.lasting
+        if edge.name in ("report status", "report rows") and WAIT not in expected:
+            expected |= {Status.SUCCESS}  # only this report is broken: another one is made
         assert record.status in expected, (record.error_summary, found.sim.journal.table())
         assert_truthful(found, record, trouble)
         assert calls <= clean_calls + trouble.extra_calls, found.sim.journal.table(200)

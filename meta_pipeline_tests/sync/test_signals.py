@@ -1,0 +1,99 @@
+"""SIGTERM and Ctrl-C while `meta-pipeline sync` runs: what is done is committed, exit code 4."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from meta_pipeline.simulator import Fault
+from meta_pipeline.sync import PageSizes, PlanPolicy
+
+from .lab import SMALL, Lab, lab
+
+_LONGEST_SECONDS = 60
+
+
+@pytest.fixture
+def house(database_url: str) -> Iterator[Lab]:
+    policy = PlanPolicy(backfill_days=10, page_sizes=PageSizes())
+    with lab(database_url, SMALL, policy=policy, start=datetime.now(UTC)) as found:
+        yield found
+
+
+def start(house: Lab, folder: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {
+        "META_ACCESS_TOKEN": house.sim.token,
+        "META_GRAPH_URL": house.sim.url,
+        "DATABASE_URL": house.warehouse.url,
+        "META_BACKFILL_DAYS": "10",
+        "META_MAX_PARALLEL_CALLS": "1",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "meta_pipeline.cli", "sync", house.account_id],
+        env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_sync_after_its_slice(
+    house: Lab, number: signal.Signals, tmp_path: Path
+) -> None:
+    """Meta holds the first answer of insights back until the signal was sent."""
+    asked, sent = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        assert sent.wait(_LONGEST_SECONDS)
+
+    path = f"{house.account_id}/insights"
+    house.sim.fail("GET", path, times=1, with_=Fault.world_edit(hold))
+    process = start(house, tmp_path)
+    assert asked.wait(_LONGEST_SECONDS), process.communicate()[0]
+    process.send_signal(number)
+    sent.set()
+    output, _ = process.communicate(timeout=_LONGEST_SECONDS)
+
+    assert process.returncode == 4, output
+    assert "Traceback" not in output
+    assert "stopped by request" in output
+    (run,) = house.query("SELECT * FROM meta_ads.sync_runs")
+    assert (run["status"], run["error_summary"]) == ("partial", "stopped by request")
+    assert run["finished_at"] is not None
+    assert run["ads_fetched"] == 40
+    house.assert_entities()
+    calls = house.calls()
+    logged = house.scalar("SELECT count(*) FROM meta_ads.meta_api_logs")
+    assert logged == calls == run["meta_call_count_total"]
+
+
+def test_a_second_signal_ends_it_at_once(house: Lab, tmp_path: Path) -> None:
+    """Whoever presses Ctrl-C twice does not want to wait for Meta."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        over.wait(_LONGEST_SECONDS)
+
+    house.sim.fail("GET", "/adsets", times=1, with_=Fault.world_edit(hold))
+    process = start(house, tmp_path)
+    try:
+        assert asked.wait(_LONGEST_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+    finally:
+        over.set()
+    process.communicate(timeout=_LONGEST_SECONDS)
+
+    assert process.returncode not in (0, None)
+    house.sim.faults.clear()
+    assert house.query("SELECT status FROM meta_ads.sync_runs") != [{"status": "success"}]
