@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
+
+# Rich asks for the width when a console is made: wide, wherever the tests run.
+os.environ["COLUMNS"] = "200"
 
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.postgres import TestPostgres, database_url, postgres, postgres_server
