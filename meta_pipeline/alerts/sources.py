@@ -22,7 +22,7 @@ _TOLD_BY_ACCOUNT = "freshness"
 _TOKEN_GRADES = {14: Grade.WARNING, 7: Grade.ERROR, 1: Grade.URGENT, 0: Grade.HAPPENED}
 _ADVICE = {
     Kind.LOST: "Give the token's user access to the account again (Business settings → Ad accounts "
-    "→ Add people), or exclude the account.",
+    "→ Add people), or leave it out with META_EXCLUDE_ACCOUNTS.",
     Kind.FAILING: "The cause above says whose fault it is; docs/troubleshooting.md explains each "
     "of Meta's codes. Materialize the account's partition to try at once.",
     Kind.THROTTLED: "Nothing is broken: Meta's limit has to pass. If it happens often, sync the "
@@ -59,6 +59,8 @@ def limits_of(settings: Settings) -> AlertLimits:
         stale_quiet=timedelta(hours=settings.alert_stale_quiet_hours),
         throttled=timedelta(hours=settings.alert_throttled_hours),
         error_rate_pct=settings.alert_error_rate_pct,
+        include=sorted(settings.included),
+        exclude=sorted(settings.excluded),
     )
 
 

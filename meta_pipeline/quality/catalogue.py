@@ -12,24 +12,24 @@ CHECKS = (
         description="Every account is synced in time: looked at one by one, so that a healthy "
         "account hides no dead one.",
         what_to_do="`last_error` says why. No error: is the daemon up and the sensor on? "
-        "Materialize the account's partition to try at once. An account nobody needs: exclude it.",
+        "Materialize the account's partition to try at once. An account nobody needs: "
+        "META_EXCLUDE_ACCOUNTS.",
     ),
     Check(
         name="orphans",
         table="meta_insights",
         title="entities that numbers or children mention and no table has",
         description="Every campaign, ad set and ad that is mentioned is in its table.",
-        what_to_do="Run `insights_only` for the account with `force`: what is missing is read by "
-        "id. If it stays, Meta gives it no more: `unrecognized_values` says so.",
+        what_to_do="Run `restate` for the account: what its insights mention and no table has is "
+        "read by id. If it stays, Meta gives it no more: `unrecognized_values` says so.",
     ),
     Check(
         name="reconciliation",
         table="reconciliations",
         title="days whose ad rows differ from the account's own total",
         description="The ad rows of a day add up to what Meta says of the account as a whole.",
-        what_to_do="`explanation` says why. Read the days again (`insights_only`, the days as "
-        "`since` and `until`, `force` on); what still differs is Meta's: see the account's "
-        "partition of `meta/reconciliation`.",
+        what_to_do="`explanation` says why. Read the days again with job `restate`; what still "
+        "differs is Meta's own: docs/reconcile-with-ads-manager.md tells when it may.",
     ),
     Check(
         name="schema_drift",
@@ -45,7 +45,7 @@ CHECKS = (
         title="ad days that delivered without costing anything",
         description="What was shown was paid for.",
         what_to_do="Compare the ad and day in Ads Manager. Free delivery (credits, Meta's tests) "
-        "is real; else read the day again with `force`.",
+        "is real; else read the day again with job `restate`.",
     ),
     Check(
         name="future_days",
@@ -53,15 +53,15 @@ CHECKS = (
         title="days that lie ahead in the account's time zone",
         description="No day of insights is after the account's own today.",
         what_to_do="The account's time zone changed, or a clock is wrong: run `discover_accounts`, "
-        "then read the days again with `force`.",
+        "then read the days again with job `restate`.",
     ),
     Check(
         name="missing_days",
         table="meta_insights",
         title="gaps of days that were never fetched",
         description="Between the first and the last fetched day of an account no day is missing.",
-        what_to_do="Run `insights_only` for the account with `since` and `until` of the gap. Days "
-        "of zero delivery are no gap: they are in the ledger as fetched.",
+        what_to_do="Run `backfill_insights` for the account, `since` and `until` as in the gap. "
+        "Days of zero delivery are no gap: they are in the ledger as fetched.",
     ),
     Check(
         name="rollups_behind",

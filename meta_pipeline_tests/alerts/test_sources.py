@@ -16,10 +16,12 @@ from meta_pipeline.alerts import (
     account_conditions,
     check_conditions,
     error_rate_conditions,
+    limits_of,
     run_condition,
 )
 from meta_pipeline.graph import TokenInfo
 from meta_pipeline.quality import Finding, Severity, token_finding
+from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -195,6 +197,16 @@ def test_a_lost_account_is_told(records: Records) -> None:
     records.account(is_accessible=False, last_listed_at=ago(50))
     (condition,) = records.found()
     assert (condition.kind, condition.since) == (Kind.LOST, ago(50))
+
+
+def test_an_account_that_is_left_out_is_no_news(records: Records) -> None:
+    records.account()
+    records.account("act_2")
+    settings = Settings.load(env_file=None, exclude_accounts="act_2")
+    limits = limits_of(settings)
+    found = records.found(include=limits.include, exclude=limits.exclude)
+    assert [one.key for one in found] == ["account:act_1"]
+    assert [one.key for one in records.found(include=["act_2"])] == ["account:act_2"]
 
 
 def test_refused_syncs_say_nothing_of_an_account(records: Records) -> None:

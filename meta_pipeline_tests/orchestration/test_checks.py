@@ -63,7 +63,7 @@ def test_a_failed_check_is_a_table_with_what_to_do_and_an_alert(stand: Stand) ->
     assert not orphans.passed
     assert orphans.severity is dg.AssetCheckSeverity.ERROR
     assert orphans.metadata["count"].value > 0
-    assert "insights_only" in str(orphans.metadata["what_to_do"].value)
+    assert "restate" in str(orphans.metadata["what_to_do"].value)
     table = orphans.metadata["worst"]
     assert [column.name for column in table.schema.columns][:3] == [
         "account_id",
