@@ -10,6 +10,8 @@ import psycopg
 import typer
 from rich.table import Table
 
+from meta_pipeline import quality
+from meta_pipeline.alerts import limits_of
 from meta_pipeline.graph import (
     GraphClient,
     GraphError,
@@ -30,6 +32,7 @@ from .database import database
 _SCOPE = "ads_read"
 _WARN_BEFORE = timedelta(days=14)
 _ACCOUNTS_SHOWN = 50
+_ACCOUNTS_NAMED = 5
 _STATUS_WORDS = {2: "disabled", 3: "unsettled", 7: "in risk review", 9: "in grace", 101: "closed"}
 _RIGHTS = """
     SELECT current_setting('server_version'),
@@ -51,14 +54,18 @@ class Finding:
 
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    data: Annotated[
+        bool, typer.Option("--data", help="Ask the stored data instead: freshness, gaps, sums, ...")
+    ] = False,
 ) -> None:
-    """Check token, scopes, accounts, insights and Postgres; changes nothing.
+    """Check token, scopes, accounts, insights and Postgres, or the stored data; changes nothing.
 
     Exit code: 0 all is well, 1 something needs a fix, which is said beside it.
     """
     with explained():
         settings = Settings.load()
-        findings = [*_meta(settings), *_postgres(settings)]
+        checks = [_data(settings)] if data else [_meta(settings), _postgres(settings)]
+        findings = [finding for found in checks for finding in found]
     problems = sum(not finding.ok for finding in findings)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -188,6 +195,22 @@ def _failed(what: str, subject: str, error: GraphError) -> Finding:
     elif isinstance(error, VersionExpired):
         fix = "Set META_API_VERSION=v26.0, or leave it out."
     return Finding(what, subject, ok=False, text=f"{error.message}{code}", fix=fix)
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    """The checks that Dagster's job `data_quality` asks, without Dagster."""
+    with database(settings) as url, Warehouse(url, max_connections=1) as warehouse:
+        if warehouse.pending():
+            todo = "Sync an account first, or run meta-pipeline migrate."
+            yield Finding("Data", "meta_ads", ok=False, text="tables are missing or old", fix=todo)
+            return
+        for one in quality.CHECKS:
+            with warehouse.connection() as connection:
+                found = one.run(connection, limits_of(settings))
+            named = f" {', '.join(found.accounts[:_ACCOUNTS_NAMED])}" if found.accounts else ""
+            fix = None if found.passed else found.what_to_do
+            text = f"{found.headline}{named}"
+            yield Finding("Data", found.check, ok=found.passed, text=text, fix=fix)
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:
