@@ -114,7 +114,7 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
 
 def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
     outcome = Outcome(step.parts)
-    for account_id in step.accounts:
+    for account_id in _twice_where_refused(step, outcome):
         if step.after_structure and account_id in session.failed:
             outcome.skipped[account_id] = (
                 f"{account_id}: its {step.name} were not read because its structure failed."
@@ -128,6 +128,22 @@ def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) ->
         context.instance.add_run_tags(context.run.run_id, tags)
     if failure := outcome.failure():
         raise failure from None  # the causes are logged above, without secrets
+
+
+def _twice_where_refused(step: Step, outcome: Outcome) -> Iterator[str]:
+    """The accounts, and after them once more those that others were syncing meanwhile.
+
+    By then the other sync is mostly through: its data is fresh, costs no call, and is materialized
+    here too, as a backfill that several people started wants it.
+    """
+    yield from step.accounts
+    if len(step.accounts) > 1:
+        refused = [
+            account_id
+            for account_id, record in outcome.records.items()
+            if record.status is Status.REFUSED
+        ]
+        yield from refused
 
 
 def _sync_account(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 import psycopg
 import pytest
 
 from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.orchestration.record_metadata import Account
+from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.simulator import Fault
+from meta_pipeline.sync import SyncRecord, SyncRequest
 from meta_pipeline.warehouse import account_lock
 from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
 
@@ -271,3 +274,49 @@ def test_a_preset_is_a_range_in_the_accounts_own_days(stand: Stand) -> None:
         "WHERE dataset = 'insights_ad'",
     )
     assert days == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "preset", "force"),
+    [("backfill_insights", "last_90d", None), ("restate", "last_28d", True)],
+)
+def test_jobs_start_with_a_range_that_suits(job: str, preset: str, force: bool | None) -> None:
+    """What the launchpad shows, and what a backfill over partitions uses."""
+    found = build_defs().resolve_job_def(job)
+    config = found.get_run_config_for_partition_key("act_1")["ops"]["insights"]["config"]
+    assert (config["preset"], config.get("force")) == (preset, force)
+    assert dg.validate_run_config(found, {"ops": {"insights": {"config": config}}})
+
+
+def test_a_range_is_said_in_one_way(stand: Stand) -> None:
+    chosen = {"preset": "last_7d", "since": "2026-10-01"}
+    with run(stand, [stand.good], insights=chosen) as result:
+        assert not result.success
+        assert "not both" in str(result.failure_data_for_node("insights"))
+
+
+def test_an_account_that_was_busy_is_asked_once_more_after_the_others(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's sync of the first ends while the run is at the last."""
+    good, other = stand.accounts[0], stand.accounts[2]
+    held = ExitStack()
+    held.enter_context(account_lock(stand.database_url, good, holder="somebody else"))
+    sync = SyncSession.sync
+
+    def ending_meanwhile(self: SyncSession, request: SyncRequest) -> tuple[SyncRecord, Account]:
+        if request.account_id == other:
+            held.close()
+        return sync(self, request)
+
+    monkeypatch.setattr(SyncSession, "sync", ending_meanwhile)
+    with run_of(stand, batch([good, other])) as result:
+        assert result.success
+    assert stand.materialized("campaigns", good) == 1
+    statuses = scalar(
+        stand,
+        "SELECT array_agg(status ORDER BY started_at) FROM meta_ads.sync_runs "
+        "WHERE account_id = %s AND scope LIKE '%%campaigns%%'",
+        good,
+    )
+    assert statuses == ["refused", "success"]
