@@ -8,6 +8,7 @@ import dagster as dg
 from meta_pipeline.warehouse import schema
 from meta_pipeline.warehouse.accounts import AccountRow
 
+from .account_assets import POOL
 from .partitions import add_accounts
 from .record_metadata import ads_manager_url
 from .session import SyncSession
@@ -35,6 +36,7 @@ def build_accounts_asset() -> dg.AssetsDefinition:
         """Discover the accounts and add their partitions."""
         found = session.discover()
         added = add_accounts(context.instance, [row.account_id for row in found.accounts])
+        _hold_to_the_limit(context.instance)
         return dg.MaterializeResult(
             asset_key=AD_ACCOUNTS_KEY,
             metadata={
@@ -50,6 +52,16 @@ def build_accounts_asset() -> dg.AssetsDefinition:
         )
 
     return ad_accounts
+
+
+def _hold_to_the_limit(instance: dg.DagsterInstance) -> None:
+    """Make the pool of syncs known before the first of them is queued.
+
+    Dagster makes it while it looks at the queue, and lets everything of that very look pass.
+    """
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits:
+        storage.initialize_concurrency_limit_to_default(POOL)
 
 
 def _listing(accounts: Sequence[AccountRow]) -> str:
