@@ -40,7 +40,7 @@ class RetentionSettings(BaseSettings):
         description="Days Dagster keeps the events of a run, other than what happened to assets",
     )
     dagster_history_days: int = Field(
-        90,
+        30,
         ge=1,
         validation_alias=AliasChoices("META_DAGSTER_HISTORY_DAYS"),
         description="Days Dagster keeps runs and materializations; the newest of each stays",
