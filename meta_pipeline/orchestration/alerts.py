@@ -85,6 +85,7 @@ def _note_failure(
     if run.tags.get(WILL_RETRY_TAG) == "true":
         return dg.SkipReason("Dagster starts it again by itself.")
     with _opened(settings) as warehouse, warehouse.connection() as connection:
+        warehouse.migrate()
         row = connection.execute(_EXPLAINED, (run.run_id, now - timedelta(days=2))).fetchone()
         if row and row[0]:
             return dg.SkipReason("A sync's own record says why: told account by account.")
@@ -109,6 +110,7 @@ def _round(
 ) -> list[Told]:
     limits = limits_of(settings)
     with _opened(settings) as warehouse:
+        warehouse.migrate()
         with warehouse.connection() as connection:
             book = AlertBook(connection)
             book.replace("accounts", account_conditions(connection, limits), now)

@@ -126,3 +126,19 @@ def test_every_check_says_in_the_ui_what_to_do() -> None:
         assert description is not None
         assert "**When it fails:**" in description
     assert len(CHECK_KEYS) == len(CHECKS) + 1
+
+
+def test_materializing_in_the_ui_works_with_and_without_the_checks(stand: Stand) -> None:
+    """The UI may or may not select an asset's checks; the run has a partition, the checks none."""
+    whole = build_defs().resolve_implicit_global_asset_job_def()
+    insights = dg.AssetKey(["meta", "insights"])
+    for chosen, expected in ((None, {"freshness", "orphans"}), (set(), set())):
+        job = whole.get_subset(asset_selection={insights}, asset_check_selection=chosen)
+        result = job.execute_in_process(
+            instance=stand.instance, partition_key=stand.good, raise_on_error=False
+        )
+        assert result.success
+        found = {one.check_name for one in result.get_asset_check_evaluations()}
+        assert expected <= found
+        assert bool(found) is bool(expected)
+    assert stand.materialized("insights", stand.good) == 2
