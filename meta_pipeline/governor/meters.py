@@ -156,9 +156,13 @@ class Meters:
             if account_id is None or account == account_id
         )
 
+    def heard_at(self, account_id: str | None) -> datetime | None:
+        """When Meta last answered somebody about the account; None where nobody asked."""
+        return self._heard_at.get(account_id)
+
     def is_fresh(self, account_id: str | None, now: datetime) -> bool:
         """Whether Meta answered somebody about the account a moment ago."""
-        heard_at = self._heard_at.get(account_id)
+        heard_at = self.heard_at(account_id)
         if heard_at is None:
             return False
         return (now - heard_at).total_seconds() <= self.thresholds.scout_after_seconds

@@ -62,7 +62,8 @@ class Pacer:
         return Turn(decision, starts_at)
 
     def _start(self, account_id: str | None, decision: Decision, now: datetime) -> datetime:
-        last = self._last_start.get(account_id)
+        # The pace is the account's, not the process's: a sync that starts anew goes on with it.
+        last = self._last_start.get(account_id) or self.meters.heard_at(account_id)
         if last is None or decision.pause_seconds <= 0:
             return now
         return max(now, last + timedelta(seconds=decision.pause_seconds))

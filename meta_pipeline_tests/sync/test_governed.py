@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from meta_pipeline.simulator import AccountSpec, Limits
+from meta_pipeline.simulator import AccountSpec, Fault, Limits
 from meta_pipeline.sync import Part, Status, SyncContext, SyncEngine
 
 from .lab import Lab, lab
@@ -39,28 +39,46 @@ def test_what_was_spent_counts_until_the_accounts_midnight(small: Lab) -> None:
     assert small.sync(parts=frozenset({Part.CAMPAIGNS})).status is Status.SUCCESS
 
 
-def test_a_block_in_the_middle_keeps_what_is_done_and_says_until_when(database_url: str) -> None:
-    limits = Limits(tier="development_access", calls=5)
-    with lab(database_url, limits=limits) as small:
+def test_a_block_in_the_middle_keeps_what_is_done_and_says_until_when(small: Lab) -> None:
+    (account,) = (each.id for each in small.world.accounts())
+    others_use_it_up = Fault.world_edit(lambda sim: sim.limits.exhaust(account, regain_minutes=45))
+    small.sim.fail("GET", "/insights", with_=others_use_it_up)
+
+    record = small.sync()
+
+    assert record.status is Status.THROTTLED, record
+    assert record.not_before is not None
+    assert record.not_before > small.clock.now() + timedelta(minutes=45)
+    assert record.missing
+    before = small.calls()
+    again = small.sync()
+    assert again.status is Status.THROTTLED
+    assert again.not_before == record.not_before
+    assert small.calls() == before
+    (run, *_) = small.query("SELECT * FROM meta_ads.sync_runs ORDER BY started_at DESC")
+    assert run["not_before"] == record.not_before
+    small.clock.advance((record.not_before - small.clock.now()).total_seconds())
+    assert small.sync().status is Status.SUCCESS
+    small.sync(force=True)
+    small.assert_entities()
+    today = small.today()
+    small.assert_insights(today - timedelta(days=9), today)
+
+
+def test_a_quota_too_small_for_the_account_is_met_slowly_and_the_rest_comes_later(
+    database_url: str,
+) -> None:
+    with lab(database_url, limits=Limits(tier="development_access", calls=5)) as small:
         record = small.sync()
 
         assert record.status is Status.THROTTLED, record
         assert record.not_before is not None
         assert record.not_before > small.clock.now()
         assert record.missing
-        before = small.calls()
-        again = small.sync()
-        assert again.status is Status.THROTTLED
-        assert small.calls() == before
-        (run, *_) = small.query("SELECT * FROM meta_ads.sync_runs ORDER BY started_at DESC")
-        assert run["not_before"] is not None
         small.sim.limits.set_calls(10_000)
         small.clock.advance((record.not_before - small.clock.now()).total_seconds() + 3600)
         assert small.sync().status is Status.SUCCESS
-        small.sync(force=True)
         small.assert_entities()
-        today = small.today()
-        small.assert_insights(today - timedelta(days=9), today)
 
 
 def test_a_blocked_account_does_not_stop_another(database_url: str) -> None:

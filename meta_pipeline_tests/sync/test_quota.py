@@ -265,6 +265,16 @@ def test_processes_tell_each_other_of_a_block_and_a_restart_forgets_nothing(
     assert Quota("act_2", store=warehouse.usage, clock=clock).decide().may_call
 
 
+def test_a_sync_that_starts_anew_keeps_the_pace_of_the_account(
+    clock: Clock, warehouse: Warehouse
+) -> None:
+    exchange(quota(clock, warehouse.usage), answer(clock, {BUSINESS: business(69)}))
+    with pytest.raises(Throttled, match="is too slow to hold a worker for") as stop:
+        quota(clock, warehouse.usage).gate(CALL)
+    clock.advance((stop.value.until - clock()).total_seconds())
+    quota(clock, warehouse.usage).gate(CALL)
+
+
 def test_an_app_wide_reading_reaches_the_syncs_of_other_accounts(
     clock: Clock, warehouse: Warehouse
 ) -> None:
