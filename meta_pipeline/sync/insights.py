@@ -131,9 +131,10 @@ class WindowReader:
                 return
 
     def _either_way(self, window: Window, tally: Tally, *ids: Mapping[str, Any]) -> Iterator[Page]:
-        if not window.as_report:
+        # Ids come in hundreds: a report takes them in its body, pages would want them in the URL.
+        if not (window.as_report or ids):
             try:
-                yield from tally.walk(self._sync_pages(window, *ids))
+                yield from tally.walk(self._sync_pages(window))
             except MustGoAsync:
                 pass
             except TooMuchData:
@@ -160,7 +161,8 @@ class WindowReader:
             raise self._renew(window, f"completed and cannot be read: {error.message}") from error
         # A breakdown may be empty in silence, for want of an opt-in (FACTS section 5.4).
         is_doubtful = is_empty and not window.dataset.breakdowns
-        if is_doubtful and self._delivering(window, "account", ids):
+        # Ids are asked for because they delivered.
+        if is_doubtful and (ids or self._delivering(window, "account")):
             raise self._renew(window, "completed without rows, yet the account delivered")
 
     def _renew(self, window: Window, why: str) -> NewReportNeeded:
@@ -170,10 +172,10 @@ class WindowReader:
             endpoint_key=window.dataset.endpoint_key,
         )
 
-    def _sync_pages(self, window: Window, *ids: Mapping[str, Any]) -> Iterator[Page]:
+    def _sync_pages(self, window: Window) -> Iterator[Page]:
         return self._client.pages(
             f"{self._source.account_id}/insights",
-            self._params(window, *ids),
+            self._params(window),
             account_id=self._source.account_id,
             endpoint_key=window.dataset.endpoint_key,
             page_size=window.page_size,
@@ -194,9 +196,13 @@ class WindowReader:
     def _finest_split(
         self, window: Window, above: Sequence[Mapping[str, Any]]
     ) -> tuple[str, list[str]]:
-        """The coarsest level with more than one delivering id under what is chosen already."""
+        """The coarsest level with more than one delivering id under what is chosen already.
+
+        A level is only asked for under a single object of the coarser ones.
+        """
+        chosen = {one["field"]: list(one["value"]) for one in above}
         for level in LEVELS[1 : LEVELS.index(window.dataset.level) + 1]:
-            ids = self._delivering(window, level, above)
+            ids = chosen.get(f"{level}.id") or self._delivering(window, level, *above)
             if len(ids) > 1:
                 return level, ids
         raise TooMuchData(
@@ -205,9 +211,7 @@ class WindowReader:
             endpoint_key=window.dataset.endpoint_key,
         )
 
-    def _delivering(
-        self, window: Window, level: str, above: Sequence[Mapping[str, Any]]
-    ) -> list[str]:
+    def _delivering(self, window: Window, level: str, *above: Mapping[str, Any]) -> list[str]:
         params: dict[str, Any] = {
             "level": level,
             "fields": f"{level}_id",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline.simulator import Caps, Fault, Plan
+from meta_pipeline.simulator.journal import Entry
 from meta_pipeline.simulator.requests import GraphRequest
 from meta_pipeline.sync import ENTITIES, PageSizes, Part, PlanPolicy, Status
 
@@ -31,7 +32,7 @@ def _is_ads(request: GraphRequest) -> bool:
     return request.params.get("level") == "ad"
 
 
-def _ids_asked(request: GraphRequest) -> int | None:
+def _ids_asked(request: GraphRequest | Entry) -> int | None:
     """How many ids of some level a query is for; None when it is for all."""
     asked: Any = request.params.get("filtering") or []
     counts = [len(one["value"]) for one in asked if one["field"].endswith(".id")]
@@ -93,6 +94,8 @@ def test_a_day_too_large_for_a_report_comes_by_ids(small: Lab) -> None:
     assert len({row["entity_id"] for row in stored}) == len(stored) == len(expected)
     ledger = small.warehouse.ledger.fetched(small.account_id, "insights_ad", today, today)
     assert ledger[today].rows == len(expected)
+    in_urls = [_ids_asked(entry) for entry in small.sim.journal if entry.method == "GET"]
+    assert all(ids in (None, 1) for ids in in_urls), "a URL must not grow with the account"
     _settle(small)
 
 
