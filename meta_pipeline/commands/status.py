@@ -1,7 +1,7 @@
 """`meta-pipeline status`: what there is, how old it is, and what each account waits for."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,7 +40,7 @@ def status(
     as_json: AsJson = False, fail_if_stale: FailIfStale = None, demo: DemoOption = False
 ) -> None:
     """Show every ad account: how fresh it is, what is there, what is missing, what it waits for."""
-    from meta_pipeline.reports.status import read_status, staleness_alarm
+    from meta_pipeline.reports.status import read_status, staleness_alarm, token_warnings
 
     after = _span(fail_if_stale)
     with (
@@ -50,10 +50,13 @@ def status(
     ):
         warehouse.migrate()
         accounts = read_status(warehouse)
+        warnings = token_warnings(warehouse, now=datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps([dict(one.facts) for one in accounts], default=str, indent=2))
     else:
         _print(accounts)
+        for warning in warnings:
+            console.print(f"[red]![/] {escape(warning)}", soft_wrap=True)
     alarm = staleness_alarm(accounts, after) if after is not None else None
     if alarm:
         fail(escape(alarm))

@@ -26,7 +26,13 @@ from meta_pipeline.graph.reports import (
 )
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params
-from meta_pipeline.graph.tokens import AccessToken, TokenInfo, debug_token, exchange_token
+from meta_pipeline.graph.tokens import (
+    AccessToken,
+    TokenInfo,
+    debug_token,
+    exchange_token,
+    token_key,
+)
 from meta_pipeline.graph.transport import META_HOST, Transport
 
 
@@ -109,6 +115,11 @@ class GraphClient:
     def is_meta(self) -> bool:
         """True when this talks to Meta; data from anywhere else is simulated and must say so."""
         return urlsplit(self.base_url).hostname == META_HOST
+
+    @property
+    def token_key(self) -> str:
+        """What tells this token from others in a table and gives nothing of it away."""
+        return token_key(self._caller.transport.access_token)
 
     def for_sync(
         self,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meta_pipeline.graph.answer import Malformed, expect_keys
 from meta_pipeline.graph.caller import Caller, Request
-from meta_pipeline.graph.errors import GraphError
+from meta_pipeline.graph.errors import GraphError, Reauthorize
 from meta_pipeline.graph.refusal import Refusal, error_of
 
 
@@ -53,23 +54,32 @@ def debug_token(
 ) -> TokenInfo:
     """What Meta says about `token` (default: the client's own); an invalid one is no error.
 
-    Asked with the app's token where `app_id` and the app secret are known, else with the token
-    itself.
+    Asked with the app's token where `app_id` and the app secret are known, else with the client's
+    own: a refusal of that one is the answer when it is the token in question.
     """
     transport = caller.transport
     app_token = f"{app_id}|{transport.app_secret}" if app_id and transport.app_secret else None
-    response = caller.send(
-        Request(
-            "GET",
-            "debug_token",
-            {"input_token": token or transport.access_token},
-            None,
-            "debug_token",
-            expect=_expect_token_data,
-            token=app_token,
-        )
+    request = Request(
+        "GET",
+        "debug_token",
+        {"input_token": token or transport.access_token},
+        None,
+        "debug_token",
+        expect=_expect_token_data,
+        token=app_token,
     )
-    return _token_info(response.body["data"], response.attempt.timestamp)
+    try:
+        response = caller.send(request)
+    except Reauthorize as error:
+        if app_token is None and token in {None, transport.access_token}:
+            return TokenInfo(is_valid=False, error=error)
+        raise
+    return _token_info(response.body["data"], response.attempt.timestamp, caller.cleaned)
+
+
+def token_key(token: str) -> str:
+    """The first 16 hex digits of the token's SHA-256: the same for the same token, one way."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
 def exchange_token(caller: Caller, *, app_id: str, token: str | None = None) -> AccessToken:
@@ -108,12 +118,13 @@ def _expect_token_data(body: Any) -> int | Malformed | None:
     return Malformed("HTTP 200 without `data.is_valid`")
 
 
-def _token_info(data: Mapping[str, Any], now: datetime) -> TokenInfo:
+def _token_info(
+    data: Mapping[str, Any], now: datetime, cleaned: Callable[[Refusal], Refusal]
+) -> TokenInfo:
     error = None
     if data.get("error"):
-        error = error_of(
-            Refusal.of(data["error"]), now=now, http_status=None, endpoint_key="debug_token"
-        )
+        refusal = cleaned(Refusal.of(data["error"]))
+        error = error_of(refusal, now=now, http_status=None, endpoint_key="debug_token")
     granular = [entry for entry in data.get("granular_scopes") or () if isinstance(entry, Mapping)]
     return TokenInfo(
         is_valid=data.get("is_valid") is True,

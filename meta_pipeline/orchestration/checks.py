@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from meta_pipeline.alerts import AlertBook, check_conditions, limits_of
-from meta_pipeline.graph import GraphClient, GraphError
+from meta_pipeline.graph import GraphError
 from meta_pipeline.graph.redaction import redact
 from meta_pipeline.quality import (
     CHECKS,
@@ -25,12 +25,13 @@ from meta_pipeline.quality import (
     token_unknown,
 )
 from meta_pipeline.settings import Settings
+from meta_pipeline.sync import SyncEngine
 from meta_pipeline.warehouse import Warehouse
 
 from .accounts_asset import AD_ACCOUNTS_KEY
 from .metric_assets import INSIGHTS_KEY
 from .metric_metadata import RECONCILIATION
-from .resources import MetaGraphResource, WarehouseResource
+from .resources import MetaGraphResource, SyncResource, WarehouseResource
 
 STEP = "data_checks"
 _ASSETS: Mapping[str, dg.AssetKey] = {
@@ -62,13 +63,14 @@ def build_checks(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetChecksDefi
         warehouse: WarehouseResource,
         graph: MetaGraphResource,
     ) -> Iterator[dg.AssetCheckResult]:
+        sync = SyncResource(graph=graph, warehouse=warehouse)
         settings, broken = warehouse.settings(), []
         names = sorted(key.name for key in context.selected_asset_check_keys)
         with Warehouse(settings.require_database_url(), max_connections=1) as opened:
             opened.migrate()
             for name in names:
                 try:
-                    finding = _find(name, opened, settings, graph, clock())
+                    finding = _find(name, opened, sync, clock())
                 except Exception as error:  # the other questions can still be asked
                     broken.append(f"{name}: {redact(str(error))}")
                     continue
@@ -89,25 +91,18 @@ def _spec(check: Check) -> dg.AssetCheckSpec:
     )
 
 
-def _find(
-    name: str, warehouse: Warehouse, settings: Settings, graph: MetaGraphResource, now: datetime
-) -> Finding:
+def _find(name: str, warehouse: Warehouse, sync: SyncResource, now: datetime) -> Finding:
+    settings = sync.settings()
     if name == TOKEN_CHECK.name:
-        return _token(settings, graph, now)
+        return _token(settings, now)
     with warehouse.connection() as connection:
         return find(name).run(connection, limits_of(settings))
 
 
-def _token(settings: Settings, graph: MetaGraphResource, now: datetime) -> Finding:
-    secret = settings.app_secret.get_secret_value() if settings.app_secret else None
-    with GraphClient(
-        access_token=graph.access_token or settings.require_token(),
-        base_url=graph.graph_url or settings.graph_url,
-        version=graph.api_version or settings.api_version,
-        app_secret=graph.app_secret or secret,
-    ) as client:
+def _token(settings: Settings, now: datetime) -> Finding:
+    with SyncEngine.open(settings) as engine:
         try:
-            return token_finding(client.debug_token(app_id=settings.app_id), now)
+            return token_finding(engine.token(), now)
         except GraphError as error:
             return token_unknown(redact(str(error)))
 

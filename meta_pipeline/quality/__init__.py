@@ -5,7 +5,7 @@ from __future__ import annotations
 from .catalogue import CHECKS, find
 from .check import Check, Limits
 from .finding import Finding, Severity
-from .token import TOKEN_CHECK, token_finding, token_unknown
+from .token import TOKEN_CHECK, missing_scopes, token_finding, token_unknown
 
 __all__ = [
     "CHECKS",
@@ -15,6 +15,7 @@ __all__ = [
     "Limits",
     "Severity",
     "find",
+    "missing_scopes",
     "token_finding",
     "token_unknown",
 ]

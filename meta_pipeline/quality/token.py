@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ TOKEN_CHECK = Check(
 
 
 class TokenFacts(Protocol):
-    """What has to be known of a token; `meta_pipeline.graph.TokenInfo` has it."""
+    """What has to be known of a token; `graph.TokenInfo` and `warehouse.TokenRow` have it."""
 
     @property
     def is_valid(self) -> bool: ...
@@ -40,7 +40,7 @@ class TokenFacts(Protocol):
     @property
     def data_access_expires_at(self) -> datetime | None: ...
     @property
-    def error(self) -> Exception | None: ...
+    def error(self) -> object: ...
 
 
 def token_finding(token: TokenFacts, now: datetime) -> Finding:
@@ -62,6 +62,11 @@ def token_finding(token: TokenFacts, now: datetime) -> Finding:
     )
 
 
+def missing_scopes(scopes: Collection[str]) -> list[str]:
+    """What a token with these scopes would have to be allowed besides."""
+    return [] if WANTED_SCOPE in scopes else [WANTED_SCOPE]
+
+
 def token_unknown(reason: str) -> Finding:
     """Meta could not be asked: no verdict on the token, which is worth a warning."""
     return Finding(
@@ -79,9 +84,9 @@ def _problems(token: TokenFacts, now: datetime) -> Iterator[dict[str, Any]]:
         reason = f": {token.error}" if token.error else ""
         yield _row(f"Meta calls the token invalid{reason}.", 0, _RENEW)
         return
-    if WANTED_SCOPE not in token.scopes:
-        fix = f"Make a token with the scope {WANTED_SCOPE} and put it in META_ACCESS_TOKEN."
-        yield _row(f"The token lacks the scope {WANTED_SCOPE}.", 0, fix)
+    for scope in missing_scopes(token.scopes):
+        fix = f"Make a token with the scope {scope} and put it in META_ACCESS_TOKEN."
+        yield _row(f"The token lacks the scope {scope}.", 0, fix)
     yield from _end("The token", token.expires_at, now, _RENEW)
     consent = "Whoever gave the token has to log in to the app again and agree; that renews it."
     yield from _end("Access to data", token.data_access_expires_at, now, consent)

@@ -23,7 +23,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from meta_pipeline.warehouse import Connection, Warehouse, WarehouseError
+from meta_pipeline.warehouse import (
+    Connection,
+    TokenRow,
+    Warehouse,
+    WarehouseError,
+    tokens_in_use,
+)
 
 KEEP_SECONDS = 5.0
 _TIMEOUT_MS = 5_000
@@ -134,6 +140,7 @@ def _read(connection: Connection) -> Iterator[Metric]:
     connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_TIMEOUT_MS),))
     yield from _health(_rows(connection, _HEALTH))
     yield _quota(_rows(connection, _QUOTA))
+    yield _tokens(tokens_in_use(connection))
     for name, about, label, query in _COUNTERS:
         yield _counter(name, about, label, _rows(connection, query))
 
@@ -177,6 +184,19 @@ def _quota(rows: list[dict[str, Any]]) -> Metric:
     )
     for row in rows:
         gauge.add_metric((row["account"], row["kind"]), row["ratio"])
+    return gauge
+
+
+def _tokens(rows: list[TokenRow]) -> Metric:
+    gauge = GaugeMetricFamily(
+        "metaads_token_expires_timestamp_seconds",
+        "End of the access token and of its access to data; 0 when refused, +Inf for no end",
+        labels=("app", "token", "kind"),
+    )
+    for row in rows:
+        for kind, end in (("token", row.expires_at), ("data_access", row.data_access_expires_at)):
+            at = _NEVER if end is None else end.timestamp()
+            gauge.add_metric((row.app_id or "", row.token_key, kind), at if row.is_valid else 0)
     return gauge
 
 

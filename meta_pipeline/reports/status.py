@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from meta_pipeline.quality import token_finding
 from meta_pipeline.warehouse import Warehouse
 
 from .words import times
@@ -78,6 +79,12 @@ def read_status(warehouse: Warehouse, *, now: datetime | None = None) -> list[Ac
             connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
         rows = connection.cursor(row_factory=dict_row).execute(_SQL).fetchall()
     return [AccountStatus(row) for row in rows]
+
+
+def token_warnings(warehouse: Warehouse, *, now: datetime) -> list[str]:
+    """A sentence for each token that Meta refuses, that lacks a scope or ends within 14 days."""
+    findings = [token_finding(row, now) for row in warehouse.tokens.in_use()]
+    return [f"{one.headline} {one.what_to_do}" for one in findings if not one.passed]
 
 
 def staleness_alarm(accounts: Iterable[AccountStatus], after: timedelta) -> str | None:

@@ -34,6 +34,7 @@ class SyncContext:
     weights: Weights = field(default_factory=Weights)
     daily_budget_per_account: float | None = None
     daily_budget_of_app: float | None = None
+    app_id: str | None = None
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
 

@@ -15,13 +15,14 @@ from typing import Self
 
 import psycopg
 
-from meta_pipeline.graph import GraphClient, GraphError, Throttled
+from meta_pipeline.graph import GraphClient, GraphError, Throttled, TokenInfo
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
     AccountRow,
     Connection,
     TelemetryWriter,
+    TokenRow,
     Warehouse,
     WarehouseError,
     WarehouseUnavailable,
@@ -44,6 +45,7 @@ from .request import Part, SyncRequest
 from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
+from .tokens import look_at_token
 from .waiting import wait_of
 from .weights import Prices, weights_from
 
@@ -91,6 +93,7 @@ class SyncEngine:
                     weights=weights_from(settings.cost_weights),
                     daily_budget_per_account=settings.daily_budget_per_account,
                     daily_budget_of_app=settings.daily_budget_of_app,
+                    app_id=settings.app_id,
                 )
             )
 
@@ -115,6 +118,20 @@ class SyncEngine:
             seconds = (decision.until - now).total_seconds()
             raise Throttled(decision.reason, until=decision.until, seconds=seconds, scope="app")
         return discover(self._context, client)
+
+    def token(self) -> TokenInfo | TokenRow:
+        """What Meta says of the access token; kept in `token_health`.
+
+        While no call may be made it is what Meta said last. Raises GraphError when it said nothing.
+        """
+        client, _, _ = self._client_for(None, None)
+        try:
+            return look_at_token(self._context, client)
+        except Throttled:
+            known = self.warehouse.tokens.get(client.token_key)
+            if known is None:
+                raise
+            return known
 
     def plan(self, request: SyncRequest) -> Plan:
         """What a sync would read now; asks Meta only for an account that is not stored yet."""

@@ -25,6 +25,7 @@ from .migrator import MigrationResult
 from .retention import Retention, maintain
 from .runs import RunRow, RunStore
 from .telemetry import TelemetryWriter
+from .tokens import TokenRow, TokenStore, tokens_in_use
 from .unrecognized import UnrecognizedRow, UnrecognizedStore
 from .upsert import Upserted, upsert
 from .urls import create_dagster_schema, dagster_url, normalized, redacted
@@ -54,6 +55,8 @@ __all__ = [
     "RunRow",
     "RunStore",
     "TelemetryWriter",
+    "TokenRow",
+    "TokenStore",
     "UnrecognizedRow",
     "UnrecognizedStore",
     "Upserted",
@@ -74,6 +77,7 @@ __all__ = [
     "normalized",
     "orphans",
     "redacted",
+    "tokens_in_use",
     "tracked_columns",
     "upsert",
 ]

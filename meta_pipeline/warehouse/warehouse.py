@@ -18,6 +18,7 @@ from .cursors import CursorStore
 from .ledger import Ledger
 from .migrator import MigrationResult, migrate, pending
 from .runs import RunStore
+from .tokens import TokenStore
 from .unrecognized import UnrecognizedStore
 from .urls import normalized, redacted, unavailable
 from .usage import UsageStore
@@ -29,8 +30,9 @@ class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
     Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`,
-    `costs`, `cursors`, `usage`, `unrecognized`) take a connection of the pool for each call, or the
-    connection they are given, so that a sync can write through the one that holds its lock.
+    `costs`, `cursors`, `usage`, `tokens`, `unrecognized`) take a connection of the pool for each
+    call, or the connection they are given, so that a sync can write through the one that holds its
+    lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
 
@@ -105,6 +107,10 @@ class Warehouse:
     @cached_property
     def usage(self) -> UsageStore:
         return UsageStore(self.connection)
+
+    @cached_property
+    def tokens(self) -> TokenStore:
+        return TokenStore(self.connection)
 
     @cached_property
     def unrecognized(self) -> UnrecognizedStore:

@@ -56,6 +56,38 @@ def test_an_invalid_token_is_an_answer_not_a_failure(
     assert info.error.subcode == 463
 
 
+def test_a_token_that_cannot_even_ask_about_itself_is_invalid(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    server.answer(error(190, 463, "Session has expired"))
+    info = client.debug_token()
+    assert not info.is_valid
+    assert isinstance(info.error, Reauthorize)
+
+
+def test_a_refused_asker_says_nothing_about_another_token(
+    client: GraphClient, make_client: MakeClient, server: ScriptedServer
+) -> None:
+    server.answer(error(190, None, "Invalid application"), error(190, 463, "Session has expired"))
+    with pytest.raises(Reauthorize):
+        make_client(app_secret=APP_SECRET).debug_token(app_id="1384")
+    with pytest.raises(Reauthorize):
+        client.debug_token("EAABsomeothertoken")
+
+
+def test_metas_reason_is_cleaned_of_the_token(client: GraphClient, server: ScriptedServer) -> None:
+    failure = {"code": 190, "message": f"Malformed access token {TOKEN}"}
+    server.answer(Reply({"data": {"is_valid": False, "error": failure}}))
+    assert TOKEN not in str(client.debug_token().error)
+
+
+def test_a_token_is_told_from_others_without_being_told(make_client: MakeClient) -> None:
+    ours, again, other = make_client(), make_client(), make_client().with_token("EAABother")
+    assert ours.token_key == again.token_key != other.token_key
+    assert len(ours.token_key) == 16
+    assert ours.token_key not in TOKEN
+
+
 def test_the_app_asks_about_a_token_when_it_can(
     make_client: MakeClient, server: ScriptedServer
 ) -> None:

@@ -101,13 +101,32 @@ def test_a_dead_account_is_not_hidden_by_a_healthy_one(stand: Stand) -> None:
 def test_a_token_that_meta_will_not_talk_about_is_a_warning(stand: Stand) -> None:
     with sync(stand, stand.good):
         pass
-    stand.sim.fail("GET", "/debug_token", with_=Fault.graph_error(190), times=None)
+    stand.sim.fail("GET", "/debug_token", with_=Fault.graph_error(100), times=None)
     with check(stand) as (ran, found):
         assert ran
         token = found["token_health"]
     assert not token.passed
     assert token.severity is dg.AssetCheckSeverity.WARN
     assert TOKEN not in str(token)
+
+
+def test_the_token_check_leaves_a_note_for_the_others(stand: Stand) -> None:
+    with sync(stand, stand.good):
+        pass
+    with check(stand):
+        pass
+    with Warehouse(stand.database_url) as warehouse:
+        (known,) = warehouse.tokens.in_use()
+        assert known.is_valid
+        stand.sim.tokens.revoke(TOKEN)
+        with check(stand) as (ran, found):
+            assert ran
+            token = found["token_health"]
+        (refused,) = warehouse.tokens.in_use()
+        assert TOKEN not in str(refused)
+    assert token.severity is dg.AssetCheckSeverity.ERROR
+    assert not refused.is_valid
+    assert alerts(stand)["check:token_health"] == 4, "urgent: nothing can be read any more"
 
 
 def test_a_check_that_cannot_be_asked_stops_no_other(stand: Stand) -> None:

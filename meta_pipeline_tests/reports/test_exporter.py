@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from meta_pipeline.reports.exporter import KEEP_SECONDS, WarehouseCollector, exporter_app
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import TokenRow, Warehouse
 
 from .conftest import Morning
 
@@ -104,6 +105,43 @@ def test_never_synced_is_infinitely_old(warehouse: Warehouse) -> None:
     assert quota.value == pytest.approx(0.97)
 
 
+def token(**given: Any) -> TokenRow:
+    known: dict[str, Any] = {
+        "token_key": "0123456789abcdef",
+        "app_id": "900",
+        "is_valid": True,
+        "scopes": ["ads_read"],
+        "missing_scopes": [],
+        "checked_at": datetime(2026, 11, 22, 14, 20, tzinfo=UTC),
+    }
+    return TokenRow(**(known | given))
+
+
+@pytest.mark.parametrize(
+    ("given", "ends"),
+    [
+        ({}, {"token": float("inf"), "data_access": float("inf")}),
+        (
+            {"expires_at": datetime(2026, 12, 1, tzinfo=UTC)},
+            {"token": 1796083200.0, "data_access": float("inf")},
+        ),
+        (
+            {"expires_at": datetime(2026, 12, 1, tzinfo=UTC), "is_valid": False},
+            {"token": 0, "data_access": 0},
+        ),
+    ],
+)
+def test_the_end_of_the_token(
+    warehouse: Warehouse, given: dict[str, Any], ends: dict[str, float]
+) -> None:
+    warehouse.tokens.save(token(**given))
+    found = {one.name: one for one in WarehouseCollector(warehouse).collect()}
+    metric = found["metaads_token_expires_timestamp_seconds"]
+    assert values(metric, "kind") == ends
+    labels = [{name: one.labels[name] for name in ("app", "token")} for one in metric.samples]
+    assert labels == [{"app": "900", "token": "0123456789abcdef"}] * 2
+
+
 def test_names_follow_the_conventions(scraped: dict[str, Metric]) -> None:
     for name, family in scraped.items():
         assert name.startswith("metaads_")
@@ -182,4 +220,5 @@ def test_every_query_of_the_dashboard_runs(morning: Morning, query: str) -> None
 def test_the_docs_name_every_metric(scraped: dict[str, Metric]) -> None:
     page = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
     exported = {sample.name for one in scraped.values() for sample in one.samples}
+    exported |= {name for name, one in scraped.items() if one.type == "gauge"}
     assert {name for name in exported if f"`{name}" not in page} == set()

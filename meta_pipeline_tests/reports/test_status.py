@@ -21,10 +21,11 @@ from meta_pipeline.reports.status import (
     read_status,
     span,
     staleness_alarm,
+    token_warnings,
 )
 from meta_pipeline.simulator import Limits
 from meta_pipeline.sync import Status
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import TokenRow, Warehouse
 from meta_pipeline_tests.sync.lab import lab
 
 from .conftest import BUSY, Morning
@@ -150,6 +151,41 @@ def test_the_score_blocks_only_when_full(warehouse: Warehouse, pct: int, waits: 
     assert (told is not None) == waits
 
 
+# -- the token -----------------------------------------------------------------------------------
+
+
+def token(**given: Any) -> TokenRow:
+    known: dict[str, Any] = {
+        "token_key": "0123456789abcdef",
+        "is_valid": True,
+        "scopes": ["ads_read"],
+        "missing_scopes": [],
+        "checked_at": NOW,
+    }
+    return TokenRow(**(known | given))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, None),
+        ({"expires_at": NOW + timedelta(days=15)}, None),
+        ({"expires_at": NOW + timedelta(days=13)}, "The token ends on 2026-12-05 14:20 UTC"),
+        ({"data_access_expires_at": NOW - timedelta(days=1)}, "Access to data ended on 2026-11-21"),
+        ({"is_valid": False, "problem": "it was revoked"}, "invalid: it was revoked. Make a new"),
+        ({"scopes": []}, "The token lacks the scope ads_read."),
+    ],
+)
+def test_a_token_that_needs_a_person_is_told(
+    warehouse: Warehouse, given: dict[str, Any], says: str | None
+) -> None:
+    assert token_warnings(warehouse, now=NOW) == [], "never looked at"
+    warehouse.tokens.save(token(**given))
+    told = token_warnings(warehouse, now=NOW)
+    assert len(told) == (0 if says is None else 1)
+    assert says is None or says in told[0]
+
+
 # -- silence -------------------------------------------------------------------------------------
 
 
@@ -218,6 +254,15 @@ def test_status_shows_every_account(typed: Any, morning: Morning) -> None:
     assert shown.exit_code == 0
     for text in ("Nordwind Shop", "Quiet & Sons <Ltd>", "Busy", "Simulated data"):
         assert text in shown.stdout
+
+
+def test_status_tells_of_the_token(typed: Any, database_url: str) -> None:
+    with Warehouse(database_url) as warehouse:
+        warehouse.migrate()
+        warehouse.tokens.save(token(expires_at=datetime.now(UTC) + timedelta(days=3, hours=1)))
+    shown = typed(database_url, "status")
+    assert shown.exit_code == 0
+    assert "UTC, in 3 days. Make a new token" in shown.stdout
 
 
 def test_status_as_json_has_every_fact(typed: Any, morning: Morning) -> None:

@@ -39,6 +39,7 @@ from .operations import (
     sync_cursor,
     sync_runs,
     sync_windows,
+    token_health,
     usage_readings,
 )
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
@@ -78,6 +79,7 @@ __all__ = [
     "sync_cursor",
     "sync_runs",
     "sync_windows",
+    "token_health",
     "unrecognized_values",
     "usage_readings",
 ]

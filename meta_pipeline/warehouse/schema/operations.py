@@ -133,6 +133,21 @@ usage_readings = table(
     text("source", "Header or error it was read from"),
 )
 
+token_health = table(
+    "token_health",
+    "One row per access token that Meta was asked about lately; the token itself is nowhere",
+    text("token_key", "First 16 hex digits of the token's SHA-256", primary_key=True),
+    text("app_id", "App the token belongs to; null when Meta did not say"),
+    text("token_type", "USER, SYSTEM_USER, PAGE, ..."),
+    flag("is_valid", "False when Meta refuses the token", nullable=False),
+    moment("expires_at", "End of the token; null when it has none, or Meta did not say"),
+    moment("data_access_expires_at", "End of its access to data; null likewise"),
+    json("scopes", "What it may do, a list", nullable=False),
+    json("missing_scopes", "What it would have to be allowed besides, a list", nullable=False),
+    text("problem", "Why Meta refuses it, redacted"),
+    moment("checked_at", "When Meta was asked", nullable=False),
+)
+
 schema_views = table(
     "schema_views",
     "One row per view of this schema: which text of it is in place",
@@ -146,5 +161,6 @@ __all__ = [
     "sync_cursor",
     "sync_runs",
     "sync_windows",
+    "token_health",
     "usage_readings",
 ]
