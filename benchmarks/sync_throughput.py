@@ -89,7 +89,7 @@ def _measure(url: str, sim: SimulatorProcess, size: Size) -> tuple[str, ...]:
     before = sim.cpu_seconds
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, url, sim.url, str(size.days), size.parts],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},

@@ -242,7 +242,8 @@ class SyncEngine:
         """The windows a plan left for later, now that the newest days are in the ledger."""
         state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
         numbers = replace(request, parts=request.parts - set(ENTITY_SPECS) - {Part.ACTIVITIES})
-        return make_plan(replace(numbers, force=False), state, self._context.policy, now)
+        plan = make_plan(replace(numbers, force=False), state, self._context.policy, now)
+        return replace(plan, edges=())  # whatever edges there were have been read
 
     def _client_for(
         self, account_id: str | None, sync_run_id: str | None

@@ -7,7 +7,7 @@ and the budget weigh it, and the sync does it: one object for all three.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -15,7 +15,7 @@ from meta_pipeline.governor import ADS_INSIGHTS, ADS_MANAGEMENT, Needs
 from meta_pipeline.warehouse import CursorRow, WindowRow
 
 from . import datasets
-from .datasets import Dataset
+from .datasets import LEVELS, Dataset
 from .days import Restatement, due, oldest, runs, span, today
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
@@ -151,6 +151,10 @@ class _Planner:
         since, until, notes = self._range()
         wanted = self._datasets()
         days = {dataset: self._due(dataset, since, until) for dataset in wanted}
+        unlisted = self._unlisted(dataset for dataset, found in days.items() if found)
+        if unlisted:
+            names = ", ".join(ENTITY_SPECS[part].edge for part in unlisted)
+            notes.append(f"{names} are listed too: insights mention them and no table has them yet")
         windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
         asked = len(wanted) * max(0, (until - since).days + 1)
         return Plan(
@@ -158,7 +162,7 @@ class _Planner:
             timezone_name=self.state.timezone_name,
             since=since if wanted and since <= until else None,
             until=until if wanted and since <= until else None,
-            edges=tuple(self._edges()),
+            edges=tuple(self._edges({*self.request.parts, *unlisted})),
             windows=tuple(sorted(windows, key=lambda one: one.until, reverse=True)),
             activities_since=self._activities_since(),
             notes=tuple(notes),
@@ -241,9 +245,20 @@ class _Planner:
         since, until = next(runs(days, self.policy.window_days))
         return len(days) - (until - since).days - 1
 
-    def _edges(self) -> Iterator[EdgePlan]:
+    def _unlisted(self, datasets: Iterable[Dataset]) -> list[Part]:
+        """What insights are going to mention and no listing has shown: by id each is a call."""
+        finest = max((LEVELS.index(dataset.level) for dataset in datasets), default=0)
+        return [
+            part
+            for part, spec in ENTITY_SPECS.items()
+            if spec.prefix in LEVELS[1 : finest + 1]
+            and part not in self.request.parts
+            and not _is_listed(self.state.cursors.get(spec.edge))
+        ]
+
+    def _edges(self, parts: Collection[Part]) -> Iterator[EdgePlan]:
         for part, spec in ENTITY_SPECS.items():
-            if part in self.request.parts:
+            if part in parts:
                 for mode in self._modes(spec):
                     cursor = self.state.cursors.get(spec.edge)
                     yield EdgePlan(
@@ -257,7 +272,7 @@ class _Planner:
     def _modes(self, spec: EntitySpec) -> tuple[Mode, ...]:
         """How an edge is due to be read now; more than one reading in the order given."""
         cursor = self.state.cursors.get(spec.edge)
-        if self.request.force or cursor is None or cursor.last_full_at is None:
+        if self.request.force or cursor is None or not _is_listed(cursor):
             return (Mode.FULL,)
         if not self._is_due(cursor.last_fetched_at, self._fresh):
             return ()
@@ -284,6 +299,11 @@ class _Planner:
 
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self.now - last >= every * _SLACK
+
+
+def _is_listed(cursor: CursorRow | None) -> bool:
+    """Whether an edge was ever read to its end."""
+    return cursor is not None and cursor.last_full_at is not None
 
 
 def bridged(

@@ -50,7 +50,7 @@ class UnrecognizedStore(Store):
                 clean(row.field),
                 clean(row.value)[:VALUE_LENGTH],
                 row.reason,
-                row.sample_id,
+                None if row.sample_id is None else clean(row.sample_id),
                 row.seen_at,
                 row.seen_at,
                 row.count,

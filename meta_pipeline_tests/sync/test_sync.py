@@ -80,9 +80,13 @@ def test_structure_alone_and_numbers_alone(small: Lab) -> None:
 
 
 def test_numbers_alone_still_bring_the_ads_they_mention(small: Lab) -> None:
-    small.sync(parts=frozenset({Part.INSIGHTS}))
+    record = small.sync(parts=frozenset({Part.INSIGHTS}))
 
+    assert record.ads_fetched == 40, "listed, not asked for one by one"
+    assert record.meta_call_count_total <= 10
     assert small.orphans() == 0
+    again = small.sync(parts=frozenset({Part.INSIGHTS}), force=True)
+    assert again.ads_fetched == 0
 
 
 def test_a_refused_account_is_a_failed_run_with_a_sentence(small: Lab) -> None:
