@@ -80,19 +80,14 @@ def _chosen(keys: list[str] | None) -> "list[Question] | None":
 
 
 def _write(path: Path, made: "Report", settings: Settings) -> None:
-    from meta_pipeline.reports.page import render
+    from meta_pipeline.reports.page import render, thresholds_of, write
 
-    thresholds = {
-        "app stops at": settings.app_usage_stop_pct,
-        "account stops at": settings.account_usage_stop_pct,
-        "can wait from": settings.insights_usage_stop_pct,
-    }
-    page = render(made, generated_at=datetime.now(UTC), thresholds=thresholds)
+    page = render(made, generated_at=datetime.now(UTC), thresholds=thresholds_of(settings))
     try:
-        path.write_text(page, encoding="utf-8")
+        written = write(path, page)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}. Choose another file with --html.")
-    console.print(f"Wrote {path.absolute()}", soft_wrap=True)
+    console.print(f"Wrote {written}", soft_wrap=True)
 
 
 def _print(made: "Report", *, with_sql: bool, with_findings: bool) -> None:

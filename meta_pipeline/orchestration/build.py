@@ -14,6 +14,7 @@ from .checks import build_checks
 from .jobs import build_jobs
 from .maintenance import build_maintenance_job
 from .metric_assets import INSIGHTS_KEY, build_metric_assets
+from .report_asset import build_report_asset
 from .resources import default_resources
 from .schedules import build_schedules
 from .sensors import build_sensors
@@ -33,6 +34,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             build_accounts_asset(),
             *build_account_assets(AD_ACCOUNTS_KEY),
             *build_metric_assets(INSIGHTS_KEY),
+            build_report_asset(),
         ],
         asset_checks=[build_checks()],
         jobs=[*jobs, build_maintenance_job()],

@@ -11,6 +11,7 @@ from .accounts_asset import AD_ACCOUNTS_KEY
 from .checks import CHECK_KEYS
 from .metric_assets import METRIC_KEYS
 from .metric_metadata import RECONCILES, RECONCILIATION
+from .report_asset import REPORT_KEY
 from .tables import DELIVERY, STRUCTURE, AccountTable
 
 MAX_RUNTIME_SECONDS = 7200
@@ -76,6 +77,12 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
             dg.AssetSelection.checks(*CHECK_KEYS),
             "Ask the whole tables whether the data is right, every account at once, and Meta "
             "whether the token is. Every check says what to do when it fails.",
+        ),
+        _job(
+            "operations_report",
+            dg.AssetSelection.assets(REPORT_KEY),
+            "Answer the operational questions from the API log and the syncs: limits, time, "
+            "throttling, cost, latency, freshness. Asks Meta nothing.",
         ),
     ]
 

@@ -8,6 +8,8 @@ DISCOVERY_CRON = "7 * * * *"
 """Every hour, past the full hour: one call, and off the minute everybody else asks Meta in."""
 DATA_QUALITY_CRON = "23 * * * *"
 MAINTENANCE_CRON = "41 3 * * *"
+REPORT_CRON = "2 5 * * *"
+"""Shortly after a full hour: the questions read whole hours, so a day of theirs is 24 of them."""
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
@@ -38,6 +40,16 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             execution_timezone="UTC",
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description="Daily: remove old log rows, old events, runs and ticks of Dagster.",
+            tags={"reason": "schedule"},
+        ),
+        dg.ScheduleDefinition(
+            name="operations_report",
+            job_name="operations_report",
+            cron_schedule=REPORT_CRON,
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Daily: answer the operational questions; with META_REPORT_FILE also as a "
+            "page.",
             tags={"reason": "schedule"},
         ),
     ]

@@ -1,4 +1,4 @@
-"""Findings: the questions people ask first, answered in a sentence from the answers' rows."""
+"""Findings: questions answered in a sentence, from the rows of their answers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,16 @@ class Finding:
 
 
 def findings(answers: Mapping[str, Answer]) -> list[Finding]:
-    """A finding for each of the answers that has one, in the order people ask."""
+    """What people ask first, in the order they ask it."""
     return [_finding(answers[key], say) for key, say in _SAY.items() if key in answers]
+
+
+def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
+    """A finding for every answer: what people ask first, then the rest."""
+    said = {**_SAY, **_SAY_BESIDES}
+    found = {key: _finding(answers[key], say) for key, say in said.items() if key in answers}
+    rest = [_finding(one, _count) for key, one in answers.items() if key not in found]
+    return [*found.values(), *rest]
 
 
 def _finding(answer: Answer, say: Callable[[Answer], str]) -> Finding:
@@ -177,6 +185,65 @@ def _fresh(answer: Answer) -> str:
     said += f", the oldest ({oldest['account']}) {oldest['synced']}." if oldest else "."
     return f"{said} Never synced: {', '.join(never)}." if never else said
 
+
+def _usage(answer: Answer) -> str:
+    top = max(answer.records(), key=lambda row: row["usage_pct"])
+    return (
+        f"At most {number(top['usage_pct'])} % of a limit was used: {top['scope']}, "
+        f"{top['at']:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _calls(answer: Answer) -> str:
+    rows = answer.records()
+    calls = sum(row["calls"] for row in rows)
+    top = ", ".join(f"{row['endpoint_key']} {number(row['share_pct'], 1)} %" for row in rows[:3])
+    return f"{times(calls, 'call')} to {times(len(rows), 'endpoint')}. Most: {top}."
+
+
+def _outcomes(answer: Answer) -> str:
+    rows = answer.records()
+    said = ", ".join(
+        f"{row['syncs']:,} {row['status']} ({number(row['share_pct'], 1)} %)" for row in rows
+    )
+    return f"{times(sum(row['syncs'] for row in rows), 'sync')}: {said}."
+
+
+def _incidents(answer: Answer) -> str:
+    rows = answer.records()
+    names = ("refused_calls", "refused_in_vain")
+    refused, in_vain = (sum(row[name] for row in rows) for name in names)
+    newest = rows[0]
+    return (
+        f"{times(len(rows), 'incident')}, {times(refused, 'refused call')}, {in_vain:,} of them "
+        f"although the block was known. Newest: {newest['account']}, "
+        f"{newest['started_at']:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _ranges(answer: Answer) -> str:
+    rows = answer.records()
+    long = sum(row["ranges_over_a_day"] for row in rows)
+    levels = ", ".join(f"{row['entity_type']} {number(row['ranges_per_entity'])}" for row in rows)
+    verdict = (
+        f"{times(long, 'row')} cover more than a day: never add them to daily rows."
+        if long
+        else "Every row covers one day, so sums count no day twice."
+    )
+    return f"{verdict} Rows of an entity, by level: {levels}."
+
+
+def _count(answer: Answer) -> str:
+    return f"{times(len(answer.rows), 'row')}."
+
+
+_SAY_BESIDES: Mapping[str, Callable[[Answer], str]] = {
+    "usage_over_time": _usage,
+    "calls_by_endpoint": _calls,
+    "sync_outcomes": _outcomes,
+    "throttle_incidents": _incidents,
+    "insight_ranges": _ranges,
+}
 
 _SAY: Mapping[str, Callable[[Answer], str]] = {
     "throttle_envelope": _envelope,

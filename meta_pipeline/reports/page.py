@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from meta_pipeline.settings import Settings
 
 from .answer import Answer
 from .finding import Finding
@@ -41,6 +44,30 @@ def render(
             f"</main>{_FOOTER}</body></html>\n",
         )
     )
+
+
+def write(path: Path, page: str) -> Path:
+    """Put the page at `path` in one step: whoever opens it sees the old one or the new one.
+
+    Raises OSError when it cannot be written; then nothing is left beside it.
+    """
+    whole = path.expanduser().absolute()
+    made = whole.with_name(f".{whole.name}.{secrets.token_hex(4)}")
+    try:
+        made.write_text(page, encoding="utf-8")
+        made.replace(whole)
+    finally:
+        made.unlink(missing_ok=True)
+    return whole
+
+
+def thresholds_of(settings: Settings) -> dict[str, float]:
+    """The governor's thresholds in percent, by the names the usage plot shows."""
+    return {
+        "app stops at": settings.app_usage_stop_pct,
+        "account stops at": settings.account_usage_stop_pct,
+        "can wait from": settings.insights_usage_stop_pct,
+    }
 
 
 _FOOTER = (

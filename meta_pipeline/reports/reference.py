@@ -35,6 +35,10 @@ data" instead of a number. Queries read hourly totals (`meta_api_hours`, kept by
 transaction that logs a call), so that ten million calls make no difference; see
 [observability](observability.md) for retention and figures.
 
+In Dagster, asset `meta/operations_report` asks all of them every day: its metadata has each answer
+in a sentence, and with `META_REPORT_FILE=/srv/www/report.html` the page is written there. See
+[dagster.md](dagster.md).
+
 The samples are simulated data.
 """
 

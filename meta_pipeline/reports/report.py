@@ -10,7 +10,7 @@ from typing import Any
 from meta_pipeline.warehouse import Connection, Warehouse
 
 from .answer import Answer, ask
-from .finding import Finding, findings
+from .finding import Finding, all_findings, findings
 from .question import Question, questions
 
 DAYS = 7
@@ -35,6 +35,11 @@ class Report:
     def findings(self) -> list[Finding]:
         """The questions people ask first, answered in a sentence each."""
         return findings(self.answers)
+
+    @property
+    def summary(self) -> list[Finding]:
+        """Every question in a sentence, what people ask first at the top."""
+        return all_findings(self.answers)
 
     def document(self) -> dict[str, Any]:
         """The report for programs: findings, and every answer with its rows."""

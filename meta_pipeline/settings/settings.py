@@ -15,6 +15,7 @@ from .alerts import AlertSettings
 from .connection import META_GRAPH_URL, ConnectionSettings
 from .limits import LimitSettings
 from .reading import ReadingSettings
+from .reporting import ReportSettings
 from .retention import RetentionSettings
 from .rotation import RotationSettings
 
@@ -36,6 +37,7 @@ class SettingsError(Exception):
 
 class Settings(
     AlertSettings,
+    ReportSettings,
     RetentionSettings,
     LimitSettings,
     RotationSettings,

@@ -75,6 +75,19 @@ def test_the_morning_answers_it(report: Report, key: str) -> None:
     assert answer.rows
 
 
+def test_every_question_has_its_sentence(report: Report, morning: Morning) -> None:
+    told = {one.key: one.words for one in report.summary}
+    assert told.keys() == set(KEYS)
+    assert not [key for key, words in told.items() if words.endswith("row.") and len(words) < 9]
+    runs = morning.scalar("SELECT count(*) FROM meta_ads.sync_runs")
+    assert told["sync_outcomes"].startswith(f"{runs} syncs: ")
+    assert told["insight_ranges"].startswith("Every row covers one day")
+    assert "2 refused calls" in told["throttle_incidents"]
+    assert "% of a limit was used: " in told["usage_over_time"]
+    calls = morning.scalar("SELECT count(*) FROM meta_ads.meta_api_logs")
+    assert told["calls_by_endpoint"].startswith(f"{calls} calls to ")
+
+
 def test_too_few_observations_are_not_an_answer(report: Report) -> None:
     latency = report.answers["latency"]
     few = Answer(latency.question, latency.columns, [("all endpoints", *[3] * 6)])
