@@ -1,7 +1,7 @@
 """May we call now, how fast, and what will it cost? Pure decisions over readings and budgets."""
 
 from .budget import Allowance, BudgetState, day_end, day_start
-from .cost import Observed, ObservedCosts, QueryShape, Weights, blend, weight
+from .cost import QueryShape, Weights, blend, weight
 from .decision import Action, Decision, Needs, clock_text, decide
 from .meters import Meters
 from .pacer import Pacer, Turn
@@ -22,8 +22,6 @@ __all__ = [
     "Meter",
     "Meters",
     "Needs",
-    "Observed",
-    "ObservedCosts",
     "Pace",
     "Pacer",
     "QueryShape",

@@ -1,9 +1,12 @@
-"""What a call costs: a configured guess by its shape, and what calls of it really moved."""
+"""What a call costs: a configured guess by its shape, moved to what calls of it turned out to cost.
+
+What that was is counted in one place, view `call_cost` of the warehouse.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 LONG_WINDOW_DAYS = 90
 ENOUGH_OBSERVATIONS = 10
@@ -75,82 +78,12 @@ def weight(shape: QueryShape, weights: Weights | None = None) -> float:
     return guess.insights * math.prod(factor for applies, factor in factors if applies)
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What calls of one shape moved one meter: percentage points a call."""
-
-    count: int = 0
-    mean_pct: float = 0.0
-    squares: float = 0.0
-
-    def add(self, moved_pct: float) -> Observed:
-        """With one more observation (Welford's update)."""
-        count = self.count + 1
-        off = moved_pct - self.mean_pct
-        mean = self.mean_pct + off / count
-        return replace(
-            self, count=count, mean_pct=mean, squares=self.squares + off * (moved_pct - mean)
-        )
-
-    @property
-    def spread_pct(self) -> float:
-        """Standard deviation of one observation; 0 while there are fewer than two."""
-        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
-
-    @property
-    def is_enough(self) -> bool:
-        return self.count >= ENOUGH_OBSERVATIONS
-
-
-class ObservedCosts:
-    """Learns from readings before and after calls what each shape moves each meter by.
+def blend(prior: float, observed: float | None, count: int) -> float:
+    """Guess and observation in one weight: the guess until ten observations, then ever less.
 
     Meta reports whole percents, so a cheap call moves a meter by 0 ninety-nine times and by 1
-    once: single observations say little, their mean is right. A fall is the hour freeing, not a
-    price, and is left out.
+    once: single observations say little, their mean is right.
     """
-
-    def __init__(self, weights: Weights | None = None) -> None:
-        self._weights = weights or Weights()
-        self._seen: dict[tuple[str, str], Observed] = {}
-        self._guessed: dict[str, float] = {}
-        self._points: dict[str, float] = {}
-
-    def add(self, shape: QueryShape, use_case: str, before_pct: float, after_pct: float) -> None:
-        """One call of `shape` alone between two readings of the meter of `use_case`."""
-        moved = after_pct - before_pct
-        if not math.isfinite(moved) or moved < 0:
-            return
-        slot = (shape.key, use_case)
-        self._seen[slot] = self._seen.get(slot, Observed()).add(moved)
-        guess = weight(shape, self._weights)
-        self._guessed[use_case] = self._guessed.get(use_case, 0.0) + guess
-        self._points[use_case] = self._points.get(use_case, 0.0) + moved
-
-    def of(self, shape: QueryShape, use_case: str) -> Observed:
-        """What was seen of the shape on that meter."""
-        return self._seen.get((shape.key, use_case), Observed())
-
-    def observed_weight(self, shape: QueryShape, use_case: str) -> float | None:
-        """The observed price in the unit of the guesses; None where nothing moved yet.
-
-        The unit is what weight 1 moved the meter by, over all calls seen on it.
-        """
-        points, guessed = self._points.get(use_case, 0.0), self._guessed.get(use_case, 0.0)
-        seen = self.of(shape, use_case)
-        if points <= 0 or guessed <= 0 or seen.count == 0:
-            return None
-        return seen.mean_pct * guessed / points
-
-    def weight(self, shape: QueryShape, use_case: str) -> float:
-        """The weight a plan should use: the guess, moved to the observed where that is enough."""
-        seen = self.of(shape, use_case)
-        guess = weight(shape, self._weights)
-        return blend(guess, self.observed_weight(shape, use_case), seen.count)
-
-
-def blend(prior: float, observed: float | None, count: int) -> float:
-    """Guess and observation in one weight: the guess until ten observations, then ever less."""
     if observed is None or count < ENOUGH_OBSERVATIONS:
         return prior
     return (prior * _PRIOR_OBSERVATIONS + observed * count) / (_PRIOR_OBSERVATIONS + count)

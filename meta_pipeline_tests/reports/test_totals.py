@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import psycopg
@@ -38,6 +39,10 @@ def insights(pct: float, management: float | None = None) -> dict[str, str]:
     if management is not None:
         entries.insert(0, {"type": "ads_management", "call_count": management})
     return {BUSINESS: json.dumps({"1": entries})}
+
+
+def management(pct: float) -> dict[str, str]:
+    return {BUSINESS: json.dumps({"1": [{"type": "ads_management", "call_count": pct}]})}
 
 
 def write(url: str, *attempts: dict[str, Any]) -> None:
@@ -128,6 +133,92 @@ def test_observed_weights_compare_within_a_use_case(
         ("cheap", 1.0, 0.5, 15, 0.0, "guess too high"),
         ("dear", 1.0, 1.5, 15, 0.0, "about right"),
     ]
+
+
+def costs(warehouse: Warehouse) -> dict[str, Any]:
+    """`call_cost` by params_hash: observed weight, margin, verdict."""
+    with warehouse.connection() as connection:
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", [str(START)])
+        found = connection.execute(
+            "SELECT params_hash, observed_weight::float8, observed_margin::float8, verdict "
+            "FROM meta_ads.call_cost"
+        ).fetchall()
+    return {key: tuple(rest) for key, *rest in found}
+
+
+def test_big_and_small_accounts_are_compared_each_with_itself(
+    database_url: str, warehouse: Warehouse
+) -> None:
+    """The same two queries, equally dear; the small account is asked mostly by one of them."""
+    made = []
+    for account, points, turns in (("act_1", 8.0, "aaab"), ("act_2", 0.5, "abbb")):
+        pct = 0.0
+        for number in range(41):
+            pct += points
+            made.append(
+                attempt(
+                    number,
+                    account_id=account,
+                    params_hash=turns[number % 4],
+                    weighted_cost=1,
+                    usage_headers=insights(pct),
+                )
+            )
+    write(database_url, *made)
+    found = costs(warehouse)
+    assert {key: weight for key, (weight, _, _) in found.items()} == {
+        "a": pytest.approx(1, abs=0.01),
+        "b": pytest.approx(1, abs=0.01),
+    }
+    assert {verdict for _, _, verdict in found.values()} == {"about right"}
+
+
+def test_an_account_with_one_query_compares_nothing(
+    database_url: str, warehouse: Warehouse
+) -> None:
+    alone = [
+        attempt(n, account_id="act_9", params_hash="a", usage_headers=insights(n))
+        for n in range(60)
+    ]
+    both = [
+        attempt(n, params_hash="ab"[n % 2], weighted_cost=1, usage_headers=insights(pct))
+        for n, pct in enumerate(accumulate(([1, 3] * 15), initial=0))
+    ]
+    write(database_url, *alone, *both)
+    found = costs(warehouse)
+    assert found["a"][0] == pytest.approx(1.5, abs=0.01)
+    assert found["b"][0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_chance_is_no_verdict(database_url: str, warehouse: Warehouse) -> None:
+    """Whole percents: the meter moved three times, and one query happened to be there."""
+    pct, made = 0, [attempt(params_hash="b", weighted_cost=1, usage_headers=insights(0))]
+    for number in range(1, 25):
+        pct += number in (5, 17, 19)
+        made.append(attempt(number, params_hash="ab"[number % 2], weighted_cost=1,
+                            usage_headers=insights(pct)))  # fmt: skip
+    write(database_url, *made)
+    found = costs(warehouse)
+    assert (found["a"][0], found["b"][0]) == (0.0, 2.0)
+    assert found["a"][1] > 1, "nothing seen in twelve calls is no proof of nothing"
+    assert found["a"][2] == found["b"][2] == "not enough data"
+
+
+def test_attempts_of_many_calls_price_nothing(database_url: str, warehouse: Warehouse) -> None:
+    made = [
+        attempt(
+            number,
+            endpoint_key=("campaigns_list", "objects_by_id", "ads_list")[number % 3],
+            params_hash="abc"[number % 3],
+            weighted_cost=(1, 50, 1)[number % 3],
+            usage_headers=management(pct),
+        )
+        for number, pct in enumerate(accumulate([50, 1, 1] * 14, initial=0))
+    ]
+    moved = [one | {"timestamp": one["timestamp"] + (datetime.now(UTC) - START)} for one in made]
+    write(database_url, *moved)
+    priced = {one.endpoint_key: one.weight for one in warehouse.costs.observed()}
+    assert priced == {"campaigns_list": 1.0, "ads_list": 1.0}
 
 
 def test_one_shape_alone_is_compared_with_nothing(database_url: str, warehouse: Warehouse) -> None:

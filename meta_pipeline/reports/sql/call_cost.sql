@@ -8,7 +8,7 @@
 -- observed_weight: What these calls moved Meta's meters by, in the same unit
 -- moved_pct: Average movement in percentage points
 -- spread_pct: Standard deviation of the movement
--- verdict: about right, guess too low, guess too high (by more than half), or not enough data
+-- verdict: about right, guess too low or too high (by more than half, and chance alone does not explain it), or not enough data
 -- observations: Attempts whose movement could be seen
 SELECT
     endpoint_key,
