@@ -12,6 +12,7 @@ from pydantic import Field
 from meta_pipeline.settings import META_GRAPH_URL, Settings
 from meta_pipeline.sync import SyncEngine
 
+from .held_connections import hold_connections
 from .session import SyncSession, show_log
 
 
@@ -52,6 +53,8 @@ class SyncResource(dg.ConfigurableResource[Any]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SyncSession]:
         """Open the engine, migrated; close and flush it whatever happens."""
         show_log()
+        if context.instance:
+            hold_connections(context.instance)
         settings = self.settings()
         with SyncEngine.open(settings) as engine:
             yield SyncSession(engine, is_simulated=settings.is_simulated)

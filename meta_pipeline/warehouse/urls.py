@@ -24,12 +24,14 @@ def dagster_url(url: str) -> str:
     """The URL for Dagster's storage: psycopg2's spelling, tables in schema `dagster`.
 
     dagster-postgres brings psycopg2 only, while SQLAlchemy 2.1 reads `postgresql://` as psycopg 3;
-    and Dagster's own `alembic_version` must not meet another's in the search path.
+    and Dagster's own `alembic_version` must not meet another's in the search path. Its connections
+    are named `dagster` in pg_stat_activity.
     """
     parts = _split(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     ours = f"-csearch_path={DAGSTER_SCHEMA}"
     query["options"] = f"{query['options']} {ours}" if query.get("options") else ours
+    query.setdefault("application_name", DAGSTER_SCHEMA)
     return urlunsplit(
         parts._replace(scheme="postgresql+psycopg2", query=urlencode(query, quote_via=quote))
     )

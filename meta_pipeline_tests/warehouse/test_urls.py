@@ -46,13 +46,23 @@ def test_another_database_is_refused(url: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("postgres://u:p@h/db", "postgresql+psycopg2://u:p@h/db?options=-csearch_path%3Ddagster"),
+        (
+            "postgres://u:p@h/db",
+            (
+                "postgresql+psycopg2://u:p@h/db?options=-csearch_path%3Ddagster"
+                "&application_name=dagster"
+            ),
+        ),
         (
             "postgresql://u@h/db?sslmode=require&options=-cjit%3Doff",
             (
                 "postgresql+psycopg2://u@h/db?sslmode=require"
-                "&options=-cjit%3Doff%20-csearch_path%3Ddagster"
+                "&options=-cjit%3Doff%20-csearch_path%3Ddagster&application_name=dagster"
             ),
+        ),
+        (
+            "postgresql://u@h/db?application_name=ours",
+            ("postgresql+psycopg2://u@h/db?application_name=ours&options=-csearch_path%3Ddagster"),
         ),
     ],
 )

@@ -1,0 +1,31 @@
+"""Dagster's connections to Postgres in the process of a run: held, not opened for each statement.
+
+Dagster opens a connection for every statement outside its webserver: 14 for each account of a
+batch, each a backend to fork and a login. A run uses its storages from one thread, so one
+connection for each storage is enough.
+"""
+
+from __future__ import annotations
+
+from dagster import DagsterInstance
+
+STATEMENT_TIMEOUT_MS = 600_000
+"""Nothing Dagster asks in a run takes a second; what takes this long hangs."""
+
+RECYCLE_SECONDS = 30
+"""After a restart of Postgres a held connection is dead for no longer than this."""
+
+MOST_PER_STORAGE = 2
+
+
+def hold_connections(instance: DagsterInstance) -> None:
+    """Let the storages of a run's process keep their connection; nothing for those not in Postgres.
+
+    What the webserver does for itself is all Dagster offers for it
+    (https://github.com/dagster-io/dagster/issues/33935 asks for a setting).
+    """
+    instance.optimize_for_webserver(
+        statement_timeout=STATEMENT_TIMEOUT_MS,
+        pool_recycle=RECYCLE_SECONDS,
+        max_overflow=MOST_PER_STORAGE - 1,
+    )
