@@ -6,15 +6,12 @@ nothing back; the step fails at its end when an account's data is not in.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
-import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import dagster as dg
-from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
-from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 
 from meta_pipeline.graph.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRecord, SyncRequest
@@ -22,6 +19,7 @@ from meta_pipeline.sync.presets import Preset
 
 from .configuration import EntitiesConfig, InsightsConfig
 from .outcome import Outcome, is_in, sentence
+from .partition_events import note_failed, passed_on
 from .partitions import AD_ACCOUNTS
 from .record_metadata import Account, materialization_metadata, record_metadata
 from .session import SyncSession
@@ -52,6 +50,10 @@ class Step:
     @property
     def parts(self) -> frozenset[Part]:
         return frozenset(table.part for table in self.tables)
+
+    @property
+    def keys(self) -> list[dg.AssetKey]:
+        return [table.key for table in self.tables]
 
 
 def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
@@ -119,11 +121,11 @@ def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) ->
             outcome.skipped[account_id] = (
                 f"{account_id}: its {step.name} were not read because its structure failed."
             )
-            _note_failed(context, step, account_id)
+            note_failed(context, step.keys, account_id)
             continue
         yield from _sync_account(context, session, step, account_id, outcome)
     for table in step.tables:
-        yield _passed_on(context, table)
+        yield passed_on(context, table.key)
     if tags := outcome.tags():
         context.instance.add_run_tags(context.run.run_id, tags)
     if failure := outcome.failure():
@@ -158,7 +160,7 @@ def _sync_account(
     except Exception as error:  # one account must not take the others with it
         outcome.errors[account_id] = error
         session.failed[account_id] = type(error).__name__
-        _note_failed(context, step, account_id)
+        note_failed(context, step.keys, account_id)
         context.log.error("%s: %s", account_id, redact(traceback.format_exc()))
         return
     outcome.records[account_id] = record
@@ -167,25 +169,8 @@ def _sync_account(
     if record.status is not Status.SUCCESS:
         context.log.warning(sentence(record))
     if not outcome.is_settled(record):
-        _note_failed(context, step, account_id)
+        note_failed(context, step.keys, account_id)
     yield from _events(session, record, account, step)
-
-
-def _note_failed(context: dg.AssetExecutionContext, step: Step, account_id: str) -> None:
-    """Make the account's partitions red in a run whose tags do not name it.
-
-    Dagster calls a partition failed when it was planned by a run that failed and not materialized
-    after. It plans the partitions of a run's tags; those named in the config we do.
-    """
-    if account_id in context.partition_keys:
-        return
-    for table in step.tables:
-        planned = DagsterEvent.build_asset_materialization_planned_event(
-            context.job_name,
-            str(context.op_execution_context.op_handle),
-            AssetMaterializationPlannedData(table.key, partition=account_id),
-        )
-        context.instance.report_dagster_event(planned, context.run.run_id, logging.DEBUG)
 
 
 def _request(
@@ -231,19 +216,6 @@ def _events(
                 partition=account.account_id,
                 metadata=record_metadata(record, account),
             )
-
-
-def _passed_on(context: dg.AssetExecutionContext, table: AccountTable) -> dg.Output[None]:
-    """The asset's output, which lets the steps downstream start, without an event of its own.
-
-    Dagster would materialize every partition of the run for it, also those that failed; the events
-    above say which are in. This marker is how Dagster's own source assets leave that out.
-    """
-    return dg.Output(
-        None,
-        output_name=context.assets_def.get_output_name_for_asset_key(table.key),
-        metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True},
-    )
 
 
 def _accounts(context: dg.AssetExecutionContext, config: EntitiesConfig) -> Sequence[str]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from meta_pipeline import metrics
 from meta_pipeline.graph.redaction import redact
@@ -27,6 +26,7 @@ from .metric_metadata import (
     rolled_up,
     verdict,
 )
+from .partition_events import note_failed, passed_on
 from .partitions import AD_ACCOUNTS
 from .resources import WarehouseResource
 from .tables import table_spec
@@ -62,7 +62,7 @@ def build_metric_assets(insights: dg.AssetKey) -> list[dg.AssetsDefinition]:
         """Recompute the days whose insights were read again or whose definitions changed."""
         failed: dict[str, str] = {}
         yield from _each(context, warehouse, _roll_up, failed)
-        yield from (_passed_on(context, key) for key in DAILY_METRICS)
+        yield from (passed_on(context, key) for key in DAILY_METRICS)
         _raise(failed, "rolled up")
 
     @dg.multi_asset(
@@ -93,7 +93,7 @@ def build_metric_assets(insights: dg.AssetKey) -> list[dg.AssetsDefinition]:
 
         yield from _each(context, warehouse, compare, failed)
         yield verdict(differing)
-        yield _passed_on(context, RECONCILIATION)
+        yield passed_on(context, RECONCILIATION)
         _raise(failed, "reconciled")
 
     return [rollups, reconciliation]
@@ -140,7 +140,7 @@ def _each(
 ) -> Iterator[Event]:
     """Do the work of every account of the run, each in a transaction of its own.
 
-    What went wrong is put into `failed`, by account.
+    What went wrong is put into `failed`, by account, and makes the account's partitions red.
     """
     url = warehouse.settings().require_database_url()
     with Warehouse(url, max_connections=1) as opened:
@@ -151,6 +151,7 @@ def _each(
                     done = list(work(connection, account_id))
             except Exception as error:  # one account must not take the others with it
                 failed[account_id] = redact(f"{type(error).__name__}: {error}")
+                note_failed(context, context.selected_asset_keys, account_id)
                 context.log.error("%s: %s", account_id, redact(traceback.format_exc()))
             else:
                 yield from done
@@ -182,15 +183,6 @@ def _compared(connection: Connection, account_id: str) -> list[metrics.Reconcili
     wanted = set(days)
     compared = metrics.reconcile(connection, account_id, days[0], days[-1])
     return [day for day in compared if day.date_start in wanted]
-
-
-def _passed_on(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dg.Output[None]:
-    """The asset's output without an event of its own; see `account_assets`."""
-    return dg.Output(
-        None,
-        output_name=context.assets_def.get_output_name_for_asset_key(key),
-        metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True},
-    )
 
 
 def _raise(failed: dict[str, str], done: str) -> None:

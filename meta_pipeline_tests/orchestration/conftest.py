@@ -43,6 +43,15 @@ class Stand:
         )
         return len(self.instance.fetch_materializations(asked, limit=100).records)
 
+    def failed(self, table: str) -> set[str]:
+        """The accounts whose partition of an asset the UI shows in red."""
+        attempts = self.instance.event_log_storage
+        return set(
+            attempts.get_latest_asset_partition_materialization_attempts_without_materializations(
+                dg.AssetKey(["meta", table])
+            )
+        )
+
 
 @pytest.fixture
 def stand(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:

@@ -198,15 +198,6 @@ def run_of(stand: Stand, config: Mapping[str, object]) -> Iterator[dg.JobExecuti
         yield result
 
 
-def failed_partitions(stand: Stand, table: str) -> set[str]:
-    """The partitions the UI shows in red."""
-    attempts = stand.instance.event_log_storage
-    found = attempts.get_latest_asset_partition_materialization_attempts_without_materializations(
-        dg.AssetKey(["meta", table])
-    )
-    return set(found)
-
-
 def test_a_run_may_name_any_set_of_accounts(stand: Stand) -> None:
     """First and last of three, which no range of partitions is; order as given."""
     chosen = [stand.accounts[2], stand.accounts[0]]
@@ -216,7 +207,7 @@ def test_a_run_may_name_any_set_of_accounts(stand: Stand) -> None:
     for table in TABLES:
         counts = [stand.materialized(table, account) for account in stand.accounts]
         assert counts == [1, 0, 1], table
-        assert failed_partitions(stand, table) == set()
+        assert stand.failed(table) == set()
     recorded = scalar(
         stand,
         "SELECT array_agg(account_id ORDER BY started_at) FROM meta_ads.sync_runs "
@@ -233,7 +224,7 @@ def test_a_failing_account_of_a_batch_is_red_alone(stand: Stand) -> None:
     for table in TABLES:
         counts = [stand.materialized(table, account) for account in stand.accounts]
         assert counts == [1, 0, 1], table
-        assert failed_partitions(stand, table) == {stand.closed}, table
+        assert stand.failed(table) == {stand.closed}, table
 
 
 def test_a_run_of_no_account_says_how_to_choose(stand: Stand) -> None:

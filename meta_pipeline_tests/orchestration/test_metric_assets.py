@@ -126,16 +126,40 @@ def test_a_batch_named_in_the_config_is_followed(stand: Stand) -> None:
         assert counts == [1, 0, 1], name
 
 
+def break_metrics(stand: Stand, account_id: str) -> None:
+    """Its daily metrics cannot be stored any more, those of the others can."""
+    with psycopg.connect(stand.database_url) as connection:
+        connection.execute(
+            "ALTER TABLE meta_ads.daily_ad_metrics ADD CONSTRAINT broken CHECK"
+            f" (account_id <> '{account_id}') NOT VALID"
+        )
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_account_of_a_batch_whose_metrics_fail_is_red_alone(stand: Stand, place: int) -> None:
+    """Also the first, whose partition is in the tags of the run."""
+    chosen = [stand.accounts[2], stand.accounts[0]]
+    broken, fine = chosen[place], chosen[1 - place]
+    break_metrics(stand, broken)
+    config = {"ops": {step: {"config": {"accounts": chosen}} for step in ("entities", "insights")}}
+    with run(stand, chosen[0], config=config) as result:
+        assert not result.success
+    for name in DAILY:
+        assert stand.failed(name) == {broken}, name
+        assert stand.materialized(name, fine) == 1, name
+        assert stand.materialized(name, broken) == 0, name
+    for name in ("insights", "reconciliation"):
+        assert stand.failed(name) == set(), name
+        assert [stand.materialized(name, account) for account in chosen] == [1, 1], name
+
+
 def test_an_account_that_cannot_be_computed_takes_nothing_from_the_others(stand: Stand) -> None:
     with run(stand, stand.accounts[0]) as first, run(stand, stand.accounts[2]) as second:
         assert first.success
         assert second.success
+    break_metrics(stand, stand.accounts[0])
     with psycopg.connect(stand.database_url) as connection:
         connection.execute("UPDATE meta_ads.metric_rollups SET definition_version = 'old'")
-        connection.execute(
-            "ALTER TABLE meta_ads.daily_ad_metrics ADD CONSTRAINT broken CHECK"
-            f" (account_id <> '{stand.accounts[0]}') NOT VALID"
-        )
         connection.execute("UPDATE meta_ads.meta_insights SET clicks = clicks + 1")
     with run(stand, *stand.accounts, job=only_metrics) as result:
         assert not result.success
