@@ -27,6 +27,7 @@ def main(chosen: list[str]) -> int:
     for name in chosen or names():
         console.rule(f"[bold]{name}")
         run: Callable[[], object] = import_module(f"benchmarks.{name}").main
+        sys.argv = [name]  # options go to one benchmark: python -m benchmarks.report_queries --help
         run()
     return 0
 

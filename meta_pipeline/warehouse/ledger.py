@@ -26,9 +26,10 @@ _FETCHED = """
 """
 _MARK = """
     INSERT INTO meta_ads.sync_windows
-        (account_id, dataset, date_start, fetched_at, rows, is_final, sync_run_id)
+        (account_id, dataset, date_start, fetched_at, rows, is_final, sync_run_id,
+         first_fetched_at)
     SELECT %(account_id)s, %(dataset)s, given.day, %(fetched_at)s, given.rows,
-           given.day = ANY (%(final_days)s::date[]), %(sync_run_id)s
+           given.day = ANY (%(final_days)s::date[]), %(sync_run_id)s, %(fetched_at)s
     FROM unnest(%(days)s::date[], %(rows)s::bigint[]) AS given (day, rows)
     ON CONFLICT (account_id, dataset, date_start) DO UPDATE SET
         fetched_at = excluded.fetched_at, rows = excluded.rows,

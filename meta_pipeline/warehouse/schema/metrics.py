@@ -179,6 +179,7 @@ daily_ad_metrics = table(
     *_measures(),
     *_people(),
     *_provenance(),
+    sa.Index(None, "ad_id", "date_start"),  # what views ask ad by ad
     **HOT_UPDATES,
 )
 

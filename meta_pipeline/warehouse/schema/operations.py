@@ -106,6 +106,7 @@ sync_windows = table(
     count("rows", "Rows Meta returned for the day", nullable=False),
     flag("is_final", "True when it was read after Meta's 28 days: no more restatement"),
     text("sync_run_id", "The sync that fetched it"),
+    moment("first_fetched_at", "When it was first fetched; movements are seen from then on"),
 )
 
 sync_cursor = table(

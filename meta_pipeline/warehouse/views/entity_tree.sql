@@ -29,120 +29,136 @@ WITH accounts AS (
     FROM meta_ads.meta_ad_accounts
 ),
 
+-- Ads are the many: their numbers come ad by ad through the index on (ad_id, date_start), without
+-- sorting or grouping the account's rows.
 nodes AS (
     SELECT
-        account_id,
+        entity.account_id,
         0 AS depth,
         'account' AS entity_type,
-        account_id AS entity_id,
+        entity.account_id AS entity_id,
         NULL::text AS parent_id,
-        ARRAY[account_id] AS path,
-        name AS entity_name,
+        ARRAY[entity.account_id] AS path,
+        entity.name AS entity_name,
         NULL::text AS effective_status,
-        false AS is_deleted
-    FROM meta_ads.meta_ad_accounts
+        false AS is_deleted,
+        delivered.*
+    FROM meta_ads.meta_ad_accounts AS entity
+    INNER JOIN accounts ON accounts.account_id = entity.account_id
+    LEFT JOIN LATERAL (
+        SELECT
+            sum(made.spend) AS spend,
+            sum(made.impressions) AS impressions,
+            sum(made.clicks) AS clicks,
+            sum(made.results) AS results,
+            sum(made.leads) AS leads,
+            sum(made.purchases) AS purchases,
+            sum(made.revenue) AS revenue
+        FROM meta_ads.daily_campaign_metrics AS made
+        WHERE made.account_id = entity.account_id
+            AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
+    ) AS delivered ON true
     UNION ALL
     SELECT
-        account_id,
+        entity.account_id,
         1,
         'campaign',
-        campaign_id,
-        account_id,
-        ARRAY[account_id, campaign_id],
-        name,
-        effective_status,
-        is_deleted
-    FROM meta_ads.meta_campaigns
+        entity.campaign_id,
+        entity.account_id,
+        ARRAY[entity.account_id, entity.campaign_id],
+        entity.name,
+        entity.effective_status,
+        entity.is_deleted,
+        delivered.spend,
+        delivered.impressions,
+        delivered.clicks,
+        delivered.results,
+        delivered.leads,
+        delivered.purchases,
+        delivered.revenue
+    FROM meta_ads.meta_campaigns AS entity
+    LEFT JOIN (
+        SELECT
+            made.account_id,
+            made.campaign_id,
+            sum(made.spend) AS spend,
+            sum(made.impressions) AS impressions,
+            sum(made.clicks) AS clicks,
+            sum(made.results) AS results,
+            sum(made.leads) AS leads,
+            sum(made.purchases) AS purchases,
+            sum(made.revenue) AS revenue
+        FROM meta_ads.daily_campaign_metrics AS made
+        INNER JOIN accounts
+            ON accounts.account_id = made.account_id
+            AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
+        GROUP BY made.account_id, made.campaign_id
+    ) AS delivered
+        ON delivered.account_id = entity.account_id AND delivered.campaign_id = entity.campaign_id
     UNION ALL
     SELECT
-        account_id,
+        entity.account_id,
         2,
         'adset',
-        adset_id,
-        campaign_id,
-        ARRAY[account_id, campaign_id, adset_id],
-        name,
-        effective_status,
-        is_deleted
-    FROM meta_ads.meta_adsets
+        entity.adset_id,
+        entity.campaign_id,
+        ARRAY[entity.account_id, entity.campaign_id, entity.adset_id],
+        entity.name,
+        entity.effective_status,
+        entity.is_deleted,
+        delivered.spend,
+        delivered.impressions,
+        delivered.clicks,
+        delivered.results,
+        delivered.leads,
+        delivered.purchases,
+        delivered.revenue
+    FROM meta_ads.meta_adsets AS entity
+    LEFT JOIN (
+        SELECT
+            made.account_id,
+            made.adset_id,
+            sum(made.spend) AS spend,
+            sum(made.impressions) AS impressions,
+            sum(made.clicks) AS clicks,
+            sum(made.results) AS results,
+            sum(made.leads) AS leads,
+            sum(made.purchases) AS purchases,
+            sum(made.revenue) AS revenue
+        FROM meta_ads.daily_adset_metrics AS made
+        INNER JOIN accounts
+            ON accounts.account_id = made.account_id
+            AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
+        GROUP BY made.account_id, made.adset_id
+    ) AS delivered
+        ON delivered.account_id = entity.account_id AND delivered.adset_id = entity.adset_id
     UNION ALL
     SELECT
-        account_id,
+        entity.account_id,
         3,
         'ad',
-        ad_id,
-        adset_id,
-        ARRAY[account_id, campaign_id, adset_id, ad_id],
-        name,
-        effective_status,
-        is_deleted
-    FROM meta_ads.meta_ads
-),
-
-delivered AS (
-    SELECT
-        made.account_id,
-        'account' AS entity_type,
-        made.account_id AS entity_id,
-        sum(made.spend) AS spend,
-        sum(made.impressions) AS impressions,
-        sum(made.clicks) AS clicks,
-        sum(made.results) AS results,
-        sum(made.leads) AS leads,
-        sum(made.purchases) AS purchases,
-        sum(made.revenue) AS revenue
-    FROM meta_ads.daily_campaign_metrics AS made
-    INNER JOIN accounts ON accounts.account_id = made.account_id
-        AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
-    GROUP BY made.account_id
-    UNION ALL
-    SELECT
-        made.account_id,
-        'campaign' AS entity_type,
-        made.campaign_id AS entity_id,
-        sum(made.spend) AS spend,
-        sum(made.impressions) AS impressions,
-        sum(made.clicks) AS clicks,
-        sum(made.results) AS results,
-        sum(made.leads) AS leads,
-        sum(made.purchases) AS purchases,
-        sum(made.revenue) AS revenue
-    FROM meta_ads.daily_campaign_metrics AS made
-    INNER JOIN accounts ON accounts.account_id = made.account_id
-        AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
-    GROUP BY made.account_id, made.campaign_id
-    UNION ALL
-    SELECT
-        made.account_id,
-        'adset' AS entity_type,
-        made.adset_id AS entity_id,
-        sum(made.spend) AS spend,
-        sum(made.impressions) AS impressions,
-        sum(made.clicks) AS clicks,
-        sum(made.results) AS results,
-        sum(made.leads) AS leads,
-        sum(made.purchases) AS purchases,
-        sum(made.revenue) AS revenue
-    FROM meta_ads.daily_adset_metrics AS made
-    INNER JOIN accounts ON accounts.account_id = made.account_id
-        AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
-    GROUP BY made.account_id, made.adset_id
-    UNION ALL
-    SELECT
-        made.account_id,
-        'ad' AS entity_type,
-        made.ad_id AS entity_id,
-        sum(made.spend) AS spend,
-        sum(made.impressions) AS impressions,
-        sum(made.clicks) AS clicks,
-        sum(made.results) AS results,
-        sum(made.leads) AS leads,
-        sum(made.purchases) AS purchases,
-        sum(made.revenue) AS revenue
-    FROM meta_ads.daily_ad_metrics AS made
-    INNER JOIN accounts ON accounts.account_id = made.account_id
-        AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
-    GROUP BY made.account_id, made.ad_id
+        entity.ad_id,
+        entity.adset_id,
+        ARRAY[entity.account_id, entity.campaign_id, entity.adset_id, entity.ad_id],
+        entity.name,
+        entity.effective_status,
+        entity.is_deleted,
+        delivered.*
+    FROM meta_ads.meta_ads AS entity
+    INNER JOIN accounts ON accounts.account_id = entity.account_id
+    LEFT JOIN LATERAL (
+        SELECT
+            sum(made.spend) AS spend,
+            sum(made.impressions) AS impressions,
+            sum(made.clicks) AS clicks,
+            sum(made.results) AS results,
+            sum(made.leads) AS leads,
+            sum(made.purchases) AS purchases,
+            sum(made.revenue) AS revenue
+        FROM meta_ads.daily_ad_metrics AS made
+        WHERE made.ad_id = entity.ad_id
+            AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
+    ) AS delivered ON true
 )
 
 SELECT
@@ -156,19 +172,15 @@ SELECT
     nodes.effective_status,
     nodes.is_deleted,
     accounts.currency,
-    coalesce(delivered.spend, 0) AS spend_30d,
-    coalesce(delivered.impressions, 0)::bigint AS impressions_30d,
-    coalesce(delivered.clicks, 0)::bigint AS clicks_30d,
-    coalesce(delivered.results, 0) AS results_30d,
-    coalesce(delivered.leads, 0) AS leads_30d,
-    coalesce(delivered.purchases, 0) AS purchases_30d,
-    coalesce(delivered.revenue, 0) AS revenue_30d,
-    round(100 * delivered.clicks / nullif(delivered.impressions, 0), 4) AS ctr_30d_pct,
-    round(delivered.spend / nullif(delivered.results, 0), 4) AS cost_per_result_30d,
-    round(delivered.revenue / nullif(delivered.spend, 0), 4) AS roas_30d
+    coalesce(nodes.spend, 0) AS spend_30d,
+    coalesce(nodes.impressions, 0)::bigint AS impressions_30d,
+    coalesce(nodes.clicks, 0)::bigint AS clicks_30d,
+    coalesce(nodes.results, 0) AS results_30d,
+    coalesce(nodes.leads, 0) AS leads_30d,
+    coalesce(nodes.purchases, 0) AS purchases_30d,
+    coalesce(nodes.revenue, 0) AS revenue_30d,
+    round(100 * nodes.clicks / nullif(nodes.impressions, 0), 4) AS ctr_30d_pct,
+    round(nodes.spend / nullif(nodes.results, 0), 4) AS cost_per_result_30d,
+    round(nodes.revenue / nullif(nodes.spend, 0), 4) AS roas_30d
 FROM nodes
 INNER JOIN accounts ON accounts.account_id = nodes.account_id
-LEFT JOIN delivered
-    ON delivered.account_id = nodes.account_id
-    AND delivered.entity_type = nodes.entity_type
-    AND delivered.entity_id = nodes.entity_id
