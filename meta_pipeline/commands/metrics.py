@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from . import kpi
+from . import kpi, movements
 from .answers import Format, cell, show
 from .console import console, day, fail
 from .metrics_database import opened
@@ -20,6 +20,8 @@ app = typer.Typer(
     help="Numbers people can trust: ask for them, see what they mean, check them.",
 )
 app.add_typer(kpi.app)
+app.command()(movements.settle)
+app.command()(movements.history)
 
 Names = Annotated[list[str], typer.Argument(help="Metrics, such as spend leads cpl roas.")]
 Account = Annotated[

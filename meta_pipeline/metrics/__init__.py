@@ -16,11 +16,15 @@ from .query import accounts_of, days_of, query
 from .reader import read_dictionary
 from .reconciliation import Outcome, Reconciliation, reconcile, reconciliations
 from .rollup import RolledUp, rollup, stale_days
+from .settling import AgeMovement, Settling, settling
 from .store import dictionary_of, load_dictionary
+from .timeline import Happening, Timeline, timeline
 
 __all__ = [
+    "AgeMovement",
     "Dictionary",
     "DictionaryError",
+    "Happening",
     "ImpossibleQuestion",
     "KPIs",
     "MetricsError",
@@ -31,6 +35,8 @@ __all__ = [
     "Performance",
     "Reconciliation",
     "RolledUp",
+    "Settling",
+    "Timeline",
     "UnknownName",
     "accounts_of",
     "days_of",
@@ -41,5 +47,7 @@ __all__ = [
     "reconcile",
     "reconciliations",
     "rollup",
+    "settling",
     "stale_days",
+    "timeline",
 ]

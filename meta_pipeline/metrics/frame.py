@@ -13,7 +13,7 @@ from psycopg import Connection
 from .completeness import Completeness
 from .definition import Kind, Metric, Unit
 from .errors import ImpossibleQuestion
-from .question import Question
+from .question import OPTIONAL_LEVELS, Question, how_to_read
 from .statement import Statement, split
 
 _IMPRESSIONS = "/impressions"
@@ -139,26 +139,29 @@ def _check_people(question: Question, table: pd.DataFrame) -> list[str]:
     names = ", ".join(metric.key for metric in question.people)
     if lacking.sum() == shown.sum():
         raise ImpossibleQuestion(_why_no_people(question, names))
-    return [f"{names} is unknown in {int(lacking.sum())} rows: Meta was not asked for that level."]
+    unknown = f"{names} is unknown in {int(lacking.sum())} rows"
+    return [f"{unknown}: level {question.level} was not read. {how_to_read(question)}"]
 
 
 def _why_no_people(question: Question, names: str) -> str:
-    days = question.grouping.times
+    level, days = question.level, question.grouping.times
+    by_day = f"Ask by day: by=['day'{'' if level == 'account' else f', {level!r}'}]."
+    if level in OPTIONAL_LEVELS:
+        by_day += f" Days of that level are there once {level} is in META_INSIGHTS_LEVELS."
     if not days and len(question.period) > 1:
         return (
             f"{names} of {question.period} is refused: it counts people, so it cannot be added up "
-            f"from days, and no row of level {question.level} for exactly these days is kept. "
-            "Ask by day (by=['day', ...]), or fetch that range at that level."
+            f"from days, and no row of level {level} for exactly these days is kept. {by_day}"
         )
     if days and days[0] in ("week", "month"):
         return (
             f"{names} by {days[0]} is refused: it counts people, so it cannot be added up from "
-            f"days, and no row of level {question.level} per {days[0]} is kept. Ask by day."
+            f"days, and no row of level {level} per {days[0]} is kept. {by_day}"
         )
     return (
-        f"{names} at level {question.level} is refused: no rows of that level are kept for "
+        f"{names} at level {level} is refused: no rows of that level are kept for "
         f"{question.period}, and people cannot be added up from a finer one. "
-        f"Fetch insights_{question.level}, or ask with level='ad'."
+        f"{how_to_read(question)}"
     )
 
 

@@ -53,11 +53,15 @@ def preset(name: str, today: date, first: date | None = None) -> Period:
 
 def today_in(timezone_name: str | None, now: datetime) -> date:
     """The day it is in `timezone_name` at `now`; UTC where the zone is not known."""
+    return now.astimezone(zone(timezone_name)).date()
+
+
+def zone(timezone_name: str | None) -> ZoneInfo:
+    """The time zone of that name; UTC where it is not known."""
     try:
-        zone = ZoneInfo(timezone_name or "UTC")
+        return ZoneInfo(timezone_name or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
-    return now.astimezone(zone).date()
+        return ZoneInfo("UTC")
 
 
 def _last_days(count: int) -> Callable[[date], Period]:

@@ -17,6 +17,8 @@ from .period import Period, preset, today_in
 from .source import ENTITY_LEVELS, finest
 
 DateRange = str | tuple[date, date]
+OPTIONAL_LEVELS = ("campaign", "adset")
+"""Levels whose own daily rows are read only when META_INSIGHTS_LEVELS names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,17 @@ def level_of(level: str | None, grouping: Grouping) -> str:
     return level or finest(list(grouping.entities))
 
 
+def how_to_read(question: Question) -> str:
+    """What to set and to run, so that the rows of the question's own level are there."""
+    level, period = question.level, question.period
+    setting = f"Add {level} to META_INSIGHTS_LEVELS (ad,{level}), then read these days: "
+    several = " (and for the other accounts)" if len(question.accounts) > 1 else ""
+    return (
+        f"{setting if level in OPTIONAL_LEVELS else 'Read these days: '}meta-pipeline sync "
+        f"{question.account_ids[0]} --since {period.since} --until {period.until}{several}"
+    )
+
+
 def check(question: Question) -> None:
     """Refuse what has no right answer, with the reason and what has one."""
     _check_money(question)
@@ -248,11 +261,13 @@ def _with_references(dictionary: Dictionary, metrics: Sequence[Metric]) -> set[s
 
 __all__ = [
     "DEFAULT_WINDOW",
+    "OPTIONAL_LEVELS",
     "Account",
     "DateRange",
     "Question",
     "check",
     "check_window",
+    "how_to_read",
     "known_accounts",
     "level_of",
     "periods",

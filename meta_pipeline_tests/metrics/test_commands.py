@@ -15,7 +15,7 @@ from meta_pipeline import settings
 from meta_pipeline.cli import app
 from meta_pipeline.metrics import rollup
 
-from .rows import ACCOUNT, Rows, actions, ago
+from .rows import ACCOUNT, READ_AT, Rows, actions, ago
 
 DAYS = ("--since", "2026-03-11", "--until", "2026-03-17")
 
@@ -92,6 +92,8 @@ def test_get_as_csv_and_json_for_programs() -> None:
         (("show", "cpll"), "Did you mean cpl"),
         (("plot", "-a", "act_1", "-o", "trend.bmp"), "png, svg, html"),
         (("reconcile", "-a", "act_11"), r"act_1 (Shop 1)"),
+        (("settle", "act_11"), r"act_1 (Shop 1)"),
+        (("history", "Campaign c33"), r"c3 (Campaign c3)"),
     ],
 )
 @pytest.mark.usefixtures("delivered")
@@ -109,6 +111,7 @@ def test_half_a_range_or_filter_is_wrong_usage(rows: Rows) -> None:
     rows.account()
     assert run("get", "spend", "--since", "2026-03-11").exit_code == 2
     assert run("get", "spend", "-f", "ad").exit_code == 2
+    assert run("history", "c1", "--since", "2026-03-11").exit_code == 2
 
 
 @pytest.mark.usefixtures("delivered")
@@ -177,3 +180,57 @@ def test_plots_are_files_of_their_format(tmp_path: Path) -> None:
     drawn = (tmp_path / "t.svg").read_text()
     for text in ("Cost per lead", "Leads", "target 4", "Amount spent"):
         assert f"<!-- {text}" in drawn
+
+
+def test_settle_shows_the_curve_and_the_verdict(delivered: Rows) -> None:
+    delivered.connection.execute(
+        "UPDATE meta_ads.sync_windows SET first_fetched_at = fetched_at - interval '20 days'"
+    )
+    delivered.insert(
+        "insights_changes",
+        account_id=ACCOUNT,
+        entity_type="ad",
+        date_start=ago(5),
+        read_at=READ_AT,
+        age_days=2.4,
+        spend_before=9,
+        spend_after=10,
+    )
+
+    told = run("settle", "Shop 1")
+    as_csv = list(csv.DictReader(io.StringIO(run("settle", "act_1", "-o", "csv").stdout)))
+    as_json = json.loads(run("settle", "act_1", "-o", "json").stdout)
+
+    assert told.exit_code == 0, told.output
+    assert "Days of act_1 (Shop 1) by age" in told.stdout
+    assert "spend moved %" in told.stdout
+    assert "Final from age 3 on" in told.stderr
+    assert (as_csv[2]["days_moved"], as_csv[2]["spend_moved_pct"]) == ("1", "10.0000")
+    assert as_json["about"]["final_age_days"] == 3
+    assert as_json["rows"][2]["days_moved"] == 1
+
+
+def test_history_shows_one_timeline(delivered: Rows) -> None:
+    delivered.insert(
+        "entity_changes",
+        account_id=ACCOUNT,
+        entity_type="campaign",
+        entity_id="c1",
+        field="daily_budget",
+        old_value="10",
+        new_value="[bold]20",
+        seen_at=READ_AT,
+    )
+
+    told = run("history", "c1")
+    as_csv = list(csv.DictReader(io.StringIO(run("history", "c1", "-o", "csv").stdout)))
+    as_json = json.loads(run("history", "c1", "-o", "json").stdout)
+
+    assert told.exit_code == 0, told.output
+    assert "campaign c1 ([bold]Spring) of act_1 ACTIVE" in told.stdout
+    assert "2026-03-18 09:30:00+01:00" in told.stdout
+    assert "[bold]20" in told.stdout
+    assert "--with activities" in told.stderr
+    assert (as_csv[0]["what"], as_csv[0]["who"]) == ("daily_budget", "")
+    assert as_json["rows"][0]["old_value"] == "10"
+    assert as_json["about"]["entity_id"] == "c1"

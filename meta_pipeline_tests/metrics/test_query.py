@@ -197,8 +197,15 @@ def test_reach_comes_from_the_row_of_that_level_and_range_or_not_at_all(
     assert by_ad["reach"].tolist() == [60, 60, 60, 60]
     with pytest.raises(ImpossibleQuestion, match="cannot be added up from days"):
         ask(warehouse, "reach", date_range=days)
-    with pytest.raises(ImpossibleQuestion, match="insights_campaign"):
-        ask(warehouse, "reach", level="campaign", by=["day", "campaign"], date_range=days)
+    how = (
+        r"Add campaign to META_INSIGHTS_LEVELS \(ad,campaign\), then read these days: "
+        r"meta-pipeline sync act_1 --since 2026-03-16 --until 2026-03-17$"
+    )
+    for names in (["reach"], ["frequency", "spend"]):
+        with pytest.raises(ImpossibleQuestion, match=how):
+            ask(warehouse, *names, level="campaign", by=["day", "campaign"], date_range=days)
+    with pytest.raises(ImpossibleQuestion, match=r"by=\['day', 'adset'\].*META_INSIGHTS_LEVELS"):
+        ask(warehouse, "reach", level="adset", date_range=days)
     with pytest.raises(ImpossibleQuestion, match="counts people"):
         ask(warehouse, "reach", level="ad", by=["campaign"], date_range=days)
     with pytest.raises(ImpossibleQuestion, match="By hour"):
@@ -207,6 +214,21 @@ def test_reach_comes_from_the_row_of_that_level_and_range_or_not_at_all(
     rows.insight("act_1", ago(2), level="account", until=ago(1), impressions=400, reach=130)
     whole = ask(warehouse, "reach", "cost_per_1000_people_reached", date_range=days)
     assert whole["reach"].tolist() == [130]
+
+
+def test_reach_of_a_level_read_for_some_days_only_says_how_to_get_the_rest(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.tree()
+    for back in (2, 1):
+        rows.insight("a1", ago(back), impressions=100, reach=60)
+    rows.insight("c1", ago(1), level="campaign", impressions=100, reach=55)
+    options = {"level": "campaign", "by": ["day", "campaign"], "date_range": (ago(2), ago(1))}
+
+    found = ask(warehouse, "reach", **options)
+
+    assert found["reach"].isna().tolist() == [True, False]
+    assert any("Add campaign to META_INSIGHTS_LEVELS" in note for note in found.attrs["notes"])
 
 
 def test_filter_on_something_finer_than_the_row_refuses_reach(

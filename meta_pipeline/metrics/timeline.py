@@ -1,0 +1,206 @@
+"""What happened to one entity: what syncs saw change and Meta's own change log, as one timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row, dict_row
+
+from meta_pipeline.warehouse import Warehouse
+
+from .errors import ImpossibleQuestion, UnknownName
+from .period import Period, zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One row of view `entity_timeline`; `happened_at` is in the account's time zone.
+
+    `source` is `sync` (noticed between two syncs; `happened_at` is when) or `meta` (Meta's change
+    log). `who` is None where Meta does not tell.
+    """
+
+    happened_at: datetime
+    source: str
+    entity_type: str | None
+    entity_id: str | None
+    entity_name: str | None
+    what: str | None
+    old_value: str | None
+    new_value: str | None
+    who: str | None
+    with_application: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """What happened to an entity, newest first; `activities_read_at` is None if never asked for."""
+
+    account_id: str
+    entity_type: str
+    entity_id: str
+    entity_name: str | None
+    effective_status: str | None
+    created_at: datetime | None
+    first_seen_at: datetime | None
+    deleted_seen_at: datetime | None
+    timezone_name: str
+    activities_read_at: datetime | None
+    is_simulated: bool
+    is_cut: bool
+    """Whether older ones were left out."""
+    happenings: tuple[Happening, ...]
+
+    def notes(self) -> list[str]:
+        """What should be known besides the rows, as sentences."""
+        said = []
+        if not self.happenings:
+            said.append("Nothing is known to have changed in this time.")
+        if self.is_cut:
+            said.append(f"These are the newest {len(self.happenings)}; --limit shows more.")
+        if self.activities_read_at is None:
+            said.append(
+                "Who changed what is not known: Meta's change log was never read. Read it: "
+                f"meta-pipeline sync {self.account_id} --with activities"
+            )
+        return [*said, "Simulated data."] if self.is_simulated else said
+
+
+def timeline(
+    warehouse: Warehouse,
+    entity: str,
+    *,
+    with_below: bool = False,
+    days: tuple[date, date] | None = None,
+    limit: int | None = 50,
+) -> Timeline:
+    """What happened to a campaign, ad set, ad or account, newest first.
+
+    `entity` is an id, or a name only one entity has; an account's own timeline has what happened
+    to the account itself. `with_below` adds the entities below it. `days` are days of the
+    account's time zone, both inclusive. Raises UnknownName with near names, ImpossibleQuestion for
+    a name that several have.
+    """
+    if limit is not None and limit < 1:
+        raise ImpossibleQuestion(f"A limit of {limit} rows: give 1 or more.")
+    period = Period(*days) if days else None
+    with warehouse.connection() as connection:
+        found = _find(connection, entity)
+        where = zone(found["timezone_name"])
+        asked = {**found, **_moments(period, where), "limit": limit and limit + 1}
+        chosen = _BELOW[found["entity_type"]] if with_below else _ITSELF
+        cursor = connection.cursor(row_factory=class_row(Happening))
+        rows = cursor.execute(_HAPPENINGS.format(chosen=chosen), asked).fetchall()
+    shown = rows[:limit]
+    return Timeline(
+        **{**found, "timezone_name": where.key},
+        is_cut=len(rows) > len(shown),
+        happenings=tuple(
+            replace(one, happened_at=one.happened_at.astimezone(where)) for one in shown
+        ),
+    )
+
+
+_LOOKED_THROUGH = 10_000
+"""So many of the newest entities are compared with a name nobody has."""
+_NAMES_SHOWN = 5
+
+_ENTITIES = """
+    SELECT account_id, 'account' AS entity_type, account_id AS entity_id, name AS entity_name,
+           NULL AS effective_status, created_time AS created_at, first_seen_at,
+           NULL::timestamptz AS deleted_seen_at
+    FROM meta_ads.meta_ad_accounts
+    UNION ALL
+    SELECT account_id, 'campaign', campaign_id, name, effective_status, created_time,
+           first_seen_at, deleted_seen_at
+    FROM meta_ads.meta_campaigns
+    UNION ALL
+    SELECT account_id, 'adset', adset_id, name, effective_status, created_time,
+           first_seen_at, deleted_seen_at
+    FROM meta_ads.meta_adsets
+    UNION ALL
+    SELECT account_id, 'ad', ad_id, name, effective_status, created_time,
+           first_seen_at, deleted_seen_at
+    FROM meta_ads.meta_ads
+"""
+_FIND = f"""
+    SELECT entity.*, account.timezone_name, coalesce(account.is_simulated, false) AS is_simulated,
+           cursor.last_fetched_at AS activities_read_at
+    FROM ({_ENTITIES}) AS entity
+    LEFT JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
+    LEFT JOIN meta_ads.sync_cursor AS cursor
+        ON cursor.account_id = entity.account_id AND cursor.edge = 'activities'
+    WHERE {{condition}}
+    ORDER BY entity.entity_id
+"""
+_NEWEST = f"""
+    SELECT entity_id, coalesce(entity_name, '') FROM ({_ENTITIES}) AS entity
+    ORDER BY first_seen_at DESC NULLS LAST LIMIT {_LOOKED_THROUGH}
+"""
+# Meta names the account itself by its number alone.
+_HAPPENINGS = """
+    SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value, new_value,
+           who, with_application
+    FROM meta_ads.entity_timeline
+    WHERE account_id = %(account_id)s AND ({chosen})
+      AND (%(since)s::timestamptz IS NULL OR happened_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR happened_at < %(until)s)
+    ORDER BY happened_at DESC, entity_id, what
+    LIMIT %(limit)s
+"""
+_ITSELF = "entity_id IN (%(entity_id)s, replace(%(entity_id)s, 'act_', ''))"
+_BELOW = {
+    "account": "true",
+    "campaign": """entity_id = ANY (ARRAY(
+        SELECT %(entity_id)s
+        UNION ALL SELECT adset_id FROM meta_ads.meta_adsets WHERE campaign_id = %(entity_id)s
+        UNION ALL SELECT ad_id FROM meta_ads.meta_ads WHERE campaign_id = %(entity_id)s))""",
+    "adset": """entity_id = ANY (ARRAY(
+        SELECT %(entity_id)s
+        UNION ALL SELECT ad_id FROM meta_ads.meta_ads WHERE adset_id = %(entity_id)s))""",
+    "ad": _ITSELF,
+}
+
+
+def _find(connection: Connection[Any], entity: str) -> dict[str, Any]:
+    cursor = connection.cursor(row_factory=dict_row)
+    for condition in ("entity_id IN (%(it)s, 'act_' || %(it)s)", "entity_name = %(it)s"):
+        found = cursor.execute(_FIND.format(condition=condition), {"it": entity}).fetchall()
+        if len(found) > 1:
+            raise _several(entity, found)
+        if found:
+            return found[0]
+    raise _unknown(connection, entity)
+
+
+def _several(entity: str, found: Sequence[Mapping[str, Any]]) -> ImpossibleQuestion:
+    shown = ", ".join(
+        f"{one['entity_type']} {one['entity_id']} of {one['account_id']}"
+        for one in found[:_NAMES_SHOWN]
+    )
+    more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""
+    return ImpossibleQuestion(f"{len(found)} are called {entity!r}: {shown}{more}. Name one's id.")
+
+
+def _unknown(connection: Connection[Any], entity: str) -> UnknownName:
+    """Ids are compared with ids, names with names; a near one is shown with both."""
+    rows = connection.execute(_NEWEST).fetchall()
+    by = 0 if entity.removeprefix("act_").isdigit() else 1
+    labels = {row[by]: f"{row[0]} ({row[1]})" for row in rows if row[by]}
+    hint = "Ids and names: views entity_tree and campaign_performance."
+    return UnknownName("account, campaign, ad set or ad", entity, labels, hint=hint, labels=labels)
+
+
+def _moments(period: Period | None, where: tzinfo) -> dict[str, datetime | None]:
+    """From the first day's midnight to that after the last day, in the account's zone."""
+    if period is None:
+        return {"since": None, "until": None}
+    first, after = period.since, period.until + timedelta(days=1)
+    return {
+        "since": datetime.combine(first, time.min, where),
+        "until": datetime.combine(after, time.min, where),
+    }

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics import ImpossibleQuestion, UnknownName
+from meta_pipeline.warehouse import Warehouse
+
+from .rows import ACCOUNT, READ_AT, Rows, ago
+
+
+def changed(rows: Rows, entity_type: str, entity_id: str, at: datetime, new: str = "20") -> None:
+    rows.insert(
+        "entity_changes",
+        account_id=ACCOUNT,
+        entity_type=entity_type,
+        entity_id=entity_id,
+        field="daily_budget",
+        old_value="10",
+        new_value=new,
+        seen_at=at,
+    )
+
+
+def done(rows: Rows, object_id: str, object_type: str, at: datetime) -> None:
+    rows.insert(
+        "meta_activities",
+        activity_id=f"{object_id} {at}",
+        account_id=ACCOUNT,
+        event_time=at,
+        event_type="update_campaign_budget",
+        translated_event_type="Budget updated",
+        object_id=object_id,
+        object_type=object_type,
+        object_name="Old name",
+        actor_name="Ada",
+        application_name="Ads Manager",
+        extra_data={"old_value": 1000, "new_value": 2000},
+        data_as_of=READ_AT,
+    )
+
+
+def test_changes_and_activities_are_one_timeline_newest_first(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.tree()
+    changed(rows, "campaign", "c1", READ_AT)
+    done(rows, "c1", "CAMPAIGN", READ_AT - timedelta(hours=1))
+    changed(rows, "campaign", "c2", READ_AT)
+    changed(rows, "adset", "s1", READ_AT)
+
+    found = metrics.timeline(warehouse, "c1")
+
+    by_sync, by_meta = found.happenings
+    assert (by_sync.source, by_sync.what, by_sync.new_value) == ("sync", "daily_budget", "20")
+    assert by_sync.who is None
+    assert (by_meta.source, by_meta.who, by_meta.old_value) == ("meta", "Ada", "1000")
+    # In the account's zone, Berlin.
+    assert by_meta.happened_at.isoformat() == "2026-03-18T08:30:00+01:00"
+    assert (found.entity_type, found.entity_name, found.account_id) == (
+        "campaign",
+        "Campaign c1",
+        ACCOUNT,
+    )
+
+
+def test_below_adds_the_entities_below(warehouse: Warehouse, rows: Rows) -> None:
+    rows.tree()
+    for kind, entity in (("campaign", "c1"), ("adset", "s1"), ("ad", "a1"), ("adset", "s3")):
+        changed(rows, kind, entity, READ_AT)
+    done(rows, ACCOUNT.removeprefix("act_"), "ACCOUNT", READ_AT)
+
+    def ids(entity: str, *, with_below: bool) -> set[str | None]:
+        found = metrics.timeline(warehouse, entity, with_below=with_below)
+        return {one.entity_id for one in found.happenings}
+
+    assert ids("c1", with_below=False) == {"c1"}
+    assert ids("c1", with_below=True) == {"c1", "s1", "a1"}
+    assert ids("s1", with_below=True) == {"s1", "a1"}
+    assert ids("a1", with_below=True) == {"a1"}
+    assert ids(ACCOUNT, with_below=False) == {"1"}
+    assert ids(ACCOUNT, with_below=True) == {"1", "c1", "s1", "a1", "s3"}
+
+
+def test_days_are_those_of_the_account_and_the_newest_rows_stay(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.tree()
+    for back in range(6):
+        changed(rows, "campaign", "c1", READ_AT - timedelta(days=back), new=str(back))
+    # 23:30 UTC is the next day in Berlin.
+    changed(rows, "campaign", "c1", datetime.fromisoformat("2026-03-15T23:30+00:00"), new="late")
+
+    few = metrics.timeline(warehouse, "c1", limit=2)
+    some = metrics.timeline(warehouse, "c1", days=(ago(2), ago(1)))
+
+    assert [one.new_value for one in few.happenings] == ["0", "1"]
+    assert few.is_cut
+    assert "--limit shows more" in few.notes()[0]
+    assert [one.new_value for one in some.happenings] == ["1", "2", "late"]
+    assert not some.is_cut
+
+
+def test_a_quiet_entity_says_what_is_not_known(warehouse: Warehouse, rows: Rows) -> None:
+    rows.tree()
+
+    quiet = metrics.timeline(warehouse, "Ad a1")
+    rows.insert("sync_cursor", account_id=ACCOUNT, edge="activities", last_fetched_at=READ_AT)
+    asked = metrics.timeline(warehouse, "Ad a1")
+
+    assert quiet.entity_id == "a1"
+    assert quiet.notes()[0].startswith("Nothing is known to have changed")
+    assert "meta-pipeline sync act_1 --with activities" in quiet.notes()[1]
+    assert len(asked.notes()) == 1
+
+
+def test_unknown_names_offer_near_ones_and_doubled_names_their_ids(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.tree()
+    rows.campaign("120210000000010", name="Spring sale")
+    rows.campaign("120210000000020", name="Twin")
+    rows.adset("120210000000030", "c1", name="Twin")
+
+    with pytest.raises(UnknownName, match=r"Did you mean 120210000000010 \(Spring sale\)"):
+        metrics.timeline(warehouse, "120210000000011")
+    with pytest.raises(UnknownName, match=r"Did you mean 120210000000010 \(Spring sale\)"):
+        metrics.timeline(warehouse, "spring sales")
+    with pytest.raises(UnknownName, match=r"Did you mean act_1 \(Shop 1\)"):
+        metrics.timeline(warehouse, "act_11")
+    with pytest.raises(ImpossibleQuestion, match=r"2 are called 'Twin'.*adset 120210000000030"):
+        metrics.timeline(warehouse, "Twin")
+    with pytest.raises(ImpossibleQuestion, match="give 1 or more"):
+        metrics.timeline(warehouse, "c1", limit=0)
