@@ -15,6 +15,7 @@ from typing import Self
 
 import psycopg
 
+from meta_pipeline.governor import BudgetState
 from meta_pipeline.graph import GraphClient, GraphError, Throttled, TokenInfo
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
@@ -143,7 +144,10 @@ class SyncEngine:
 
     def estimate(self, plan: Plan) -> Estimate:
         """What a plan costs: calls, share of the hour's allowance, time."""
-        return estimate(plan, self.warehouse, self._prices, self._context.max_parallel_calls)
+        parallel = self._context.max_parallel_calls
+        account = self.warehouse.accounts.get(plan.account_id)
+        budget = self._budget(account, self._context.clock()) if account else None
+        return estimate(plan, self.warehouse, self._prices, parallel, budget)
 
     def today(self, account_id: str) -> date:
         """The account's current day, in its own time zone."""
@@ -223,15 +227,18 @@ class SyncEngine:
             report=progress,
             stop=self._stop,
             prices=self._prices,
-            budget=budget_of(
-                self.warehouse,
-                account.account_id,
-                account.timezone_name,
-                record.started_at,
-                per_account=self._context.daily_budget_per_account,
-                per_app=self._context.daily_budget_of_app,
-            ),
+            budget=self._budget(account, record.started_at),
             replan=lambda: self._rest_of(request, account, record.started_at),
+        )
+
+    def _budget(self, account: AccountRow, now: datetime) -> BudgetState | None:
+        return budget_of(
+            self.warehouse,
+            account.account_id,
+            account.timezone_name,
+            now,
+            per_account=self._context.daily_budget_per_account,
+            per_app=self._context.daily_budget_of_app,
         )
 
     @cached_property

@@ -6,8 +6,11 @@ smaller one while none is known.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 
+from meta_pipeline.governor import BudgetState
 from meta_pipeline.warehouse import Warehouse
 
 from .plan import Plan
@@ -40,6 +43,7 @@ class Estimate:
     access_tier: str
     days_fresh: int
     days_later: int
+    budget: BudgetState | None = None
 
     def sentences(self) -> list[str]:
         """The estimate in words, for the terminal."""
@@ -56,10 +60,29 @@ class Estimate:
             )
         if self.days_fresh:
             found.append(f"{self.days_fresh} days are fresh or final and are not read again.")
-        return found
+        return [*found, *self._budget_sentences()]
+
+    def _budget_sentences(self) -> Iterator[str]:
+        if self.budget is None:
+            return
+        for each in (self.budget.account, self.budget.app):
+            if each.limit is not None:
+                yield (
+                    f"Budget of {each.name}: {each.used:,.0f} of {each.limit:,.0f} a day spent, "
+                    f"until {each.resets_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+                )
+        short = self.budget.refusal(self.weighted_cost)
+        if short is not None:
+            yield f"It would not start: {short.name} has {short.left:,.0f} left."
 
 
-def estimate(plan: Plan, warehouse: Warehouse, prices: Prices, parallel: int) -> Estimate:
+def estimate(
+    plan: Plan,
+    warehouse: Warehouse,
+    prices: Prices,
+    parallel: int,
+    budget: BudgetState | None = None,
+) -> Estimate:
     """Price a plan with what is known of the account."""
     tier = _tier(warehouse, plan.account_id)
     with warehouse.connection() as connection:
@@ -76,6 +99,7 @@ def estimate(plan: Plan, warehouse: Warehouse, prices: Prices, parallel: int) ->
         access_tier=tier,
         days_fresh=plan.days_fresh,
         days_later=plan.days_later,
+        budget=budget,
     )
 
 

@@ -9,10 +9,15 @@ from meta_pipeline.warehouse import Warehouse
 
 from .days import zone
 
-_SPENT = """
-    SELECT coalesce(sum(weighted_cost_total), 0)::float8
-    FROM meta_ads.sync_runs
-    WHERE started_at >= %(since)s AND (%(account_id)s::text IS NULL OR account_id = %(account_id)s)
+# From the calls, not from the syncs: a sync that was killed spent too, one that is running is
+# spending, and one may go on over midnight. The app's day begins on an hour, an account's may not.
+_SPENT_BY_ACCOUNT = """
+    SELECT coalesce(sum(weighted_cost), 0)::float8 FROM meta_ads.meta_api_logs
+    WHERE account_id = %(account_id)s AND "timestamp" >= %(since)s
+"""
+_SPENT_BY_APP = """
+    SELECT coalesce(sum(weighted_cost), 0)::float8 FROM meta_ads.meta_api_hours
+    WHERE hour >= %(since)s
 """
 
 
@@ -37,14 +42,14 @@ def budget_of(
         own,
         now,
         account_limit=per_account,
-        account_used=_spent(warehouse, account_id, day_start(now, own)),
+        account_used=_spent(warehouse, _SPENT_BY_ACCOUNT, day_start(now, own), account_id),
         app_limit=per_app,
-        app_used=_spent(warehouse, None, day_start(now, UTC)),
+        app_used=_spent(warehouse, _SPENT_BY_APP, day_start(now, UTC), account_id),
         app_zone=UTC,
     )
 
 
-def _spent(warehouse: Warehouse, account_id: str | None, since: datetime) -> float:
+def _spent(warehouse: Warehouse, query: str, since: datetime, account_id: str) -> float:
     with warehouse.connection() as connection:
-        row = connection.execute(_SPENT, {"since": since, "account_id": account_id}).fetchone()
+        row = connection.execute(query, {"since": since, "account_id": account_id}).fetchone()
     return float(row[0]) if row else 0.0

@@ -84,7 +84,9 @@ def assert_the_world_is_in(connection: psycopg.Connection[tuple[object, ...]]) -
 def assert_dagster_knows(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     materialized = connection.execute(
         "SELECT asset_key, count(DISTINCT partition) FROM dagster.event_logs "
-        "WHERE dagster_event_type = 'ASSET_MATERIALIZATION' GROUP BY 1 ORDER BY 1"
+        "WHERE dagster_event_type = 'ASSET_MATERIALIZATION' "
+        # It has a schedule, not a partition: the demo may or may not be up at that minute.
+        """AND asset_key <> '["meta", "operations_report"]' GROUP BY 1 ORDER BY 1"""
     ).fetchall()
     assert dict(materialized) == {  # type: ignore[arg-type]
         '["meta", "ad_accounts"]': 0,

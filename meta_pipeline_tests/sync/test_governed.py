@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from meta_pipeline.simulator import AccountSpec, Fault, Limits
-from meta_pipeline.sync import Part, Status, SyncContext, SyncEngine
+from meta_pipeline.sync import Part, Status, SyncContext, SyncEngine, SyncRequest
 
 from .lab import Lab, lab
 
@@ -37,6 +37,31 @@ def test_what_was_spent_counts_until_the_accounts_midnight(small: Lab) -> None:
     small.advance(days=1)
 
     assert small.sync(parts=frozenset({Part.CAMPAIGNS})).status is Status.SUCCESS
+
+
+def test_a_sync_that_was_killed_has_spent_too(small: Lab) -> None:
+    assert small.sync().status is Status.SUCCESS
+    with small.warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE meta_ads.sync_runs SET status = 'fail', weighted_cost_total = NULL"
+        )
+    spent = small.scalar("SELECT sum(weighted_cost)::float8 FROM meta_ads.meta_api_logs")
+    for budget in ("daily_budget_per_account", "daily_budget_of_app"):
+        small.engine = _with(small, **{budget: spent + 1})
+        again = small.sync(force=True)
+        assert again.status is Status.THROTTLED
+        assert f"has 1 of its {spent + 1:,.0f} a day left" in str(again.error_summary)
+
+
+def test_a_plan_shows_what_the_day_has_left(small: Lab) -> None:
+    small.sync()
+    small.engine = _with(small, daily_budget_per_account=20.0, daily_budget_of_app=1000.0)
+    plan = small.engine.plan(SyncRequest(small.account_id, force=True))
+    said = " ".join(small.engine.estimate(plan).sentences())
+    spent = small.scalar("SELECT sum(weighted_cost) FROM meta_ads.meta_api_logs")
+    assert f"Budget of {small.account_id}: {spent:,.0f} of 20 a day spent, until 2026-11-2" in said
+    assert f"Budget of the app: {spent:,.0f} of 1,000 a day spent" in said
+    assert f"It would not start: {small.account_id} has {20 - spent:,.0f} left." in said
 
 
 def test_a_block_in_the_middle_keeps_what_is_done_and_says_until_when(small: Lab) -> None:
