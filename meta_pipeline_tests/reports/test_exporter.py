@@ -198,7 +198,10 @@ def test_every_metric_of_the_dashboard_exists(scraped: dict[str, Metric], expres
     known = {
         sample.name: sample.labels.keys() for one in scraped.values() for sample in one.samples
     }
-    gauges = {"metaads_quota_usage_ratio": {"account", "kind"}}
+    gauges = {
+        "metaads_quota_usage_ratio": {"account", "kind"},
+        "metaads_token_expires_timestamp_seconds": {"app", "token", "kind"},
+    }
     used = re.findall(r"metaads_\w+", expression)
     assert used
     for name in used:
