@@ -12,6 +12,7 @@ The parts are in `meta_pipeline.orchestration`, one module for each concept:
     tables            which table is which asset, and what the graph says of it
     accounts_asset    discovers accounts
     account_assets    syncs accounts: entities, then insights
+    report_asset      answers the operational questions, every day
     outcome           how the end of a sync is told: green, red, and why
     record_metadata   a sync's record as numbers Dagster plots
     resources         settings in, one engine for each run out
