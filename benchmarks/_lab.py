@@ -43,13 +43,35 @@ class SimulatorProcess:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
+_SERVE = """
+from meta_pipeline.simulator.running import serve
+serve(port=0, world_name={world!r}, token={token!r}, latency_ms={latency_ms}, latency_sigma=0,
+      tier="standard_access", stop_with_parent=True)
+"""
+# Time stands still there, so that an answer that was given once is an answer for good.
+_SERVE_PREPARED = """
+from datetime import UTC, datetime
+from meta_pipeline.simulator import Limits, Simulator, VirtualClock
+from meta_pipeline.simulator.running import WORLDS
+sim = Simulator(
+    WORLDS[{world!r}](VirtualClock(datetime.now(UTC))), token={token!r},
+    limits=Limits(tier="standard_access"), pages=10_000, page_bytes=4_000_000_000,
+)
+print("ready", sim.bind(), flush=True)
+sim.run()
+"""
+
+
 @contextmanager
-def simulator(world: str = "demo", *, latency_ms: float = 0) -> Iterator[SimulatorProcess]:
-    """The simulator as a process: what it costs is not ours."""
-    code = (
-        "from meta_pipeline.simulator.running import serve;"
-        f"serve(port=0, world_name={world!r}, token={TOKEN!r}, latency_ms={latency_ms},"
-        "latency_sigma=0, tier='standard_access', stop_with_parent=True)"
+def simulator(
+    world: str = "demo", *, latency_ms: float = 0, prepared: bool = False
+) -> Iterator[SimulatorProcess]:
+    """The simulator as a process: what it costs is not ours.
+
+    `prepared` keeps every answer: whoever asks the same a second time pays for the socket only.
+    """
+    code = (_SERVE_PREPARED if prepared else _SERVE).format(
+        world=world, token=TOKEN, latency_ms=latency_ms
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

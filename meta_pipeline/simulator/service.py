@@ -18,7 +18,7 @@ from meta_pipeline.simulator.alterations import alter
 from meta_pipeline.simulator.calls import Answer, Call, Target, document, etag_of
 from meta_pipeline.simulator.faults import Fault
 from meta_pipeline.simulator.limits import INSIGHTS, MANAGEMENT
-from meta_pipeline.simulator.prepared import Page, PreparedPages
+from meta_pipeline.simulator.prepared import MOST_BYTES, Page, PreparedPages
 from meta_pipeline.simulator.requests import GraphRequest, redacted
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Outcome:
 class Service:
     """Answers requests for one simulator."""
 
-    def __init__(self, sim: Simulator, pages: int = 128) -> None:
+    def __init__(self, sim: Simulator, pages: int = 128, page_bytes: int = MOST_BYTES) -> None:
         self._sim = sim
-        self._pages = PreparedPages(pages)
+        self._pages = PreparedPages(pages, page_bytes)
         self._serial = 0
 
     def handle(self, request: GraphRequest, *, in_batch: bool = False) -> Outcome:

@@ -15,6 +15,7 @@ from meta_pipeline.simulator.insights_reader import Caps
 from meta_pipeline.simulator.journal import Journal
 from meta_pipeline.simulator.latency import Latency
 from meta_pipeline.simulator.limits import Limits
+from meta_pipeline.simulator.prepared import MOST_BYTES
 from meta_pipeline.simulator.reader import Reader
 from meta_pipeline.simulator.reports import Reports
 from meta_pipeline.simulator.requests import GraphRequest
@@ -32,7 +33,8 @@ class Simulator:
     """A Graph API on `url` that knows `token`; use it as a context manager.
 
     `strict` refuses unknown parameters, which Meta mostly ignores, so that a client's slip does
-    not go unnoticed. `pages` is how many prepared answers are kept (0: none).
+    not go unnoticed. `pages` is how many prepared answers are kept (0: none), in at most
+    `page_bytes` bytes.
     """
 
     def __init__(
@@ -48,12 +50,13 @@ class Simulator:
         app: MetaApp | None = None,
         strict: bool = True,
         pages: int = 128,
+        page_bytes: int = MOST_BYTES,
     ) -> None:
         self.token = token
         self.strict = strict
         self.journal = Journal()
         self.faults = Faults()
-        self._app, self._pages = app, pages
+        self._app, self._pages, self._page_bytes = app, pages, page_bytes
         self._host, self._port = host, port
         self._latency, self._limits, self._caps = latency, limits, caps
         self._server: Server | None = None
@@ -73,7 +76,7 @@ class Simulator:
         self.reports = Reports(self.clock)
         self.routes = Routes(world, self.contract, self.reports)
         self.reader = Reader(world, self.contract, self.reports, self.caps, strict=self.strict)
-        self.service = Service(self, pages=self._pages)
+        self.service = Service(self, pages=self._pages, page_bytes=self._page_bytes)
         self._active: dict[str, tuple[int, int]] = {}
 
     # -- life -----------------------------------------------------------------------------------

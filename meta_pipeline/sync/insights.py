@@ -104,12 +104,11 @@ class WindowReader:
         yield held
 
     def _slice(self, window: Window, mapper: InsightsMapper, given: list[dict[str, Any]]) -> Slice:
-        rows = [row for one in given if (row := mapper.row(one)) is not None]
         return Slice(
             part=window.dataset.part,
             table=window.dataset.table,
             columns=mapper.columns,
-            rows=rows,
+            rows=mapper.rows(given),
             read=len(given),
             message=window.name,
             history=self._history if window.keeps_history else None,

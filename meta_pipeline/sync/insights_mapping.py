@@ -7,7 +7,9 @@ keeps every digit and saves a conversion for each of the millions of values.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from types import NoneType
 from typing import Any
 
 from .convert import LARGEST_WHOLE, Unfit, json_text, number
@@ -17,6 +19,8 @@ from .unrecognized import Findings, Reason
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
 _WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint column
+_DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
+_WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
 _COUNTS = ("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks")
 _DECIMALS = ("spend", "frequency")
 _LISTS = ("actions", "action_values", "video_thruplay_watched_actions")
@@ -49,8 +53,7 @@ class InsightsMapper:
                 (_DECIMALS, self._decimal),
                 (_LISTS, self._list),
             )
-            for name in names
-            if name in dataset.fields
+            for name in self._of(names)
         ]
 
     @property
@@ -63,6 +66,58 @@ class InsightsMapper:
             *(name for name, _ in self._metrics),
             "data_as_of",
         ]
+
+    def rows(self, given: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """The table rows of a page, in the order of `columns`; those without a key are left out.
+
+        A page is as a rule as Meta documents it, and then looked at a column at a time, which is
+        several times faster; where anything is odd, row by row.
+        """
+        regular = self._regular(given)
+        if regular is not None:
+            return regular
+        return [row for one in given if (row := self.row(one)) is not None]
+
+    def _regular(self, given: Sequence[Mapping[str, Any]]) -> list[Row] | None:
+        """The rows, if every value of every one of them is what it should be."""
+        if not (given and all(map(self._known.issuperset, given)) and self._have_keys(given)):
+            return None
+        columns: list[Iterable[Any]] = []
+        for names, fits in (
+            (self._parents, _are_text),
+            (self._of(_COUNTS), _are_whole),
+            (self._of(_DECIMALS), _are_decimal),
+            (self._of(_LISTS), _are_lists),
+        ):
+            found = [[one.get(name) for one in given] for name in names]
+            if not all(map(fits, found)):
+                return None
+            columns += found
+        keys = [key for one in given if (key := self._key(one)) is not None]
+        parents, metrics = columns[: len(self._parents)], columns[len(self._parents) :]
+        return list(
+            zip(
+                *zip(*keys, strict=True),
+                repeat(self._source.account_id),
+                *parents,
+                repeat(self._source.currency),
+                *metrics,
+                repeat(self._source.data_as_of),
+                strict=False,
+            )
+        )
+
+    def _have_keys(self, given: Sequence[Mapping[str, Any]]) -> bool:
+        of_account = self._dataset.level == "account"
+        names = ("date_start",) if of_account else ("date_start", self._dataset.id_field)
+        if self._dataset.is_hourly:
+            hours = [str(one.get(self._dataset.breakdowns[0])) for one in given]
+            if not all(map(_HOUR_TEXT.match, hours)):
+                return False
+        return all(_are_text([one.get(name) for one in given]) for name in names)
+
+    def _of(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name in self._dataset.fields]
 
     def row(self, given: Mapping[str, Any]) -> Row | None:
         """One table row in the order of `columns`; None when the row has no key."""
@@ -180,6 +235,31 @@ class InsightsMapper:
                 Reason.UNKNOWN_FIELD,
                 str(self._entity_id(given)),
             )
+
+
+def _are_text(column: Sequence[Any]) -> bool:
+    return set(map(type, column)) <= {str} and "" not in column
+
+
+def _are_lists(column: Sequence[Any]) -> bool:
+    return set(map(type, column)) <= {list, NoneType}
+
+
+def _are_whole(column: Sequence[Any]) -> bool:
+    return _all_match(_WHOLES, column)
+
+
+def _are_decimal(column: Sequence[Any]) -> bool:
+    return _all_match(_DECIMAL_LINES, column)
+
+
+def _all_match(lines: re.Pattern[str], column: Sequence[Any]) -> bool:
+    """Whether all values that are there are text of this form: one look at all of them."""
+    present = [value for value in column if value is not None]
+    if not set(map(type, present)) <= {str}:
+        return False
+    text = "\n".join(present)
+    return not present or (text.count("\n") < len(present) and lines.match(text) is not None)
 
 
 def _id(value: Any) -> str | None:

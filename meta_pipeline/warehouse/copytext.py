@@ -80,10 +80,7 @@ class CopyText:
             return "\n".join(map("\t".join, zip(*texts, strict=True))).encode() + b"\n"
 
     def _texts(self, index: int, column: Column, rows: Sequence[Sequence[object]]) -> Texts:
-        if self._is_json[index]:
-            texts: Texts = [NULL if value is None else _json(value) for value in column]
-        else:
-            texts = _plain(column)
+        texts = _jsons(column) if self._is_json[index] else _plain(column)
         blob = "".join(texts)
         # Every NULL brings one backslash; more than those means that a value has one.
         if blob.count("\\") == column.count(None) and not _needs_care(blob):
@@ -130,11 +127,24 @@ def _plain(column: Column) -> Texts:
     """Text of plain values: str() of a date, a number or a bool is what Postgres reads."""
     if set(map(type, column)) == {str}:
         return column  # type: ignore[return-value]
+    if len(set(map(id, column))) == 1:  # such as the time of the read
+        return [NULL if column[0] is None else str(column[0])] * len(column)
     return [NULL if value is None else str(value) for value in column]
 
 
 def _needs_care(blob: str) -> bool:
     return "\x00" in blob or "\t" in blob or "\n" in blob or "\r" in blob
+
+
+def _jsons(column: Column) -> Texts:
+    dumps = orjson.dumps
+    try:
+        return [
+            NULL if value is None else dumps(value, _json_default, _JSON_OPTIONS).decode()
+            for value in column
+        ]
+    except TypeError:
+        return [NULL if value is None else _json(value) for value in column]
 
 
 def _json(value: object) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncEngine, SyncRequest
-from meta_pipeline.sync.datasets import broken_down, daily, hourly
+from meta_pipeline.sync.datasets import HOUR, broken_down, daily, hourly
 from meta_pipeline.sync.fields import ENTITY_SPECS, EntitySpec
 from meta_pipeline.sync.insights_mapping import InsightsMapper
 from meta_pipeline.sync.mapping import EntityMapper, Source
@@ -129,6 +129,37 @@ def test_any_value_in_any_field_of_insights_can_be_stored(
             "SELECT count(*) FROM meta_ads.unrecognized_values WHERE reason = 'refused_row'"
         ).fetchone()
     assert refused == (0,)
+
+
+REGULAR = {
+    "account_id": "1", "campaign_id": "2", "adset_id": "3", "ad_id": "4", "spend": "1.50",
+    "impressions": "20", "actions": [{"action_type": "like", "value": "1"}],
+    "date_start": "2026-11-19", "date_stop": "2026-11-19", "age": "25-34", "gender": "male",
+    HOUR: "13:00:00 - 13:59:59",
+}  # fmt: skip
+ALMOST: st.SearchStrategy[Any] = st.sampled_from(
+    (None, "", "7", "0.5", "-1", "1\n2", "\n", "1\n", "9" * 19, "\u0661", 7, 1.5, True, [], ["x"])
+)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [daily("ad"), daily("account"), hourly(), broken_down(("age", "gender"))],
+    ids=lambda one: one.name,
+)
+def test_a_page_maps_as_its_rows_do(dataset: Any) -> None:
+    names = st.sampled_from([*dataset.fields, *dataset.breakdowns, "date_start", "new_field"])
+
+    @given(st.lists(st.dictionaries(names, ALMOST, max_size=1), max_size=3))
+    def compare(changes: list[dict[str, Any]]) -> None:
+        page = [{**REGULAR, **change} for change in changes]
+        whole, single = Findings(), Findings()
+        mapper = InsightsMapper(dataset, SOURCE, single)
+        one_by_one = [row for one in page if (row := mapper.row(one)) is not None]
+        assert InsightsMapper(dataset, SOURCE, whole).rows(page) == one_by_one
+        assert whole.drain() == single.drain()
+
+    compare()
 
 
 def test_a_row_that_does_not_fit_costs_itself(warehouse: Warehouse) -> None:
