@@ -12,12 +12,12 @@ from rich.table import Table
 from . import kpi, movements
 from .answers import Format, cell, show
 from .console import console, day, fail
-from .metrics_database import opened
+from .database import DemoOption
+from .metrics_database import choose, opened
 
 app = typer.Typer(
     name="metrics",
     no_args_is_help=True,
-    help="Numbers people can trust: ask for them, see what they mean, check them.",
 )
 app.add_typer(kpi.app)
 app.command()(movements.settle)
@@ -50,6 +50,12 @@ Attribution = Annotated[str, typer.Option(help="Attribution window: default, 7d_
 DictionaryFile = Annotated[
     Path | None, typer.Argument(help="Dictionary file; the standard one without.")
 ]
+
+
+@app.callback()
+def databases(demo: DemoOption = False) -> None:
+    """Numbers people can trust: ask for them, see what they mean, check them."""
+    choose(demo=demo)
 
 
 @app.command()

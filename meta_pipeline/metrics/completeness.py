@@ -9,8 +9,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from .period import today_in
-from .question import Question
+from .period import Period, today_in
+from .question import Question, sync_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Completeness:
         if count := sum(len(days) for days in self.missing_days.values()):
             sentences.append(
                 f"{count} of {self.days_asked} days were never fetched ({_shown(self.unknown())}): "
-                "their numbers are unknown. Fetch them: meta-pipeline sync."
+                f"their numbers are unknown. Fetch them: {self._fetch()}"
             )
         if count := sum(len(days) for days in self.future_days.values()):
             sentences.append(f"{count} of {self.days_asked} days have not begun.")
@@ -77,6 +77,12 @@ class Completeness:
             first = min(day for days in self.settling_days.values() for day in days)
             sentences.append(f"Meta may still restate the days from {first}.")
         return sentences
+
+    def _fetch(self) -> str:
+        accounts = list(self.missing_days)
+        days = self.missing_days[accounts[0]]
+        hourly = ["--with insights_hourly"] if self.dataset == "insights_hourly" else []
+        return sync_command(accounts, Period(min(days), max(days)), *hourly)
 
 
 def completeness(

@@ -58,8 +58,8 @@ class MixedCurrencies(ImpossibleQuestion):
         self.currencies = sorted(currencies)
         super().__init__(
             f"The accounts are in {', '.join(self.currencies)}: their amounts cannot be added. "
-            "Ask by account, or name a currency (currency='EUR') to convert with the table "
-            "exchange_rates."
+            "Ask by account (--by account, by=['account']), or name a currency to convert to with "
+            "the table exchange_rates (--currency EUR, currency='EUR')."
         )
 
 

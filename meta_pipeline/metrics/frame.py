@@ -145,7 +145,8 @@ def _check_people(question: Question, table: pd.DataFrame) -> list[str]:
 
 def _why_no_people(question: Question, names: str) -> str:
     level, days = question.level, question.grouping.times
-    by_day = f"Ask by day: by=['day'{'' if level == 'account' else f', {level!r}'}]."
+    names_by = ["day"] if level == "account" else ["day", level]
+    by_day = f"Ask by day: {' '.join(f'--by {name}' for name in names_by)} (by={names_by})."
     if level in OPTIONAL_LEVELS:
         by_day += f" Days of that level are there once {level} is in META_INSIGHTS_LEVELS."
     if not days and len(question.period) > 1:
@@ -258,4 +259,7 @@ def _attribution(question: Question) -> str:
 def _empty(question: Question) -> str:
     names = ", ".join(question.account_ids[:3])
     more = f" and {len(question.account_ids) - 3} more" if len(question.account_ids) > 3 else ""
-    return f"Nothing was delivered by {names}{more} in {question.period}: sums are zero."
+    filters = question.grouping.filters
+    kept = " and ".join(f"{name}={','.join(values)}" for name, values in filters.items())
+    what = f"Nothing that matches {kept}" if kept else "Nothing"
+    return f"{what} was delivered by {names}{more} in {question.period}: sums are zero."

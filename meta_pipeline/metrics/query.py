@@ -25,6 +25,7 @@ from .question import (
     known_accounts,
     level_of,
     periods,
+    sync_command,
 )
 from .rollup import stale_days
 from .source import ENTITY_LEVELS, Rows, Source, breakdown, daily, finest, hourly, rollup
@@ -197,7 +198,10 @@ def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[
         raise ImpossibleQuestion(
             f"No rows by {', '.join(sorted(wanted))} are kept for these days"
             + (f" (there are: {'; '.join(known)})" if known else "")
-            + ". Fetch them: meta-pipeline sync with the part insights_breakdown."
+            + ". Fetch them: "
+            + sync_command(
+                question.account_ids, question.period, "--breakdown", ",".join(sorted(wanted))
+            )
         )
     _, _, names, level = min(fits)
     note = [] if set(names.split(",")) == wanted else [f"Added up from the cells of {names}."]
@@ -245,6 +249,7 @@ def _check_window_kept(connection: Connection[Any], question: Question, source: 
     if found[0] and not found[1]:
         raise ImpossibleQuestion(
             f"None of the {found[0]} rows with actions has the window {question.attribution}: it "
-            "was not asked for, so it is unknown, not zero. Add it to META_ATTRIBUTION_WINDOWS and "
-            "sync these days again with --force."
+            "was not asked for, so it is unknown, not zero. Add it to META_ATTRIBUTION_WINDOWS, "
+            "then read these days again: "
+            + sync_command(question.account_ids, question.period, "--force")
         )

@@ -171,13 +171,17 @@ def level_of(level: str | None, grouping: Grouping) -> str:
 
 def how_to_read(question: Question) -> str:
     """What to set and to run, so that the rows of the question's own level are there."""
-    level, period = question.level, question.period
+    level = question.level
     setting = f"Add {level} to META_INSIGHTS_LEVELS (ad,{level}), then read these days: "
-    several = " (and for the other accounts)" if len(question.accounts) > 1 else ""
-    return (
-        f"{setting if level in OPTIONAL_LEVELS else 'Read these days: '}meta-pipeline sync "
-        f"{question.account_ids[0]} --since {period.since} --until {period.until}{several}"
-    )
+    sync = sync_command(question.account_ids, question.period)
+    return f"{setting if level in OPTIONAL_LEVELS else 'Read these days: '}{sync}"
+
+
+def sync_command(account_ids: Sequence[str], period: Period, *options: str) -> str:
+    """What to type to read these days, with the other accounts mentioned if there are any."""
+    days = f"--since {period.since} --until {period.until}"
+    several = " (and likewise for the other accounts)" if len(account_ids) > 1 else ""
+    return " ".join(["meta-pipeline sync", account_ids[0], days, *options]) + several
 
 
 def check(question: Question) -> None:
@@ -271,4 +275,5 @@ __all__ = [
     "known_accounts",
     "level_of",
     "periods",
+    "sync_command",
 ]

@@ -46,6 +46,8 @@ def test_sql_runs(statement: str, database_url: str) -> None:
 )
 def test_commands_exist_with_their_options(line: str) -> None:
     words = shlex.split(line.split(" #", maxsplit=1)[0].split(" > ", maxsplit=1)[0])
+    if "=" in words[0]:
+        assert words.pop(0).partition("=")[0] in (DOCS / "settings.md").read_text()
     assert words.pop(0) == "meta-pipeline"
     told = CliRunner().invoke(app, [*words, "--help"])
 
@@ -55,8 +57,7 @@ def test_commands_exist_with_their_options(line: str) -> None:
     known: set[str] = set()
     for word in words:
         command = getattr(command, "commands", {}).get(word, command)
-    for parameter in command.params:
-        known |= set(parameter.opts)
+        known |= {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
 
 

@@ -204,7 +204,7 @@ def test_reach_comes_from_the_row_of_that_level_and_range_or_not_at_all(
     for names in (["reach"], ["frequency", "spend"]):
         with pytest.raises(ImpossibleQuestion, match=how):
             ask(warehouse, *names, level="campaign", by=["day", "campaign"], date_range=days)
-    with pytest.raises(ImpossibleQuestion, match=r"by=\['day', 'adset'\].*META_INSIGHTS_LEVELS"):
+    with pytest.raises(ImpossibleQuestion, match=r"--by day --by adset .*META_INSIGHTS_LEVELS"):
         ask(warehouse, "reach", level="adset", date_range=days)
     with pytest.raises(ImpossibleQuestion, match="counts people"):
         ask(warehouse, "reach", level="ad", by=["campaign"], date_range=days)
@@ -239,6 +239,30 @@ def test_filter_on_something_finer_than_the_row_refuses_reach(
 
     with pytest.raises(ImpossibleQuestion, match="part of each account"):
         ask(warehouse, "reach", date_range="today", filters={"campaign": "c1"})
+
+
+def test_what_is_missing_comes_with_the_command_that_brings_it(
+    warehouse: Warehouse, rows: Rows
+) -> None:
+    rows.tree()
+    days = (ago(2), ago(1))
+    sync = "meta-pipeline sync act_1 --since 2026-03-16 --until 2026-03-17"
+
+    notes = ask(warehouse, "spend", date_range=days).attrs["notes"]
+    assert any(note.endswith(sync) for note in notes)
+    notes = ask(warehouse, "spend", by=["hour"], date_range=days).attrs["notes"]
+    assert any(note.endswith(f"{sync} --with insights_hourly") for note in notes)
+    with pytest.raises(ImpossibleQuestion, match=f"{sync} --breakdown age,gender"):
+        ask(warehouse, "spend", by=["gender", "age"], date_range=days)
+
+
+def test_a_filter_that_nothing_matches_is_named(warehouse: Warehouse, rows: Rows) -> None:
+    rows.tree()
+    rows.fetched([TODAY])
+
+    found = ask(warehouse, "spend", filters={"campaign_name": "*sprung*"}, date_range="today")
+
+    assert any("Nothing that matches campaign_name=*sprung*" in n for n in found.attrs["notes"])
 
 
 def test_unknown_names_offer_near_ones(warehouse: Warehouse, rows: Rows) -> None:
