@@ -38,7 +38,7 @@ def replay(
     slots: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 3,
     accounts_per_run: Annotated[
         int, typer.Option(min=1, help="Accounts a run takes at most.")
-    ] = 10,
+    ] = 25,
     insights_minutes: Annotated[
         int, typer.Option(min=1, help="How often rotation reads the numbers.")
     ] = 60,

@@ -20,15 +20,13 @@ from meta_pipeline.sync.presets import Preset
 from .configuration import EntitiesConfig, InsightsConfig
 from .outcome import Outcome, is_in, sentence
 from .partition_events import note_failed, passed_on
-from .partitions import AD_ACCOUNTS
+from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN
 from .record_metadata import Account, materialization_metadata, record_metadata
 from .session import SyncSession
 from .tables import DELIVERY, STRUCTURE, AccountTable, account_specs
 
 POOL = "meta_api"
 REASON_TAG = "reason"
-MAX_ACCOUNTS_PER_RUN = 10
-"""Accounts a backfill started in the UI puts into one run."""
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.Output[None]
 

@@ -27,11 +27,10 @@ from .metric_metadata import (
     verdict,
 )
 from .partition_events import note_failed, passed_on
-from .partitions import AD_ACCOUNTS
+from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN
 from .resources import WarehouseResource
 from .tables import table_spec
 
-MAX_ACCOUNTS_PER_RUN = 10
 INSIGHTS_KEY = dg.AssetKey(["meta", "insights"])
 DAILY_METRICS = tuple(dg.AssetKey(["meta", table.name]) for table in ROLLUPS.values())
 METRIC_KEYS = (*DAILY_METRICS, RECONCILIATION)

@@ -39,7 +39,7 @@ class RotationSettings:
     request_again_after: timedelta = timedelta(minutes=15)
     first_sync_within: timedelta = timedelta(minutes=15)
     first_syncs_at_once: int = 10
-    accounts_per_run: int = 10
+    accounts_per_run: int = 25
     first_syncs_per_run: int = 3
     backfill_days: int = 90
     include: frozenset[str] = frozenset()

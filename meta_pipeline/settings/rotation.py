@@ -73,7 +73,7 @@ class RotationSettings(BaseSettings):
         description="Ad accounts to leave out; a person may still sync them by hand",
     )
     accounts_per_run: int = Field(
-        10,
+        25,
         ge=1,
         le=100,
         validation_alias=AliasChoices("META_ACCOUNTS_PER_RUN"),

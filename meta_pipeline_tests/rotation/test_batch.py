@@ -33,7 +33,7 @@ def test_few_accounts_get_a_run_each_and_many_share() -> None:
     assert sizes(3, 3) == [1, 1, 1]
     assert sizes(7, 3) == [3, 3, 1]
     assert sizes(30, 3) == [10, 10, 10]
-    assert sizes(90, 3) == [10, 10, 10]
+    assert sizes(90, 3) == [25, 25, 25]
     assert sizes(5, 0) == []
 
 
