@@ -1,6 +1,7 @@
 """`meta-pipeline metrics settle` and `history`: how numbers and entities moved over time."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,8 +63,14 @@ def history(
         _say_whose(found)
     columns = dict.fromkeys(_shown(rows, below=below, output=output))
     for row in rows:
-        row["happened_at"] = row["happened_at"].isoformat(sep=" ", timespec="seconds")
+        row["happened_at"] = _written(row["happened_at"], output)
     show_records(rows, output, columns=columns, about=about, notes=found.notes())
+
+
+def _written(moment: datetime, output: Format) -> str:
+    """For people without the offset: the zone is said above."""
+    shown = moment.replace(tzinfo=None) if output is Format.TABLE else moment
+    return shown.isoformat(sep=" ", timespec="seconds")
 
 
 def _days(since: str | None, until: str | None) -> Any:

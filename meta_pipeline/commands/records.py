@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -45,7 +46,9 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str | None])
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, unit in columns.items():
         heading = f"{name.removesuffix('_pct')} %" if unit == "percent" else name
-        table.add_column(heading.replace("_", " "), justify="right" if unit else "left")
+        is_whole = name.endswith(("_id", "_at"))  # half an id is none
+        justify: JustifyMethod = "right" if unit else "left"
+        table.add_column(heading.replace("_", " "), justify=justify, no_wrap=is_whole)
     for row in rows:
         table.add_row(*(cell(row[name], unit) for name, unit in columns.items()))
     return table

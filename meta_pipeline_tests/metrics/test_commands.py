@@ -228,10 +228,12 @@ def test_history_shows_one_timeline(delivered: Rows) -> None:
 
     assert told.exit_code == 0, told.output
     assert "campaign c1 ([bold]Spring) of act_1 ACTIVE" in told.stdout
-    assert "2026-03-18 09:30:00+01:00" in told.stdout
+    assert "times in Europe/Berlin" in told.stdout
+    assert "2026-03-18 09:30:00 " in told.stdout
     assert "[bold]20" in told.stdout
     assert "--with activities" in told.stderr
     assert (as_csv[0]["what"], as_csv[0]["who"]) == ("daily_budget", "")
+    assert as_csv[0]["happened_at"] == "2026-03-18 09:30:00+01:00"
     assert as_json["rows"][0]["old_value"] == "10"
     assert as_json["about"]["entity_id"] == "c1"
 
