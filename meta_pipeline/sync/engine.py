@@ -32,6 +32,7 @@ from meta_pipeline.warehouse import (
 
 from .account_sync import AccountSync
 from .calls import CallBook
+from .collector import rare_collections
 from .context import SyncContext, policy_from, thresholds_from
 from .days import today
 from .discovery import Discovery, discover, read_account
@@ -70,6 +71,7 @@ class SyncEngine:
         """
         url = database_url or settings.require_database_url()
         with (
+            rare_collections(),
             Warehouse(url) as warehouse,
             TelemetryWriter(url) as telemetry,
             GraphClient(
