@@ -167,6 +167,7 @@ class SyncEngine:
         holder = f"meta_pipeline sync {record.sync_run_id[:8]} on {record.host}"
         try:
             with account_lock(self.warehouse.url, request.account_id, holder=holder) as connection:
+                record.started_at = self._context.clock()  # getting here takes a moment
                 self._sync(request, record, connection, progress)
         except AccountBusy as busy:
             record.status, record.error_summary = Status.REFUSED, str(busy)

@@ -55,6 +55,7 @@ class Warehouse:
             try:
                 connection = stack.enter_context(self._opened().connection())
             except PoolTimeout as error:
+                self._ask()  # it may say why; the pool says that it waited
                 raise unavailable(self.url, error) from None
             yield connection
 
@@ -121,9 +122,13 @@ class Warehouse:
             if self._pool is None:
                 # The pool retries for half a minute and then says "timeout"; ask once ourselves
                 # first, so that a wrong URL is told at once and in the server's words.
-                connect(self.url, application_name=self.application_name).close()
+                self._ask()
                 self._pool = self._make_pool()
             return self._pool
+
+    def _ask(self) -> None:
+        """Raise WarehouseUnavailable in the server's words when it lets nobody in."""
+        connect(self.url, application_name=self.application_name).close()
 
     def _make_pool(self) -> ConnectionPool[Connection]:
         return ConnectionPool(
