@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	&& $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$p && break; done)
 WORKERS ?= 2
+TIMES ?= 20
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 help: ## Show this list
@@ -45,6 +46,9 @@ test: install ## All tests that are quick: about five minutes on two cores
 test-all: install ## All tests, also the slow proofs
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
+test-holds: install ## The kill and crowd proofs, TIMES=20 times in a row: hours
+	E2E_REPEAT=$(TIMES) $(BIN)/pytest -x -m slow meta_pipeline_tests/e2e/test_dagster.py meta_pipeline_tests/e2e/test_celery.py
+
 bench: install ## Benchmarks: ratios measured in one run, each beside its limit
 	$(BIN)/python -m benchmarks
 
@@ -55,4 +59,4 @@ format: install ## Put the code into shape
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test test-all bench format clean
+.PHONY: help install demo check test test-all test-holds bench format clean

@@ -54,10 +54,13 @@ def latest_skip(running: Stack) -> str:
     )
 
 
-@pytest.fixture(scope="module")
-def slow_graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Twelve accounts whose every answer takes a second: time to be killed in."""
-    folder = tmp_path_factory.mktemp("simulator")
+@pytest.fixture
+def slow_graph(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Twelve accounts whose every answer takes a second: time to be killed in.
+
+    One for each test: what others called in this hour would throttle it.
+    """
+    folder = tmp_path / "simulator"
     with Children(folder / "logs") as children:
         graph = simulator(children, folder, latency_ms=1000)
         yield {"META_ACCESS_TOKEN": graph.token, "META_GRAPH_URL": graph.url}
