@@ -91,3 +91,44 @@ def test_secrets_show_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = repr(Settings.load()) + str(Settings.load().model_dump())
     assert "T0PSECRET" not in shown
     assert "PASSW0RD" not in shown
+
+
+def test_extras_are_off_until_somebody_wants_them() -> None:
+    settings = Settings.load()
+    assert not settings.creative_accounts
+    assert not settings.activity_accounts
+    assert not settings.hourly_accounts
+    assert not settings.breakdown_accounts
+    assert "act_1" not in settings.breakdown_accounts, "all, but of no table"
+
+
+def test_extras_are_for_all_accounts_or_for_those_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("META_CREATIVES", "all")
+    monkeypatch.setenv("META_HOURLY", " act_1, act_2 ")
+    monkeypatch.setenv("META_BREAKDOWNS", "age,gender; country;")
+    settings = Settings.load()
+    assert "act_9" in settings.creative_accounts
+    assert "act_2" in settings.hourly_accounts
+    assert "act_9" not in settings.hourly_accounts
+    assert settings.breakdowns == (("age", "gender"), ("country",))
+    assert "act_9" in settings.breakdown_accounts
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("META_HOURLY", "1234", "is neither all nor a list of ad accounts"),
+        ("META_CREATIVES", "all,act_1", "write all, or act_1,act_2, or nothing"),
+        ("META_BREAKDOWN_ACCOUNTS", "everybody", "is neither all nor a list"),
+        ("META_BREAKDOWNS", "age gender", "write age,gender for one table"),
+        ("META_BREAKDOWNS", "age,,gender", "write age,gender for one table"),
+        ("META_BREAKDOWNS", "age,age", "names a breakdown twice"),
+        ("META_BREAKDOWNS", "hourly_stats_aggregated_by_advertiser_time_zone", "META_HOURLY keeps"),
+    ],
+)
+def test_a_wrong_extra_is_named_with_what_it_may_be(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name} .*{said}"):
+        Settings.load()

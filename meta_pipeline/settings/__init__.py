@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from .chosen import Chosen
 from .connection import META_GRAPH_URL
+from .reading import breakdown_names
 from .settings import Settings, SettingsError, current
 
-__all__ = ["META_GRAPH_URL", "Settings", "SettingsError", "current"]
+__all__ = [
+    "META_GRAPH_URL",
+    "Chosen",
+    "Settings",
+    "SettingsError",
+    "breakdown_names",
+    "current",
+]

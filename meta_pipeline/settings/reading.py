@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field
+import re
+
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings
+
+from .chosen import Chosen
+
+_BREAKDOWN = re.compile(r"[a-z][a-z0-9_]*")
+_HOURLY = "hourly_stats_aggregated_by_"
 
 
 class ReadingSettings(BaseSettings):
@@ -37,6 +44,26 @@ class ReadingSettings(BaseSettings):
         validation_alias=AliasChoices("META_BREAKDOWNS"),
         description="Breakdown tables to keep, such as age,gender;country (off when empty)",
     )
+    breakdown_accounts_text: str = Field(
+        "all",
+        validation_alias=AliasChoices("META_BREAKDOWN_ACCOUNTS"),
+        description="Accounts META_BREAKDOWNS is for: all, or a list such as act_1,act_2",
+    )
+    hourly_accounts_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_HOURLY"),
+        description="Accounts whose insights are kept by hour too: all, or such as act_1,act_2",
+    )
+    creative_accounts_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_CREATIVES"),
+        description="Accounts whose creatives are kept, read daily: all, or such as act_1,act_2",
+    )
+    activity_accounts_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_ACTIVITIES"),
+        description="Accounts whose change log is kept: all, or such as act_1,act_2",
+    )
     max_parallel_calls: int = Field(
         4,
         ge=1,
@@ -50,3 +77,41 @@ class ReadingSettings(BaseSettings):
         validation_alias=AliasChoices("META_FRESH_SECONDS"),
         description="Days and entities read within this time are not read again unless forced",
     )
+
+    @field_validator(
+        "breakdown_accounts_text",
+        "hourly_accounts_text",
+        "creative_accounts_text",
+        "activity_accounts_text",
+    )
+    @classmethod
+    def _names_accounts(cls, value: str) -> str:
+        Chosen.parse(value)
+        return value
+
+    @field_validator("breakdowns_text")
+    @classmethod
+    def _names_breakdowns(cls, value: str) -> str:
+        breakdown_tables(value)
+        return value
+
+
+def breakdown_tables(text: str) -> tuple[tuple[str, ...], ...]:
+    """One tuple of breakdown names for each table in `age,gender;country`; ValueError if not."""
+    tables = [one for one in text.split(";") if one.strip()]
+    return tuple(dict.fromkeys(tuple(sorted(breakdown_names(one))) for one in tables))
+
+
+def breakdown_names(text: str) -> tuple[str, ...]:
+    """The names in `age,gender`; ValueError says what is wrong with them."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(map(_BREAKDOWN.fullmatch, names)):
+        raise ValueError(
+            "is not a list of breakdowns as Meta names them: write age,gender for one table, "
+            "age,gender;country for two"
+        )
+    if any(name.startswith(_HOURLY) for name in names):
+        raise ValueError("names hours: META_HOURLY keeps insights by hour, in a table of their own")
+    if len(set(names)) < len(names):
+        raise ValueError("names a breakdown twice in one table")
+    return names

@@ -12,9 +12,10 @@ from pydantic import AliasChoices, ValidationError, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from .alerts import AlertSettings
+from .chosen import Chosen
 from .connection import META_GRAPH_URL, ConnectionSettings
 from .limits import LimitSettings
-from .reading import ReadingSettings
+from .reading import ReadingSettings, breakdown_tables
 from .reporting import ReportSettings
 from .retention import RetentionSettings
 from .rotation import RotationSettings
@@ -83,7 +84,24 @@ class Settings(
     @property
     def breakdowns(self) -> tuple[tuple[str, ...], ...]:
         """One tuple of breakdown names for each breakdown table."""
-        return tuple(_names(one, ",") for one in _names(self.breakdowns_text, ";"))
+        return breakdown_tables(self.breakdowns_text)
+
+    @property
+    def breakdown_accounts(self) -> Chosen:
+        """None while META_BREAKDOWNS names no table."""
+        return Chosen.parse(self.breakdown_accounts_text) if self.breakdowns else Chosen()
+
+    @property
+    def hourly_accounts(self) -> Chosen:
+        return Chosen.parse(self.hourly_accounts_text)
+
+    @property
+    def creative_accounts(self) -> Chosen:
+        return Chosen.parse(self.creative_accounts_text)
+
+    @property
+    def activity_accounts(self) -> Chosen:
+        return Chosen.parse(self.activity_accounts_text)
 
     @property
     def included(self) -> frozenset[str]:
