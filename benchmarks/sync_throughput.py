@@ -114,7 +114,7 @@ class Size:
 SIZES = (
     Size("10k insight rows", "insights", 1, prepared=True),
     Size("100k insight rows", "insights", 8, prepared=True),
-    Size("1M insight rows", "insights", 75),
+    Size("1M insight rows", "insights", 83),
     Size("100k entities", "large", 1, "entities"),
     Size("100k entities and 90 days", "large", 90, "all"),
 )

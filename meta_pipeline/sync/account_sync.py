@@ -130,12 +130,15 @@ class AccountSync:
         for part, spec in ENTITY_SPECS.items():
             plans = edges_of(self.plan, part)
             if plans and not self._skipped(part, decision):
-                yield Task(part, spec.edge, partial(self._edge, plans))
+                yield self._task(part, spec.edge, partial(self._edge, plans))
         for window in self.plan.windows:
             if not self._skipped(window.dataset.part, decision):
-                yield Task(window.dataset.part, window.name, partial(self._window, window))
+                yield self._task(window.dataset.part, window.name, partial(self._window, window))
         if self.plan.activities_since is not None:
-            yield Task(Part.ACTIVITIES, "activities", self._activities)
+            yield self._task(Part.ACTIVITIES, "activities", self._activities)
+
+    def _task(self, part: Part, name: str, slices: Callable[[], Iterator[Slice]]) -> Task:
+        return Task(part, name, lambda: self.writer.rendered(slices()))
 
     def _skipped(self, part: Part, decision: Decision) -> bool:
         if str(part) not in decision.skip:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from meta_pipeline.warehouse import Connection, EntityHistory, InsightsHistory
+from meta_pipeline.warehouse import Connection, EntityHistory, InsightsHistory, Rendered
 
 from .mapping import Row
 from .request import Part
@@ -29,3 +29,5 @@ class Slice:
     message: str = ""
     after: list[Note] = field(default_factory=list)
     history: EntityHistory | InsightsHistory | None = None
+    rendered: Rendered | None = None
+    """The rows as they go to the database, made where they were fetched."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
 
 from meta_pipeline.warehouse import (
     Cleaned,
     Connection,
+    Rendered,
     RowsRefused,
     UnrecognizedRow,
     UnrecognizedStore,
     Upserted,
+    render,
     upsert,
 )
 
@@ -40,12 +44,20 @@ class Writer:
         self.written: Counter[Part] = Counter()
         self.write_ms = 0.0
 
+    def rendered(self, slices: Iterator[Slice]) -> Iterator[Slice]:
+        """The same slices, made ready in the thread that asks for them: there is one to write."""
+        with closing(slices):  # type: ignore[type-var]
+            for one in slices:
+                noted = partial(self._note_cleaned, one)
+                one.rendered = render(one.table, one.columns, one.rows, noted)
+                yield one
+
     def write(self, one: Slice) -> Upserted:
         """Commit one slice with its notes; all of it or nothing."""
         started = time.perf_counter()
         with self._connection.transaction():
             try:
-                done = self._upsert(one, one.rows)
+                done = self._upsert(one, one.rendered or one.rows)
             except RowsRefused:
                 done = self._what_fits(one)
             for note in one.after:
@@ -56,7 +68,7 @@ class Writer:
         self.write_ms += (time.perf_counter() - started) * 1000
         return done
 
-    def _upsert(self, one: Slice, rows: Sequence[Row]) -> Upserted:
+    def _upsert(self, one: Slice, rows: Sequence[Row] | Rendered) -> Upserted:
         with self._connection.transaction():
             return upsert(
                 self._connection,
@@ -65,7 +77,7 @@ class Writer:
                 rows,
                 history=one.history,
                 ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
-                on_cleaned=lambda cleaned: self._note_cleaned(one, cleaned),
+                on_cleaned=partial(self._note_cleaned, one),
             )
 
     def _what_fits(self, one: Slice) -> Upserted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .accounts import AccountHealth, AccountRow, AccountStore
 from .connect import Connection
-from .copytext import Cleaned
+from .copytext import Cleaned, Rendered, render
 from .costs import CostStore, ObservedWeight
 from .cursors import CursorRow, CursorStore
 from .entities import ids_of, mark_deleted, orphans
@@ -50,6 +50,7 @@ __all__ = [
     "MigrationResult",
     "ObservedWeight",
     "PoolerUnsupported",
+    "Rendered",
     "Retention",
     "RowsRefused",
     "RunRow",
@@ -77,6 +78,7 @@ __all__ = [
     "normalized",
     "orphans",
     "redacted",
+    "render",
     "tokens_in_use",
     "tracked_columns",
     "upsert",

@@ -44,6 +44,29 @@ _SURROGATE_IN_JSON = re.compile(r"\\u[dD][89a-fA-F]")
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Rows as COPY text: made by `render` in any thread, taken by `upsert`."""
+
+    text: bytes
+    rows: int
+    cleaned: int
+
+
+def render(
+    table: sa.Table,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    on_cleaned: OnCleaned | None = None,
+) -> Rendered:
+    """Turn rows into COPY text ahead of their `upsert`, whose connection is then held shorter.
+
+    Values and `on_cleaned` as CopyText's. Raises ValueError when a row has another length.
+    """
+    form = CopyText(table, columns, on_cleaned)
+    return Rendered(form.format(rows), len(rows), form.cleaned)
+
+
 class CopyText:
     """Turns chunks of rows into COPY text for the given columns of a table.
 
@@ -154,7 +177,9 @@ def _json(value: object) -> str:
         return orjson.dumps(value, default=_json_default, option=_JSON_OPTIONS).decode()
     except TypeError:
         # Half surrogates and integers beyond 64 bits: rare, and the standard library takes them.
-        return json.dumps(value, default=_plain_default, ensure_ascii=True)
+        text = json.dumps(value, default=_plain_default)
+        # It writes Infinity and NaN, which are no JSON; orjson writes null, and so do we.
+        return json.dumps(json.loads(text, parse_constant=lambda _: None))
 
 
 def _json_default(value: Any) -> Any:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from psycopg.pq import TransactionStatus
 
 from .connect import Connection
-from .copytext import CopyText, OnCleaned
+from .copytext import CopyText, OnCleaned, Rendered
 from .errors import RowsRefused
 from .history import EntityHistory, InsightsHistory, Movements, was
 
@@ -57,7 +57,7 @@ def upsert(
     connection: Connection,
     table: sa.Table,
     columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
+    rows: Iterable[Sequence[object]] | Rendered,
     *,
     ignore: Collection[str] = NOT_COMPARED,
     history: EntityHistory | InsightsHistory | None = None,
@@ -66,9 +66,10 @@ def upsert(
 ) -> Upserted:
     """Insert the rows that are new, update those that differ, leave the rest untouched.
 
-    `rows` is read as a stream, in batches; each row gives the values of `columns`, which must
-    include the primary key. Columns in `ignore` do not make a row different, but are written with
-    a row that is (`first_seen_at` keeps its first value). Of rows with the same key the last wins.
+    `rows` is read as a stream, in batches, or is one batch that was rendered; each row gives the
+    values of `columns`, which must include the primary key. Columns in `ignore` do not make a row
+    different, but are written with a row that is (`first_seen_at` keeps its first value). Of rows
+    with the same key the last wins.
     Where the table has `deleted_seen_at` and the rows `is_deleted`, the first follows the second.
     Values: see CopyText. `history` writes what changed in the same transaction. The caller owns
     the transaction; on a connection in autocommit outside one, the whole upsert is one.
@@ -78,19 +79,19 @@ def upsert(
     text = CopyText(table, columns, on_cleaned)
     total = Upserted()
     with _own_transaction(connection), _explained(table):
-        stream = iter(rows)
         movements = Movements()
         is_staged = False
-        while chunks := _chunks(stream, batch_rows):
+        for batch in _batches(rows, text, batch_rows):
             connection.execute(_RESTAGE if is_staged else statement.staging, prepare=False)
             is_staged = True
-            received = _stage(connection, statement, text, chunks)
+            received = _stage(connection, statement, batch)
             total += statement.merge(connection, received, movements)
         if is_staged:
             connection.execute(_UNSTAGE, prepare=False)
         if isinstance(history, InsightsHistory):
             history.write(connection, movements)
-    return Upserted(total.received, total.inserted, total.updated, text.cleaned)
+    cleaned = rows.cleaned if isinstance(rows, Rendered) else text.cleaned
+    return Upserted(total.received, total.inserted, total.updated, cleaned)
 
 
 # Sequential scans of the target would be chosen while it is empty and then grow with every row the
@@ -109,6 +110,23 @@ _UNSTAGE = f"""
 """
 
 
+Block = tuple[bytes, int]
+"""COPY text and the number of its rows."""
+
+
+def _batches(
+    rows: Iterable[Sequence[object]] | Rendered, text: CopyText, batch_rows: int
+) -> Iterator[Iterable[Block]]:
+    """The rows as batches of blocks; a block is rendered when it is taken."""
+    if isinstance(rows, Rendered):
+        if rows.rows:
+            yield [(rows.text, rows.rows)]
+        return
+    stream = iter(rows)
+    while chunks := _chunks(stream, batch_rows):
+        yield ((text.format(chunk), len(chunk)) for chunk in chunks)
+
+
 def _chunks(
     stream: Iterator[Sequence[object]], batch_rows: int
 ) -> Iterator[list[Sequence[object]]] | None:
@@ -120,18 +138,13 @@ def _chunks(
     return chain([first], iter(lambda: list(islice(batch, size)), []))
 
 
-def _stage(
-    connection: Connection,
-    statement: _Statement,
-    text: CopyText,
-    chunks: Iterable[Sequence[Sequence[object]]],
-) -> int:
+def _stage(connection: Connection, statement: _Statement, batch: Iterable[Block]) -> int:
     """Copy a batch into the staging table; give the number of its rows."""
     received = 0
     with connection.cursor().copy(statement.copy) as copy:
-        for chunk in chunks:
-            copy.write(text.format(chunk))
-            received += len(chunk)
+        for text, rows in batch:
+            copy.write(text)
+            received += rows
     return received
 
 

@@ -99,6 +99,14 @@ def test_text_survives(table: psycopg.Connection[Any], text: str) -> None:
     assert cleaned == []
 
 
+@pytest.mark.parametrize("beside", [1, 10**40, "half \ud83d"])
+def test_what_is_no_finite_number_is_null_in_json(
+    table: psycopg.Connection[Any], beside: Any
+) -> None:
+    (found,), _ = one(table, j=[float("inf"), {"k": float("-inf")}, float("nan"), beside])
+    assert found[:3] == [None, {"k": None}, None]
+
+
 def test_a_bad_character_in_one_row_leaves_its_neighbours_alone(
     table: psycopg.Connection[Any],
 ) -> None:
