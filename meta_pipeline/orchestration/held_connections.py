@@ -7,6 +7,10 @@ connection for each storage is enough.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from dagster import DagsterInstance
 
 STATEMENT_TIMEOUT_MS = 600_000
@@ -16,16 +20,33 @@ RECYCLE_SECONDS = 30
 """After a restart of Postgres a held connection is dead for no longer than this."""
 
 MOST_PER_STORAGE = 2
+_ENGINE = "_engine"
 
 
-def hold_connections(instance: DagsterInstance) -> None:
-    """Let the storages of a run's process keep their connection; nothing for those not in Postgres.
+@contextmanager
+def held_connections(instance: DagsterInstance) -> Iterator[None]:
+    """Let the storages keep their connection; no effect on those that are not in Postgres.
 
     What the webserver does for itself is all Dagster offers for it
-    (https://github.com/dagster-io/dagster/issues/33935 asks for a setting).
+    (https://github.com/dagster-io/dagster/issues/33935 asks for a setting). It has no way back, and
+    in the warm process of a Celery worker the connections of one run would outlive it.
     """
+    before = _engines(instance)
     instance.optimize_for_webserver(
         statement_timeout=STATEMENT_TIMEOUT_MS,
         pool_recycle=RECYCLE_SECONDS,
         max_overflow=MOST_PER_STORAGE - 1,
     )
+    try:
+        yield
+    finally:
+        for storage, engine in before:
+            held, storage[_ENGINE] = storage[_ENGINE], engine
+            if held is not engine:
+                held.dispose()
+
+
+def _engines(instance: DagsterInstance) -> list[tuple[dict[str, Any], Any]]:
+    """The attributes of each storage in Postgres, and its engine."""
+    storages = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+    return [(vars(one), vars(one)[_ENGINE]) for one in storages if _ENGINE in vars(one)]

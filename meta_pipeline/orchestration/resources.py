@@ -3,16 +3,16 @@
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from meta_pipeline.settings import META_GRAPH_URL, Settings
-from meta_pipeline.sync import SyncEngine
+from meta_pipeline.sync import Extras, SyncEngine
 
-from .held_connections import hold_connections
+from .held_connections import held_connections
 from .session import SyncSession, show_log
 
 
@@ -53,11 +53,12 @@ class SyncResource(dg.ConfigurableResource[Any]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SyncSession]:
         """Open the engine, migrated; close and flush it whatever happens."""
         show_log()
-        if context.instance:
-            hold_connections(context.instance)
         settings = self.settings()
-        with SyncEngine.open(settings) as engine:
-            yield SyncSession(engine, is_simulated=settings.is_simulated)
+        held = held_connections(context.instance) if context.instance else nullcontext()
+        with held, SyncEngine.open(settings) as engine:
+            yield SyncSession(
+                engine, is_simulated=settings.is_simulated, extras=Extras.of(settings)
+            )
 
     def settings(self) -> Settings:
         """The settings of this run: what the resources say, the process's for the rest."""
