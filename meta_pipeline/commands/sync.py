@@ -36,7 +36,8 @@ Only = Annotated[
     list[Part] | None, typer.Option("--only", help="Sync only this part; may be repeated.")
 ]
 With = Annotated[
-    list[Part] | None, typer.Option("--with", help="Sync this part too; may be repeated.")
+    list[Part] | None,
+    typer.Option("--with", help="Sync this part too, on or off; may be repeated."),
 ]
 Breakdown = Annotated[
     list[str] | None, typer.Option("--breakdown", help="Breakdowns to read, as age,gender.")
@@ -131,7 +132,7 @@ def _request(
     breakdown: list[str] | None,
     force: bool,
 ) -> SyncRequest:
-    parts = frozenset(only or DEFAULT_PARTS) | frozenset(with_ or ())
+    parts = frozenset(only or DEFAULT_PARTS | engine.extras.on(account_id)) | frozenset(with_ or ())
     first, last = day(since), day(until)
     if preset is not None:
         if first or last:

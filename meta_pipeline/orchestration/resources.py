@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from meta_pipeline.settings import META_GRAPH_URL, Settings
-from meta_pipeline.sync import Extras, SyncEngine
+from meta_pipeline.sync import SyncEngine
 
 from .held_connections import held_connections
 from .session import SyncSession, show_log
@@ -56,9 +56,7 @@ class SyncResource(dg.ConfigurableResource[Any]):
         settings = self.settings()
         held = held_connections(context.instance) if context.instance else nullcontext()
         with held, SyncEngine.open(settings) as engine:
-            yield SyncSession(
-                engine, is_simulated=settings.is_simulated, extras=Extras.of(settings)
-            )
+            yield SyncSession(engine, is_simulated=settings.is_simulated)
 
     def settings(self) -> Settings:
         """The settings of this run: what the resources say, the process's for the rest."""

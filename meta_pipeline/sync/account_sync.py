@@ -28,7 +28,7 @@ from .progress import Progress, Report
 from .quota import Quota
 from .record import Status, SyncRecord
 from .reports import ReportReader
-from .request import ENTITIES, Part
+from .request import ENTITIES, INSIGHTS, Part
 from .slices import Slice
 from .stop import StopSign
 from .unrecognized import Findings
@@ -197,7 +197,7 @@ class AccountSync:
             self._stopped(decision)
 
     def _finished(self, done: Done, harvest: Harvest) -> None:
-        self._ended["entities" if done.task.part in ENTITIES else "insights"] = (
+        self._ended["insights" if done.task.part in INSIGHTS else "entities"] = (
             time.perf_counter() - self._started
         )
         error = done.error
@@ -208,7 +208,7 @@ class AccountSync:
         if not isinstance(error, GraphError):
             raise error
         self._miss(f"{done.task.name}: {error}")
-        self._window_failed |= done.task.part not in ENTITIES
+        self._window_failed |= done.task.part in INSIGHTS
         if isinstance(error, Throttled):
             self._throttled = self._throttled or error
             harvest.stop()
@@ -317,6 +317,8 @@ class AccountSync:
         record.campaigns_fetched = writer.read[Part.CAMPAIGNS]
         record.ad_sets_fetched = writer.read[Part.ADSETS]
         record.ads_fetched = writer.read[Part.ADS]
+        record.creatives_fetched = writer.read[Part.CREATIVES]
+        record.activities_fetched = writer.read[Part.ACTIVITIES]
         record.insights_rows_read = writer.insights_rows_read
         record.insights_rows_written = writer.insights_rows_written
         record.entity_rows_written = writer.entity_rows_written

@@ -13,6 +13,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 
 from .days import Restatement
+from .extras import Extras
 from .plan import PlanPolicy
 
 
@@ -35,6 +36,7 @@ class SyncContext:
     daily_budget_per_account: float | None = None
     daily_budget_of_app: float | None = None
     app_id: str | None = None
+    extras: Extras = field(default_factory=Extras)
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
 

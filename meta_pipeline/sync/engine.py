@@ -37,6 +37,7 @@ from .context import SyncContext, policy_from, thresholds_from
 from .days import today
 from .discovery import Discovery, discover, read_account
 from .estimate import Estimate, estimate
+from .extras import Extras
 from .fields import ENTITY_SPECS
 from .plan import Plan, make_plan
 from .progress import Report, silent
@@ -97,6 +98,7 @@ class SyncEngine:
                     daily_budget_per_account=settings.daily_budget_per_account,
                     daily_budget_of_app=settings.daily_budget_of_app,
                     app_id=settings.app_id,
+                    extras=Extras.of(settings),
                 )
             )
 
@@ -107,6 +109,11 @@ class SyncEngine:
     @property
     def client(self) -> GraphClient:
         return self._context.client
+
+    @property
+    def extras(self) -> Extras:
+        """Which extras the settings switch on for which accounts; `sync` itself heeds none."""
+        return self._context.extras
 
     def stop(self) -> None:
         """Let running syncs end after the slice they are writing; safe in a signal handler."""

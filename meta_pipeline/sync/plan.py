@@ -20,7 +20,7 @@ from .days import Restatement, due, oldest, runs, span, today
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
 from .page_sizes import PageSizes
-from .request import Part, SyncRequest
+from .request import EXTRAS, Part, SyncRequest
 from .window import Window
 
 _PAGES_PER_WINDOW = 4
@@ -60,7 +60,9 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one sync will read. Days are in the account's zone, windows newest first."""
+    """What one sync will read. Days are in the account's zone, windows newest first,
+    extras last.
+    """
 
     account_id: str
     timezone_name: str | None
@@ -102,11 +104,16 @@ class Plan:
 
     def needs(self, weighted_cost: float) -> Needs:
         """The plan as the governor and the budget weigh it."""
+        parts = self._parts
+        optional = tuple(str(part) for part in EXTRAS if part in parts)
+        is_extra = bool(optional) and parts <= set(EXTRAS)
         use_cases = frozenset(
             name
             for name, wanted in (
                 (ADS_MANAGEMENT, bool(self.edges)),
-                (ADS_INSIGHTS, bool(self.windows)),
+                # The meters of insights say that quota is tight: extras then wait, whatever they
+                # read themselves.
+                (ADS_INSIGHTS, bool(self.windows) or is_extra),
             )
             if wanted
         )
@@ -114,14 +121,15 @@ class Plan:
             use_cases=use_cases or frozenset({ADS_MANAGEMENT}),
             calls=self.calls,
             weighted_cost=weighted_cost,
-            optional=tuple(
-                dict.fromkeys(
-                    str(window.dataset.part)
-                    for window in self.windows
-                    if window.dataset.part is not Part.INSIGHTS
-                )
-            ),
+            critical=not is_extra,
+            optional=optional,
         )
+
+    @property
+    def _parts(self) -> set[Part]:
+        changes = {Part.ACTIVITIES} if self.activities_since is not None else set[Part]()
+        edges = {edge.spec.part for edge in self.edges}
+        return edges | {window.dataset.part for window in self.windows} | changes
 
 
 def make_plan(request: SyncRequest, state: AccountState, policy: PlanPolicy, now: datetime) -> Plan:
@@ -163,7 +171,7 @@ class _Planner:
             since=since if wanted and since <= until else None,
             until=until if wanted and since <= until else None,
             edges=tuple(self._edges({*self.request.parts, *unlisted})),
-            windows=tuple(sorted(windows, key=lambda one: one.until, reverse=True)),
+            windows=tuple(sorted(windows, key=_order)),
             activities_since=self._activities_since(),
             notes=tuple(notes),
             days_fresh=asked - sum(len(found) for found in days.values()),
@@ -299,6 +307,11 @@ class _Planner:
 
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
         return last is None or self.now - last >= every * _SLACK
+
+
+def _order(window: Window) -> tuple[bool, int]:
+    """Newest days first, and extras after all the numbers that everybody reads."""
+    return window.dataset.part in EXTRAS, -window.until.toordinal()
 
 
 def _is_listed(cursor: CursorRow | None) -> bool:

@@ -46,6 +46,8 @@ class SyncRecord:
     campaigns_fetched: int = 0
     ad_sets_fetched: int = 0
     ads_fetched: int = 0
+    creatives_fetched: int = 0
+    activities_fetched: int = 0
     insights_calls: int = 0
     insights_rows_read: int = 0
     insights_rows_written: int = 0

@@ -26,6 +26,12 @@ ENTITIES = frozenset({Part.CAMPAIGNS, Part.ADSETS, Part.ADS})
 DEFAULT_PARTS = ENTITIES | {Part.INSIGHTS}
 """What a sync brings when nothing else is said: structure, then numbers."""
 
+INSIGHTS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS})
+"""Everything that is numbers; the other parts are structure and what happened to it."""
+
+EXTRAS = (Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS)
+"""What is read where the settings ask for it, after the rest, and left out first."""
+
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:

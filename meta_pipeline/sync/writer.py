@@ -21,7 +21,7 @@ from meta_pipeline.warehouse import (
 )
 
 from .mapping import Row, Source
-from .request import ENTITIES, Part
+from .request import INSIGHTS, Part
 from .slices import Slice
 from .unrecognized import Findings, Reason
 
@@ -104,15 +104,15 @@ class Writer:
 
     @property
     def entity_rows_written(self) -> int:
-        return sum(rows for part, rows in self.written.items() if part in ENTITIES)
+        return sum(rows for part, rows in self.written.items() if part not in INSIGHTS)
 
     @property
     def insights_rows_written(self) -> int:
-        return sum(self.written[part] for part in _INSIGHTS)
+        return sum(self.written[part] for part in INSIGHTS)
 
     @property
     def insights_rows_read(self) -> int:
-        return sum(self.read[part] for part in _INSIGHTS)
+        return sum(self.read[part] for part in INSIGHTS)
 
     def _note_cleaned(self, one: Slice, cleaned: Cleaned) -> None:
         self._findings.note(
@@ -146,6 +146,3 @@ class Writer:
         """Write the findings no slice has taken along."""
         with self._connection.transaction():
             self._note_findings()
-
-
-_INSIGHTS = (Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS)

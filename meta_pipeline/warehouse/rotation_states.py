@@ -10,6 +10,8 @@ from psycopg.rows import class_row
 from .connect import Connection
 
 SPEND_DAYS = 7
+EXTRAS = ("creatives", "activities", "insights_hourly", "insights_breakdown")
+"""What `sync_runs.scope` says of syncs that bring extras only: those decide about nothing."""
 _FAILURES_COUNTED = 12
 _OLDEST_DAYS = 37 * 30
 """Meta keeps 37 months (FACTS section 5.4): a longer backfill never gets further."""
@@ -22,8 +24,9 @@ class RotationStateRow:
     `tenant` is the owning business, else the owner, else empty. `entities_synced_at` is the oldest
     of the last readings of campaigns, ad sets and ads, `insights_synced_at` when the newest day of
     the ledger was read; None while one was never read. `last_*` and `not_before` are of the newest
-    attempt that was not refused; `failures` counts those in a row before it, itself included, that
-    failed. `spend_7d` is of today and the 7 days before it, in major units of `currency`.
+    attempt that was not refused and not of extras only; `failures` counts those in a row before it,
+    itself included, that failed. `spend_7d` is of today and the 7 days before it, in major units of
+    `currency`.
     `is_running`: a process holds the account's lock, whatever its rows say.
     """
 
@@ -85,6 +88,7 @@ SELECT
             FROM (
                 SELECT status, started_at FROM meta_ads.sync_runs
                 WHERE account_id = account.account_id AND status <> 'refused'
+                    AND NOT string_to_array(scope, ',') <@ %(extras)s::text[]
                 ORDER BY started_at DESC LIMIT %(failures_counted)s
             ) AS newest
         ) AS counted
@@ -134,6 +138,7 @@ LEFT JOIN LATERAL (
     SELECT least(started_at, %(now)s) AS started_at, status, not_before
     FROM meta_ads.sync_runs AS run
     WHERE account_id = account.account_id AND status <> 'refused'
+        AND NOT string_to_array(scope, ',') <@ %(extras)s::text[]
     ORDER BY run.started_at DESC LIMIT 1
 ) AS attempt ON true
 LEFT JOIN LATERAL (
@@ -165,6 +170,7 @@ def rotation_states(
         "dataset": dataset,
         "currency": currency,
         "failures_counted": _FAILURES_COUNTED,
+        "extras": list(EXTRAS),
         **_days(now, backfill_days),
     }
     with connection.transaction():

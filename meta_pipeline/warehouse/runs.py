@@ -35,6 +35,8 @@ class RunRow:
     campaigns_fetched: int | None = None
     ad_sets_fetched: int | None = None
     ads_fetched: int | None = None
+    creatives_fetched: int | None = None
+    activities_fetched: int | None = None
     insights_calls: int | None = None
     insights_rows_written: int | None = None
     insights_rows_read: int | None = None

@@ -61,6 +61,9 @@ FROM (
                 FROM (
                     SELECT scope, status, started_at, error_summary FROM meta_ads.sync_runs
                     WHERE account_id = account.account_id AND status NOT IN ('refused', 'running')
+                        -- An extra that waits for quota is no news; one that fails is.
+                        AND NOT (status = 'throttled' AND string_to_array(scope, ',')
+                            <@ ARRAY['creatives', 'activities', 'insights_hourly', 'insights_breakdown'])
                     ORDER BY started_at DESC LIMIT 20
                 ) AS newest
             ) AS judged

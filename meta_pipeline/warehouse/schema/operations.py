@@ -84,6 +84,8 @@ sync_runs = table(
     moment("not_before", "When throttled: no call before this time"),
     text("dagster_run_id", "The Dagster run, where there was one"),
     text("host", "Host and process that ran it"),
+    whole("creatives_fetched", "Creatives Meta returned"),
+    whole("activities_fetched", "Entries of the change log Meta returned"),
     sa.CheckConstraint(
         "status IN ('running','success','partial','fail','throttled','refused')", name="status"
     ),

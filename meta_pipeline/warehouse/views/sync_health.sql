@@ -6,10 +6,10 @@
 -- is_simulated: True when the rows came from a host that is not Meta's
 -- entities_synced_at: End of the last successful sync that had campaigns, ad sets and ads
 -- insights_synced_at: End of the last successful sync that had insights
--- last_success_at: End of the last successful sync of any scope
+-- last_success_at: End of the last successful sync of structure or numbers, not of extras only
 -- staleness: Time since then, for people: just now, 15m ago, never
 -- staleness_seconds: The same in seconds; null for never
--- last_attempt_at: Start of the last attempt that was not refused because another ran
+-- last_attempt_at: Start of the last such attempt that was not refused because another ran
 -- last_status: How that attempt ended, or running
 -- last_error: What went wrong in it or is missing
 -- last_calls: Graph API attempts it made
@@ -76,6 +76,8 @@ FROM meta_ads.meta_ad_accounts AS account
 LEFT JOIN LATERAL (
     SELECT finished_at FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status = 'success'
+        AND NOT string_to_array(scope, ',')
+            <@ ARRAY['creatives', 'activities', 'insights_hourly', 'insights_breakdown']
     ORDER BY started_at DESC LIMIT 1
 ) AS success ON true
 LEFT JOIN LATERAL (
@@ -94,6 +96,8 @@ LEFT JOIN LATERAL (
     SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before
     FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status <> 'refused'
+        AND NOT string_to_array(scope, ',')
+            <@ ARRAY['creatives', 'activities', 'insights_hourly', 'insights_breakdown']
     ORDER BY started_at DESC LIMIT 1
 ) AS latest ON true
 LEFT JOIN LATERAL (
