@@ -33,17 +33,19 @@ Event = dg.AssetMaterialization | dg.AssetObservation | dg.Output[None]
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of a run asks of the sync."""
+    """What one step of a run asks of the sync; one of extras (`is_extra`) stops no other."""
 
     name: str
     tables: Sequence[AccountTable]
     after_structure: bool = False
+    is_extra: bool = False
     accounts: Sequence[str] = ()
     preset: Preset | None = None
     since: date | None = None
     until: date | None = None
     force: bool = False
     max_age: timedelta | None = None
+    breakdowns: tuple[tuple[str, ...], ...] = ()
 
     @property
     def parts(self) -> frozenset[Part]:
@@ -75,8 +77,8 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
         """Campaigns, ad sets and ads of the accounts, read in parallel."""
         step = Step(
             "structure",
-            _selected(context, STRUCTURE),
-            accounts=_accounts(context, config),
+            selected_of(context, STRUCTURE),
+            accounts=accounts_in(context, config),
             force=config.force,
             max_age=config.max_age,
         )
@@ -98,9 +100,9 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
         """Daily numbers of the accounts, once their structure is there."""
         step = Step(
             "numbers",
-            _selected(context, DELIVERY),
+            selected_of(context, DELIVERY),
             after_structure=True,
-            accounts=_accounts(context, config),
+            accounts=accounts_in(context, config),
             preset=Preset(config.preset) if config.preset else None,
             since=config.first_day,
             until=config.last_day,
@@ -121,7 +123,7 @@ def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) ->
             )
             note_failed(context, step.keys, account_id)
             continue
-        yield from _sync_account(context, session, step, account_id, outcome)
+        yield from sync_one(context, session, step, account_id, outcome)
     for table in step.tables:
         yield passed_on(context, table.key)
     if tags := outcome.tags():
@@ -146,23 +148,25 @@ def _twice_where_refused(step: Step, outcome: Outcome) -> Iterator[str]:
         yield from refused
 
 
-def _sync_account(
+def sync_one(
     context: dg.AssetExecutionContext,
     session: SyncSession,
     step: Step,
     account_id: str,
     outcome: Outcome,
 ) -> Iterator[Event]:
+    """Sync one account, note in `outcome` how that ended, and give what Dagster is told of it."""
     try:
         record, account = session.sync(_request(context, session, step, account_id))
     except Exception as error:  # one account must not take the others with it
         outcome.errors[account_id] = error
-        session.failed[account_id] = type(error).__name__
+        if not step.is_extra:
+            session.failed[account_id] = type(error).__name__
         note_failed(context, step.keys, account_id)
         context.log.error("%s: %s", account_id, redact(traceback.format_exc()))
         return
     outcome.records[account_id] = record
-    if record.status in (Status.FAIL, Status.THROTTLED):
+    if record.status in (Status.FAIL, Status.THROTTLED) and not step.is_extra:
         session.failed[account_id] = sentence(record)
     if record.status is not Status.SUCCESS:
         context.log.warning(sentence(record))
@@ -184,6 +188,7 @@ def _request(
         until=until,
         force=step.force,
         max_age=step.max_age,
+        breakdowns=step.breakdowns,
         reason=context.run.tags.get(REASON_TAG, _default_reason(context)),
         dagster_run_id=context.run.run_id,
     )
@@ -216,7 +221,7 @@ def _events(
             )
 
 
-def _accounts(context: dg.AssetExecutionContext, config: EntitiesConfig) -> Sequence[str]:
+def accounts_in(context: dg.AssetExecutionContext, config: EntitiesConfig) -> Sequence[str]:
     """The accounts of the run: those named in its config, else those of its partitions."""
     if not (context.has_partition_key or context.has_partition_key_range):
         raise dg.Failure(
@@ -227,7 +232,8 @@ def _accounts(context: dg.AssetExecutionContext, config: EntitiesConfig) -> Sequ
     return config.accounts or list(context.partition_keys)
 
 
-def _selected(
+def selected_of(
     context: dg.AssetExecutionContext, tables: Sequence[AccountTable]
 ) -> tuple[AccountTable, ...]:
+    """The tables whose assets this run is to bring."""
     return tuple(table for table in tables if table.key in context.selected_asset_keys)

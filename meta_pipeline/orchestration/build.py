@@ -11,6 +11,7 @@ from .account_assets import build_account_assets
 from .accounts_asset import AD_ACCOUNTS_KEY, build_accounts_asset
 from .alerts import build_alert_sensors
 from .checks import build_checks
+from .extra_assets import build_extra_assets
 from .jobs import build_jobs
 from .maintenance import build_maintenance_job
 from .metric_assets import INSIGHTS_KEY, build_metric_assets
@@ -33,6 +34,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         assets=[
             build_accounts_asset(),
             *build_account_assets(AD_ACCOUNTS_KEY),
+            *build_extra_assets(),
             *build_metric_assets(INSIGHTS_KEY),
             build_report_asset(),
         ],

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import dagster as dg
 from pydantic import Field, field_validator, model_validator
 
+from meta_pipeline.settings import breakdown_names
 from meta_pipeline.sync.presets import Preset
 
 _PRESETS = ", ".join(Preset)
@@ -99,3 +100,28 @@ class InsightsConfig(EntitiesConfig):
     @property
     def last_day(self) -> date | None:
         return date.fromisoformat(self.until) if self.until else None
+
+
+class InsightExtrasConfig(InsightsConfig):
+    """The same, and which breakdowns."""
+
+    breakdowns: list[str] = Field(
+        default=[],
+        description="Breakdown tables to read in place of META_BREAKDOWNS, each as age,gender; "
+        "asset meta/insights_breakdown only",
+        examples=[["age,gender", "country"]],
+    )
+
+    @field_validator("breakdowns")
+    @classmethod
+    def _are_breakdowns(cls, value: list[str]) -> list[str]:
+        for text in value:
+            try:
+                breakdown_names(text)
+            except ValueError as error:
+                raise ValueError(f"{text!r} {error}") from None
+        return value
+
+    @property
+    def breakdown_tables(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(breakdown_names(text) for text in self.breakdowns)

@@ -12,7 +12,8 @@ from .checks import CHECK_KEYS
 from .metric_assets import METRIC_KEYS
 from .metric_metadata import RECONCILES, RECONCILIATION
 from .report_asset import REPORT_KEY
-from .tables import DELIVERY, STRUCTURE, AccountTable
+from .run_selection import CHANGES
+from .tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE, AccountTable
 
 MAX_RUNTIME_SECONDS = 7200
 FOLLOWING = dg.AssetSelection.assets(*METRIC_KEYS).without_checks() | dg.AssetSelection.checks(
@@ -36,19 +37,22 @@ def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
         ),
         _job(
             "sync_account",
-            _keys(STRUCTURE, DELIVERY) | FOLLOWING,
-            "Sync an ad account: campaigns, ad sets and ads, then insights. Choose the partition "
-            "of the account; without dates the plan reads what is missing or may have changed.",
+            _keys(STRUCTURE, DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS) | FOLLOWING,
+            "Sync an ad account: campaigns, ad sets and ads, then insights, then the extras that "
+            "the settings switch on for it. Choose the partition of the account; without dates "
+            "the plan reads what is missing or may have changed.",
         ),
         _job(
             "entities_only",
-            _keys(STRUCTURE),
-            "Refresh the structure of an ad account: campaigns, ad sets and ads.",
+            _keys(STRUCTURE, ENTITY_EXTRAS),
+            "Refresh the structure of an ad account: campaigns, ad sets and ads; creatives and "
+            "the change log where they are on.",
         ),
         _job(
             "insights_only",
-            _keys(DELIVERY) | FOLLOWING,
-            "Read the insights of an ad account, of a range of days where one is given.",
+            _keys(DELIVERY, CHANGES, INSIGHT_EXTRAS) | FOLLOWING,
+            "Read the insights of an ad account, of a range of days where one is given; hours, "
+            "breakdowns and the change log where they are on.",
         ),
         _job(
             "backfill_insights",

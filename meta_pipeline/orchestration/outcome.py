@@ -14,12 +14,14 @@ throttled   observation      fails at its end, after the other accounts
 fail        observation      fails at its end, after the other accounts
 ==========  ===============  =====================================================
 
-Of a partial sync, an entity table that was not read whole counts as failed. Whatever was not a
-plain success is in the run's tags too, so that the run list can be filtered by it.
+Of a partial sync, an entity table that was not read whole counts as failed. Extras may wait: a
+throttled one is observed, and its step goes on. Whatever was not a plain success is in the run's
+tags too, so that the run list can be filtered by it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -31,22 +33,29 @@ OUTCOME_TAG = "meta_pipeline/{status}"
 """Name of the run tags, such as `meta_pipeline/throttled: act_1,act_2`."""
 
 _TAG_ACCOUNTS = 5
+_EDGES = {Part.CREATIVES: "adcreatives"}
 
 
 @dataclass
 class Outcome:
-    """What became of each account of a step, which asks for `parts`, in the order they ran."""
+    """What became of each account of a step, which asks for `parts`, in the order they ran.
+
+    Of parts that `can_wait`, being throttled is no failure.
+    """
 
     parts: frozenset[Part]
     records: dict[str, SyncRecord] = field(default_factory=dict)
     errors: dict[str, BaseException] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    can_wait: bool = False
 
     def is_settled(self, record: SyncRecord) -> bool:
-        """Whether every asset of the step is in, or another sync is bringing it."""
+        """Whether every asset of the step is in, may wait, or another sync is bringing it."""
+        if record.status is Status.THROTTLED:
+            return self.can_wait
         return record.status is Status.REFUSED or all(is_in(record, part) for part in self.parts)
 
-    def tags(self) -> dict[str, str]:
+    def tags(self, name: str = OUTCOME_TAG) -> dict[str, str]:
         """Run tags for what a person should notice without opening the run."""
         found: dict[str, list[str]] = {}
         for account_id, record in self.records.items():
@@ -54,10 +63,7 @@ class Outcome:
                 found.setdefault(str(record.status), []).append(account_id)
         for account_id in self.errors:
             found.setdefault(str(Status.FAIL), []).append(account_id)
-        return {
-            OUTCOME_TAG.format(status=status): _named(accounts)
-            for status, accounts in found.items()
-        }
+        return {name.format(status=status): _named(accounts) for status, accounts in found.items()}
 
     def failure(self) -> dg.Failure | None:
         """The failure to raise when an account's data is not in; None when all of it is."""
@@ -92,6 +98,19 @@ class Outcome:
         return bool(self.errors)
 
 
+def failure_of(outcomes: Mapping[str, Outcome]) -> dg.Failure | None:
+    """One failure of several outcomes, each under its name; None when there is none."""
+    found = {name: why for name, each in outcomes.items() if (why := each.failure()) is not None}
+    if not found:
+        return None
+    advice = [str(why.metadata["what_to_do"].value) for why in found.values()]
+    return dg.Failure(
+        description="\n".join(f"{name}: {why.description}" for name, why in found.items()),
+        metadata={"what_to_do": dg.MetadataValue.md("\n\n".join(dict.fromkeys(advice)))},
+        allow_retries=any(why.allow_retries for why in found.values()),
+    )
+
+
 def is_in(record: SyncRecord, part: Part) -> bool:
     """Whether a part can be called materialized.
 
@@ -99,7 +118,9 @@ def is_in(record: SyncRecord, part: Part) -> bool:
     committed, and those that were not are named and read by the next sync.
     """
     if record.status is Status.PARTIAL:
-        return not any(missing.startswith(f"{part}:") for missing in record.missing)
+        # A sync names what is missing by its edge, or by its part when all of it was left out.
+        names = tuple(f"{name}:" for name in (part, _EDGES.get(part, part)))
+        return not any(missing.startswith(names) for missing in record.missing)
     return record.status is Status.SUCCESS
 
 

@@ -127,6 +127,11 @@ def _summary(record: SyncRecord, account: Account) -> Iterator[str]:
         f"| Structure read | {record.campaigns_fetched:,} campaigns, "
         f"{record.ad_sets_fetched:,} ad sets, {record.ads_fetched:,} ads |"
     )
+    if record.creatives_fetched or record.activities_fetched:
+        yield (
+            f"| Besides | {record.creatives_fetched:,} creatives, "
+            f"{record.activities_fetched:,} entries of the change log |"
+        )
     yield f"| Insights read | {record.insights_rows_read:,} rows{_days(record)} |"
     yield (
         f"| New or changed | {record.entity_rows_written:,} entities, "

@@ -20,12 +20,14 @@ from dagster._core.storage.tags import (
 )
 
 from meta_pipeline.rotation import Batch, DuePart
+from meta_pipeline.sync import Extras
 from meta_pipeline.warehouse import Warehouse
 
-from .in_flight import InFlight, in_flight
+from .in_flight import in_flight
 from .partitions import AD_ACCOUNTS
 from .resources import WarehouseResource
 from .rotation import Rotation
+from .run_selection import RunSelection
 from .skip_reason import skip_reason
 from .tables import DELIVERY
 from .turns import Stopped, Turns, take_turns
@@ -66,13 +68,17 @@ def build_sensors(
         settings = warehouse.settings()
         url = settings.require_database_url()
         with Warehouse(url, application_name="meta_pipeline sensor", max_connections=1) as opened:
-            return _tick(context, opened, Rotation.of(settings), clock())
+            return _tick(context, opened, Rotation.of(settings), Extras.of(settings), clock())
 
     return [next_stale_account]
 
 
 def _tick(
-    context: dg.SensorEvaluationContext, warehouse: Warehouse, rotation: Rotation, now: datetime
+    context: dg.SensorEvaluationContext,
+    warehouse: Warehouse,
+    rotation: Rotation,
+    extras: Extras,
+    now: datetime,
 ) -> dg.SensorResult | dg.SkipReason:
     busy = in_flight(context.instance)
     try:
@@ -88,7 +94,9 @@ def _tick(
         return _discovery(now)
     if not turns.accounts:
         return _discovery(now)
-    return _result(context, warehouse, busy, turns, now)
+    requests = [run_request(run, extras) for run in turns.runs]
+    reason = None if requests else skip_reason(turns, busy.runs, now, warehouse.accounts)
+    return _result(context, turns, requests, reason)
 
 
 def _discovery(now: datetime) -> dg.SensorResult:
@@ -106,13 +114,10 @@ def _discovery(now: datetime) -> dg.SensorResult:
 
 def _result(
     context: dg.SensorEvaluationContext,
-    warehouse: Warehouse,
-    busy: InFlight,
     turns: Turns,
-    now: datetime,
+    requests: list[dg.RunRequest],
+    reason: str | None,
 ) -> dg.SensorResult:
-    requests = [run_request(run) for run in turns.runs]
-    reason = None if requests else skip_reason(turns, busy.runs, now, warehouse.accounts)
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=reason,
@@ -122,13 +127,16 @@ def _result(
     )
 
 
-def run_request(run: Batch) -> dg.RunRequest:
-    """One account is a run of its partition; several are named in the run's config.
+def run_request(run: Batch, extras: Extras) -> dg.RunRequest:
+    """What is due of a run's accounts, and their extras.
+
+    One account is a run of its partition; several are named in the run's config.
 
     Dagster has tags for one partition and for a range in the order the keys were added, none for
-    any set of them. It wants a partition of every run of partitioned assets: the first account's.
+    any set of them. It wants a partition of every run of partitioned assets: one account's.
     """
-    first = run.picks[0].account_id
+    selection = RunSelection.of(run, extras)
+    first = selection.account_id
     is_one = len(run.picks) == 1
     tags = {**run.tags, "why": run.why[:_WHY_CHARACTERS]}
     if not is_one:
@@ -137,19 +145,24 @@ def run_request(run: Batch) -> dg.RunRequest:
         run_key=run.run_key,
         job_name=JOBS[run.parts],
         partition_key=first if is_one else None,
-        run_config=_run_config(run, [] if is_one else run.account_ids),
+        run_config=_run_config(run, [] if is_one else run.account_ids, selection.steps),
         tags=tags,
+        asset_selection=selection.assets,
+        asset_check_keys=selection.checks,
     )
 
 
-def _run_config(run: Batch, accounts: Sequence[str]) -> Mapping[str, Any]:
+def _run_config(
+    run: Batch, accounts: Sequence[str], extra_steps: Sequence[str]
+) -> Mapping[str, Any]:
     # All of a run are due: each is older than the shortest cadence among them.
     config: dict[str, Any] = {
         "max_age_seconds": int(min(pick.max_age for pick in run.picks).total_seconds())
     }
     if accounts:
         config["accounts"] = list(accounts)
-    return {"ops": {_OPS[part]: {"config": config} for part in sorted(run.parts)}}
+    steps = [*(_OPS[part] for part in sorted(run.parts)), *extra_steps]
+    return {"ops": {step: {"config": config} for step in steps}}
 
 
 def _missing_partitions(

@@ -6,7 +6,15 @@ import logging
 from datetime import date, datetime
 from functools import cached_property
 
-from meta_pipeline.sync import Discovery, Progress, Status, SyncEngine, SyncRecord, SyncRequest
+from meta_pipeline.sync import (
+    Discovery,
+    Extras,
+    Progress,
+    Status,
+    SyncEngine,
+    SyncRecord,
+    SyncRequest,
+)
 from meta_pipeline.sync.presets import Preset, days_of
 
 from .record_metadata import Account
@@ -27,6 +35,11 @@ class SyncSession:
         self._engine = engine
         self.is_simulated = is_simulated
         self.failed: dict[str, str] = {}
+
+    @property
+    def extras(self) -> Extras:
+        """Which extras are on for which accounts."""
+        return self._engine.extras
 
     def discover(self) -> Discovery:
         """Refresh the list of ad accounts."""

@@ -77,6 +77,48 @@ DELIVERY = (
 )
 """The numbers of an account: read once its structure is there."""
 
+ENTITY_EXTRAS = (
+    AccountTable(
+        Part.CREATIVES,
+        schema.meta_creatives,
+        "adcreatives",
+        ("creatives_fetched",),
+        "Creatives: what people see of an ad. Off until META_CREATIVES names the account; then "
+        "listed whole, once a day.",
+    ),
+    AccountTable(
+        Part.ACTIVITIES,
+        schema.meta_activities,
+        "activities",
+        ("activities_fetched",),
+        "Who changed what: Meta's change log of the account. Off until META_ACTIVITIES names the "
+        "account; then read with every sync, from where the last one ended.",
+    ),
+)
+"""What an account may keep besides its structure: off by default, read after everything else."""
+
+INSIGHT_EXTRAS = (
+    AccountTable(
+        Part.HOURLY,
+        schema.meta_insights_hourly,
+        "insights",
+        ("insights_rows_read",),
+        "Spend, delivery and results of each ad by hour of the account's day. Off until "
+        "META_HOURLY names the account; then days are read again by age, as insights are.",
+        is_counted=False,
+    ),
+    AccountTable(
+        Part.BREAKDOWNS,
+        schema.meta_insights_breakdown,
+        "insights",
+        ("insights_rows_read",),
+        "Each ad's day by the breakdowns of META_BREAKDOWNS, such as age and gender, for the "
+        "accounts of META_BREAKDOWN_ACCOUNTS. Off while it names none; days are read again by age.",
+        is_counted=False,
+    ),
+)
+"""What an account may keep besides its daily numbers: off by default, read after them."""
+
 
 def account_specs(
     tables: Sequence[AccountTable], *, group: str, deps: Sequence[dg.AssetKey]

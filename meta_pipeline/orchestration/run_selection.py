@@ -1,0 +1,73 @@
+"""Which assets a run of the sensor is asked for: what is due, and the extras that are on.
+
+Dagster plans every partition of a run, and shows those red that a failing run planned and did not
+bring: extras that are off for all of a run's accounts are no part of it, nor do they cost a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from meta_pipeline.rotation import Batch, DuePart
+from meta_pipeline.sync import Extras, Part
+
+from .metric_assets import METRIC_KEYS
+from .metric_metadata import RECONCILES, RECONCILIATION
+from .tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE, AccountTable
+
+CHANGES = tuple(table for table in ENTITY_EXTRAS if table.part is Part.ACTIVITIES)
+"""Read with every sync, whatever else is due."""
+
+_EXTRA_STEPS: Mapping[str, Sequence[AccountTable]] = {
+    "entity_extras": ENTITY_EXTRAS,
+    "insight_extras": INSIGHT_EXTRAS,
+}
+_EXTRAS = {
+    DuePart.ENTITIES: ENTITY_EXTRAS,
+    DuePart.INSIGHTS: (*CHANGES, *INSIGHT_EXTRAS),
+}
+_PLAIN = {
+    DuePart.ENTITIES: tuple(table.key for table in STRUCTURE),
+    DuePart.INSIGHTS: (*(table.key for table in DELIVERY), *METRIC_KEYS),
+}
+
+
+@dataclass(frozen=True)
+class RunSelection:
+    """`assets` and `checks` of a run, its `steps` of extras, and the account of its partition.
+
+    A run of many accounts has one partition in its tags: of an account that all its extras are on
+    for, where there is one.
+    """
+
+    assets: Sequence[dg.AssetKey]
+    checks: Sequence[dg.AssetCheckKey]
+    steps: Sequence[str]
+    account_id: str
+
+    @classmethod
+    def of(cls, run: Batch, extras: Extras) -> RunSelection:
+        on = {pick.account_id: extras.on(pick.account_id) for pick in run.picks}
+        tables = _on(run.parts, frozenset[Part]().union(*on.values()))
+        parts = {table.part for table in tables}
+        plain = [key for part in sorted(run.parts) for key in _PLAIN[part]]
+        return cls(
+            assets=[*plain, *(table.key for table in tables)],
+            checks=[dg.AssetCheckKey(RECONCILIATION, RECONCILES)]
+            if DuePart.INSIGHTS in run.parts
+            else [],
+            steps=[
+                step
+                for step, its in _EXTRA_STEPS.items()
+                if any(table.part in parts for table in its)
+            ],
+            account_id=max(on, key=lambda account_id: len(on[account_id] & parts)),
+        )
+
+
+def _on(due: Collection[DuePart], on: Collection[Part]) -> list[AccountTable]:
+    wanted = {table.part: table for part in sorted(due) for table in _EXTRAS[part]}
+    return [table for part, table in wanted.items() if part in on]
