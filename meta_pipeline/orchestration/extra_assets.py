@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import is_reserved_asset_job_name
 
 from meta_pipeline.sync import Part
 from meta_pipeline.sync.presets import Preset
@@ -43,8 +44,6 @@ SETTINGS = {
 }
 _LAST = {"dagster/priority": "-1"}
 """Whatever else is ready goes first: numbers and metrics do not wait for extras."""
-_BY_HAND = "__"
-"""Dagster's own jobs begin so: what runs when assets are materialized without a job of ours."""
 
 
 def build_extra_assets() -> list[dg.AssetsDefinition]:
@@ -165,7 +164,8 @@ def _is_asked_for(context: dg.AssetExecutionContext) -> bool:
 
 
 def _is_by_hand(context: dg.AssetExecutionContext) -> bool:
-    return str(context.job_name).startswith(_BY_HAND)
+    """Whether assets are materialized without a job of ours."""
+    return is_reserved_asset_job_name(context.job_name)
 
 
 def _off(

@@ -125,6 +125,20 @@ def test_a_plan_names_windows_and_price_and_runs_nothing(shell: Shell) -> None:
     assert "calls" in result.output
 
 
+def test_a_sync_brings_the_extras_that_are_on_for_its_account(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("META_HOURLY", f"act_1,{shell.account_id}")
+    monkeypatch.setenv("META_CREATIVES", "act_1")
+    follows = shell.run("plan", shell.account_id).output
+    assert "insights_hourly" in follows
+    assert "adcreatives" not in follows
+    assert "insights_hourly" not in shell.run("plan", shell.account_id, "--only", "ads").output
+    besides = shell.run("plan", shell.account_id, "--with", "creatives").output
+    assert "adcreatives" in besides
+    assert "insights_hourly" in besides
+
+
 def test_check_is_content_and_says_it_is_a_simulator(shell: Shell) -> None:
     result = shell.run("check")
     assert result.exit_code == 0, result.output

@@ -349,3 +349,69 @@ def test_every_request_is_one_dagster_accepts(
         job = defs.resolve_job_def(str(request.job_name))
         assert dg.validate_run_config(job, request.run_config)
     assert len(data.run_requests or ()) == 3
+
+
+def selected(request: dg.RunRequest) -> set[str]:
+    return {key.path[-1] for key in request.asset_selection or ()}
+
+
+EXTRAS = {"creatives", "activities", "insights_hourly", "insights_breakdown"}
+
+
+def test_extras_that_are_off_are_no_part_of_a_run(tick: Tick, stored: Stored) -> None:
+    new(stored, 1)
+    (request,) = tick().run_requests or ()
+    assert selected(request) == {
+        *("campaigns", "adsets", "ads", "insights", "reconciliation"),
+        *("daily_campaign_metrics", "daily_adset_metrics", "daily_ad_metrics"),
+    }
+    assert [key.name for key in request.asset_check_keys or ()] == ["synced_days_reconcile"]
+    assert request.run_config["ops"].keys() == {"entities", "insights"}
+
+
+def test_a_run_has_the_extras_of_its_accounts(
+    tick: Tick, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("META_ACTIVITIES", "all")
+    monkeypatch.setenv("META_HOURLY", "act_2")
+    monkeypatch.setenv("META_BREAKDOWNS", "country")
+    monkeypatch.setenv("META_BREAKDOWN_ACCOUNTS", "act_9")
+    monkeypatch.setenv("META_MAX_SYNCS", "1")
+    new(stored, 1, 2, 3)
+    (request,) = tick().run_requests or ()
+    assert selected(request) & EXTRAS == {"activities", "insights_hourly"}
+    ops = request.run_config["ops"]
+    assert ops.keys() == {"entities", "insights", "entity_extras", "insight_extras"}
+    assert ops["insight_extras"] == ops["insights"]
+    assert request.tags["dagster/asset_partition_range_start"] == "act_2", "all are on for it"
+    assert request.tags["dagster/asset_partition_range_end"] == "act_2"
+    subset = (
+        build_defs()
+        .resolve_job_def("sync_account")
+        .get_subset(
+            asset_selection=set(request.asset_selection or ()),
+            asset_check_selection=set(request.asset_check_keys or ()),
+        )
+    )
+    assert dg.validate_run_config(subset, request.run_config)
+
+
+def test_what_is_due_decides_which_extras_ride_along(
+    tick: Tick, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("META_CREATIVES", "META_ACTIVITIES", "META_HOURLY"):
+        monkeypatch.setenv(name, "all")
+    synced(stored, 1, 31)
+    stored.spend(500, 0, entity_id="act_1", account_id="act_1")
+    (request,) = tick().run_requests or ()
+    assert request.job_name == "insights_only"
+    assert selected(request) & EXTRAS == {"activities", "insights_hourly"}
+    assert dg.validate_run_config(
+        build_defs()
+        .resolve_job_def("insights_only")
+        .get_subset(
+            asset_selection=set(request.asset_selection or ()),
+            asset_check_selection=set(request.asset_check_keys or ()),
+        ),
+        request.run_config,
+    )
