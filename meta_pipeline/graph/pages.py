@@ -111,6 +111,7 @@ class PageWalk:
                 return
             self._check_progress(page)
             self.after = page.after
+            del page
             self.size.good_page()
 
     def _fetch(self) -> GraphResponse:

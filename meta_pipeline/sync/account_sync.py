@@ -130,15 +130,12 @@ class AccountSync:
         for part, spec in ENTITY_SPECS.items():
             plans = edges_of(self.plan, part)
             if plans and not self._skipped(part, decision):
-                yield self._task(part, spec.edge, partial(self._edge, plans))
+                yield Task(part, spec.edge, partial(self._edge, plans))
         for window in self.plan.windows:
             if not self._skipped(window.dataset.part, decision):
-                yield self._task(window.dataset.part, window.name, partial(self._window, window))
+                yield Task(window.dataset.part, window.name, partial(self._window, window))
         if self.plan.activities_since is not None:
-            yield self._task(Part.ACTIVITIES, "activities", self._activities)
-
-    def _task(self, part: Part, name: str, slices: Callable[[], Iterator[Slice]]) -> Task:
-        return Task(part, name, lambda: self.writer.rendered(slices()))
+            yield Task(Part.ACTIVITIES, "activities", self._activities)
 
     def _skipped(self, part: Part, decision: Decision) -> bool:
         if str(part) not in decision.skip:
@@ -184,9 +181,8 @@ class AccountSync:
 
     def _activities(self) -> Iterator[Slice]:
         assert self.plan.activities_since is not None
-        return ActivityReader(self.client, self.source, self.context.warehouse).slices(
-            self.plan.activities_since
-        )
+        reader = ActivityReader(self.client, self.source, self.context.warehouse, self.findings)
+        return reader.slices(self.plan.activities_since)
 
     def _take(self, one: Slice, harvest: Harvest) -> None:
         self.writer.write(one)

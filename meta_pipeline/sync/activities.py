@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,8 @@ from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
 from .convert import Unfit, moment
 from .mapping import Row, Source
 from .request import Part
-from .slices import Slice
+from .slices import Slice, rendered
+from .unrecognized import Findings
 
 _PAGE_SIZE = 200
 _FIELDS = (
@@ -37,10 +38,13 @@ _COLUMNS = ("activity_id", "account_id", *_FIELDS, "data_as_of")
 class ActivityReader:
     """Reads the change log from a moment on; an event is known again by its hash."""
 
-    def __init__(self, client: GraphClient, source: Source, warehouse: Warehouse) -> None:
+    def __init__(
+        self, client: GraphClient, source: Source, warehouse: Warehouse, findings: Findings
+    ) -> None:
         self._client = client
         self._source = source
         self._warehouse = warehouse
+        self._findings = findings
 
     def slices(self, since: datetime) -> Iterator[Slice]:
         """One slice for each page; the last one carries the cursor for the next time."""
@@ -49,8 +53,9 @@ class ActivityReader:
         for page in self._pages(since):
             if held is not None:
                 yield held
-            held = self._slice(page)
-            newest = max([newest, *(row[2] for row in held.rows)])
+            rows = [row for one in page.rows if (row := self._row(one)) is not None]
+            held = self._slice(page, rows)
+            newest = max([newest, *(row[2] for row in rows)])
         if held is not None:
             held.after.append(lambda connection: self._save(connection, newest))
             yield held
@@ -68,13 +73,12 @@ class ActivityReader:
             page_size=_PAGE_SIZE,
         )
 
-    def _slice(self, page: Page) -> Slice:
-        rows = [row for one in page.rows if (row := self._row(one)) is not None]
+    def _slice(self, page: Page, rows: Sequence[Row]) -> Slice:
         return Slice(
             part=Part.ACTIVITIES,
             table=schema.meta_activities,
             columns=_COLUMNS,
-            rows=rows,
+            rows=rendered(schema.meta_activities, _COLUMNS, rows, self._findings),
             read=len(page.rows),
             message=f"activities page {page.number}",
         )

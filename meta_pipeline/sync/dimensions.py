@@ -20,7 +20,7 @@ from .entities import history_of
 from .fields import ENTITY_SPECS, EntitySpec
 from .mapping import EntityMapper, Source
 from .seen import SeenIds
-from .slices import Slice
+from .slices import Slice, rendered
 from .unrecognized import Findings, Reason
 
 _IDS_PER_CALL = 50
@@ -124,12 +124,13 @@ class Dimensions:
 
     def _write(self, spec: EntitySpec, given: Sequence[dict[str, Any]], write: Write) -> None:
         mapper = EntityMapper(spec, self._findings)
+        rows = [mapper.row(one, self._source) for one in given]
         write(
             Slice(
                 part=spec.part,
                 table=spec.table,
                 columns=mapper.columns,
-                rows=[mapper.row(one, self._source) for one in given],
+                rows=rendered(spec.table, mapper.columns, rows, self._findings),
                 read=0,
                 message=f"{spec.edge} by id",
                 history=history_of(spec, mapper.columns, self._source),

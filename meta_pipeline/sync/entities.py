@@ -31,7 +31,7 @@ from .fields import EntitySpec
 from .mapping import EntityMapper, Source
 from .request import ENTITIES, Part
 from .seen import SeenIds
-from .slices import Note, Slice
+from .slices import Note, Slice, rendered
 from .unrecognized import Findings, Reason
 
 OVERLAP = timedelta(minutes=10)
@@ -170,7 +170,7 @@ class EdgeReader:
             part=self._spec.part,
             table=self._spec.table,
             columns=mapper.columns,
-            rows=rows,
+            rows=rendered(self._spec.table, mapper.columns, rows, self._findings),
             read=len(page.rows),
             message=f"{self._spec.edge} page {page.number}",
             after=self._seen(page.number, [str(one["id"]) for one in given]),

@@ -28,7 +28,7 @@ from .fields import ENTITY_SPECS
 from .insights_mapping import InsightsMapper
 from .mapping import Source
 from .request import Part
-from .slices import Note, Slice
+from .slices import Note, Slice, rendered
 from .unrecognized import Findings, Reason
 from .window import Tally, Window
 
@@ -97,9 +97,10 @@ class WindowReader:
         tally = Tally(window, self._findings)
         held = self._slice(window, mapper, [])
         for page in self._pages(window, tally):
-            if held.rows:
+            if held.read:
                 yield held
             held = self._slice(window, mapper, page.rows)
+            del page  # the next one is fetched now
         held.after.append(self._book.closing(window, tally.rows_by_day))
         yield held
 
@@ -108,7 +109,7 @@ class WindowReader:
             part=window.dataset.part,
             table=window.dataset.table,
             columns=mapper.columns,
-            rows=mapper.rows(given),
+            rows=rendered(window.dataset.table, mapper.columns, mapper.rows(given), self._findings),
             read=len(given),
             message=window.name,
             history=self._history if window.keeps_history else None,

@@ -82,6 +82,7 @@ class Tally:
             counted.update(row["date_start"] for row in own)
             strays += len(page.rows) - len(own)
             yield page if len(own) == len(page.rows) else replace(page, rows=own)
+            del page, own  # the next one is fetched now
         if strays and not counted:
             raise MalformedAnswer(
                 f"asked for {self._window.since} to {self._window.until}, Meta answered for "

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from functools import partial
 
 from meta_pipeline.warehouse import (
-    Cleaned,
     Connection,
     Rendered,
     RowsRefused,
     UnrecognizedRow,
     UnrecognizedStore,
     Upserted,
-    render,
     upsert,
 )
 
-from .mapping import Row, Source
+from .mapping import Source
 from .request import INSIGHTS, Part
 from .slices import Slice
 from .unrecognized import Findings, Reason
@@ -44,20 +39,12 @@ class Writer:
         self.written: Counter[Part] = Counter()
         self.write_ms = 0.0
 
-    def rendered(self, slices: Iterator[Slice]) -> Iterator[Slice]:
-        """The same slices, made ready in the thread that asks for them: there is one to write."""
-        with closing(slices):  # type: ignore[type-var]
-            for one in slices:
-                noted = partial(self._note_cleaned, one)
-                one.rendered = render(one.table, one.columns, one.rows, noted)
-                yield one
-
     def write(self, one: Slice) -> Upserted:
         """Commit one slice with its notes; all of it or nothing."""
         started = time.perf_counter()
         with self._connection.transaction():
             try:
-                done = self._upsert(one, one.rendered or one.rows)
+                done = self._upsert(one, one.rows)
             except RowsRefused:
                 done = self._what_fits(one)
             for note in one.after:
@@ -68,7 +55,7 @@ class Writer:
         self.write_ms += (time.perf_counter() - started) * 1000
         return done
 
-    def _upsert(self, one: Slice, rows: Sequence[Row] | Rendered) -> Upserted:
+    def _upsert(self, one: Slice, rows: Rendered) -> Upserted:
         with self._connection.transaction():
             return upsert(
                 self._connection,
@@ -77,7 +64,6 @@ class Writer:
                 rows,
                 history=one.history,
                 ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
-                on_cleaned=partial(self._note_cleaned, one),
             )
 
     def _what_fits(self, one: Slice) -> Upserted:
@@ -92,13 +78,13 @@ class Writer:
             try:
                 done += self._upsert(one, some)
             except RowsRefused as error:
-                if len(some) > 1:
-                    middle = len(some) // 2
-                    waiting += [some[middle:], some[:middle]]
+                if some.rows > 1:
+                    first, second = some.halves()
+                    waiting += [second, first]
                     continue
                 refused.append(error)
                 self._findings.note(one.table.name, "row", str(error), Reason.REFUSED_ROW)
-        if len(refused) == len(one.rows):
+        if len(refused) == one.rows.rows:
             raise refused[0]
         return done
 
@@ -113,15 +99,6 @@ class Writer:
     @property
     def insights_rows_read(self) -> int:
         return sum(self.read[part] for part in INSIGHTS)
-
-    def _note_cleaned(self, one: Slice, cleaned: Cleaned) -> None:
-        self._findings.note(
-            one.table.name,
-            cleaned.column,
-            cleaned.reason,
-            Reason.CLEANED_TEXT,
-            str(cleaned.row[0]),
-        )
 
     def _note_findings(self) -> None:
         found = self._findings.drain()

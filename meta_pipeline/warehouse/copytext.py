@@ -50,7 +50,16 @@ class Rendered:
 
     text: bytes
     rows: int
-    cleaned: int
+    cleaned: int = 0
+
+    def halves(self) -> tuple[Rendered, Rendered]:
+        """The first and the second half of the rows: a row is a line, whatever is in it."""
+        lines = self.text.splitlines(keepends=True)
+        middle = self.rows // 2
+        return (
+            Rendered(b"".join(lines[:middle]), middle),
+            Rendered(b"".join(lines[middle:]), self.rows - middle),
+        )
 
 
 def render(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncEngine, SyncRequest
-from meta_pipeline.sync.datasets import HOUR, broken_down, daily, hourly
+from meta_pipeline.sync.datasets import HOUR, Dataset, broken_down, daily, hourly
 from meta_pipeline.sync.fields import ENTITY_SPECS, EntitySpec
 from meta_pipeline.sync.insights_mapping import InsightsMapper
 from meta_pipeline.sync.mapping import EntityMapper, Source
-from meta_pipeline.sync.slices import Slice
+from meta_pipeline.sync.slices import Slice, rendered
 from meta_pipeline.sync.unrecognized import Findings
 from meta_pipeline.sync.writer import Writer
 from meta_pipeline.warehouse import Warehouse, account_lock
@@ -68,7 +68,15 @@ def lose_ads(small: Lab) -> None:
 # -- any value in any field -----------------------------------------------------------------------
 
 
-def _writable(warehouse: Warehouse, one: Slice, findings: Findings) -> None:
+def _write(
+    warehouse: Warehouse,
+    spec: EntitySpec | Dataset,
+    columns: list[str],
+    rows: list[Any],
+    findings: Findings,
+) -> None:
+    lines = rendered(spec.table, columns, rows, findings)
+    one = Slice(spec.part, spec.table, columns, lines, len(rows))
     with account_lock(warehouse.url, "act_1", holder="test") as connection:
         writer = Writer(connection, SOURCE, findings, warehouse.unrecognized)
         writer.write(one)
@@ -90,7 +98,7 @@ def test_any_value_in_any_field_of_an_entity_can_be_stored(
         rows.append(mapper.row({"id": str(len(rows)), **values}, SOURCE))
 
     collect()
-    _writable(warehouse, Slice(spec.part, spec.table, mapper.columns, rows, len(rows)), findings)
+    _write(warehouse, spec, mapper.columns, rows, findings)
     with warehouse.connection() as connection:
         (stored,) = connection.execute(f"SELECT count(*) FROM {spec.table}").fetchone() or (0,)
         refused = connection.execute(
@@ -121,9 +129,7 @@ def test_any_value_in_any_field_of_insights_can_be_stored(
         rows.extend([row] if row else [])
 
     collect()
-    _writable(
-        warehouse, Slice(dataset.part, dataset.table, mapper.columns, rows, len(rows)), findings
-    )
+    _write(warehouse, dataset, mapper.columns, rows, findings)
     with warehouse.connection() as connection:
         refused = connection.execute(
             "SELECT value FROM meta_ads.unrecognized_values WHERE reason = 'refused_row'"
@@ -170,7 +176,7 @@ def test_a_row_that_does_not_fit_costs_itself(warehouse: Warehouse) -> None:
     at = mapper.columns.index("created_time")
     rows[4] = (*rows[4][:at], "no time at all", *rows[4][at + 1 :])
     findings = Findings()
-    _writable(warehouse, Slice(spec.part, spec.table, mapper.columns, rows, 9), findings)
+    _write(warehouse, spec, mapper.columns, rows, findings)
     with warehouse.connection() as connection:
         stored = {row[0] for row in connection.execute(f"SELECT campaign_id FROM {spec.table}")}
         (why,) = connection.execute("SELECT reason FROM meta_ads.unrecognized_values").fetchall()
