@@ -7,6 +7,7 @@ report; what is too much is halved by days, and a single day by the ids that del
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, Protocol
 
@@ -123,10 +124,12 @@ class WindowReader:
                 yield from self._either_way(window, tally, *ids)
             except FieldRejected as error:
                 self._drop_field(window, error)
-            except (CursorLost, NewReportNeeded):
+            except (CursorLost, NewReportNeeded) as error:
                 lost += 1
                 if lost == _WALKS:
                     raise
+                if isinstance(error, NewReportNeeded):  # pages were too slow, and still are
+                    window = replace(window, as_report=True)
             else:
                 return
 
