@@ -32,13 +32,13 @@ from meta_pipeline.warehouse import (
 
 from .account_sync import AccountSync
 from .calls import CallBook
-from .collector import rare_collections
 from .context import SyncContext, policy_from, thresholds_from
 from .days import today
 from .discovery import Discovery, discover, read_account
 from .estimate import Estimate, estimate
 from .extras import Extras
 from .fields import ENTITY_SPECS
+from .memory import memory_for_pages
 from .plan import Plan, make_plan
 from .progress import Report, silent
 from .provenance import refuse_mixture
@@ -72,7 +72,7 @@ class SyncEngine:
         """
         url = database_url or settings.require_database_url()
         with (
-            rare_collections(),
+            memory_for_pages(),
             Warehouse(url) as warehouse,
             TelemetryWriter(url) as telemetry,
             GraphClient(
