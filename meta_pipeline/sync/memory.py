@@ -15,8 +15,10 @@ from contextlib import contextmanager
 
 _OBJECTS = 50_000
 """About two pages; what cycles there are waits that long, a few megabytes."""
-_M_ARENA_MAX = -8
-"""The number of the option in glibc's malloc.h."""
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+"""Numbers of the options in glibc's malloc.h."""
+_LARGE_BYTES = 256 * 1024
+"""Answers and COPY text: what is as large goes back to the system when it is freed."""
 
 
 @contextmanager
@@ -39,6 +41,8 @@ def memory_for_pages() -> Iterator[None]:
 def _share_one_heap() -> None:
     """Threads take turns in Python anyway, so that one heap is no narrower than several."""
     try:
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_ARENA_MAX, 1)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
     except (AttributeError, OSError, TypeError):  # no mallopt, or no C library to ask
         return
