@@ -23,14 +23,14 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
 HOLD = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from meta_pipeline.commands.local.home import Home
 home = Home(Path(sys.argv[1]))
 with home.taken():
     home.note(url="http://127.0.0.1:3000")
     print("held", flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 

@@ -15,19 +15,20 @@ from meta_pipeline.commands.local.children import ChildDied, Children
 
 # A child that starts a grandchild, as a code server starts run workers.
 FAMILY = """
-import subprocess, sys, time
-grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+import signal, subprocess, sys
+grandchild = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
 print(grandchild.pid, flush=True)
-time.sleep(600)
+signal.pause()
 """
 DEAF = """
-import signal, time
+import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("deaf", flush=True)
-time.sleep(600)
+while True:
+    signal.pause()
 """
 PARENT = f"""
-import sys, time, os
+import os, signal, sys, time
 from pathlib import Path
 from meta_pipeline.commands.local.children import Children
 family = {FAMILY!r}
@@ -38,7 +39,7 @@ with Children(Path(sys.argv[1])) as children:
     while not child.log.read_text().strip():
         time.sleep(0.01)
     print(child.process.pid, child.log.read_text().strip(), flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 
