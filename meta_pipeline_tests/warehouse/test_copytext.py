@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql import JSONB
 
-from meta_pipeline.warehouse.copytext import Cleaned, CopyText
+from meta_pipeline.warehouse.copytext import Cleaned, CopyText, render
 
 TABLE = sa.Table(
     "t",
@@ -105,6 +105,16 @@ def test_what_is_no_finite_number_is_null_in_json(
 ) -> None:
     (found,), _ = one(table, j=[float("inf"), {"k": float("-inf")}, float("nan"), beside])
     assert found[:3] == [None, {"k": None}, None]
+
+
+@given(st.lists(st.text(alphabet='\n\r\t\\\x0b\x0c\x1c\x85\u2028a"', max_size=6), min_size=2))
+def test_halves_are_the_same_rows(texts: list[str]) -> None:
+    columns = ["a", "j"]
+    rows = [(text, [text]) for text in texts]
+    first, second = render(TABLE, columns, rows).halves()
+    middle = len(rows) // 2
+    assert first == render(TABLE, columns, rows[:middle])
+    assert second == render(TABLE, columns, rows[middle:])
 
 
 def test_a_bad_character_in_one_row_leaves_its_neighbours_alone(
