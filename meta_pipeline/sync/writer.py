@@ -78,13 +78,13 @@ class Writer:
             try:
                 done += self._upsert(one, some)
             except RowsRefused as error:
-                if some.rows > 1:
+                if some.count > 1:
                     first, second = some.halves()
                     waiting += [second, first]
                     continue
                 refused.append(error)
                 self._findings.note(one.table.name, "row", str(error), Reason.REFUSED_ROW)
-        if len(refused) == one.rows.rows:
+        if len(refused) == one.rows.count:
             raise refused[0]
         return done
 

@@ -49,16 +49,16 @@ class Rendered:
     """Rows as COPY text: made by `render` in any thread, taken by `upsert`."""
 
     text: bytes
-    rows: int
+    count: int
     cleaned: int = 0
 
     def halves(self) -> tuple[Rendered, Rendered]:
         """The first and the second half of the rows: a row is a line, whatever is in it."""
         lines = self.text.splitlines(keepends=True)
-        middle = self.rows // 2
+        middle = self.count // 2
         return (
             Rendered(b"".join(lines[:middle]), middle),
-            Rendered(b"".join(lines[middle:]), self.rows - middle),
+            Rendered(b"".join(lines[middle:]), self.count - middle),
         )
 
 

@@ -119,8 +119,8 @@ def _batches(
 ) -> Iterator[Iterable[Block]]:
     """The rows as batches of blocks; a block is rendered when it is taken."""
     if isinstance(rows, Rendered):
-        if rows.rows:
-            yield [(rows.text, rows.rows)]
+        if rows.count:
+            yield [(rows.text, rows.count)]
         return
     stream = iter(rows)
     while chunks := _chunks(stream, batch_rows):
