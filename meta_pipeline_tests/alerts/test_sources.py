@@ -22,6 +22,7 @@ from meta_pipeline.alerts import (
 from meta_pipeline.graph import TokenInfo
 from meta_pipeline.quality import Finding, Severity, token_finding
 from meta_pipeline.settings import Settings
+from meta_pipeline.sync import EXTRAS, Part
 from meta_pipeline.warehouse import Warehouse
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -191,6 +192,20 @@ def test_throttling_is_told_when_it_lasts(records: Records) -> None:
     (condition,) = records.found()
     assert (condition.kind, condition.grade) == (Kind.THROTTLED, Grade.WARNING)
     assert condition.since == ago(2.5)
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_an_extra_that_waits_for_quota_is_no_news_but_one_that_fails_is(
+    records: Records, extra: Part
+) -> None:
+    records.account()
+    records.run(1, "success")
+    records.run(5, "throttled", scope=extra)
+    assert records.found() == []
+    records.run(4, "fail", scope=extra)
+    records.run(3, "fail", scope=extra)
+    (condition,) = records.found()
+    assert condition.kind is Kind.FAILING
 
 
 def test_a_lost_account_is_told(records: Records) -> None:
