@@ -155,7 +155,7 @@ def _advance(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
             raise ValueError("`to` needs an offset: 2026-10-04T03:00:00+11:00")
         seconds = (moment - sim.now()).total_seconds()
     else:
-        seconds = float(body["seconds"])
+        seconds = float(instructions.given(body, "seconds"))
     return {"now": sim.clock.advance(seconds).isoformat()}
 
 

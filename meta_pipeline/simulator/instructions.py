@@ -50,10 +50,11 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
 
 def add_fault(sim: Simulator, body: Body) -> Rule:
     """`{"path": "/ads", "fault": "truncate", "with": {"after": 40}, "on_call": 2}`."""
-    name = _known("fault", body["fault"], FAULTS)
+    _only(body, "path", "fault", "with", "method", "on_call", "times", "account_id")
+    name = _known("fault", given(body, "fault"), FAULTS)
     return sim.fail(
         body.get("method", "GET"),
-        body["path"],
+        given(body, "path"),
         with_=FAULTS[name](**body.get("with", {})),
         on_call=body.get("on_call"),
         times=body.get("times", 1),
@@ -65,6 +66,7 @@ def edit(sim: Simulator, object_id: str, body: Body) -> dict[str, Any]:
     """`{"edit": "rename", "with": {"name": "x"}}`; the object as it is then."""
     if sim.world.get(object_id) is None:
         raise LookupError(f"no object {object_id} in this world")
+    _only(body, "edit", "with")
     name = _known("edit", body.get("edit", "patch"), EDITS)
     made = getattr(sim.world, name)(object_id, **body.get("with", {}))
     found = made if isinstance(made, Entity) else sim.world.get(object_id)
@@ -73,7 +75,8 @@ def edit(sim: Simulator, object_id: str, body: Body) -> dict[str, Any]:
 
 def change_contract(sim: Simulator, body: Body) -> None:
     """`{"change": "remove_field", "with": {"node": "AdSet", "name": "targeting"}}`."""
-    name = _known("change", body["change"], DRIFTS)
+    _only(body, "change", "with")
+    name = _known("change", given(body, "change"), DRIFTS)
     getattr(sim.contract, name)(**body.get("with", {}))
 
 
@@ -83,11 +86,13 @@ def change_token(sim: Simulator, value: str, body: Body) -> None:
     if change is None:
         sim.tokens.issue(value, **body)
     else:
+        _only(body, "change", "with")
         getattr(sim.tokens, _known("change", change, TOKEN_CHANGES))(value, **body.get("with", {}))
 
 
 def change_oauth(sim: Simulator, body: Body) -> None:
     """`{"dialog": "ask" | "grant" | "deny", "require_proof": true}`."""
+    _only(body, "dialog", "require_proof")
     if "dialog" in body:
         sim.tokens.dialog = _known("dialog", body["dialog"], ("ask", "grant", "deny"))
     if "require_proof" in body:
@@ -99,6 +104,7 @@ def change_limits(sim: Simulator, body: Body) -> None:
 
     `"calls": null` is Meta's formula again.
     """
+    _only(body, "calls", "app_pct", "relieve")
     if body.get("relieve"):
         sim.limits.relieve()
     if "calls" in body:
@@ -110,6 +116,7 @@ def change_limits(sim: Simulator, body: Body) -> None:
 def change_account_limits(sim: Simulator, account_id: str, body: Body) -> None:
     """`{"tier": …}`, `{"regain_minutes": 12}`, `{"pct": 80}`, `{"insights_pct": 95}`, relieve."""
     sim.world.spec(account_id)
+    _only(body, "tier", "regain_minutes", "pct", "insights_pct", "use_case", "relieve")
     use_case = body.get("use_case")
     if body.get("relieve"):
         sim.limits.relieve(account_id)
@@ -126,9 +133,22 @@ def change_account_limits(sim: Simulator, account_id: str, body: Body) -> None:
 
 def plan_reports(sim: Simulator, body: Body) -> int:
     """`{"plans": [{"outcome": "fail", "at_pct": 100}]}`; how many were planned."""
-    plans = [Plan(**plan) for plan in body["plans"]]
+    plans = [Plan(**plan) for plan in given(body, "plans")]
     sim.reports.plan_next(*plans)
     return len(plans)
+
+
+def given(body: Body, name: str) -> Any:
+    """The document's value of that name; a ValueError says that it is missing."""
+    if name not in body:
+        raise ValueError(f"{name!r} is missing in the body; docs/simulator.md has an example")
+    return body[name]
+
+
+def _only(body: Body, *names: str) -> None:
+    """A misspelt name must not look as if it had worked."""
+    for name in body:
+        _known("value", name, names)
 
 
 def _known(what: str, name: Any, names: Any) -> Any:

@@ -90,27 +90,36 @@ def test_tokens_and_plans(sim: Simulator, graph: Graph, account: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body"),
+    ("method", "path", "body", "says"),
     [
-        ("POST", "/faults", {"path": "/ads", "fault": "explode"}),
-        ("POST", "/faults", {"fault": "drop_connection"}),
-        ("POST", "/clock/advance", {"seconds": -1}),
-        ("PUT", "/limits/act_1", {"relieve": True}),
-        ("PATCH", "/objects/act_1", {}),
-        ("PATCH", "/objects/act_990000000000001", {"edit": "explode"}),
-        ("POST", "/clock/advance", {"to": "2027-01-01T00:00:00"}),
-        ("POST", "/contract", {"change": "explode"}),
-        ("POST", "/contract", {"change": "retire_version", "with": {"nonsense": 1}}),
-        ("PUT", "/oauth", {"dialog": "explode"}),
-        ("PUT", "/tokens/nobody", {"change": "revoke"}),
+        ("POST", "/faults", {"path": "/ads", "fault": "explode"}, "there are batch_timeout"),
+        ("POST", "/faults", {"fault": "drop_connection"}, "'path' is missing"),
+        ("POST", "/faults", {"path": "/ads", "fault": "stall", "account": "act_1"}, "account_id"),
+        ("POST", "/clock/advance", {"seconds": -1}, "back"),
+        ("POST", "/clock/advance", {"minutes": 1}, "'seconds' is missing"),
+        ("POST", "/clock/advance", {"to": "2027-01-01T00:00:00"}, "offset"),
+        ("PUT", "/limits/act_1", {"relieve": True}, "no account act_1"),
+        ("PUT", "/limits", {"app": 90}, "app_pct"),
+        ("PUT", "/limits/act_990000000000001", {"minutes": 12}, "regain_minutes"),
+        ("PATCH", "/objects/act_1", {}, "no object act_1"),
+        ("PATCH", "/objects/act_990000000000001", {"edit": "explode"}, "rename"),
+        ("PATCH", "/objects/act_990000000000001", {"name": "x"}, "with"),
+        ("POST", "/contract", {}, "'change' is missing"),
+        ("POST", "/contract", {"change": "explode"}, "retire_version"),
+        ("POST", "/contract", {"change": "retire_version", "with": {"nonsense": 1}}, "nonsense"),
+        ("POST", "/reports/plans", {"plan": []}, "'plans' is missing"),
+        ("PUT", "/oauth", {"dialog": "explode"}, "grant"),
+        ("PUT", "/oauth", {"proof": True}, "require_proof"),
+        ("PUT", "/tokens/nobody", {"change": "revoke"}, "never issued"),
+        ("PUT", "/tokens/nobody", {"change": "revoke", "scopes": []}, "with"),
     ],
 )
 def test_a_wrong_instruction_is_explained(
-    sim: Simulator, method: str, path: str, body: dict[str, Any]
+    sim: Simulator, method: str, path: str, body: dict[str, Any], says: str
 ) -> None:
     response = requests.request(method, f"{sim.url}/_sim{path}", json=body, timeout=10)
     assert 400 <= response.status_code < 500
-    assert response.json()["error"]
+    assert says in response.json()["error"]
 
 
 def test_the_page_shows_accounts_meters_faults_and_requests(
