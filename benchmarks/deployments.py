@@ -129,13 +129,14 @@ def deployment(
             credentials |= {"celery_result_backend": f"{broker}/1"}
             drop_ins = (CELERY / "celery.conf",)
         chosen = {"META_GRAPH_URL": graph, **(settings or {})}
+        if shape.workers:
+            chosen["META_MAX_SYNCS"] = str(PLACES * shape.workers)
         machine = Machine(root / "machine", children, credentials, chosen)
         if shape.workers:
             places = PLACES * shape.workers
             instance = retimed(
                 (CELERY / "dagster.yaml").read_text(encoding="utf-8"),
                 max_concurrent_runs=places,
-                default_limit=places,
             )
             (machine.folder / "var/dagster/dagster.yaml").write_text(instance, encoding="utf-8")
         machine.finish(Unit.read(SYSTEMD / "meta-pipeline-migrate.service"))

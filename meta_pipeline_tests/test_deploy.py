@@ -295,7 +295,7 @@ def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
 def test_the_instance_on_celery_differs_where_it_must() -> None:
     theirs = yaml.safe_load((CELERY / "dagster.yaml").read_text(encoding="utf-8"))
     different = {key for key in {*OURS, *theirs} if OURS.get(key) != theirs.get(key)}
-    assert different == {"run_launcher", "compute_logs", "concurrency", "run_monitoring"}
+    assert different == {"run_launcher", "compute_logs", "run_monitoring"}
     monitoring = {key: theirs["run_monitoring"][key] for key in OURS["run_monitoring"]}
     assert monitoring == OURS["run_monitoring"] | {"start_timeout_seconds": 600}
     worker = Unit.read(CELERY / "meta-pipeline-worker@.service").all("ExecStart")[0]

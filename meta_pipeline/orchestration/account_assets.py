@@ -21,11 +21,11 @@ from .configuration import EntitiesConfig, InsightsConfig
 from .outcome import Outcome, is_in, sentence
 from .partition_events import note_failed, passed_on
 from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN
+from .pool import POOL
 from .record_metadata import Account, materialization_metadata, record_metadata
 from .session import SyncSession
 from .tables import DELIVERY, STRUCTURE, AccountTable, account_specs
 
-POOL = "meta_api"
 REASON_TAG = "reason"
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.Output[None]

@@ -8,9 +8,10 @@ import dagster as dg
 from meta_pipeline.warehouse import schema
 from meta_pipeline.warehouse.accounts import AccountRow
 
-from .account_assets import POOL
 from .partitions import add_accounts
+from .pool import keep_slots
 from .record_metadata import ads_manager_url
+from .resources import WarehouseResource
 from .session import SyncSession
 from .tables import table_spec
 
@@ -31,12 +32,14 @@ def build_accounts_asset() -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="ad_accounts", specs=[spec])
     def ad_accounts(
-        context: dg.AssetExecutionContext, session: dg.ResourceParam[SyncSession]
+        context: dg.AssetExecutionContext,
+        session: dg.ResourceParam[SyncSession],
+        warehouse: WarehouseResource,
     ) -> dg.MaterializeResult[None]:
         """Discover the accounts and add their partitions."""
         found = session.discover()
         added = add_accounts(context.instance, [row.account_id for row in found.accounts])
-        _hold_to_the_limit(context.instance)
+        keep_slots(context.instance, warehouse.settings().max_syncs)
         return dg.MaterializeResult(
             asset_key=AD_ACCOUNTS_KEY,
             metadata={
@@ -52,16 +55,6 @@ def build_accounts_asset() -> dg.AssetsDefinition:
         )
 
     return ad_accounts
-
-
-def _hold_to_the_limit(instance: dg.DagsterInstance) -> None:
-    """Make the pool of syncs known before the first of them is queued.
-
-    Dagster makes it while it looks at the queue, and lets everything of that very look pass.
-    """
-    storage = instance.event_log_storage
-    if storage.supports_global_concurrency_limits:
-        storage.initialize_concurrency_limit_to_default(POOL)
 
 
 def _listing(accounts: Sequence[AccountRow]) -> str:

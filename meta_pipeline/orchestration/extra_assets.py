@@ -17,12 +17,13 @@ from dagster._core.definitions.assets.job.asset_job import is_reserved_asset_job
 from meta_pipeline.sync import Part
 from meta_pipeline.sync.presets import Preset
 
-from .account_assets import POOL, Event, Step, accounts_in, selected_of, sync_one
+from .account_assets import Event, Step, accounts_in, selected_of, sync_one
 from .configuration import EntitiesConfig, InsightExtrasConfig
 from .metric_assets import INSIGHTS_KEY, accounts_of
 from .outcome import Outcome, failure_of
 from .partition_events import note_failed, passed_on
 from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN
+from .pool import POOL
 from .session import SyncSession
 from .tables import (
     DELIVERY,

@@ -25,6 +25,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .in_flight import in_flight
 from .partitions import AD_ACCOUNTS
+from .pool import keep_slots
 from .resources import WarehouseResource
 from .rotation import Rotation
 from .run_selection import RunSelection
@@ -80,6 +81,7 @@ def _tick(
     extras: Extras,
     now: datetime,
 ) -> dg.SensorResult | dg.SkipReason:
+    keep_slots(context.instance, rotation.slots)
     busy = in_flight(context.instance)
     try:
         turns = take_turns(

@@ -311,15 +311,3 @@ def test_an_account_that_was_busy_is_asked_once_more_after_the_others(
         good,
     )
     assert statuses == ["refused", "success"]
-
-
-def test_the_first_syncs_of_all_are_held_to_the_limit(stand: Stand) -> None:
-    """Dagster lets the first look at its queue pass for a pool it has never met."""
-    limited = {"concurrency": {"pools": {"default_limit": 3, "granularity": "run"}}}
-    with (
-        dg.instance_for_test(overrides=limited) as instance,
-        dg.execute_job(dg.reconstructable(discover_accounts), instance=instance) as result,
-    ):
-        assert result.success
-        limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
-    assert limits == {"meta_api": 3}

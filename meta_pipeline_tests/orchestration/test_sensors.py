@@ -293,6 +293,17 @@ def test_the_lists_decide_who_is_synced(
     assert [request.partition_key for request in tick().run_requests or ()] == ["act_1"]
 
 
+def test_the_pool_follows_the_setting(
+    tick: Tick, instance: dg.DagsterInstance, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new(stored, 1)
+    for wanted in (3, 8, 2):
+        monkeypatch.setenv("META_MAX_SYNCS", str(wanted))
+        tick()
+        pools = instance.event_log_storage.get_pool_limits()
+        assert {pool.name: pool.limit for pool in pools} == {"meta_api": wanted}
+
+
 def test_a_lost_account_is_not_asked_for(tick: Tick, stored: Stored) -> None:
     stored.account("act_1", is_accessible=False)
     assert words(tick()) == "1 account: 1 lost to the token"
