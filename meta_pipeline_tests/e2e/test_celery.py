@@ -24,8 +24,8 @@ WORKER = Unit.read(CELERY / "meta-pipeline-worker@.service")
 # A call belongs to a sync: those of two syncs of one account must not lie between each other.
 AT_ONCE = """
     WITH spans AS (
-        SELECT account_id, sync_run_id, min(timestamp) AS began,
-               max(timestamp + latency_ms * interval '1 ms') AS ended
+        SELECT account_id, sync_run_id, max(timestamp) AS ended,
+               min(timestamp - latency_ms * interval '1 ms') AS began
         FROM meta_ads.meta_api_logs WHERE sync_run_id IS NOT NULL GROUP BY 1, 2
     )
     SELECT count(*) FROM spans a JOIN spans b USING (account_id)
