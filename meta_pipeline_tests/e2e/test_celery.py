@@ -7,10 +7,12 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from celery import Celery
+from celery.result import AsyncResult
 
 from meta_pipeline.commands.local.children import Child, Children
 from meta_pipeline_tests.e2e.stand import finished, redis, retimed, scalar, simulator, until
@@ -53,9 +55,7 @@ FAILED = "SELECT run_id FROM dagster.runs WHERE status IN ('FAILURE', 'CANCELED'
 UNFINISHED = """
     SELECT count(*) FROM dagster.runs WHERE status NOT IN ('SUCCESS', 'FAILURE', 'CANCELED')
 """
-RUNS_OF_TASKS = """
-    SELECT run_id FROM dagster.run_tags WHERE key = 'dagster-celery/task_id' AND value = ANY (%s)
-"""
+TASKS = "SELECT run_id, value FROM dagster.run_tags WHERE key = 'dagster-celery/task_id'"
 RUNNING_SYNCS = """
     SELECT count(*) FROM meta_ads.sync_runs s
     WHERE s.status = 'running' AND s.host IS NOT NULL AND s.dagster_run_id = ANY (%s)
@@ -109,14 +109,16 @@ def test_a_killed_worker_loses_nothing(fleet: Fleet) -> None:
     runs = [api.launch("sync_account", {"dagster/partition": one}) for one in accounts]
 
     victim = fleet.workers[1]
-    held = wait_for_work_of(fleet, victim)
+    until(lambda: is_reading(fleet, victim), "the second worker syncs")
     os.killpg(victim.process.pid, signal.SIGKILL)
     fleet.machine.children.forget(victim)
+    lost = runs_of_second(fleet)
+    assert lost
 
     until(lambda: finished(api, runs), "all runs that were asked for ended", 300)
-    until(lambda: column(fleet.url, RETRIED) >= held, "the lost runs were done again", 300)
+    until(lambda: column(fleet.url, RETRIED) >= lost, "the lost runs were done again", 300)
     until(lambda: scalar(fleet.url, UNFINISHED) == 0, "nothing is left to do", 300)
-    assert column(fleet.url, FAILED) == held
+    assert column(fleet.url, FAILED) == lost
 
     assert scalar(fleet.url, NOT_SYNCED) == 0
     assert scalar(fleet.url, AT_ONCE) == 0
@@ -130,22 +132,26 @@ def test_a_killed_worker_loses_nothing(fleet: Fleet) -> None:
     until(lambda: scalar(fleet.url, SLOTS_TAKEN) == 0, "the slots are free", 30)
 
 
-def wait_for_work_of(fleet: Fleet, worker: Child) -> set[str]:
-    """The runs the worker has in hand while it calls Meta for at least one of them."""
-    broker = fleet.machine.credentials["celery_broker_url"]
-    app = Celery(broker=broker, backend=fleet.machine.credentials["celery_result_backend"])
-    held: set[str] = set()
+def is_reading(fleet: Fleet, worker: Child) -> bool:
+    """Whether each run that the worker has in hand calls Meta, and it has one at least."""
+    worker.require_alive()
+    held = runs_of_second(fleet)
+    return bool(held) and scalar(fleet.url, RUNNING_SYNCS, list(held)) == len(held)
 
-    def has_work() -> bool:
-        worker.require_alive()
-        active: dict[str, list[dict[str, str]]] = app.control.inspect(timeout=1.0).active() or {}
-        tasks = [task for name in active if name.startswith("worker-2") for task in active[name]]
-        held.clear()
-        held.update(column(fleet.url, RUNS_OF_TASKS, [task["id"] for task in tasks]))
-        return bool(held) and scalar(fleet.url, RUNNING_SYNCS, list(held)) == len(held)
 
-    until(has_work, "the second worker syncs")
-    return held
+def runs_of_second(fleet: Fleet) -> set[str]:
+    """The runs that the second worker began and did not end, alive or not."""
+    given = fleet.machine.credentials
+    app = Celery(broker=given["celery_broker_url"], backend=given["celery_result_backend"])
+    with psycopg.connect(fleet.url) as connection:
+        tasks = dict(connection.execute(TASKS).fetchall())
+    began = {run_id: app.AsyncResult(task_id) for run_id, task_id in tasks.items()}
+    return {run_id for run_id, task in began.items() if is_begun(task, "worker-2")}
+
+
+def is_begun(task: AsyncResult[Any], worker: str) -> bool:
+    meta = task.info if task.state == "STARTED" else None
+    return isinstance(meta, dict) and str(meta.get("hostname")).startswith(worker)
 
 
 def column(url: str, query: str, *values: object) -> set[str]:
