@@ -8,6 +8,7 @@ import dagster as dg
 from meta_pipeline.warehouse import schema
 from meta_pipeline.warehouse.accounts import AccountRow
 
+from .markdown import cell
 from .partitions import add_accounts
 from .pool import keep_slots
 from .record_metadata import ads_manager_url
@@ -62,13 +63,9 @@ def _listing(accounts: Sequence[AccountRow]) -> str:
     for row in accounts[:_LISTED_AT_MOST]:
         account_id = str(row.account_id)
         lines.append(
-            f"| {_cell(row.name)} | [{account_id}]({ads_manager_url(account_id)}) "
-            f"| {_cell(row.currency)} | {_cell(row.timezone_name)} |"
+            f"| {cell(row.name)} | [{account_id}]({ads_manager_url(account_id)}) "
+            f"| {cell(row.currency)} | {cell(row.timezone_name)} |"
         )
     if len(accounts) > _LISTED_AT_MOST:
         lines.append(f"\nand {len(accounts) - _LISTED_AT_MOST} more.")
     return "\n".join(lines)
-
-
-def _cell(value: str | None) -> str:
-    return (value or "").replace("|", "\\|").replace("\n", " ")

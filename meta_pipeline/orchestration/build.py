@@ -10,7 +10,7 @@ import dagster as dg
 from .account_assets import build_account_assets
 from .accounts_asset import AD_ACCOUNTS_KEY, build_accounts_asset
 from .alerts import build_alert_sensors
-from .checks import build_checks
+from .checks import build_data_quality
 from .extra_assets import build_extra_assets
 from .jobs import build_jobs
 from .maintenance import build_maintenance_job
@@ -36,9 +36,9 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *build_account_assets(AD_ACCOUNTS_KEY),
             *build_extra_assets(),
             *build_metric_assets(INSIGHTS_KEY),
+            build_data_quality(),
             build_report_asset(),
         ],
-        asset_checks=[build_checks()],
         jobs=[*jobs, build_maintenance_job()],
         schedules=build_schedules(),
         sensors=[*build_sensors(jobs), *build_alert_sensors()],

@@ -1,11 +1,14 @@
-"""Asset checks over the whole tables: every account counts, so that none hides behind another.
+"""The asset `meta/data_quality` and its checks: every account counts, none hides behind another.
 
 They run in a job of their own (`data_quality`, hourly), not with every sync: each is one question
-to all accounts. What they find is also written to the book of alerts.
+to all accounts. Dagster shows a check's answer until its asset is materialized again, so they stand
+on an asset that only this job materializes: on `meta/insights`, which some account's sync
+materializes every minute, they would read "not evaluated". What they find is also written to the
+book of alerts.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,42 +32,57 @@ from meta_pipeline.sync import SyncEngine
 from meta_pipeline.warehouse import Warehouse
 
 from .accounts_asset import AD_ACCOUNTS_KEY
-from .metric_assets import INSIGHTS_KEY
-from .metric_metadata import RECONCILIATION
+from .markdown import cell
+from .metric_assets import INSIGHTS_KEY, METRIC_KEYS
 from .resources import MetaGraphResource, SyncResource, WarehouseResource
+from .tables import OPERATIONS, OWNERS
 
 STEP = "data_checks"
-_ASSETS: Mapping[str, dg.AssetKey] = {
-    "meta_ad_accounts": AD_ACCOUNTS_KEY,
-    "meta_insights": INSIGHTS_KEY,
-    "daily_ad_metrics": dg.AssetKey(["meta", "daily_ad_metrics"]),
-    "reconciliations": RECONCILIATION,
-}
-CHECK_KEYS = tuple(
-    dg.AssetCheckKey(_ASSETS[check.table], check.name) for check in (*CHECKS, TOKEN_CHECK)
-)
+DATA_QUALITY_KEY = dg.AssetKey(["meta", "data_quality"])
+_CATALOGUE = (*CHECKS, TOKEN_CHECK)
+CHECK_KEYS = tuple(dg.AssetCheckKey(DATA_QUALITY_KEY, check.name) for check in _CATALOGUE)
 """All checks of job `data_quality`."""
 _SEVERITIES = {
     Severity.WARN: dg.AssetCheckSeverity.WARN,
     Severity.ERROR: dg.AssetCheckSeverity.ERROR,
 }
+_DESCRIPTION = """\
+Whether the data is right, asked of the whole tables: every account at once, and the token.
+
+The checks are this asset's; each says how many things are wrong, shows the worst and what to do.
+They are asked hourly by job `data_quality`; start it after a repair and they are up to date."""
 
 Clock = Callable[[], datetime]
+Event = dg.AssetCheckResult | dg.MaterializeResult[None]
 
 
-def build_checks(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetChecksDefinition:
-    """The checks of the catalogue and that of the token, as one step that may run in part."""
+def build_data_quality(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDefinition:
+    """The asset, and the checks of the catalogue and of the token; any of them may run alone."""
+    spec = dg.AssetSpec(
+        DATA_QUALITY_KEY,
+        deps=[AD_ACCOUNTS_KEY, INSIGHTS_KEY, *METRIC_KEYS],
+        group_name=OPERATIONS,
+        kinds={"postgres"},
+        owners=OWNERS,
+        tags={"domain": "ads", "source": "meta-marketing-api"},
+        description=_DESCRIPTION,
+    )
 
-    @dg.multi_asset_check(
-        name=STEP, specs=[_spec(check) for check in (*CHECKS, TOKEN_CHECK)], can_subset=True
+    @dg.multi_asset(
+        name=STEP,
+        specs=[spec],
+        check_specs=[_spec(check) for check in _CATALOGUE],
+        can_subset=True,
     )
     def data_quality(
-        context: dg.AssetCheckExecutionContext,
+        context: dg.AssetExecutionContext,
         warehouse: WarehouseResource,
         graph: MetaGraphResource,
-    ) -> Iterator[dg.AssetCheckResult]:
+    ) -> Iterator[Event]:
         sync = SyncResource(graph=graph, warehouse=warehouse)
-        settings, broken = warehouse.settings(), []
+        settings = warehouse.settings()
+        findings: list[Finding] = []
+        broken: dict[str, str] = {}
         names = sorted(key.name for key in context.selected_asset_check_keys)
         with Warehouse(settings.require_database_url(), max_connections=1) as opened:
             opened.migrate()
@@ -72,22 +90,50 @@ def build_checks(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetChecksDefi
                 try:
                     finding = _find(name, opened, sync, clock())
                 except Exception as error:  # the other questions can still be asked
-                    broken.append(f"{name}: {redact(str(error))}")
+                    broken[name] = redact(str(error))
                     continue
                 _note(opened, finding, clock())
+                findings.append(finding)
                 yield _result(finding)
+        if DATA_QUALITY_KEY in context.selected_asset_keys:
+            yield dg.MaterializeResult(
+                asset_key=DATA_QUALITY_KEY, metadata=_metadata(findings, broken)
+            )
         if broken:
-            listed = "\n".join(broken)
+            listed = "\n".join(f"{name}: {why}" for name, why in broken.items())
             raise dg.Failure(f"{len(broken)} checks could not be asked:\n{listed}")
 
     return data_quality
 
 
+def _metadata(
+    findings: Sequence[Finding], broken: Mapping[str, str]
+) -> dict[str, dg.MetadataValue[Any]]:
+    failed = [finding for finding in findings if not finding.passed]
+    return {
+        "summary": dg.MetadataValue.md(_summary(findings, broken)),
+        "checks_passed": dg.MetadataValue.int(len(findings) - len(failed)),
+        "checks_failed": dg.MetadataValue.int(len(failed)),
+        "checks_not_asked": dg.MetadataValue.int(len(broken)),
+    }
+
+
+def _summary(findings: Sequence[Finding], broken: Mapping[str, str]) -> str:
+    """Each check with its answer, what failed first."""
+    lines = ["| check | | answer |", "|---|---|---|"]
+    lines += [f"| {name} | not asked | {cell(why)} |" for name, why in broken.items()]
+    for finding in sorted(findings, key=lambda one: one.passed):
+        grade = "passed" if finding.passed else finding.severity.name.lower()
+        lines.append(f"| {finding.check} | {grade} | {cell(finding.headline)} |")
+    return "\n".join(lines)
+
+
 def _spec(check: Check) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         check.name,
-        asset=_ASSETS[check.table],
-        description=f"{check.description}\n\n**When it fails:** {check.what_to_do}",
+        asset=DATA_QUALITY_KEY,
+        description=f"{check.description} (`{check.table}`)\n\n"
+        f"**When it fails:** {check.what_to_do}",
     )
 
 
@@ -116,7 +162,7 @@ def _note(warehouse: Warehouse, finding: Finding, now: datetime) -> None:
 def _result(finding: Finding) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=finding.check,
-        asset_key=_ASSETS[_table(finding.check)],
+        asset_key=DATA_QUALITY_KEY,
         passed=finding.passed,
         severity=_SEVERITIES[finding.severity],
         description=finding.headline,
@@ -130,17 +176,15 @@ def _result(finding: Finding) -> dg.AssetCheckResult:
     )
 
 
-def _table(name: str) -> str:
-    return next(check.table for check in (*CHECKS, TOKEN_CHECK) if check.name == name)
-
-
 def _worst(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
+    records = [
+        dg.TableRecord({name: _scalar(value) for name, value in row.items()}) for row in rows
+    ]
     columns = [dg.TableColumn(name, _type(value)) for name, value in records[0].data.items()]
     return dg.MetadataValue.table(records, dg.TableSchema(columns))
 
 
-def _cell(value: Any) -> str | int | float | bool | None:
+def _scalar(value: Any) -> str | int | float | bool | None:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 

@@ -13,11 +13,11 @@ from meta_pipeline.reports.page import render, thresholds_of, write
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
+from .markdown import cell
 from .resources import WarehouseResource
-from .tables import OWNERS
+from .tables import OPERATIONS, OWNERS
 
 REPORT_KEY = dg.AssetKey(["meta", "operations_report"])
-GROUP = "operations"
 _NUMBERS = (
     "throttle_envelope",
     "cost_per_account",
@@ -49,7 +49,7 @@ def build_report_asset(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
     """The asset `meta/operations_report`, without partitions: it is about all accounts."""
     spec = dg.AssetSpec(
         REPORT_KEY,
-        group_name=GROUP,
+        group_name=OPERATIONS,
         kinds={"postgres", "report"},
         owners=OWNERS,
         tags={"domain": "ads", "source": "meta-marketing-api"},
@@ -115,7 +115,7 @@ def summary_table(report: Report) -> str:
     """Question, answer in a sentence, and how many observations it rests on, as Markdown."""
     lines = ["| question | answer | observations |", "|---|---|---:|"]
     lines += [
-        f"| {_cell(one.question)} | {_cell(one.words)} | {one.observations:,} |"
+        f"| {cell(one.question)} | {cell(one.words)} | {one.observations:,} |"
         for one in report.summary
     ]
     return "\n".join(lines)
@@ -136,8 +136,3 @@ def _numbers(day: Report) -> Mapping[str, float]:
         "usage_max_24h_pct": max(map(float, usage.column("usage_pct")), default=0.0),
         "oldest_account_hours": max(ages, default=0.0),
     }
-
-
-def _cell(text: str) -> str:
-    """Text inside a table of Markdown: names of accounts are anything, also `|` and `<b>`."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

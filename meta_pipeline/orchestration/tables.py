@@ -13,6 +13,8 @@ from meta_pipeline.sync import Part
 from meta_pipeline.warehouse import schema
 
 OWNERS = ["team:marketing-data"]
+OPERATIONS = "operations"
+"""Group of the assets that are about the pipeline itself."""
 KINDS = {"meta", "postgres"}
 META_DOCS = "https://developers.facebook.com/docs/marketing-api/reference/ad-account"
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]

@@ -144,7 +144,7 @@ def runs_of_second(fleet: Fleet) -> set[str]:
     given = fleet.machine.credentials
     app = Celery(broker=given["celery_broker_url"], backend=given["celery_result_backend"])
     with psycopg.connect(fleet.url) as connection:
-        tasks = dict(connection.execute(TASKS).fetchall())
+        tasks: dict[str, str] = dict(connection.execute(TASKS).fetchall())
     began = {run_id: app.AsyncResult(task_id) for run_id, task_id in tasks.items()}
     return {run_id for run_id, task in began.items() if is_begun(task, "worker-2")}
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 import psycopg
+from dagster._core.loader import LoadingContextForTest
 
 from meta_pipeline.alerts import AlertBook
 from meta_pipeline.orchestration.build import build_defs
-from meta_pipeline.orchestration.checks import CHECK_KEYS
+from meta_pipeline.orchestration.checks import CHECK_KEYS, DATA_QUALITY_KEY
 from meta_pipeline.quality import CHECKS
 from meta_pipeline.simulator import Fault
 from meta_pipeline.warehouse import Warehouse
@@ -30,6 +32,14 @@ def check(stand: Stand) -> Iterator[tuple[bool, dict[str, Any]]]:
     ) as result:
         found = {one.check_name: one for one in result.get_asset_check_evaluations()}
         yield result.success, found
+
+
+def materialized(stand: Stand) -> Mapping[str, dg.MetadataValue[Any]]:
+    """The metadata of the asset's latest materialization."""
+    event = stand.instance.get_latest_materialization_event(DATA_QUALITY_KEY)
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization.metadata
 
 
 def alerts(stand: Stand) -> dict[str, int]:
@@ -135,6 +145,9 @@ def test_a_check_that_cannot_be_asked_stops_no_other(stand: Stand) -> None:
     write(stand, "ALTER TABLE meta_ads.unrecognized_values RENAME TO elsewhere")
     with check(stand) as (ran, found):
         assert not ran
+    told = materialized(stand)
+    assert told["checks_not_asked"].value == 1
+    assert "| schema_drift | not asked |" in str(told["summary"].value)
     assert found.keys() == {key.name for key in CHECK_KEYS} - {"schema_drift"}
 
 
@@ -147,17 +160,28 @@ def test_every_check_says_in_the_ui_what_to_do() -> None:
     assert len(CHECK_KEYS) == len(CHECKS) + 1
 
 
-def test_materializing_in_the_ui_works_with_and_without_the_checks(stand: Stand) -> None:
-    """The UI may or may not select an asset's checks; the run has a partition, the checks none."""
-    whole = build_defs().resolve_implicit_global_asset_job_def()
-    insights = dg.AssetKey(["meta", "insights"])
-    for chosen, expected in ((None, {"freshness", "orphans"}), (set(), set())):
-        job = whole.get_subset(asset_selection={insights}, asset_check_selection=chosen)
-        result = job.execute_in_process(
-            instance=stand.instance, partition_key=stand.good, raise_on_error=False
-        )
-        assert result.success
-        found = {one.check_name for one in result.get_asset_check_evaluations()}
-        assert expected <= found
-        assert bool(found) is bool(expected)
-    assert stand.materialized("insights", stand.good) == 2
+def test_the_answers_stay_in_sight_when_accounts_are_synced(stand: Stand) -> None:
+    """Dagster calls a check "not evaluated" once its asset is materialized after it."""
+    with sync(stand, stand.good), check(stand), sync(stand, stand.good):
+        pass
+    context = LoadingContextForTest(stand.instance)
+    for key in CHECK_KEYS:
+        (record,) = stand.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        assert asyncio.run(record.targets_latest_materialization(context)), key
+    told = materialized(stand)
+    assert told["checks_passed"].value == len(CHECK_KEYS)
+    assert told["checks_failed"].value == told["checks_not_asked"].value == 0
+    assert "| orphans | passed |" in str(told["summary"].value)
+
+
+def test_one_check_may_be_asked_alone(stand: Stand) -> None:
+    with sync(stand, stand.good), check(stand):
+        pass
+    write(stand, "DELETE FROM meta_ads.meta_campaigns")
+    orphans = next(key for key in CHECK_KEYS if key.name == "orphans")
+    job = build_defs().resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_selection=set(), asset_check_selection={orphans})
+    result = alone.execute_in_process(instance=stand.instance)
+    (found,) = result.get_asset_check_evaluations()
+    assert (found.check_name, found.passed) == ("orphans", False)
+    assert not result.get_asset_materialization_events()

@@ -10,17 +10,19 @@ from pydantic import AliasChoices
 
 from meta_pipeline.alerts import AlertLimits, Kind
 from meta_pipeline.alerts.message import _TITLES
-from meta_pipeline.orchestration.checks import CHECK_KEYS
+from meta_pipeline.orchestration.checks import DATA_QUALITY_KEY
 from meta_pipeline.orchestration.metric_metadata import RECONCILES
 from meta_pipeline.orchestration.schedules import build_schedules
+from meta_pipeline.quality import CHECKS, TOKEN_CHECK
 from meta_pipeline.settings import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
 
 
-def test_every_check_is_explained_beside_its_asset() -> None:
-    for key in CHECK_KEYS:
-        assert f"| `{key.name}` | `{key.asset_key.to_user_string()}` |" in PAGE
+def test_every_check_is_explained_beside_its_table() -> None:
+    for check in (*CHECKS, TOKEN_CHECK):
+        assert f"| `{check.name}` | `{check.table}` |" in PAGE
+    assert f"`{DATA_QUALITY_KEY.to_user_string()}`" in PAGE
     assert f"`{RECONCILES}`" in PAGE
 
 
