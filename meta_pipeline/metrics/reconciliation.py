@@ -62,6 +62,11 @@ class Reconciliation:
         """Whether nothing contradicts the numbers (a day that could not be checked does not)."""
         return self.status is not Outcome.DIFFERS
 
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether the two levels could not be compared."""
+        return self.status is Outcome.UNCHECKED
+
 
 @dataclass(frozen=True, slots=True)
 class _Day:
@@ -83,6 +88,21 @@ class _Day:
     clicks_account: int
     deleted_ads: int
     conversions: dict[str, list[float]]
+    same_sync: bool
+    both_final: bool
+
+    @property
+    def read_at(self) -> tuple[datetime | None, datetime | None]:
+        """When the ad rows and the account's own row were read."""
+        return self.ads_fetched or self.ads_as_of, self.account_fetched or self.account_as_of
+
+    @property
+    def read_apart(self) -> tuple[datetime, datetime] | None:
+        """When ads and account were read, if not together while Meta still restated the day."""
+        ads, account = self.read_at
+        if ads is None or account is None or self.same_sync or self.both_final:
+            return None
+        return None if abs(ads - account) <= _SAME_READ else (ads, account)
 
     @property
     def spend_difference(self) -> Decimal:
@@ -127,13 +147,18 @@ def reconcile(
     Spend, impressions and clicks must agree within `tolerance_pct` of the account row; conversions
     are compared and shown, but do not fail a day: Meta counts them at each level by itself. Reach
     is never compared: people are no sum. Reads the warehouse only.
+
+    The account's own row is read once a day, ad rows of young days hourly. What differs because it
+    was read at different times proves nothing: such a day is `unchecked`, and stored it keeps the
+    verdict of the last time both levels were read together.
     """
     tolerance = Decimal(str(tolerance_pct))
     dictionary = store.current(connection)
     days = _read(connection, dictionary, account_id, since, until)
     rows = [_judge(day, tolerance) for day in days]
     with connection.cursor() as cursor:
-        cursor.executemany(_STORE, [_stored(row) for row in rows])
+        for row in rows:
+            cursor.execute(_STORE_UNCHECKED if row.is_unchecked else _STORE, _stored(row))
     return rows
 
 
@@ -169,8 +194,8 @@ def _judge(day: _Day, tolerance: Decimal) -> Reconciliation:
         clicks_account=day.clicks_account if day.has_account_row else None,
         conversions=day.conversions,
         tolerance_pct=tolerance,
-        ads_as_of=day.ads_fetched or day.ads_as_of,
-        account_as_of=day.account_fetched or day.account_as_of,
+        ads_as_of=day.read_at[0],
+        account_as_of=day.read_at[1],
     )
 
 
@@ -186,12 +211,16 @@ def _verdict(day: _Day, tolerance: Decimal) -> tuple[Outcome, str]:
             f"Impressions and clicks agree; {day.ad_rows} amounts rounded to cents explain "
             f"{day.spend_difference:+f}."
         )
+    if day.read_apart:
+        return Outcome.UNCHECKED, _apart(*day.read_apart)
     return Outcome.DIFFERS, " ".join(why(day) for why in _REASONS if why(day))
 
 
 def _without_account_row(day: _Day) -> tuple[Outcome, str]:
     if day.account_fetched is None:
         return Outcome.UNCHECKED, "The account row of this day was not fetched."
+    if day.ad_rows and day.read_apart:
+        return Outcome.UNCHECKED, _apart(*day.read_apart)
     if day.ad_rows:
         return Outcome.DIFFERS, (
             f"{day.ad_rows} ad rows, but Meta gave no row for the account: read the day again."
@@ -218,14 +247,12 @@ def _agreement(day: _Day) -> str:
     )
 
 
-def _read_apart(day: _Day) -> str:
-    ads, account = day.ads_fetched or day.ads_as_of, day.account_fetched or day.account_as_of
-    if ads is None or account is None or abs(ads - account) <= _SAME_READ:
-        return ""
+def _apart(ads: datetime, account: datetime) -> str:
     older = "account row" if account < ads else "ad rows"
     return (
         f"Read at different times ({ads:%Y-%m-%d %H:%M} and {account:%Y-%m-%d %H:%M} UTC), the "
-        f"{older} first: Meta restates 28 days. Read the day again at both levels."
+        f"{older} first, and the day moved between: nothing is proven. Both are read together once "
+        "a day, or now with `--force`."
     )
 
 
@@ -244,12 +271,12 @@ def _ads_exceed(day: _Day) -> str:
     if day.spend_difference <= 0 and day.impressions_ads <= day.impressions_account:
         return ""
     return (
-        "The ad rows hold more than the account: Meta took an ad's numbers back, or the account "
-        "row is the older one. Sync the day again with --force."
+        "The ad rows hold more than the account: Meta took an ad's numbers back. "
+        "Sync the day again with --force."
     )
 
 
-_REASONS: tuple[Callable[[_Day], str], ...] = (_read_apart, _ads_lack, _ads_exceed)
+_REASONS: tuple[Callable[[_Day], str], ...] = (_ads_lack, _ads_exceed)
 
 
 def _read(
@@ -297,7 +324,9 @@ _COMPARE = """
            coalesce(found.clicks_account, 0)::bigint AS clicks_account,
            (SELECT count(*) FROM meta_ads.meta_ads AS gone
             WHERE gone.account_id = %(account_id)s AND gone.is_deleted) AS deleted_ads,
-           coalesce(found.conversions, '{{}}') AS conversions
+           coalesce(found.conversions, '{{}}') AS conversions,
+           coalesce(ads.sync_run_id = account.sync_run_id, false) AS same_sync,
+           coalesce(ads.is_final AND account.is_final, false) AS both_final
     FROM generate_series(%(since)s::date, %(until)s::date, interval '1 day') AS wanted (day)
     LEFT JOIN (
         SELECT f.date_start,
@@ -334,3 +363,5 @@ _STORE = f"""
     ON CONFLICT (account_id, date_start) DO UPDATE SET
         {", ".join(f"{n} = excluded.{n}" for n in (*_STORED_NAMES[2:], "checked_at"))}
 """
+_STORE_UNCHECKED = f"{_STORE} WHERE reconciliations.status IN ('unchecked', 'empty')"
+"""What could not be compared replaces no verdict."""

@@ -56,6 +56,7 @@ def rolled_up(
 def reconciled(account_id: str, days: Sequence[metrics.Reconciliation]) -> dg.AssetMaterialization:
     """The days of an account that were compared just now."""
     apart = [day for day in days if not day.is_ok]
+    checked = [day for day in days if not day.is_unchecked]
     counts = {
         name: sum(day.status is outcome for day in days) for outcome, name in _COUNTED.items()
     }
@@ -65,13 +66,13 @@ def reconciled(account_id: str, days: Sequence[metrics.Reconciliation]) -> dg.As
         partition=account_id,
         metadata={
             **_identity(account_id),
-            "days_compared": len(days),
+            "days_compared": len(checked),
             **counts,
             "worst_difference_pct": dg.MetadataValue.float(worst),
             "spend_difference": dg.MetadataValue.float(
-                float(sum((day.spend_difference or Decimal(0) for day in days), Decimal(0)))
+                float(sum((day.spend_difference or Decimal(0) for day in checked), Decimal(0)))
             ),
-            "summary": dg.MetadataValue.md(_story(days, apart)),
+            "summary": dg.MetadataValue.md(_story(days, checked, apart)),
         },
     )
 
@@ -95,12 +96,22 @@ def verdict(apart: Sequence[metrics.Reconciliation]) -> dg.AssetCheckResult:
     )
 
 
-def _story(days: Sequence[metrics.Reconciliation], apart: Sequence[metrics.Reconciliation]) -> str:
+def _story(
+    days: Sequence[metrics.Reconciliation],
+    checked: Sequence[metrics.Reconciliation],
+    apart: Sequence[metrics.Reconciliation],
+) -> str:
     if not days:
         return "No day was read since the last comparison."
+    waiting = (
+        f" {len(days) - len(checked)} days wait until both levels are read together, which is once "
+        "a day."
+        if len(days) > len(checked)
+        else ""
+    )
     if not apart:
-        return f"{len(days)} days compared: ad rows and account rows agree."
-    return f"{len(apart)} of {len(days)} days differ.\n\n{_days_table(apart)}"
+        return f"{len(checked)} days compared: ad rows and account rows agree.{waiting}"
+    return f"{len(apart)} of {len(checked)} days differ.{waiting}\n\n{_days_table(apart)}"
 
 
 def _days_table(apart: Sequence[metrics.Reconciliation]) -> str:

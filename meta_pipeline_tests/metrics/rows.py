@@ -170,14 +170,16 @@ class Rows:
         *,
         at: datetime = READ_AT,
         is_final: bool = False,
+        sync: str | None = None,
     ) -> None:
-        """Note days in the ledger, as read at `at`."""
+        """Note days in the ledger, as read at `at` by a sync."""
         for day in days:
             self.connection.execute(
-                "INSERT INTO meta_ads.sync_windows VALUES (%s, %s, %s, %s, 0, %s)"
+                "INSERT INTO meta_ads.sync_windows VALUES (%s, %s, %s, %s, 0, %s, %s)"
                 " ON CONFLICT (account_id, dataset, date_start)"
-                " DO UPDATE SET fetched_at = excluded.fetched_at",
-                (account_id, dataset, day, at, is_final),
+                " DO UPDATE SET fetched_at = excluded.fetched_at, is_final = excluded.is_final,"
+                " sync_run_id = excluded.sync_run_id",
+                (account_id, dataset, day, at, is_final, sync),
             )
         self.connection.commit()
 

@@ -4,9 +4,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from meta_pipeline.metrics.reconciliation import Outcome, reconcile, reconciliations
 
 from .rows import ACCOUNT, READ_AT, TODAY, Rows, actions, ago
+
+LATER = READ_AT + timedelta(hours=3)
 
 
 def whole(rows: Rows, **values: Any) -> None:
@@ -69,16 +73,78 @@ def test_tolerance_is_taken_of_the_account_row(rows: Rows) -> None:
     assert verdict(rows, tolerance_pct=4.7)[0] is Outcome.DIFFERS
 
 
-def test_rows_read_at_different_times_say_so(rows: Rows) -> None:
+def moved(rows: Rows, entity_id: str, spend: Any, impressions: int, clicks: int) -> None:
+    rows.connection.execute(
+        "UPDATE meta_ads.meta_insights SET spend = %s, impressions = %s, clicks = %s"
+        " WHERE entity_id = %s",
+        (spend, impressions, clicks, entity_id),
+    )
+
+
+def test_rows_read_at_different_times_prove_nothing(rows: Rows) -> None:
     ads(rows)
     whole(rows, spend=20, impressions=200, clicks=9)
-    rows.fetched([TODAY], dataset="insights_account", at=READ_AT + timedelta(hours=3))
+    rows.fetched([TODAY], dataset="insights_account", at=LATER)
 
     status, explanation = verdict(rows)
 
-    assert status is Outcome.DIFFERS
+    assert status is Outcome.UNCHECKED
     assert "Read at different times (2026-03-18 08:30 and 2026-03-18 11:30 UTC)" in explanation
     assert "ad rows first" in explanation
+
+
+def test_delivery_that_began_after_the_account_was_read_proves_nothing(rows: Rows) -> None:
+    ads(rows)
+    rows.fetched([TODAY], at=LATER)
+    rows.fetched([TODAY], dataset="insights_account")
+
+    assert verdict(rows)[0] is Outcome.UNCHECKED
+
+
+def test_one_sync_may_take_long(rows: Rows) -> None:
+    ads(rows)
+    whole(rows, spend=20, impressions=200, clicks=9)
+    rows.fetched([TODAY], sync="run-1")
+    rows.fetched([TODAY], dataset="insights_account", at=LATER, sync="run-1")
+
+    assert verdict(rows)[0] is Outcome.DIFFERS
+
+
+def test_days_that_meta_restates_no_more_are_compared_whenever_they_were_read(rows: Rows) -> None:
+    ads(rows)
+    whole(rows, spend=20, impressions=200, clicks=9)
+    rows.fetched([TODAY], is_final=True)
+    rows.fetched([TODAY], dataset="insights_account", at=LATER, is_final=True)
+
+    assert verdict(rows)[0] is Outcome.DIFFERS
+
+
+def test_equal_numbers_agree_whenever_they_were_read(rows: Rows) -> None:
+    ads(rows)
+    whole(rows, spend=15, impressions=150, clicks=7)
+    rows.fetched([TODAY], dataset="insights_account", at=LATER)
+
+    assert verdict(rows)[0] is Outcome.MATCH
+
+
+@pytest.mark.parametrize(("spend", "proven"), [(15, Outcome.MATCH), (20, Outcome.DIFFERS)])
+def test_a_verdict_holds_until_both_levels_are_read_together_again(
+    rows: Rows, spend: int, proven: Outcome
+) -> None:
+    ads(rows)
+    whole(rows, spend=spend, impressions=150, clicks=7)
+    assert verdict(rows)[0] is proven
+
+    moved(rows, "a1", 12, 130, 6)
+    rows.fetched([TODAY], at=LATER)
+    (fresh,) = reconcile(rows.connection, ACCOUNT, TODAY, TODAY)
+    assert fresh.status is Outcome.UNCHECKED
+    (kept,) = reconciliations(rows.connection, ACCOUNT, TODAY, TODAY)
+    assert (kept.status, kept.spend_ads, kept.ads_as_of) == (proven, Decimal(15), READ_AT)
+
+    moved(rows, ACCOUNT, "16.90", 180, 8)
+    rows.fetched([TODAY], dataset="insights_account", at=LATER)
+    assert verdict(rows)[0] is Outcome.MATCH
 
 
 def test_ads_above_the_account_say_which_way(rows: Rows) -> None:
