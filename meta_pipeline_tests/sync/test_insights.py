@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from meta_pipeline import metrics
 from meta_pipeline.simulator import AccountSpec, Caps, Fault, Plan
 from meta_pipeline.sync import Part, PlanPolicy, Status, SyncRequest
 
@@ -179,3 +181,23 @@ def test_every_level_on_request(database_url: str) -> None:
         today = found.today()
         for level in ("ad", "adset", "campaign", "account"):
             found.assert_insights(today - timedelta(days=4), today, level=level)
+
+
+def test_a_day_that_moves_is_proven_once_a_day_and_never_called_different(small: Lab) -> None:
+    small.sync()
+    compared: Counter[str] = Counter()
+    for _ in range(14):
+        small.advance(hours=2)
+        small.sync()
+        first, last = small.today() - timedelta(days=3), small.today()
+        with small.warehouse.connection() as connection:
+            metrics.rollup(connection, small.account_id)
+            days = metrics.reconcile(connection, small.account_id, first, last)
+        compared.update(str(day.status) for day in days)
+    assert compared["unchecked"] > 0, "the account's own row is read once a day"
+    assert compared["differs"] == 0
+    proven = small.query(
+        "SELECT status FROM meta_ads.reconciliations WHERE date_start < %s", small.today()
+    )
+    assert {row["status"] for row in proven} <= {"match", "rounding", "empty"}
+    assert len(proven) >= 3
