@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .comparison import Outcome
 from .dictionary import Dictionary
 from .errors import (
     DictionaryError,
@@ -14,7 +15,7 @@ from .errors import (
 from .kpi import KPIs, Pacing, Performance
 from .query import accounts_of, days_of, query
 from .reader import read_dictionary
-from .reconciliation import Outcome, Reconciliation, reconcile, reconciliations
+from .reconciliation import Reconciliation, reconcile, reconciliations
 from .rollup import RolledUp, rollup, stale_days
 from .settling import AgeMovement, Settling, settling
 from .store import dictionary_of, load_dictionary

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.metrics.reconciliation import Outcome, reconcile, reconciliations
+from meta_pipeline.metrics import Outcome, reconcile, reconciliations
 
 from .rows import ACCOUNT, READ_AT, TODAY, Rows, actions, ago
 
@@ -152,6 +152,15 @@ def test_ads_above_the_account_say_which_way(rows: Rows) -> None:
     whole(rows, spend=14, impressions=150, clicks=7)
 
     assert "hold more than the account" in verdict(rows)[1]
+
+
+def test_clicks_alone_differ_too(rows: Rows) -> None:
+    ads(rows)
+    whole(rows, spend=15, impressions=150, clicks=8)
+
+    status, explanation = verdict(rows)
+    assert status is Outcome.DIFFERS
+    assert "Only clicks differ" in explanation
 
 
 def test_conversions_that_differ_are_shown_and_fail_nothing(rows: Rows) -> None:

@@ -1,0 +1,172 @@
+"""One day's ad rows beside the account's own row: the verdict, and why they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+_HALF_A_CENT = Decimal("0.005")
+_SAME_READ = timedelta(minutes=5)
+
+
+class Outcome(StrEnum):
+    """What a comparison came to; `reconciliations.status`."""
+
+    MATCH = "match"
+    ROUNDING = "rounding"
+    DIFFERS = "differs"
+    UNCHECKED = "unchecked"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was read of an account's day at both levels; amounts in major units."""
+
+    account_id: str
+    date_start: date
+    ad_rows: int
+    has_account_row: bool
+    ads_fetched: datetime | None
+    account_fetched: datetime | None
+    ads_as_of: datetime | None
+    account_as_of: datetime | None
+    spend_ads: Decimal
+    spend_account: Decimal
+    impressions_ads: int
+    impressions_account: int
+    clicks_ads: int
+    clicks_account: int
+    deleted_ads: int
+    conversions: dict[str, list[float]]
+    same_sync: bool
+    both_final: bool
+
+    @property
+    def read_at(self) -> tuple[datetime | None, datetime | None]:
+        """When the ad rows and the account's own row were read."""
+        return self.ads_fetched or self.ads_as_of, self.account_fetched or self.account_as_of
+
+    @property
+    def read_apart(self) -> tuple[datetime, datetime] | None:
+        """When ads and account were read, if not together while Meta still restated the day."""
+        ads, account = self.read_at
+        if ads is None or account is None or self.same_sync or self.both_final:
+            return None
+        return None if abs(ads - account) <= _SAME_READ else (ads, account)
+
+    @property
+    def spend_difference(self) -> Decimal:
+        return self.spend_ads - self.spend_account
+
+    @property
+    def spend_difference_pct(self) -> Decimal:
+        """In percent of the account row; 100 where it has no spend at all."""
+        if not self.spend_difference:
+            return Decimal(0)
+        if not self.spend_account:
+            return Decimal(100).copy_sign(self.spend_difference)
+        return round(100 * self.spend_difference / self.spend_account, 4)
+
+    @property
+    def counts_agree(self) -> bool:
+        return (self.impressions_ads, self.clicks_ads) == (
+            self.impressions_account,
+            self.clicks_account,
+        )
+
+    @property
+    def conversions_agree(self) -> bool:
+        return all(ads == account for ads, account in self.conversions.values())
+
+    @property
+    def is_rounding(self) -> bool:
+        """Only cents differ, and no more of them than rounding so many amounts can make."""
+        allowed = _HALF_A_CENT * (self.ad_rows + 1)
+        return self.counts_agree and 0 < abs(self.spend_difference) <= allowed
+
+
+def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
+    """What the day comes to, and why, in sentences."""
+    if not day.has_account_row:
+        return _without_account_row(day)
+    if not day.ad_rows and day.ads_fetched is None:
+        return Outcome.UNCHECKED, "The ad rows of this day were not fetched."
+    if _agrees(day, tolerance_pct):
+        return Outcome.MATCH, _agreement(day)
+    if day.is_rounding:
+        return Outcome.ROUNDING, (
+            f"Impressions and clicks agree; {day.ad_rows} amounts rounded to cents explain "
+            f"{day.spend_difference:+f}."
+        )
+    if day.read_apart:
+        return Outcome.UNCHECKED, _apart(*day.read_apart)
+    reasons = [why(day) for why in _REASONS]
+    return Outcome.DIFFERS, " ".join(filter(None, reasons)) or _ONLY_CLICKS
+
+
+def _without_account_row(day: Comparison) -> tuple[Outcome, str]:
+    if day.account_fetched is None:
+        return Outcome.UNCHECKED, "The account row of this day was not fetched."
+    if day.ad_rows and day.read_apart:
+        return Outcome.UNCHECKED, _apart(*day.read_apart)
+    if day.ad_rows:
+        return Outcome.DIFFERS, (
+            f"{day.ad_rows} ad rows, but Meta gave no row for the account: read the day again."
+        )
+    return Outcome.EMPTY, "No delivery at either level."
+
+
+def _agrees(day: Comparison, tolerance_pct: Decimal) -> bool:
+    pairs = (
+        (day.spend_ads, day.spend_account),
+        (Decimal(day.impressions_ads), Decimal(day.impressions_account)),
+        (Decimal(day.clicks_ads), Decimal(day.clicks_account)),
+    )
+    return all(abs(ads - account) * 100 <= tolerance_pct * abs(account) for ads, account in pairs)
+
+
+def _agreement(day: Comparison) -> str:
+    if day.conversions_agree:
+        return "Spend, impressions, clicks and conversions agree."
+    apart = ", ".join(name for name, (ads, account) in day.conversions.items() if ads != account)
+    return (
+        f"Spend, impressions and clicks agree. Not {apart}: Meta attributes conversions at each "
+        "level by itself and reports them late, so they may differ for some days."
+    )
+
+
+def _apart(ads: datetime, account: datetime) -> str:
+    older = "account row" if account < ads else "ad rows"
+    return (
+        f"Read at different times ({ads:%Y-%m-%d %H:%M} and {account:%Y-%m-%d %H:%M} UTC), the "
+        f"{older} first, and the day moved between: nothing is proven. Both are read together once "
+        "a day, or now with `--force`."
+    )
+
+
+def _ads_lack(day: Comparison) -> str:
+    if day.spend_difference >= 0 and day.impressions_ads >= day.impressions_account:
+        return ""
+    known = f" ({day.deleted_ads} deleted ads are known here)" if day.deleted_ads else ""
+    return (
+        "The ad rows hold less than the account: the account's total includes deleted and archived "
+        f"ads{known}, ad rows only with the status filter; or an ad row is missing. "
+        "Sync the day again with --force."
+    )
+
+
+def _ads_exceed(day: Comparison) -> str:
+    if day.spend_difference <= 0 and day.impressions_ads <= day.impressions_account:
+        return ""
+    return (
+        "The ad rows hold more than the account: Meta took an ad's numbers back. "
+        "Sync the day again with --force."
+    )
+
+
+_ONLY_CLICKS = "Only clicks differ: Meta took some of them back at one level. Sync with --force."
+_REASONS: tuple[Callable[[Comparison], str], ...] = (_ads_lack, _ads_exceed)
