@@ -16,7 +16,7 @@ from meta_pipeline.warehouse import CursorRow, WindowRow
 
 from . import datasets
 from .datasets import LEVELS, Dataset
-from .days import Restatement, due, oldest, runs, span, today
+from .days import Restatement, due, is_final, oldest, runs, span, today
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
 from .page_sizes import PageSizes
@@ -158,7 +158,7 @@ class _Planner:
     def plan(self) -> Plan:
         since, until, notes = self._range()
         wanted = self._datasets()
-        days = {dataset: self._due(dataset, since, until) for dataset in wanted}
+        days = self._days(wanted, since, until)
         unlisted = self._unlisted(dataset for dataset, found in days.items() if found)
         if unlisted:
             names = ", ".join(ENTITY_SPECS[part].edge for part in unlisted)
@@ -209,8 +209,42 @@ class _Planner:
             found += [datasets.broken_down(names) for names in chosen]
         return found
 
+    def _days(
+        self, wanted: Sequence[Dataset], since: date, until: date
+    ) -> dict[Dataset, list[date]]:
+        """The days of each dataset that are due."""
+        found = {dataset: self._due(dataset, since, until) for dataset in wanted}
+        numbers = [dataset for dataset in wanted if dataset.part is Part.INSIGHTS]
+        proven = [dataset for dataset in numbers if dataset.level != "account"]
+        if proven and not self.request.force:
+            windows = (
+                each for dataset in proven for each in self._windows(dataset, found[dataset])
+            )
+            read = {day for window in windows for day in span(window.since, window.until)}
+            found |= {
+                proof: self._proofs(proof, found[proof], read)
+                for proof in numbers
+                if proof not in proven
+            }
+        return found
+
+    def _proofs(self, proof: Dataset, days: Collection[date], read: set[date]) -> list[date]:
+        """The days whose account row is read.
+
+        It proves what the other rows of its day add up to if both are read together: it goes with
+        them, once a day. It is read alone where it is missing, and for the last time.
+        """
+        known = self.state.ledgers.get(proof.name, {})
+        every, zone_name = self.policy.account_rows_every, self.state.timezone_name
+        alone = {day for day in days if day not in known or is_final(day, self.now, zone_name)}
+        together = read & known.keys()
+        joint = {day for day in together if self._is_due(known[day].fetched_at, every)}
+        if joint:  # what lies between costs no call more
+            joint |= {day for day in together if min(joint) < day < max(joint)}
+        return sorted(alone | joint, reverse=True)
+
     def _due(self, dataset: Dataset, since: date, until: date) -> list[date]:
-        # The account's own row proves a day's total; once a day is often enough for that.
+        # Once a day is often enough for a proof.
         proof = dataset.level == "account"
         ledger = self.state.ledgers.get(dataset.name, {})
         days = due(
@@ -232,7 +266,9 @@ class _Planner:
         if per_day is None:  # the newest days first; the others when these have shown their size
             ranges = list(runs(days, self.policy.window_days))[:1]
         else:
-            ranges = bridged(runs(days, _longest(per_day, page_size)), per_day, page_size)
+            ranges = list(runs(days, _longest(per_day, page_size)))
+            if dataset.level != "account":  # a proof without the ads of its day proves nothing
+                ranges = bridged(ranges, per_day, page_size)
         for first, last in ranges:
             expected = round((per_day or 0) * ((last - first).days + 1))
             yield Window(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from meta_pipeline import metrics
 from meta_pipeline.simulator import AccountSpec, Caps, Fault, Plan
 from meta_pipeline.sync import Part, PlanPolicy, Status, SyncRequest
+from meta_pipeline.sync.page_sizes import PageSizes
 
 from .lab import SMALL, Lab, lab
 
@@ -183,21 +184,48 @@ def test_every_level_on_request(database_url: str) -> None:
             found.assert_insights(today - timedelta(days=4), today, level=level)
 
 
-def test_a_day_that_moves_is_proven_once_a_day_and_never_called_different(small: Lab) -> None:
+def test_a_day_that_moves_is_proven_daily_and_never_called_different(small: Lab) -> None:
     small.sync()
     compared: Counter[str] = Counter()
     for _ in range(14):
         small.advance(hours=2)
         small.sync()
-        first, last = small.today() - timedelta(days=3), small.today()
-        with small.warehouse.connection() as connection:
-            metrics.rollup(connection, small.account_id)
-            days = metrics.reconcile(connection, small.account_id, first, last)
-        compared.update(str(day.status) for day in days)
+        compared.update(reconciled(small))
     assert compared["unchecked"] > 0, "the account's own row is read once a day"
     assert compared["differs"] == 0
-    proven = small.query(
-        "SELECT status FROM meta_ads.reconciliations WHERE date_start < %s", small.today()
-    )
-    assert {row["status"] for row in proven} <= {"match", "rounding", "empty"}
-    assert len(proven) >= 3
+    stored = "SELECT DISTINCT status FROM meta_ads.reconciliations WHERE date_start < %s"
+    assert {row["status"] for row in small.query(stored, small.today())} <= {"match", "empty"}
+
+
+def test_ad_rows_are_read_with_the_accounts_own_row_once_a_day(database_url: str) -> None:
+    """Also where each level is due at hours of its own: every day of ads is a page here."""
+    policy = PlanPolicy(backfill_days=12, page_sizes=PageSizes(insights=20))
+    with lab(database_url, policy=policy) as found:
+        found.sync()
+        proven: dict[date, datetime] = defaultdict(found.clock.now)
+        for hours in (6, 16, 2) * 5:
+            found.advance(hours=hours)
+            found.sync()
+            for row in found.query(READ_NOW, found.clock.now() - timedelta(hours=1)):
+                if row["together"]:
+                    proven[row["date_start"]] = found.clock.now()
+                since = found.clock.now() - proven[row["date_start"]]
+                assert since < timedelta(hours=36), row["date_start"]
+
+
+READ_NOW = """
+    SELECT date_start, ads.sync_run_id = account.sync_run_id AS together
+    FROM meta_ads.sync_windows AS ads JOIN meta_ads.sync_windows AS account
+        USING (account_id, date_start)
+    WHERE ads.dataset = 'insights_ad' AND account.dataset = 'insights_account'
+        AND ads.fetched_at > %s
+"""
+
+
+def reconciled(lab: Lab) -> list[str]:
+    """How the last days compare."""
+    with lab.warehouse.connection() as connection:
+        metrics.rollup(connection, lab.account_id)
+        since = lab.today() - timedelta(days=3)
+        days = metrics.reconcile(connection, lab.account_id, since, lab.today())
+    return [str(day.status) for day in days]
