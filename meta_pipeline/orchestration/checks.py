@@ -35,13 +35,11 @@ from .accounts_asset import AD_ACCOUNTS_KEY
 from .markdown import cell
 from .metric_assets import INSIGHTS_KEY, METRIC_KEYS
 from .resources import MetaGraphResource, SyncResource, WarehouseResource
-from .tables import OPERATIONS, OWNERS
+from .tables import OPERATIONS, OWNERS, TAGS
 
 STEP = "data_checks"
 DATA_QUALITY_KEY = dg.AssetKey(["meta", "data_quality"])
 _CATALOGUE = (*CHECKS, TOKEN_CHECK)
-CHECK_KEYS = tuple(dg.AssetCheckKey(DATA_QUALITY_KEY, check.name) for check in _CATALOGUE)
-"""All checks of job `data_quality`."""
 _SEVERITIES = {
     Severity.WARN: dg.AssetCheckSeverity.WARN,
     Severity.ERROR: dg.AssetCheckSeverity.ERROR,
@@ -64,7 +62,7 @@ def build_data_quality(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
         group_name=OPERATIONS,
         kinds={"postgres"},
         owners=OWNERS,
-        tags={"domain": "ads", "source": "meta-marketing-api"},
+        tags=TAGS,
         description=_DESCRIPTION,
     )
 

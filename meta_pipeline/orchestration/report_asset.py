@@ -15,7 +15,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .markdown import cell
 from .resources import WarehouseResource
-from .tables import OPERATIONS, OWNERS
+from .tables import OPERATIONS, OWNERS, TAGS
 
 REPORT_KEY = dg.AssetKey(["meta", "operations_report"])
 _NUMBERS = (
@@ -52,7 +52,7 @@ def build_report_asset(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
         group_name=OPERATIONS,
         kinds={"postgres", "report"},
         owners=OWNERS,
-        tags={"domain": "ads", "source": "meta-marketing-api"},
+        tags=TAGS,
         description=_DESCRIPTION,
     )
 

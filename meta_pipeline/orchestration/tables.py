@@ -13,6 +13,7 @@ from meta_pipeline.sync import Part
 from meta_pipeline.warehouse import schema
 
 OWNERS = ["team:marketing-data"]
+TAGS = {"domain": "ads", "source": "meta-marketing-api"}
 OPERATIONS = "operations"
 """Group of the assets that are about the pipeline itself."""
 KINDS = {"meta", "postgres"}
@@ -155,7 +156,7 @@ def table_spec(
         group_name=group,
         kinds=KINDS,
         owners=OWNERS,
-        tags={"domain": "ads", "source": "meta-marketing-api"},
+        tags=TAGS,
         description=f"{summary}\n\n**Grain:** {table.comment}.\n\n**Table:** `{table.fullname}`",
         metadata={
             "dagster/table_name": table.fullname,
