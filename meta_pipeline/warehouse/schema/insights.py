@@ -54,7 +54,9 @@ def _of_entity(**options: Any) -> list[sa.Column[Any]]:
 
 meta_insights = table(
     "meta_insights",
-    "One row per entity and date range that had delivery; daily rows have date_stop = date_start",
+    "One row per level, entity and day: levels repeat each other, so sum(spend) over all rows "
+    "counts every amount more than once. Read ad_insights, adset_insights, campaign_insights or "
+    "account_insights. Daily rows have date_stop = date_start",
     *_of_entity(primary_key=True),
     day("date_start", "First day, in the account's time zone", primary_key=True),
     day("date_stop", "Last day, inclusive", primary_key=True),

@@ -2,6 +2,7 @@
 
 A file holds one SELECT. Its leading comment becomes the view's comment; lines of the form
 `-- column: meaning` in it become comments of the columns, and what follows one belongs to it.
+`<what>.each_level.sql.j2` is a Jinja template of one view for each level: `ad_<what>` and so on.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import jinja2
 import psycopg
 from psycopg import sql
 
@@ -26,6 +28,9 @@ _COLUMNS = """
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
+_EACH_LEVEL = ".each_level.sql.j2"
+_NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
+"""Levels from coarse to fine, and what people call one of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,11 @@ class View:
 @lru_cache(maxsize=1)
 def declared() -> tuple[View, ...]:
     """Every view of this package, by name. No view of ours reads another: the order is free."""
-    return tuple(_read(path) for path in sorted(Path(__file__).parent.glob("*.sql")))
+    folder = Path(__file__).parent
+    plain = [_view(path.stem, path.read_text(encoding="utf-8")) for path in folder.glob("*.sql")]
+    templates = sorted(folder.glob(f"*{_EACH_LEVEL}"))
+    made = [view for path in templates for view in _each_level(path)]
+    return tuple(sorted((*plain, *made), key=lambda view: view.name))
 
 
 def changed(connection: Connection) -> tuple[str, ...]:
@@ -129,12 +138,37 @@ def _known(connection: Connection) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
-def _read(path: Path) -> View:
-    text = path.read_text(encoding="utf-8")
+def _each_level(template: Path) -> list[View]:
+    """The views of a template; `path` leads from the campaign down to the view's own level."""
+    made = jinja2.Template(
+        template.read_text(encoding="utf-8"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    what = template.name.removesuffix(_EACH_LEVEL)
+    levels = list(_NOUNS)
+    return [
+        _view(
+            f"{level}_{what}",
+            made.render(
+                level=level,
+                noun=_NOUNS[level],
+                path=[
+                    {"level": each, "noun": _NOUNS[each]}
+                    for each in levels[1 : levels.index(level) + 1]
+                ],
+            ),
+        )
+        for level in levels
+    ]
+
+
+def _view(name: str, text: str) -> View:
     lines = text.splitlines()
     body = next(index for index, line in enumerate(lines) if not line.startswith("--"))
     return View(
-        name=path.stem,
+        name=name,
         query="\n".join(lines[body:]).strip().removesuffix(";"),
         header=tuple(line.removeprefix("--").strip() for line in lines[:body]),
         digest=hashlib.sha256(text.encode()).hexdigest(),
