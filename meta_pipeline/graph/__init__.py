@@ -10,6 +10,7 @@ from meta_pipeline.graph.caller import GraphResponse
 from meta_pipeline.graph.client import GraphClient
 from meta_pipeline.graph.errors import (
     Blocked,
+    BreakdownsRejected,
     ConnectionLost,
     CreativeUnreadable,
     CursorLost,
@@ -33,6 +34,8 @@ from meta_pipeline.graph.errors import (
     Throttled,
     TooMuchData,
     Treatment,
+    UniqueCountsTooOld,
+    ValueRejected,
     VersionExpired,
 )
 from meta_pipeline.graph.objects import ObjectsById
@@ -49,6 +52,7 @@ __all__ = [
     "BatchAnswer",
     "BatchOperation",
     "Blocked",
+    "BreakdownsRejected",
     "Call",
     "ConnectionLost",
     "CreativeUnreadable",
@@ -83,7 +87,9 @@ __all__ = [
     "TokenInfo",
     "TooMuchData",
     "Treatment",
+    "UniqueCountsTooOld",
     "UsageReading",
+    "ValueRejected",
     "VersionExpired",
     "parse_usage",
     "redact",

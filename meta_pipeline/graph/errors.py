@@ -19,7 +19,10 @@ GraphError
             CreativeUnreadable   one creative kills the page: drop the field or read one by one
     Stop                     do not repeat it unchanged
         InvalidRequest       a parameter is wrong: a bug here or a changed API
+            ValueRejected    drop the value it names of `.parameter` and ask again
+            BreakdownsRejected  these breakdowns do not go together: leave the table out
             RangeTooOld      the range starts too long ago: clamp it
+                UniqueCountsTooOld  ask without unique counts, which are not kept as long
         Misconfigured        a setting is wrong: app secret, permission of the app
             VersionExpired   this API version is retired: move META_API_VERSION on
         Blocked              Meta suspended the caller: a person has to look
@@ -55,6 +58,8 @@ class Treatment(StrEnum):
     REAUTHORIZE = "reauthorize"
     SKIP = "skip"
     DROP_FIELD = "drop field"
+    DROP_VALUE = "drop value"
+    DROP_UNIQUE = "drop unique counts"
     CLAMP = "clamp"
     STOP = "stop"
 
@@ -293,11 +298,45 @@ class InvalidRequest(Stop):
     default_next_step = "Look the code up in docs/troubleshooting.md and report it with fbtrace_id."
 
 
+class ValueRejected(InvalidRequest):
+    """Meta does not take one value of a list: leave it out and ask again.
+
+    `parameter` is the list (`breakdowns`, `filtering`, `effective_status`), `index` the place of
+    the value in it, `value` the value itself; None where the answer does not name them.
+    """
+
+    treatment = Treatment.DROP_VALUE
+    default_next_step = "Ask again without the value; it is recorded as unavailable."
+
+    parameter: str | None = None
+    index: int | None = None
+    value: str | None = None
+
+
+class BreakdownsRejected(InvalidRequest):
+    """Meta does not give these breakdowns together, or not any more."""
+
+    default_next_step = (
+        "Correct META_BREAKDOWNS; Meta's page on breakdowns lists what goes together."
+    )
+
+
 class RangeTooOld(InvalidRequest):
-    """The range starts before Meta's retention (37 months)."""
+    """The range starts before what Meta keeps: `months` as its text says, 37 for all insights."""
 
     treatment = Treatment.CLAMP
     default_next_step = "Start the range later: Meta keeps 37 months."
+
+    months: int = 37
+
+
+class UniqueCountsTooOld(RangeTooOld):
+    """Unique counts of a breakdown, or the breakdown itself, are kept for 13 months only."""
+
+    treatment = Treatment.DROP_UNIQUE
+    default_next_step = "Ask older days without reach, frequency and unique clicks."
+
+    months = 13
 
 
 class Misconfigured(Stop):

@@ -43,7 +43,8 @@ TABLE: tuple[Rule, ...] = (
         2,
         1504041,
         "Invalid combination of breakdowns; permanent, although the code is 2.",
-        "Choose a combination from the Insights breakdowns page of Meta.",
+        "Choose a combination from the Insights breakdowns page of Meta for META_BREAKDOWNS.",
+        error=errors.BreakdownsRejected,
     ),
     stop(
         2,
@@ -206,7 +207,7 @@ TABLE: tuple[Rule, ...] = (
         None,
     ),
     denied(10, None, "The app or the user may not do this.", _ROLE),
-    denied(100, None, "Missing permissions.", _ROLE, text="missing permissions"),
+    denied(100, None, "Missing permissions.", _ROLE, text="missing perm"),
     denied(100, 3191001, "No permission for these insights.", _ROLE),
     denied(200, None, "No permission for this object; also any code from 201 to 299.", _ROLE),
     denied(
@@ -261,6 +262,44 @@ TABLE: tuple[Rule, ...] = (
             (2607, "no preview for this placement"),
             (2615, "invalid creative"),
             (2654, "invalid creative settings"),
+        )
+    ),
+    # Values that are not taken.
+    Rule(
+        100,
+        None,
+        _T.DROP_VALUE,
+        "A value of a list is not one that Meta takes (any more); the text names its place.",
+        "Take the value out of META_ATTRIBUTION_WINDOWS or META_BREAKDOWNS if it is from there; "
+        "until then it is left out.",
+        text="must be one of",
+    ),
+    Rule(
+        100,
+        1487561,
+        _T.DROP_VALUE,
+        "A status of the filter is not taken for this edge (“Run Status not valid”).",
+        None,
+    ),
+    *(
+        Rule(
+            100,
+            None,
+            _T.DROP_UNIQUE,
+            meaning,
+            "Nothing, unless these days are needed: they are stored without reach, frequency and "
+            "unique clicks, and not at all where Meta keeps no hours or cells so old.",
+            text=text,
+        )
+        for text, meaning in (
+            (
+                "only available for the last",
+                "Unique counts by breakdown, and hours, are kept for 13 months.",
+            ),
+            (
+                "breakdowns are unavailable due to rate limit threshold",
+                "Reach by breakdown of more than 13 months ago: ten reports a day and account.",
+            ),
         )
     ),
     # Requests that are wrong.

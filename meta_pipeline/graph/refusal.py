@@ -10,7 +10,15 @@ from typing import Any
 
 import orjson
 
-from meta_pipeline.graph.errors import FieldRejected, GraphError, Throttled, Treatment
+from meta_pipeline.graph.errors import (
+    FieldRejected,
+    GraphError,
+    InvalidRequest,
+    RangeTooOld,
+    Throttled,
+    Treatment,
+    ValueRejected,
+)
 from meta_pipeline.graph.lookup import rule_for
 from meta_pipeline.graph.rule import Rule
 from meta_pipeline.graph.usage import ACCOUNT_USAGE, UsageReading
@@ -24,6 +32,12 @@ _FIELD_NAMES = (
     re.compile(r"nonexisting field \(([\w.]+)\)"),
     re.compile(r"([\w.]+)(?:,[\w., ]+)? (?:is|are) not valid for fields param"),
 )
+# Subcodes that say which list is wrong and not which of its values.
+_WHOLE_LISTS = {1487561: "effective_status"}
+_LIST = re.compile(r"\b([a-z_]+)((?:\[\w*\])*)\s+must be one of", re.IGNORECASE)
+_PLACE = re.compile(r"\b(?:filtering\[\d+\]\[value\]|(?!filtering)[a-z_]+)\[(\d+)\]", re.IGNORECASE)
+_GOT = re.compile(r"\bgot:?\s+[\"'\u201c]?([\w.]+)", re.IGNORECASE)
+_MONTHS = re.compile(r"\b(\d{1,3})[\s-]months?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +138,38 @@ def error_of(
     }
     if rule.treatment is Treatment.WAIT:
         return _throttled(rule, refusal, now, facts)
+    names_value = rule.error_class is InvalidRequest and refusal.code == 100 and _place(refusal)
+    if names_value and rule.subcode is None:
+        rule = rule_for(100, None, "must be one of")
     error = rule.error_class(refusal.text, next_step=rule.next_step, **facts)
     error.retried, error.shrinks = rule.retries, rule.shrinks
     if isinstance(error, FieldRejected):
         error.field_name = rejected_field(refusal.message) or error.field_name
+    elif isinstance(error, ValueRejected):
+        _name_value(error, refusal)
+    elif isinstance(error, RangeTooOld) and (months := _MONTHS.search(refusal.text)):
+        error.months = int(months[1])
     return error
+
+
+def _name_value(error: ValueRejected, refusal: Refusal) -> None:
+    """Which value of which list is refused: the text says it best, `error_data` next."""
+    if refusal.subcode in _WHOLE_LISTS:
+        error.parameter = _WHOLE_LISTS[refusal.subcode]
+        return
+    if place := _place(refusal):
+        error.parameter = place[0].partition("[")[0].lower()
+        error.index = int(place[1])
+    elif named := _LIST.search(refusal.message):
+        error.parameter = named[1].lower()
+    if got := _GOT.search(refusal.message):
+        error.value = got[1]
+
+
+def _place(refusal: Refusal) -> re.Match[str] | None:
+    """Where a value stands in its list, such as `breakdowns[1]` or `filtering[0][value][10]`."""
+    texts = (refusal.message, *refusal.blamed)
+    return next((found for text in texts if (found := _PLACE.search(text))), None)
 
 
 def rejected_field(message: str) -> str | None:

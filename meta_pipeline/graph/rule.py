@@ -19,6 +19,8 @@ _DEFAULT_ERRORS: Mapping[Treatment, type[GraphError]] = {
     Treatment.REAUTHORIZE: errors.Reauthorize,
     Treatment.SKIP: errors.ObjectMissing,
     Treatment.DROP_FIELD: errors.FieldRejected,
+    Treatment.DROP_VALUE: errors.ValueRejected,
+    Treatment.DROP_UNIQUE: errors.UniqueCountsTooOld,
     Treatment.CLAMP: errors.RangeTooOld,
     Treatment.STOP: errors.InvalidRequest,
 }

@@ -31,6 +31,8 @@ WHAT_WE_DO: Mapping[Treatment, str] = {
     Treatment.REAUTHORIZE: "stops; nothing can be read with this token",
     Treatment.SKIP: "goes on without this object and says so",
     Treatment.DROP_FIELD: "goes on without this field and records it",
+    Treatment.DROP_VALUE: "goes on without this value and records it",
+    Treatment.DROP_UNIQUE: "asks for these days without unique counts, else leaves them out",
     Treatment.CLAMP: "starts the range later",
     Treatment.STOP: "stops this request; asking again would fail again",
 }

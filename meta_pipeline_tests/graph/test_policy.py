@@ -48,6 +48,7 @@ FACTS = [
     (100, 1487534, "", T.SHRINK),
     (100, 1504018, "", T.GO_ASYNC),
     (100, 3191001, "", T.SKIP),
+    (100, 1487561, "Invalid parameter", T.DROP_VALUE),
     (100, 2446289, "", T.DROP_FIELD),
     (100, 2446211, "", T.DROP_FIELD),
     (100, 1443048, "", T.DROP_FIELD),
@@ -89,6 +90,71 @@ FACTS = [
         for code in (80000, 80001, 80002, 80003, 80004, 80005, 80006, 80008, 80009, 80014)
     ],
 ]
+
+
+# Texts of code 100 that people reported or that follow from the form: what they name.
+NAMED = [
+    ("action_attribution_windows[0] must be one of the following values: 1d_view, 1d_click, ...",
+     "action_attribution_windows", 0, None),
+    ('Param breakdowns[1] must be one of {ad_format_asset, age} - got "dma".',
+     "breakdowns", 1, "dma"),
+    ("filtering[0][value][10] must be one of the following values: ACTIVE",
+     "filtering", 10, None),
+    ("Param effective_status[3] is not valid", "effective_status", 3, None),
+    ("level must be one of the following values: ad; got 'adgroup'", "level", None, "adgroup"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "parameter", "index", "value"), NAMED)
+def test_a_value_that_is_not_taken_is_named(
+    text: str, parameter: str, index: int | None, value: str | None
+) -> None:
+    error = raised(100, None, f"(#100) {text}")
+    assert isinstance(error, errors.ValueRejected)
+    assert (error.parameter, error.index, error.value) == (parameter, index, value)
+
+
+def test_blame_names_a_value_where_the_text_is_localised() -> None:
+    refusal = Refusal.of(
+        {
+            "message": "(#100) Ungültiger Parameter",
+            "code": 100,
+            "error_data": '{"blame_field_specs":[["breakdowns[2]"]]}',
+        }
+    )
+    error = error_of(refusal, now=NOW, http_status=400)
+    assert isinstance(error, errors.ValueRejected)
+    assert (error.parameter, error.index) == ("breakdowns", 2)
+
+
+KEPT = "only available for the last"
+NO_OLD_REACH = "(#100) Reach-related metric breakdowns are unavailable due to rate limit threshold."
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "text", "kind", "months"),
+    [
+        (3018, None, "cannot be beyond 37 months from the current date", errors.RangeTooOld, 37),
+        (3018, None, "Bitte später beginnen", errors.RangeTooOld, 37),
+        (100, None, f"unique-count fields are {KEPT} 13 months", errors.UniqueCountsTooOld, 13),
+        (100, None, f"frequency_value is {KEPT} 6 months", errors.UniqueCountsTooOld, 6),
+        (100, None, NO_OLD_REACH, errors.UniqueCountsTooOld, 13),
+    ],
+)  # fmt: skip
+def test_how_far_back_meta_answers_is_read_from_its_text(
+    code: int, subcode: int | None, text: str, kind: type[errors.RangeTooOld], months: int
+) -> None:
+    error = raised(code, subcode, text)
+    assert type(error) is kind
+    assert error.months == months
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Missing perms", "(#100) Missing permissions", "MISSING PERMISSION", "missing permission(s)"],
+)
+def test_missing_permissions_in_any_words(text: str) -> None:
+    assert isinstance(raised(100, None, text), errors.PermissionDenied)
 
 
 def raised(code: int | None, subcode: int | None = None, message: str = "x", **more: object):  # type: ignore[no-untyped-def]
