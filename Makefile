@@ -26,7 +26,8 @@ $(VENV)/.installed: pyproject.toml uv.lock
 		exit 1; }
 	@echo "Installing into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --locked --inexact --all-extras
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --locked --inexact --all-extras --compile-bytecode
+	@$(BIN)/python -m compileall -q meta_pipeline
 	@touch $@
 
 demo: install ## Twelve simulated ad accounts, Postgres and Dagster, synced; stays up until Ctrl-C

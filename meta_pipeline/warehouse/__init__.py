@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .accounts import AccountHealth, AccountRow, AccountStore
 from .connect import Connection
-from .copytext import Cleaned, Rendered, render
 from .costs import CostStore, ObservedWeight
 from .cursors import CursorRow, CursorStore
-from .entities import ids_of, mark_deleted, orphans
 from .errors import (
     AccountBusy,
     DatabaseNewer,
@@ -18,19 +19,39 @@ from .errors import (
     WarehouseError,
     WarehouseUnavailable,
 )
-from .history import EntityHistory, InsightsHistory, tracked_columns
 from .ledger import Ledger, WindowRow
 from .locks import account_lock, lock_holder
 from .migrator import MigrationResult
 from .retention import Retention, maintain
 from .runs import RunRow, RunStore
-from .telemetry import TelemetryWriter
 from .tokens import TokenRow, TokenStore, tokens_in_use
 from .unrecognized import UnrecognizedRow, UnrecognizedStore
-from .upsert import Upserted, upsert
 from .urls import create_dagster_schema, dagster_url, normalized, redacted
 from .usage import UsageRow, UsageStore
 from .warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from .copytext import Cleaned, Rendered, render
+    from .entities import ids_of, mark_deleted, orphans
+    from .history import EntityHistory, InsightsHistory, tracked_columns
+    from .telemetry import TelemetryWriter
+    from .upserts import Upserted, upsert
+
+_WITH_SQLALCHEMY = {
+    "Cleaned": "copytext",
+    "Rendered": "copytext",
+    "render": "copytext",
+    "ids_of": "entities",
+    "mark_deleted": "entities",
+    "orphans": "entities",
+    "EntityHistory": "history",
+    "InsightsHistory": "history",
+    "tracked_columns": "history",
+    "TelemetryWriter": "telemetry",
+    "Upserted": "upserts",
+    "upsert": "upserts",
+}
+"""What writes tables: SQLAlchemy is most of a start, and reading needs none of it."""
 
 __all__ = [
     "AccountBusy",
@@ -83,3 +104,10 @@ __all__ = [
     "tracked_columns",
     "upsert",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _WITH_SQLALCHEMY.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{home}", __name__), name)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
 
 from .connect import Connection, Store
-from .schema import meta_ad_accounts
-from .upsert import NOT_COMPARED, Upserted, upsert
+
+if TYPE_CHECKING:
+    from .upserts import Upserted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,10 @@ class AccountStore(Store):
 def _write(
     connection: Connection, rows: Iterable[Mapping[str, Any]], seen_at: datetime
 ) -> Upserted:
+    # Not at the top: who only reads accounts need not wait for SQLAlchemy.
+    from .schema import meta_ad_accounts  # noqa: PLC0415
+    from .upserts import NOT_COMPARED, upsert  # noqa: PLC0415
+
     bookkeeping = {"is_accessible": True, "last_listed_at": seen_at, "data_as_of": seen_at}
     columns = [name for name in _COLUMNS if name != "first_seen_at"]
     values = [

@@ -2,7 +2,8 @@
 
 Everything happens in one transaction under an advisory lock: revisions of `migrations/versions`,
 then the views of `views/`. A process killed inside leaves nothing behind. Revisions only expand
-(new tables, new columns), so that older code keeps running beside newer code.
+(new tables, new columns), so that older code keeps running beside newer code. Alembic and
+SQLAlchemy are imported where a migration runs: every command asks whether one is due.
 """
 
 from __future__ import annotations
@@ -12,23 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
-import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from . import views
 from .connect import Connection, connect
 from .errors import DatabaseNewer, MigrationBusy, WarehouseError
-from .schema import SCHEMA, metadata
+from .names import SCHEMA
 from .urls import redacted
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from alembic.config import Config
+
 VERSION_TABLE = "schema_version"
+_MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT_SECONDS = 60
 _APPLICATION_NAME = "meta_pipeline migrate"
 _ONE_THREAD = threading.Lock()
@@ -90,6 +90,11 @@ def head() -> str:
 
 def differences(url: str) -> list[Any]:
     """What alembic would change to make the database equal to `schema/`; empty when it is."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from .schema import metadata
+
     with engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts=comparison_options())
         return list(compare_metadata(context, metadata))
@@ -97,6 +102,8 @@ def differences(url: str) -> list[Any]:
 
 def comparison_options() -> dict[str, Any]:
     """Options of alembic's context: our schema only, or it would want to drop everybody else's."""
+    from .schema import metadata
+
     return {
         "target_metadata": metadata,
         "version_table": VERSION_TABLE,
@@ -112,6 +119,8 @@ def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
 
 
 def _migrate_locked(url: str, *, with_views: bool) -> MigrationResult:
+    from alembic import command
+
     # Alembic speaks SQLAlchemy; lock, revisions and views share its one transaction. Its `op` and
     # `context` belong to the process, so threads take turns before they ask Postgres.
     with _ONE_THREAD, engine(url).begin() as alembic_connection:
@@ -131,6 +140,8 @@ def _migrate_locked(url: str, *, with_views: bool) -> MigrationResult:
 
 def engine(url: str) -> sa.Engine:
     """An SQLAlchemy engine without a pool, for alembic."""
+    import sqlalchemy as sa
+
     return sa.create_engine(
         "postgresql+psycopg://", creator=partial(_connect_plainly, url), poolclass=sa.NullPool
     )
@@ -145,20 +156,19 @@ def _connect_plainly(url: str) -> Connection:
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     return config
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
 @lru_cache(maxsize=1)
 def revisions() -> tuple[str, ...]:
-    """Every revision this code knows, oldest first."""
-    return tuple(script.revision for script in reversed(list(_scripts().walk_revisions())))
+    """Every revision this code knows, oldest first: a chain in the order of its file names."""
+    files = sorted((_MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return tuple(path.stem.partition("_")[0] for path in files)
 
 
 def _revision(connection: Connection) -> str | None:

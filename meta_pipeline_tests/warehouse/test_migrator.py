@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from meta_pipeline.warehouse import DatabaseNewer, ViewInUse, Warehouse, migrator, views
@@ -213,6 +214,12 @@ def test_a_draft_holds_what_the_schema_has_more(
     assert "COMMENT ON COLUMN meta_ads.news.a IS 'It''s';" in script.read_text()
     assert script.read_text().count("CREATE TABLE") == 1
     assert f"down_revision = {migrator.head()!r}" in revision.read_text()
+
+
+def test_the_files_are_the_chain_that_alembic_walks() -> None:
+    scripts = ScriptDirectory.from_config(migrator._config())
+    walked = [script.revision for script in scripts.walk_revisions()]
+    assert migrator.revisions() == tuple(reversed(walked))
 
 
 def test_every_table_lives_in_our_schema() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from meta_pipeline.warehouse.names import SCHEMA
+
 from .alerts import alert_channels, alerts
-from .columns import SCHEMA, metadata
+from .columns import metadata
 from .entities import (
     entity_changes,
     meta_activities,

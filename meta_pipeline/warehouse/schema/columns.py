@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-SCHEMA = "meta_ads"
+from meta_pipeline.warehouse.names import SCHEMA
+
 metadata = sa.MetaData(
     schema=SCHEMA,
     naming_convention={

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.errors import ViewInUse
-from meta_pipeline.warehouse.schema import SCHEMA
+from meta_pipeline.warehouse.names import SCHEMA
 
 _MEANING = re.compile(r"(?P<column>[a-z0-9_]+): (?P<meaning>.+)")
 _COLUMNS = """
