@@ -6,12 +6,23 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Rich asks for the width when a console is made: wide, wherever the tests run.
 os.environ["COLUMNS"] = "200"
 
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.postgres import TestPostgres, database_url, postgres, postgres_server
+
+# What an example costs says how busy the machine is, nothing about the code: no test of ours fails
+# for the time it took. A test that never ends is pytest-timeout's. Many examples share a database.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+settings.load_profile("any machine")
 
 __all__ = ["build_template", "database_url", "postgres", "postgres_server"]
 

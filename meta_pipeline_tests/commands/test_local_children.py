@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from meta_pipeline.commands.local.children import ChildDied, Children
+from meta_pipeline_tests.waiting import wait_until
 
 # A child that starts a grandchild, as a code server starts run workers.
 FAMILY = """
@@ -45,15 +45,8 @@ with Children(Path(sys.argv[1])) as children:
 
 def start_family(children: Children) -> tuple[int, int]:
     child = children.start("child", [sys.executable, "-c", FAMILY], env=os.environ, cwd=Path.cwd())
-    wait_until(lambda: bool(child.log.read_text().strip()))
+    wait_until(lambda: child.log.read_text().strip(), "the child says its number")
     return child.process.pid, int(child.log.read_text())
-
-
-def wait_until(condition: object, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_running(pid: int) -> bool:
@@ -83,13 +76,13 @@ def test_a_killed_parent_takes_its_family_along(tmp_path: Path, number: signal.S
     parent.send_signal(number)
     parent.wait()
     parent.stdout.close()
-    wait_until(lambda: not any(is_running(pid) for pid in pids))
+    wait_until(lambda: not any(is_running(pid) for pid in pids), "the family is gone")
 
 
 def test_a_child_that_will_not_listen_is_killed(tmp_path: Path) -> None:
     with Children(tmp_path) as children:
         child = children.start("deaf", [sys.executable, "-c", DEAF], env=os.environ, cwd=tmp_path)
-        wait_until(lambda: bool(child.log.read_text().strip()))
+        wait_until(lambda: child.log.read_text().strip(), "the child speaks")
         children.stop(grace_seconds=0.1)
         assert child.process.poll() == -signal.SIGKILL
 

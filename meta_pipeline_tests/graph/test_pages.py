@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.graph import (
@@ -358,9 +358,7 @@ def test_a_summary_comes_with_its_page(client: GraphClient, server: ScriptedServ
     assert next(walk(client)).summary == {"total_count": 0}
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(data=st.data(), page_size=st.integers(1, 9), sizes=st.lists(st.integers(0, 9), max_size=12))
 def test_any_sequence_of_short_and_empty_pages_loses_nothing(
     client: GraphClient,

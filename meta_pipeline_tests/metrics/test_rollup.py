@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
@@ -65,11 +65,7 @@ PLACE = st.tuples(st.sampled_from(["a1", "a2", "a3", "a4", "a99"]), st.integers(
 EDITS = st.lists(st.dictionaries(PLACE, st.none() | ROW, max_size=6), min_size=1, max_size=4)
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=25)
 @given(EDITS)
 def test_rollup_of_touched_days_equals_a_full_recomputation(
     rows: Rows, edits: list[dict[tuple[str, int], Any]]

@@ -32,7 +32,7 @@ CUTS = (
     ["goal", "optimization_goal"],
     ["day", "ad", "ad_status"],
 )
-ONCE = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+ONCE = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 SPANS = st.tuples(st.integers(0, BACKFILL_DAYS - 1), st.integers(0, BACKFILL_DAYS - 1)).map(sorted)
 
 

@@ -17,6 +17,7 @@ from meta_pipeline.commands.local.children import Children
 from meta_pipeline.orchestration import celery_launcher
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline_tests.e2e.stand import redis
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 TASK = "0b5c0a5e-0000-4000-8000-000000000001"
 
@@ -70,17 +71,17 @@ def test_a_worker_that_works_is_running_until_it_is_done(
     @launcher.celery.task(name="execute_job", track_started=True)  # type: ignore[untyped-decorator]
     def execute_job() -> int:
         begun.set()
-        assert done.wait(30)
+        assert done.wait(PATIENCE_SECONDS)
         return 0
 
     with start_worker(
         launcher.celery, perform_ping_check=False, pool="threads", queues=["dagster"]
     ):
         result = execute_job.apply_async(queue="dagster")
-        assert begun.wait(30)
+        assert begun.wait(PATIENCE_SECONDS)
         assert launcher.check_run_worker_health(run_of(result.id)).status is WorkerStatus.RUNNING
         done.set()
-        result.get(timeout=30)
+        result.get(timeout=PATIENCE_SECONDS)
         assert launcher.check_run_worker_health(run_of(result.id)).status is WorkerStatus.SUCCESS
 
 

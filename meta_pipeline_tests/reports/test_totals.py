@@ -245,7 +245,7 @@ ODD = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(
     st.sampled_from(
         ["x-app-usage", "x-ad-account-usage", BUSINESS, "x-fb-ads-insights-throttle", "other"]

@@ -56,7 +56,7 @@ def test_a_doubled_tick_makes_runs_of_the_same_keys() -> None:
     assert one[0].run_key.startswith("5_accounts:20260318T")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(any_fleet(), st.sampled_from(Policy), st.integers(0, 5))
 def test_no_pick_is_in_two_runs_and_the_most_urgent_is_in_the_first(
     fleet: list[SyncState], policy: Policy, slots: int

@@ -25,7 +25,7 @@ from meta_pipeline.rotation import (
 from .fleet import HOUR, MINUTE, NOW, SETTINGS, account, aged, any_fleet, by_id, new, picked
 
 BOTH = frozenset({DuePart.ENTITIES, DuePart.INSIGHTS})
-LESS = settings(max_examples=50, deadline=None)
+LESS = settings(max_examples=50)
 NUMBERS = frozenset({DuePart.INSIGHTS})
 
 

@@ -59,7 +59,7 @@ def test_rotation_reaches_everybody_within_one_round(
     assert all(len(times) == 1 for times in world.taken_at.values())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(fleets, st.sampled_from([MINUTE, 10 * MINUTE, HOUR]), st.data())
 def test_priority_starves_nobody_in_an_overload(
     fleet: list[SyncState], tick: timedelta, data: st.DataObject
@@ -76,7 +76,7 @@ def test_priority_starves_nobody_in_an_overload(
     assert set(world.taken_at) == set(names)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(fleets, st.integers(2, 4), st.sampled_from([MINUTE, 10 * MINUTE]))
 def test_hybrid_reaches_the_late_within_as_many_ticks_as_there_are_accounts(
     fleet: list[SyncState], limit: int, tick: timedelta

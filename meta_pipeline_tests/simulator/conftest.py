@@ -14,6 +14,7 @@ from meta_pipeline.simulator.pytest_plugin import (
     graph_simulator_server,
     pytest_runtest_makereport,
 )
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 __all__ = ["graph_simulator", "graph_simulator_server", "pytest_runtest_makereport"]
 
@@ -30,8 +31,8 @@ class Graph:
         kept = {key: value for key, value in shown.items() if value is not None}
         url = f"{self.sim.url}/v26.0/{path.lstrip('/')}"
         if method == "POST":
-            return self.session.post(url, data=kept, timeout=10)
-        return self.session.request(method, url, params=kept, timeout=10)
+            return self.session.post(url, data=kept, timeout=PATIENCE_SECONDS)
+        return self.session.request(method, url, params=kept, timeout=PATIENCE_SECONDS)
 
     def get(self, path: str, **params: Any) -> Any:
         """The document of a successful GET."""

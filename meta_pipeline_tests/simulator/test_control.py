@@ -11,10 +11,13 @@ from requests.exceptions import ConnectionError  # noqa: A004
 from meta_pipeline.simulator import Simulator, WallClock, World
 from meta_pipeline.simulator.instructions import FAULTS
 from meta_pipeline_tests.simulator.conftest import Graph
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 
 def control(sim: Simulator, method: str, url: str, /, **body: Any) -> Any:
-    response = requests.request(method, f"{sim.url}/_sim{url}", json=body or None, timeout=10)
+    response = requests.request(
+        method, f"{sim.url}/_sim{url}", json=body or None, timeout=PATIENCE_SECONDS
+    )
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -117,7 +120,9 @@ def test_tokens_and_plans(sim: Simulator, graph: Graph, account: str) -> None:
 def test_a_wrong_instruction_is_explained(
     sim: Simulator, method: str, path: str, body: dict[str, Any], says: str
 ) -> None:
-    response = requests.request(method, f"{sim.url}/_sim{path}", json=body, timeout=10)
+    response = requests.request(
+        method, f"{sim.url}/_sim{path}", json=body, timeout=PATIENCE_SECONDS
+    )
     assert 400 <= response.status_code < 500
     assert says in response.json()["error"]
 
@@ -128,7 +133,7 @@ def test_the_page_shows_accounts_meters_faults_and_requests(
     control(sim, "POST", "/faults", path="/adsets", fault="html_200", times=1)
     graph.get(f"{account}/ads", fields="id,name")
     graph.call("GET", f"{account}/adsets")
-    page = requests.get(f"{sim.url}/_sim/", timeout=10).text
+    page = requests.get(f"{sim.url}/_sim/", timeout=PATIENCE_SECONDS).text
     for text in (
         "Kookaburra Coffee",
         "html_200",

@@ -23,6 +23,7 @@ from meta_pipeline.simulator import AccountSpec, Fault, Simulator, World, errors
 from meta_pipeline.simulator.clock import VirtualClock
 from meta_pipeline.simulator.edits import EditRefusedError
 from meta_pipeline.simulator.pytest_plugin import START, new_world
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 EDGES = ("campaigns", "adsets", "ads")
 EVERY = {
@@ -68,7 +69,7 @@ class Patient:
     def _body(self, url: str, params: dict[str, str]) -> Any:
         for _ in range(40):
             try:
-                body = requests.get(url, params=params, timeout=5).json()
+                body = requests.get(url, params=params, timeout=PATIENCE_SECONDS).json()
             except (requests.RequestException, ValueError):
                 continue
             if "data" in body:

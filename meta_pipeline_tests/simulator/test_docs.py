@@ -15,6 +15,7 @@ from meta_pipeline.simulator.contract import Contract
 from meta_pipeline.simulator.instructions import FAULTS
 from meta_pipeline.simulator.tokens import Tokens
 from meta_pipeline_tests.simulator.conftest import Graph
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "simulator.md").read_text()
@@ -50,7 +51,7 @@ def test_the_fixture_in_a_strangers_project(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(STRANGER)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "--rootdir", str(tmp_path), str(tmp_path)],
-        capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60,
+        capture_output=True, text=True, cwd=tmp_path, check=False, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     assert "4 passed" not in done.stdout
     assert re.search(r"PASSED test_mine.py::test_reads", done.stdout)
@@ -126,6 +127,6 @@ def test_every_documented_instruction_is_followed(
         path = f"/_sim/objects/{account}"
     body = example.replace("…", adset) if example.startswith("{") else None
     url = f"{sim.url}{path}" + (example if body is None else "")
-    response = requests.request(verb, url, data=body, timeout=10)
+    response = requests.request(verb, url, data=body, timeout=PATIENCE_SECONDS)
     assert response.status_code == 200, response.text
     sim.faults.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeo
 
 from meta_pipeline.simulator import Fault, Simulator, errors
 from meta_pipeline_tests.simulator.conftest import Graph
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 WIRE: list[tuple[Fault, tuple[type[Exception], ...]]] = [
     (Fault.drop_connection(), (ConnectionError,)),
@@ -38,7 +38,7 @@ def test_the_wire_breaks_once_and_the_next_call_is_whole(
 def raw(sim: Simulator, path: str) -> bytes:
     """Everything that comes over a bare socket until the server closes it."""
     host, port = urlsplit(sim.url).netloc.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(
             f"GET /v26.0/{path} HTTP/1.1\r\nHost: {host}\r\n"
             f"Authorization: Bearer {sim.token}\r\n\r\n".encode()
@@ -66,13 +66,11 @@ def test_truncate_promises_more_than_it_sends(sim: Simulator, account: str) -> N
 def test_stall_is_silence_until_the_client_gives_up(
     sim: Simulator, account: str, after: int
 ) -> None:
-    sim.fail("GET", "/ads", with_=Fault.stall(60, after=after))
-    started = time.monotonic()
+    sim.fail("GET", "/ads", with_=Fault.stall(3600, after=after))
     with pytest.raises((ReadTimeout, ConnectionError)):
         requests.get(
             f"{sim.url}/v26.0/{account}/ads", params={"access_token": sim.token}, timeout=0.2
         ).json()
-    assert time.monotonic() - started < 5
 
 
 def test_slow_moves_the_clock_instead_of_waiting(
@@ -137,7 +135,7 @@ def test_named_errors_have_metas_status_and_code(
 def test_a_cursor_that_does_not_move(sim: Simulator, graph: Graph, account: str) -> None:
     sim.fail("GET", "/ads", with_=Fault.same_cursor_twice(), on_call=2)
     first = graph.get(f"{account}/ads", limit=5)
-    second = requests.get(first["paging"]["next"], timeout=10).json()
+    second = requests.get(first["paging"]["next"], timeout=PATIENCE_SECONDS).json()
     assert second["paging"]["cursors"]["after"] == first["paging"]["cursors"]["after"]
     assert second["paging"]["next"] == first["paging"]["next"]
 
@@ -148,7 +146,10 @@ def test_a_first_page_whose_next_leads_back(
 ) -> None:
     sim.fail("GET", f"/{edge.partition('?')[0]}", with_=Fault.same_cursor_twice())
     first = graph.get(f"{account}/{edge}", limit=5)
-    assert requests.get(first["paging"]["next"], timeout=10).json()["data"] == first["data"]
+    assert (
+        requests.get(first["paging"]["next"], timeout=PATIENCE_SECONDS).json()["data"]
+        == first["data"]
+    )
 
 
 @pytest.mark.parametrize("edge", ["ads", "insights?level=ad"])
@@ -169,7 +170,7 @@ def test_empty_pages_in_a_row_move_on_and_lose_nothing(
     rows, links = found["data"], []
     while link := found.get("paging", {}).get("next"):
         links.append(link)
-        found = requests.get(link, timeout=10).json()
+        found = requests.get(link, timeout=PATIENCE_SECONDS).json()
         rows += found["data"]
     assert rows == whole
     assert len(set(links)) == len(links)
@@ -184,7 +185,7 @@ def test_an_empty_page_whose_next_has_the_rows(sim: Simulator, graph: Graph, acc
         url, seen, pages = f"{sim.url}/v26.0/{account}/ads?limit=10", [], 0
         headers = {"Authorization": f"Bearer {sim.token}"}
         while url:
-            body = requests.get(url, headers=headers, timeout=10).json()
+            body = requests.get(url, headers=headers, timeout=PATIENCE_SECONDS).json()
             seen += [row["id"] for row in body["data"]]
             pages += 1
             url = body.get("paging", {}).get("next")

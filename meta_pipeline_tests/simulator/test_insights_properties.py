@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -108,7 +108,7 @@ class Asked:
 
 
 asked = st.builds(Asked, st.integers(0, 99), places, minutes, starts, lengths)
-relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=40)
 
 
 @given(asked)
@@ -305,7 +305,7 @@ class Edits(RuleBasedStateMachine):
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+TestEdits.settings = settings(max_examples=12, stateful_step_count=12)
 
 
 @pytest.fixture(scope="module")

@@ -186,7 +186,7 @@ def test_heavy_questions_cost_cpu_time(graph: Graph, account: str) -> None:
     assert heavy[number][0]["total_cputime"] > light[number][0]["total_cputime"] + 3
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 9)), max_size=40), st.integers(1, 60)
 )

@@ -9,11 +9,12 @@ import pytest
 import requests
 
 from meta_pipeline.simulator import Simulator
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 
 def follow(session: requests.Session, url: str) -> Iterator[Any]:
     while url:
-        body = session.get(url, timeout=10).json()
+        body = session.get(url, timeout=PATIENCE_SECONDS).json()
         yield from body["data"]
         url = body.get("paging", {}).get("next", "")
 
@@ -45,7 +46,7 @@ def test_next_carries_what_a_bearer_token_left_out(sim: Simulator, account: str)
     response = requests.get(
         f"{sim.url}/v26.0/{account}/ads?limit=5",
         headers={"Authorization": f"Bearer {sim.token}"},
-        timeout=10,
+        timeout=PATIENCE_SECONDS,
     )
-    following = requests.get(response.json()["paging"]["next"], timeout=10)
+    following = requests.get(response.json()["paging"]["next"], timeout=PATIENCE_SECONDS)
     assert following.status_code == 200

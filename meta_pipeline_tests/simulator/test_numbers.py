@@ -40,7 +40,7 @@ cuts = st.lists(st.integers(0, QUARTERS), max_size=12)
 
 
 @given(ad_days(), cuts)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_parts_of_a_day_add_up_and_stay_plausible(day: n.Day, at: list[int]) -> None:
     edges = [0, *sorted(day.until(q) for q in at), day.totals[n.IMPRESSIONS]]
     parts = [n.between(day.totals, a, b) for a, b in pairwise(edges)]
@@ -54,7 +54,7 @@ def test_parts_of_a_day_add_up_and_stay_plausible(day: n.Day, at: list[int]) -> 
 
 
 @given(ad_days())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_day_only_grows_until_it_ends(day: n.Day) -> None:
     grown = [day.until(q) for q in range(QUARTERS + 1)]
     assert grown == sorted(grown)
@@ -62,7 +62,7 @@ def test_a_day_only_grows_until_it_ends(day: n.Day) -> None:
 
 
 @given(ad_days(), ages, ages)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_conversions_only_grow_and_stop_after_28_days(day: n.Day, one: int, other: int) -> None:
     whole = day.totals[n.IMPRESSIONS]
     earlier, later = (n.conversions(day, whole, age) for age in sorted((one, other)))
@@ -76,7 +76,7 @@ def test_conversions_only_grow_and_stop_after_28_days(day: n.Day, one: int, othe
 
 
 @given(ad_days(), ages, st.integers(0, QUARTERS), st.integers(0, QUARTERS))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_conversions_grow_with_the_day(day: n.Day, age: int, one: int, other: int) -> None:
     early, late = sorted((one, other))
     less, more = (n.conversions(day, day.until(q), age) for q in (early, late))
@@ -104,7 +104,7 @@ def test_most_conversions_arrive_late_somewhere() -> None:
          ("product_id",), ("image_asset",), ("device_platform", "publisher_platform")]
     ),
 )  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_cells_add_up_to_the_day_exactly(day: n.Day, age: int, asked: tuple[str, ...]) -> None:
     split = breakdowns.split(asked, "Australia")
     ends = breakdowns.bounds(b"k", 1, 2, split.weights)
@@ -118,7 +118,7 @@ def test_cells_add_up_to_the_day_exactly(day: n.Day, age: int, asked: tuple[str,
 
 
 @given(ad_days(), ages, ages)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_conversions_never_leave_the_cell_they_arrived_in(day: n.Day, one: int, other: int) -> None:
     split = breakdowns.split(("age", "gender"), "Australia")
     ends = breakdowns.bounds(b"k", 1, 2, split.weights)
@@ -143,7 +143,7 @@ def test_reach_lies_between_its_largest_part_and_their_sum(parts: list[int], poo
 
 
 @given(ad_days(), st.integers(730_000, 745_000), st.integers(-3, 120))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_rest_days_are_counted_without_looking(day: n.Day, first: int, length: int) -> None:
     last = first + length
     counted = sum(n.rests(day.found, d) for d in range(first, last + 1))
@@ -151,7 +151,7 @@ def test_rest_days_are_counted_without_looking(day: n.Day, first: int, length: i
 
 
 @given(ad_days())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_same_question_has_the_same_answer(day: n.Day) -> None:
     n.traits.cache_clear()
     key = seed_key(8)

@@ -13,6 +13,7 @@ import requests
 
 from meta_pipeline.simulator import serve
 from meta_pipeline.simulator.__main__ import main
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -36,11 +37,13 @@ def test_a_process_says_when_it_is_ready_and_stops_when_told(
     assert process.stdout is not None
     word, url = process.stdout.readline().split()
     assert word == "ready"
-    assert requests.get(f"{url}/_sim/ready", timeout=10).json()["accounts"] == 12
-    found = requests.get(f"{url}/v26.0/me/adaccounts?fields=name&access_token=T1", timeout=10)
+    assert requests.get(f"{url}/_sim/ready", timeout=PATIENCE_SECONDS).json()["accounts"] == 12
+    found = requests.get(
+        f"{url}/v26.0/me/adaccounts?fields=name&access_token=T1", timeout=PATIENCE_SECONDS
+    )
     assert found.json()["data"][0]["name"] == "2EZi"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
     assert process.stderr is not None
     assert process.stderr.read() == ""
 

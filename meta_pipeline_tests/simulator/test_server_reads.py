@@ -14,6 +14,7 @@ import requests
 from meta_pipeline.simulator import AccountSpec, Caps, Simulator, World
 from meta_pipeline.simulator.pytest_plugin import new_world
 from meta_pipeline_tests.simulator.conftest import Graph
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 SHOWN = {"ACTIVE", "PAUSED", "IN_PROCESS", "WITH_ISSUES", "CAMPAIGN_PAUSED", "ADSET_PAUSED",
          "PENDING_REVIEW", "DISAPPROVED", "PREAPPROVED", "PENDING_BILLING_INFO"}  # fmt: skip
@@ -96,8 +97,8 @@ def test_next_repeats_every_parameter_and_the_token(
 
 def test_previous_leads_back_to_the_page_before(graph: Graph, account: str) -> None:
     first = graph.get(f"{account}/ads", limit=3)
-    second = requests.get(first["paging"]["next"], timeout=10).json()
-    back = requests.get(second["paging"]["previous"], timeout=10).json()
+    second = requests.get(first["paging"]["next"], timeout=PATIENCE_SECONDS).json()
+    back = requests.get(second["paging"]["previous"], timeout=PATIENCE_SECONDS).json()
     assert back["data"] == first["data"]
     assert "previous" not in first["paging"]
 
@@ -133,7 +134,7 @@ def test_edges_nest_in_fields_with_pages_of_their_own(graph: Graph, account: str
     ads = adsets["data"][0]["ads"]
     assert len(adsets["data"]) == len(ads["data"]) == 1
     assert "spend" in ads["data"][0]["insights"]["data"][0]
-    more = requests.get(adsets["paging"]["next"], timeout=10).json()
+    more = requests.get(adsets["paging"]["next"], timeout=PATIENCE_SECONDS).json()
     assert more["data"][0]["id"] != adsets["data"][0]["id"]
 
 
@@ -152,7 +153,7 @@ def test_php_style_lists_and_bearer_tokens_are_understood(sim: Simulator, accoun
         f"{sim.url}/v26.0/{account}/ads",
         params=[("effective_status[]", "ACTIVE"), ("fields", "effective_status")],
         headers={"Authorization": f"Bearer {sim.token}"},
-        timeout=10,
+        timeout=PATIENCE_SECONDS,
     )
     assert {row["effective_status"] for row in response.json()["data"]} == {"ACTIVE"}
 
@@ -250,10 +251,12 @@ def test_every_answer_says_it_is_simulated_and_carries_a_trace(graph: Graph, acc
 def test_etag_is_the_bodys_sha1_and_gives_304(graph: Graph, account: str) -> None:
     url = f"{graph.sim.url}/v26.0/{account}/campaigns"
     params = {"access_token": graph.sim.token}
-    first = requests.get(url, params=params, timeout=10)
+    first = requests.get(url, params=params, timeout=PATIENCE_SECONDS)
     tag = first.headers["etag"]
     assert tag == f'"{hashlib.sha1(first.content).hexdigest()}"'
-    again = requests.get(url, params=params, headers={"If-None-Match": tag}, timeout=10)
+    again = requests.get(
+        url, params=params, headers={"If-None-Match": tag}, timeout=PATIENCE_SECONDS
+    )
     assert (again.status_code, again.content) == (304, b"")
     graph.sim.world.rename(first.json()["data"][0]["id"], "Other")
     named = requests.get(

@@ -13,6 +13,7 @@ import requests
 from meta_pipeline.simulator import App, Simulator
 from meta_pipeline.simulator.pytest_plugin import new_world
 from meta_pipeline_tests.simulator.conftest import Graph
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 CALLBACK = "http://localhost/cb"
 
@@ -90,7 +91,7 @@ def exchange(sim: Simulator, **params: Any) -> Any:
     return requests.get(
         f"{sim.url}/v26.0/oauth/access_token",
         params={"client_id": app.id, "client_secret": app.secret, **params},
-        timeout=10,
+        timeout=PATIENCE_SECONDS,
     ).json()
 
 
@@ -115,7 +116,7 @@ def dialog(sim: Simulator, **params: Any) -> requests.Response:
         params={"client_id": sim.tokens.app.id, "redirect_uri": CALLBACK, "state": "s1",
                 "scope": "ads_read,business_management", **params},
         allow_redirects=False,
-        timeout=10,
+        timeout=PATIENCE_SECONDS,
     )  # fmt: skip
 
 

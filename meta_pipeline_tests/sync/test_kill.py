@@ -14,6 +14,7 @@ from meta_pipeline.simulator import AccountSpec
 from meta_pipeline.simulator.journal import Entry
 from meta_pipeline.sync import PageSizes, PlanPolicy, Status, SyncRecord
 from meta_pipeline.warehouse.runs import ABANDONED
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 
 from .child import Job
 from .lab import Lab, lab
@@ -27,7 +28,6 @@ POLICY = PlanPolicy(
 )
 CALLS_OF_A_SYNC = 33
 """A little fewer than a whole sync makes."""
-_LONGEST_WAIT_SECONDS = 20.0
 
 Slices = set[tuple[str, date]]
 """Dataset and day of what is in the ledger."""
@@ -47,10 +47,11 @@ def kill_after(house: Lab, calls: int, pause_seconds: float) -> bool:
         house.clock.now(), POLICY,
     )  # fmt: skip
     process = job.start()
-    ends = time.monotonic() + _LONGEST_WAIT_SECONDS
-    while house.calls() - before < calls and process.is_alive():
-        assert time.monotonic() < ends, "the sync has not got so far"
-        time.sleep(0.001)
+    wait_until(
+        lambda: house.calls() - before >= calls or not process.is_alive(),
+        f"the sync makes {calls} calls",
+        every_seconds=0.001,
+    )
     time.sleep(pause_seconds)
     was_alive = process.is_alive()
     process.kill()
@@ -70,7 +71,7 @@ def finished_edges(house: Lab) -> set[str]:
 
 def resume(house: Lab) -> SyncRecord:
     """The next sync, as soon as Postgres has noticed that the old one is gone."""
-    ends = time.monotonic() + _LONGEST_WAIT_SECONDS
+    ends = time.monotonic() + PATIENCE_SECONDS
     while (record := house.sync()).status is Status.REFUSED:
         assert time.monotonic() < ends, record.error_summary
         time.sleep(0.02)

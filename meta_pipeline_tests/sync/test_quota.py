@@ -15,6 +15,7 @@ from meta_pipeline.governor import Action, Needs
 from meta_pipeline.graph import Attempt, Call, Throttled, parse_usage
 from meta_pipeline.sync.quota import Quota, readings_of, use_case_of
 from meta_pipeline.warehouse import UsageRow, Warehouse
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 START = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 BUSINESS, APP_USAGE = "x-business-use-case-usage", "x-app-usage"
@@ -235,7 +236,7 @@ def test_threads_wait_for_an_answer_not_for_time(clock: Clock) -> None:
     helper.start()
     assert not started.wait(0.05)
     one.observe(answer(clock))
-    assert started.wait(5)
+    assert started.wait(PATIENCE_SECONDS)
     helper.join()
     assert clock.slept == []
 

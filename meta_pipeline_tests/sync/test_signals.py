@@ -15,10 +15,9 @@ import pytest
 
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import PageSizes, PlanPolicy
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .lab import SMALL, Lab, lab
-
-_LONGEST_SECONDS = 60
 
 
 @pytest.fixture
@@ -52,15 +51,15 @@ def test_a_signal_ends_the_sync_after_its_slice(
 
     def hold(_: object) -> None:
         asked.set()
-        assert sent.wait(_LONGEST_SECONDS)
+        assert sent.wait(PATIENCE_SECONDS)
 
     path = f"{house.account_id}/insights"
     house.sim.fail("GET", path, times=1, with_=Fault.world_edit(hold))
     process = start(house, tmp_path)
-    assert asked.wait(_LONGEST_SECONDS), process.communicate()[0]
+    assert asked.wait(PATIENCE_SECONDS), process.communicate()[0]
     process.send_signal(number)
     sent.set()
-    output, _ = process.communicate(timeout=_LONGEST_SECONDS)
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 4, output
     assert "Traceback" not in output
@@ -81,18 +80,18 @@ def test_a_second_signal_ends_it_at_once(house: Lab, tmp_path: Path) -> None:
 
     def hold(_: object) -> None:
         asked.set()
-        over.wait(_LONGEST_SECONDS)
+        over.wait(PATIENCE_SECONDS)
 
     house.sim.fail("GET", "/adsets", times=1, with_=Fault.world_edit(hold))
     process = start(house, tmp_path)
     try:
-        assert asked.wait(_LONGEST_SECONDS)
+        assert asked.wait(PATIENCE_SECONDS)
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
     finally:
         over.set()
-    process.communicate(timeout=_LONGEST_SECONDS)
+    process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode not in (0, None)
     house.sim.faults.clear()

@@ -12,7 +12,7 @@ import psycopg
 import psycopg.types.json
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -208,9 +208,7 @@ JSON = st.recursive(
 )
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200)
 @given(rows=st.lists(st.tuples(st.none() | ANY_TEXT, st.none() | JSON), min_size=1, max_size=5))
 def test_anything_comes_back_but_for_what_was_told(
     table: psycopg.Connection[Any], rows: list[tuple[Any, Any]]

@@ -20,6 +20,7 @@ from meta_pipeline.warehouse import (
     account_lock,
     lock_holder,
 )
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .pooler import pooler
 from .rows import insert, select
@@ -81,7 +82,7 @@ def test_slices_are_committed_through_the_holding_connection(warehouse: Warehous
 
 
 def test_ten_at_once(warehouse: Warehouse) -> None:
-    start, end = threading.Barrier(10, timeout=30), threading.Barrier(10, timeout=30)
+    start, end = threading.Barrier(10, timeout=PATIENCE_SECONDS), threading.Barrier(10)
     outcomes: list[str] = []
 
     def work(number: int) -> None:
@@ -112,8 +113,8 @@ def test_a_killed_holder_frees_it(warehouse: Warehouse, query: str | None) -> No
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     with psycopg.connect(warehouse.url, autocommit=True) as connection:
-        # Twice the interval in which the server looks for its client.
-        connection.execute("SET lock_timeout = '4s'")
+        # The server looks for its client every two seconds; it may be late on a busy machine.
+        connection.execute("SET lock_timeout = '60s'")
         connection.execute("SELECT pg_advisory_lock(hashtextextended('meta_ads:sync:act_1', 0))")
         assert lock_holder(connection, "act_1") is not None
 

@@ -21,6 +21,7 @@ from meta_pipeline.warehouse.errors import MigrationBusy, WarehouseError
 from meta_pipeline.warehouse.migrations import draft as drafting
 from meta_pipeline.warehouse.migrations.draft import draft
 from meta_pipeline.warehouse.schema import metadata
+from meta_pipeline_tests.waiting import wait_until
 
 FORK = multiprocessing.get_context("fork")
 
@@ -253,9 +254,9 @@ def _wait_until_gone(url: str, application_name: str) -> None:
 
 def _poll(url: str, query: str, value: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        for _ in range(1000):
+
+        def is_true() -> bool:
             row = connection.execute(query, (value,)).fetchone()
-            if row and row[0]:
-                return
-            connection.execute("SELECT pg_sleep(0.01)")
-    pytest.fail(f"never came true: {query}")
+            return bool(row and row[0])
+
+        wait_until(is_true, query)

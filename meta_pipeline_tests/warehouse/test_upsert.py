@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.warehouse import Cleaned, RowsRefused, Upserted, Warehouse, upsert
@@ -290,9 +290,7 @@ ROWS = st.lists(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(loads=st.lists(ROWS, min_size=1, max_size=4))
 def test_the_table_is_a_dictionary(
     connection: psycopg.Connection[Any], loads: list[list[tuple[str, int, str | None]]]

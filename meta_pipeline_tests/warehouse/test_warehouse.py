@@ -10,6 +10,7 @@ import pytest
 
 import meta_pipeline.warehouse
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .rows import insert, select
 
@@ -45,7 +46,7 @@ def test_times_are_utc_and_the_connection_is_named(database_url: str) -> None:
 
 def test_many_threads_share_few_connections(database_url: str) -> None:
     with Warehouse(database_url, application_name="few", max_connections=2) as warehouse:
-        barrier = threading.Barrier(2, timeout=20)
+        barrier = threading.Barrier(2, timeout=PATIENCE_SECONDS)
         seen: list[int] = []
 
         def work() -> None:
