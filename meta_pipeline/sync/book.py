@@ -62,18 +62,31 @@ class LedgerBook:
         self._ledger = ledger
         self._source = source
 
-    def closing(self, window: Window, rows_by_day: Mapping[date, int]) -> Note:
-        """What to write when the whole window has been written."""
+    def closing(
+        self,
+        window: Window,
+        rows_by_day: Mapping[date, int],
+        incomplete: Mapping[date, str] | None = None,
+    ) -> Note:
+        """What to write when the whole window has been written.
+
+        `incomplete` says, for each day the reading had to leave without something, without what:
+        such a day is not final and is read again, ever more seldom.
+        """
 
         def note(connection: Connection) -> None:
-            self._mark(connection, window, rows_by_day)
+            self._mark(connection, window, rows_by_day, incomplete or {})
             if window.keeps_history:
                 self._merge_changes(connection, window)
 
         return note
 
     def _mark(
-        self, connection: Connection, window: Window, rows_by_day: Mapping[date, int]
+        self,
+        connection: Connection,
+        window: Window,
+        rows_by_day: Mapping[date, int],
+        incomplete: Mapping[date, str],
     ) -> None:
         read_at, timezone_name = self._source.data_as_of, self._source.timezone_name
         self._ledger.mark(
@@ -84,6 +97,7 @@ class LedgerBook:
             read_at,
             [day for day in rows_by_day if is_final(day, read_at, timezone_name)],
             self._source.sync_run_id,
+            incomplete,
         )
 
     def _merge_changes(self, connection: Connection, window: Window) -> None:

@@ -18,6 +18,8 @@ SETTLED_AFTER_DAYS = 28
 OLDEST_MONTHS = 37
 """Earlier starts are refused with code 3018 (FACTS section 5.4)."""
 _GATHERED_DAYS = 7
+_FIRST_PAUSE = timedelta(hours=1)
+_LONGEST_PAUSE = timedelta(days=7)
 _SLACK = 0.9
 """A run that comes a little early must not skip a whole turn."""
 
@@ -29,6 +31,10 @@ class Fetched(Protocol):
     def fetched_at(self) -> datetime: ...
     @property
     def rows(self) -> int: ...
+    @property
+    def incomplete(self) -> str | None: ...
+    @property
+    def unproven_reads(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,17 @@ def is_final(day: date, fetched_at: datetime, timezone_name: str | None) -> bool
     return fetched_at >= settled
 
 
+def is_open(known: Fetched) -> bool:
+    """Whether a day was read and yet is not to be believed: it lacks something, or its proof."""
+    return known.incomplete is not None or known.unproven_reads > 0
+
+
+def pause(unproven_reads: int) -> timedelta:
+    """How long a day that is not believed waits: 1 h, doubled by each reading, at most 7 days."""
+    doubled = min(max(unproven_reads - 1, 0), 8)  # 256 h are more than the longest
+    return min(_FIRST_PAUSE * (1 << doubled), _LONGEST_PAUSE)
+
+
 def span(since: date, until: date) -> Iterator[date]:
     """Every day from `since` to `until`, newest first."""
     day = until
@@ -127,7 +144,11 @@ def due(
     fresh: timedelta = timedelta(0),
     force: bool = False,
 ) -> list[date]:
-    """The days of a range that should be read now, newest first."""
+    """The days of a range that should be read now, newest first.
+
+    A day that is not believed (`is_open`) is never final: whatever its age, it is due again when
+    its `pause` is over, or sooner where its age says so.
+    """
     current = today(now, timezone_name)
 
     def wanted(day: date) -> bool:
@@ -137,9 +158,12 @@ def due(
         # Read before it ended, a day lacks its last hours: it is as due as on the day itself.
         was_over = known.fetched_at >= end_of_day(day, timezone_name)
         interval = restatement.interval((current - day).days if was_over else 0)
-        if interval is None or is_final(day, known.fetched_at, timezone_name):
+        if is_open(known):
+            again = pause(known.unproven_reads)
+            interval = again if interval is None else min(interval, again)
+        elif is_final(day, known.fetched_at, timezone_name):
             return False
-        return now - known.fetched_at >= max(interval, fresh) * _SLACK
+        return interval is not None and now - known.fetched_at >= max(interval, fresh) * _SLACK
 
     asked = {day: known for day, known in ledger.items() if since <= day <= until}
     last = set() if force else _last_readings(asked, now, timezone_name, restatement)

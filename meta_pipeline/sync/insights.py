@@ -46,7 +46,12 @@ _STATUS_OF_LEVEL = {
 class WindowBook(Protocol):
     """Notes that a window was read, in the transaction of its last slice."""
 
-    def closing(self, window: Window, rows_by_day: Mapping[date, int]) -> Note: ...
+    def closing(
+        self,
+        window: Window,
+        rows_by_day: Mapping[date, int],
+        incomplete: Mapping[date, str] | None = None,
+    ) -> Note: ...
 
 
 ReportPages = Callable[[dict[str, Any], str], Iterator[Page]]

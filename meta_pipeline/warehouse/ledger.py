@@ -11,29 +11,41 @@ from .connect import Connection, Store
 
 @dataclass(frozen=True, slots=True)
 class WindowRow:
-    """One fetched day. `rows` is what Meta returned for it, zero included."""
+    """One fetched day. `rows` is what Meta returned for it, zero included.
+
+    `incomplete` says what is missing of it or contradicts it, None when nothing is known to;
+    `unproven_reads` how many readings in a row left it so.
+    """
 
     fetched_at: datetime
     rows: int
     is_final: bool
+    incomplete: str | None = None
+    unproven_reads: int = 0
 
 
 _FETCHED = """
-    SELECT date_start, fetched_at, rows, coalesce(is_final, false)
+    SELECT date_start, fetched_at, rows, coalesce(is_final, false), incomplete, unproven_reads
     FROM meta_ads.sync_windows
     WHERE account_id = %s AND dataset = %s AND date_start BETWEEN %s AND %s
     ORDER BY date_start
 """
 _MARK = """
-    INSERT INTO meta_ads.sync_windows
+    INSERT INTO meta_ads.sync_windows AS known
         (account_id, dataset, date_start, fetched_at, rows, is_final, sync_run_id,
-         first_fetched_at)
+         first_fetched_at, incomplete, unproven_reads)
     SELECT %(account_id)s, %(dataset)s, given.day, %(fetched_at)s, given.rows,
-           given.day = ANY (%(final_days)s::date[]), %(sync_run_id)s, %(fetched_at)s
-    FROM unnest(%(days)s::date[], %(rows)s::bigint[]) AS given (day, rows)
+           given.incomplete IS NULL AND given.day = ANY (%(final_days)s::date[]),
+           %(sync_run_id)s, %(fetched_at)s, given.incomplete,
+           CASE WHEN given.incomplete IS NULL THEN 0 ELSE 1 END
+    FROM unnest(%(days)s::date[], %(rows)s::bigint[], %(incomplete)s::text[])
+        AS given (day, rows, incomplete)
     ON CONFLICT (account_id, dataset, date_start) DO UPDATE SET
         fetched_at = excluded.fetched_at, rows = excluded.rows,
-        is_final = excluded.is_final, sync_run_id = excluded.sync_run_id
+        is_final = excluded.is_final, sync_run_id = excluded.sync_run_id,
+        incomplete = excluded.incomplete,
+        unproven_reads = CASE WHEN excluded.incomplete IS NULL THEN 0
+                              ELSE known.unproven_reads + 1 END
 """
 # Days in no row, grouped into ranges: consecutive days share (day - running number).
 _GAPS = """
@@ -75,13 +87,16 @@ class Ledger(Store):
         fetched_at: datetime,
         final_days: Collection[date],
         sync_run_id: str | None,
+        incomplete: Mapping[date, str] | None = None,
     ) -> None:
         """Note days as fetched, in the transaction that writes their rows.
 
         `days` says how many rows Meta returned for each day of the window: give zero for the days
         without delivery, or they look as if they were never asked for. `final_days` are those that
-        Meta will not restate any more.
+        Meta will not restate any more. `incomplete` gives the reason for each day that the reading
+        left without something: such a day is not final, and each reading that leaves it so counts.
         """
+        reasons = incomplete or {}
         connection.execute(
             _MARK,
             {
@@ -90,6 +105,7 @@ class Ledger(Store):
                 "fetched_at": fetched_at,
                 "days": list(days.keys()),
                 "rows": list(days.values()),
+                "incomplete": [reasons.get(day) for day in days],
                 "final_days": list(final_days),
                 "sync_run_id": sync_run_id,
             },

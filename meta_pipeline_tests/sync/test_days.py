@@ -14,6 +14,7 @@ from meta_pipeline.sync.days import (
     end_of_day,
     is_final,
     oldest,
+    pause,
     runs,
     span,
     today,
@@ -52,6 +53,37 @@ def test_a_day_is_read_again_by_its_age(age_days: int, read_ago: timedelta, expe
     day = DAY - timedelta(days=age_days)
     found = due(day, day, {day: _read(read_ago)}, now=NOW, timezone_name="UTC", restatement=RULE)
     assert bool(found) is expected
+
+
+@given(
+    age_days=st.integers(0, 1_000),
+    read_ago=st.timedeltas(timedelta(0), timedelta(days=30)),
+    reads=st.integers(0, 50),
+    reason=st.sampled_from([None, "ad rows hold 0 of 12 impressions"]),
+)
+def test_a_day_that_is_not_believed_is_never_final(
+    age_days: int, read_ago: timedelta, reads: int, reason: str | None
+) -> None:
+    """It is due again when its pause is over, at the latest, and never later than without one."""
+    day = DAY - timedelta(days=age_days)
+
+    def found(known: WindowRow) -> bool:
+        return bool(due(day, day, {day: known}, now=NOW, timezone_name="UTC", restatement=RULE))
+
+    known = WindowRow(NOW - read_ago, 0, False, reason, reads)
+    if (reason or reads) and read_ago >= pause(reads):
+        assert found(known)
+    if found(_read(read_ago)):
+        assert found(known)
+    if age_days > 28 and (reason or reads) and read_ago < pause(reads) * 0.9:
+        assert not found(known) or found(_read(read_ago)), "it waits for its pause"
+
+
+def test_the_pause_of_a_day_that_is_not_believed_grows_to_a_week() -> None:
+    pauses = [pause(reads) for reads in range(1, 60)]
+    assert pauses[:3] == [timedelta(hours=1), timedelta(hours=2), timedelta(hours=4)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == timedelta(days=7)
 
 
 def test_last_readings_are_gathered() -> None:

@@ -178,6 +178,23 @@ class TestLedger:
             DAY: WindowRow(NOON, 6, is_final=True)
         }
 
+    def test_a_day_that_lacks_something_is_not_final_until_it_does_not(
+        self, warehouse: Warehouse
+    ) -> None:
+        other = days_ago(1)
+        seen = []
+        for reasons in ({DAY: "no ad rows"}, {DAY: "ad 7 was given up", other: "x"}, {}):
+            with warehouse.connection() as connection:
+                warehouse.ledger.mark(
+                    connection, ACCOUNT, "d", {DAY: 3}, NOON, [DAY], None, incomplete=reasons
+                )
+            seen.append(warehouse.ledger.fetched(ACCOUNT, "d", other, DAY))
+        assert seen == [
+            {DAY: WindowRow(NOON, 3, False, "no ad rows", 1)},
+            {DAY: WindowRow(NOON, 3, False, "ad 7 was given up", 2)},
+            {DAY: WindowRow(NOON, 3, is_final=True)},
+        ]
+
     def test_it_is_rolled_back_with_the_rows(self, warehouse: Warehouse) -> None:
         def failing() -> None:
             with warehouse.connection() as connection:

@@ -109,6 +109,13 @@ sync_windows = table(
     flag("is_final", "True when it was read after Meta's 28 days: no more restatement"),
     text("sync_run_id", "The sync that fetched it"),
     moment("first_fetched_at", "When it was first fetched; movements are seen from then on"),
+    text("incomplete", "What is missing of the day or contradicts it; null: nothing that is known"),
+    whole(
+        "unproven_reads",
+        "Readings in a row that left it incomplete or unproven; each makes the pause longer",
+        nullable=False,
+        server_default="0",
+    ),
 )
 
 sync_cursor = table(
