@@ -154,6 +154,36 @@ def maintain() -> None:
         typer.echo("Every setting says to keep records for ever: nothing to remove.")
 
 
+@app.command("grant-reader")
+def grant_reader(
+    role: Annotated[str, typer.Argument(help="An existing role of Postgres.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the rights back.")] = False,
+) -> None:
+    """Let a role read all tables and views of meta_ads, also later ones, and change nothing.
+
+    For dashboards, notebooks and analysts. An administrator makes the role first:
+    CREATE ROLE analyst LOGIN PASSWORD '...'
+    """
+    from meta_pipeline.warehouse import Warehouse, readers
+
+    from .console import explained
+    from .database import database
+
+    with (
+        explained(),
+        database(current()) as its_url,
+        Warehouse(its_url) as opened,
+        opened.connection() as connection,
+    ):
+        change = readers.revoke_reader if revoke else readers.grant_reader
+        change(connection, role)
+    typer.echo(
+        f"{role} may no longer read meta_ads."
+        if revoke
+        else f"{role} may read all of meta_ads, and nothing else of it."
+    )
+
+
 def database_url_from_settings() -> str | None:
     """DATABASE_URL as libpq and psql read it: without the driver that SQLAlchemy allows in it."""
     try:

@@ -7,6 +7,7 @@ WarehouseError
 ├── ViewInUse              a view must change but yours is built on it: drop yours, start again
 ├── AccountBusy            another sync holds the ad account: let it finish
 ├── PoolerUnsupported      a pooler that shares sessions is in between: connect past it
+├── RoleRefused            a role is unknown or may not be given rights: ask the administrator
 └── RowsRefused            a row does not fit its table: the mapping or the schema is wrong
 """
 
@@ -55,6 +56,10 @@ class AccountBusy(WarehouseError):
 
 class PoolerUnsupported(WarehouseError):
     """A connection pooler hands our session to others between transactions."""
+
+
+class RoleRefused(WarehouseError):
+    """A role does not exist, or this user may not give it rights."""
 
 
 class RowsRefused(WarehouseError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import threading
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import requests
 import uvicorn
@@ -25,7 +23,6 @@ from meta_pipeline.warehouse import TokenRow, Warehouse
 from .conftest import Morning
 
 ROOT = Path(__file__).parents[2]
-DASHBOARD = ROOT / "docs/grafana/sync_health.json"
 
 
 @contextmanager
@@ -181,43 +178,6 @@ def test_without_a_database_the_target_is_down() -> None:
     assert answer.status_code == 503
     assert answer.text.startswith("The database does not answer:")
     assert alive.text == "ok\n"
-
-
-def targets(kind: str) -> list[Any]:
-    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
-    return [
-        pytest.param(target[kind], id=panel["title"])
-        for panel in panels
-        for target in panel["targets"]
-        if kind in target
-    ]
-
-
-@pytest.mark.parametrize("expression", targets("expr"))
-def test_every_metric_of_the_dashboard_exists(scraped: dict[str, Metric], expression: str) -> None:
-    known = {
-        sample.name: sample.labels.keys() for one in scraped.values() for sample in one.samples
-    }
-    gauges = {
-        "metaads_quota_usage_ratio": {"account", "kind"},
-        "metaads_token_expires_timestamp_seconds": {"app", "token", "kind"},
-    }
-    used = re.findall(r"metaads_\w+", expression)
-    assert used
-    for name in used:
-        labels = known.get(name, gauges.get(name, set()))
-        assert labels, f"{name} is not exported"
-        by = re.findall(r"by \((\w+)\)", expression) + re.findall(r"\{(\w+)=", expression)
-        assert set(by) <= set(labels)
-
-
-@pytest.mark.parametrize("query", targets("rawSql"))
-def test_every_query_of_the_dashboard_runs(morning: Morning, query: str) -> None:
-    macro = r"$__timeFilter"
-    plain = re.sub(re.escape(macro) + r"\((\w+)\)", r"\1 > now() - interval '9 years'", query)
-    with psycopg.connect(morning.url) as connection:
-        connection.execute("SELECT set_config('meta_ads.now', %s, true)", [str(morning.now)])
-        assert connection.execute(plain).fetchall()
 
 
 def test_the_docs_name_every_metric(scraped: dict[str, Metric]) -> None:
