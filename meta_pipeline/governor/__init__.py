@@ -6,7 +6,16 @@ from .decision import Action, Decision, Needs, clock_text, decide
 from .meters import Meters
 from .pacer import Pacer, Turn
 from .pacing import Pace, pace_of
-from .reading import ADS_INSIGHTS, ADS_MANAGEMENT, APP, EffectiveReading, Meter, Reading, Scope
+from .reading import (
+    ADS_INSIGHTS,
+    ADS_MANAGEMENT,
+    APP,
+    UNNAMED,
+    EffectiveReading,
+    Meter,
+    Reading,
+    Scope,
+)
 from .thresholds import Thresholds
 from .throttle import meter_of_throttle, reading_from_throttle
 
@@ -14,6 +23,7 @@ __all__ = [
     "ADS_INSIGHTS",
     "ADS_MANAGEMENT",
     "APP",
+    "UNNAMED",
     "Action",
     "Allowance",
     "BudgetState",

@@ -16,6 +16,7 @@ _GAP_SECONDS = 60.0
 _PRIOR_CALLS = 5
 _ENOUGH_CALLS = 50
 _NOTHING_PCT = 0.01
+_BLOCK_OF = "block of "
 
 
 class Gauge:
@@ -30,6 +31,7 @@ class Gauge:
         self._stagger = timedelta(seconds=stagger_seconds)
         self._model: RollingHour | DrainingScore = RollingHour()
         self._newest: Reading | None = None
+        self._told: Reading | None = None  # the newest as it came, however it was dated
         self._changed_at = 0.0
         self._moves: deque[tuple[float, float, int]] = deque()  # second, points moved, calls
         self._moved = (0.0, 0)  # their sums
@@ -55,7 +57,9 @@ class Gauge:
     def observe(self, reading: Reading) -> bool:
         """Take a reading unless it is known or older; returns whether it was taken."""
         known = self._newest
-        if known is not None and (reading == known or reading.read_at < known.read_at):
+        if known is not None and (
+            reading in (known, self._told) or reading.read_at < known.read_at
+        ):
             return False
         gap = reading.read_at.timestamp() - self._changed_at
         moved = self._feed(reading)
@@ -64,7 +68,7 @@ class Gauge:
         if known is not None and gap <= _GAP_SECONDS and not reading.blocks:
             self._note_move(moved)
         self._calls = 0
-        self._newest = _with_block_of(known, reading)
+        self._newest, self._told = _with_block_of(known, reading), reading
         return True
 
     def answered(self, at: datetime, calls: int, *, seen: bool, ok: bool) -> None:
@@ -90,7 +94,7 @@ class Gauge:
         self, now: datetime, thresholds: Thresholds, in_flight: int = 0
     ) -> EffectiveReading | None:
         """What is known now, `in_flight` calls not yet answered; None once it says nothing."""
-        reading = self._newest
+        reading = self._dated(now)
         if reading is None:
             return None
         cost_pct = self.cost_pct
@@ -109,6 +113,21 @@ class Gauge:
             cost_pct=cost_pct,
         )
 
+    def _dated(self, now: datetime) -> Reading | None:
+        """The newest reading; one of a clock that is ahead of ours is taken as read now.
+
+        It would shut out every later reading until its time comes, and hold a stop so long.
+        """
+        reading = self._newest
+        if reading is None or reading.read_at <= now:
+            return reading
+        ahead = reading.read_at - now
+        regain_at = None if reading.regain_at is None else reading.regain_at - ahead
+        self._newest = replace(reading, read_at=now, regain_at=regain_at)
+        self._model = RollingHour()
+        self._feed(self._newest)
+        return self._newest
+
     def _feed(self, reading: Reading) -> float:
         at = self._changed_at = reading.read_at.timestamp()
         if reading.source != SCORE_HEADER or reading.regain_at is None:
@@ -117,7 +136,8 @@ class Gauge:
             return self._model.observe(at, reading.usage_pct)
         if isinstance(self._model, RollingHour):
             self._model = DrainingScore()
-        return self._model.observe(at, reading.usage_pct, reading.regain_at.timestamp())
+        zero_at = min(reading.regain_at.timestamp(), at + self._thresholds.max_drain_seconds)
+        return self._model.observe(at, reading.usage_pct, zero_at)
 
     def _note_move(self, moved: float) -> None:
         """Ten minutes of moves are kept, and more while they are of few calls."""
@@ -163,12 +183,14 @@ def _with_block_of(known: Reading | None, reading: Reading) -> Reading:
         return reading
     if known.regain_at <= reading.read_at:
         return reading
-    source = known.source if known.source.startswith("block of ") else f"block of {known.source}"
+    source = f"{_BLOCK_OF}{known.source.removeprefix(_BLOCK_OF)}"
     return replace(reading, regain_at=known.regain_at, source=source)
 
 
 def _block_ends(reading: Reading, thresholds: Thresholds) -> datetime:
     """Meta's time plus the grain of it; only asked of a reading that blocks."""
-    longest = reading.read_at + timedelta(seconds=thresholds.max_block_seconds)
+    is_score = reading.source.removeprefix(_BLOCK_OF) == SCORE_HEADER
+    most = thresholds.max_drain_seconds if is_score else thresholds.max_block_seconds
+    longest = reading.read_at + timedelta(seconds=most)
     margin = timedelta(seconds=thresholds.regain_margin_seconds)
     return min(reading.regain_at or longest, longest) + margin

@@ -165,7 +165,8 @@ class Meters:
         heard_at = self.heard_at(account_id)
         if heard_at is None:
             return False
-        return (now - heard_at).total_seconds() <= self.thresholds.scout_after_seconds
+        # Heard "later" than now is a clock that is wrong, and no reason to trust.
+        return abs((now - heard_at).total_seconds()) <= self.thresholds.scout_after_seconds
 
     def snapshot(self, now: datetime, account_id: str | None = None) -> dict[str, Any]:
         """What is known, fit for JSON: `sync_runs.meta_usage_end_snapshot`.

@@ -14,20 +14,8 @@ ADS_MANAGEMENT = "ads_management"
 ADS_INSIGHTS = "ads_insights"
 SCORE_HEADER = "x-ad-account-usage"
 
-FOREIGN_USE_CASES = frozenset(
-    {
-        "catalog_batch",
-        "catalog_management",
-        "custom_audience",
-        "instagram",
-        "leadgen",
-        "messenger",
-        "pages",
-        "whatsapp",
-        "whatsapp_business_management",
-    }
-)
-"""Use cases with quotas of their own that no call of ours draws on (FACTS §1.3)."""
+UNNAMED = "unknown"
+"""The use case of a header's entry that names none: heeded by every call of its account."""
 
 
 class Scope(StrEnum):
@@ -50,8 +38,8 @@ class Meter(NamedTuple):
     def counts(self, account_id: str | None, use_case: str) -> bool:
         """Whether a call to the account for the use case moves this meter.
 
-        A use case we do not know counts for every call of its account: it is safer to heed a
-        meter that does not concern us than to overrun one that does.
+        Each use case has a quota of its own (FACTS §1.3): what another one used, known to us or
+        invented tomorrow, says nothing of ours. Of an entry without a name nobody can tell.
         """
         if self.scope == Scope.APP:
             return True
@@ -61,9 +49,7 @@ class Meter(NamedTuple):
             return False
         if self.scope == Scope.INSIGHTS_ACCOUNT:
             return use_case == ADS_INSIGHTS
-        if self.use_case in ("", use_case):
-            return True
-        return self.use_case not in FOREIGN_USE_CASES | {ADS_MANAGEMENT, ADS_INSIGHTS}
+        return self.use_case in ("", UNNAMED, use_case)
 
     @property
     def is_insights(self) -> bool:

@@ -16,10 +16,11 @@ class Thresholds:
     out. `resume_below_pct`: how far under its stop a meter must be forecast before a call looks
     again. `spread_seconds`: the remaining allowance is spent over about this long.
     `regain_margin_seconds`: added to Meta's own estimate, which comes in whole minutes.
-    `max_block_seconds`: no estimate is believed beyond it. `max_pause_seconds`: a longer pause
-    ends the sync instead of holding its worker. `scout_after_seconds`: after so long without a
-    word from Meta about an account the first call goes alone. `prior_cost_pct`: what one call
-    moves a meter by until it has been seen.
+    `max_block_seconds`: no estimate is believed beyond it, and `max_drain_seconds` is the same
+    for a score that only drains. `max_pause_seconds`: a longer pause ends the sync instead of
+    holding its worker. `scout_after_seconds`: after so long without a word from Meta about an
+    account the first call goes alone. `prior_cost_pct`: what one call moves a meter by until it
+    has been seen.
     """
 
     app_stop_pct: float = 80.0
@@ -31,6 +32,7 @@ class Thresholds:
     spread_seconds: float = 180.0
     regain_margin_seconds: float = 60.0
     max_block_seconds: float = 86_400.0
+    max_drain_seconds: float = 3600.0
     max_pause_seconds: float = 30.0
     scout_after_seconds: float = 60.0
     prior_cost_pct: float = 0.5

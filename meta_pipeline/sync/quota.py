@@ -15,6 +15,7 @@ from meta_pipeline.governor import (
     ADS_INSIGHTS,
     ADS_MANAGEMENT,
     APP,
+    UNNAMED,
     BudgetState,
     Decision,
     Meter,
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 _ANNOUNCED_SECONDS = 5.0
 _STAGGERS = 7
 _BACKSTOP_SECONDS = 1.0
+_AHEAD = timedelta(minutes=1)  # a reading from further on was dated by a clock that is wrong
 _LONGEST_SECONDS = 30 * 86_400.0  # beyond it a time is nonsense, and beyond year 9999 an error
 _SHARED_SCOPES = (Scope.APP, Scope.INSIGHTS_APP)
 
@@ -230,9 +232,7 @@ class Quota:
         except Exception as error:
             logger.warning("usage readings of other processes are not known: %s", error)
             return
-        self._meters.observe(
-            Reading(**(asdict(row) | {"source": row.source or ""})) for row in rows
-        )
+        self._meters.observe(_reading_of(row) for row in rows if row.read_at <= now + _AHEAD)
 
     def _share(self, now: datetime, *, at_once: bool = False) -> None:
         due = self._shared_at is None or now - self._shared_at >= self._refresh
@@ -305,7 +305,7 @@ def _reading_of(row: UsageRow) -> Reading:
 
 def _use_case_name(told: UsageReading) -> str:
     if told.key is not None:
-        return told.use_case or "unknown"
+        return told.use_case or UNNAMED
     return told.use_case or ""
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -296,6 +297,42 @@ def test_the_snapshot_shares_what_was_not_shared_yet(clock: Clock, warehouse: Wa
     snapshot = one.snapshot()
     assert snapshot["account_pct"] == 4
     assert [row.usage_pct for row in warehouse.usage.current(["act_1"])] == [4]
+
+
+def test_a_reading_of_a_clock_that_was_ahead_stops_nobody(
+    clock: Clock, warehouse: Warehouse
+) -> None:
+    full = UsageRow(
+        scope="account",
+        key="act_1",
+        use_case="ads_insights",
+        usage_pct=100,
+        read_at=START + timedelta(days=400),
+        regain_at=START + timedelta(days=401),
+    )
+    warehouse.usage.remember([full])
+    assert quota(clock, warehouse.usage).decide().may_call
+    right = replace(full, usage_pct=97, read_at=START, regain_at=None)
+    warehouse.usage.remember([right])
+    assert warehouse.usage.current(["act_1"]) == [right], "and it does not keep the right one out"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"1":[{"type":"threads","call_count":100,"estimated_time_to_regain_access":60}]}',
+        '{"1":[{"type":"ads_insights","call_count":3}],"9":[{"type":"new","total_time":300}]}',
+        '{"1":[{"type":["x"],"call_count":100},null,7,"x",{"type":"","call_count":"NaN"}]}',
+        '{"1":{"type":"threads","call_count":1e999},"2":null,"3":[[]]}',
+        '{"\\ud800":[{"type":"threads","call_count":100}]}',
+        '[1,2]', 'null', '"', '', '{}', '{"1":', "\x00", "9" * 5000, "[" * 5000,
+    ],
+)  # fmt: skip
+def test_other_use_cases_and_garbage_stop_nothing(clock: Clock, header: str) -> None:
+    under_test = quota(clock)
+    under_test.gate(CALL)
+    under_test.observe(answer(clock, {BUSINESS: header}))
+    assert under_test.decide().action is Action.GO
 
 
 def test_a_store_that_fails_costs_the_sharing_not_the_sync(
