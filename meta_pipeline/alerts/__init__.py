@@ -13,7 +13,9 @@ from .sources import (
     check_conditions,
     error_rate_conditions,
     limits_of,
+    look_condition,
     run_condition,
+    tick_condition,
 )
 
 __all__ = [
@@ -38,5 +40,7 @@ __all__ = [
     "compose",
     "error_rate_conditions",
     "limits_of",
+    "look_condition",
     "run_condition",
+    "tick_condition",
 ]

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     CHECK = "check"
     TOKEN = "token"  # noqa: S105  # the kind of alert, not a token
     RUN = "run"
+    TICK = "tick"
 
 
 class Grade(IntEnum):

@@ -62,8 +62,16 @@ class AlertDesk:
 
     def tell(self, now: datetime) -> list[Told]:
         """One round over all channels; gives those that had something to tell."""
-        rounds = [self._tell(channel, now) for channel in self._channels]
+        rounds = [self._round(channel, now) for channel in self._channels]
         return [told for told in rounds if told is not None]
+
+    def _round(self, channel: Channel, now: datetime) -> Told | None:
+        """One channel by itself: whatever breaks in it, the next one is told."""
+        try:
+            return self._tell(channel, now)
+        except Exception as error:
+            logger.exception("Alerts: nothing could be told by %s", channel.name)
+            return Told(channel.name, error=type(error).__name__)
 
     def _tell(self, channel: Channel, now: datetime) -> Told | None:
         with self._connect() as connection:
@@ -112,10 +120,12 @@ def _deliver(
 ) -> Told:
     try:
         channel.send(message)
-    except DeliveryFailed as failure:
-        logger.error("Alert not delivered by %s: %s", channel.name, failure)
-        book.failed(channel.name, str(failure), now)
-        return Told(channel.name, error=str(failure))
+    except Exception as error:  # what a channel meets is not known beforehand
+        # The words of other errors may quote the secret address or the password.
+        why = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
+        logger.error("Alert not delivered by %s: %s", channel.name, why)
+        book.failed(channel.name, why, now)
+        return Told(channel.name, error=why)
     book.delivered(channel.name, known, now)
     return Told(channel.name, news=message.news, over=message.over)
 

@@ -24,8 +24,14 @@ _TITLES = {
     Kind.CHECK: "Data check failed",
     Kind.TOKEN: "Access token",
     Kind.RUN: "Run failed",
+    Kind.TICK: "Failing again and again",
 }
-_MARKS = {Grade.WARNING: "🟡", Grade.ERROR: "🔴", Grade.URGENT: "🚨", Grade.HAPPENED: "🚨"}
+_MARKS: dict[int, str] = {
+    Grade.WARNING: "🟡",
+    Grade.ERROR: "🔴",
+    Grade.URGENT: "🚨",
+    Grade.HAPPENED: "🚨",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,9 @@ def _news(alerts: Sequence[Alert], now: datetime, ui_url: str | None) -> Iterato
 
 def _cause(group: list[Alert], now: datetime, ui_url: str | None) -> Paragraph:
     first = min(group, key=lambda alert: alert.opened_at)
-    mark = _MARKS[Grade(first.grade)]
+    mark = _MARKS.get(first.grade, "🔴")
     return Paragraph(
-        f"{mark} {_TITLES[Kind(first.kind)]}: {_subjects(group)}",
+        f"{mark} {_title(first.kind)}: {_subjects(group)}",
         (
             f"Since {_moment(first.opened_at)} ({_span(now - first.opened_at)})",
             shortened(first.cause),
@@ -117,8 +123,13 @@ def _over(alerts: Sequence[Alert], now: datetime) -> Iterator[Paragraph]:
         title = f"✅ Back to normal: {_subjects(ended)}"
         first = min(alert.opened_at for alert in ended)
         last = max(alert.resolved_at or now for alert in ended)
-        was = _TITLES[Kind(kind)].lower()
+        was = _title(kind).lower()
         yield Paragraph(title, (f"Was: {was}, {_moment(first)} to {_moment(last)}",))
+
+
+def _title(kind: str) -> str:
+    """What sort of problem; a kind that only a newer version knows by its own name."""
+    return _TITLES[Kind(kind)] if kind in set(Kind) else kind
 
 
 def _subjects(alerts: Sequence[Alert]) -> str:

@@ -119,6 +119,36 @@ def run_condition(job: str, run_id: str, error: str, at: datetime) -> Condition:
     )
 
 
+def tick_condition(what: str, name: str, error: str, since: datetime) -> Condition:
+    """A sensor or schedule (`what`) whose ticks fail one after the other."""
+    return Condition(
+        key=f"tick:{name}",
+        kind=Kind.TICK,
+        grade=Grade.ERROR,
+        subject=f"{what} {name}",
+        cause=shortened(error),
+        what_to_do="Until it is mended nothing of its is done. The error of its last tick is on "
+        "its page in Dagster, under Automation; docs/operations.md says what each one does.",
+        since=since,
+        link="/automation",
+    )
+
+
+def look_condition(what: str, error: Exception, now: datetime) -> Condition:
+    """A part of the alerts' own look that broke; the others are looked at all the same."""
+    return Condition(
+        key=f"look:{what}",
+        kind=Kind.TICK,
+        grade=Grade.ERROR,
+        subject=f"sensor alerts, {what}",
+        cause=f"They could not be looked at ({type(error).__name__}).",
+        what_to_do="Problems of this sort are not told until it is mended: read the log of the "
+        "code server. `meta-pipeline check` says whether the database is well.",
+        since=now,
+        link="/automation",
+    )
+
+
 def _account(row: dict[str, Any]) -> Condition:
     kind, account_id = Kind(row["kind"]), str(row["account_id"])
     name = row["name"]

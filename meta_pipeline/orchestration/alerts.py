@@ -4,27 +4,33 @@ A tick asks Meta nothing. Without a channel in the settings the sensors look and
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+import json
+import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from meta_pipeline.alerts import (
+    Alert,
     AlertBook,
     AlertDesk,
+    AlertLimits,
     Channel,
+    Condition,
     Told,
     account_conditions,
     channels_of,
     error_rate_conditions,
     limits_of,
-    run_condition,
+    look_condition,
 )
-from meta_pipeline.graph.redaction import redact
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import Connection, Warehouse
 
+from .failed_runs import RUNS, UNKNOWN, failures_since, newest_event, note
+from .failed_ticks import failing_ticks
 from .resources import WarehouseResource
 
 TICK_SECONDS = 60
@@ -32,13 +38,9 @@ OFF = (
     "Alerts are off: set META_ALERT_WEBHOOK_URL, META_ALERT_EMAIL_TO or META_ALERT_LOG=true "
     "(docs/operations.md)."
 )
-_RUNS = "runs"
-_EXPLAINED = """
-    SELECT EXISTS (
-        SELECT FROM meta_ads.sync_runs
-        WHERE dagster_run_id = %s AND started_at >= %s AND status NOT IN ('running', 'success')
-    )
-"""
+logger = logging.getLogger("meta_pipeline.alerts")
+
+_UNKNOWN_LASTS = timedelta(days=1)
 
 Clock = Callable[[], datetime]
 
@@ -48,7 +50,7 @@ def build_alert_sensors(
 ) -> list[dg.SensorDefinition]:
     """`failed_runs` takes failures down, `alerts` tells what is open, worse or over."""
 
-    @dg.run_failure_sensor(
+    @dg.sensor(
         name="failed_runs",
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -56,9 +58,18 @@ def build_alert_sensors(
         "sensor `alerts` tells people.",
     )
     def failed_runs(
-        context: dg.RunFailureSensorContext, warehouse: WarehouseResource
-    ) -> dg.SkipReason | None:
-        return _note_failure(context, warehouse.settings(), clock())
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+    ) -> dg.SensorResult:
+        begin = _cursor(context.cursor)
+        if begin is None:
+            newest = newest_event(context.instance)
+            return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
+        with _opened(warehouse.settings()) as opened:
+            opened.migrate()
+            with opened.connection() as connection:
+                found = failures_since(context.instance, connection, begin, clock())
+                note(connection, found, clock())
+        return dg.SensorResult(skip_reason=found.sentence, cursor=str(found.last_id))
 
     @dg.sensor(
         name="alerts",
@@ -78,44 +89,21 @@ def build_alert_sensors(
     return [failed_runs, alerts]
 
 
-def _note_failure(
-    context: dg.RunFailureSensorContext, settings: Settings, now: datetime
-) -> dg.SkipReason | None:
-    run = context.dagster_run
-    if run.tags.get(WILL_RETRY_TAG) == "true":
-        return dg.SkipReason("Dagster starts it again by itself.")
-    with _opened(settings) as warehouse, warehouse.connection() as connection:
-        warehouse.migrate()
-        row = connection.execute(_EXPLAINED, (run.run_id, now - timedelta(days=2))).fetchone()
-        if row and row[0]:
-            return dg.SkipReason("A sync's own record says why: told account by account.")
-        condition = run_condition(run.job_name, run.run_id, _error(context), now)
-        AlertBook(connection).note(_RUNS, condition, now)
+def _cursor(text: str | None) -> int | None:
+    """The event to go on after; versions before this one kept Dagster's own cursor, as JSON."""
+    with suppress(ValueError, TypeError, KeyError):
+        found = json.loads(text or "")
+        return int(found["record_id"] if isinstance(found, dict) else found)
     return None
-
-
-def _error(context: dg.RunFailureSensorContext) -> str:
-    """What broke first and underneath, rather than that something did."""
-    events = [*context.get_step_failure_events(), context.failure_event]
-    found = (getattr(event.event_specific_data, "error", None) for event in events)
-    error = next((one for one in found if one is not None), None)
-    while error is not None and error.cause is not None:
-        error = error.cause
-    said = error.message if error is not None else context.failure_event.message
-    return redact(said or "The run failed without saying why.")
 
 
 def _round(
     instance: dg.DagsterInstance, settings: Settings, channels: Sequence[Channel], now: datetime
 ) -> list[Told]:
-    limits = limits_of(settings)
     with _opened(settings) as warehouse:
         warehouse.migrate()
         with warehouse.connection() as connection:
-            book = AlertBook(connection)
-            book.replace("accounts", account_conditions(connection, limits), now)
-            book.replace("calls", error_rate_conditions(connection, limits), now)
-            book.resolve(_recovered(instance, book), now)
+            _look(instance, connection, limits_of(settings), now)
         desk = AlertDesk(
             warehouse.connection,
             channels,
@@ -126,20 +114,46 @@ def _round(
         return desk.tell(now)
 
 
-def _recovered(instance: dg.DagsterInstance, book: AlertBook) -> list[str]:
+def _look(
+    instance: dg.DagsterInstance, connection: Connection, limits: AlertLimits, now: datetime
+) -> None:
+    """Every source by itself: one that breaks is a problem of its own, and ends no other."""
+    book = AlertBook(connection)
+    sources: dict[str, Callable[[], list[Condition]]] = {
+        "accounts": lambda: account_conditions(connection, limits),
+        "calls": lambda: error_rate_conditions(connection, limits),
+        "ticks": lambda: failing_ticks(instance, now),
+    }
+    broken: list[Condition] = []
+    for source, conditions in sources.items():
+        try:
+            with connection.transaction():
+                book.replace(source, conditions(), now)
+        except Exception as error:  # the others are told all the same
+            logger.exception("Alerts: %s could not be looked at", source)
+            broken.append(look_condition(source, error, now))
+    book.replace("look", broken, now)
+    book.resolve(_recovered(instance, book, now), now)
+
+
+def _recovered(instance: dg.DagsterInstance, book: AlertBook, now: datetime) -> list[str]:
     """Jobs that failed, and went through since."""
-    return [
-        alert.alert_key
-        for alert in book.open(_RUNS)
-        if instance.get_run_records(
-            dg.RunsFilter(
-                job_name=alert.alert_key.removeprefix("run:"),
-                statuses=[dg.DagsterRunStatus.SUCCESS],
-                updated_after=alert.opened_at,
-            ),
-            limit=1,
-        )
-    ]
+    return [alert.alert_key for alert in book.open(RUNS) if _is_over(instance, alert, now)]
+
+
+def _is_over(instance: dg.DagsterInstance, alert: Alert, now: datetime) -> bool:
+    if alert.subject == UNKNOWN:  # no success can end it
+        return now - alert.opened_at > _UNKNOWN_LASTS
+    since = dg.RunsFilter(
+        job_name=alert.alert_key.removeprefix("run:"),
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        updated_after=alert.opened_at,
+    )
+    try:
+        return bool(instance.get_runs(since, limit=1))
+    except Exception:  # a run that Dagster cannot read back says nothing
+        logger.exception("Alerts: the runs of %s could not be read", alert.subject)
+        return False
 
 
 def _opened(settings: Settings) -> Warehouse:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +17,8 @@ from dagster._core.storage.tags import (
 )
 
 from .partitions import AD_ACCOUNTS
+
+logger = logging.getLogger("meta_pipeline.orchestration")
 
 UNFINISHED = (
     dg.DagsterRunStatus.QUEUED,
@@ -36,10 +40,22 @@ class InFlight:
 
 def in_flight(instance: dg.DagsterInstance) -> InFlight:
     """Look once, whoever started the runs: the sensor, a person, a backfill, a retry."""
-    unfinished = instance.get_runs(filters=dg.RunsFilter(statuses=list(UNFINISHED)))
     keys = _Keys(instance)
-    found = [frozenset(_accounts(run, keys)) for run in unfinished]
+    found = [frozenset(_accounts(run, keys)) for run in _unfinished(instance)]
     return InFlight(sum(map(bool, found)), frozenset[str]().union(*found))
+
+
+def _unfinished(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
+    asked = dg.RunsFilter(statuses=list(UNFINISHED))
+    try:
+        yield from instance.get_runs(filters=asked)
+        return
+    except Exception:  # Dagster reads all of them or none: then one by one
+        logger.exception("Not every unfinished run can be read")
+    for run_id in instance.get_run_ids(filters=asked):
+        with suppress(Exception):
+            if (run := instance.get_run_by_id(run_id)) is not None:
+                yield run
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,12 @@ def _accounts(run: dg.DagsterRun, keys: _Keys) -> Iterator[str]:
     last = run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
     if first and last:
         yield from keys.between(first, last)
-    config: Any = run.run_config
-    for step in config.get("ops", {}).values():
-        yield from (step or {}).get("config", {}).get("accounts", ())
+    for step in _mapping(_mapping(run.run_config).get("ops")).values():
+        accounts = _mapping(_mapping(step).get("config")).get("accounts")
+        if isinstance(accounts, list):
+            yield from (account for account in accounts if isinstance(account, str))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value, or nothing: a run's config is what somebody typed, refused or not."""
+    return value if isinstance(value, Mapping) else {}

@@ -5,7 +5,7 @@ same run keys, which Dagster drops.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,9 +96,19 @@ def _tick(
         return _discovery(now)
     if not turns.accounts:
         return _discovery(now)
-    requests = [run_request(run, extras) for run in turns.runs]
+    requests = list(_requests(context, turns, extras))
     reason = None if requests else skip_reason(turns, busy.runs, now, warehouse.accounts)
     return _result(context, turns, requests, reason)
+
+
+def _requests(
+    context: dg.SensorEvaluationContext, turns: Turns, extras: Extras
+) -> Iterator[dg.RunRequest]:
+    for run in turns.runs:
+        try:
+            yield run_request(run, extras)
+        except Exception:  # the other accounts have their turn all the same
+            context.log.exception("No run could be made for %s", ", ".join(run.account_ids))
 
 
 def _discovery(now: datetime) -> dg.SensorResult:
