@@ -1,47 +1,55 @@
 """`meta-pipeline`: a thin mirror of the Python API, one command for each thing a person does."""
 
+from __future__ import annotations
+
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from meta_pipeline.commands import (
-    check,
-    db,
-    demo,
-    dev,
-    execute,
-    exporter,
-    metrics,
-    migrate,
-    report,
-    rotation,
-    simulate,
-    status,
-    sync,
-)
+from meta_pipeline.commands.group import Entry, Root
+
+_COMMANDS = "meta_pipeline.commands."
+_PASSED_ON = {
+    "context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False}
+}
+
+
+class _Root(Root):
+    # Modules are imported when a command is called; a test compares these lines with their help.
+    entries: ClassVar = {
+        "demo": Entry(
+            f"{_COMMANDS}demo:demo",
+            "Sync twelve simulated ad accounts into Postgres through Dagster.",
+        ),
+        "dev": Entry(f"{_COMMANDS}dev:dev", "Run Dagster (UI, daemon, code location)."),
+        "check": Entry(
+            f"{_COMMANDS}check:check",
+            "Check token, scopes, accounts, insights and Postgres, or the stored data.",
+        ),
+        "plan": Entry(f"{_COMMANDS}sync:plan", "Say what a sync would read and cost."),
+        "sync": Entry(f"{_COMMANDS}sync:sync", "Sync one ad account into Postgres."),
+        "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
+        "report": Entry(f"{_COMMANDS}report:report", "Answer the operational questions."),
+        "exporter": Entry(f"{_COMMANDS}exporter:exporter", "Serve metrics for Prometheus."),
+        "rotation": Entry(f"{_COMMANDS}rotation:app", "Which account is synced next, and why."),
+        "simulate": Entry(f"{_COMMANDS}simulate:app", "A Graph API with made-up ad accounts."),
+        "metrics": Entry(f"{_COMMANDS}metrics:app", "Numbers people can trust: ask, check."),
+        "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
+        "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring all tables to this version."),
+        "exec": Entry(f"{_COMMANDS}execute:execute", "Become a process of Dagster's.", _PASSED_ON),
+    }
+
 
 app = typer.Typer(
     name="meta-pipeline",
+    cls=_Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Meta Ads accounts kept in Postgres by Dagster. Start with: meta-pipeline demo",
 )
-app.command()(demo.demo)
-app.command()(dev.dev)
-app.command()(check.check)
-app.command()(sync.plan)
-app.command()(sync.sync)
-app.command()(status.status)
-app.command()(report.report)
-app.command()(exporter.exporter)
-app.add_typer(rotation.app)
-app.add_typer(simulate.app)
-app.add_typer(metrics.app)
-app.add_typer(db.app)
-app.command()(migrate.migrate)
-app.command("exec", context_settings=execute.CONTEXT)(execute.execute)
 
 
 def _print_version(wanted: bool) -> None:
@@ -57,6 +65,9 @@ def _root(
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
+    ] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where an error came from.")
     ] = False,
 ) -> None:
     pass

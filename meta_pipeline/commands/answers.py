@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.table import Table
-
-from .console import console, errors
+from .console import add_row, console, say, styled, table, warn, write_csv, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
 
 class Format(StrEnum):
@@ -30,10 +27,10 @@ def show(answer: pd.DataFrame, wanted: Format) -> None:
     JSON has it all in one object: `rows` and `about`.
     """
     if wanted is Format.JSON:
-        console.file.write(as_json(answer) + "\n")
+        write_json({"rows": _rows(answer), "about": answer.attrs})
         return
     if wanted is Format.CSV:
-        console.file.write(answer.to_csv(index=False))
+        write_csv(list(answer.columns), _rows(answer))
         _say_notes(answer.attrs)
         return
     console.print(_table(answer))
@@ -41,22 +38,21 @@ def show(answer: pd.DataFrame, wanted: Format) -> None:
     _say_notes(answer.attrs)
 
 
-def as_json(answer: pd.DataFrame) -> str:
-    """The rows and what they are; unknown values are null."""
-    rows = answer.astype(object).where(answer.notna(), None).to_dict("records")
-    return json.dumps({"rows": rows, "about": answer.attrs}, default=str, indent=2)
+def _rows(answer: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows; unknown values are None."""
+    known = answer.astype(object).where(answer.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 
 
 def _table(answer: pd.DataFrame) -> Table:
     about = answer.attrs
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in answer.columns:
-        is_metric = name in about["units"]
-        table.add_column(_heading(about, name), justify="right" if is_metric else "left")
+    headings = {name: _heading(about, name) for name in answer.columns}
+    numbers = [headings[name] for name in answer.columns if name in about["units"]]
+    shown = table(*headings.values(), right=numbers)
     for values in answer.itertuples(index=False, name=None):
         cells = zip(answer.columns, values, strict=True)
-        table.add_row(*(cell(value, about["units"].get(name)) for name, value in cells))
-    return table
+        add_row(shown, *(cell(value, about["units"].get(name)) for name, value in cells))
+    return shown
 
 
 def _heading(about: Mapping[Any, Any], name: str) -> str:
@@ -76,24 +72,27 @@ def cell(value: Any, unit: str | None) -> str:
         return f"{value:,.6g}" if value % 1 else f"{int(value):,}"
     if unit in ("currency", "percent", "ratio"):
         return f"{value:,.2f}"
-    return escape(str(value))
+    return str(value)
 
 
 def _say_about(about: Mapping[Any, Any]) -> None:
     zone = about["timezone"] if isinstance(about["timezone"], str) else "each account's own zone"
     since, until = about["range"]
     read = f"data as of {about['data_as_of']}" if about["data_as_of"] else "never fetched"
-    console.print(f"\n[dim]{since} to {until} in {zone}; {read}; {about['attribution']}[/dim]")
+    say()
+    say(
+        styled(f"{since} to {until} in {zone}; {read}; {about['attribution']}", "dim"),
+    )
     for name, formula in about["formulas"].items():
-        console.print(f"[dim]{name} = {escape(formula)}[/dim]", soft_wrap=True)
+        say(styled(f"{name} = {formula}", "dim"))
     for name, overrides in about["overrides"].items():
         for override in overrides:
             note = f"{name} of {override['account']} is counted otherwise: {override['note']}"
-            console.print(f"[dim]{escape(note)}[/dim]", soft_wrap=True)
+            say(styled(note, "dim"))
     if about["is_simulated"]:
-        console.print("[yellow]Simulated data.[/yellow]")
+        say(styled("Simulated data.", "yellow"))
 
 
 def _say_notes(about: Mapping[Any, Any]) -> None:
     for note in about["notes"]:
-        errors.print(f"[yellow]![/yellow] {escape(note)}", soft_wrap=True)
+        warn(note)

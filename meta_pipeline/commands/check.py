@@ -1,14 +1,15 @@
 """`meta-pipeline check`: is everything there that a sync needs? Changes nothing."""
 
-import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import psycopg
 import typer
-from rich.table import Table
 
 from meta_pipeline import quality
 from meta_pipeline.alerts import limits_of
@@ -21,15 +22,18 @@ from meta_pipeline.graph import (
     UsageReading,
     VersionExpired,
 )
-from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.printable import one_line
+from meta_pipeline.settings import META_GRAPH_URL, Settings, SettingsError
 from meta_pipeline.sync.days import today
 from meta_pipeline.warehouse import Warehouse, WarehouseError, redacted
 from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
 
-from .console import console, explained
-from .database import database
+from . import profile
+from .console import add_row, console, line, say, styled, table, write_json
+from .database import database, opened
 
 _SCOPE = "ads_read"
+_PROBE_SECONDS = 5
 _WARN_BEFORE = timedelta(days=14)
 _ACCOUNTS_SHOWN = 50
 _ACCOUNTS_NAMED = 5
@@ -62,16 +66,25 @@ def check(
 
     Exit code: 0 all is well, 1 something needs a fix, which is said beside it.
     """
-    with explained():
-        settings = Settings.load()
-        checks = [_data(settings)] if data else [_meta(settings), _postgres(settings)]
-        findings = [finding for found in checks for finding in found]
+    findings = [*_data()] if data else [*_needs()]
     problems = sum(not finding.ok for finding in findings)
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        write_json([asdict(finding) for finding in findings])
     else:
         _print(findings, problems)
     raise typer.Exit(1 if problems else 0)
+
+
+def _needs() -> Iterator[Finding]:
+    """What a sync needs: Meta and Postgres, each looked at whatever is wrong with the other."""
+    if not profile.is_demo():
+        settings = Settings.load()
+        yield from _meta(settings)
+        yield from _postgres(database(settings))
+        return
+    with opened(with_graph=True) as (settings, url):
+        yield from _meta(settings)
+        yield from _postgres(nullcontext(url))
 
 
 def _meta(settings: Settings) -> Iterator[Finding]:
@@ -89,12 +102,46 @@ def _meta(settings: Settings) -> Iterator[Finding]:
     ) as client:
         host = f"{client.base_url}/{client.version}"
         if settings.is_simulated:
-            yield Finding("Graph API", host, ok=True, text="a simulator: the data is not real")
+            found = _not_metas(settings.graph_url, host)
+            yield found
+            if not found.ok:
+                return
         yield from _token(client, settings)
         try:
             yield from _accounts(client)
         except GraphError as error:
             yield _failed("Accounts", host, error)
+
+
+def _not_metas(url: str, host: str) -> Finding:
+    """Whether a host that is not Meta's is there on purpose: a simulator, or on this machine."""
+    if _is_simulator(url):
+        return Finding("Graph API", host, ok=True, text="a simulator: the data is not real")
+    if _is_here(url):
+        text = "on this machine, not Meta's: the data counts as simulated"
+        return Finding("Graph API", host, ok=True, text=text)
+    text = "neither Meta's host nor a simulator: your token is not sent there"
+    fix = f"Set META_GRAPH_URL={META_GRAPH_URL}, or leave it out."
+    return Finding("Graph API", host, ok=False, text=text, fix=fix)
+
+
+def _is_here(url: str) -> bool:
+    """Whether the host is this very machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_simulator(url: str) -> bool:
+    import requests
+
+    try:
+        answer = requests.get(f"{url}/_sim/ready", timeout=_PROBE_SECONDS, allow_redirects=False)
+    except requests.RequestException:
+        return False
+    return answer.ok
 
 
 def _token(client: GraphClient, settings: Settings) -> Iterator[Finding]:
@@ -111,15 +158,10 @@ def _token(client: GraphClient, settings: Settings) -> Iterator[Finding]:
         yield Finding("Token", name, ok=True, text=f"valid; {hint}")
         return
     yield _validity(name, info)
-    yield Finding(
-        "Scopes",
-        name,
-        ok=_SCOPE in info.scopes,
-        text=", ".join(info.scopes) or "none",
-        fix=None
-        if _SCOPE in info.scopes
-        else f"Make a token with the scope {_SCOPE} and put it in META_ACCESS_TOKEN.",
-    )
+    may_read = not quality.missing_scopes(info.scopes)
+    fix = f"Make a token with the scope {_SCOPE} and put it in META_ACCESS_TOKEN."
+    scopes = ", ".join(info.scopes) or "none"
+    yield Finding("Scopes", name, ok=may_read, text=scopes, fix=None if may_read else fix)
 
 
 def _validity(name: str, info: TokenInfo) -> Finding:
@@ -197,12 +239,16 @@ def _failed(what: str, subject: str, error: GraphError) -> Finding:
     return Finding(what, subject, ok=False, text=f"{error.message}{code}", fix=fix)
 
 
-def _data(settings: Settings) -> Iterator[Finding]:
+def _data() -> Iterator[Finding]:
     """The checks that Dagster's job `data_quality` asks, without Dagster."""
-    with database(settings) as url, Warehouse(url, max_connections=1) as warehouse:
+    with opened() as (settings, url), Warehouse(url, max_connections=1) as warehouse:
         if warehouse.pending():
             todo = "Sync an account first, or run meta-pipeline migrate."
             yield Finding("Data", "meta_ads", ok=False, text="tables are missing or old", fix=todo)
+            return
+        if not any(one.insight_rows for one in warehouse.accounts.health()):
+            text = "no insights are stored: there is nothing to check"
+            yield Finding("Data", "meta_ads", ok=False, text=text, fix="Sync an account first.")
             return
         for one in quality.CHECKS:
             with warehouse.connection() as connection:
@@ -213,10 +259,10 @@ def _data(settings: Settings) -> Iterator[Finding]:
             yield Finding("Data", found.check, ok=found.passed, text=text, fix=fix)
 
 
-def _postgres(settings: Settings) -> Iterator[Finding]:
+def _postgres(its_url: AbstractContextManager[str]) -> Iterator[Finding]:
     what = "Postgres"
     try:
-        with database(settings) as url, Warehouse(url, max_connections=1) as warehouse:
+        with its_url as url, Warehouse(url, max_connections=1) as warehouse:
             with warehouse.connection() as connection:
                 row = connection.execute(_RIGHTS).fetchone()
             assert row is not None
@@ -240,17 +286,15 @@ def _rights(url: str, version: str, *, may_create: bool, is_standby: bool) -> Fi
 
 
 def _print(findings: list[Finding], problems: int) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for _ in range(3):
-        table.add_column(overflow="fold")
+    shown = table("", "", "", show_header=False)
     last = ""
     for finding in findings:
-        mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]"
+        mark = styled("✓", "green") if finding.ok else styled("✗", "red")
         what = finding.what if finding.what != last else ""
         last = finding.what
-        table.add_row(what, f"{mark} {finding.subject}", finding.text)
+        add_row(shown, what, line(mark, f" {one_line(finding.subject)}"), finding.text)
         if finding.fix:
-            table.add_row("", "", f"[yellow]Fix:[/yellow] {finding.fix}")
-    console.print(table)
+            add_row(shown, "", "", line(styled("Fix:", "yellow"), f" {one_line(finding.fix)}"))
+    console.print(shown)
     word = "problem" if problems == 1 else "problems"
-    console.print(f"{problems} {word}. Nothing was changed." if problems else "All is well.")
+    say(f"{problems} {word}. Nothing was changed." if problems else "All is well.")

@@ -1,37 +1,126 @@
-"""How the commands speak: one console for people, one sentence for what went wrong."""
+"""Console: the one way from a command to the terminal, in which text of others is only ever text.
+
+Names, Meta's messages, file contents and what a person typed reach people through here. There is no
+markup: a style is given beside its words (`styled`), so that nothing inside them can be one. What a
+terminal would obey is taken out of everything that is printed, tables included. Data for programs
+(`write_json`, `write_csv`) is exact, but for formulas in cells of text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
 
-from meta_pipeline.graph import GraphError
-from meta_pipeline.settings import SettingsError
-from meta_pipeline.warehouse import WarehouseError
-from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
+from meta_pipeline.printable import one_line, printable, spreadsheet_cell
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+Words = str | Text | None
+"""Words of a line or a cell: plain text, or text that `styled` gave a style."""
+
+
+SIMULATED = "Simulated data: it came from a Graph API that is not Meta's."
+
+
+class _Console(Console):
+    """A console whose output obeys its own styles and nothing else."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            text = segment.text
+            is_plain = segment.control or (text.isascii() and text.isprintable())
+            yield segment if is_plain else Segment(printable(text), segment.style)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+console = _console()
+errors = _console(stderr=True)
+
+
+def styled(text: str, style: str) -> Text:
+    """Plain text in a style, such as `bold`, `dim` or `red`."""
+    return Text(text, style=style)
+
+
+def say(*words: Words, to: Console = console) -> None:
+    """Print one line of words, which the terminal wraps; without words an empty one."""
+    to.print(line(*words), soft_wrap=True)
+
+
+def warn(sentence: str) -> None:
+    """Say on standard error what people should know besides."""
+    say(styled("!", "yellow"), f" {sentence}", to=errors)
+
+
+def line(*words: Words) -> Text:
+    """Words put together, each with its own style."""
+    return Text.assemble(*(one for one in words if one is not None), end="\n")
+
+
+def table(
+    *columns: str, right: Iterable[str] = (), whole: Iterable[str] = (), **look: Any
+) -> Table:
+    """An empty table with plain headings; `right` are numbers, `whole` are never cut or wrapped.
+
+    `look` are options of rich's Table. Fill it with `add_row`.
+    """
+    found = Table(**{"box": None, "pad_edge": False, "header_style": "bold", **look})
+    numbers, uncut = set(right), set(whole)
+    for name in columns:
+        justify: JustifyMethod = "right" if name in numbers else "left"
+        found.add_column(
+            Text(one_line(name)), justify=justify, no_wrap=name in uncut, overflow="fold"
+        )
+    return found
+
+
+def add_row(to: Table, *cells: Words) -> None:
+    """Add a row; text of a cell stays in its line."""
+    to.add_row(*(one if isinstance(one, Text) else Text(one_line(one or "")) for one in cells))
+
+
+def write_json(value: Any, **options: Any) -> None:
+    """Write a value for programs to standard output; other than ASCII is escaped."""
+    write(json.dumps(value, **{"default": str, "indent": 2, **options}) + "\n")
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV to standard output; no cell of text is a formula to a spreadsheet."""
+    lines = csv.writer(_Writer(), lineterminator="\n")
+    lines.writerow([spreadsheet_cell(name) for name in columns])
+    for row in rows:
+        lines.writerow([spreadsheet_cell(row[name]) for name in columns])
+
+
+def write(text: str) -> None:
+    """Write text that is meant for a program to standard output, as it is."""
+    sys.stdout.write(text)
+
+
+class _Writer:
+    """Where csv writes: standard output as it is at that moment."""
+
+    def write(self, text: str) -> None:
+        write(text)
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
     """Say what is wrong and what to do, and end the command."""
-    errors.print(f"[red]✗[/red] {sentence}", soft_wrap=True)
+    say(styled("✗", "red"), f" {sentence}", to=errors)
     raise typer.Exit(code)
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Errors that a person can act upon end the command with a sentence, not with a trace."""
-    try:
-        yield
-    except (SettingsError, WarehouseError, EmbeddedPostgresError, GraphError) as error:
-        fail(str(error))
 
 
 def day(text: str | None) -> date | None:
@@ -47,6 +136,6 @@ def day(text: str | None) -> date | None:
 def account(text: str) -> str:
     """An ad account id as typed: act_123, or just 123."""
     found = text if text.startswith("act_") else f"act_{text}"
-    if not found[4:].isdigit():
+    if not found[4:].isdecimal() or not found.isascii():
         raise typer.BadParameter(f"{text!r} is not an ad account id such as act_1234567890")
     return found

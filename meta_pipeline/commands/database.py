@@ -1,17 +1,15 @@
-"""The database of this process: the one of the settings, or the embedded server."""
+"""The database of this command: that of the settings, the embedded server's, or the demo's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from . import profile
 
-from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
-
-from .console import fail
+if TYPE_CHECKING:
+    from meta_pipeline.settings import Settings
 
 
 @contextmanager
@@ -20,22 +18,28 @@ def database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
+    from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+
     with EmbeddedPostgres(settings.data_dir).running() as url:
         yield url
 
 
-DemoOption = Annotated[
-    bool, typer.Option("--demo", help="Use the database that meta-pipeline demo filled.")
-]
-
-
 @contextmanager
-def chosen_database(settings: Settings, *, demo: bool) -> Iterator[str]:
-    """The URL of the demo's database, or of the one of the settings, as `database` gives it."""
-    from .local.database import RealData, demo_database
+def opened(*, with_graph: bool = False) -> Iterator[tuple[Settings, str]]:
+    """The settings and the URL of the database this command works on, as long as it lasts.
 
-    try:
-        with demo_database(settings) if demo else database(settings) as url:
-            yield url
-    except RealData as error:
-        fail(str(error))
+    With `--demo` they are the demo's. `with_graph` says that Meta is going to be asked: the demo's
+    simulator is then started if the demo does not run.
+    """
+    from meta_pipeline.settings import Settings
+
+    settings = Settings.load()
+    if not profile.is_demo():
+        with database(settings) as url:
+            yield settings, url
+        return
+    from .local.database import demo_database
+    from .local.simulated import demo_settings
+
+    with demo_database(settings) as url, demo_settings(settings, url, with_graph) as of_demo:
+        yield of_demo, url

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
@@ -16,12 +16,16 @@ import typer
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from meta_pipeline.settings import SettingsError, current
+from meta_pipeline.settings import current
+
+from . import profile
+from .console import errors, fail, say, write
 
 if TYPE_CHECKING:
     from meta_pipeline.warehouse.embedded import EmbeddedPostgres
 
 app = typer.Typer(
+    add_completion=False,
     name="db",
     no_args_is_help=True,
     help="The database: its URL, a psql on it, and the embedded server's life. "
@@ -47,12 +51,12 @@ def url(
     """
     own = database_url_from_settings()
     if own is not None:
-        typer.echo(own if show_password else without_password(own))
+        write(f"{own if show_password else without_password(own)}\n")
         return
     with _embedded() as server:
-        typer.echo(server.url)
+        write(f"{server.url}\n")
         if not server.status().running:
-            typer.echo("It is not running: meta-pipeline db start starts it.", err=True)
+            say("It is not running: meta-pipeline db start starts it.", to=errors)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -78,8 +82,8 @@ def start() -> None:
     with _embedded() as server:
         server.start(keep=True)
         now = server.status()
-    typer.echo(f"Postgres {now.version} runs at {now.url}")
-    typer.echo("The URL with its password: meta-pipeline db url")
+    say(f"Postgres {now.version} runs at {now.url}")
+    say("The URL with its password: meta-pipeline db url")
 
 
 @app.command()
@@ -88,7 +92,7 @@ def stop(force: Force = False) -> None:
     _refuse_with_database_url("stop")
     with _embedded() as server:
         server.stop(force=force)
-    typer.echo("The embedded Postgres is stopped.")
+    say("The embedded Postgres is stopped.")
 
 
 @app.command()
@@ -101,12 +105,12 @@ def reset(
     with _embedded() as server:
         folder = server.status().data_folder
         if not folder.exists():
-            typer.echo("There is no embedded Postgres: nothing to remove.")
+            say("There is no embedded Postgres: nothing to remove.")
             return
         if not yes:
             typer.confirm(f"Remove everything in {folder}?", abort=True)
         server.reset(force=force)
-    typer.echo("The embedded Postgres and its data are removed.")
+    say("The embedded Postgres and its data are removed.")
 
 
 @app.command()
@@ -114,17 +118,18 @@ def status() -> None:
     """Show which database is used, whether it runs, and who uses the embedded server."""
     own = database_url_from_settings()
     if own is not None:
-        typer.echo(f"database      DATABASE_URL: {without_password(own)}")
+        say(f"database      DATABASE_URL: {without_password(own)}")
         return
     with _embedded() as server:
         now = server.status()
     stays = "until meta-pipeline db stop" if now.kept else "until its last user leaves"
-    typer.echo("database      embedded Postgres (DATABASE_URL is not set)")
-    typer.echo(f"running       {f'yes, {stays}' if now.running else 'no'}")
-    typer.echo(f"url           {now.url or 'none yet: meta-pipeline db start makes one'}")
-    typer.echo(f"version       {now.version}")
-    typer.echo(f"data folder   {now.data_folder}")
-    typer.echo(f"users         {now.users}")
+    whose = "the demo's" if profile.is_demo() else "DATABASE_URL is not set"
+    say(f"database      embedded Postgres ({whose})")
+    say(f"running       {f'yes, {stays}' if now.running else 'no'}")
+    say(f"url           {now.url or 'none yet: meta-pipeline db start makes one'}")
+    say(f"version       {now.version}")
+    say(f"data folder   {now.data_folder}")
+    say(f"users         {now.users}")
 
 
 @app.command()
@@ -135,23 +140,21 @@ def maintain() -> None:
     """
     from meta_pipeline import warehouse
 
-    from .console import explained
-    from .database import database
+    from .database import opened
 
-    settings = current()
-    kept = warehouse.Retention(
-        log_days=settings.log_retention_days,
-        total_days=settings.totals_retention_days,
-        run_days=settings.run_retention_days,
-        change_days=settings.change_retention_days,
-    )
-    with explained(), database(settings) as its_url, warehouse.Warehouse(its_url) as opened:
-        opened.migrate()
-        removed = warehouse.maintain(opened, kept)
+    with opened() as (settings, its_url), warehouse.Warehouse(its_url) as found:
+        kept = warehouse.Retention(
+            log_days=settings.log_retention_days,
+            total_days=settings.totals_retention_days,
+            run_days=settings.run_retention_days,
+            change_days=settings.change_retention_days,
+        )
+        found.migrate()
+        removed = warehouse.maintain(found, kept)
     for table, rows in removed.items():
-        typer.echo(f"{table:<24}{rows:>10,} rows removed")
+        say(f"{table:<24}{rows:>10,} rows removed")
     if not removed:
-        typer.echo("Every setting says to keep records for ever: nothing to remove.")
+        say("Every setting says to keep records for ever: nothing to remove.")
 
 
 @app.command("grant-reader")
@@ -166,18 +169,16 @@ def grant_reader(
     """
     from meta_pipeline.warehouse import Warehouse, readers
 
-    from .console import explained
-    from .database import database
+    from .database import opened
 
     with (
-        explained(),
-        database(current()) as its_url,
-        Warehouse(its_url) as opened,
-        opened.connection() as connection,
+        opened() as (_, its_url),
+        Warehouse(its_url) as found,
+        found.connection() as connection,
     ):
         change = readers.revoke_reader if revoke else readers.grant_reader
         change(connection, role)
-    typer.echo(
+    say(
         f"{role} may no longer read meta_ads."
         if revoke
         else f"{role} may read all of meta_ads, and nothing else of it."
@@ -185,12 +186,12 @@ def grant_reader(
 
 
 def database_url_from_settings() -> str | None:
-    """DATABASE_URL as libpq and psql read it: without the driver that SQLAlchemy allows in it."""
-    try:
-        secret = current().database_url
-    except SettingsError as error:
-        _fail(str(error))
-    if secret is None:
+    """DATABASE_URL as libpq and psql read it: without the driver that SQLAlchemy allows in it.
+
+    None where the embedded server is used: without DATABASE_URL, and for the demo.
+    """
+    secret = current().database_url
+    if secret is None or profile.is_demo():
         return None
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", secret.get_secret_value())
 
@@ -211,29 +212,23 @@ def without_password(database_url: str) -> str:
 
 @contextmanager
 def _embedded() -> Iterator["EmbeddedPostgres"]:
-    """The embedded server in the folder that the settings name; its errors end the command."""
+    """The embedded server in the folder that the settings name, with the database to use."""
     try:
         # Not at the top: the server does not exist for Windows, where DATABASE_URL still works.
-        from meta_pipeline.warehouse.embedded import (
-            EmbeddedPostgres,
-            EmbeddedPostgresError,
-        )
+        from meta_pipeline.warehouse.embedded import EmbeddedPostgres
     except ImportError as error:
-        _fail(str(error))
-    try:
+        fail(str(error))
+    from .local.database import DEMO_DATABASE
+
+    if profile.is_demo():
+        yield EmbeddedPostgres(current().data_dir, database=DEMO_DATABASE)
+    else:
         yield EmbeddedPostgres(current().data_dir)
-    except EmbeddedPostgresError as error:
-        _fail(str(error))
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
 
 
 def _refuse_with_database_url(action: str) -> None:
     if database_url_from_settings() is not None:
-        _fail(
+        fail(
             f"DATABASE_URL is set, so there is no embedded Postgres to {action}: "
             "unset DATABASE_URL to use the embedded one."
         )
@@ -257,7 +252,7 @@ def _run_psql(
     try:
         given = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError:
-        _fail("DATABASE_URL is not a URL such as postgresql://user:password@host:5432/database.")
+        fail("DATABASE_URL is not a URL such as postgresql://user:password@host:5432/database.")
     variables = _libpq_variables()
     environment |= {variables[key]: str(value) for key, value in given.items() if key in variables}
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's

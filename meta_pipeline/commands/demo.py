@@ -1,20 +1,25 @@
 """`meta-pipeline demo`: everything, on this machine, without Meta."""
 
+import os
+import sys
 import time
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
+from shutil import which
 from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.text import Text
 
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import Warehouse, redacted
 
-from .console import console, explained, fail
+from .console import console, fail, line, say, styled
 from .local.children import ChildDied, Children
 from .local.dagster import SENSOR, DagsterNotReady, LocalDagster
-from .local.database import RealData, data_root, demo_database
+from .local.database import DEMO_DATABASE, RealData, data_root, demo_database, named_database
 from .local.environment import without_ours
 from .local.graphql import FINISHED, DagsterApiError
 from .local.home import AlreadyRunning, Home
@@ -43,27 +48,47 @@ Ui = Annotated[
     bool, typer.Option("--ui/--no-ui", help="Stay up with Dagster's UI, or end when data is in.")
 ]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI; if taken, the next.")]
+UseDatabaseUrl = Annotated[
+    bool,
+    typer.Option(
+        "--use-database-url",
+        help="Fill the database of DATABASE_URL, instead of one of the demo's own.",
+    ),
+]
 LatencyMs = Annotated[
     float, typer.Option("--latency-ms", min=0, help="Median time a simulated answer takes.")
 ]
+
+
+_QUERY = (
+    "SELECT account_name, date_start, spend, currency FROM meta_ads.account_insights "
+    "ORDER BY date_start DESC, account_name LIMIT 12"
+)
 
 
 class DemoIncomplete(Exception):
     """Not all of the data is in; the message says which account and why."""
 
 
-def demo(ui: Ui = True, port: Port = 3000, latency_ms: LatencyMs = 100.0) -> None:
+def demo(
+    ui: Ui = True,
+    port: Port = 3000,
+    latency_ms: LatencyMs = 100.0,
+    use_database_url: UseDatabaseUrl = False,
+) -> None:
     """Sync twelve simulated ad accounts into Postgres through Dagster, and show them.
 
-    Needs no account at Meta, no keys, no Postgres. The data stays for the next demo.
+    Needs no account at Meta, no keys, no Postgres: it has a database of its own, whatever
+    DATABASE_URL says, and other commands reach it with --demo. The data stays for the next demo.
     """
     try:
-        with explained(), termination_as_interrupt(), ExitStack() as stack:
-            Demo(Settings.load(), stack, port, latency_ms).run(ui=ui)
+        with termination_as_interrupt(), ExitStack() as stack:
+            found = Demo(Settings.load(), stack, port, latency_ms, is_own=not use_database_url)
+            found.run(ui=ui)
     except ToldToEnd:
         raise typer.Exit(143) from None
     except KeyboardInterrupt:
-        console.print("\nStopped. The data stays; meta-pipeline demo goes on from here.")
+        say("\nStopped. The data stays; meta-pipeline demo goes on from here.")
     except (*_EXPECTED, DemoIncomplete) as error:
         fail(str(error))
 
@@ -71,7 +96,16 @@ def demo(ui: Ui = True, port: Port = 3000, latency_ms: LatencyMs = 100.0) -> Non
 class Demo:
     """One demo: what it started is ended with `stack`."""
 
-    def __init__(self, settings: Settings, stack: ExitStack, port: int, latency_ms: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stack: ExitStack,
+        port: int,
+        latency_ms: float,
+        *,
+        is_own: bool,
+    ) -> None:
+        self._is_own = is_own
         self._settings = settings
         self._stack = stack
         self._port = port
@@ -84,8 +118,9 @@ class Demo:
         lock = self._stack.enter_context(self._home.taken())
         self._home.note()
         self._say("Simulated data: twelve made-up ad accounts, nothing of Meta's.")
-        url = self._stack.enter_context(demo_database(self._settings))
-        self._say("Postgres is up")
+        chosen = demo_database if self._is_own else named_database
+        url = self._stack.enter_context(chosen(self._settings))
+        self._say(f"Postgres is up: {self._database(url)}")
         with Warehouse(url, application_name="meta_pipeline demo") as warehouse:
             warehouse.migrate()
             fresh = self._is_all_fresh(warehouse)
@@ -120,14 +155,14 @@ class Demo:
             port=free_port_from(self._port),
             env=environment,
             cwd=folder,
-            is_alone=self._settings.database_url is None,
+            is_alone=self._is_own,
             tell=self._say,
             sensor_rests=True,
         )
         dagster.start()
         graph.wait()
         self._say(f"The simulated Graph API answers at {graph.url}")
-        self._home.note(url=dagster.url)
+        self._home.note(url=dagster.url, graph_url=graph.url, graph_token=graph.token)
         self._say(f"Dagster is up at {dagster.url}")
         return dagster
 
@@ -157,7 +192,7 @@ class Demo:
                 for step in steps:
                     if step.is_over and step.sync_run_id not in printed:
                         printed.add(step.sync_run_id)
-                        live.console.print(f"{self._clock()} {step.line}")
+                        live.console.print(line(self._clock(), " ", step.line))
                 live.update(progress_table([step for step in steps if not step.is_over]))
                 if all(status in FINISHED for status in statuses.values()):
                     break
@@ -182,13 +217,24 @@ class Demo:
         raise DemoIncomplete(f"{what} did not work: {why}")
 
     def _show(self, warehouse: Warehouse) -> None:
-        console.print()
+        say()
         console.print(summary_table(warehouse.accounts.health(), read_efforts(warehouse)))
+
+        say()
+        option = " --demo" if self._is_own else ""
+        say("See a table: ", styled(f'{called()} db psql{option} -c "{_QUERY}"', "bold"))
+        say("The same way: ", styled(f"{called()} status{option}", "bold"), ", metrics, report")
+
+    def _database(self, url: str) -> str:
+        if self._is_own:
+            return f"database {DEMO_DATABASE}, the demo's own, in the embedded server"
+        return f"DATABASE_URL, {redacted(url)}"
 
     def _stay(self, dagster: LocalDagster) -> None:
         dagster.api.start_sensor(SENSOR)
         self._say("From now on the sensor next_stale_account keeps every account fresh")
-        console.print(f"\nDagster's UI: [bold]{dagster.url}/asset-groups[/bold]  (Ctrl-C ends all)")
+        say()
+        say("Dagster's UI: ", styled(f"{dagster.url}/asset-groups", "bold"), "  (Ctrl-C ends all)")
         while True:
             dagster.children.require_alive()
             time.sleep(1)
@@ -206,10 +252,19 @@ class Demo:
         return timedelta(seconds=self._settings.fresh_seconds)
 
     def _say(self, what: str) -> None:
-        console.print(f"{self._clock()} {what}", soft_wrap=True)
+        say(self._clock(), f" {what}")
 
-    def _clock(self) -> str:
-        return f"[dim]{time.monotonic() - self._started:5.1f} s[/dim]"
+    def _clock(self) -> Text:
+        return styled(f"{time.monotonic() - self._started:5.1f} s", "dim")
+
+
+def called() -> str:
+    """What to type for `meta-pipeline` here: its name where a shell finds it, else its path."""
+    name = "meta-pipeline"
+    beside = Path(sys.executable).with_name(name)
+    found = which(name)
+    is_found = found is not None and beside.exists() and beside.samefile(found)
+    return name if is_found or not beside.exists() else os.path.relpath(beside)
 
 
 def batches(keys: list[str], count: int) -> list[list[str]]:

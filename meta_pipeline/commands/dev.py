@@ -10,7 +10,7 @@ import typer
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
-from .console import console, explained, fail
+from .console import fail, say, styled
 from .database import database
 from .local.children import ChildDied, Children
 from .local.dagster import DagsterNotReady, LocalDagster
@@ -32,12 +32,12 @@ def dev(port: Port = 3000, host: Host = HOST) -> None:
     Uses the Postgres of DATABASE_URL, or the embedded one, and the token of META_ACCESS_TOKEN.
     """
     try:
-        with explained(), termination_as_interrupt(), ExitStack() as stack:
+        with termination_as_interrupt(), ExitStack() as stack:
             _run(Settings.load(), stack, port, host)
     except ToldToEnd:
         raise typer.Exit(143) from None
     except KeyboardInterrupt:
-        console.print("\nStopped.")
+        say("\nStopped.")
     except (AlreadyRunning, ChildDied, DagsterNotReady, PortsTaken) as error:
         fail(str(error))
 
@@ -60,16 +60,13 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
         cwd=Path.cwd(),
         is_alone=settings.database_url is None,
         host=host,
-        tell=console.print,
+        tell=say,
     )
     dagster.start()
     home.note(url=dagster.url)
     if settings.is_simulated:
-        console.print(f"Simulated data: the Graph API is {settings.graph_url}, not Meta's.")
-    console.print(
-        f"Dagster's UI: [bold]{dagster.url}[/bold]  (logs in {home.logs}, Ctrl-C ends)",
-        soft_wrap=True,
-    )
+        say(f"Simulated data: the Graph API is {settings.graph_url}, not Meta's.")
+    say("Dagster's UI: ", styled(dagster.url, "bold"), f"  (logs in {home.logs}, Ctrl-C ends)")
     while True:
         children.require_alive()
         time.sleep(1)

@@ -6,14 +6,12 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.warehouse.urls import dagster_url
-
-from .console import explained
 
 FROM_FILES = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 """Variables of Celery that may be given as <NAME>_FILE, as our own secrets may."""
@@ -24,7 +22,6 @@ DAGSTER_YAML = Path(__file__).parents[1] / "orchestration" / "dagster.yaml"
 Command = Annotated[
     list[str], typer.Argument(help="The command and its arguments.", metavar="COMMAND")
 ]
-CONTEXT: dict[str, Any] = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
 def execute(command: Command) -> None:
@@ -35,9 +32,8 @@ def execute(command: Command) -> None:
 
     For example: meta-pipeline exec dagster-daemon run -w workspace.yaml
     """
-    with explained():
-        environment = dagster_environment(Settings.load())
-        program = beside_python(command[0])
+    environment = dagster_environment(Settings.load())
+    program = beside_python(command[0])
     sys.stdout.flush()
     # Where a script started us in the background SIGINT is ignored, and Dagster, which makes
     # SIGTERM the same as SIGINT, could then only be killed.

@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
-
-from .console import console, explained
-from .database import DemoOption, chosen_database
+from .console import say
+from .database import opened
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
 
-def exporter(host: Host = "127.0.0.1", port: Port = 9108, demo: DemoOption = False) -> None:
+def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
     """Serve metrics for Prometheus at /metrics until Ctrl-C.
 
     Reads our tables only: what Dagster does or does not do shows in the age of the data.
@@ -22,12 +19,12 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108, demo: DemoOption = Fal
     import uvicorn
 
     from meta_pipeline.reports.exporter import exporter_app
+    from meta_pipeline.warehouse import Warehouse
 
     with (
-        explained(),
-        chosen_database(Settings.load(), demo=demo) as url,
+        opened() as (_, url),
         Warehouse(url, application_name="meta_pipeline exporter", max_connections=1) as warehouse,
     ):
         warehouse.migrate()
-        console.print(f"http://{host}:{port}/metrics  (Ctrl-C ends it)")
+        say(f"http://{host}:{port}/metrics  (Ctrl-C ends it)")
         uvicorn.run(exporter_app(warehouse), host=host, port=port, log_level="warning")

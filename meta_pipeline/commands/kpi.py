@@ -3,11 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from .answers import cell
-from .console import console
+from .console import add_row, console, say, table
 from .metrics_database import opened
 
 app = typer.Typer(
@@ -36,7 +34,7 @@ def set_kpi(
     with opened() as (warehouse, metrics):
         kpi = metrics.KPIs(warehouse).set(account, metric, target, is_primary=primary, note=note)
     goal = f"target {float(kpi.target):g}" if kpi.target is not None else "no target"
-    console.print(f"{kpi.account_id} {kpi.metric_key}: {goal}{' (primary)' if primary else ''}")
+    say(f"{kpi.account_id} {kpi.metric_key}: {goal}{' (primary)' if primary else ''}")
 
 
 @app.command()
@@ -51,12 +49,12 @@ def list_kpis(account: Account = None) -> None:
     """Show the KPIs of one account, or of all."""
     with opened() as (warehouse, metrics):
         kpis = metrics.KPIs(warehouse).list(account)
-    table = _headed("account", "metric", "target", "primary", "note")
+    shown = table("account", "metric", "target", "primary", "note")
     for kpi in kpis:
         target = "-" if kpi.target is None else f"{float(kpi.target):g}"
         primary = "yes" if kpi.is_primary else ""
-        table.add_row(kpi.account_id, kpi.metric_key, target, primary, escape(kpi.note or ""))
-    console.print(table if kpis else "No KPI is set. Set one: meta-pipeline metrics kpi set")
+        add_row(shown, kpi.account_id, kpi.metric_key, target, primary, kpi.note or "")
+    console.print(shown if kpis else "No KPI is set. Set one: meta-pipeline metrics kpi set")
 
 
 @app.command()
@@ -69,12 +67,12 @@ def performance(
     """Show every KPI against its target."""
     with opened() as (warehouse, metrics):
         rows = metrics.KPIs(warehouse).performance(account, period)
-    table = _headed("account", "metric", "value", "target", "better by %", "verdict")
+    shown = table("account", "metric", "value", "target", "better by %", "verdict")
     for row in rows:
         numbers = (row.value, row.target, row.distance_pct)
         cells = [cell(number, "ratio") for number in numbers]
-        table.add_row(row.account_id, row.metric_key, *cells, str(row.verdict))
-    console.print(table if rows else "No KPI is set. Set one: meta-pipeline metrics kpi set")
+        add_row(shown, row.account_id, row.metric_key, *cells, str(row.verdict))
+    console.print(shown if rows else "No KPI is set. Set one: meta-pipeline metrics kpi set")
 
 
 @app.command()
@@ -82,17 +80,10 @@ def pacing(account: Account = None) -> None:
     """Show every budget: spent against what was due by now."""
     with opened() as (warehouse, metrics):
         rows = metrics.KPIs(warehouse).pacing(account)
-    table = _headed("account", "budget of", "kind", "budget", "spent", "due", "pace %", "state")
+    shown = table("account", "budget of", "kind", "budget", "spent", "due", "pace %", "state")
     for row in rows:
-        name = escape(f"{row.entity_type} {row.entity_name or row.entity_id}")
+        name = f"{row.entity_type} {row.entity_name or row.entity_id}"
         numbers = (row.budget, row.spent, row.due, row.pacing_pct)
         cells = [cell(number, "currency") for number in numbers]
-        table.add_row(row.account_id, name, row.budget_kind, *cells, str(row.state))
-    console.print(table if rows else "No campaign or ad set has a budget.")
-
-
-def _headed(*names: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in names:
-        table.add_column(name)
-    return table
+        add_row(shown, row.account_id, name, row.budget_kind, *cells, str(row.state))
+    console.print(shown if rows else "No campaign or ad set has a budget.")

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from . import kpi, movements
 from .answers import Format, cell, show
-from .console import console, day, fail
-from .database import DemoOption
-from .metrics_database import choose, opened
+from .console import add_row, console, day, fail, say, table
+from .metrics_database import opened
 
 app = typer.Typer(
+    add_completion=False,
     name="metrics",
     no_args_is_help=True,
 )
@@ -53,9 +51,8 @@ DictionaryFile = Annotated[
 
 
 @app.callback()
-def databases(demo: DemoOption = False) -> None:
+def about() -> None:
     """Numbers people can trust: ask for them, see what they mean, check them."""
-    choose(demo=demo)
 
 
 @app.command()
@@ -115,7 +112,7 @@ def plot(
             file_format=output.suffix.removeprefix("."),
         )
         picture.save(output)
-    console.print(f"{output}: {picture.title}")
+    say(f"{output}: {picture.title}")
 
 
 @app.command("list")
@@ -123,13 +120,11 @@ def list_metrics() -> None:
     """List every metric of the dictionary."""
     with opened() as (warehouse, metrics):
         dictionary = metrics.dictionary_of(warehouse)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("metric", "name", "unit", "kind", "formula"):
-        table.add_column(name, no_wrap=name == "metric")
+    shown = table("metric", "name", "unit", "kind", "formula", whole=["metric"])
     for metric in sorted(dictionary.metrics.values(), key=lambda one: (one.kind, one.key)):
         cells = (metric.key, metric.display_name, metric.unit, metric.kind, metric.formula)
-        table.add_row(*map(escape, cells))
-    console.print(table)
+        add_row(shown, *cells)
+    console.print(shown)
 
 
 @app.command("show")
@@ -148,12 +143,12 @@ def show_metric(name: Annotated[str, typer.Argument(help="Metric of the dictiona
         "window": metric.window,
     }
     for label, value in lines.items():
-        console.print(f"{label:<9} {value}", soft_wrap=True, markup=False)
+        say(f"{label:<9} {value}")
     for override in dictionary.overrides:
         if override.metric == name:
             days = f"{override.valid_from or 'always'} to {override.valid_until or 'open'}"
             sentence = f"{override.account} {days}: {override.note}"
-            console.print(sentence, soft_wrap=True, markup=False)
+            say(sentence)
 
 
 @app.command()
@@ -161,7 +156,7 @@ def load(file: DictionaryFile = None) -> None:
     """Write the dictionary to the warehouse: the standard one with FILE laid over it."""
     with opened() as (warehouse, metrics):
         dictionary = metrics.load_dictionary(warehouse, file)
-    console.print(
+    say(
         f"{len(dictionary.metrics)} metrics and {len(dictionary.overrides)} overrides are loaded; "
         "rollups of other definitions are made again by the next sync, or now: "
         "meta-pipeline metrics rollup"
@@ -177,7 +172,7 @@ def check(file: Annotated[Path, typer.Argument(help="Dictionary file.")]) -> Non
         dictionary = metrics.read_dictionary(file)
     except metrics.MetricsError as error:
         fail(str(error))
-    console.print(f"{file} is right: {len(dictionary.metrics)} metrics with the standard ones.")
+    say(f"{file} is right: {len(dictionary.metrics)} metrics with the standard ones.")
 
 
 @app.command()
@@ -188,7 +183,7 @@ def rollup(account: Account = None) -> None:
             with warehouse.connection() as connection:
                 done = metrics.rollup(connection, known.account_id)
             written = sum(done.written.values())
-            console.print(f"{done.account_id}: {len(done.days)} days, {written} rows written")
+            say(f"{done.account_id}: {len(done.days)} days, {written} rows written")
 
 
 @app.command()
@@ -203,14 +198,12 @@ def reconcile(
     with opened() as (warehouse, metrics), warehouse.connection() as connection:
         account_id, first, last = metrics.days_of(connection, account, _range(period, since, until))
         rows = metrics.reconcile(connection, account_id, first, last, Decimal(str(tolerance_pct)))
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("day", "status", "ads", "account", "difference", "why"):
-        table.add_column(name)
+    shown = table("day", "status", "ads", "account", "difference", "why")
     for row in rows:
         amounts = (row.spend_ads, row.spend_account, row.spend_difference)
         cells = [cell(amount, "currency") for amount in amounts]
-        table.add_row(str(row.date_start), str(row.status), *cells, escape(row.explanation))
-    console.print(table)
+        add_row(shown, str(row.date_start), str(row.status), *cells, row.explanation)
+    console.print(shown)
     if not all(row.is_ok for row in rows):
         raise typer.Exit(1)
 
@@ -222,7 +215,7 @@ def rates(file: Annotated[Path, typer.Argument(help="CSV: date,base,quote,rate."
 
     with opened() as (warehouse, _), warehouse.connection() as connection:
         count = exchange.load_rates(connection, exchange.read_rates(file), file.name)
-    console.print(f"{count} rates are new or different.")
+    say(f"{count} rates are new or different.")
 
 
 def _range(period: str, since: str | None, until: str | None) -> str | tuple[date, date]:

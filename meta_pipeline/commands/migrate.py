@@ -15,7 +15,7 @@ from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
 from meta_pipeline.warehouse.urls import create_dagster_schema, normalized
 
-from .console import explained
+from .console import say
 from .execute import beside_python, dagster_environment
 
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
@@ -35,28 +35,25 @@ def migrate(plan: Plan = False) -> None:
     Safe to run at any time and by several at once; older processes may go on meanwhile. A database
     that a newer version migrated is refused and left alone.
     """
-    with explained():
-        settings = Settings.load()
-        url = settings.require_database_url()
-        if plan:
-            _tell_plan(url)
-            return
-        done = migrate_ours(url)
-        create_dagster_schema(url)
-        typer.echo(f"meta_ads: {_told(done)}")
-        _migrate_dagster(settings, url)
-        typer.echo("dagster: up to date")
+    settings = Settings.load()
+    url = settings.require_database_url()
+    if plan:
+        _tell_plan(url)
+        return
+    done = migrate_ours(url)
+    create_dagster_schema(url)
+    say(f"meta_ads: {_told(done)}")
+    _migrate_dagster(settings, url)
+    say("dagster: up to date")
 
 
 def _tell_plan(url: str) -> None:
     waiting = pending(url)
-    typer.echo(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
+    say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
     with psycopg.connect(normalized(url)) as connection:
         row = connection.execute(_HAS_DAGSTER).fetchone()
     known = bool(row and row[0])
-    typer.echo(
-        f"dagster: {'its own migrations would run' if known else 'its tables would be made'}"
-    )
+    say(f"dagster: {'its own migrations would run' if known else 'its tables would be made'}")
 
 
 def _told(done: MigrationResult) -> str:

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from .answers import Format
-from .console import console, day
+from .console import day, say, styled
 from .metrics_database import opened
 from .records import show_records
 
@@ -34,7 +33,7 @@ def settle(
     about = asdict(found)
     rows = about.pop("ages")
     if output is Format.TABLE:
-        console.print(f"Days of {found.account_id} ({escape(found.account_name or '-')}) by age")
+        say(f"Days of {found.account_id} ({found.account_name or '-'}) by age")
     shares = ("spend_moved_pct", "impressions_moved_pct", "clicks_moved_pct", "actions_moved_pct")
     counts = ("age_days", "days_read", "days_moved")
     columns = {**dict.fromkeys(counts, "count"), **dict.fromkeys(shares, "percent")}
@@ -103,5 +102,5 @@ def _say_whose(found: "Timeline") -> None:
         "deletion seen": found.deleted_seen_at,
     }
     times = [f"{name} {at:%Y-%m-%d}" for name, at in moments.items() if at is not None]
-    console.print(escape(", ".join([" ".join(facts), *times])), soft_wrap=True)
-    console.print(f"[dim]times in {found.timezone_name}, newest first[/dim]")
+    say(", ".join([" ".join(facts), *times]))
+    say(styled(f"times in {found.timezone_name}, newest first", "dim"))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from rich.console import JustifyMethod
-from rich.markup import escape
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from .answers import Format, cell
-from .console import console, errors
+from .console import add_row, console, table, warn, write_csv, write_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show_records(
@@ -29,26 +26,28 @@ def show_records(
     and `about`, with the notes in it.
     """
     if wanted is Format.JSON:
-        found = {"rows": rows, "about": {**about, "notes": list(notes)}}
-        console.file.write(json.dumps(found, default=str, indent=2) + "\n")
+        write_json({"rows": rows, "about": {**about, "notes": list(notes)}})
         return
     if wanted is Format.CSV:
-        lines = csv.DictWriter(console.file, list(columns), lineterminator="\n")
-        lines.writeheader()
-        lines.writerows(rows)
+        write_csv(list(columns), rows)
     elif rows:
         console.print(_table(rows, columns))
     for note in notes:
-        errors.print(f"[yellow]![/yellow] {escape(note)}", soft_wrap=True)
+        warn(note)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str | None]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, unit in columns.items():
-        heading = f"{name.removesuffix('_pct')} %" if unit == "percent" else name
-        is_whole = name.endswith(("_id", "_at"))  # half an id is none
-        justify: JustifyMethod = "right" if unit else "left"
-        table.add_column(heading.replace("_", " "), justify=justify, no_wrap=is_whole)
+    headings = {
+        name: f"{name.removesuffix('_pct')} %" if unit == "percent" else name
+        for name, unit in columns.items()
+    }
+    named = {name: heading.replace("_", " ") for name, heading in headings.items()}
+    shown = table(
+        *named.values(),
+        right=[named[name] for name, unit in columns.items() if unit],
+        # Half an id is none.
+        whole=[named[name] for name in columns if name.endswith(("_id", "_at"))],
+    )
     for row in rows:
-        table.add_row(*(cell(row[name], unit) for name, unit in columns.items()))
-    return table
+        add_row(shown, *(cell(row[name], unit) for name, unit in columns.items()))
+    return shown

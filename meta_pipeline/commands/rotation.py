@@ -8,7 +8,7 @@ import typer
 from meta_pipeline.rotation import Policy
 from meta_pipeline.rotation.quota import AccessTier
 
-from .console import console, explained
+from .console import add_row, console, say, styled, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from meta_pipeline.rotation.replay import Ages, Replayed
 
 app = typer.Typer(
+    add_completion=False,
     name="rotation",
     no_args_is_help=True,
     help="Which account is synced next: by which policy, why, and at what cost.",
@@ -79,7 +80,7 @@ def replay(
     results = [run(each, fleet, conditions, settings) for each in policy or list(Policy)]
     console.print(_comparison(results, days))
     for sentence in _savings(results):
-        console.print(sentence)
+        say(sentence)
 
 
 @app.command("next")
@@ -100,70 +101,60 @@ def next_command(
     """Show who would be synced now and why, and why the others not. Changes nothing."""
     from meta_pipeline.orchestration.next_accounts import next_accounts
     from meta_pipeline.orchestration.rotation import Rotation
-    from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import Warehouse
 
-    from .database import database
+    from .database import opened
 
-    with explained():
-        settings = Settings.load()
+    with opened() as (settings, url), Warehouse(url) as warehouse:
         rotation = Rotation.of(settings)
-        with database(settings) as url, Warehouse(url) as warehouse:
-            warehouse.migrate()
-            with warehouse.connection() as connection:
-                found = next_accounts(
-                    connection,
-                    datetime.now(UTC),
-                    policy=policy or rotation.policy,
-                    settings=rotation.settings,
-                    cursor=cursor,
-                    slots=slots or rotation.slots,
-                    dataset=rotation.dataset,
-                    currency=rotation.currency,
-                )
+        warehouse.migrate()
+        with warehouse.connection() as connection:
+            found = next_accounts(
+                connection,
+                datetime.now(UTC),
+                policy=policy or rotation.policy,
+                settings=rotation.settings,
+                cursor=cursor,
+                slots=slots or rotation.slots,
+                dataset=rotation.dataset,
+                currency=rotation.currency,
+            )
     _show_next(found, show_all=show_all)
 
 
 def _show_next(found: "NextRuns", *, show_all: bool) -> None:
-    from rich.table import Table
-
-    table = Table("run", "account", "parts", "why", box=None, pad_edge=False)
+    shown = table("run", "account", "parts", "why", whole=["account"])
     for number, run in enumerate(found.runs, start=1):
         for pick in run.picks:
             parts = ", ".join(sorted(pick.parts))
-            table.add_row(str(number), pick.account_id, parts, pick.why)
+            add_row(shown, str(number), pick.account_id, parts, pick.why)
     if found.runs:
-        console.print(table)
-    console.print(found.reason)
+        console.print(shown)
+    say(found.reason)
     skipped = sorted(found.choice.skipped.items())
-    shown = skipped if show_all else skipped[:_SHOWN_SKIPPED]
-    for account_id, reason in shown:
-        console.print(f"  {account_id}  {reason}", soft_wrap=True)
-    if len(shown) < len(skipped):
-        console.print(f"  and {len(skipped) - len(shown)} more; --all shows them")
+    told = skipped if show_all else skipped[:_SHOWN_SKIPPED]
+    for account_id, reason in told:
+        say(f"  {account_id}  {reason}")
+    if len(told) < len(skipped):
+        say(f"  and {len(skipped) - len(told)} more; --all shows them")
 
 
 def _comparison(results: "list[Replayed]", days: int) -> "Table":
-    from rich.table import Table
-
     from meta_pipeline.rotation import Tier
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for each in results:
-        table.add_column(str(each.policy), justify="right")
+    policies = [str(each.policy) for each in results]
+    found = table("", *policies, right=policies, whole=[""])
     for name, values in _totals(results, days):
-        table.add_row(name, *values)
-    table.add_row("")
-    table.add_row("[bold]age of the numbers, p50 / p95 / max[/bold]")
+        add_row(found, name, *values)
+    add_row(found, "")
+    add_row(found, styled("age of the numbers, p50 / p95 / max", "bold"))
     for tier in Tier:
         ages = [each.ages[tier] for each in results]
         label = f"{tier}: {results[0].accounts[tier]} accounts"
-        table.add_row(label, *[_ages(each) for each in ages])
-    table.add_row(
-        "new: until the first sync", *[_ages(each.first_sync_minutes) for each in results]
-    )
-    return table
+        add_row(found, label, *[_ages(each) for each in ages])
+    waits = [_ages(each.first_sync_minutes) for each in results]
+    add_row(found, "new: until the first sync", *waits)
+    return found
 
 
 def _totals(results: "list[Replayed]", days: int) -> "list[tuple[str, list[str]]]":

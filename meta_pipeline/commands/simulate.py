@@ -5,9 +5,10 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from .console import fail
+from .console import fail, say
 
 app = typer.Typer(
+    add_completion=False,
     name="simulate",
     invoke_without_command=True,
     help="A Graph API with made-up ad accounts on this machine, without Meta and without us: "
@@ -71,7 +72,7 @@ def coverage() -> None:
         from meta_pipeline.simulator.coverage import coverage_table
     except ImportError as error:
         _fail_without_extra(error)
-    typer.echo(coverage_table())
+    say(coverage_table())
 
 
 def _fail_without_extra(error: ImportError) -> NoReturn:

@@ -1,20 +1,30 @@
 """`meta-pipeline status`: what there is, how old it is, and what each account waits for."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.printable import one_line
 
-from .console import console, explained, fail
-from .database import DemoOption, chosen_database
+from .console import (
+    SIMULATED,
+    Words,
+    add_row,
+    console,
+    fail,
+    line,
+    say,
+    styled,
+    table,
+    write_json,
+)
+from .database import opened
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
     from meta_pipeline.reports.status import AccountStatus
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print every fact as JSON.")]
@@ -36,30 +46,25 @@ _STYLES = {
 }
 
 
-def status(
-    as_json: AsJson = False, fail_if_stale: FailIfStale = None, demo: DemoOption = False
-) -> None:
+def status(as_json: AsJson = False, fail_if_stale: FailIfStale = None) -> None:
     """Show every ad account: how fresh it is, what is there, what is missing, what it waits for."""
     from meta_pipeline.reports.status import read_status, staleness_alarm, token_warnings
+    from meta_pipeline.warehouse import Warehouse
 
     after = _span(fail_if_stale)
-    with (
-        explained(),
-        chosen_database(Settings.load(), demo=demo) as url,
-        Warehouse(url) as warehouse,
-    ):
+    with opened() as (_, url), Warehouse(url) as warehouse:
         warehouse.migrate()
         accounts = read_status(warehouse)
         warnings = token_warnings(warehouse, now=datetime.now(UTC))
     if as_json:
-        typer.echo(json.dumps([dict(one.facts) for one in accounts], default=str, indent=2))
+        write_json([dict(one.facts) for one in accounts])
     else:
         _print(accounts)
         for warning in warnings:
-            console.print(f"[red]![/] {escape(warning)}", soft_wrap=True)
+            say(styled("!", "red"), f" {warning}")
     alarm = staleness_alarm(accounts, after) if after is not None else None
     if alarm:
-        fail(escape(alarm))
+        fail(alarm)
 
 
 def _span(text: str | None) -> timedelta | None:
@@ -73,35 +78,31 @@ def _span(text: str | None) -> timedelta | None:
 
 def _print(accounts: "list[AccountStatus]") -> None:
     if not accounts:
-        console.print("No ad account is known yet. meta-pipeline check lists what the token sees.")
+        say("No ad account is known yet. meta-pipeline check lists what the token sees.")
         return
     if any(one.facts["is_simulated"] for one in accounts):
-        console.print("[yellow]Simulated data: it came from a Graph API that is not Meta's.[/]")
+        say(styled(SIMULATED, "yellow"))
     console.print(_table(accounts))
     for one in accounts:
         for sentence in _sentences(one):
-            console.print(sentence, soft_wrap=True)
+            say(sentence)
 
 
-def _table(accounts: "list[AccountStatus]") -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Account")
-    for name in ("State", "Synced"):
-        table.add_column(name, no_wrap=True)
-    for name in ("Entities", "Insights", "Newest day", "Days", "Usage"):
-        table.add_column(name, no_wrap=True, justify="right")
+def _table(accounts: "list[AccountStatus]") -> "Table":
+    numbers = ("Entities", "Insights", "Newest day", "Days", "Usage")
+    short = ("State", "Synced", *numbers)
+    found = table("Account", *short, right=numbers, whole=short)
     for one in accounts:
-        table.add_row(*_cells(one))
-    return table
+        add_row(found, *_cells(one))
+    return found
 
 
-def _cells(one: "AccountStatus") -> list[str]:
+def _cells(one: "AccountStatus") -> list[Words]:
     facts = one.facts
-    style = _STYLES.get(one.state, "")
     usage = facts["usage_pct"]
     return [
-        escape(one.name),
-        f"[{style}]{one.state}[/]" if style else one.state,
+        one.name,
+        styled(one.state, _STYLES.get(one.state, "")),
         one.staleness,
         f"{facts['campaigns'] + facts['adsets'] + facts['ads']:,}",
         f"{facts['insight_rows']:,}",
@@ -116,11 +117,12 @@ def _days(fetched: int, missing: int) -> str:
     return f"{fetched:,}, {missing:,} missing" if missing else f"{fetched:,}"
 
 
-def _sentences(one: "AccountStatus") -> list[str]:
+def _sentences(one: "AccountStatus") -> "list[Text]":
     """What a person should know besides: the wait, or what went wrong in the last attempt."""
+    name = one_line(one.name)
     if one.waiting is not None:
-        return [f"[yellow]…[/] {escape(one.name)}: {escape(one.waiting)}"]
+        return [line(styled("…", "yellow"), f" {name}: {one.waiting}")]
     facts = one.facts
     if facts["last_error"] and facts["last_status"] not in ("success", "running"):
-        return [f"[red]✗[/] {escape(one.name)}: {escape(str(facts['last_error']))}"]
+        return [line(styled("✗", "red"), f" {name}: {facts['last_error']}")]
     return []

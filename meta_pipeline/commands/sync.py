@@ -1,6 +1,5 @@
 """`meta-pipeline sync` and `meta-pipeline plan`: one ad account, without Dagster."""
 
-import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ import typer
 from rich.table import Table
 
 from meta_pipeline import metrics
-from meta_pipeline.settings import Settings
 from meta_pipeline.sync import (
     DEFAULT_PARTS,
     Part,
@@ -23,8 +21,8 @@ from meta_pipeline.sync import (
 )
 from meta_pipeline.sync.presets import Preset, days_of
 
-from .console import account, console, day, explained
-from .database import database
+from .console import account, add_row, console, day, say, styled, table, write_json
+from .database import opened
 
 Account = Annotated[str, typer.Argument(help="Ad account, as act_1234567890.", parser=account)]
 Since = Annotated[str | None, typer.Option(help="First day of insights, YYYY-MM-DD.")]
@@ -46,10 +44,10 @@ Force = Annotated[bool, typer.Option("--force", help="Read also what is fresh.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
 
 _MARKS = {
-    Status.SUCCESS: "[green]✓[/green]",
-    Status.PARTIAL: "[yellow]~[/yellow]",
-    Status.THROTTLED: "[yellow]…[/yellow]",
-    Status.REFUSED: "[yellow]-[/yellow]",
+    Status.SUCCESS: ("✓", "green"),
+    Status.PARTIAL: ("~", "yellow"),
+    Status.THROTTLED: ("…", "yellow"),
+    Status.REFUSED: ("-", "yellow"),
 }
 
 
@@ -69,15 +67,17 @@ def sync(
     Exit code: 0 success, 1 failed, 3 throttled, 4 partial, 5 refused because another sync of
     the account runs.
     """
-    with explained(), _engine() as engine, _stoppable(engine):
+    told = _Told()
+    with _engine() as engine, _stoppable(engine):
         request = _request(engine, account_id, since, until, preset, only, with_, breakdown, force)
-        record = engine.sync(request, (lambda _: None) if as_json else _print_step)
+        record = engine.sync(request, told.note if as_json else told.say)
         settled = _settle(engine, record)
     if as_json:
-        typer.echo(json.dumps(record.row(), default=str, indent=2))
+        write_json(record.row())
     else:
-        _print_record(record)
-        console.print(f"  {settled}" if settled else "")
+        _print_record(record, told)
+        if settled:
+            say(f"  {settled}")
     raise typer.Exit(record.exit_code)
 
 
@@ -92,16 +92,14 @@ def plan(
     force: Force = False,
 ) -> None:
     """Say what a sync would read and cost, before anything runs."""
-    with explained(), _engine() as engine:
+    with _engine() as engine:
         request = _request(engine, account_id, since, until, preset, only, with_, breakdown, force)
         _print_plan(engine.plan(request), engine)
 
 
 @contextmanager
 def _engine() -> Iterator[SyncEngine]:
-    settings = Settings.load()
-    settings.require_token()
-    with database(settings) as url, SyncEngine.open(settings, url) as engine:
+    with opened(with_graph=True) as (settings, url), SyncEngine.open(settings, url) as engine:
         yield engine
 
 
@@ -168,39 +166,72 @@ def _settle(engine: SyncEngine, record: SyncRecord) -> str | None:
     return f"{told}; {len(differing)} days differ: {differing[0].explanation}"
 
 
-def _print_step(step: Progress) -> None:
-    console.print(
-        f"{step.account_id}  {step.message:<42} {step.rows:>9,} rows  {step.calls:>4} calls  "
-        f"{step.seconds:6.1f} s"
-    )
+class _Told:
+    """What a sync told while it ran: the account's own rows are proofs, not rows of ads."""
+
+    def __init__(self) -> None:
+        self.account_rows = 0
+
+    def note(self, step: Progress) -> None:
+        self.account_rows = step.account_rows
+
+    def say(self, step: Progress) -> None:
+        self.note(step)
+        rows = step.rows - step.account_rows
+        say(
+            f"{step.account_id}  {step.message:<42} {rows:>9,} rows  {step.calls:>4} calls  "
+            f"{step.seconds:6.1f} s"
+        )
 
 
-def _print_record(record: SyncRecord) -> None:
-    entities = record.campaigns_fetched + record.ad_sets_fetched + record.ads_fetched
-    console.print(
-        f"{_MARKS.get(record.status, '[red]✗[/red]')} {record.account_id} {record.status}: "
-        f"{entities:,} entities, {record.insights_rows_read:,} insight rows "
-        f"({record.insights_rows_written:,} new or changed), "
-        f"{record.meta_call_count_total} calls, {record.duration_seconds:.1f} s"
+def _print_record(record: SyncRecord, told: _Told) -> None:
+    say(
+        styled(*_MARKS.get(record.status, ("✗", "red"))),
+        f" {record.account_id} {record.status}: {_read(record, told)}, "
+        f"{record.meta_call_count_total} calls, {record.duration_seconds:.1f} s",
     )
     if record.error_summary:
-        console.print(f"  {record.error_summary}", soft_wrap=True)
+        say(f"  {record.error_summary}")
     for missing in record.missing[1:]:
-        console.print(f"  {missing}", soft_wrap=True)
+        say(f"  {missing}")
+
+
+def _read(record: SyncRecord, told: _Told) -> str:
+    """What arrived, in words."""
+    entities = record.campaigns_fetched + record.ad_sets_fetched + record.ads_fetched
+    others = record.creatives_fetched + record.activities_fetched
+    if record.status is Status.SUCCESS and not entities + others + record.insights_rows_read:
+        return "all fresh, nothing was due (--force reads it anyway)"
+    rows = record.insights_rows_read - told.account_rows
+    proofs = f" and {told.account_rows:,} of the account itself" if told.account_rows else ""
+    return (
+        f"{entities:,} entities, {rows:,} insight rows{proofs} "
+        f"({record.insights_rows_written:,} new or changed)"
+    )
 
 
 def _print_plan(planned: Plan, engine: SyncEngine) -> None:
-    table = Table(title=f"Plan for {planned.account_id}", title_justify="left")
-    for name in ("what", "how", "days", "rows", "calls"):
-        table.add_column(name, justify="right" if name in ("days", "rows", "calls") else "left")
+    if planned.is_empty:
+        say(f"{planned.account_id}: all fresh, nothing is due.")
+    else:
+        say(f"Plan for {planned.account_id}")
+        console.print(_table(planned))
+    obstacle = engine.obstacle(planned)
+    if obstacle:
+        say(styled("…", "yellow"), f" It would not start now: {obstacle}")
+    for sentence in (*planned.notes, *engine.estimate(planned).sentences()):
+        say(sentence)
+
+
+def _table(planned: Plan) -> Table:
+    numbers = ("days", "rows", "calls")
+    shown = table("what", "how", *numbers, right=numbers, whole=numbers)
     for edge in planned.edges:
         rows = f"{edge.expected_rows:,}" if edge.expected_rows else "?"
-        table.add_row(edge.spec.edge, str(edge.mode), "", rows, str(edge.calls))
+        add_row(shown, edge.spec.edge, str(edge.mode), "", rows, str(edge.calls))
     for window in planned.windows:
         how = "report" if window.as_report else "pages"
         rows = f"{window.expected_rows:,}" if window.expected_rows else "?"
         what = f"{window.dataset.name} {window.since} … {window.until}"
-        table.add_row(what, how, str(window.days), rows, str(window.calls))
-    console.print(table)
-    for sentence in (*planned.notes, *engine.estimate(planned).sentences()):
-        console.print(sentence, soft_wrap=True)
+        add_row(shown, what, how, str(window.days), rows, str(window.calls))
+    return shown

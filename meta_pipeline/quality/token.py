@@ -10,6 +10,8 @@ from .check import Check
 from .finding import Finding, Severity
 
 WANTED_SCOPE = "ads_read"
+_ENOUGH = {WANTED_SCOPE, "ads_management"}
+"""Either lets insights and structure be read: Meta asks for ads_management or ads_read (#200)."""
 _STAGES = (timedelta(days=1), timedelta(days=7), timedelta(days=14))
 _RENEW = (
     "Make a new token and put it in META_ACCESS_TOKEN; a system user's token does not expire. "
@@ -64,7 +66,7 @@ def token_finding(token: TokenFacts, now: datetime) -> Finding:
 
 def missing_scopes(scopes: Collection[str]) -> list[str]:
     """What a token with these scopes would have to be allowed besides."""
-    return [] if WANTED_SCOPE in scopes else [WANTED_SCOPE]
+    return [] if _ENOUGH & set(scopes) else [WANTED_SCOPE]
 
 
 def token_unknown(reason: str) -> Finding:

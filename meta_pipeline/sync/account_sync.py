@@ -17,6 +17,7 @@ from .book import LedgerBook, unproven_since
 from .calls import CallBook
 from .context import SyncContext
 from .creatives import CreativeReader
+from .datasets import daily
 from .dimensions import Dimensions
 from .entities import EdgePlan, EdgeReader, Mode
 from .fields import ENTITY_SPECS
@@ -73,6 +74,7 @@ class AccountSync:
         )
         self._started = time.perf_counter()
         self._ended: dict[str, float] = {}
+        self._account_rows = 0
         self._throttled: Throttled | None = None
         self._fatal: GraphError | None = None
         self._window_failed = False
@@ -329,6 +331,8 @@ class AccountSync:
             record.insights_fetch_ms = round(self._ended["insights"] * 1000, 3)
 
     def _tell(self, one: Slice) -> None:
+        if one.message.startswith(f"{daily('account').name} "):
+            self._account_rows += one.read
         self.report(
             Progress(
                 account_id=self.source.account_id,
@@ -337,5 +341,6 @@ class AccountSync:
                 calls=self.calls.calls,
                 seconds=time.perf_counter() - self._started,
                 message=one.message,
+                account_rows=self._account_rows,
             )
         )

@@ -151,6 +151,14 @@ class SyncEngine:
         state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
         return make_plan(request, state, self._context.policy, now)
 
+    def obstacle(self, plan: Plan) -> str | None:
+        """Why a plan would not start now, as a sentence; None when it would."""
+        account = self.warehouse.accounts.get(plan.account_id)
+        budget = self._budget(account, self._context.clock()) if account else None
+        _, _, quota = self._client_for(plan.account_id, None)
+        decision = quota.decide(plan.needs(self._prices.of_plan(plan)), budget)
+        return None if decision.may_call else decision.reason
+
     def estimate(self, plan: Plan) -> Estimate:
         """What a plan costs: calls, share of the hour's allowance, time."""
         parallel = self._context.max_parallel_calls

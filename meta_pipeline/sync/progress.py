@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step forward of one account; `rows` and `calls` count from the start of the sync."""
+    """One step forward of one account; rows and calls count from the start of the sync.
+
+    `account_rows` are those among `rows` that are the account's own, a proof of the others.
+    """
 
     account_id: str
     step: str
@@ -16,6 +19,7 @@ class Progress:
     calls: int
     seconds: float
     message: str = ""
+    account_rows: int = 0
 
 
 Report = Callable[[Progress], None]

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from meta_pipeline import settings
-from meta_pipeline.commands.db import app, without_password
+from meta_pipeline.cli import app
+from meta_pipeline.commands.db import without_password
 from meta_pipeline.warehouse.embedded import EmbeddedPostgres, binaries
 from meta_pipeline_tests.warehouse.embedded_fixtures import (
     answers,
@@ -41,14 +42,17 @@ def data(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def db(*arguments: str, typed: str | None = None) -> Result:
-    return CliRunner().invoke(app, arguments, input=typed)
+    return CliRunner().invoke(app, ["db", *arguments], input=typed)
 
 
 def db_process(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command with real standard streams, which psql writes to."""
-    program = "from meta_pipeline.commands.db import app; app()"
+    program = "from meta_pipeline.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, "db", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -147,7 +151,7 @@ def test_with_database_url_the_embedded_server_is_not_touched(command: str, data
     before = {path: path.stat().st_mtime_ns for path in (data / "postgres").iterdir()}
     refused = db(command)
     assert refused.exit_code == 1
-    assert refused.stderr.startswith("DATABASE_URL is set")
+    assert refused.stderr.startswith("✗ DATABASE_URL is set")
     assert len(refused.stderr.strip().splitlines()) == 1
     assert before == {path: path.stat().st_mtime_ns for path in (data / "postgres").iterdir()}
 
@@ -174,7 +178,7 @@ def test_a_database_url_that_is_none_is_named_without_showing_it(
     monkeypatch.setenv("DATABASE_URL", "user secret words")
     told = db("psql")
     assert told.exit_code == 1
-    assert told.stderr.startswith("DATABASE_URL")
+    assert told.stderr.startswith("✗ DATABASE_URL")
     assert "secret" not in told.output
 
 

@@ -14,13 +14,21 @@ import pytest
 
 from meta_pipeline.commands.demo import batches
 from meta_pipeline.commands.local.children import Children
-from meta_pipeline.commands.local.database import RealData, demo_database
+from meta_pipeline.commands.local.database import (
+    DEMO_DATABASE,
+    RealData,
+    demo_database,
+    named_database,
+)
 from meta_pipeline.commands.local.environment import of_settings, without_ours
 from meta_pipeline.commands.local.home import AlreadyRunning, Home
 from meta_pipeline.commands.local.ports import PortsTaken, free_port, free_port_from
 from meta_pipeline.commands.local.summary import ago
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.warehouse.embedded_fixtures import empty_root, root, seed
+
+__all__ = ["empty_root", "root", "seed"]
 
 HOLD = """
 import signal, sys
@@ -110,11 +118,18 @@ def test_the_demo_stays_away_from_real_data(database_url: str) -> None:
     settings = Settings.load(env_file=None, database_url=database_url)
     with Warehouse(database_url) as warehouse:
         warehouse.accounts.upsert_listed([{"account_id": "act_1", "is_simulated": True}], at)
-        with demo_database(settings) as url:
+        with named_database(settings) as url:
             assert url == database_url
         warehouse.accounts.upsert_listed([{"account_id": "act_2", "is_simulated": False}], at)
-    with pytest.raises(RealData, match="holds 1 ad accounts of Meta's"), demo_database(settings):
+    with pytest.raises(RealData, match="holds 1 ad accounts of Meta's"), named_database(settings):
         pass
+
+
+def test_the_demo_does_not_look_at_the_database_of_the_settings(root: Path) -> None:
+    nowhere = "postgresql://user:password@127.0.0.1:1/production"
+    settings = Settings.load(env_file=None, database_url=nowhere, data_dir=root)
+    with demo_database(settings) as url:
+        assert url.endswith(f"/{DEMO_DATABASE}")
 
 
 @pytest.mark.parametrize(

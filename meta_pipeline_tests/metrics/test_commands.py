@@ -236,13 +236,3 @@ def test_history_shows_one_timeline(delivered: Rows) -> None:
     assert as_csv[0]["happened_at"] == "2026-03-18 09:30:00+01:00"
     assert as_json["rows"][0]["old_value"] == "10"
     assert as_json["about"]["entity_id"] == "c1"
-
-
-def test_demo_reads_simulated_data_only(delivered: Rows) -> None:
-    real = run("--demo", "get", "spend", *DAYS)
-    delivered.connection.execute("UPDATE meta_ads.meta_ad_accounts SET is_simulated = true")
-    delivered.connection.commit()
-
-    assert real.exit_code == 1
-    assert "holds 1 ad accounts of Meta's" in real.stderr
-    assert "70.00" in run("--demo", "get", "spend", *DAYS).stdout

@@ -28,13 +28,16 @@ def data_root(settings: Settings) -> Path:
 def demo_database(settings: Settings) -> Iterator[str]:
     """The URL of the demo's Postgres: a database of its own in the embedded server.
 
-    With DATABASE_URL that one is used, unless it holds data of Meta's (RealData).
+    DATABASE_URL is not looked at: nobody wants made-up accounts in a database in use.
     """
-    if settings.database_url is None:
-        with EmbeddedPostgres(data_root(settings), database=DEMO_DATABASE).running() as url:
-            yield url
-        return
-    url = settings.database_url.get_secret_value()
+    with EmbeddedPostgres(data_root(settings), database=DEMO_DATABASE).running() as url:
+        yield url
+
+
+@contextmanager
+def named_database(settings: Settings) -> Iterator[str]:
+    """The URL of DATABASE_URL for the demo, told by name; RealData if it holds data of Meta's."""
+    url = settings.require_database_url()
     with Warehouse(url) as warehouse:
         refuse_real_data(warehouse)
     yield url
@@ -50,6 +53,6 @@ def refuse_real_data(warehouse: Warehouse) -> None:
     if real and real[0]:
         raise RealData(
             f"The database of DATABASE_URL holds {real[0]} ad accounts of Meta's. The demo fills "
-            "it with simulated data, so it stays away. Unset DATABASE_URL (also in .env) to let "
-            "the demo use a database of its own, or name an empty one."
+            "it with simulated data, so it stays away. Leave --use-database-url out to let the "
+            "demo use a database of its own, or name an empty one in DATABASE_URL."
         )

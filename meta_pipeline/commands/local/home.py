@@ -56,8 +56,17 @@ class Home:
             os.close(descriptor)
 
     def note(self, **facts: Any) -> None:
-        """Say who uses the folder, for the message another one gets."""
+        """Say who uses the folder and what it has running, for other commands."""
+        self._note.touch(0o600)
         self._note.write_text(json.dumps({"pid": os.getpid(), **facts}), encoding="utf-8")
+
+    def simulator(self) -> tuple[str, str] | None:
+        """URL and token of the simulator that whoever uses the folder has running; else None."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            if _is_alive(int(note["pid"])):
+                return str(note["graph_url"]), str(note["graph_token"])
+        return None
 
     def _lock(self, descriptor: int, wait_seconds: float) -> None:
         deadline = time.monotonic() + wait_seconds

@@ -8,7 +8,10 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 from rich.table import Table
+from rich.text import Text
 
+from meta_pipeline.commands.console import line, styled
+from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Warehouse
 
 _STEPS = """
@@ -32,11 +35,11 @@ _STEPS = """
     ORDER BY r.started_at, r.sync_run_id
 """
 _MARKS = {
-    "success": "[green]✓[/green]",
-    "partial": "[yellow]~[/yellow]",
-    "throttled": "[yellow]…[/yellow]",
-    "refused": "[yellow]-[/yellow]",
-    "fail": "[red]✗[/red]",
+    "success": ("✓", "green"),
+    "partial": ("~", "yellow"),
+    "throttled": ("…", "yellow"),
+    "refused": ("-", "yellow"),
+    "fail": ("✗", "red"),
 }
 
 
@@ -65,11 +68,12 @@ class StepProgress:
         return self.finished_at is not None
 
     @property
-    def line(self) -> str:
+    def line(self) -> Text:
         """The step as a line for people."""
-        return (
-            f"{_MARKS.get(self.status, ' ')} {self.name:<24.24} {self.step:<9} "
-            f"{self.rows:>8,} rows {self.calls:>3} calls {self.seconds:5.1f} s"
+        return line(
+            styled(*_MARKS.get(self.status, (" ", ""))),
+            f" {one_line(self.name):<24.24} {self.step:<9} "
+            f"{self.rows:>8,} rows {self.calls:>3} calls {self.seconds:5.1f} s",
         )
 
 

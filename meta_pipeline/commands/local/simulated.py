@@ -10,13 +10,21 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from meta_pipeline.commands.local.children import Child, Children
+from meta_pipeline.commands.local.database import data_root
+from meta_pipeline.commands.local.environment import without_ours
+from meta_pipeline.commands.local.home import Home
 from meta_pipeline.commands.local.ports import HOST, answers, free_port
+from meta_pipeline.settings import Settings
 
 START_TIMEOUT_SECONDS = 60.0
 _PORT, _TOKEN, _ANCHOR, _LATENCY = "SIM_PORT", "SIM_TOKEN", "SIM_ANCHOR", "SIM_LATENCY_MS"
@@ -45,6 +53,37 @@ class SimulatedGraph:
                     f"The simulator did not start; its log is {self.child.log}."
                 )
             time.sleep(0.05)
+
+
+@contextmanager
+def demo_settings(settings: Settings, url: str, with_graph: bool) -> Iterator[Settings]:
+    """The settings as the demo has them: its database, and with a graph its simulator too.
+
+    A running demo's simulator is used; else one is started for as long as the context lasts. It
+    serves the same accounts, as the day their past ends is kept in the demo's folder.
+    """
+    ours = {"database_url": SecretStr(url), "app_id": None, "app_secret": None}
+    if not with_graph:
+        yield settings.model_copy(update=ours)
+        return
+    home = Home(data_root(settings) / "demo")
+    with ExitStack() as stack:
+        where = home.simulator() or _started(home, stack)
+        graph = {"graph_url": where[0], "access_token": SecretStr(where[1])}
+        yield settings.model_copy(update=ours | graph)
+
+
+def _started(home: Home, stack: ExitStack) -> tuple[str, str]:
+    if find_spec("facebook_business") is None:
+        raise SimulatorNotReady(
+            "The demo's simulator does not run, and cannot be started without an extra: "
+            "pip install 'meta-pipeline[simulator]'."
+        )
+    home.path.mkdir(parents=True, exist_ok=True)
+    children = stack.enter_context(Children(home.path / "on-demand"))
+    graph = start_simulator(children, without_ours(), folder=home.path, latency_ms=0)
+    graph.wait()
+    return graph.url, graph.token
 
 
 def start_simulator(

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from rich.table import Table
 
+from meta_pipeline.commands.console import add_row
 from meta_pipeline.warehouse import AccountHealth, Warehouse
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -40,7 +41,7 @@ def read_efforts(warehouse: Warehouse) -> dict[str, Effort]:
 
 def summary_table(accounts: list[AccountHealth], efforts: dict[str, Effort]) -> Table:
     """One line for each account and one for all: what is there and what it took."""
-    table = Table(title="Ad accounts in Postgres", title_justify="left", show_footer=True)
+    shown = Table(title="Ad accounts in Postgres", title_justify="left", show_footer=True)
     total = sum(_entities(one) for one in accounts)
     numbers = {
         "Entities": f"{total:,}",
@@ -49,13 +50,13 @@ def summary_table(accounts: list[AccountHealth], efforts: dict[str, Effort]) -> 
         "Calls": f"{sum(effort.calls for effort in efforts.values()):,}",
         "Seconds": f"{sum(effort.seconds for effort in efforts.values()):.1f}",
     }
-    table.add_column("Account", footer=f"{len(accounts)} accounts")
-    table.add_column("Last synced")
+    shown.add_column("Account", footer=f"{len(accounts)} accounts")
+    shown.add_column("Last synced")
     for name, footer in numbers.items():
-        table.add_column(name, footer=footer, justify="right")
+        shown.add_column(name, footer=footer, justify="right")
     for one in sorted(accounts, key=_entities, reverse=True):
-        table.add_row(*_row(one, efforts.get(one.account_id, Effort())))
-    return table
+        add_row(shown, *_row(one, efforts.get(one.account_id, Effort())))
+    return shown
 
 
 def ago(seconds: float | None) -> str:

@@ -1,0 +1,113 @@
+"""Mistakes: what a command met in the world, as one sentence that says what to do next.
+
+The root of the command line asks here for whatever a command did not catch itself, so that no
+command can end in a traceback; what is not foreseen is called a bug, in a sentence too.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psycopg
+
+_OWN = "meta_pipeline."
+_REASONS = {
+    errno.ENOSPC: "The disk is full",
+    errno.EDQUOT: "The disk quota is used up",
+    errno.EMFILE: "Too many files are open (ulimit -n)",
+    errno.EROFS: "The file system is read-only",
+}
+_NOT_OURS = "This is a fault in meta_pipeline: please report it."
+
+
+def sentence(error: Exception) -> str:
+    """What to tell a person of an exception that ended a command."""
+    if type(error).__module__.startswith(_OWN):
+        return str(error)  # all our own errors are sentences
+    for kind, told in (
+        (ImportError, _of_import),
+        (UnicodeError, _of_encoding),
+        (OSError, _of_system),
+    ):
+        if isinstance(error, kind):
+            return told(error)
+    database = _of_database(error)
+    if database is not None:
+        return database
+    why = " ".join(str(error).split())
+    return (
+        f"Unexpected {type(error).__name__}{f': {why}' if why else ''}. {_NOT_OURS} "
+        "`meta-pipeline --traceback ...` shows where it happened."
+    )
+
+
+def _of_import(error: Exception) -> str:
+    name = getattr(error, "name", None)
+    return (
+        f"{error}. The installation is not whole{f': {name} is missing' if name else ''}. "
+        "Install it again: pip install --force-reinstall meta-pipeline"
+    )
+
+
+def _of_encoding(error: Exception) -> str:
+    return f"A text is not UTF-8 ({error}). Save the file as UTF-8, and try again."
+
+
+def _of_system(error: Exception) -> str:
+    assert isinstance(error, OSError)
+    if isinstance(error, FileNotFoundError) and not _has_folder():
+        return "The current folder no longer exists: cd to one that does, and try again."
+    what = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    where = f": {error.filename}" if error.filename is not None else ""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        where += ". Choose another place, or get the right to use this one"
+    return f"{what}{where}."
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
+def _of_database(error: Exception) -> str | None:
+    """The words of Postgres, whichever library they came through; None for other errors."""
+    found: BaseException | None = error
+    while found is not None and not type(found).__module__.startswith("psycopg"):
+        found = getattr(found, "orig", None)
+    if found is None:
+        return None
+    from psycopg import Error
+
+    if not isinstance(found, Error):
+        return f"Postgres refused: {_first_line(str(found))}."
+    words = found.diag.message_primary or _first_line(str(found)) or type(found).__name__
+    return f"Postgres refused: {words}. {_advice(found)}".strip()
+
+
+def _advice(error: psycopg.Error) -> str:
+    from psycopg import errors as known
+
+    advice = {
+        known.InsufficientPrivilege: "Let the owner of schema meta_ads run this, or GRANT it to "
+        "the user of DATABASE_URL.",
+        known.DiskFull: "Its disk is full: make room, then run the command again.",
+        known.ReadOnlySqlTransaction: "Its transactions are read-only: point DATABASE_URL at the "
+        "primary, as a user that may write.",
+        known.UndefinedTable: "Tables are missing: run meta-pipeline migrate.",
+        known.UndefinedColumn: "Tables are older than this version: run meta-pipeline migrate.",
+        known.QueryCanceled: "It took longer than the server allows (statement_timeout).",
+        known.LockNotAvailable: "Others hold the tables: try again when they are done.",
+        known.ProgrammingError: "Check DATABASE_URL.",
+        known.OperationalError: "Check DATABASE_URL and that the server runs; then try again.",
+    }
+    return next((text for kind, text in advice.items() if isinstance(error, kind)), "")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].rstrip(".")

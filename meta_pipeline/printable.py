@@ -1,0 +1,53 @@
+"""Printable: text of others (names, Meta's messages, files, input) made fit for where it goes.
+
+A terminal obeys escape sequences, a spreadsheet runs formulas, a chat renders links. Whatever is
+not our own literal passes through here on its way there. HTML has the standard library's `escape`.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Direction marks, embeddings, overrides and isolates: they make a line read otherwise than it is.
+_DIRECTIONS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_DIRECTIONS}\ufeff]")
+_BREAKS = re.compile("\r\n|[\x85\u2028\u2029]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_SPACES = re.compile(r"\s+")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*\s?%?")
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$])")
+_AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|tel|www)(?=[:.])|@(?=\w)")
+_JOINER = "\u2060"
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey: controls, escapes, changes of direction.
+
+    Line breaks and tabs stay. Half a surrogate pair, which no encoding can write, becomes U+FFFD.
+    """
+    broken = _BREAKS.sub("\n", text)
+    return _SURROGATES.sub("\ufffd", _CONTROLS.sub("", broken))
+
+
+def one_line(text: str) -> str:
+    """The text as `printable` gives it, on one line: a name cannot pretend to be a line of ours."""
+    return _SPACES.sub(" ", printable(text)).strip()
+
+
+def spreadsheet_cell(value: object) -> object:
+    """A value for a CSV file: text that a spreadsheet would run as a formula gets an apostrophe.
+
+    Only text: numbers, and text that is nothing but a number, stay as they are.
+    """
+    if not isinstance(value, str):
+        return value
+    text = _SURROGATES.sub("\ufffd", value)
+    is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text.strip())
+    return f"'{text}" if is_formula else text
+
+
+def markdown(text: str) -> str:
+    """The text for a chat or a Markdown page: one line that styles, links and mentions nothing."""
+    linkless = _AUTOLINK.sub(lambda found: f"{found[0]}{_JOINER}", one_line(text))
+    return _MARKDOWN.sub(r"\\\1", linkless)
