@@ -20,6 +20,7 @@ from meta_pipeline.simulator.reports import Plan
 from meta_pipeline.simulator.running import serve
 from meta_pipeline.simulator.simulator import DEFAULT_TOKEN, Simulator
 from meta_pipeline.simulator.tokens import App
+from meta_pipeline.simulator.uneven import Uneven
 from meta_pipeline.simulator.world import World
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Limits",
     "Plan",
     "Simulator",
+    "Uneven",
     "VirtualClock",
     "WallClock",
     "World",

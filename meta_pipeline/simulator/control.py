@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def routes(sim: Simulator) -> Router:
             route("/clock/advance", _advance, "POST"),
             route("/limits", _limits, "PUT"),
             route("/limits/{account_id}", _account_limits, "PUT"),
+            route("/pages", _pages, "PUT"),
             route("/reports/plans", _plans, "POST"),
             route("/objects/{object_id}", _edit, "PATCH"),
             route("/tokens/{token}", _token, "PUT"),
@@ -168,6 +170,11 @@ def _account_limits(sim: Simulator, request: Request, body: Mapping[str, Any]) -
     account_id = request.path_params["account_id"]
     instructions.change_account_limits(sim, account_id, body)
     return sim.limits.meters(account_id)
+
+
+def _pages(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+    instructions.change_pages(sim, body)
+    return asdict(sim.uneven)
 
 
 def _plans(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 _RATE_LIMIT_PAGE = "https://developers.facebook.com/docs/graph-api/overview/rate-limiting"
+_USER_ERRORS = frozenset({100, 194, 2500, 2642, 2635, 3001, 3018})
 _INSIGHTS_PAGE = "https://developers.facebook.com/docs/marketing-api/reference/ads-insights/"
 
 
@@ -40,6 +41,11 @@ class GraphError(Exception):
         self.blame = blame
         self.flag = flag  # why the journal marks the request as unexpected, if it does
         self.call: Any = None  # whose call it was, once that is known: for the usage headers
+
+    @property
+    def is_user_error(self) -> bool:
+        """Whether the caller asked wrongly: what makes the hour of insights smaller (FACTS §2)."""
+        return self.status == 400 and self.code in _USER_ERRORS and not self.transient
 
     def body(self, trace_id: str | None) -> dict[str, Any]:
         """The JSON document of the answer; absent values are absent keys."""

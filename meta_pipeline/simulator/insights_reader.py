@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from meta_pipeline.simulator.contract import Contract
 from meta_pipeline.simulator.insights_errors import InsightsError
 from meta_pipeline.simulator.reports import ReportRun, Reports
 from meta_pipeline.simulator.requests import GraphRequest
+from meta_pipeline.simulator.uneven import Uneven
 from meta_pipeline.simulator.world import World
 
 
@@ -32,8 +33,11 @@ class Caps:
 class InsightsReader:
     """Reads insights of the world on behalf of one request."""
 
-    def __init__(self, world: World, contract: Contract, reports: Reports, caps: Caps) -> None:
+    def __init__(
+        self, world: World, contract: Contract, reports: Reports, caps: Caps, uneven: Uneven
+    ) -> None:
         self.world, self.contract, self.reports, self.caps = world, contract, reports, caps
+        self.uneven = uneven
 
     def query(self, call: Call) -> insights.InsightsQuery:
         """The insights query of a call on an account, campaign, ad set or ad."""
@@ -98,10 +102,13 @@ class InsightsReader:
                 raise errors.too_much_insights_data()
             if min(limit, total) * width > self.caps.insights_cells:
                 raise errors.reduce_data()
-        page = paging.page_of_rows(
-            call.request,
-            lambda at, size: insights.rows(self.world, query, offset=at, limit=size),
-        )
+
+        def fetch(at: int, size: int) -> Iterable[Any]:
+            if self.uneven.shuffled and "sort" not in call.request.params:
+                return self.uneven.window(lambda: insights.rows(self.world, query), at, size)
+            return insights.rows(self.world, query, offset=at, limit=size)
+
+        page = paging.page_of_rows(call.request, fetch, self.uneven)
         call.rows += len(page.rows)
         body = page.body(call.request, page.rows)
         if wants_summary(call.request) and page.rows:

@@ -7,11 +7,13 @@ says what is wrong with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from meta_pipeline.simulator.entities import Entity
 from meta_pipeline.simulator.faults import Fault, Rule
 from meta_pipeline.simulator.reports import Plan
+from meta_pipeline.simulator.uneven import Uneven
 
 if TYPE_CHECKING:
     from meta_pipeline.simulator.simulator import Simulator
@@ -129,6 +131,20 @@ def change_account_limits(sim: Simulator, account_id: str, body: Body) -> None:
         sim.limits.use(account_id, use_case or "ads_management", float(body["pct"]))
     if "insights_pct" in body:
         sim.limits.use_insights(account_id, float(body["insights_pct"]))
+
+
+def change_pages(sim: Simulator, body: Body) -> None:
+    """`{"seed": 7, "short_pct": 30, "empty_pct": 10, "shuffled": true, "edits_pct": 5}`.
+
+    What is not given is as at the start: full pages, newest first, nothing edited.
+    """
+    _only(body, *(one.name for one in fields(Uneven)))
+    kinds = {"shuffled": bool}
+    for name, value in body.items():
+        if type(value) is not kinds.get(name, int):
+            raise ValueError(f"{name!r} must be {kinds.get(name, int).__name__}, not {value!r}")
+    for one in fields(Uneven):
+        setattr(sim.uneven, one.name, body.get(one.name, one.default))
 
 
 def plan_reports(sim: Simulator, body: Body) -> int:

@@ -30,6 +30,7 @@ class _Account:
     hours: dict[str, RollingHour] = field(default_factory=dict)
     score: Score = field(default_factory=Score)
     insights: RollingHour = field(default_factory=RollingHour)
+    user_errors: RollingHour = field(default_factory=RollingHour)
 
 
 class Limits:
@@ -47,9 +48,11 @@ class Limits:
         score_block_seconds: float | None = None,
         score_decay_seconds: float = 300.0,
         emit_from_pct: float = 1.0,
+        calls_per_user_error: float = 0.001,
     ) -> None:
         self.tier: Tier = tier
         self.emit_from_pct = emit_from_pct
+        self.calls_per_user_error = calls_per_user_error
         self.scoring = scoring or score_limit is not None
         full = tier == "standard_access"
         self.score_limit = score_limit or (9000 if full else 60)
@@ -136,6 +139,11 @@ class Limits:
             if refusal:
                 raise refusal
 
+    def user_error(self, account_id: str) -> None:
+        """Book a call that was the caller's own mistake: insights get a smaller hour for it."""
+        with self._lock:
+            self._account(account_id).user_errors.add(self._now(), 1.0, 0.0)
+
     def spend(self, account_id: str | None, use_case: str, *, rows: int, weight: float) -> None:
         """Book the work of an answered call: CPU time, and points on the insights throttle."""
         now = self._now()
@@ -187,8 +195,19 @@ class Limits:
 
     # -- reading --------------------------------------------------------------------------------
 
-    def allowance(self, account_id: str, use_case: str) -> int:
-        """Calls an hour (FACTS section 2), or the small number given for tests."""
+    def allowance(self, account_id: str, use_case: str) -> float:
+        """Calls an hour (FACTS section 2), or the small number given for tests.
+
+        That of insights is smaller by 0.001 for each user error of the last hour.
+        """
+        calls = self._calls_of(account_id, use_case)
+        if use_case != INSIGHTS:
+            return calls
+        mistakes = self._account(account_id).user_errors
+        mistakes.forget(self._now())
+        return max(0.0, calls - self.calls_per_user_error * mistakes.calls)
+
+    def _calls_of(self, account_id: str, use_case: str) -> float:
         if isinstance(self._calls, int):
             return self._calls
         if self._calls is not None and use_case in self._calls:

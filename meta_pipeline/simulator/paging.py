@@ -6,11 +6,12 @@ import base64
 import binascii
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from meta_pipeline.simulator import errors
 from meta_pipeline.simulator.requests import GraphRequest
+from meta_pipeline.simulator.uneven import Uneven
 
 DEFAULT_LIMIT = 25
 
@@ -30,6 +31,18 @@ def encode_cursor(text: str) -> str:
 def same_place(cursor: str) -> str:
     """Another cursor that leads where `cursor` leads: a client sees that it moved on."""
     return encode_cursor(_decoded(cursor) + " ")
+
+
+def nothing_yet(request: GraphRequest) -> Page:
+    """No rows, and a `next` that starts where this page would have."""
+    before = request.text("after") or encode_cursor(START)
+    return Page((), before, same_place(before), has_next=True)
+
+
+def _empty_before(request: GraphRequest) -> int:
+    """How many pages led nowhere just before this one: its cursor tells."""
+    after = request.text("after")
+    return len(text) - len(text.rstrip()) if after and (text := _decoded(after)) else 0
 
 
 def decode_cursor(cursor: str) -> str:
@@ -84,12 +97,14 @@ class Positions:
     """Where the objects named in handed-out cursors were, so that a page costs no search.
 
     The cursor itself holds the object's id only. If the list has changed since, the place is
-    found by id (edges run from new to old, and newer objects have higher ids); if the object is
-    gone the cursor is dead (error 2642), as at Meta.
+    found by id (edges run from new to old, and newer objects have higher ids, or by the order of
+    `uneven`); if the object is gone the cursor is dead (error 2642), as at Meta.
     """
 
-    def __init__(self, exists: Callable[[str], bool], keep: int = 100_000) -> None:
-        self._exists, self._keep = exists, keep
+    def __init__(
+        self, exists: Callable[[str], bool], uneven: Uneven | None = None, keep: int = 100_000
+    ) -> None:
+        self._exists, self._keep, self._uneven = exists, keep, uneven or Uneven()
         self._places: dict[tuple[str, str], int] = {}
 
     def remember(self, edge: str, object_id: str, index: int) -> None:
@@ -109,6 +124,9 @@ class Positions:
             return hint
         if not self._exists(object_id):
             raise errors.invalid_cursor()
+        if self._uneven.shuffled:
+            rank = self._uneven.rank_of
+            return bisect_left(objects, rank(object_id), key=lambda entity: rank(entity.id))
         if object_id.startswith("act_"):
             ids = [entity.id for entity in objects]
             return ids.index(object_id) if object_id in ids else len(ids)
@@ -124,16 +142,19 @@ def _rank(object_id: str) -> int:
 
 @dataclass(frozen=True)
 class Listing:
-    """One edge's objects, newest first, with the test they must pass to be shown."""
+    """One edge's objects in its order, with the test they must pass to be shown."""
 
     edge: str
     objects: Sequence[Any]
     keep: Callable[[Any], bool] | None
     positions: Positions
+    uneven: Uneven = field(default_factory=Uneven)
 
     def page(self, request: GraphRequest) -> Page:
         """What `limit`, `after` and `before` ask for; looks at one object more than it shows."""
-        limit = limit_of(request)
+        limit = self.uneven.rows_of(request, limit_of(request), _empty_before(request))
+        if limit == 0:
+            return nothing_yet(request)
         if before := request.text("before"):
             stop = self.positions.at(self.edge, self.objects, decode_cursor(before))
             return self._backwards(stop, limit)
@@ -198,9 +219,13 @@ class Listing:
             yield from enumerate(self.objects[low : min(low + step, stop)], low)
 
 
-def page_of_rows(request: GraphRequest, fetch: Callable[[int, int], Iterable[Any]]) -> Page:
+def page_of_rows(
+    request: GraphRequest, fetch: Callable[[int, int], Iterable[Any]], uneven: Uneven
+) -> Page:
     """A page whose cursors are row offsets, as on insights; `fetch(offset, limit)` makes rows."""
-    limit = limit_of(request)
+    limit = uneven.rows_of(request, limit_of(request), _empty_before(request))
+    if limit == 0:
+        return nothing_yet(request)
     start = 0
     if after := request.text("after"):
         start = _offset(after) + 1

@@ -15,6 +15,7 @@ from meta_pipeline.simulator.reports import ReportRun, Reports
 from meta_pipeline.simulator.requests import FieldSpec, GraphRequest
 from meta_pipeline.simulator.routes import ACCOUNT_EDGES, OBJECT_EDGES, SERVED
 from meta_pipeline.simulator.statuses import HIDDEN_BY_DEFAULT
+from meta_pipeline.simulator.uneven import Uneven
 from meta_pipeline.simulator.world import World
 
 _ID_ONLY = (FieldSpec("id"),)
@@ -29,12 +30,19 @@ class Reader:
     """Reads the world on behalf of one request."""
 
     def __init__(
-        self, world: World, contract: Contract, reports: Reports, caps: Caps, *, strict: bool
+        self,
+        world: World,
+        contract: Contract,
+        reports: Reports,
+        caps: Caps,
+        uneven: Uneven,
+        *,
+        strict: bool,
     ) -> None:
         self.world, self.contract, self.reports, self.caps = world, contract, reports, caps
-        self.strict = strict
-        self.insights = InsightsReader(world, contract, reports, caps)
-        self.positions = Positions(lambda object_id: world.get(object_id) is not None)
+        self.uneven, self.strict = uneven, strict
+        self.insights = InsightsReader(world, contract, reports, caps, uneven)
+        self.positions = Positions(lambda object_id: world.get(object_id) is not None, uneven)
         self._selected: dict[tuple[Any, ...], Sequence[Entity]] = {}
 
     def read(self, call: Call) -> dict[str, Any]:
@@ -186,7 +194,13 @@ class Reader:
         limit = min(paging.limit_of(call.request), len(objects))
         if limit * call.weight > self.caps.page_cells:
             raise errors.reduce_data()
-        listing = paging.Listing(call.request.display_path, objects, keep, self.positions)
+        listing = paging.Listing(
+            call.request.display_path,
+            self.uneven.ordered(objects),
+            keep,
+            self.positions,
+            self.uneven,
+        )
         page = listing.page(call.request)
         projector = self._projector(call, specs, node)
         data = [projector.show(entity) for entity in page.rows]
@@ -205,10 +219,17 @@ class Reader:
         shown = [row for row in rows if keep(row)] if since or until or oid else rows
         specs = request.fields() or _ACTIVITY_FIELDS
         fields.check(specs, "AdActivity", self.contract, {})
-        page = paging.page_of_rows(request, lambda at, limit: shown[at : at + limit])
+        page = paging.page_of_rows(
+            request, lambda at, limit: self._activity_rows(shown, at, limit), self.uneven
+        )
         projector = self._projector(call, specs, "AdActivity")
         call.rows += len(page.rows)
         return page.body(request, [projector.show(row) for row in page.rows])
+
+    def _activity_rows(self, shown: Sequence[Entity], at: int, limit: int) -> Sequence[Entity]:
+        if self.uneven.shuffled:
+            return self.uneven.window(lambda: shown, at, limit)
+        return shown[at : at + limit]
 
     def _permissions(self, call: Call) -> dict[str, Any]:
         granted = [

@@ -110,13 +110,18 @@ class Service:
             return None, self._many(request)
         call = Call(request, token, sim.routes.account_of(request), sim.now())
         try:
-            call.target = sim.routes.resolve(request, token)
-            self._charge(call)
+            try:
+                call.target = sim.routes.resolve(request, token)
+            finally:
+                self._charge(call)  # what is refused counts as well
+            sim.uneven.before_page(sim.world, request, call.target.account_id)
             if fault and fault.error:
                 raise fault.error
             body = self._body(call)
         except errors.GraphError as error:
             error.call = call
+            if error.is_user_error and call.target.account_id:
+                sim.limits.user_error(call.target.account_id)
             raise
         sim.limits.spend(
             call.target.account_id, _use_case(call.target), rows=call.rows, weight=call.weight

@@ -24,6 +24,7 @@ from meta_pipeline.simulator.server import Server
 from meta_pipeline.simulator.service import Service
 from meta_pipeline.simulator.tokens import App as MetaApp
 from meta_pipeline.simulator.tokens import Tokens
+from meta_pipeline.simulator.uneven import Uneven
 from meta_pipeline.simulator.world import World
 
 DEFAULT_TOKEN = "EAASIMULATED0TOKEN"  # noqa: S105 - opens nothing but this simulator
@@ -47,6 +48,7 @@ class Simulator:
         latency: Latency | None = None,
         limits: Limits | None = None,
         caps: Caps | None = None,
+        uneven: Uneven | None = None,
         app: MetaApp | None = None,
         strict: bool = True,
         pages: int = 128,
@@ -58,7 +60,7 @@ class Simulator:
         self.faults = Faults()
         self._app, self._pages, self._page_bytes = app, pages, page_bytes
         self._host, self._port = host, port
-        self._latency, self._limits, self._caps = latency, limits, caps
+        self._latency, self._limits, self._caps, self._uneven = latency, limits, caps, uneven
         self._server: Server | None = None
         self._expected: set[str] = set()
         self._assemble(world)
@@ -68,6 +70,7 @@ class Simulator:
         self.clock: Clock = world.clock
         self.latency = self._latency or Latency()
         self.caps = self._caps or Caps()
+        self.uneven = self._uneven or Uneven()
         self.contract = contracts.load()
         self.limits = self._limits or Limits()
         self.limits.bind(self.clock, self._active_ads)
@@ -75,7 +78,9 @@ class Simulator:
         self.tokens.issue(self.token)
         self.reports = Reports(self.clock)
         self.routes = Routes(world, self.contract, self.reports)
-        self.reader = Reader(world, self.contract, self.reports, self.caps, strict=self.strict)
+        self.reader = Reader(
+            world, self.contract, self.reports, self.caps, self.uneven, strict=self.strict
+        )
         self.service = Service(self, pages=self._pages, page_bytes=self._page_bytes)
         self._active: dict[str, tuple[int, int]] = {}
 
@@ -145,7 +150,7 @@ class Simulator:
         moment = self.clock.now().timestamp()
         if not isinstance(self.clock, VirtualClock):
             moment //= fresh_seconds
-        return (id(self.world), self.world.version, self.contract.drift, moment)
+        return (id(self.world), self.world.version, self.contract.drift, self.uneven.key, moment)
 
     # -- things that go wrong ---------------------------------------------------------------------
 
@@ -203,12 +208,13 @@ class Simulator:
         limits: Limits | None = None,
         latency: Latency | None = None,
         caps: Caps | None = None,
+        uneven: Uneven | None = None,
     ) -> None:
         """A fresh state behind the same socket: no faults, no journal, no usage, new contract."""
         self.faults.clear()
         self.journal.clear()
         self._expected.clear()
-        self._limits, self._latency, self._caps = limits, latency, caps
+        self._limits, self._latency, self._caps, self._uneven = limits, latency, caps, uneven
         self._assemble(world or self.world)
 
     def _active_ads(self, account_id: str) -> int:
