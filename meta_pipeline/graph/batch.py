@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
-from meta_pipeline.graph.caller import Caller, GraphResponse, Inside, Request
+from meta_pipeline.graph.caller import Caller, GraphResponse, Inside, Outcome, Request
 from meta_pipeline.graph.errors import (
     GraphError,
     MalformedAnswer,
@@ -104,12 +104,12 @@ def _worth_repeating(answer: BatchAnswer) -> bool:
 def _send_splitting(
     caller: Caller, asked: Sequence[BatchOperation], account_id: str | None, endpoint_key: str
 ) -> list[BatchAnswer]:
-    """One HTTP call; a batch that times out as a whole (960) is halved."""
+    """One HTTP call; a batch that times out as a whole (960) or is too large is halved."""
     request = _request(asked, caller, account_id, endpoint_key)
     try:
         response = caller.send(request)
-    except MustSplit:
-        if len(asked) == 1:
+    except GraphError as error:
+        if len(asked) == 1 or not (error.shrinks or isinstance(error, MustSplit)):
             raise
     else:
         return _read(caller, asked, response, endpoint_key)
@@ -140,17 +140,34 @@ def _request(
         endpoint_key,
         shaping={**asked[0].params, "batch": True},
         expect=expect,
+        page_size=len(asked),
         counted_calls=len(asked),
+        can_shrink=len(asked) > 1,
         inspect=_inside,
     )
 
 
 def _inside(body: list[Any]) -> Inside:
-    """The merged usage headers and the most telling refusal, for the attempt's record."""
+    """The merged usage headers, the most telling refusal and every operation's own outcome."""
     heads = [usage_headers_of(_headers(entry).items()) for entry in body]
-    refusals = [r for entry in body if isinstance(r := _read_entry(entry), Refusal)]
+    outcomes = [_outcome(entry, head) for entry, head in zip(body, heads, strict=True)]
+    refusals = [outcome.refusal for outcome in outcomes if outcome.refusal]
     limits = [refusal for refusal in refusals if is_limit(refusal)]
-    return Inside(merge_usage_headers(heads), next(iter(limits or refusals), None))
+    telling = next(iter(limits or refusals), None)
+    return Inside(merge_usage_headers(heads), telling, tuple(outcomes))
+
+
+def _outcome(entry: Any, usage_headers: Mapping[str, str]) -> Outcome:
+    read = _read_entry(entry)
+    status = entry.get("code") if isinstance(entry, Mapping) else None
+    body = entry.get("body") if isinstance(entry, Mapping) else None
+    return Outcome(
+        status_code=status if isinstance(status, int) else None,
+        refusal=read if isinstance(read, Refusal) else None,
+        problem=read.reason if isinstance(read, Malformed) else None,
+        size_bytes=len(body.encode("utf-8", "surrogatepass")) if isinstance(body, str) else 0,
+        usage_headers=usage_headers,
+    )
 
 
 def _headers(entry: Any) -> dict[str, str]:

@@ -29,14 +29,29 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a batch that was answered: Meta counts, limits and refuses it alone."""
+
+    status_code: int | None
+    error_code: int | None
+    error_subcode: int | None
+    error_message: str | None
+    fbtrace_id: str | None
+    throttled: bool
+    response_size_bytes: int
+    usage_headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP attempt, successful or not: one row of `meta_api_logs`.
+    """One HTTP attempt, successful or not: a row of `meta_api_logs`, or one for each operation.
 
     `status_code` is None when there was no HTTP answer. `error_message` is redacted.
     `latency_ms` runs from sending to the last byte, `response_size_bytes` is the decompressed
     body. `usage_headers` maps the lower-cased name to the raw text of the headers present.
     `rows` is None for a failure and for answers that are no page. `timestamp` (UTC) is the
     moment the attempt ended. A 200 that was not a Graph answer has `error_message`, no code.
+    `operations` is what each operation of an answered batch got, else empty.
     """
 
     account_id: str | None
@@ -58,6 +73,7 @@ class Attempt:
     page_size: int | None
     timestamp: datetime
     counted_calls: int = 1
+    operations: tuple[Operation, ...] = ()
 
     @property
     def ok(self) -> bool:

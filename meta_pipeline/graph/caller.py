@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from meta_pipeline.graph.answer import Expectation, Malformed, expect_object, read_answer
-from meta_pipeline.graph.call import Attempt, Call
+from meta_pipeline.graph.call import Attempt, Call, Operation
 from meta_pipeline.graph.errors import ConnectionLost, GraphError, MalformedAnswer, Throttled
 from meta_pipeline.graph.redaction import redact
 from meta_pipeline.graph.refusal import Refusal, error_of
@@ -32,11 +32,23 @@ class GraphResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one operation inside a batch ended: well, or with a refusal or another problem."""
+
+    status_code: int | None
+    refusal: Refusal | None
+    problem: str | None
+    size_bytes: int
+    usage_headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Inside:
-    """What the operations inside a batch said: their usage headers and the first refusal."""
+    """What the operations inside a batch said: usage headers, the first refusal, each outcome."""
 
     usage_headers: Mapping[str, str]
     refusal: Refusal | None = None
+    outcomes: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +98,7 @@ class _Verdict:
     body: Any = None
     rows: int | None = None
     usage_headers: Mapping[str, str] = field(default_factory=dict)
-    inner: Refusal | None = None
+    inside: Inside | None = None
 
 
 def _utc_now() -> datetime:
@@ -173,14 +185,14 @@ class Caller:
         if request.inspect is None:
             return _Verdict(None, body, rows, headers)
         inside = request.inspect(body)
-        return _Verdict(None, body, rows, {**headers, **inside.usage_headers}, inside.refusal)
+        return _Verdict(None, body, rows, {**headers, **inside.usage_headers}, inside)
 
     def _record(
         self, call: Call, answer: HttpAnswer | NoAnswer, verdict: _Verdict, now: datetime
     ) -> Attempt:
-        error = verdict.error
-        if error is None and verdict.inner is not None:
-            error = error_of(self.cleaned(verdict.inner), now=now, http_status=None)
+        error, inside = verdict.error, verdict.inside
+        if error is None and inside is not None and inside.refusal is not None:
+            error = error_of(self.cleaned(inside.refusal), now=now, http_status=None)
         got = answer if isinstance(answer, HttpAnswer) else None
         return Attempt(
             account_id=call.account_id,
@@ -202,6 +214,24 @@ class Caller:
             page_size=call.page_size,
             timestamp=now,
             counted_calls=call.counted_calls,
+            operations=tuple(
+                self._operation(outcome, now) for outcome in (inside.outcomes if inside else ())
+            ),
+        )
+
+    def _operation(self, outcome: Outcome, now: datetime) -> Operation:
+        refusal = outcome.refusal
+        error = error_of(self.cleaned(refusal), now=now, http_status=None) if refusal else None
+        message = error.message if error else outcome.problem
+        return Operation(
+            status_code=outcome.status_code,
+            error_code=error.code if error else None,
+            error_subcode=error.subcode if error else None,
+            error_message=self.clean(message)[:LONGEST_MESSAGE] if message else None,
+            fbtrace_id=error.fbtrace_id if error else None,
+            throttled=isinstance(error, Throttled),
+            response_size_bytes=outcome.size_bytes,
+            usage_headers=outcome.usage_headers,
         )
 
     def clean(self, text: str) -> str:

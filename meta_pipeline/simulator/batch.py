@@ -110,6 +110,7 @@ def _inner(
         {**kept, **inner.params},
         headers,
         outer.base_url,
+        inner.method_override,
     )
 
 

@@ -134,15 +134,26 @@ class Contract:
     nodes: Mapping[str, Node]
     version: str
     retired: set[str] = field(default_factory=set)
+    upgraded: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
     _removed: set[tuple[str, str]] = field(default_factory=set)
     _added: dict[tuple[str, str], Any] = field(default_factory=dict)
     _values: dict[str, set[str]] = field(default_factory=dict)
     drift: int = 0  # changes with every overlay
 
     def versions(self) -> tuple[str, ...]:
-        """Live versions, oldest first: the SDK's own and the one before it."""
-        newest = int(self.version[1:].split(".")[0])
-        return tuple(v for v in (f"v{newest - 1}.0", f"v{newest}.0") if v not in self.retired)
+        """Live versions, oldest first: the SDK's own, the one before and the one after it.
+
+        All read the SDK's tables: what tells v25 from v27 (FACTS section 11) is in creating
+        things, and `date_format` has been refused by every version since 2026-10-27.
+        """
+        own = int(self.version[1:].split(".")[0])
+        near = (f"v{number}.0" for number in (own - 1, own, own + 1))
+        return tuple(version for version in near if version not in self.retired)
+
+    def answering(self, version: str) -> tuple[str, str | None]:
+        """The version that answers a request for `version`, and the warning it carries."""
+        return self.upgraded.get(version, version), self.warnings.get(version)
 
     def is_retired(self, version: str) -> bool:
         """True for a version that once was and is no more: 2635 at Meta."""
@@ -177,6 +188,17 @@ class Contract:
         """From now on `version` is answered with 2635."""
         self.retired.add(version)
         self.drift += 1
+
+    def upgrade_version(self, version: str, to: str) -> None:
+        """From now on `version` is answered by `to`, and a header says so (FACTS section 11)."""
+        self.upgraded[version] = to
+        self.warnings[version] = (
+            f"The call has been auto-upgraded to {to} as {version} has been deprecated."
+        )
+
+    def warn_of_version(self, version: str, text: str) -> None:
+        """From now on answers to `version` carry this `x-ad-api-version-warning`."""
+        self.warnings[version] = text
 
     def remove_field(self, node: str, name: str) -> None:
         """From now on asking `node` for `name` is error 100."""

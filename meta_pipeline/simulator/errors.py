@@ -139,6 +139,15 @@ def no_capability() -> GraphError:
     )
 
 
+def retired_form(form: str) -> GraphError:
+    """A legacy form of an app made since 2026-11-04; Meta's own answer is not established."""
+    return GraphError(
+        f"(#3) This application may not use {form}; they were retired for new apps.",
+        code=3,
+        flag="retired_form",
+    )
+
+
 def retired_version() -> GraphError:
     return GraphError(
         "(#2635) You are calling a deprecated version of the Ads API. "

@@ -24,7 +24,10 @@ EDITS = frozenset(
     {"rename", "pause", "activate", "archive", "delete", "set_budget", "patch", "vanish",
      "spoil_creative", "add_campaign", "add_adset", "add_ad"}
 )  # fmt: skip
-DRIFTS = frozenset({"retire_version", "remove_field", "add_field", "add_value"})
+DRIFTS = frozenset(
+    {"retire_version", "upgrade_version", "warn_of_version", "remove_field", "add_field",
+     "add_value"}
+)  # fmt: skip
 TOKEN_CHANGES = frozenset(
     {"expire", "revoke", "password_changed", "restrict", "drop_scope", "expire_data_access"}
 )
@@ -93,12 +96,14 @@ def change_token(sim: Simulator, value: str, body: Body) -> None:
 
 
 def change_oauth(sim: Simulator, body: Body) -> None:
-    """`{"dialog": "ask" | "grant" | "deny", "require_proof": true}`."""
-    _only(body, "dialog", "require_proof")
+    """`{"dialog": "ask" | "grant" | "deny", "require_proof": true, "new_app": true}`."""
+    _only(body, "dialog", "require_proof", "new_app")
     if "dialog" in body:
         sim.tokens.dialog = _known("dialog", body["dialog"], ("ask", "grant", "deny"))
     if "require_proof" in body:
         sim.tokens.require_proof(required=bool(body["require_proof"]))
+    if "new_app" in body:
+        sim.tokens.make_app_new(is_new=bool(body["new_app"]))
 
 
 def change_limits(sim: Simulator, body: Body) -> None:

@@ -43,6 +43,7 @@ class GraphRequest:
     params: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
+    method_override: bool = False
 
     @property
     def token(self) -> str | None:
@@ -119,8 +120,9 @@ def parse(
     params = _pairs(query)
     if body:
         params.update(_form(body, headers))
-    method = str(params.pop("method", method)).upper() if method == "POST" else method.upper()
-    return GraphRequest(method, version, tuple(parts), params, headers, base_url)
+    override = method == "POST" and "method" in params
+    method = str(params.pop("method")).upper() if override else method.upper()
+    return GraphRequest(method, version, tuple(parts), params, headers, base_url, override)
 
 
 def _form(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from meta_pipeline.simulator.demo import DEMO_SEED, demo_world, insights_world, 
 from meta_pipeline.simulator.latency import Latency
 from meta_pipeline.simulator.limits import Limits, Tier
 from meta_pipeline.simulator.simulator import DEFAULT_TOKEN, Simulator
+from meta_pipeline.simulator.tokens import App
 from meta_pipeline.simulator.world import World
 
 
@@ -64,6 +65,7 @@ def serve(
         port=port,
         latency=Latency(latency_ms, latency_sigma, seed=seed),
         limits=Limits(tier=tier, calls=calls_per_hour),
+        app=App(is_new=True),
     )
     url = sim.bind()
     tell = say or _say

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from meta_pipeline.simulator import batch, errors, oauth, writer
+from meta_pipeline.simulator import batch, errors, legacy, oauth, writer
 from meta_pipeline.simulator.alterations import alter
 from meta_pipeline.simulator.calls import Answer, Call, Target, document, etag_of
 from meta_pipeline.simulator.faults import Fault
@@ -104,6 +104,8 @@ class Service:
                 raise fault.error
             return None, self._finish(request, oauth.answer(sim, request), None)
         token = sim.tokens.check(request.token, request.text("appsecret_proof"))
+        if sim.tokens.app.is_new:
+            legacy.refuse(request)
         if batch.is_batch(request) or (not request.path and "ids" in request.params):
             if fault and fault.error:
                 raise fault.error
@@ -183,7 +185,10 @@ class Service:
             return body
         raw = body if isinstance(body, bytes) else document(body)
         version = request.version or self._sim.contract.version
+        version, warning = self._sim.contract.answering(version)
         headers = {"content-type": _JSON, "facebook-api-version": version, **self._trace()}
+        if warning:
+            headers["x-ad-api-version-warning"] = warning
         rows = call.rows if call else 0
         if request.method != "GET":
             return Answer(200, raw, headers, rows)

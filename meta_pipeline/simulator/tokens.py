@@ -22,12 +22,16 @@ Invalid = Literal["revoked", "password"]
 
 @dataclass(frozen=True)
 class App:
-    """The app that tokens belong to."""
+    """The app that tokens belong to.
+
+    `is_new`: made since 2026-11-04, so that `?ids=` and the other legacy request forms are refused.
+    """
 
     id: str = "900000000000001"
     secret: str = "simulated-app-secret"  # noqa: S105 - guards nothing
     name: str = "Simulated App"
     require_proof: bool = False
+    is_new: bool = False
 
     @property
     def token(self) -> str:
@@ -127,6 +131,10 @@ class Tokens:
     def expire_data_access(self, value: str) -> None:
         """The 90 days of data access are over while the token itself stays valid."""
         self._change(value, data_access_expires_at=self.clock.now())
+
+    def make_app_new(self, *, is_new: bool = True) -> None:
+        """Whether the app was made since 2026-11-04: legacy request forms are then refused."""
+        self.app = replace(self.app, is_new=is_new)
 
     def require_proof(self, *, required: bool = True) -> None:
         """From now on calls need `appsecret_proof` (an app's "require app secret" switch)."""

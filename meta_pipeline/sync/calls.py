@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 from meta_pipeline.governor import Weights
@@ -12,7 +12,7 @@ from meta_pipeline.graph import Attempt
 
 from .weights import weight_of
 
-_NOT_LOGGED = ("counted_calls",)
+_NOT_LOGGED = ("counted_calls", "operations")
 
 
 class CallBook:
@@ -42,6 +42,20 @@ class CallBook:
             self.weighted_cost += cost
             if attempt.endpoint_key.startswith(("insights_", "report_")):
                 self.insights_calls += attempt.counted_calls
-        row = asdict(attempt) | {"weighted_cost": cost, "sync_run_id": self._sync_run_id}
-        self._log({name: value for name, value in row.items() if name not in _NOT_LOGGED})
+        for row in _log_rows(attempt, cost):
+            self._log(row | {"sync_run_id": self._sync_run_id})
         self._observe(attempt)
+
+
+def _log_rows(attempt: Attempt, cost: float) -> Iterator[dict[str, Any]]:
+    """The rows of `meta_api_logs`: one, or one for each operation of an answered batch.
+
+    All operations of a batch took as long as the batch; its cost is shared out among them.
+    """
+    whole = {each.name: getattr(attempt, each.name) for each in fields(Attempt)}
+    row = {name: value for name, value in whole.items() if name not in _NOT_LOGGED}
+    share = cost / max(1, len(attempt.operations))
+    if not attempt.operations:
+        yield row | {"weighted_cost": share}
+    for operation in attempt.operations:
+        yield row | {"page_size": None} | asdict(operation) | {"weighted_cost": share}

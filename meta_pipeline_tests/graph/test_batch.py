@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -177,16 +178,12 @@ def test_a_throttle_inside_a_batch_is_on_record_and_in_its_answer(
 
 
 def by_ids(world: World) -> Callable[[Asked], Reply]:
-    """`?ids=` as Meta answers it: one bad id fails the call; batches answer one by one."""
+    """Meta to an app made after 2026-11-04: batches only, `?ids=` is refused."""
 
     def answer(asked: Asked) -> Reply:
-        if "batch" in asked.form:
-            return batch_reply(asked, lambda url: world(url.split("?")[0]))
-        given = {id_: world(id_) for id_ in asked.query["ids"].split(",")}
-        bad = next((entry for entry in given.values() if entry and entry[0] != 200), None)
-        if bad:
-            return Reply(bad[1], status=bad[0])
-        return Reply({id_: entry[1] for id_, entry in given.items() if entry})
+        if "ids" in asked.params:
+            return error(3, message="multi-id requests are not available to this app")
+        return batch_reply(asked, lambda url: world(unquote(url.split("?")[0])))
 
     return answer
 
@@ -224,31 +221,59 @@ def test_bad_ids_are_named_and_cost_the_others_nothing(
     found, missing = read(client, [str(n) for n in range(40)])
     assert found == {str(n) for n in range(40)} - {"3", "33"}
     assert set(missing) == {"3", "33"}
-    assert len(server.asked) == 2
+    assert len(server.asked) == 1
 
 
-def test_an_id_that_is_silently_left_out_is_asked_alone(
+def test_an_id_that_is_not_answered_is_asked_again_alone(
     client: GraphClient, server: ScriptedServer
 ) -> None:
+    given: dict[str, list[tuple[int, Any] | None]] = {
+        "1": [(200, {"id": "1"})],
+        "2": [None, (400, GONE)],
+        "3": [None, None, (200, {"id": "3"})],
+        "4": [(200, {})],
+        "5": [(200, {"id": "50"})],
+    }
+    server.answer_with(lambda asked: batch_reply(asked, lambda u: given[u.split("?")[0]].pop(0)))
+    found, missing = read(client, list(given))
+    assert found == {"1", "3"}
+    assert missing == {"2": ObjectMissing, "4": ObjectMissing, "5": MalformedAnswer}
+    assert not any(given.values())
+
+
+def test_an_id_is_one_part_of_a_path_whatever_is_in_it(
+    client: GraphClient, server: ScriptedServer
+) -> None:
+    odd = ["1?fields=x", "a/b", "../2", "3&y=1", "{result=x:$.id}", "4\x00", "é\u2028", "%2F", "#"]
+    server.answer_with(by_ids(lambda id_: (200, {"id": id_})))
+    assert read(client, odd) == (set(odd), {})
+
+
+@pytest.mark.parametrize("code", [1, 960])
+def test_too_much_for_one_call_is_halved(
+    client: GraphClient, server: ScriptedServer, code: int
+) -> None:
     def answer(asked: Asked) -> Reply:
-        if "batch" in asked.form:
-            return batch_reply(asked, lambda url: (400, GONE))
-        return Reply({"1": {"id": "1"}})
-
-    server.answer_with(answer)
-    assert read(client, ["1", "2"]) == ({"1"}, {"2": ObjectMissing})
-
-
-def test_too_much_for_one_call_is_halved(client: GraphClient, server: ScriptedServer) -> None:
-    def answer(asked: Asked) -> Reply:
-        ids = asked.query["ids"].split(",")
-        if len(ids) > 13:
-            return error(1, message="Please reduce the amount of data", status=500)
-        return Reply({id_: {"id": id_} for id_ in ids})
+        if len(json.loads(asked.form["batch"])) > 13:
+            return error(code, message="Please reduce the amount of data", status=500)
+        return by_ids(lambda id_: (200, {"id": id_}))(asked)
 
     server.answer_with(answer)
     ids = {str(n) for n in range(50)}
     assert read(client, sorted(ids)) == (ids, {})
+
+
+def test_each_operation_is_on_record(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt]
+) -> None:
+    world = {"1": (200, {"id": "1"}), "2": (400, GONE), "3": None, "4": (400, LIMIT)}
+    server.answer_with(lambda asked: batch_reply(asked, lambda url: world[url]))
+    client.batch([BatchOperation(name) for name in world])
+    one, two, three, four = attempts[0].operations
+    assert (one.status_code, one.error_message, one.response_size_bytes) == (200, None, 11)
+    assert (two.status_code, two.error_code, two.error_subcode) == (400, 100, 33)
+    assert (three.status_code, three.error_code, bool(three.error_message)) == (None, None, True)
+    assert [one.throttled, two.throttled, four.throttled] == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -259,20 +284,23 @@ def test_too_much_for_one_call_is_halved(client: GraphClient, server: ScriptedSe
         (error(100, message="(#100) Tried accessing nonexisting field (x) on node"), FieldRejected),
     ],
 )
+@pytest.mark.parametrize("inside", [False, True])
 def test_what_concerns_all_ids_is_raised(
-    client: GraphClient, server: ScriptedServer, refusal: Reply, expected: type[Exception]
+    client: GraphClient,
+    server: ScriptedServer,
+    refusal: Reply,
+    expected: type[Exception],
+    inside: bool,
 ) -> None:
-    server.answer(refusal)
+    server.answer_with(by_ids(lambda id_: (400, refusal.body)) if inside else lambda _: refusal)
     with pytest.raises(expected):
         read(client, ["1", "2"])
     assert len(server.asked) == 1
 
 
-def test_a_throttle_met_while_reading_singly_is_raised(
+def test_a_field_that_one_object_has_not_costs_that_one(
     client: GraphClient, server: ScriptedServer
 ) -> None:
-    server.answer_with(
-        lambda asked: batch_reply(asked, lambda url: (400, LIMIT)) if asked.form else error(100, 33)
-    )
-    with pytest.raises(Throttled):
-        read(client, ["1", "2"])
+    field = {"error": {"code": 100, "message": "(#100) Tried accessing nonexisting field (x) on"}}
+    server.answer_with(by_ids(lambda id_: (400, field) if id_ == "2" else (200, {"id": id_})))
+    assert read(client, ["1", "2", "3"]) == ({"1", "3"}, {"2": FieldRejected})

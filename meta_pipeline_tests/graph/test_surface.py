@@ -73,6 +73,7 @@ def test_an_attempt_is_a_row_of_meta_api_logs() -> None:
         "page_size",
         "timestamp",
         "counted_calls",
+        "operations",
     ]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 
 from meta_pipeline.simulator import Simulator, VirtualClock, contract, demo_world
 from meta_pipeline.simulator.coverage import coverage, coverage_table
@@ -112,12 +114,63 @@ def test_what_is_outside_the_contract_is_refused(
 def test_versions(sim: Simulator, graph: Graph, account: str) -> None:
     sim.expect("unknown_route")
     codes = {}
-    for version in ("v26.0", "v25.0", "v24.0", "v3.2", "v99.0"):
+    for version in ("v27.0", "v26.0", "v25.0", "v24.0", "v3.2", "v99.0"):
         body = graph.session.get(
             f"{sim.url}/{version}/{account}", params={"access_token": sim.token}, timeout=10
         ).json()
         codes[version] = body.get("error", {}).get("code")
-    assert codes == {"v26.0": None, "v25.0": None, "v24.0": 2635, "v3.2": 2635, "v99.0": 2500}
+    assert codes == {
+        **dict.fromkeys(("v27.0", "v26.0", "v25.0")),
+        **dict.fromkeys(("v24.0", "v3.2"), 2635),
+        "v99.0": 2500,
+    }
+
+
+def test_a_version_is_upgraded_with_a_word(sim: Simulator, graph: Graph, account: str) -> None:
+    sim.contract.upgrade_version("v26.0", "v27.0")
+    headers = graph.call("GET", account).headers
+    assert headers["facebook-api-version"] == "v27.0"
+    assert headers["x-ad-api-version-warning"] == (
+        "The call has been auto-upgraded to v27.0 as v26.0 has been deprecated."
+    )
+    sim.contract.warn_of_version("v26.0", "v26.0 ends soon")
+    assert graph.call("GET", account).headers["x-ad-api-version-warning"] == "v26.0 ends soon"
+
+
+LEGACY: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/", {"ids": "1,2"}),
+    ("GET", "{account}", {"date_format": "U"}),
+    ("GET", "{account}", {"callback": "f"}),
+    ("GET", "{account}", {"fields": "name.as(title)"}),
+    ("GET", "{account}", {"fields": "campaigns{name.as(title)}"}),
+    ("POST", "{account}/async_batch_requests", {"name": "x"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "params"), LEGACY, ids=str)
+def test_a_new_app_may_not_use_legacy_forms(
+    sim: Simulator, graph: Graph, account: str, method: str, path: str, params: dict[str, Any]
+) -> None:
+    sim.expect("retired_form")
+    sim.tokens.make_app_new()
+    status, error = graph.error(path.format(account=account), method=method, **params)
+    assert (status, error["code"]) == (400, 3)
+    assert "may not use" in error["message"]
+    entry = json.dumps([{"method": "GET", "relative_url": "?ids=1,2"}])
+    (inner,) = graph.call("POST", "/", batch=entry).json()
+    assert inner["code"] == 400
+    assert override(graph, account).json()["error"]["code"] == 3
+
+
+def override(graph: Graph, account: str) -> requests.Response:
+    asked = {"access_token": graph.sim.token, "method": "GET"}
+    return graph.session.post(f"{graph.sim.url}/v26.0/{account}", data=asked, timeout=10)
+
+
+def test_an_older_app_may_still_use_them(sim: Simulator, graph: Graph, account: str) -> None:
+    assert not sim.tokens.app.is_new
+    assert graph.get("/", ids=account).keys() == {account}
+    assert override(graph, account).status_code == 200
 
 
 def test_a_lenient_simulator_ignores_unknown_parameters(

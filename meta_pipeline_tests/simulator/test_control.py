@@ -25,7 +25,7 @@ def control(sim: Simulator, method: str, url: str, /, **body: Any) -> Any:
 def test_ready(sim: Simulator) -> None:
     found = control(sim, "GET", "/ready")
     assert found["ready"] is True
-    assert found["versions"] == ["v25.0", "v26.0"]
+    assert found["versions"] == ["v25.0", "v26.0", "v27.0"]
 
 
 def test_a_fault_is_set_up_counted_and_cleared(sim: Simulator, graph: Graph, account: str) -> None:
@@ -193,7 +193,14 @@ def test_the_contract_drifts(sim: Simulator, graph: Graph, account: str) -> None
     assert graph.get(f"{account}/ads", fields="brand_new")["data"][0]["brand_new"] == [1]
     drift("add_value", param="effective_status", value="LIMBO")
     assert graph.get(f"{account}/ads", effective_status="LIMBO") == {"data": []}
-    assert drift("retire_version", version="v26.0") == {"versions": ["v25.0"]}
+    assert drift("retire_version", version="v26.0") == {"versions": ["v25.0", "v27.0"]}
+    assert drift("upgrade_version", version="v25.0", to="v27.0")["versions"][0] == "v25.0"
+    assert (
+        graph.session.get(
+            f"{sim.url}/v25.0/{account}", params={"access_token": sim.token}, timeout=10
+        ).headers["facebook-api-version"]
+        == "v27.0"
+    )
     assert graph.error(account)[1]["code"] == 2635
     sim.expect("unknown_field")
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import dict_row
 
 from meta_pipeline.graph import GraphClient
-from meta_pipeline.simulator import AccountSpec, Simulator, VirtualClock, World
+from meta_pipeline.simulator import AccountSpec, App, Simulator, VirtualClock, World
 from meta_pipeline.simulator.insights import InsightsQuery, rows
 from meta_pipeline.sync import (
     PlanPolicy,
@@ -207,7 +207,7 @@ def lab(
     assert isinstance(clock, VirtualClock)
     found = world or small_world(clock, *specs)
     with (
-        Simulator(found, **simulator) as sim,
+        Simulator(found, **{"app": App(is_new=True), **simulator}) as sim,
         Warehouse(database_url) as warehouse,
         TelemetryWriter(database_url) as telemetry,
         GraphClient(
@@ -228,3 +228,5 @@ def lab(
             sleep=sim.sleep,
         )
         yield Lab(sim, clock, SyncEngine(context), warehouse, telemetry, [])
+        retired = [one for one in sim.journal if str(one.flag).startswith("retired_form")]
+        assert not retired, "a sync uses no form of request that new apps may not use"

@@ -1,0 +1,31 @@
+"""What a listing no longer shows is read by id, in the only form that new apps have: batches."""
+
+from __future__ import annotations
+
+from meta_pipeline.simulator import Fault
+from meta_pipeline_tests.sync.lab import lab
+
+
+def test_ads_by_id_are_one_request_and_a_logged_call_each(database_url: str) -> None:
+    with lab(database_url) as laboratory:
+        laboratory.sync()
+        world = laboratory.world
+        gone = [one.id for one in world.objects("ads", laboratory.account_id)][:5]
+        for one in gone:
+            world.vanish(one)
+        laboratory.advance(days=1, hours=1)
+        laboratory.sim.fail("POST", "/", with_=Fault.null_batch_entries([0]))
+        record = laboratory.sync(force=True)
+        laboratory.telemetry.flush()
+        rows = laboratory.query(
+            "SELECT * FROM meta_ads.meta_api_logs WHERE sync_run_id = %s", record.sync_run_id
+        )
+        stored = laboratory.stored_entities("ads")
+    by_id = [row for row in rows if row["endpoint_key"] == "objects_by_id"]
+    assert all(stored[one]["is_deleted"] for one in gone)
+    outcomes = [(row["status_code"], row["error_code"], row["error_subcode"]) for row in by_id]
+    assert sorted(outcomes, key=str) == [(400, 100, 33)] * 5 + [(None, None, None)]
+    assert len({row["timestamp"] for row in by_id}) == 2, "all five, then the one that was null"
+    assert len(rows) == record.meta_call_count_total, "a row for every call that Meta counts"
+    cost = sum(float(row["weighted_cost"]) for row in rows)
+    assert abs(cost - record.weighted_cost_total) < 1e-6
