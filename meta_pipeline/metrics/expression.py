@@ -11,7 +11,8 @@ from .definition import DEFAULT_WINDOW, ActionList, Kind, Metric, Unit
 from .dictionary import Dictionary, Variant
 from .source import ROLLUP_COLUMNS, Source
 
-_IS_NUMBER = r"'^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$'"
+_IS_NUMBER = r"'^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,2})?$'"
+"""Longer ones are no counts of Meta's, and 1e999999 would end the statement."""
 VALUE_KEY = "value"
 GOAL_JOIN = "LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id"
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from types import NoneType
 from typing import Any
 
+from .actions import are_regular, is_countable
 from .convert import LARGEST_WHOLE, Unfit, json_text, number
 from .datasets import Dataset
 from .mapping import Row, Source
@@ -37,6 +38,7 @@ class InsightsMapper:
         self._dataset = dataset
         self._source = source
         self._findings = findings
+        self._odd_entries: dict[tuple[str, Any], str] = {}
         self._known = {
             *dataset.fields,
             *dataset.breakdowns,
@@ -220,7 +222,17 @@ class InsightsMapper:
         return found if _DECIMAL.match(found) else self._wrong(name, value, given)
 
     def _list(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
-        return value if isinstance(value, list) else self._wrong(name, value, given)
+        """The list as Meta sent it; what cannot be counted in it is recorded, the rest counts."""
+        if not isinstance(value, list):
+            return self._wrong(name, value, given)
+        for entry in value:
+            if not is_countable(entry):
+                # The first of a day stands for all of that day: a broken field is in every row.
+                shown = self._odd_entries.setdefault(
+                    (name, given.get("date_start")), json_text(entry)
+                )
+                self._wrong(name, shown, given)
+        return value
 
     def _wrong(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
         sample = self._entity_id(given)
@@ -242,7 +254,9 @@ def _are_text(column: Sequence[Any]) -> bool:
 
 
 def _are_lists(column: Sequence[Any]) -> bool:
-    return set(map(type, column)) <= {list, NoneType}
+    if not set(map(type, column)) <= {list, NoneType}:
+        return False
+    return are_regular(list(chain.from_iterable(filter(None, column))))
 
 
 def _are_whole(column: Sequence[Any]) -> bool:
