@@ -95,7 +95,7 @@ def test_an_odd_entry_is_recorded_and_the_rest_counts(small: Lab, name: str, odd
 
 
 def is_number(value: Any) -> bool:
-    return value == "4"
+    return bool(value == "4")
 
 
 def test_a_field_that_is_odd_in_every_row_is_recorded_once_a_day(small: Lab) -> None:
