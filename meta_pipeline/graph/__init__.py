@@ -10,7 +10,6 @@ from meta_pipeline.graph.caller import GraphResponse
 from meta_pipeline.graph.client import GraphClient
 from meta_pipeline.graph.errors import (
     Blocked,
-    BreakdownsRejected,
     ConnectionLost,
     CreativeUnreadable,
     CursorLost,
@@ -27,6 +26,7 @@ from meta_pipeline.graph.errors import (
     PermissionDenied,
     RangeTooOld,
     Reauthorize,
+    ReportStalled,
     Retriable,
     ServerTrouble,
     Skippable,
@@ -43,6 +43,7 @@ from meta_pipeline.graph.pages import Page
 from meta_pipeline.graph.redaction import redact
 from meta_pipeline.graph.reports import Report, ReportState, ReportStatus, ReportWatch
 from meta_pipeline.graph.retry import RetryPolicy
+from meta_pipeline.graph.shape import query_hash
 from meta_pipeline.graph.tokens import AccessToken, TokenInfo
 from meta_pipeline.graph.usage import UsageReading, parse_usage, worst_pct
 
@@ -52,7 +53,6 @@ __all__ = [
     "BatchAnswer",
     "BatchOperation",
     "Blocked",
-    "BreakdownsRejected",
     "Call",
     "ConnectionLost",
     "CreativeUnreadable",
@@ -75,6 +75,7 @@ __all__ = [
     "RangeTooOld",
     "Reauthorize",
     "Report",
+    "ReportStalled",
     "ReportState",
     "ReportStatus",
     "ReportWatch",
@@ -92,6 +93,7 @@ __all__ = [
     "ValueRejected",
     "VersionExpired",
     "parse_usage",
+    "query_hash",
     "redact",
     "worst_pct",
 ]

@@ -6,6 +6,7 @@ GraphError
         MalformedAnswer      not an answer of the Graph API: HTML, half a body, no `data`
         ServerTrouble        Meta has a moment: code 1, 2, any 5xx
         NewReportNeeded      the report failed, was skipped or never got going: create another
+        ReportStalled        the report does not move: look at it again later
         CursorLost           the cursor died: walk again from the first page
     Throttled                wait until `.until`; a call before that prolongs the block
     TooMuchData              shrink: the smallest allowed page is refused too, ask for less
@@ -20,7 +21,6 @@ GraphError
     Stop                     do not repeat it unchanged
         InvalidRequest       a parameter is wrong: a bug here or a changed API
             ValueRejected    drop the value it names of `.parameter` and ask again
-            BreakdownsRejected  these breakdowns do not go together: leave the table out
             RangeTooOld      the range starts too long ago: clamp it
                 UniqueCountsTooOld  ask without unique counts, which are not kept as long
         Misconfigured        a setting is wrong: app secret, permission of the app
@@ -157,6 +157,12 @@ class NewReportNeeded(Retriable):
 
     treatment = Treatment.NEW_REPORT
     default_next_step = "Create the report again; when it fails again, split its range."
+
+
+class ReportStalled(Retriable):
+    """The async report has not moved for some minutes; it may, so look at it again later."""
+
+    default_next_step = "Run the sync again later: it looks at the same report."
 
 
 class CursorLost(Retriable):
@@ -311,14 +317,6 @@ class ValueRejected(InvalidRequest):
     parameter: str | None = None
     index: int | None = None
     value: str | None = None
-
-
-class BreakdownsRejected(InvalidRequest):
-    """Meta does not give these breakdowns together, or not any more."""
-
-    default_next_step = (
-        "Correct META_BREAKDOWNS; Meta's page on breakdowns lists what goes together."
-    )
 
 
 class RangeTooOld(InvalidRequest):

@@ -44,7 +44,6 @@ TABLE: tuple[Rule, ...] = (
         1504041,
         "Invalid combination of breakdowns; permanent, although the code is 2.",
         "Choose a combination from the Insights breakdowns page of Meta for META_BREAKDOWNS.",
-        error=errors.BreakdownsRejected,
     ),
     stop(
         2,

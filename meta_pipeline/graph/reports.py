@@ -29,6 +29,7 @@ class ReportState(StrEnum):
     SKIPPED = "skipped"
 
 
+_PERCENT = "async_percent_completion"
 _STATES: Mapping[str, ReportState] = {
     "Job Not Started": ReportState.RUNNING,
     "Job Started": ReportState.RUNNING,
@@ -156,9 +157,10 @@ def read_status(report: Report, run: Mapping[str, Any], now: datetime) -> Report
     A word Meta adds later counts as running: the watch finds out when nothing moves.
     """
     word = str(run.get("async_status"))
-    percent = _percent(run.get("async_percent_completion"))
+    percent = _percent(run.get(_PERCENT))
     state = _STATES.get(word, ReportState.RUNNING)
-    if state is ReportState.COMPLETED and percent < 100:
+    # Only a percent that is there can say that the word comes too early.
+    if state is ReportState.COMPLETED and percent < 100 and _PERCENT in run:
         state = ReportState.RUNNING
     error = None
     if state in {ReportState.FAILED, ReportState.SKIPPED}:

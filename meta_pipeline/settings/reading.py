@@ -78,6 +78,13 @@ class ReadingSettings(BaseSettings):
         description="Days and entities read within this time are not read again unless forced",
     )
 
+    report_patience_seconds: int = Field(
+        180,
+        ge=30,
+        validation_alias=AliasChoices("META_REPORT_PATIENCE_SECONDS"),
+        description="A report that has not moved for so long is left to the next sync",
+    )
+
     @field_validator(
         "breakdown_accounts_text",
         "hourly_accounts_text",

@@ -305,6 +305,23 @@ def too_much_insights_data() -> GraphError:
     )
 
 
+def insights_timeout() -> GraphError:
+    return GraphError("timeout", code=100, subcode=1504018)
+
+
+def run_status() -> GraphError:
+    """A status of the filter that this edge does not take; which one is not said."""
+    return GraphError(
+        "Invalid parameter",
+        code=100,
+        subcode=1487561,
+        transient=False,
+        user_title="Run Status not valid",
+        user_message="Only certain values may be specified for run status.  "
+        "The value specified was invalid.",
+    )
+
+
 def too_old() -> GraphError:
     return GraphError(
         "(#3018) The start date of the time range cannot be beyond 37 months from the current date",

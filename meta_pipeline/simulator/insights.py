@@ -38,6 +38,7 @@ from meta_pipeline.simulator.money import ratio
 from meta_pipeline.simulator.numbers import PEOPLE, SPEND, Cell, audience, reach
 from meta_pipeline.simulator.rowfields import Dimensions
 from meta_pipeline.simulator.shapes import objective
+from meta_pipeline.simulator.spoiled import SpoiledDay
 from meta_pipeline.simulator.tree import AD, CAMPAIGN
 from meta_pipeline.simulator.world import World
 
@@ -68,6 +69,11 @@ def summary(world: World, query: InsightsQuery) -> dict[str, Any]:
 def asks_old_reach(world: World, query: InsightsQuery) -> bool:
     """True when the rows would lack reach because it is broken down and too long ago."""
     return _answer(world, query).asks_old_reach
+
+
+def spoiled(world: World, query: InsightsQuery) -> SpoiledDay | None:
+    """What of the query cannot be answered."""
+    return _answer(world, query).spoiled
 
 
 def _answer(world: World, query: InsightsQuery) -> Answer:
@@ -125,6 +131,18 @@ class Answer:
         )
         self._today = today
         self._index = world.memo.get(("index", *self._key(lasting=True)), self._make_index)
+
+    @cached_property
+    def spoiled(self) -> SpoiledDay | None:
+        """The first unanswerable ad day among the rows, asked for its ads."""
+        if self.query.level != "ad" or not self.world.spoiled_days:
+            return None
+        ads = {self.world.entity(self.ordinal, AD, group.index).id for group in self.groups}
+        for one in self.world.spoiled_days:
+            is_asked = any(since <= one.day <= until for since, until in self.query.ranges)
+            if one.ad_id in ads and is_asked and one.field in {None, *self.fields}:
+                return one
+        return None
 
     def __len__(self) -> int:
         return len(self._picked()) if self._is_picked() else self._total

@@ -11,7 +11,7 @@ from meta_pipeline.simulator import errors, fields, filters, insights, paging, q
 from meta_pipeline.simulator.calls import Call, Target
 from meta_pipeline.simulator.contract import Contract
 from meta_pipeline.simulator.insights_errors import InsightsError
-from meta_pipeline.simulator.reports import ReportRun, Reports
+from meta_pipeline.simulator.reports import Plan, ReportRun, Reports
 from meta_pipeline.simulator.requests import GraphRequest
 from meta_pipeline.simulator.uneven import Uneven
 from meta_pipeline.simulator.world import World
@@ -88,6 +88,12 @@ class InsightsReader:
                 self.reports.take_old_reach(account_id)
             return rows
 
+    def plan(self, query: insights.InsightsQuery) -> Plan | None:
+        """What becomes of a run that holds an unanswerable ad day; None for all others."""
+        with metas_errors():
+            one = insights.spoiled(self.world, query)
+            return one.plan() if one else None
+
     def _asked(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
         with metas_errors():
             return self._rows(call, query, capped=capped)
@@ -97,6 +103,8 @@ class InsightsReader:
         call.weight = width / 10
         limit = paging.limit_of(call.request)
         if capped:
+            if one := insights.spoiled(self.world, query):
+                raise one.error()
             total = insights.count(self.world, query)  # an index that the rows need anyway
             if total > self.caps.sync_insights_rows:
                 raise errors.too_much_insights_data()

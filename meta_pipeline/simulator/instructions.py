@@ -22,7 +22,7 @@ Body = Mapping[str, Any]
 
 EDITS = frozenset(
     {"rename", "pause", "activate", "archive", "delete", "set_budget", "patch", "vanish",
-     "spoil_creative", "add_campaign", "add_adset", "add_ad"}
+     "spoil_creative", "spoil_day", "mend_days", "add_campaign", "add_adset", "add_ad"}
 )  # fmt: skip
 DRIFTS = frozenset(
     {"retire_version", "upgrade_version", "warn_of_version", "remove_field", "add_field",

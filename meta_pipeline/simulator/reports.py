@@ -21,13 +21,14 @@ class Plan:
     """What becomes of a run. `seconds` None: a duration that grows with the rows.
 
     `at_pct` is where a failed or stuck run stands; `lag_seconds` is how long polls answer 100/33
-    after creation (replication lag).
+    after creation (replication lag). `idle_seconds` is how long it stands at 0 % first.
     """
 
     outcome: Outcome = "complete"
     seconds: float | None = None
     at_pct: int = 0
     lag_seconds: float = 0.0
+    idle_seconds: float = 0.0
     code: int = -2
     subcode: int = 2490547
 
@@ -42,6 +43,11 @@ class Plan:
     @classmethod
     def lagging(cls, seconds: float = 3.0) -> Plan:
         return cls(lag_seconds=seconds)
+
+    @classmethod
+    def late(cls, seconds: float) -> Plan:
+        """Stands at 0 % for so long, then runs like any other."""
+        return cls(idle_seconds=seconds)
 
     @classmethod
     def fail(cls, *, at_pct: int = 0, code: int = -2, subcode: int = 2490547) -> Plan:
@@ -106,7 +112,8 @@ class ReportRun:
     @property
     def completed_at(self) -> datetime:
         """When it is over if all goes well; its rows are the numbers as of then."""
-        return self.created_at + timedelta(seconds=self.duration_seconds)
+        took = self.plan.idle_seconds + self.duration_seconds
+        return self.created_at + timedelta(seconds=took)
 
 
 class Reports:
@@ -221,6 +228,7 @@ class Reports:
 
 
 def _progress(run: ReportRun, elapsed: float) -> tuple[str, int]:
+    elapsed = max(0.0, elapsed - run.plan.idle_seconds)
     done = elapsed >= run.duration_seconds
     share = 1.0 if run.duration_seconds <= 0 else elapsed / run.duration_seconds
     outcome = run.plan.outcome

@@ -21,6 +21,7 @@ from meta_pipeline.simulator.entities import (
     parse_id,
 )
 from meta_pipeline.simulator.memo import Memo
+from meta_pipeline.simulator.spoiled import SpoiledDay
 from meta_pipeline.simulator.tree import AD, ADSET, CAMPAIGN, CREATIVE, Tree
 
 ABSENT = edits.ABSENT
@@ -58,6 +59,7 @@ class World:
         self.version = 0
         self.memo, self.answers = Memo(64), Memo(8)
         self.bad_creatives: set[str] = set()
+        self.spoiled_days: list[SpoiledDay] = []
         self._lock = threading.RLock()
         anchored = int(datetime(*self.anchor.timetuple()[:3], tzinfo=UTC).timestamp())
         self._anchored = anchored
@@ -236,6 +238,21 @@ class World:
         """Make reading this creative's `object_story_spec` fail its whole page (FACTS §4.6)."""
         with self._lock:
             self.bad_creatives.add(creative_id)
+            self.version += 1
+
+    def spoil_day(self, ad_id: str, day: date | str, **how: Any) -> None:
+        """Make everything unanswerable that holds this ad's day: `field`, `refusal`, `report`."""
+        if self.get(ad_id) is None:
+            raise KeyError(f"no ad {ad_id} in this world")
+        when = date.fromisoformat(day) if isinstance(day, str) else day
+        with self._lock:
+            self.spoiled_days.append(SpoiledDay(ad_id, when, **how))
+            self.version += 1
+
+    def mend_days(self, ad_id: str) -> None:
+        """Let all days of this ad be answered again."""
+        with self._lock:
+            self.spoiled_days = [one for one in self.spoiled_days if one.ad_id != ad_id]
             self.version += 1
 
     # Inside

@@ -25,6 +25,7 @@ def create_report(sim: Simulator, call: Call) -> dict[str, Any]:
         account_id=account_id,
         rows=sim.reader.insights.reserve(query, account_id),
         ranges=tuple((since.isoformat(), until.isoformat()) for since, until in query.ranges),
+        plan=sim.reader.insights.plan(query),
     )
     return {"report_run_id": run.id}
 

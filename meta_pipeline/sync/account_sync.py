@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from meta_pipeline.governor import BudgetState, Decision
 from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
-from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
+from meta_pipeline.warehouse import AccountRow, Connection, CursorRow, GapRow, PendingReport
 
 from .activities import ActivityReader
 from .book import LedgerBook, unproven_since
@@ -18,16 +18,19 @@ from .calls import CallBook
 from .context import SyncContext
 from .creatives import CreativeReader
 from .datasets import daily
+from .days import span
 from .dimensions import Dimensions
 from .entities import EdgePlan, EdgeReader, Mode
 from .fields import ENTITY_SPECS
 from .harvest import Done, Harvest, Task
-from .insights import WindowReader
+from .insights import WindowReader, ends_all
+from .insights_query import InsightsEdge
 from .mapping import Source
 from .plan import AccountState, Plan, edges_of
 from .progress import Progress, Report
 from .quota import Quota
 from .record import Status, SyncRecord
+from .refusals import Refusals
 from .reports import ReportReader
 from .request import ENTITIES, INSIGHTS, Part
 from .slices import Slice
@@ -39,6 +42,8 @@ from .window import Window
 from .writer import Writer
 
 _PAGES_GROW_AFTER = timedelta(days=1)
+_REPORTS_LIVE = timedelta(days=30)
+"""FACTS section 6."""
 
 
 @dataclass
@@ -56,7 +61,7 @@ class AccountSync:
     quota: Quota
     report: Report
     stop: StopSign
-    replan: Callable[[], Plan]
+    replan: Callable[[date | None], Plan]
     prices: Prices
     budget: BudgetState | None = None
 
@@ -69,6 +74,7 @@ class AccountSync:
             sync_run_id=self.record.sync_run_id,
         )
         self.findings = Findings()
+        self.refusals = Refusals(self.findings)
         self.writer = Writer(
             self.connection, self.source, self.findings, self.context.warehouse.unrecognized
         )
@@ -77,7 +83,8 @@ class AccountSync:
         self._account_rows = 0
         self._throttled: Throttled | None = None
         self._fatal: GraphError | None = None
-        self._window_failed = False
+        self._calls_are_vain = False
+        self._read_until: date | None = None
         self._insights_page_size: int | None = None
         self._edges = self.plan.edges
         self._oldest: list[date] = []
@@ -94,6 +101,8 @@ class AccountSync:
         if self.is_going:
             self._complete()
         self._save_page_size()
+        for sentence in self.refusals.sentences:
+            self._miss(sentence)
         self.writer.finish()
         self._settle()
 
@@ -101,10 +110,12 @@ class AccountSync:
         """The days whose windows were to be sized by the newest ones."""
         later = self.plan.days_later
         while later and self.is_going:
-            if self._window_failed:
+            if self._calls_are_vain:
                 self._miss(f"{later} older days: not read after this failure")
                 return
-            self.plan = self.replan()
+            if self._read_until and self.plan.since and self._read_until < self.plan.since:
+                return
+            self.plan = self.replan(self._read_until)
             self._read(decision)
             if self.plan.days_later >= later:  # what is left out now shows no size
                 return
@@ -159,18 +170,51 @@ class AccountSync:
 
     def _window(self, window: Window) -> Iterator[Slice]:
         cursor = self.state.cursors.get("insights")
-        return WindowReader(
-            client=self.client,
-            source=self.source,
-            findings=self.findings,
-            book=LedgerBook(self.context.warehouse.ledger, self.source),
-            report_pages=ReportReader(
-                self.client, self.source.account_id, self._sleep, window.page_size
-            ).pages,
+        warehouse, account_id = self.context.warehouse, self.source.account_id
+        reports = ReportReader(
+            self.client,
+            account_id,
+            warehouse.pending_reports,
+            self._sleep,
+            self.context.clock,
+            pending=self._pending_reports,
+            patience=self.context.report_patience,
+        )
+        edge = InsightsEdge(
+            self.client,
+            account_id,
+            report_pages=reports.pages,
             attribution_windows=self.context.attribution_windows,
+            refusals=self.refusals,
             start_page_size=cursor.page_size if cursor else None,
             on_page_size=self._remember_page_size,
+        )
+        return WindowReader(
+            edge=edge,
+            source=self.source,
+            findings=self.findings,
+            refusals=self.refusals,
+            book=LedgerBook(warehouse.ledger, warehouse.gaps, self.source),
+            gaps=self._gaps,
+            pending=tuple(self._pending_reports),
         ).slices(window)
+
+    @cached_property
+    def _gaps(self) -> Mapping[str, Mapping[date, Sequence[GapRow]]]:
+        """What earlier syncs gave up of the account's days."""
+        return self.context.warehouse.gaps.of(self.source.account_id)
+
+    @cached_property
+    def _pending_reports(self) -> list[PendingReport]:
+        """Reports that an earlier sync left, unless their days were read since."""
+        store, account_id = self.context.warehouse.pending_reports, self.source.account_id
+        found = store.of(account_id, self.source.data_as_of - _REPORTS_LIVE)
+        return [one for one in found if not self._is_overtaken(one)]
+
+    def _is_overtaken(self, report: PendingReport) -> bool:
+        ledger = self.state.ledgers.get(report.dataset, {})
+        days = span(report.since, report.until)
+        return any(day in ledger and ledger[day].fetched_at > report.created_at for day in days)
 
     def _remember_page_size(self, size: int) -> None:
         self._insights_page_size = size
@@ -206,13 +250,22 @@ class AccountSync:
         if not isinstance(error, GraphError):
             raise error
         self._miss(f"{done.task.name}: {error}")
-        self._window_failed |= done.task.part in INSIGHTS
+        if done.task.part in INSIGHTS:
+            self._calls_are_vain |= ends_all(error)
+            self._skip_days_of(done.task.name)
         if isinstance(error, Throttled):
             self._throttled = self._throttled or error
             harvest.stop()
         elif isinstance(error, Reauthorize):
             self._fatal = self._fatal or error
             harvest.stop()
+
+    def _skip_days_of(self, name: str) -> None:
+        """Go on with the days before a window that failed: the next sync comes back to it."""
+        failed = [window.since for window in self.plan.windows if window.name == name]
+        for since in failed:
+            before = since - timedelta(days=1)
+            self._read_until = min(self._read_until or before, before)
 
     def _complete(self) -> None:
         """Deleted things marked, orphans fetched: by id, and only where there is something."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from meta_pipeline.warehouse import Connection, Ledger
+from meta_pipeline.warehouse import Connection, GapRow, Gaps, Ledger
 
 from .days import is_final
 from .mapping import Source
@@ -58,8 +58,9 @@ def unproven_since(
 class LedgerBook:
     """Marks the days of the windows of one sync."""
 
-    def __init__(self, ledger: Ledger, source: Source) -> None:
+    def __init__(self, ledger: Ledger, gaps: Gaps, source: Source) -> None:
         self._ledger = ledger
+        self._gaps = gaps
         self._source = source
 
     def closing(
@@ -67,15 +68,20 @@ class LedgerBook:
         window: Window,
         rows_by_day: Mapping[date, int],
         incomplete: Mapping[date, str] | None = None,
+        gaps: Sequence[GapRow] = (),
     ) -> Note:
         """What to write when the whole window has been written.
 
         `incomplete` says, for each day the reading had to leave without something, without what:
-        such a day is not final and is read again, ever more seldom.
+        such a day is not final and is read again, ever more seldom. `gaps` are the objects of
+        these days that were not answered.
         """
 
         def note(connection: Connection) -> None:
             self._mark(connection, window, rows_by_day, incomplete or {})
+            self._gaps.replace(
+                connection, self._source.account_id, window.dataset.name, list(rows_by_day), gaps
+            )
             if window.keeps_history:
                 self._merge_changes(connection, window)
 
@@ -88,7 +94,8 @@ class LedgerBook:
         rows_by_day: Mapping[date, int],
         incomplete: Mapping[date, str],
     ) -> None:
-        read_at, timezone_name = self._source.data_as_of, self._source.timezone_name
+        read_at = window.as_of or self._source.data_as_of
+        timezone_name = self._source.timezone_name
         self._ledger.mark(
             connection,
             self._source.account_id,

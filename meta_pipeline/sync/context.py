@@ -37,6 +37,7 @@ class SyncContext:
     daily_budget_of_app: float | None = None
     app_id: str | None = None
     extras: Extras = field(default_factory=Extras)
+    report_patience: timedelta = timedelta(minutes=3)
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
 

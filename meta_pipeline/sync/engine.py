@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Self
 
@@ -99,6 +99,7 @@ class SyncEngine:
                     daily_budget_of_app=settings.daily_budget_of_app,
                     app_id=settings.app_id,
                     extras=Extras.of(settings),
+                    report_patience=timedelta(seconds=settings.report_patience_seconds),
                 )
             )
 
@@ -246,7 +247,13 @@ class SyncEngine:
             stop=self._stop,
             prices=self._prices,
             budget=self._budget(account, record.started_at),
-            replan=lambda: self._rest_of(request, account, record.started_at),
+            replan=lambda until: self._rest_of(
+                replace(request, since=plan.since, until=min(until, plan.until))
+                if until and plan.since and plan.until
+                else request,
+                account,
+                record.started_at,
+            ),
         )
 
     def _budget(self, account: AccountRow, now: datetime) -> BudgetState | None:

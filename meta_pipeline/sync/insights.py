@@ -1,46 +1,59 @@
 """Reading insights of one window from the account edge, whatever its size.
 
 A window is asked for as ordinary pages first. What Meta finds too slow is asked for as an async
-report; what is too much is halved by days, and a single day by the ids that delivered on it.
+report; what is too much is halved by days, and a single day around what cannot be answered
+(`splitting`). What Meta does not take is left out for the rest of the sync (`refusals`), what it
+keeps no more is not asked for (`kept`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import date
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from typing import Protocol
 
 from meta_pipeline.graph import (
-    CursorLost,
+    Blocked,
     FieldRejected,
-    GraphClient,
-    MustGoAsync,
-    NewReportNeeded,
-    Page,
-    ServerTrouble,
-    TooMuchData,
+    GraphError,
+    InvalidRequest,
+    Misconfigured,
+    PermissionDenied,
+    RangeTooOld,
+    Reauthorize,
+    Throttled,
+    UniqueCountsTooOld,
+    ValueRejected,
 )
-from meta_pipeline.warehouse import InsightsHistory
+from meta_pipeline.warehouse import GapRow, InsightsHistory, PendingReport
 
-from .datasets import LEVELS
-from .days import zone
-from .fields import ENTITY_SPECS
+from . import datasets
+from .days import today, zone
 from .insights_mapping import InsightsMapper
+from .insights_query import SMALLEST_PAGE, InsightsEdge
+from .kept import (
+    UNIQUE_COUNTS,
+    UNIQUE_MONTHS,
+    by_age,
+    left_out,
+    months_before,
+    parted,
+    without_unique_counts,
+)
 from .mapping import Source
-from .request import Part
+from .refusals import BREAKDOWNS, SETTING_OF, UNANSWERED, WINDOWS, Refusals
 from .slices import Note, Slice, rendered
+from .splitting import Portion, Splitter
 from .unrecognized import Findings, Reason
 from .window import Tally, Window
 
-SMALLEST_PAGE = 25
-"""Meta's own default. Where so few rows are too much, fewer days help and smaller pages do not."""
-_WALKS = 3
-_STATUS_OF_LEVEL = {
-    "campaign": ENTITY_SPECS[Part.CAMPAIGNS].statuses,
-    "adset": ENTITY_SPECS[Part.ADSETS].statuses,
-    "ad": ENTITY_SPECS[Part.ADS].statuses,
-}
+__all__ = ["SMALLEST_PAGE", "WindowBook", "WindowReader", "ends_all"]
+
+_INVALID_BREAKDOWNS = 1504041
+_DAYS_CLAMPED = 3
+"""So many days the line of 37 months may lie from where the calendar says; then halves find it."""
 
 
 class WindowBook(Protocol):
@@ -51,225 +64,242 @@ class WindowBook(Protocol):
         window: Window,
         rows_by_day: Mapping[date, int],
         incomplete: Mapping[date, str] | None = None,
+        gaps: Sequence[GapRow] = (),
     ) -> Note: ...
 
 
-ReportPages = Callable[[dict[str, Any], str], Iterator[Page]]
-"""Parameters and endpoint key of a query to the pages of an async report of it."""
+def ends_all(error: GraphError) -> bool:
+    """Whether no further call makes sense: the account, the token or the app is refused."""
+    return isinstance(error, Throttled | Reauthorize | PermissionDenied | Misconfigured | Blocked)
 
 
+@dataclass
 class WindowReader:
-    """Reads windows of one account; the sync gives it its client, its clock comes with `source`."""
+    """Reads windows of one account through `edge`; `gaps` are what earlier syncs gave up."""
 
-    def __init__(
-        self,
-        *,
-        client: GraphClient,
-        source: Source,
-        findings: Findings,
-        book: WindowBook,
-        report_pages: ReportPages,
-        attribution_windows: Sequence[str],
-        start_page_size: int | None = None,
-        on_page_size: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        self._client = client
-        self._source = source
-        self._findings = findings
-        self._book = book
-        self._report_pages = report_pages
-        self._attribution_windows = list(attribution_windows)
-        self._start_page_size = start_page_size
-        self._on_page_size = on_page_size
-        self._refused: set[str] = set()
+    edge: InsightsEdge
+    source: Source
+    findings: Findings
+    refusals: Refusals
+    book: WindowBook
+    gaps: Mapping[str, Mapping[date, Sequence[GapRow]]]
+    pending: Sequence[PendingReport] = ()
+
+    def __post_init__(self) -> None:
+        self._today = today(self.source.data_as_of, self.source.timezone_name)
         self._history = InsightsHistory(
-            sync_run_id=source.sync_run_id,
-            read_at=source.data_as_of,
-            timezone=zone(source.timezone_name),
+            sync_run_id=self.source.sync_run_id,
+            read_at=self.source.data_as_of,
+            timezone=zone(self.source.timezone_name),
         )
 
     def slices(self, window: Window) -> Iterator[Slice]:
-        """The window as slices; the last one of each part marks its days as fetched."""
+        """The window as slices; the last one of each part marks its days as fetched.
+
+        Where only a part of it cannot be had, the rest is read first and the error raised then.
+        """
+        parts = by_age(window, self._today, UNIQUE_MONTHS)
+        if old := left_out(window, parts):
+            yield self._not_kept(replace(window, since=min(old), until=max(old)))
+        yield from self._each([piece for part in parts for piece in self._around_pending(part)])
+
+    def _around_pending(self, window: Window) -> Iterator[Window]:
+        """The window in parts, one of them for each report of its days that is still under way."""
+        for report in self.pending:
+            is_of_window = window.since <= report.since and report.until <= window.until
+            if report.dataset == window.dataset.name and is_of_window and window.as_of is None:
+                newer, rest = parted(window, report.until + timedelta(days=1))
+                own, older = parted(rest, report.since) if rest else (None, None)
+                yield from self._around_pending(newer) if newer else ()
+                if own is not None:
+                    yield replace(own, as_report=True, as_of=report.created_at)
+                yield from self._around_pending(older) if older else ()
+                return
+        yield window
+
+    def _each(self, parts: Sequence[Window]) -> Iterator[Slice]:
+        """Every part, also when another one fails; the first failure is raised in the end."""
+        failed: GraphError | None = None
+        for part in parts:
+            try:
+                yield from self._part(part)
+            except GraphError as error:
+                if ends_all(error) or self.refusals.is_vain:
+                    raise
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def _part(self, window: Window) -> Iterator[Slice]:
+        """Some days that Meta may be asked about together; fewer of them when it objects."""
+        refused = self.edge.refused_breakdowns(window)
+        if refused:
+            yield from self._without_breakdowns(window, refused)
+            return
         try:
             yield from self._committed(window)
-        except (TooMuchData, NewReportNeeded):
-            if window.days == 1:
+        except ValueRejected as error:
+            named = self.refusals.refused_value(error, window.dataset.breakdowns)
+            if error.parameter != BREAKDOWNS or named is None:
                 raise
-            for half in window.halves():
-                yield from self.slices(half)
+            yield from self._refuse_breakdowns(window, [named], error)
+        except UniqueCountsTooOld as error:
+            yield from self._with_fewer_counts(window, error)
+        except RangeTooOld as error:
+            yield from self._clamped(window, error)
+        except InvalidRequest as error:
+            if error.subcode != _INVALID_BREAKDOWNS:
+                raise
+            yield from self._refuse_breakdowns(window, window.dataset.breakdowns, error)
+        except UNANSWERED:
+            if window.days == 1 or self.refusals.is_vain:
+                raise
+            yield from self._each(window.halves())
+
+    # -- what Meta answers, committed -------------------------------------------------------------
 
     def _committed(self, window: Window) -> Iterator[Slice]:
-        mapper = InsightsMapper(window.dataset, self._source, self._findings)
-        tally = Tally(window, self._findings)
-        held = self._slice(window, mapper, [])
-        for page in self._pages(window, tally):
-            if held.read:
-                yield held
-            held = self._slice(window, mapper, page.rows)
-            del page  # the next one is fetched now
-        held.after.append(self._book.closing(window, tally.rows_by_day))
-        yield held
-
-    def _slice(self, window: Window, mapper: InsightsMapper, given: list[dict[str, Any]]) -> Slice:
-        return Slice(
-            part=window.dataset.part,
-            table=window.dataset.table,
-            columns=mapper.columns,
-            rows=rendered(window.dataset.table, mapper.columns, mapper.rows(given), self._findings),
-            read=len(given),
-            message=window.name,
-            history=self._history if window.keeps_history else None,
-        )
-
-    def _pages(self, window: Window, tally: Tally, *ids: Mapping[str, Any]) -> Iterator[Page]:
-        """Pages of a window, sync or async, walked again where a walk is lost."""
-        lost = 0
+        """The window, asked again without what Meta does not take of it."""
         while True:
             try:
-                yield from self._either_way(window, tally, *ids)
+                yield from self._read(window)
             except FieldRejected as error:
-                self._drop_field(window, error)
-            except (CursorLost, NewReportNeeded) as error:
-                lost += 1
-                if lost == _WALKS:
-                    raise
-                if isinstance(error, NewReportNeeded):  # pages were too slow, and still are
-                    window = replace(window, as_report=True)
-            else:
-                return
-
-    def _either_way(self, window: Window, tally: Tally, *ids: Mapping[str, Any]) -> Iterator[Page]:
-        # Ids come in hundreds: a report takes them in its body, pages would want them in the URL.
-        if not (window.as_report or ids):
-            try:
-                yield from tally.walk(self._sync_pages(window))
-            except MustGoAsync:
-                pass
-            except TooMuchData:
-                if window.days > 1:
+                self.refusals.drop_field(
+                    window.dataset.endpoint_key, error, self.edge.asked(window)
+                )
+            except InvalidRequest as error:
+                if not self._drop_value(window, error):
                     raise
             else:
                 return
-        try:
-            yield from tally.walk(self._report(window, *ids))
-        except TooMuchData:
-            if window.days > 1:
-                raise
-            yield from self._by_ids(window, tally, *ids)
 
-    def _report(self, window: Window, *ids: Mapping[str, Any]) -> Iterator[Page]:
-        """The rows of an async report. One without any is believed when nothing delivered."""
-        is_empty = True
-        pages = self._report_pages(self._params(window, *ids), window.dataset.endpoint_key)
-        try:
-            for page in pages:
-                is_empty &= not page.rows
-                yield page
-        except ServerTrouble as error:
-            raise self._renew(window, f"completed and cannot be read: {error.message}") from error
-        # A breakdown may be empty in silence, for want of an opt-in (FACTS section 5.4).
-        is_doubtful = is_empty and not window.dataset.breakdowns
-        # Ids are asked for because they delivered.
-        if is_doubtful and (ids or self._delivering(window, "account")):
-            raise self._renew(window, "completed without rows, yet the account delivered")
+    def _read(self, window: Window) -> Iterator[Slice]:
+        tally = Tally(window, self.findings)
+        splitter = Splitter(
+            edge=self.edge,
+            refusals=self.refusals,
+            findings=self.findings,
+            now=self.source.data_as_of,
+            known=self.gaps.get(window.dataset.name, {}),
+        )
+        held = self._slice(window, Portion([], window.without))
+        for portion in splitter.portions(window, tally):
+            if held.read:
+                yield held
+            held = self._slice(window, portion)
+            del portion  # the next one is fetched now
+        held.after.append(self._closing(window, tally, splitter.gaps))
+        yield held
 
-    def _renew(self, window: Window, why: str) -> NewReportNeeded:
-        return NewReportNeeded(
-            f"the report for {window.since} to {window.until} {why}",
-            account_id=self._source.account_id,
-            endpoint_key=window.dataset.endpoint_key,
+    def _closing(self, window: Window, tally: Tally, gaps: Sequence[GapRow]) -> Note:
+        reasons = dict(tally.keyless)
+        for gap in gaps:
+            known = reasons.get(gap.day)
+            reasons[gap.day] = f"{known}; {gap}" if known else str(gap)
+        for day, reason in reasons.items():
+            self.refusals.say(f"{window.dataset.name} {day}: {reason}")
+        return self.book.closing(window, tally.rows_by_day, reasons, gaps)
+
+    def _slice(self, window: Window, portion: Portion) -> Slice:
+        asked = [name for name in self.edge.asked(window) if name not in portion.without]
+        source = replace(self.source, data_as_of=window.as_of or self.source.data_as_of)
+        mapper = InsightsMapper(window.dataset, source, self.findings, asked)
+        table, columns = window.dataset.table, mapper.columns
+        # What was not asked for did not move.
+        keeps = window.keeps_history and {*self._history.columns} <= {*asked}
+        return Slice(
+            part=window.dataset.part,
+            table=table,
+            columns=columns,
+            rows=rendered(table, columns, mapper.rows(portion.rows), self.findings),
+            read=len(portion.rows),
+            message=window.name,
+            history=self._history if keeps else None,
         )
 
-    def _sync_pages(self, window: Window) -> Iterator[Page]:
-        return self._client.pages(
-            f"{self._source.account_id}/insights",
-            self._params(window),
-            account_id=self._source.account_id,
-            endpoint_key=window.dataset.endpoint_key,
-            page_size=window.page_size,
-            min_page_size=min(SMALLEST_PAGE, window.page_size),
-            start_page_size=self._start_page_size,
-            on_page_size=self._remember_page_size,
-        )
+    # -- what Meta does not take ------------------------------------------------------------------
 
-    def _by_ids(self, window: Window, tally: Tally, *above: Mapping[str, Any]) -> Iterator[Page]:
-        """A day too large even for a report, in two halves of the ids that delivered on it."""
-        level, ids = self._finest_split(window, above)
-        middle = (len(ids) + 1) // 2
-        for half in (ids[:middle], ids[middle:]):
-            only = {"field": f"{level}.id", "operator": "IN", "value": half}
-            kept = [one for one in above if one.get("field") != only["field"]]
-            yield from self._pages(window, tally, *kept, only)
+    def _drop_value(self, window: Window, error: InvalidRequest) -> bool:
+        """Leave out an attribution window or statuses that Meta does not take; whether any was."""
+        if isinstance(error, RangeTooOld):
+            return False
+        if isinstance(error, ValueRejected) and error.parameter == WINDOWS:
+            named = self.refusals.refused_value(error, self.edge.attribution_windows())
+            if named is not None:
+                self.refusals.drop_value(WINDOWS, "insights", named, error)
+            return named is not None
+        if isinstance(error, ValueRejected) and error.parameter == BREAKDOWNS:
+            return False
+        level = window.dataset.level
+        takes = partial(self.edge.takes_statuses, window)
+        return self.refusals.drop_statuses(level, self.edge.statuses(level), error, takes)
 
-    def _finest_split(
-        self, window: Window, above: Sequence[Mapping[str, Any]]
-    ) -> tuple[str, list[str]]:
-        """The coarsest level with more than one delivering id under what is chosen already.
-
-        A level is only asked for under a single object of the coarser ones.
-        """
-        chosen = {one["field"]: list(one["value"]) for one in above}
-        for level in LEVELS[1 : LEVELS.index(window.dataset.level) + 1]:
-            ids = chosen.get(f"{level}.id") or self._delivering(window, level, *above)
-            if len(ids) > 1:
-                return level, ids
-        raise TooMuchData(
-            f"one {window.dataset.level} on {window.since} is too much for Meta to answer",
-            account_id=self._source.account_id,
-            endpoint_key=window.dataset.endpoint_key,
-        )
-
-    def _delivering(self, window: Window, level: str, *above: Mapping[str, Any]) -> list[str]:
-        params: dict[str, Any] = {
-            "level": level,
-            "fields": f"{level}_id",
-            "time_range": {"since": str(window.since), "until": str(window.until)},
-        }
-        if filtering := [*_statuses(level), *above]:
-            params["filtering"] = filtering
-        pages = self._client.pages(
-            f"{self._source.account_id}/insights",
-            params,
-            account_id=self._source.account_id,
-            endpoint_key=f"insights_{level}_ids",
-            page_size=window.page_size,
-        )
-        found = {row.get(f"{level}_id") for page in pages for row in page.rows}
-        return sorted(str(one) for one in found if one is not None)
-
-    def _params(self, window: Window, *ids: Mapping[str, Any]) -> dict[str, Any]:
-        fields = [name for name in window.dataset.fields if name not in self._refused]
-        params: dict[str, Any] = {
-            "level": window.dataset.level,
-            "fields": ",".join(fields),
-            "time_range": {"since": str(window.since), "until": str(window.until)},
-            "time_increment": 1,
-            "action_attribution_windows": self._attribution_windows,
-        }
-        if window.dataset.breakdowns:
-            params["breakdowns"] = list(window.dataset.breakdowns)
-        filtering = [*_statuses(window.dataset.level), *ids]
-        return params | ({"filtering": filtering} if filtering else {})
-
-    def _remember_page_size(self, size: int) -> None:
-        self._start_page_size = size
-        self._on_page_size(size)
-
-    def _drop_field(self, window: Window, error: FieldRejected) -> None:
-        if error.field_name in self._refused or error.field_name not in window.dataset.fields:
+    def _refuse_breakdowns(
+        self, window: Window, names: Sequence[str], error: InvalidRequest
+    ) -> Iterator[Slice]:
+        """Go on without the breakdowns that Meta does not take, or that do not go together."""
+        if not window.dataset.breakdowns:
             raise error
-        self._refused.add(error.field_name)
-        self._findings.note(
-            window.dataset.endpoint_key, error.field_name, error.message, Reason.REFUSED_FIELD
+        if set(names) == set(window.dataset.breakdowns):
+            self.refusals.drop_table(window.dataset.breakdowns, error)
+        else:
+            for name in names:
+                self.refusals.drop_value(BREAKDOWNS, "insights", name, error)
+        yield from self._part(window)
+
+    def _without_breakdowns(self, window: Window, refused: Sequence[str]) -> Iterator[Slice]:
+        """The cells of the other breakdowns, if there are any; the days stay incomplete."""
+        rest = [name for name in window.dataset.breakdowns if name not in refused]
+        if rest:
+            fewer = datasets.broken_down(rest, window.dataset.level)
+            yield from self._part(replace(window, dataset=fewer))
+        named = ", ".join(refused)
+        reason = f"Meta does not take {named} of {SETTING_OF[BREAKDOWNS]}"
+        tally = Tally(window, self.findings)
+        closed = self._slice(window, Portion([], window.without))
+        closed.after.append(
+            self.book.closing(window, tally.rows_by_day, dict.fromkeys(tally.rows_by_day, reason))
         )
+        yield closed
 
+    # -- what Meta does not keep ------------------------------------------------------------------
 
-def _statuses(level: str) -> list[dict[str, Any]]:
-    """The filter that keeps archived and deleted objects in (FACTS section 4.5).
+    def _with_fewer_counts(self, window: Window, error: UniqueCountsTooOld) -> Iterator[Slice]:
+        """The days beyond Meta's line, which may be another than ours, without unique counts."""
+        newer, older = parted(window, months_before(self._today, error.months) + timedelta(days=2))
+        if newer and older:
+            yield from self._each([newer, older])
+        elif not UNIQUE_COUNTS.isdisjoint(window.asked) and (older or window.days == 1):
+            yield from self._part(without_unique_counts(window))
+        elif window.days > 1:
+            yield from self._each(window.halves())
+        else:
+            yield self._not_kept(window)
 
-    None for the account's own total: reconciliation compares the ads with it.
-    """
-    if level == "account":
-        return []
-    statuses = list(_STATUS_OF_LEVEL[level])
-    return [{"field": f"{level}.effective_status", "operator": "IN", "value": statuses}]
+    def _clamped(self, window: Window, error: RangeTooOld) -> Iterator[Slice]:
+        """The window from the first day that Meta keeps."""
+        line = months_before(self._today, error.months)
+        newer, older = parted(window, line)
+        if newer and older:
+            yield self._not_kept(older)
+            yield from self._part(newer)
+        elif window.days == 1:
+            yield self._not_kept(window)
+        elif older or (window.since - line).days >= _DAYS_CLAMPED:
+            yield from self._each(window.halves())
+        else:
+            yield self._not_kept(replace(window, until=window.since))
+            yield from self._part(replace(window, since=window.since + timedelta(days=1)))
+
+    def _not_kept(self, window: Window) -> Slice:
+        """Days that are done because Meta keeps nothing of them any more."""
+        self.findings.note(
+            window.dataset.endpoint_key,
+            "time_range",
+            f"{window.dataset.name}: not kept so long",
+            Reason.REFUSED_VALUE,
+            str(window.until),
+        )
+        closed = self._slice(window, Portion([], window.without))
+        closed.after.append(self.book.closing(window, Tally(window, self.findings).rows_by_day))
+        return closed

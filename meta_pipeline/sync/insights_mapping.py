@@ -15,6 +15,7 @@ from typing import Any
 from .actions import are_regular, is_countable
 from .convert import LARGEST_WHOLE, Unfit, json_text, number
 from .datasets import Dataset
+from .keys import HOUR_TEXT, hour_of, id_text
 from .mapping import Row, Source
 from .unrecognized import Findings, Reason
 
@@ -25,17 +26,25 @@ _WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
 _COUNTS = ("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks")
 _DECIMALS = ("spend", "frequency")
 _LISTS = ("actions", "action_values", "video_thruplay_watched_actions")
-_HOUR_TEXT = re.compile(r"(\d{2}):00:00 - \d{2}:59:59\Z")
 
 
 class InsightsMapper:
     """Maps rows of one dataset of one account; a row that has no key is reported, not stored.
 
+    `asked` restricts it to the fields that were asked for: rows keep what they have of the others.
+
     That a row is of a day that was asked for is seen to before: `window.Tally`.
     """
 
-    def __init__(self, dataset: Dataset, source: Source, findings: Findings) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        source: Source,
+        findings: Findings,
+        asked: Sequence[str] | None = None,
+    ) -> None:
         self._dataset = dataset
+        self._fields = tuple(asked) if asked is not None else dataset.fields
         self._source = source
         self._findings = findings
         self._odd_entries: dict[tuple[str, Any], str] = {}
@@ -114,12 +123,12 @@ class InsightsMapper:
         names = ("date_start",) if of_account else ("date_start", self._dataset.id_field)
         if self._dataset.is_hourly:
             hours = [str(one.get(self._dataset.breakdowns[0])) for one in given]
-            if not all(map(_HOUR_TEXT.match, hours)):
+            if not all(map(HOUR_TEXT.match, hours)):
                 return False
         return all(_are_text([one.get(name) for one in given]) for name in names)
 
     def _of(self, names: Iterable[str]) -> list[str]:
-        return [name for name in names if name in self._dataset.fields]
+        return [name for name in names if name in self._fields]
 
     def row(self, given: Mapping[str, Any]) -> Row | None:
         """One table row in the order of `columns`; None when the row has no key."""
@@ -154,7 +163,7 @@ class InsightsMapper:
         own = {"ad_id"} if self._dataset.is_hourly else set()
         return tuple(
             name
-            for name in self._dataset.fields
+            for name in self._fields
             if name.endswith("_id") and name != "account_id" and name not in own
         )
 
@@ -180,23 +189,21 @@ class InsightsMapper:
     def _entity_id(self, given: Mapping[str, Any]) -> str | None:
         if self._dataset.level == "account":
             return self._source.account_id
-        return _id(given.get(self._dataset.id_field))
+        return id_text(given.get(self._dataset.id_field))
 
     def _parent(self, name: str, given: Mapping[str, Any]) -> str | None:
         value = given.get(name)
-        found = _id(value)
+        found = id_text(value)
         if found is None and value is not None:
             self._wrong(name, value, given)
         return found
 
     def _hour(self, given: Mapping[str, Any]) -> int | None:
         """The hour of a row; rows without impressions can lack it (FACTS section 5.2)."""
-        value = given.get(self._dataset.breakdowns[0])
-        match = _HOUR_TEXT.match(value) if isinstance(value, str) else None
-        if match is None:
+        hour = hour_of(given.get(self._dataset.breakdowns[0]))
+        if hour is None:
             self._without_key(given, self._dataset.breakdowns[0])
-            return None
-        return int(match.group(1))
+        return hour
 
     def _without_key(self, given: Mapping[str, Any], field: str) -> None:
         self._findings.note(
@@ -274,13 +281,6 @@ def _all_match(lines: re.Pattern[str], column: Sequence[Any]) -> bool:
         return False
     text = "\n".join(present)
     return not present or (text.count("\n") < len(present) and lines.match(text) is not None)
-
-
-def _id(value: Any) -> str | None:
-    """An id as text; Meta writes numbers in some places."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else None
 
 
 def _cell_text(value: Any) -> str | None:

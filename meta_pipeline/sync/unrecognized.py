@@ -19,10 +19,12 @@ class Reason(StrEnum):
     UNKNOWN_FIELD = "unknown_field"
     MISSING_KEY = "missing_key"
     REFUSED_FIELD = "refused_field"
+    REFUSED_VALUE = "refused_value"
     REFUSED_OBJECT = "refused_object"
     FILTER_IGNORED = "filter_ignored"
     CLEANED_TEXT = "cleaned_text"
     REFUSED_ROW = "refused_row"
+    UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from meta_pipeline.graph import MalformedAnswer, Page
 
+from .convert import Unfit, number
 from .datasets import Dataset
 from .days import span
+from .keys import hour_of, id_text
 from .request import Part
 from .unrecognized import Findings, Reason
 
@@ -31,6 +33,15 @@ class Window:
     as_report: bool = False
     is_reread: bool = False
     """Whether some of its days were read before: only then can numbers have moved."""
+    as_of: datetime | None = None
+    """When the report was created that its rows come from, if an earlier sync did that."""
+    without: frozenset[str] = frozenset()
+    """Metrics that are not asked for."""
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The fields to ask for."""
+        return tuple(name for name in self.dataset.fields if name not in self.without)
 
     @property
     def days(self) -> int:
@@ -44,7 +55,7 @@ class Window:
 
     @property
     def keeps_history(self) -> bool:
-        return self.is_reread and self.dataset.part is Part.INSIGHTS
+        return self.is_reread and self.as_of is None and self.dataset.part is Part.INSIGHTS
 
     @property
     def name(self) -> str:
@@ -64,7 +75,8 @@ class Tally:
     """Rows by day of one window; what a walk counted is taken back when it fails.
 
     A row of another day, or of several days, is not what was asked for: Meta ignores a range it
-    does not like without a word (FACTS section 5.1). It is recorded and left out.
+    does not like without a word (FACTS section 5.1). It is recorded and left out. A row without
+    its key is not stored and so not counted; `keyless` says of which days such rows had delivery.
     """
 
     def __init__(self, window: Window, findings: Findings) -> None:
@@ -72,18 +84,20 @@ class Tally:
         self._window = window
         self._findings = findings
         self._days = {str(day): day for day in self.rows_by_day}
+        self.keyless: dict[date, str] = {}
 
     def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
         """The same pages, counted. Raises MalformedAnswer when all rows are of other days."""
         counted: Counter[str] = Counter()
-        strays = 0
+        strays = own_rows = 0
         for page in pages:
             own = [row for row in page.rows if self._is_own(row)]
-            counted.update(row["date_start"] for row in own)
+            counted.update(row["date_start"] for row in own if self._has_key(row))
             strays += len(page.rows) - len(own)
+            own_rows += len(own)
             yield page if len(own) == len(page.rows) else replace(page, rows=own)
             del page, own  # the next one is fetched now
-        if strays and not counted:
+        if strays and not own_rows:
             raise MalformedAnswer(
                 f"asked for {self._window.since} to {self._window.until}, Meta answered for "
                 "other days",
@@ -91,6 +105,17 @@ class Tally:
             )
         for day, rows in counted.items():
             self.rows_by_day[self._days[day]] += rows
+
+    def _has_key(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row can be stored; an hourly one without impressions may lack its hour."""
+        dataset = self._window.dataset
+        if dataset.level != "account" and id_text(row.get(dataset.id_field)) is None:
+            return False
+        if not dataset.is_hourly or hour_of(row.get(dataset.breakdowns[0])) is not None:
+            return True
+        if any(_is_something(row.get(name)) for name in ("impressions", "spend")):
+            self.keyless[self._days[row["date_start"]]] = "hours came without saying which they are"
+        return False
 
     def _is_own(self, row: Mapping[str, Any]) -> bool:
         start = row.get("date_start")
@@ -105,3 +130,11 @@ class Tally:
             str(row.get(self._window.dataset.id_field)),
         )
         return False
+
+
+def _is_something(value: Any) -> bool:
+    """Whether a metric is there and not zero."""
+    try:
+        return value is not None and number(value) != 0
+    except Unfit:
+        return True

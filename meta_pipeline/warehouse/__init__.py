@@ -19,9 +19,11 @@ from .errors import (
     WarehouseError,
     WarehouseUnavailable,
 )
+from .gaps import GapRow, Gaps
 from .ledger import Ledger, WindowRow
 from .locks import account_lock, lock_holder
 from .migrator import MigrationResult
+from .pending_reports import PendingReport, PendingReports
 from .retention import Retention, maintain
 from .runs import RunRow, RunStore
 from .tokens import TokenRow, TokenStore, tokens_in_use
@@ -65,11 +67,15 @@ __all__ = [
     "CursorStore",
     "DatabaseNewer",
     "EntityHistory",
+    "GapRow",
+    "Gaps",
     "InsightsHistory",
     "Ledger",
     "MigrationBusy",
     "MigrationResult",
     "ObservedWeight",
+    "PendingReport",
+    "PendingReports",
     "PoolerUnsupported",
     "Rendered",
     "Retention",

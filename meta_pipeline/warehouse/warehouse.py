@@ -15,8 +15,10 @@ from .accounts import AccountStore
 from .connect import Connection, connect, connection_options, use_utc
 from .costs import CostStore
 from .cursors import CursorStore
+from .gaps import Gaps
 from .ledger import Ledger
 from .migrator import MigrationResult, migrate, pending
+from .pending_reports import PendingReports
 from .runs import RunStore
 from .tokens import TokenStore
 from .unrecognized import UnrecognizedStore
@@ -29,10 +31,10 @@ POOL_TIMEOUT_SECONDS = 30
 class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
-    Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`,
-    `costs`, `cursors`, `usage`, `tokens`, `unrecognized`) take a connection of the pool for each
-    call, or the connection they are given, so that a sync can write through the one that holds its
-    lock.
+    Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`, `gaps`,
+    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `unrecognized`) take a connection of
+    the pool for each call, or the connection they are given, so that a sync can write through the
+    one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
 
@@ -96,6 +98,14 @@ class Warehouse:
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.connection)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        return Gaps(self.connection)
+
+    @cached_property
+    def pending_reports(self) -> PendingReports:
+        return PendingReports(self.connection)
 
     @cached_property
     def cursors(self) -> CursorStore:

@@ -37,8 +37,12 @@ REPORT = Report("77", "act_1/insights", PARAMS, "act_1", NOW - timedelta(hours=1
 YOUNG = Report("77", "act_1/insights", PARAMS, "act_1", NOW)
 
 
+ABSENT = object()
+
+
 def run(status: str, percent: object = 0, **more: object) -> Reply:
-    return Reply({"id": "77", "async_status": status, "async_percent_completion": percent, **more})
+    told = {} if percent is ABSENT else {"async_percent_completion": percent}
+    return Reply({"id": "77", "async_status": status, **told, **more})
 
 
 @pytest.mark.parametrize("run_id", ["1496466178359684", 1496466178359684])
@@ -74,6 +78,7 @@ def test_an_answer_without_an_id_is_asked_again(
         ("Job Completed", 100, ReportState.COMPLETED, True),
         ("Job Completed", "100", ReportState.COMPLETED, True),
         ("Job Completed", None, ReportState.RUNNING, False),
+        ("Job Completed", ABSENT, ReportState.COMPLETED, True),
         ("Job Failed", 100, ReportState.FAILED, False),
         ("Job Failed", 0, ReportState.FAILED, False),
         ("Job Skipped", 0, ReportState.SKIPPED, False),

@@ -102,7 +102,7 @@ def test_refused_amounts_are_read_smaller(database_url: str) -> None:
         small.assert_insights(today - timedelta(days=9), today)
 
 
-@pytest.mark.parametrize("plan", ["fail", "skip", "stuck"])
+@pytest.mark.parametrize("plan", ["fail", "skip"])
 def test_a_report_that_does_not_come_is_replaced(small: Lab, plan: str) -> None:
     small.sim.fail(
         "GET",
@@ -110,7 +110,7 @@ def test_a_report_that_does_not_come_is_replaced(small: Lab, plan: str) -> None:
         times=1,
         with_=Fault.graph_error(100, 1504018, status=400),
     )
-    chosen = {"fail": Plan.fail(at_pct=100), "skip": Plan.skip(), "stuck": Plan.stuck()}[plan]
+    chosen = {"fail": Plan.fail(at_pct=100), "skip": Plan.skip()}[plan]
     small.sim.reports.plan_next(chosen)
 
     record = small.sync(parts=NUMBERS)

@@ -128,8 +128,6 @@ PLANS = {
     "failed at 100 %": Plan.fail(at_pct=100),
     "failed, 2601": Plan.fail(code=2601, subcode=1487742),
     "skipped": Plan.skip(),
-    "stuck at 0 %": Plan.stuck(at_pct=0),
-    "stuck at 40 %": Plan.stuck(),
     "too large": Plan.too_large(),
     "without rows": Plan.complete_but_empty(),
     "complete and unreadable": Plan.complete_but_fails(),

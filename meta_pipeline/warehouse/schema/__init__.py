@@ -36,7 +36,9 @@ from .metrics import (
     reconciliations,
 )
 from .operations import (
+    insights_gaps,
     meta_api_logs,
+    pending_reports,
     schema_views,
     sync_cursor,
     sync_runs,
@@ -57,6 +59,7 @@ __all__ = [
     "entity_changes",
     "exchange_rates",
     "insights_changes",
+    "insights_gaps",
     "meta_activities",
     "meta_ad_accounts",
     "meta_ads",
@@ -75,6 +78,7 @@ __all__ = [
     "metric_goals",
     "metric_overrides",
     "metric_rollups",
+    "pending_reports",
     "reconciliations",
     "retired_totals",
     "schema_views",

@@ -118,6 +118,42 @@ sync_windows = table(
     ),
 )
 
+insights_gaps = table(
+    "insights_gaps",
+    "One row per object and day that Meta could not answer, or not wholly",
+    account_id(primary_key=True),
+    text("dataset", "Which reading it is missing from, as in sync_windows", primary_key=True),
+    day("date_start", "Day in the account's time zone", primary_key=True),
+    text("entity_type", "account, campaign, adset or ad", primary_key=True),
+    text(
+        "entity_id",
+        "Which one; whole: the day, of which no object could be told apart",
+        primary_key=True,
+    ),
+    text("fields", "Fields that are missing, with commas; empty: all of it is", nullable=False),
+    text("reason", "What Meta answered when all of it was asked for", nullable=False),
+    moment("tried_at", "When all of it was last asked for", nullable=False),
+    whole("tries", "How often; each time makes the pause until the next longer", nullable=False),
+)
+
+pending_reports = table(
+    "pending_reports",
+    "One row per async report that did not move while a sync waited: the next one looks at it "
+    "again",
+    account_id(primary_key=True),
+    text("report_run_id", "Meta's id of the report; it lives 30 days", primary_key=True),
+    text("dataset", "Which reading it is of, as in sync_windows", nullable=False),
+    day("since", "First day asked for", nullable=False),
+    day("until", "Last day asked for", nullable=False),
+    text(
+        "query_hash",
+        "Hash of all that was asked: the same question takes this report",
+        nullable=False,
+    ),
+    moment("created_at", "When it was created: its numbers may be as old", nullable=False),
+    whole("progress_pct", "Where it stood when it was left", nullable=False),
+)
+
 sync_cursor = table(
     "sync_cursor",
     "One row per account and edge: where the next delta starts and how big a page may be",

@@ -1,0 +1,21 @@
+"""What tells one object or one hour from another in Meta's rows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+HOUR_TEXT = re.compile(r"(\d{2}):00:00 - \d{2}:59:59\Z")
+
+
+def id_text(value: Any) -> str | None:
+    """An id as text; Meta writes numbers in some places. None for what is no id."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
+
+
+def hour_of(value: Any) -> int | None:
+    """The hour of `13:00:00 - 13:59:59`, None for anything else."""
+    match = HOUR_TEXT.match(value) if isinstance(value, str) else None
+    return int(match.group(1)) if match else None
