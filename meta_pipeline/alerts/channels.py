@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
 
 from .message import Message
@@ -50,6 +51,7 @@ class Webhook:
     def send(self, message: Message) -> None:
         host = urlsplit(self.url).hostname or ""
         render = _teams if host.endswith(_TEAMS_HOSTS) else _slack
+        guard_http_logging()
         try:
             answer = requests.post(
                 self.url, json=render(message), timeout=TIMEOUT_SECONDS, allow_redirects=False

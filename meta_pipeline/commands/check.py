@@ -97,6 +97,9 @@ def _meta(settings: Settings) -> Iterator[Finding]:
     with GraphClient(
         access_token=token,
         base_url=settings.graph_url,
+        trusted_url=settings.trusted_graph_url,
+        deadline_seconds=settings.call_deadline_seconds,
+        max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
         version=settings.api_version,
         app_secret=secret,
     ) as client:

@@ -9,10 +9,12 @@ from meta_pipeline.graph.call import Attempt, Call
 from meta_pipeline.graph.caller import GraphResponse
 from meta_pipeline.graph.client import GraphClient
 from meta_pipeline.graph.errors import (
+    AnswerTooLarge,
     Blocked,
     ConnectionLost,
     CreativeUnreadable,
     CursorLost,
+    DeadlineExceeded,
     FieldRejected,
     GraphError,
     InvalidRequest,
@@ -40,15 +42,16 @@ from meta_pipeline.graph.errors import (
 )
 from meta_pipeline.graph.objects import ObjectsById
 from meta_pipeline.graph.pages import Page
-from meta_pipeline.graph.redaction import redact
 from meta_pipeline.graph.reports import Report, ReportState, ReportStatus, ReportWatch
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import query_hash
 from meta_pipeline.graph.tokens import AccessToken, TokenInfo
 from meta_pipeline.graph.usage import UsageReading, parse_usage, worst_pct
+from meta_pipeline.redaction import redact
 
 __all__ = [
     "AccessToken",
+    "AnswerTooLarge",
     "Attempt",
     "BatchAnswer",
     "BatchOperation",
@@ -57,6 +60,7 @@ __all__ = [
     "ConnectionLost",
     "CreativeUnreadable",
     "CursorLost",
+    "DeadlineExceeded",
     "FieldRejected",
     "GraphClient",
     "GraphError",

@@ -28,6 +28,10 @@ class Malformed:
     reason: str
 
 
+_DEEPEST = 254  # what orjson writes; no document of Meta's is a tenth as deep
+_TOO_DEEP = Malformed("JSON that is nested too deep")
+
+
 def read_answer(
     answer: HttpAnswer, expect: Expectation
 ) -> tuple[Any, int | None] | Refusal | Malformed:
@@ -50,12 +54,24 @@ def decode(body: bytes) -> Any:
     """The JSON value in `body`, or Malformed.
 
     orjson refuses lone surrogates (an emoji cut in half in a name); those become U+FFFD here
-    rather than cost the page.
+    rather than cost the page. What is nested deeper than can be written again is no answer.
     """
     try:
-        return orjson.loads(body)
+        parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         return _decode_leniently(body)
+    # Only a body with so many closing brackets can be so deep, and few have.
+    if body.count(b"]") + body.count(b"}") > _DEEPEST and not _can_be_written(parsed):
+        return _TOO_DEEP
+    return parsed
+
+
+def _can_be_written(parsed: Any) -> bool:
+    try:
+        orjson.dumps(parsed)
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def _decode_leniently(body: bytes) -> Any:
@@ -66,20 +82,25 @@ def _decode_leniently(body: bytes) -> Any:
     except (ValueError, RecursionError):
         start = body[:80].decode("utf-8", "replace").strip()
         return Malformed(f"a body that is not JSON ({len(body)} bytes, starts {start!r})")
-    return _mended(parsed)
+    try:
+        return _mended(parsed, _DEEPEST)
+    except RecursionError:
+        return _TOO_DEEP
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _mended(value: Any) -> Any:
+def _mended(value: Any, deeper: int) -> Any:
+    if deeper < 0:
+        raise RecursionError
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_mended(item) for item in value]
+        return [_mended(item, deeper - 1) for item in value]
     if isinstance(value, dict):
-        return {_mended(key): _mended(item) for key, item in value.items()}
+        return {_mended(key, deeper - 1): _mended(item, deeper - 1) for key, item in value.items()}
     return value
 
 

@@ -10,15 +10,29 @@ from typing import Any
 
 from meta_pipeline.graph.answer import Expectation, Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt, Call, Operation
-from meta_pipeline.graph.errors import ConnectionLost, GraphError, MalformedAnswer, Throttled
-from meta_pipeline.graph.redaction import redact
+from meta_pipeline.graph.errors import (
+    AnswerTooLarge,
+    ConnectionLost,
+    DeadlineExceeded,
+    GraphError,
+    MalformedAnswer,
+    Misconfigured,
+    Throttled,
+)
 from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
-from meta_pipeline.graph.transport import HttpAnswer, NoAnswer, Transport
+from meta_pipeline.graph.transport import HttpAnswer, Missing, NoAnswer, Transport
 from meta_pipeline.graph.usage import UsageReading, parse_usage, usage_headers_of
+from meta_pipeline.redaction import redact
 
 LONGEST_MESSAGE = 500
+_WITHOUT_ANSWER: Mapping[Missing, type[GraphError]] = {
+    Missing.LOST: ConnectionLost,
+    Missing.LATE: DeadlineExceeded,
+    Missing.LARGE: AnswerTooLarge,
+    Missing.SETTING: Misconfigured,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +178,7 @@ class Caller:
             "retry_count": retry_count,
         }
         if isinstance(answer, NoAnswer):
-            return _Verdict(ConnectionLost(answer.reason, **facts))
+            return _Verdict(_WITHOUT_ANSWER[answer.kind](answer.reason, **facts))
         headers = usage_headers_of(answer.headers.items())
         facts |= {"usage": parse_usage(headers), "http_status": answer.status}
         read = read_answer(answer, request.expect)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from meta_pipeline.credentials import META_HOST
 from meta_pipeline.graph.answer import expect_keys
 from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.call import Attempt, Call
@@ -33,7 +34,7 @@ from meta_pipeline.graph.tokens import (
     exchange_token,
     token_key,
 )
-from meta_pipeline.graph.transport import META_HOST, Transport
+from meta_pipeline.graph.transport import Transport
 
 
 class GraphClient:
@@ -44,10 +45,13 @@ class GraphClient:
                                  endpoint_key="ads_list", page_size=500):
             store(page.rows)
 
+    The token goes to Meta's host, to this machine or to `trusted_url`, and nowhere else.
     `on_attempt` gets every HTTP attempt, failed ones too, in the thread that made it. `gate` is
     asked before every attempt; it may block briefly, or raise (`Throttled`) to stop: then no call
-    is made. `clock` (UTC) and `sleep` (seconds) are the only time this client knows. Thread-safe;
-    close it, or use it in a `with`.
+    is made. `clock` (UTC) and `sleep` (seconds) are the only time this client knows, beside
+    `timer` (seconds), which times calls. A call ends after `deadline_seconds`, connection and body
+    together, and its answer after `max_answer_bytes`, on the wire and unpacked. Thread-safe; close
+    it, or use it in a `with`.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class GraphClient:
         *,
         access_token: str,
         base_url: str = f"https://{META_HOST}",
+        trusted_url: str | None = None,
         version: str = "v26.0",
         app_secret: str | None = None,
         on_attempt: Callable[[Attempt], None] = _ignore,
@@ -63,16 +68,23 @@ class GraphClient:
         sleep: Callable[[float], None] = time.sleep,
         connect_timeout_seconds: float = 10,
         read_timeout_seconds: float = 120,
+        deadline_seconds: float = 180,
+        max_answer_bytes: int = 64_000_000,
+        timer: Callable[[], float] = time.perf_counter,
         max_connections: int = 8,
         retry: RetryPolicy | None = None,
     ) -> None:
         transport = Transport(
             base_url=base_url,
+            trusted_url=trusted_url,
             access_token=access_token,
             version=version,
             app_secret=app_secret,
             connect_timeout_seconds=connect_timeout_seconds,
             read_timeout_seconds=read_timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_answer_bytes=max_answer_bytes,
+            timer=timer,
             max_connections=max_connections,
         )
         self._caller = Caller(

@@ -5,11 +5,13 @@ GraphError
         ConnectionLost       no HTTP answer: refused, dropped, timed out
         MalformedAnswer      not an answer of the Graph API: HTML, half a body, no `data`
         ServerTrouble        Meta has a moment: code 1, 2, any 5xx
+            DeadlineExceeded     an answer that does not end: given up after the call's time
         NewReportNeeded      the report failed, was skipped or never got going: create another
         ReportStalled        the report does not move: look at it again later
         CursorLost           the cursor died: walk again from the first page
     Throttled                wait until `.until`; a call before that prolongs the block
     TooMuchData              shrink: the smallest allowed page is refused too, ask for less
+        AnswerTooLarge       more bytes than META_MAX_ANSWER_MB, on the wire or unpacked
         MustSplit            halve the range or the set of ids
         MustGoAsync          ask for the same as an async report
     Reauthorize              the token no longer works: a person connects the account again
@@ -152,6 +154,15 @@ class ServerTrouble(Retriable):
     retried = True
 
 
+class DeadlineExceeded(ServerTrouble):
+    """The answer did not end within the call's time: a slow drip passes every read timeout."""
+
+    default_next_step = (
+        "Run the sync again in a few minutes; where answers really take so long, raise "
+        "META_CALL_DEADLINE_SECONDS."
+    )
+
+
 class NewReportNeeded(Retriable):
     """The async report failed, was skipped or expired: create another one."""
 
@@ -230,6 +241,12 @@ class TooMuchData(GraphError):
     treatment = Treatment.SHRINK
     default_next_step = "Ask for fewer fields or days, or use an async report."
     page_size: int | None = None
+
+
+class AnswerTooLarge(TooMuchData):
+    """The answer is larger than allowed, on the wire or unpacked: less of it is asked for."""
+
+    default_next_step = "Ask for fewer fields or days; META_MAX_ANSWER_MB is the limit."
 
 
 class MustSplit(TooMuchData):

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
 from tenacity.wait import wait_base
 
-from meta_pipeline.graph.errors import GraphError, ObjectMissing, Throttled
+from meta_pipeline.graph.errors import (
+    DeadlineExceeded,
+    GraphError,
+    ObjectMissing,
+    Throttled,
+)
+
+_DEADLINE_REPEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,9 @@ class RetryPolicy:
             return self.missing_retries
         if not error.retried:
             return 0
+        if isinstance(error, DeadlineExceeded):
+            # Each costs the call's whole time, and a worker waits for it.
+            return min(self.retries, _DEADLINE_REPEATS)
         return min(self.retries, 1) if error.shrinks and can_shrink else self.retries
 
     def _short(self, error: Throttled) -> bool:

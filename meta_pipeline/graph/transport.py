@@ -5,20 +5,32 @@ from __future__ import annotations
 import copy
 import hashlib
 import hmac
-import ipaddress
+import os
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
-from meta_pipeline.graph.redaction import guard_http_logging, redact
+from meta_pipeline.credentials import checked_graph_url, cleaned_token, is_loopback
+from meta_pipeline.graph.wire import (
+    Allowance,
+    MeteredAdapter,
+    TooLarge,
+    TooLate,
+    Undecodable,
+    read_body,
+    within,
+)
+from meta_pipeline.redaction import guard_http_logging, redact
 
-META_HOST = "graph.facebook.com"
 _USER_AGENT = "meta-pipeline"
 
 
@@ -32,12 +44,22 @@ class HttpAnswer:
     latency_ms: float
 
 
+class Missing(StrEnum):
+    """Why there is no answer."""
+
+    LOST = "lost"
+    LATE = "late"
+    LARGE = "large"
+    SETTING = "setting"
+
+
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
     """Nothing usable came over the wire; `reason` is fit for people and free of secrets."""
 
     reason: str
     latency_ms: float
+    kind: Missing = Missing.LOST
 
 
 class BearerAuth(AuthBase):
@@ -61,21 +83,32 @@ class Transport:
         self,
         *,
         base_url: str,
+        trusted_url: str | None,
         access_token: str,
         version: str,
         app_secret: str | None,
         connect_timeout_seconds: float,
         read_timeout_seconds: float,
+        deadline_seconds: float,
+        max_answer_bytes: int,
         max_connections: int,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.base_url = normalise_base_url(base_url)
+        try:
+            self.base_url = checked_graph_url(base_url, trusted_url=trusted_url)
+        except ValueError as error:
+            raise ValueError(f"META_GRAPH_URL {error}") from None
         self.version = version.strip("/")
-        self.access_token = checked_token(access_token)
+        self.access_token = cleaned_token(access_token)
         self.app_secret = app_secret
-        self._timeouts = (connect_timeout_seconds, read_timeout_seconds)
+        self._connect_seconds = min(connect_timeout_seconds, deadline_seconds)
+        self._read_seconds = read_timeout_seconds
+        self._deadline_seconds = deadline_seconds
+        self._max_answer_bytes = max_answer_bytes
         self._timer = timer
-        self._session = _session(max_connections, trust_env=not _is_local(self.base_url))
+        self._session = _session(
+            max_connections, trust_env=not is_loopback(urlsplit(self.base_url).hostname or "")
+        )
         guard_http_logging()
 
     @property
@@ -89,7 +122,7 @@ class Transport:
     def with_token(self, access_token: str) -> Transport:
         """The same connections under another token."""
         sibling = copy.copy(self)
-        sibling.access_token = checked_token(access_token)
+        sibling.access_token = cleaned_token(access_token)
         return sibling
 
     def close(self) -> None:
@@ -106,21 +139,28 @@ class Transport:
         signed = {**params, **self._proof(token)}
         where = {"data": signed} if method == "POST" else {"params": signed}
         start = self._timer()
+        allowance = Allowance(
+            self._timer, self._deadline_seconds, self._read_seconds, self._max_answer_bytes
+        )
         try:
-            response = self._session.request(
-                method,
-                url,
-                auth=BearerAuth(checked_token(token or self.access_token)),
-                timeout=self._timeouts,
-                allow_redirects=False,
-                **where,  # type: ignore[arg-type]
-            )
-        except requests.RequestException as error:
-            return NoAnswer(self._reason(error), self._elapsed_ms(start))
+            with within(allowance):
+                response = self._session.request(
+                    method,
+                    url,
+                    auth=BearerAuth(cleaned_token(token or self.access_token)),
+                    timeout=(self._connect_seconds, self._read_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                    **where,  # type: ignore[arg-type]
+                )
+                body = _whole_body(response, allowance)
+        except (TooLate, TooLarge, Undecodable, HTTPError, OSError) as error:
+            kind, reason = self._why(error)
+            return NoAnswer(redact(reason, self.secrets), self._elapsed_ms(start), kind)
         return HttpAnswer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
-            body=response.content,
+            body=body,
             latency_ms=self._elapsed_ms(start),
         )
 
@@ -132,21 +172,71 @@ class Transport:
             return {}
         return {"appsecret_proof": appsecret_proof(token or self.access_token, self.app_secret)}
 
-    def _reason(self, error: requests.RequestException) -> str:
+    def _why(self, error: Exception) -> tuple[Missing, str]:
         host = urlsplit(self.base_url).netloc
-        connect, read = self._timeouts
-        for kind, text in (
-            (requests.ConnectTimeout, f"no connection to {host} within {connect:g} s"),
-            (requests.ReadTimeout, f"no answer from {host} within {read:g} s"),
-            (requests.exceptions.SSLError, f"TLS with {host} failed ({_cause(error)})"),
-            (requests.exceptions.ProxyError, f"the proxy before {host} failed ({_cause(error)})"),
-            (requests.exceptions.ChunkedEncodingError, f"{host} stopped in the middle of a body"),
-            (requests.exceptions.ContentDecodingError, f"{host} sent damaged compression"),
-            (requests.ConnectionError, f"connection to {host} failed ({_cause(error)})"),
+        if isinstance(error, TooLate):
+            return Missing.LATE, (
+                f"{host} did not end its answer within {self._deadline_seconds:g} s"
+            )
+        if isinstance(error, TooLarge):
+            most = self._max_answer_bytes / 1_000_000
+            return Missing.LARGE, f"the answer of {host} is larger than {most:g} MB"
+        bundle = ca_bundle_problem() if self.base_url.startswith("https:") else None
+        if bundle is not None and not isinstance(error, HTTPError | Undecodable):
+            return Missing.SETTING, bundle
+        for kinds, text in (
+            (
+                (requests.ConnectTimeout,),
+                f"no connection to {host} within {self._connect_seconds:g} s",
+            ),
+            (
+                (requests.ReadTimeout, ReadTimeoutError),
+                f"no answer from {host} within {self._read_seconds:g} s",
+            ),
+            ((requests.exceptions.SSLError, SSLError), f"TLS with {host} failed ({_cause(error)})"),
+            (
+                (requests.exceptions.ProxyError,),
+                f"the proxy before {host} failed ({_cause(error)})",
+            ),
+            (
+                (requests.exceptions.ChunkedEncodingError, ProtocolError),
+                f"{host} stopped in the middle of a body",
+            ),
+            ((Undecodable,), f"{host} sent damaged compression"),
+            ((requests.ConnectionError,), f"connection to {host} failed ({_cause(error)})"),
         ):
-            if isinstance(error, kind):
-                return redact(text, self.secrets)
-        return f"request to {host} failed ({type(error).__name__})"
+            if isinstance(error, kinds):
+                return Missing.LOST, text
+        return Missing.LOST, f"request to {host} failed ({type(error).__name__})"
+
+
+def _whole_body(response: requests.Response, allowance: Allowance) -> bytes:
+    """The body; its connection is kept for the next call, or closed when the body is given up."""
+    try:
+        body = read_body(response, allowance)
+    except BaseException:
+        response.close()
+        raise
+    response.raw.release_conn()
+    return body
+
+
+def ca_bundle_problem() -> str | None:
+    """What is wrong with the file that names the certificates to trust; None if nothing is."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        path = os.environ.get(name)
+        if not path:
+            continue
+        if Path(path).is_dir() and name != "SSL_CERT_FILE":
+            return None
+        try:
+            ssl.create_default_context(cafile=path)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it holds no certificates in PEM form"
+            why = "it holds no certificates in PEM form" if "SSL" in type(error).__name__ else why
+            return f"{name} names {path}, which cannot be used ({why}): correct it or unset it"
+        return None
+    return None
 
 
 def appsecret_proof(access_token: str, app_secret: str) -> str:
@@ -154,52 +244,24 @@ def appsecret_proof(access_token: str, app_secret: str) -> str:
     return hmac.new(app_secret.encode(), access_token.encode(), hashlib.sha256).hexdigest()
 
 
-def normalise_base_url(base_url: str) -> str:
-    """`base_url` with a scheme and without a trailing slash; ValueError says what is wrong."""
-    text = base_url.strip()
-    url = urlsplit(text if "://" in text else f"https://{text}")
-    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
-        raise ValueError(
-            f"META_GRAPH_URL must look like https://{META_HOST}, got {redact(base_url)!r}"
-        )
-    return f"{url.scheme}://{url.netloc}{url.path}".rstrip("/")
-
-
-def checked_token(token: str) -> str:
-    """The token without surrounding white space; ValueError (without the token) if it has none."""
-    clean = token.strip()
-    if not clean or not clean.isascii() or not clean.isprintable() or " " in clean:
-        raise ValueError(
-            "META_ACCESS_TOKEN is empty or holds a space, a line break or a quote from copying; "
-            "paste the token alone"
-        )
-    return clean
-
-
 def _session(max_connections: int, *, trust_env: bool) -> requests.Session:
     session = requests.Session()
     # A proxy from the environment must not see traffic that never leaves this machine.
     session.trust_env = trust_env
+    # What other programs trust here; REQUESTS_CA_BUNDLE, which requests reads, goes before it.
+    session.verify = os.environ.get("SSL_CERT_FILE") or True
     # Meta sets cookies on POST; a jar shared by threads is neither needed nor safe.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update(
         {"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
     )
     # Retries belong to the policy: urllib3's own would be calls that nobody counts.
-    adapter = HTTPAdapter(
+    adapter = MeteredAdapter(
         pool_connections=2, pool_maxsize=max_connections, pool_block=True, max_retries=0
     )
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
-
-
-def _is_local(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _cause(error: BaseException) -> str:

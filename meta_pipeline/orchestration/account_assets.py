@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from meta_pipeline.graph.redaction import redact
+from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRecord, SyncRequest
 from meta_pipeline.sync.presets import Preset
 

@@ -16,7 +16,6 @@ import dagster as dg
 
 from meta_pipeline.alerts import AlertBook, check_conditions, limits_of
 from meta_pipeline.graph import GraphError
-from meta_pipeline.graph.redaction import redact
 from meta_pipeline.quality import (
     CHECKS,
     TOKEN_CHECK,
@@ -27,6 +26,7 @@ from meta_pipeline.quality import (
     token_finding,
     token_unknown,
 )
+from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
 from meta_pipeline.warehouse import Warehouse

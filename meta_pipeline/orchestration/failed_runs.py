@@ -16,7 +16,7 @@ from dagster._core.event_api import RunStatusChangeRecordsFilter
 from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from meta_pipeline.alerts import AlertBook, Condition, run_condition
-from meta_pipeline.graph.redaction import redact
+from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse import Connection, WarehouseError
 
 RUNS = "runs"

@@ -14,7 +14,7 @@ from dagster._core.scheduler.instigation import (
 )
 
 from meta_pipeline.alerts import Condition, tick_condition
-from meta_pipeline.graph.redaction import redact
+from meta_pipeline.redaction import redact
 
 IN_A_ROW = 2
 """Failed ticks from which on people are told: one may have met a restart of Postgres."""

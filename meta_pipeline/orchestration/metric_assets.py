@@ -14,8 +14,8 @@ from typing import Any
 import dagster as dg
 
 from meta_pipeline import metrics
-from meta_pipeline.graph.redaction import redact
 from meta_pipeline.metrics.unreconciled import unreconciled_days
+from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse import Connection, Warehouse, schema
 
 from .metric_metadata import (

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from meta_pipeline.graph.redaction import redact
+from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRecord
 
 OUTCOME_TAG = "meta_pipeline/{status}"

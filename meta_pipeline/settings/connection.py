@@ -7,7 +7,9 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings
 
-META_GRAPH_URL = "https://graph.facebook.com"
+from meta_pipeline.credentials import META_HOST
+
+META_GRAPH_URL = f"https://{META_HOST}"
 
 
 class ConnectionSettings(BaseSettings):
@@ -28,16 +30,33 @@ class ConnectionSettings(BaseSettings):
         validation_alias=AliasChoices("META_APP_ID"),
         description="App id; with the app secret it lets the token be inspected and exchanged",
     )
-    graph_url: str = Field(
-        META_GRAPH_URL,
-        validation_alias=AliasChoices("META_GRAPH_URL"),
-        description="Host of the Graph API; anything but Meta's marks the data as simulated",
-    )
     api_version: str = Field(
         "v26.0",
         validation_alias=AliasChoices("META_API_VERSION"),
         pattern=r"^v\d+\.\d+$",
         description="Marketing API version",
+    )
+    trusted_graph_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_TRUSTED_GRAPH_URL"),
+        description="The one other host, or plain http, that may get the token; not in .env",
+    )
+    graph_url: str = Field(
+        META_GRAPH_URL,
+        validation_alias=AliasChoices("META_GRAPH_URL"),
+        description="Host of the Graph API; anything but Meta's marks the data as simulated",
+    )
+    call_deadline_seconds: float = Field(
+        180,
+        gt=0,
+        validation_alias=AliasChoices("META_CALL_DEADLINE_SECONDS"),
+        description="Seconds after which a call is given up, however much of its answer came",
+    )
+    max_answer_mb: float = Field(
+        64,
+        gt=0,
+        validation_alias=AliasChoices("META_MAX_ANSWER_MB"),
+        description="Megabytes of one answer, on the wire or unpacked; less is asked for beyond",
     )
     database_url: SecretStr | None = Field(
         None,

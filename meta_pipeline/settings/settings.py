@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import AliasChoices, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
+
+from meta_pipeline.credentials import TRUSTED_URL, checked_graph_url, cleaned_token, version_in
 
 from .alerts import AlertSettings
 from .chosen import Chosen
@@ -30,6 +33,9 @@ _OUR_OWN_VARIABLES = {
     "META_ALERT_EMAIL_PASSWORD",
     "DATABASE_URL",
 }
+
+
+_ENCODING = "utf-8-sig"  # with or without the byte order mark that some editors write
 
 
 class SettingsError(Exception):
@@ -53,20 +59,41 @@ class Settings(
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        env_file_encoding="utf-8",
+        env_file_encoding=_ENCODING,
         extra="ignore",
         populate_by_name=True,
         env_ignore_empty=True,
     )
 
-    @field_validator("graph_url", mode="before")
+    @field_validator("access_token", mode="before")
     @classmethod
-    def _host_only(cls, value: Any) -> Any:
-        text = str(value).rstrip("/")
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is not a URL such as https://graph.facebook.com")
-        return text
+    def _token_alone(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return cleaned_token(value)
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("META_ACCESS_TOKEN ")) from None
+
+    @field_validator("app_id", "app_secret", mode="before")
+    @classmethod
+    def _without_space(cls, value: Any) -> Any:
+        return value.strip().strip("\ufeff\u200b\"'") if isinstance(value, str) else value
+
+    @field_validator("graph_url")
+    @classmethod
+    def _goes_to_meta(cls, value: str, info: ValidationInfo) -> str:
+        """The token is sent to Meta, to this machine, or to a host that the environment names."""
+        if "://" not in value:
+            raise ValueError(f"is not a URL such as {META_GRAPH_URL}")
+        origin = checked_graph_url(value, trusted_url=info.data.get("trusted_graph_url"))
+        asked, version = version_in(value), info.data.get("api_version")
+        if asked is not None and version is not None and asked != version:
+            raise ValueError(
+                f"ends in {asked}, but META_API_VERSION is {version}: leave the version out of "
+                "the URL and set it there"
+            )
+        return origin
 
     @property
     def is_simulated(self) -> bool:
@@ -127,10 +154,27 @@ class Settings(
     def load(cls, env_file: Path | str | None = ".env", **overrides: Any) -> Self:
         """Read the settings; a wrong one is named in one sentence (SettingsError)."""
         try:
+            _refuse_trust_in(env_file)
             values: dict[str, Any] = {"_env_file": env_file, **_from_files(), **overrides}
             return cls(**values)
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{env_file} is not UTF-8 text: save it again as UTF-8.") from None
+
+
+def _refuse_trust_in(env_file: Path | str | None) -> None:
+    """A file that lies in the working directory must not say where else the token may go.
+
+    Some programs export `.env` before we start: what it names is refused even then.
+    """
+    if env_file is None or not Path(env_file).is_file():
+        return
+    if dotenv_values(env_file, encoding=_ENCODING).get(TRUSTED_URL):
+        raise SettingsError(
+            f"{TRUSTED_URL} stands in {Path(env_file).absolute()}, where it is not heeded: it "
+            "says where the access token may be sent. Set it in the environment of the process."
+        )
 
 
 def _from_files() -> dict[str, str]:
@@ -139,13 +183,24 @@ def _from_files() -> dict[str, str]:
     for name in _OUR_OWN_VARIABLES:
         path = os.environ.get(f"{name}_FILE")
         if path and not os.environ.get(name):
-            try:
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SettingsError(
-                    f"{name}_FILE points to {path}, which cannot be read: {error.strerror}."
-                ) from None
+            values[name] = _content(f"{name}_FILE", path)
     return values
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding=_ENCODING).strip()
+    except UnicodeDecodeError:
+        reason = "is not UTF-8 text: save it again as UTF-8"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    except ValueError:
+        reason = "is not a path"
+    else:
+        if text:
+            return text
+        reason = "is empty"
+    raise SettingsError(f"{variable} points to {path}, which {reason}.")
 
 
 def _names(text: str, separator: str) -> tuple[str, ...]:

@@ -78,6 +78,9 @@ class SyncEngine:
             GraphClient(
                 access_token=settings.require_token(),
                 base_url=settings.graph_url,
+                trusted_url=settings.trusted_graph_url,
+                deadline_seconds=settings.call_deadline_seconds,
+                max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
                 version=settings.api_version,
                 app_secret=settings.app_secret.get_secret_value() if settings.app_secret else None,
                 max_connections=max(8, settings.max_parallel_calls * 2),

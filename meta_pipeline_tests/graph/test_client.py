@@ -335,23 +335,29 @@ def test_half_an_emoji_costs_the_character_not_the_page(
         ("https://graph.facebook.com/", "https://graph.facebook.com", True),
         (" graph.facebook.com ", "https://graph.facebook.com", True),
         ("http://127.0.0.1:8000/", "http://127.0.0.1:8000", False),
-        (
-            "https://graph.facebook.com.evil.example",
-            "https://graph.facebook.com.evil.example",
-            False,
-        ),
+        ("https://graph.facebook.com/v26.0", "https://graph.facebook.com", True),
+        ("https://graph.internal.example", "https://graph.internal.example", False),
     ],
 )
 def test_the_base_url_is_normalised(
     make_client: MakeClient, given: str, normal: str, is_meta: bool
 ) -> None:
-    client = make_client(base_url=given)
+    client = make_client(base_url=given, trusted_url="https://graph.internal.example/")
     assert client.base_url == normal
     assert client.is_meta is is_meta
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "ftp://x", "https://", "https://x/?access_token=EAABsecret1234"]
+    "wrong",
+    [
+        "",
+        "ftp://x",
+        "https://",
+        "https://x/?access_token=EAABsecret1234",
+        "https://graph.facebook.com.evil.example",
+        "http://graph.facebook.com",
+        "http://10.0.0.7:8765",
+    ],
 )
 def test_a_wrong_base_url_is_named(make_client: MakeClient, wrong: str) -> None:
     with pytest.raises(ValueError, match="META_GRAPH_URL") as caught:

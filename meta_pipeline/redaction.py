@@ -1,4 +1,4 @@
-"""Secrets leave this room in no text: not in a log, an exception, a table or a URL."""
+"""Secrets are in no text that leaves: not in a log, an exception, a table or a URL."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
+_PROTOCOL = re.compile(r"HTTP/[\d.]+")
+_URLLIB3 = (
+    "urllib3.connectionpool",
+    "urllib3.connection",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+)
 
 _NAMES = (
     r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret"
@@ -44,6 +52,8 @@ class RedactingFilter(logging.Filter):
     """Cleans every record of a logger before any handler sees it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_without_path(value) for value in record.args)
         message = record.getMessage()
         clean = redact(message)
         if clean != message:
@@ -51,10 +61,18 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+def _without_path(value: object) -> object:
+    """What urllib3 logs of a request but its path: that of a webhook is its secret."""
+    text = value if isinstance(value, str | int | float) else str(value)
+    if isinstance(text, str) and "/" in text and not _PROTOCOL.fullmatch(text):
+        return MASK
+    return text
+
+
 _FILTER = RedactingFilter()
 
 
 def guard_http_logging() -> None:
-    """Keep urllib3's own DEBUG lines (they print the query) free of secrets; safe to repeat."""
-    for name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry"):
+    """Keep urllib3's own lines (they print path and query) free of secrets; safe to repeat."""
+    for name in _URLLIB3:
         logging.getLogger(name).addFilter(_FILTER)

@@ -1,0 +1,264 @@
+"""Where the token may go, what is cleaned off it, and that nothing of it is in any text."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meta_pipeline.alerts.channels import DeliveryFailed, Webhook
+from meta_pipeline.alerts.message import Message
+from meta_pipeline.credentials import checked_graph_url, cleaned_token, is_loopback
+from meta_pipeline.graph import redact
+from meta_pipeline.redaction import guard_http_logging
+from meta_pipeline.settings import Settings, SettingsError
+
+TOKEN = "EAABsbCS1iHgBAKZC0testtoken7ZCq"
+TOKENS = st.text(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789|_-", min_size=8, max_size=60
+)
+AROUND = [
+    "{}", " {}\n", "{}\r\n", '"{}"', "'{}'", "Bearer {}", "bearer  {} ", '"Bearer {}"', "OAuth {}",
+    "Authorization: Bearer {}", "META_ACCESS_TOKEN={}", 'export META_ACCESS_TOKEN="{}"',
+    "access_token={}",
+    "\ufeff{}", "{}\u200b", "\u200e{}\u202c", "\ufeff'Bearer \u2060{}'\n", "\xad{}",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields.values():
+        name = str(field.validation_alias.choices[0])  # type: ignore[union-attr]
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("around", AROUND)
+@given(token=TOKENS)
+def test_what_copying_adds_is_taken_off(around: str, token: str) -> None:
+    assert cleaned_token(around.format(token)) == token
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_a_pasted_token_is_cleaned_when_settings_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: str
+) -> None:
+    monkeypatch.setenv("META_ACCESS_TOKEN", around.format(TOKEN))
+    assert Settings.load().require_token() == TOKEN
+    monkeypatch.delenv("META_ACCESS_TOKEN")
+    (tmp_path / "token").write_text(around.format(TOKEN), encoding="utf-8")
+    monkeypatch.setenv("META_ACCESS_TOKEN_FILE", str(tmp_path / "token"))
+    assert Settings.load().require_token() == TOKEN
+
+
+@pytest.mark.parametrize(
+    "wrong", [f"{TOKEN} {TOKEN}", f"{TOKEN}\n{TOKEN}", f'{TOKEN}"x', f"{TOKEN}é", "Bearer ", "“x”"]
+)
+def test_what_is_no_token_is_refused_in_a_sentence_without_it(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("META_ACCESS_TOKEN", wrong)
+    with pytest.raises(SettingsError, match="META_ACCESS_TOKEN is empty or holds") as raised:
+        Settings.load()
+    assert TOKEN not in str(raised.value)
+
+
+FILES: dict[str, tuple[bytes | None, str]] = {
+    "latin-1": (b"EAAB\xe9", "is not UTF-8 text"),
+    "UTF-16": (TOKEN.encode("utf-16"), "is not UTF-8 text"),
+    "empty": (b" \n", "is empty"),
+    "missing": (None, "cannot be read: No such file"),
+}
+
+
+@pytest.mark.parametrize("kind", [*FILES, "folder", "no path"])
+@pytest.mark.parametrize("name", ["META_ACCESS_TOKEN", "META_APP_SECRET", "DATABASE_URL"])
+def test_a_file_that_gives_no_secret_is_named_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, kind: str
+) -> None:
+    path, (content, said) = str(tmp_path / "secret"), FILES.get(kind, (None, "cannot be read"))
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    if kind == "folder":
+        path = str(tmp_path)
+    if kind == "no path":
+        path, said = "x" * 5000, "cannot be read"
+    monkeypatch.setenv(f"{name}_FILE", path)
+    with pytest.raises(SettingsError) as raised:
+        Settings.load()
+    assert f"{name}_FILE points to {path}, which {said}" in str(raised.value)
+
+
+def test_an_env_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"META_APP_ID=\xe9\n")
+    with pytest.raises(SettingsError, match=r"\.env is not UTF-8 text"):
+        Settings.load()
+
+
+def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfMETA_ACCESS_TOKEN=" + TOKEN.encode())
+    assert Settings.load().require_token() == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("given_url", "origin"),
+    [
+        ("https://graph.facebook.com", "https://graph.facebook.com"),
+        ("https://graph.facebook.com/", "https://graph.facebook.com"),
+        ("https://Graph.Facebook.com/v26.0/", "https://graph.facebook.com"),
+        ("https://graph.facebook.com/v26.0", "https://graph.facebook.com"),
+        ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("http://localhost:8765/", "http://localhost:8765"),
+        ("http://[::1]:8765", "http://[::1]:8765"),
+    ],
+)
+def test_meta_and_this_machine_get_the_token(
+    monkeypatch: pytest.MonkeyPatch, given_url: str, origin: str
+) -> None:
+    monkeypatch.setenv("META_GRAPH_URL", given_url)
+    assert Settings.load().graph_url == origin
+
+
+WRONG_URLS = {
+    "http://graph.facebook.com": "unencrypted",
+    "https://graph.facebook.com.evil.example": "neither Meta's",
+    "https://evil.example": "neither Meta's",
+    "http://10.0.0.7:8765": "neither Meta's",
+    "http://127.0.0.1.evil.example": "neither Meta's",
+    "http://127.1": "neither Meta's",
+    "https://graph.facebook.com\\@evil.example": "is not a URL|user or password",
+    "https://graph.facebook.com:443@evil.example": "user or password",
+    "https://user:Secr3tPw@graph.facebook.com": "user or password",
+    "https://graph.facebook.com/v25.0": "ends in v25.0, but META_API_VERSION is v26.0",
+    "https://graph.facebook.com/act_1": "it has a path",
+    "https://graph.facebook.com/v26.0/act_1": "it has a path",
+    "https://graph.facebook.com?access_token=Secr3tPw": "a host alone",
+    "https://graph.facebook.com#Secr3tPw": "a host alone",
+    "https://[::1": "is not a URL",
+    "https://graph.facebook.com:port": "is not a URL",
+    "https://graph.facebook.com:99999": "is not a URL",
+    "https://a..b": "is not a URL",
+    "https://a b": "is not a URL",
+    "ftp://graph.facebook.com": "is not a URL",
+    "https://": "is not a URL",
+    "graph.facebook.com": "is not a URL",
+}
+
+
+@pytest.mark.parametrize("url", WRONG_URLS)
+@pytest.mark.parametrize("by_file", [False, True])
+def test_nobody_else_gets_the_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, by_file: bool
+) -> None:
+    """Whoever wrote the `.env` in the working directory must not learn the environment's token."""
+    if by_file:
+        (tmp_path / ".env").write_text(f"META_GRAPH_URL='{url}'\n")
+    else:
+        monkeypatch.setenv("META_GRAPH_URL", url)
+    with pytest.raises(SettingsError, match=f"META_GRAPH_URL .*({WRONG_URLS[url]})") as raised:
+        Settings.load()
+    assert "Secr3tPw" not in str(raised.value)
+
+
+def test_the_environment_may_name_one_more_host(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("META_TRUSTED_GRAPH_URL", "http://simulator:8765")
+    for allowed in ("http://simulator:8765", "http://simulator:8765/"):
+        monkeypatch.setenv("META_GRAPH_URL", allowed)
+        assert Settings.load().graph_url == "http://simulator:8765"
+    for other in ("http://simulator:8766", "https://simulator:8765", "http://simulator.x:8765"):
+        monkeypatch.setenv("META_GRAPH_URL", other)
+        with pytest.raises(SettingsError, match="neither Meta's"):
+            Settings.load()
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_file_in_the_working_directory_may_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exported: bool
+) -> None:
+    text = "META_GRAPH_URL=http://evil.example\nMETA_TRUSTED_GRAPH_URL=http://evil.example\n"
+    (tmp_path / ".env").write_text(text)
+    if exported:  # as dagster does before it loads our code
+        monkeypatch.setenv("META_TRUSTED_GRAPH_URL", "http://evil.example")
+    with pytest.raises(SettingsError, match=r"META_TRUSTED_GRAPH_URL stands in .*\.env"):
+        Settings.load()
+
+
+HOSTS = st.one_of(
+    st.from_regex(r"[a-z0-9.-]{1,20}", fullmatch=True),
+    st.sampled_from(["graph.facebook.com", "127.0.0.1", "localhost", "[::1]"]),
+    st.builds("graph.facebook.com{}".format, st.text("abc.@:/\\?#%", max_size=8)),
+    st.builds("localhost{}".format, st.text("abc.@:/\\?#%", max_size=8)),
+)  # fmt: skip
+
+
+@given(scheme=st.sampled_from(["http", "https", "HTTPS", "ftp", ""]), host=HOSTS)
+def test_no_spelling_leads_anywhere_else(scheme: str, host: str) -> None:
+    """What is let through is read by `requests` as Meta's host, encrypted, or as this machine."""
+    try:
+        origin = checked_graph_url(f"{scheme}://{host}")
+    except ValueError:
+        return
+    prepared = requests.Request("GET", f"{origin}/v26.0/me").prepare()
+    where = urlsplit(str(prepared.url))
+    is_meta = where.hostname == "graph.facebook.com" and where.scheme == "https"
+    assert is_meta or is_loopback(str(where.hostname))
+
+
+ODD = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="?#\\"), min_size=12
+)
+
+
+@given(secret=ODD)
+def test_a_webhooks_path_is_in_no_log_and_no_error(secret: str) -> None:
+    """Slack's and Teams' addresses are their own passwords; DEBUG lines print the path."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        with pytest.raises(DeliveryFailed) as raised:
+            Webhook(f"http://127.0.0.1:1/services/{secret}").send(Message("s", (), 0, 0))
+        guard_http_logging()
+        log = logging.getLogger("urllib3.connectionpool")
+        log.debug(
+            '%s://%s:%s "%s %s %s" %s %s',
+            "http",
+            "h",
+            1,
+            "POST",
+            f"/s/{secret}",
+            "HTTP/1.1",
+            200,
+            2,
+        )
+        log.warning(
+            "Retrying (%r) after connection broken by '%r': %s",
+            1,
+            OSError(f"/s/{secret}"),
+            f"/s/{secret}",
+        )
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert lines
+    for text in (*lines, str(raised.value), repr(raised.value)):
+        assert secret not in text
+
+
+@given(token=TOKENS, path=st.sampled_from(["next", "previous"]))
+def test_a_next_url_is_never_shown_with_its_token(token: str, path: str) -> None:
+    url = f"https:\\/\\/graph.facebook.com\\/v26.0\\/x?access_token={token}&after=MQZDZD"
+    text = f'{{"{path}":"{url}"}}'
+    assert token not in redact(text).replace("access_token", "")
