@@ -21,6 +21,7 @@ from meta_pipeline.graph import (
     TokenInfo,
     UsageReading,
     VersionExpired,
+    version_state,
 )
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import META_GRAPH_URL, Settings, SettingsError
@@ -94,6 +95,7 @@ def _meta(settings: Settings) -> Iterator[Finding]:
         yield Finding("Token", "META_ACCESS_TOKEN", ok=False, text="not set", fix=str(error))
         return
     secret = settings.app_secret.get_secret_value() if settings.app_secret else None
+    notices: list[str | None] = []
     with GraphClient(
         access_token=token,
         base_url=settings.graph_url,
@@ -102,6 +104,7 @@ def _meta(settings: Settings) -> Iterator[Finding]:
         max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
         version=settings.api_version,
         app_secret=secret,
+        on_attempt=lambda attempt: notices.append(attempt.version_notice),
     ) as client:
         host = f"{client.base_url}/{client.version}"
         if settings.is_simulated:
@@ -114,6 +117,16 @@ def _meta(settings: Settings) -> Iterator[Finding]:
             yield from _accounts(client)
         except GraphError as error:
             yield _failed("Accounts", host, error)
+        yield from _version(client.version, notices)
+
+
+def _version(version: str, notices: list[str | None]) -> Iterator[Finding]:
+    """How long the version in use lives, and what Meta's answers said of it just now."""
+    state = version_state(version, datetime.now(UTC).date())
+    yield Finding("API version", version, ok=state.ok, text=state.text, fix=state.fix)
+    for notice in dict.fromkeys(filter(None, notices)):
+        fix = "Set META_API_VERSION to a version that lives; docs/tokens.md lists them."
+        yield Finding("API version", version, ok=False, text=notice, fix=fix)
 
 
 def _not_metas(url: str, host: str) -> Finding:
@@ -169,12 +182,12 @@ def _token(client: GraphClient, settings: Settings) -> Iterator[Finding]:
 
 def _validity(name: str, info: TokenInfo) -> Finding:
     left = info.remaining(datetime.now(UTC))
-    renew = "Make a new token (a system user's does not expire) and put it in META_ACCESS_TOKEN."
+    renew = "Make a new token and put it in META_ACCESS_TOKEN; docs/tokens.md shows how."
     if not info.is_valid:
         reason = info.error.message if info.error else "not valid"
         return Finding("Token", name, ok=False, text=reason, fix=renew)
     if left is None:
-        return Finding("Token", name, ok=True, text=f"{info.type or 'token'}, never expires")
+        return Finding("Token", name, ok=True, text=f"{info.type or 'token'}, no end named")
     text = f"{info.type or 'token'}, expires in {left.days} days"
     soon = left < _WARN_BEFORE
     return Finding("Token", name, ok=not soon, text=text, fix=renew if soon else None)

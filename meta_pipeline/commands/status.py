@@ -48,14 +48,20 @@ _STYLES = {
 
 def status(as_json: AsJson = False, fail_if_stale: FailIfStale = None) -> None:
     """Show every ad account: how fresh it is, what is there, what is missing, what it waits for."""
-    from meta_pipeline.reports.status import read_status, staleness_alarm, token_warnings
+    from meta_pipeline.reports.status import (
+        read_status,
+        staleness_alarm,
+        token_warnings,
+        version_warnings,
+    )
     from meta_pipeline.warehouse import Warehouse
 
     after = _span(fail_if_stale)
     with opened() as (_, url), Warehouse(url) as warehouse:
         warehouse.migrate()
         accounts = read_status(warehouse)
-        warnings = token_warnings(warehouse, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)
     if as_json:
         write_json([dict(one.facts) for one in accounts])
     else:

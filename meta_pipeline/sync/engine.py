@@ -16,7 +16,7 @@ from typing import Self
 import psycopg
 
 from meta_pipeline.governor import BudgetState
-from meta_pipeline.graph import GraphClient, GraphError, Throttled, TokenInfo
+from meta_pipeline.graph import Attempt, GraphClient, GraphError, Throttled, TokenInfo
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
@@ -49,6 +49,7 @@ from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
 from .tokens import look_at_token
+from .version_watch import VersionWatch
 from .waiting import wait_of
 from .weights import Prices, weights_from
 
@@ -61,6 +62,7 @@ class SyncEngine:
     def __init__(self, context: SyncContext) -> None:
         self._context = context
         self._stop = StopSign()
+        self._versions = VersionWatch(context.warehouse.unrecognized, context.clock)
 
     @classmethod
     @contextmanager
@@ -293,7 +295,12 @@ class SyncEngine:
             max_parallel=context.max_parallel_calls,
         )
         calls = CallBook(sync_run_id, context.telemetry.log, quota.observe, context.weights)
-        return context.client.for_sync(on_attempt=calls.note, gate=quota.gate), calls, quota
+
+        def note(attempt: Attempt) -> None:
+            calls.note(attempt)
+            self._versions.note(attempt)
+
+        return context.client.for_sync(on_attempt=note, gate=quota.gate), calls, quota
 
     def _new_record(self, request: SyncRequest) -> SyncRecord:
         return SyncRecord(

@@ -27,7 +27,7 @@ from .pending_reports import PendingReport, PendingReports
 from .retention import Retention, maintain
 from .runs import RunRow, RunStore
 from .tokens import TokenRow, TokenStore, tokens_in_use
-from .unrecognized import UnrecognizedRow, UnrecognizedStore
+from .unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
 from .urls import create_dagster_schema, dagster_url, normalized, redacted
 from .usage import UsageRow, UsageStore
 from .warehouse import Warehouse
@@ -56,6 +56,7 @@ _WITH_SQLALCHEMY = {
 """What writes tables: SQLAlchemy is most of a start, and reading needs none of it."""
 
 __all__ = [
+    "VERSION_SOURCE",
     "AccountBusy",
     "AccountHealth",
     "AccountRow",
