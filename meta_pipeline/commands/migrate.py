@@ -4,20 +4,20 @@ import os
 import subprocess
 import tempfile
 from typing import Annotated
-from urllib.parse import urlsplit
 
-import psycopg
 import typer
 
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import WarehouseError
+from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_schema, without_secrets
+from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.warehouse.locks import refuse_shared_sessions
 from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
-from meta_pipeline.warehouse.urls import create_dagster_schema, normalized
 
 from .console import say
 from .execute import beside_python, dagster_environment
 
+_APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
 _TAIL_LINES = 15
 _HAS_DAGSTER = "SELECT to_regclass('dagster.alembic_version') IS NOT NULL"
@@ -37,20 +37,23 @@ def migrate(plan: Plan = False) -> None:
     """
     settings = Settings.load()
     url = settings.require_database_url()
+    storage_url = settings.require_dagster_database_url()
     if plan:
-        _tell_plan(url)
+        _tell_plan(url, storage_url)
         return
+    with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
+        refuse_shared_sessions(url, connection)
     done = migrate_ours(url)
-    create_dagster_schema(url)
     say(f"meta_ads: {_told(done)}")
-    _migrate_dagster(settings, url)
+    create_dagster_schema(storage_url)
+    _migrate_dagster(settings, storage_url)
     say("dagster: up to date")
 
 
-def _tell_plan(url: str) -> None:
+def _tell_plan(url: str, storage_url: str) -> None:
     waiting = pending(url)
     say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
-    with psycopg.connect(normalized(url)) as connection:
+    with connect(storage_url, application_name=_APPLICATION_NAME, patience=READER) as connection:
         row = connection.execute(_HAS_DAGSTER).fetchone()
     known = bool(row and row[0])
     say(f"dagster: {'its own migrations would run' if known else 'its tables would be made'}")
@@ -67,7 +70,7 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
     """Dagster's own migration, alone: two processes that make its tables at once trip over."""
     with tempfile.TemporaryDirectory() as home:
         environment = dagster_environment(settings, {**os.environ, "DAGSTER_HOME": home})
-        with psycopg.connect(normalized(url), autocommit=True) as connection:
+        with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
             connection.execute(_LOCK)
             done = subprocess.run(
                 [beside_python("dagster"), "instance", "migrate"],
@@ -82,6 +85,4 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
 
 
 def _tail(text: str, url: str) -> str:
-    password = urlsplit(url).password
-    kept = "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
-    return kept.replace(password, "***") if password else kept
+    return without_secrets("\n".join(text.strip().splitlines()[-_TAIL_LINES:]), url)

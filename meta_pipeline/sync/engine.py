@@ -28,6 +28,7 @@ from meta_pipeline.warehouse import (
     WarehouseError,
     WarehouseUnavailable,
     account_lock,
+    fault,
 )
 
 from .account_sync import AccountSync
@@ -215,10 +216,13 @@ class SyncEngine:
             )
         except GraphError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
-        except psycopg.OperationalError as error:
-            lost = _lost(request.account_id, error)
-            record.status, record.error_summary = Status.FAIL, str(lost)
-            raise lost from error
+        except psycopg.Error as error:
+            told = _told(request.account_id, error, self.warehouse.url)
+            record.status, record.error_summary = Status.FAIL, str(told)
+            raise told from error
+        except WarehouseError as error:
+            record.status, record.error_summary = Status.FAIL, str(error)
+            raise
         except BaseException as error:
             record.status = Status.FAIL
             record.error_summary = f"{type(error).__name__}: {error}"
@@ -329,7 +333,10 @@ class SyncEngine:
             logger.warning("the record of %s stays open: %s", record.account_id, error)
 
 
-def _lost(account_id: str, error: psycopg.OperationalError) -> WarehouseUnavailable:
+def _told(account_id: str, error: psycopg.Error, url: str) -> WarehouseError:
+    told = fault(error, url)
+    if not isinstance(told, WarehouseUnavailable):
+        return told
     reason = str(error).partition("\n")[0]
     return WarehouseUnavailable(
         f"The connection to Postgres was lost while {account_id} was synced ({reason}). What was "
