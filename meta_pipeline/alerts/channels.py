@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import smtplib
 import ssl
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -23,6 +24,7 @@ TIMEOUT_SECONDS = 10
 _TEAMS_HOSTS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
 _SLACK_LENGTH = 3500
 _SMTP_PORT = 587
+_WELCOME = 235
 
 logger = logging.getLogger("meta_pipeline.alerts")
 
@@ -49,18 +51,24 @@ class Webhook:
     name: str = "webhook"
 
     def send(self, message: Message) -> None:
-        host = urlsplit(self.url).hostname or ""
+        host = _host(self.url)
         render = _teams if host.endswith(_TEAMS_HOSTS) else _slack
         guard_http_logging()
         try:
-            answer = requests.post(
-                self.url, json=render(message), timeout=TIMEOUT_SECONDS, allow_redirects=False
-            )
-        except requests.RequestException as error:
+            # The body of the answer is not read, however long it is.
+            with requests.post(
+                self.url,
+                json=render(message),
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status = answer.status_code
+        except Exception as error:  # beside its own, requests lets through those of other libraries
             # Its text has the whole URL, which is the secret.
             raise DeliveryFailed(f"{host} did not answer ({type(error).__name__})") from None
-        if not 200 <= answer.status_code < 300:
-            raise DeliveryFailed(f"{host} answered HTTP {answer.status_code}")
+        if not 200 <= status < 300:
+            raise DeliveryFailed(f"{host} answered HTTP {status}")
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Email:
         try:
             with self._connected() as smtp:
                 smtp.send_message(self._mail(message))
-        except (OSError, smtplib.SMTPException) as error:
+        except Exception as error:  # a password or an address may be one smtplib cannot encode
             raise DeliveryFailed(
                 f"{self.server}:{self.port} refused or did not answer ({_smtp_words(error)})"
             ) from None
@@ -97,8 +105,19 @@ class Email:
         if self.security == "starttls":
             smtp.starttls(context=ssl.create_default_context())
         if self.user:
-            smtp.login(self.user, self.password or "")
+            self._login(smtp, self.user, self.password or "")
         return smtp
+
+    def _login(self, smtp: smtplib.SMTP, user: str, password: str) -> None:
+        if user.isascii() and password.isascii():
+            smtp.login(user, password)
+            return
+        # smtplib knows ASCII only; RFC 4616 has both in UTF-8.
+        plain = b64encode(f"\0{user}\0{password}".encode()).decode()
+        smtp.ehlo_or_helo_if_needed()
+        code, _ = smtp.docmd("AUTH", f"PLAIN {plain}")
+        if code != _WELCOME:
+            raise smtplib.SMTPAuthenticationError(code, b"")
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()
@@ -108,7 +127,7 @@ class Email:
         mail["Date"] = formatdate(localtime=False)
         mail["Message-ID"] = make_msgid(domain="meta-pipeline.invalid")
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.text)
+        mail.set_content(message.text.encode("utf-8", "replace").decode())
         return mail
 
 
@@ -122,41 +141,85 @@ class Log:
         logger.warning("%s\n%s", message.subject, message.text)
 
 
+@dataclass(frozen=True)
+class Misconfigured:
+    """A channel that cannot be built from the settings; says so each time, beside the others."""
+
+    name: str
+    reason: str
+
+    def send(self, message: Message) -> None:  # there is no way to send it
+        raise DeliveryFailed(self.reason)
+
+
 def channels_of(settings: Settings) -> list[Channel]:
-    """The channels that are configured, none by default; SettingsError says what is missing."""
+    """The channels that are configured, none by default.
+
+    One that is wrong stands beside the others as Misconfigured; SettingsError where no other works.
+    """
     found: list[Channel] = []
-    if settings.alert_webhook_url is not None:
-        found.append(Webhook(settings.alert_webhook_url.get_secret_value()))
-    if settings.alert_email_to:
-        found.append(_email(settings))
-    if settings.alert_log:
-        found.append(Log())
-    return found
+    wrong: dict[str, SettingsError] = {}
+    makers: dict[str, tuple[bool, Callable[[Settings], Channel]]] = {
+        "webhook": (settings.alert_webhook_url is not None, _webhook),
+        "email": (bool(settings.alert_email_to), _email),
+        "log": (settings.alert_log, lambda _: Log()),
+    }
+    for name, (is_wanted, make) in makers.items():
+        try:
+            found += [make(settings)] if is_wanted else []
+        except SettingsError as error:
+            wrong[name] = error
+    if wrong and not found:
+        raise next(iter(wrong.values()))
+    return [*found, *(Misconfigured(name, str(error)) for name, error in wrong.items())]
+
+
+def _webhook(settings: Settings) -> Webhook:
+    url = settings.alert_webhook_url.get_secret_value() if settings.alert_webhook_url else ""
+    if not _host(url) or not url.lower().startswith(("http://", "https://")):
+        raise SettingsError(
+            "META_ALERT_WEBHOOK_URL is not a URL such as https://hooks.slack.com/services/..."
+        )
+    return Webhook(url)
 
 
 def _email(settings: Settings) -> Email:
     recipients = tuple(one.strip() for one in settings.alert_email_to.split(",") if one.strip())
-    host, _, port = settings.alert_email_server.partition(":")
-    if not host:
+    if not recipients:
+        raise SettingsError("META_ALERT_EMAIL_TO names nobody: write ops@example.com.")
+    if not settings.alert_email_server.strip():
         raise SettingsError(
             "META_ALERT_EMAIL_TO is set, but META_ALERT_EMAIL_SERVER is not: give the SMTP server "
             "as smtp.example.com:587."
         )
-    if port and not port.isdigit():
+    try:
+        server = urlsplit(f"//{settings.alert_email_server.strip()}")
+        host, port = server.hostname, server.port
+    except ValueError:
+        host, port = None, None
+    if not host:
         raise SettingsError(
-            "META_ALERT_EMAIL_SERVER has no port number after its colon; write it as "
+            "META_ALERT_EMAIL_SERVER has no host or no port number after its colon; write it as "
             "smtp.example.com:587."
         )
     password = settings.alert_email_password
     return Email(
         server=host,
-        port=int(port or _SMTP_PORT),
+        port=port or _SMTP_PORT,
         sender=settings.alert_email_from or recipients[0],
         recipients=recipients,
         user=settings.alert_email_user,
         password=password.get_secret_value() if password else None,
         security=settings.alert_email_security,
     )
+
+
+def _host(url: str) -> str:
+    """The host of the URL; none where it is no URL."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _slack(message: Message) -> Mapping[str, Any]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from queue import Empty, Queue
+from threading import Thread
 
 from meta_pipeline.warehouse import Connection
 
@@ -22,6 +24,9 @@ URGENT = timedelta(minutes=5)
 """Least time between two messages when something urgent is among the news."""
 CALM = timedelta(minutes=10)
 """How long a problem has to be over before that is told: what flaps is not back to normal."""
+
+DEADLINE_SECONDS = 20.0
+"""How long one channel may take; the tick of a sensor has a minute for all of them."""
 
 logger = logging.getLogger("meta_pipeline.alerts")
 
@@ -119,7 +124,7 @@ def _deliver(
     book: AlertBook, channel: Channel, message: Message, known: dict[str, int], now: datetime
 ) -> Told:
     try:
-        channel.send(message)
+        _send(channel, message)
     except Exception as error:  # what a channel meets is not known beforehand
         # The words of other errors may quote the secret address or the password.
         why = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
@@ -128,6 +133,27 @@ def _deliver(
         return Told(channel.name, error=why)
     book.delivered(channel.name, known, now)
     return Told(channel.name, news=message.news, over=message.over)
+
+
+def _send(channel: Channel, message: Message, seconds: float = DEADLINE_SECONDS) -> None:
+    """Send it, or fail after so long: a server that drips keeps no other channel waiting."""
+    outcome: Queue[Exception | None] = Queue()
+
+    def deliver() -> None:
+        try:
+            channel.send(message)
+        except Exception as error:
+            outcome.put(error)
+        else:
+            outcome.put(None)
+
+    Thread(target=deliver, name=f"alert by {channel.name}", daemon=True).start()
+    try:
+        error = outcome.get(timeout=seconds)
+    except Empty:
+        raise DeliveryFailed(f"not delivered within {seconds:.0f} s") from None
+    if error is not None:
+        raise error
 
 
 def _known(state: ChannelState, current: Sequence[Alert]) -> dict[str, int]:

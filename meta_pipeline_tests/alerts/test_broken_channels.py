@@ -1,0 +1,219 @@
+"""Whatever is wrong with one channel, the next one is told, and no secret is."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from meta_pipeline.alerts import (
+    AlertBook,
+    AlertDesk,
+    Channel,
+    DeliveryFailed,
+    Email,
+    Log,
+    Webhook,
+    channels_of,
+)
+from meta_pipeline.alerts import channels as channels_module
+from meta_pipeline.alerts.desk import _send
+from meta_pipeline.alerts.message import Message
+from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.alerts.catchers import postbox
+from meta_pipeline_tests.alerts.test_channels import MESSAGE
+from meta_pipeline_tests.alerts.test_desk import failing
+
+SECRET = "S3CRET"
+NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+
+
+@contextmanager
+def server(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port where each connection is answered with these bytes, then closed."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.05)
+        over = threading.Event()
+
+        def serve() -> None:
+            while not over.is_set():
+                try:
+                    connection, _ = listening.accept()
+                except TimeoutError:
+                    continue
+                with connection:
+                    connection.settimeout(5)
+                    try:
+                        answer(connection)
+                    except OSError:
+                        continue
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
+
+
+def saying(text: bytes) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(text)
+
+    return answer
+
+
+def huge(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 500 no\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(10_000):
+        connection.sendall(b"100000\r\n" + b"x" * 0x100000 + b"\r\n")
+
+
+ANSWERS: dict[str, Callable[[socket.socket], None]] = {
+    "closes at once": lambda connection: None,
+    "no HTTP": saying(b"hello\r\n\r\n"),
+    "half an answer": saying(b"HTTP/1.1 20"),
+    "500": saying(b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n"),
+    "status that is none": saying(b"HTTP/1.1 abc no\r\n\r\n"),
+    "a moved address": saying(b"HTTP/1.1 302 go\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
+    "a header without end": saying(b"HTTP/1.1 200 ok\r\nX: " + b"y" * 200_000),
+    "a huge error": huge,
+}
+
+
+@pytest.mark.parametrize("name", list(ANSWERS))
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_webhook_that_answers_anything(name: str, scheme: str) -> None:
+    with server(ANSWERS[name]) as port, pytest.raises(DeliveryFailed) as raised:
+        Webhook(f"{scheme}://127.0.0.1:{port}/services/{SECRET}").send(MESSAGE)
+    assert SECRET not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://[::1/{SECRET}",
+        f"http://127.0.0.1:99999/{SECRET}",
+        f"http://{'a' * 70}.test/{SECRET}",
+        f"http://xn--{SECRET.lower()}..test/",
+        f"http://nowhere.invalid/{SECRET}",
+        f"http://user:{SECRET}@127.0.0.1:1/",
+        f"http://127.0.0.1:1/\x00{SECRET}",
+        f"http://*/{SECRET}",
+        f"gopher://127.0.0.1/{SECRET}",
+        SECRET,
+        "",
+    ],
+)
+def test_a_malformed_address_is_a_failure_that_keeps_its_secret(url: str) -> None:
+    with pytest.raises(DeliveryFailed) as raised:
+        Webhook(url).send(MESSAGE)
+    assert SECRET.lower() not in str(raised.value).lower() or "xn--" in url
+
+
+@pytest.mark.parametrize(
+    "url", [SECRET, f"hooks.slack.com/{SECRET}", "https://", f"http://[/{SECRET}"]
+)
+def test_a_setting_that_is_no_address_is_named(url: str) -> None:
+    with pytest.raises(SettingsError, match="META_ALERT_WEBHOOK_URL is not a URL") as raised:
+        channels_of(Settings.load(env_file=None, alert_webhook_url=url))
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+@pytest.mark.parametrize("name", ["closes at once", "no HTTP", "a header without end"])
+def test_a_mail_server_that_answers_anything(name: str, security: str) -> None:
+    with server(ANSWERS[name]) as port, pytest.raises(DeliveryFailed) as raised:
+        mail(port, user="me", password=SECRET, security=security).send(MESSAGE)
+    assert SECRET not in str(raised.value)
+
+
+def mail(port: int, **changes: Any) -> Email:
+    given = {"sender": "etl@test", "recipients": ("a@test",), "security": "none", **changes}
+    return Email("127.0.0.1", port, **given)
+
+
+@pytest.mark.parametrize("changes", [{"sender": "a\nb"}, {"recipients": ("ä@test", "\r\n")}])
+def test_an_address_that_is_none_is_a_failure(changes: dict[str, Any]) -> None:
+    with postbox() as caught, pytest.raises(DeliveryFailed):
+        mail(caught.port, **changes).send(MESSAGE)
+
+
+@pytest.mark.parametrize("password", ["pässwörd", "пароль", "密码", "a b\tc"])
+def test_a_password_of_any_letters_logs_in(password: str) -> None:
+    with postbox() as caught:
+        mail(caught.port, user="ünsere", password=password).send(MESSAGE)
+    assert base64.b64decode(caught.logins[0]).decode() == f"\0ünsere\0{password}"
+    assert len(caught.mails) == 1
+
+
+def test_half_a_letter_in_a_name_is_sent_all_the_same() -> None:
+    broken = Message("meta_pipeline: \ud83d", MESSAGE.paragraphs, 1, 0)
+    with postbox() as caught:
+        with pytest.raises(DeliveryFailed):
+            mail(caught.port, sender="\ud83d@test").send(broken)
+        mail(caught.port).send(Message("x", broken.paragraphs, 1, 0))
+    assert len(caught.mails) == 1
+
+
+class Breaks:
+    """A channel with a fault that nobody foresaw."""
+
+    name = "breaks"
+
+    def send(self, message: Message) -> None:
+        raise ZeroDivisionError(SECRET)
+
+
+BROKEN: list[Channel] = [
+    Webhook(f"http://[::1/{SECRET}"),
+    Email("127.0.0.1", 1, "a", ("b",), "ü", "пароль", "none"),
+    Email("127.0.0.1", 99999, "a", ("b",), security="none"),
+    Breaks(),
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda one: type(one).__name__)
+def test_the_next_channel_is_told(
+    warehouse: Warehouse, broken: Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    with warehouse.connection() as connection:
+        AlertBook(connection).replace("accounts", [failing()], NOW)
+    told = AlertDesk(warehouse.connection, [broken, Log()]).tell(NOW)
+    assert [(one.channel, bool(one.error)) for one in told] == [(broken.name, True), ("log", False)]
+    assert SECRET not in caplog.text
+    with warehouse.connection() as connection:
+        assert AlertBook(connection).channel(broken.name).failing_since == NOW
+
+
+def test_half_a_configuration_does_not_silence_the_rest() -> None:
+    found = channels_of(Settings.load(env_file=None, alert_email_to="a@test", alert_log=True))
+    assert [one.name for one in found] == ["log", "email"]
+    with pytest.raises(DeliveryFailed, match="META_ALERT_EMAIL_SERVER is not"):
+        found[1].send(MESSAGE)
+
+
+def test_a_server_that_never_ends_keeps_nobody_waiting() -> None:
+    over = threading.Event()
+
+    class Drips:
+        name = "drips"
+
+        def send(self, message: Message) -> None:
+            over.wait()
+
+    with pytest.raises(DeliveryFailed, match="not delivered within"):
+        _send(Drips(), MESSAGE, seconds=0.05)
+    over.set()
+    assert channels_module.TIMEOUT_SECONDS < 60
