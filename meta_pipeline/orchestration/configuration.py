@@ -1,11 +1,18 @@
-"""What a person may choose in the launchpad: validated, described, with defaults that suit."""
+"""What a person may choose in the launchpad: validated, described, with defaults that suit.
+
+Plain values only. Dagster gives each text, number and switch of a `Config` a second spelling,
+`{env: NAME}`, which reads any variable of the process: whoever may launch a run could have a secret
+told in an error. And no error here says what was typed, as it may be a token that was pasted.
+"""
 
 # Dagster reads these annotations at run time.
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any, TypeVar
 
 import dagster as dg
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from meta_pipeline.settings import breakdown_names
 from meta_pipeline.sync.presets import Preset
@@ -14,7 +21,56 @@ _PRESETS = ", ".join(Preset)
 _ACCOUNT = re.compile(r"act_\d+")
 
 
-class EntitiesConfig(dg.Config):
+_PLAIN: Mapping[object, Any] = {
+    str: dg.String,
+    int: dg.Int,
+    float: dg.Float,
+    bool: dg.Bool,
+    list[str]: dg.Array(dg.String),
+}
+"""Dagster's own types, which know no `{env: NAME}`."""
+
+
+class Launchpad(dg.Config):
+    """Fields of the launchpad; what is wrong with one is said without the value."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+Chosen = TypeVar("Chosen", bound=Launchpad)
+
+
+def fields_of(model: type[Launchpad]) -> dict[str, dg.Field]:
+    """The `config_schema` of a step that is configured by the model."""
+    return {
+        name: dg.Field(
+            _PLAIN[field.annotation],
+            default_value=field.default,
+            is_required=False,
+            description=field.description,
+        )
+        for name, field in model.model_fields.items()
+    }
+
+
+def chosen(model: type[Chosen], context: dg.AssetExecutionContext) -> Chosen:
+    """What the launchpad says of this step; a Failure names each field that is wrong."""
+    try:
+        return model(**context.op_execution_context.op_config)
+    except ValidationError as error:
+        raise dg.Failure(_explained(error), allow_retries=False) from None
+
+
+def _explained(error: ValidationError) -> str:
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    said = (
+        ": ".join([".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")])
+        for one in problems
+    )
+    return "; ".join(text.removeprefix(": ") for text in said)
+
+
+class EntitiesConfig(Launchpad):
     """Which accounts, and whether what is fresh is read again."""
 
     accounts: list[str] = Field(
@@ -39,7 +95,7 @@ class EntitiesConfig(dg.Config):
     def _are_accounts(cls, value: list[str]) -> list[str]:
         for name in value:
             if not _ACCOUNT.fullmatch(name):
-                raise ValueError(f"{name!r} is not an ad account id; it looks like act_1234567890")
+                raise ValueError("one is not an ad account id, which looks like act_1234567890")
         return list(dict.fromkeys(value))
 
     @property
@@ -76,13 +132,13 @@ class InsightsConfig(EntitiesConfig):
         try:
             return date.fromisoformat(value.strip()).isoformat()
         except ValueError:
-            raise ValueError(f"{value!r} is not a day; write it as 2026-01-31") from None
+            raise ValueError("is not a day; write it as 2026-01-31") from None
 
     @field_validator("preset")
     @classmethod
     def _is_a_preset(cls, value: str) -> str:
         if value and value not in set(Preset):
-            raise ValueError(f"{value!r} is not a range; choose one of {_PRESETS}")
+            raise ValueError(f"is not a range; choose one of {_PRESETS}")
         return value
 
     @model_validator(mode="after")
@@ -116,10 +172,7 @@ class InsightExtrasConfig(InsightsConfig):
     @classmethod
     def _are_breakdowns(cls, value: list[str]) -> list[str]:
         for text in value:
-            try:
-                breakdown_names(text)
-            except ValueError as error:
-                raise ValueError(f"{text!r} {error}") from None
+            breakdown_names(text)
         return value
 
     @property

@@ -18,7 +18,7 @@ from meta_pipeline.sync import Part
 from meta_pipeline.sync.presets import Preset
 
 from .account_assets import Event, Step, accounts_in, selected_of, sync_one
-from .configuration import EntitiesConfig, InsightExtrasConfig
+from .configuration import EntitiesConfig, InsightExtrasConfig, chosen, fields_of
 from .metric_assets import INSIGHTS_KEY, accounts_of
 from .outcome import Outcome, failure_of
 from .partition_events import note_failed, passed_on
@@ -63,15 +63,16 @@ def build_extra_assets() -> list[dg.AssetsDefinition]:
         can_subset=True,
         partitions_def=AD_ACCOUNTS,
         backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+        config_schema=fields_of(EntitiesConfig),
         pool=POOL,
         op_tags=_LAST,
     )
     def entity_extras(
         context: dg.AssetExecutionContext,
-        config: EntitiesConfig,
         session: dg.ResourceParam[SyncSession],
     ) -> Iterator[Event]:
         """Creatives and the change log, for the accounts they are on for."""
+        config = chosen(EntitiesConfig, context)
         step = Step(
             "extras",
             selected_of(context, ENTITY_EXTRAS),
@@ -88,15 +89,16 @@ def build_extra_assets() -> list[dg.AssetsDefinition]:
         can_subset=True,
         partitions_def=AD_ACCOUNTS,
         backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+        config_schema=fields_of(InsightExtrasConfig),
         pool=POOL,
         op_tags=_LAST,
     )
     def insight_extras(
         context: dg.AssetExecutionContext,
-        config: InsightExtrasConfig,
         session: dg.ResourceParam[SyncSession],
     ) -> Iterator[Event]:
         """Hourly numbers and breakdowns, for the accounts they are on for."""
+        config = chosen(InsightExtrasConfig, context)
         step = Step(
             "extras",
             selected_of(context, INSIGHT_EXTRAS),

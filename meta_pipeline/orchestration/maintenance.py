@@ -3,6 +3,7 @@
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -12,8 +13,10 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.retention import Retention, maintain
 from meta_pipeline.warehouse.vacuum import TableState, table_states
 
+from .executor import in_process
 from .history import DagsterHistory
 from .resources import WarehouseResource
+from .run_files import remove_run_files
 
 JOB = "maintenance"
 _ALERTS_KEPT = timedelta(days=30)
@@ -24,9 +27,12 @@ Clock = Callable[[], datetime]
 
 
 def build_maintenance_job(clock: Clock = lambda: datetime.now(UTC)) -> dg.JobDefinition:
-    """Three steps that know nothing of each other; one that fails does not stop the others."""
+    """Steps that know nothing of each other; one that fails does not stop the others."""
 
-    @dg.op(description="Remove rows of our logs that are older than the settings say.")
+    @dg.op(
+        config_schema={},
+        description="Remove rows of our logs that are older than the settings say.",
+    )
     def our_logs(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
         settings, now = warehouse.settings(), clock()
         with _opened(settings) as opened:
@@ -35,7 +41,10 @@ def build_maintenance_job(clock: Clock = lambda: datetime.now(UTC)) -> dg.JobDef
                 removed["alerts"] = AlertBook(connection).forget(now - _ALERTS_KEPT)
         context.add_output_metadata({f"{table}_removed": count for table, count in removed.items()})
 
-    @dg.op(description="Remove old events, runs and ticks of Dagster; the newest of each stay.")
+    @dg.op(
+        config_schema={},
+        description="Remove old events, runs and ticks of Dagster; the newest of each stay.",
+    )
     def dagster_history(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
         settings, now = warehouse.settings(), clock()
         history = DagsterHistory.of(context.instance)
@@ -48,7 +57,19 @@ def build_maintenance_job(clock: Clock = lambda: datetime.now(UTC)) -> dg.JobDef
         )
         context.add_output_metadata({f"{what}_removed": count for what, count in removed.items()})
 
-    @dg.op(description="Say which tables are big and which Postgres does not clean up by itself.")
+    @dg.op(
+        config_schema={},
+        description="Remove the files of old runs (what they printed), before a disk is full.",
+    )
+    def run_files(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
+        before = clock() - timedelta(days=warehouse.settings().run_files_days)
+        storage = Path(context.instance.storage_directory())
+        context.add_output_metadata({"folders_removed": remove_run_files(storage, before)})
+
+    @dg.op(
+        config_schema={},
+        description="Say which tables are big and which Postgres does not clean up by itself.",
+    )
     def vacuum_advice(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
         with _opened(warehouse.settings()) as opened, opened.connection() as connection:
             tables = table_states(connection)
@@ -66,13 +87,14 @@ def build_maintenance_job(clock: Clock = lambda: datetime.now(UTC)) -> dg.JobDef
 
     @dg.job(
         name=JOB,
-        description="Daily: retention of our logs and of Dagster's history, and what to vacuum.",
+        description="Daily: retention of our logs, of Dagster's history and files; what to vacuum.",
         tags={"dagster/max_runtime": "7200"},
-        executor_def=dg.in_process_executor,
+        executor_def=in_process,
     )
     def maintenance() -> None:
         our_logs()
         dagster_history()
+        run_files()
         vacuum_advice()
 
     return maintenance

@@ -12,8 +12,8 @@ from meta_pipeline.reports import Report, make_report, questions
 from meta_pipeline.reports.page import render, thresholds_of, write
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.connect import READER
 
+from .configuration import Launchpad, chosen, fields_of
 from .markdown import cell
 from .resources import WarehouseResource
 from .tables import OPERATIONS, OWNERS, TAGS
@@ -38,7 +38,7 @@ there; `meta-pipeline report --html FILE` makes the same page at any time."""
 Clock = Callable[[], datetime]
 
 
-class ReportConfig(dg.Config):
+class ReportConfig(Launchpad):
     """How long a period the questions are asked about."""
 
     days: float = Field(
@@ -57,12 +57,12 @@ def build_report_asset(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
         description=_DESCRIPTION,
     )
 
-    @dg.multi_asset(name="report", specs=[spec])
+    @dg.multi_asset(name="report", specs=[spec], config_schema=fields_of(ReportConfig))
     def operations_report(
-        context: dg.AssetExecutionContext, config: ReportConfig, warehouse: WarehouseResource
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         settings = warehouse.settings()
-        whole, day = _ask(settings, config.days)
+        whole, day = _ask(settings, chosen(ReportConfig, context).days)
         metadata = _metadata(whole, day)
         path, error = _page(whole, settings, clock())
         if path is not None:
@@ -77,9 +77,7 @@ def build_report_asset(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
 def _ask(settings: Settings, days: float) -> tuple[Report, Report]:
     """The report of the period, and of the last day what is plotted."""
     url = settings.require_database_url()
-    with Warehouse(
-        url, application_name="meta_pipeline report", max_connections=1, patience=READER
-    ) as warehouse:
+    with Warehouse(url, application_name="meta_pipeline report", max_connections=1) as warehouse:
         warehouse.migrate()
         whole = make_report(warehouse, days=days)
         plotted = [one for one in questions() if one.key in _NUMBERS]

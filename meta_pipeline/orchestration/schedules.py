@@ -39,7 +39,7 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             cron_schedule=MAINTENANCE_CRON,
             execution_timezone="UTC",
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Daily: remove old log rows, old events, runs and ticks of Dagster.",
+            description="Daily: remove old log rows, and old events, runs and files of Dagster.",
             tags={"reason": "schedule"},
         ),
         dg.ScheduleDefinition(

@@ -85,3 +85,9 @@ class AlertSettings(BaseSettings):
         validation_alias=AliasChoices("META_DAGSTER_UI_URL"),
         description="Where people open Dagster, as https://dagster.example.com; alerts link to it",
     )
+    dagster_hosts: str = Field(
+        "",
+        validation_alias=AliasChoices("META_DAGSTER_HOSTS"),
+        pattern=r"^\s*[A-Za-z0-9._:\[\]-]*(\s*,\s*[A-Za-z0-9._:\[\]-]+)*\s*$",
+        description="Further names Dagster may be opened by, such as dagster.lan,10.0.0.5:3000",
+    )

@@ -45,3 +45,9 @@ class RetentionSettings(BaseSettings):
         validation_alias=AliasChoices("META_DAGSTER_HISTORY_DAYS"),
         description="Days Dagster keeps runs and materializations; the newest of each stays",
     )
+    run_files_days: int = Field(
+        2,
+        ge=1,
+        validation_alias=AliasChoices("META_RUN_FILES_DAYS"),
+        description="Days the files of a run are kept: what it printed, in DAGSTER_HOME/storage",
+    )

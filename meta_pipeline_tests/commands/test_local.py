@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import SecretStr
 
 from meta_pipeline.commands.demo import batches
 from meta_pipeline.commands.local.children import Children
@@ -22,7 +26,13 @@ from meta_pipeline.commands.local.database import (
 )
 from meta_pipeline.commands.local.environment import of_settings, without_ours
 from meta_pipeline.commands.local.home import AlreadyRunning, Home
-from meta_pipeline.commands.local.ports import PortsTaken, free_port, free_port_from
+from meta_pipeline.commands.local.ports import (
+    PortsTaken,
+    answers_at,
+    free_port,
+    free_port_from,
+    socket_in,
+)
 from meta_pipeline.commands.local.summary import ago
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
@@ -55,6 +65,25 @@ def test_a_used_port_gives_the_next_one() -> None:
 def test_a_free_port_is_taken_as_it_is() -> None:
     port = free_port()
     assert free_port_from(port) == port
+
+
+def test_a_socket_is_in_a_folder_of_ones_own_and_not_too_long(tmp_path: Path) -> None:
+    near = Path(tempfile.mkdtemp(prefix="mp-"))
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    missing = tmp_path / "missing"
+    found = {home: socket_in(home) for home in (near, deep, missing)}
+    assert found[near] == near / "private" / "code.sock"
+    assert len(set(found.values())) == 3
+    for path in found.values():
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        with closing(socket.socket(socket.AF_UNIX)) as server:
+            assert not answers_at(path)
+            server.bind(str(path))
+            server.listen()
+            assert answers_at(path)
+        path.unlink()
+    shutil.rmtree(near)
 
 
 def test_a_home_is_used_by_one_at_a_time(tmp_path: Path) -> None:
@@ -111,6 +140,73 @@ def test_every_setting_reaches_the_processes_of_dev(
     assert again.require_token() == "EAAfromfile"
     assert again.backfill_days == 11
     assert again.require_database_url() == "postgresql://u:p@h/db"
+
+
+SAMPLES = {
+    "access_token": "EAAsample",
+    "app_secret": "0123456789abcdef",
+    "app_id": "1234567890",
+    "graph_url": "http://127.0.0.1:9",
+    "database_url": "postgresql://u:p%40@h/db",
+    "api_version": "v25.0",
+    "restatement": "0:2h",
+    "insights_levels_text": "ad,adset",
+    "breakdowns_text": "age,gender;country",
+    "breakdown_accounts_text": "act_1",
+    "hourly_accounts_text": "act_1,act_2",
+    "creative_accounts_text": "all",
+    "activity_accounts_text": "act_3",
+    "include_accounts": "act_1",
+    "exclude_accounts": "act_2",
+    "rotation_policy": "priority",
+    "rotation_tiers": "high:1h,medium:2h,low:3h,empty:4h",
+    "rotation_currency": "EUR",
+    "insights_every": "2h",
+    "entities_every": "3h",
+    "rotation_fresh": "10m",
+    "cost_weights": "entity=2",
+    "alert_email_security": "tls",
+}
+"""Values of settings that only take some."""
+
+
+def sample(name: str) -> object:
+    """A value that is not the default."""
+    field = Settings.model_fields[name]
+    if name in SAMPLES:
+        return SAMPLES[name]
+    kinds = {field.annotation, *get_args(field.annotation)} - {type(None)}
+    if bool in kinds:
+        return not field.default
+    if kinds & {int, float}:
+        return int(field.default or 0) + 1
+    if Path in kinds:
+        return Path("/somewhere/else")
+    if kinds & {str, SecretStr}:
+        return f"of {name} ü#=: 1"
+    raise AssertionError(f"{name} is of a kind that no sample is known of: {kinds}")
+
+
+def test_every_setting_there_is_reaches_the_processes_of_dev(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also one that is made tomorrow, and also those that are secret, which alerts need."""
+    for name in [name for name in os.environ if name.startswith("META_")]:
+        monkeypatch.delenv(name)
+    given = {name: sample(name) for name in Settings.model_fields}
+    given |= {"dagster_hosts": "dagster.lan"}
+    settings = Settings.load(env_file=None, **given)
+    for name in Settings.model_fields:
+        assert getattr(settings, name) != Settings.model_fields[name].default, name
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    for name, value in of_settings(settings, url).items():
+        monkeypatch.setenv(name, value)
+    again = Settings.load(env_file=None)
+    different = [
+        name for name in Settings.model_fields if getattr(again, name) != getattr(settings, name)
+    ]
+    assert different == []
 
 
 def test_the_demo_stays_away_from_real_data(database_url: str) -> None:

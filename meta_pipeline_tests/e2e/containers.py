@@ -30,7 +30,7 @@ DOCKER = DEPLOY / "docker"
 DOCKERFILE = DOCKER / "Dockerfile"
 COMPOSE = DOCKER / "compose.yaml"
 VENV = "/opt/meta-pipeline/.venv"
-PORTS = ("4000", "3000", "8765")
+PORTS = ("3000", "8765")
 
 
 def instructions(dockerfile: Path = DOCKERFILE) -> list[tuple[str, str]]:
@@ -51,8 +51,11 @@ def compose(*files: Path) -> dict[str, Any]:
     return merged
 
 
-def build(folder: Path) -> Path:
-    """Do what the build stage does, in `folder`; returns the environment's `bin`."""
+def build(folder: Path, extras: str = "") -> Path:
+    """Do what the build stage does, in `folder`; returns the environment's `bin`.
+
+    `extras` is the build argument EXTRAS.
+    """
     environment = dict(os.environ)  # how this machine reaches a package index is its own affair
     environment.pop("VIRTUAL_ENV", None)
     uv = Path(sys.executable).with_name("uv")
@@ -67,6 +70,7 @@ def build(folder: Path) -> Path:
             _copy(sources, folder / target)
         elif name == "RUN":
             command = re.sub(r"--mount=\S+\s*", "", value).replace("uv sync", f"{uv} sync", 1)
+            command = command.replace("${EXTRAS}", extras)
             done = subprocess.run(
                 [*shlex.split(command), "--python", sys.executable],
                 env=environment,
@@ -89,19 +93,17 @@ class Containers:
     secrets: Mapping[str, str]
     settings: Mapping[str, str]
     services: dict[str, Any] = field(default_factory=lambda: dict(compose()["services"]))
+    simulator_binaries: Path | None = None
     ports: dict[str, int] = field(default_factory=lambda: {port: free_port() for port in PORTS})
 
     def __post_init__(self) -> None:
-        for name in ("secrets", "etc", "var/dagster"):
+        for name in ("secrets", "etc", "var/dagster", "run"):
             (self.folder / name).mkdir(parents=True)
         for name, value in self.secrets.items():
             (self.folder / "secrets" / name).write_text(value, encoding="utf-8")
         workspace = (DOCKER / "workspace.yaml").read_text(encoding="utf-8")
-        assert "host: code\n" in workspace
-        workspace = workspace.replace("host: code", "host: 127.0.0.1")
-        (self.folder / "etc/workspace.yaml").write_text(
-            workspace.replace("4000", str(self.ports["4000"])), encoding="utf-8"
-        )
+        assert "socket: /run/meta-pipeline/" in workspace
+        (self.folder / "etc/workspace.yaml").write_text(self._here(workspace), encoding="utf-8")
 
     @property
     def api(self) -> DagsterApi:
@@ -110,6 +112,8 @@ class Containers:
     def start(self, service: str) -> Child:
         """The service's command as a process of ours."""
         arguments = self._arguments(self.services[service]["command"])
+        if service == "simulator" and self.simulator_binaries:  # it has an image of its own
+            arguments[0] = str(self.simulator_binaries / Path(arguments[0]).name)
         return self.children.start(
             service, arguments, env=self._environment(service), cwd=self.folder / "var"
         )
@@ -160,6 +164,7 @@ class Containers:
             "/run/secrets": str(self.folder / "secrets"),
             "/etc/meta-pipeline": str(self.folder / "etc"),
             "/var/lib/meta-pipeline": str(self.folder / "var"),
+            "/run/meta-pipeline": str(self.folder / "run"),
             "0.0.0.0": "127.0.0.1",
         }
         for there, here in places.items():

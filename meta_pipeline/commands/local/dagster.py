@@ -1,11 +1,13 @@
 """Dagster on this machine: one code server, a webserver and a daemon on one Postgres.
 
 The webserver and the daemon would each start a code server of their own (143 MB and two seconds of
-a core each); sharing one is also what production does.
+a core each); sharing one is also what production does. It asks nobody who they are, so it listens
+on a socket in a folder of this user's alone; and a doorkeeper stands before the webserver.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -15,11 +17,14 @@ from importlib import resources
 from pathlib import Path
 from typing import LiteralString
 
-from meta_pipeline.commands.execute import AS_WE_READ
+import psycopg
+
+from meta_pipeline.commands.execute import WEBSERVER
 from meta_pipeline.commands.local.children import Child, Children
 from meta_pipeline.commands.local.graphql import DagsterApi
-from meta_pipeline.commands.local.ports import HOST, answers, free_port
-from meta_pipeline.warehouse import connect, create_dagster_schema, dagster_url
+from meta_pipeline.commands.local.ports import HOST, answers_at, socket_in
+from meta_pipeline.settings.secret_files import concealed, private_folder
+from meta_pipeline.warehouse.urls import create_dagster_schema, dagster_url, normalized
 
 LOCATION = "meta_pipeline"
 SENSOR = "next_stale_account"
@@ -27,8 +32,7 @@ START_TIMEOUT_SECONDS = 120.0
 _WORKSPACE = """\
 load_from:
   - grpc_server:
-      host: {host}
-      port: {port}
+      socket: {socket}
       location_name: {location}
 """
 
@@ -49,8 +53,7 @@ class LocalDagster:
     `home` becomes DAGSTER_HOME; `env` is what the syncs see; `tell` is told each step. `is_alone`
     says that no other Dagster uses the database, as is certain of an embedded one. With
     `sensor_rests` nothing is synced by itself until somebody starts the sensor. `adapt` turns the
-    packaged dagster.yaml into the one to use. `storage_url` is where Dagster keeps its own tables,
-    `database_url` when it is None.
+    packaged dagster.yaml into the one to use.
     """
 
     children: Children
@@ -64,19 +67,15 @@ class LocalDagster:
     tell: Callable[[str], None] = lambda _: None
     timeout_seconds: float = START_TIMEOUT_SECONDS
     sensor_rests: bool = False
-    storage_url: str | None = None
     adapt: Callable[[str], str] = lambda text: text
     processes: dict[str, Child] = field(default_factory=dict, init=False)
     _commands: dict[str, list[str]] = field(default_factory=dict, init=False)
     _environment: dict[str, str] = field(default_factory=dict, init=False)
+    _socket: Path = field(default=Path(), init=False)
 
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
-
-    @property
-    def _storage_url(self) -> str:
-        return self.storage_url or self.database_url
 
     @property
     def api(self) -> DagsterApi:
@@ -84,14 +83,13 @@ class LocalDagster:
 
     def start(self) -> None:
         """Start all three and wait until the webserver shows the code location."""
-        code_port = free_port()
-        self._prepare(code_port)
+        self._prepare()
         has_tables = self._has_tables()
         cleaning = self._close_abandoned_runs() if has_tables else None
-        code = self._start("code-server", self._code_server(code_port))
+        code = self._start("code-server", self._code_server())
         web = self._start("dagster-webserver", self._webserver())
         self.tell("Dagster is starting: code location, webserver, daemon")
-        self._wait(lambda: answers(code_port), code, "the code location")
+        self._wait(lambda: answers_at(self._socket), code, "the code location")
         if not has_tables or self.sensor_rests:
             # The webserver makes them; two processes that both try would trip over each other.
             self._wait(self.api.is_ready, web, "the webserver")
@@ -104,22 +102,24 @@ class LocalDagster:
         self._start("dagster-daemon", self._daemon())
         self._wait(self.api.is_ready, web, "the webserver")
 
-    def _prepare(self, code_port: int) -> None:
+    def _prepare(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o700)
+        self._socket = socket_in(self.home)
         source = resources.files("meta_pipeline.orchestration") / "dagster.yaml"
         text = self.adapt(source.read_text(encoding="utf-8"))
         (self.home / "dagster.yaml").write_text(text, encoding="utf-8")
-        workspace = _WORKSPACE.format(host=HOST, port=code_port, location=LOCATION)
+        workspace = _WORKSPACE.format(socket=json.dumps(str(self._socket)), location=LOCATION)
         (self.home / "workspace.yaml").write_text(workspace, encoding="utf-8")
-        create_dagster_schema(self._storage_url)
-        self._environment = {
+        create_dagster_schema(self.database_url)
+        environment = {
             **self.env,
             "DAGSTER_HOME": str(self.home),
-            "DAGSTER_PG_URL": dagster_url(self._storage_url),
+            "DAGSTER_PG_URL": dagster_url(self.database_url),
             "DAGSTER_DISABLE_TELEMETRY": "1",
             "PYTHONUNBUFFERED": "1",
-            **AS_WE_READ,
         }
+        self._environment = concealed(environment, private_folder(self.home))
 
     def _has_tables(self) -> bool:
         return bool(self._ask("SELECT to_regclass('dagster.instigators')"))
@@ -133,7 +133,7 @@ class LocalDagster:
         return self._start("abandoned-runs", [sys.executable, "-m", module])
 
     def _ask(self, query: LiteralString) -> object:
-        with connect(self._storage_url, application_name="meta_pipeline dagster") as connection:
+        with psycopg.connect(normalized(self.database_url)) as connection:
             row = connection.execute(query).fetchone()
         return row and row[0]
 
@@ -147,11 +147,11 @@ class LocalDagster:
         self.processes[name], self._commands[name] = child, arguments
         return child
 
-    def _code_server(self, port: int) -> list[str]:
+    def _code_server(self) -> list[str]:
         return [
             *_dagster("dagster"),
             *("api", "grpc", "--module-name", "meta_pipeline.definitions"),
-            *("--host", HOST, "--port", str(port), "--location-name", LOCATION),
+            *("--socket", str(self._socket), "--location-name", LOCATION),
         ]
 
     def _daemon(self) -> list[str]:
@@ -159,7 +159,7 @@ class LocalDagster:
 
     def _webserver(self) -> list[str]:
         return [
-            *_dagster("dagster-webserver"),
+            *(sys.executable, "-m", WEBSERVER),
             *("-w", str(self.home / "workspace.yaml")),
             *("-h", self.host, "-p", str(self.port)),
         ]

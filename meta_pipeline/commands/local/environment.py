@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from pydantic import AliasChoices, SecretStr
+
 from meta_pipeline.settings import Settings
 
 _OURS = ("META_", "DAGSTER_")
@@ -22,19 +24,15 @@ def without_ours(environment: Mapping[str, str] | None = None) -> dict[str, str]
 
 def of_settings(settings: Settings, database_url: str) -> dict[str, str]:
     """The caller's environment with every setting said, whichever file it came from."""
-    values = {
-        "META_ACCESS_TOKEN": settings.access_token and settings.access_token.get_secret_value(),
-        "META_APP_SECRET": settings.app_secret and settings.app_secret.get_secret_value(),
-        "META_APP_ID": settings.app_id,
-        "META_GRAPH_URL": settings.graph_url,
-        "META_API_VERSION": settings.api_version,
-        "META_PIPELINE_DATA": settings.data_dir and str(settings.data_dir),
-        "DATABASE_URL": database_url,
-    }
-    others = {
-        str(next(iter(field.validation_alias.choices))): str(getattr(settings, name))  # type: ignore[union-attr]
-        for name, field in Settings.model_fields.items()
-        if isinstance(getattr(settings, name), int | float | str)
-    }
-    said = {name: str(value) for name, value in values.items() if value}
-    return {**without_ours(), **others, **said}
+    return {**without_ours(), **variables(settings), "DATABASE_URL": database_url}
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """Each setting that has a value, by the name of its variable."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if value is not None and text and isinstance(field.validation_alias, AliasChoices):
+            found[str(field.validation_alias.choices[0])] = text
+    return found

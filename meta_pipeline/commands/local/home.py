@@ -46,6 +46,7 @@ class Home:
         holds the lock while it ends what was started, so wait a little for one that is dying.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o700)  # compute logs, storage, the password of the database
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._lock(descriptor, wait_seconds)

@@ -1,11 +1,16 @@
-"""Ports of this machine that nobody uses."""
+"""Ports of this machine that nobody uses, and sockets that nobody else reaches."""
 
 from __future__ import annotations
 
+import hashlib
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
+
+from meta_pipeline.settings.secret_files import private_folder
 
 HOST = "127.0.0.1"
+_SOCKET_PATH_BYTES = 107
 
 
 class PortsTaken(Exception):
@@ -46,3 +51,26 @@ def answers(port: int) -> bool:
     with closing(socket.socket()) as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((HOST, port)) == 0
+
+
+def answers_at(path: Path) -> bool:
+    """Whether something listens on the socket."""
+    with closing(socket.socket(socket.AF_UNIX)) as probe, suppress(OSError):
+        probe.settimeout(0.2)
+        probe.connect(str(path))
+        return True
+    return False
+
+
+def socket_in(home: Path) -> Path:
+    """Where a server of this home listens: a name in a folder of mode 0700, used by nobody.
+
+    A socket's path has 107 bytes at most; for a home that lies too deep there is the system's
+    folder for temporary files.
+    """
+    path = private_folder(home) / "code.sock"
+    if home not in path.parents or len(str(path).encode()) > _SOCKET_PATH_BYTES:
+        name = hashlib.sha256(str(home).encode()).hexdigest()[:16]
+        path = private_folder() / f"{name}.sock"
+    path.unlink(missing_ok=True)
+    return path

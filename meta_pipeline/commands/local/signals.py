@@ -14,12 +14,20 @@ class ToldToEnd(KeyboardInterrupt):
 
 @contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise ToldToEnd in the main thread."""
+    """Inside, SIGTERM and SIGHUP raise ToldToEnd in the main thread.
+
+    A SIGHUP that is ignored stays so: under nohup a closed terminal ends nothing.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         raise ToldToEnd
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, end) for number in heard}
     try:
         yield
     finally:

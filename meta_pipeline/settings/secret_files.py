@@ -1,0 +1,102 @@
+"""Secrets kept out of the environment of processes whose variables somebody else may name.
+
+Whoever may launch a run in Dagster may name any variable of the process (`{env: NAME}`), and other
+tools print theirs. A secret is therefore handed over as a file of mode 0600 in a folder of mode
+0700; in the environment stands `<NAME>_FILE` with its path, as `Settings` reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from pydantic import AliasChoices, SecretStr
+
+from .settings import Settings, SettingsError
+
+DAGSTER_URL = "DAGSTER_PG_URL"
+"""The database as Dagster reads it: stays a variable, its password goes to a passfile."""
+_FOLDER_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+def secret_names() -> frozenset[str]:
+    """The variables of all settings that are secret: META_ACCESS_TOKEN, DATABASE_URL, ..."""
+    return frozenset(
+        str(field.validation_alias.choices[0])
+        for field in Settings.model_fields.values()
+        if SecretStr in (field.annotation, *get_args(field.annotation))
+        and isinstance(field.validation_alias, AliasChoices)
+    )
+
+
+def concealed(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment with its secrets in files in `folder`: `<NAME>_FILE` in place of `<NAME>`.
+
+    What is a file already stays where it is. The password of DAGSTER_PG_URL is given to libpq as a
+    passfile. SettingsError when the folder cannot be made or is open to others.
+    """
+    result = dict(environment)
+    for name in secret_names():
+        if value := result.pop(name, ""):
+            result[f"{name}_FILE"] = str(_written(folder / name.lower(), value))
+    if url := result.get(DAGSTER_URL):
+        result[DAGSTER_URL] = with_passfile(url, folder)
+    return result
+
+
+def with_passfile(url: str, folder: Path) -> str:
+    """The URL without its password, which libpq then reads from a file in `folder`."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    password = query.pop("password", None) or unquote(parts.password or "")
+    if not password:
+        return url
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    query["passfile"] = str(_written(folder / "pgpass", f"*:*:*:*:{escaped}\n"))
+    user, _, hosts = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    netloc = f"{name}@{hosts}" if name else hosts
+    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query, quote_via=quote)))
+
+
+def private_folder(home: Path | None = None) -> Path:
+    """A folder of this user's alone: `private` in `home`, or one of the system's for this while.
+
+    The second where there is no home or it cannot be written, as in a read-only container.
+    """
+    if home is not None and os.access(home, os.W_OK):
+        return _alone(home / "private")
+    return _alone(Path(tempfile.gettempdir()) / f"meta-pipeline-{os.geteuid()}")
+
+
+def _alone(folder: Path) -> Path:
+    """The folder, made or made private; SettingsError when it is somebody else's."""
+    try:
+        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise SettingsError(f"{folder} is not this user's folder: secrets are not put there.")
+        if stat.S_IMODE(found.st_mode) != _FOLDER_MODE:
+            folder.chmod(_FOLDER_MODE)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} cannot be made for the secrets of Dagster's processes: {error.strerror}."
+        ) from None
+    return folder
+
+
+def _written(path: Path, text: str) -> Path:
+    """The file with this text and nobody else's eyes on it; replaced as a whole."""
+    _alone(path.parent)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return draft.replace(path)
