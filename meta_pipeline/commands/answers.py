@@ -66,7 +66,7 @@ def _heading(about: Mapping[Any, Any], name: str) -> str:
 
 def cell(value: Any, unit: str | None) -> str:
     """A value as people read it; a dash where it is not known."""
-    if value is None or value != value or str(value) == "<NA>":  # noqa: PLR0124  # NaN
+    if value is None or str(value) == "<NA>" or value != value:  # noqa: PLR0124  # NaN
         return "-"
     if unit in ("count", "people"):
         return f"{value:,.6g}" if value % 1 else f"{int(value):,}"

@@ -153,7 +153,7 @@ class Metric(BaseModel):
         if self.add:
             return " + ".join(self.add)
         if self.by_goal:
-            return "the metric of the ad set's goal"
+            return "the metric or action type of the ad set's goal"
         first = self.actions[0] if len(self.actions) == 1 else f"first of {', '.join(self.actions)}"
         window = "" if self.window == DEFAULT_WINDOW else f", {self.window}"
         return f"{self.list}[{first}]{window}"
@@ -225,7 +225,10 @@ class Family(BaseModel):
 
 
 class Goals(BaseModel):
-    """What `results` counts: conversion event, else optimisation goal, else objective."""
+    """What `results` counts: conversion event, else optimisation goal, else objective.
+
+    The first that an ad set has decides (view `adset_goals`); not listed here it counts nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

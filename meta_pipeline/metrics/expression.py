@@ -35,7 +35,7 @@ class Expressions:
     needs_goal: bool = False
 
     def summand(self, key: str) -> str:
-        """What one row adds to the sum `key`; never null."""
+        """What one row adds to the sum `key`; null only for results nothing here counts."""
         return self._by_variant(key, self._sum)
 
     def numerator(self, key: str) -> str:
@@ -83,6 +83,9 @@ class Expressions:
 
     def _scaled_numerator(self, metric: Metric) -> str:
         number = self.summand(metric.numerator or "")
+        below = self.dictionary.metrics.get(metric.denominator or "")
+        if below is not None and below.by_goal:  # what results are unknown of has no cost of one
+            number = f"(CASE WHEN {self.summand(below.key)} IS NULL THEN 0 ELSE {number} END)"
         return number if metric.scale == 1 else f"{number} * {metric.scale}"
 
     def _sum(self, metric: Metric) -> str:
@@ -115,16 +118,24 @@ class Expressions:
             f"WHEN {self.bind(key)} THEN {self.summand(key)}"
             for key in sorted(self.dictionary.goals.metrics())
         )
-        return f"(CASE goal.result_metric {cases} ELSE 0 END)"
+        own = f"{self._by_type(ActionList.ACTIONS, self.attribution)} ->> goal.result_metric"
+        return (
+            f"(CASE goal.result_metric {cases} ELSE "
+            "CASE WHEN position('.' IN goal.result_metric) > 0 "
+            f"THEN coalesce(({own})::numeric, 0) END END)"
+        )
 
     def _first_present(self, metric: Metric) -> str:
         """The number of the first action type the row has; a present type without it is zero."""
         window = self.attribution if metric.window == DEFAULT_WINDOW else metric.window
-        alias = self.maps.setdefault((metric.list, window), f"counted_{len(self.maps)}")
-        found = (
-            f"({alias}.by_type ->> {self.bind(name)}::text)::numeric" for name in metric.actions
-        )
+        by_type = self._by_type(metric.list, window)
+        found = (f"({by_type} ->> {self.bind(name)}::text)::numeric" for name in metric.actions)
         return f"coalesce({', '.join(found)}, 0)"
+
+    def _by_type(self, listed: ActionList, window: str) -> str:
+        """The row's numbers by action type, as one object."""
+        alias = self.maps.setdefault((listed, window), f"counted_{len(self.maps)}")
+        return f"{alias}.by_type"
 
     def _money(self, metric: Metric, expression: str) -> str:
         if metric.unit is Unit.CURRENCY and self.money_factor:

@@ -107,7 +107,8 @@ def _blank_unknown(question: Question, table: pd.DataFrame, complete: Completene
     """Zeros where nothing was delivered; nothing where nothing is known."""
     values = [n for n in table.columns if "/" in n or n in question.dictionary.metrics]
     empty = table[values].isna().all(axis=1)
-    table[values] = table[values].fillna(0.0)
+    # A row that delivered has unknown results where nothing here counts its goal.
+    table.loc[empty, values] = 0.0
     if question.grouping.by == ("day",):
         table.loc[empty & table["day"].isin(complete.unknown()), values] = np.nan
     elif complete.is_unknown and empty.all():

@@ -16,6 +16,7 @@ from .definition import DEFAULT_WINDOW
 from .dimension import FilterValue, grouping
 from .errors import ImpossibleQuestion, MetricsError
 from .exchange import rates
+from .goals import goal_notes
 from .question import (
     Account,
     DateRange,
@@ -138,6 +139,7 @@ def _answer(
     from . import frame  # noqa: PLC0415  # pandas takes half a second; a sync only rolls up
 
     source, notes = choose_source(connection, question)
+    notes += goal_notes(connection, question) if question.by_goal else []
     factors = None
     if question.currency is not None:
         held = {account.account_id: account.currency for account in question.accounts}
@@ -176,7 +178,9 @@ def choose_source(connection: Connection[Any], question: Question) -> tuple[Sour
     if behind:
         note = f"The rollup is {behind} days behind: read from the insight rows, slower."
         return daily("ad"), [note]
-    return rollup(finest([*grouped.levels, "account"])), []
+    # Whether results are known is known of an ad set, not of a campaign.
+    goals = ["adset"] if question.by_goal else []
+    return rollup(finest([*grouped.levels, *goals, "account"])), []
 
 
 def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:

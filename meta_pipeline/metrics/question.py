@@ -59,6 +59,12 @@ class Question:
         return [metric for metric in self.metrics if not self.dictionary.is_additive(metric)]
 
     @property
+    def by_goal(self) -> bool:
+        """Whether something counts what each ad set is optimised for."""
+        names = _with_references(self.dictionary, self.metrics)
+        return any(self.dictionary.metrics[name].by_goal for name in names)
+
+    @property
     def needs_money(self) -> bool:
         return any(_has_money(self.dictionary, metric) for metric in self.metrics)
 

@@ -22,7 +22,14 @@ _PARENTS = {
     "adset": ("campaign_id", "result_metric", "delivering_ads"),
     "campaign": ("delivering_ads",),
 }
-_MEASURES = ("currency", *ROLLUP_COLUMNS, "other_metrics", "reach", "unique_clicks")
+_MEASURES = (
+    "currency",
+    *ROLLUP_COLUMNS,
+    "spend_without_results",
+    "other_metrics",
+    "reach",
+    "unique_clicks",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,8 @@ def _ad_rows(dictionary: Dictionary, account_id: str) -> tuple[str, dict[str, An
     expressions = Expressions(dictionary, daily("ad"), (account_id,))
     columns = [expressions.summand(name) for name in ROLLUP_COLUMNS]
     others = [metric for metric in dictionary.stored() if metric.key not in ROLLUP_COLUMNS]
+    results = expressions.summand("results")
+    columns.append(f"CASE WHEN {results} IS NULL THEN coalesce(f.spend, 0) ELSE 0 END")
     other_metrics = stored_json(expressions, others)
     expressions.needs_goal = True
     select = f"""
@@ -151,7 +160,8 @@ def _parent_rows(dictionary: Dictionary, level: str) -> str:
     """Sums of the ad rows; people come from the level's own row, where it was asked for."""
     key = _KEYS[level]
     grouped = {"adset": "min(f.campaign_id), min(f.result_metric),", "campaign": ""}[level]
-    sums = ", ".join(f"sum(f.{name})" for name in ROLLUP_COLUMNS)
+    summed = (*ROLLUP_COLUMNS, "spend_without_results")
+    sums = ", ".join(f"sum(f.{name})" for name in summed)
     others = ", ".join(
         f"%({name})s::text, nullif(sum((f.other_metrics ->> %({name})s::text)::numeric), 0)"
         for name in _other_keys(dictionary)

@@ -126,7 +126,7 @@ def _columns(question: Question) -> tuple[str, ...]:
 def _components(question: Question, expressions: Expressions) -> list[tuple[str, str]]:
     """(component, SQL of one row's share): `key` of a sum, `key/above`, `key/below` of a ratio."""
     found = []
-    if question.people:
+    if question.people or question.by_goal:
         found.append(("/impressions", expressions.summand(IMPRESSIONS)))
     for metric in question.metrics:
         if metric.kind is Kind.SUM:

@@ -114,6 +114,12 @@ exchange_rates = table(
 )
 
 
+_RESULT_METRIC = (
+    "Metric that results counts, or action type of a custom conversion or event; null where "
+    "nothing here counts the goal"
+)
+
+
 def _measures() -> list[sa.Column[Any]]:
     """What a rollup row adds up; every name is the key of a metric."""
     return [
@@ -141,9 +147,15 @@ def _measures() -> list[sa.Column[Any]]:
                 ("purchases", "Purchases by the fallback order"),
                 ("add_to_carts", "Adds to cart by the fallback order"),
                 ("checkouts_initiated", "Checkouts begun by the fallback order"),
-                ("results", "What the ad set is optimised for; see result_metric"),
             )
         ],
+        number("results", "What the ad sets are optimised for; null where nothing here counts it"),
+        money(
+            "spend_without_results",
+            "Of spend, that of ad sets whose results nothing here counts",
+            nullable=False,
+            server_default="0",
+        ),
         json(
             "other_metrics",
             "The dictionary's other sums, metric key to value; zeros are left out",
@@ -175,7 +187,7 @@ daily_ad_metrics = table(
     text("ad_id", "Ad", primary_key=True),
     text("adset_id", "Ad set; 'unknown' where Meta's row had none", nullable=False),
     text("campaign_id", "Campaign; 'unknown' where Meta's row had none", nullable=False),
-    text("result_metric", "Metric that results counts; null where the goal is not known"),
+    text("result_metric", _RESULT_METRIC),
     *_measures(),
     *_people(),
     *_provenance(),
@@ -190,7 +202,7 @@ daily_adset_metrics = table(
     day("date_start", "Day in the account's time zone", primary_key=True),
     text("adset_id", "Ad set", primary_key=True),
     text("campaign_id", "Campaign", nullable=False),
-    text("result_metric", "Metric that results counts; null where the goal is not known"),
+    text("result_metric", _RESULT_METRIC),
     whole("delivering_ads", "Ads with a row that day", nullable=False),
     *_measures(),
     *_people(),

@@ -15,7 +15,7 @@
 -- spend_30d: Spend of the last 30 whole days
 -- impressions_7d: Impressions of the last 7 whole days
 -- clicks_7d: Clicks of the last 7 whole days
--- results_7d: Results by each ad set's goal in the last 7 whole days
+-- results_7d: Results by each ad set's goal in the last 7 whole days; null where none is counted
 -- leads_7d: Leads of the last 7 whole days
 -- purchases_7d: Purchases of the last 7 whole days
 -- revenue_7d: Purchase value of the last 7 whole days
@@ -50,7 +50,7 @@ SELECT
     coalesce(delivery.spend_30d, 0) AS spend_30d,
     coalesce(delivery.impressions_7d, 0)::bigint AS impressions_7d,
     coalesce(delivery.clicks_7d, 0)::bigint AS clicks_7d,
-    coalesce(delivery.results_7d, 0) AS results_7d,
+    CASE WHEN delivery.impressions_7d IS NULL THEN 0 ELSE delivery.results_7d END AS results_7d,
     coalesce(delivery.leads_7d, 0) AS leads_7d,
     coalesce(delivery.purchases_7d, 0) AS purchases_7d,
     coalesce(delivery.revenue_7d, 0) AS revenue_7d,

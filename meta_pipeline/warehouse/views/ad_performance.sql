@@ -22,7 +22,8 @@
 -- impressions_7d: Impressions of the last 7 whole days
 -- clicks_7d: Clicks of the last 7 whole days
 -- link_clicks_7d: Link clicks of the last 7 whole days
--- results_7d: Results by the ad set's goal of the last 7 whole days
+-- results_7d: Results by the ad set's goal of the last 7 whole days; null where nothing here
+-- counts that goal
 -- leads_7d: Leads of the last 7 whole days
 -- purchases_7d: Purchases of the last 7 whole days
 -- revenue_7d: Purchase value of the last 7 whole days
@@ -37,7 +38,8 @@
 -- impressions_30d: Impressions of the last 30 whole days
 -- clicks_30d: Clicks of the last 30 whole days
 -- link_clicks_30d: Link clicks of the last 30 whole days
--- results_30d: Results by the ad set's goal of the last 30 whole days
+-- results_30d: Results by the ad set's goal of the last 30 whole days; null where nothing here
+-- counts that goal
 -- leads_30d: Leads of the last 30 whole days
 -- purchases_30d: Purchases of the last 30 whole days
 -- revenue_30d: Purchase value of the last 30 whole days
@@ -75,7 +77,7 @@ SELECT
     coalesce(week.impressions, 0)::bigint AS impressions_7d,
     coalesce(week.clicks, 0)::bigint AS clicks_7d,
     coalesce(week.link_clicks, 0) AS link_clicks_7d,
-    coalesce(week.results, 0) AS results_7d,
+    CASE WHEN week.impressions IS NULL THEN 0 ELSE week.results END AS results_7d,
     coalesce(week.leads, 0) AS leads_7d,
     coalesce(week.purchases, 0) AS purchases_7d,
     coalesce(week.revenue, 0) AS revenue_7d,
@@ -160,7 +162,11 @@ CROSS JOIN LATERAL (
         coalesce(week.impressions, 0) + coalesce(before.impressions, 0) AS impressions,
         coalesce(week.clicks, 0) + coalesce(before.clicks, 0) AS clicks,
         coalesce(week.link_clicks, 0) + coalesce(before.link_clicks, 0) AS link_clicks,
-        coalesce(week.results, 0) + coalesce(before.results, 0) AS results,
+        CASE
+            WHEN coalesce(week.impressions, before.impressions) IS NULL THEN 0
+            WHEN coalesce(week.results, before.results) IS NOT NULL
+                THEN coalesce(week.results, 0) + coalesce(before.results, 0)
+        END AS results,
         coalesce(week.leads, 0) + coalesce(before.leads, 0) AS leads,
         coalesce(week.purchases, 0) + coalesce(before.purchases, 0) AS purchases,
         coalesce(week.revenue, 0) + coalesce(before.revenue, 0) AS revenue

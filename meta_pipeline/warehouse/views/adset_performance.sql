@@ -27,7 +27,8 @@
 -- impressions_7d: Impressions of the last 7 whole days
 -- clicks_7d: Clicks of the last 7 whole days
 -- link_clicks_7d: Link clicks of the last 7 whole days
--- results_7d: Results by the ad set's goal of the last 7 whole days
+-- results_7d: Results by the ad set's goal of the last 7 whole days; null where nothing here
+-- counts that goal
 -- leads_7d: Leads of the last 7 whole days
 -- purchases_7d: Purchases of the last 7 whole days
 -- revenue_7d: Purchase value of the last 7 whole days
@@ -42,7 +43,8 @@
 -- impressions_30d: Impressions of the last 30 whole days
 -- clicks_30d: Clicks of the last 30 whole days
 -- link_clicks_30d: Link clicks of the last 30 whole days
--- results_30d: Results by the ad set's goal of the last 30 whole days
+-- results_30d: Results by the ad set's goal of the last 30 whole days; null where nothing here
+-- counts that goal
 -- leads_30d: Leads of the last 30 whole days
 -- purchases_30d: Purchases of the last 30 whole days
 -- revenue_30d: Purchase value of the last 30 whole days
@@ -57,7 +59,8 @@
 -- impressions_lifetime: Impressions of every stored day
 -- clicks_lifetime: Clicks of every stored day
 -- link_clicks_lifetime: Link clicks of every stored day
--- results_lifetime: Results by the ad set's goal of every stored day
+-- results_lifetime: Results by the ad set's goal of every stored day; null where nothing here
+-- counts that goal
 -- leads_lifetime: Leads of every stored day
 -- purchases_lifetime: Purchases of every stored day
 -- revenue_lifetime: Purchase value of every stored day
@@ -109,7 +112,7 @@ SELECT
     coalesce(delivery.impressions_7d, 0)::bigint AS impressions_7d,
     coalesce(delivery.clicks_7d, 0)::bigint AS clicks_7d,
     coalesce(delivery.link_clicks_7d, 0) AS link_clicks_7d,
-    coalesce(delivery.results_7d, 0) AS results_7d,
+    CASE WHEN delivery.impressions_7d IS NULL THEN 0 ELSE delivery.results_7d END AS results_7d,
     coalesce(delivery.leads_7d, 0) AS leads_7d,
     coalesce(delivery.purchases_7d, 0) AS purchases_7d,
     coalesce(delivery.revenue_7d, 0) AS revenue_7d,
@@ -124,7 +127,7 @@ SELECT
     coalesce(delivery.impressions_30d, 0)::bigint AS impressions_30d,
     coalesce(delivery.clicks_30d, 0)::bigint AS clicks_30d,
     coalesce(delivery.link_clicks_30d, 0) AS link_clicks_30d,
-    coalesce(delivery.results_30d, 0) AS results_30d,
+    CASE WHEN delivery.impressions_30d IS NULL THEN 0 ELSE delivery.results_30d END AS results_30d,
     coalesce(delivery.leads_30d, 0) AS leads_30d,
     coalesce(delivery.purchases_30d, 0) AS purchases_30d,
     coalesce(delivery.revenue_30d, 0) AS revenue_30d,
@@ -139,7 +142,7 @@ SELECT
     coalesce(delivery.impressions_lifetime, 0)::bigint AS impressions_lifetime,
     coalesce(delivery.clicks_lifetime, 0)::bigint AS clicks_lifetime,
     coalesce(delivery.link_clicks_lifetime, 0) AS link_clicks_lifetime,
-    coalesce(delivery.results_lifetime, 0) AS results_lifetime,
+    CASE WHEN delivery.impressions_lifetime IS NULL THEN 0 ELSE delivery.results_lifetime END AS results_lifetime,
     coalesce(delivery.leads_lifetime, 0) AS leads_lifetime,
     coalesce(delivery.purchases_lifetime, 0) AS purchases_lifetime,
     coalesce(delivery.revenue_lifetime, 0) AS revenue_lifetime,

@@ -22,14 +22,16 @@
 -- impressions_7d: Impressions of the last 7 whole days
 -- clicks_7d: Clicks of the last 7 whole days
 -- link_clicks_7d: Link clicks of the last 7 whole days
--- results_7d: Results by the ad set's goal of the last 7 whole days
+-- results_7d: Results by the ad set's goal of the last 7 whole days; null where nothing here
+-- counts that goal
 -- leads_7d: Leads of the last 7 whole days
 -- purchases_7d: Purchases of the last 7 whole days
 -- revenue_7d: Purchase value of the last 7 whole days
 -- ctr_7d_pct: Clicks per 100 impressions of the last 7 whole days
 -- cpc_7d: Spend per click of the last 7 whole days
 -- cpm_7d: Spend per 1,000 impressions of the last 7 whole days
--- cost_per_result_7d: Spend per result of the last 7 whole days
+-- cost_per_result_7d: Spend per result of the last 7 whole days, without the spend of ad sets whose
+-- results are not counted
 -- cpl_7d: Spend per lead of the last 7 whole days
 -- cpa_7d: Spend per purchase of the last 7 whole days
 -- roas_7d: Purchase value per unit of spend of the last 7 whole days
@@ -37,14 +39,16 @@
 -- impressions_30d: Impressions of the last 30 whole days
 -- clicks_30d: Clicks of the last 30 whole days
 -- link_clicks_30d: Link clicks of the last 30 whole days
--- results_30d: Results by the ad set's goal of the last 30 whole days
+-- results_30d: Results by the ad set's goal of the last 30 whole days; null where nothing here
+-- counts that goal
 -- leads_30d: Leads of the last 30 whole days
 -- purchases_30d: Purchases of the last 30 whole days
 -- revenue_30d: Purchase value of the last 30 whole days
 -- ctr_30d_pct: Clicks per 100 impressions of the last 30 whole days
 -- cpc_30d: Spend per click of the last 30 whole days
 -- cpm_30d: Spend per 1,000 impressions of the last 30 whole days
--- cost_per_result_30d: Spend per result of the last 30 whole days
+-- cost_per_result_30d: Spend per result of the last 30 whole days, without the spend of ad sets whose
+-- results are not counted
 -- cpl_30d: Spend per lead of the last 30 whole days
 -- cpa_30d: Spend per purchase of the last 30 whole days
 -- roas_30d: Purchase value per unit of spend of the last 30 whole days
@@ -52,14 +56,16 @@
 -- impressions_lifetime: Impressions of every stored day
 -- clicks_lifetime: Clicks of every stored day
 -- link_clicks_lifetime: Link clicks of every stored day
--- results_lifetime: Results by the ad set's goal of every stored day
+-- results_lifetime: Results by the ad set's goal of every stored day; null where nothing here
+-- counts that goal
 -- leads_lifetime: Leads of every stored day
 -- purchases_lifetime: Purchases of every stored day
 -- revenue_lifetime: Purchase value of every stored day
 -- ctr_lifetime_pct: Clicks per 100 impressions of every stored day
 -- cpc_lifetime: Spend per click of every stored day
 -- cpm_lifetime: Spend per 1,000 impressions of every stored day
--- cost_per_result_lifetime: Spend per result of every stored day
+-- cost_per_result_lifetime: Spend per result of every stored day, without the spend of ad sets whose
+-- results are not counted
 -- cpl_lifetime: Spend per lead of every stored day
 -- cpa_lifetime: Spend per purchase of every stored day
 -- roas_lifetime: Purchase value per unit of spend of every stored day
@@ -99,14 +105,15 @@ SELECT
     coalesce(delivery.impressions_7d, 0)::bigint AS impressions_7d,
     coalesce(delivery.clicks_7d, 0)::bigint AS clicks_7d,
     coalesce(delivery.link_clicks_7d, 0) AS link_clicks_7d,
-    coalesce(delivery.results_7d, 0) AS results_7d,
+    CASE WHEN delivery.impressions_7d IS NULL THEN 0 ELSE delivery.results_7d END AS results_7d,
     coalesce(delivery.leads_7d, 0) AS leads_7d,
     coalesce(delivery.purchases_7d, 0) AS purchases_7d,
     coalesce(delivery.revenue_7d, 0) AS revenue_7d,
     round(100 * delivery.clicks_7d / nullif(delivery.impressions_7d, 0), 4) AS ctr_7d_pct,
     round(delivery.spend_7d / nullif(delivery.clicks_7d, 0), 4) AS cpc_7d,
     round(1000 * delivery.spend_7d / nullif(delivery.impressions_7d, 0), 4) AS cpm_7d,
-    round(delivery.spend_7d / nullif(delivery.results_7d, 0), 4) AS cost_per_result_7d,
+    round((delivery.spend_7d - delivery.spend_without_results_7d) / nullif(delivery.results_7d, 0), 4)
+        AS cost_per_result_7d,
     round(delivery.spend_7d / nullif(delivery.leads_7d, 0), 4) AS cpl_7d,
     round(delivery.spend_7d / nullif(delivery.purchases_7d, 0), 4) AS cpa_7d,
     round(delivery.revenue_7d / nullif(delivery.spend_7d, 0), 4) AS roas_7d,
@@ -114,14 +121,15 @@ SELECT
     coalesce(delivery.impressions_30d, 0)::bigint AS impressions_30d,
     coalesce(delivery.clicks_30d, 0)::bigint AS clicks_30d,
     coalesce(delivery.link_clicks_30d, 0) AS link_clicks_30d,
-    coalesce(delivery.results_30d, 0) AS results_30d,
+    CASE WHEN delivery.impressions_30d IS NULL THEN 0 ELSE delivery.results_30d END AS results_30d,
     coalesce(delivery.leads_30d, 0) AS leads_30d,
     coalesce(delivery.purchases_30d, 0) AS purchases_30d,
     coalesce(delivery.revenue_30d, 0) AS revenue_30d,
     round(100 * delivery.clicks_30d / nullif(delivery.impressions_30d, 0), 4) AS ctr_30d_pct,
     round(delivery.spend_30d / nullif(delivery.clicks_30d, 0), 4) AS cpc_30d,
     round(1000 * delivery.spend_30d / nullif(delivery.impressions_30d, 0), 4) AS cpm_30d,
-    round(delivery.spend_30d / nullif(delivery.results_30d, 0), 4) AS cost_per_result_30d,
+    round((delivery.spend_30d - delivery.spend_without_results_30d) / nullif(delivery.results_30d, 0), 4)
+        AS cost_per_result_30d,
     round(delivery.spend_30d / nullif(delivery.leads_30d, 0), 4) AS cpl_30d,
     round(delivery.spend_30d / nullif(delivery.purchases_30d, 0), 4) AS cpa_30d,
     round(delivery.revenue_30d / nullif(delivery.spend_30d, 0), 4) AS roas_30d,
@@ -129,14 +137,15 @@ SELECT
     coalesce(delivery.impressions_lifetime, 0)::bigint AS impressions_lifetime,
     coalesce(delivery.clicks_lifetime, 0)::bigint AS clicks_lifetime,
     coalesce(delivery.link_clicks_lifetime, 0) AS link_clicks_lifetime,
-    coalesce(delivery.results_lifetime, 0) AS results_lifetime,
+    CASE WHEN delivery.impressions_lifetime IS NULL THEN 0 ELSE delivery.results_lifetime END AS results_lifetime,
     coalesce(delivery.leads_lifetime, 0) AS leads_lifetime,
     coalesce(delivery.purchases_lifetime, 0) AS purchases_lifetime,
     coalesce(delivery.revenue_lifetime, 0) AS revenue_lifetime,
     round(100 * delivery.clicks_lifetime / nullif(delivery.impressions_lifetime, 0), 4) AS ctr_lifetime_pct,
     round(delivery.spend_lifetime / nullif(delivery.clicks_lifetime, 0), 4) AS cpc_lifetime,
     round(1000 * delivery.spend_lifetime / nullif(delivery.impressions_lifetime, 0), 4) AS cpm_lifetime,
-    round(delivery.spend_lifetime / nullif(delivery.results_lifetime, 0), 4) AS cost_per_result_lifetime,
+    round((delivery.spend_lifetime - delivery.spend_without_results_lifetime) / nullif(delivery.results_lifetime, 0), 4)
+        AS cost_per_result_lifetime,
     round(delivery.spend_lifetime / nullif(delivery.leads_lifetime, 0), 4) AS cpl_lifetime,
     round(delivery.spend_lifetime / nullif(delivery.purchases_lifetime, 0), 4) AS cpa_lifetime,
     round(delivery.revenue_lifetime / nullif(delivery.spend_lifetime, 0), 4) AS roas_lifetime,
@@ -207,6 +216,13 @@ LEFT JOIN (
             WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
         ) AS results_30d,
         sum(made.results) AS results_lifetime,
+        sum(made.spend_without_results) FILTER (
+            WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
+        ) AS spend_without_results_7d,
+        sum(made.spend_without_results) FILTER (
+            WHERE made.date_start BETWEEN account.today - 30 AND account.today - 1
+        ) AS spend_without_results_30d,
+        sum(made.spend_without_results) AS spend_without_results_lifetime,
         sum(made.leads) FILTER (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS leads_7d,

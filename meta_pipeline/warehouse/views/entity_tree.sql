@@ -13,12 +13,12 @@
 -- spend_30d: Spend of the last 30 whole days
 -- impressions_30d: Impressions of the last 30 whole days
 -- clicks_30d: Clicks of the last 30 whole days
--- results_30d: Results by each ad set's goal of the last 30 whole days
+-- results_30d: Results by each ad set's goal of the last 30 whole days; null where none is counted
 -- leads_30d: Leads of the last 30 whole days
 -- purchases_30d: Purchases of the last 30 whole days
 -- revenue_30d: Purchase value of the last 30 whole days
 -- ctr_30d_pct: Clicks per 100 impressions
--- cost_per_result_30d: Spend per result
+-- cost_per_result_30d: Spend per result, without that of ad sets whose results are not counted
 -- roas_30d: Purchase value per unit of spend
 WITH accounts AS (
     SELECT
@@ -51,6 +51,7 @@ nodes AS (
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
+            sum(made.spend_without_results) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
@@ -73,6 +74,7 @@ nodes AS (
         delivered.impressions,
         delivered.clicks,
         delivered.results,
+        delivered.spend_without_results,
         delivered.leads,
         delivered.purchases,
         delivered.revenue
@@ -85,6 +87,7 @@ nodes AS (
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
+            sum(made.spend_without_results) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
@@ -110,6 +113,7 @@ nodes AS (
         delivered.impressions,
         delivered.clicks,
         delivered.results,
+        delivered.spend_without_results,
         delivered.leads,
         delivered.purchases,
         delivered.revenue
@@ -122,6 +126,7 @@ nodes AS (
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
+            sum(made.spend_without_results) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
@@ -152,6 +157,7 @@ nodes AS (
             sum(made.impressions) AS impressions,
             sum(made.clicks) AS clicks,
             sum(made.results) AS results,
+            sum(made.spend_without_results) AS spend_without_results,
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
@@ -175,12 +181,13 @@ SELECT
     coalesce(nodes.spend, 0) AS spend_30d,
     coalesce(nodes.impressions, 0)::bigint AS impressions_30d,
     coalesce(nodes.clicks, 0)::bigint AS clicks_30d,
-    coalesce(nodes.results, 0) AS results_30d,
+    CASE WHEN nodes.impressions IS NULL THEN 0 ELSE nodes.results END AS results_30d,
     coalesce(nodes.leads, 0) AS leads_30d,
     coalesce(nodes.purchases, 0) AS purchases_30d,
     coalesce(nodes.revenue, 0) AS revenue_30d,
     round(100 * nodes.clicks / nullif(nodes.impressions, 0), 4) AS ctr_30d_pct,
-    round(nodes.spend / nullif(nodes.results, 0), 4) AS cost_per_result_30d,
+    round((nodes.spend - nodes.spend_without_results) / nullif(nodes.results, 0), 4)
+        AS cost_per_result_30d,
     round(nodes.revenue / nullif(nodes.spend, 0), 4) AS roas_30d
 FROM nodes
 INNER JOIN accounts ON accounts.account_id = nodes.account_id

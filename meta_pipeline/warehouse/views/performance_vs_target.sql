@@ -44,24 +44,41 @@ defined AS (
         AND steered.today BETWEEN special.valid_from AND coalesce(special.valid_until, 'infinity')
 ),
 
+-- What results are unknown of has no cost of one.
+sided AS (
+    SELECT
+        defined.*,
+        CASE
+            WHEN numerator = 'spend' AND denominator = 'results' THEN 'spend with results'
+            ELSE numerator
+        END AS above
+    FROM defined
+),
+
 valued AS (
     SELECT
         defined.*,
         CASE defined.kind
-            WHEN 'sum' THEN coalesce((total.week ->> defined.metric_key)::numeric, 0)
+            WHEN 'sum' THEN CASE defined.metric_key
+                WHEN 'results' THEN (total.week ->> 'results')::numeric
+                ELSE coalesce((total.week ->> defined.metric_key)::numeric, 0)
+            END
             WHEN 'ratio' THEN round(
-                defined.scale * coalesce((total.week ->> defined.numerator)::numeric, 0)
+                defined.scale * coalesce((total.week ->> defined.above)::numeric, 0)
                 / nullif((total.week ->> defined.denominator)::numeric, 0), 6
             )
         END AS value_7d,
         CASE defined.kind
-            WHEN 'sum' THEN coalesce((total.month ->> defined.metric_key)::numeric, 0)
+            WHEN 'sum' THEN CASE defined.metric_key
+                WHEN 'results' THEN (total.month ->> 'results')::numeric
+                ELSE coalesce((total.month ->> defined.metric_key)::numeric, 0)
+            END
             WHEN 'ratio' THEN round(
-                defined.scale * coalesce((total.month ->> defined.numerator)::numeric, 0)
+                defined.scale * coalesce((total.month ->> defined.above)::numeric, 0)
                 / nullif((total.month ->> defined.denominator)::numeric, 0), 6
             )
         END AS value_30d
-    FROM defined
+    FROM sided AS defined
     CROSS JOIN LATERAL (
         SELECT
             coalesce(other.week, '{}') || jsonb_build_object(
@@ -80,7 +97,12 @@ valued AS (
                 'purchases', coalesce(sum(made.purchases) FILTER (WHERE week.is_last), 0),
                 'add_to_carts', coalesce(sum(made.add_to_carts) FILTER (WHERE week.is_last), 0),
                 'checkouts_initiated', coalesce(sum(made.checkouts_initiated) FILTER (WHERE week.is_last), 0),
-                'results', coalesce(sum(made.results) FILTER (WHERE week.is_last), 0)
+                'results', CASE
+                    WHEN count(*) FILTER (WHERE week.is_last) = 0 THEN 0
+                    ELSE sum(made.results) FILTER (WHERE week.is_last)
+                END,
+                'spend with results', coalesce(sum(made.spend - made.spend_without_results)
+                    FILTER (WHERE week.is_last), 0)
             ) AS week,
             coalesce(other.month, '{}') || jsonb_build_object(
                 'spend', coalesce(sum(made.spend), 0),
@@ -98,7 +120,8 @@ valued AS (
                 'purchases', coalesce(sum(made.purchases), 0),
                 'add_to_carts', coalesce(sum(made.add_to_carts), 0),
                 'checkouts_initiated', coalesce(sum(made.checkouts_initiated), 0),
-                'results', coalesce(sum(made.results), 0)
+                'results', CASE WHEN count(made.date_start) = 0 THEN 0 ELSE sum(made.results) END,
+                'spend with results', coalesce(sum(made.spend - made.spend_without_results), 0)
             ) AS month
         FROM (
             SELECT
