@@ -21,8 +21,7 @@ from benchmarks._lab import database
 from meta_pipeline.orchestration.jobs import build_jobs
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.sensors import build_sensors
-from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.urls import create_dagster_schema, dagster_url
+from meta_pipeline.warehouse import Warehouse, create_dagster_schema, dagster_url
 
 FLEETS = (10, 100, 1_000, 5_000)
 TICK_LIMIT_SECONDS = 1.0

@@ -1,14 +1,13 @@
 """`meta-pipeline check`: is everything there that a sync needs? Changes nothing."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import psycopg
 import typer
 
 from meta_pipeline import quality
@@ -21,16 +20,20 @@ from meta_pipeline.graph import (
     TokenInfo,
     UsageReading,
     VersionExpired,
+    version_state,
 )
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import META_GRAPH_URL, Settings, SettingsError
 from meta_pipeline.sync.days import today
-from meta_pipeline.warehouse import Warehouse, WarehouseError, redacted
-from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
+from meta_pipeline.warehouse import CannotTell, Warehouse
+from meta_pipeline.warehouse.connect import READER
 
 from . import profile
+from .check_database import database_findings
 from .console import add_row, console, line, say, styled, table, write_json
 from .database import database, opened
+from .finding import Finding
+from .mistakes import CANNOT_TELL
 
 _SCOPE = "ads_read"
 _PROBE_SECONDS = 5
@@ -38,22 +41,6 @@ _WARN_BEFORE = timedelta(days=14)
 _ACCOUNTS_SHOWN = 50
 _ACCOUNTS_NAMED = 5
 _STATUS_WORDS = {2: "disabled", 3: "unsettled", 7: "in risk review", 9: "in grace", 101: "closed"}
-_RIGHTS = """
-    SELECT current_setting('server_version'),
-           has_database_privilege(current_database(), 'CREATE'),
-           pg_is_in_recovery()
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `fix` says what to do when it is not well."""
-
-    what: str
-    subject: str
-    ok: bool
-    text: str
-    fix: str | None = None
 
 
 def check(
@@ -64,15 +51,17 @@ def check(
 ) -> None:
     """Check token, scopes, accounts, insights and Postgres, or the stored data; changes nothing.
 
-    Exit code: 0 all is well, 1 something needs a fix, which is said beside it.
+    Exit code: 0 all is well, 1 something needs a fix, which is said beside it, 3 cannot tell: the
+    database did not answer within a minute, or a lock held a table for more than five seconds.
     """
     findings = [*_data()] if data else [*_needs()]
-    problems = sum(not finding.ok for finding in findings)
+    problems = sum(not finding.ok and finding.is_known for finding in findings)
+    unknown = sum(not finding.is_known for finding in findings)
     if as_json:
         write_json([asdict(finding) for finding in findings])
     else:
-        _print(findings, problems)
-    raise typer.Exit(1 if problems else 0)
+        _print(findings, problems, unknown)
+    raise typer.Exit(1 if problems else CANNOT_TELL if unknown else 0)
 
 
 def _needs() -> Iterator[Finding]:
@@ -80,11 +69,11 @@ def _needs() -> Iterator[Finding]:
     if not profile.is_demo():
         settings = Settings.load()
         yield from _meta(settings)
-        yield from _postgres(database(settings))
+        yield from database_findings(database(settings), settings)
         return
     with opened(with_graph=True) as (settings, url):
         yield from _meta(settings)
-        yield from _postgres(nullcontext(url))
+        yield from database_findings(nullcontext(url), settings)
 
 
 def _meta(settings: Settings) -> Iterator[Finding]:
@@ -94,6 +83,7 @@ def _meta(settings: Settings) -> Iterator[Finding]:
         yield Finding("Token", "META_ACCESS_TOKEN", ok=False, text="not set", fix=str(error))
         return
     secret = settings.app_secret.get_secret_value() if settings.app_secret else None
+    notices: list[str | None] = []
     with GraphClient(
         access_token=token,
         base_url=settings.graph_url,
@@ -102,6 +92,7 @@ def _meta(settings: Settings) -> Iterator[Finding]:
         max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
         version=settings.api_version,
         app_secret=secret,
+        on_attempt=lambda attempt: notices.append(attempt.version_notice),
     ) as client:
         host = f"{client.base_url}/{client.version}"
         if settings.is_simulated:
@@ -114,6 +105,16 @@ def _meta(settings: Settings) -> Iterator[Finding]:
             yield from _accounts(client)
         except GraphError as error:
             yield _failed("Accounts", host, error)
+        yield from _version(client.version, notices)
+
+
+def _version(version: str, notices: list[str | None]) -> Iterator[Finding]:
+    """How long the version in use lives, and what Meta's answers said of it just now."""
+    state = version_state(version, datetime.now(UTC).date())
+    yield Finding("API version", version, ok=state.ok, text=state.text, fix=state.fix)
+    for notice in dict.fromkeys(filter(None, notices)):
+        fix = "Set META_API_VERSION to a version that lives; docs/tokens.md lists them."
+        yield Finding("API version", version, ok=False, text=notice, fix=fix)
 
 
 def _not_metas(url: str, host: str) -> Finding:
@@ -169,12 +170,12 @@ def _token(client: GraphClient, settings: Settings) -> Iterator[Finding]:
 
 def _validity(name: str, info: TokenInfo) -> Finding:
     left = info.remaining(datetime.now(UTC))
-    renew = "Make a new token (a system user's does not expire) and put it in META_ACCESS_TOKEN."
+    renew = "Make a new token and put it in META_ACCESS_TOKEN; docs/tokens.md shows how."
     if not info.is_valid:
         reason = info.error.message if info.error else "not valid"
         return Finding("Token", name, ok=False, text=reason, fix=renew)
     if left is None:
-        return Finding("Token", name, ok=True, text=f"{info.type or 'token'}, never expires")
+        return Finding("Token", name, ok=True, text=f"{info.type or 'token'}, no end named")
     text = f"{info.type or 'token'}, expires in {left.days} days"
     soon = left < _WARN_BEFORE
     return Finding("Token", name, ok=not soon, text=text, fix=renew if soon else None)
@@ -244,7 +245,10 @@ def _failed(what: str, subject: str, error: GraphError) -> Finding:
 
 def _data() -> Iterator[Finding]:
     """The checks that Dagster's job `data_quality` asks, without Dagster."""
-    with opened() as (settings, url), Warehouse(url, max_connections=1) as warehouse:
+    with (
+        opened() as (settings, url),
+        Warehouse(url, max_connections=1, patience=READER) as warehouse,
+    ):
         if warehouse.pending():
             todo = "Sync an account first, or run meta-pipeline migrate."
             yield Finding("Data", "meta_ads", ok=False, text="tables are missing or old", fix=todo)
@@ -254,45 +258,24 @@ def _data() -> Iterator[Finding]:
             yield Finding("Data", "meta_ads", ok=False, text=text, fix="Sync an account first.")
             return
         for one in quality.CHECKS:
-            with warehouse.connection() as connection:
-                found = one.run(connection, limits_of(settings))
+            try:
+                with warehouse.connection() as connection:
+                    found = one.run(connection, limits_of(settings))
+            except CannotTell as error:
+                yield Finding("Data", one.name, ok=False, text=str(error), is_known=False)
+                continue
             named = f" {', '.join(found.accounts[:_ACCOUNTS_NAMED])}" if found.accounts else ""
             fix = None if found.passed else found.what_to_do
             text = f"{found.headline}{named}"
             yield Finding("Data", found.check, ok=found.passed, text=text, fix=fix)
 
 
-def _postgres(its_url: AbstractContextManager[str]) -> Iterator[Finding]:
-    what = "Postgres"
-    try:
-        with its_url as url, Warehouse(url, max_connections=1) as warehouse:
-            with warehouse.connection() as connection:
-                row = connection.execute(_RIGHTS).fetchone()
-            assert row is not None
-            yield _rights(redacted(url), str(row[0]), may_create=row[1], is_standby=row[2])
-            pending = warehouse.pending()
-            text = f"{len(pending)} migrations will be applied" if pending else "up to date"
-            yield Finding("Schema", "meta_ads", ok=True, text=text)
-    except (WarehouseError, EmbeddedPostgresError, psycopg.Error) as error:
-        fix = "Check DATABASE_URL and that the server runs; leave it out for the embedded server."
-        yield Finding(what, "DATABASE_URL", ok=False, text=str(error), fix=fix)
-
-
-def _rights(url: str, version: str, *, may_create: bool, is_standby: bool) -> Finding:
-    if is_standby:
-        fix = "Point DATABASE_URL at the primary."
-        return Finding("Postgres", url, ok=False, text=f"{version}, read-only standby", fix=fix)
-    if not may_create:
-        fix = "GRANT CREATE ON DATABASE <name> TO <user>; or let an owner run it once."
-        return Finding("Postgres", url, ok=False, text=f"{version}, may not create", fix=fix)
-    return Finding("Postgres", url, ok=True, text=f"{version}, can create tables")
-
-
-def _print(findings: list[Finding], problems: int) -> None:
+def _print(findings: list[Finding], problems: int, unknown: int) -> None:
     shown = table("", "", "", show_header=False)
     last = ""
     for finding in findings:
-        mark = styled("✓", "green") if finding.ok else styled("✗", "red")
+        wrong = styled("✗", "red") if finding.is_known else styled("?", "yellow")
+        mark = styled("✓", "green") if finding.ok else wrong
         what = finding.what if finding.what != last else ""
         last = finding.what
         add_row(shown, what, line(mark, f" {one_line(finding.subject)}"), finding.text)
@@ -300,4 +283,9 @@ def _print(findings: list[Finding], problems: int) -> None:
             add_row(shown, "", "", line(styled("Fix:", "yellow"), f" {one_line(finding.fix)}"))
     console.print(shown)
     word = "problem" if problems == 1 else "problems"
-    say(f"{problems} {word}. Nothing was changed." if problems else "All is well.")
+    if problems:
+        say(f"{problems} {word}. Nothing was changed.")
+    elif unknown:
+        say("Cannot tell whether all is well: the database did not answer in time.")
+    else:
+        say("All is well.")

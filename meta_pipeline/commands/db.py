@@ -1,17 +1,14 @@
 """`meta-pipeline db`: the Postgres that is used, and the embedded server's life."""
 
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import psycopg
 import typer
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
@@ -51,7 +48,9 @@ def url(
     """
     own = database_url_from_settings()
     if own is not None:
-        write(f"{own if show_password else without_password(own)}\n")
+        from meta_pipeline.warehouse import redacted
+
+        write(f"{own if show_password else redacted(own, with_options=True)}\n")
         return
     with _embedded() as server:
         write(f"{server.url}\n")
@@ -118,7 +117,9 @@ def status() -> None:
     """Show which database is used, whether it runs, and who uses the embedded server."""
     own = database_url_from_settings()
     if own is not None:
-        say(f"database      DATABASE_URL: {without_password(own)}")
+        from meta_pipeline.warehouse import redacted
+
+        say(f"database      DATABASE_URL: {redacted(own, with_options=True)}")
         return
     with _embedded() as server:
         now = server.status()
@@ -186,28 +187,16 @@ def grant_reader(
 
 
 def database_url_from_settings() -> str | None:
-    """DATABASE_URL as libpq and psql read it: without the driver that SQLAlchemy allows in it.
+    """DATABASE_URL as libpq and psql read it; WarehouseError for one that cannot be read.
 
     None where the embedded server is used: without DATABASE_URL, and for the demo.
     """
     secret = current().database_url
     if secret is None or profile.is_demo():
         return None
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", secret.get_secret_value())
+    from meta_pipeline.warehouse.urls import normalized
 
-
-def without_password(database_url: str) -> str:
-    """The URL with its password, wherever it stands, shown as ***."""
-    parts = urlsplit(database_url)
-    if not parts.scheme:
-        return "***"
-    login, at, hosts = parts.netloc.rpartition("@")
-    user, colon, _ = login.partition(":")
-    login = f"{user}:***" if colon else user
-    options = parse_qsl(parts.query, keep_blank_values=True)
-    shown = [(name, "***" if "password" in name else value) for name, value in options]
-    query = f"?{urlencode(shown, safe='*/=')}" if shown else ""
-    return f"{parts.scheme}://{login}{at}{hosts}{parts.path}{query}"
+    return normalized(secret.get_secret_value())
 
 
 @contextmanager
@@ -249,17 +238,28 @@ def _run_psql(
 
     The few options without a variable (keepalives and the like) matter little to a person's psql.
     """
-    try:
-        given = conninfo_to_dict(database_url)
-    except psycopg.ProgrammingError:
-        fail("DATABASE_URL is not a URL such as postgresql://user:password@host:5432/database.")
+    given = conninfo_to_dict(database_url)
     variables = _libpq_variables()
     environment |= {variables[key]: str(value) for key, value in given.items() if key in variables}
+    environment |= {"PGCLIENTENCODING": "UTF8", "PGTZ": "UTC", "PGDATESTYLE": "ISO"}
+    if _is_direct(database_url):  # a pooler refuses options
+        options = environment.get("PGOPTIONS", "")
+        environment["PGOPTIONS"] = f"{options} -cintervalstyle=postgres".strip()
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's
     try:
         return subprocess.run([program, *arguments], env=environment, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _is_direct(database_url: str) -> bool:
+    """Whether Postgres itself answers there; if nobody does, psql will say why."""
+    from meta_pipeline.warehouse import WarehouseError, connect
+    from meta_pipeline.warehouse.locks import is_pooled
+
+    with suppress(WarehouseError), connect(database_url, application_name="psql") as connection:
+        return not is_pooled(connection)
+    return False
 
 
 def _libpq_variables() -> dict[str, str]:

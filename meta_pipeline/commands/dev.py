@@ -59,6 +59,7 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
         env=of_settings(settings, url),
         cwd=Path.cwd(),
         is_alone=settings.database_url is None,
+        storage_url=settings.require_dagster_database_url() if settings.database_url else None,
         host=host,
         tell=say,
     )

@@ -12,10 +12,13 @@ import typer
 
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.settings.secret_files import concealed, private_folder
-from meta_pipeline.warehouse.urls import dagster_url
+from meta_pipeline.warehouse import dagster_url
 
 FROM_FILES = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 """Variables of Celery that may be given as <NAME>_FILE, as our own secrets may."""
+
+AS_WE_READ = {"PGCLIENTENCODING": "UTF8", "PGTZ": "UTC", "PGDATESTYLE": "ISO"}
+"""libpq sends these before all else; Dagster's times have no zone and are meant in UTC."""
 
 WEBSERVER = "meta_pipeline.orchestration.webserver"
 DAGSTER_YAML = Path(__file__).parents[1] / "orchestration" / "dagster.yaml"
@@ -30,7 +33,8 @@ def execute(command: Command) -> None:
     """Become a process of Dagster's: code server, webserver, daemon or worker.
 
     DAGSTER_PG_URL is made of DATABASE_URL (or of DATABASE_URL_FILE), which Dagster cannot do by
-    itself. A DAGSTER_HOME without a dagster.yaml gets a link to the one of this installation.
+    itself; one that is set is used instead. A DAGSTER_HOME without a dagster.yaml gets a link to
+    the one of this installation.
 
     For example: meta-pipeline exec dagster-daemon run -w workspace.yaml
     """
@@ -52,7 +56,7 @@ def dagster_environment(
     Secrets are in files, `<NAME>_FILE`: whoever may launch a run may name any variable.
     """
     given = dict(os.environ if given is None else given)
-    url = dagster_url(settings.require_database_url())
+    url = dagster_url(settings.require_dagster_database_url())
     home = _home(given.get("DAGSTER_HOME"))
     environment = {
         "PYTHONUNBUFFERED": "1",
@@ -61,6 +65,7 @@ def dagster_environment(
         **_from_files(given),
         "DAGSTER_HOME": str(home),
         "DAGSTER_PG_URL": url,
+        **AS_WE_READ,
     }
     return concealed(environment, private_folder(home))
 

@@ -20,10 +20,13 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
 
     from meta_pipeline.reports.exporter import exporter_app
     from meta_pipeline.warehouse import Warehouse
+    from meta_pipeline.warehouse.connect import READER
 
     with (
         opened() as (_, url),
-        Warehouse(url, application_name="meta_pipeline exporter", max_connections=1) as warehouse,
+        Warehouse(
+            url, application_name="meta_pipeline exporter", max_connections=1, patience=READER
+        ) as warehouse,
     ):
         warehouse.migrate()
         say(f"http://{host}:{port}/metrics  (Ctrl-C ends it)")

@@ -117,6 +117,6 @@ class Root(TyperGroup):
         if ctx.params.get("traceback"):
             raise error
         from .console import fail
-        from .mistakes import sentence
+        from .mistakes import exit_code, sentence
 
-        fail(sentence(error))
+        fail(sentence(error), exit_code(error))

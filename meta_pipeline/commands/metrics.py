@@ -178,7 +178,7 @@ def check(file: Annotated[Path, typer.Argument(help="Dictionary file.")]) -> Non
 @app.command()
 def rollup(account: Account = None) -> None:
     """Bring the daily tables up to date: days not rolled up, read since, or defined otherwise."""
-    with opened() as (warehouse, metrics):
+    with opened(writes=True) as (warehouse, metrics):
         for known in metrics.accounts_of(warehouse, account):
             with warehouse.connection() as connection:
                 done = metrics.rollup(connection, known.account_id)

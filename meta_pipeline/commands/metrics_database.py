@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Warehouse, ModuleType]]:
-    """The migrated warehouse, and the metric layer, which is imported only when it is used."""
+def opened(*, writes: bool = False) -> Iterator[tuple[Warehouse, ModuleType]]:
+    """The migrated warehouse, and the metric layer, which is imported only when it is used.
+
+    What `writes` may take its time; a question has its answer in a minute, or CannotTell.
+    """
     from meta_pipeline import metrics
     from meta_pipeline.warehouse import Warehouse
+    from meta_pipeline.warehouse.connect import READER, WRITER
 
-    with database.opened() as (_, url), Warehouse(url) as warehouse:
+    patience = WRITER if writes else READER
+    with database.opened() as (_, url), Warehouse(url, patience=patience) as warehouse:
         warehouse.migrate()
         yield warehouse, metrics

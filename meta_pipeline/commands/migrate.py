@@ -6,21 +6,21 @@ import tempfile
 import time
 from collections.abc import Callable
 from typing import Annotated
-from urllib.parse import urlsplit
 
-import psycopg
 import typer
 
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import WarehouseError
-from meta_pipeline.warehouse.errors import WarehouseUnavailable
+from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_schema, without_secrets
+from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.warehouse.errors import CannotTell, MigrationBusy, WarehouseUnavailable
+from meta_pipeline.warehouse.locks import refuse_shared_sessions
 from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
-from meta_pipeline.warehouse.urls import create_dagster_schema, normalized
 
 from .console import say, warn
 from .execute import beside_python, dagster_environment
 
+_APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
 _TAIL_LINES = 15
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 30.0
@@ -49,17 +49,20 @@ def migrate(plan: Plan = False, retry_for: RetryFor = 0) -> None:
     """
     settings = Settings.load()
     url = settings.require_database_url()
+    storage_url = settings.require_dagster_database_url()
     if plan:
-        _tell_plan(url)
+        _tell_plan(url, storage_url)
         return
-    patient(lambda: _migrate(settings, url), retry_for)
+    patient(lambda: _migrate(settings, url, storage_url), retry_for)
 
 
-def _migrate(settings: Settings, url: str) -> None:
+def _migrate(settings: Settings, url: str, storage_url: str) -> None:
+    with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
+        refuse_shared_sessions(url, connection)
     done = migrate_ours(url)
-    create_dagster_schema(url)
     say(f"meta_ads: {_told(done)}")
-    _migrate_dagster(settings, url)
+    create_dagster_schema(storage_url)
+    _migrate_dagster(settings, storage_url)
     say("dagster: up to date")
 
 
@@ -81,7 +84,7 @@ def patient(
         try:
             work()
             return
-        except (WarehouseUnavailable, DagsterNotMigrated, psycopg.OperationalError) as error:
+        except (WarehouseUnavailable, MigrationBusy, CannotTell, DagsterNotMigrated) as error:
             if clock() + pause > end:
                 raise
             warn(f"{error} Again in {pause:.0f} s.")
@@ -89,10 +92,10 @@ def patient(
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _tell_plan(url: str) -> None:
+def _tell_plan(url: str, storage_url: str) -> None:
     waiting = pending(url)
     say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
-    with psycopg.connect(normalized(url)) as connection:
+    with connect(storage_url, application_name=_APPLICATION_NAME, patience=READER) as connection:
         row = connection.execute(_HAS_DAGSTER).fetchone()
     known = bool(row and row[0])
     say(f"dagster: {'its own migrations would run' if known else 'its tables would be made'}")
@@ -109,7 +112,7 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
     """Dagster's own migration, alone: two processes that make its tables at once trip over."""
     with tempfile.TemporaryDirectory() as home:
         environment = dagster_environment(settings, {**os.environ, "DAGSTER_HOME": home})
-        with psycopg.connect(normalized(url), autocommit=True) as connection:
+        with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
             connection.execute(_LOCK)
             done = subprocess.run(
                 [beside_python("dagster"), "instance", "migrate"],
@@ -124,6 +127,4 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
 
 
 def _tail(text: str, url: str) -> str:
-    password = urlsplit(url).password
-    kept = "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
-    return kept.replace(password, "***") if password else kept
+    return without_secrets("\n".join(text.strip().splitlines()[-_TAIL_LINES:]), url)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import psycopg
+CANNOT_TELL = 3
+"""Exit code of a question that had no answer in time."""
+_UNANSWERED = ("CannotTell", "LockNotAvailable", "QueryCanceled")
 
 _OWN = "meta_pipeline."
 _REASONS = {
@@ -42,6 +42,11 @@ def sentence(error: Exception) -> str:
         f"Unexpected {type(error).__name__}{f': {why}' if why else ''}. {_NOT_OURS} "
         "`meta-pipeline --traceback ...` shows where it happened."
     )
+
+
+def exit_code(error: Exception) -> int:
+    """1; 3 where the database had no answer in time, which is neither a yes nor a no."""
+    return CANNOT_TELL if type(error).__name__ in _UNANSWERED else 1
 
 
 def _of_import(error: Exception) -> str:
@@ -84,29 +89,11 @@ def _of_database(error: Exception) -> str | None:
         return None
     from psycopg import Error
 
+    from meta_pipeline.warehouse import fault
+
     if not isinstance(found, Error):
         return f"Postgres refused: {_first_line(str(found))}."
-    words = found.diag.message_primary or _first_line(str(found)) or type(found).__name__
-    return f"Postgres refused: {words}. {_advice(found)}".strip()
-
-
-def _advice(error: psycopg.Error) -> str:
-    from psycopg import errors as known
-
-    advice = {
-        known.InsufficientPrivilege: "Let the owner of schema meta_ads run this, or GRANT it to "
-        "the user of DATABASE_URL.",
-        known.DiskFull: "Its disk is full: make room, then run the command again.",
-        known.ReadOnlySqlTransaction: "Its transactions are read-only: point DATABASE_URL at the "
-        "primary, as a user that may write.",
-        known.UndefinedTable: "Tables are missing: run meta-pipeline migrate.",
-        known.UndefinedColumn: "Tables are older than this version: run meta-pipeline migrate.",
-        known.QueryCanceled: "It took longer than the server allows (statement_timeout).",
-        known.LockNotAvailable: "Others hold the tables: try again when they are done.",
-        known.ProgrammingError: "Check DATABASE_URL.",
-        known.OperationalError: "Check DATABASE_URL and that the server runs; then try again.",
-    }
-    return next((text for kind, text in advice.items() if isinstance(error, kind)), "")
+    return str(fault(found))
 
 
 def _first_line(text: str) -> str:

@@ -102,10 +102,11 @@ def next_command(
     from meta_pipeline.orchestration.next_accounts import next_accounts
     from meta_pipeline.orchestration.rotation import Rotation
     from meta_pipeline.warehouse import Warehouse
+    from meta_pipeline.warehouse.connect import READER
 
     from .database import opened
 
-    with opened() as (settings, url), Warehouse(url) as warehouse:
+    with opened() as (settings, url), Warehouse(url, patience=READER) as warehouse:
         rotation = Rotation.of(settings)
         warehouse.migrate()
         with warehouse.connection() as connection:

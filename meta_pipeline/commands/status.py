@@ -47,15 +47,26 @@ _STYLES = {
 
 
 def status(as_json: AsJson = False, fail_if_stale: FailIfStale = None) -> None:
-    """Show every ad account: how fresh it is, what is there, what is missing, what it waits for."""
-    from meta_pipeline.reports.status import read_status, staleness_alarm, token_warnings
+    """Show every ad account: how fresh it is, what is there, what is missing, what it waits for.
+
+    Exit code: 0, 1 stale or no database, 3 cannot tell: the database did not answer within a
+    minute, or a lock held a table for more than five seconds.
+    """
+    from meta_pipeline.reports.status import (
+        read_status,
+        staleness_alarm,
+        token_warnings,
+        version_warnings,
+    )
     from meta_pipeline.warehouse import Warehouse
+    from meta_pipeline.warehouse.connect import READER
 
     after = _span(fail_if_stale)
-    with opened() as (_, url), Warehouse(url) as warehouse:
+    with opened() as (_, url), Warehouse(url, patience=READER) as warehouse:
         warehouse.migrate()
         accounts = read_status(warehouse)
-        warnings = token_warnings(warehouse, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)
     if as_json:
         write_json([dict(one.facts) for one in accounts])
     else:

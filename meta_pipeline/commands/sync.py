@@ -167,7 +167,9 @@ def _settle(engine: SyncEngine, record: SyncRecord) -> str | None:
     if not checked:
         return f"{told}; ad rows are compared when the account's own row is read, once a day"
     if not differing:
-        return f"{told}; ad rows and account rows agree"
+        # A day that nothing was compared with proves nothing, however many others agree.
+        on = "" if len(checked) == len(compared) else f" on {len(checked)} of {len(compared)} days"
+        return f"{told}; ad rows and account rows agree{on}"
     return f"{told}; {len(differing)} days differ: {differing[0].explanation}"
 
 

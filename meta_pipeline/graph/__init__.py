@@ -47,6 +47,7 @@ from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import query_hash
 from meta_pipeline.graph.tokens import AccessToken, TokenInfo
 from meta_pipeline.graph.usage import UsageReading, parse_usage, worst_pct
+from meta_pipeline.graph.versions import VersionState, version_state
 from meta_pipeline.redaction import redact
 
 __all__ = [
@@ -96,8 +97,10 @@ __all__ = [
     "UsageReading",
     "ValueRejected",
     "VersionExpired",
+    "VersionState",
     "parse_usage",
     "query_hash",
     "redact",
+    "version_state",
     "worst_pct",
 ]

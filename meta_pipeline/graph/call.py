@@ -51,7 +51,8 @@ class Attempt:
     body. `usage_headers` maps the lower-cased name to the raw text of the headers present.
     `rows` is None for a failure and for answers that are no page. `timestamp` (UTC) is the
     moment the attempt ended. A 200 that was not a Graph answer has `error_message`, no code.
-    `operations` is what each operation of an answered batch got, else empty.
+    `operations` is what each operation of an answered batch got, else empty. `version_notice`
+    is what the answer's headers say of the API version, if anything.
     """
 
     account_id: str | None
@@ -74,6 +75,7 @@ class Attempt:
     timestamp: datetime
     counted_calls: int = 1
     operations: tuple[Operation, ...] = ()
+    version_notice: str | None = None
 
     @property
     def ok(self) -> bool:

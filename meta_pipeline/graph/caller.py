@@ -24,6 +24,7 @@ from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
 from meta_pipeline.graph.transport import HttpAnswer, Missing, NoAnswer, Transport
 from meta_pipeline.graph.usage import UsageReading, parse_usage, usage_headers_of
+from meta_pipeline.graph.versions import version_notice
 from meta_pipeline.redaction import redact
 
 LONGEST_MESSAGE = 500
@@ -208,6 +209,7 @@ class Caller:
         if error is None and inside is not None and inside.refusal is not None:
             error = error_of(self.cleaned(inside.refusal), now=now, http_status=None)
         got = answer if isinstance(answer, HttpAnswer) else None
+        notice = version_notice(self.transport.version, got.headers) if got else None
         return Attempt(
             account_id=call.account_id,
             endpoint_key=call.endpoint_key,
@@ -231,6 +233,7 @@ class Caller:
             operations=tuple(
                 self._operation(outcome, now) for outcome in (inside.outcomes if inside else ())
             ),
+            version_notice=self.clean(notice)[:LONGEST_MESSAGE] if notice else None,
         )
 
     def _operation(self, outcome: Outcome, now: datetime) -> Operation:

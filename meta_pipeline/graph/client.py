@@ -35,6 +35,7 @@ from meta_pipeline.graph.tokens import (
     token_key,
 )
 from meta_pipeline.graph.transport import Transport
+from meta_pipeline.graph.versions import DEFAULT
 
 
 class GraphClient:
@@ -60,7 +61,7 @@ class GraphClient:
         access_token: str,
         base_url: str = f"https://{META_HOST}",
         trusted_url: str | None = None,
-        version: str = "v26.0",
+        version: str = DEFAULT,
         app_secret: str | None = None,
         on_attempt: Callable[[Attempt], None] = _ignore,
         gate: Callable[[Call], None] = _ignore,

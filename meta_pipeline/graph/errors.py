@@ -270,7 +270,7 @@ class Reauthorize(GraphError):
 
     treatment = Treatment.REAUTHORIZE
     default_next_step = (
-        "Put a new token in META_ACCESS_TOKEN (a system user's does not expire), "
+        "Put a new token in META_ACCESS_TOKEN (docs/tokens.md shows how), "
         "then run `meta-pipeline check`."
     )
 

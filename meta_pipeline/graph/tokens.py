@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -103,10 +104,10 @@ def exchange_token(caller: Caller, *, app_id: str, token: str | None = None) -> 
         )
     )
     body, now = response.body, response.attempt.timestamp
-    lasts = body.get("expires_in")
+    lasts = _number(body.get("expires_in"))
     return AccessToken(
         value=str(body["access_token"]),
-        expires_at=now + timedelta(seconds=int(lasts)) if lasts else None,
+        expires_at=_moment(now.timestamp() + lasts) if lasts else None,
         type=str(body.get("token_type") or "bearer"),
     )
 
@@ -125,12 +126,14 @@ def _token_info(
     if data.get("error"):
         refusal = cleaned(Refusal.of(data["error"]))
         error = error_of(refusal, now=now, http_status=None, endpoint_key="debug_token")
-    granular = [entry for entry in data.get("granular_scopes") or () if isinstance(entry, Mapping)]
+    granular = [
+        entry for entry in _items(data.get("granular_scopes")) if isinstance(entry, Mapping)
+    ]
     return TokenInfo(
         is_valid=data.get("is_valid") is True,
-        scopes=tuple(map(str, data.get("scopes") or ())),
+        scopes=tuple(map(str, _items(data.get("scopes")))),
         granular_scopes={
-            str(entry.get("scope")): tuple(map(str, entry.get("target_ids") or ()))
+            str(entry.get("scope")): tuple(map(str, _items(entry.get("target_ids"))))
             for entry in granular
         },
         app_id=_text(data.get("app_id")),
@@ -148,8 +151,27 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _moment(epoch_seconds: object) -> datetime | None:
-    """A moment in UTC; 0 means never (FACTS §9)."""
-    if not isinstance(epoch_seconds, int | float) or epoch_seconds <= 0:
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: object) -> float | None:
+    """A finite number above 0, also as text; everything else is None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return datetime.fromtimestamp(epoch_seconds, UTC)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _moment(epoch_seconds: object) -> datetime | None:
+    """A moment in UTC; 0 means never (FACTS §9), and what no calendar holds is as good as that."""
+    number = _number(epoch_seconds)
+    if number is None:
+        return None
+    try:
+        return datetime.fromtimestamp(number, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -44,6 +44,8 @@ class Comparison:
     conversions: dict[str, list[float]]
     same_sync: bool
     both_final: bool
+    both_settled: bool
+    """Whether both were read after Meta's 28 days: then nothing is late any more."""
 
     @property
     def read_at(self) -> tuple[datetime | None, datetime | None]:
@@ -96,7 +98,7 @@ def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
     if not day.ad_rows and day.ads_fetched is None:
         return Outcome.UNCHECKED, "The ad rows of this day were not fetched."
     if _agrees(day, tolerance_pct):
-        return Outcome.MATCH, _agreement(day)
+        return _agreement(day)
     if day.is_rounding:
         return Outcome.ROUNDING, (
             f"Impressions and clicks agree; {day.ad_rows} amounts rounded to cents explain "
@@ -129,13 +131,28 @@ def _agrees(day: Comparison, tolerance_pct: Decimal) -> bool:
     return all(abs(ads - account) * 100 <= tolerance_pct * abs(account) for ads, account in pairs)
 
 
-def _agreement(day: Comparison) -> str:
+def _agreement(day: Comparison) -> tuple[Outcome, str]:
     if day.conversions_agree:
-        return "Spend, impressions, clicks and conversions agree."
+        return Outcome.MATCH, "Spend, impressions, clicks and conversions agree."
+    if day.both_settled:
+        return Outcome.DIFFERS, _conversions_apart(day)
     apart = ", ".join(name for name, (ads, account) in day.conversions.items() if ads != account)
-    return (
+    return Outcome.MATCH, (
         f"Spend, impressions and clicks agree. Not {apart}: Meta attributes conversions at each "
         "level by itself and reports them late, so they may differ for some days."
+    )
+
+
+def _conversions_apart(day: Comparison) -> str:
+    apart = "; ".join(
+        f"{name} {ads:,g} in the ad rows, {account:,g} in the account row"
+        for name, (ads, account) in day.conversions.items()
+        if ads != account
+    )
+    return (
+        f"Spend, impressions and clicks agree, conversions do not: {apart}. The day was read after "
+        "Meta's 28 days, so nothing is late: Meta leaves conversions out at one level, or an ad's "
+        "are missing. Sync the day again with --force; what stays is Meta's own."
     )
 
 
@@ -155,7 +172,7 @@ def _ads_lack(day: Comparison) -> str:
     return (
         "The ad rows hold less than the account: the account's total includes deleted and archived "
         f"ads{known}, ad rows only with the status filter; or an ad row is missing. "
-        "Sync the day again with --force."
+        "Sync the day again with --force: what is still lacking then is of ads that are gone."
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from psycopg import Connection
 
+from .contradiction import Contradiction, contradictions, sentences
 from .period import Period, today_in
 from .question import Question, sync_command
 
@@ -20,6 +21,7 @@ class Completeness:
     Days are days of each account's zone, keyed by account where an account has any.
     `missing_days` were never fetched: their numbers are unknown, not zero. `settling_days` were
     read before Meta's 28 days were over: they may still move. `future_days` have not begun.
+    `contradicted` are days whose ad rows the account's own row contradicts.
     """
 
     dataset: str
@@ -29,10 +31,20 @@ class Completeness:
     future_days: dict[str, list[date]]
     data_as_of: datetime | None
     oldest_read_at: datetime | None
+    contradicted: tuple[Contradiction, ...] = ()
+    is_filtered: bool = False
 
     @property
     def is_complete(self) -> bool:
-        return not self.missing_days and not self.future_days
+        return not (self.missing_days or self.future_days or self.contradicted)
+
+    @property
+    def contradicted_days(self) -> dict[str, list[date]]:
+        """By account: the days whose numbers at ad level are known not to be all there is."""
+        found: dict[str, list[date]] = {}
+        for one in self.contradicted:
+            found.setdefault(one.account_id, []).append(one.day)
+        return found
 
     @property
     def is_unknown(self) -> bool:
@@ -54,8 +66,10 @@ class Completeness:
 
     def facts(self) -> dict[str, Any]:
         """All of it as plain values, for `DataFrame.attrs`; days as ISO text."""
-        values = asdict(self)
-        for name in ("missing_days", "settling_days", "future_days"):
+        values = asdict(replace(self, contradicted=()))
+        del values["contradicted"], values["is_filtered"]
+        values["contradicted_days"] = self.contradicted_days
+        for name in ("missing_days", "settling_days", "future_days", "contradicted_days"):
             values[name] = {
                 account: [day.isoformat() for day in days] for account, days in values[name].items()
             }
@@ -65,18 +79,18 @@ class Completeness:
 
     def notes(self) -> list[str]:
         """Sentences for people; empty when everything is in and final."""
-        sentences = []
+        said = sentences(self.contradicted, self.is_filtered)
         if count := sum(len(days) for days in self.missing_days.values()):
-            sentences.append(
+            said.append(
                 f"{count} of {self.days_asked} days were never fetched ({_shown(self.unknown())}): "
                 f"their numbers are unknown. Fetch them: {self._fetch()}"
             )
         if count := sum(len(days) for days in self.future_days.values()):
-            sentences.append(f"{count} of {self.days_asked} days have not begun.")
+            said.append(f"{count} of {self.days_asked} days have not begun.")
         if self.settling_days:
             first = min(day for days in self.settling_days.values() for day in days)
-            sentences.append(f"Meta may still restate the days from {first}.")
-        return sentences
+            said.append(f"Meta may still restate the days from {first}.")
+        return said
 
     def _fetch(self) -> str:
         accounts = list(self.missing_days)
@@ -108,6 +122,8 @@ def completeness(
         future_days=_filled(future),
         data_as_of=max(reads)[1] if reads else None,
         oldest_read_at=min((fetched for _, fetched in reads), default=None),
+        contradicted=tuple(contradictions(connection, question)),
+        is_filtered=bool(question.grouping.filters),
     )
 
 

@@ -62,7 +62,8 @@ def assemble(
         result[metric.key] = _typed(metric, _value(question, table, metric))
     result = _with_names(question, result, parts.entities)
     result = _ordered(question, result)
-    is_idle = not had_rows and not complete.is_unknown
+    # What the account's own row contradicts is no "nothing", whatever was asked for.
+    is_idle = not (had_rows or complete.is_unknown or complete.contradicted)
     notes += [*complete.notes(), *([_empty(question)] if is_idle else [])]
     result.attrs.update(_about(question, complete, notes))
     return result

@@ -15,6 +15,7 @@ from . import store
 from .comparison import Comparison, Outcome, verdict
 from .dictionary import Dictionary
 from .expression import Expressions
+from .settling import META_RESTATES_DAYS
 from .source import daily
 
 COMPARED = ("purchases", "revenue", "leads", "registrations", "link_clicks")
@@ -63,9 +64,10 @@ def reconcile(
 ) -> list[Reconciliation]:
     """Compare every day from `since` to `until` (inclusive), store the rows and give them back.
 
-    Spend, impressions and clicks must agree within `tolerance_pct` of the account row; conversions
-    are compared and shown, but do not fail a day: Meta counts them at each level by itself. Reach
-    is never compared: people are no sum. Reads the warehouse only.
+    Spend, impressions and clicks must agree within `tolerance_pct` of the account row. Conversions
+    are late at either level while Meta restates a day: until its 28 days are over they are only
+    shown, then they must agree too. Reach is never compared: people are no sum. Reads the warehouse
+    only.
 
     The account's own row is read once a day, ad rows of young days hourly. What differs because it
     was read at different times proves nothing: such a day is `unchecked`, and stored it keeps the
@@ -136,7 +138,9 @@ def _read(
     params = {"account_id": account_id, "since": since, "until": until}
     cursor = connection.cursor(row_factory=dict_row)
     cursor.execute(
-        _COMPARE.format(joins=expressions.joins, conversions=conversions),
+        _COMPARE.format(
+            joins=expressions.joins, conversions=conversions, settled=META_RESTATES_DAYS
+        ),
         params | expressions.params,
     )
     return [Comparison(**row) for row in cursor]
@@ -165,7 +169,12 @@ _COMPARE = """
             WHERE gone.account_id = %(account_id)s AND gone.is_deleted) AS deleted_ads,
            coalesce(found.conversions, '{{}}') AS conversions,
            coalesce(ads.sync_run_id = account.sync_run_id, false) AS same_sync,
-           coalesce(ads.is_final AND account.is_final, false) AS both_final
+           coalesce(ads.is_final AND account.is_final, false) AS both_final,
+           coalesce(
+               meta_ads.day_in_zone(ads.fetched_at, known.timezone_name)
+                   - wanted.day::date > {settled}
+               AND meta_ads.day_in_zone(account.fetched_at, known.timezone_name)
+                   - wanted.day::date > {settled}, false) AS both_settled
     FROM generate_series(%(since)s::date, %(until)s::date, interval '1 day') AS wanted (day)
     LEFT JOIN (
         SELECT f.date_start,
@@ -193,6 +202,7 @@ _COMPARE = """
     LEFT JOIN meta_ads.sync_windows AS account
       ON account.account_id = %(account_id)s AND account.dataset = 'insights_account'
      AND account.date_start = wanted.day::date
+    LEFT JOIN meta_ads.meta_ad_accounts AS known ON known.account_id = %(account_id)s
     ORDER BY 2
 """
 _STORED_NAMES = tuple(Reconciliation.__dataclass_fields__)

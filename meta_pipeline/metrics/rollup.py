@@ -14,6 +14,10 @@ from .dictionary import Dictionary
 from .expression import Expressions, stored_json
 from .source import ROLLUP_COLUMNS, daily
 
+CHUNK_ROWS = 50_000
+CHUNK_DAYS = 31
+"""At most as much is recomputed in one transaction: seconds, not the half hour of a whole year."""
+
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:rollup:' || %s, 0))"
 _PROVENANCE = ("data_as_of", "definition_version")
 _KEYS = {"ad": "ad_id", "adset": "adset_id", "campaign": "campaign_id"}
@@ -50,27 +54,48 @@ def rollup(
     *,
     only: bool = False,
 ) -> RolledUp:
-    """Recompute the daily tables of `account_id` for `days`, in one transaction.
+    """Recompute the daily tables of `account_id` for `days`, some days to a transaction.
 
     Give the days a sync touched. Days computed with other definitions, read again since, or whose
     ad sets changed their goal are added by themselves (not with `only`); without `days` it is those
     alone. Rows equal a full recomputation; unchanged rows are not written; rows Meta took back go.
-    Two rollups of one account wait for each other.
+    Two rollups of one account wait for each other. The newest days come first, and each chunk of
+    about `CHUNK_ROWS` ad rows is committed by itself: interrupted anywhere, what is done stays and
+    the next rollup finds the rest. Within a transaction of the caller's it is part of that one.
     """
     with connection.transaction():
         connection.execute(_LOCK, (account_id,))
         dictionary = store.current(connection)
         version = dictionary.version(account_id)
         stale = () if only else stale_days(connection, account_id, version)
-        wanted = {*(days or ()), *stale}
-        asked = {"account_id": account_id, "days": sorted(wanted), "version": version}
-        written, removed = {}, {}
-        if wanted:
+        wanted = sorted({*(days or ()), *stale})
+        chunks = _chunks(connection, account_id, wanted)
+    written = dict.fromkeys(_KEYS, 0) if wanted else {}
+    removed = dict(written)
+    for chunk in chunks:
+        asked = {"account_id": account_id, "days": chunk, "version": version}
+        with connection.transaction():
+            connection.execute(_LOCK, (account_id,))
             for level in _KEYS:
-                written[level] = _write(connection, dictionary, level, asked)
-                removed[level] = _remove(connection, level, asked)
-            _note(connection, asked)
-    return RolledUp(account_id, version, tuple(sorted(wanted)), written, removed)
+                written[level] += _write(connection, dictionary, level, asked)
+                removed[level] += _remove(connection, level, asked)
+            connection.execute(_NOTE, asked)
+    return RolledUp(account_id, version, tuple(wanted), written, removed)
+
+
+def _chunks(connection: Connection[Any], account_id: str, days: list[date]) -> list[list[date]]:
+    """The days, newest first, in parts of about `CHUNK_ROWS` rows by what the ledger counted."""
+    asked = {"account_id": account_id, "days": days}
+    rows = dict(connection.execute(_ROWS_OF_DAYS, asked).fetchall())
+    chunks: list[list[date]] = []
+    size = 0
+    for day in reversed(days):
+        size += rows.get(day, 0)
+        if not chunks or size > CHUNK_ROWS or len(chunks[-1]) == CHUNK_DAYS:
+            chunks.append([])
+            size = rows.get(day, 0)
+        chunks[-1].append(day)
+    return chunks
 
 
 def stale_days(
@@ -197,22 +222,29 @@ def _remove(connection: Connection[Any], level: str, asked: dict[str, Any]) -> i
         if level == "ad"
         else f"SELECT date_start, {key} FROM meta_ads.daily_ad_metrics WHERE true"
     )
-    # NOT IN is one hash table of keys that are never null; NOT EXISTS may become a look-up each.
+    # EXCEPT hashes or sorts each side once, however many rows there are. NOT IN looks every row up
+    # in a list as soon as the planner expects more keys than fit into its memory.
+    within = "account_id = %(account_id)s AND date_start = ANY (%(days)s::date[])"
     return connection.execute(
         f"""
         DELETE FROM meta_ads.daily_{level}_metrics AS kept
-        WHERE kept.account_id = %(account_id)s AND kept.date_start = ANY (%(days)s::date[])
-          AND (kept.date_start, kept.{key}) NOT IN (
-              {source} AND account_id = %(account_id)s AND date_start = ANY (%(days)s::date[]))
+        USING (
+            SELECT date_start, {key} FROM meta_ads.daily_{level}_metrics WHERE {within}
+            EXCEPT
+            {source} AND {within}
+        ) AS gone (date_start, key)
+        WHERE kept.account_id = %(account_id)s AND kept.date_start = gone.date_start
+          AND kept.{key} = gone.key
         """,
         asked,
     ).rowcount
 
 
-def _note(connection: Connection[Any], asked: dict[str, Any]) -> None:
-    connection.execute(_NOTE, asked)
-
-
+_ROWS_OF_DAYS = """
+    SELECT date_start, coalesce(rows, 0) FROM meta_ads.sync_windows
+    WHERE account_id = %(account_id)s AND dataset = 'insights_ad'
+      AND date_start = ANY (%(days)s::date[])
+"""
 _NOTE = """
     INSERT INTO meta_ads.metric_rollups
         (account_id, date_start, definition_version, source_fetched_at, ad_rows, rolled_up_at)

@@ -27,7 +27,8 @@ from meta_pipeline.alerts import (
     look_condition,
 )
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Connection, Warehouse
+from meta_pipeline.warehouse import CannotTell, Connection, Warehouse
+from meta_pipeline.warehouse.connect import READER
 
 from .failed_runs import RUNS, UNKNOWN, failures_since, newest_event, note
 from .failed_ticks import failing_ticks
@@ -64,11 +65,14 @@ def build_alert_sensors(
         if begin is None:
             newest = newest_event(context.instance)
             return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
-        with _opened(warehouse.settings()) as opened:
-            opened.migrate()
-            with opened.connection() as connection:
-                found = failures_since(context.instance, connection, begin, clock())
-                note(connection, found, clock())
+        try:
+            with _opened(warehouse.settings()) as opened:
+                opened.migrate()
+                with opened.connection() as connection:
+                    found = failures_since(context.instance, connection, begin, clock())
+                    note(connection, found, clock())
+        except CannotTell as error:
+            return dg.SensorResult(skip_reason=str(error), cursor=str(begin))
         return dg.SensorResult(skip_reason=found.sentence, cursor=str(found.last_id))
 
     @dg.sensor(
@@ -83,7 +87,10 @@ def build_alert_sensors(
         channels = channels_of(settings)
         if not channels:
             return dg.SkipReason(OFF)
-        told = _round(context.instance, settings, channels, clock())
+        try:
+            told = _round(context.instance, settings, channels, clock())
+        except CannotTell as error:
+            return dg.SkipReason(str(error))
         return dg.SkipReason(" ".join(map(_sentence, told)) or "Nothing has changed.")
 
     return [failed_runs, alerts]
@@ -158,7 +165,9 @@ def _is_over(instance: dg.DagsterInstance, alert: Alert, now: datetime) -> bool:
 
 def _opened(settings: Settings) -> Warehouse:
     url = settings.require_database_url()
-    return Warehouse(url, application_name="meta_pipeline alerts", max_connections=1)
+    return Warehouse(
+        url, application_name="meta_pipeline alerts", max_connections=1, patience=READER
+    )
 
 
 def _sentence(told: Told) -> str:

@@ -30,6 +30,7 @@ from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.connect import READER
 
 from .accounts_asset import AD_ACCOUNTS_KEY
 from .markdown import cell
@@ -80,7 +81,8 @@ def build_data_quality(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
         findings: list[Finding] = []
         broken: dict[str, str] = {}
         names = sorted(key.name for key in context.selected_asset_check_keys)
-        with Warehouse(settings.require_database_url(), max_connections=1) as opened:
+        url = settings.require_database_url()
+        with Warehouse(url, max_connections=1, patience=READER) as opened:
             opened.migrate()
             for name in names:
                 try:

@@ -12,6 +12,7 @@ from meta_pipeline.reports import Report, make_report, questions
 from meta_pipeline.reports.page import render, thresholds_of, write
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.connect import READER
 
 from .configuration import Launchpad, chosen, fields_of
 from .markdown import cell
@@ -77,7 +78,9 @@ def build_report_asset(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDef
 def _ask(settings: Settings, days: float) -> tuple[Report, Report]:
     """The report of the period, and of the last day what is plotted."""
     url = settings.require_database_url()
-    with Warehouse(url, application_name="meta_pipeline report", max_connections=1) as warehouse:
+    with Warehouse(
+        url, application_name="meta_pipeline report", max_connections=1, patience=READER
+    ) as warehouse:
         warehouse.migrate()
         whole = make_report(warehouse, days=days)
         plotted = [one for one in questions() if one.key in _NUMBERS]

@@ -21,7 +21,8 @@ from dagster._core.storage.tags import (
 
 from meta_pipeline.rotation import Batch, DuePart
 from meta_pipeline.sync import Extras
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import CannotTell, Warehouse
+from meta_pipeline.warehouse.connect import READER
 
 from .in_flight import in_flight
 from .partitions import AD_ACCOUNTS
@@ -68,8 +69,13 @@ def build_sensors(
     ) -> dg.SensorResult | dg.SkipReason:
         settings = warehouse.settings()
         url = settings.require_database_url()
-        with Warehouse(url, application_name="meta_pipeline sensor", max_connections=1) as opened:
-            return _tick(context, opened, Rotation.of(settings), Extras.of(settings), clock())
+        with Warehouse(
+            url, application_name="meta_pipeline sensor", max_connections=1, patience=READER
+        ) as opened:
+            try:
+                return _tick(context, opened, Rotation.of(settings), Extras.of(settings), clock())
+            except CannotTell as error:
+                return dg.SkipReason(str(error))
 
     return [next_stale_account]
 

@@ -14,8 +14,8 @@ _ENOUGH = {WANTED_SCOPE, "ads_management"}
 """Either lets insights and structure be read: Meta asks for ads_management or ads_read (#200)."""
 _STAGES = (timedelta(days=1), timedelta(days=7), timedelta(days=14))
 _RENEW = (
-    "Make a new token and put it in META_ACCESS_TOKEN; a system user's token does not expire. "
-    "docs/tokens.md shows how."
+    "Make a new token and put it in META_ACCESS_TOKEN: docs/tokens.md shows how, and how to renew "
+    "one before it ends."
 )
 
 TOKEN_CHECK = Check(

@@ -87,6 +87,14 @@ def token_warnings(warehouse: Warehouse, *, now: datetime) -> list[str]:
     return [f"{one.headline} {one.what_to_do}" for one in findings if not one.passed]
 
 
+def version_warnings(warehouse: Warehouse, *, now: datetime) -> list[str]:
+    """A sentence for each thing Meta said of the API version within two days."""
+    return [
+        f"Meta on the API version: {notice} meta-pipeline check says how long each version lives."
+        for notice in warehouse.unrecognized.version_notices(now - timedelta(days=2))
+    ]
+
+
 def staleness_alarm(accounts: Iterable[AccountStatus], after: timedelta) -> str | None:
     """What is wrong when data is older than `after`, in a sentence; None when all is fresh.
 

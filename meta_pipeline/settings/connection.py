@@ -63,6 +63,11 @@ class ConnectionSettings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL"),
         description="Postgres to use; without it an embedded server is started",
     )
+    dagster_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DAGSTER_PG_URL"),
+        description="Postgres of Dagster's own tables, where DATABASE_URL is a connection pooler",
+    )
     data_dir: Path | None = Field(
         None,
         validation_alias=AliasChoices("META_PIPELINE_DATA"),

@@ -32,6 +32,7 @@ _OUR_OWN_VARIABLES = {
     "META_ALERT_WEBHOOK_URL",
     "META_ALERT_EMAIL_PASSWORD",
     "DATABASE_URL",
+    "DAGSTER_PG_URL",
 }
 
 
@@ -143,6 +144,12 @@ class Settings(
         if self.database_url is None:
             raise SettingsError(_missing("DATABASE_URL", "the Postgres to use"))
         return self.database_url.get_secret_value()
+
+    def require_dagster_database_url(self) -> str:
+        """The database of Dagster's own tables: DAGSTER_PG_URL, else that of DATABASE_URL."""
+        if self.dagster_database_url is not None:
+            return self.dagster_database_url.get_secret_value()
+        return self.require_database_url()
 
     def require_token(self) -> str:
         """The access token, or a SettingsError that says how to set it."""

@@ -12,7 +12,7 @@ from meta_pipeline.graph import Attempt
 
 from .weights import weight_of
 
-_NOT_LOGGED = ("counted_calls", "operations")
+_NOT_LOGGED = ("counted_calls", "operations", "version_notice")
 
 
 class CallBook:

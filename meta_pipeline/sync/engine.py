@@ -16,7 +16,7 @@ from typing import Self
 import psycopg
 
 from meta_pipeline.governor import BudgetState
-from meta_pipeline.graph import GraphClient, GraphError, Throttled, TokenInfo
+from meta_pipeline.graph import Attempt, GraphClient, GraphError, Throttled, TokenInfo
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
@@ -28,6 +28,7 @@ from meta_pipeline.warehouse import (
     WarehouseError,
     WarehouseUnavailable,
     account_lock,
+    fault,
 )
 
 from .account_sync import AccountSync
@@ -49,6 +50,7 @@ from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
 from .tokens import look_at_token
+from .version_watch import VersionWatch
 from .waiting import wait_of
 from .weights import Prices, weights_from
 
@@ -61,6 +63,7 @@ class SyncEngine:
     def __init__(self, context: SyncContext) -> None:
         self._context = context
         self._stop = StopSign()
+        self._versions = VersionWatch(context.warehouse.unrecognized, context.clock)
 
     @classmethod
     @contextmanager
@@ -213,10 +216,13 @@ class SyncEngine:
             )
         except GraphError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
-        except psycopg.OperationalError as error:
-            lost = _lost(request.account_id, error)
-            record.status, record.error_summary = Status.FAIL, str(lost)
-            raise lost from error
+        except psycopg.Error as error:
+            told = _told(request.account_id, error, self.warehouse.url)
+            record.status, record.error_summary = Status.FAIL, str(told)
+            raise told from error
+        except WarehouseError as error:
+            record.status, record.error_summary = Status.FAIL, str(error)
+            raise
         except BaseException as error:
             record.status = Status.FAIL
             record.error_summary = f"{type(error).__name__}: {error}"
@@ -293,7 +299,12 @@ class SyncEngine:
             max_parallel=context.max_parallel_calls,
         )
         calls = CallBook(sync_run_id, context.telemetry.log, quota.observe, context.weights)
-        return context.client.for_sync(on_attempt=calls.note, gate=quota.gate), calls, quota
+
+        def note(attempt: Attempt) -> None:
+            calls.note(attempt)
+            self._versions.note(attempt)
+
+        return context.client.for_sync(on_attempt=note, gate=quota.gate), calls, quota
 
     def _new_record(self, request: SyncRequest) -> SyncRecord:
         return SyncRecord(
@@ -322,7 +333,10 @@ class SyncEngine:
             logger.warning("the record of %s stays open: %s", record.account_id, error)
 
 
-def _lost(account_id: str, error: psycopg.OperationalError) -> WarehouseUnavailable:
+def _told(account_id: str, error: psycopg.Error, url: str) -> WarehouseError:
+    told = fault(error, url)
+    if not isinstance(told, WarehouseUnavailable):
+        return told
     reason = str(error).partition("\n")[0]
     return WarehouseUnavailable(
         f"The connection to Postgres was lost while {account_id} was synced ({reason}). What was "

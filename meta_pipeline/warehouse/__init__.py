@@ -6,12 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .accounts import AccountHealth, AccountRow, AccountStore
-from .connect import Connection
+from .connect import Connection, connect
 from .costs import CostStore, ObservedWeight
 from .cursors import CursorRow, CursorStore
 from .errors import (
     AccountBusy,
+    CannotTell,
     DatabaseNewer,
+    DatabaseUnfit,
+    DiskFull,
     MigrationBusy,
     PoolerUnsupported,
     RowsRefused,
@@ -19,21 +22,24 @@ from .errors import (
     WarehouseError,
     WarehouseUnavailable,
 )
+from .faults import fault
 from .gaps import GapRow, Gaps
 from .ledger import Ledger, WindowRow
 from .locks import account_lock, lock_holder
 from .migrator import MigrationResult
 from .pending_reports import PendingReport, PendingReports
+from .redaction import redacted, without_secrets
 from .retention import Retention, maintain
 from .runs import RunRow, RunStore
 from .tokens import TokenRow, TokenStore, tokens_in_use
-from .unrecognized import UnrecognizedRow, UnrecognizedStore
-from .urls import create_dagster_schema, dagster_url, normalized, redacted
+from .unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
+from .urls import dagster_url, normalized
 from .usage import UsageRow, UsageStore
 from .warehouse import Warehouse
 
 if TYPE_CHECKING:
     from .copytext import Cleaned, Rendered, render
+    from .dagster_schema import create_dagster_schema
     from .entities import ids_of, mark_deleted, orphans
     from .history import EntityHistory, InsightsHistory, tracked_columns
     from .telemetry import TelemetryWriter
@@ -43,6 +49,7 @@ _WITH_SQLALCHEMY = {
     "Cleaned": "copytext",
     "Rendered": "copytext",
     "render": "copytext",
+    "create_dagster_schema": "dagster_schema",
     "ids_of": "entities",
     "mark_deleted": "entities",
     "orphans": "entities",
@@ -56,16 +63,20 @@ _WITH_SQLALCHEMY = {
 """What writes tables: SQLAlchemy is most of a start, and reading needs none of it."""
 
 __all__ = [
+    "VERSION_SOURCE",
     "AccountBusy",
     "AccountHealth",
     "AccountRow",
     "AccountStore",
+    "CannotTell",
     "Cleaned",
     "Connection",
     "CostStore",
     "CursorRow",
     "CursorStore",
     "DatabaseNewer",
+    "DatabaseUnfit",
+    "DiskFull",
     "EntityHistory",
     "GapRow",
     "Gaps",
@@ -96,8 +107,10 @@ __all__ = [
     "WarehouseUnavailable",
     "WindowRow",
     "account_lock",
+    "connect",
     "create_dagster_schema",
     "dagster_url",
+    "fault",
     "ids_of",
     "lock_holder",
     "maintain",
@@ -109,6 +122,7 @@ __all__ = [
     "tokens_in_use",
     "tracked_columns",
     "upsert",
+    "without_secrets",
 ]
 
 

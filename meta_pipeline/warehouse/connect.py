@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import psycopg
 
-from .urls import normalized, unavailable
+from .errors import DatabaseUnfit
+from .faults import unavailable
+from .names import SCHEMA
+from .urls import normalized
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
@@ -19,10 +23,55 @@ KEEPALIVE = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
 }
 """So that a connection whose other end is gone is noticed within a minute, not two hours."""
 
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a statement may run, and wait for another session's lock; 0: any."""
+
+    statement_seconds: float
+    lock_seconds: float
+
+
+WRITER = Patience(statement_seconds=3_600, lock_seconds=600)
+"""Of what writes: far more than any statement needs, so that nothing waits for ever."""
+READER = Patience(statement_seconds=60, lock_seconds=5)
+"""Of what answers a question that somebody, or a clock, waits for."""
+
 _APPLICATION_NAME_BYTES = 63
+# What the settings of a role, of a database or of the server's file may have made different, and
+# our text, numbers and times rely on. SET after connecting, because a pooler takes no others.
+_SETTINGS = {
+    "client_encoding": "UTF8",
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "search_path": f"{SCHEMA}, public",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "xmloption": "content",
+    "lc_numeric": "C",
+    "lc_monetary": "C",
+    "lc_time": "C",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+# Not every version has them all.
+_SET = """
+    SELECT set_config(wanted.name, wanted.value, false)
+    FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+    WHERE current_setting(wanted.name, true) <> wanted.value
+"""
 
 
 def connection_options(application_name: str) -> dict[str, Any]:
@@ -31,28 +80,58 @@ def connection_options(application_name: str) -> dict[str, Any]:
     return {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": name,
+        "client_encoding": "UTF8",  # before the first word: PGCLIENTENCODING is passed over
         # Postgres may sit behind a pooler: a prepared statement would be looked up in vain.
         "prepare_threshold": None,
         **KEEPALIVE,
     }
 
 
-def connect(url: str, *, application_name: str, autocommit: bool = False) -> Connection:
-    """Open one connection outside the pool, in UTC; WarehouseUnavailable when it cannot."""
+def connect(
+    url: str, *, application_name: str, autocommit: bool = False, patience: Patience = WRITER
+) -> Connection:
+    """Open one connection outside the pool, as `set_up` wants it.
+
+    Raises WarehouseUnavailable when the server does not let us in, DatabaseUnfit when the database
+    keeps text in another encoding than UTF-8.
+    """
     try:
         connection: Connection = psycopg.connect(
             normalized(url), autocommit=autocommit, **connection_options(application_name)
         )
     except psycopg.OperationalError as error:
         raise unavailable(url, error) from None
-    use_utc(connection)
+    try:
+        set_up(connection, patience)
+    except psycopg.Error as error:
+        connection.close()
+        raise unavailable(url, error) from None
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def use_utc(connection: Connection) -> None:
-    """Give and take times in UTC; set here because a pooler may refuse start-up options."""
-    with connection.transaction():
-        connection.execute("SET TIME ZONE 'UTC'")
+def set_up(connection: Connection, patience: Patience = WRITER) -> None:
+    """Make text UTF-8 and times UTC, whatever the settings of role and database say.
+
+    Raises DatabaseUnfit for a database that is not in UTF-8: names would be stored wrong.
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise DatabaseUnfit(
+            f"The database {connection.info.dbname} keeps text as {encoding}, where Meta's names "
+            "do not fit: CREATE DATABASE <name> ENCODING 'UTF8' TEMPLATE template0, and name that "
+            "in DATABASE_URL. Nothing was written."
+        )
+    settings = _SETTINGS | {
+        "statement_timeout": f"{patience.statement_seconds * 1000:.0f}",
+        "lock_timeout": f"{patience.lock_seconds * 1000:.0f}",
+    }
+    is_autocommit = connection.autocommit
+    connection.autocommit = True
+    connection.execute(_SET, (list(settings), list(settings.values())))
+    connection.autocommit = is_autocommit
 
 
 class Store:

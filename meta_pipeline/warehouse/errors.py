@@ -8,6 +8,9 @@ WarehouseError
 ├── AccountBusy            another sync holds the ad account: let it finish
 ├── PoolerUnsupported      a pooler that shares sessions is in between: connect past it
 ├── RoleRefused            a role is unknown or may not be given rights: ask the administrator
+├── DatabaseUnfit          its encoding, or the user's rights, do not do: change what is named
+├── DiskFull               the server's disk is full or broken: make room there
+├── CannotTell             a lock or the time limit was in the way of an answer: ask later
 └── RowsRefused            a row does not fit its table: the mapping or the schema is wrong
 """
 
@@ -60,6 +63,18 @@ class PoolerUnsupported(WarehouseError):
 
 class RoleRefused(WarehouseError):
     """A role does not exist, or this user may not give it rights."""
+
+
+class DatabaseUnfit(WarehouseError):
+    """The database is not made for us, or its user may not do what is needed."""
+
+
+class DiskFull(WarehouseError):
+    """The server cannot write any more; what was being written is undone."""
+
+
+class CannotTell(WarehouseError):
+    """A question was not answered in time: another session's lock, or the time limit."""
 
 
 class RowsRefused(WarehouseError):

@@ -15,7 +15,8 @@ import psycopg
 
 from .connect import Connection, connect
 from .errors import AccountBusy, PoolerUnsupported
-from .urls import redacted
+from .redaction import redacted
+from .rights import read_rights, refuse
 
 POOLER_PROBES = 3
 
@@ -39,7 +40,6 @@ _SERVER_SETTINGS = (
     "SET tcp_keepalives_idle = 30",
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
-    "SET idle_in_transaction_session_timeout = 0",
 )
 
 
@@ -50,11 +50,13 @@ def account_lock(url: str, account_id: str, *, holder: str) -> Iterator[Connecti
     Open transactions on it with `connection.transaction()`, one per slice. `holder` is what others
     are told, for example "meta_pipeline sync 7f3a on web-1"; its first 63 bytes are kept.
     Raises AccountBusy at once when another has it, PoolerUnsupported behind a pooler that shares
-    sessions, WarehouseUnavailable when the server does not answer.
+    sessions, DatabaseUnfit where the sync could not write, WarehouseUnavailable when the server
+    does not answer.
     """
     connection = connect(url, application_name=holder, autocommit=True)
     try:
-        _refuse_shared_sessions(url, connection)
+        refuse_shared_sessions(url, connection)
+        refuse(read_rights(connection).for_syncs())
         for setting in _SERVER_SETTINGS:
             _try_setting(connection, setting)
         if not _value(connection, _TAKE, account_id):
@@ -93,14 +95,14 @@ def _try_setting(connection: Connection, statement: str) -> None:
         connection.execute(statement)
 
 
-def _refuse_shared_sessions(url: str, connection: Connection) -> None:
+def refuse_shared_sessions(url: str, connection: Connection) -> None:
     """Raise PoolerUnsupported when our session would be given to others between transactions.
 
-    The process id told at connection and the one that answers differ only behind a pooler. Behind
-    one, mark our session and look for it from other connections while ours is idle: if the mark is
-    seen there, or is lost here, sessions are shared.
+    The connection must be in autocommit: within a transaction no session is given away.
+    Behind a pooler, mark our session and look for it from other connections while ours is idle: if
+    the mark is seen there, or is lost here, sessions are shared.
     """
-    if connection.info.backend_pid == _value(connection, "SELECT pg_backend_pid()"):
+    if not is_pooled(connection):
         return
     mark = uuid.uuid4().hex
     connection.execute("SELECT set_config('meta_pipeline.session', %s, false)", (mark,))
@@ -117,6 +119,11 @@ def _refuse_shared_sessions(url: str, connection: Connection) -> None:
             "that keeps two syncs of one account apart does not hold. Point DATABASE_URL at "
             "Postgres itself, or at the pooler's session mode."
         )
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler answered: the process id it tells at connection is not the server's."""
+    return connection.info.backend_pid != _value(connection, "SELECT pg_backend_pid()")
 
 
 def _probe(url: str) -> Connection:

@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 
 from . import views
-from .connect import Connection, connect
-from .errors import DatabaseNewer, MigrationBusy, WarehouseError
+from .connect import READER, Connection, Patience, connect
+from .errors import CannotTell, DatabaseNewer, MigrationBusy
+from .faults import explained
+from .locks import refuse_shared_sessions
 from .names import SCHEMA
-from .urls import redacted
+from .redaction import redacted
+from .rights import read_rights, refuse
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -49,36 +52,47 @@ class MigrationResult:
         return bool(self.applied or self.views)
 
 
-def migrate(url: str, *, with_views: bool = True) -> MigrationResult:
+def migrate(
+    url: str, *, with_views: bool = True, patience: Patience | None = None
+) -> MigrationResult:
     """Bring the database to this code's schema; cheap (30 ms) when it is there already.
 
     Raises DatabaseNewer when a newer version of the code has been at it, MigrationBusy when another
-    process holds the lock, or the tables, longer than a minute. `with_views` False leaves the
-    views as they are.
+    process holds the lock, or the tables, longer than a minute (CannotTell when `patience` is given
+    and at its end), DatabaseUnfit when the user may not. `with_views` False leaves the views as
+    they are.
     """
-    with connect(url, application_name=_APPLICATION_NAME) as connection:
-        before = _revision(connection)
-        if not _to_apply(url, before) and not (with_views and views.changed(connection)):
-            return MigrationResult(before, head(), (), ())
+    waits = patience or Patience(LOCK_TIMEOUT_SECONDS, LOCK_TIMEOUT_SECONDS)
     try:
-        return _migrate_locked(url, with_views=with_views)
-    except psycopg.errors.LockNotAvailable as error:
+        with (
+            explained(url),
+            connect(
+                url, application_name=_APPLICATION_NAME, autocommit=True, patience=waits
+            ) as connection,
+        ):
+            before = _revision(connection)
+            if not _to_apply(url, before) and not (with_views and views.changed(connection)):
+                return MigrationResult(before, head(), (), ())
+            refuse(read_rights(connection).for_tables(SCHEMA))
+            refuse_shared_sessions(url, connection)
+        with explained(url):
+            return _migrate_locked(url, waits, with_views=with_views)
+    except CannotTell as error:
+        if patience is not None:
+            raise
         raise MigrationBusy(
             f"The tables of {redacted(url)} were in use for {LOCK_TIMEOUT_SECONDS} s and could "
             "not be migrated. Wait for the running syncs or queries and start again; "
             "SELECT * FROM pg_stat_activity shows who is connected."
         ) from error
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise WarehouseError(
-            f"The user of {redacted(url)} may not change schema {SCHEMA}: "
-            f"{error.diag.message_primary}. GRANT CREATE ON DATABASE to it, or migrate as the "
-            "owner of the schema."
-        ) from error
 
 
-def pending(url: str) -> tuple[str, ...]:
+def pending(url: str, *, patience: Patience = READER) -> tuple[str, ...]:
     """What `migrate` would do now: revisions, then views (`view:<name>`). Changes nothing."""
-    with connect(url, application_name=_APPLICATION_NAME) as connection:
+    with (
+        explained(url),
+        connect(url, application_name=_APPLICATION_NAME, patience=patience) as connection,
+    ):
         revisions = _to_apply(url, _revision(connection))
         return (*revisions, *(f"view:{name}" for name in views.changed(connection)))
 
@@ -118,16 +132,19 @@ def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
     return kind != "schema" or name == SCHEMA
 
 
-def _migrate_locked(url: str, *, with_views: bool) -> MigrationResult:
+def _migrate_locked(url: str, waits: Patience, *, with_views: bool) -> MigrationResult:
     from alembic import command
 
     # Alembic speaks SQLAlchemy; lock, revisions and views share its one transaction. Its `op` and
     # `context` belong to the process, so threads take turns before they ask Postgres.
     with _ONE_THREAD, engine(url).begin() as alembic_connection:
         connection = cast("Connection", alembic_connection.connection.driver_connection)
-        connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        connection.execute("SET LOCAL statement_timeout = 0")  # an index may take its time
+        connection.execute(f"SET LOCAL lock_timeout = '{waits.lock_seconds * 1000:.0f}ms'")
         connection.execute(_LOCK)
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        if SCHEMA not in read_rights(connection).schemas:
+            # IF NOT EXISTS needs the right to create also where the schema exists.
+            connection.execute(f"CREATE SCHEMA {SCHEMA}")
         before = _revision(connection)
         applied = tuple(_to_apply(url, before))
         if applied:
@@ -173,10 +190,15 @@ def revisions() -> tuple[str, ...]:
 
 def _revision(connection: Connection) -> str | None:
     table = f"{SCHEMA}.{VERSION_TABLE}"
-    found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
-    if found is None or found[0] is None:
-        return None
-    row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
+    try:
+        found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+        if found is None or found[0] is None:
+            return None
+        row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        connection.rollback()
+        refuse(read_rights(connection).for_syncs())  # names the GRANT
+        raise
     return None if row is None else str(row[0])
 
 

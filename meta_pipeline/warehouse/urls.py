@@ -1,23 +1,53 @@
-"""Database URLs: the spellings people use, those libpq and Dagster need, and none leaked."""
+"""Database URLs: the spellings people use, and the two that libpq and Dagster's driver need."""
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-from .errors import WarehouseError, WarehouseUnavailable
+from .errors import WarehouseError
 
 DAGSTER_SCHEMA = "dagster"
 """Schema of Dagster's own tables, beside ours in the same database."""
 
 _SPELLINGS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+_LIKE = "postgresql://user:password@host:5432/database"
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}")
+_ODD = re.compile(r"[/?#@\[\]\s]|%(?![0-9A-Fa-f]{2})")
+_URL_REFUSED = (
+    f"DATABASE_URL cannot be read; it must look like {_LIKE}, and after a ? have only options of "
+    "Postgres's client library, such as sslmode=require."
+)
+_WORDS_REFUSED = (
+    f"DATABASE_URL cannot be read; it must look like {_LIKE}, or like host=... dbname=... "
+    "user=... password='...' with options of Postgres's client library, where single quotes "
+    "enclose a value with a space or a quote, and \\ stands before each ' and \\ in it."
+)
+_DAGSTER_SETTINGS = {
+    "search_path": DAGSTER_SCHEMA,
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "intervalstyle": "postgres",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+"""What a role's or a database's settings must not change for Dagster: its times are in UTC."""
 
 
 def normalized(url: str) -> str:
-    """The URL as libpq reads it, `postgresql://...`; what is no Postgres URL is refused."""
-    parts = _split(url)
-    return urlunsplit(parts._replace(scheme="postgresql"))
+    """One spelling for all: `postgresql://user:password@host:port/database?option=value`.
+
+    Understood are URLs with the schemes `postgres`, `postgresql`, `postgresql+psycopg` and
+    `postgresql+psycopg2`, and libpq's strings of keywords such as `host=h dbname=d`; sockets,
+    several hosts, IPv6 and service files in both. Raises WarehouseError, in one sentence and
+    without repeating a secret, for everything else.
+    """
+    return _written("postgresql", options_of(url))
 
 
 def dagster_url(url: str) -> str:
@@ -25,72 +55,104 @@ def dagster_url(url: str) -> str:
 
     dagster-postgres brings psycopg2 only, while SQLAlchemy 2.1 reads `postgresql://` as psycopg 3;
     and Dagster's own `alembic_version` must not meet another's in the search path. Its connections
-    are named `dagster` in pg_stat_activity.
+    are named `dagster` in pg_stat_activity. Made of such a URL it is the same again.
     """
-    parts = _split(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    ours = f"-csearch_path={DAGSTER_SCHEMA}"
-    query["options"] = f"{query['options']} {ours}" if query.get("options") else ours
-    query.setdefault("application_name", DAGSTER_SCHEMA)
-    return urlunsplit(
-        parts._replace(scheme="postgresql+psycopg2", query=urlencode(query, quote_via=quote))
-    )
+    options = dict(options_of(url))
+    given = options.get("options", "").split()
+    ours = [f"-c{name}={value}" for name, value in _DAGSTER_SETTINGS.items()]
+    options["options"] = " ".join([*(one for one in given if one not in ours), *ours])
+    options["client_encoding"] = "UTF8"
+    options.setdefault("application_name", DAGSTER_SCHEMA)
+    return _written("postgresql+psycopg2", options)
 
 
-def create_dagster_schema(url: str) -> None:
-    """Make schema `dagster` where it is missing; Dagster makes its tables in it by itself."""
-    try:
-        with psycopg.connect(normalized(url), connect_timeout=10) as connection:
-            # Two processes may both pass IF NOT EXISTS; the second then fails on the catalog.
-            connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:dagster_schema', 0))"
-            )
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {DAGSTER_SCHEMA}")
-    except psycopg.errors.InsufficientPrivilege as error:
+def options_of(url: str) -> Mapping[str, str]:
+    """Libpq's options that the URL gives, by their keywords; WarehouseError as `normalized`."""
+    text = url.strip()
+    scheme, mark, rest = text.partition("://")
+    if not mark and "=" in text:
+        return _checked(_parsed(text), _WORDS_REFUSED)
+    if not mark or scheme not in _SPELLINGS:
+        named = repr(scheme) if mark and _SCHEME.fullmatch(scheme) else "'no scheme'"
         raise WarehouseError(
-            f"The database user may not create schema {DAGSTER_SCHEMA}. As its owner run: "
-            f"CREATE SCHEMA {DAGSTER_SCHEMA} AUTHORIZATION <user>; or GRANT CREATE ON DATABASE."
-        ) from error
-    except psycopg.OperationalError as error:
-        raise unavailable(url, error) from None
-
-
-def redacted(url: str) -> str:
-    """The URL without its password and without options, fit to be printed."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "a database URL that cannot be read"
-    if not parts.scheme or "@" not in parts.netloc:
-        return urlunsplit(parts._replace(query="", fragment=""))
-    user, _, host = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    return urlunsplit(
-        parts._replace(netloc=f"{name}{colon and ':***'}@{host}", query="", fragment="")
-    )
-
-
-def unavailable(url: str, error: Exception) -> WarehouseUnavailable:
-    """The error to raise when the server at `url` does not answer; keeps its words, not secrets."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    password = urlsplit(url).password
-    if password:
-        reason = reason.replace(password, "***")
-    return WarehouseUnavailable(
-        f"Postgres at {redacted(url)} cannot be used: {reason}. "
-        "Check DATABASE_URL and that the server runs; without DATABASE_URL an embedded "
-        "server is started (meta-pipeline db start)."
-    )
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError as error:
-        raise WarehouseError(f"DATABASE_URL cannot be read: {error}.") from None
-    if parts.scheme not in _SPELLINGS:
-        raise WarehouseError(
-            f"DATABASE_URL begins with {parts.scheme or 'no scheme'!r}; it must look like "
-            "postgresql://user:password@host:5432/database. Only Postgres is supported."
+            f"DATABASE_URL begins with {named}; it must look like {_LIKE}. "
+            "Only Postgres is supported."
         )
-    return parts
+    _refuse_unquoted(rest)
+    return _checked(_parsed(f"postgresql://{rest}"), _URL_REFUSED)
+
+
+def _refuse_unquoted(rest: str) -> None:
+    """Raise WarehouseError where a password was pasted into the URL without being quoted."""
+    before_query, _, query = rest.partition("?")
+    authority = re.split("[/#]", before_query, maxsplit=1)[0]
+    login, at, _ = authority.rpartition("@")
+    is_outside = "@" in before_query[len(authority) :]
+    is_in_query = "@" in query and not _is_option(rest)
+    if not is_outside and not is_in_query and not (at and _ODD.search(login)):
+        return
+    user, colon, password = rest.rpartition("@")[0].partition(":")
+    whose, odd = ("password", password) if colon else ("user", user)
+    told = " and ".join(
+        f"{'a space' if one.isspace() else one} must be written {quote(one, safe='')}"
+        for one in dict.fromkeys(_ODD.findall(odd))
+    )
+    raise WarehouseError(
+        f"DATABASE_URL cannot be read: a {whose} with {told or 'an @ must be written %40'}; "
+        "urllib.parse.quote(text, safe='') of Python writes all of them."
+    )
+
+
+def _is_option(rest: str) -> bool:
+    """Whether libpq finds the last @ in an option, not at the end of a login with a ? in it."""
+    given = _parsed(f"postgresql://{rest}")
+    return given is not None and "?" not in given.get("user", "") + given.get("password", "")
+
+
+def _parsed(text: str) -> dict[str, str] | None:
+    """Libpq's reading; None where it has none.
+
+    Its own words are never repeated: they quote the piece that was not understood, and where a
+    password stands in the wrong place that is a piece of the password.
+    """
+    try:
+        given = conninfo_to_dict(text)
+    except (psycopg.ProgrammingError, UnicodeError):
+        return None
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def _checked(options: dict[str, str] | None, refused: str) -> dict[str, str]:
+    if options is None:
+        raise WarehouseError(refused)
+    ports = options.get("port", "").split(",")
+    if not all(port.isdigit() or not port for port in ports):
+        raise WarehouseError(
+            f"DATABASE_URL cannot be read: its port is no number. It must look like {_LIKE}; "
+            "a user and a password stand before an @."
+        )
+    hosts = options.get("host", "").split(",")
+    if len(hosts) > 1 and len(ports) == 1 and ports[0]:
+        options["port"] = ",".join(ports * len(hosts))
+    return options
+
+
+def _written(scheme: str, options: Mapping[str, str]) -> str:
+    """The URL of these options; what a URL cannot hold before the `?` goes behind it."""
+    rest = dict(options)
+    login = quote(rest.pop("user", ""), safe="")
+    if "password" in rest:
+        login += f":{quote(rest.pop('password'), safe='')}"
+    host = rest.get("host", "")
+    place = ""
+    if host and not set(host) & set(",/@\\%"):
+        place = f"[{host}]" if ":" in host else host
+        del rest["host"]
+        if port := rest.pop("port", ""):
+            place += f":{port}"
+    database = quote(rest.pop("dbname", ""), safe="")
+    query = "&".join(f"{name}={quote(value, safe='/,')}" for name, value in rest.items())
+    return (
+        f"{scheme}://{login}{'@' if login else ''}{place}{'/' if database or query else ''}"
+        f"{database}{'?' if query else ''}{query}"
+    )

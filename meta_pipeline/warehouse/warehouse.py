@@ -5,24 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Self
 
+import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from .accounts import AccountStore
-from .connect import Connection, connect, connection_options, use_utc
+from .connect import READER, WRITER, Connection, Patience, connect, connection_options, set_up
 from .costs import CostStore
 from .cursors import CursorStore
+from .faults import fault, unavailable
 from .gaps import Gaps
 from .ledger import Ledger
 from .migrator import MigrationResult, migrate, pending
 from .pending_reports import PendingReports
+from .redaction import redacted
 from .runs import RunStore
 from .tokens import TokenStore
 from .unrecognized import UnrecognizedStore
-from .urls import normalized, redacted, unavailable
+from .urls import normalized
 from .usage import UsageStore
 
 POOL_TIMEOUT_SECONDS = 30
@@ -39,11 +42,17 @@ class Warehouse:
     """
 
     def __init__(
-        self, url: str, *, application_name: str = "meta_pipeline", max_connections: int = 4
+        self,
+        url: str,
+        *,
+        application_name: str = "meta_pipeline",
+        max_connections: int = 4,
+        patience: Patience = WRITER,
     ) -> None:
         self.url = normalized(url)
         self.application_name = application_name
         self._max_connections = max_connections
+        self._patience = patience
         self._opening = threading.Lock()
         self._pool: ConnectionPool[Connection] | None = None
 
@@ -52,18 +61,24 @@ class Warehouse:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection of the pool: committed on success, rolled back on an exception."""
+        """A connection of the pool: committed on success, rolled back on an exception.
+
+        CannotTell when a lock or the time limit of `patience` ends a statement.
+        """
         with ExitStack() as stack:
             try:
                 connection = stack.enter_context(self._opened().connection())
             except PoolTimeout as error:
                 self._ask()  # it may say why; the pool says that it waited
                 raise unavailable(self.url, error) from None
-            yield connection
+            try:
+                yield connection
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+                raise fault(error, self.url) from error
 
     def migrate(self) -> MigrationResult:
         """Bring schema `meta_ads` to this version of the code; any number at once is safe."""
-        return migrate(self.url)
+        return migrate(self.url, patience=self._patience if self._patience == READER else None)
 
     def pending(self) -> tuple[str, ...]:
         """What `migrate` would do now: revisions, then views (`view:<name>`). Changes nothing."""
@@ -138,7 +153,7 @@ class Warehouse:
 
     def _ask(self) -> None:
         """Raise WarehouseUnavailable in the server's words when it lets nobody in."""
-        connect(self.url, application_name=self.application_name).close()
+        connect(self.url, application_name=self.application_name, patience=self._patience).close()
 
     def _make_pool(self) -> ConnectionPool[Connection]:
         return ConnectionPool(
@@ -147,7 +162,7 @@ class Warehouse:
             min_size=0,
             max_size=self._max_connections,
             timeout=POOL_TIMEOUT_SECONDS,
-            configure=use_utc,
+            configure=partial(set_up, patience=self._patience),
             check=ConnectionPool.check_connection,
             name=self.application_name,
             open=True,

@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 
 from meta_pipeline import settings
 from meta_pipeline.cli import app
-from meta_pipeline.commands.db import without_password
 from meta_pipeline.warehouse.embedded import EmbeddedPostgres, binaries
 from meta_pipeline_tests.warehouse.embedded_fixtures import (
     answers,
@@ -193,20 +192,3 @@ def test_without_binaries_one_sentence_says_what_to_install(
     assert told.exit_code == 1
     assert "pip install" in told.stderr
     assert "Traceback" not in told.output
-
-
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ("postgresql://u:p@h/d", "postgresql://u:***@h/d"),
-        ("postgresql://u@h/d", "postgresql://u@h/d"),
-        ("postgresql://u:p@ss:w@h1:1,h2:2/d", "postgresql://u:***@h1:1,h2:2/d"),
-        (
-            "postgresql:///d?host=/run&user=u&password=p",
-            "postgresql:///d?host=/run&user=u&password=***",
-        ),
-        ("host=h password=p", "***"),
-    ],
-)
-def test_a_password_is_hidden_wherever_it_stands(given: str, shown: str) -> None:
-    assert without_password(given) == shown

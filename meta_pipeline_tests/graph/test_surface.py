@@ -74,6 +74,7 @@ def test_an_attempt_is_a_row_of_meta_api_logs() -> None:
         "timestamp",
         "counted_calls",
         "operations",
+        "version_notice",
     ]
 
 

@@ -142,3 +142,48 @@ def test_a_new_token_uses_the_same_connections(client: GraphClient, server: Scri
         TOKEN,
     ]
     assert len({asked.client_port for asked in server.asked}) == 1
+
+
+ODD_TIMES: list[object] = [
+    99999999999999, 253402300800, 1e300, -1, -99999999999999, 0, None, True, "soon", "", [], {},
+    "99999999999999", "NaN", "-5", 2**200,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_TIMES, ids=repr)
+def test_a_time_that_no_calendar_holds_is_no_end(
+    client: GraphClient, server: ScriptedServer, odd: object
+) -> None:
+    facts = {"is_valid": True, "expires_at": odd, "data_access_expires_at": odd, "issued_at": odd}
+    server.answer(Reply({"data": facts}))
+    info = client.debug_token()
+    assert info.is_valid
+    assert (info.expires_at, info.data_access_expires_at, info.issued_at) == (None, None, None)
+    assert info.remaining(datetime.now(UTC)) is None
+
+
+def test_a_time_given_as_text_is_read(client: GraphClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"data": {"is_valid": True, "expires_at": "1800000000"}}))
+    assert client.debug_token().expires_at == datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("odd", ["ads_read", 7, {"a": 1}, None, True], ids=repr)
+def test_lists_that_are_none_are_empty(
+    client: GraphClient, server: ScriptedServer, odd: object
+) -> None:
+    facts = {"is_valid": True, "scopes": odd, "granular_scopes": odd}
+    server.answer(
+        Reply({"data": facts}),
+        Reply({"data": {"is_valid": True, "granular_scopes": [{"scope": "x", "target_ids": odd}]}}),
+    )
+    assert client.debug_token().scopes == ()
+    assert client.debug_token().granular_scopes == {"x": ()}
+
+
+@pytest.mark.parametrize("odd", [*ODD_TIMES, "x"], ids=repr)
+def test_an_exchange_with_an_odd_end_has_none(
+    make_client: MakeClient, server: ScriptedServer, odd: object
+) -> None:
+    server.answer(Reply({"access_token": "EAABnewtoken1234", "expires_in": odd}))
+    new = make_client(app_secret=APP_SECRET).exchange_token(app_id="1")
+    assert new.expires_at is None or new.expires_at > datetime(2100, 1, 1, tzinfo=UTC)

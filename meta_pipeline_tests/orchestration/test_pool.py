@@ -10,7 +10,7 @@ import pytest
 
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.pool import keep_slots
-from meta_pipeline.warehouse.urls import create_dagster_schema, dagster_url
+from meta_pipeline.warehouse import create_dagster_schema, dagster_url
 
 from .conftest import Stand
 

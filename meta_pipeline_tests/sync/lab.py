@@ -200,6 +200,7 @@ def lab(
     start: datetime = START,
     parallel: int = 4,
     read_timeout_seconds: float = 30,
+    version: str = "v26.0",
     **simulator: Any,
 ) -> Iterator[Lab]:
     """A running simulator, an engine on it and an empty migrated database."""
@@ -213,6 +214,7 @@ def lab(
         GraphClient(
             access_token=sim.token,
             base_url=sim.url,
+            version=version,
             clock=clock.now,
             sleep=sim.sleep,
             read_timeout_seconds=read_timeout_seconds,

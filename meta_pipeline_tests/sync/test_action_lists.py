@@ -88,14 +88,10 @@ def test_an_odd_entry_is_recorded_and_the_rest_counts(small: Lab, name: str, odd
     )
     window = (
         isinstance(odd, dict)
-        and is_number(odd.get("value"))
+        and odd.get("value") == "4"
         and odd.get("action_type") == (good["action_type"])
     )
     assert answer[metric][0] == 4 + (8 if window else 0)
-
-
-def is_number(value: Any) -> bool:
-    return bool(value == "4")
 
 
 def test_a_field_that_is_odd_in_every_row_is_recorded_once_a_day(small: Lab) -> None:

@@ -15,6 +15,7 @@ from meta_pipeline.warehouse import (
     normalized,
     redacted,
 )
+from meta_pipeline.warehouse.urls import options_of
 
 
 @pytest.mark.parametrize(
@@ -44,30 +45,24 @@ def test_another_database_is_refused(url: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"),
+    "url",
     [
-        (
-            "postgres://u:p@h/db",
-            (
-                "postgresql+psycopg2://u:p@h/db?options=-csearch_path%3Ddagster"
-                "&application_name=dagster"
-            ),
-        ),
-        (
-            "postgresql://u@h/db?sslmode=require&options=-cjit%3Doff",
-            (
-                "postgresql+psycopg2://u@h/db?sslmode=require"
-                "&options=-cjit%3Doff%20-csearch_path%3Ddagster&application_name=dagster"
-            ),
-        ),
-        (
-            "postgresql://u@h/db?application_name=ours",
-            ("postgresql+psycopg2://u@h/db?application_name=ours&options=-csearch_path%3Ddagster"),
-        ),
+        "postgres://u:p@h/db",
+        "postgresql://u@h/db?sslmode=require&options=-cjit%3Doff",
+        "postgresql://u@h/db?application_name=ours",
+        "postgresql:///db?host=/var/run/postgresql",
+        "postgresql://u:p@h1:5432,h2:5433/db",
     ],
 )
-def test_dagsters_url(url: str, expected: str) -> None:
-    assert dagster_url(url) == expected
+def test_dagsters_url(url: str) -> None:
+    given = sa.make_url(dagster_url(url))
+    options = str(given.query["options"]).split()
+    assert given.drivername == "postgresql+psycopg2"
+    assert {"-csearch_path=dagster", "-ctimezone=UTC", "-cstatement_timeout=0"} <= set(options)
+    assert ("-cjit=off" in options) == ("jit" in url)
+    assert given.query["client_encoding"] == "UTF8"
+    assert given.query["application_name"] == ("ours" if "ours" in url else "dagster")
+    assert options_of(dagster_url(dagster_url(url))) == options_of(dagster_url(url))
 
 
 def test_dagster_lives_in_its_own_schema(postgres_url: str) -> None:
@@ -88,7 +83,13 @@ def test_dagster_lives_in_its_own_schema(postgres_url: str) -> None:
         ("postgresql://u:se@cret@h/db?password=secret", "postgresql://u:***@h/db"),
         ("postgresql://u@h/db", "postgresql://u@h/db"),
         ("postgresql://h/db?password=secret", "postgresql://h/db"),
-        ("postgresql://[u:secret", "a database URL that cannot be read"),
+        ("postgresql://[u:secret", "postgresql://***"),
+        ("postgresql://u:p@ss:w@h1:1,h2:2/d", "postgresql://u:***@h1:1,h2:2/d"),
+        ("postgresql:///d?host=/run&user=u&password=p", "postgresql:///d?host=/run"),
+        ("postgresql://u:Secr3t/db", "postgresql://***/db"),
+        ("host=h password=secret", "password=*** host=h"),
+        ("host=h password=sec ret", "a database URL that cannot be read"),
+        ("u:secret", "a database URL that cannot be read"),
     ],
 )
 def test_passwords_are_not_shown(url: str, shown: str) -> None:

@@ -81,5 +81,5 @@ def test_it_opens_again_after_close(warehouse: Warehouse) -> None:
 
 def test_the_public_names_are_sorted_and_there() -> None:
     names = meta_pipeline.warehouse.__all__
-    assert names == sorted(names)
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name))
     assert all(hasattr(meta_pipeline.warehouse, name) for name in names)

@@ -17,14 +17,12 @@ from importlib import resources
 from pathlib import Path
 from typing import LiteralString
 
-import psycopg
-
-from meta_pipeline.commands.execute import WEBSERVER
+from meta_pipeline.commands.execute import AS_WE_READ, WEBSERVER
 from meta_pipeline.commands.local.children import Child, Children
 from meta_pipeline.commands.local.graphql import DagsterApi
 from meta_pipeline.commands.local.ports import HOST, answers_at, socket_in
 from meta_pipeline.settings.secret_files import concealed, private_folder
-from meta_pipeline.warehouse.urls import create_dagster_schema, dagster_url, normalized
+from meta_pipeline.warehouse import connect, create_dagster_schema, dagster_url
 
 LOCATION = "meta_pipeline"
 SENSOR = "next_stale_account"
@@ -53,7 +51,8 @@ class LocalDagster:
     `home` becomes DAGSTER_HOME; `env` is what the syncs see; `tell` is told each step. `is_alone`
     says that no other Dagster uses the database, as is certain of an embedded one. With
     `sensor_rests` nothing is synced by itself until somebody starts the sensor. `adapt` turns the
-    packaged dagster.yaml into the one to use.
+    packaged dagster.yaml into the one to use. `storage_url` is where Dagster keeps its own tables,
+    `database_url` when it is None.
     """
 
     children: Children
@@ -67,6 +66,7 @@ class LocalDagster:
     tell: Callable[[str], None] = lambda _: None
     timeout_seconds: float = START_TIMEOUT_SECONDS
     sensor_rests: bool = False
+    storage_url: str | None = None
     adapt: Callable[[str], str] = lambda text: text
     processes: dict[str, Child] = field(default_factory=dict, init=False)
     _commands: dict[str, list[str]] = field(default_factory=dict, init=False)
@@ -76,6 +76,10 @@ class LocalDagster:
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+    @property
+    def _storage_url(self) -> str:
+        return self.storage_url or self.database_url
 
     @property
     def api(self) -> DagsterApi:
@@ -111,13 +115,14 @@ class LocalDagster:
         (self.home / "dagster.yaml").write_text(text, encoding="utf-8")
         workspace = _WORKSPACE.format(socket=json.dumps(str(self._socket)), location=LOCATION)
         (self.home / "workspace.yaml").write_text(workspace, encoding="utf-8")
-        create_dagster_schema(self.database_url)
+        create_dagster_schema(self._storage_url)
         environment = {
             **self.env,
             "DAGSTER_HOME": str(self.home),
-            "DAGSTER_PG_URL": dagster_url(self.database_url),
+            "DAGSTER_PG_URL": dagster_url(self._storage_url),
             "DAGSTER_DISABLE_TELEMETRY": "1",
             "PYTHONUNBUFFERED": "1",
+            **AS_WE_READ,
         }
         self._environment = concealed(environment, private_folder(self.home))
 
@@ -133,7 +138,7 @@ class LocalDagster:
         return self._start("abandoned-runs", [sys.executable, "-m", module])
 
     def _ask(self, query: LiteralString) -> object:
-        with psycopg.connect(normalized(self.database_url)) as connection:
+        with connect(self._storage_url, application_name="meta_pipeline dagster") as connection:
             row = connection.execute(query).fetchone()
         return row and row[0]
 

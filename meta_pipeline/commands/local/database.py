@@ -8,6 +8,7 @@ from pathlib import Path
 
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.connect import READER
 from meta_pipeline.warehouse.embedded import EmbeddedPostgres, default_root
 
 DEMO_DATABASE = "meta_pipeline_demo"
@@ -38,7 +39,7 @@ def demo_database(settings: Settings) -> Iterator[str]:
 def named_database(settings: Settings) -> Iterator[str]:
     """The URL of DATABASE_URL for the demo, told by name; RealData if it holds data of Meta's."""
     url = settings.require_database_url()
-    with Warehouse(url) as warehouse:
+    with Warehouse(url, patience=READER) as warehouse:
         refuse_real_data(warehouse)
     yield url
 

@@ -86,7 +86,12 @@ def connect(
     port: int, password: str, timeout_seconds: int = 5
 ) -> psycopg.Connection[tuple[Any, ...]]:
     """An autocommit connection to the maintenance database, deaf to PG* variables."""
-    options: dict[str, Any] = {"options": "", "gssencmode": "disable", "sslmode": "disable"}
+    options: dict[str, Any] = {
+        "options": "",
+        "client_encoding": "UTF8",
+        "gssencmode": "disable",
+        "sslmode": "disable",
+    }
     if pq.version() >= _REQUIRE_AUTH_SINCE_LIBPQ:
         # Whatever took our port must not get the password by asking for it in clear.
         options["require_auth"] = "scram-sha-256"

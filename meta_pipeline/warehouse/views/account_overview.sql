@@ -31,6 +31,8 @@
 -- data_as_of: When that day was last fetched
 -- settling_days: Fetched days that Meta may still restate
 -- unfinished_days: Days of the last 30 that were never fetched
+-- unexplained_spend_30d: Spend in the account's own rows of the last 30 whole days that no ad row
+-- explains (ads that are gone), as last compared; it is in none of the other columns
 SELECT
     account.account_id,
     account.name AS account_name,
@@ -66,7 +68,8 @@ SELECT
     ledger.newest_day,
     ledger.data_as_of,
     coalesce(ledger.settling_days, 0) AS settling_days,
-    30 - coalesce(ledger.days_of_30, 0) AS unfinished_days
+    30 - coalesce(ledger.days_of_30, 0) AS unfinished_days,
+    coalesce(proof.unexplained_spend_30d, 0) AS unexplained_spend_30d
 FROM (
     SELECT
         known.*,
@@ -116,3 +119,10 @@ LEFT JOIN LATERAL (
     FROM meta_ads.sync_windows AS day
     WHERE day.account_id = account.account_id AND day.dataset = 'insights_ad'
 ) AS ledger ON true
+LEFT JOIN LATERAL (
+    SELECT sum(day.spend_account - day.spend_ads) AS unexplained_spend_30d
+    FROM meta_ads.reconciliations AS day
+    WHERE day.account_id = account.account_id AND day.status = 'differs'
+        AND day.spend_account > day.spend_ads
+        AND day.date_start BETWEEN account.today - 30 AND account.today - 1
+) AS proof ON true

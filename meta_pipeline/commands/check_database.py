@@ -1,0 +1,92 @@
+"""The database's part of `meta-pipeline check`: encoding, rights, pooler, both schemas."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import CannotTell, Warehouse, WarehouseError, connect, redacted
+from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
+from meta_pipeline.warehouse.faults import explained
+from meta_pipeline.warehouse.locks import is_pooled, refuse_shared_sessions
+from meta_pipeline.warehouse.names import SCHEMA
+from meta_pipeline.warehouse.rights import Problem, Rights, read_rights
+from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
+
+from .finding import Finding
+
+_APPLICATION_NAME = "meta_pipeline check"
+_FIX = "Check DATABASE_URL and that the server runs; leave it out for the embedded server."
+
+
+def database_findings(
+    its_url: AbstractContextManager[str], settings: Settings
+) -> Iterator[Finding]:
+    """What is wrong with the database, or that nothing is; changes nothing in it."""
+    try:
+        with its_url as url:
+            yield from _of(url, settings)
+    except CannotTell as error:
+        yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), is_known=False)
+    except (WarehouseError, EmbeddedPostgresError) as error:
+        yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), fix=_FIX)
+
+
+def _of(url: str, settings: Settings) -> Iterator[Finding]:
+    shown = redacted(url)
+    with (
+        explained(url),
+        connect(
+            url, application_name=_APPLICATION_NAME, autocommit=True, patience=READER
+        ) as connection,
+    ):
+        rights = read_rights(connection)
+        pooled = is_pooled(connection)
+        refuse_shared_sessions(url, connection)
+    if rights.closed_tables:
+        yield from _told("Postgres", shown, rights.for_syncs())
+        return
+    with Warehouse(url, max_connections=1, patience=READER) as warehouse:
+        pending = warehouse.pending()
+    problems = [*rights.for_syncs(), *(rights.for_tables(SCHEMA) if pending else [])]
+    version = f"Postgres {rights.version}{', through a pooler' if pooled else ''}"
+    if not problems:
+        yield Finding("Postgres", shown, ok=True, text=f"{version}, UTF-8, may write")
+    yield from _told("Postgres", shown, problems)
+    text = f"{len(pending)} migrations will be applied" if pending else "up to date"
+    yield Finding("Schema", SCHEMA, ok=True, text=text)
+    yield from _dagster(rights, url, settings)
+
+
+def _dagster(rights: Rights, url: str, settings: Settings) -> Iterator[Finding]:
+    """Whether Dagster's own connections get to their schema, or may make it."""
+    # Not at the top: it brings SQLAlchemy, which is most of a start.
+    from meta_pipeline.warehouse.dagster_schema import refuse_unreachable_schema
+
+    if settings.dagster_database_url is not None:
+        url = settings.dagster_database_url.get_secret_value()
+        with (
+            explained(url),
+            connect(url, application_name=_APPLICATION_NAME, patience=READER) as connection,
+        ):
+            rights = read_rights(connection)
+    problems = rights.for_dagster()
+    yield from _told("Schema", DAGSTER_SCHEMA, problems)
+    if problems:
+        return
+    try:
+        refuse_unreachable_schema(url)
+    except WarehouseError as error:
+        yield Finding("Schema", DAGSTER_SCHEMA, ok=False, text=str(error))
+        return
+    is_made = DAGSTER_SCHEMA in rights.made_schemas
+    text = "Dagster's tables are there" if is_made else "made when Dagster first starts"
+    yield Finding("Schema", DAGSTER_SCHEMA, ok=True, text=text)
+
+
+def _told(what: str, subject: str, problems: list[Problem]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.text not in seen:
+            seen.add(problem.text)
+            yield Finding(what, subject, ok=False, text=problem.text, fix=problem.fix)

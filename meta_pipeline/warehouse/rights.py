@@ -1,0 +1,161 @@
+"""Rights: what the user of the database may do there, and what has to be granted first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from .connect import Connection
+from .errors import DatabaseUnfit
+from .names import SCHEMA
+from .urls import DAGSTER_SCHEMA
+
+# Only who migrates writes to these.
+_OF_THE_OWNER = ("schema_version", "schema_views")
+_RIGHTS = """
+    SELECT
+        current_setting('server_version') AS version,
+        quote_ident(current_database()) AS database,
+        quote_ident(current_user) AS "user",
+        pg_is_in_recovery() AS is_standby,
+        current_setting('default_transaction_read_only')::boolean AS is_read_only,
+        has_database_privilege(current_database(), 'TEMPORARY') AS may_stage,
+        has_database_privilege(current_database(), 'CREATE') AS may_create,
+        array(SELECT nspname::text FROM pg_namespace WHERE nspname = ANY (%(schemas)s)) AS schemas,
+        array(
+            SELECT nspname::text FROM pg_namespace
+            WHERE nspname = ANY (%(schemas)s)
+                AND has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE')
+        ) AS open_schemas,
+        array(
+            SELECT nspname::text FROM pg_namespace
+            JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'alembic_version'
+            WHERE nspname = %(dagster)s
+        ) AS made_schemas,
+        array(
+            SELECT relname::text FROM pg_class
+            JOIN pg_namespace ON pg_namespace.oid = relnamespace AND nspname = %(ours)s
+            WHERE relkind IN ('r', 'p') AND relname <> ALL (%(of_the_owner)s) AND NOT (
+                has_table_privilege(pg_class.oid, 'SELECT')
+                AND has_table_privilege(pg_class.oid, 'INSERT')
+                AND has_table_privilege(pg_class.oid, 'UPDATE')
+                AND has_table_privilege(pg_class.oid, 'DELETE')
+            )
+            ORDER BY 1
+        ) AS closed_tables
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something the database does not allow, and the statement that allows it."""
+
+    text: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.fix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What one user may do in one database; names are quoted as SQL wants them."""
+
+    version: str
+    database: str
+    user: str
+    is_standby: bool
+    is_read_only: bool
+    may_stage: bool
+    may_create: bool
+    schemas: list[str]
+    open_schemas: list[str]
+    made_schemas: list[str]
+    closed_tables: list[str]
+
+    def for_syncs(self) -> list[Problem]:
+        """What keeps a sync from writing, where the tables are there."""
+        problems = self._for_writes()
+        if not self.may_stage:
+            problems.append(
+                Problem(
+                    f"the user {self.user} may not make temporary tables, in which rows are staged",
+                    f"GRANT TEMPORARY ON DATABASE {self.database} TO {self.user};",
+                )
+            )
+        if self.closed_tables:
+            named = ", ".join(self.closed_tables[:3])
+            more = f" and {len(self.closed_tables) - 3} more" if len(self.closed_tables) > 3 else ""
+            problems.append(
+                Problem(
+                    f"the user {self.user} may not read and write {named}{more} in {SCHEMA}",
+                    f"GRANT USAGE ON SCHEMA {SCHEMA} TO {self.user}; GRANT SELECT, INSERT, UPDATE, "
+                    f"DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {self.user};",
+                )
+            )
+        return problems
+
+    def for_tables(self, schema: str) -> list[Problem]:
+        """What keeps tables from being made or changed in the schema."""
+        problems = self._for_writes()
+        if schema in self.schemas and schema not in self.open_schemas:
+            problems.append(
+                Problem(
+                    f"the user {self.user} may not make tables in schema {schema}",
+                    f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {self.user}; or let its owner run "
+                    "meta-pipeline migrate",
+                )
+            )
+        if schema not in self.schemas and not self.may_create:
+            problems.append(
+                Problem(
+                    f"there is no schema {schema}, and the user {self.user} may not make one",
+                    f"as an owner run CREATE SCHEMA {schema} AUTHORIZATION {self.user}; or "
+                    f"GRANT CREATE ON DATABASE {self.database} TO {self.user};",
+                )
+            )
+        return problems
+
+    def for_dagster(self) -> list[Problem]:
+        """What keeps Dagster from having its tables; none where they are there."""
+        return [] if DAGSTER_SCHEMA in self.made_schemas else self.for_tables(DAGSTER_SCHEMA)
+
+    def _for_writes(self) -> list[Problem]:
+        if self.is_standby:
+            return [
+                Problem("this server is a read-only standby", "point DATABASE_URL at the primary")
+            ]
+        if self.is_read_only:
+            return [
+                Problem(
+                    "transactions are read-only here (default_transaction_read_only)",
+                    f"ALTER ROLE {self.user} SET default_transaction_read_only = off; or the same "
+                    f"with ALTER ROLE {self.user} IN DATABASE {self.database}",
+                )
+            ]
+        return []
+
+
+def read_rights(connection: Connection) -> Rights:
+    """Ask the catalog; reads only, takes no lock on a table of ours."""
+    cursor = connection.cursor(row_factory=class_row(Rights))
+    values = {
+        "schemas": [SCHEMA, DAGSTER_SCHEMA],
+        "ours": SCHEMA,
+        "dagster": DAGSTER_SCHEMA,
+        "of_the_owner": list(_OF_THE_OWNER),
+    }
+    found = cursor.execute(_RIGHTS, values).fetchone()
+    assert found is not None
+    return found
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise DatabaseUnfit with the first of the problems, if there is one."""
+    if problems:
+        first = problems[0]
+        raise DatabaseUnfit(
+            f"The database will not do: {first.text}. To mend it: {first.fix.rstrip(';')}. "
+            "Nothing was written."
+        )
