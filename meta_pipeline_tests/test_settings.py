@@ -132,3 +132,12 @@ def test_a_wrong_extra_is_named_with_what_it_may_be(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"{name} .*{said}"):
         Settings.load()
+
+
+@pytest.mark.parametrize("name", ["7d_view", "28d_view"])
+def test_an_attribution_window_that_meta_retired_is_named_with_its_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("META_ATTRIBUTION_WINDOWS", f"1d_click, {name}")
+    with pytest.raises(SettingsError, match=f"META_ATTRIBUTION_WINDOWS names {name}.*2026-01-12"):
+        Settings.load()

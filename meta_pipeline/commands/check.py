@@ -29,6 +29,7 @@ from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.warehouse.connect import READER
 
 from . import profile
+from .asked import settings_asked
 from .check_database import database_findings
 from .console import add_row, console, line, say, styled, table, write_json
 from .database import database, opened
@@ -102,7 +103,7 @@ def _meta(settings: Settings) -> Iterator[Finding]:
                 return
         yield from _token(client, settings)
         try:
-            yield from _accounts(client)
+            yield from _accounts(client, settings)
         except GraphError as error:
             yield _failed("Accounts", host, error)
         yield from _version(client.version, notices)
@@ -181,7 +182,7 @@ def _validity(name: str, info: TokenInfo) -> Finding:
     return Finding("Token", name, ok=not soon, text=text, fix=renew if soon else None)
 
 
-def _accounts(client: GraphClient) -> Iterator[Finding]:
+def _accounts(client: GraphClient, settings: Settings) -> Iterator[Finding]:
     found: list[dict[str, Any]] = []
     for page in client.pages(
         "me/adaccounts",
@@ -194,8 +195,16 @@ def _accounts(client: GraphClient) -> Iterator[Finding]:
     if not found:
         fix = "Give the token's user a role on an ad account in Meta's business settings."
         yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
+    readable = None
     for given in found[:_ACCOUNTS_SHOWN]:
-        yield _account(client, given)
+        finding = _account(client, given)
+        yield finding
+        readable = readable or (given["id"] if finding.ok else None)
+    for setting, value, error, todo in (
+        settings_asked(client, settings, readable) if readable else ()
+    ):
+        text = error.message if error else f"{value}: Meta takes it"
+        yield Finding("Insights", setting, ok=error is None, text=text, fix=todo)
     if len(found) > _ACCOUNTS_SHOWN:
         rest = len(found) - _ACCOUNTS_SHOWN
         yield Finding("Accounts", f"{rest} more", ok=True, text="not read here")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings
 
 from .chosen import Chosen
 
+RETIRED_WINDOWS = {"7d_view": date(2026, 1, 12), "28d_view": date(2026, 1, 12)}
+"""Attribution windows Meta still lists and answers in silence, and since when."""
+_WINDOW = re.compile(r"[a-z0-9_]+")
 _BREAKDOWN = re.compile(r"[a-z][a-z0-9_]*")
 _HOURLY = "hourly_stats_aggregated_by_"
 
@@ -94,6 +98,19 @@ class ReadingSettings(BaseSettings):
     @classmethod
     def _names_accounts(cls, value: str) -> str:
         Chosen.parse(value)
+        return value
+
+    @field_validator("attribution_windows")
+    @classmethod
+    def _names_living_windows(cls, value: str) -> str:
+        names = {name.strip() for name in value.split(",") if name.strip()}
+        if not all(map(_WINDOW.fullmatch, names)):
+            raise ValueError("is not a list of attribution windows such as 1d_click,7d_click")
+        for name in sorted(names & RETIRED_WINDOWS.keys()):
+            raise ValueError(
+                f"names {name}, of which Meta gives nothing since {RETIRED_WINDOWS[name]}: "
+                "take it out"
+            )
         return value
 
     @field_validator("breakdowns_text")

@@ -2,17 +2,20 @@
 
 The tables are read from `facebook-business` when first needed and never copied: a new release of
 that package is a new contract. Overlays (`retire_version`, `remove_field`, `add_field`,
-`add_value`) let a test live through schema drift.
+`add_value`, `remove_value`) let a test live through schema drift.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+
+from meta_pipeline.simulator import errors
+from meta_pipeline.simulator.errors import GraphError
 
 NODES: Mapping[str, str] = {
     "AdAccount": "adaccount",
@@ -139,6 +142,7 @@ class Contract:
     _removed: set[tuple[str, str]] = field(default_factory=set)
     _added: dict[tuple[str, str], Any] = field(default_factory=dict)
     _values: dict[str, set[str]] = field(default_factory=dict)
+    _gone: dict[tuple[str, str], bool] = field(default_factory=dict)
     drift: int = 0  # changes with every overlay
 
     def versions(self) -> tuple[str, ...]:
@@ -174,13 +178,31 @@ class Contract:
 
     def statuses(self, node: str) -> frozenset[str]:
         """Legal effective_status values of a node type."""
-        return self.nodes[node].statuses | frozenset(self._values.get("effective_status", ()))
+        known = self.nodes[node].statuses | frozenset(self._values.get("effective_status", ()))
+        return known - self.removed_values("effective_status")
 
     def allowed(self, edge: Edge, param: str) -> frozenset[str] | None:
         """Legal values of an enum parameter, or of the elements of a list of them."""
         enum = edge.params.get(param, "").removeprefix("list<").removesuffix(">")
         values = edge.enums.get(enum)
-        return None if values is None else values | frozenset(self._values.get(param, ()))
+        if values is None:
+            return None
+        return (values | frozenset(self._values.get(param, ()))) - self.removed_values(param)
+
+    def removed_values(self, param: str) -> frozenset[str]:
+        """Values of a parameter that are no longer taken."""
+        return frozenset(value for name, value in self._gone if name == param)
+
+    def refusal(self, param: str, index: str, value: str, allowed: Sequence[str]) -> GraphError:
+        """Why a value is not taken; a status that is gone unnamed is told by its subcode only."""
+        named = self._gone.get((param, value))
+        if named is None:
+            return errors.unknown_value(index, value, allowed)
+        if not named:
+            return errors.run_status()
+        return errors.invalid_parameter(
+            f"{index} must be one of the following values: {', '.join(allowed)}"
+        )
 
     # -- drift, for tests -------------------------------------------------------------------
 
@@ -213,6 +235,11 @@ class Contract:
     def add_value(self, param: str, value: str) -> None:
         """From now on the enum parameter `param` accepts one more value."""
         self._values.setdefault(param, set()).add(value)
+        self.drift += 1
+
+    def remove_value(self, param: str, value: str, *, named: bool = True) -> None:
+        """From now on `param` refuses `value`: by its place, or a status by 1487561 alone."""
+        self._gone[param, value] = named
         self.drift += 1
 
 

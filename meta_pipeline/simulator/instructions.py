@@ -26,7 +26,7 @@ EDITS = frozenset(
 )  # fmt: skip
 DRIFTS = frozenset(
     {"retire_version", "upgrade_version", "warn_of_version", "remove_field", "add_field",
-     "add_value"}
+     "add_value", "remove_value"}
 )  # fmt: skip
 TOKEN_CHANGES = frozenset(
     {"expire", "revoke", "password_changed", "restrict", "drop_scope", "expire_data_access"}

@@ -61,7 +61,7 @@ def build(
         breakdowns=breakdowns,
         action_breakdowns=_action_breakdowns(request, contract, edge, names),
         windows=_enum_list(request, contract, edge, "action_attribution_windows"),
-        filtering=_filtering(request),
+        filtering=_filtering(request, contract),
         sort=_sort(request),
     )
 
@@ -134,11 +134,18 @@ def _enum_list(request: GraphRequest, contract: Contract, edge: Edge, name: str)
     allowed = contract.allowed(edge, name) or frozenset()
     for index, value in enumerate(asked):
         if value not in allowed:
-            raise errors.unknown_value(f"{name}[{index}]", value, sorted(allowed))
+            raise contract.refusal(name, f"{name}[{index}]", value, sorted(allowed))
     return asked
 
 
-def _filtering(request: GraphRequest) -> tuple[Any, ...]:
+def _filtering(request: GraphRequest, contract: Contract) -> tuple[Any, ...]:
+    gone = contract.removed_values("effective_status")
+    for at, condition in enumerate(filters.conditions(request) if gone else ()):
+        values = condition.value if isinstance(condition.value, list) else []
+        for index, value in enumerate(values if condition.name == "effective_status" else ()):
+            if value in gone:
+                place = f"filtering[{at}][value][{index}]"
+                raise contract.refusal("effective_status", place, value, ["ACTIVE", "PAUSED"])
     return tuple(
         (condition.field, condition.operator, condition.value)
         for condition in filters.conditions(request)

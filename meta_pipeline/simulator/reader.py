@@ -82,7 +82,8 @@ class Reader:
             return
         for index, value in enumerate(request.words(name)):
             if value not in allowed:
-                raise errors.unknown_value(f"{name}[{index}]", value, sorted(allowed))
+                place = f"{name}[{index}]"
+                raise self.contract.refusal(name, place, value, sorted(allowed))
 
     # -- nodes ----------------------------------------------------------------------------------
 

@@ -3,47 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from functools import cached_property, partial
+from datetime import date, datetime, timedelta
+from functools import partial
 
 from meta_pipeline.governor import BudgetState, Decision
-from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
-from meta_pipeline.warehouse import AccountRow, Connection, CursorRow, GapRow, PendingReport
+from meta_pipeline.graph import (
+    GraphClient,
+    GraphError,
+    ObjectMissing,
+    PermissionDenied,
+    Reauthorize,
+    Throttled,
+)
+from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
 
+from .account_windows import AccountWindows, refused_lately
 from .activities import ActivityReader
-from .book import LedgerBook, unproven_since
+from .book import unproven_since
 from .calls import CallBook
 from .context import SyncContext
 from .creatives import CreativeReader
 from .datasets import daily
-from .days import span
 from .dimensions import Dimensions
 from .entities import EdgePlan, EdgeReader, Mode
 from .fields import ENTITY_SPECS
 from .harvest import Done, Harvest, Task
-from .insights import WindowReader, ends_all
-from .insights_query import InsightsEdge
+from .insights import ends_all
 from .mapping import Source
 from .plan import AccountState, Plan, edges_of
 from .progress import Progress, Report
 from .quota import Quota
 from .record import Status, SyncRecord
 from .refusals import Refusals
-from .reports import ReportReader
 from .request import ENTITIES, INSIGHTS, Part
 from .slices import Slice
 from .stop import StopSign
 from .unrecognized import Findings
 from .waiting import wait_of
 from .weights import Prices
-from .window import Window
 from .writer import Writer
 
-_PAGES_GROW_AFTER = timedelta(days=1)
-_REPORTS_LIVE = timedelta(days=30)
-"""FACTS section 6."""
+_FIRST_REST, _LONGEST_REST = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass
@@ -64,6 +66,7 @@ class AccountSync:
     replan: Callable[[date | None], Plan]
     prices: Prices
     budget: BudgetState | None = None
+    is_forced: bool = False
 
     def __post_init__(self) -> None:
         self.source = Source(
@@ -74,7 +77,17 @@ class AccountSync:
             sync_run_id=self.record.sync_run_id,
         )
         self.findings = Findings()
-        self.refusals = Refusals(self.findings)
+        known = refused_lately(self.context, self.source, is_forced=self.is_forced)
+        self.refusals = Refusals(self.findings, known)
+        self.windows = AccountWindows(
+            self.context,
+            self.client,
+            self.source,
+            self.state,
+            self.findings,
+            self.refusals,
+            self._sleep,
+        )
         self.writer = Writer(
             self.connection, self.source, self.findings, self.context.warehouse.unrecognized
         )
@@ -83,9 +96,14 @@ class AccountSync:
         self._account_rows = 0
         self._throttled: Throttled | None = None
         self._fatal: GraphError | None = None
+        self._forbidden: GraphError | None = None
+        self._denials = 0
+        self._answered = False
+        self.failures, self._failing_since = self.context.warehouse.runs.failing(
+            self.account.account_id
+        )
         self._calls_are_vain = False
         self._read_until: date | None = None
-        self._insights_page_size: int | None = None
         self._edges = self.plan.edges
         self._oldest: list[date] = []
 
@@ -100,7 +118,7 @@ class AccountSync:
         self._read_later_days(decision)
         if self.is_going:
             self._complete()
-        self._save_page_size()
+        self.windows.save_page_size(self.connection, has_read=bool(self._oldest))
         for sentence in self.refusals.sentences:
             self._miss(sentence)
         self.writer.finish()
@@ -124,12 +142,27 @@ class AccountSync:
     @property
     def is_going(self) -> bool:
         """Whether nothing has happened that ends the sync."""
-        return self.record.status is Status.RUNNING and not (self._throttled or self._fatal)
+        ended = self._throttled or self._fatal or self._forbidden
+        return self.record.status is Status.RUNNING and not ended
+
+    @property
+    def _is_doubtful(self) -> bool:
+        """Whether the account may be one that cannot be read at all: it is asked one call first."""
+        return not self._answered and (self.failures > 0 or not self.state.cursors)
 
     def _read(self, decision: Decision) -> None:
         """Fetch what the plan names, in parallel, and write it as it comes."""
         tasks = list(self._tasks(decision))
         self._oldest += [window.since for window in self.plan.windows]
+        if self._is_doubtful and len(tasks) > 1:
+            # Another part each time: one that is refused alone holds the others up once only.
+            first = tasks.pop(self.failures % len(tasks))
+            self._gather([first])
+            if not self.is_going:
+                return
+        self._gather(tasks)
+
+    def _gather(self, tasks: Sequence[Task]) -> None:
         # As many threads as may ever be of use: the gate lets fewer calls out where it is tight.
         with Harvest(tasks, self.context.max_parallel_calls, self.stop.check) as harvest:
             for event in harvest:
@@ -146,7 +179,7 @@ class AccountSync:
                 yield Task(part, spec.edge, partial(self._edge, plans))
         for window in self.plan.windows:
             if not self._skipped(window.dataset.part, decision):
-                yield Task(window.dataset.part, window.name, partial(self._window, window))
+                yield Task(window.dataset.part, window.name, partial(self.windows.slices, window))
         if self.plan.activities_since is not None:
             yield Task(Part.ACTIVITIES, "activities", self._activities)
 
@@ -166,58 +199,8 @@ class AccountSync:
                 source=self.source,
                 findings=self.findings,
                 cursor=self.state.cursors.get(plan.spec.edge),
+                refusals=self.refusals,
             ).slices()
-
-    def _window(self, window: Window) -> Iterator[Slice]:
-        cursor = self.state.cursors.get("insights")
-        warehouse, account_id = self.context.warehouse, self.source.account_id
-        reports = ReportReader(
-            self.client,
-            account_id,
-            warehouse.pending_reports,
-            self._sleep,
-            self.context.clock,
-            pending=self._pending_reports,
-            patience=self.context.report_patience,
-        )
-        edge = InsightsEdge(
-            self.client,
-            account_id,
-            report_pages=reports.pages,
-            attribution_windows=self.context.attribution_windows,
-            refusals=self.refusals,
-            start_page_size=cursor.page_size if cursor else None,
-            on_page_size=self._remember_page_size,
-        )
-        return WindowReader(
-            edge=edge,
-            source=self.source,
-            findings=self.findings,
-            refusals=self.refusals,
-            book=LedgerBook(warehouse.ledger, warehouse.gaps, self.source),
-            gaps=self._gaps,
-            pending=tuple(self._pending_reports),
-        ).slices(window)
-
-    @cached_property
-    def _gaps(self) -> Mapping[str, Mapping[date, Sequence[GapRow]]]:
-        """What earlier syncs gave up of the account's days."""
-        return self.context.warehouse.gaps.of(self.source.account_id)
-
-    @cached_property
-    def _pending_reports(self) -> list[PendingReport]:
-        """Reports that an earlier sync left, unless their days were read since."""
-        store, account_id = self.context.warehouse.pending_reports, self.source.account_id
-        found = store.of(account_id, self.source.data_as_of - _REPORTS_LIVE)
-        return [one for one in found if not self._is_overtaken(one)]
-
-    def _is_overtaken(self, report: PendingReport) -> bool:
-        ledger = self.state.ledgers.get(report.dataset, {})
-        days = span(report.since, report.until)
-        return any(day in ledger and ledger[day].fetched_at > report.created_at for day in days)
-
-    def _remember_page_size(self, size: int) -> None:
-        self._insights_page_size = size
 
     def _sleep(self, seconds: float) -> None:
         """A wait that ends, and ends the task, when the sync is asked to stop."""
@@ -243,6 +226,7 @@ class AccountSync:
             time.perf_counter() - self._started
         )
         error = done.error
+        self._answered |= error is None and not harvest.stopped
         if error is None:
             if harvest.stopped:
                 self._miss(f"{done.task.name}: not finished")
@@ -256,6 +240,11 @@ class AccountSync:
         if isinstance(error, Throttled):
             self._throttled = self._throttled or error
             harvest.stop()
+        elif isinstance(error, PermissionDenied | ObjectMissing):
+            self._denials += 1
+            if not self._answered and (self._is_doubtful or self._denials > 1):
+                self._forbidden = self._forbidden or error
+                harvest.stop()
         elif isinstance(error, Reauthorize):
             self._fatal = self._fatal or error
             harvest.stop()
@@ -310,31 +299,6 @@ class AccountSync:
         with self.connection.transaction():
             cursors.save(self.connection, replace(cursor, last_full_at=self.source.data_as_of))
 
-    def _save_page_size(self) -> None:
-        """Pages of insights start next time with the size that worked this time."""
-        asked, now = self.context.policy.page_sizes.insights, self.source.data_as_of
-        account_id = self.source.account_id
-        cursors = self.context.warehouse.cursors
-        known = cursors.get(account_id, "insights", self.connection)
-        size = self._insights_page_size
-        if size is None and known is not None and self._may_grow(known):
-            size = min((known.page_size or asked) * 2, asked)
-        if size is None:
-            return
-        cursor = known or CursorRow(account_id, "insights")
-        with self.connection.transaction():
-            cursors.save(self.connection, replace(cursor, page_size=size, last_fetched_at=now))
-
-    def _may_grow(self, known: CursorRow) -> bool:
-        """Windows have too few pages to grow back on the way: a day without refusal doubles them.
-
-        `last_fetched_at` of the insights' cursor is when their page size last changed.
-        """
-        if not self._oldest or known.page_size is None or known.last_fetched_at is None:
-            return False
-        is_old = self.source.data_as_of - known.last_fetched_at >= _PAGES_GROW_AFTER
-        return is_old and known.page_size < self.context.policy.page_sizes.insights
-
     def _stopped(self, decision: Decision) -> None:
         self.record.status = Status.THROTTLED
         self.record.error_summary = decision.reason
@@ -355,12 +319,23 @@ class AccountSync:
         elif self._fatal is not None:
             record.status = Status.FAIL
             record.error_summary = str(self._fatal)
+        elif self._forbidden is not None:
+            record.status = Status.FAIL
+            record.not_before = self._rest()
+            until = f"{record.not_before:%Y-%m-%d %H:%M} UTC"
+            record.error_summary = f"rests until {until}: {self._forbidden}"
         elif record.missing and record.status is Status.RUNNING:
             nothing = not any(self.writer.read.values())
             record.status = Status.FAIL if nothing else Status.PARTIAL
             record.error_summary = record.missing[0]
         elif record.status is Status.RUNNING:
             record.status = Status.SUCCESS
+
+    def _rest(self) -> datetime:
+        """When an account that may not be read is asked again: ever later, daily in the end."""
+        now = self.context.clock()
+        failing = now - self._failing_since if self._failing_since else timedelta(0)
+        return now + min(max(failing, _FIRST_REST), _LONGEST_REST)
 
     def note_counts(self) -> None:
         """Copy what was counted into the record; right at any moment."""

@@ -256,6 +256,7 @@ class SyncEngine:
             stop=self._stop,
             prices=self._prices,
             budget=self._budget(account, record.started_at),
+            is_forced=request.force,
             replan=lambda until: self._rest_of(
                 replace(request, since=plan.since, until=min(until, plan.until))
                 if until and plan.since and plan.until

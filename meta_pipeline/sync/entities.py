@@ -29,6 +29,7 @@ from meta_pipeline.warehouse import (
 from .convert import Unfit, moment
 from .fields import EntitySpec
 from .mapping import EntityMapper, Source
+from .refusals import STATUSES, Refusals
 from .request import ENTITIES, Part
 from .seen import SeenIds
 from .slices import Note, Slice, rendered
@@ -39,6 +40,8 @@ OVERLAP = timedelta(minutes=10)
 _INVALID_PARAMETER = 100
 _WALKS = 3
 """How often an edge is walked from its start when its cursor dies on the way."""
+_TRIES = 2
+"""How often a parameter that is refused, and then is not, may be refused again."""
 
 
 class Mode(StrEnum):
@@ -83,7 +86,9 @@ class EdgeReader:
         source: Source,
         findings: Findings,
         cursor: CursorRow | None,
+        refusals: Refusals,
     ) -> None:
+        self._refusals = refusals
         self._plan = plan
         self._spec = plan.spec
         self._client = client
@@ -91,7 +96,6 @@ class EdgeReader:
         self._source = source
         self._findings = findings
         self._cursor = cursor or CursorRow(source.account_id, plan.spec.edge)
-        self._statuses = plan.spec.statuses
         self._refused: set[str] = set()
         self._page_size = (cursor.page_size if cursor else None) or plan.page_size
         self._has_shrunk = False
@@ -99,7 +103,7 @@ class EdgeReader:
 
     def slices(self) -> Iterator[Slice]:
         """The edge, page by page; the last slice carries the cursor for the next time."""
-        lost = 0
+        lost = passing = 0
         while True:
             try:
                 yield from self._walk()
@@ -110,12 +114,32 @@ class EdgeReader:
                 if lost == _WALKS:
                     raise
             except InvalidRequest as error:
-                # Whether DELETED may be asked for is not settled (FACTS section 4.5).
-                if "DELETED" not in self._statuses or error.code != _INVALID_PARAMETER:
+                # Which statuses may be asked for is not settled (FACTS section 4.5).
+                source, asked = self._spec.edge, self._statuses
+                if self._refusals.drop_statuses(source, asked, error, self._takes):
+                    continue
+                passing += 1
+                if passing == _TRIES or not asked or error.code != _INVALID_PARAMETER:
                     raise
-                self._statuses = tuple(one for one in self._statuses if one != "DELETED")
             else:
                 return
+
+    @property
+    def _statuses(self) -> list[str]:
+        return self._refusals.taken(STATUSES, self._spec.edge, self._spec.statuses)
+
+    def _takes(self, statuses: Sequence[str]) -> bool:
+        """Whether the edge may be asked with these statuses: one small call."""
+        try:
+            self._client.get(
+                f"{self._source.account_id}/{self._spec.edge}",
+                {"fields": "id", "limit": 1, STATUSES: list(statuses)},
+                account_id=self._source.account_id,
+                endpoint_key=self._spec.endpoint_key,
+            )
+        except InvalidRequest:
+            return False
+        return True
 
     def _walk(self) -> Iterator[Slice]:
         mapper = EntityMapper(self._spec, self._findings, self._names)
@@ -151,7 +175,7 @@ class EdgeReader:
         names = self._names or tuple(one.name for one in self._spec.fields)
         params: dict[str, Any] = {"fields": ",".join(names)}
         if self._statuses:
-            params["effective_status"] = list(self._statuses)
+            params[STATUSES] = self._statuses
         if self._plan.mode is Mode.DELTA and self._plan.changed_since is not None:
             params["filtering"] = [
                 {

@@ -160,13 +160,15 @@ class WindowReader:
 
     def _committed(self, window: Window) -> Iterator[Slice]:
         """The window, asked again without what Meta does not take of it."""
+        refused = 0
         while True:
             try:
                 yield from self._read(window)
             except FieldRejected as error:
-                self.refusals.drop_field(
-                    window.dataset.endpoint_key, error, self.edge.asked(window)
-                )
+                refused += 1
+                if refused > len(window.asked):
+                    raise
+                self.refusals.drop_field(window.dataset.endpoint_key, error, window.asked)
             except InvalidRequest as error:
                 if not self._drop_value(window, error):
                     raise
@@ -232,7 +234,8 @@ class WindowReader:
             return False
         level = window.dataset.level
         takes = partial(self.edge.takes_statuses, window)
-        return self.refusals.drop_statuses(level, self.edge.statuses(level), error, takes)
+        source = f"insights_{level}"
+        return self.refusals.drop_statuses(source, self.edge.statuses(level), error, takes)
 
     def _refuse_breakdowns(
         self, window: Window, names: Sequence[str], error: InvalidRequest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from meta_pipeline.graph import (
     Page,
     RetryPolicy,
     ServerTrouble,
+    ValueRejected,
 )
 
 from .fields import ENTITY_SPECS
@@ -75,21 +77,24 @@ class InsightsEdge:
         """The rows in pages. `probing` asks once, where it is likely that no answer comes."""
         client = self._client.for_sync(retry=RetryPolicy(retries=0)) if probing else self._client
         sizes: list[int] = []
-        for page in client.pages(
+        params = self._params(window, *filters)
+        pages = client.pages(
             f"{self._account_id}/insights",
-            self._params(window, *filters),
+            params,
             account_id=self._account_id,
             endpoint_key=window.dataset.endpoint_key,
             page_size=window.page_size,
             min_page_size=min(SMALLEST_PAGE, window.page_size),
             start_page_size=self._start_page_size,
             on_page_size=sizes.append,
-        ):
-            if sizes:  # of a size that is answered: what nothing helps for shrinks no other pages
-                self._start_page_size = sizes[-1]
-                self._on_page_size(sizes[-1])
-                sizes.clear()
-            yield page
+        )
+        with _naming(params):
+            for page in pages:
+                if sizes:  # of a size that is answered: what nothing helps for shrinks no others
+                    self._start_page_size = sizes[-1]
+                    self._on_page_size(sizes[-1])
+                    sizes.clear()
+                yield page
 
     def report(
         self, window: Window, *filters: Filter, may_be_empty: bool = False
@@ -97,11 +102,13 @@ class InsightsEdge:
         """The rows of an async report. One without any is believed when nothing delivered."""
         is_empty = True
         params = self._params(window, *filters)
-        pages = self._report_pages(params, window, is_whole=not filters)
+        with _naming(params):
+            pages = self._report_pages(params, window, is_whole=not filters)
         try:
-            for page in pages:
-                is_empty &= not page.rows
-                yield page
+            with _naming(params):
+                for page in pages:
+                    is_empty &= not page.rows
+                    yield page
         except ServerTrouble as error:
             raise self._renew(window, f"completed and cannot be read: {error.message}") from error
         # A breakdown may be empty in silence, for want of an opt-in (FACTS section 5.4).
@@ -158,7 +165,7 @@ class InsightsEdge:
         """The statuses that are asked for; none for the account's own total."""
         if level == "account":  # reconciliation compares the ads with it
             return []
-        return self._refusals.taken(STATUSES, level, STATUSES_OF_LEVEL[level])
+        return self._refusals.taken(STATUSES, f"insights_{level}", STATUSES_OF_LEVEL[level])
 
     def attribution_windows(self) -> list[str]:
         return self._refusals.taken(WINDOWS, "insights", self._attribution_windows)
@@ -213,3 +220,24 @@ class InsightsEdge:
 
 def _status_filter(level: str, statuses: Sequence[str]) -> Filter:
     return {"field": f"{level}.effective_status", "operator": "IN", "value": list(statuses)}
+
+
+@contextmanager
+def _naming(params: Mapping[str, Any]) -> Iterator[None]:
+    """Give a refused value its name while it is known which values were sent.
+
+    Meta tells its place, and another thread may have left something out meanwhile.
+    """
+    try:
+        yield
+    except ValueRejected as error:
+        at, sent = error.index, params.get(error.parameter or "", ())
+        if error.parameter == "filtering":
+            sent = next((one["value"] for one in sent if _is_of_status(one)), ())
+        if error.value is None and at is not None and at < len(sent):
+            error.value = sent[at]
+        raise
+
+
+def _is_of_status(one: Filter) -> bool:
+    return str(one["field"]).endswith(f".{STATUSES}")

@@ -37,7 +37,8 @@ _REPORTS_AT_MOST = 3
 class Refusals:
     """Fields and values that are left out for the rest of the sync, and when to stop splitting."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, known: Iterable[tuple[str, str, str]] = ()) -> None:
+        """`known` are source, parameter and value of what an earlier sync was refused lately."""
         self._findings = findings
         self._lock = threading.Lock()
         self._fields: dict[str, set[str]] = defaultdict(set)
@@ -48,6 +49,11 @@ class Refusals:
         self._reports_failed = 0
         self._suspects: dict[str, set[str]] = defaultdict(set)
         self._sentences: dict[str, None] = {}
+        for source, parameter, value in known:
+            if parameter == BREAKDOWNS and "," in value:
+                self._tables.add(tuple(value.split(",")))
+            else:
+                self._values[parameter, source].add(value)
 
     # -- fields and values ------------------------------------------------------------------------
 
@@ -56,11 +62,15 @@ class Refusals:
         return frozenset(self._fields[source])
 
     def drop_field(self, source: str, error: FieldRejected, asked: Iterable[str]) -> None:
-        """Leave the field out from now on; raises the error when it was not even asked for."""
+        """Leave the field out from now on; raises the error when it is none of those asked for.
+
+        Another thread may have met the same refusal at the same time.
+        """
+        if error.field_name not in asked:
+            raise error
         with self._lock:
-            is_known = error.field_name in self._fields[source]
-            if is_known or error.field_name not in asked:
-                raise error
+            if error.field_name in self._fields[source]:
+                return
             self._fields[source].add(error.field_name)
         self._findings.note(source, error.field_name, error.message, Reason.REFUSED_FIELD)
 
@@ -91,7 +101,7 @@ class Refusals:
 
     def refused_value(self, error: ValueRejected, values: Sequence[str]) -> str | None:
         """Which of the values sent is meant, by its name or its place; None when none is."""
-        if error.value in values:
+        if error.value is not None:
             return error.value
         if error.index is not None and error.index < len(values):
             return values[error.index]
@@ -117,6 +127,8 @@ class Refusals:
                 return False
             named = self.refused_value(error, statuses)
             found = [named] if named and error.index is not None else []
+            if error.value is not None and error.value not in statuses:
+                return True  # left out meanwhile, in another thread
         if not found and takes(_LIVING):
             found = _not_taken(statuses, takes)
         for one in found if len(found) < len(statuses) else ():

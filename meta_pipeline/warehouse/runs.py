@@ -79,6 +79,15 @@ _ABANDON = """
     WHERE account_id = %(account_id)s AND status = 'running' AND sync_run_id <> ALL (%(keep)s)
     RETURNING sync_run_id
 """
+# Runs that were refused or waited for quota say nothing of the account.
+_FAILING = """
+    SELECT count(*), min(started_at)
+    FROM meta_ads.sync_runs AS run
+    WHERE account_id = %(account_id)s AND status = 'fail' AND started_at > coalesce((
+        SELECT max(started_at) FROM meta_ads.sync_runs
+        WHERE account_id = %(account_id)s AND status IN ('success', 'partial')
+    ), '-infinity')
+"""
 
 
 class RunStore(Store):
@@ -122,6 +131,12 @@ class RunStore(Store):
             ),
             (account_id, status, status),
         )
+
+    def failing(self, account_id: str) -> tuple[int, datetime | None]:
+        """How many runs failed in a row until now, and when the first of them began."""
+        with self._using() as connection:
+            row = connection.execute(_FAILING, {"account_id": account_id}).fetchone()
+        return (int(row[0]), row[1]) if row else (0, None)
 
     def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[RunRow]:
         """The newest runs, newest first, of one account where it is given."""

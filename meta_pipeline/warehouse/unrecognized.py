@@ -39,6 +39,10 @@ _RECORD = """
         last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
         seen_count = known.seen_count + excluded.seen_count
 """
+_NOTED = """
+    SELECT source, field, value FROM meta_ads.unrecognized_values
+    WHERE account_id = %s AND reason = %s AND last_seen_at > %s
+"""
 
 
 _RECORD_ONCE_A_DAY = f"""{_RECORD}
@@ -65,6 +69,11 @@ class UnrecognizedStore(Store):
         with self._using() as connection:
             found = connection.execute(_RECENT, (VERSION_SOURCE, since))
             return [str(value) for (value,) in found]
+
+    def noted(self, account_id: str, reason: str, since: datetime) -> list[tuple[str, str, str]]:
+        """Source, field and value of what was noted for this reason since then."""
+        with self._using() as connection:
+            return list(connection.execute(_NOTED, (account_id, reason, since)))
 
     def record(self, connection: Connection, rows: Iterable[UnrecognizedRow]) -> None:
         """Add the rows to what is known: a new one appears, a known one counts up."""

@@ -1,0 +1,130 @@
+"""Windows of one sync: what all of them share, and the page size that is kept for the next sync."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cached_property
+
+from meta_pipeline.graph import GraphClient
+from meta_pipeline.warehouse import Connection, CursorRow, GapRow, PendingReport
+
+from .book import LedgerBook
+from .context import SyncContext
+from .days import span
+from .insights import WindowReader
+from .insights_query import InsightsEdge
+from .mapping import Source
+from .plan import AccountState
+from .refusals import Refusals
+from .reports import ReportReader
+from .slices import Slice
+from .unrecognized import Findings, Reason
+from .window import Window
+
+_PAGES_GROW_AFTER = timedelta(days=1)
+_REFUSED_FOR = timedelta(days=1)
+_REPORTS_LIVE = timedelta(days=30)
+"""FACTS section 6."""
+
+
+def refused_lately(
+    context: SyncContext, source: Source, *, is_forced: bool
+) -> list[tuple[str, str, str]]:
+    """Values that Meta did not take within a day: not asked for again, unless forced."""
+    if is_forced:
+        return []
+    since = source.data_as_of - _REFUSED_FOR
+    return context.warehouse.unrecognized.noted(source.account_id, Reason.REFUSED_VALUE, since)
+
+
+@dataclass
+class AccountWindows:
+    """Reads the windows of one sync, in whichever thread they are read."""
+
+    context: SyncContext
+    client: GraphClient
+    source: Source
+    state: AccountState
+    findings: Findings
+    refusals: Refusals
+    sleep: Callable[[float], None]
+    _page_size: int | None = field(default=None, init=False)
+
+    def slices(self, window: Window) -> Iterator[Slice]:
+        """The window, as `WindowReader` gives it."""
+        cursor = self.state.cursors.get("insights")
+        warehouse, account_id = self.context.warehouse, self.source.account_id
+        reports = ReportReader(
+            self.client,
+            account_id,
+            warehouse.pending_reports,
+            self.sleep,
+            self.context.clock,
+            pending=self._pending_reports,
+            patience=self.context.report_patience,
+        )
+        edge = InsightsEdge(
+            self.client,
+            account_id,
+            report_pages=reports.pages,
+            attribution_windows=self.context.attribution_windows,
+            refusals=self.refusals,
+            start_page_size=cursor.page_size if cursor else None,
+            on_page_size=self._remember_page_size,
+        )
+        return WindowReader(
+            edge=edge,
+            source=self.source,
+            findings=self.findings,
+            refusals=self.refusals,
+            book=LedgerBook(warehouse.ledger, warehouse.gaps, self.source),
+            gaps=self._gaps,
+            pending=tuple(self._pending_reports),
+        ).slices(window)
+
+    def save_page_size(self, connection: Connection, *, has_read: bool) -> None:
+        """Pages of insights start next time with the size that worked this time."""
+        asked, now = self.context.policy.page_sizes.insights, self.source.data_as_of
+        account_id = self.source.account_id
+        cursors = self.context.warehouse.cursors
+        known = cursors.get(account_id, "insights", connection)
+        size = self._page_size
+        if size is None and known is not None and has_read and self._may_grow(known):
+            size = min((known.page_size or asked) * 2, asked)
+        if size is None:
+            return
+        cursor = known or CursorRow(account_id, "insights")
+        with connection.transaction():
+            cursors.save(connection, replace(cursor, page_size=size, last_fetched_at=now))
+
+    def _may_grow(self, known: CursorRow) -> bool:
+        """Windows have too few pages to grow back on the way: a day without refusal doubles them.
+
+        `last_fetched_at` of the insights' cursor is when their page size last changed.
+        """
+        if known.page_size is None or known.last_fetched_at is None:
+            return False
+        is_old = self.source.data_as_of - known.last_fetched_at >= _PAGES_GROW_AFTER
+        return is_old and known.page_size < self.context.policy.page_sizes.insights
+
+    def _remember_page_size(self, size: int) -> None:
+        self._page_size = size
+
+    @cached_property
+    def _gaps(self) -> Mapping[str, Mapping[date, Sequence[GapRow]]]:
+        """What earlier syncs gave up of the account's days."""
+        return self.context.warehouse.gaps.of(self.source.account_id)
+
+    @cached_property
+    def _pending_reports(self) -> list[PendingReport]:
+        """Reports that an earlier sync left, unless their days were read since."""
+        store, account_id = self.context.warehouse.pending_reports, self.source.account_id
+        found = store.of(account_id, self.source.data_as_of - _REPORTS_LIVE)
+        return [one for one in found if not self._is_overtaken(one)]
+
+    def _is_overtaken(self, report: PendingReport) -> bool:
+        ledger = self.state.ledgers.get(report.dataset, {})
+        days = span(report.since, report.until)
+        return any(day in ledger and ledger[day].fetched_at > report.created_at for day in days)
