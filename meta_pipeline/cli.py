@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated, ClassVar
 
 import typer
@@ -36,7 +35,7 @@ class _Root(Root):
         "simulate": Entry(f"{_COMMANDS}simulate:app", "A Graph API with made-up ad accounts."),
         "metrics": Entry(f"{_COMMANDS}metrics:app", "Numbers people can trust: ask, check."),
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
-        "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring all tables to this version."),
+        "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),
         "exec": Entry(f"{_COMMANDS}execute:execute", "Become a process of Dagster's.", _PASSED_ON),
     }
 
@@ -54,6 +53,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415  # no other command waits for it
+
         typer.echo(version("meta-pipeline"))
         raise typer.Exit
 

@@ -10,15 +10,12 @@ from shutil import which
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict
-
-from meta_pipeline.settings import current
 
 from . import profile
 from .console import errors, fail, say, write
 
 if TYPE_CHECKING:
+    from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse.embedded import EmbeddedPostgres
 
 app = typer.Typer(
@@ -186,12 +183,18 @@ def grant_reader(
     )
 
 
+def _settings() -> "Settings":
+    from meta_pipeline.settings import current
+
+    return current()
+
+
 def database_url_from_settings() -> str | None:
     """DATABASE_URL as libpq and psql read it; WarehouseError for one that cannot be read.
 
     None where the embedded server is used: without DATABASE_URL, and for the demo.
     """
-    secret = current().database_url
+    secret = _settings().database_url
     if secret is None or profile.is_demo():
         return None
     from meta_pipeline.warehouse.urls import normalized
@@ -210,9 +213,9 @@ def _embedded() -> Iterator["EmbeddedPostgres"]:
     from .local.database import DEMO_DATABASE
 
     if profile.is_demo():
-        yield EmbeddedPostgres(current().data_dir, database=DEMO_DATABASE)
+        yield EmbeddedPostgres(_settings().data_dir, database=DEMO_DATABASE)
     else:
-        yield EmbeddedPostgres(current().data_dir)
+        yield EmbeddedPostgres(_settings().data_dir)
 
 
 def _refuse_with_database_url(action: str) -> None:
@@ -238,6 +241,8 @@ def _run_psql(
 
     The few options without a variable (keepalives and the like) matter little to a person's psql.
     """
+    from psycopg.conninfo import conninfo_to_dict
+
     given = conninfo_to_dict(database_url)
     variables = _libpq_variables()
     environment |= {variables[key]: str(value) for key, value in given.items() if key in variables}
@@ -264,6 +269,8 @@ def _is_direct(database_url: str) -> bool:
 
 def _libpq_variables() -> dict[str, str]:
     """The environment variable of each connection option that has one."""
+    from psycopg import pq
+
     options = pq.Conninfo.get_defaults()
     return {option.keyword.decode(): option.envvar.decode() for option in options if option.envvar}
 

@@ -1,0 +1,45 @@
+"""Every command of `meta-pipeline`, found in the command line itself, with arguments to call it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from meta_pipeline.cli import app
+
+UNENDING = ("demo", "dev", "exec", "exporter", "migrate", "simulate")
+"""Commands that run until Ctrl-C or start processes of Dagster's."""
+
+
+def commands() -> dict[str, Any]:
+    """Every command that does something, by its full name."""
+    root: Any = typer.main.get_command(app)
+    return dict(_below(root, ""))
+
+
+def _below(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    parts = getattr(command, "commands", None)
+    if parts is None:
+        yield name.strip(), command
+        return
+    if command.invoke_without_command:
+        yield name.strip(), command
+    for part in parts:
+        yield from _below(parts[part], f"{name} {part}")
+
+
+def arguments(command: Any, *, file: Path, values: dict[str, str]) -> list[str]:
+    """What a command needs to be called: a value for each required argument and option."""
+    found: list[str] = []
+    if any("--accounts" in one.opts for one in command.params):  # a replay of a whole fleet
+        found += ["--days", "1", "--accounts", "3", "--policy", "rotation"]
+    for given in command.params:
+        if not given.required:
+            continue
+        value = str(file) if given.name == "file" else values.get(given.name)
+        assert value is not None, f"say in the test what {given.name} of a command may be"
+        found += [value] if given.param_type_name == "argument" else [given.opts[0], value]
+    return found

@@ -1,0 +1,71 @@
+"""Text of others as it goes to a terminal, a spreadsheet and a chat."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meta_pipeline.printable import markdown, one_line, printable, spreadsheet_cell
+
+ANY = st.text(st.characters(codec=None))
+_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@given(ANY)
+def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
+    shown = printable(text)
+    assert not [c for c in shown if unicodedata.category(c) == "Cc" and c not in "\n\t"]
+    assert not _BIDI & set(shown)
+    shown.encode()
+    assert printable(shown) == shown
+
+
+@given(ANY)
+def test_a_name_stays_on_its_line(text: str) -> None:
+    assert len(one_line(text).splitlines()) <= 1
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
+def test_letters_digits_and_signs_stay_as_they_are(text: str) -> None:
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+cmd|' /C calc'!A0",
+        "-2+3+cmd|' /C calc'!A0",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        " =1",
+        "\n=1",
+        "＝1+1",  # noqa: RUF001  # full width: a spreadsheet in Japanese runs it
+        "-",
+        '=HYPERLINK("http://evil","x")',
+    ],
+)
+def test_a_formula_is_text_to_a_spreadsheet(text: str) -> None:
+    assert spreadsheet_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", [-1, -1.5, None, True, "-1.5", "+3", "12 %", "Shop", "a=b", ""])
+def test_numbers_and_plain_text_stay_as_they_are(value: object) -> None:
+    assert spreadsheet_cell(value) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[link](http://x)", r"\[link\]\(http⁠://x\)"),
+        ("<!channel> *b* _i_ `c`", r"\<\!channel\> \*b\* \_i\_ \`c\`"),
+        ("a\n# title", r"a \# title"),
+        ("@everyone", "@⁠everyone"),
+    ],
+)
+def test_nothing_in_a_chat_message_is_markup(text: str, shown: str) -> None:
+    assert markdown(text) == shown
