@@ -43,7 +43,10 @@ def read(path: Path) -> Document:
 
 def parse(text: str, path: Path) -> Document:
     """As `read`, from text; `path` is only for messages."""
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError as error:  # a character that no YAML has
+        raise DictionaryError(f"is not YAML: {error}", path=path) from None
     try:
         node = loader.get_single_node()
         lines: dict[Place, int] = {}
@@ -52,6 +55,8 @@ def parse(text: str, path: Path) -> Document:
         mark = error.problem_mark
         line = mark.line + 1 if mark else None
         raise DictionaryError(f"is not YAML: {error.problem}", path=path, line=line) from None
+    except (ValueError, RecursionError) as error:  # a date that is none, brackets without an end
+        raise DictionaryError(f"cannot be read: {error}", path=path) from None
     finally:
         loader.dispose()
     if not isinstance(content, dict):
