@@ -1,4 +1,4 @@
-"""A fleet of small ad accounts on a port: `python -m benchmarks._fleet_world PORT TOKEN COUNT`."""
+"""A fleet of small accounts on a port: `python -m benchmarks._fleet_world PORT TOKEN COUNT MS`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import sys
 
 from meta_pipeline.simulator import AccountSpec, Latency, Limits, Simulator, WallClock, World
 
-LATENCY_MS = 100.0
 
-
-def main(port: str, token: str, count: str) -> None:
+def main(port: str, token: str, count: str, latency_ms: str) -> None:
     shops = tuple(
         AccountSpec(f"Shop {number}", 3, 6, 12, (2, 3, 5)) for number in range(1, int(count) + 1)
     )
@@ -17,7 +15,7 @@ def main(port: str, token: str, count: str) -> None:
         World(seed=7, clock=WallClock(), accounts=shops),
         token=token,
         port=int(port),
-        latency=Latency(median_ms=LATENCY_MS),
+        latency=Latency(median_ms=float(latency_ms)),
         limits=Limits(tier="standard_access"),
     ).run()
 

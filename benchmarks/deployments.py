@@ -45,10 +45,15 @@ _DONE = """
 
 @dataclass(frozen=True)
 class Shape:
-    """`workers` Celery workers of two places each, or none: runs are processes of their own."""
+    """`workers` Celery workers of two places each, or none: runs are processes of their own.
+
+    `fleet` is how many accounts there are where that does not follow from the other two.
+    """
 
     workers: int
     accounts_per_run: int
+    fleet: int | None = None
+    latency_ms: float = 100
 
     @property
     def name(self) -> str:
@@ -58,6 +63,8 @@ class Shape:
     @property
     def accounts(self) -> int:
         """Enough for every place to be taken twice or more, whatever number there are of them."""
+        if self.fleet is not None:
+            return self.fleet
         return 24 if self.accounts_per_run == 1 else 12 * self.accounts_per_run
 
 
@@ -120,7 +127,7 @@ def deployment(
     """The deployment, its accounts discovered, its sensor stopped."""
     with tempfile.TemporaryDirectory() as folder, Children(Path(folder) / "logs") as children:
         root = Path(folder)
-        graph = world(children, root, shape.accounts)
+        graph = world(children, root, shape.accounts, shape.latency_ms)
         credentials = {"database_url": url, "meta_access_token": TOKEN}
         drop_ins: tuple[Path, ...] = ()
         if shape.workers:
@@ -156,12 +163,12 @@ def deployment(
         yield machine
 
 
-def world(children: Children, folder: Path, accounts: int) -> str:
+def world(children: Children, folder: Path, accounts: int, latency_ms: float) -> str:
     port = free_port()
     module = "benchmarks._fleet_world"
     children.start(
         "simulator",
-        [sys.executable, "-m", module, str(port), TOKEN, str(accounts)],
+        [sys.executable, "-m", module, str(port), TOKEN, str(accounts), str(latency_ms)],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[1])},
         cwd=folder,
     )

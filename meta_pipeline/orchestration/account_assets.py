@@ -6,8 +6,9 @@ nothing back; the step fails at its end when an account's data is not in.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+import logging
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -27,6 +28,7 @@ from .session import SyncSession
 from .tables import DELIVERY, STRUCTURE, AccountTable, account_specs
 
 REASON_TAG = "reason"
+logger = logging.getLogger("meta_pipeline.progress")
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.Output[None]
 
@@ -45,6 +47,8 @@ class Step:
     until: date | None = None
     force: bool = False
     max_age: timedelta | None = None
+    newest_days: int = 0
+    begin_within: timedelta | None = None
     breakdowns: tuple[tuple[str, ...], ...] = ()
 
     @property
@@ -82,6 +86,7 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
             accounts=accounts_in(context, config),
             force=config.force,
             max_age=config.max_age,
+            begin_within=config.begin_within,
         )
         yield from _run(context, session, step)
 
@@ -110,6 +115,8 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
             until=config.last_day,
             force=config.force,
             max_age=config.max_age,
+            newest_days=config.newest_days,
+            begin_within=config.begin_within,
         )
         yield from _run(context, session, step)
 
@@ -118,7 +125,7 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
 
 def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
     outcome = Outcome(step.parts)
-    for account_id in _twice_where_refused(step, outcome):
+    for account_id in in_time(step, session, _twice_where_refused(step, outcome)):
         if step.after_structure and account_id in session.failed:
             outcome.skipped[account_id] = (
                 f"{account_id}: its {step.name} were not read because its structure failed."
@@ -132,6 +139,19 @@ def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) ->
         context.instance.add_run_tags(context.run.run_id, tags)
     if failure := outcome.failure():
         raise failure from None  # the causes are logged above, without secrets
+
+
+def in_time(step: Step, session: SyncSession, accounts: Iterable[str]) -> Iterator[str]:
+    """The accounts while the step may begin another one, and the first whatever the time.
+
+    Those left over were not asked for anything: they are due as before and come with another run.
+    """
+    began = session.now()
+    for number, account_id in enumerate(accounts):
+        if number and step.begin_within is not None and session.now() - began > step.begin_within:
+            logger.info("%s: the others of %s are left to the next run", account_id, step.name)
+            return
+        yield account_id
 
 
 def _twice_where_refused(step: Step, outcome: Outcome) -> Iterator[str]:
@@ -181,6 +201,8 @@ def _request(
     context: dg.AssetExecutionContext, session: SyncSession, step: Step, account_id: str
 ) -> SyncRequest:
     since, until = step.since, step.until
+    if step.newest_days:
+        since = session.first_of_newest(step.newest_days, account_id)
     if step.preset is not None:
         since, until = session.days_of(step.preset, account_id)
     return SyncRequest(

@@ -90,6 +90,13 @@ class EntitiesConfig(Launchpad):
         "0: as the settings say. The sensor sets it to the cadence of the account",
     )
 
+    begin_within_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="Begin no further account after so long: those left over keep their turn, and "
+        "one large account does not hold the others up; 0: begin all. The sensor sets it",
+    )
+
     @field_validator("accounts")
     @classmethod
     def _are_accounts(cls, value: list[str]) -> list[str]:
@@ -101,6 +108,10 @@ class EntitiesConfig(Launchpad):
     @property
     def max_age(self) -> timedelta | None:
         return timedelta(seconds=self.max_age_seconds) if self.max_age_seconds else None
+
+    @property
+    def begin_within(self) -> timedelta | None:
+        return timedelta(seconds=self.begin_within_seconds) if self.begin_within_seconds else None
 
 
 class InsightsConfig(EntitiesConfig):
@@ -124,6 +135,13 @@ class InsightsConfig(EntitiesConfig):
         examples=["2026-02-28"],
     )
 
+    newest_days: int = Field(
+        default=0,
+        ge=0,
+        description="Read only so many of the newest days, today included, instead of since and "
+        "until; 0: all that are due. The sensor sets it while a fleet is read for the first time",
+    )
+
     @field_validator("since", "until")
     @classmethod
     def _is_a_day(cls, value: str) -> str:
@@ -145,6 +163,8 @@ class InsightsConfig(EntitiesConfig):
     def _in_order(self) -> "InsightsConfig":
         if self.preset and (self.since or self.until):
             raise ValueError("give a preset, or since and until, not both")
+        if self.newest_days and (self.preset or self.since or self.until):
+            raise ValueError("give newest_days, or a preset, or since and until: one of them")
         if self.since and self.until and self.since > self.until:
             raise ValueError(f"since {self.since} is after until {self.until}: swap them")
         return self

@@ -17,7 +17,7 @@ from dagster._core.definitions.assets.job.asset_job import is_reserved_asset_job
 from meta_pipeline.sync import Part
 from meta_pipeline.sync.presets import Preset
 
-from .account_assets import Event, Step, accounts_in, selected_of, sync_one
+from .account_assets import Event, Step, accounts_in, in_time, selected_of, sync_one
 from .configuration import EntitiesConfig, InsightExtrasConfig, chosen, fields_of
 from .metric_assets import INSIGHTS_KEY, accounts_of
 from .outcome import Outcome, failure_of
@@ -80,6 +80,7 @@ def build_extra_assets() -> list[dg.AssetsDefinition]:
             accounts=_accounts(context, config),
             force=config.force,
             max_age=config.max_age,
+            begin_within=config.begin_within,
         )
         yield from _run(context, session, step)
 
@@ -109,6 +110,8 @@ def build_extra_assets() -> list[dg.AssetsDefinition]:
             until=config.last_day,
             force=config.force,
             max_age=config.max_age,
+            newest_days=config.newest_days,
+            begin_within=config.begin_within,
             breakdowns=config.breakdown_tables,
         )
         yield from _run(context, session, step)
@@ -144,7 +147,7 @@ def _each(
     outcome: Outcome,
 ) -> Iterator[Event]:
     is_asked_for = _is_asked_for(context)
-    for account_id in step.accounts:
+    for account_id in in_time(step, session, step.accounts):
         if not is_asked_for and table.part not in session.extras.on(account_id):
             yield from _off(context, table, account_id)
         elif account_id in session.failed:

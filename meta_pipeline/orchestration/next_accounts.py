@@ -33,6 +33,7 @@ def next_accounts(
         now,
         dataset=dataset,
         backfill_days=settings.backfill_days,
+        newest_days=settings.newest_days,
         currency=currency,
     )
     return next_of(
@@ -82,6 +83,7 @@ def _state(row: RotationStateRow, *, is_requested: bool) -> SyncState:
         is_accessible=row.is_accessible,
         first_seen_at=row.first_seen_at,
         has_backfill_gap=row.has_backfill_gap,
+        has_newest_days_only=row.has_newest_days_only,
         is_running=row.is_running,
         is_requested=is_requested,
     )

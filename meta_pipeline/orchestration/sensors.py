@@ -6,7 +6,7 @@ same run keys, which Dagster drops.
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -45,6 +45,7 @@ JOBS = {
 """The job that reads these parts."""
 
 _OPS = {DuePart.ENTITIES: "entities", DuePart.INSIGHTS: "insights"}
+_STEPS_OF_DAYS = frozenset({"insights", "insight_extras"})
 _WHY_CHARACTERS = 500
 
 
@@ -102,17 +103,17 @@ def _tick(
         return _discovery(now)
     if not turns.accounts:
         return _discovery(now)
-    requests = list(_requests(context, turns, extras))
+    requests = list(_requests(context, turns, extras, rotation.settings.begin_within))
     reason = None if requests else skip_reason(turns, busy.runs, now, warehouse.accounts)
     return _result(context, turns, requests, reason)
 
 
 def _requests(
-    context: dg.SensorEvaluationContext, turns: Turns, extras: Extras
+    context: dg.SensorEvaluationContext, turns: Turns, extras: Extras, begin_within: timedelta
 ) -> Iterator[dg.RunRequest]:
     for run in turns.runs:
         try:
-            yield run_request(run, extras)
+            yield run_request(run, extras, begin_within)
         except Exception:  # the other accounts have their turn all the same
             context.log.exception("No run could be made for %s", ", ".join(run.account_ids))
 
@@ -145,7 +146,7 @@ def _result(
     )
 
 
-def run_request(run: Batch, extras: Extras) -> dg.RunRequest:
+def run_request(run: Batch, extras: Extras, begin_within: timedelta) -> dg.RunRequest:
     """What is due of a run's accounts, and their extras.
 
     One account is a run of its partition; several are named in the run's config.
@@ -163,7 +164,9 @@ def run_request(run: Batch, extras: Extras) -> dg.RunRequest:
         run_key=run.run_key,
         job_name=JOBS[run.parts],
         partition_key=first if is_one else None,
-        run_config=_run_config(run, [] if is_one else run.account_ids, selection.steps),
+        run_config=_run_config(
+            run, [] if is_one else run.account_ids, selection.steps, begin_within
+        ),
         tags=tags,
         asset_selection=selection.assets,
         asset_check_keys=selection.checks,
@@ -171,7 +174,7 @@ def run_request(run: Batch, extras: Extras) -> dg.RunRequest:
 
 
 def _run_config(
-    run: Batch, accounts: Sequence[str], extra_steps: Sequence[str]
+    run: Batch, accounts: Sequence[str], extra_steps: Sequence[str], begin_within: timedelta
 ) -> Mapping[str, Any]:
     # All of a run are due: each is older than the shortest cadence among them.
     config: dict[str, Any] = {
@@ -179,8 +182,14 @@ def _run_config(
     }
     if accounts:
         config["accounts"] = list(accounts)
+        config["begin_within_seconds"] = int(begin_within.total_seconds())
     steps = [*(_OPS[part] for part in sorted(run.parts)), *extra_steps]
-    return {"ops": {step: {"config": config} for step in steps}}
+    days = {"newest_days": run.newest_days} if run.newest_days else {}
+    return {
+        "ops": {
+            step: {"config": config | (days if step in _STEPS_OF_DAYS else {})} for step in steps
+        }
+    }
 
 
 def _missing_partitions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from meta_pipeline.sync import (
@@ -58,6 +58,14 @@ class SyncSession:
     def days_of(self, preset: Preset, account_id: str) -> tuple[date, date]:
         """First and last day of a preset, in the account's own time zone."""
         return days_of(preset, self._engine.today(account_id))
+
+    def first_of_newest(self, days: int, account_id: str) -> date:
+        """The first of so many days up to the account's today."""
+        return self._engine.today(account_id) - timedelta(days=days - 1)
+
+    def now(self) -> datetime:
+        """The time of the engine's clock."""
+        return self._engine.now()
 
     def rows_stored(self, table: AccountTable, account_id: str) -> int | None:
         """Rows the table holds of the account; None for a table too big to count each time."""

@@ -100,6 +100,7 @@ def take_turns(
             now,
             dataset=rotation.dataset,
             backfill_days=rotation.settings.backfill_days,
+            newest_days=rotation.settings.newest_days,
             currency=rotation.currency,
         )
     states = {state.account_id: state for state in sync_states(rows, requested)}

@@ -14,7 +14,7 @@ from .choice import Pick
 from .settings import RotationSettings
 from .state import DuePart
 
-_Kind = tuple[frozenset[DuePart], bool]
+_Kind = tuple[frozenset[DuePart], bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Batch:
     @property
     def parts(self) -> frozenset[DuePart]:
         return self.picks[0].parts
+
+    @property
+    def newest_days(self) -> int | None:
+        """How many days are read where only the newest are, else None."""
+        return self.picks[0].newest_days
 
     @property
     def run_key(self) -> str:
@@ -62,7 +67,8 @@ def batches(
     """Divide picks into at most `slots` runs; what does not fit is not in any and comes back.
 
     The size follows from the number due: they are spread over the free slots, up to
-    `accounts_per_run` each. Picks of different parts, and first syncs, never share a run.
+    `accounts_per_run` each. Picks of different parts, and first syncs, never share a run; of first
+    syncs that read all days at once a run has few, as each may take minutes.
     """
     settings = settings or RotationSettings()
     if not picks or slots < 1:
@@ -70,11 +76,12 @@ def batches(
     size = -(-len(picks) // slots)
     groups: dict[_Kind, list[Pick]] = {}
     for pick in picks:
-        groups.setdefault((pick.parts, pick.is_first_sync), []).append(pick)
+        is_long = pick.is_first_sync and pick.newest_days is None
+        groups.setdefault((pick.parts, pick.is_first_sync, is_long), []).append(pick)
     runs = [
         Batch(tuple(group[start : start + most]))
-        for (_, is_first), group in groups.items()
-        for most in [min(size, _most(is_first, settings))]
+        for (_, _, is_long), group in groups.items()
+        for most in [min(size, _most(is_long, settings))]
         for start in range(0, len(group), most)
     ]
     place = {pick.account_id: index for index, pick in enumerate(picks)}
@@ -82,8 +89,8 @@ def batches(
     return tuple(runs[:slots])
 
 
-def _most(is_first: bool, settings: RotationSettings) -> int:
-    wanted = settings.first_syncs_per_run if is_first else settings.accounts_per_run
+def _most(is_long: bool, settings: RotationSettings) -> int:
+    wanted = settings.first_syncs_per_run if is_long else settings.accounts_per_run
     return min(wanted, settings.accounts_per_run)
 
 

@@ -45,6 +45,13 @@ class Candidate:
     turn_seconds: float
     parts: frozenset[DuePart] = frozenset()
 
+    def is_for_history(self, now: datetime) -> bool:
+        """Whether it waits for days of long ago and for nothing else."""
+        state = self.state
+        if not state.has_backfill_gap or state.insights_synced_at is None:
+            return False
+        return now - state.insights_synced_at < self.cadence.insights
+
     def overdue_turns(self, now: datetime) -> float:
         """How late it is, in turns of its own: 1.0 has missed a whole one."""
         return (now - self.due_at).total_seconds() / self.turn_seconds
@@ -72,15 +79,16 @@ def retry_pause(failures: int, settings: RotationSettings) -> timedelta:
 def _by_cadence(state: SyncState, cadence: Cadence, settings: RotationSettings) -> datetime:
     if state.insights_synced_at is None or state.entities_synced_at is None:
         return state.first_seen_at or LONG_AGO
-    insights_at = state.insights_synced_at + (
-        settings.fresh if state.has_backfill_gap else cadence.insights
-    )
+    insights_at = state.insights_synced_at + cadence.insights
+    if state.has_backfill_gap:
+        pause = timedelta(0) if state.awaits_its_history else settings.fresh
+        insights_at = state.insights_synced_at + pause
     return min(insights_at, state.entities_synced_at + cadence.entities)
 
 
 def _holds(state: SyncState, settings: RotationSettings) -> list[tuple[datetime, Hold]]:
     holds = []
-    if (synced_at := _synced_at(state)) is not None:
+    if (synced_at := _synced_at(state)) is not None and not state.awaits_its_history:
         holds.append((synced_at + settings.fresh, Hold.FRESH))
     if state.not_before is not None:
         holds.append((state.not_before, Hold.THROTTLED))

@@ -25,7 +25,8 @@ class Pick:
     `reason` is one word for tags and records (`rotation`, `priority`, `fallback`, `first sync`),
     `why` a sentence for people. `due_at` is when its turn came, `turn_at` the same moved on while
     no request of it leaves a trace; it names the request. `max_age` is how old numbers may be
-    for this account: what is older should be read again. `window` says which days are read.
+    for this account: what is older should be read again. `window` says which days are read;
+    `newest_days` is how many of them where only the newest are, else None.
     """
 
     account_id: str
@@ -37,6 +38,7 @@ class Pick:
     turn_at: datetime
     max_age: timedelta
     window: str
+    newest_days: int | None = None
     tier: Tier | None = None
 
     @property
@@ -117,9 +119,9 @@ class _Chooser:
             skipped[state.account_id] = each
             if next_up is None or each.due_at < next_up.due_at:
                 next_up = each
-        ordered, late = self._ordered(due, states)
-        places = self._places()
-        picks = tuple(self._pick(each, late) for each in ordered[:places])
+        ordered, late, places = self._ordered(due, states)
+        newest_days = self._newest_days(due)
+        picks = tuple(self._pick(each, late, newest_days) for each in ordered[:places])
         skipped |= {each.state.account_id: each for each in ordered[places:]}
         next_at = next_up.due_at if next_up else None
         return Choice(
@@ -141,41 +143,52 @@ class _Chooser:
 
     def _ordered(
         self, due: list[Candidate], states: Collection[SyncState]
-    ) -> tuple[list[Candidate], frozenset[str]]:
-        """The order, and who is in it for being late."""
+    ) -> tuple[list[Candidate], frozenset[str], int]:
+        """The order, who is in it for being late, and how many of it are taken."""
+        nobody: frozenset[str] = frozenset()
         if self.policy is Policy.ROTATION:
-            return order.round_robin(due, self.cursor), frozenset()
+            return order.round_robin(due, self.cursor), nobody, self.limit
         busy = Counter(state.tenant for state in states if state.is_busy)
         if self.policy is Policy.FALLBACK:
-            return order.by_waiting(due, busy), frozenset()
+            ordered, places = order.with_forgotten_limited(
+                order.by_waiting(due, busy), self.settings.fallback_at_most
+            )
+            return ordered, nobody, min(places, self.limit)
         firsts_busy = sum(state.is_busy and state.is_first_sync for state in states)
         ordered = order.with_first_syncs_spread(
             order.by_lateness(due, self.now, busy), self.settings.first_syncs_at_once - firsts_busy
         )
-        if self.policy is Policy.PRIORITY:
-            return ordered, frozenset()
-        return order.with_places_kept(ordered, self.now, self.limit, self.settings, busy)
+        late = nobody
+        if self.policy is Policy.HYBRID:
+            ordered, late = order.with_places_kept(
+                ordered, self.now, self.limit, self.settings, busy
+            )
+        return order.with_history_last(ordered, self.now, late), late, self.limit
 
-    def _places(self) -> int:
-        if self.policy is Policy.FALLBACK:
-            return min(self.limit, self.settings.fallback_at_most)
-        return self.limit
+    def _newest_days(self, due: list[Candidate]) -> int | None:
+        """How many days a first sync reads: all in one while few wait, the newest while many do."""
+        waiting = sum(each.state.is_first_sync for each in due)
+        days = self.settings.newest_days
+        is_crowd = waiting > self.settings.accounts_per_run
+        return days if is_crowd and days < self.settings.backfill_days else None
 
     def _moved(self, picks: tuple[Pick, ...]) -> str | None:
         return picks[-1].account_id if picks and self.policy is Policy.ROTATION else self.cursor
 
-    def _pick(self, each: Candidate, late: frozenset[str]) -> Pick:
+    def _pick(self, each: Candidate, late: frozenset[str], newest_days: int | None) -> Pick:
         state = each.state
+        days = newest_days if state.is_first_sync else None
         return Pick(
             account_id=state.account_id,
             tenant=state.tenant,
             parts=each.parts,
             reason=self._reason(state, late),
-            why=self._why(each, late),
+            why=self._why(each, late, days),
             due_at=each.due_at,
             turn_at=self._turn_at(each),
             max_age=each.cadence.insights,
-            window=self._window(each),
+            window=self._window(each, days),
+            newest_days=days,
             tier=each.cadence.tier,
         )
 
@@ -186,8 +199,8 @@ class _Chooser:
             return str(Policy.FALLBACK)
         return str(Policy.PRIORITY if self.policy is Policy.HYBRID else self.policy)
 
-    def _why(self, each: Candidate, late: frozenset[str]) -> str:
-        why = why_now(each, self.now, self.settings.backfill_days)
+    def _why(self, each: Candidate, late: frozenset[str], newest_days: int | None) -> str:
+        why = why_now(each, self.now, self.settings.backfill_days, newest_days)
         if each.state.account_id in late and each.due_at > LONG_AGO:
             return f"{length(self.now - each.due_at)} late: {why}"
         return why
@@ -197,9 +210,11 @@ class _Chooser:
         again = self.settings.request_again_after
         return each.due_at + again * ((self.now - each.due_at) // again)
 
-    def _window(self, each: Candidate) -> str:
+    def _window(self, each: Candidate, newest_days: int | None) -> str:
         if DuePart.INSIGHTS not in each.parts:
             return "no days"
+        if newest_days is not None:
+            return f"last {newest_days} days"
         if each.state.is_first_sync or each.state.has_backfill_gap:
             return f"last {self.settings.backfill_days} days"
         return "days due by age"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -83,6 +83,36 @@ def with_first_syncs_spread(ordered: list[Candidate], room: int) -> list[Candida
         return each.state.is_first_sync and each.state.account_id not in ahead
 
     return [each for each in ordered if not waits(each)] + [each for each in ordered if waits(each)]
+
+
+def with_history_last(
+    ordered: list[Candidate], now: datetime, late: Collection[str]
+) -> list[Candidate]:
+    """The order with those at its end that wait for days of long ago only; `late` ones stay.
+
+    Everybody's newest days come before anybody's oldest. None is left there: once its numbers are
+    due by its cadence, its old days go with them.
+    """
+
+    def waits(each: Candidate) -> bool:
+        return each.is_for_history(now) and each.state.account_id not in late
+
+    return [each for each in ordered if not waits(each)] + [each for each in ordered if waits(each)]
+
+
+def with_forgotten_limited(ordered: list[Candidate], at_most: int) -> tuple[list[Candidate], int]:
+    """The order with all but so many refreshes at its end, and how many are before those.
+
+    New accounts are not what the limit is for.
+    """
+    room = at_most
+    taken: list[Candidate] = []
+    left: list[Candidate] = []
+    for each in ordered:
+        is_new = each.state.is_first_sync or each.state.has_backfill_gap
+        (taken if is_new or room > 0 else left).append(each)
+        room -= not is_new
+    return taken + left, len(taken)
 
 
 def _fair(due: Iterable[Candidate], key: Key, busy: Mapping[str, int]) -> list[Candidate]:

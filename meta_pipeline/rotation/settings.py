@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
-_POSITIVE_COUNTS = ("first_syncs_at_once", "accounts_per_run", "first_syncs_per_run")
+_POSITIVE_COUNTS = (
+    "first_syncs_at_once", "accounts_per_run", "first_syncs_per_run", "newest_days"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,9 @@ class RotationSettings:
     of rotation; under priority the tier sets that of insights, and entities are read no more often
     than `entities_every`. `fallback_*`: who is late by more than that comes first, so many a tick.
     `retry_*`: the pause after a failure, doubled each time. `first_sync_within` is the patience of
-    a new account; `first_syncs_at_once` the most of them while others are due.
+    a new account; `first_syncs_at_once` the most of them while others are due. When more new
+    accounts wait than one run holds, each is read its `newest_days` first, and what is before them
+    when nobody waits for that. `begin_within`: so long a run goes on to its next account.
     `request_again_after`: a run that left no trace is requested again. An empty `include` means
     every account. Raises ValueError for numbers that make no sense.
     """
@@ -41,6 +45,8 @@ class RotationSettings:
     first_syncs_at_once: int = 10
     accounts_per_run: int = 25
     first_syncs_per_run: int = 3
+    newest_days: int = 7
+    begin_within: timedelta = timedelta(minutes=5)
     backfill_days: int = 90
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()

@@ -21,7 +21,8 @@ class SyncState:
     `entities_synced_at` and `insights_synced_at` are when Meta was last asked for all of them,
     None for never. `failures` counts the attempts in a row that did not succeed; throttled ones
     do not count. `spend_7d` is in major units of `currency`. `can_deliver` is False for an account
-    without an active campaign. `has_backfill_gap`: the oldest days that are wanted are not there.
+    without an active campaign. `has_backfill_gap`: the oldest days that are wanted are not there;
+    `has_newest_days_only`: nor is any but those that a fleet's first sync begins with.
     `is_running`: a sync holds the account; `is_requested`: a run of it is queued or has started.
     """
 
@@ -39,6 +40,7 @@ class SyncState:
     is_accessible: bool = True
     first_seen_at: datetime | None = None
     has_backfill_gap: bool = False
+    has_newest_days_only: bool = False
     is_running: bool = False
     is_requested: bool = False
 
@@ -46,6 +48,18 @@ class SyncState:
     def is_first_sync(self) -> bool:
         """Whether no numbers of the account were ever read."""
         return self.insights_synced_at is None
+
+    @property
+    def awaits_its_history(self) -> bool:
+        """Whether its newest days came with the last attempt, which left the others for later."""
+        return (
+            self.has_backfill_gap
+            and self.has_newest_days_only
+            and self.last_status == "success"
+            and self.insights_synced_at is not None
+            and self.last_attempt_at is not None
+            and self.last_attempt_at <= self.insights_synced_at
+        )
 
     @property
     def is_busy(self) -> bool:

@@ -16,11 +16,16 @@ _SPEND = {
 }
 
 
-def why_now(candidate: Candidate, now: datetime, backfill_days: int) -> str:
+def why_now(
+    candidate: Candidate, now: datetime, backfill_days: int, newest_days: int | None = None
+) -> str:
     """Why the account is picked: `high spend (812 EUR in 7 days), insights 34 min old, ...`."""
     state = candidate.state
     if state.is_first_sync:
-        return f"first sync: the last {backfill_days} days, newest first{_after(state)}"
+        days = f"the last {backfill_days} days, newest first"
+        if newest_days is not None:
+            days = f"the last {newest_days} days, those before them once every account has these"
+        return f"first sync: {days}{_after(state)}"
     words = [_spend(candidate)] if candidate.cadence.tier else []
     words += [_due(candidate, part, now) for part in DuePart if part in candidate.parts]
     if state.has_backfill_gap:

@@ -173,6 +173,10 @@ class SyncEngine:
         budget = self._budget(account, self._context.clock()) if account else None
         return estimate(plan, self.warehouse, self._prices, parallel, budget)
 
+    def now(self) -> datetime:
+        """The time of this engine's clock, UTC."""
+        return self._context.clock()
+
     def today(self, account_id: str) -> date:
         """The account's current day, in its own time zone."""
         client, _, _ = self._client_for(account_id, None)

@@ -27,6 +27,7 @@ class RotationStateRow:
     attempt that was not refused and not of extras only; `failures` counts those in a row before it,
     itself included, that failed. `spend_7d` is of today and the 7 days before it, in major units of
     `currency`.
+    `has_newest_days_only`: the ledger has no day before those a fleet's first sync begins with.
     `is_running`: a process holds the account's lock, whatever its rows say.
     """
 
@@ -44,6 +45,7 @@ class RotationStateRow:
     is_accessible: bool
     first_seen_at: datetime | None
     has_backfill_gap: bool
+    has_newest_days_only: bool
     is_running: bool
 
 
@@ -118,6 +120,12 @@ SELECT
             AND date_start <= %(backfilled_to)s::date
         LIMIT 1
     ) IS NULL AS has_backfill_gap,
+    insights.fetched_at IS NOT NULL AND (
+        SELECT true FROM meta_ads.sync_windows
+        WHERE account_id = account.account_id AND dataset = %(dataset)s
+            AND date_start < %(newest_since)s::date
+        LIMIT 1
+    ) IS NULL AS has_newest_days_only,
     EXISTS (
         SELECT FROM held
         WHERE key = hashtextextended('meta_ads:sync:' || account.account_id, 0)
@@ -157,12 +165,14 @@ def rotation_states(
     *,
     dataset: str = "insights_ad",
     backfill_days: int = 90,
+    newest_days: int = 7,
     currency: str | None = None,
 ) -> list[RotationStateRow]:
     """How every known ad account stands at `now`, by account id; the cost does not grow with
     history.
 
-    `dataset` is the ledger's name of the numbers that count. `currency` turns spend into one
+    `dataset` is the ledger's name of the numbers that count, `newest_days` how many of them a
+    fleet's first sync begins with. `currency` turns spend into one
     currency where `exchange_rates` has a rate of the last week; other accounts keep their own.
     """
     values = {
@@ -171,7 +181,7 @@ def rotation_states(
         "currency": currency,
         "failures_counted": _FAILURES_COUNTED,
         "extras": list(EXTRAS),
-        **_days(now, backfill_days),
+        **_days(now, backfill_days, newest_days),
     }
     with connection.transaction():
         # Compiling a query of this shape takes longer than running it.
@@ -180,7 +190,7 @@ def rotation_states(
         return cursor.execute(_STATES, values).fetchall()
 
 
-def _days(now: datetime, backfill_days: int) -> dict[str, date]:
+def _days(now: datetime, backfill_days: int, newest_days: int) -> dict[str, date]:
     """Days in UTC. The account's own may be the next one already, hence a day of margin."""
     today = now.astimezone(UTC).date()
     wanted = min(backfill_days - 2, _OLDEST_DAYS)
@@ -188,4 +198,5 @@ def _days(now: datetime, backfill_days: int) -> dict[str, date]:
         "today": today,
         "spend_since": today - timedelta(days=SPEND_DAYS),
         "backfilled_to": today - timedelta(days=max(wanted, 0)),
+        "newest_since": today - timedelta(days=newest_days),
     }

@@ -166,6 +166,44 @@ def test_many_accounts_share_runs(
     assert len({request.run_key for request in requests}) == 3
 
 
+def test_a_fleet_of_new_accounts_begins_with_its_newest_days(
+    tick: Tick, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("META_ACCOUNTS_PER_RUN", "4")
+    monkeypatch.setenv("META_HOURLY", "all")
+    new(stored, *range(1, 30))
+    requests = tick().run_requests or ()
+    assert [len(request.tags["account"].split(",")) for request in requests] == [4, 4, 4]
+    for request in requests:
+        steps = {name: step["config"] for name, step in request.run_config["ops"].items()}
+        assert steps["insights"]["newest_days"] == 7
+        assert steps["insight_extras"]["newest_days"] == 7
+        assert "newest_days" not in steps["entities"]
+        assert {step["begin_within_seconds"] for step in steps.values()} == {300}
+        assert request.tags["window"] == "last 7 days"
+        assert dg.validate_run_config(
+            build_defs().resolve_job_def("sync_account"), request.run_config
+        )
+
+
+def test_what_is_before_the_newest_days_is_due_at_once(
+    tick: Tick, stored: Stored, clock: Clock
+) -> None:
+    stored.account("act_1")
+    stored.entities(NOW - 2 * MINUTE, "act_1")
+    stored.run("success", 3, "act_1")
+    stored.days(7, NOW - 2 * MINUTE, "act_1")
+    (request,) = tick().run_requests or ()
+    assert request.job_name == "insights_only"
+    assert request.tags["window"] == "last 90 days"
+    assert "newest_days" not in request.run_config["ops"]["insights"]["config"]
+    # Tried, and they still did not come: not before half an hour is over.
+    stored.run("success", 1, "act_1")
+    assert not tick().run_requests
+    clock.now += 31 * MINUTE
+    assert tick().run_requests
+
+
 @pytest.mark.parametrize(
     ("tags", "config"),
     [

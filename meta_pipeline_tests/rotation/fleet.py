@@ -115,6 +115,7 @@ def any_state(number: int) -> st.SearchStrategy[SyncState]:
         is_accessible=st.booleans(),
         first_seen_at=_times(),
         has_backfill_gap=st.booleans(),
+        has_newest_days_only=st.booleans(),
         is_running=st.booleans(),
         is_requested=st.booleans(),
     )

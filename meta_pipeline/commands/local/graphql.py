@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +82,9 @@ class DagsterApi:
             found = (entry["locationOrLoadError"] or {}).get("__typename")
             if entry["name"] == self.location and found == "RepositoryLocation":
                 return True
-        self._ask(_RELOAD, name=self.location)
+        # It answers once the code is loaded, which on a busy machine may be later than we wait.
+        with suppress(requests.RequestException, DagsterApiError):
+            self._ask(_RELOAD, name=self.location)
         return False
 
     def partition_keys(self) -> list[str]:
