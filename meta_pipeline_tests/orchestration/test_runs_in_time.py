@@ -82,4 +82,4 @@ def test_only_the_newest_days_are_read(stand: Stand) -> None:
 @pytest.mark.parametrize("other", [{"preset": "last_7d"}, {"since": "2026-01-01"}])
 def test_newest_days_and_another_range_contradict(other: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="give newest_days, or a preset, or since and until"):
-        InsightsConfig(newest_days=3, **other)
+        InsightsConfig.model_validate({"newest_days": 3, **other})
