@@ -1,8 +1,9 @@
 """`meta-pipeline sync` and `meta-pipeline plan`: one ad account, without Dagster."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -43,6 +44,7 @@ Breakdown = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Read also what is fresh.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
 
+_STOPPED = 130
 _MARKS = {
     Status.SUCCESS: ("✓", "green"),
     Status.PARTIAL: ("~", "yellow"),
@@ -65,20 +67,23 @@ def sync(
     """Sync one ad account into Postgres.
 
     Exit code: 0 success, 1 failed, 3 throttled, 4 partial, 5 refused because another sync of
-    the account runs.
+    the account runs, 130 stopped while the daily metrics were made (the sync itself had ended).
     """
     told = _Told()
-    with _engine() as engine, _stoppable(engine):
-        request = _request(engine, account_id, since, until, preset, only, with_, breakdown, force)
-        record = engine.sync(request, told.note if as_json else told.say)
-        settled = _settle(engine, record)
+    with _engine() as engine:
+        with _stoppable(engine):
+            request = _request(
+                engine, account_id, since, until, preset, only, with_, breakdown, force
+            )
+            record = engine.sync(request, told.note if as_json else told.say)
+        settled, is_stopped = _settled(engine, record)
     if as_json:
         write_json(record.row())
     else:
         _print_record(record, told)
         if settled:
             say(f"  {settled}")
-    raise typer.Exit(record.exit_code)
+    raise typer.Exit(_STOPPED if is_stopped else record.exit_code)
 
 
 def plan(
@@ -113,15 +118,22 @@ def _stoppable(engine: SyncEngine) -> Iterator[None]:
         engine.stop()
         signal.signal(number, signal.default_int_handler)
 
+    with _handled(stop):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let the handler have Ctrl-C, SIGTERM and, unless nohup ignores it, SIGHUP."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _request(
@@ -154,12 +166,25 @@ def _request(
         raise typer.BadParameter(str(error)) from None
 
 
+def _settled(engine: SyncEngine, record: SyncRecord) -> tuple[str | None, bool]:
+    """What `_settle` says, and whether Ctrl-C or SIGTERM ended it: Postgres is told to stop too."""
+    with _handled(signal.default_int_handler):
+        try:
+            return _settle(engine, record), False
+        except KeyboardInterrupt:
+            told = "stopped while the daily metrics were made: what is left is made by the next "
+            return f"{told}sync, or by meta-pipeline metrics rollup", True
+
+
 def _settle(engine: SyncEngine, record: SyncRecord) -> str | None:
-    """Bring the daily metrics up to the rows, and compare the ads with the account's own row."""
-    if record.since is None or record.until is None or not record.insights_rows_read:
-        return None
+    """Bring the daily metrics up to the rows, and compare the ads with the account's own row.
+
+    Days that an earlier sync left behind, because it was stopped or failed, are made here too.
+    """
     with engine.warehouse.connection() as connection:
         rolled_up = metrics.rollup(connection, record.account_id)
+        if record.since is None or record.until is None or not record.insights_rows_read:
+            return f"{len(rolled_up.days)} days rolled up" if rolled_up.days else None
         compared = metrics.reconcile(connection, record.account_id, record.since, record.until)
     checked = [one for one in compared if not one.is_unchecked]
     differing = [one for one in checked if not one.is_ok]

@@ -76,7 +76,7 @@ def build_sensors(
             try:
                 return _tick(context, opened, Rotation.of(settings), Extras.of(settings), clock())
             except CannotTell as error:
-                return dg.SkipReason(str(error))
+                return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
 
     return [next_stale_account]
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
@@ -20,6 +21,7 @@ from meta_pipeline.orchestration.jobs import build_jobs
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.sensors import build_sensors
 from meta_pipeline.warehouse import UsageRow, Warehouse, account_lock
+from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline_tests.rotation.fleet import HOUR, MINUTE, NOW
 from meta_pipeline_tests.rotation.stored import Stored
 
@@ -464,3 +466,20 @@ def test_what_is_due_decides_which_extras_ride_along(
         ),
         request.run_config,
     )
+
+
+def test_a_locked_table_is_not_waited_for(
+    tick: Tick, stored: Stored, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced(stored, 1, minutes_ago=500)
+    stored.connection.commit()
+    quick = Patience(statement_seconds=60, lock_seconds=0.05)
+    for module in ("orchestration.sensors", "warehouse.warehouse"):
+        monkeypatch.setattr(f"meta_pipeline.{module}.READER", quick)
+    with psycopg.connect(database_url) as other:
+        other.execute("LOCK meta_ads.meta_ad_accounts IN ACCESS EXCLUSIVE MODE")
+        found = tick(cursor="act_1")
+    assert words(found).startswith("Cannot tell")
+    assert found.cursor == "act_1"
+    assert not found.run_requests
+    assert "fresh" in words(tick(cursor="act_1"))
