@@ -13,7 +13,7 @@ import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from meta_pipeline.simulator import control, errors, requests
+from meta_pipeline.simulator import control, errors, requests, wires
 from meta_pipeline.simulator.calls import Answer, document
 from meta_pipeline.simulator.clock import VirtualClock
 from meta_pipeline.simulator.faults import Fault
@@ -95,6 +95,14 @@ async def _reply(outcome: Outcome, receive: Receive, send: Send) -> None:
         _transport(send).abort()
     elif fault.wire == "stall":
         await _stall(outcome.answer, fault, receive, send)
+    elif fault.wire == "gzip":
+        await _send(wires.compressed(outcome.answer), send)
+    elif fault.wire == "bomb":
+        await _send(wires.bomb(outcome.answer, fault), send)
+    elif fault.wire == "huge":
+        await _pour(outcome.answer, fault, send)
+    elif fault.wire == "drip":
+        await _drip(outcome.answer, fault, send)
     else:
         await _cut(outcome.answer, fault, send)
 
@@ -104,12 +112,30 @@ async def _send(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def _start(answer: Answer) -> Message:
+async def _pour(answer: Answer, fault: Fault, send: Send) -> None:
+    await send(_start(answer, wires.size_of(answer, fault)))
+    for piece in wires.pieces(answer, fault):
+        if _transport(send).is_closing():
+            return
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _drip(answer: Answer, fault: Fault, send: Send) -> None:
+    await send(_start(answer, 1 << 40))
+    async for drop in wires.drops(fault):
+        if _transport(send).is_closing():
+            return
+        await send({"type": "http.response.body", "body": drop, "more_body": True})
+
+
+def _start(answer: Answer, size_bytes: int | None = None) -> Message:
     headers = [
         (name.encode("latin-1"), value.encode("latin-1", "replace"))
         for name, value in answer.all_headers().items()
     ]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
+    size = len(answer.body) if size_bytes is None else size_bytes
+    headers.append((b"content-length", str(size).encode()))
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from meta_pipeline.simulator.errors import GraphError
 from meta_pipeline.simulator.requests import GraphRequest
 
-Wire = Literal["drop", "reset", "truncate", "stall", "slow"]
+Wire = Literal["drop", "reset", "truncate", "stall", "slow", "gzip", "bomb", "huge", "drip"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,26 @@ class Fault:
     def slow(cls, seconds: float) -> Fault:
         """The right answer, late: the virtual clock moves, or real time passes on a wall clock."""
         return cls("slow", wire="slow", seconds=seconds)
+
+    @classmethod
+    def gzipped(cls) -> Fault:
+        """The right answer, compressed."""
+        return cls("gzipped", wire="gzip")
+
+    @classmethod
+    def huge(cls, megabytes: float = 100.0) -> Fault:
+        """The right answer, followed by so many megabytes of white space."""
+        return cls("huge", wire="huge", after_bytes=int(megabytes * 1_000_000))
+
+    @classmethod
+    def gzip_bomb(cls, megabytes: float = 2_000.0) -> Fault:
+        """A megabyte of gzip for each thousand that it unpacks to."""
+        return cls("gzip_bomb", wire="bomb", after_bytes=int(megabytes * 1_000_000))
+
+    @classmethod
+    def drip(cls, seconds: float = 1.0) -> Fault:
+        """A byte every `seconds` of real time, without an end, until the client goes away."""
+        return cls("drip", wire="drip", seconds=seconds)
 
     # -- instead of the answer ------------------------------------------------------------------
 

@@ -43,7 +43,8 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
     **{
         name: getattr(Fault, name)
         for name in (
-            "drop_connection", "reset_connection", "truncate", "stall", "slow", "graph_error",
+            "drop_connection", "reset_connection", "truncate", "stall", "slow", "gzipped", "huge",
+            "gzip_bomb", "drip", "graph_error",
             "http", "html_200", "empty_200", "not_json", "wrong_shape", "batch_timeout",
             "null_batch_entries", "same_cursor_twice", "empty_page_with_next", "missing_data",
             "null_rows", "unknown_content", "headers", "cursor_expired", "too_much_data",

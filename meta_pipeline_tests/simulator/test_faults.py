@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from contextlib import suppress
@@ -317,3 +318,47 @@ def test_an_error_without_type_and_one_that_blames(
     sim.fail("GET", "/ads", with_=Fault.graph_error(100, 1885272, blame=["daily_budget"]))
     blamed = json.loads(graph.error(f"{account}/ads")[1]["error_data"])
     assert blamed == {"blame_field_specs": [["daily_budget"]]}
+
+
+def test_gzip_is_the_same_answer(sim: Simulator, graph: Graph, account: str) -> None:
+    plain = graph.call("GET", f"{account}/ads")
+    sim.fail("GET", "/ads", with_=Fault.gzipped())
+    zipped = graph.call("GET", f"{account}/ads")
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.json() == plain.json()
+
+
+def test_a_huge_answer_is_valid_json_of_any_size(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    sim.fail("GET", "/ads", with_=Fault.huge(3))
+    answer = graph.call("GET", f"{account}/ads")
+    assert len(answer.content) > 3_000_000
+    assert answer.json()["data"]
+
+
+def test_a_bomb_is_a_thousandth_of_what_it_unpacks_to(sim: Simulator, account: str) -> None:
+    sim.fail("GET", "/ads", with_=Fault.gzip_bomb(64))
+    with requests.get(
+        f"{sim.url}/v26.0/{account}/ads",
+        params={"access_token": sim.token},
+        stream=True,
+        timeout=PATIENCE_SECONDS,
+    ) as answer:
+        packed = answer.raw.read(decode_content=False)
+    assert len(packed) < 100_000
+    assert len(gzip.decompress(packed)) > 64_000_000
+
+
+def test_a_drip_has_no_end_and_stops_when_the_client_goes(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    sim.fail("GET", "/ads", with_=Fault.drip(0))
+    with requests.get(
+        f"{sim.url}/v26.0/{account}/ads",
+        params={"access_token": sim.token},
+        stream=True,
+        timeout=PATIENCE_SECONDS,
+    ) as answer:
+        assert answer.raw.read(5_000) == b" " * 5_000
+    assert graph.get(f"{account}/ads")["data"], "and the next call is answered"
