@@ -26,13 +26,17 @@ _FILE_MODE = 0o600
 
 
 def secret_names() -> frozenset[str]:
-    """The variables of all settings that are secret: META_ACCESS_TOKEN, DATABASE_URL, ..."""
-    return frozenset(
+    """The variables of all settings that are secret: META_ACCESS_TOKEN, DATABASE_URL, ...
+
+    Not DAGSTER_PG_URL: Dagster reads that variable by its name.
+    """
+    found = frozenset(
         str(field.validation_alias.choices[0])
         for field in Settings.model_fields.values()
         if SecretStr in (field.annotation, *get_args(field.annotation))
         and isinstance(field.validation_alias, AliasChoices)
     )
+    return found - {DAGSTER_URL}
 
 
 def concealed(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -53,12 +57,15 @@ def concealed(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
 def with_passfile(url: str, folder: Path) -> str:
     """The URL without its password, which libpq then reads from a file in `folder`."""
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    password = query.pop("password", None) or unquote(parts.password or "")
+    # Pairs, as a parameter may come more than once: several hosts.
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    given = [value for name, value in pairs if name == "password" and value]
+    password = given[-1] if given else unquote(parts.password or "")
     if not password:
         return url
     escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-    query["passfile"] = str(_written(folder / "pgpass", f"*:*:*:*:{escaped}\n"))
+    passfile = str(_written(folder / "pgpass", f"*:*:*:*:{escaped}\n"))
+    query = [pair for pair in pairs if pair[0] != "password"] + [("passfile", passfile)]
     user, _, hosts = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     netloc = f"{name}@{hosts}" if name else hosts

@@ -200,6 +200,16 @@ def test_every_secret_is_a_file_and_is_read_from_it(
     assert concealed(kept, private_folder(tmp_path)) == kept
 
 
+def test_what_else_the_url_says_is_kept(tmp_path: Path) -> None:
+    url = "postgresql+psycopg2://u:p%40:w@/db?host=a:1&host=b:2&options=-csearch_path%3Dx&password="
+    kept = concealed({"DAGSTER_PG_URL": url}, private_folder(tmp_path))["DAGSTER_PG_URL"]
+    assert kept.startswith("postgresql+psycopg2://u@/db?host=a%3A1&host=b%3A2&options=-csearch")
+    assert (tmp_path / "private/pgpass").read_text() == "*:*:*:*:p@\\:w\n"
+    assert concealed({"DAGSTER_PG_URL": kept}, private_folder(tmp_path))["DAGSTER_PG_URL"] == kept
+    none = "postgresql+psycopg2://u@h/db"
+    assert concealed({"DAGSTER_PG_URL": none}, tmp_path) == {"DAGSTER_PG_URL": none}
+
+
 @pytest.mark.parametrize("password", ["plain", "a:b\\c", "ü %@/#", "'; --"])
 def test_dagster_reads_the_password_from_a_passfile(
     password: str, empty_url: str, tmp_path: Path
