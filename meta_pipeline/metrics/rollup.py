@@ -78,7 +78,7 @@ def rollup(
             connection.execute(_LOCK, (account_id,))
             for level in _KEYS:
                 written[level] += _write(connection, dictionary, level, asked)
-                removed[level] += _remove(connection, level, asked)
+                removed[level] += connection.execute(gone(level), asked).rowcount
             connection.execute(_NOTE, asked)
     return RolledUp(account_id, version, tuple(wanted), written, removed)
 
@@ -213,8 +213,12 @@ def _parent_rows(dictionary: Dictionary, level: str) -> str:
     """
 
 
-def _remove(connection: Connection[Any], level: str, asked: dict[str, Any]) -> int:
-    """Take out rows of the days that have no row under them any more."""
+def gone(level: str) -> str:
+    """The statement that takes out rows of the days that have no row under them any more.
+
+    EXCEPT hashes or sorts each side once, however many rows there are. NOT IN looks every row up
+    in a list as soon as the planner expects more keys than fit into its memory.
+    """
     key = _KEYS[level]
     source = (
         "SELECT date_start, entity_id FROM meta_ads.meta_insights"
@@ -222,11 +226,8 @@ def _remove(connection: Connection[Any], level: str, asked: dict[str, Any]) -> i
         if level == "ad"
         else f"SELECT date_start, {key} FROM meta_ads.daily_ad_metrics WHERE true"
     )
-    # EXCEPT hashes or sorts each side once, however many rows there are. NOT IN looks every row up
-    # in a list as soon as the planner expects more keys than fit into its memory.
     within = "account_id = %(account_id)s AND date_start = ANY (%(days)s::date[])"
-    return connection.execute(
-        f"""
+    return f"""
         DELETE FROM meta_ads.daily_{level}_metrics AS kept
         USING (
             SELECT date_start, {key} FROM meta_ads.daily_{level}_metrics WHERE {within}
@@ -235,9 +236,7 @@ def _remove(connection: Connection[Any], level: str, asked: dict[str, Any]) -> i
         ) AS gone (date_start, key)
         WHERE kept.account_id = %(account_id)s AND kept.date_start = gone.date_start
           AND kept.{key} = gone.key
-        """,
-        asked,
-    ).rowcount
+    """
 
 
 _ROWS_OF_DAYS = """

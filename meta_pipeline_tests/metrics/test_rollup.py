@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import load_dictionary, rollup, stale_days, store
+from meta_pipeline.metrics.rollup import gone
 from meta_pipeline.metrics.source import ROLLUP_COLUMNS
 from meta_pipeline.warehouse import Warehouse
 
@@ -127,6 +129,52 @@ def test_rows_meta_took_back_go(rows: Rows) -> None:
     done = rollup(rows.connection, ACCOUNT, [TODAY])
 
     assert done.removed == {"ad": 1, "adset": 1, "campaign": 1}
+
+
+@pytest.mark.parametrize("level", ["ad", "adset", "campaign"])
+def test_rows_that_are_gone_are_found_at_once_however_many_there_are(
+    rows: Rows, level: str
+) -> None:
+    """Looked up row by row, a year of a large account took hours once there were statistics."""
+    for number in range(300):
+        rows.insight(f"ad{number}", day=ago(1), spend=1)
+    rollup(rows.connection, ACCOUNT, [ago(1)])
+    rows.connection.execute("ANALYZE meta_ads.meta_insights, meta_ads.daily_ad_metrics")
+    rows.connection.execute("SET LOCAL work_mem = '64kB'")
+    rows.connection.execute("SET LOCAL hash_mem_multiplier = 1")
+    asked = {"account_id": ACCOUNT, "days": [ago(1)]}
+    plan = rows.connection.execute(f"EXPLAIN {gone(level)}", asked).fetchall()
+    assert "SubPlan" not in "\n".join(line for (line,) in plan)
+
+
+def test_a_year_is_rolled_up_in_parts_of_which_each_is_kept(
+    rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[gone.__module__], "CHUNK_DAYS", 2)
+    days = [ago(back) for back in range(5)]
+    for day in days:
+        rows.insight("ad1", day=day, spend=1)
+    rows.connection.commit()
+    rows.connection.execute(
+        """
+        CREATE FUNCTION pg_temp.stop() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'stopped' USING ERRCODE = 'query_canceled'; END $$
+        """
+    )
+    rows.connection.execute(
+        f"""
+        CREATE TRIGGER stop BEFORE INSERT ON meta_ads.daily_ad_metrics FOR EACH ROW
+        WHEN (NEW.date_start = '{ago(4)}') EXECUTE FUNCTION pg_temp.stop()
+        """
+    )
+    rows.connection.commit()
+    with pytest.raises(errors.QueryCanceled):
+        rollup(rows.connection, ACCOUNT)
+    rows.connection.rollback()
+    version = store.current(rows.connection).version(ACCOUNT)
+    assert stale_days(rows.connection, ACCOUNT, version) == [ago(4)]
+    rows.connection.execute("DROP TRIGGER stop ON meta_ads.daily_ad_metrics")
+    assert rollup(rows.connection, ACCOUNT).days == (ago(4),)
 
 
 def test_other_accounts_are_not_touched(rows: Rows) -> None:

@@ -12,9 +12,9 @@ from meta_pipeline.orchestration.configuration import InsightsConfig
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.sync.days import today
 from meta_pipeline_tests.orchestration.conftest import Stand
+from meta_pipeline_tests.rotation.fleet import NOW
 
 from .test_account_assets import run, scalar
-from .test_sensors import NOW
 
 FOUR = ["act_1", "act_2", "act_3", "act_4"]
 
