@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from pydantic import AliasChoices, SecretStr
 
@@ -69,7 +69,8 @@ def with_passfile(url: str, folder: Path) -> str:
     user, _, hosts = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     netloc = f"{name}@{hosts}" if name else hosts
-    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query, quote_via=quote)))
+    # urlunsplit leaves `//` out where no host and no user stand behind it: a socket's URL.
+    return f"{parts.scheme}://{netloc}{parts.path}?{urlencode(query, quote_via=quote)}"
 
 
 def private_folder(home: Path | None = None) -> Path:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from meta_pipeline.commands.execute import dagster_environment
 from meta_pipeline.settings import Settings
+from meta_pipeline.settings.secret_files import with_passfile
 from meta_pipeline.warehouse import Warehouse, create_dagster_schema, dagster_url
 from meta_pipeline_tests.warehouse.places import PASSWORD, Place, place
 
@@ -83,6 +84,7 @@ def _spellings(place: Place, folder: Path) -> dict[str, str]:
         "words with a socket": f"host={folder} dbname={db} user={who} password={PASSWORD}",
         "service": "postgresql:///?service=ads",
         "service in words": "service=ads",
+        "login in the query": f"postgresql:///{db}?host={folder}&password={PASSWORD}&user={who}",
         "hostaddr": f"postgresql://{who}:{PASSWORD}@localhost:{server.port}/{db}?hostaddr=127.0.0.1",
     }
 
@@ -117,7 +119,18 @@ def test_every_spelling_works_for_the_whole_product(
             engine = sa.create_engine(dagster_url(url), poolclass=sa.NullPool)
             with engine.connect() as opened:
                 assert tuple(opened.execute(sa.text(whom)).one()) == found, name
+            hidden = sa.create_engine(with_passfile(dagster_url(url), short_folder))
+            with hidden.connect() as opened:
+                assert tuple(opened.execute(sa.text(whom)).one()) == found, name
+            hidden.dispose()
             assert PASSWORD not in repr(warehouse)
+
+
+def test_a_password_alone_is_hidden_for_a_socket(short_folder: Path) -> None:
+    url = with_passfile(dagster_url("postgresql:///db?host=/run&password=Secr3t"), short_folder)
+    assert url.startswith("postgresql+psycopg2:///db?host=")
+    assert sa.make_url(url).query["passfile"] == str(short_folder / "pgpass")
+    assert "Secr3t" not in url
 
 
 ODD = ("/", "#", "?", "%", "@", "[", "]", ":", " ", "'", '"', "é", "|RI*[?j(-(l]{(")
@@ -177,6 +190,4 @@ def test_dagsters_processes_read_times_as_we_do(
     elsewhere = Settings.load(
         DATABASE_URL="postgresql://u:p@pooler/db", DAGSTER_PG_URL="postgres://u:p@h/db"
     )
-    assert dagster_environment(elsewhere, given)["DAGSTER_PG_URL"] == dagster_url(
-        "postgres://u:p@h/db"
-    )
+    assert sa.make_url(dagster_environment(elsewhere, given)["DAGSTER_PG_URL"]).host == "h"
