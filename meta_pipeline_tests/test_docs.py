@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import dagster
 import pytest
+import yaml
+from pydantic import AliasChoices
 
 from meta_pipeline.commands.reference import cli_page, settings_page
+from meta_pipeline.governor import Thresholds
+from meta_pipeline.graph.pages import MOST_EMPTY_PAGES
 from meta_pipeline.settings import Settings
+from meta_pipeline.sync.context import thresholds_from
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -37,6 +43,43 @@ def test_the_example_as_it_stands_is_valid(tmp_path: Path) -> None:
     settings = Settings.load(env_file=copied)
     assert settings.access_token is None
     assert settings.backfill_days == 90
+
+
+def test_the_example_says_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        assert isinstance(alias, AliasChoices)
+        monkeypatch.delenv(str(alias.choices[0]), raising=False)
+    copied = tmp_path / ".env"
+    copied.write_text((ROOT / ".env.example").read_text(encoding="utf-8"), encoding="utf-8")
+    said = Settings.load(env_file=copied).model_dump()
+    assert said == Settings.load(env_file=None).model_dump()
+
+
+def test_pages_say_the_numbers_of_the_code() -> None:
+    instance = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
+    syncs = Settings.model_fields["max_syncs"].default
+    troubleshooting = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    dagster_page = (ROOT / "docs/dagster.md").read_text(encoding="utf-8")
+    assert f"or {MOST_EMPTY_PAGES} empty pages in a row" in troubleshooting
+    assert f"**At most {syncs} syncs**" in dagster_page
+    assert instance["concurrency"]["runs"]["max_concurrent_runs"] == syncs + 1
+    assert instance["concurrency"]["pools"]["default_limit"] == syncs
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:  # the run queue has a limit of its own
+        assert "`META_MAX_SYNCS` alone" not in page.read_text(encoding="utf-8"), page.name
+
+
+def test_the_insights_usage_stop_leaves_extras_out_and_stops_nothing_else() -> None:
+    thresholds = thresholds_from(Settings.load(env_file=None, insights_usage_stop_pct=41))
+    assert thresholds.insights_skip_pct == 41
+    assert thresholds.insights_stop_pct == Thresholds().insights_stop_pct
+
+
+def test_every_name_of_dagster_exists() -> None:
+    """An annotation is never evaluated: one of a name that is none would stay for ever."""
+    for path in sorted((ROOT / "meta_pipeline").rglob("*.py")):
+        named = re.findall(r"\bdg\.([A-Za-z_]+)", path.read_text(encoding="utf-8"))
+        assert not [name for name in named if not hasattr(dagster, name)], path.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

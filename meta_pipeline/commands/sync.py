@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from meta_pipeline import metrics
+from meta_pipeline.settings import breakdown_names
 from meta_pipeline.sync import (
     DEFAULT_PARTS,
     Part,
@@ -20,6 +21,7 @@ from meta_pipeline.sync import (
     SyncRecord,
     SyncRequest,
 )
+from meta_pipeline.sync.breakdown_names import refuse_unknown
 from meta_pipeline.sync.presets import Preset, days_of
 
 from .console import account, add_row, console, day, say, styled, table, write_json
@@ -154,13 +156,16 @@ def _request(
             raise typer.BadParameter("--preset and --since/--until exclude each other")
         first, last = days_of(preset, engine.today(account_id))
     try:
+        tables = tuple(breakdown_names(one) for one in breakdown or ())
+        for names in tables:
+            refuse_unknown(names, engine.client.version)
         return SyncRequest(
             account_id=account_id,
             parts=parts | ({Part.BREAKDOWNS} if breakdown else frozenset()),
             since=first,
             until=last,
             force=force,
-            breakdowns=tuple(tuple(one.split(",")) for one in breakdown or ()),
+            breakdowns=tables,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

@@ -13,7 +13,7 @@ from meta_pipeline.graph.errors import GraphError, MalformedAnswer, PagingLoop, 
 from meta_pipeline.graph.shape import Params
 from meta_pipeline.graph.usage import UsageReading
 
-# Meta filters after the fetch, so empty pages with a `next` are normal; a hundred are a circle.
+# Meta filters after the fetch: empty pages with a `next` are normal, so many in a row a circle.
 MOST_EMPTY_PAGES = 100
 # An empty page may also point at itself for a moment: nothing came, so asking again loses nothing.
 MOST_STANDSTILLS = 3

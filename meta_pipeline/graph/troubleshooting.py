@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from meta_pipeline.graph.errors import Treatment
+from meta_pipeline.graph.pages import MOST_EMPTY_PAGES
 from meta_pipeline.graph.policy import (
     TABLE,
     UNKNOWN_LIMIT,
@@ -68,7 +69,7 @@ a text instead of an object, a page without `data`. Meta is known to send these 
 - **You** do nothing, unless it lasts: then look whether a proxy answers in Meta's place.
 
 ### Paging loop
-`PagingLoop`: the same cursor came twice, or a thousand empty pages in a row.
+`PagingLoop`: the same cursor came twice, or {most_empty} empty pages in a row.
 
 - **The pipeline** stops this edge rather than read for ever; what came before is kept.
 - **You** run the sync again; report it if it repeats.
@@ -79,7 +80,8 @@ a text instead of an object, a page without `data`. Meta is known to send these 
 
 def page() -> str:
     """The whole of docs/troubleshooting.md."""
-    return "\n".join([INTRO, *_entries(), *_unknown()]) + "\n"
+    intro = INTRO.replace("{most_empty}", str(MOST_EMPTY_PAGES))
+    return "\n".join([intro, *_entries(), *_unknown()]) + "\n"
 
 
 def _entries() -> Iterator[str]:

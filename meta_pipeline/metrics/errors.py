@@ -43,7 +43,10 @@ class UnknownName(MetricsError):
         names = sorted(set(known))
         self.kind, self.name, self.near = kind, name, near(name, names)
         shown = labels or {}
-        offer = _offer([shown.get(n, n) for n in self.near], [shown.get(n, n) for n in names])
+        near_ones = list(dict.fromkeys(shown.get(each, each) for each in self.near))
+        # An account is known by its id and its name, and listed once.
+        listed = list(dict.fromkeys(shown.get(each, each) for each in names))
+        offer = _offer(near_ones, listed)
         super().__init__(f"There is no {kind} {name!r}. {offer} {hint}".strip())
 
 

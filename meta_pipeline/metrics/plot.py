@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Warehouse
 
 from .errors import MetricsError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "html")
+_TITLE_LENGTH = 110
 _INK, _BAR, _LINE, _SETTLING = "#1f2933", "#9fb3c8", "#d64545", "#f7e3a1"
 
 
@@ -61,6 +63,7 @@ def trend(
     _require_matplotlib()
     from .kpi import KPIs  # noqa: PLC0415
     from .query import query  # noqa: PLC0415  # pandas, only for those who draw
+    from .question import known_accounts  # noqa: PLC0415
 
     kpis = KPIs(warehouse).list(account)
     chosen = _chosen(warehouse, [kpi.metric_key for kpi in kpis if kpi.is_primary])
@@ -74,7 +77,10 @@ def trend(
         now=now,
     )
     targets = {kpi.metric_key: float(kpi.target) for kpi in kpis if kpi.target is not None}
-    return _render(days, shown, targets.get(shown[1]), file_format)
+    with warehouse.connection() as connection:
+        (found,) = known_accounts(connection, account)
+    named = f"{one_line(found.name)} ({found.account_id})" if found.name else found.account_id
+    return _render(days, named, shown, targets.get(shown[1]), file_format)
 
 
 def _require_matplotlib() -> None:
@@ -100,13 +106,13 @@ def _chosen(warehouse: Warehouse, primary: list[str]) -> tuple[str, str]:
 
 
 def _render(
-    days: pd.DataFrame, shown: tuple[str, str], target: float | None, file_format: str
+    days: pd.DataFrame, named: str, shown: tuple[str, str], target: float | None, file_format: str
 ) -> Picture:
     # The figure alone, without pyplot: no window system, no state shared between threads.
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(10, 7.5), layout="constrained")
-    title = _draw(figure, days, shown, target)
+    title = _draw(figure, days, named, shown, target)
     notes = tuple(days.attrs["notes"])
     if file_format == "svg":
         return Picture(_saved(figure, "svg"), "image/svg+xml", title, notes)
@@ -116,7 +122,13 @@ def _render(
     return Picture(_page(title, image, notes).encode(), "text/html", title, notes)
 
 
-def _draw(figure: Figure, days: pd.DataFrame, shown: tuple[str, str], target: float | None) -> str:
+def _draw(
+    figure: Figure,
+    days: pd.DataFrame,
+    named: str,
+    shown: tuple[str, str],
+    target: float | None,
+) -> str:
     about = days.attrs
     top, middle, bottom = figure.subplots(3, 1, sharex=True)
     when = list(days["day"])
@@ -129,8 +141,13 @@ def _draw(figure: Figure, days: pd.DataFrame, shown: tuple[str, str], target: fl
     settling = [date.fromisoformat(d) for ds in _days(about, "settling_days") for d in ds]
     for axes, name in zip((top, middle, bottom), ("spend", *shown), strict=True):
         _dress(axes, f"{about['display_names'][name]}{_unit(about, name)}", settling)
-    title = f"{', '.join(about['accounts'])}, {about['range'][0]} to {about['range'][1]}"
-    figure.suptitle(title + (" (simulated)" if about["is_simulated"] else ""), color=_INK)
+    title = f"{named}, {about['range'][0]} to {about['range'][1]}"
+    simulated = " (simulated)" if about["is_simulated"] else ""
+    figure.suptitle(_shortened(title) + simulated, color=_INK, parse_math=False)
+    numbers = days[["spend", *shown]].astype(float)
+    if not numbers.fillna(0).to_numpy().any():
+        _say_empty(figure, is_read=bool(numbers.notna().to_numpy().any()))
+        title += ": no numbers"
     read = f"read {about['data_as_of']}" if about["data_as_of"] else "never read"
     figure.supxlabel(
         f"Days in {about['timezone']}, {read}. Yellow: Meta may still restate the day.",
@@ -139,6 +156,17 @@ def _draw(figure: Figure, days: pd.DataFrame, shown: tuple[str, str], target: fl
     )
     figure.autofmt_xdate()
     return title
+
+
+def _shortened(title: str) -> str:
+    """A name may be 400 characters long; the picture is not."""
+    return title if len(title) <= _TITLE_LENGTH else f"…{title[-_TITLE_LENGTH:]}"
+
+
+def _say_empty(figure: Figure, *, is_read: bool) -> None:
+    """An empty picture says that it is meant: nothing was delivered, or nothing was read."""
+    words = "Nothing was delivered on these days." if is_read else "These days were never read."
+    figure.text(0.5, 0.5, words, ha="center", va="center", color=_LINE, size=14)
 
 
 def _days(about: Mapping[Any, Any], name: str) -> list[list[str]]:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 
 from .accounts_asset import AD_ACCOUNTS_KEY
 from .checks import DATA_QUALITY_KEY
@@ -27,7 +30,7 @@ def _keys(*groups: Sequence[AccountTable]) -> dg.AssetSelection:
     return dg.AssetSelection.assets(*keys).without_checks()
 
 
-def build_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+def build_jobs() -> list[UnresolvedAssetJobDefinition]:
     """Jobs over the assets; dates and `force` are chosen in the launchpad."""
     return [
         _job(
@@ -101,7 +104,7 @@ def _job(
     selection: dg.AssetSelection,
     description: str,
     config: dict[str, Any] | None = None,
-) -> dg.UnresolvedAssetJobDefinition:
+) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name,
         selection=selection,

@@ -19,6 +19,20 @@ from meta_pipeline.warehouse import Warehouse
 from .words import times
 
 _SQL = "SELECT * FROM meta_ads.sync_health ORDER BY name NULLS LAST, account_id"
+_FIRST_SYNCS = """
+    SELECT DISTINCT ON (account_id) account_id, started_at AS last_attempt_at,
+        status AS last_status, error_summary AS last_error, not_before,
+        CASE WHEN not_before > meta_ads.present() THEN error_summary END AS waiting_for,
+        'never' AS staleness, true AS is_accessible, false AS is_simulated,
+        status = 'running' AS is_running, 0 AS campaigns, 0 AS adsets, 0 AS ads, 0 AS active,
+        0 AS insight_rows, 0 AS insight_days_fetched, 0 AS insight_days_missing
+    FROM meta_ads.sync_runs AS run
+    WHERE status <> 'refused' AND NOT EXISTS (
+        SELECT FROM meta_ads.meta_ad_accounts WHERE account_id = run.account_id
+    )
+    ORDER BY account_id, started_at DESC
+"""
+"""Accounts whose first sync ended before Meta gave the account itself, throttled above all."""
 _SPAN = re.compile(r"(?P<count>\d+(\.\d+)?)\s*(?P<unit>[mhd])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -77,8 +91,11 @@ def read_status(warehouse: Warehouse, *, now: datetime | None = None) -> list[Ac
     with warehouse.connection() as connection:
         if now is not None:
             connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
-        rows = connection.cursor(row_factory=dict_row).execute(_SQL).fetchall()
-    return [AccountStatus(row) for row in rows]
+        cursor = connection.cursor(row_factory=dict_row).execute(_SQL)
+        names = [column.name for column in cursor.description or ()]
+        known = [AccountStatus(row) for row in cursor.fetchall()]
+        first = connection.cursor(row_factory=dict_row).execute(_FIRST_SYNCS).fetchall()
+    return [*known, *(AccountStatus(dict.fromkeys(names) | row) for row in first)]
 
 
 def token_warnings(warehouse: Warehouse, *, now: datetime) -> list[str]:

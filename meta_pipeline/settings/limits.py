@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings
 
 
 class LimitSettings(BaseSettings):
-    """Cost, budgets and the usage from which nothing starts."""
+    """Cost, budgets, the usage from which nothing starts, and that from which extras wait."""
 
     cost_weights: str = Field(
         "entity=1,insights=1,breakdowns=3,daily=5,long_window=2,action_breakdowns=4",
@@ -44,5 +44,5 @@ class LimitSettings(BaseSettings):
         60,
         gt=0,
         validation_alias=AliasChoices("META_INSIGHTS_USAGE_STOP_PCT"),
-        description="Above this insights throttle non-critical work is skipped",
+        description="From this usage of insights extras wait; it stops nothing that is critical",
     )

@@ -83,5 +83,5 @@ class RotationSettings(BaseSettings):
         3,
         ge=1,
         validation_alias=AliasChoices("META_MAX_SYNCS"),
-        description="Runs the sensor keeps under way at once; Dagster's pool meta_api limits them",
+        description="Runs of syncs at once; pool meta_api follows, max_concurrent_runs is one more",
     )

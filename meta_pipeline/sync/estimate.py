@@ -13,7 +13,7 @@ from datetime import UTC
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.warehouse import Warehouse
 
-from .plan import Plan
+from .plan import LONGEST_WINDOW_DAYS, Plan
 from .weights import Prices
 
 _SECONDS_PER_CALL = 0.7
@@ -22,6 +22,17 @@ _FULL_ACCESS = "standard_access"
 _ADS_ACTIVE = """
     SELECT count(*) FROM meta_ads.meta_ads WHERE account_id = %s AND effective_status = 'ACTIVE'
 """
+_GUESSED_ROWS_A_DAY = (10, 200)
+"""Ads that deliver on a day, of most accounts: until one is stored."""
+_PAGE_SIZE = 500
+_OTHERS = """
+    SELECT count(*), percentile_cont(0.05) WITHIN GROUP (ORDER BY rows_a_day),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY rows_a_day)
+    FROM (
+        SELECT avg(rows) AS rows_a_day FROM meta_ads.sync_windows
+        WHERE dataset = 'insights_ad' AND account_id <> %s GROUP BY account_id
+    ) AS of_account
+"""
 _LATENCY = """
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms)
     FROM (
@@ -29,6 +40,30 @@ _LATENCY = """
         WHERE account_id = %s AND status_code = 200 ORDER BY timestamp DESC LIMIT 200
     ) AS newest
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Unsized:
+    """Days of which nobody knows how many rows they have: from so few to so many of each."""
+
+    days: int
+    rows: tuple[int, int]
+    calls: tuple[int, int]
+    accounts: int
+    """Accounts whose days the spread is taken from; 0: a guess."""
+
+    @property
+    def sentence(self) -> str:
+        basis = (
+            f"as nine of ten of the {self.accounts} accounts stored have"
+            if self.accounts
+            else "a guess, as no other account is stored"
+        )
+        return (
+            f"How much {self.days} days hold is not known yet: {self.rows[0]:,} to "
+            f"{self.rows[1]:,} rows ({basis}). The newest days are read first, the others in "
+            "windows sized by what these hold."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +78,34 @@ class Estimate:
     access_tier: str
     days_fresh: int
     days_later: int
+    unsized: Unsized | None = None
     budget: BudgetState | None = None
 
     def sentences(self) -> list[str]:
         """The estimate in words, for the terminal."""
-        rows = f"about {self.rows:,} rows" if self.rows else "rows not known yet"
         price = (
-            f"{self.calls} calls ({self.hour_share_pct:.2g} % of one hour's allowance with "
-            f"{self.access_tier}), weighted cost {self.weighted_cost:,.0f}, {rows}, "
+            f"{self._calls()} ({self.hour_share_pct:.2g} % of one hour's allowance with "
+            f"{self.access_tier}), weighted cost {self.weighted_cost:,.0f}, {self._rows()}, "
             f"about {_duration(self.seconds)}."
         )
         found = [price]
-        if self.days_later:
-            found.append(
-                f"Then {self.days_later} older days, in windows sized by what the newest ones hold."
-            )
+        if self.unsized is not None:
+            found.append(self.unsized.sentence)
         if self.days_fresh:
             found.append(f"{self.days_fresh} days are fresh or final and are not read again.")
         return [*found, *self._budget_sentences()]
+
+    def _calls(self) -> str:
+        if self.unsized is None:
+            return f"{self.calls} calls"
+        low, high = self.unsized.calls
+        return f"{self.calls + low:,} to {self.calls + high:,} calls"
+
+    def _rows(self) -> str:
+        if self.unsized is None:
+            return f"about {self.rows:,} rows" if self.rows else "rows not known yet"
+        low, high = self.unsized.rows
+        return f"{self.rows + low:,} to {self.rows + high:,} rows"
 
     def _budget_sentences(self) -> Iterator[str]:
         if self.budget is None:
@@ -99,8 +144,26 @@ def estimate(
         access_tier=tier,
         days_fresh=plan.days_fresh,
         days_later=plan.days_later,
+        unsized=_unsized(plan, warehouse),
         budget=budget,
     )
+
+
+def _unsized(plan: Plan, warehouse: Warehouse) -> Unsized | None:
+    """The spread of a plan's days of unknown size, from what other accounts have in a day."""
+    if not plan.days_later:
+        return None
+    first = [window for window in plan.windows if not window.expected_rows]
+    days = plan.days_later + sum(window.days for window in first)
+    with warehouse.connection() as connection:
+        row = connection.execute(_OTHERS, (plan.account_id,)).fetchone()
+    accounts, low, high = row if row and row[0] else (0, *_GUESSED_ROWS_A_DAY)
+    rows = (round(days * low), max(round(days * high), 1))
+    page_size = first[0].page_size if first else _PAGE_SIZE
+    # The windows of the newest days are in the plan already, as a page each.
+    pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
+    least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
+    return Unsized(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))
 
 
 def _tier(warehouse: Warehouse, account_id: str) -> str:

@@ -24,7 +24,7 @@ from .request import EXTRAS, Part, SyncRequest
 from .window import Window
 
 _PAGES_PER_WINDOW = 4
-_LONGEST_WINDOW_DAYS = 93
+LONGEST_WINDOW_DAYS = 93
 _REPORT_FROM_ROWS = 20_000
 _SMALL_EDGE_PAGES = 2
 _SLACK = 0.9
@@ -388,7 +388,7 @@ def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float |
 
 def _longest(per_day: float, page_size: int) -> int:
     """How many days a window may have so that a slice stays small and its pages full."""
-    return max(1, min(_LONGEST_WINDOW_DAYS, int(_PAGES_PER_WINDOW * page_size / max(per_day, 1.0))))
+    return max(1, min(LONGEST_WINDOW_DAYS, int(_PAGES_PER_WINDOW * page_size / max(per_day, 1.0))))
 
 
 def edges_of(plan: Plan, part: Part) -> Sequence[EdgePlan]:

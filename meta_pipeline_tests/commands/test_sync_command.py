@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import psycopg
 import pytest
+from facebook_business.adobjects.adsinsights import AdsInsights
 from typer.testing import CliRunner, Result
 
+from meta_pipeline import quality
 from meta_pipeline.cli import app
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import Fault, Simulator, WallClock, World
+from meta_pipeline.sync.breakdown_names import NAMES
 from meta_pipeline.warehouse import account_lock
 from meta_pipeline_tests.sync.lab import SMALL
 
@@ -26,6 +33,7 @@ class Shell:
     sim: Simulator
     url: str
     outputs: list[str]
+    patch: pytest.MonkeyPatch
 
     @property
     def account_id(self) -> str:
@@ -47,7 +55,7 @@ def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> 
         monkeypatch.setenv("META_BACKFILL_DAYS", "5")
         monkeypatch.setenv("COLUMNS", "200")
         current.cache_clear()
-        found = Shell(sim, database_url, [])
+        found = Shell(sim, database_url, [], monkeypatch)
         yield found
         assert not [output for output in found.outputs if TOKEN in output]
     current.cache_clear()
@@ -178,3 +186,103 @@ def test_without_a_token_there_is_one_sentence(
     assert result.exit_code == 1
     assert "META_ACCESS_TOKEN is not set" in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_plan_of_a_first_sync_says_the_spread_of_what_it_cannot_know(shell: Shell) -> None:
+    shell.patch.setenv("META_BACKFILL_DAYS", "60")
+    planned = shell.run("plan", shell.account_id).output
+    done = json.loads(shell.run("sync", shell.account_id, "--json").output)
+    calls = re.search(r"([\d,]+) to ([\d,]+) calls", planned)
+    rows = re.search(r"([\d,]+) to ([\d,]+) rows, about", planned)
+    assert calls is not None, planned
+    assert rows is not None, planned
+    for found, true in (
+        (calls, done["meta_call_count_total"]),
+        (rows, done["insights_rows_read"]),
+    ):
+        low, high = (int(text.replace(",", "")) for text in found.groups())
+        assert low <= true <= high, planned
+
+
+def test_a_plan_while_throttled_says_that_it_would_not_start(shell: Shell) -> None:
+    assert shell.run("sync", shell.account_id).exit_code == 0
+    shell.sim.limits.exhaust(shell.account_id, regain_minutes=30)
+    assert shell.run("sync", shell.account_id, "--force").exit_code == 3
+    told = shell.run("plan", shell.account_id, "--force").output
+    assert "It would not start now:" in told
+    assert "until" in told
+    assert "campaigns" in told
+
+
+def test_a_first_sync_that_was_throttled_is_in_status(shell: Shell) -> None:
+    shell.sim.limits.exhaust(shell.account_id, regain_minutes=30)
+    assert shell.run("sync", shell.account_id).exit_code == 3
+    told = shell.run("status").output
+    assert shell.account_id in told
+    assert "waiting" in told
+    assert "until" in told
+    assert shell.run("plan", shell.account_id).output.strip()
+
+
+def test_a_sync_with_nothing_due_says_that_all_is_fresh(shell: Shell) -> None:
+    shell.run("sync", shell.account_id)
+    again = shell.run("sync", shell.account_id)
+    planned = shell.run("plan", shell.account_id)
+    assert "success: all fresh" in again.output
+    assert "0 insight rows" not in again.output
+    assert "all fresh, nothing is due" in planned.output
+
+
+def test_the_rows_of_the_account_itself_are_no_rows_of_ads(shell: Shell) -> None:
+    told = shell.run("sync", shell.account_id).output
+    with psycopg.connect(shell.url) as connection:
+        counted = connection.execute(
+            "SELECT count(*) FILTER (WHERE entity_type = 'ad'), count(*) FILTER (WHERE entity_type = 'account')"
+            " FROM meta_ads.meta_insights"
+        ).fetchone()
+    assert counted is not None
+    ads, own = counted
+    assert f"{ads:,} insight rows and {own} of the account itself" in told
+    steps = [line for line in told.splitlines() if "insights_account" in line]
+    assert steps
+
+
+@pytest.mark.parametrize("command", ["plan", "sync"])
+@pytest.mark.parametrize(
+    "names", ["age,foo", "foo", "age,,gender", "age;gender", "Age", "age,age", "contry", ""]
+)
+def test_a_breakdown_that_is_none_is_refused_before_a_call(
+    shell: Shell, command: str, names: str
+) -> None:
+    before = len(shell.sim.journal)
+    result = shell.run(command, shell.account_id, "--breakdown", names)
+    assert result.exit_code == 2, result.output
+    assert len(shell.sim.journal) == before
+
+
+def test_the_names_of_breakdowns_are_those_of_metas_sdk() -> None:
+    enum = AdsInsights.Breakdowns
+    assert {v for k, v in vars(enum).items() if not k.startswith("_")} == NAMES
+
+
+def test_data_checks_of_an_empty_database_say_that_there_is_nothing(shell: Shell) -> None:
+    result = shell.run("check", "--data")
+    assert result.exit_code == 1
+    assert "nothing to check" in " ".join(result.output.split())
+    assert "All is well" not in result.output
+
+
+def test_a_host_that_is_neither_metas_nor_a_simulator_is_named(shell: Shell) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        shell.patch.setenv("META_GRAPH_URL", f"http://127.0.0.1:{other.server_port}")
+        result = shell.run("check")
+        other.shutdown()
+    assert result.exit_code == 1
+    assert "a simulator" not in result.output
+
+
+def test_a_token_that_may_manage_ads_may_read_them() -> None:
+    assert quality.missing_scopes(["ads_management"]) == []
+    assert quality.missing_scopes(["ads_read"]) == []
+    assert quality.missing_scopes(["business_management"]) == ["ads_read"]

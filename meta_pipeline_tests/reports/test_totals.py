@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
@@ -252,9 +252,13 @@ ODD = st.one_of(
     ),
     ODD,
 ))  # fmt: skip
+@example({"x-app-usage": json.dumps({"call_count": "\x00"})})
+@example({BUSINESS: json.dumps({"1": [{"type": "\\u0000", "call_count": 5}]})})
+@example({"other": "\\\x00\\u0000"})
 def test_no_header_stops_the_log(headers: dict[str, str]) -> None:
     with psycopg.connect(_ODD["url"], autocommit=True) as connection:
-        stored = json.dumps(headers).replace("\\u0000", "")
+        # As the writer does: Postgres has no text with NUL; a header that spells one stays.
+        stored = json.dumps({name: value.replace("\x00", "") for name, value in headers.items()})
         connection.execute(
             "INSERT INTO meta_ads.meta_api_logs "
             '(account_id, endpoint_key, throttled, "timestamp", usage_headers) '
