@@ -237,8 +237,8 @@ def test_the_rows_of_the_account_itself_are_no_rows_of_ads(shell: Shell) -> None
     told = shell.run("sync", shell.account_id).output
     with psycopg.connect(shell.url) as connection:
         counted = connection.execute(
-            "SELECT count(*) FILTER (WHERE entity_type = 'ad'), count(*) FILTER (WHERE entity_type = 'account')"
-            " FROM meta_ads.meta_insights"
+            "SELECT count(*) FILTER (WHERE entity_type = 'ad'), "
+            "count(*) FILTER (WHERE entity_type = 'account') FROM meta_ads.meta_insights"
         ).fetchone()
     assert counted is not None
     ads, own = counted

@@ -236,3 +236,21 @@ def test_history_shows_one_timeline(delivered: Rows) -> None:
     assert as_csv[0]["happened_at"] == "2026-03-18 09:30:00+01:00"
     assert as_json["rows"][0]["old_value"] == "10"
     assert as_json["about"]["entity_id"] == "c1"
+
+
+def test_a_plot_is_titled_by_name_and_says_when_it_is_empty(
+    delivered: Rows, tmp_path: Path
+) -> None:
+    delivered.connection.execute("UPDATE meta_ads.meta_ad_accounts SET name = 'Shop $a_b$ [x]'")
+    delivered.connection.commit()
+    file = str(tmp_path / "trend.svg")
+    full = run("plot", "-a", "act_1", "-o", file, *DAYS)
+    empty = run("plot", "-a", "act_1", "-o", file, "--since", "2024-01-01", "--until", "2024-01-02")
+    assert "Shop $a_b$ [x] (act_1), 2026" in full.stdout
+    assert "no numbers" not in full.stdout
+    assert "2024-01-02: no numbers" in empty.stdout
+
+
+def test_what_is_known_is_listed_once(delivered: Rows) -> None:
+    told = run("get", "spend", "-a", "zzzzzzzzzz").stderr
+    assert told.count("act_1 (") == 1, told
