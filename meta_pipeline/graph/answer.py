@@ -12,12 +12,16 @@ import orjson
 
 from meta_pipeline.graph.refusal import Refusal
 from meta_pipeline.graph.transport import HttpAnswer
+from meta_pipeline.nesting import cut, cut_text
 
 JsonObject = dict[str, Any]
 
 # Looks at a decoded 200 body; returns its number of rows (None: no page), or why it is wrong.
 Expectation = Callable[[Any], "int | Malformed | None"]
 
+_LONGEST_WHOLE = 40
+_DEEPEST_ROW = 150
+"""Rows deeper than that are cut where they pass what can be written."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -62,8 +66,16 @@ def decode(body: bytes) -> Any:
         return _decode_leniently(body)
     # Only a body with so many closing brackets can be so deep, and few have.
     if body.count(b"]") + body.count(b"}") > _DEEPEST and not _can_be_written(parsed):
-        return _TOO_DEEP
+        return _cut_rows(parsed)
     return parsed
+
+
+def _cut_rows(parsed: Any) -> Any:
+    """A page whose rows are cut to what can be written; nothing else so deep is an answer."""
+    rows = parsed.get("data") if isinstance(parsed, dict) else None
+    if not isinstance(rows, list):
+        return _TOO_DEEP
+    return {**parsed, "data": [cut(row, _DEEPEST_ROW) for row in rows]}
 
 
 def _can_be_written(parsed: Any) -> bool:
@@ -78,14 +90,30 @@ def _decode_leniently(body: bytes) -> Any:
     if not body.strip():
         return Malformed("an empty body")
     try:
-        parsed = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        text = body.decode("utf-8")
+        try:
+            parsed = _parsed(text)
+        except RecursionError:
+            parsed = _cut_rows(_parsed(cut_text(text)))
     except (ValueError, RecursionError):
         start = body[:80].decode("utf-8", "replace").strip()
         return Malformed(f"a body that is not JSON ({len(body)} bytes, starts {start!r})")
+    if isinstance(parsed, Malformed):
+        return parsed
     try:
         return _mended(parsed, _DEEPEST)
     except RecursionError:
-        return _TOO_DEEP
+        shallow = _cut_rows(parsed)
+        return shallow if isinstance(shallow, Malformed) else _mended(shallow, _DEEPEST)
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | str:
+    """A whole number; text where it has more digits than any of Meta's."""
+    return int(digits) if len(digits) <= _LONGEST_WHOLE else digits
 
 
 def _refuse_constant(name: str) -> Any:

@@ -20,8 +20,20 @@ def alter(answer: Answer, fault: Fault | None, request: GraphRequest) -> Answer:
         return answer
     if fault.alter == "headers":
         return replace(answer, headers={**answer.headers, **fault.detail})
+    if fault.alter == "strange_rows":
+        body = _with_rows(answer.body, fault.detail)
+        return replace(answer, body=body, headers=_without_etag(answer.headers))
     body = _ALTERATIONS[fault.alter](orjson.loads(answer.body), fault.detail, request)
     return replace(answer, body=document(body), headers=_without_etag(answer.headers))
+
+
+def _with_rows(body: bytes, rows: str) -> bytes:
+    """The rows as text: what they hold may be nothing that this process could write."""
+    empty, begin = b'"data":[]', b'"data":['
+    text = rows.encode("utf-8", "surrogatepass")
+    if empty in body:
+        return body.replace(empty, begin + text + b"]", 1)
+    return body.replace(begin, begin + text + b",", 1)
 
 
 def _without_etag(headers: Mapping[str, str]) -> dict[str, str]:

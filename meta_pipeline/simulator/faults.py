@@ -181,6 +181,11 @@ class Fault:
         return cls("unknown_content", alter="extra", detail=values)
 
     @classmethod
+    def strange_rows(cls, rows: str = '{"id":null}') -> Fault:
+        """Every page begins with these rows too: JSON text of one or more objects, as it is."""
+        return cls("strange_rows", alter="strange_rows", detail=rows)
+
+    @classmethod
     def headers(cls, **values: str) -> Fault:
         """Answer with these headers on top (`x_app_usage='{...}'`; underscores become dashes)."""
         named = {name.replace("_", "-"): value for name, value in values.items()}

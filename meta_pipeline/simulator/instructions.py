@@ -47,7 +47,8 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
             "gzip_bomb", "drip", "graph_error",
             "http", "html_200", "empty_200", "not_json", "wrong_shape", "batch_timeout",
             "null_batch_entries", "same_cursor_twice", "empty_page_with_next", "missing_data",
-            "null_rows", "unknown_content", "headers", "cursor_expired", "too_much_data",
+            "null_rows", "unknown_content", "strange_rows", "headers", "cursor_expired",
+            "too_much_data",
         )
     },
     "world_edit": world_edit,

@@ -250,11 +250,14 @@ class AccountSync:
             harvest.stop()
 
     def _skip_days_of(self, name: str) -> None:
-        """Go on with the days before a window that failed: the next sync comes back to it."""
-        failed = [window.since for window in self.plan.windows if window.name == name]
-        for since in failed:
-            before = since - timedelta(days=1)
-            self._read_until = min(self._read_until or before, before)
+        """Go on with the days before a window that failed: the next sync comes back to it.
+
+        The account's own rows are of a known size: they are all asked for at once.
+        """
+        for window in self.plan.windows:
+            if window.name == name and window.dataset.level != "account":
+                before = window.since - timedelta(days=1)
+                self._read_until = min(self._read_until or before, before)
 
     def _complete(self) -> None:
         """Deleted things marked, orphans fetched: by id, and only where there is something."""

@@ -13,11 +13,11 @@ import orjson
 from meta_pipeline.graph import GraphClient, Page
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
 
-from .convert import Unfit, moment
+from .convert import Unfit, json_text, moment
 from .mapping import Row, Source
 from .request import Part
 from .slices import Slice, rendered
-from .unrecognized import Findings
+from .unrecognized import Findings, Reason
 
 _PAGE_SIZE = 200
 _FIELDS = (
@@ -87,12 +87,16 @@ class ActivityReader:
         try:
             happened = moment(given.get("event_time"), None)
         except Unfit:
-            return None
+            happened = None
         if happened is None:
+            self._findings.note("activities", "event_time", json_text(given), Reason.MISSING_KEY)
             return None
         values = [given.get(name) for name in _FIELDS[1:-1]]
-        texts = [None if value is None else str(value) for value in values]
-        known = orjson.dumps([given.get(name) for name in _FIELDS], option=orjson.OPT_SORT_KEYS)
+        texts = [
+            value if value is None or isinstance(value, str) else json_text(value)
+            for value in values
+        ]
+        known = json_text([given.get(name) for name in _FIELDS]).encode()
         return (
             hashlib.blake2b(known, digest_size=16).hexdigest(),
             self._source.account_id,

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from meta_pipeline.nesting import cut
+
 from .money import major
 
 Converter = Callable[[Any, str | None], Any]
@@ -33,7 +35,7 @@ def json_text(value: Any) -> str:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:
-        return json.dumps(value, sort_keys=True, default=str)
+        return json.dumps(cut(value), sort_keys=True, default=str)
 
 
 def text(value: Any, _: str | None) -> str:

@@ -40,7 +40,7 @@ class CreativeReader(EdgeReader):
         """The page at the cursor: its ids alone, then every creative by its id."""
         listed = super()._pages({**params, "fields": "id"}, after)
         (page,) = islice(listed, 1)
-        ids = [str(row["id"]) for row in page.rows]
+        ids = [str(row["id"]) for row in self._with_id(page.rows)]
         account_id = self._source.account_id
         whole = self._client.ids(ids, params, account_id=account_id)
         names = [name for name in params["fields"].split(",") if name != bad_field]

@@ -80,7 +80,8 @@ def _ages(targeting: Mapping[str, Any]) -> str:
 
 
 def _genders(targeting: Mapping[str, Any]) -> str:
-    genders = [_GENDERS[one] for one in _list(targeting.get("genders")) if one in _GENDERS]
+    listed = [one for one in _list(targeting.get("genders")) if isinstance(one, int)]
+    genders = [_GENDERS[one] for one in listed if one in _GENDERS]
     return genders[0] if len(genders) == 1 else ""
 
 

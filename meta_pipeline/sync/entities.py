@@ -28,6 +28,7 @@ from meta_pipeline.warehouse import (
 
 from .convert import Unfit, moment
 from .fields import EntitySpec
+from .keys import id_text
 from .mapping import EntityMapper, Source
 from .refusals import STATUSES, Refusals
 from .request import ENTITIES, Part
@@ -203,9 +204,9 @@ class EdgeReader:
 
     def _with_id(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows that say what they are; the others cannot be stored and are recorded."""
-        found = [row for row in rows if _is_id(row.get("id"))]
+        found = [row for row in rows if id_text(row.get("id")) is not None]
         for row in rows if len(found) < len(rows) else ():
-            if not _is_id(row.get("id")):
+            if id_text(row.get("id")) is None:
                 self._findings.note(self._spec.edge, "id", row, Reason.MISSING_KEY)
         return found
 
@@ -304,10 +305,6 @@ def history_of(spec: EntitySpec, columns: Sequence[str], source: Source) -> Enti
 def statuses_hash(spec: EntitySpec) -> str:
     """Changes with the status filter: a cursor made with another filter is not valid."""
     return hashlib.blake2b(orjson.dumps(sorted(spec.statuses)), digest_size=6).hexdigest()
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and bool(value)
 
 
 def _updated_time(given: Mapping[str, Any]) -> datetime | None:

@@ -15,7 +15,7 @@ from typing import Any
 from .actions import are_regular, is_countable
 from .convert import LARGEST_WHOLE, Unfit, json_text, number
 from .datasets import Dataset
-from .keys import HOUR_TEXT, hour_of, id_text
+from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
 from .mapping import Row, Source
 from .unrecognized import Findings, Reason
 
@@ -125,7 +125,9 @@ class InsightsMapper:
             hours = [str(one.get(self._dataset.breakdowns[0])) for one in given]
             if not all(map(HOUR_TEXT.match, hours)):
                 return False
-        return all(_are_text([one.get(name) for one in given]) for name in names)
+        if not all(_are_text([one.get(name) for one in given]) for name in names):
+            return False
+        return of_account or all(ID_TEXT.match(one[self._dataset.id_field]) for one in given)
 
     def _of(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name in self._fields]

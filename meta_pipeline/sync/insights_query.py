@@ -18,6 +18,7 @@ from meta_pipeline.graph import (
 )
 
 from .fields import ENTITY_SPECS
+from .keys import id_text
 from .refusals import BREAKDOWNS, STATUSES, WINDOWS, Refusals
 from .request import Part
 from .window import Window
@@ -128,8 +129,8 @@ class InsightsEdge:
             endpoint_key=f"insights_{level}_ids",
             page_size=window.page_size,
         )
-        found = {row.get(f"{level}_id") for page in pages for row in page.rows}
-        return sorted(str(one) for one in found if one is not None)
+        found = {id_text(row.get(f"{level}_id")) for page in pages for row in page.rows}
+        return sorted(one for one in found if one is not None)
 
     def ads_of(self, adset_id: str) -> list[str]:
         """All ads of an ad set, whether they delivered or not."""
@@ -140,7 +141,8 @@ class InsightsEdge:
             endpoint_key="ads_ids",
             page_size=500,
         )
-        return sorted({str(row["id"]) for page in pages for row in page.rows if row.get("id")})
+        found = {id_text(row.get("id")) for page in pages for row in page.rows}
+        return sorted(one for one in found if one is not None)
 
     def takes_statuses(self, window: Window, statuses: Sequence[str]) -> bool:
         """Whether the level of the window may be asked with these statuses: one small call."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
+ID_TEXT = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,64}\Z")
 HOUR_TEXT = re.compile(r"(\d{2}):00:00 - \d{2}:59:59\Z")
 
 
 def id_text(value: Any) -> str | None:
-    """An id as text; Meta writes numbers in some places. None for what is no id."""
+    """An id as text; Meta writes numbers in some places. None for what is no id.
+
+    An id is a key in Postgres and part of a URL: without blanks, control characters and half
+    surrogates, and not longer than any of Meta's by far.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else None
+        value = str(value)
+    return value if isinstance(value, str) and ID_TEXT.match(value) else None
 
 
 def hour_of(value: Any) -> int | None:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from meta_pipeline.nesting import cut
+
 _SHOWN = 200
+_SHOWN_LEVELS = 20
 _AT_MOST = 1_000
 
 
@@ -50,8 +53,9 @@ class Findings:
         self, source: str, field: str, value: Any, reason: Reason, sample_id: str | None = None
     ) -> None:
         """Count one finding; beyond a thousand different ones the value itself is left out."""
-        shown = value if isinstance(value, str) else repr(value)
-        key = (source, field, shown[:_SHOWN], reason)
+        shown = value if isinstance(value, str) else repr(cut(value, _SHOWN_LEVELS))
+        key = (source, field[:_SHOWN], shown[:_SHOWN], reason)
+        sample_id = sample_id[:_SHOWN] if sample_id else None
         with self._lock:
             if key not in self._found and len(self._found) >= _AT_MOST:
                 key = (source, field, "(many different values)", reason)

@@ -19,9 +19,11 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from meta_pipeline.nesting import TOO_DEEP, cut
+
 NULL = "\\N"
 
-Reason = Literal["nul_character", "lone_surrogate"]
+Reason = Literal["nul_character", "lone_surrogate", "too_deep"]
 Column = Sequence[object]
 Texts = Sequence[str]
 
@@ -114,6 +116,10 @@ class CopyText:
     def _texts(self, index: int, column: Column, rows: Sequence[Sequence[object]]) -> Texts:
         texts = _jsons(column) if self._is_json[index] else _plain(column)
         blob = "".join(texts)
+        if self._is_json[index] and TOO_DEEP in blob:
+            for text, row in zip(texts, rows, strict=True):
+                if TOO_DEEP in text:
+                    self._report(index, "too_deep", text, row)
         # Every NULL brings one backslash; more than those means that a value has one.
         if blob.count("\\") == column.count(None) and not _needs_care(blob):
             return texts
@@ -182,11 +188,12 @@ def _jsons(column: Column) -> Texts:
 def _json(value: object) -> str:
     if type(value) is bytes:
         return value.decode("utf-8", "surrogatepass")
+    shallow = cut(value)
     try:
-        return orjson.dumps(value, default=_json_default, option=_JSON_OPTIONS).decode()
+        return orjson.dumps(shallow, default=_json_default, option=_JSON_OPTIONS).decode()
     except TypeError:
         # Half surrogates and integers beyond 64 bits: rare, and the standard library takes them.
-        text = json.dumps(value, default=_plain_default)
+        text = json.dumps(shallow, default=_plain_default)
         # It writes Infinity and NaN, which are no JSON; orjson writes null, and so do we.
         return json.dumps(json.loads(text, parse_constant=lambda _: None))
 

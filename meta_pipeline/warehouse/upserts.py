@@ -272,7 +272,12 @@ def _own_transaction(connection: Connection):  # type: ignore[no-untyped-def]
 def _explained(table: sa.Table) -> Iterator[None]:
     try:
         yield
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
+    except (
+        psycopg.DataError,
+        psycopg.IntegrityError,
+        psycopg.errors.ProgramLimitExceeded,  # a key too long for its index
+        psycopg.errors.StatementTooComplex,
+    ) as error:
         where = error.diag.context or error.diag.message_detail or ""
         raise RowsRefused(
             f"{table.name} refused a batch of rows: {error.diag.message_primary or error}. "
