@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from meta_pipeline.graph.errors import (
 )
 
 _DEADLINE_REPEATS = 2
+logger = logging.getLogger(__name__)
+
+_LONG_WAIT_SECONDS = 5.0
+"""A wait that is longer is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,14 @@ class RetryPolicy:
             error = _error_of(state)
             return not isinstance(error, GraphError) or state.attempt_number > repeats(error)
 
+        def tell(state: RetryCallState) -> None:
+            seconds = state.next_action.sleep if state.next_action else 0.0
+            if seconds > _LONG_WAIT_SECONDS:
+                logger.info("asking again in %.0f s after: %s", seconds, _error_of(state))
+
         return Retrying(
             sleep=sleep,
+            before_sleep=tell,
             wait=wait,
             stop=stop,
             retry=retry_if_exception(lambda error: isinstance(error, GraphError)),

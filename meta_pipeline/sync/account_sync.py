@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from meta_pipeline.governor import BudgetState, Decision
@@ -41,11 +41,9 @@ from .request import ENTITIES, INSIGHTS, Part
 from .slices import Slice
 from .stop import StopSign
 from .unrecognized import Findings
-from .waiting import wait_of
+from .waiting import rest_of, wait_of
 from .weights import Prices
 from .writer import Writer
-
-_FIRST_REST, _LONGEST_REST = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass
@@ -324,21 +322,15 @@ class AccountSync:
             record.error_summary = str(self._fatal)
         elif self._forbidden is not None:
             record.status = Status.FAIL
-            record.not_before = self._rest()
-            until = f"{record.not_before:%Y-%m-%d %H:%M} UTC"
-            record.error_summary = f"rests until {until}: {self._forbidden}"
+            record.error_summary, record.not_before = rest_of(
+                self._forbidden, self._failing_since, self.context.clock()
+            )
         elif record.missing and record.status is Status.RUNNING:
             nothing = not any(self.writer.read.values())
             record.status = Status.FAIL if nothing else Status.PARTIAL
             record.error_summary = record.missing[0]
         elif record.status is Status.RUNNING:
             record.status = Status.SUCCESS
-
-    def _rest(self) -> datetime:
-        """When an account that may not be read is asked again: ever later, daily in the end."""
-        now = self.context.clock()
-        failing = now - self._failing_since if self._failing_since else timedelta(0)
-        return now + min(max(failing, _FIRST_REST), _LONGEST_REST)
 
     def note_counts(self) -> None:
         """Copy what was counted into the record; right at any moment."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from meta_pipeline.graph import GraphClient
+from meta_pipeline.graph import GraphClient, MalformedAnswer
 from meta_pipeline.warehouse import AccountRow, Warehouse
 
 from .context import SyncContext
@@ -15,6 +16,7 @@ from .mapping import account_row
 from .unrecognized import Findings
 
 _PAGE_SIZE = 200
+_ACCOUNT = re.compile(r"act_[0-9]{1,40}")
 _FIELDS = ",".join([*(known.name for known in ACCOUNT_FIELDS), "account_id", "business{id,name}"])
 
 
@@ -44,7 +46,7 @@ def discover(context: SyncContext, client: GraphClient) -> Discovery:
         page_size=_PAGE_SIZE,
     ):
         calls += 1
-        rows += [_row(context, given, findings) for given in page.rows if given.get("id")]
+        rows += [_row(context, given, findings) for given in page.rows if _is_account(given)]
     warehouse.accounts.upsert_listed(rows, context.clock())
     listed = {row["account_id"] for row in rows}
     return Discovery(
@@ -68,6 +70,12 @@ def read_account(context: SyncContext, client: GraphClient, account_id: str) -> 
         endpoint_key="ad_account",
         required=("id",),
     )
+    if answer.body["id"] != account_id:
+        raise MalformedAnswer(
+            f"Meta answered about another account than {account_id}",
+            account_id=account_id,
+            endpoint_key="ad_account",
+        )
     row = _row(context, answer.body, Findings())
     return _stored(context.warehouse, row, context)
 
@@ -77,6 +85,11 @@ def _stored(warehouse: Warehouse, row: dict[str, Any], context: SyncContext) -> 
     found = warehouse.accounts.get(row["account_id"])
     assert found is not None
     return found
+
+
+def _is_account(given: dict[str, Any]) -> bool:
+    """Whether the row says which account it is of."""
+    return isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"]) is not None
 
 
 def _row(context: SyncContext, given: dict[str, Any], findings: Findings) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from typing import Self
 import psycopg
 
 from meta_pipeline.governor import BudgetState
-from meta_pipeline.graph import Attempt, GraphClient, GraphError, Throttled, TokenInfo
+from meta_pipeline.graph import (
+    Attempt,
+    GraphClient,
+    GraphError,
+    PermissionDenied,
+    Throttled,
+    TokenInfo,
+)
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
@@ -51,7 +58,7 @@ from .state import load_state
 from .stop import Interrupted, StopSign
 from .tokens import look_at_token
 from .version_watch import VersionWatch
-from .waiting import wait_of
+from .waiting import rest_of, wait_of
 from .weights import Prices, weights_from
 
 logger = logging.getLogger(__name__)
@@ -218,6 +225,11 @@ class SyncEngine:
             record.error_summary, record.not_before = wait_of(
                 error, quota.decide(), self._context.clock()
             )
+        except PermissionDenied as error:
+            _, since = runs.failing(request.account_id)
+            now = self._context.clock()
+            record.status = Status.FAIL
+            record.error_summary, record.not_before = rest_of(error, since, now)
         except GraphError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
         except psycopg.Error as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .convert import Unfit
 from .fields import ACCOUNT_FIELDS, EntitySpec, Field
+from .keys import id_text
 from .unrecognized import Findings, Reason
 
 Row = tuple[Any, ...]
@@ -111,7 +112,12 @@ def account_row(given: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
             findings.note("ad_accounts", known.name, value, Reason.WRONG_TYPE, str(given.get("id")))
     business = given.get("business")
     business = business if isinstance(business, dict) else {}
-    row["business_id"], row["business_name"] = business.get("id"), business.get("name")
+    row["business_id"] = id_text(business.get("id"))
+    name = business.get("name")
+    row["business_name"] = name if isinstance(name, str) else None
+    for key, value in business.items():
+        if row.get(f"business_{key}") is None and value is not None:
+            findings.note("ad_accounts", f"business.{key}", value, Reason.WRONG_TYPE)
     asked = {known.name for known in ACCOUNT_FIELDS} | {"business", "account_id"}
     row["extra"] = {key: value for key, value in given.items() if key not in asked} or None
     return row

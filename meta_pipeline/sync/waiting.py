@@ -6,10 +6,24 @@ materialization's metadata all say these words.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from meta_pipeline.governor import Decision, clock_text
-from meta_pipeline.graph import Throttled
+from meta_pipeline.graph import GraphError, Throttled
+
+_FIRST_REST, _LONGEST_REST = timedelta(hours=1), timedelta(days=1)
+
+
+def rest_of(
+    error: GraphError, failing_since: datetime | None, now: datetime
+) -> tuple[str, datetime]:
+    """The rest of an account that may not be read, as a sentence, and when it ends.
+
+    It lasts as long as the account has been failing: an hour at first, a day at most.
+    """
+    failing = now - failing_since if failing_since else timedelta(0)
+    until = now + min(max(failing, _FIRST_REST), _LONGEST_REST)
+    return f"rests until {until:%Y-%m-%d %H:%M} UTC: {error}", until
 
 
 def wait_of(error: Throttled, decision: Decision, now: datetime) -> tuple[str, datetime]:
