@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,13 +65,16 @@ def post(url: str, query: str, headers: dict[str, str] | None = None, **variable
     return requests.post(f"{url}/graphql", json=body, headers=headers, timeout=60)
 
 
-def test_a_whole_dagster_keeps_its_doors(running: tuple[Stack, Path], empty_url: str) -> None:
+def test_a_whole_dagster_keeps_its_doors(
+    running: tuple[Stack, Path], empty_url: str, tmp_path: Path
+) -> None:
     found, folder = running
     url = found.dagster.url
     foreign_requests_are_refused(url)
     the_code_server_is_on_no_port(found, folder)
     (account_id, *_) = found.discover()
     nothing_named_is_told(url)
+    the_ui_works(url, tmp_path)
     assert set(found.finish([found.sync(account_id)]).values()) == {"SUCCESS"}
     password = urlsplit(empty_url).password or "no password"
     no_process_carries_a_secret(found, password)
@@ -90,6 +95,26 @@ def foreign_requests_are_refused(url: str) -> None:
     page = requests.get(url, headers={"Accept": "text/html"}, timeout=30)
     assert page.status_code == 200
     assert "Dagster" in page.text
+
+
+def the_ui_works(url: str, folder: Path) -> None:
+    """What the page shows, it has asked by POST and WebSocket from its own origin."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        return
+    options = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
+        " --disable-background-networking --disable-component-update --disable-sync"
+        " --virtual-time-budget=60000 --dump-dom"
+    )
+    done = subprocess.run(
+        [browser, *options.split(), f"--user-data-dir={folder / 'browser'}", f"{url}/jobs"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert "backfill_insights" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def the_code_server_is_on_no_port(found: Stack, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C while `meta-pipeline sync` runs: what is done is committed, exit code 4."""
+"""SIGTERM, Ctrl-C, a closed terminal while a sync runs: what is done is committed, exit code 4."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def house(database_url: str) -> Iterator[Lab]:
         yield found
 
 
-def start(house: Lab, folder: Path) -> subprocess.Popen[str]:
+def start(house: Lab, folder: Path, *before: str) -> subprocess.Popen[str]:
     environment = os.environ | {
         "META_ACCESS_TOKEN": house.sim.token,
         "META_GRAPH_URL": house.sim.url,
@@ -37,12 +37,12 @@ def start(house: Lab, folder: Path) -> subprocess.Popen[str]:
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "meta_pipeline.cli", "sync", house.account_id],
+        [*before, sys.executable, "-m", "meta_pipeline.cli", "sync", house.account_id],
         env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_sync_after_its_slice(
     house: Lab, number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -72,6 +72,24 @@ def test_a_signal_ends_the_sync_after_its_slice(
     calls = house.calls()
     logged = house.scalar("SELECT count(*) FROM meta_ads.meta_api_logs")
     assert logged == calls == run["meta_call_count_total"]
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(house: Lab, tmp_path: Path) -> None:
+    asked, sent = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        assert sent.wait(PATIENCE_SECONDS)
+
+    path = f"{house.account_id}/insights"
+    house.sim.fail("GET", path, times=1, with_=Fault.world_edit(hold))
+    process = start(house, tmp_path, "nohup")
+    assert asked.wait(PATIENCE_SECONDS), process.communicate()[0]
+    process.send_signal(signal.SIGHUP)
+    sent.set()
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, output
+    assert house.query("SELECT status FROM meta_ads.sync_runs") == [{"status": "success"}]
 
 
 def test_a_second_signal_ends_it_at_once(house: Lab, tmp_path: Path) -> None:

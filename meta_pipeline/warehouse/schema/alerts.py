@@ -13,7 +13,11 @@ alerts = table(
         "alert_key", "What it is about: account:act_<number>, check:<name>, ...", primary_key=True
     ),
     text("source", "Who looks after it: what this source no longer names is over", nullable=False),
-    text("kind", "stale, failing, throttled, check, run, token, error_rate", nullable=False),
+    text(
+        "kind",
+        "stale, failing, throttled, lost, check, run, tick, token, error_rate",
+        nullable=False,
+    ),
     text("account_id", "Ad account, where it is about one"),
     text("subject", "Name of it for people", nullable=False),
     whole("grade", "1 warning, 2 error, 3 urgent; told again when it rises", nullable=False),
