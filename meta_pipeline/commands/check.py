@@ -24,6 +24,7 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.sync.account_node import oddities
 from meta_pipeline.sync.days import today
 from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.warehouse.connect import READER
@@ -219,10 +220,13 @@ def _account(client: GraphClient, given: dict[str, Any]) -> Finding:
         return _failed("Account", subject, error)
     rows = answer.body.get("data") or [{}]
     spend = f"yesterday {rows[0].get('spend', '0')} {given.get('currency', '')}"
-    zone = given.get("timezone_name", "UTC")
-    local = f"{zone}, today {today(datetime.now(UTC), zone)}"
+    zone = given.get("timezone_name")
+    local = f"{zone}, today {today(datetime.now(UTC), zone if isinstance(zone, str) else None)}"
+    odd = "; ".join(oddities(given.get("currency"), zone))
+    local += f"; {odd}" if odd else ""
     status = given.get("account_status")
-    word = "" if status == 1 else f"account is {_STATUS_WORDS.get(int(status or 0), status)}; "
+    known = _STATUS_WORDS.get(status) if isinstance(status, int) else None
+    word = "" if status == 1 else f"account is {known or status}; "
     return Finding("Account", subject, ok=True, text=f"{word}{spend}; {local}{_tier(answer.usage)}")
 
 

@@ -134,6 +134,8 @@ def _sentences(one: "AccountStatus") -> "list[Text]":
     if one.waiting is not None:
         return [line(styled("…", "yellow"), f" {name}: {one.waiting}")]
     facts = one.facts
-    if facts["last_error"] and facts["last_status"] not in ("success", "running"):
-        return [line(styled("✗", "red"), f" {name}: {facts['last_error']}")]
+    if facts["last_error"] and facts["last_status"] != "running":
+        is_well = facts["last_status"] == "success"  # then it is what to know of the account
+        mark = styled("!", "yellow") if is_well else styled("✗", "red")
+        return [line(mark, f" {name}: {facts['last_error']}")]
     return []

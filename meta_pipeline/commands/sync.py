@@ -263,6 +263,8 @@ def _print_plan(planned: Plan, engine: SyncEngine) -> None:
 def _table(planned: Plan) -> Table:
     numbers = ("days", "rows", "calls")
     shown = table("what", "how", *numbers, right=numbers, whole=numbers)
+    if planned.reads_account:
+        add_row(shown, "account", "node", "", "1", "1")
     for edge in planned.edges:
         rows = f"{edge.expected_rows:,}" if edge.expected_rows else "?"
         add_row(shown, edge.spec.edge, str(edge.mode), "", rows, str(edge.calls))

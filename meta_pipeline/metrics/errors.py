@@ -57,10 +57,11 @@ class ImpossibleQuestion(MetricsError):
 class MixedCurrencies(ImpossibleQuestion):
     """Amounts in several currencies cannot be added; `currencies` lists them."""
 
-    def __init__(self, currencies: Iterable[str]) -> None:
+    def __init__(self, currencies: Iterable[str], why: str | None = None) -> None:
         self.currencies = sorted(currencies)
         super().__init__(
-            f"The accounts are in {', '.join(self.currencies)}: their amounts cannot be added. "
+            why
+            or f"The accounts are in {', '.join(self.currencies)}: their amounts cannot be added. "
             "Ask by account (--by account, by=['account']), or name a currency to convert to with "
             "the table exchange_rates (--currency EUR, currency='EUR')."
         )

@@ -60,7 +60,7 @@ def zone(timezone_name: str | None) -> ZoneInfo:
     """The time zone of that name; UTC where it is not known."""
     try:
         return ZoneInfo(timezone_name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
         return ZoneInfo("UTC")
 
 

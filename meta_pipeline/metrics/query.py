@@ -17,6 +17,7 @@ from .dimension import FilterValue, grouping
 from .errors import ImpossibleQuestion, MetricsError
 from .exchange import rates
 from .goals import goal_notes
+from .held import in_held_currencies
 from .question import (
     Account,
     DateRange,
@@ -138,6 +139,8 @@ def _answer(
 ) -> pd.DataFrame:
     from . import frame  # noqa: PLC0415  # pandas takes half a second; a sync only rolls up
 
+    if question.needs_money:
+        question = in_held_currencies(connection, question)
     source, notes = choose_source(connection, question)
     notes += goal_notes(connection, question) if question.by_goal else []
     factors = None

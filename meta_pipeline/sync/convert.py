@@ -30,6 +30,10 @@ class Unfit(ValueError):
     """A value is not of the kind its field has; the sync keeps the row and records the value."""
 
 
+class UnknownCurrency(Unfit):
+    """An amount in minor units of a currency that is not known: it could be 5.00 as well as 500."""
+
+
 def json_text(value: Any) -> str:
     """JSON of anything Meta may have written, also of whole numbers beyond 64 bits."""
     try:
@@ -86,11 +90,16 @@ def flag(value: Any, _: str | None) -> bool:
 
 
 def amount(value: Any, currency: str | None) -> Decimal:
-    """Minor units, given as numeric text or number, in major units."""
+    """Minor units, given as numeric text or number, in major units; raises UnknownCurrency."""
     found = number(value)
     if abs(found) >= _LARGEST_AMOUNT:
         raise Unfit("amount")
-    return major(found, currency)
+    if not found:
+        return found
+    in_major = major(found, currency)
+    if in_major is None:
+        raise UnknownCurrency("amount of a known currency")
+    return in_major
 
 
 def cap(value: Any, currency: str | None) -> Decimal | None:

@@ -13,6 +13,8 @@ from .request import Part
 
 LEVELS = ("account", "campaign", "adset", "ad")
 HOUR = "hourly_stats_aggregated_by_advertiser_time_zone"
+CURRENCY = "account_currency"
+"""What the amounts of a row are in, said with the row: the account's node may change later."""
 _METRICS = (
     "spend",
     "impressions",
@@ -52,7 +54,7 @@ class Dataset:
         """What Meta is asked for; breakdown names come by themselves (FACTS section 5.2)."""
         ids = _IDS.get(self.level, ("campaign_id", "adset_id", "ad_id"))
         metrics = [name for name in _METRICS if not (self.is_hourly and name in _NOT_BY_HOUR)]
-        return ("account_id", *ids, *metrics)
+        return ("account_id", CURRENCY, *ids, *metrics)
 
     @property
     def endpoint_key(self) -> str:

@@ -81,8 +81,13 @@ def zone(name: str | None) -> ZoneInfo:
     """The account's time zone; UTC where Meta names none or one that is not known here."""
     try:
         return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
         return ZoneInfo("UTC")
+
+
+def is_known_zone(name: object) -> bool:
+    """Whether days can be counted in this zone: it is named, and known here."""
+    return isinstance(name, str) and name != "" and zone(name).key == name
 
 
 def today(now: datetime, timezone_name: str | None) -> date:

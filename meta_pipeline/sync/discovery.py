@@ -7,17 +7,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from meta_pipeline.graph import GraphClient, MalformedAnswer
-from meta_pipeline.warehouse import AccountRow, Warehouse
+from meta_pipeline.graph import GraphClient
+from meta_pipeline.warehouse import AccountRow, UnrecognizedRow
 
+from .account_node import NODE_FIELDS, ask, kept_for_sync, mapped, read_again, store
 from .context import SyncContext
-from .fields import ACCOUNT_FIELDS
-from .mapping import account_row
 from .unrecognized import Findings
 
 _PAGE_SIZE = 200
 _ACCOUNT = re.compile(r"act_[0-9]{1,40}")
-_FIELDS = ",".join([*(known.name for known in ACCOUNT_FIELDS), "account_id", "business{id,name}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +33,39 @@ def discover(context: SyncContext, client: GraphClient) -> Discovery:
     """Read the list of ad accounts and write it; accounts no longer listed are marked, not lost."""
     started = time.perf_counter()
     warehouse = context.warehouse
-    before = {row.account_id for row in warehouse.accounts.all(accessible_only=True)}
-    known = {row.account_id for row in warehouse.accounts.all()}
-    findings, rows, calls = Findings(), [], 0
+    stored = {row.account_id: row for row in warehouse.accounts.all()}
+    before = {account_id for account_id, row in stored.items() if row.is_accessible}
+    rows: list[dict[str, Any]] = []
+    found: list[UnrecognizedRow] = []
+    doubted: list[str] = []
+    calls = 0
     for page in client.pages(
         "me/adaccounts",
-        {"fields": _FIELDS},
+        {"fields": NODE_FIELDS},
         account_id=None,
         endpoint_key="ad_accounts_list",
         page_size=_PAGE_SIZE,
     ):
         calls += 1
-        rows += [_row(context, given, findings) for given in page.rows if _is_account(given)]
-    warehouse.accounts.upsert_listed(rows, context.clock())
+        for given in page.rows:
+            if not _is_account(given):
+                continue
+            known, findings = stored.get(given["id"]), Findings()
+            row = mapped(given, known, findings) | {"is_simulated": context.is_simulated}
+            if known is not None and (held := kept_for_sync(known, row)):
+                row |= held
+                doubted.append(known.account_id)
+            rows.append(row)
+            found += findings.rows(row["account_id"], context.clock())
+    with warehouse.connection() as connection, connection.transaction():
+        warehouse.accounts.upsert_listed(rows, context.clock(), connection)
+        warehouse.unrecognized.record(connection, found)
+        for account_id in doubted:
+            read_again(context, account_id, connection)
     listed = {row["account_id"] for row in rows}
     return Discovery(
         accounts=tuple(warehouse.accounts.all(accessible_only=True)),
-        new=tuple(sorted(listed - known)),
+        new=tuple(sorted(listed - stored.keys())),
         lost=tuple(sorted(before - listed)),
         calls=calls,
         seconds=time.perf_counter() - started,
@@ -63,34 +77,10 @@ def read_account(context: SyncContext, client: GraphClient, account_id: str) -> 
     stored = context.warehouse.accounts.get(account_id)
     if stored is not None:
         return stored
-    answer = client.get(
-        account_id,
-        {"fields": _FIELDS},
-        account_id=account_id,
-        endpoint_key="ad_account",
-        required=("id",),
-    )
-    if answer.body["id"] != account_id:
-        raise MalformedAnswer(
-            f"Meta answered about another account than {account_id}",
-            account_id=account_id,
-            endpoint_key="ad_account",
-        )
-    row = _row(context, answer.body, Findings())
-    return _stored(context.warehouse, row, context)
-
-
-def _stored(warehouse: Warehouse, row: dict[str, Any], context: SyncContext) -> AccountRow:
-    warehouse.accounts.upsert_one(row, context.clock())
-    found = warehouse.accounts.get(row["account_id"])
-    assert found is not None
-    return found
+    account, _ = store(context, ask(client, account_id), None)
+    return account
 
 
 def _is_account(given: dict[str, Any]) -> bool:
     """Whether the row says which account it is of."""
     return isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"]) is not None
-
-
-def _row(context: SyncContext, given: dict[str, Any], findings: Findings) -> dict[str, Any]:
-    return account_row(given, findings) | {"is_simulated": context.is_simulated}

@@ -38,6 +38,7 @@ from meta_pipeline.warehouse import (
     fault,
 )
 
+from .account_node import AccountNode, is_node_due
 from .account_sync import AccountSync
 from .calls import CallBook
 from .context import SyncContext, policy_from, thresholds_from
@@ -161,9 +162,11 @@ class SyncEngine:
         """What a sync would read now; asks Meta only for an account that is not stored yet."""
         client, _, _ = self._client_for(request.account_id, None)
         account = read_account(self._context, client, request.account_id)
+        is_due = is_node_due(self._context, account)
         now = self._context.clock()
         state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
-        return make_plan(request, state, self._context.policy, now)
+        plan = make_plan(request, state, self._context.policy, now)
+        return replace(plan, reads_account=is_due)
 
     def obstacle(self, plan: Plan) -> str | None:
         """Why a plan would not start now, as a sentence; None when it would."""
@@ -215,8 +218,11 @@ class SyncEngine:
         runs.open(record.row())
         running: AccountSync | None = None
         try:
-            running = self._prepare(request, record, connection, progress)
+            running, node, notes = self._prepare(request, record, connection, progress)
             running.run()
+            if running.source.doubts:
+                node.doubt(request.account_id)
+            record.error_summary = record.error_summary or "; ".join(notes) or None
         except Interrupted:
             record.status, record.error_summary = Status.PARTIAL, "stopped by request"
         except Throttled as error:
@@ -250,15 +256,18 @@ class SyncEngine:
 
     def _prepare(
         self, request: SyncRequest, record: SyncRecord, connection: Connection, progress: Report
-    ) -> AccountSync:
+    ) -> tuple[AccountSync, AccountNode, tuple[str, ...]]:
+        """The sync, ready to run; the account's node; what is to be said of the account."""
         client, calls, quota = self._client_for(request.account_id, record.sync_run_id)
-        account = read_account(self._context, client, request.account_id)
+        node = AccountNode(self._context, client, connection, record.sync_run_id)
+        read = node.read(request.account_id)
+        account = read.account
         state = load_state(
             self.warehouse, account.account_id, account.timezone_name, record.started_at
         )
         plan = make_plan(request, state, self._context.policy, record.started_at)
         record.since, record.until = plan.since, plan.until
-        return AccountSync(
+        running = AccountSync(
             context=self._context,
             account=account,
             state=state,
@@ -281,6 +290,7 @@ class SyncEngine:
                 record.started_at,
             ),
         )
+        return running, node, read.notes
 
     def _budget(self, account: AccountRow, now: datetime) -> BudgetState | None:
         return budget_of(

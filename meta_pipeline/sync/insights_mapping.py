@@ -14,9 +14,10 @@ from typing import Any
 
 from .actions import are_regular, is_countable
 from .convert import LARGEST_WHOLE, Unfit, json_text, number
-from .datasets import Dataset
+from .datasets import CURRENCY, Dataset
 from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
 from .mapping import Row, Source
+from .money import CURRENCIES
 from .unrecognized import Findings, Reason
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
@@ -93,6 +94,8 @@ class InsightsMapper:
         """The rows, if every value of every one of them is what it should be."""
         if not (given and all(map(self._known.issuperset, given)) and self._have_keys(given)):
             return None
+        if not set(map(type, (one.get(CURRENCY) for one in given))) <= {str, NoneType}:
+            return None
         columns: list[Iterable[Any]] = []
         for names, fits in (
             (self._parents, _are_text),
@@ -111,12 +114,30 @@ class InsightsMapper:
                 *zip(*keys, strict=True),
                 repeat(self._source.account_id),
                 *parents,
-                repeat(self._source.currency),
+                self._currencies(given),
                 *metrics,
                 repeat(self._source.data_as_of),
                 strict=False,
             )
         )
+
+    def _currencies(self, given: Sequence[Mapping[str, Any]]) -> Iterable[str | None]:
+        """The currency of each row; as a rule one for all."""
+        said = {one.get(CURRENCY) if one.get(CURRENCY) else None for one in given}
+        if len(said) == 1:
+            return repeat(self._currency(given[0]))
+        return [self._currency(one) for one in given]
+
+    def _currency(self, given: Mapping[str, Any]) -> str | None:
+        """What the row's amounts are in; the account's own currency where the row names none."""
+        found = given.get(CURRENCY)
+        if found is None:
+            return self._source.currency
+        if not isinstance(found, str) or found not in CURRENCIES:
+            self._wrong(CURRENCY, found, given)
+            return self._source.currency
+        self._source.weigh_currency(found)
+        return found
 
     def _have_keys(self, given: Sequence[Mapping[str, Any]]) -> bool:
         of_account = self._dataset.level == "account"
@@ -146,7 +167,7 @@ class InsightsMapper:
                 value if type(value := given.get(name)) is str else self._parent(name, given)
                 for name in self._parents
             ],
-            self._source.currency,
+            self._currency(given),
             *[
                 None if (value := given.get(name)) is None else check(name, value, given)
                 for name, check in self._metrics

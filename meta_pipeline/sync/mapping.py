@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .convert import Unfit
+from .convert import Unfit, UnknownCurrency
+from .days import is_known_zone, zone
 from .fields import ACCOUNT_FIELDS, EntitySpec, Field
 from .keys import id_text
+from .money import CURRENCIES
 from .unrecognized import Findings, Reason
 
 Row = tuple[Any, ...]
+_WEIGHED = 20
+"""Rows of an edge whose times are compared with the account's zone: they all say the same."""
 _ANSWERED_UNASKED = frozenset(("account_id", "account"))
 """Keys Meta may add by itself and that we know already."""
 
@@ -26,6 +30,30 @@ class Source:
     timezone_name: str | None
     data_as_of: datetime
     sync_run_id: str
+    doubts: set[str] = field(default_factory=set, compare=False)
+    """What rows of Meta's said against the currency or the zone; see `AccountNode.doubt`."""
+
+    def weigh_currency(self, currency: str) -> None:
+        """Compare the currency that came with a row."""
+        if currency != self.currency:
+            self.doubts.add(f"currency {currency}")
+
+    def weigh_time(self, written: Any) -> None:
+        """Compare the offset of a time with the zone: Meta writes times in the account's own.
+
+        FACTS section 0. UTC says nothing: some times are always written so.
+        """
+        if not isinstance(written, str) or not is_known_zone(self.timezone_name):
+            return
+        try:
+            given = datetime.fromisoformat(written)
+        except ValueError:
+            return
+        offset = given.utcoffset()
+        if offset and given.timestamp() > 0:
+            expected = given.astimezone(zone(self.timezone_name)).utcoffset()
+            if offset != expected:
+                self.doubts.add(f"offset {offset}")
 
 
 class EntityMapper:
@@ -45,6 +73,7 @@ class EntityMapper:
         self._asked = {known.name for known in self._fields} | _ANSWERED_UNASKED
         self._is_partial = names is not None
         self._has_currency = "currency" in spec.table.c
+        self._weighed = 0
 
     @property
     def columns(self) -> list[str]:
@@ -56,6 +85,9 @@ class EntityMapper:
 
     def row(self, given: Mapping[str, Any], source: Source) -> Row:
         """One table row, in the order of `columns`."""
+        if self._weighed < _WEIGHED:
+            self._weighed += 1
+            source.weigh_time(given.get("updated_time") or given.get("created_time"))
         deleted = given.get("effective_status", given.get("status")) == "DELETED"
         row = [self._value(known, given, source.currency) for known in self._fields]
         row += [derive(given) for derive in self._derived.values()]
@@ -74,6 +106,9 @@ class EntityMapper:
             return None
         try:
             converted = known.convert(value, currency)
+        except UnknownCurrency:
+            self._note(known.name, str(currency), Reason.UNKNOWN_CURRENCY, given)
+            return None
         except Unfit:
             self._note(known.name, value, Reason.WRONG_TYPE, given)
             return None
@@ -99,25 +134,68 @@ ACCOUNT_COLUMNS = [
 ]
 
 
-def account_row(given: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
-    """One ad account as a `meta_ad_accounts` row without its bookkeeping columns."""
+_ACCOUNT_ENUMS: Mapping[str, frozenset[Any]] = {
+    "account_status": frozenset((1, 2, 3, 7, 8, 9, 100, 101, 201, 202)),
+    "disable_reason": frozenset(range(16)),
+    "currency": CURRENCIES,
+}
+_ACCOUNTS = "ad_accounts"
+
+
+def account_row(
+    given: Mapping[str, Any], findings: Findings, held: str | None = None
+) -> dict[str, Any]:
+    """One ad account as a `meta_ad_accounts` row without its bookkeeping columns.
+
+    What does not fit is noted, and so is what is missing where everything hangs on it: currency and
+    time zone. Amounts are in the answer's currency, or in `held` where it names none that is known.
+    """
+    sample = str(given.get("id"))
     currency = given.get("currency")
+    currency = currency if isinstance(currency, str) and currency in CURRENCIES else held
     row: dict[str, Any] = {}
     for known in ACCOUNT_FIELDS:
         value = given.get(known.name)
+        row[known.column] = None
         try:
-            row[known.column] = None if value is None else known.convert(value, currency)
+            found = None if value is None else known.convert(value, currency)
+        except UnknownCurrency:
+            findings.note(
+                _ACCOUNTS, known.name, str(given.get("currency")), Reason.UNKNOWN_CURRENCY, sample
+            )
+            continue
         except Unfit:
-            row[known.column] = None
-            findings.note("ad_accounts", known.name, value, Reason.WRONG_TYPE, str(given.get("id")))
-    business = given.get("business")
-    business = business if isinstance(business, dict) else {}
-    row["business_id"] = id_text(business.get("id"))
-    name = business.get("name")
-    row["business_name"] = name if isinstance(name, str) else None
-    for key, value in business.items():
-        if row.get(f"business_{key}") is None and value is not None:
-            findings.note("ad_accounts", f"business.{key}", value, Reason.WRONG_TYPE)
+            findings.note(_ACCOUNTS, known.name, value, Reason.WRONG_TYPE, sample)
+            continue
+        row[known.column] = found
+        values = _ACCOUNT_ENUMS.get(known.name)
+        if found is not None and values is not None and found not in values:
+            findings.note(_ACCOUNTS, known.name, value, Reason.UNKNOWN_ENUM, sample)
+    for name in ("currency", "timezone_name"):
+        if given.get(name) in (None, ""):
+            findings.note(_ACCOUNTS, name, "", Reason.MISSING_KEY, sample)
+            row[name] = None
+    if row["timezone_name"] is not None and not is_known_zone(row["timezone_name"]):
+        findings.note(_ACCOUNTS, "timezone_name", row["timezone_name"], Reason.UNKNOWN_ENUM, sample)
+    row |= _business(given, findings, sample)
     asked = {known.name for known in ACCOUNT_FIELDS} | {"business", "account_id"}
     row["extra"] = {key: value for key, value in given.items() if key not in asked} or None
+    for name in row["extra"] or ():
+        findings.note(_ACCOUNTS, name, "", Reason.UNKNOWN_FIELD, sample)
+    return row
+
+
+def _business(given: Mapping[str, Any], findings: Findings, sample: str) -> dict[str, Any]:
+    business = given.get("business")
+    if business is not None and not isinstance(business, dict):
+        findings.note(_ACCOUNTS, "business", business, Reason.WRONG_TYPE, sample)
+    found = business if isinstance(business, dict) else {}
+    name = found.get("name")
+    row = {
+        "business_id": id_text(found.get("id")),
+        "business_name": name if isinstance(name, str) else None,
+    }
+    for key in ("id", "name"):
+        if row[f"business_{key}"] is None and found.get(key) is not None:
+            findings.note(_ACCOUNTS, f"business.{key}", found[key], Reason.WRONG_TYPE, sample)
     return row

@@ -75,6 +75,8 @@ class Plan:
     days_fresh: int = 0
     days_later: int = 0
     """Days whose windows are sized when the newest ones have shown how many rows a day has."""
+    reads_account: bool = False
+    """Whether the ad account's own node is read before; once a day."""
 
     @property
     def is_empty(self) -> bool:
@@ -91,7 +93,7 @@ class Plan:
     @property
     def calls(self) -> int:
         """Calls Meta will count, if the sizes are as the ledger suggests."""
-        return self.edge_calls + self.insights_calls
+        return self.edge_calls + self.insights_calls + self.reads_account
 
     @property
     def rows(self) -> int:

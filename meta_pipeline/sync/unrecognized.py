@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from meta_pipeline.nesting import cut
+from meta_pipeline.warehouse import UnrecognizedRow
 
 _SHOWN = 200
 _SHOWN_LEVELS = 20
@@ -27,6 +29,7 @@ class Reason(StrEnum):
     FILTER_IGNORED = "filter_ignored"
     CLEANED_TEXT = "cleaned_text"
     REFUSED_ROW = "refused_row"
+    UNKNOWN_CURRENCY = "unknown_currency"
     UNANSWERED = "unanswered"
 
 
@@ -61,6 +64,22 @@ class Findings:
                 key = (source, field, "(many different values)", reason)
             sample, count = self._found.get(key, (sample_id, 0))
             self._found[key] = (sample, count + 1)
+
+    def rows(self, account_id: str, seen_at: datetime) -> list[UnrecognizedRow]:
+        """What was found since the last drain, as rows of `unrecognized_values`."""
+        return [
+            UnrecognizedRow(
+                account_id=account_id,
+                source=each.source,
+                field=each.field,
+                value=each.value,
+                reason=str(each.reason),
+                seen_at=seen_at,
+                sample_id=each.sample_id,
+                count=each.count,
+            )
+            for each in self.drain()
+        ]
 
     def drain(self) -> list[Unrecognized]:
         """Everything found since the last call."""

@@ -9,7 +9,6 @@ from meta_pipeline.warehouse import (
     Connection,
     Rendered,
     RowsRefused,
-    UnrecognizedRow,
     UnrecognizedStore,
     Upserted,
     upsert,
@@ -101,23 +100,8 @@ class Writer:
         return sum(self.read[part] for part in INSIGHTS)
 
     def _note_findings(self) -> None:
-        found = self._findings.drain()
-        self._unrecognized.record(
-            self._connection,
-            [
-                UnrecognizedRow(
-                    account_id=self._source.account_id,
-                    source=each.source,
-                    field=each.field,
-                    value=each.value,
-                    reason=str(each.reason),
-                    seen_at=self._source.data_as_of,
-                    sample_id=each.sample_id,
-                    count=each.count,
-                )
-                for each in found
-            ],
-        )
+        found = self._findings.rows(self._source.account_id, self._source.data_as_of)
+        self._unrecognized.record(self._connection, found)
 
     def finish(self) -> None:
         """Write the findings no slice has taken along."""

@@ -77,6 +77,19 @@ class AccountHealth:
 
 
 _COLUMNS = tuple(field.name for field in fields(AccountRow))
+_TRACKED = (
+    "name",
+    "account_status",
+    "disable_reason",
+    "currency",
+    "timezone_name",
+    "spend_cap",
+    "min_daily_budget",
+    "business_id",
+    "business_name",
+    "owner_id",
+)
+"""What somebody changed when it changes; balance and amount spent move by themselves."""
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.meta_ad_accounts"
 _HEALTH = f"""
     SELECT {", ".join(field.name for field in fields(AccountHealth))}
@@ -107,14 +120,24 @@ class AccountStore(Store):
         """
         listed = {str(row["account_id"]): row for row in rows}
         with self._using(connection) as used:
-            done = _write(used, listed.values(), listed_at)
+            done = _write(used, listed.values(), listed_at, None)
             used.execute(_LISTED, {"listed": list(listed), "at": listed_at})
         return done
 
-    def upsert_one(self, row: Mapping[str, Any], seen_at: datetime) -> Upserted:
-        """Write one account that was read by itself; says nothing about any other."""
-        with self._using() as connection:
-            return _write(connection, [row], seen_at)
+    def upsert_one(
+        self,
+        row: Mapping[str, Any],
+        seen_at: datetime,
+        connection: Connection | None = None,
+        *,
+        sync_run_id: str | None = None,
+    ) -> Upserted:
+        """Write one account that was read by itself; says nothing about any other.
+
+        What changed of it is in `entity_changes`, as seen by this sync.
+        """
+        with self._using(connection) as used:
+            return _write(used, [row], seen_at, sync_run_id)
 
     def all(self, *, accessible_only: bool = False) -> list[AccountRow]:
         """Every account, by name; `accessible_only` leaves out those the token lost."""
@@ -125,9 +148,9 @@ class AccountStore(Store):
                 f"{_SELECT}{where} ORDER BY name NULLS LAST, account_id"
             ).fetchall()
 
-    def get(self, account_id: str) -> AccountRow | None:
-        with self._using() as connection:
-            cursor = connection.cursor(row_factory=class_row(AccountRow))
+    def get(self, account_id: str, connection: Connection | None = None) -> AccountRow | None:
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(AccountRow))
             return cursor.execute(
                 f"{_SELECT} WHERE account_id = %s",
                 (account_id,),
@@ -141,9 +164,13 @@ class AccountStore(Store):
 
 
 def _write(
-    connection: Connection, rows: Iterable[Mapping[str, Any]], seen_at: datetime
+    connection: Connection,
+    rows: Iterable[Mapping[str, Any]],
+    seen_at: datetime,
+    sync_run_id: str | None,
 ) -> Upserted:
     # Not at the top: who only reads accounts need not wait for SQLAlchemy.
+    from .history import EntityHistory  # noqa: PLC0415
     from .schema import meta_ad_accounts  # noqa: PLC0415
     from .upserts import NOT_COMPARED, upsert  # noqa: PLC0415
 
@@ -154,4 +181,7 @@ def _write(
         for row in rows
     ]
     not_compared = (*NOT_COMPARED, "last_listed_at")
-    return upsert(connection, meta_ad_accounts, columns, values, ignore=not_compared)
+    history = EntityHistory(_TRACKED, "account", "account_id", sync_run_id, seen_at)
+    return upsert(
+        connection, meta_ad_accounts, columns, values, ignore=not_compared, history=history
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
@@ -48,3 +49,11 @@ class CursorStore(Store):
     def save(self, connection: Connection, cursor: CursorRow) -> None:
         """Replace the cursor, in the transaction that writes the rows it stands for."""
         connection.execute(_SAVE, asdict(cursor))
+
+    def list_again(self, connection: Connection, account_id: str, edges: Sequence[str]) -> None:
+        """Have these edges read in full by the next sync; page sizes stay."""
+        connection.execute(
+            "UPDATE meta_ads.sync_cursor SET last_full_at = NULL, updated_since = NULL"
+            " WHERE account_id = %s AND edge = ANY (%s)",
+            (account_id, list(edges)),
+        )

@@ -47,6 +47,12 @@ _MARK = """
         unproven_reads = CASE WHEN excluded.incomplete IS NULL THEN 0
                               ELSE known.unproven_reads + 1 END
 """
+_REOPEN = """
+    UPDATE meta_ads.sync_windows SET
+        fetched_at = least(fetched_at, date_start::timestamp AT TIME ZONE 'UTC'),
+        is_final = false, incomplete = NULL, unproven_reads = 0
+    WHERE account_id = %s
+"""
 # Days in no row, grouped into ranges: consecutive days share (day - running number).
 _GAPS = """
     SELECT min(day), max(day)
@@ -118,3 +124,16 @@ class Ledger(Store):
         values = {"account_id": account_id, "dataset": dataset, "since": since, "until": until}
         with self._using() as connection:
             return list(connection.execute(_GAPS, values))
+
+    def reopen(self, connection: Connection, account_id: str) -> int:
+        """Make every stored day due again, as if it had been read before it began; how many.
+
+        For an account whose time zone changed: its days are cut otherwise. Rows stay until they are
+        replaced.
+        """
+        done = connection.execute(_REOPEN, (account_id,))
+        days = connection.execute(
+            "SELECT count(DISTINCT date_start) FROM meta_ads.sync_windows WHERE account_id = %s",
+            (account_id,),
+        ).fetchone()
+        return int(days[0]) if done.rowcount and days else 0

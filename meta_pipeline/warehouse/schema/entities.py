@@ -228,7 +228,7 @@ entity_changes = table(
         comment="Running number",
     ),
     account_id(nullable=False),
-    text("entity_type", "campaign, adset or ad", nullable=False),
+    text("entity_type", "account, campaign, adset or ad", nullable=False),
     text("entity_id", "Id of the entity", nullable=False),
     text("field", "Column that changed", nullable=False),
     text("old_value", "Value before; null when it was absent"),

@@ -1,0 +1,14 @@
+"""Changes of the ad account itself are in entity_changes too."""
+
+from __future__ import annotations
+
+from meta_pipeline.warehouse.migrations.script import run
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run(__file__)
