@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from queue import Empty, Queue
 from threading import Thread
 
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse import Connection
 
 from .book import Alert, AlertBook, ChannelState
@@ -100,12 +101,11 @@ class AlertDesk:
     ) -> bool:
         if not news and not over:
             return False
-        if state.last_sent_at is None:
+        sent_at = past(state.last_sent_at, now)
+        if sent_at is None:
             return True
         is_urgent = any(alert.grade >= Grade.URGENT for alert in news)
-        return now - state.last_sent_at >= (
-            min(URGENT, self._digest) if is_urgent else self._digest
-        )
+        return now - sent_at >= (min(URGENT, self._digest) if is_urgent else self._digest)
 
     def _message(
         self, current: Sequence[Alert], news: Sequence[Alert], over: Sequence[Alert], now: datetime

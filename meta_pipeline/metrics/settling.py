@@ -179,7 +179,7 @@ _MOVEMENTS = """
            round(100 * sum(abs(actions_after - actions_before)) / nullif(sum(actions_after), 0), 4)
     FROM meta_ads.insights_changes
     WHERE account_id = %(account)s AND entity_type = %(level)s AND date_start >= %(since)s
-      AND age_days >= 0
+      AND age_days >= 0 AND coalesce(dataset, %(dataset)s) = %(dataset)s
     GROUP BY 1
 """
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from meta_pipeline.moments import awaited, past
 
 from .policy import Cadence
 from .settings import RotationSettings
@@ -61,6 +63,7 @@ def candidate(
     state: SyncState, cadence: Cadence, now: datetime, settings: RotationSettings
 ) -> Candidate:
     """The account's turn: when by the cadence of its parts, but not before what holds it back."""
+    state = _believed(state, now)
     due_at, hold = _by_cadence(state, cadence, settings), Hold.CADENCE
     for until, why in _holds(state, settings):
         if until > due_at:
@@ -68,6 +71,18 @@ def candidate(
     turn = settings.first_sync_within if state.is_first_sync else cadence.insights
     parts = _parts(state, cadence, now, settings.fresh) if due_at <= now else _NONE
     return Candidate(state, cadence, due_at, hold, turn.total_seconds(), parts)
+
+
+def _believed(state: SyncState, now: datetime) -> SyncState:
+    """The state without what was written under a clock that was wrong."""
+    return replace(
+        state,
+        entities_synced_at=past(state.entities_synced_at, now),
+        insights_synced_at=past(state.insights_synced_at, now),
+        last_attempt_at=past(state.last_attempt_at, now),
+        first_seen_at=past(state.first_seen_at, now),
+        not_before=awaited(state.not_before, now),
+    )
 
 
 def retry_pause(failures: int, settings: RotationSettings) -> timedelta:

@@ -69,6 +69,19 @@ def _null_rows(body: Any, _detail: Any, _request: GraphRequest) -> Any:
     return {**body, "data": rows}
 
 
+def _no_rows(body: Any, _detail: Any, _request: GraphRequest) -> Any:
+    return {"data": []} if "data" in body else body
+
+
+def _lost_rows(body: Any, every: int, _request: GraphRequest) -> Any:
+    rows = [row for index, row in enumerate(body["data"]) if index % every != every - 1]
+    return {**body, "data": rows}
+
+
+def _lost_days(body: Any, days: frozenset[str], _request: GraphRequest) -> Any:
+    return {**body, "data": [row for row in body["data"] if row.get("date_start") not in days]}
+
+
 def _extra(body: Any, values: Mapping[str, Any], _request: GraphRequest) -> Any:
     if "data" in body:
         return {**body, "data": [{**row, **values} for row in body["data"]]}
@@ -81,5 +94,8 @@ _ALTERATIONS: Mapping[str, Callable[[Any, Any, GraphRequest], Any]] = {
     "empty_page": _empty_page,
     "missing_data": _missing_data,
     "null_rows": _null_rows,
+    "no_rows": _no_rows,
+    "lost_rows": _lost_rows,
+    "lost_days": _lost_days,
     "extra": _extra,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from meta_pipeline.simulator import numbers as n
@@ -49,6 +50,7 @@ class Delivery:
         *,
         as_of: int,
         converted: bool,
+        is_total: bool = False,
     ) -> None:
         self.world, self.ordinal = world, ordinal
         self.tree, self.zone, self.key = world.trees[ordinal], world.zones[ordinal], world.key
@@ -69,6 +71,9 @@ class Delivery:
             except UnknownSplitError as bad:
                 raise InvalidBreakdownsError(f"no such combination: {bad}") from bad
             self.labels = self.split.rows
+        self._kept = world.overlay.kept
+        # The account's own total has what is withheld from the rows below it.
+        self._withheld = {} if is_total else world.overlay.withheld
         self._objectives: dict[int, str] = {}
 
     def crew(self, ads: Iterable[int], first: int, last: int) -> list[Running]:
@@ -92,7 +97,8 @@ class Delivery:
 
     def delivering_days(self, running: Running, first: int, last: int) -> int:
         """How many days of first..last brought impressions; closed form for whole days."""
-        if len(running.spans) > 1:
+        place = self.ordinal, running.ad
+        if len(running.spans) > 1 or place in self._kept or place in self._withheld:
             return sum(self.delivers(running, day) for day in range(first, last + 1))
         begin, until = running.spans[0]
         first, last = max(first, begin // QUARTERS), min(last, (until - 1) // QUARTERS)
@@ -108,13 +114,13 @@ class Delivery:
 
     def delivers(self, running: Running, day: int) -> bool:
         """True when the day brought at least one impression."""
-        if n.rests(running.found, day):
+        if n.rests(running.found, day) or self._is_withheld(running, day):
             return False
         parts = _parts(running.spans, day)
-        if parts == _WHOLE:
-            return True
         if not parts:
             return False
+        if parts == _WHOLE and (self.ordinal, running.ad) not in self._kept:
+            return True
         whole = self._day(running, day)
         return any(whole.until(b) > whole.until(a) for a, b in parts)
 
@@ -134,7 +140,7 @@ class Delivery:
 
     def day_cells(self, running: Running, day: int) -> Iterator[tuple[int, n.Cell]]:
         """(place in `labels`, cell) of an ad's day, only cells with impressions."""
-        if n.rests(running.found, day):
+        if n.rests(running.found, day) or self._is_withheld(running, day):
             return
         parts = _parts(running.spans, day)
         if not parts:
@@ -179,7 +185,15 @@ class Delivery:
                 yield hour, n.Cell(delivered, n.NO_CONVERSIONS)
 
     def _day(self, running: Running, day: int) -> n.Day:
-        return n.ad_day(self.key, self.ordinal, running.ad, day, running.found)
+        whole = n.ad_day(self.key, self.ordinal, running.ad, day, running.found)
+        share = self._kept.get((self.ordinal, running.ad), {}).get(day, 1)
+        if share == 1:
+            return whole
+        left = int(whole.totals[n.IMPRESSIONS] * share)
+        return replace(whole, totals=n.before(whole.totals, left) if left else n.NOTHING)
+
+    def _is_withheld(self, running: Running, day: int) -> bool:
+        return day in self._withheld.get((self.ordinal, running.ad), ())
 
     def _traits(self, ad: int) -> n.Traits:
         campaign = self.tree.levels[ADSET].parent[self.tree.levels[AD].parent[ad]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,10 @@ class Overlay:
     edited_at: dict[tuple[int, int, int], int] = field(default_factory=dict)
     log: dict[int, list[Logged]] = field(default_factory=dict)
     gone: frozenset[tuple[int, int, int]] = frozenset()
+    kept: dict[tuple[int, int], dict[int, float]] = field(default_factory=dict)
+    """Of an ad (account, ad), by day: the share of its delivery that Meta did not take back."""
+    withheld: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
+    """Of an ad, the days whose rows are missing though the account's total has them."""
 
     def applied(self, object_id: str, values: dict[str, Any]) -> dict[str, Any]:
         """`values` with this object's overrides on top, ABSENT keys taken out."""
@@ -122,6 +126,37 @@ def patch(world: World, object_id: str, fields: Mapping[str, Any]) -> None:
 def vanish(world: World, object_id: str) -> None:
     world.overlay.gone = world.overlay.gone | {_locate(world, object_id, least=-1)}
     world.version += 1
+
+
+def take_back(world: World, ad_id: str, days: Iterable[int], keep: float) -> None:
+    if not 0 <= keep <= 1:
+        raise ValueError(f"keep is a share from 0 to 1, not {keep}")
+    place = _ad(world, ad_id)
+    known = world.overlay.kept.get(place, {})
+    world.overlay.kept = {**world.overlay.kept, place: {**known, **dict.fromkeys(days, keep)}}
+    world.version += 1
+
+
+def withhold(world: World, ad_id: str, days: Iterable[int]) -> None:
+    place = _ad(world, ad_id)
+    known = world.overlay.withheld.get(place, frozenset())
+    world.overlay.withheld = {**world.overlay.withheld, place: known | frozenset(days)}
+    world.version += 1
+
+
+def give_back(world: World, ad_id: str) -> None:
+    place = _ad(world, ad_id)
+    overlay = world.overlay
+    overlay.kept = {key: days for key, days in overlay.kept.items() if key != place}
+    overlay.withheld = {key: days for key, days in overlay.withheld.items() if key != place}
+    world.version += 1
+
+
+def _ad(world: World, ad_id: str) -> tuple[int, int]:
+    ordinal, level, index = _locate(world, ad_id)
+    if level != AD:
+        raise ValueError(f"{ad_id} is no ad: delivery is an ad's")
+    return ordinal, index
 
 
 def _locate(world: World, object_id: str, least: int = CAMPAIGN) -> tuple[int, int, int]:

@@ -176,6 +176,21 @@ class Fault:
         return cls("null_rows", alter="null_rows")
 
     @classmethod
+    def no_rows(cls) -> Fault:
+        """200 and `{"data":[]}`, whatever there is: an empty answer that is not true."""
+        return cls("no_rows", alter="no_rows")
+
+    @classmethod
+    def lost_rows(cls, every: int = 2) -> Fault:
+        """Every second row (third, ...) of the page is not there; paging goes on as if it were."""
+        return cls("lost_rows", alter="lost_rows", detail=every)
+
+    @classmethod
+    def lost_days(cls, days: Sequence[str]) -> Fault:
+        """The rows of these days (`2026-11-20`) are not there."""
+        return cls("lost_days", alter="lost_days", detail=frozenset(days))
+
+    @classmethod
     def unknown_content(cls, **values: Any) -> Fault:
         """Every row carries these additional keys: a new field, an enum value never seen."""
         return cls("unknown_content", alter="extra", detail=values)

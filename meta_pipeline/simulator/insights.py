@@ -114,6 +114,7 @@ class Answer:
             query.breakdowns,
             as_of=self._as_of,
             converted=needs_conversions(self.fields),
+            is_total=query.level == "account",
         )
         self.periods = periods(query, self.delivery.horizon)
         self._extent = extent(self.periods)

@@ -22,7 +22,8 @@ Body = Mapping[str, Any]
 
 EDITS = frozenset(
     {"rename", "pause", "activate", "archive", "delete", "set_budget", "patch", "vanish",
-     "spoil_creative", "spoil_day", "mend_days", "add_campaign", "add_adset", "add_ad"}
+     "spoil_creative", "spoil_day", "mend_days", "take_back", "withhold", "give_back",
+     "add_campaign", "add_adset", "add_ad"}
 )  # fmt: skip
 DRIFTS = frozenset(
     {"retire_version", "upgrade_version", "warn_of_version", "remove_field", "add_field",
@@ -49,6 +50,7 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
             "null_batch_entries", "same_cursor_twice", "empty_page_with_next", "missing_data",
             "null_rows", "unknown_content", "strange_rows", "headers", "cursor_expired",
             "too_much_data",
+            "no_rows", "lost_rows", "lost_days",
         )
     },
     "world_edit": world_edit,

@@ -234,6 +234,26 @@ class World:
         with self._lock:
             edits.vanish(self, object_id)
 
+    def take_back(
+        self, ad_id: str, since: date | str, until: date | str, keep: float = 0.0
+    ) -> None:
+        """Meta restates an ad's days downwards: `keep` of the delivery is left, at all levels.
+
+        With nothing left the rows are gone; with little, cells and hours of them.
+        """
+        with self._lock:
+            edits.take_back(self, ad_id, _days(since, until), keep)
+
+    def withhold(self, ad_id: str, since: date | str, until: date | str) -> None:
+        """An ad's rows of these days are missing, while the account's own total stands."""
+        with self._lock:
+            edits.withhold(self, ad_id, _days(since, until))
+
+    def give_back(self, ad_id: str) -> None:
+        """Undo `take_back` and `withhold`."""
+        with self._lock:
+            edits.give_back(self, ad_id)
+
     def spoil_creative(self, creative_id: str) -> None:
         """Make reading this creative's `object_story_spec` fail its whole page (FACTS §4.6)."""
         with self._lock:
@@ -328,6 +348,13 @@ class World:
             status = self.effective_status
             indexes = [i for i in indexes if status(ordinal, level, i) in statuses]
         return indexes
+
+
+def _days(since: date | str, until: date | str) -> range:
+    first, last = (
+        date.fromisoformat(day) if isinstance(day, str) else day for day in (since, until)
+    )
+    return range(first.toordinal(), last.toordinal() + 1)
 
 
 class _Edge(Sequence[Entity]):

@@ -17,6 +17,7 @@ from meta_pipeline.graph import (
     Reauthorize,
     Throttled,
 )
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
 
 from .account_windows import AccountWindows, refused_lately
@@ -87,7 +88,11 @@ class AccountSync:
             self._sleep,
         )
         self.writer = Writer(
-            self.connection, self.source, self.findings, self.context.warehouse.unrecognized
+            self.connection,
+            self.source,
+            self.findings,
+            self.context.warehouse.unrecognized,
+            self.windows.returned,
         )
         self._started = time.perf_counter()
         self._ended: dict[str, float] = {}
@@ -112,12 +117,14 @@ class AccountSync:
         if not decision.may_call:
             self._stopped(decision)
             return
+        self.windows.keep_first_days(self.connection, self.plan.first_days)
         self._read(decision)
         self._read_later_days(decision)
+        self._read_proofs(decision)
         if self.is_going:
             self._complete()
         self.windows.save_page_size(self.connection, has_read=bool(self._oldest))
-        for sentence in self.refusals.sentences:
+        for sentence in (*self.windows.proofs.sentences(), *self.refusals.sentences):
             self._miss(sentence)
         self.writer.finish()
         self._settle()
@@ -136,6 +143,13 @@ class AccountSync:
             if self.plan.days_later >= later:  # what is left out now shows no size
                 return
             later = self.plan.days_later
+
+    def _read_proofs(self, decision: Decision) -> None:
+        """The account's own row of days that cannot be judged without it, and have it not."""
+        windows = self.windows.lacking_proofs() if self.is_going else ()
+        if windows:
+            self.plan = replace(self.plan, windows=windows, edges=(), activities_since=None)
+            self._read(decision)
 
     @property
     def is_going(self) -> bool:
@@ -289,9 +303,8 @@ class AccountSync:
         """Also those of windows that an earlier sync wrote and did not live to complete."""
         cursors, account_id = self.context.warehouse.cursors, self.source.account_id
         known = cursors.get(account_id, "insights", self.connection)
-        unproven = unproven_since(
-            self.connection, account_id, known.last_full_at if known else None
-        )
+        proven_at = past(known.last_full_at, self.source.data_as_of) if known else None
+        unproven = unproven_since(self.connection, account_id, proven_at)
         days = [*self._oldest, *([unproven] if unproven else [])]
         if not days:
             return

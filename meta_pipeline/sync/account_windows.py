@@ -8,15 +8,23 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from meta_pipeline.graph import GraphClient
-from meta_pipeline.warehouse import Connection, CursorRow, GapRow, PendingReport
+from meta_pipeline.moments import past
+from meta_pipeline.warehouse import (
+    Connection,
+    CursorRow,
+    GapRow,
+    PendingReport,
+    ReturnedRows,
+)
 
+from . import datasets
 from .book import LedgerBook
 from .context import SyncContext
 from .days import span
 from .insights import WindowReader
 from .insights_query import InsightsEdge
 from .mapping import Source
-from .plan import AccountState
+from .plan import AccountState, proof_ranges
 from .refusals import Refusals
 from .reports import ReportReader
 from .slices import Slice
@@ -52,6 +60,32 @@ class AccountWindows:
     sleep: Callable[[float], None]
     _page_size: int | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        warehouse = self.context.warehouse
+        self.returned = ReturnedRows()
+        self._book = LedgerBook(
+            warehouse.ledger, warehouse.gaps, self.source, self.returned, self.context.clock
+        )
+        self.proofs = self._book.proofs
+
+    def lacking_proofs(self) -> tuple[Window, ...]:
+        """The account's own rows without which days of this sync cannot be judged."""
+        proof, page_size = datasets.daily("account"), self.context.policy.page_sizes.insights
+        return tuple(
+            Window(proof, since, until, page_size, is_reread=True)
+            for since, until in proof_ranges(self.proofs.doubtful())
+        )
+
+    def keep_first_days(self, connection: Connection, first_days: Mapping[str, date]) -> None:
+        """Remember where a backfill begins: a smaller setting later does not shorten it."""
+        cursors, account_id = self.context.warehouse.cursors, self.source.account_id
+        for dataset, first_day in first_days.items():
+            known = cursors.get(account_id, dataset, connection)
+            if known is None or known.first_day is None or first_day < known.first_day:
+                cursor = known or CursorRow(account_id, dataset)
+                with connection.transaction():
+                    cursors.save(connection, replace(cursor, first_day=first_day))
+
     def slices(self, window: Window) -> Iterator[Slice]:
         """The window, as `WindowReader` gives it."""
         cursor = self.state.cursors.get("insights")
@@ -79,7 +113,7 @@ class AccountWindows:
             source=self.source,
             findings=self.findings,
             refusals=self.refusals,
-            book=LedgerBook(warehouse.ledger, warehouse.gaps, self.source),
+            book=self._book,
             gaps=self._gaps,
             pending=tuple(self._pending_reports),
         ).slices(window)
@@ -106,7 +140,9 @@ class AccountWindows:
         """
         if known.page_size is None or known.last_fetched_at is None:
             return False
-        is_old = self.source.data_as_of - known.last_fetched_at >= _PAGES_GROW_AFTER
+        now = self.source.data_as_of
+        changed_at = past(known.last_fetched_at, now)
+        is_old = changed_at is None or now - changed_at >= _PAGES_GROW_AFTER
         return is_old and known.page_size < self.context.policy.page_sizes.insights
 
     def _remember_page_size(self, size: int) -> None:

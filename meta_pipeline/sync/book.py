@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
-from meta_pipeline.warehouse import Connection, GapRow, Gaps, Ledger
+from meta_pipeline.warehouse import (
+    Connection,
+    GapRow,
+    Gaps,
+    Ledger,
+    ReturnedRows,
+    one_change_per_day,
+)
 
 from .days import is_final
 from .mapping import Source
+from .proving import Proofs, Reading, read_of
 from .slices import Note
 from .window import Window
-
-# A window is written page by page, and each page notes how far it moved its days.
-_ONE_CHANGE_PER_DAY = """
-    WITH pages AS (
-        DELETE FROM meta_ads.insights_changes
-        WHERE account_id = %(account_id)s AND entity_type = %(level)s AND read_at = %(read_at)s
-          AND date_start BETWEEN %(since)s AND %(until)s
-        RETURNING *
-    )
-    INSERT INTO meta_ads.insights_changes
-        (account_id, entity_type, date_start, read_at, age_days, rows_new, rows_changed,
-         spend_before, spend_after, impressions_before, impressions_after,
-         clicks_before, clicks_after, actions_before, actions_after, sync_run_id)
-    SELECT account_id, entity_type, date_start, read_at, min(age_days),
-           sum(rows_new), sum(rows_changed),
-           (array_agg(spend_before ORDER BY change_id))[1],
-           (array_agg(spend_after ORDER BY change_id DESC))[1],
-           (array_agg(impressions_before ORDER BY change_id))[1],
-           (array_agg(impressions_after ORDER BY change_id DESC))[1],
-           (array_agg(clicks_before ORDER BY change_id))[1],
-           (array_agg(clicks_after ORDER BY change_id DESC))[1],
-           (array_agg(actions_before ORDER BY change_id))[1],
-           (array_agg(actions_after ORDER BY change_id DESC))[1],
-           min(sync_run_id)
-    FROM pages
-    GROUP BY account_id, entity_type, date_start, read_at
-"""
 
 _UNPROVEN = """
     SELECT min(date_start) FROM meta_ads.sync_windows
@@ -56,12 +37,24 @@ def unproven_since(
 
 
 class LedgerBook:
-    """Marks the days of the windows of one sync."""
+    """Marks the days of the windows of one sync, and what they prove, as each window closes."""
 
-    def __init__(self, ledger: Ledger, gaps: Gaps, source: Source) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        gaps: Gaps,
+        source: Source,
+        returned: ReturnedRows,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._ledger = ledger
         self._gaps = gaps
         self._source = source
+        self._clock = clock
+        self.proofs = Proofs(ledger, source, returned)
+
+    def now(self) -> datetime:
+        return self._clock()
 
     def closing(
         self,
@@ -69,21 +62,41 @@ class LedgerBook:
         rows_by_day: Mapping[date, int],
         incomplete: Mapping[date, str] | None = None,
         gaps: Sequence[GapRow] = (),
+        *,
+        walks: Sequence[int] | None = None,
+        began_at: datetime | None = None,
     ) -> Note:
         """What to write when the whole window has been written.
 
         `incomplete` says, for each day the reading had to leave without something, without what:
         such a day is not final and is read again, ever more seldom. `gaps` are the objects of
-        these days that were not answered.
+        these days that were not answered. `walks` are those over pages that brought the rows: of a
+        day that is complete and proven, others are removed. Without any nothing was read.
+        `began_at` is when the first page was asked for.
         """
+        reasons, ended_at = incomplete or {}, window.as_of or self.now()
+        times = window.as_of or began_at or ended_at, ended_at
+        is_silent = not any(rows_by_day.values())
 
         def note(connection: Connection) -> None:
-            self._mark(connection, window, rows_by_day, incomplete or {})
-            self._gaps.replace(
-                connection, self._source.account_id, window.dataset.name, list(rows_by_day), gaps
+            account_id, name = self._source.account_id, window.dataset.name
+            before = self._ledger.fetched(account_id, name, window.since, window.until, connection)
+            self._mark(connection, window, rows_by_day, reasons, is_read=walks is not None)
+            self._gaps.replace(connection, account_id, name, list(rows_by_day), gaps)
+            if walks is None:
+                return
+            self.proofs.closed(
+                connection,
+                {
+                    day: Reading(
+                        window, walks, rows, is_silent, times, reasons.get(day), before.get(day)
+                    )
+                    for day, rows in rows_by_day.items()
+                },
             )
             if window.keeps_history:
-                self._merge_changes(connection, window)
+                reading = read_of(window.dataset, self._source)
+                one_change_per_day(connection, reading, list(rows_by_day))
 
         return note
 
@@ -93,28 +106,20 @@ class LedgerBook:
         window: Window,
         rows_by_day: Mapping[date, int],
         incomplete: Mapping[date, str],
+        *,
+        is_read: bool,
     ) -> None:
         read_at = window.as_of or self._source.data_as_of
         timezone_name = self._source.timezone_name
+        # Rows that another row proves are final when they are proven, and not before.
+        final = window.dataset.is_proof or not is_read
         self._ledger.mark(
             connection,
             self._source.account_id,
             window.dataset.name,
             dict(rows_by_day),
             read_at,
-            [day for day in rows_by_day if is_final(day, read_at, timezone_name)],
+            [day for day in rows_by_day if final and is_final(day, read_at, timezone_name)],
             self._source.sync_run_id,
             incomplete,
-        )
-
-    def _merge_changes(self, connection: Connection, window: Window) -> None:
-        connection.execute(
-            _ONE_CHANGE_PER_DAY,
-            {
-                "account_id": self._source.account_id,
-                "level": window.dataset.level,
-                "read_at": self._source.data_as_of,
-                "since": window.since,
-                "until": window.until,
-            },
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from meta_pipeline.warehouse import schema
+from meta_pipeline.warehouse import Scope, schema
 
 from .request import Part
 
@@ -31,6 +31,13 @@ _NOT_BY_HOUR = frozenset(("reach", "frequency", "unique_clicks", "video_thruplay
 _IDS = {"account": (), "campaign": ("campaign_id",), "adset": ("campaign_id", "adset_id")}
 
 
+_PARTS_OF_A_WHOLE = frozenset(
+    ("age", "country", "device_platform", "gender", "platform_position", "publisher_platform",
+     "region")
+)  # fmt: skip
+"""Breakdowns whose cells add up to the whole and that need no opt-in (FACTS sections 5.3, 5.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """One kind of insights; `name` is its key in the ledger `sync_windows`."""
@@ -48,6 +55,31 @@ class Dataset:
     @property
     def is_hourly(self) -> bool:
         return self.part is Part.HOURLY
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether it is the account's own daily row, which the other rows of a day add up to."""
+        return self.part is Part.INSIGHTS and self.level == "account"
+
+    @property
+    def additive(self) -> tuple[str, ...]:
+        """Metrics whose sums over a day are the account's own: `Totals` has them.
+
+        None where cells do not add up. By hour and by cell a click may come without its cell, when
+        it had no impression there (FACTS section 5.2).
+        """
+        if self.part is Part.INSIGHTS:
+            return ("spend", "impressions", "clicks")
+        if self.is_hourly or _PARTS_OF_A_WHOLE.issuperset(self.breakdowns):
+            return ("spend", "impressions")
+        return ()
+
+    def scope(self, account_id: str) -> Scope:
+        """Which rows of its table are its own."""
+        values = {} if self.is_hourly else {"entity_type": self.level}
+        if self.breakdowns and not self.is_hourly:
+            values["breakdown"] = ",".join(self.breakdowns)
+        return Scope(self.table, account_id, values)
 
     @property
     def fields(self) -> tuple[str, ...]:

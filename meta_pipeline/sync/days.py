@@ -20,7 +20,7 @@ OLDEST_MONTHS = 37
 _GATHERED_DAYS = 7
 _FIRST_PAUSE = timedelta(hours=1)
 _LONGEST_PAUSE = timedelta(days=7)
-_SLACK = 0.9
+SLACK = 0.9
 """A run that comes a little early must not skip a whole turn."""
 
 
@@ -168,7 +168,7 @@ def due(
             interval = again if interval is None else min(interval, again)
         elif is_final(day, known.fetched_at, timezone_name):
             return False
-        return interval is not None and now - known.fetched_at >= max(interval, fresh) * _SLACK
+        return interval is not None and now - known.fetched_at >= max(interval, fresh) * SLACK
 
     asked = {day: known for day, known in ledger.items() if since <= day <= until}
     last = set() if force else _last_readings(asked, now, timezone_name, restatement)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -65,7 +65,12 @@ class WindowBook(Protocol):
         rows_by_day: Mapping[date, int],
         incomplete: Mapping[date, str] | None = None,
         gaps: Sequence[GapRow] = (),
+        *,
+        walks: Sequence[int] | None = None,
+        began_at: datetime | None = None,
     ) -> Note: ...
+
+    def now(self) -> datetime: ...
 
 
 def ends_all(error: GraphError) -> bool:
@@ -176,7 +181,7 @@ class WindowReader:
                 return
 
     def _read(self, window: Window) -> Iterator[Slice]:
-        tally = Tally(window, self.findings)
+        tally, began_at = Tally(window, self.findings), self.book.now()
         splitter = Splitter(
             edge=self.edge,
             refusals=self.refusals,
@@ -188,21 +193,25 @@ class WindowReader:
         for portion in splitter.portions(window, tally):
             if held.read:
                 yield held
-            held = self._slice(window, portion)
+            held = self._slice(window, portion, tally.current_walk)
             del portion  # the next one is fetched now
-        held.after.append(self._closing(window, tally, splitter.gaps))
+        held.after.append(self._closing(window, tally, splitter.gaps, began_at))
         yield held
 
-    def _closing(self, window: Window, tally: Tally, gaps: Sequence[GapRow]) -> Note:
+    def _closing(
+        self, window: Window, tally: Tally, gaps: Sequence[GapRow], began_at: datetime
+    ) -> Note:
         reasons = dict(tally.keyless)
         for gap in gaps:
             known = reasons.get(gap.day)
             reasons[gap.day] = f"{known}; {gap}" if known else str(gap)
         for day, reason in reasons.items():
             self.refusals.say(f"{window.dataset.name} {day}: {reason}")
-        return self.book.closing(window, tally.rows_by_day, reasons, gaps)
+        return self.book.closing(
+            window, tally.rows_by_day, reasons, gaps, walks=tally.walks, began_at=began_at
+        )
 
-    def _slice(self, window: Window, portion: Portion) -> Slice:
+    def _slice(self, window: Window, portion: Portion, walk: int = 0) -> Slice:
         asked = [name for name in self.edge.asked(window) if name not in portion.without]
         source = replace(self.source, data_as_of=window.as_of or self.source.data_as_of)
         mapper = InsightsMapper(window.dataset, source, self.findings, asked)
@@ -217,6 +226,8 @@ class WindowReader:
             read=len(portion.rows),
             message=window.name,
             history=self._history if keeps else None,
+            window=window,
+            walk=walk,
         )
 
     # -- what Meta does not take ------------------------------------------------------------------

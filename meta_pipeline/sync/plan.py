@@ -16,7 +16,18 @@ from meta_pipeline.warehouse import CursorRow, WindowRow
 
 from . import datasets
 from .datasets import LEVELS, Dataset
-from .days import Restatement, due, is_final, oldest, runs, span, today
+from .days import (
+    SLACK,
+    Restatement,
+    due,
+    is_final,
+    is_open,
+    oldest,
+    pause,
+    runs,
+    span,
+    today,
+)
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
 from .page_sizes import PageSizes
@@ -27,7 +38,6 @@ _PAGES_PER_WINDOW = 4
 LONGEST_WINDOW_DAYS = 93
 _REPORT_FROM_ROWS = 20_000
 _SMALL_EDGE_PAGES = 2
-_SLACK = 0.9
 DEFAULT_RESTATEMENT = Restatement.parse("0:1h,3:6h,7:1d,28:7d")
 
 
@@ -54,6 +64,8 @@ class AccountState:
     account_id: str
     timezone_name: str | None
     cursors: Mapping[str, CursorRow] = field(default_factory=dict)
+    first_days: Mapping[str, date] = field(default_factory=dict)
+    """The oldest day that was ever read of each dataset, or that its first backfill began at."""
     stored: Mapping[Part, int] = field(default_factory=dict)
     ledgers: Mapping[str, Mapping[date, WindowRow]] = field(default_factory=dict)
 
@@ -72,6 +84,8 @@ class Plan:
     windows: tuple[Window, ...] = ()
     activities_since: datetime | None = None
     notes: tuple[str, ...] = ()
+    first_days: Mapping[str, date] = field(default_factory=dict)
+    """Where the backfill of each dataset begins, unless the days were asked for."""
     days_fresh: int = 0
     days_later: int = 0
     """Days whose windows are sized when the newest ones have shown how many rows a day has."""
@@ -158,15 +172,16 @@ class _Planner:
         )
 
     def plan(self) -> Plan:
-        since, until, notes = self._range()
         wanted = self._datasets()
-        days = self._days(wanted, since, until)
+        since, until, notes = self._range(wanted)
+        firsts = {one: max(self._first_day(one, until), since) for one in wanted}
+        days = self._days(wanted, firsts, until)
         unlisted = self._unlisted(dataset for dataset, found in days.items() if found)
         if unlisted:
             names = ", ".join(ENTITY_SPECS[part].edge for part in unlisted)
             notes.append(f"{names} are listed too: insights mention them and no table has them yet")
         windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
-        asked = len(wanted) * max(0, (until - since).days + 1)
+        asked = sum(max(0, (until - first).days + 1) for first in firsts.values())
         return Plan(
             account_id=self.request.account_id,
             timezone_name=self.state.timezone_name,
@@ -176,16 +191,29 @@ class _Planner:
             windows=tuple(sorted(windows, key=_order)),
             activities_since=self._activities_since(),
             notes=tuple(notes),
+            first_days={}
+            if self.request.since
+            else {one.name: first for one, first in firsts.items()},
             days_fresh=asked - sum(len(found) for found in days.values()),
             days_later=sum(self._later(dataset, found) for dataset, found in days.items()),
         )
 
-    def _range(self) -> tuple[date, date, list[str]]:
+    def _first_day(self, dataset: Dataset, until: date) -> date:
+        """Where the days of a dataset begin: the setting limits the first reading only.
+
+        What was read once is kept up, also the gaps in it, however small the setting is now.
+        """
+        if self.request.since:
+            return self.request.since
+        backfill = until - timedelta(days=self.policy.backfill_days - 1)
+        return min(backfill, self.state.first_days.get(dataset.name, backfill))
+
+    def _range(self, wanted: Sequence[Dataset]) -> tuple[date, date, list[str]]:
         current = today(self.now, self.state.timezone_name)
         earliest = oldest(current)
         until = min(self.request.until or current, current)
-        backfill = max(until - timedelta(days=self.policy.backfill_days - 1), earliest)
-        since = self.request.since or backfill
+        first = min((self._first_day(one, until) for one in wanted), default=until)
+        since = self.request.since or max(first, earliest)
         notes = []
         if self.request.until and self.request.until > current:
             notes.append(f"until moved from {self.request.until} to {current}, the account's today")
@@ -212,12 +240,15 @@ class _Planner:
         return found
 
     def _days(
-        self, wanted: Sequence[Dataset], since: date, until: date
+        self, wanted: Sequence[Dataset], firsts: Mapping[Dataset, date], until: date
     ) -> dict[Dataset, list[date]]:
         """The days of each dataset that are due."""
-        found = {dataset: self._due(dataset, since, until) for dataset in wanted}
+        found = {dataset: self._due(dataset, firsts[dataset], until) for dataset in wanted}
         numbers = [dataset for dataset in wanted if dataset.part is Part.INSIGHTS]
-        proven = [dataset for dataset in numbers if dataset.level != "account"]
+        proven = [dataset for dataset in numbers if not dataset.is_proof]
+        for dataset in proven:  # a proof in doubt is settled by what it proves
+            doubtful = {day for proof in numbers for day in self._doubtful(proof, found[proof])}
+            found[dataset] = sorted({*found[dataset], *doubtful}, reverse=True)
         if proven and not self.request.force:
             windows = (
                 each for dataset in proven for each in self._windows(dataset, found[dataset])
@@ -230,24 +261,46 @@ class _Planner:
             }
         return found
 
+    def _doubtful(self, dataset: Dataset, days: Iterable[date]) -> Iterator[date]:
+        ledger = self.state.ledgers.get(dataset.name, {})
+        return (day for day in days if day in ledger and is_open(ledger[day]))
+
     def _proofs(self, proof: Dataset, days: Collection[date], read: set[date]) -> list[date]:
         """The days whose account row is read.
 
         It proves what the other rows of its day add up to if both are read together: it goes with
-        them, once a day. It is read alone where it is missing, and for the last time.
+        them, once a day, and each time that they are read because they were not proven, or for the
+        last time. It is read alone where it is missing, and for the last time.
         """
         known = self.state.ledgers.get(proof.name, {})
         every, zone_name = self.policy.account_rows_every, self.state.timezone_name
         alone = {day for day in days if day not in known or is_final(day, self.now, zone_name)}
         together = read & known.keys()
-        joint = {day for day in together if self._is_due(known[day].fetched_at, every)}
+        joint = {
+            day
+            for day in together
+            if self._is_due(known[day].fetched_at, min(every, self._until_proven(day)))
+            or (
+                is_final(day, self.now, zone_name)
+                and not is_final(day, known[day].fetched_at, zone_name)
+            )
+        }
         if joint:  # what lies between costs no call more
             joint |= {day for day in together if min(joint) < day < max(joint)}
         return sorted(alone | joint, reverse=True)
 
+    def _until_proven(self, day: date) -> timedelta:
+        """How long a day waits for its proof; for ever, where nothing asks for one."""
+        pauses = [
+            pause(ledger[day].unproven_reads)
+            for name, ledger in self.state.ledgers.items()
+            if name.startswith("insights_") and day in ledger and is_open(ledger[day])
+        ]
+        return min(pauses, default=timedelta.max)
+
     def _due(self, dataset: Dataset, since: date, until: date) -> list[date]:
         # Once a day is often enough for a proof.
-        proof = dataset.level == "account"
+        proof = dataset.is_proof
         ledger = self.state.ledgers.get(dataset.name, {})
         days = due(
             since,
@@ -269,7 +322,7 @@ class _Planner:
             ranges = list(runs(days, self.policy.window_days))[:1]
         else:
             ranges = list(runs(days, _longest(per_day, page_size)))
-            if dataset.level != "account":  # a proof without the ads of its day proves nothing
+            if not dataset.is_proof:  # a proof without the ads of its day proves nothing
                 ranges = bridged(ranges, per_day, page_size)
         for first, last in ranges:
             expected = round((per_day or 0) * ((last - first).days + 1))
@@ -339,12 +392,16 @@ class _Planner:
             return None
         cursor = self.state.cursors.get("activities")
         if cursor is None or cursor.updated_since is None or self.request.force:
-            return self.now - timedelta(days=self.policy.backfill_days)
+            backfill = self.now - timedelta(days=self.policy.backfill_days)
+            known = cursor.updated_since if cursor else None
+            return min(backfill, known - timedelta(hours=1)) if known else backfill
         is_due = self._is_due(cursor.last_fetched_at, self._fresh)
         return cursor.updated_since - timedelta(hours=1) if is_due else None
 
     def _is_due(self, last: datetime | None, every: timedelta) -> bool:
-        return last is None or self.now - last >= every * _SLACK
+        if last is None or every == timedelta.max:
+            return last is None
+        return self.now - last >= every * SLACK
 
 
 def _order(window: Window) -> tuple[bool, int]:
@@ -382,7 +439,7 @@ def _pages(since: date, until: date, per_day: float, page_size: int) -> int:
 
 def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float | None:
     """What the newest days of the ledger had, one row for an account; None where unknown."""
-    if dataset.level == "account" and not dataset.breakdowns:
+    if dataset.is_proof:
         return 1.0
     newest = [ledger[day].rows for day in sorted(ledger)[-14:]]
     return sum(newest) / len(newest) if newest else None
@@ -391,6 +448,18 @@ def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float |
 def _longest(per_day: float, page_size: int) -> int:
     """How many days a window may have so that a slice stays small and its pages full."""
     return max(1, min(LONGEST_WINDOW_DAYS, int(_PAGES_PER_WINDOW * page_size / max(per_day, 1.0))))
+
+
+def proof_ranges(days: Sequence[date]) -> Iterator[tuple[date, date]]:
+    """Days (newest first) of the account's own rows as ranges; the days between cost no call."""
+    found: list[date] = []
+    for day in days:
+        if found and (found[0] - day).days >= LONGEST_WINDOW_DAYS:
+            yield found[-1], found[0]
+            found = []
+        found.append(day)
+    if found:
+        yield found[-1], found[0]
 
 
 def edges_of(plan: Plan, part: Part) -> Sequence[EdgePlan]:

@@ -19,6 +19,7 @@ from meta_pipeline.warehouse import (
 from .mapping import Row
 from .request import Part
 from .unrecognized import Findings, Reason
+from .window import Window
 
 Note = Callable[[Connection], None]
 """Something to write in the slice's own transaction."""
@@ -41,6 +42,9 @@ class Slice:
     message: str = ""
     after: list[Note] = field(default_factory=list)
     history: EntityHistory | InsightsHistory | None = None
+    window: Window | None = None
+    """What these rows, brought by this walk over its pages, are a part of."""
+    walk: int = 0
 
 
 def rendered(

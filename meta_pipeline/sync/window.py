@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from meta_pipeline.graph import MalformedAnswer, Page
@@ -19,6 +20,7 @@ from .request import Part
 from .unrecognized import Findings, Reason
 
 _CALLS_AROUND_A_REPORT = 3
+_WALKS = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ class Tally:
 
     def __init__(self, window: Window, findings: Findings) -> None:
         self.rows_by_day = dict.fromkeys(span(window.since, window.until), 0)
+        self.walks: list[int] = []
+        """Numbers of the walks that came to their end; of no other walk in this process."""
+        self.current_walk = 0
         self._window = window
         self._findings = findings
         self._days = {str(day): day for day in self.rows_by_day}
@@ -88,6 +93,7 @@ class Tally:
 
     def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
         """The same pages, counted. Raises MalformedAnswer when all rows are of other days."""
+        self.current_walk = walk = next(_WALKS)
         counted: Counter[str] = Counter()
         strays = own_rows = 0
         for page in pages:
@@ -105,6 +111,7 @@ class Tally:
             )
         for day, rows in counted.items():
             self.rows_by_day[self._days[day]] += rows
+        self.walks.append(walk)
 
     def _has_key(self, row: Mapping[str, Any]) -> bool:
         """Whether the row can be stored; an hourly one without impressions may lack its hour."""

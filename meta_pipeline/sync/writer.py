@@ -8,6 +8,7 @@ from collections import Counter
 from meta_pipeline.warehouse import (
     Connection,
     Rendered,
+    ReturnedRows,
     RowsRefused,
     UnrecognizedStore,
     Upserted,
@@ -29,11 +30,13 @@ class Writer:
         source: Source,
         findings: Findings,
         unrecognized: UnrecognizedStore,
+        returned: ReturnedRows | None = None,
     ) -> None:
         self._connection = connection
         self._source = source
         self._findings = findings
         self._unrecognized = unrecognized
+        self._returned = returned or ReturnedRows()
         self.read: Counter[Part] = Counter()
         self.written: Counter[Part] = Counter()
         self.write_ms = 0.0
@@ -63,7 +66,17 @@ class Writer:
                 rows,
                 history=one.history,
                 ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
+                returned=self._kept(one),
             )
+
+    def _kept(self, one: Slice) -> tuple[ReturnedRows, int] | None:
+        """Where the keys of the rows are kept: their window had rows before."""
+        if one.window is None:
+            return None
+        scope = one.window.dataset.scope(self._source.account_id)
+        since, until = one.window.since, one.window.until
+        is_known = self._returned.keeps(self._connection, scope, since, until)
+        return (self._returned, one.walk) if is_known else None
 
     def _what_fits(self, one: Slice) -> Upserted:
         """The rows of a slice that was refused, without the few that are why.

@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from .copytext import Cleaned, Rendered, render
     from .dagster_schema import create_dagster_schema
     from .entities import ids_of, mark_deleted, orphans
-    from .history import EntityHistory, InsightsHistory, tracked_columns
+    from .history import (
+        EntityHistory,
+        InsightsHistory,
+        InsightsRead,
+        one_change_per_day,
+        tracked_columns,
+    )
+    from .replacement import ReturnedRows, Scope, Totals
     from .telemetry import TelemetryWriter
     from .upserts import Upserted, upsert
 
@@ -55,7 +62,12 @@ _WITH_SQLALCHEMY = {
     "orphans": "entities",
     "EntityHistory": "history",
     "InsightsHistory": "history",
+    "InsightsRead": "history",
+    "one_change_per_day": "history",
     "tracked_columns": "history",
+    "ReturnedRows": "replacement",
+    "Scope": "replacement",
+    "Totals": "replacement",
     "TelemetryWriter": "telemetry",
     "Upserted": "upserts",
     "upsert": "upserts",
@@ -81,6 +93,7 @@ __all__ = [
     "GapRow",
     "Gaps",
     "InsightsHistory",
+    "InsightsRead",
     "Ledger",
     "MigrationBusy",
     "MigrationResult",
@@ -90,12 +103,15 @@ __all__ = [
     "PoolerUnsupported",
     "Rendered",
     "Retention",
+    "ReturnedRows",
     "RowsRefused",
     "RunRow",
     "RunStore",
+    "Scope",
     "TelemetryWriter",
     "TokenRow",
     "TokenStore",
+    "Totals",
     "UnrecognizedRow",
     "UnrecognizedStore",
     "Upserted",
@@ -116,6 +132,7 @@ __all__ = [
     "maintain",
     "mark_deleted",
     "normalized",
+    "one_change_per_day",
     "orphans",
     "redacted",
     "render",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 
 from psycopg.rows import class_row
 
@@ -22,6 +22,7 @@ class CursorRow:
     last_fetched_at: datetime | None = None
     statuses_hash: str | None = None
     page_size: int | None = None
+    first_day: date | None = None
 
 
 _COLUMNS = tuple(field.name for field in fields(CursorRow))

@@ -7,7 +7,7 @@ account, level and day whose numbers moved after they had been read once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -115,7 +115,7 @@ class Movements:
         ]
 
 
-def _actions(source: str) -> str:
+def actions_sum(source: str) -> str:
     """Sum of the `value` of every action; what is no number counts as nothing."""
     return (
         "coalesce((SELECT sum(CASE WHEN item #>> '{}' ~ '^-?[0-9]+([.][0-9]+)?$' "
@@ -131,18 +131,18 @@ _MOVEMENTS = f"""
            sum(coalesce(spend, 0) - coalesce({was("spend")}, 0)),
            sum(coalesce(impressions, 0) - coalesce({was("impressions")}, 0)),
            sum(coalesce(clicks, 0) - coalesce({was("clicks")}, 0)),
-           sum({_actions("actions")} - {_actions(was("actions"))})
+           sum({actions_sum("actions")} - {actions_sum(was("actions"))})
     FROM incoming
     WHERE date_stop = date_start
     GROUP BY account_id, entity_type, date_start
 """
 _WRITE = f"""
     INSERT INTO meta_ads.insights_changes
-        (account_id, entity_type, date_start, read_at, age_days, rows_new, rows_changed,
-         spend_before, spend_after, impressions_before, impressions_after,
+        (account_id, entity_type, dataset, date_start, read_at, age_days, rows_new, rows_changed,
+         rows_removed, spend_before, spend_after, impressions_before, impressions_after,
          clicks_before, clicks_after, actions_before, actions_after, sync_run_id)
-    SELECT %(account_id)s, %(entity_type)s, %(day)s, %(read_at)s, %(age_days)s,
-           %(rows_new)s, %(rows_changed)s,
+    SELECT %(account_id)s, %(entity_type)s, %(dataset)s, %(day)s, %(read_at)s, %(age_days)s,
+           %(rows_new)s, %(rows_changed)s, 0,
            total.spend - %(spend)s, total.spend,
            total.impressions - %(impressions)s, total.impressions,
            total.clicks - %(clicks)s, total.clicks,
@@ -151,7 +151,7 @@ _WRITE = f"""
     FROM (
         SELECT coalesce(sum(spend), 0) AS spend, coalesce(sum(impressions), 0) AS impressions,
                coalesce(sum(clicks), 0) AS clicks,
-               coalesce(sum({_actions("actions")}), 0) AS actions
+               coalesce(sum({actions_sum("actions")}), 0) AS actions
         FROM meta_ads.meta_insights
         WHERE account_id = %(account_id)s AND entity_type = %(entity_type)s
           AND date_start = %(day)s AND date_stop = %(day)s
@@ -159,17 +159,62 @@ _WRITE = f"""
     WHERE EXISTS (
         SELECT FROM meta_ads.sync_windows
         WHERE account_id = %(account_id)s AND dataset = %(dataset)s AND date_start = %(day)s
-          AND fetched_at < %(read_at)s
+          AND fetched_at <> %(read_at)s
     )
 """
+
+
+# A window is written page by page, and each page notes how far it moved its days.
+_ONE_CHANGE_PER_DAY = """
+    WITH pages AS (
+        DELETE FROM meta_ads.insights_changes
+        WHERE account_id = %(account_id)s AND entity_type = %(entity_type)s
+          AND read_at = %(read_at)s AND dataset = %(dataset)s
+          AND date_start = ANY (%(days)s::date[])
+        RETURNING *
+    )
+    INSERT INTO meta_ads.insights_changes
+        (account_id, entity_type, dataset, date_start, read_at, age_days, rows_new, rows_changed,
+         rows_removed, spend_before, spend_after, impressions_before, impressions_after,
+         clicks_before, clicks_after, actions_before, actions_after, sync_run_id)
+    SELECT account_id, entity_type, dataset, date_start, read_at, min(age_days),
+           sum(rows_new), sum(rows_changed), sum(rows_removed),
+           (array_agg(spend_before ORDER BY change_id))[1],
+           (array_agg(spend_after ORDER BY change_id DESC))[1],
+           (array_agg(impressions_before ORDER BY change_id))[1],
+           (array_agg(impressions_after ORDER BY change_id DESC))[1],
+           (array_agg(clicks_before ORDER BY change_id))[1],
+           (array_agg(clicks_after ORDER BY change_id DESC))[1],
+           (array_agg(actions_before ORDER BY change_id))[1],
+           (array_agg(actions_after ORDER BY change_id DESC))[1],
+           min(sync_run_id)
+    FROM pages
+    GROUP BY account_id, entity_type, dataset, date_start, read_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InsightsRead:
+    """One reading of one kind of insights: `dataset` is its name in the ledger."""
+
+    account_id: str
+    entity_type: str
+    dataset: str
+    read_at: datetime
+    sync_run_id: str | None
+
+
+def one_change_per_day(connection: Connection, reading: InsightsRead, days: Sequence[date]) -> None:
+    """Make one row of the changes that one reading noted of each of these days."""
+    connection.execute(_ONE_CHANGE_PER_DAY, asdict(reading) | {"days": list(days)})
 
 
 @dataclass(frozen=True, slots=True)
 class InsightsHistory:
     """Writes `insights_changes` for the days of `meta_insights` that moved in this upsert.
 
-    Only days the ledger knows from an earlier read (`fetched_at` before `read_at`) count: the
-    first read of a day is not a restatement. Give a whole window to one upsert, since one row is
+    Only days the ledger knows from another read (`fetched_at` is not `read_at`) count: the first
+    read of a day is not a restatement. Give a whole window to one upsert, since one row is
     written per upsert and day. `timezone` is the account's: a day's age counts from its end there.
     """
 

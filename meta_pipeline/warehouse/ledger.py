@@ -43,9 +43,19 @@ _MARK = """
     ON CONFLICT (account_id, dataset, date_start) DO UPDATE SET
         fetched_at = excluded.fetched_at, rows = excluded.rows,
         is_final = excluded.is_final, sync_run_id = excluded.sync_run_id,
+        first_fetched_at = least(known.first_fetched_at, excluded.first_fetched_at),
         incomplete = excluded.incomplete,
         unproven_reads = CASE WHEN excluded.incomplete IS NULL THEN 0
                               ELSE known.unproven_reads + 1 END
+"""
+_JUDGE = """
+    UPDATE meta_ads.sync_windows AS known
+    SET is_final = given.final, incomplete = given.incomplete,
+        unproven_reads = given.unproven_reads
+    FROM unnest(%(days)s::date[], %(final)s::boolean[], %(incomplete)s::text[],
+                %(unproven_reads)s::int[]) AS given (day, final, incomplete, unproven_reads)
+    WHERE known.account_id = %(account_id)s AND known.dataset = %(dataset)s
+      AND known.date_start = given.day
 """
 _REOPEN = """
     UPDATE meta_ads.sync_windows SET
@@ -77,11 +87,16 @@ class Ledger(Store):
     """`sync_windows`. Days are days in the account's time zone, ranges inclusive."""
 
     def fetched(
-        self, account_id: str, dataset: str, since: date, until: date
+        self,
+        account_id: str,
+        dataset: str,
+        since: date,
+        until: date,
+        connection: Connection | None = None,
     ) -> dict[date, WindowRow]:
         """The days of the range that were fetched; a day without an entry never was."""
-        with self._using() as connection:
-            rows = connection.execute(_FETCHED, (account_id, dataset, since, until))
+        with self._using(connection) as used:
+            rows = used.execute(_FETCHED, (account_id, dataset, since, until))
             return {day: WindowRow(*rest) for day, *rest in rows}
 
     def mark(  # noqa: PLR0917 (the order its callers know)
@@ -114,6 +129,27 @@ class Ledger(Store):
                 "incomplete": [reasons.get(day) for day in days],
                 "final_days": list(final_days),
                 "sync_run_id": sync_run_id,
+            },
+        )
+
+    def judge(
+        self,
+        connection: Connection,
+        account_id: str,
+        dataset: str,
+        verdicts: Mapping[date, WindowRow],
+    ) -> None:
+        """Replace what is said of days that are marked: final or not, incomplete, how often."""
+        rows = list(verdicts.values())
+        connection.execute(
+            _JUDGE,
+            {
+                "account_id": account_id,
+                "dataset": dataset,
+                "days": list(verdicts),
+                "final": [row.is_final for row in rows],
+                "incomplete": [row.incomplete for row in rows],
+                "unproven_reads": [row.unproven_reads for row in rows],
             },
         )
 

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from psycopg.rows import class_row
 
+from meta_pipeline.moments import LONGEST_WAIT
+
 from .connect import Connection
 
 SPEND_DAYS = 7
@@ -51,7 +53,7 @@ class RotationStateRow:
 
 # Every look-up is one or a few index entries for each account, however long its history is:
 # - The ledger and the cursors say what was read, also by a sync that failed later; runs say it not.
-# - A host whose clock is ahead must not hold an account back: times are cut off at now.
+# - What a host did whose clock is ahead says nothing: times in the future count as never.
 # - Spend is that of the account's own daily rows: seven each, where there may be thousands of ads.
 #   Ad rows are added up only where no account row came, which is where nothing was spent.
 # - EXISTS would be planned as one scan of the whole table, hence the scalar subqueries.
@@ -90,6 +92,7 @@ SELECT
             FROM (
                 SELECT status, started_at FROM meta_ads.sync_runs
                 WHERE account_id = account.account_id AND status <> 'refused'
+                    AND meta_ads.past(started_at, %(now)s) IS NOT NULL
                     AND NOT string_to_array(scope, ',') <@ %(extras)s::text[]
                 ORDER BY started_at DESC LIMIT %(failures_counted)s
             ) AS newest
@@ -113,7 +116,7 @@ SELECT
         LIMIT 1
     ) IS NOT NULL AS can_deliver,
     account.is_accessible,
-    account.first_seen_at,
+    meta_ads.past(account.first_seen_at, %(now)s) AS first_seen_at,
     insights.fetched_at IS NOT NULL AND (
         SELECT true FROM meta_ads.sync_windows
         WHERE account_id = account.account_id AND dataset = %(dataset)s
@@ -132,20 +135,23 @@ SELECT
     ) AS is_running
 FROM meta_ads.meta_ad_accounts AS account
 LEFT JOIN LATERAL (
-    SELECT CASE WHEN count(last_fetched_at) = 3
-        THEN least(min(last_fetched_at), %(now)s) END AS synced_at
+    SELECT CASE WHEN count(meta_ads.past(last_fetched_at, %(now)s)) = 3
+        THEN min(meta_ads.past(last_fetched_at, %(now)s)) END AS synced_at
     FROM meta_ads.sync_cursor
     WHERE account_id = account.account_id AND edge IN ('campaigns', 'adsets', 'ads')
 ) AS entities ON true
 LEFT JOIN LATERAL (
-    SELECT least(fetched_at, %(now)s) AS fetched_at FROM meta_ads.sync_windows
+    SELECT meta_ads.past(fetched_at, %(now)s) AS fetched_at FROM meta_ads.sync_windows
     WHERE account_id = account.account_id AND dataset = %(dataset)s
+        AND meta_ads.past(fetched_at, %(now)s) IS NOT NULL
     ORDER BY date_start DESC LIMIT 1
 ) AS insights ON true
 LEFT JOIN LATERAL (
-    SELECT least(started_at, %(now)s) AS started_at, status, not_before
+    SELECT meta_ads.past(started_at, %(now)s) AS started_at, status,
+        CASE WHEN not_before <= started_at + %(longest_wait)s THEN not_before END AS not_before
     FROM meta_ads.sync_runs AS run
     WHERE account_id = account.account_id AND status <> 'refused'
+        AND meta_ads.past(started_at, %(now)s) IS NOT NULL
         AND NOT string_to_array(scope, ',') <@ %(extras)s::text[]
     ORDER BY run.started_at DESC LIMIT 1
 ) AS attempt ON true
@@ -180,6 +186,7 @@ def rotation_states(
         "dataset": dataset,
         "currency": currency,
         "failures_counted": _FAILURES_COUNTED,
+        "longest_wait": LONGEST_WAIT,
         "extras": list(EXTRAS),
         **_days(now, backfill_days, newest_days),
     }

@@ -21,6 +21,7 @@ from .connect import Connection
 from .copytext import CopyText, OnCleaned, Rendered
 from .errors import RowsRefused
 from .history import EntityHistory, InsightsHistory, Movements, was
+from .replacement import ReturnedRows
 
 BATCH_ROWS = 30_000
 CHUNK_ROWS = 1_000
@@ -63,6 +64,7 @@ def upsert(
     history: EntityHistory | InsightsHistory | None = None,
     on_cleaned: OnCleaned | None = None,
     batch_rows: int = BATCH_ROWS,
+    returned: tuple[ReturnedRows, int] | None = None,
 ) -> Upserted:
     """Insert the rows that are new, update those that differ, leave the rest untouched.
 
@@ -71,7 +73,8 @@ def upsert(
     different, but are written with a row that is (`first_seen_at` keeps its first value). Of rows
     with the same key the last wins.
     Where the table has `deleted_seen_at` and the rows `is_deleted`, the first follows the second.
-    Values: see CopyText. `history` writes what changed in the same transaction. The caller owns
+    Values: see CopyText. `history` writes what changed in the same transaction; `returned` keeps
+    the keys of the rows, under the number of a walk. The caller owns
     the transaction; on a connection in autocommit outside one, the whole upsert is one.
     Raises RowsRefused when a row does not fit the table, ValueError when it has another length.
     """
@@ -86,6 +89,9 @@ def upsert(
             is_staged = True
             received = _stage(connection, statement, batch)
             total += statement.merge(connection, received, movements)
+            if returned is not None:
+                keys, walk = returned
+                keys.note(connection, table, walk, _STAGING)
         if is_staged:
             connection.execute(_UNSTAGE, prepare=False)
         if isinstance(history, InsightsHistory):

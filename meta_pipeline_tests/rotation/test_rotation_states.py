@@ -58,12 +58,28 @@ def test_numbers_are_as_old_as_the_last_reading_of_the_newest_day(stored: Stored
     assert stored.state(dataset="insights_account").insights_synced_at == NOW
 
 
-def test_a_host_whose_clock_is_ahead_holds_nothing_back(stored: Stored) -> None:
+@pytest.mark.parametrize("ahead", [6 * MINUTE, HOUR, timedelta(days=400)])
+def test_a_host_whose_clock_is_ahead_holds_nothing_back(stored: Stored, ahead: timedelta) -> None:
+    """What it did says nothing; what was done before it does."""
     stored.account()
-    stored.days(1, at=NOW + HOUR)
-    stored.run("success", -60)
+    stored.days(1, at=NOW + ahead)
+    stored.run("throttled", -ahead / MINUTE, not_before=NOW + ahead + HOUR)
     state = stored.state()
-    assert state.insights_synced_at == state.last_attempt_at == NOW
+    assert state.insights_synced_at is state.last_attempt_at is state.not_before is None
+    stored.run("success", 30)
+    assert (stored.state().last_attempt_at, stored.state().failures) == (NOW - 30 * MINUTE, 0)
+
+
+def test_a_little_ahead_is_now(stored: Stored) -> None:
+    stored.account()
+    stored.days(1, at=NOW + MINUTE)
+    assert stored.state().insights_synced_at == NOW
+
+
+def test_nobody_waits_for_a_moment_that_cannot_be(stored: Stored) -> None:
+    stored.account()
+    stored.run("throttled", 5, not_before=NOW + timedelta(days=300))
+    assert stored.state().not_before is None
 
 
 @pytest.mark.parametrize(("days", "gap"), [(90, False), (89, False), (60, True), (1, True)])

@@ -162,6 +162,7 @@ def test_every_fault_can_be_set_up(sim: Simulator) -> None:
         "http": {"status": 502, "text": "Bad Gateway"},
         "null_batch_entries": {"entries": [1]},
         "slow": {"seconds": 1},
+        "lost_days": {"days": ["2026-11-20"]},
         "world_edit": {"edit": "add_ad", "id": adset},
     }
     for name in FAULTS:

@@ -24,6 +24,7 @@ FROM (
     LEFT JOIN LATERAL (
         SELECT fetched_at AS read_at FROM meta_ads.sync_windows
         WHERE account_id = account.account_id AND dataset = 'insights_ad'
+            AND meta_ads.past(fetched_at) IS NOT NULL
         ORDER BY date_start DESC LIMIT 1
     ) AS numbers ON true
     CROSS JOIN LATERAL (

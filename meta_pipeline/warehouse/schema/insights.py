@@ -130,6 +130,11 @@ insights_changes = table(
     number("actions_before", "Sum of all action values before: a measure of movement only"),
     number("actions_after", "Sum of all action values after"),
     text("sync_run_id", "The sync that read it"),
+    text(
+        "dataset",
+        "Kind of rows, as in sync_windows: insights_ad, insights_hourly, breakdown:age,gender, ...",
+    ),
+    count("rows_removed", "Rows that Meta took back"),
     sa.Index(None, "account_id", "date_start"),
     # Rows come in the order of their time: a few pages find what retention removes.
     sa.Index("insights_changes_read_at_idx", "read_at", postgresql_using="brin"),

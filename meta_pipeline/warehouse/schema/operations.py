@@ -164,6 +164,7 @@ sync_cursor = table(
     moment("last_fetched_at", "Last successful fetch of any kind"),
     text("statuses_hash", "Hash of the status filter the cursor was made with"),
     whole("page_size", "Page size that last worked"),
+    day("first_day", "Where the first backfill of a kind of insights began; kept up from there on"),
 )
 
 usage_readings = table(

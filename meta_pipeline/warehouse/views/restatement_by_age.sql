@@ -5,7 +5,7 @@
 -- age_days: Whole days since the day ended, in the account's zone; 0 for the first day after
 -- days_moved: Days that moved at this age
 -- reads: Reads that found other numbers
--- rows_moved: Rows that were new or different
+-- rows_moved: Rows that were new, different or gone
 -- spend_moved: Sum of the differences of spend, each without its sign, in major units
 -- spend_moved_pct: The same in percent of the spend of these days
 -- impressions_moved_pct: Impressions, likewise
@@ -18,7 +18,8 @@ SELECT
     floor(age_days)::integer AS age_days,
     count(DISTINCT date_start) AS days_moved,
     count(*) AS reads,
-    sum(coalesce(rows_new, 0) + coalesce(rows_changed, 0))::bigint AS rows_moved,
+    sum(coalesce(rows_new, 0) + coalesce(rows_changed, 0) + coalesce(rows_removed, 0))::bigint
+        AS rows_moved,
     sum(abs(spend_after - spend_before)) AS spend_moved,
     round(100 * sum(abs(spend_after - spend_before)) / nullif(sum(spend_after), 0), 4)
         AS spend_moved_pct,
@@ -30,5 +31,5 @@ SELECT
         / nullif(sum(actions_after), 0), 4) AS actions_moved_pct,
     max(read_at) AS last_read_at
 FROM meta_ads.insights_changes
-WHERE age_days >= 0
+WHERE age_days >= 0 AND coalesce(dataset, 'insights_' || entity_type) = 'insights_' || entity_type
 GROUP BY account_id, entity_type, floor(age_days)

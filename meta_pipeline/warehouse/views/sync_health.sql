@@ -76,6 +76,7 @@ FROM meta_ads.meta_ad_accounts AS account
 LEFT JOIN LATERAL (
     SELECT finished_at FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status = 'success'
+        AND meta_ads.past(started_at) IS NOT NULL
         AND NOT string_to_array(scope, ',')
             <@ ARRAY['creatives', 'activities', 'insights_hourly', 'insights_breakdown']
     ORDER BY started_at DESC LIMIT 1
@@ -83,12 +84,14 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT finished_at FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status = 'success'
+        AND meta_ads.past(started_at) IS NOT NULL
         AND string_to_array(scope, ',') @> ARRAY['campaigns', 'adsets', 'ads']
     ORDER BY started_at DESC LIMIT 1
 ) AS entities_run ON true
 LEFT JOIN LATERAL (
     SELECT finished_at FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status = 'success'
+        AND meta_ads.past(started_at) IS NOT NULL
         AND string_to_array(scope, ',') @> ARRAY['insights']
     ORDER BY started_at DESC LIMIT 1
 ) AS insights_run ON true
@@ -96,6 +99,7 @@ LEFT JOIN LATERAL (
     SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before
     FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status <> 'refused'
+        AND meta_ads.past(started_at) IS NOT NULL
         AND NOT string_to_array(scope, ',')
             <@ ARRAY['creatives', 'activities', 'insights_hourly', 'insights_breakdown']
     ORDER BY started_at DESC LIMIT 1

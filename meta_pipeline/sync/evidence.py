@@ -1,0 +1,174 @@
+"""Whether a day's rows are believed: what Meta returned, what is stored, the account's own row.
+
+An answer proves nothing by itself: Meta may leave rows out of it without a word. The account's own
+row of the day does, where both were read together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from meta_pipeline.warehouse import Totals
+
+_HALF_A_CENT = Decimal("0.005")
+_MOVES_PCT = 5
+"""A running day is counted anew every 15 minutes (FACTS section 5.5), also between two calls."""
+PATIENCE = 3
+"""So many readings in a row without proof; the next one is taken for what lasts."""
+
+
+class Outcome(StrEnum):
+    """What the evidence of a day comes to."""
+
+    PROVEN = "proven"
+    CONTRADICTED = "contradicted"
+    DOUBTFUL = "doubtful"
+    """The account's own row has to be read before anything can be said."""
+    OPEN = "open"
+    """Nothing speaks against the day, nothing proves it: the usual state of a young one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one day of one kind of rows when its reading is complete.
+
+    `stored` are all rows of the table, `gone` those that were not returned now. `account` is the
+    account's own row, None when it was never read; `account_first`: before these. `together`: what
+    they differ by was not read at another time. `moves`: the day goes on, and a moment passed
+    between them. `comparable`: the day was over when each was read. `settled`: it is read for the
+    last time. `unproven_reads` were without proof before; `waits` while the next proof is not due
+    yet. `is_silent`: the whole answer had no row, of no day. `proven_rows` were returned by the
+    reading before, if that was proven. `additive` has the metrics that can be compared, none where
+    cells do not add up; `may_be_empty` where no row is no surprise.
+    """
+
+    stored: Totals
+    gone: Totals
+    account: Totals | None
+    additive: Sequence[str] = ("spend", "impressions", "clicks")
+    account_first: bool = True
+    together: bool = False
+    moves: bool = False
+    comparable: bool = False
+    settled: bool = False
+    unproven_reads: int = 0
+    waits: bool = False
+    is_silent: bool = False
+    proven_rows: int | None = None
+    may_be_empty: bool = False
+
+    @property
+    def returned(self) -> Totals:
+        return self.stored - self.gone
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what is missing or too much has been so for some readings."""
+        is_known = self.gone.rows > 0 and self.returned.rows == self.proven_rows
+        return self.returned.rows > 0 and (self.unproven_reads >= PATIENCE or is_known)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome, in words where it is not a good one, and whether the rows that are gone go."""
+
+    outcome: Outcome
+    removes: bool = False
+    reason: str | None = None
+
+
+def judge(day: Evidence) -> Verdict:
+    """What a day comes to. Rows are removed where the account's own row is the sum without them.
+
+    A difference that lasts (`PATIENCE`) is taken for Meta's: rows of objects that are gone, which
+    the account's row still counts, stay; rows beyond the account's row go.
+    """
+    gone = day.gone.rows > 0
+    if day.is_silent and gone and day.unproven_reads < PATIENCE:
+        reason = f"Meta answered without a single row; {day.gone.rows} are stored of the day"
+        return Verdict(Outcome.CONTRADICTED, reason=reason)
+    if not day.additive or (day.may_be_empty and not day.stored.rows):
+        return Verdict(Outcome.PROVEN, removes=gone)
+    if day.account is None:
+        return _without_proof(day)
+    return _by_account(day, day.account)
+
+
+def _by_account(day: Evidence, account: Totals) -> Verdict:
+    gone = day.gone.rows > 0
+    fits = agree(day.returned, account, day.additive)
+    if fits and (day.together or (day.comparable and not gone)):
+        return Verdict(Outcome.PROVEN, removes=gone)
+    if not day.together:
+        return _without_proof(day)
+    if day.moves and day.returned.rows and _is_near(day.returned, account, day.additive):
+        return Verdict(Outcome.OPEN)
+    if day.lasts and gone and agree(day.stored, account, day.additive):
+        return Verdict(Outcome.PROVEN)
+    removes = day.lasts and gone and _is_nearer(day, account)
+    return Verdict(Outcome.CONTRADICTED, removes, difference(day, account))
+
+
+def _without_proof(day: Evidence) -> Verdict:
+    is_short = (
+        day.account is not None
+        and day.account_first
+        and (
+            day.returned.impressions < day.account.impressions
+            or day.returned.spend < day.account.spend
+        )
+    )
+    doubtful = (day.gone.rows and not day.lasts) or day.settled or day.unproven_reads or is_short
+    if not doubtful or day.waits:
+        return Verdict(Outcome.OPEN)
+    reason = "not compared with the account's own row yet"
+    if day.gone.rows:
+        reason = f"{day.gone.rows} stored rows did not come again; {reason}"
+    return Verdict(Outcome.DOUBTFUL, reason=reason)
+
+
+def agree(rows: Totals, account: Totals, additive: Sequence[str]) -> bool:
+    """Whether rows add up to the account's own; amounts are rounded once in each row."""
+    counts = [name for name in additive if name != "spend"]
+    allowed = _HALF_A_CENT * (rows.rows + 1) if rows.rows else Decimal(0)
+    return abs(rows.spend - account.spend) <= allowed and all(
+        getattr(rows, name) == getattr(account, name) for name in counts
+    )
+
+
+def _is_near(rows: Totals, account: Totals, additive: Sequence[str]) -> bool:
+    """Whether they differ by no more than a refresh of Meta's between two calls explains."""
+    return all(
+        abs(getattr(rows, name) - getattr(account, name)) * 100
+        <= _MOVES_PCT * getattr(account, name)
+        for name in additive
+        if name != "clicks"
+    )
+
+
+def _is_nearer(day: Evidence, account: Totals) -> bool:
+    """Whether what was returned is nearer to the account's row than all that is stored."""
+    pairs = [
+        (
+            abs(getattr(day.returned, name) - getattr(account, name)),
+            abs(getattr(day.stored, name) - getattr(account, name)),
+        )
+        for name in day.additive
+    ]
+    return all(now <= before for now, before in pairs) and any(now < then for now, then in pairs)
+
+
+def difference(day: Evidence, account: Totals) -> str:
+    """What the rows hold of what the account's own row says."""
+    found = day.returned
+    parts = [f"{found.spend:,.2f} of {account.spend:,.2f} spent"]
+    parts += [
+        f"{getattr(found, name):,} of {getattr(account, name):,} {name}"
+        for name in day.additive
+        if name != "spend"
+    ]
+    kept = f"; {day.gone.rows} stored rows did not come again" if day.gone.rows else ""
+    return f"{found.rows} rows with {', '.join(parts)}{kept}"

@@ -1,0 +1,78 @@
+"""Numbers that move backwards: restated downwards, left out while the total stands, lost pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from meta_pipeline.simulator import AccountSpec, VirtualClock, World
+from meta_pipeline.simulator.insights import InsightsQuery, count, rows
+
+SPEC = AccountSpec("Rückläufig", 2, 3, 6, (2, 3, 6), zone="Europe/Berlin", currency="EUR")
+DAY = date(2026, 11, 12)
+FIELDS = ("ad_id", "spend", "impressions", "clicks", "actions")
+HOURS = ("hourly_stats_aggregated_by_advertiser_time_zone",)
+
+
+@pytest.fixture
+def world() -> World:
+    clock = VirtualClock(datetime(2026, 11, 20, 12, tzinfo=UTC))
+    return World(seed=5, clock=clock, accounts=(SPEC,))
+
+
+def asked(world: World, level: str, *breakdowns: str) -> list[dict[str, str]]:
+    query = InsightsQuery(
+        node_id=world.accounts()[0].id,
+        level=level,
+        ranges=((DAY - timedelta(days=1), DAY + timedelta(days=1)),),
+        increment=1,
+        fields=FIELDS if level == "ad" else FIELDS[1:],
+        breakdowns=breakdowns,
+    )
+    found = list(rows(world, query))
+    assert count(world, query) == len(found)
+    return found
+
+
+def impressions(found: list[dict[str, str]]) -> Counter[str]:
+    sums: Counter[str] = Counter()
+    for row in found:
+        sums[row["date_start"]] += int(row["impressions"])
+    return sums
+
+
+def delivering(world: World) -> str:
+    return next(r["ad_id"] for r in asked(world, "ad") if r["date_start"] == DAY.isoformat())
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5])
+def test_what_is_taken_back_is_gone_at_every_level(world: World, keep: float) -> None:
+    before = asked(world, "ad"), asked(world, "ad", "age", "gender"), asked(world, "ad", *HOURS)
+    ad = delivering(world)
+    world.take_back(ad, DAY, DAY, keep)
+    after = asked(world, "ad"), asked(world, "ad", "age", "gender"), asked(world, "ad", *HOURS)
+    account = impressions(asked(world, "account"))
+    for old, new in zip(before, after, strict=True):
+        assert impressions(new) == account
+        assert impressions(new)[DAY.isoformat()] < impressions(old)[DAY.isoformat()]
+        others = [row for row in old if (row["ad_id"], row["date_start"]) != (ad, str(DAY))]
+        assert [row for row in new if (row["ad_id"], row["date_start"]) != (ad, str(DAY))] == others
+    assert any(row["ad_id"] == ad and row["date_start"] == str(DAY) for row in after[0]) is (
+        keep > 0
+    )
+    if keep == 0.01:
+        assert len(after[1]) < len(before[1]), "cells vanish with the numbers"
+    world.give_back(ad)
+    assert asked(world, "ad") == before[0]
+
+
+def test_what_is_withheld_is_in_the_total_only(world: World) -> None:
+    ad, total = delivering(world), asked(world, "account")
+    world.withhold(ad, DAY, DAY)
+    assert asked(world, "account") == total
+    for breakdowns in ((), ("age",), HOURS):
+        found = asked(world, "ad", *breakdowns)
+        assert not [r for r in found if r["ad_id"] == ad and r["date_start"] == str(DAY)]
+    assert impressions(asked(world, "campaign"))[str(DAY)] < impressions(total)[str(DAY)]
