@@ -20,7 +20,7 @@ REDIS = "redis-server"
 
 
 def until(
-    done: Callable[[], object], what: str, seconds: float = 120.0, every_seconds: float = 0.2
+    done: Callable[[], object], what: str, seconds: float = 600.0, every_seconds: float = 0.2
 ) -> None:
     """Wait for real processes to come so far."""
     deadline = time.monotonic() + seconds

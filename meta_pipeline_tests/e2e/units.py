@@ -20,6 +20,7 @@ from pathlib import Path
 from meta_pipeline.commands.local.children import Child, Children
 from meta_pipeline.commands.local.graphql import DagsterApi
 from meta_pipeline.commands.local.ports import free_port
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -113,7 +114,7 @@ class Machine:
             cwd=self.folder / "var",
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_SECONDS * 5,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

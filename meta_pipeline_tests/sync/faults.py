@@ -103,6 +103,8 @@ TROUBLES = (
     _trouble("1/99 unknown", _error(1, 99, status=500), OK, EDGE),
     _trouble("2 unavailable", _named(errors.unavailable()), OK, EDGE),
     _trouble("104 reset", _error(104), OK, EDGE),
+    _trouble("960 batch timed out", Fault.batch_timeout, {OK, *EDGE}, {OK, *EDGE}, extra_calls=90),
+    _trouble("operations left open", lambda: Fault.null_batch_entries([0]), OK, EDGE),
     _trouble("an unknown code", _error(98_765), EDGE, EDGE),
     _trouble("unknown, transient", _error(98_765, transient=True), OK, EDGE),
     _trouble("1/2853001 permanent", _error(1, 2853001), EDGE, EDGE),

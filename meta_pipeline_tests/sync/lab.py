@@ -52,6 +52,8 @@ class Lab:
     warehouse: Warehouse
     telemetry: TelemetryWriter
     steps: list[Progress]
+    doomed: str | None = None
+    """The ad that a test takes out of the world."""
 
     @property
     def world(self) -> World:

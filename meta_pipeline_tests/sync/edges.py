@@ -1,0 +1,193 @@
+"""Every kind of call that the client makes, and a piece of work that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from meta_pipeline.graph import GraphError, Throttled
+from meta_pipeline.simulator import AccountSpec, Fault
+from meta_pipeline.sync import (
+    DEFAULT_PARTS,
+    PageSizes,
+    Part,
+    PlanPolicy,
+    Status,
+    SyncRecord,
+)
+from meta_pipeline.sync.days import Restatement
+
+from .lab import Lab, lab
+
+SPEC = AccountSpec("Pechvogel", 8, 8, 12, (4, 5, 9), zone="Europe/Berlin", currency="EUR")
+DAYS = 6
+EXTRA_DAYS = 2
+BREAKDOWN = ("gender",)
+POLICY = PlanPolicy(
+    backfill_days=DAYS,
+    window_days=DAYS,
+    # The account's own rows are read whenever the ads' are: both are compared with the world.
+    account_rows_every=timedelta(hours=1),
+    creatives_every=timedelta(hours=1),
+    breakdowns=(BREAKDOWN,),
+    restatement=Restatement.parse("0:1h,28:7d"),
+    page_sizes=PageSizes(entities=2, creatives=3, insights=9),
+)
+PLACES = ("first", "middle", "last")
+_RUN = "1490000000000001"
+
+Answers = Literal["pages", "object", "batch", "operation"]
+"""What an edge answers with: which of the altered answers make sense there."""
+
+_ALTERATIONS: dict[Answers, frozenset[str]] = {
+    "pages": frozenset(
+        {"same_cursor", "empty_page", "missing_data", "null_rows", "extra", "headers"}
+    ),
+    "object": frozenset({"missing_data", "extra", "headers"}),
+    "batch": frozenset({"null_entries", "headers"}),
+    "operation": frozenset({"extra", "headers"}),
+}
+
+
+def sync(found: Lab, edge: Edge) -> SyncRecord:
+    """One sync of what the edge belongs to; extras of the last days only."""
+    since = None if Part.INSIGHTS in edge.parts else found.today() - timedelta(days=EXTRA_DAYS - 1)
+    return found.sync(parts=edge.parts, since=since)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Where calls of one kind go: `path` is how they end, `endpoint_keys` how they are logged.
+
+    `prepare` makes the world ask for it, `work` is what is done while the fault is there, and done
+    again once it is over. `is_async` makes the insights come as reports.
+    """
+
+    name: str
+    path: Callable[[Lab], str]
+    endpoint_keys: frozenset[str]
+    method: str = "GET"
+    answers: Answers = "pages"
+    parts: frozenset[Part] = DEFAULT_PARTS
+    is_async: bool = False
+    is_one_call: bool = False
+    prepare: Callable[[Lab], object] = lambda _: None
+    work: Callable[[Lab, Any], SyncRecord] = sync
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """One call has one place."""
+        is_one = self.is_one_call or self.answers != "pages"
+        return PLACES[:1] if is_one else PLACES
+
+    def can_meet(self, fault: Fault) -> bool:
+        if self.answers == "operation" and fault.wire:
+            return False  # it shares its connection with the batch
+        return fault.alter is None or fault.alter in _ALTERATIONS[self.answers]
+
+
+def _told(found: Lab, ask: Callable[[], object]) -> SyncRecord:
+    """A question that is no sync, told as if it were one."""
+    now = found.clock.now()
+    record = SyncRecord("", found.account_id, "", started_at=now)
+    try:
+        ask()
+        record.status = Status.SUCCESS
+    except Throttled as error:
+        record.status, record.error_summary = Status.THROTTLED, str(error)
+        record.not_before = now + timedelta(seconds=error.seconds or 60)
+    except GraphError as error:
+        record.status, record.error_summary = Status.FAIL, str(error)
+    return record
+
+
+def _take_one_away(found: Lab) -> None:
+    """An ad that no listing shows any more, and that has to be asked for by id."""
+    assert found.sync().status is Status.SUCCESS
+    found.advance(hours=7)
+    ads = found.world.objects("ads", found.account_id)
+    living = [one.id for one in ads if one.values["effective_status"] in ("ACTIVE", "PAUSED")]
+    found.doomed = min(living)
+    found.world.vanish(found.doomed)
+
+
+def _rename_all(found: Lab) -> None:
+    """Something to tell for the change log."""
+    for edge in ("campaigns", "adsets", "ads"):
+        for one in found.world.objects(edge, found.account_id):
+            found.world.rename(one.id, f"{edge} renamed")
+    found.advance(minutes=1)
+
+
+def _of_account(ending: str = "") -> Callable[[Lab], str]:
+    return lambda found: f"{found.account_id}{ending}"
+
+
+EDGES = (
+    Edge("account", _of_account(), frozenset({"ad_account"}), answers="object"),
+    Edge("campaigns", lambda _: "/campaigns", frozenset({"campaigns_list"})),
+    Edge("adsets", lambda _: "/adsets", frozenset({"adsets_list"})),
+    Edge("ads", lambda _: "/ads", frozenset({"ads_list"})),
+    Edge("insights", _of_account("/insights"), frozenset({"insights_ad", "insights_account"})),
+    Edge("report create", _of_account("/insights"), frozenset({"report_create"}), "POST", "object",
+         is_async=True),
+    Edge("report status", lambda _: f"/{_RUN}", frozenset({"report_status"}), answers="object",
+         is_async=True),
+    Edge("report rows", lambda _: f"/{_RUN}/insights", frozenset({"report_rows"}), is_async=True),
+    Edge("by id", lambda _: "/", frozenset({"objects_by_id"}), "POST", "batch",
+         prepare=_take_one_away),
+    Edge("one by id", lambda found: f"/{found.doomed}", frozenset({"objects_by_id"}),
+         answers="operation", prepare=_take_one_away),
+    Edge("creatives", lambda _: "/adcreatives", frozenset({"creatives_list"}),
+         parts=frozenset({Part.CREATIVES})),
+    Edge("activities", lambda _: "/activities", frozenset({"activities_list"}), is_one_call=True,
+         parts=frozenset({Part.ACTIVITIES}), prepare=_rename_all),
+    Edge("hourly", _of_account("/insights"), frozenset({"insights_ad_hourly"}),
+         parts=frozenset({Part.HOURLY})),
+    Edge("breakdown", _of_account("/insights"), frozenset({"insights_ad_breakdown"}),
+         parts=frozenset({Part.BREAKDOWNS})),
+    Edge("accounts", lambda _: "/adaccounts", frozenset({"ad_accounts_list"}), is_one_call=True,
+         work=lambda found, _: _told(found, found.engine.discover)),
+    Edge("token", lambda _: "/debug_token", frozenset({"debug_token"}), answers="object",
+         work=lambda found, _: _told(found, found.engine.token)),
+)  # fmt: skip
+
+
+@contextmanager
+def laboratory(database_url: str, edge: Edge, read_timeout_seconds: float = 30) -> Iterator[Lab]:
+    """A lab in which the edge's work comes next, with nothing in the journal yet."""
+    with lab(
+        database_url,
+        SPEC,
+        policy=POLICY,
+        parallel=1,
+        read_timeout_seconds=read_timeout_seconds,
+    ) as found:
+        edge.prepare(found)
+        found.sim.journal.clear()
+        if edge.is_async:
+            go_async(found)
+        yield found
+
+
+def go_async(found: Lab) -> None:
+    found.sim.fail(
+        "GET",
+        f"{found.account_id}/insights",
+        times=None,
+        with_=Fault.graph_error(100, 1504018, status=400),
+    )
+
+
+def on_edge(found: Lab, edge: Edge) -> int:
+    """Calls of the edge so far."""
+    path = edge.path(found)
+    return sum(
+        1
+        for entry in found.sim.journal
+        if entry.method == edge.method
+        and (entry.path.count("/") == 1 if path == "/" else entry.path.endswith(path))
+    )
