@@ -16,8 +16,9 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*\s?%?")
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$])")
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|~!&])|(?<!\w)(_)|(_)(?!\w)|^([#+=-])|(?<=^\d)([.)])")
 _AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|tel|www)(?=[:.])|@(?=\w)")
+_STYLES = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 _JOINER = "\u2060"
 
 
@@ -50,4 +51,11 @@ def spreadsheet_cell(value: object) -> object:
 def markdown(text: str) -> str:
     """The text for a chat or a Markdown page: one line that styles, links and mentions nothing."""
     linkless = _AUTOLINK.sub(lambda found: f"{found[0]}{_JOINER}", one_line(text))
-    return _MARKDOWN.sub(r"\\\1", linkless)
+    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", linkless)
+
+
+def slack(text: str) -> str:
+    """The text for Slack, whose marks have no escape: none of them begins a style or a mention."""
+    linkless = _AUTOLINK.sub(lambda found: f"{found[0]}{_JOINER}", one_line(text))
+    entities = linkless.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _STYLES.sub(lambda found: f"{_JOINER}{found[0]}", entities)

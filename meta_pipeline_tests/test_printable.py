@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.printable import markdown, one_line, printable, spreadsheet_cell
+from meta_pipeline.plain_log import PlainFormatter
+from meta_pipeline.printable import markdown, one_line, printable, slack, spreadsheet_cell
 
 ANY = st.text(st.characters(codec=None))
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -61,11 +63,31 @@ def test_numbers_and_plain_text_stay_as_they_are(value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("[link](http://x)", r"\[link\]\(http⁠://x\)"),
-        ("<!channel> *b* _i_ `c`", r"\<\!channel\> \*b\* \_i\_ \`c\`"),
-        ("a\n# title", r"a \# title"),
-        ("@everyone", "@⁠everyone"),
+        ("[link](http://x)", "\\[link\\](http\u2060://x)"),
+        ("<!channel> *b* _i_ `c`", "\\<\\!channel\\> \\*b\\* \\_i\\_ \\`c\\`"),
+        ("a\n# title", "a # title"),
+        ("# title", "\\# title"),
+        ("@everyone", "@\u2060everyone"),
+        ("act_1: (#100) Spring_Sale", "act_1: (#100) Spring_Sale"),
     ],
 )
 def test_nothing_in_a_chat_message_is_markup(text: str, shown: str) -> None:
     assert markdown(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<!channel> Bob & Söhne", "&lt;!channel&gt; Bob &amp; Söhne"),
+        ("*b* _i_ ~s~", "\u2060*b\u2060* \u2060_i\u2060_ \u2060~s\u2060~"),
+        ("http://evil.example", "http\u2060://evil.example"),
+        ("act_1 is late", "act_1 is late"),
+    ],
+)
+def test_nothing_in_a_slack_message_is_markup(text: str, shown: str) -> None:
+    assert slack(text) == shown
+
+
+def test_log_lines_are_plain() -> None:
+    record = logging.LogRecord("x", 30, "f", 1, "sync of %s", ("\x1b[2J\u202eShop",), None)
+    assert PlainFormatter().format(record) == "sync of [2JShop"

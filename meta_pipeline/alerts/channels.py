@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from meta_pipeline.printable import markdown, slack
 from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
 
@@ -223,19 +224,21 @@ def _host(url: str) -> str:
 
 
 def _slack(message: Message) -> Mapping[str, Any]:
-    parts = [f"*{_escaped(message.subject)}*"]
+    parts = [f"*{slack(message.subject)}*"]
     for one in message.paragraphs:
-        lines = [f"*{_escaped(one.title)}*", *map(_escaped, one.lines)]
+        lines = [f"*{slack(one.title)}*", *map(slack, one.lines)]
         lines += [f"<{one.link}|Open in Dagster>"] if one.link else []
         parts.append("\n".join(lines))
     return {"text": _cut("\n\n".join(parts), _SLACK_LENGTH)}
 
 
 def _teams(message: Message) -> Mapping[str, Any]:
-    blocks: list[dict[str, Any]] = [_block(message.subject, size="Medium", weight="Bolder")]
+    blocks: list[dict[str, Any]] = [
+        _block(markdown(message.subject), size="Medium", weight="Bolder")
+    ]
     for one in message.paragraphs:
-        blocks.append(_block(one.title, weight="Bolder", separator=True))
-        blocks += [_block(line, spacing="None") for line in one.lines]
+        blocks.append(_block(markdown(one.title), weight="Bolder", separator=True))
+        blocks += [_block(markdown(line), spacing="None") for line in one.lines]
         blocks += [_block(f"[Open in Dagster]({one.link})")] if one.link else []
     card = {"type": "AdaptiveCard", "version": "1.4", "body": blocks}
     kind = "application/vnd.microsoft.card.adaptive"
@@ -244,11 +247,6 @@ def _teams(message: Message) -> Mapping[str, Any]:
 
 def _block(text: str, **look: Any) -> dict[str, Any]:
     return {"type": "TextBlock", "text": text, "wrap": True, **look}
-
-
-def _escaped(text: str) -> str:
-    """Text that stays text: an account named `<!channel>` must not wake everybody."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _cut(text: str, length: int) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from meta_pipeline.printable import one_line
+
 from .book import Alert
 from .condition import Grade, Kind
 
@@ -133,7 +135,7 @@ def _title(kind: str) -> str:
 
 
 def _subjects(alerts: Sequence[Alert]) -> str:
-    names = [alert.subject for alert in alerts]
+    names = [one_line(alert.subject) for alert in alerts]
     shown = ", ".join(names[:NAMED])
     more = len(names) - NAMED
     return f"{len(names):,} accounts: {shown} and {more:,} more" if more > 0 else shown
@@ -156,5 +158,5 @@ def _span(span: timedelta) -> str:
 
 def shortened(text: str) -> str:
     """A text that is no wall."""
-    flat = " ".join(text.split())
+    flat = one_line(text)
     return flat if len(flat) <= _CAUSE_LENGTH else f"{flat[: _CAUSE_LENGTH - 1]}…"

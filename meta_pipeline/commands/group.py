@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from meta_pipeline.plain_log import keep_plain
 from meta_pipeline.printable import printable
 
 from . import profile
@@ -88,6 +89,7 @@ class Root(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command line to its end, which is a SystemExit."""
+        keep_plain()
         with profile.fresh(), forgiving() as (output, _):
             try:
                 return super().main(*args, **options)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from meta_pipeline.printable import markdown
+
 
 def cell(text: str | None) -> str:
     """Text inside a table: names of accounts are anything, also `|` and `<b>`."""
-    return (text or "").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return markdown(text or "")

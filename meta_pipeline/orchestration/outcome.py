@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from meta_pipeline.printable import markdown
 from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRecord
 
@@ -153,7 +154,7 @@ def _headline(reasons: dict[str, str], total: int) -> str:
 
 
 def _advice(reasons: dict[str, str]) -> str:
-    lines = "\n".join(f"- {reason}" for reason in reasons.values())
+    lines = "\n".join(f"- {markdown(reason)}" for reason in reasons.values())
     return (
         f"{lines}\n\nTo sync only these again: on the asset, *Materialize*, choose the failed "
         "partitions. What is already in is not read twice within the freshness window."

@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 
+from meta_pipeline.printable import markdown
 from meta_pipeline.sync import Status, SyncRecord
 
 from .tables import AccountTable
@@ -117,7 +118,7 @@ def _story(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
 def _summary(record: SyncRecord, account: Account) -> Iterator[str]:
     """What a person wants to read of the sync, as Markdown."""
     usage = worst_usage_pct(record.meta_usage_end_snapshot)
-    yield f"**{account.name or account.account_id}**: {record.status}"
+    yield f"**{markdown(account.name or account.account_id)}**: {record.status}"
     if account.is_simulated:
         yield "\n*Simulated data: it came from a Graph API that is not Meta's.*"
     yield ""
@@ -145,9 +146,9 @@ def _summary(record: SyncRecord, account: Account) -> Iterator[str]:
     yield f"| Usage at the end | {'no reading' if usage is None else f'{usage:.0f} %'} |"
     yield f"| Synced before | {in_words(_staleness_seconds(record, account))} |"
     if record.error_summary:
-        yield f"\n{record.error_summary}"
+        yield f"\n{markdown(record.error_summary)}"
     for missing in record.missing:
-        yield f"- missing: {missing}"
+        yield f"- missing: {markdown(missing)}"
     if record.not_before:
         yield f"\nNo call before {record.not_before:%Y-%m-%d %H:%M:%S} UTC."
 

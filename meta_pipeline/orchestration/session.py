@@ -6,6 +6,7 @@ import logging
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
+from meta_pipeline.plain_log import PlainFormatter
 from meta_pipeline.sync import (
     Discovery,
     Extras,
@@ -98,7 +99,7 @@ def show_log() -> None:
     ours = logging.getLogger("meta_pipeline")
     if not ours.hasHandlers():
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
         ours.addHandler(handler)
     if ours.level == logging.NOTSET:
         ours.setLevel(logging.INFO)

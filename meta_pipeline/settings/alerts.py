@@ -6,7 +6,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 
-class AlertSettings(BaseSettings):
+class AlertSettings(BaseSettings, defer_build=True):
     """Channels and what is worth an alert; off until a channel is named."""
 
     alert_webhook_url: SecretStr | None = Field(

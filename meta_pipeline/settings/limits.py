@@ -6,7 +6,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 
-class LimitSettings(BaseSettings):
+class LimitSettings(BaseSettings, defer_build=True):
     """Cost, budgets, the usage from which nothing starts, and that from which extras wait."""
 
     cost_weights: str = Field(

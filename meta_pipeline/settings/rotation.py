@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 _TIME = r"\s*[1-9]\d*\s*[smhd]\s*"
 
 
-class RotationSettings(BaseSettings):
+class RotationSettings(BaseSettings, defer_build=True):
     """Policy, tiers, cadences and how many at once."""
 
     rotation_policy: Literal["hybrid", "priority", "rotation", "fallback"] = Field(

@@ -64,6 +64,7 @@ class Settings(
         extra="ignore",
         populate_by_name=True,
         env_ignore_empty=True,
+        defer_build=False,  # the parts above wait: building each of them too doubles a start
     )
 
     @field_validator("access_token", mode="before")

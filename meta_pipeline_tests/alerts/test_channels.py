@@ -47,6 +47,14 @@ def test_teams_gets_an_adaptive_card() -> None:
     assert "[Open in Dagster](http://dagster.test/runs/1)" in texts
 
 
+def test_nothing_of_a_name_is_markup_in_a_card() -> None:
+    hostile = "[pay](http://evil.example) **now** <at>all</at>"
+    message = Message("1 new problem", (Paragraph(hostile, (hostile,), None),), 1, 0)
+    texts = [one["text"] for one in _teams(message)["attachments"][0]["content"]["body"]]
+    for text in texts[1:]:
+        assert text.startswith("\\[pay\\](http\u2060://evil.example) \\*\\*now\\*\\* \\<at\\>")
+
+
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_a_refused_webhook_is_a_failure_that_keeps_its_secret(status: int) -> None:
     with hook() as caught:

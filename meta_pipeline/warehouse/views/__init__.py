@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import jinja2
 import psycopg
 from psycopg import sql
 
@@ -56,7 +55,24 @@ def declared() -> tuple[View, ...]:
 def changed(connection: Connection) -> tuple[str, ...]:
     """Names of the views that the database lacks or has from another text."""
     known = _known(connection)
-    return tuple(view.name for view in declared() if known.get(view.name) != view.digest)
+    return tuple(name for name, digest in _digests().items() if known.get(name) != digest)
+
+
+@lru_cache(maxsize=1)
+def _digests() -> dict[str, str]:
+    """What each view is made of, by name: every command asks, so no template is rendered."""
+    folder = Path(__file__).parent
+    found = {path.stem: _digest(path.read_text(encoding="utf-8")) for path in folder.glob("*.sql")}
+    for path in folder.glob(f"*{_EACH_LEVEL}"):
+        text = path.read_text(encoding="utf-8")
+        for level in _NOUNS:
+            name = f"{level}_{path.name.removesuffix(_EACH_LEVEL)}"
+            found[name] = _digest(f"{level} {_NOUNS} {text}")
+    return dict(sorted(found.items()))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def refresh(connection: Connection) -> tuple[str, ...]:
@@ -140,6 +156,8 @@ def _known(connection: Connection) -> dict[str, str]:
 
 def _each_level(template: Path) -> list[View]:
     """The views of a template; `path` leads from the campaign down to the view's own level."""
+    import jinja2  # noqa: PLC0415  # only who makes views waits for it
+
     made = jinja2.Template(
         template.read_text(encoding="utf-8"),
         trim_blocks=True,
@@ -171,5 +189,5 @@ def _view(name: str, text: str) -> View:
         name=name,
         query="\n".join(lines[body:]).strip().removesuffix(";"),
         header=tuple(line.removeprefix("--").strip() for line in lines[:body]),
-        digest=hashlib.sha256(text.encode()).hexdigest(),
+        digest=_digests()[name],
     )
