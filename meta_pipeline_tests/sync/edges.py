@@ -36,16 +36,16 @@ POLICY = PlanPolicy(
     restatement=Restatement.parse("0:1h,28:7d"),
     page_sizes=PageSizes(entities=2, creatives=3, insights=9),
 )
+MOST_BYTES = 2_000_000
 PLACES = ("first", "middle", "last")
 _RUN = "1490000000000001"
 
 Answers = Literal["pages", "object", "batch", "operation"]
 """What an edge answers with: which of the altered answers make sense there."""
 
+_OF_ROWS = frozenset({"same_cursor", "empty_page", "null_rows", "strange_rows"})
 _ALTERATIONS: dict[Answers, frozenset[str]] = {
-    "pages": frozenset(
-        {"same_cursor", "empty_page", "missing_data", "null_rows", "extra", "headers"}
-    ),
+    "pages": _OF_ROWS | {"missing_data", "extra", "headers"},
     "object": frozenset({"missing_data", "extra", "headers"}),
     "batch": frozenset({"null_entries", "headers"}),
     "operation": frozenset({"extra", "headers"}),
@@ -157,14 +157,16 @@ EDGES = (
 
 
 @contextmanager
-def laboratory(database_url: str, edge: Edge, read_timeout_seconds: float = 30) -> Iterator[Lab]:
+def laboratory(database_url: str, edge: Edge, patience_seconds: float = 30) -> Iterator[Lab]:
     """A lab in which the edge's work comes next, with nothing in the journal yet."""
     with lab(
         database_url,
         SPEC,
         policy=POLICY,
         parallel=1,
-        read_timeout_seconds=read_timeout_seconds,
+        read_timeout_seconds=patience_seconds,
+        deadline_seconds=patience_seconds * 2,
+        max_answer_bytes=MOST_BYTES,
     ) as found:
         edge.prepare(found)
         found.sim.journal.clear()

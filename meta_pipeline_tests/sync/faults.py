@@ -77,7 +77,11 @@ TROUBLES = (
     _trouble("connection dropped", Fault.drop_connection, OK, EDGE),
     _trouble("connection reset", Fault.reset_connection, OK, EDGE),
     _trouble("body cut short", Fault.truncate, OK, EDGE),
-    _trouble("silence", lambda: Fault.stall(5, after=5), OK, EDGE),
+    _trouble("silence", lambda: Fault.stall(60, after=5), OK, EDGE),
+    _trouble("a drip", lambda: Fault.drip(0.05), OK, EDGE),
+    _trouble("gzip", Fault.gzipped, OK, OK),
+    _trouble("huge", lambda: Fault.huge(4), {OK, *EDGE}, {OK, *EDGE}, extra_calls=90),
+    _trouble("a gzip bomb", lambda: Fault.gzip_bomb(40), {OK, *EDGE}, {OK, *EDGE}, extra_calls=90),
     _trouble("slow by 90 s", lambda: Fault.slow(90), OK, OK),
     # Not the Graph API's answer.
     _trouble("HTTP 502 in HTML", lambda: Fault.http(502, "<html>Bad Gateway"), OK, EDGE),
@@ -92,6 +96,7 @@ TROUBLES = (
     # Pages that are not quite right.
     _trouble("no data key", Fault.missing_data, OK, {OK, *EDGE}),
     _trouble("null rows", Fault.null_rows, OK, {OK, *EDGE}),
+    _trouble("rows without sense", Fault.strange_rows, {OK, *EDGE}, {OK, *EDGE}),
     _trouble("same cursor twice", Fault.same_cursor_twice, {OK, *EDGE}, {OK, *EDGE}),
     # Two walks that never end: each is given up after a hundred empty pages.
     _trouble("empty page with next", Fault.empty_page_with_next, OK, {OK, *EDGE}, extra_calls=220),

@@ -203,6 +203,8 @@ def lab(
     parallel: int = 4,
     read_timeout_seconds: float = 30,
     version: str = "v26.0",
+    deadline_seconds: float = 180,
+    max_answer_bytes: int = 64_000_000,
     **simulator: Any,
 ) -> Iterator[Lab]:
     """A running simulator, an engine on it and an empty migrated database."""
@@ -220,6 +222,8 @@ def lab(
             clock=clock.now,
             sleep=sim.sleep,
             read_timeout_seconds=read_timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_answer_bytes=max_answer_bytes,
         ) as client,
     ):
         context = SyncContext(
