@@ -148,6 +148,13 @@ def _sources(
     return list(found.values())
 
 
+def own_entry(name: str, windows: tuple[str, ...], cell: n.Cell) -> Entry | None:
+    """The entry of a custom conversion or event: here it happens with every view of content."""
+    source = _Source(ActionType(name, events=(n.VIEW_CONTENT,)), windows)
+    counts = source.counts(cell)
+    return {"action_type": name, **source.shown_as(counts, str)} if counts else None
+
+
 def actions_list(
     windows: tuple[str, ...], action_breakdowns: tuple[str, ...]
 ) -> Callable[[n.Cell], list[Entry] | None]:

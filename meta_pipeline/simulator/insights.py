@@ -16,6 +16,7 @@ from typing import Any
 
 from meta_pipeline.simulator import actions, ranking, retention, selection
 from meta_pipeline.simulator.breakdowns import HOURLY
+from meta_pipeline.simulator.conversions import Conversions
 from meta_pipeline.simulator.days import as_of
 from meta_pipeline.simulator.days import today as account_today
 from meta_pipeline.simulator.delivery import Delivery, Running
@@ -120,6 +121,7 @@ class Answer:
         self._extent = extent(self.periods)
         self._is_daily = not query.breakdowns and is_run_of_days(self.periods)
         self.groups = [] if empty else selection.groups(world, node, query.level, found)
+        self._conversions = Conversions(world, self.ordinal, query.level)
         self._audience = audience(world.key, self.ordinal)
         self._metrics = compiled(
             self.fields, self._setting(retention.loses_reach(query.breakdowns, since, today))
@@ -236,6 +238,14 @@ class Answer:
             self._add_results(row, group, cell)
         row["date_start"] = _iso(period[0])
         row["date_stop"] = _iso(period[1])
+        if "actions" in self.fields:
+            self._conversions.add(
+                row,
+                group.ads,
+                self.query.windows,
+                lambda ads: self.delivery.cells(self._crew(ads), *period).get(place),
+            )
+        self._conversions.lose(row)
         if self.query.breakdowns:
             row |= self.delivery.labels[place]
         return row

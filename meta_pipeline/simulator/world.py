@@ -12,6 +12,7 @@ from meta_pipeline.simulator import activities, creatives, edits, shapes
 from meta_pipeline.simulator.account_fields import account_values
 from meta_pipeline.simulator.accounts import DEFAULT_ACCOUNTS, AccountSpec, account_number
 from meta_pipeline.simulator.clock import Clock
+from meta_pipeline.simulator.conversions import LostConversions
 from meta_pipeline.simulator.draws import seed_key
 from meta_pipeline.simulator.entities import (
     KINDS,
@@ -60,6 +61,7 @@ class World:
         self.memo, self.answers = Memo(64), Memo(8)
         self.bad_creatives: set[str] = set()
         self.spoiled_days: list[SpoiledDay] = []
+        self.lost_conversions: list[LostConversions] = []
         self._lock = threading.RLock()
         anchored = int(datetime(*self.anchor.timetuple()[:3], tzinfo=UTC).timestamp())
         self._anchored = anchored
@@ -273,6 +275,29 @@ class World:
         """Let all days of this ad be answered again."""
         with self._lock:
             self.spoiled_days = [one for one in self.spoiled_days if one.ad_id != ad_id]
+            self.version += 1
+
+    def lose_conversions(
+        self, account_id: str, since: date | str, until: date | str, words: str = "purchase"
+    ) -> None:
+        """Leave actions whose type holds `words` out of all rows but the account's own.
+
+        Of daily rows from `since` to `until`; at Meta such days were reported long after they were
+        over. `find_conversions(account_id)` ends it.
+        """
+        first, last = (date.fromisoformat(str(day)) for day in (since, until))
+        if self.ordinal(account_id) is None:
+            raise KeyError(f"no account {account_id} in this world")
+        with self._lock:
+            self.lost_conversions.append(LostConversions(account_id, first, last, words))
+            self.version += 1
+
+    def find_conversions(self, account_id: str) -> None:
+        """Let this account's rows have all their actions again."""
+        with self._lock:
+            self.lost_conversions = [
+                one for one in self.lost_conversions if one.account_id != account_id
+            ]
             self.version += 1
 
     # Inside

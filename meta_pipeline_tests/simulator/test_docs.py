@@ -123,7 +123,7 @@ def test_every_documented_instruction_is_followed(
     adset = sim.world.objects("adsets", account)[0].id
     for name, value in (("{account}", account), ("{id}", adset), ("{token}", sim.token)):
         path = path.replace(name, value)
-    if "account_status" in example:
+    if "account_status" in example or "lose_conversions" in example:
         path = f"/_sim/objects/{account}"
     body = example.replace("…", adset) if example.startswith("{") else None
     url = f"{sim.url}{path}" + (example if body is None else "")
