@@ -112,10 +112,7 @@ class Service:
             return None, self._many(request)
         call = Call(request, token, sim.routes.account_of(request), sim.now())
         try:
-            try:
-                call.target = sim.routes.resolve(request, token)
-            finally:
-                self._charge(call)  # what is refused counts as well
+            self._resolve(call, fault)
             sim.uneven.before_page(sim.world, request, call.target.account_id)
             if fault and fault.error:
                 raise fault.error
@@ -129,6 +126,17 @@ class Service:
             call.target.account_id, _use_case(call.target), rows=call.rows, weight=call.weight
         )
         return call, self._finish(request, body, call)
+
+    def _resolve(self, call: Call, fault: Fault | None) -> None:
+        """Find what the call is about; what is refused is charged for as well."""
+        try:
+            call.target = self._sim.routes.resolve(call.request, call.token)
+        except errors.GraphError:
+            if fault and fault.error:
+                raise fault.error from None  # a limit is met before anything is looked up
+            raise
+        finally:
+            self._charge(call)
 
     def _charge(self, call: Call) -> None:
         self._sim.limits.charge(

@@ -152,6 +152,7 @@ SAMPLES = {
     "restatement": "0:2h",
     "insights_levels_text": "ad,adset",
     "breakdowns_text": "age,gender;country",
+    "attribution_windows": "7d_click",
     "breakdown_accounts_text": "act_1",
     "hourly_accounts_text": "act_1,act_2",
     "creative_accounts_text": "all",

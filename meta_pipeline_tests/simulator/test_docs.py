@@ -125,6 +125,8 @@ def test_every_documented_instruction_is_followed(
         path = path.replace(name, value)
     if "account_status" in example or "lose_conversions" in example:
         path = f"/_sim/objects/{account}"
+    if "take_back" in example:
+        path = f"/_sim/objects/{sim.world.objects('ads', account)[0].id}"
     body = example.replace("…", adset) if example.startswith("{") else None
     url = f"{sim.url}{path}" + (example if body is None else "")
     response = requests.request(verb, url, data=body, timeout=PATIENCE_SECONDS)
