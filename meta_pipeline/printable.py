@@ -16,7 +16,9 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*\s?%?")
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-_MARKDOWN = re.compile(r"([\\`*\[\]<>|~!&])|(?<!\w)(_)|(_)(?!\w)|^([#+=-])|(?<=^\d)([.)])")
+_MARKDOWN = re.compile(
+    r"([\\`*\[\]<>|~])|(&(?=#?\w+;))|(?<!\w)(_)|(_)(?!\w)|^([#+=-])|(?<=^\d)([.)])"
+)
 _AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|tel|www)(?=[:.])|@(?=\w)")
 _STYLES = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 _JOINER = "\u2060"

@@ -64,7 +64,7 @@ def test_numbers_and_plain_text_stay_as_they_are(value: object) -> None:
     ("text", "shown"),
     [
         ("[link](http://x)", "\\[link\\](http\u2060://x)"),
-        ("<!channel> *b* _i_ `c`", "\\<\\!channel\\> \\*b\\* \\_i\\_ \\`c\\`"),
+        ("<!channel> *b* _i_ `c`", "\\<!channel\\> \\*b\\* \\_i\\_ \\`c\\`"),
         ("a\n# title", "a # title"),
         ("# title", "\\# title"),
         ("@everyone", "@\u2060everyone"),

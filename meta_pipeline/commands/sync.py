@@ -236,8 +236,8 @@ def _print_record(record: SyncRecord, told: _Told) -> None:
 def _read(record: SyncRecord, told: _Told) -> str:
     """What arrived, in words."""
     entities = record.campaigns_fetched + record.ad_sets_fetched + record.ads_fetched
-    others = record.creatives_fetched + record.activities_fetched
-    if record.status is Status.SUCCESS and not entities + others + record.insights_rows_read:
+    has_read = (record.entity_fetch_ms, record.insights_fetch_ms) != (None, None)
+    if record.status is Status.SUCCESS and not has_read:
         return "all fresh, nothing was due (--force reads it anyway)"
     rows = record.insights_rows_read - told.account_rows
     proofs = f" and {told.account_rows:,} of the account itself" if told.account_rows else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,17 @@ def test_a_newcomer_sees_twelve_accounts(folder: Path) -> None:
     assert "Simulated data" in first.stdout
     assert "12 ad accounts found" in first.stdout
     assert "1,833" in first.stdout
+    shown = re.search(r"See a table: (.*?)\n", first.stdout)
+    assert shown is not None
+    table = subprocess.run(
+        ["bash", "-c", shown[1]],
+        env={**os.environ, "META_PIPELINE_DATA": str(folder), "PAGER": "cat"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "(12 rows)" in table.stdout
     with (
         EmbeddedPostgres(folder, database=DEMO_DATABASE).running() as url,
         psycopg.connect(url) as connection,
