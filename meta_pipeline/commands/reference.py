@@ -26,6 +26,12 @@ def cli_page() -> str:
         "",
         "Written from the commands themselves; `meta-pipeline COMMAND --help` says the same.",
         "",
+        "`--demo` makes a command work on the made-up accounts and the database of `meta-pipeline",
+        "demo`; its simulator is started for as long as the command takes, if no demo runs. What",
+        "goes wrong is one sentence on standard error, and exit code 1 (2 for wrong usage; `sync`",
+        "has more): `meta-pipeline --traceback COMMAND` shows where an error came from. A closed",
+        "pipe ends the printing, not the work.",
+        "",
     ]
     for name, command in sorted(_commands(root, "meta-pipeline")):
         lines += _section(name, command)
