@@ -119,7 +119,10 @@ def assert_no_secret(
     """Neither the token nor the database's password is in an output, a log, a file or a table."""
     password = (folder / "postgres" / "password").read_text().strip()
     secrets = ["EAASIM", password]
-    files = [path for path in (folder / "demo").rglob("*") if path.is_file()]
+    found = [path for path in (folder / "demo").rglob("*") if path.is_file()]
+    private = [path for path in found if path.parent.name == "private"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in private)
+    files = [path for path in found if path not in private]
     assert any(path.suffix == ".log" for path in files)
     texts = {str(path): path.read_text(errors="replace") for path in files} | {"output": output}
     leaks = [(name, secret) for name, text in texts.items() for secret in secrets if secret in text]

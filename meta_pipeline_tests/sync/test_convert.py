@@ -23,12 +23,16 @@ from meta_pipeline.sync.unrecognized import Findings, Reason
         ("JPY", "500", "500"),
         ("HUF", "12345", "12345"),
         ("TWD", "99", "99"),
-        ("KWD", "1500", "15"),
-        (None, "500", "5"),
     ],
 )
-def test_minor_units_become_major(currency: str | None, minor: Any, major: str) -> None:
+def test_minor_units_become_major(currency: str, minor: Any, major: str) -> None:
     assert convert.amount(minor, currency) == Decimal(major)
+
+
+@pytest.mark.parametrize("currency", ["XXQ", "eur", "", None])
+def test_an_amount_of_an_unknown_currency_is_not_divided(currency: str | None) -> None:
+    with pytest.raises(convert.UnknownCurrency):
+        convert.amount("500", currency)
 
 
 def test_a_budget_of_zero_is_none() -> None:
