@@ -283,10 +283,15 @@ def test_the_quick_half_meets_everything() -> None:
     assert {t.name for t in TROUBLES} | {e.name for e in EDGES} | {*PLACES, *DURATIONS} <= seen
 
 
+PROVEN_APART = {"lost_rows", "lost_days", "no_rows"}
+"""Answers that hold less than the truth and look well: test_proof.py sets the account's own row
+against them."""
+
+
 def test_every_fault_of_the_simulator_is_in_the_matrix() -> None:
     """A new one that nobody meets fails here."""
     met = {trouble.make().name.split()[0] for trouble in TROUBLES}
-    assert set(FAULTS) <= met
+    assert set(FAULTS) <= met | PROVEN_APART
 
 
 def test_every_endpoint_the_client_calls_is_in_the_matrix(postgres: TestPostgres) -> None:
