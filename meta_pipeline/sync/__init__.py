@@ -7,7 +7,8 @@ from .discovery import Discovery
 from .engine import SyncEngine
 from .extras import Extras
 from .page_sizes import PageSizes
-from .plan import Plan, PlanPolicy
+from .plan import Plan
+from .policy import PlanPolicy
 from .progress import Progress
 from .record import Status, SyncRecord
 from .request import DEFAULT_PARTS, ENTITIES, EXTRAS, Part, SyncRequest

@@ -33,13 +33,14 @@ from .fields import ENTITY_SPECS
 from .harvest import Done, Harvest, Task
 from .insights import ends_all
 from .mapping import Source
-from .plan import AccountState, Plan, edges_of
+from .plan import Plan, edges_of
 from .progress import Progress, Report
 from .quota import Quota
 from .record import Status, SyncRecord
 from .refusals import Refusals
 from .request import ENTITIES, INSIGHTS, Part
 from .slices import Slice
+from .state import AccountState
 from .stop import StopSign
 from .unrecognized import Findings
 from .waiting import rest_of, wait_of

@@ -24,10 +24,11 @@ from .days import span
 from .insights import WindowReader
 from .insights_query import InsightsEdge
 from .mapping import Source
-from .plan import AccountState, proof_ranges
+from .ranges import proof_ranges
 from .refusals import Refusals
 from .reports import ReportReader
 from .slices import Slice
+from .state import AccountState
 from .unrecognized import Findings, Reason
 from .window import Window
 

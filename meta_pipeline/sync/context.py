@@ -14,7 +14,7 @@ from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 
 from .days import Restatement
 from .extras import Extras
-from .plan import PlanPolicy
+from .policy import PlanPolicy
 
 
 def utc_now() -> datetime:

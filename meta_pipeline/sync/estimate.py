@@ -13,7 +13,8 @@ from datetime import UTC
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.warehouse import Warehouse
 
-from .plan import LONGEST_WINDOW_DAYS, Plan
+from .plan import Plan
+from .ranges import LONGEST_WINDOW_DAYS
 from .weights import Prices
 
 _SECONDS_PER_CALL = 0.7

@@ -6,13 +6,12 @@ and the budget weigh it, and the sync does it: one object for all three.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from meta_pipeline.governor import ADS_INSIGHTS, ADS_MANAGEMENT, Needs
-from meta_pipeline.warehouse import CursorRow, WindowRow
+from meta_pipeline.warehouse import CursorRow
 
 from . import datasets
 from .datasets import LEVELS, Dataset
@@ -30,44 +29,14 @@ from .days import (
 )
 from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
-from .page_sizes import PageSizes
+from .policy import PlanPolicy
+from .ranges import bridged, longest, rows_per_day
 from .request import EXTRAS, Part, SyncRequest
+from .state import AccountState
 from .window import Window
 
-_PAGES_PER_WINDOW = 4
-LONGEST_WINDOW_DAYS = 93
 _REPORT_FROM_ROWS = 20_000
 _SMALL_EDGE_PAGES = 2
-DEFAULT_RESTATEMENT = Restatement.parse("0:1h,3:6h,7:1d,28:7d")
-
-
-@dataclass(frozen=True, slots=True)
-class PlanPolicy:
-    """What the settings say about how much is read and how often."""
-
-    backfill_days: int = 90
-    window_days: int = 7
-    fresh: timedelta = timedelta(hours=1)
-    scan_every: timedelta = timedelta(hours=6)
-    creatives_every: timedelta = timedelta(days=1)
-    account_rows_every: timedelta = timedelta(days=1)
-    restatement: Restatement = DEFAULT_RESTATEMENT
-    levels: tuple[str, ...] = ("ad",)
-    breakdowns: tuple[tuple[str, ...], ...] = ()
-    page_sizes: PageSizes = field(default_factory=PageSizes)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """What is stored of an account: the ground a plan stands on."""
-
-    account_id: str
-    timezone_name: str | None
-    cursors: Mapping[str, CursorRow] = field(default_factory=dict)
-    first_days: Mapping[str, date] = field(default_factory=dict)
-    """The oldest day that was ever read of each dataset, or that its first backfill began at."""
-    stored: Mapping[Part, int] = field(default_factory=dict)
-    ledgers: Mapping[str, Mapping[date, WindowRow]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +216,12 @@ class _Planner:
         numbers = [dataset for dataset in wanted if dataset.part is Part.INSIGHTS]
         proven = [dataset for dataset in numbers if not dataset.is_proof]
         for dataset in proven:  # a proof in doubt is settled by what it proves
-            doubtful = {day for proof in numbers for day in self._doubtful(proof, found[proof])}
+            doubtful = {
+                day
+                for proof in numbers
+                if proof.is_proof
+                for day in self._doubtful(proof, found[proof])
+            }
             found[dataset] = sorted({*found[dataset], *doubtful}, reverse=True)
         if proven and not self.request.force:
             windows = (
@@ -317,11 +291,11 @@ class _Planner:
 
     def _windows(self, dataset: Dataset, days: list[date]) -> Iterator[Window]:
         ledger = self.state.ledgers.get(dataset.name, {})
-        per_day, page_size = _rows_per_day(dataset, ledger), self.policy.page_sizes.insights
+        per_day, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
         if per_day is None:  # the newest days first; the others when these have shown their size
             ranges = list(runs(days, self.policy.window_days))[:1]
         else:
-            ranges = list(runs(days, _longest(per_day, page_size)))
+            ranges = list(runs(days, longest(per_day, page_size)))
             if not dataset.is_proof:  # a proof without the ads of its day proves nothing
                 ranges = bridged(ranges, per_day, page_size)
         for first, last in ranges:
@@ -339,7 +313,7 @@ class _Planner:
     def _later(self, dataset: Dataset, days: list[date]) -> int:
         """Days of a dataset of unknown size that wait for its newest window."""
         ledger = self.state.ledgers.get(dataset.name, {})
-        if _rows_per_day(dataset, ledger) is not None or not days:
+        if rows_per_day(dataset, ledger) is not None or not days:
             return 0
         since, until = next(runs(days, self.policy.window_days))
         return len(days) - (until - since).days - 1
@@ -412,54 +386,6 @@ def _order(window: Window) -> tuple[bool, int]:
 def _is_listed(cursor: CursorRow | None) -> bool:
     """Whether an edge was ever read to its end."""
     return cursor is not None and cursor.last_full_at is not None
-
-
-def bridged(
-    ranges: Iterable[tuple[date, date]], per_day: float, page_size: int
-) -> list[tuple[date, date]]:
-    """Ranges (newest first) with the gaps closed where reading the gap too takes fewer calls."""
-    found: list[tuple[date, date]] = []
-    for since, until in ranges:
-        if found:
-            newer_since, newer_until = found[-1]
-            together = _pages(since, newer_until, per_day, page_size)
-            apart = _pages(since, until, per_day, page_size) + _pages(
-                newer_since, newer_until, per_day, page_size
-            )
-            if together < apart and (newer_until - since).days < _longest(per_day, page_size):
-                found[-1] = (since, newer_until)
-                continue
-        found.append((since, until))
-    return found
-
-
-def _pages(since: date, until: date, per_day: float, page_size: int) -> int:
-    return max(1, math.ceil(per_day * ((until - since).days + 1) / page_size))
-
-
-def _rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float | None:
-    """What the newest days of the ledger had, one row for an account; None where unknown."""
-    if dataset.is_proof:
-        return 1.0
-    newest = [ledger[day].rows for day in sorted(ledger)[-14:]]
-    return sum(newest) / len(newest) if newest else None
-
-
-def _longest(per_day: float, page_size: int) -> int:
-    """How many days a window may have so that a slice stays small and its pages full."""
-    return max(1, min(LONGEST_WINDOW_DAYS, int(_PAGES_PER_WINDOW * page_size / max(per_day, 1.0))))
-
-
-def proof_ranges(days: Sequence[date]) -> Iterator[tuple[date, date]]:
-    """Days (newest first) of the account's own rows as ranges; the days between cost no call."""
-    found: list[date] = []
-    for day in days:
-        if found and (found[0] - day).days >= LONGEST_WINDOW_DAYS:
-            yield found[-1], found[0]
-            found = []
-        found.append(day)
-    if found:
-        yield found[-1], found[0]
 
 
 def edges_of(plan: Plan, part: Part) -> Sequence[EdgePlan]:

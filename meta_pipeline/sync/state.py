@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import chain
 
 from psycopg import sql
 
 from meta_pipeline.moments import past
-from meta_pipeline.warehouse import CursorRow, Warehouse
+from meta_pipeline.warehouse import CursorRow, Warehouse, WindowRow
 
 from .days import oldest, today
 from .fields import ENTITY_SPECS, EntitySpec
-from .plan import AccountState
+from .request import Part
 
 _DATASETS = """
     SELECT DISTINCT dataset FROM meta_ads.sync_windows
@@ -31,6 +32,19 @@ _FIRST_DAYS = """
     GROUP BY dataset
 """
 _COUNT = sql.SQL("SELECT count(*) FROM {} WHERE account_id = %s AND NOT is_deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What is stored of an account: the ground a plan stands on."""
+
+    account_id: str
+    timezone_name: str | None
+    cursors: Mapping[str, CursorRow] = field(default_factory=dict)
+    first_days: Mapping[str, date] = field(default_factory=dict)
+    """The oldest day that was ever read of each dataset, or that its first backfill began at."""
+    stored: Mapping[Part, int] = field(default_factory=dict)
+    ledgers: Mapping[str, Mapping[date, WindowRow]] = field(default_factory=dict)
 
 
 def load_state(
