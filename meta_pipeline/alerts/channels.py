@@ -13,11 +13,10 @@ from email.utils import formatdate, make_msgid
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import requests
-
 from meta_pipeline.printable import markdown, slack
 from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.wire import DirectSession
 
 from .message import Message
 
@@ -57,13 +56,16 @@ class Webhook:
         guard_http_logging()
         try:
             # The body of the answer is not read, however long it is.
-            with requests.post(
-                self.url,
-                json=render(message),
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            with (
+                DirectSession() as session,
+                session.post(
+                    self.url,
+                    json=render(message),
+                    timeout=TIMEOUT_SECONDS,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
                 status = answer.status_code
         except Exception as error:  # beside its own, requests lets through those of other libraries
             # Its text has the whole URL, which is the secret.

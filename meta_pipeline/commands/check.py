@@ -5,10 +5,12 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from time import monotonic
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
+from urllib3.exceptions import HTTPError
 
 from meta_pipeline import quality
 from meta_pipeline.alerts import limits_of
@@ -28,6 +30,7 @@ from meta_pipeline.sync.account_node import oddities
 from meta_pipeline.sync.days import today
 from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.wire import Allowance, DirectSession, TooLarge, TooLate, within
 
 from . import profile
 from .asked import settings_asked
@@ -39,6 +42,7 @@ from .mistakes import CANNOT_TELL
 
 _SCOPE = "ads_read"
 _PROBE_SECONDS = 5
+_PROBE_BYTES = 100_000
 _WARN_BEFORE = timedelta(days=14)
 _ACCOUNTS_SHOWN = 50
 _ACCOUNTS_NAMED = 5
@@ -137,13 +141,13 @@ def _is_here(url: str) -> bool:
 
 
 def _is_simulator(url: str) -> bool:
-    import requests
-
+    allowance = Allowance(monotonic, _PROBE_SECONDS, _PROBE_SECONDS, _PROBE_BYTES)
     try:
-        answer = requests.get(f"{url}/_sim/ready", timeout=_PROBE_SECONDS, allow_redirects=False)
-    except requests.RequestException:
+        with DirectSession() as session, within(allowance):
+            answer = session.get(f"{url}/_sim/ready", timeout=_PROBE_SECONDS, stream=True)
+            return answer.status_code == 200
+    except (OSError, HTTPError, TooLate, TooLarge):
         return False
-    return answer.ok
 
 
 def _token(client: GraphClient, settings: Settings) -> Iterator[Finding]:

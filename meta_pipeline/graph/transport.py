@@ -20,16 +20,16 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
 from meta_pipeline.credentials import checked_graph_url, cleaned_token, is_loopback
-from meta_pipeline.graph.wire import (
+from meta_pipeline.redaction import guard_http_logging, redact
+from meta_pipeline.wire import (
     Allowance,
-    MeteredAdapter,
+    DirectSession,
     TooLarge,
     TooLate,
     Undecodable,
     read_body,
     within,
 )
-from meta_pipeline.redaction import guard_http_logging, redact
 
 _USER_AGENT = "meta-pipeline"
 
@@ -245,7 +245,7 @@ def appsecret_proof(access_token: str, app_secret: str) -> str:
 
 
 def _session(max_connections: int, *, trust_env: bool) -> requests.Session:
-    session = requests.Session()
+    session = DirectSession(pool_connections=2, pool_maxsize=max_connections, pool_block=True)
     # A proxy from the environment must not see traffic that never leaves this machine.
     session.trust_env = trust_env
     # What other programs trust here; REQUESTS_CA_BUNDLE, which requests reads, goes before it.
@@ -255,12 +255,6 @@ def _session(max_connections: int, *, trust_env: bool) -> requests.Session:
     session.headers.update(
         {"User-Agent": _USER_AGENT, "Accept": "application/json", "Accept-Encoding": "gzip"}
     )
-    # Retries belong to the policy: urllib3's own would be calls that nobody counts.
-    adapter = MeteredAdapter(
-        pool_connections=2, pool_maxsize=max_connections, pool_block=True, max_retries=0
-    )
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
     return session
 
 

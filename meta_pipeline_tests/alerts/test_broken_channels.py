@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -86,6 +87,11 @@ ANSWERS: dict[str, Callable[[socket.socket], None]] = {
     "500": saying(b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n"),
     "status that is none": saying(b"HTTP/1.1 abc no\r\n\r\n"),
     "a moved address": saying(b"HTTP/1.1 302 go\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
+    "moved nowhere": saying(b"HTTP/1.1 302 go\r\nLocation: http://[\xff\r\n\r\n"),
+    "moved, with a bomb": saying(
+        b"HTTP/1.1 307 go\r\nLocation: /\r\nContent-Encoding: gzip\r\n\r\n"
+        + gzip.compress(b" " * 64_000_000)
+    ),
     "a header without end": saying(b"HTTP/1.1 200 ok\r\nX: " + b"y" * 200_000),
     "a huge error": huge,
 }

@@ -10,14 +10,18 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from meta_pipeline.graph import (
     AnswerTooLarge,
     DeadlineExceeded,
     GraphClient,
+    GraphError,
     MalformedAnswer,
     Misconfigured,
     RetryPolicy,
@@ -155,6 +159,10 @@ HUGE: dict[str, Callable[[], Reply]] = {
         zlib.compress(b" " * 64_000_000), headers={"Content-Encoding": "deflate"}
     ),
     "plain": lambda: Reply(b" " * 3_000_000),
+    "redirect with a bomb": lambda: Reply(
+        bomb(64_000_000), 302, {"Location": "/x", "Content-Encoding": "gzip"}
+    ),
+    "endless redirect": lambda: Reply(b" " * 3_000_000, 307, {"Location": "/v26.0/me"}),
     "compressed and large": lambda: Reply(
         gzip.compress(bytes(range(256)) * 8_000, compresslevel=0),
         headers={"Content-Encoding": "gzip"},
@@ -259,6 +267,65 @@ def test_the_token_follows_no_redirect(
         assert other.asked == []
     finally:
         other.close()
+
+
+_WORDS = st.sampled_from(
+    [
+        *("Location", "Content-Length", "Transfer-Encoding", "Content-Encoding", "Set-Cookie"),
+        *("Content-Type", "Connection", "Link", "Refresh", "X-App-Usage", "Retry-After"),
+    ]
+)
+_VALUES = st.sampled_from(
+    [
+        *(b"http://[", b"http://[::1", b"http://x:99999999/", b"//", b"\xff\xfe", b"/\xed\xa0\xbd"),
+        *(b"http://\xc2\xad/", b"gopher://x/", b"http://" + b"a" * 300 + b"/", b"?", b"", b"0"),
+        *(b"-1", b"1, 2", b"2", b"abc", b"chunked", b"gzip", b"deflate", b"br", b"identity"),
+        *(b"close", b"text/html; charset=\xff", b"a=b; expires=never; max-age=x", b"9" * 400),
+    ]
+) | st.binary(max_size=30)
+_BODIES = st.sampled_from(
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"<html>",
+        b"zz\r\n{}",
+        b"-2\r\n{}\r\n",
+        b"2\r\n{}\r\n0\r\n\r\n",
+        b"\x1f\x8b",
+    ]
+) | st.binary(max_size=60)
+_STATUS = st.sampled_from(
+    [100, 101, 200, 204, 206, 301, 302, 303, 304, 305, 307, 308, 401, 407, 418, 429, 500, 503, 999]
+).map(str) | st.sampled_from(["000", "-1", "abc", "", "9999999", "2 00"])
+
+
+@given(
+    status=_STATUS,
+    headers=st.lists(st.tuples(_WORDS, _VALUES), max_size=5),
+    body=_BODIES,
+)
+@settings(max_examples=300)
+def test_whatever_comes_over_the_wire_is_an_answer_or_none(
+    status: str, headers: list[tuple[str, bytes]], body: bytes
+) -> None:
+    """No answer of a broken or hostile host is an exception of some library."""
+    head = b"".join(b"%s: %s\r\n" % (name.encode(), value) for name, value in headers)
+    sent = b"HTTP/1.1 %s OK\r\n%s\r\n%s" % (status.encode(), head, body)
+    server = RawServer(lambda connection: connection.sendall(sent))
+    client = GraphClient(
+        access_token=TOKEN,
+        base_url=server.url,
+        retry=RetryPolicy(retries=0),
+        deadline_seconds=2,
+        sleep=lambda _: None,
+    )
+    try:
+        with suppress(GraphError):
+            client.me()
+    finally:
+        client.close()
+        server.close()
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])

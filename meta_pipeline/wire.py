@@ -2,7 +2,8 @@
 
 A server that sends a byte a second, in the status line or in the body, passes every read timeout;
 a megabyte of gzip unpacks to gigabytes. So each read of the socket looks at what is left of the
-call's time and bytes, and the body is unpacked piece by piece.
+call's time and bytes, and the body is unpacked piece by piece. A redirect is an answer like others:
+requests would read its body whole, and its `Location`, to prepare what nobody follows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from http.client import HTTPResponse
 from socket import socket
 from typing import Any
 
-from requests import Response
+from requests import Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -88,6 +89,23 @@ class MeteredAdapter(HTTPAdapter):
         manager: PoolManager = super().proxy_manager_for(proxy, **options)
         _meter(manager)
         return manager
+
+
+class DirectSession(Session):
+    """A session under an allowance that follows no redirect, nor looks where one leads.
+
+    `pool` are options of requests' HTTPAdapter.
+    """
+
+    def __init__(self, **pool: Any) -> None:
+        super().__init__()
+        # Retries belong to a policy: urllib3's own would be calls that nobody counts.
+        adapter = MeteredAdapter(max_retries=0, **pool)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: Response) -> str | None:
+        return None
 
 
 def read_body(response: Response, allowance: Allowance) -> bytes:
