@@ -57,6 +57,8 @@ def limits_of(settings: Settings) -> AlertLimits:
     return AlertLimits(
         stale=timedelta(hours=settings.alert_stale_hours),
         stale_quiet=timedelta(hours=settings.alert_stale_quiet_hours),
+        quiet_spend=settings.rotation_medium_spend,
+        currency=settings.rotation_currency,
         throttled=timedelta(hours=settings.alert_throttled_hours),
         error_rate_pct=settings.alert_error_rate_pct,
         include=sorted(settings.included),

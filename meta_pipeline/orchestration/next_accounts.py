@@ -20,7 +20,7 @@ def next_accounts(
     slots: int = 3,
     requested: Collection[str] = (),
     dataset: str = "insights_ad",
-    currency: str | None = None,
+    currency: str = "USD",
 ) -> NextRuns:
     """Choose for `slots` free runs. `requested` are accounts whose run is queued or under way.
 
@@ -79,6 +79,7 @@ def _state(row: RotationStateRow, *, is_requested: bool) -> SyncState:
         not_before=row.not_before,
         spend_7d=row.spend_7d,
         currency=row.currency,
+        is_comparable=row.is_comparable,
         can_deliver=row.can_deliver,
         is_accessible=row.is_accessible,
         first_seen_at=row.first_seen_at,

@@ -10,6 +10,7 @@ from meta_pipeline.governor import Thresholds
 from meta_pipeline.rotation import Policy, RotationSettings
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.sync.context import thresholds_from
+from meta_pipeline.sync.money import CURRENCIES
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -27,11 +28,16 @@ class Rotation:
     thresholds: Thresholds
     slots: int
     dataset: str
-    currency: str | None
+    currency: str
 
     @classmethod
     def of(cls, settings: Settings) -> Rotation:
         """Made from the settings of this process; SettingsError where they contradict."""
+        if settings.rotation_currency not in CURRENCIES:
+            raise SettingsError(
+                f"META_ROTATION_CURRENCY is {settings.rotation_currency}, which is no currency an "
+                "ad account can have: give one such as USD or EUR."
+            )
         try:
             numbers = _numbers(settings)
         except ValueError as error:

@@ -25,7 +25,7 @@ class Limits:
     """From where on something is worth saying.
 
     An account is late after `stale` without new numbers, one that spent no more than `quiet_spend`
-    in a week (major units of its currency) after `stale_quiet`: it is read more rarely on purpose.
+    in a week (major units of `currency`) after `stale_quiet`: it is read more rarely on purpose.
     After `very_late` times that it is an error. `exclude` and, where it is not empty, `include` say
     which accounts are meant to be synced. `days` is how far back days are looked at, `drift_days`
     how long a value that was not understood counts as new. A day's spend may differ by
@@ -35,6 +35,7 @@ class Limits:
     stale: timedelta = timedelta(hours=6)
     stale_quiet: timedelta = timedelta(hours=36)
     quiet_spend: float = 10.0
+    currency: str = "USD"
     very_late: float = 4.0
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()

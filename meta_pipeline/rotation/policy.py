@@ -46,7 +46,13 @@ class Cadence:
 
 
 def tier_of(state: SyncState, settings: RotationSettings) -> Tier:
-    """The account's tier. One that spent nothing is empty only when nothing in it could spend."""
+    """The account's tier. One that spent nothing is empty only when nothing in it could spend.
+
+    Spend in a currency without a rate is of the medium tier, whatever its number: 500 of something
+    is neither much nor little.
+    """
+    if state.spend_7d > 0 and not state.is_comparable:
+        return Tier.MEDIUM
     if state.spend_7d > settings.high_spend:
         return Tier.HIGH
     if state.spend_7d > settings.medium_spend:

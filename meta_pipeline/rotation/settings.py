@@ -14,17 +14,17 @@ _POSITIVE_COUNTS = (
 class RotationSettings:
     """The numbers of the policies; docs/rotation.md gives the reason of each.
 
-    Spend is of the last 7 days, in major units of the account's currency, or of one currency for
-    all where there are exchange rates. `*_every` is how old the data may become. `fresh`: an
-    account synced within it is left alone. `entities_every` and `insights_every` are the cadences
-    of rotation; under priority the tier sets that of insights, and entities are read no more often
-    than `entities_every`. `fallback_*`: who is late by more than that comes first, so many a tick.
-    `retry_*`: the pause after a failure, doubled each time. `first_sync_within` is the patience of
-    a new account; `first_syncs_at_once` the most of them while others are due. When more new
-    accounts wait than one run holds, each is read its `newest_days` first, and what is before them
-    when nobody waits for that. `begin_within`: so long a run goes on to its next account.
-    `request_again_after`: a run that left no trace is requested again. An empty `include` means
-    every account. Raises ValueError for numbers that make no sense.
+    Spend is of the last 7 days, in major units of one currency for all accounts. `*_every` is how
+    old the data may become. `fresh`: an account synced within it is left alone. `entities_every`
+    and `insights_every` are the cadences of rotation; under priority the tier sets that of
+    insights, and entities are read no more often than `entities_every`. `fallback_*`: who is late
+    by more than that comes first, so many a tick. `retry_*`: the pause after a failure, doubled
+    each time. `first_sync_within` is the patience of a new account; `first_syncs_at_once` the
+    most of them while others are due. When more new accounts wait than one run holds, each is
+    read its `newest_days` first, and what is before them when nobody waits for that.
+    `begin_within`: so long a run goes on to its next account. `request_again_after`: a run that
+    left no trace is requested again. An empty `include` means every account. Raises ValueError
+    for numbers that make no sense.
     """
 
     high_spend: float = 100.0

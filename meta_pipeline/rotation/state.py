@@ -20,8 +20,9 @@ class SyncState:
 
     `entities_synced_at` and `insights_synced_at` are when Meta was last asked for all of them,
     None for never. `failures` counts the attempts in a row that did not succeed; throttled ones
-    do not count. `spend_7d` is in major units of `currency`. `can_deliver` is False for an account
-    without an active campaign. `has_backfill_gap`: the oldest days that are wanted are not there;
+    do not count. `spend_7d` is in major units of `currency`, which is one for all accounts but
+    those that are not `is_comparable`. `can_deliver` is False for an account without an active
+    campaign. `has_backfill_gap`: the oldest days that are wanted are not there;
     `has_newest_days_only`: nor is any but those that a fleet's first sync begins with.
     `is_running`: a sync holds the account; `is_requested`: a run of it is queued or has started.
     """
@@ -36,6 +37,7 @@ class SyncState:
     not_before: datetime | None = None
     spend_7d: float = 0.0
     currency: str | None = None
+    is_comparable: bool = True
     can_deliver: bool = True
     is_accessible: bool = True
     first_seen_at: datetime | None = None

@@ -63,6 +63,8 @@ def _spend(candidate: Candidate) -> str:
         return f"{_SPEND[tier]} (none in 7 days)"
     amount = f"{state.spend_7d:,.0f}" if state.spend_7d >= 1 else f"{state.spend_7d:.2f}"
     currency = f" {state.currency}" if state.currency else ""
+    if not state.is_comparable:
+        return f"spend that cannot be compared ({amount}{currency} in 7 days, no rate is known)"
     return f"{_SPEND[tier]} ({amount}{currency} in 7 days)"
 
 

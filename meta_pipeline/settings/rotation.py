@@ -36,11 +36,11 @@ class RotationSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_ROTATION_MEDIUM_SPEND"),
         description="Spend of 7 days above which an account is of the medium tier",
     )
-    rotation_currency: str | None = Field(
-        None,
+    rotation_currency: str = Field(
+        "USD",
         pattern=r"^[A-Z]{3}$",
         validation_alias=AliasChoices("META_ROTATION_CURRENCY"),
-        description="Currency spend is compared in, where rates are known; else each its own",
+        description="Currency these two amounts are in; spend in others is converted to compare it",
     )
     insights_every: str = Field(
         "1h",

@@ -28,7 +28,7 @@ class RotationStateRow:
     the ledger was read; None while one was never read. `last_*` and `not_before` are of the newest
     attempt that was not refused and not of extras only; `failures` counts those in a row before it,
     itself included, that failed. `spend_7d` is of today and the 7 days before it, in major units of
-    `currency`.
+    `currency`; not `is_comparable` where it has no rate to the others'.
     `has_newest_days_only`: the ledger has no day before those a fleet's first sync begins with.
     `is_running`: a process holds the account's lock, whatever its rows say.
     """
@@ -43,6 +43,7 @@ class RotationStateRow:
     not_before: datetime | None
     spend_7d: float
     currency: str | None
+    is_comparable: bool
     can_deliver: bool
     is_accessible: bool
     first_seen_at: datetime | None
@@ -66,16 +67,9 @@ WITH held AS MATERIALIZED (
     WHERE locktype = 'advisory' AND granted AND objsubid = 1
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ), rate AS MATERIALIZED (
-    SELECT DISTINCT ON (currency) currency, factor
-    FROM (
-        SELECT base_currency AS currency, rate AS factor, rate_date
-        FROM meta_ads.exchange_rates WHERE quote_currency = %(currency)s
-        UNION ALL
-        SELECT quote_currency, 1 / rate, rate_date
-        FROM meta_ads.exchange_rates WHERE base_currency = %(currency)s
-    ) AS known
-    WHERE rate_date > %(today)s::date - 8
-    ORDER BY currency, rate_date DESC
+    SELECT own.currency, (own.usd / nullif(other.usd, 0))::float8 AS factor
+    FROM meta_ads.currency_worth AS own
+    JOIN meta_ads.currency_worth AS other ON other.currency = %(currency)s
 )
 SELECT
     account.account_id,
@@ -109,6 +103,7 @@ SELECT
         0
     ) * coalesce(rate.factor, 1))::float8 AS spend_7d,
     CASE WHEN rate.factor IS NULL THEN account.currency ELSE %(currency)s END AS currency,
+    rate.factor IS NOT NULL AS is_comparable,
     coalesce(spend.amount, 0) > 0 OR entities.synced_at IS NULL OR (
         SELECT true FROM meta_ads.meta_campaigns
         WHERE account_id = account.account_id AND NOT is_deleted
@@ -172,14 +167,14 @@ def rotation_states(
     dataset: str = "insights_ad",
     backfill_days: int = 90,
     newest_days: int = 7,
-    currency: str | None = None,
+    currency: str = "USD",
 ) -> list[RotationStateRow]:
     """How every known ad account stands at `now`, by account id; the cost does not grow with
     history.
 
     `dataset` is the ledger's name of the numbers that count, `newest_days` how many of them a
-    fleet's first sync begins with. `currency` turns spend into one
-    currency where `exchange_rates` has a rate of the last week; other accounts keep their own.
+    fleet's first sync begins with. Spend is told in `currency`, by view `currency_worth`; an
+    account whose currency has no rate keeps its own.
     """
     values = {
         "now": now,
@@ -193,6 +188,7 @@ def rotation_states(
     with connection.transaction():
         # Compiling a query of this shape takes longer than running it.
         connection.execute("SET LOCAL jit = off")
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
         cursor = connection.cursor(row_factory=class_row(RotationStateRow))
         return cursor.execute(_STATES, values).fetchall()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline import metrics
+from meta_pipeline.alerts import AlertLimits, account_conditions
 from meta_pipeline.quality import CHECKS, Finding, Limits, Severity, find
 from meta_pipeline_tests.sync.lab import Lab, lab
 
@@ -74,6 +75,37 @@ def test_an_account_that_spends_nothing_may_be_older(synced: Lab) -> None:
     finding = run(synced, "freshness", later=timedelta(hours=37))
     assert (finding.count, finding.severity) == (1, Severity.WARN)
     assert finding.rows[0]["hours_allowed"] == 36
+
+
+@pytest.mark.parametrize(
+    ("currency", "spend", "is_quiet"),
+    [
+        ("JPY", 1000, True),
+        ("VND", 200_000, True),
+        ("JPY", 20_000, False),
+        ("GBP", 9, False),
+        ("XAU", 0.01, False),
+        ("XAU", 0, True),
+    ],
+)
+def test_little_is_what_is_worth_little(
+    synced: Lab, currency: str, spend: float, is_quiet: bool
+) -> None:
+    """A number alone says nothing: 1,000 yen are less than 10 pounds."""
+    write(synced, "UPDATE meta_ads.meta_insights SET spend = 0 WHERE entity_type = 'account'")
+    write(
+        synced,
+        "UPDATE meta_ads.meta_insights SET spend = %s WHERE entity_type = 'account' AND date_start"
+        " = (SELECT max(date_start) FROM meta_ads.meta_insights WHERE entity_type = 'account')",
+        spend,
+    )
+    write(synced, "UPDATE meta_ads.meta_ad_accounts SET currency = %s", currency)
+    limits = AlertLimits()
+    assert run(synced, "freshness", later=timedelta(hours=20)).passed is is_quiet
+    with synced.warehouse.connection() as connection:
+        later = (synced.clock.now() + timedelta(hours=20)).isoformat()
+        connection.execute("SELECT set_config('meta_ads.now', %s, true)", (later,))
+        assert (account_conditions(connection, limits) == []) is is_quiet
 
 
 def test_an_orphan_is_named_with_what_mentions_it(synced: Lab) -> None:

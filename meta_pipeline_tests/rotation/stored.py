@@ -97,7 +97,7 @@ class Stored:
         )
 
     def states(self, **options: Any) -> list[RotationStateRow]:
-        return rotation_states(self.connection, NOW, **options)
+        return rotation_states(self.connection, NOW, **({"currency": "EUR"} | options))
 
     def state(self, **options: Any) -> RotationStateRow:
         return self.states(**options)[0]

@@ -30,7 +30,7 @@ def test_a_fleet_becomes_runs(stored: Stored, database_url: str) -> None:
     stored.account("act_4", first_seen_at=NOW - HOUR)
     stored.account("act_5", first_seen_at=NOW - HOUR)
     with account_lock(database_url, "act_4", holder="test"):
-        found = next_accounts(stored.connection, NOW, requested={"act_5"})
+        found = next_accounts(stored.connection, NOW, requested={"act_5"}, currency="EUR")
     assert {run.account_ids for run in found.runs} == {("act_1",), ("act_3",)}
     first, second = sorted(found.runs, key=lambda run: run.account_ids)
     assert first.parts == {DuePart.INSIGHTS}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
 
+from meta_pipeline.orchestration.next_accounts import sync_states
+from meta_pipeline.rotation import RotationSettings
+from meta_pipeline.rotation.policy import Tier, tier_of
+from meta_pipeline.sync.money import CURRENCIES
 from meta_pipeline.warehouse import account_lock
 
 from .fleet import HOUR, MINUTE, NOW
@@ -138,19 +143,44 @@ def test_spend_is_added_up_from_ads_where_the_account_has_no_row(stored: Stored)
     assert stored.state().spend_7d == 5
 
 
-def test_spend_is_told_in_one_currency_where_there_is_a_rate(stored: Stored) -> None:
+def test_spend_is_told_in_one_currency(stored: Stored) -> None:
     """500 yen are not 500 euros: without this every account in yen were a high spender."""
     stored.account("act_1", currency="JPY")
     stored.days(1, at=NOW)
     stored.spend(500, 1)
-    assert stored.state(currency="EUR").spend_7d == 500
-    assert stored.state(currency="EUR").currency == "JPY"
+    state = stored.state(currency="EUR")
+    assert (1 < state.spend_7d < 10, state.currency) == (True, "EUR")
     rate = {"base_currency": "EUR", "quote_currency": "JPY", "source": "test"}
     stored.insert("exchange_rates", rate_date=NOW.date() - timedelta(days=30), rate=1, **rate)
-    assert stored.state(currency="EUR").currency == "JPY"
+    assert stored.state(currency="EUR") == state
     stored.insert("exchange_rates", rate_date=NOW.date(), rate=160, **rate)
     state = stored.state(currency="EUR")
     assert (round(state.spend_7d, 3), state.currency) == (3.125, "EUR")
+
+
+def test_the_same_worth_is_the_same_tier_in_every_currency(stored: Stored) -> None:
+    """Each currency an ad account can have: 50 dollars' worth of it is of the medium tier."""
+    worth = dict(stored.connection.execute("SELECT currency, usd FROM meta_ads.currency_worth"))
+    assert set(worth) == CURRENCIES
+    for number, currency in enumerate(sorted(CURRENCIES), start=1):
+        account_id = f"act_{number}"
+        stored.account(account_id, currency=currency)
+        stored.days(1, at=NOW, account_id=account_id)
+        amount = 50 / float(worth[currency])
+        stored.spend(amount, 1, entity_id=account_id, account_id=account_id)
+    states = sync_states(stored.states(currency="USD"))
+    assert {tier_of(each, RotationSettings()) for each in states} == {Tier.MEDIUM}
+    assert {round(each.spend_7d, 1) for each in states} == {50.0}
+
+
+def test_spend_without_a_rate_is_neither_much_nor_little(stored: Stored) -> None:
+    stored.account("act_1", currency="XAU")
+    stored.days(1, at=NOW)
+    stored.spend(0.5, 1)
+    [state] = sync_states([stored.state()])
+    assert (state.spend_7d, state.currency, state.is_comparable) == (0.5, "XAU", False)
+    assert tier_of(state, RotationSettings()) is Tier.MEDIUM
+    assert tier_of(replace(state, spend_7d=10.0**9), RotationSettings()) is Tier.MEDIUM
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,11 @@
 -- What is wrong with each ad account, at most one row an account: lost, failing, throttled or stale.
 -- Of each account's last runs only, so that the cost is the number of accounts and no more.
+WITH rate AS MATERIALIZED (
+    -- What the limit is in each currency; of one without a rate only nothing is little.
+    SELECT own.currency, limits.usd / own.usd AS per_unit
+    FROM meta_ads.currency_worth AS own
+    JOIN meta_ads.currency_worth AS limits ON limits.currency = %(currency)s
+)
 SELECT account_id, name, kind, error, coalesce(since, meta_ads.present()) AS since, is_error
 FROM (
     SELECT
@@ -21,6 +27,7 @@ FROM (
         coalesce(account.is_accessible AND
             (runs.failures >= %(failures)s OR late.by > due.after * %(very_late)s), false) AS is_error
     FROM meta_ads.meta_ad_accounts AS account
+    LEFT JOIN rate ON rate.currency = account.currency
     LEFT JOIN LATERAL (
         SELECT fetched_at AS read_at FROM meta_ads.sync_windows
         WHERE account_id = account.account_id AND dataset = 'insights_ad'
@@ -33,7 +40,7 @@ FROM (
     CROSS JOIN LATERAL (
         -- Who spends little is read more rarely on purpose.
         SELECT CASE
-            WHEN numbers.read_at IS NOT NULL AND coalesce(sum(spend), 0) <= %(quiet_spend)s
+            WHEN numbers.read_at IS NOT NULL AND coalesce(sum(spend), 0) <= %(quiet_spend)s * coalesce(rate.per_unit, 0)
                 THEN %(stale_quiet)s
             ELSE %(stale)s
         END AS after

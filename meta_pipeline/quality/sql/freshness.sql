@@ -1,4 +1,10 @@
 -- Accounts that are to be synced and whose numbers were not read in time: the longest ago first.
+WITH rate AS MATERIALIZED (
+    -- What the limit is in each currency; of one without a rate only nothing is little.
+    SELECT own.currency, limits.usd / own.usd AS per_unit
+    FROM meta_ads.currency_worth AS own
+    JOIN meta_ads.currency_worth AS limits ON limits.currency = %(currency)s
+)
 SELECT
     coalesce(account.name, account.account_id) AS account,
     account.account_id,
@@ -10,6 +16,7 @@ SELECT
     late.by > due.after * %(very_late)s AS is_error,
     count(*) OVER () AS total
 FROM meta_ads.meta_ad_accounts AS account
+LEFT JOIN rate ON rate.currency = account.currency
 LEFT JOIN LATERAL (
     SELECT fetched_at AS read_at FROM meta_ads.sync_windows
     WHERE account_id = account.account_id AND dataset = 'insights_ad'
@@ -21,7 +28,7 @@ CROSS JOIN LATERAL (
 ) AS late
 CROSS JOIN LATERAL (
     SELECT CASE
-        WHEN numbers.read_at IS NOT NULL AND coalesce(sum(spend), 0) <= %(quiet_spend)s
+        WHEN numbers.read_at IS NOT NULL AND coalesce(sum(spend), 0) <= %(quiet_spend)s * coalesce(rate.per_unit, 0)
             THEN %(stale_quiet)s
         ELSE %(stale)s
     END AS after
