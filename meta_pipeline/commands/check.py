@@ -28,15 +28,15 @@ from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.sync.account_node import oddities
 from meta_pipeline.sync.days import today
-from meta_pipeline.warehouse import CannotTell, Warehouse
-from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.warehouse import CannotTell, DatabaseNewer, DatabaseOutdated, Warehouse
+from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.wire import Allowance, DirectSession, TooLarge, TooLate, within
 
 from . import profile
 from .asked import settings_asked
 from .check_database import database_findings
 from .console import add_row, console, line, say, styled, table, write_json
-from .database import database, opened
+from .database import database, opened, opened_warehouse
 from .finding import Finding
 from .mistakes import CANNOT_TELL
 
@@ -258,29 +258,29 @@ def _failed(what: str, subject: str, error: GraphError) -> Finding:
 
 def _data() -> Iterator[Finding]:
     """The checks that Dagster's job `data_quality` asks, without Dagster."""
-    with (
-        opened() as (settings, url),
-        Warehouse(url, max_connections=1, patience=READER) as warehouse,
-    ):
-        if warehouse.pending():
-            todo = "Sync an account first, or run meta-pipeline migrate."
-            yield Finding("Data", "meta_ads", ok=False, text="tables are missing or old", fix=todo)
-            return
-        if not any(one.insight_rows for one in warehouse.accounts.health()):
-            text = "no insights are stored: there is nothing to check"
-            yield Finding("Data", "meta_ads", ok=False, text=text, fix="Sync an account first.")
-            return
-        for one in quality.CHECKS:
-            try:
-                with warehouse.connection() as connection:
-                    found = one.run(connection, limits_of(settings))
-            except CannotTell as error:
-                yield Finding("Data", one.name, ok=False, text=str(error), is_known=False)
-                continue
-            named = f" {', '.join(found.accounts[:_ACCOUNTS_NAMED])}" if found.accounts else ""
-            fix = None if found.passed else found.what_to_do
-            text = f"{found.headline}{named}"
-            yield Finding("Data", found.check, ok=found.passed, text=text, fix=fix)
+    try:
+        with opened_warehouse(max_connections=1) as (settings, warehouse):
+            yield from _of_stored(settings, warehouse)
+    except (DatabaseOutdated, DatabaseNewer) as error:
+        yield Finding("Data", SCHEMA, ok=False, text=str(error))
+
+
+def _of_stored(settings: Settings, warehouse: Warehouse) -> Iterator[Finding]:
+    if not any(one.insight_rows for one in warehouse.accounts.health()):
+        text = "no insights are stored: there is nothing to check"
+        yield Finding("Data", SCHEMA, ok=False, text=text, fix="Sync an account first.")
+        return
+    for one in quality.CHECKS:
+        try:
+            with warehouse.connection() as connection:
+                found = one.run(connection, limits_of(settings))
+        except CannotTell as error:
+            yield Finding("Data", one.name, ok=False, text=str(error), is_known=False)
+            continue
+        named = f" {', '.join(found.accounts[:_ACCOUNTS_NAMED])}" if found.accounts else ""
+        fix = None if found.passed else found.what_to_do
+        text = f"{found.headline}{named}"
+        yield Finding("Data", found.check, ok=found.passed, text=text, fix=fix)
 
 
 def _print(findings: list[Finding], problems: int, unknown: int) -> None:

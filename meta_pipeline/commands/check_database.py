@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import CannotTell, Warehouse, WarehouseError, connect, redacted
+from meta_pipeline.warehouse import (
+    CannotTell,
+    DatabaseNewer,
+    Warehouse,
+    WarehouseError,
+    connect,
+    redacted,
+)
 from meta_pipeline.warehouse.connect import READER
 from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
 from meta_pipeline.warehouse.faults import explained
@@ -28,6 +35,8 @@ def database_findings(
             yield from _of(url, settings)
     except CannotTell as error:
         yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), is_known=False)
+    except DatabaseNewer as error:
+        yield Finding("Schema", SCHEMA, ok=False, text=str(error))
     except (WarehouseError, EmbeddedPostgresError) as error:
         yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), fix=_FIX)
 

@@ -10,6 +10,7 @@ from . import profile
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
+    from meta_pipeline.warehouse import Warehouse
 
 
 @contextmanager
@@ -22,6 +23,44 @@ def database(settings: Settings) -> Iterator[str]:
 
     with EmbeddedPostgres(settings.data_dir).running() as url:
         yield url
+
+
+@contextmanager
+def opened_warehouse(
+    *, writes: bool = False, application_name: str = "meta_pipeline", max_connections: int = 4
+) -> Iterator[tuple[Settings, Warehouse]]:
+    """The settings and the warehouse, if its schema is this version's; changes none of it.
+
+    A command migrates only where it prepares a sync or Dagster: who asks a question may read no
+    more than the tables, and must not change them under those who run another version. Raises
+    DatabaseOutdated, which names the command to run, or DatabaseNewer. What `writes` rows may take
+    its time; a question has its answer in a minute, or CannotTell.
+    """
+    from meta_pipeline.warehouse import Warehouse
+    from meta_pipeline.warehouse.connect import READER, WRITER
+
+    with (
+        opened() as (settings, url),
+        Warehouse(
+            url,
+            application_name=application_name,
+            max_connections=max_connections,
+            patience=WRITER if writes else READER,
+        ) as warehouse,
+    ):
+        refuse_another_version(warehouse)
+        yield settings, warehouse
+
+
+def refuse_another_version(warehouse: Warehouse, *, or_none: bool = False) -> None:
+    """Raise DatabaseOutdated with the command to run, or DatabaseNewer.
+
+    With `or_none` a database without any of our tables will do.
+    """
+    from meta_pipeline.warehouse.migrator import MIGRATE
+
+    command = f"{MIGRATE} --demo" if profile.is_demo() else MIGRATE
+    warehouse.require_current(command, or_none=or_none)
 
 
 @contextmanager

@@ -138,16 +138,15 @@ def maintain() -> None:
     """
     from meta_pipeline import warehouse
 
-    from .database import opened
+    from .database import opened_warehouse
 
-    with opened() as (settings, its_url), warehouse.Warehouse(its_url) as found:
+    with opened_warehouse(writes=True) as (settings, found):
         kept = warehouse.Retention(
             log_days=settings.log_retention_days,
             total_days=settings.totals_retention_days,
             run_days=settings.run_retention_days,
             change_days=settings.change_retention_days,
         )
-        found.migrate()
         removed = warehouse.maintain(found, kept)
     for table, rows in removed.items():
         say(f"{table:<24}{rows:>10,} rows removed")

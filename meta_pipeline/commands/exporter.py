@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .console import say
-from .database import opened
+from .database import opened_warehouse
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -19,15 +19,10 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
     import uvicorn
 
     from meta_pipeline.reports.exporter import exporter_app
-    from meta_pipeline.warehouse import Warehouse
-    from meta_pipeline.warehouse.connect import READER
 
-    with (
-        opened() as (_, url),
-        Warehouse(
-            url, application_name="meta_pipeline exporter", max_connections=1, patience=READER
-        ) as warehouse,
+    with opened_warehouse(application_name="meta_pipeline exporter", max_connections=1) as (
+        _,
+        warehouse,
     ):
-        warehouse.migrate()
         say(f"http://{host}:{port}/metrics  (Ctrl-C ends it)")
         uvicorn.run(exporter_app(warehouse), host=host, port=port, log_level="warning")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import database
+from .database import opened_warehouse
 
 if TYPE_CHECKING:
     from meta_pipeline.warehouse import Warehouse
@@ -15,15 +15,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(*, writes: bool = False) -> Iterator[tuple[Warehouse, ModuleType]]:
-    """The migrated warehouse, and the metric layer, which is imported only when it is used.
-
-    What `writes` may take its time; a question has its answer in a minute, or CannotTell.
-    """
+    """The warehouse, and the metric layer, which is imported only when it is used."""
     from meta_pipeline import metrics
-    from meta_pipeline.warehouse import Warehouse
-    from meta_pipeline.warehouse.connect import READER, WRITER
 
-    patience = WRITER if writes else READER
-    with database.opened() as (_, url), Warehouse(url, patience=patience) as warehouse:
-        warehouse.migrate()
+    with opened_warehouse(writes=writes) as (_, warehouse):
         yield warehouse, metrics

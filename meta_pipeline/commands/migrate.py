@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from pydantic import SecretStr
 
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_schema, without_secrets
@@ -18,6 +19,7 @@ from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
 
 from .console import say, warn
+from .database import opened
 from .execute import beside_python, dagster_environment
 
 _APPLICATION_NAME = "meta_pipeline migrate"
@@ -47,13 +49,15 @@ def migrate(plan: Plan = False, retry_for: RetryFor = 0) -> None:
     Safe to run at any time and by several at once; older processes may go on meanwhile. A database
     that a newer version migrated is refused and left alone.
     """
-    settings = Settings.load()
-    url = settings.require_database_url()
-    storage_url = settings.require_dagster_database_url()
-    if plan:
-        _tell_plan(url, storage_url)
-        return
-    patient(lambda: _migrate(settings, url, storage_url), retry_for)
+    with opened() as (given, url):
+        # The embedded server has Dagster's tables too.
+        own = {"database_url": SecretStr(url), "dagster_database_url": None}
+        settings = given if given.database_url else given.model_copy(update=own)
+        storage_url = settings.require_dagster_database_url()
+        if plan:
+            _tell_plan(url, storage_url)
+            return
+        patient(lambda: _migrate(settings, url, storage_url), retry_for)
 
 
 def _migrate(settings: Settings, url: str, storage_url: str) -> None:

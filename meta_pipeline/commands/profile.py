@@ -18,7 +18,6 @@ ELSEWHERE = {
     "demo": "is the demo",
     "dev": "runs Dagster on the settings",
     "exec": "runs Dagster on the settings",
-    "migrate": "prepares the database of a deployment",
     "simulate": "needs no database",
     "db start": "is about the server, which the demo shares",
     "db stop": "is about the server, which the demo shares",

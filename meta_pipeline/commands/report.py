@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import SIMULATED, add_row, console, fail, say, styled, table, write_json
-from .database import opened
+from .database import opened_warehouse
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,19 +43,17 @@ def report(
     """Answer the operational questions: limits, time, throttling, cost, latency, freshness.
 
     Every answer says how many observations it rests on, and says so when they are too few.
-    Exit code: 0, 1 no database, 3 cannot tell: the database did not answer in time.
+    Exit code: 0, 1 no database or one of another version, 3 cannot tell: the database did not
+    answer in time.
     """
     from meta_pipeline.reports import make_report, questions
-    from meta_pipeline.warehouse import Warehouse
-    from meta_pipeline.warehouse.connect import READER
 
     chosen = _chosen(question)
     if list_them:
         for one in questions():
             say(styled(f"{one.key:<20}", "bold"), f" {one.words}")
         return
-    with opened() as (settings, url), Warehouse(url, patience=READER) as warehouse:
-        warehouse.migrate()
+    with opened_warehouse() as (settings, warehouse):
         made = make_report(warehouse, days=days, only=chosen)
     if html is not None:
         _write(html, made, settings)

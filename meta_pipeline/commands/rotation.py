@@ -101,14 +101,11 @@ def next_command(
     """Show who would be synced now and why, and why the others not. Changes nothing."""
     from meta_pipeline.orchestration.next_accounts import next_accounts
     from meta_pipeline.orchestration.rotation import Rotation
-    from meta_pipeline.warehouse import Warehouse
-    from meta_pipeline.warehouse.connect import READER
 
-    from .database import opened
+    from .database import opened_warehouse
 
-    with opened() as (settings, url), Warehouse(url, patience=READER) as warehouse:
+    with opened_warehouse() as (settings, warehouse):
         rotation = Rotation.of(settings)
-        warehouse.migrate()
         with warehouse.connection() as connection:
             found = next_accounts(
                 connection,

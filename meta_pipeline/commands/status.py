@@ -19,7 +19,7 @@ from .console import (
     table,
     write_json,
 )
-from .database import opened
+from .database import opened_warehouse
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,8 +49,8 @@ _STYLES = {
 def status(as_json: AsJson = False, fail_if_stale: FailIfStale = None) -> None:
     """Show every ad account: how fresh it is, what is there, what is missing, what it waits for.
 
-    Exit code: 0, 1 stale or no database, 3 cannot tell: the database did not answer within a
-    minute, or a lock held a table for more than five seconds.
+    Exit code: 0, 1 stale, no database or one of another version, 3 cannot tell: the database did
+    not answer within a minute, or a lock held a table for more than five seconds.
     """
     from meta_pipeline.reports.status import (
         read_status,
@@ -58,12 +58,9 @@ def status(as_json: AsJson = False, fail_if_stale: FailIfStale = None) -> None:
         token_warnings,
         version_warnings,
     )
-    from meta_pipeline.warehouse import Warehouse
-    from meta_pipeline.warehouse.connect import READER
 
     after = _span(fail_if_stale)
-    with opened() as (_, url), Warehouse(url, patience=READER) as warehouse:
-        warehouse.migrate()
+    with opened_warehouse() as (_, warehouse):
         accounts = read_status(warehouse)
         now = datetime.now(UTC)
         warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)

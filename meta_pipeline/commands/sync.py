@@ -23,9 +23,11 @@ from meta_pipeline.sync import (
 )
 from meta_pipeline.sync.breakdown_names import refuse_unknown
 from meta_pipeline.sync.presets import Preset, days_of
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.connect import READER
 
 from .console import account, add_row, console, day, say, styled, table, write_json
-from .database import opened
+from .database import opened, refuse_another_version
 
 Account = Annotated[str, typer.Argument(help="Ad account, as act_1234567890.", parser=account)]
 Since = Annotated[str | None, typer.Option(help="First day of insights, YYYY-MM-DD.")]
@@ -99,15 +101,20 @@ def plan(
     force: Force = False,
 ) -> None:
     """Say what a sync would read and cost, before anything runs."""
-    with _engine() as engine:
+    with _engine(migrates=False) as engine:
         request = _request(engine, account_id, since, until, preset, only, with_, breakdown, force)
         _print_plan(engine.plan(request), engine)
 
 
 @contextmanager
-def _engine() -> Iterator[SyncEngine]:
-    with opened(with_graph=True) as (settings, url), SyncEngine.open(settings, url) as engine:
-        yield engine
+def _engine(*, migrates: bool = True) -> Iterator[SyncEngine]:
+    """The engine; unless it `migrates`, tables of an older version are refused, not changed."""
+    with opened(with_graph=True) as (settings, url):
+        if not migrates:
+            with Warehouse(url, max_connections=1, patience=READER) as warehouse:
+                refuse_another_version(warehouse, or_none=True)
+        with SyncEngine.open(settings, url) as engine:
+            yield engine
 
 
 @contextmanager

@@ -64,6 +64,8 @@ def reconcile(
 ) -> list[Reconciliation]:
     """Compare every day from `since` to `until` (inclusive), store the rows and give them back.
 
+    Who may only read gets the answer too; then nothing is stored.
+
     Spend, impressions and clicks must agree within `tolerance_pct` of the account row. Conversions
     are late at either level while Meta restates a day: until its 28 days are over they are only
     shown, then they must agree too. Reach is never compared: people are no sum. Reads the warehouse
@@ -77,6 +79,9 @@ def reconcile(
     dictionary = store.current(connection)
     days = _read(connection, dictionary, account_id, since, until)
     rows = [_judge(day, tolerance) for day in days]
+    may_store = connection.execute(_MAY_STORE).fetchone()
+    if not may_store or not may_store[0]:
+        return rows
     with connection.cursor() as cursor:
         cursor.executemany(_STORE, [_stored(row) for row in rows if not row.is_unchecked])
         cursor.executemany(_STORE_UNCHECKED, [_stored(row) for row in rows if row.is_unchecked])
@@ -204,6 +209,11 @@ _COMPARE = """
      AND account.date_start = wanted.day::date
     LEFT JOIN meta_ads.meta_ad_accounts AS known ON known.account_id = %(account_id)s
     ORDER BY 2
+"""
+_MAY_STORE = """
+    SELECT has_table_privilege('meta_ads.reconciliations', 'INSERT')
+        AND has_table_privilege('meta_ads.reconciliations', 'UPDATE')
+        AND NOT current_setting('transaction_read_only')::boolean
 """
 _STORED_NAMES = tuple(Reconciliation.__dataclass_fields__)
 _STORE = f"""

@@ -3,6 +3,7 @@
 WarehouseError
 ├── WarehouseUnavailable   the server does not answer: start it, check DATABASE_URL
 ├── DatabaseNewer          a newer meta_pipeline migrated this database: upgrade this one
+├── DatabaseOutdated       its tables are missing or old: run meta-pipeline migrate
 ├── MigrationBusy          another process is migrating and does not finish: look at it
 ├── ViewInUse              a view must change but yours is built on it: drop yours, start again
 ├── AccountBusy            another sync holds the ad account: let it finish
@@ -29,6 +30,10 @@ class WarehouseUnavailable(WarehouseError):
 
 class DatabaseNewer(WarehouseError):
     """The database was migrated by a newer version of this package."""
+
+
+class DatabaseOutdated(WarehouseError):
+    """The tables or views are missing, or of an older version than this one reads."""
 
 
 class MigrationBusy(WarehouseError):

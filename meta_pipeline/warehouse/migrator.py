@@ -9,7 +9,7 @@ SQLAlchemy are imported where a migration runs: every command asks whether one i
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,18 +19,19 @@ import psycopg
 
 from . import views
 from .connect import READER, Connection, Patience, connect
-from .errors import CannotTell, DatabaseNewer, MigrationBusy
+from .errors import CannotTell, DatabaseNewer, DatabaseOutdated, MigrationBusy
 from .faults import explained
 from .locks import refuse_shared_sessions
 from .names import SCHEMA
 from .redaction import redacted
-from .rights import read_rights, refuse
+from .rights import Problem, Rights, read_rights, refuse
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.config import Config
 
 VERSION_TABLE = "schema_version"
+MIGRATE = "meta-pipeline migrate"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT_SECONDS = 60
 _APPLICATION_NAME = "meta_pipeline migrate"
@@ -95,6 +96,32 @@ def pending(url: str, *, patience: Patience = READER) -> tuple[str, ...]:
     ):
         revisions = _to_apply(url, _revision(connection))
         return (*revisions, *(f"view:{name}" for name in views.changed(connection)))
+
+
+def require_current(
+    url: str, connection: Connection, command: str = MIGRATE, *, or_none: bool = False
+) -> None:
+    """Refuse a schema that is not this version's; needs no right but to read it.
+
+    With `or_none` no tables at all will do. Raises DatabaseOutdated, which names the `command` to
+    run, DatabaseNewer, or DatabaseUnfit when the user may not read the schema.
+    """
+    revision = _revision(connection, Rights.for_reads)
+    if revision is None:
+        if or_none:
+            return
+        raise DatabaseOutdated(
+            f"The database {redacted(url)} has no tables of {SCHEMA} yet. Make them: {command}. "
+            "The first sync makes them too."
+        )
+    missing = _to_apply(url, revision)
+    outdated = views.changed(connection)
+    if missing or outdated:
+        what = f"revision {revision}, before {head()}" if missing else f"{len(outdated)} old views"
+        raise DatabaseOutdated(
+            f"The database {redacted(url)} is of an older version ({what}). Bring it up to date, "
+            f"as the owner of its tables: {command}. Nothing was changed."
+        )
 
 
 def head() -> str:
@@ -188,7 +215,9 @@ def revisions() -> tuple[str, ...]:
     return tuple(path.stem.partition("_")[0] for path in files)
 
 
-def _revision(connection: Connection) -> str | None:
+def _revision(
+    connection: Connection, needed: Callable[[Rights], list[Problem]] = Rights.for_syncs
+) -> str | None:
     table = f"{SCHEMA}.{VERSION_TABLE}"
     try:
         found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
@@ -197,7 +226,7 @@ def _revision(connection: Connection) -> str | None:
         row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
     except psycopg.errors.InsufficientPrivilege:
         connection.rollback()
-        refuse(read_rights(connection).for_syncs())  # names the GRANT
+        refuse(needed(read_rights(connection)))  # names the GRANT
         raise
     return None if row is None else str(row[0])
 

@@ -96,6 +96,15 @@ class Rights:
             )
         return problems
 
+    def for_reads(self) -> list[Problem]:
+        """What to grant to a user who was found not to be let into the schema."""
+        return [
+            Problem(
+                f"the user {self.user} may not read {SCHEMA}",
+                f"as the owner of its tables run meta-pipeline db grant-reader {self.user}",
+            )
+        ]
+
     def for_tables(self, schema: str) -> list[Problem]:
         """What keeps tables from being made or changed in the schema."""
         problems = self._for_writes()

@@ -16,10 +16,10 @@ from .accounts import AccountStore
 from .connect import READER, WRITER, Connection, Patience, connect, connection_options, set_up
 from .costs import CostStore
 from .cursors import CursorStore
-from .faults import fault, unavailable
+from .faults import explained, fault, unavailable
 from .gaps import Gaps
 from .ledger import Ledger
-from .migrator import MigrationResult, migrate, pending
+from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
 from .pending_reports import PendingReports
 from .redaction import redacted
 from .runs import RunStore
@@ -79,6 +79,16 @@ class Warehouse:
     def migrate(self) -> MigrationResult:
         """Bring schema `meta_ads` to this version of the code; any number at once is safe."""
         return migrate(self.url, patience=self._patience if self._patience == READER else None)
+
+    def require_current(self, command: str = MIGRATE, *, or_none: bool = False) -> None:
+        """Refuse a schema that is not this version's, and change nothing.
+
+        With `or_none` a database without any of our tables will do. Raises DatabaseOutdated, which
+        names the `command` that brings it up to date, DatabaseNewer, or DatabaseUnfit when the user
+        may not read it.
+        """
+        with explained(self.url), self.connection() as connection:
+            require_current(self.url, connection, command, or_none=or_none)
 
     def pending(self) -> tuple[str, ...]:
         """What `migrate` would do now: revisions, then views (`view:<name>`). Changes nothing."""

@@ -66,6 +66,21 @@ def test_every_command_reaches_the_demo_and_nothing_else(demo_url: str, database
     assert "No ad account is known" in run("status").output
 
 
+def test_what_brings_the_demo_up_to_date_is_named_and_works(
+    demo_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_PG_URL", database_url)
+    current.cache_clear()
+    refused = CliRunner().invoke(app, ["status", "--demo"])
+    assert refused.exit_code == 1
+    assert "meta-pipeline migrate --demo" in refused.output
+    run("migrate", "--demo")
+    assert "No ad account is known" in run("status", "--demo").output
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT to_regnamespace('dagster') IS NULL").fetchone()
+    assert row == (True,)
+
+
 def test_the_simulator_of_a_demo_that_runs_is_used(demo_url: str, root: Path) -> None:
     home = Home(root / "demo")
     with home.taken():
@@ -78,7 +93,7 @@ def test_the_simulator_of_a_demo_that_runs_is_used(demo_url: str, root: Path) ->
 
 
 def test_a_command_without_the_option_refuses_it(demo_url: str) -> None:
-    for given in (["dev"], ["migrate"], ["db", "reset"]):
+    for given in (["dev"], ["simulate"], ["db", "reset"]):
         result = CliRunner().invoke(app, [*given, "--demo"])
         assert result.exit_code == 2, given
         assert "--demo" in result.output

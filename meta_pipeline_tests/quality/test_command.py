@@ -35,4 +35,4 @@ def test_without_tables_it_says_what_makes_them(
     monkeypatch.setenv("DATABASE_URL", empty_url)
     result = shell.run("check", "--data")
     assert result.exit_code == 1
-    assert "Sync an account first" in result.output
+    assert "meta-pipeline migrate. The first sync makes them too" in result.output

@@ -62,7 +62,12 @@ def demo_settings(settings: Settings, url: str, with_graph: bool) -> Iterator[Se
     A running demo's simulator is used; else one is started for as long as the context lasts. It
     serves the same accounts, as the day their past ends is kept in the demo's folder.
     """
-    ours = {"database_url": SecretStr(url), "app_id": None, "app_secret": None}
+    ours = {
+        "database_url": SecretStr(url),
+        "dagster_database_url": None,
+        "app_id": None,
+        "app_secret": None,
+    }
     if not with_graph:
         yield settings.model_copy(update=ours)
         return
