@@ -44,7 +44,7 @@ class SimulatorProcess:
 
 
 _SERVE = """
-from meta_pipeline.simulator.running import serve
+from meta_pipeline.simulator import serve
 serve(port=0, world_name={world!r}, token={token!r}, latency_ms={latency_ms}, latency_sigma=0,
       tier="standard_access", stop_with_parent=True)
 """
@@ -52,7 +52,7 @@ serve(port=0, world_name={world!r}, token={token!r}, latency_ms={latency_ms}, la
 _SERVE_PREPARED = """
 from datetime import UTC, datetime
 from meta_pipeline.simulator import Limits, Simulator, VirtualClock
-from meta_pipeline.simulator.running import WORLDS
+from meta_pipeline.simulator import WORLDS
 sim = Simulator(
     WORLDS[{world!r}](VirtualClock(datetime.now(UTC))), token={token!r},
     limits=Limits(tier="standard_access"), pages=10_000, page_bytes=4_000_000_000,

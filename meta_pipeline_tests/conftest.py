@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 os.environ["COLUMNS"] = "200"
 
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests import recorded
 from meta_pipeline_tests.postgres import TestPostgres, database_url, postgres, postgres_server
 
 # What an example costs says how busy the machine is, nothing about the code: no test of ours fails
@@ -25,6 +26,12 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 __all__ = ["build_template", "database_url", "postgres", "postgres_server"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say that recordings were not compared: a skip among a thousand dots is easily missed."""
+    if any(recorded.ABSENT in str(one.longrepr) for one in terminalreporter.getreports("skipped")):
+        terminalreporter.write_sep("!", f"NOT COMPARED: {recorded.ABSENT}", yellow=True)
 
 
 def _migrate(url: str) -> None:

@@ -47,7 +47,7 @@ def simulate(
     if context.invoked_subcommand is not None:
         return
     try:
-        from meta_pipeline.simulator.running import serve
+        from meta_pipeline.simulator import serve
     except ImportError as error:
         _fail_without_extra(error)
     try:
@@ -69,7 +69,7 @@ def simulate(
 def coverage() -> None:
     """Print the edges and fields that are served, of those that Meta's SDK knows."""
     try:
-        from meta_pipeline.simulator.coverage import coverage_table
+        from meta_pipeline.simulator import coverage_table
     except ImportError as error:
         _fail_without_extra(error)
     say(coverage_table())

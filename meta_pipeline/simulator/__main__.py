@@ -6,9 +6,9 @@ import argparse
 import sys
 from datetime import date
 
-from meta_pipeline.simulator.coverage import coverage_table
-from meta_pipeline.simulator.running import WORLDS, serve
-from meta_pipeline.simulator.simulator import DEFAULT_TOKEN
+from meta_pipeline.simulator.api.coverage import coverage_table
+from meta_pipeline.simulator.server.running import WORLDS, serve
+from meta_pipeline.simulator.server.simulator import DEFAULT_TOKEN
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from meta_pipeline_tests.graph.scripted import ScriptedServer
 TOKEN = "EAABsbCS1iHgBAKZC0testtoken7ZCq"
 APP_SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-PAYLOADS = Path(__file__).parents[3] / "shared" / "graph-api" / "payloads"
 
 
 class Time:

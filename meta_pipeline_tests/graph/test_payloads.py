@@ -19,16 +19,13 @@ from meta_pipeline.graph import (
     Treatment,
     parse_usage,
 )
-from meta_pipeline_tests.graph.conftest import NOW, PAYLOADS
+from meta_pipeline_tests.graph.conftest import NOW
 from meta_pipeline_tests.graph.scripted import Reply, ScriptedServer
+from meta_pipeline_tests.recorded import needs_samples, sample
 
-pytestmark = pytest.mark.skipif(not PAYLOADS.is_dir(), reason="samples are not on this machine")
+pytestmark = needs_samples
 
 DROPPED_HEADERS = {"content-length", "connection", "date", "transfer-encoding", "content-encoding"}
-
-
-def sample(name: str) -> Any:
-    return json.loads((PAYLOADS / name).read_text())
 
 
 def replay(record: dict[str, Any]) -> Reply:

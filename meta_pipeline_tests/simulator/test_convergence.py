@@ -19,9 +19,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from meta_pipeline.simulator import AccountSpec, Fault, Simulator, World, errors
-from meta_pipeline.simulator.clock import VirtualClock
-from meta_pipeline.simulator.edits import EditRefusedError
+from meta_pipeline.simulator import (
+    AccountSpec,
+    EditRefusedError,
+    Fault,
+    Simulator,
+    VirtualClock,
+    World,
+)
+from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.pytest_plugin import START, new_world
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from meta_pipeline.simulator import Fault, Latency, Limits, Plan, Simulator
-from meta_pipeline.simulator.contract import Contract
-from meta_pipeline.simulator.instructions import FAULTS
-from meta_pipeline.simulator.tokens import Tokens
+from meta_pipeline.simulator import FAULTS, Fault, Latency, Limits, Plan, Simulator
+from meta_pipeline.simulator.api.contract import Contract
+from meta_pipeline.simulator.api.tokens import Tokens
 from meta_pipeline_tests.simulator.conftest import Graph
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 

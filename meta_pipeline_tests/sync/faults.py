@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from meta_pipeline.simulator import Fault, errors
+from meta_pipeline.simulator import Fault
+from meta_pipeline.simulator.api import errors
 from meta_pipeline.sync import Status
 
 OK, PART, FAIL, WAIT = Status.SUCCESS, Status.PARTIAL, Status.FAIL, Status.THROTTLED

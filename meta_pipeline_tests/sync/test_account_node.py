@@ -10,8 +10,7 @@ import pytest
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import MixedCurrencies
-from meta_pipeline.simulator import AccountSpec, Fault
-from meta_pipeline.simulator.edits import ABSENT
+from meta_pipeline.simulator import ABSENT, AccountSpec, Fault
 from meta_pipeline.sync import ENTITIES, Part, Status
 from meta_pipeline.sync.money import CURRENCIES
 

@@ -22,9 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from meta_pipeline.simulator import AccountSpec, World
-from meta_pipeline.simulator.clock import VirtualClock
-from meta_pipeline.simulator.edits import EditRefusedError
+from meta_pipeline.simulator import AccountSpec, EditRefusedError, VirtualClock, World
 from meta_pipeline.sync import (
     DEFAULT_PARTS,
     ENTITIES,

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from meta_pipeline.simulator import FAULTS
 from meta_pipeline.simulator.insights import InsightsQuery, rows
-from meta_pipeline.simulator.instructions import FAULTS
 from meta_pipeline.sync import ENTITIES, Part, Status, SyncRecord
 from meta_pipeline_tests.postgres import TestPostgres
 

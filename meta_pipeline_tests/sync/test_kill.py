@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.simulator import AccountSpec
-from meta_pipeline.simulator.journal import Entry
+from meta_pipeline.simulator import AccountSpec, Entry
 from meta_pipeline.sync import PageSizes, PlanPolicy, Status, SyncRecord
 from meta_pipeline.warehouse.runs import ABANDONED
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until

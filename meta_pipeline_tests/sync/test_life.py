@@ -23,9 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from meta_pipeline.simulator import AccountSpec, Fault, World
-from meta_pipeline.simulator.clock import VirtualClock
-from meta_pipeline.simulator.edits import EditRefusedError
+from meta_pipeline.simulator import AccountSpec, EditRefusedError, Fault, VirtualClock, World
 from meta_pipeline.simulator.insights import InsightsQuery, rows
 from meta_pipeline.sync import (
     DEFAULT_PARTS,

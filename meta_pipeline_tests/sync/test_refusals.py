@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline.simulator import AccountSpec, Fault, VirtualClock, World
-from meta_pipeline.simulator.days import months_before
+from meta_pipeline.simulator.world.days import months_before
 from meta_pipeline.sync import ENTITIES, Part, PlanPolicy, Status, SyncRequest
 
 from .lab import START, Lab, lab

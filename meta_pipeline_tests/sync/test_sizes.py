@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.simulator import Caps, Fault, Plan
-from meta_pipeline.simulator.journal import Entry
-from meta_pipeline.simulator.requests import GraphRequest
+from meta_pipeline.simulator import Caps, Entry, Fault, GraphRequest, Plan
 from meta_pipeline.sync import ENTITIES, PageSizes, Part, PlanPolicy, Status
 
 from .lab import SMALL, Lab, lab

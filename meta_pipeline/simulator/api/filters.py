@@ -1,0 +1,191 @@
+"""Which objects an edge shows: `effective_status`, `filtering` and what Meta hides by default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.requests import GraphRequest
+from meta_pipeline.simulator.insights.comparisons import COMPARISONS
+from meta_pipeline.simulator.world.statuses import EFFECTIVE_BY_KIND, HIDDEN_BY_DEFAULT
+
+PREFIXES = {"campaigns": "campaign", "adsets": "adset", "ads": "ad", "adcreatives": "adcreative"}
+_PARENT_KEY = {"campaign": "campaign_id", "adset": "adset_id"}
+_STATUS_FIELDS = frozenset({"effective_status", "status", "configured_status"})
+
+Lookup = Callable[[str], Any]
+Keep = Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One element of `filtering`."""
+
+    field: str
+    operator: str
+    value: Any
+
+    @property
+    def prefix(self) -> str | None:
+        head, dot, _ = self.field.partition(".")
+        return head if dot else None
+
+    @property
+    def name(self) -> str:
+        return self.field.partition(".")[2] or self.field
+
+
+def conditions(request: GraphRequest) -> list[Condition]:
+    """The `filtering` parameter read; anything but a list of field/operator/value is error 100."""
+    raw = request.params.get("filtering")
+    if raw in (None, "", []):
+        return []
+    if not isinstance(raw, list):
+        raise errors.invalid_parameter("Param filtering must be an array", blame="filtering")
+    return [_condition(index, item) for index, item in enumerate(raw)]
+
+
+def _condition(index: int, item: Any) -> Condition:
+    if not isinstance(item, dict) or not {"field", "operator"} <= item.keys():
+        raise errors.invalid_parameter(
+            f"Param filtering[{index}] must have field, operator and value", blame="filtering"
+        )
+    name = str(item["operator"]).upper()
+    if name not in COMPARISONS:
+        raise errors.unknown_value(f"filtering[{index}][operator]", name, sorted(COMPARISONS))
+    return Condition(str(item["field"]), name, item.get("value"))
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a request wants of an edge: pushed down to the world where it can, else a test."""
+
+    statuses: frozenset[str] | None
+    updated_after: int | None
+    keep: Keep | None
+    ignored: str | None
+
+
+def select(
+    request: GraphRequest, kind: str, known: Callable[[str], bool], get: Lookup
+) -> Selection:
+    """Read `effective_status` and `filtering`.
+
+    Without any status condition ARCHIVED and DELETED are hidden. A condition without its entity
+    prefix is ignored, as Meta ignores it: all rows come back (FACTS section 4.4).
+    """
+    statuses = frozenset(request.words("effective_status")) or None
+    updated_after: int | None = None
+    ignored: str | None = None
+    tests: list[Keep] = []
+    shows_hidden = False
+    for condition in conditions(request):
+        if condition.prefix is None:
+            ignored = f"ignored_filter {condition.field}"
+        elif statuses is None and _is(condition, kind, "effective_status", "IN"):
+            statuses = frozenset(map(str, condition.value or ()))
+        elif updated_after is None and _is(condition, kind, "updated_time", "GREATER_THAN"):
+            updated_after = int(_seconds(condition.value))
+        else:
+            own = condition.prefix == PREFIXES[kind]
+            shows_hidden |= own and condition.name in _STATUS_FIELDS
+            tests.append(_test(condition, kind, known, get))
+    if statuses is None and not shows_hidden:
+        statuses = _shown_statuses(kind)
+        if statuses is None:
+            tests.append(_is_shown)
+    return Selection(statuses, updated_after, _all_of(tests), ignored)
+
+
+def _is(condition: Condition, kind: str, name: str, operation: str) -> bool:
+    return (condition.prefix, condition.name, condition.operator) == (
+        PREFIXES[kind],
+        name,
+        operation,
+    )
+
+
+def _shown_statuses(kind: str) -> frozenset[str] | None:
+    known = EFFECTIVE_BY_KIND.get(kind)
+    return None if known is None else frozenset(known) - HIDDEN_BY_DEFAULT
+
+
+def _all_of(tests: list[Keep]) -> Keep | None:
+    if len(tests) < 2:
+        return tests[0] if tests else None
+    return lambda entity: all(test(entity) for test in tests)
+
+
+def _is_shown(entity: Any) -> bool:
+    values = entity.values
+    return (values.get("effective_status") or values.get("status")) not in HIDDEN_BY_DEFAULT
+
+
+def _test(condition: Condition, kind: str, known: Callable[[str], bool], get: Lookup) -> Keep:
+    compare, wanted = COMPARISONS[condition.operator], _wanted(condition)
+    own = condition.prefix == PREFIXES[kind]
+    parent_key = _PARENT_KEY.get(condition.prefix or "")
+    if not (known(condition.name) if own else parent_key):
+        raise errors.invalid_parameter(
+            f"Filtering field '{condition.field}' with operation "
+            f"'{condition.operator.lower()}' is not supported",
+            blame="filtering",
+        )
+
+    def test(entity: Any) -> bool:
+        holder = entity if own else get(str(entity.values.get(parent_key)))
+        value = None if holder is None else holder.values.get(condition.name)
+        if value is None:
+            return condition.operator in {"NOT_EQUAL", "NOT_IN", "NONE", "NOT_CONTAIN"}
+        try:
+            return compare(_comparable(value), wanted)
+        except TypeError:
+            return compare(str(value), str(wanted))
+
+    return test
+
+
+def _wanted(condition: Condition) -> Any:
+    value = condition.value
+    if condition.name.endswith("_time"):
+        return [_seconds(item) for item in value] if isinstance(value, list) else _seconds(value)
+    if isinstance(value, list):
+        return [_comparable(item) for item in value]
+    return _comparable(value)
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    text = str(value)
+    try:
+        return float(text) if text.lstrip("-").isdigit() else epoch(text)
+    except ValueError:
+        raise errors.invalid_parameter(
+            f"Param filtering: {text!r} is not a time", blame="filtering"
+        ) from None
+
+
+def _comparable(value: Any) -> Any:
+    """Times as epoch seconds, numeric strings as numbers, everything else as it is."""
+    if not isinstance(value, str):
+        return value
+    if value.isdigit() and len(value) < 13:
+        return float(value)
+    if len(value) == 24 and value[10] == "T":
+        return epoch(value)
+    return value
+
+
+def epoch(text: str) -> float:
+    """Seconds of Meta's `2023-03-21T22:41:46-0700`."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp()
+
+
+def moment(text: str) -> float:
+    """Seconds of a date, or of an ISO time; without a zone it is UTC."""
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

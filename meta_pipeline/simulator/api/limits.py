@@ -1,0 +1,323 @@
+"""Meta's limits as meters: score, use case, insights throttle, app (FACTS sections 1 and 2).
+
+Every meter runs on the simulator's clock. Percentages go out as Meta sends them: whole numbers
+except on the score and the insights throttle; `estimated_time_to_regain_access` in minutes,
+`reset_time_duration` in seconds; the key of the use-case header is the account's bare number.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+
+from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.meters import HOUR_SECONDS, RollingHour, Score
+from meta_pipeline.simulator.world.clock import Clock
+
+Tier = Literal["development_access", "standard_access"]
+INSIGHTS, MANAGEMENT = "ads_insights", "ads_management"
+_CPU_MS_PER_CALL = 60.0
+
+
+@dataclass
+class _Account:
+    hours: dict[str, RollingHour] = field(default_factory=dict)
+    score: Score = field(default_factory=Score)
+    insights: RollingHour = field(default_factory=RollingHour)
+    user_errors: RollingHour = field(default_factory=RollingHour)
+
+
+class Limits:
+    """All meters of one app. `calls` and friends replace Meta's formulas by small numbers."""
+
+    def __init__(
+        self,
+        *,
+        tier: Tier = "standard_access",
+        calls: int | Mapping[str, int] | None = None,
+        app_calls: int = 200_000,
+        insights_points: int = 100_000,
+        scoring: bool = False,
+        score_limit: int | None = None,
+        score_block_seconds: float | None = None,
+        score_decay_seconds: float = 300.0,
+        emit_from_pct: float = 1.0,
+        calls_per_user_error: float = 0.001,
+    ) -> None:
+        self.tier: Tier = tier
+        self.emit_from_pct = emit_from_pct
+        self.calls_per_user_error = calls_per_user_error
+        self.scoring = scoring or score_limit is not None
+        full = tier == "standard_access"
+        self.score_limit = score_limit or (9000 if full else 60)
+        self.score_block_seconds = score_block_seconds or (60.0 if full else 300.0)
+        self.score_decay_seconds = score_decay_seconds
+        self.app_calls = app_calls
+        self.insights_points = insights_points
+        self._calls = calls
+        self._tiers: dict[str, Tier] = {}
+        self._accounts: dict[str, _Account] = {}
+        self._app = RollingHour()
+        self._app_insights = RollingHour()
+        self._lock = threading.Lock()
+        self._clock: Clock | None = None
+        self._active_ads: Callable[[str], int] = lambda _account_id: 0
+
+    def bind(self, clock: Clock, active_ads: Callable[[str], int]) -> None:
+        """Give the meters their clock and the number of active ads of an account."""
+        self._clock, self._active_ads = clock, active_ads
+
+    # -- configuration and force, for tests and the control plane -------------------------------
+
+    def set_tier(self, account_id: str, tier: Tier) -> None:
+        self._tiers[account_id] = tier
+
+    def set_calls(self, calls: int | Mapping[str, int] | None) -> None:
+        """An hour's calls per account, for every use case or by use case; None: Meta's formula."""
+        self._calls = calls
+
+    def exhaust(
+        self, account_id: str, *, use_case: str | None = None, regain_minutes: float = 60
+    ) -> None:
+        """Use an account's hour up so that it frees in `regain_minutes` (at most 60)."""
+        now = self._now()
+        with self._lock:
+            for case in (use_case,) if use_case else (INSIGHTS, MANAGEMENT):
+                limit = float(self.allowance(account_id, case))
+                self._hour(account_id, case).add(
+                    now - HOUR_SECONDS + regain_minutes * 60, limit, 0.0
+                )
+
+    def use(self, account_id: str, use_case: str, pct: float) -> None:
+        """Fill a use case's hour to `pct` percent of its calls."""
+        with self._lock:
+            share = self.allowance(account_id, use_case) * pct / 100
+            self._hour(account_id, use_case).add(self._now(), share, 0.0)
+
+    def use_insights(self, account_id: str, pct: float) -> None:
+        """Fill the insights throttle of an account, and with it a tenth of the app's."""
+        points = self.insights_points * pct / 100
+        with self._lock:
+            self._account(account_id).insights.add(self._now(), points, 0.0)
+            self._app_insights.add(self._now(), points, 0.0)
+
+    def use_app(self, pct: float) -> None:
+        """Fill the app's own hour to `pct` percent."""
+        with self._lock:
+            self._app.add(self._now(), self.app_calls * pct / 100, 0.0)
+
+    def relieve(self, account_id: str | None = None) -> None:
+        """Forget all usage of an account, or of everything."""
+        with self._lock:
+            if account_id:
+                self._accounts.pop(account_id, None)
+                return
+            self._accounts.clear()
+            self._app, self._app_insights = RollingHour(), RollingHour()
+
+    # -- charging -------------------------------------------------------------------------------
+
+    def charge(
+        self, account_id: str | None, use_case: str, *, write: bool = False, insights: bool = False
+    ) -> None:
+        """Count one call, refused or not, and raise if it is one too many."""
+        now = self._now()
+        with self._lock:
+            refusals = [self._charge_app(now)]
+            if account_id:
+                refusals.append(self._charge_score(account_id, now, 3.0 if write else 1.0))
+                refusals.append(self._charge_hour(account_id, use_case, now))
+                if insights:
+                    refusals.append(self._charge_insights(account_id, now))
+        for refusal in refusals:
+            if refusal:
+                raise refusal
+
+    def user_error(self, account_id: str) -> None:
+        """Book a call that was the caller's own mistake: insights get a smaller hour for it."""
+        with self._lock:
+            self._account(account_id).user_errors.add(self._now(), 1.0, 0.0)
+
+    def spend(self, account_id: str | None, use_case: str, *, rows: int, weight: float) -> None:
+        """Book the work of an answered call: CPU time, and points on the insights throttle."""
+        now = self._now()
+        cpu_ms = 2.0 + 0.2 * rows * weight
+        with self._lock:
+            self._app.add(now, 0.0, cpu_ms)
+            if account_id:
+                self._hour(account_id, use_case).add(now, 0.0, cpu_ms)
+                if use_case == INSIGHTS:
+                    points = 1.0 + rows * weight / 100
+                    self._account(account_id).insights.add(now, points, 0.0)
+                    self._app_insights.add(now, points, 0.0)
+
+    def _charge_app(self, now: float) -> errors.GraphError | None:
+        self._app.forget(now)
+        full = self._app.calls >= self.app_calls
+        self._app.add(now, 1.0, 0.0)
+        return errors.app_limit() if full else None
+
+    def _charge_score(self, account_id: str, now: float, points: float) -> errors.GraphError | None:
+        if not self.scoring:
+            return None
+        score = self._account(account_id).score
+        score.decay(now, self.score_limit, self.score_decay_seconds)
+        score.value += points
+        blocked = now < score.blocked_until
+        if blocked or score.value > self.score_limit:
+            # A call during the block starts it anew: going on only makes it longer.
+            score.blocked_until = now + self.score_block_seconds
+            return errors.user_limit()
+        return None
+
+    def _charge_hour(self, account_id: str, use_case: str, now: float) -> errors.GraphError | None:
+        hour = self._hour(account_id, use_case)
+        hour.forget(now)
+        limit = self.allowance(account_id, use_case)
+        full = hour.calls >= limit or hour.cpu_ms >= limit * _CPU_MS_PER_CALL
+        hour.add(now, 1.0, 0.0)
+        return errors.too_many_calls(use_case) if full else None
+
+    def _charge_insights(self, account_id: str, now: float) -> errors.GraphError | None:
+        own = self._account(account_id).insights
+        for meter in (own, self._app_insights):
+            meter.forget(now)
+        app_points = self.insights_points * 10
+        if own.calls >= self.insights_points or self._app_insights.calls >= app_points:
+            return errors.insights_limit()
+        return None
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def allowance(self, account_id: str, use_case: str) -> float:
+        """Calls an hour (FACTS section 2), or the small number given for tests.
+
+        That of insights is smaller by 0.001 for each user error of the last hour.
+        """
+        calls = self._calls_of(account_id, use_case)
+        if use_case != INSIGHTS:
+            return calls
+        mistakes = self._account(account_id).user_errors
+        mistakes.forget(self._now())
+        return max(0.0, calls - self.calls_per_user_error * mistakes.calls)
+
+    def _calls_of(self, account_id: str, use_case: str) -> float:
+        if isinstance(self._calls, int):
+            return self._calls
+        if self._calls is not None and use_case in self._calls:
+            return self._calls[use_case]
+        full = self._tiers.get(account_id, self.tier) == "standard_access"
+        if use_case == INSIGHTS:
+            return (190_000 if full else 600) + 400 * self._active_ads(account_id)
+        return (100_000 if full else 300) + 40 * self._active_ads(account_id)
+
+    def headers(self, account_id: str | None, *, insights: bool = False) -> dict[str, str]:
+        """The usage headers of one answer, successful or not; none while there is no usage."""
+        now = self._now()
+        with self._lock:
+            found: dict[str, Any] = {"x-app-usage": self._app_usage(now)}
+            if account_id:
+                found["x-business-use-case-usage"] = self._use_cases(account_id, now)
+                found["x-ad-account-usage"] = self._score_usage(account_id, now)
+                if insights:
+                    found["x-fb-ads-insights-throttle"] = self._throttle(account_id, now)
+        return {name: orjson.dumps(value).decode() for name, value in found.items() if value}
+
+    def meters(self, account_id: str) -> dict[str, Any]:
+        """All of an account's meters in one document, for the status page."""
+        now = self._now()
+        with self._lock:
+            return {
+                "use_cases": [
+                    self._use_case(account_id, case, now) for case in (INSIGHTS, MANAGEMENT)
+                ],
+                "insights_throttle": self._throttle(account_id, now),
+                "score_pct": round(
+                    100 * self._account(account_id).score.value / self.score_limit, 2
+                )
+                if self.scoring
+                else None,
+            }
+
+    def _app_usage(self, now: float) -> dict[str, Any] | None:
+        self._app.forget(now)
+        calls = _pct(self._app.calls, self.app_calls)
+        cpu = _pct(self._app.cpu_ms, self.app_calls * _CPU_MS_PER_CALL)
+        if max(calls, cpu) < self.emit_from_pct:
+            return None
+        return {"call_count": calls, "total_time": cpu, "total_cputime": cpu}
+
+    def _use_cases(self, account_id: str, now: float) -> dict[str, Any] | None:
+        known = self._account(account_id).hours
+        entries = [self._use_case(account_id, case, now) for case in sorted(known)]
+        used = [
+            entry
+            for entry in entries
+            if max(entry["call_count"], entry["total_cputime"]) >= self.emit_from_pct
+        ]
+        # Once one use case shows, all that were used do: the worst need not come first.
+        return {account_id.removeprefix("act_"): entries} if used else None
+
+    def _use_case(self, account_id: str, use_case: str, now: float) -> dict[str, Any]:
+        hour = self._hour(account_id, use_case)
+        hour.forget(now)
+        limit = float(self.allowance(account_id, use_case))
+        wait = hour.seconds_until_below(limit, limit * _CPU_MS_PER_CALL, now)
+        cpu = _pct(hour.cpu_ms, limit * _CPU_MS_PER_CALL)
+        return {
+            "type": use_case,
+            "call_count": _pct(hour.calls, limit),
+            "total_cputime": cpu,
+            "total_time": cpu,
+            "estimated_time_to_regain_access": math.ceil(wait / 60),
+            "ads_api_access_tier": self._tiers.get(account_id, self.tier),
+        }
+
+    def _score_usage(self, account_id: str, now: float) -> dict[str, Any] | None:
+        if not self.scoring:
+            return None
+        score = self._account(account_id).score
+        score.decay(now, self.score_limit, self.score_decay_seconds)
+        pct = 100 * score.value / self.score_limit
+        if now < score.blocked_until:
+            pct = max(pct, 100.0)
+        if pct < self.emit_from_pct:
+            return None
+        seconds = score.value * self.score_decay_seconds / self.score_limit
+        return {
+            "acc_id_util_pct": round(pct, 2),
+            "reset_time_duration": math.ceil(max(seconds, score.blocked_until - now)),
+            "ads_api_access_tier": self._tiers.get(account_id, self.tier),
+        }
+
+    def _throttle(self, account_id: str, now: float) -> dict[str, Any]:
+        own = self._account(account_id).insights
+        own.forget(now)
+        self._app_insights.forget(now)
+        return {
+            "app_id_util_pct": round(10 * self._app_insights.calls / self.insights_points, 2),
+            "acc_id_util_pct": round(100 * own.calls / self.insights_points, 2),
+            "ads_api_access_tier": self._tiers.get(account_id, self.tier),
+        }
+
+    def _account(self, account_id: str) -> _Account:
+        return self._accounts.setdefault(account_id, _Account())
+
+    def _hour(self, account_id: str, use_case: str) -> RollingHour:
+        return self._account(account_id).hours.setdefault(use_case, RollingHour())
+
+    def _now(self) -> float:
+        if self._clock is None:
+            raise RuntimeError("these limits are not in use yet: give them to a Simulator")
+        moment: datetime = self._clock.now()
+        return moment.timestamp()
+
+
+def _pct(used: float, limit: float) -> int:
+    return math.floor(100 * used / limit + 1e-9) if limit > 0 else 0

@@ -1,0 +1,147 @@
+"""Which node and edge a path names, and whether the simulator serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.calls import Target
+from meta_pipeline.simulator.api.contract import Contract
+from meta_pipeline.simulator.api.fields import NODE_OF_KIND
+from meta_pipeline.simulator.api.reports import Reports
+from meta_pipeline.simulator.api.requests import GraphRequest
+from meta_pipeline.simulator.api.tokens import Token
+from meta_pipeline.simulator.world.world import World
+
+# (node type, edge) -> kind of object behind it.
+OBJECT_EDGES = {
+    ("AdAccount", "campaigns"): "campaigns",
+    ("AdAccount", "adsets"): "adsets",
+    ("AdAccount", "ads"): "ads",
+    ("AdAccount", "adcreatives"): "adcreatives",
+    ("Campaign", "adsets"): "adsets",
+    ("Campaign", "ads"): "ads",
+    ("AdSet", "ads"): "ads",
+    ("AdSet", "adcreatives"): "adcreatives",
+    ("Ad", "adcreatives"): "adcreatives",
+}
+ACCOUNT_EDGES = {
+    ("User", "adaccounts"),
+    ("Business", "owned_ad_accounts"),
+    ("Business", "client_ad_accounts"),
+}
+OTHER_EDGES = {
+    ("AdAccount", "activities"),
+    ("AdSet", "activities"),
+    ("User", "permissions"),
+    ("AdAccount", "insights"),
+    ("Campaign", "insights"),
+    ("AdSet", "insights"),
+    ("Ad", "insights"),
+    ("AdReportRun", "insights"),
+}
+SERVED = {
+    **OBJECT_EDGES,
+    **dict.fromkeys(ACCOUNT_EDGES, "adaccounts"),
+    **dict.fromkeys(OTHER_EDGES, "rows"),
+}
+SERVED_DELETES = {("User", "permissions")}
+SERVED_POSTS = {(node, "insights") for node in ("AdAccount", "Campaign", "AdSet", "Ad")}
+_SERVED_BY_METHOD: Mapping[str, Collection[tuple[str, str]]] = {
+    "GET": SERVED,
+    "POST": SERVED_POSTS,
+    "DELETE": SERVED_DELETES,
+}
+WRITABLE_NODES = frozenset({"Campaign", "AdSet", "Ad"})
+
+
+class Routes:
+    """Resolves paths against the world, the report runs and the contract."""
+
+    def __init__(self, world: World, contract: Contract, reports: Reports) -> None:
+        self.world, self.contract, self.reports = world, contract, reports
+
+    def check_version(self, version: str | None) -> None:
+        """2635 for a retired version, 2500 for one that never was; none means the newest."""
+        if version is None or version in self.contract.versions():
+            return
+        if self.contract.is_retired(version):
+            raise errors.retired_version()
+        raise errors.unknown_version(version)
+
+    def resolve(self, request: GraphRequest, token: Token) -> Target:
+        """The target that a path names, if the token may see it: node, node/edge.
+
+        Only what is deleted from an edge has a third component.
+        """
+        if not request.path:
+            raise errors.GraphError(
+                "Unsupported get request.",
+                code=100,
+                type="GraphMethodException",
+                flag="unknown_route",
+            )
+        node_id, edge, item, *more = (*request.path, None, None)[: max(3, len(request.path))]
+        one_of_edge = (request.method, edge) == ("DELETE", "permissions")
+        if more or (item is not None and not one_of_edge):
+            raise errors.unknown_path("/".join(request.path[1:]))
+        target = self.node(str(node_id), token, edge, request.method)
+        self._check_method(target, request.method)
+        return target if item is None else replace(target, subject=item)
+
+    def account_of(self, request: GraphRequest) -> Target:
+        """What is known before the path is resolved: the account it begins with, if any."""
+        first = request.path[0] if request.path else ""
+        known = self.world.ordinal(first) is not None
+        return Target("AdAccount", first, account_id=first if known else None)
+
+    def node(
+        self, node_id: str, token: Token, edge: str | None = None, method: str = "GET"
+    ) -> Target:
+        if node_id in {"me", token.user_id} and token.user_id:
+            return Target("User", token.user_id, edge)
+        report = self.reports.get(node_id)
+        if report is not None:
+            return Target("AdReportRun", node_id, edge, report, report.account_id)
+        business = self._business(node_id)
+        if business is not None:
+            return Target("Business", node_id, edge, business)
+        entity = self.world.get(node_id)
+        if entity is None:
+            raise errors.unsupported_object(node_id, method)
+        self._check_permission(entity, token, edge)
+        return Target(NODE_OF_KIND[entity.kind], node_id, edge, entity, entity.account_id)
+
+    def _business(self, node_id: str) -> Any:
+        if not node_id.isdigit():
+            return None
+        for account in self.world.accounts():
+            business = account.values.get("business")
+            if business and business.get("id") == node_id:
+                return business
+        return None
+
+    def _check_permission(self, entity: Any, token: Token, edge: str | None) -> None:
+        account_id = entity.account_id
+        hidden = token.accounts is not None and account_id not in token.accounts
+        if hidden and entity.kind != "adaccounts":
+            raise errors.unsupported_object(entity.id)
+        listed_only = entity.kind != "adaccounts" or edge is not None
+        if hidden or (listed_only and not self.world.spec(account_id).permitted):
+            raise errors.no_account_permission(account_id)
+        if not token.scopes & {"ads_read", "ads_management"} and token.kind != "APP":
+            raise errors.missing_scope("ads_read")
+
+    def _check_method(self, target: Target, method: str) -> None:
+        key = (target.node_type, target.edge or "")
+        if target.edge is None:
+            if method != "GET" and target.node_type not in WRITABLE_NODES:
+                raise errors.no_capability()
+            return
+        if key in _SERVED_BY_METHOD.get(method, ()):
+            return
+        if self.contract.edge(target.node_type, method, target.edge) is None:
+            raise errors.unknown_path(target.edge)
+        raise errors.no_capability()

@@ -1,0 +1,183 @@
+"""What a JSON document can tell a running simulator to do: break, edit, drift.
+
+Each function takes the simulator and the document's values; a KeyError, TypeError or ValueError
+says what is wrong with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from meta_pipeline.simulator.api.reports import Plan
+from meta_pipeline.simulator.api.uneven import Uneven
+from meta_pipeline.simulator.server.faults import Fault, Rule
+from meta_pipeline.simulator.world.entities import Entity
+
+if TYPE_CHECKING:
+    from meta_pipeline.simulator.server.simulator import Simulator
+
+Body = Mapping[str, Any]
+
+EDITS = frozenset(
+    {"rename", "pause", "activate", "archive", "delete", "set_budget", "patch", "vanish",
+     "spoil_creative", "spoil_day", "mend_days", "take_back", "withhold", "give_back",
+     "lose_conversions", "find_conversions",
+     "add_campaign", "add_adset", "add_ad"}
+)  # fmt: skip
+DRIFTS = frozenset(
+    {"retire_version", "upgrade_version", "warn_of_version", "remove_field", "add_field",
+     "add_value", "remove_value"}
+)  # fmt: skip
+TOKEN_CHANGES = frozenset(
+    {"expire", "revoke", "password_changed", "restrict", "drop_scope", "expire_data_access"}
+)
+
+
+def world_edit(edit: str, id: str, **values: Any) -> Fault:  # noqa: A002 - the document's word
+    """An edit of `EDITS` just before the answer: what `Fault.world_edit` does with a function."""
+    _known("edit", edit, EDITS)
+    return Fault.world_edit(lambda sim: getattr(sim.world, edit)(id, **values))
+
+
+FAULTS: Mapping[str, Callable[..., Fault]] = {
+    **{
+        name: getattr(Fault, name)
+        for name in (
+            "drop_connection", "reset_connection", "truncate", "stall", "slow", "gzipped", "huge",
+            "gzip_bomb", "drip", "graph_error",
+            "http", "html_200", "empty_200", "not_json", "wrong_shape", "batch_timeout",
+            "null_batch_entries", "same_cursor_twice", "empty_page_with_next", "missing_data",
+            "null_rows", "unknown_content", "strange_rows", "headers", "cursor_expired",
+            "too_much_data",
+            "no_rows", "lost_rows", "lost_days",
+        )
+    },
+    "world_edit": world_edit,
+}  # fmt: skip
+
+
+def add_fault(sim: Simulator, body: Body) -> Rule:
+    """`{"path": "/ads", "fault": "truncate", "with": {"after": 40}, "on_call": 2}`."""
+    _only(body, "path", "fault", "with", "method", "on_call", "times", "account_id")
+    name = _known("fault", given(body, "fault"), FAULTS)
+    return sim.fail(
+        body.get("method", "GET"),
+        given(body, "path"),
+        with_=FAULTS[name](**body.get("with", {})),
+        on_call=body.get("on_call"),
+        times=body.get("times", 1),
+        account_id=body.get("account_id"),
+    )
+
+
+def edit(sim: Simulator, object_id: str, body: Body) -> dict[str, Any]:
+    """`{"edit": "rename", "with": {"name": "x"}}`; the object as it is then."""
+    if sim.world.get(object_id) is None:
+        raise LookupError(f"no object {object_id} in this world")
+    _only(body, "edit", "with")
+    name = _known("edit", body.get("edit", "patch"), EDITS)
+    made = getattr(sim.world, name)(object_id, **body.get("with", {}))
+    found = made if isinstance(made, Entity) else sim.world.get(object_id)
+    return dict(found.values) if found else {}
+
+
+def change_contract(sim: Simulator, body: Body) -> None:
+    """`{"change": "remove_field", "with": {"node": "AdSet", "name": "targeting"}}`."""
+    _only(body, "change", "with")
+    name = _known("change", given(body, "change"), DRIFTS)
+    getattr(sim.contract, name)(**body.get("with", {}))
+
+
+def change_token(sim: Simulator, value: str, body: Body) -> None:
+    """`{"change": "drop_scope", "with": {"scope": "ads_read"}}`, or a new token's values."""
+    change = body.get("change")
+    if change is None:
+        sim.tokens.issue(value, **body)
+    else:
+        _only(body, "change", "with")
+        getattr(sim.tokens, _known("change", change, TOKEN_CHANGES))(value, **body.get("with", {}))
+
+
+def change_oauth(sim: Simulator, body: Body) -> None:
+    """`{"dialog": "ask" | "grant" | "deny", "require_proof": true, "new_app": true}`."""
+    _only(body, "dialog", "require_proof", "new_app")
+    if "dialog" in body:
+        sim.tokens.dialog = _known("dialog", body["dialog"], ("ask", "grant", "deny"))
+    if "require_proof" in body:
+        sim.tokens.require_proof(required=bool(body["require_proof"]))
+    if "new_app" in body:
+        sim.tokens.make_app_new(is_new=bool(body["new_app"]))
+
+
+def change_limits(sim: Simulator, body: Body) -> None:
+    """`{"calls": 50}` or `{"calls": {"ads_insights": 9}}`, `{"app_pct": 90}`, `{"relieve": true}`.
+
+    `"calls": null` is Meta's formula again.
+    """
+    _only(body, "calls", "app_pct", "relieve")
+    if body.get("relieve"):
+        sim.limits.relieve()
+    if "calls" in body:
+        sim.limits.set_calls(body["calls"])
+    if "app_pct" in body:
+        sim.limits.use_app(float(body["app_pct"]))
+
+
+def change_account_limits(sim: Simulator, account_id: str, body: Body) -> None:
+    """`{"tier": …}`, `{"regain_minutes": 12}`, `{"pct": 80}`, `{"insights_pct": 95}`, relieve."""
+    sim.world.spec(account_id)
+    _only(body, "tier", "regain_minutes", "pct", "insights_pct", "use_case", "relieve")
+    use_case = body.get("use_case")
+    if body.get("relieve"):
+        sim.limits.relieve(account_id)
+    if "tier" in body:
+        sim.limits.set_tier(account_id, body["tier"])
+    if "regain_minutes" in body:
+        minutes = float(body["regain_minutes"])
+        sim.limits.exhaust(account_id, use_case=use_case, regain_minutes=minutes)
+    if "pct" in body:
+        sim.limits.use(account_id, use_case or "ads_management", float(body["pct"]))
+    if "insights_pct" in body:
+        sim.limits.use_insights(account_id, float(body["insights_pct"]))
+
+
+def change_pages(sim: Simulator, body: Body) -> None:
+    """`{"seed": 7, "short_pct": 30, "empty_pct": 10, "shuffled": true, "edits_pct": 5}`.
+
+    What is not given is as at the start: full pages, newest first, nothing edited.
+    """
+    _only(body, *(one.name for one in fields(Uneven)))
+    kinds = {"shuffled": bool}
+    for name, value in body.items():
+        if type(value) is not kinds.get(name, int):
+            raise ValueError(f"{name!r} must be {kinds.get(name, int).__name__}, not {value!r}")
+    for one in fields(Uneven):
+        setattr(sim.uneven, one.name, body.get(one.name, one.default))
+
+
+def plan_reports(sim: Simulator, body: Body) -> int:
+    """`{"plans": [{"outcome": "fail", "at_pct": 100}]}`; how many were planned."""
+    plans = [Plan(**plan) for plan in given(body, "plans")]
+    sim.reports.plan_next(*plans)
+    return len(plans)
+
+
+def given(body: Body, name: str) -> Any:
+    """The document's value of that name; a ValueError says that it is missing."""
+    if name not in body:
+        raise ValueError(f"{name!r} is missing in the body; docs/simulator.md has an example")
+    return body[name]
+
+
+def _only(body: Body, *names: str) -> None:
+    """A misspelt name must not look as if it had worked."""
+    for name in body:
+        _known("value", name, names)
+
+
+def _known(what: str, name: Any, names: Any) -> Any:
+    if name not in names:
+        raise ValueError(f"no {what} {name!r}; there are {', '.join(sorted(names))}")
+    return name

@@ -1,0 +1,77 @@
+"""Worlds ready to use: the published demo of twelve accounts, and two big ones."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from meta_pipeline.simulator.world.accounts import AccountSpec
+from meta_pipeline.simulator.world.clock import Clock
+from meta_pipeline.simulator.world.world import World
+
+DEMO_SEED = 7
+
+# Sizes as published: campaigns, ad sets, ads; then how many of each are active.
+DEMO_ACCOUNTS = (
+    AccountSpec("2EZi", 49, 182, 798, (14, 31, 72)),
+    AccountSpec("Australian Bill Cutters", 35, 127, 45, (9, 16, 20), zone="Australia/Melbourne"),
+    AccountSpec("Chekku (2)", 21, 188, 49, (6, 14, 21), zone="Australia/Brisbane"),
+    AccountSpec("Circl", 36, 42, 50, zone="Australia/Perth"),
+    AccountSpec("Dynamic Code", 10, 17, 73, (1, 2, 4), zone="Australia/Adelaide"),
+    AccountSpec("River Road Liquor", 8, 10, 34, (1, 0, 0), zone="Australia/Hobart"),
+    AccountSpec("Bus Tour Rhymes", 5, 8, 23, (3, 5, 14), currency="JPY", zone="Asia/Tokyo"),
+    AccountSpec("Buy't", 15, active=(3, 0, 0)),
+    AccountSpec("Deckmasters", 1, 2, 2, (1, 2, 2), zone="Australia/Darwin"),
+    AccountSpec("Avante", 2, active=(1, 0, 0), zone="Australia/Melbourne"),
+    AccountSpec("Quoterite", 1, active=(1, 0, 0)),
+    AccountSpec("Chekku (1)", zone="Australia/Brisbane"),
+)
+
+
+def demo_world(clock: Clock, *, seed: int = DEMO_SEED, anchor: date | None = None) -> World:
+    """Twelve accounts, 183 campaigns, 576 ad sets, 1,074 ads; 243 of the 1,833 are active."""
+    return World(seed=seed, clock=clock, accounts=DEMO_ACCOUNTS, anchor=anchor)
+
+
+def large_world(
+    clock: Clock,
+    *,
+    entities: int = 100_000,
+    delivering: int = 5_000,
+    seed: int = DEMO_SEED,
+    anchor: date | None = None,
+) -> World:
+    """One account of `entities` campaigns, ad sets and ads, `delivering` ads of them active."""
+    campaigns, adsets = max(1, entities // 50), max(1, entities // 5)
+    ads = entities - campaigns - adsets
+    if not 0 <= delivering <= ads:
+        raise ValueError(f"{entities} entities hold {ads} ads, so {delivering} cannot deliver")
+    on = (
+        min(campaigns, delivering // 30 + 1) if delivering else 0,
+        min(adsets, delivering // 4 + 1) if delivering else 0,
+        delivering,
+    )
+    spec = AccountSpec("Enterprise Everything", campaigns, adsets, ads, on)
+    return World(seed=seed, clock=clock, accounts=(spec,), anchor=anchor)
+
+
+def insights_world(
+    clock: Clock,
+    *,
+    ads: int = 14_000,
+    days: int = 90,
+    seed: int = DEMO_SEED,
+    anchor: date | None = None,
+) -> World:
+    """One account whose `ads` active ads deliver over more than `days` days.
+
+    14,000 ads over 90 days are more than 1,000,000 ad-day rows.
+    """
+    spec = AccountSpec(
+        "Enterprise Insights",
+        max(1, ads // 100),
+        max(1, ads // 10),
+        ads,
+        (max(1, ads // 100), max(1, ads // 10), ads),
+        age_days=days * 4,
+    )
+    return World(seed=seed, clock=clock, accounts=(spec,), anchor=anchor)
