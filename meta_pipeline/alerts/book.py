@@ -49,20 +49,27 @@ class AlertBook:
 
     def replace(self, source: str, conditions: Iterable[Condition], now: datetime) -> None:
         """Take down the whole truth of one source: what it no longer names is over."""
-        found = list(conditions)
-        for condition in found:
-            self.note(source, condition, now)
-        self._connection.execute(_RESOLVE_OTHERS, (now, now, source, [one.key for one in found]))
+        current = {condition.key: condition for condition in conditions}
+        self._note(source, current.values(), now)
+        self._connection.execute(_RESOLVE_OTHERS, (now, now, source, list(current)))
 
     def note(self, source: str, condition: Condition, now: datetime) -> None:
         """Add one problem, or renew it; its start stays that of the first time."""
-        values = asdict(condition) | {
-            "kind": str(condition.kind),
-            "grade": int(condition.grade),
-            "source": source,
-            "now": now,
-        }
-        self._connection.execute(_NOTE, values)
+        self._note(source, [condition], now)
+
+    def _note(self, source: str, conditions: Collection[Condition], now: datetime) -> None:
+        """One statement however many problems there are: a fleet may have one for each account."""
+        rows = [
+            asdict(condition)
+            | {
+                "kind": str(condition.kind),
+                "grade": int(condition.grade),
+                "since": condition.since.isoformat(),
+            }
+            for condition in conditions
+        ]
+        if rows:
+            self._connection.execute(_NOTE, {"rows": Jsonb(rows), "source": source, "now": now})
 
     def resolve(self, keys: Collection[str], now: datetime) -> None:
         """Close these problems, wherever they came from."""
@@ -123,8 +130,11 @@ _NOTE = """
     INSERT INTO meta_ads.alerts AS known
         (alert_key, source, kind, account_id, subject, grade, cause, what_to_do, link,
          opened_at, changed_at)
-    VALUES (%(key)s, %(source)s, %(kind)s, %(account_id)s, %(subject)s, %(grade)s, %(cause)s,
-            %(what_to_do)s, %(link)s, %(since)s, %(now)s)
+    SELECT key, %(source)s, kind, account_id, subject, grade, cause, what_to_do, link, since,
+           %(now)s::timestamptz
+    FROM jsonb_to_recordset(%(rows)s) AS found
+        (key text, kind text, account_id text, subject text, grade smallint, cause text,
+         what_to_do text, link text, since timestamptz)
     ON CONFLICT (alert_key) DO UPDATE SET
         source = excluded.source, kind = excluded.kind, account_id = excluded.account_id,
         subject = excluded.subject, grade = excluded.grade, cause = excluded.cause,
