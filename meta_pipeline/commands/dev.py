@@ -64,6 +64,7 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
         tell=say,
     )
     dagster.start()
+    dagster.wait_for_first_look()
     home.note(url=dagster.url)
     if settings.is_simulated:
         say(f"Simulated data: the Graph API is {settings.graph_url}, not Meta's.")

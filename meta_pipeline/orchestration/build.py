@@ -16,6 +16,7 @@ from .extra_assets import build_extra_assets
 from .jobs import build_jobs
 from .maintenance import build_maintenance_job
 from .metric_assets import INSIGHTS_KEY, build_metric_assets
+from .overview import build_overview, build_overview_sensor
 from .report_asset import build_report_asset
 from .resources import default_resources, private
 from .schedules import build_schedules
@@ -33,10 +34,11 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *build_metric_assets(INSIGHTS_KEY),
             build_data_quality(),
             build_report_asset(),
+            build_overview(),
         ],
         jobs=[*jobs, build_maintenance_job()],
         schedules=build_schedules(),
-        sensors=[*build_sensors(jobs), *build_alert_sensors()],
+        sensors=[*build_sensors(jobs), *build_alert_sensors(), build_overview_sensor(jobs)],
         resources={
             name: private(resource)
             for name, resource in {**default_resources(), **(resources or {})}.items()

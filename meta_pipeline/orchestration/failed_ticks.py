@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.scheduler.instigation import (
     InstigatorState,
+    InstigatorStatus,
     InstigatorTick,
     InstigatorType,
     TickStatus,
@@ -40,6 +41,15 @@ def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> list[Condition
         and all(tick.is_failure for tick in its)
         and now.timestamp() - its[0].timestamp < _FORGOTTEN.total_seconds()
     ]
+
+
+def stopped_by_hand(instance: dg.DagsterInstance) -> list[str]:
+    """Names of the sensors and schedules that somebody stopped, in order."""
+    return sorted(
+        one.instigator_name
+        for one in instance.all_instigator_state()
+        if one.instigator_type in _KINDS and one.status is InstigatorStatus.STOPPED
+    )
 
 
 def _running(instance: dg.DagsterInstance) -> Iterator[InstigatorState]:

@@ -24,6 +24,7 @@ from meta_pipeline.sync import Extras
 from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.warehouse.connect import READER
 
+from .accounts_asset import AD_ACCOUNTS_KEY
 from .in_flight import in_flight
 from .partitions import AD_ACCOUNTS
 from .pool import keep_slots
@@ -100,10 +101,13 @@ def _tick(
             requested=busy.accounts,
         )
     except psycopg.errors.UndefinedTable:
-        return _discovery(now)
+        return dg.SensorResult(run_requests=[_discovery(now)])
     if not turns.accounts:
-        return _discovery(now)
+        return dg.SensorResult(run_requests=[_discovery(now)])
     requests = list(_requests(context, turns, extras, rotation.settings.begin_within))
+    # Accounts that the command line synced are due whether or not they were ever listed here.
+    if context.instance.get_latest_materialization_event(AD_ACCOUNTS_KEY) is None:
+        requests.append(_discovery(now))
     reason = None if requests else skip_reason(turns, busy.runs, now, warehouse.accounts)
     return _result(context, turns, requests, reason)
 
@@ -118,16 +122,10 @@ def _requests(
             context.log.exception("No run could be made for %s", ", ".join(run.account_ids))
 
 
-def _discovery(now: datetime) -> dg.SensorResult:
-    """No account is known: look for some, once an hour."""
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=f"{DISCOVERY}:{now:%Y%m%dT%H}",
-                job_name=DISCOVERY,
-                tags={"reason": "first start"},
-            )
-        ]
+def _discovery(now: datetime) -> dg.RunRequest:
+    """No account is known, or they were never listed: look for some, at most once an hour."""
+    return dg.RunRequest(
+        run_key=f"{DISCOVERY}:{now:%Y%m%dT%H}", job_name=DISCOVERY, tags={"reason": "first start"}
     )
 
 

@@ -15,6 +15,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from meta_pipeline.orchestration.accounts_asset import AD_ACCOUNTS_KEY
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.jobs import build_jobs
@@ -53,7 +54,9 @@ def stored(warehouse: Warehouse) -> Any:
 
 @pytest.fixture
 def instance() -> Any:
+    """A Dagster that has listed the ad accounts before."""
     with dg.instance_for_test() as opened:
+        opened.report_runless_asset_event(dg.AssetMaterialization(AD_ACCOUNTS_KEY))
         yield opened
 
 
@@ -115,6 +118,27 @@ def test_the_first_tick_looks_for_accounts(tick: Tick) -> None:
     (request,) = tick().run_requests or ()
     assert request.job_name == "discover_accounts"
     assert request.run_key == "discover_accounts:20260318T09"
+
+
+def test_accounts_that_were_never_listed_here_are_synced_and_listed(
+    stored: Stored, database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sync act_1` in a terminal, then the first Dagster: it waits for no hour to come."""
+    monkeypatch.setenv("META_ACCESS_TOKEN", "EAASENSOR")
+    new(stored, 1)
+    (sensor,) = build_sensors(build_jobs(), clock=clock)
+    resources = {"warehouse": WarehouseResource(database_url=database_url)}
+    with (
+        dg.instance_for_test() as fresh,
+        dg.build_sensor_context(instance=fresh, resources=resources) as context,
+    ):
+        found = sensor(context)
+        assert isinstance(found, dg.SensorResult)
+        jobs = {one.job_name: one.run_key for one in found.run_requests or ()}
+        assert jobs == {
+            "sync_account": "act_1:20260318T0859",
+            "discover_accounts": "discover_accounts:20260318T09",
+        }
 
 
 def test_a_database_without_tables_is_no_error(

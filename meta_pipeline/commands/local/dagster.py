@@ -12,20 +12,25 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import LiteralString
 
+import requests
+
 from meta_pipeline.commands.execute import AS_WE_READ, WEBSERVER
 from meta_pipeline.commands.local.children import Child, Children
-from meta_pipeline.commands.local.graphql import DagsterApi
+from meta_pipeline.commands.local.graphql import DagsterApi, DagsterApiError
 from meta_pipeline.commands.local.ports import HOST, answers_at, socket_in
 from meta_pipeline.settings.secret_files import concealed, private_folder
 from meta_pipeline.warehouse import connect, create_dagster_schema, dagster_url
 
 LOCATION = "meta_pipeline"
 SENSOR = "next_stale_account"
+FIRST_LOOK = "overview"
+FIRST_LOOK_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 120.0
 _WORKSPACE = """\
 load_from:
@@ -72,6 +77,7 @@ class LocalDagster:
     _commands: dict[str, list[str]] = field(default_factory=dict, init=False)
     _environment: dict[str, str] = field(default_factory=dict, init=False)
     _socket: Path = field(default=Path(), init=False)
+    _ready_at: float = field(default=0.0, init=False)
 
     @property
     def url(self) -> str:
@@ -103,8 +109,19 @@ class LocalDagster:
             self._wait(lambda: cleaning.process.poll() == 0, cleaning, "cleaning up")
             self.children.forget(cleaning)
         # A daemon that finds no code location looks again only after a minute.
+        self._ready_at = time.time()
         self._start("dagster-daemon", self._daemon())
         self._wait(self.api.is_ready, web, "the webserver")
+
+    def wait_for_first_look(self) -> None:
+        """Until the UI shows the accounts that are known; a slow machine is not waited for long."""
+        started = time.time()
+        while time.time() - started < FIRST_LOOK_SECONDS:
+            self.children.require_alive()
+            with suppress(requests.RequestException, DagsterApiError):
+                if self.api.has_ticked(FIRST_LOOK, self._ready_at):
+                    return
+            time.sleep(0.5)
 
     def _prepare(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,10 @@ _SENSOR = """
 query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) {
   __typename ... on Sensor { sensorState { id status } } } }
 """
+_LAST_TICK = """
+query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) {
+  ... on Sensor { sensorState { status ticks(limit: 1) { status timestamp } } } } }
+"""
 _START_SENSOR = """
 mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
   __typename ... on PythonError { message } } }
@@ -151,6 +155,14 @@ class DagsterApi:
         if found["__typename"] != "Sensor":
             raise DagsterApiError(f"Dagster has no sensor {name}")
         self._ask(_STOP_SENSOR, id=found["sensorState"]["id"])
+
+    def has_ticked(self, name: str, since: float) -> bool:
+        """Whether the sensor looked after that moment (Unix seconds), or somebody stopped it."""
+        found = self._ask(_LAST_TICK, selector=self._sensor(name))["sensorOrError"]
+        state = found.get("sensorState") or {"status": "STOPPED"}
+        return state["status"] == "STOPPED" or any(
+            tick["timestamp"] >= since and tick["status"] != "STARTED" for tick in state["ticks"]
+        )
 
     def _sensor(self, name: str) -> dict[str, str]:
         return {
