@@ -20,10 +20,10 @@ from meta_pipeline.graph import (
     PermissionDenied,
     Reauthorize,
     TokenInfo,
-    UsageReading,
     VersionExpired,
     version_state,
 )
+from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.sync.account_node import oddities
@@ -235,7 +235,7 @@ def _account(client: GraphClient, given: dict[str, Any]) -> Finding:
 
 
 def _tier(usage: tuple[UsageReading, ...]) -> str:
-    tiers = {reading.tier for reading in usage if reading.tier}
+    tiers = {reading.access_tier for reading in usage if reading.access_tier}
     worst = max((reading.usage_pct for reading in usage), default=None)
     named = f"; {', '.join(sorted(tiers))}" if tiers else ""
     return f"{named}; {worst:.0f} % of the hour's allowance used" if worst else named

@@ -1,52 +1,33 @@
 """May we call now, how fast, and what will it cost? Pure decisions over readings and budgets."""
 
-from .budget import Allowance, BudgetState, day_end, day_start
+from .budget import BudgetState, DailyBudget, day_end, day_start
 from .cost import QueryShape, Weights, blend, weight
 from .decision import Action, Decision, Needs, clock_text, decide
+from .effective_reading import EffectiveReading
 from .meters import Meters
-from .pacer import Pacer, Turn
-from .pacing import Pace, pace_of
-from .reading import (
-    ADS_INSIGHTS,
-    ADS_MANAGEMENT,
-    APP,
-    UNNAMED,
-    EffectiveReading,
-    Meter,
-    Reading,
-    Scope,
-)
+from .pace import Pace, pace_of
+from .rate_limiter import Permit, RateLimiter
 from .thresholds import Thresholds
-from .throttle import meter_of_throttle, reading_from_throttle
 
 __all__ = [
-    "ADS_INSIGHTS",
-    "ADS_MANAGEMENT",
-    "APP",
-    "UNNAMED",
     "Action",
-    "Allowance",
     "BudgetState",
+    "DailyBudget",
     "Decision",
     "EffectiveReading",
-    "Meter",
     "Meters",
     "Needs",
     "Pace",
-    "Pacer",
+    "Permit",
     "QueryShape",
-    "Reading",
-    "Scope",
+    "RateLimiter",
     "Thresholds",
-    "Turn",
     "Weights",
     "blend",
     "clock_text",
     "day_end",
     "day_start",
     "decide",
-    "meter_of_throttle",
     "pace_of",
-    "reading_from_throttle",
     "weight",
 ]

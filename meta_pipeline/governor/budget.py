@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta, tzinfo
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class DailyBudget:
     """Weighted cost that may be spent until `resets_at`; `limit` None means no limit."""
 
     name: str
@@ -32,8 +32,8 @@ class BudgetState:
     BudgetState.of_day("act_1", zone, now, account_limit=500, account_used=120)
     """
 
-    account: Allowance
-    app: Allowance
+    account: DailyBudget
+    app: DailyBudget
 
     @classmethod
     def of_day(
@@ -50,11 +50,11 @@ class BudgetState:
     ) -> BudgetState:
         """The state at `now`; both reset at midnight, the app's in `app_zone` (else `zone`)."""
         return cls(
-            Allowance(account_id, account_limit, account_used, day_end(now, zone)),
-            Allowance("the app", app_limit, app_used, day_end(now, app_zone or zone)),
+            DailyBudget(account_id, account_limit, account_used, day_end(now, zone)),
+            DailyBudget("the app", app_limit, app_used, day_end(now, app_zone or zone)),
         )
 
-    def refusal(self, weighted_cost: float) -> Allowance | None:
+    def refusal(self, weighted_cost: float) -> DailyBudget | None:
         """The allowance that such a plan would overrun, the one that resets last; None if none."""
         short = [each for each in (self.account, self.app) if not each.fits(weighted_cost)]
         return max(short, key=lambda each: each.resets_at, default=None)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from meta_pipeline.model.usage import ADS_INSIGHTS, use_case_of
+
 LONG_WINDOW_DAYS = 90
 ENOUGH_OBSERVATIONS = 10
 _PRIOR_OBSERVATIONS = 20
@@ -30,7 +32,7 @@ class QueryShape:
         words = dict(word.split("=", 1) for word in query_shape.split() if "=" in word)
         days = words.get("days", "1")
         return cls(
-            insights=endpoint_key.startswith(("insights", "report")),
+            insights=use_case_of(endpoint_key) == ADS_INSIGHTS,
             level=words.get("level", ""),
             breakdowns=_listed(words.get("breakdowns")),
             action_breakdowns=_listed(words.get("action_breakdowns")),

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP, UsageReading
+
 from .budget import BudgetState
+from .effective_reading import EffectiveReading
 from .meters import Meters
-from .pacing import Pace, pace_of, slowest
-from .reading import ADS_INSIGHTS, ADS_MANAGEMENT, APP, EffectiveReading, Reading
+from .pace import Pace, pace_of, slowest
 from .thresholds import Thresholds
 
 
@@ -53,7 +55,7 @@ class Decision:
     skip: tuple[str, ...] = ()
     until: datetime | None = None
     reason: str = ""
-    reading: Reading | None = None
+    reading: UsageReading | None = None
 
     @property
     def may_call(self) -> bool:
@@ -114,7 +116,9 @@ def _stop(asked: _Asked, known: Sequence[EffectiveReading]) -> Decision | None:
     return _stopped(asked, until, f"because {_why(worst, asked.now)}", worst.reading)
 
 
-def _stopped(asked: _Asked, until: datetime, why: str, reading: Reading | None = None) -> Decision:
+def _stopped(
+    asked: _Asked, until: datetime, why: str, reading: UsageReading | None = None
+) -> Decision:
     reason = f"{asked.who} stopped until {clock_text(until, asked.now)} {why}"
     return Decision(Action.STOP, 0, until=until, reason=reason, reading=reading)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from .gauge import Gauge
-from .reading import APP, EffectiveReading, Meter, Reading, Scope
+from meta_pipeline.model.limit import Limit
+from meta_pipeline.model.usage import APP, Meter, Scope, UsageReading, worst_of_each
+
+from .effective_reading import EffectiveReading
+from .meter_history import MeterHistory
 from .thresholds import Thresholds
-from .throttle import meter_of_throttle, reading_from_throttle
+
+LONGEST_GUESS_SECONDS = 3600.0
+"""Real blocks were seen to last an hour (FACTS §3.3)."""
+_DOUBLED_AT_MOST = 10
 
 
 class Meters:
@@ -32,23 +36,24 @@ class Meters:
     ) -> None:
         self.thresholds = thresholds or Thresholds()
         self._stagger_seconds = stagger_seconds
-        self._gauges: dict[Meter, Gauge] = {}
+        self._histories: dict[Meter, MeterHistory] = {}
         self._in_flight: Counter[tuple[str | None, str]] = Counter()
         self._heard_at: dict[str | None, datetime] = {}
 
-    def observe(self, readings: Iterable[Reading]) -> list[Reading]:
+    def observe(self, readings: Iterable[UsageReading]) -> list[UsageReading]:
         """Take readings, in any order; returns what is now known of the meters they changed.
 
-        Readings that are no percentage are dropped, those older than what is known change
-        nothing, and of several of one meter at one moment the worst counts.
+        Readings that are no percentage, or of nobody we know, are dropped; those older than what
+        is known change nothing, and of several of one meter at one moment the worst counts.
         """
         changed = {}
-        for reading in sorted(_worst_of_each(readings), key=lambda reading: reading.read_at):
-            gauge = self._gauges.setdefault(reading.meter, self._new_gauge())
+        named = (reading for reading in readings if reading.key)
+        for reading in sorted(worst_of_each(named), key=lambda reading: reading.read_at):
+            history = self._histories.setdefault(reading.meter, self._new_history())
             heard_at = self._heard_at.get(reading.key, reading.read_at)
             self._heard_at[reading.key] = max(heard_at, reading.read_at)
-            if gauge.observe(reading) and gauge.reading is not None:
-                changed[reading.meter] = gauge.reading
+            if history.observe(reading) and history.reading is not None:
+                changed[reading.meter] = history.reading
         return list(changed.values())
 
     def sent(self, account_id: str | None, use_case: str, calls: int = 1) -> None:
@@ -68,11 +73,11 @@ class Meters:
         account_id: str | None,
         use_case: str,
         at: datetime,
-        readings: Iterable[Reading] = (),
+        readings: Iterable[UsageReading] = (),
         *,
         ok: bool = True,
         calls: int = 1,
-    ) -> list[Reading]:
+    ) -> list[UsageReading]:
         """Note the answer of a call; returns what is now known of the meters it told of.
 
         `ok` is False for a refusal for a limit. A meter the call moved and the answer does not
@@ -82,9 +87,9 @@ class Meters:
         self._heard_at[account_id] = at
         told = list(readings)
         seen = {reading.meter for reading in told}
-        for meter, gauge in self._gauges.items():
+        for meter, history in self._histories.items():
             if meter.counts(account_id, use_case):
-                gauge.answered(at, calls, seen=meter in seen, ok=ok)
+                history.answered(at, calls, seen=meter in seen, ok=ok)
         return self.observe(told)
 
     def refused(self, meter: Meter, at: datetime) -> int:
@@ -92,43 +97,43 @@ class Meters:
 
         Calls refused together, or while the block is known, count as one.
         """
-        return self._gauges.setdefault(meter, self._new_gauge()).refused(at)
+        return self._histories.setdefault(meter, self._new_history()).refused(at)
 
     def block_of(
         self,
-        code: int | None,
-        subcode: int | None,
+        limit: Limit,
         account_id: str | None,
         at: datetime,
-        told: Iterable[Reading] = (),
-    ) -> list[Reading]:
-        """The block that a refusal stands for; empty where it is not about reading.
+        told: Iterable[UsageReading] = (),
+        source: str = "",
+    ) -> list[UsageReading]:
+        """The block that a refusal for `limit` stands for; empty for a limit on edits.
 
         `told` are the readings of the refusal's own headers: the time they give is believed.
+        Without one the wait is the documented one, doubled for each further refusal in a row up to
+        the hour that real blocks were seen to last: one call looks, ever more rarely.
         """
-        meter = meter_of_throttle(code, subcode, account_id)
+        meter = limit.meter(account_id)
         if meter is None:
             return []
         listed = list(told)
-        waits = [_seconds_told(reading, at) for reading in listed if _tells_of(reading, meter)]
+        waits = [reading.regain_seconds or 0.0 for reading in listed if _tells_of(reading, meter)]
         tiers = [reading.access_tier for reading in listed if reading.access_tier]
-        block = reading_from_throttle(
-            code=code,
-            subcode=subcode,
-            account_id=account_id,
-            at=at,
-            regain_seconds=max(waits, default=None),
-            access_tier=tiers[0] if tiers else self.access_tier(account_id),
-            refusals=self.refused(meter, at),
-        )
-        return [block] if block else []
+        tier = tiers[0] if tiers else self.access_tier(account_id)
+        refusals = self.refused(meter, at)
+        documented = limit.documented_seconds(tier) * 2 ** min(refusals - 1, _DOUBLED_AT_MOST)
+        seconds = min(documented, LONGEST_GUESS_SECONDS)
+        if told_seconds := max(waits, default=0.0):
+            # Told once it is believed; refused again at the time told, the guess grows beside it.
+            seconds = told_seconds if refusals == 1 else max(told_seconds, seconds)
+        return [UsageReading(*meter, 100.0, at, at + timedelta(seconds=seconds), tier, source)]
 
     def access_tier(self, account_id: str | None) -> str | None:
         """The tier Meta last named for the account, else for any account of the app."""
         named = [
-            (meter.key == account_id, gauge.reading.read_at, gauge.reading.access_tier)
-            for meter, gauge in self._gauges.items()
-            if gauge.reading is not None and gauge.reading.access_tier is not None
+            (meter.key == account_id, history.reading.read_at, history.reading.access_tier)
+            for meter, history in self._histories.items()
+            if history.reading is not None and history.reading.access_tier is not None
         ]
         return max(named)[2] if named else None
 
@@ -142,9 +147,9 @@ class Meters:
         limits = thresholds or self.thresholds
         known = [
             effective
-            for meter, gauge in self._gauges.items()
+            for meter, history in self._histories.items()
             if meter.key in (APP, account_id)
-            and (effective := gauge.effective(now, limits, self._on_its_way(meter))) is not None
+            and (effective := history.effective(now, limits, self._on_its_way(meter))) is not None
         ]
         return sorted(known, key=lambda effective: -effective.effective_pct)
 
@@ -175,7 +180,7 @@ class Meters:
         (None where nothing is known); `meters` lists every meter with its raw reading. Without
         an account all accounts' meters are in it.
         """
-        keys = [account_id] if account_id else [meter.key for meter in self._gauges]
+        keys = [account_id] if account_id else [meter.key for meter in self._histories]
         known = {
             effective.reading.meter: effective
             for key in keys
@@ -189,8 +194,8 @@ class Meters:
             "meters": [_document(effective) for effective in ordered],
         }
 
-    def _new_gauge(self) -> Gauge:
-        return Gauge(self.thresholds, self._stagger_seconds)
+    def _new_history(self) -> MeterHistory:
+        return MeterHistory(self.thresholds, self._stagger_seconds)
 
     def _on_its_way(self, meter: Meter) -> int:
         return sum(
@@ -200,35 +205,13 @@ class Meters:
         )
 
 
-def _tells_of(reading: Reading, meter: Meter) -> bool:
+def _tells_of(reading: UsageReading, meter: Meter) -> bool:
     """Whether a header's block is the one that an error named.
 
     An error of the whole account does not say which of its meters is full.
     """
     same_scope = reading.blocks and reading.scope == meter.scope
     return same_scope and meter.use_case in ("", reading.use_case)
-
-
-def _seconds_told(reading: Reading, at: datetime) -> float:
-    return ((reading.regain_at or at) - at).total_seconds()
-
-
-def _worst_of_each(readings: Iterable[Reading]) -> list[Reading]:
-    worst: dict[tuple[Meter, datetime], Reading] = {}
-    for reading in readings:
-        if not math.isfinite(reading.usage_pct):
-            continue
-        sane = replace(reading, usage_pct=max(0.0, reading.usage_pct))
-        slot = (sane.meter, sane.read_at)
-        worst[slot] = _worse(worst[slot], sane) if slot in worst else sane
-    return list(worst.values())
-
-
-def _worse(one: Reading, other: Reading) -> Reading:
-    """The one that blocks longer, else the fuller; with the higher percentage of both."""
-    pct = max(one.usage_pct, other.usage_pct)
-    chosen = max(one, other, key=lambda r: (r.blocks, r.regain_at or r.read_at, r.usage_pct))
-    return replace(chosen, usage_pct=pct)
 
 
 def _worst(known: Iterable[EffectiveReading], *scopes: Scope) -> float | None:

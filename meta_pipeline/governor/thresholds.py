@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .reading import Meter, Scope
+from meta_pipeline.model.usage import Meter, Scope
 
 
 @dataclass(frozen=True, slots=True)

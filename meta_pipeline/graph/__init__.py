@@ -46,7 +46,7 @@ from meta_pipeline.graph.reports import Report, ReportState, ReportStatus, Repor
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import query_hash
 from meta_pipeline.graph.tokens import AccessToken, TokenInfo
-from meta_pipeline.graph.usage import UsageReading, parse_usage, worst_pct
+from meta_pipeline.graph.usage import parse_usage
 from meta_pipeline.graph.versions import VersionState, version_state
 from meta_pipeline.redaction import redact
 
@@ -94,7 +94,6 @@ __all__ = [
     "TooMuchData",
     "Treatment",
     "UniqueCountsTooOld",
-    "UsageReading",
     "ValueRejected",
     "VersionExpired",
     "VersionState",
@@ -102,5 +101,4 @@ __all__ = [
     "query_hash",
     "redact",
     "version_state",
-    "worst_pct",
 ]

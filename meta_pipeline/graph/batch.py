@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
+from meta_pipeline.graph.call import Attempt
 from meta_pipeline.graph.caller import Caller, GraphResponse, Inside, Outcome, Request
 from meta_pipeline.graph.errors import (
     GraphError,
@@ -19,12 +19,8 @@ from meta_pipeline.graph.errors import (
 from meta_pipeline.graph.refusal import Refusal, error_of, is_limit
 from meta_pipeline.graph.shape import Params, encode_params
 from meta_pipeline.graph.transport import HttpAnswer
-from meta_pipeline.graph.usage import (
-    UsageReading,
-    merge_usage_headers,
-    parse_usage,
-    usage_headers_of,
-)
+from meta_pipeline.graph.usage import usage_headers_of
+from meta_pipeline.model.usage import UsageReading
 
 LARGEST_BATCH = 50
 
@@ -112,7 +108,7 @@ def _send_splitting(
         if len(asked) == 1 or not (error.shrinks or isinstance(error, MustSplit)):
             raise
     else:
-        return _read(caller, asked, response, endpoint_key)
+        return _read(caller, asked, response)
     middle = len(asked) // 2
     halves = (asked[:middle], asked[middle:])
     return [a for half in halves for a in _send_splitting(caller, half, account_id, endpoint_key)]
@@ -148,16 +144,15 @@ def _request(
 
 
 def _inside(body: list[Any]) -> Inside:
-    """The merged usage headers, the most telling refusal and every operation's own outcome."""
-    heads = [usage_headers_of(_headers(entry).items()) for entry in body]
-    outcomes = [_outcome(entry, head) for entry, head in zip(body, heads, strict=True)]
+    """The most telling refusal and every operation's own outcome."""
+    outcomes = [_outcome(entry) for entry in body]
     refusals = [outcome.refusal for outcome in outcomes if outcome.refusal]
     limits = [refusal for refusal in refusals if is_limit(refusal)]
     telling = next(iter(limits or refusals), None)
-    return Inside(merge_usage_headers(heads), telling, tuple(outcomes))
+    return Inside(telling, tuple(outcomes))
 
 
-def _outcome(entry: Any, usage_headers: Mapping[str, str]) -> Outcome:
+def _outcome(entry: Any) -> Outcome:
     read = _read_entry(entry)
     status = entry.get("code") if isinstance(entry, Mapping) else None
     body = entry.get("body") if isinstance(entry, Mapping) else None
@@ -166,7 +161,7 @@ def _outcome(entry: Any, usage_headers: Mapping[str, str]) -> Outcome:
         refusal=read if isinstance(read, Refusal) else None,
         problem=read.reason if isinstance(read, Malformed) else None,
         size_bytes=len(body.encode("utf-8", "surrogatepass")) if isinstance(body, str) else 0,
-        usage_headers=usage_headers,
+        usage_headers=usage_headers_of(_headers(entry).items()),
     )
 
 
@@ -190,30 +185,33 @@ def _read_entry(entry: Any) -> tuple[Any, int | None] | Refusal | Malformed:
 
 
 def _read(
-    caller: Caller, asked: Sequence[BatchOperation], response: GraphResponse, endpoint_key: str
+    caller: Caller, asked: Sequence[BatchOperation], response: GraphResponse
 ) -> list[BatchAnswer]:
     entries: list[Any] = response.body  # type: ignore[assignment]  # `expect` made sure
-    now = response.attempt.timestamp
+    usages = [logged.usage for logged in response.attempt.operations]
     return [
-        _answer(caller, operation, entry, now, endpoint_key)
-        for operation, entry in zip(asked, entries, strict=True)
+        _answer(caller, operation, entry, usage, response.attempt)
+        for operation, entry, usage in zip(asked, entries, usages, strict=True)
     ]
 
 
 def _answer(
-    caller: Caller, operation: BatchOperation, entry: Any, now: datetime, endpoint_key: str
+    caller: Caller,
+    operation: BatchOperation,
+    entry: Any,
+    usage: tuple[UsageReading, ...],
+    attempt: Attempt,
 ) -> BatchAnswer:
     read = _read_entry(entry)
-    usage = parse_usage(usage_headers_of(_headers(entry).items()))
     status = entry.get("code") if isinstance(entry, Mapping) else None
     facts: dict[str, Any] = {
         "account_id": operation.account_id,
-        "endpoint_key": endpoint_key,
+        "endpoint_key": attempt.endpoint_key,
         "http_status": status,
         "usage": usage,
     }
     if isinstance(read, Refusal):
-        error: GraphError | None = error_of(caller.cleaned(read), now=now, **facts)
+        error: GraphError | None = error_of(caller.cleaned(read), now=attempt.timestamp, **facts)
     elif isinstance(read, Malformed):
         kind = ServerTrouble if entry is None else MalformedAnswer
         error = kind(caller.clean(read.reason), **facts)

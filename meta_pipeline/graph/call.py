@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from meta_pipeline.graph.usage import UsageReading, parse_usage
+from meta_pipeline.model.limit import Limit
+from meta_pipeline.model.usage import UsageReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Operation:
     throttled: bool
     response_size_bytes: int
     usage_headers: Mapping[str, str]
+    usage: tuple[UsageReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Attempt:
 
     `status_code` is None when there was no HTTP answer. `error_message` is redacted.
     `latency_ms` runs from sending to the last byte, `response_size_bytes` is the decompressed
-    body. `usage_headers` maps the lower-cased name to the raw text of the headers present.
+    body. `usage_headers` maps the lower-cased name to the raw text of the headers present, `usage`
+    is what they say, of a batch what its operations' say too. `limit`: the one it was refused for.
     `rows` is None for a failure and for answers that are no page. `timestamp` (UTC) is the
     moment the attempt ended. A 200 that was not a Graph answer has `error_message`, no code.
     `operations` is what each operation of an answered batch got, else empty. `version_notice`
@@ -76,13 +79,16 @@ class Attempt:
     counted_calls: int = 1
     operations: tuple[Operation, ...] = ()
     version_notice: str | None = None
+    usage: tuple[UsageReading, ...] = ()
+    limit: Limit | None = None
+
+    @property
+    def refusal(self) -> str:
+        """What Meta refused it with: `error 80004/2446079`, or `error None` for no Graph error."""
+        code, subcode = self.error_code, self.error_subcode
+        return f"error {code}" if subcode is None else f"error {code}/{subcode}"
 
     @property
     def ok(self) -> bool:
         """True when the answer was usable."""
         return self.error_message is None
-
-    @property
-    def usage(self) -> tuple[UsageReading, ...]:
-        """The readings of `usage_headers`."""
-        return parse_usage(self.usage_headers)

@@ -23,8 +23,9 @@ from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
 from meta_pipeline.graph.transport import HttpAnswer, Missing, NoAnswer, Transport
-from meta_pipeline.graph.usage import UsageReading, parse_usage, usage_headers_of
+from meta_pipeline.graph.usage import parse_usage, parse_usage_of_each, usage_headers_of
 from meta_pipeline.graph.versions import version_notice
+from meta_pipeline.model.usage import UsageReading, worst_of_each
 from meta_pipeline.redaction import redact
 
 LONGEST_MESSAGE = 500
@@ -38,12 +39,16 @@ _WITHOUT_ANSWER: Mapping[Missing, type[GraphError]] = {
 
 @dataclass(frozen=True, slots=True)
 class GraphResponse:
-    """A checked 200: `body` as decoded, `headers` with lower-cased names, its readings."""
+    """A checked 200: `body` as decoded, `headers` with lower-cased names."""
 
     body: dict[str, Any]
     headers: Mapping[str, str]
-    usage: tuple[UsageReading, ...]
     attempt: Attempt
+
+    @property
+    def usage(self) -> tuple[UsageReading, ...]:
+        """What the answer says of Meta's meters."""
+        return self.attempt.usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What the operations inside a batch said: usage headers, the first refusal, each outcome."""
+    """What the operations inside a batch said: the most telling refusal, and each outcome."""
 
-    usage_headers: Mapping[str, str]
     refusal: Refusal | None = None
     outcomes: tuple[Outcome, ...] = ()
 
@@ -113,6 +117,7 @@ class _Verdict:
     body: Any = None
     rows: int | None = None
     usage_headers: Mapping[str, str] = field(default_factory=dict)
+    usage: tuple[UsageReading, ...] = ()
     inside: Inside | None = None
 
 
@@ -163,12 +168,7 @@ class Caller:
         if verdict.error is not None:
             raise verdict.error
         headers = answer.headers if isinstance(answer, HttpAnswer) else {}
-        return GraphResponse(
-            body=verdict.body,
-            headers=headers,
-            usage=parse_usage(verdict.usage_headers),
-            attempt=attempt,
-        )
+        return GraphResponse(verdict.body, headers, attempt)
 
     def _judge(
         self, request: Request, answer: HttpAnswer | NoAnswer, now: datetime, retry_count: int
@@ -181,26 +181,20 @@ class Caller:
         if isinstance(answer, NoAnswer):
             return _Verdict(_WITHOUT_ANSWER[answer.kind](answer.reason, **facts))
         headers = usage_headers_of(answer.headers.items())
-        facts |= {"usage": parse_usage(headers), "http_status": answer.status}
+        usage = parse_usage(headers, request.account_id, now)
+        facts |= {"usage": usage, "http_status": answer.status}
         read = read_answer(answer, request.expect)
         if isinstance(read, Malformed) and answer.status != 429:
             reason = self.clean(read.reason)
-            return _Verdict(MalformedAnswer(reason, **facts), usage_headers=headers)
+            return _Verdict(MalformedAnswer(reason, **facts), usage_headers=headers, usage=usage)
         if isinstance(read, Malformed):
             read = Refusal(message=self.clean(read.reason))
         if isinstance(read, Refusal):
-            refusal = self.cleaned(read)
-            return _Verdict(error_of(refusal, now=now, **facts), usage_headers=headers)
-        return self._accept(request, read, headers)
-
-    def _accept(
-        self, request: Request, read: tuple[Any, int | None], headers: dict[str, str]
-    ) -> _Verdict:
+            error = error_of(self.cleaned(read), now=now, **facts)
+            return _Verdict(error, usage_headers=headers, usage=usage)
         body, rows = read
-        if request.inspect is None:
-            return _Verdict(None, body, rows, headers)
-        inside = request.inspect(body)
-        return _Verdict(None, body, rows, {**headers, **inside.usage_headers}, inside)
+        inside = request.inspect(body) if request.inspect else None
+        return _Verdict(None, body, rows, headers, usage, inside)
 
     def _record(
         self, call: Call, answer: HttpAnswer | NoAnswer, verdict: _Verdict, now: datetime
@@ -209,6 +203,10 @@ class Caller:
         if error is None and inside is not None and inside.refusal is not None:
             error = error_of(self.cleaned(inside.refusal), now=now, http_status=None)
         got = answer if isinstance(answer, HttpAnswer) else None
+        outcomes = inside.outcomes if inside else ()
+        heads = [outcome.usage_headers for outcome in outcomes]
+        usages = parse_usage_of_each(heads, call.account_id, now)
+        within = (reading for usage in usages for reading in usage)
         notice = version_notice(self.transport.version, got.headers) if got else None
         return Attempt(
             account_id=call.account_id,
@@ -231,12 +229,17 @@ class Caller:
             timestamp=now,
             counted_calls=call.counted_calls,
             operations=tuple(
-                self._operation(outcome, now) for outcome in (inside.outcomes if inside else ())
+                self._operation(outcome, usage, now)
+                for outcome, usage in zip(outcomes, usages, strict=True)
             ),
             version_notice=self.clean(notice)[:LONGEST_MESSAGE] if notice else None,
+            usage=tuple(worst_of_each([*verdict.usage, *within])),
+            limit=error.limit if isinstance(error, Throttled) else None,
         )
 
-    def _operation(self, outcome: Outcome, now: datetime) -> Operation:
+    def _operation(
+        self, outcome: Outcome, usage: tuple[UsageReading, ...], now: datetime
+    ) -> Operation:
         refusal = outcome.refusal
         error = error_of(self.cleaned(refusal), now=now, http_status=None) if refusal else None
         message = error.message if error else outcome.problem
@@ -249,6 +252,7 @@ class Caller:
             throttled=isinstance(error, Throttled),
             response_size_bytes=outcome.size_bytes,
             usage_headers=outcome.usage_headers,
+            usage=usage,
         )
 
     def clean(self, text: str) -> str:

@@ -41,10 +41,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from meta_pipeline.graph.usage import UsageReading
+from meta_pipeline.model.limit import Limit
+from meta_pipeline.model.usage import UsageReading
 
 
 class Treatment(StrEnum):
@@ -186,9 +186,8 @@ class CursorLost(Retriable):
 class Throttled(GraphError):
     """A limit is reached: no call before `until` (UTC), which is in `seconds` from the answer.
 
-    `scope` says what is blocked: "account", "app", "user", "page"; `use_case` is Meta's own name
-    ("ads_insights", "ads_management") where the block is one use case's only; `hint` tells where
-    the time comes from: "header", "documented" or "caller" (raised by a gate).
+    `limit` says what is blocked (`scope` and `use_case` are its own); `hint` tells where the time
+    comes from: "header", "documented" or "caller" (raised by a gate).
     """
 
     treatment = Treatment.WAIT
@@ -200,8 +199,7 @@ class Throttled(GraphError):
         *,
         until: datetime,
         seconds: float,
-        scope: str = "account",
-        use_case: str | None = None,
+        limit: Limit | None = None,
         hint: str = "caller",
         code: int | None = None,
         subcode: int | None = None,
@@ -228,9 +226,16 @@ class Throttled(GraphError):
         )
         self.until = until
         self.seconds = seconds
-        self.scope = scope
-        self.use_case = use_case
+        self.limit = limit or Limit()
         self.hint = hint
+
+    @property
+    def scope(self) -> str:
+        return self.limit.scope
+
+    @property
+    def use_case(self) -> str | None:
+        return self.limit.use_case
 
 
 class TooMuchData(GraphError):

@@ -11,7 +11,6 @@ from meta_pipeline.graph.answer import expect_page
 from meta_pipeline.graph.caller import Caller, GraphResponse, Request
 from meta_pipeline.graph.errors import GraphError, MalformedAnswer, PagingLoop, TooMuchData
 from meta_pipeline.graph.shape import Params
-from meta_pipeline.graph.usage import UsageReading
 
 # Meta filters after the fetch: empty pages with a `next` are normal, so many in a row a circle.
 MOST_EMPTY_PAGES = 100
@@ -33,7 +32,6 @@ class Page:
     page_size: int
     latency_ms: float
     size_bytes: int
-    usage: tuple[UsageReading, ...] = ()
     summary: dict[str, Any] | None = None
 
 
@@ -142,7 +140,6 @@ class PageWalk:
             page_size=self.size.current,
             latency_ms=response.attempt.latency_ms,
             size_bytes=response.attempt.response_size_bytes,
-            usage=response.usage,
             summary=summary if isinstance(summary, dict) else None,
         )
 

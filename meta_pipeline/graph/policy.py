@@ -8,6 +8,7 @@ from __future__ import annotations
 from meta_pipeline.graph import errors
 from meta_pipeline.graph.errors import Treatment
 from meta_pipeline.graph.rule import Rule, denied, limit, retry, stop, token
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 
 _T = Treatment
 _ROLE = errors.PermissionDenied.default_next_step
@@ -92,7 +93,7 @@ TABLE: tuple[Rule, ...] = (
         1504022,
         "Too many insights calls from this app; a load-dependent limit.",
         scope="app",
-        use_case="ads_insights",
+        use_case=ADS_INSIGHTS,
         next_step=_APP_QUOTA,
     ),
     limit(
@@ -100,7 +101,7 @@ TABLE: tuple[Rule, ...] = (
         1504039,
         "Too many insights calls from this app; a load-dependent limit.",
         scope="app",
-        use_case="ads_insights",
+        use_case=ADS_INSIGHTS,
         next_step=_APP_QUOTA,
     ),
     limit(17, None, "The user's request limit is reached.", scope="user"),
@@ -121,23 +122,34 @@ TABLE: tuple[Rule, ...] = (
         1487632,
         "An ad set's budget was changed four times within the hour.",
         seconds=3600,
+        reads=False,
         next_step=_EDIT,
     ),
     limit(
-        613, 1487225, "The account's limit of new ads is reached.", seconds=3600, next_step=_EDIT
+        613,
+        1487225,
+        "The account's limit of new ads is reached.",
+        seconds=3600,
+        reads=False,
+        next_step=_EDIT,
     ),
     limit(
         613, 5044001, "More than 100 edits a second to this ad account.", seconds=1, next_step=_EDIT
     ),
     limit(613, 1996, "Inconsistent request volume: too many calls in a burst."),
-    limit(80000, None, "Business use case ads_insights is used up.", use_case="ads_insights"),
+    limit(80000, None, "Business use case ads_insights is used up.", use_case=ADS_INSIGHTS),
     limit(80001, None, "Business use case pages is used up.", scope="page", use_case="pages"),
     limit(80002, None, "Business use case instagram is used up.", use_case="instagram"),
     limit(80003, None, "Business use case custom_audience is used up.", use_case="custom_audience"),
-    limit(80004, None, "Business use case ads_management is used up.", use_case="ads_management"),
+    limit(80004, None, "Business use case ads_management is used up.", use_case=ADS_MANAGEMENT),
     limit(80005, None, "Business use case leadgen is used up.", use_case="leadgen"),
     limit(80006, None, "Business use case messenger is used up.", use_case="messenger"),
-    limit(80008, None, "WhatsApp business management is used up.", use_case="whatsapp"),
+    limit(
+        80008,
+        None,
+        "WhatsApp business management is used up.",
+        use_case="whatsapp_business_management",
+    ),
     limit(80009, None, "Catalog management is used up.", use_case="catalog_management"),
     limit(80014, None, "Catalog batch is used up.", use_case="catalog_batch"),
     # Size.

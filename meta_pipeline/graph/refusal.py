@@ -21,10 +21,9 @@ from meta_pipeline.graph.errors import (
 )
 from meta_pipeline.graph.lookup import rule_for
 from meta_pipeline.graph.rule import Rule
-from meta_pipeline.graph.usage import ACCOUNT_USAGE, UsageReading
+from meta_pipeline.model.limit import Limit
+from meta_pipeline.model.usage import FULL_ACCESS, SCORE_HEADER, UsageReading
 
-LIMITED_BLOCK_SECONDS = 300.0
-FULL_BLOCK_SECONDS = 60.0
 # Nothing of Meta's lasts longer; a header that says so is not to be believed.
 LONGEST_WAIT_SECONDS = 24 * 3600.0
 
@@ -179,40 +178,38 @@ def rejected_field(message: str) -> str | None:
 
 
 def _throttled(rule: Rule, refusal: Refusal, now: datetime, facts: dict[str, Any]) -> Throttled:
-    told = told_wait_seconds(rule, facts["usage"])
-    seconds = min(told or _documented_wait(rule, facts["usage"]), LONGEST_WAIT_SECONDS)
+    limit, usage = rule.limit or Limit(), facts["usage"]
+    if rule.subcode is None and refusal.subcode is not None and limit.scope != "app":
+        # Without a subcode it is the whole user's limit; one we do not know narrows it.
+        limit = replace(limit, scope="account")
+    told = told_wait_seconds(limit, usage)
+    tiers = {reading.access_tier for reading in usage}
+    documented = limit.documented_seconds(FULL_ACCESS if FULL_ACCESS in tiers else None)
+    seconds = min(told or documented, LONGEST_WAIT_SECONDS)
     until = now + timedelta(seconds=seconds)
     return Throttled(
         refusal.text,
         until=until,
         seconds=seconds,
-        scope=rule.scope,
-        use_case=rule.use_case,
+        limit=limit,
         hint="header" if told else "documented",
         next_step=f"Wait until {until:%Y-%m-%d %H:%M:%S} UTC. {rule.next_step or ''}".strip(),
         **facts,
     )
 
 
-def told_wait_seconds(rule: Rule, usage: Sequence[UsageReading]) -> float | None:
+def told_wait_seconds(limit: Limit, usage: Sequence[UsageReading]) -> float | None:
     """How long Meta's headers say this block lasts, in seconds; None if they do not say.
 
     The affected use case's own minutes first, then any use case's, then the score's reset time
     (it belongs to account-wide blocks only and says when the score is 0).
     """
-    blocked = [r for r in usage if r.regain_seconds and r.header != ACCOUNT_USAGE]
-    own = [r for r in blocked if rule.use_case is None or r.use_case == rule.use_case]
+    blocked = [r for r in usage if r.regain_seconds and r.source != SCORE_HEADER]
+    own = [r for r in blocked if limit.use_case is None or r.use_case == limit.use_case]
     waits = [r.regain_seconds for r in own or blocked if r.regain_seconds]
-    if not waits and rule.use_case is None and rule.scope != "app":
+    if not waits and limit.use_case is None and limit.scope != "app":
         waits = [r.regain_seconds for r in usage if r.regain_seconds]
     return max(waits, default=None)
-
-
-def _documented_wait(rule: Rule, usage: Sequence[UsageReading]) -> float:
-    if rule.wait_seconds is not None:
-        return rule.wait_seconds
-    full = any(reading.tier == "standard_access" for reading in usage)
-    return FULL_BLOCK_SECONDS if full else LIMITED_BLOCK_SECONDS
 
 
 def _integer(value: object) -> int | None:

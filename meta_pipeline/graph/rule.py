@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from meta_pipeline.graph import errors
 from meta_pipeline.graph.errors import GraphError, Treatment
+from meta_pipeline.model.limit import Limit
 
 _DEFAULT_ERRORS: Mapping[Treatment, type[GraphError]] = {
     Treatment.RETRY: errors.ServerTrouble,
@@ -33,9 +34,7 @@ class Rule:
     `next_step` None: a person need do nothing. `text` (lower case) must occur in the message: for
     codes that mean several things. `retries`: the client asks again, with backoff, before it
     raises. `shrinks`: on a page with room below, a smaller page is asked instead (after one retry,
-    when `retries` too). `wait_seconds`: how long Meta's documents say a block lasts when no header
-    tells; None with WAIT means by tier: 300 s (Limited), 60 s (Full). `scope` and `use_case`: what
-    is blocked.
+    when `retries` too). `limit`: which of Meta's limits is reached, with WAIT.
     """
 
     code: int
@@ -47,9 +46,7 @@ class Rule:
     error: type[GraphError] | None = None
     retries: bool = False
     shrinks: bool = False
-    wait_seconds: int | None = None
-    scope: str = "account"
-    use_case: str | None = None
+    limit: Limit | None = None
 
     @property
     def error_class(self) -> type[GraphError]:
@@ -87,22 +84,21 @@ def limit(
     subcode: int | None,
     meaning: str,
     *,
-    seconds: int | None = 300,
+    seconds: float | None = 300,
     scope: str = "account",
     use_case: str | None = None,
+    reads: bool = True,
     next_step: str = "Wait; other accounts go on. If it comes daily, sync less often or apply "
     "for Full access of the Marketing API Access Tier.",
 ) -> Rule:
-    """A limit: raises Throttled with the time to wait."""
+    """A limit: raises Throttled with the time to wait; `seconds` None: by the access tier."""
     return Rule(
         code,
         subcode,
         Treatment.WAIT,
         meaning,
         next_step,
-        wait_seconds=seconds,
-        scope=scope,
-        use_case=use_case,
+        limit=Limit(scope, use_case, seconds, reads),
     )
 
 

@@ -123,9 +123,10 @@ def _what_we_do(rule: Rule) -> str:
 
 
 def _default_wait(rule: Rule) -> str:
-    if rule.wait_seconds is None:
+    seconds = rule.limit.wait_seconds if rule.limit else None
+    if seconds is None:
         return "for 300 seconds (60 with Full access)"
-    return f"for {rule.wait_seconds} second{'s' if rule.wait_seconds > 1 else ''}"
+    return f"for {seconds:g} second{'s' if seconds > 1 else ''}"
 
 
 def _unknown() -> Iterator[str]:

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
+from meta_pipeline.model.usage import APP, SCORE_HEADER, UNNAMED, Scope, UsageReading
+
 APP_USAGE = "x-app-usage"
-ACCOUNT_USAGE = "x-ad-account-usage"
 BUSINESS_USAGE = "x-business-use-case-usage"
 INSIGHTS_THROTTLE = "x-fb-ads-insights-throttle"
 REACH_THROTTLE = "x-fb-ads-insights-reach-throttle"
 
+Document = dict[str, Any]
+
 _PERCENT_NAMES = ("call_count", "total_time", "total_cputime")
-
-
-@dataclass(frozen=True, slots=True)
-class UsageReading:
-    """How much of one allowance is used, as one header said it.
-
-    `scope` is "app", "account" (one per use case; `use_case` None is the ad account's score),
-    "insights_app", "insights_account" or "insights_reach". `usage_pct` is a percentage and may
-    exceed 100. `regain_seconds` is Meta's own time until the allowance is back: of the block for
-    a use case (None when not blocked), of the whole score for `x-ad-account-usage`. `key` is the
-    id that the header was keyed by: an ad account's number, or a business's; do not rely on it.
-    """
-
-    scope: str
-    usage_pct: float
-    header: str
-    use_case: str | None = None
-    key: str | None = None
-    regain_seconds: float | None = None
-    tier: str | None = None
+_LONGEST_SECONDS = 30 * 86_400.0  # beyond it a time is nonsense, and beyond year 9999 an error
 
 
 def usage_headers_of(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -44,66 +29,46 @@ def usage_headers_of(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in named if name in _READERS}
 
 
-def parse_usage(usage_headers: Mapping[str, str]) -> tuple[UsageReading, ...]:
-    """Every reading in `usage_headers` (lower-cased name -> raw text).
+def parse_usage(
+    usage_headers: Mapping[str, str], account_id: str | None, at: datetime
+) -> tuple[UsageReading, ...]:
+    """Every reading in the headers (lower-cased name -> raw text) of an answer for `account_id`.
 
     Total: text that is not JSON, or not of the documented shape, gives no reading and no error.
     """
-    return tuple(
-        reading
-        for name, text in usage_headers.items()
-        if name in _READERS
-        for document in _documents(text)
-        for reading in _READERS[name](document)
-    )
+    return parse_usage_of_each([usage_headers], account_id, at)[0]
 
 
-def worst_pct(readings: Iterable[UsageReading], *scopes: str) -> float | None:
-    """The highest percentage among `readings` (of `scopes`, if any are named); None if none."""
-    chosen = [r.usage_pct for r in readings if not scopes or r.scope in scopes]
-    return max(chosen, default=None)
+def parse_usage_of_each(
+    several: Sequence[Mapping[str, str]], account_id: str | None, at: datetime
+) -> list[tuple[UsageReading, ...]]:
+    """The same for the operations of one batch.
+
+    The key of the use-case header is a business's as often as an account's (FACTS §1.3): what a
+    call to an account was told counts for that account, unless the headers name the account itself
+    among others; then the others' entries are theirs.
+    """
+    whose = account_id or ""
+    told = [
+        tuple(
+            reading
+            for name, text in usage_headers.items()
+            if name in _READERS
+            for document in _documents(text)
+            for reading in _READERS[name](document, whose, at)
+        )
+        for usage_headers in several
+    ]
+    keys = {each.key for readings in told for each in readings if each.source == BUSINESS_USAGE}
+    if account_id in keys:
+        return told
+    return [
+        tuple(replace(r, key=whose) if r.source == BUSINESS_USAGE else r for r in readings)
+        for readings in told
+    ]
 
 
-def merge_usage_headers(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """One set of raw headers for the operations of a batch: the fullest reading of each wins."""
-    merged: dict[str, str] = {}
-    for headers in several:
-        for name, text in headers.items():
-            if name == BUSINESS_USAGE and name in merged:
-                merged[name] = _merge_business(merged[name], text)
-            elif name not in merged or _worst(name, text) > _worst(name, merged[name]):
-                merged[name] = text
-    return merged
-
-
-def _worst(name: str, text: str) -> float:
-    pct = worst_pct(parse_usage({name: text}))
-    return -1.0 if pct is None else pct
-
-
-def _merge_business(first: str, second: str) -> str:
-    """Join two headers by key and use case: a batch may touch several ad accounts."""
-    entries: dict[tuple[str, str], Any] = {}
-    for key, entry in (*_business_entries(first), *_business_entries(second)):
-        slot = (key, str(entry.get("type")))
-        if slot not in entries or _percent(entry) >= _percent(entries[slot]):
-            entries[slot] = entry
-    keyed: dict[str, list[Any]] = {}
-    for (key, _), entry in entries.items():
-        keyed.setdefault(key, []).append(entry)
-    return orjson.dumps(keyed).decode() if keyed else first
-
-
-def _business_entries(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for document in _documents(text):
-        yield from _keyed_entries(document)
-
-
-def _percent(entry: Mapping[str, Any]) -> float:
-    return max((_number(entry.get(name)) or 0.0 for name in _PERCENT_NAMES), default=0.0)
-
-
-def _documents(text: str) -> Iterator[dict[str, Any]]:
+def _documents(text: str) -> Iterator[Document]:
     """The JSON objects in a header; a header sent twice arrives joined by a comma."""
     try:
         parsed = orjson.loads(f"[{text}]")
@@ -112,70 +77,65 @@ def _documents(text: str) -> Iterator[dict[str, Any]]:
     yield from (document for document in parsed if isinstance(document, dict))
 
 
-def _app_readings(document: dict[str, Any]) -> Iterator[UsageReading]:
+def _app_readings(document: Document, _: str, at: datetime) -> Iterator[UsageReading]:
     pct = _highest(document, _PERCENT_NAMES)
     if pct is not None:
-        yield UsageReading("app", pct, APP_USAGE, tier=_tier(document))
+        yield UsageReading(Scope.APP, APP, "", pct, at, None, _tier(document), APP_USAGE)
 
 
-def _account_readings(document: dict[str, Any]) -> Iterator[UsageReading]:
+def _score_readings(document: Document, account: str, at: datetime) -> Iterator[UsageReading]:
     pct = _number(document.get("acc_id_util_pct"))
     if pct is not None:
-        yield UsageReading(
-            "account",
-            pct,
-            ACCOUNT_USAGE,
-            regain_seconds=_number(document.get("reset_time_duration")) or None,
-            tier=_tier(document),
-        )
+        empty_at = _after(at, _number(document.get("reset_time_duration")))
+        tier = _tier(document)
+        yield UsageReading(Scope.ACCOUNT, account, "", pct, at, empty_at, tier, SCORE_HEADER)
 
 
-def _keyed_entries(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for key, entries in document.items():
-        listed = entries if isinstance(entries, list) else [entries]
-        yield from ((key, entry) for entry in listed if isinstance(entry, dict))
-
-
-def _business_readings(document: dict[str, Any]) -> Iterator[UsageReading]:
-    for key, entry in _keyed_entries(document):
-        minutes = _number(entry.get("estimated_time_to_regain_access"))
-        pct = _highest(entry, _PERCENT_NAMES)
-        if pct is None:
-            if not minutes:
+def _business_readings(document: Document, _: str, at: datetime) -> Iterator[UsageReading]:
+    """Keyed as the header is; `parse_usage` knows whether the keys are those of accounts."""
+    for key, listed in document.items():
+        for entry in listed if isinstance(listed, list) else [listed]:
+            if not isinstance(entry, dict):
                 continue
-            pct = 100.0  # blocked, but by how much is not said
-        use_case = entry.get("type")
-        yield UsageReading(
-            "account",
-            pct,
-            BUSINESS_USAGE,
-            use_case=str(use_case) if use_case else None,
-            key=key,
-            regain_seconds=minutes * 60 if minutes else None,
-            tier=_tier(entry),
-        )
+            minutes = _number(entry.get("estimated_time_to_regain_access"))
+            pct = _highest(entry, _PERCENT_NAMES)
+            if pct is None:
+                if not minutes:
+                    continue
+                pct = 100.0  # blocked, but by how much is not said
+            yield UsageReading(
+                Scope.ACCOUNT,
+                f"act_{key}",
+                str(entry.get("type") or UNNAMED),
+                pct,
+                at,
+                _after(at, minutes and minutes * 60),
+                _tier(entry),
+                BUSINESS_USAGE,
+            )
 
 
-def _insights_readings(document: dict[str, Any]) -> Iterator[UsageReading]:
-    for name, scope in (
-        ("app_id_util_pct", "insights_app"),
-        ("acc_id_util_pct", "insights_account"),
+def _insights_readings(document: Document, account: str, at: datetime) -> Iterator[UsageReading]:
+    for name, scope, key in (
+        ("app_id_util_pct", Scope.INSIGHTS_APP, APP),
+        ("acc_id_util_pct", Scope.INSIGHTS_ACCOUNT, account),
     ):
         pct = _number(document.get(name))
         if pct is not None:
-            yield UsageReading(scope, pct, INSIGHTS_THROTTLE, tier=_tier(document))
+            yield UsageReading(scope, key, "", pct, at, None, _tier(document), INSIGHTS_THROTTLE)
 
 
-def _reach_readings(document: dict[str, Any]) -> Iterator[UsageReading]:
+def _reach_readings(document: Document, account: str, at: datetime) -> Iterator[UsageReading]:
     """Meta documents the header's existence, not its keys: any percentage counts."""
     pct = _highest(document, tuple(name for name in document if name.endswith("_pct")))
     if pct is not None:
-        yield UsageReading("insights_reach", pct, REACH_THROTTLE, tier=_tier(document))
+        tier = _tier(document)
+        yield UsageReading(Scope.INSIGHTS_REACH, account, "", pct, at, None, tier, REACH_THROTTLE)
 
 
-_READERS: Mapping[str, Callable[[dict[str, Any]], Iterator[UsageReading]]] = {
+_READERS: Mapping[str, Callable[[Document, str, datetime], Iterator[UsageReading]]] = {
     APP_USAGE: _app_readings,
-    ACCOUNT_USAGE: _account_readings,
+    SCORE_HEADER: _score_readings,
     BUSINESS_USAGE: _business_readings,
     INSIGHTS_THROTTLE: _insights_readings,
     REACH_THROTTLE: _reach_readings,
@@ -196,6 +156,10 @@ def _number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return max(number, 0.0) if math.isfinite(number) else None
+
+
+def _after(at: datetime, seconds: float | None) -> datetime | None:
+    return at + timedelta(seconds=min(seconds, _LONGEST_SECONDS)) if seconds else None
 
 
 def _tier(entry: Mapping[str, Any]) -> str | None:

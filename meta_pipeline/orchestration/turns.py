@@ -8,22 +8,15 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from meta_pipeline.governor import (
-    ADS_INSIGHTS,
-    ADS_MANAGEMENT,
-    APP,
-    Meters,
-    Needs,
-    Reading,
-    decide,
-)
+from meta_pipeline.governor import Meters, Needs, decide
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP
 from meta_pipeline.rotation import Batch, Choice, DuePart, Pick, SyncState, next_runs
 from meta_pipeline.sync import ENTITIES, Part
-from meta_pipeline.warehouse import RunRow, UsageRow, Warehouse
+from meta_pipeline.warehouse import RunRow, Warehouse
 from meta_pipeline.warehouse.rotation_states import rotation_states
 
 from .next_accounts import sync_states
@@ -149,9 +142,8 @@ class _Look:
     def stopped(self, picks: Collection[Pick]) -> dict[str, Stopped]:
         if not picks:
             return {}
-        rows = self.warehouse.usage.current([APP, *(pick.account_id for pick in picks)])
         meters = Meters(self.rotation.thresholds)
-        meters.observe(_reading(row) for row in rows)
+        meters.observe(self.warehouse.usage.current([APP, *(pick.account_id for pick in picks)]))
         judged = (self._judged(pick, meters) for pick in picks)
         return {each.account_id: each for each in judged if each is not None}
 
@@ -162,10 +154,6 @@ class _Look:
             return None
         usage = meters.snapshot(self.now, pick.account_id)
         return Stopped(pick, decision.until, decision.reason, usage)
-
-
-def _reading(row: UsageRow) -> Reading:
-    return Reading(**(asdict(row) | {"source": row.source or ""}))
 
 
 def _without(run: Batch, stopped: Collection[str]) -> Batch | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from meta_pipeline.governor import Weights
 from meta_pipeline.graph import Attempt
+from meta_pipeline.graph.call import Operation
+from meta_pipeline.model.usage import ADS_INSIGHTS, use_case_of
 
 from .weights import weight_of
 
-_NOT_LOGGED = ("counted_calls", "operations", "version_notice")
+_NOT_LOGGED = ("counted_calls", "operations", "version_notice", "usage", "limit")
 
 
 class CallBook:
@@ -40,7 +42,7 @@ class CallBook:
         with self._lock:
             self.calls += attempt.counted_calls
             self.weighted_cost += cost
-            if attempt.endpoint_key.startswith(("insights_", "report_")):
+            if use_case_of(attempt.endpoint_key) == ADS_INSIGHTS:
                 self.insights_calls += attempt.counted_calls
         for row in _log_rows(attempt, cost):
             self._log(row | {"sync_run_id": self._sync_run_id})
@@ -52,10 +54,14 @@ def _log_rows(attempt: Attempt, cost: float) -> Iterator[dict[str, Any]]:
 
     All operations of a batch took as long as the batch; its cost is shared out among them.
     """
-    whole = {each.name: getattr(attempt, each.name) for each in fields(Attempt)}
-    row = {name: value for name, value in whole.items() if name not in _NOT_LOGGED}
+    row = _logged(attempt)
     share = cost / max(1, len(attempt.operations))
     if not attempt.operations:
         yield row | {"weighted_cost": share}
     for operation in attempt.operations:
-        yield row | {"page_size": None} | asdict(operation) | {"weighted_cost": share}
+        yield row | {"page_size": None} | _logged(operation) | {"weighted_cost": share}
+
+
+def _logged(call: Attempt | Operation) -> dict[str, Any]:
+    names = (each.name for each in fields(call) if each.name not in _NOT_LOGGED)
+    return {name: getattr(call, name) for name in names}

@@ -24,6 +24,7 @@ from meta_pipeline.graph import (
     Throttled,
     TokenInfo,
 )
+from meta_pipeline.model.limit import Limit
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
@@ -141,7 +142,9 @@ class SyncEngine:
         if not decision.may_call and decision.until is not None:
             now = self._context.clock()
             seconds = (decision.until - now).total_seconds()
-            raise Throttled(decision.reason, until=decision.until, seconds=seconds, scope="app")
+            raise Throttled(
+                decision.reason, until=decision.until, seconds=seconds, limit=Limit("app")
+            )
         return discover(self._context, client)
 
     def token(self) -> TokenInfo | TokenRow:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from meta_pipeline.governor import BudgetState
+from meta_pipeline.model.allowance import HourlyAllowance
 from meta_pipeline.warehouse import Warehouse
 
 from .plan import Plan
@@ -19,7 +20,6 @@ from .weights import Prices
 
 _SECONDS_PER_CALL = 0.7
 """Until the account has calls of its own to judge by."""
-_FULL_ACCESS = "standard_access"
 _ADS_ACTIVE = """
     SELECT count(*) FROM meta_ads.meta_ads WHERE account_id = %s AND effective_status = 'ACTIVE'
 """
@@ -174,10 +174,8 @@ def _tier(warehouse: Warehouse, account_id: str) -> str:
 
 def _share_pct(plan: Plan, tier: str, active_ads: int) -> float:
     """The fuller of the two use cases the plan draws on."""
-    is_full = tier == _FULL_ACCESS
-    management = (100_000 if is_full else 300) + 40 * active_ads
-    insights = (190_000 if is_full else 600) + 400 * active_ads
-    return 100 * max(plan.edge_calls / management, plan.insights_calls / insights)
+    hour = HourlyAllowance.of(tier, active_ads)
+    return 100 * max(plan.edge_calls / hour.management, plan.insights_calls / hour.insights)
 
 
 def _duration(seconds: float) -> str:

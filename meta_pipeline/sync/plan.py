@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from meta_pipeline.governor import ADS_INSIGHTS, ADS_MANAGEMENT, Needs
+from meta_pipeline.governor import Needs
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 from meta_pipeline.warehouse import CursorRow
 
 from . import datasets

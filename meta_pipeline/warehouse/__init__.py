@@ -35,7 +35,7 @@ from .runs import RunRow, RunStore
 from .tokens import TokenRow, TokenStore, tokens_in_use
 from .unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
 from .urls import dagster_url, normalized
-from .usage import UsageRow, UsageStore
+from .usage import UsageStore
 from .warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -117,7 +117,6 @@ __all__ = [
     "UnrecognizedRow",
     "UnrecognizedStore",
     "Upserted",
-    "UsageRow",
     "UsageStore",
     "ViewInUse",
     "Warehouse",

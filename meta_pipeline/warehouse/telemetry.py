@@ -1,4 +1,4 @@
-"""Telemetry: API calls and usage readings, written beside the sync and never in its way."""
+"""Telemetry: API calls, written beside the sync and never in its way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import atexit
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +21,6 @@ from .connect import Connection, connect
 from .copytext import CopyText
 from .schema import meta_api_logs
 from .unrecognized import clean
-from .usage import UsageRow, newest, remember
 
 LOGGER = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ _COPY = sql.SQL("COPY meta_ads.meta_api_logs ({}) FROM STDIN").format(
 
 
 class TelemetryWriter:
-    """Writes `meta_api_logs` and `usage_readings` from a thread and a connection of its own.
+    """Writes `meta_api_logs` from a thread and a connection of its own.
 
     What is logged stays when the sync's transaction rolls back, and within `flush_seconds` it is
     committed: a killed process loses no more than that. Nothing here raises into the sync. While
@@ -58,7 +57,6 @@ class TelemetryWriter:
         self._application_name = application_name
         self._rows: deque[Mapping[str, Any]] = deque()
         self._buffer_rows = max(buffer_rows, batch_rows)
-        self._readings: dict[tuple[str, str, str], UsageRow] = {}
         self._lost = 0
         self._state = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -88,23 +86,16 @@ class TelemetryWriter:
                 self._lost += 1
             self._wake(is_full=len(self._rows) >= self._batch_rows)
 
-    def usage(self, readings: Iterable[UsageRow]) -> None:
-        """Take usage readings; of each meter only the newest is written."""
-        with self._state:
-            kept = newest([*self._readings.values(), *readings])
-            self._readings = {reading.meter: reading for reading in kept}
-            self._wake(is_full=False)
-
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Write now; whether everything logged before is in the database."""
         with self._state:
             if self._thread is None:
-                return not self._rows and not self._readings
+                return not self._rows
             self._asked += 1
             mine = self._asked
             self._state.notify_all()
             self._state.wait_for(lambda: self._answered >= mine, timeout_seconds)
-            return not self._rows and not self._readings
+            return not self._rows
 
     def close(self) -> None:
         """Write what is left and stop; what cannot be written now counts as lost."""
@@ -160,8 +151,7 @@ class TelemetryWriter:
         self._disconnect()
 
     def _has_work(self) -> bool:
-        has_rows = bool(self._rows or self._readings)
-        return has_rows or self._is_closing or self._asked > self._answered
+        return bool(self._rows) or self._is_closing or self._asked > self._answered
 
     def _is_urgent(self, is_reachable: bool) -> bool:
         is_full = is_reachable and len(self._rows) >= self._batch_rows
@@ -172,7 +162,6 @@ class TelemetryWriter:
         try:
             while self._write_batch():
                 pass
-            self._write_readings()
         except Exception as error:
             LOGGER.warning("API log waits for Postgres: %s", error)
             self._disconnect()
@@ -211,18 +200,6 @@ class TelemetryWriter:
                 with self._state:
                     self._lost += 1
                 LOGGER.warning("An API log row was refused: %s", error)
-
-    def _write_readings(self) -> None:
-        with self._state:
-            readings = list(self._readings.values())
-        if not readings:
-            return
-        with self._connected().transaction():
-            remember(self._connected(), readings)
-        with self._state:
-            for reading in readings:
-                if self._readings.get(reading.meter) is reading:
-                    del self._readings[reading.meter]
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

@@ -9,19 +9,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from meta_pipeline.governor import (
-    APP,
-    Meter,
-    Meters,
-    Needs,
-    Pacer,
-    Reading,
-    Thresholds,
-    decide,
-)
+from meta_pipeline.governor import Meters, Needs, RateLimiter, Thresholds, decide
 from meta_pipeline.graph import parse_usage
-from meta_pipeline.sync.quota import readings_of
+from meta_pipeline.model.usage import APP, Meter, UsageReading
 
+from .refusals import limit_of
 from .world import Answer, World
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -94,15 +86,15 @@ class Shared:
     """What `usage_readings` does: the newest reading of each meter, for all processes."""
 
     def __init__(self) -> None:
-        self.rows: dict[Meter, Reading] = {}
+        self.rows: dict[Meter, UsageReading] = {}
 
-    def remember(self, readings: list[Reading]) -> None:
+    def remember(self, readings: list[UsageReading]) -> None:
         for reading in readings:
             known = self.rows.get(reading.meter)
             if known is None or reading.read_at >= known.read_at:
                 self.rows[reading.meter] = reading
 
-    def current(self, keys: set[str]) -> list[Reading]:
+    def current(self, keys: set[str]) -> list[UsageReading]:
         return [reading for reading in self.rows.values() if reading.key in keys]
 
 
@@ -138,7 +130,7 @@ class Process:
     def start(self) -> None:
         """Begin with an empty memory, as a restarted process does."""
         self.meters = Meters(self.thresholds, stagger_seconds=self._stagger)
-        self.pacer = Pacer(self.meters, self._threads)
+        self.limiter = RateLimiter(self.meters, self._threads)
         self._parked = {}
         self._life = object()
         for job in self.jobs:
@@ -174,15 +166,15 @@ class Process:
     def _make_call(self, job: Job, life: object) -> Steps:
         now = self.clock.moment()
         self._look_up(job.account_id)
-        turn = self.pacer.ask(job.account_id, self.world.use_case, now)
-        if turn.starts_at is None:
-            if turn.stops:
-                self._park(job.account_id, turn.decision.until)
+        permit = self.limiter.ask(job.account_id, self.world.use_case, now)
+        if permit.starts_at is None:
+            if permit.stops:
+                self._park(job.account_id, permit.decision.until)
             else:
                 yield self._answered
             return
         job.given += 1
-        pause = (turn.starts_at - now).total_seconds()
+        pause = (permit.starts_at - now).total_seconds()
         if pause > 0:
             yield pause
             if life is not self._life or not self._still_open(job):
@@ -211,12 +203,12 @@ class Process:
 
     def _take(self, job: Job, answer: Answer) -> None:
         now = self.clock.moment()
-        readings = readings_of(parse_usage(answer.headers), job.account_id, now)
+        readings = list(parse_usage(answer.headers, job.account_id, now))
         if answer.refused:
             job.given -= 1
-            readings += self.meters.block_of(
-                answer.code, answer.subcode, job.account_id, now, readings
-            )
+            limit = limit_of(answer.code, answer.subcode)
+            assert limit is not None
+            readings += self.meters.block_of(limit, job.account_id, now, readings)
         else:
             job.done += 1
             self.ledger.done.append(self.clock.now)

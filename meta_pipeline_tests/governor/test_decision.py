@@ -11,16 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.governor import (
-    UNNAMED,
     Action,
     BudgetState,
     Decision,
     Meters,
     Needs,
-    Reading,
     Thresholds,
     decide,
 )
+from meta_pipeline.model.usage import UNNAMED, UsageReading
 
 NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 INSIGHTS, ENTITIES = Needs(frozenset({"ads_insights"})), Needs(frozenset({"ads_management"}))
@@ -30,12 +29,12 @@ def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
 
 
-def reading(pct: float, use_case: str = "ads_insights", **more: object) -> Reading:
+def reading(pct: float, use_case: str = "ads_insights", **more: object) -> UsageReading:
     facts: dict[str, object] = {"scope": "account", "key": "act_1", "read_at": NOW, **more}
-    return Reading(use_case=use_case, usage_pct=pct, **facts)  # type: ignore[arg-type]
+    return UsageReading(use_case=use_case, usage_pct=pct, **facts)  # type: ignore[arg-type]
 
 
-def decision(*readings: Reading, after: float = 0, **question: object) -> Decision:
+def decision(*readings: UsageReading, after: float = 0, **question: object) -> Decision:
     """The decision about act_1 `after` minutes."""
     meters = Meters()
     meters.observe(readings)
@@ -94,7 +93,7 @@ def test_account_usage_slows_from_50_and_stops_at_70(pct: float, action: Action)
 
 @pytest.mark.parametrize(("pct", "action"), [(75, Action.SLOWER), (80, Action.STOP)])
 def test_the_app_stops_every_account_at_80(pct: float, action: Action) -> None:
-    app = Reading("app", "app", "", pct, NOW)
+    app = UsageReading("app", "app", "", pct, NOW)
     assert decision(app).action is action
     assert decision(app, account_id="act_2").action is action
     assert decision(app, account_id=None).action is action
@@ -138,7 +137,7 @@ def test_a_block_of_one_use_case_closes_the_whole_account() -> None:
 
 
 def test_the_apps_insights_block_leaves_entities_alone() -> None:
-    block = Reading("insights_app", "app", "", 100, NOW, NOW + minutes(5))
+    block = UsageReading("insights_app", "app", "", 100, NOW, NOW + minutes(5))
     assert decision(block, needs=INSIGHTS, account_id="act_7").action is Action.STOP
     assert decision(block, needs=ENTITIES).may_call
 
@@ -200,12 +199,12 @@ LONGEST = timedelta(hours=24, minutes=1)
 
 
 @st.composite
-def any_readings(draw: st.DrawFn) -> Reading:
+def any_readings(draw: st.DrawFn) -> UsageReading:
     """Whatever a header, another process or a wrong clock may say of a meter of act_1."""
     scope = draw(st.sampled_from(["app", "account", "insights_app", "insights_account"]))
     read_at = NOW + minutes(draw(st.floats(-3e5, 3e5) | st.sampled_from([0.0, 1.0, 5.0])))
     regain = draw(st.none() | st.floats(-1e6, 1e6) | st.just(5906.0))
-    return Reading(
+    return UsageReading(
         scope,
         "app" if scope.endswith("app") else "act_1",
         draw(st.sampled_from(["", "ads_insights", "ads_management", "threads", UNNAMED])),
@@ -224,7 +223,7 @@ def any_readings(draw: st.DrawFn) -> Reading:
     looks=st.lists(st.floats(0, 3000), max_size=4),
 )
 def test_no_reading_stops_longer_than_the_longest_block(
-    told: list[Reading], again: bool, looks: list[float]
+    told: list[UsageReading], again: bool, looks: list[float]
 ) -> None:
     """Whatever was said, in whatever order: a stop ends, at the time it names, and is forgotten."""
     meters = Meters()
@@ -253,7 +252,7 @@ def test_no_reading_stops_longer_than_the_longest_block(
 
 @given(reading_=any_readings(), ticks=st.integers(1, 40))
 def test_a_steady_reading_costs_a_call_now_and_then_and_never_the_day(
-    reading_: Reading, ticks: int
+    reading_: UsageReading, ticks: int
 ) -> None:
     """Meta says the same at every look: each stop is as long as the first, not longer."""
     meters, now, stops = Meters(), NOW, []

@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.governor import EffectiveReading, Meters, Reading, meter_of_throttle
-from meta_pipeline.governor import reading_from_throttle as block
+from meta_pipeline.governor import EffectiveReading, Meters
+from meta_pipeline.model.limit import Limit
+from meta_pipeline.model.usage import UsageReading
 
+from .refusals import limit_of
+
+TIER = "standard_access"
 NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 
 
@@ -20,9 +24,13 @@ def after(minutes: float) -> datetime:
     return NOW + timedelta(minutes=minutes)
 
 
-def usage(pct: float, minutes: float = 0, regain: float | None = None) -> Reading:
+INSIGHTS_USED_UP = Limit(use_case="ads_insights")
+SCORE_USED_UP = Limit(wait_seconds=None)
+
+
+def usage(pct: float, minutes: float = 0, regain: float | None = None) -> UsageReading:
     regain_at = None if regain is None else after(regain)
-    return Reading("account", "act_1", "ads_insights", pct, after(minutes), regain_at)
+    return UsageReading("account", "act_1", "ads_insights", pct, after(minutes), regain_at)
 
 
 def known(meters: Meters, minutes: float) -> EffectiveReading:
@@ -131,10 +139,10 @@ def test_a_snapshot_is_json_with_the_worst_of_each_kind() -> None:
     meters.observe(
         [
             usage(40),
-            Reading("account", "act_1", "ads_management", 10, NOW, None, "standard_access", "h"),
-            Reading("app", "app", "", 20, NOW),
-            Reading("insights_account", "act_1", "", 5.5, NOW),
-            Reading("account", "act_2", "ads_insights", 90, NOW),
+            UsageReading("account", "act_1", "ads_management", 10, NOW, None, TIER, "h"),
+            UsageReading("app", "app", "", 20, NOW),
+            UsageReading("insights_account", "act_1", "", 5.5, NOW),
+            UsageReading("account", "act_2", "ads_insights", 90, NOW),
         ]
     )
     snapshot = json.loads(json.dumps(meters.snapshot(NOW, "act_1")))
@@ -180,56 +188,68 @@ def test_the_newest_reading_is_always_what_is_known_at_its_moment(
 def test_a_refusal_without_headers_waits_as_documented(
     code: int | None, subcode: int | None, tier: str | None, seconds: int, meter: tuple[str, ...]
 ) -> None:
-    found = block(code=code, subcode=subcode, account_id="act_1", at=NOW, access_tier=tier)
-    assert found is not None
+    limit, meters = limit_of(code, subcode), Meters()
+    assert limit is not None
+    told = [UsageReading("account", "act_1", "ads_insights", 5, NOW, None, tier)]
+    (found,) = meters.block_of(limit, "act_1", NOW, told)
     assert found.meter == meter
     assert found.regain_at == NOW + timedelta(seconds=seconds)
 
 
 def test_refused_again_it_waits_longer_up_to_an_hour() -> None:
-    waits = []
-    for refusals in range(1, 8):
-        found = block(code=80000, subcode=None, account_id="act_1", at=NOW, refusals=refusals)
-        assert found is not None
-        assert found.regain_at is not None
-        waits.append((found.regain_at - NOW).total_seconds())
+    meters, waits, now = Meters(), [], NOW
+    for _ in range(7):
+        (found,) = meters.block_of(INSIGHTS_USED_UP, "act_1", now)
+        assert found.regain_seconds is not None
+        waits.append(found.regain_seconds)
+        now += timedelta(hours=2)
     assert waits == [300, 600, 1200, 2400, 3600, 3600, 3600]
 
 
 def test_the_time_meta_tells_is_believed() -> None:
-    found = block(code=80000, subcode=None, account_id="act_1", at=NOW, regain_seconds=2820)
-    assert found is not None
+    told = [usage(100, regain=47)]
+    (found,) = Meters().block_of(INSIGHTS_USED_UP, "act_1", NOW, told)
     assert found.regain_at == after(47)
 
 
 @pytest.mark.parametrize(("code", "subcode"), [(17, 1885172), (613, 1487632), (613, 1487225)])
 def test_limits_on_edits_block_no_reading(code: int, subcode: int) -> None:
-    assert meter_of_throttle(code, subcode, "act_1") is None
-    assert Meters().block_of(code, subcode, "act_1", NOW) == []
+    limit = limit_of(code, subcode)
+    assert limit is None or Meters().block_of(limit, "act_1", NOW) == []
+
+
+@pytest.mark.parametrize("code", [17, 32, 613, 80000, 80004])
+@pytest.mark.parametrize("subcode", [7, 999, 2999999])
+def test_a_subcode_that_nobody_knows_stops_its_account_alone(code: int, subcode: int) -> None:
+    limit = limit_of(code, subcode)
+    assert limit is not None
+    meter = limit.meter("act_1")
+    assert meter is not None
+    assert (meter.scope, meter.key) == ("account", "act_1")
 
 
 def test_calls_refused_together_are_one_refusal() -> None:
     meters = Meters()
     for _ in range(4):
-        told = meters.block_of(80000, None, "act_1", NOW)
+        told = meters.block_of(INSIGHTS_USED_UP, "act_1", NOW)
         meters.answered("act_1", "ads_insights", NOW, told, ok=False)
         assert told[0].regain_at == after(5)
-    again = meters.block_of(80000, None, "act_1", after(7))
+    again = meters.block_of(INSIGHTS_USED_UP, "act_1", after(7))
     assert again[0].regain_at == after(7 + 10), "the next one after the block is a second"
 
 
 def test_a_success_in_between_starts_the_count_anew() -> None:
     meters = Meters()
     meters.answered(
-        "act_1", "ads_insights", NOW, meters.block_of(80000, None, "act_1", NOW), ok=False
+        "act_1", "ads_insights", NOW, meters.block_of(INSIGHTS_USED_UP, "act_1", NOW), ok=False
     )
     meters.answered("act_1", "ads_insights", after(7))
-    again = meters.block_of(80000, None, "act_1", after(8))
+    again = meters.block_of(INSIGHTS_USED_UP, "act_1", after(8))
     assert again[0].regain_at == after(8 + 5)
 
 
 def test_the_tier_of_any_reading_shortens_the_wait() -> None:
     meters = Meters()
-    meters.observe([Reading("account", "act_1", "ads_insights", 5, NOW, None, "standard_access")])
-    (found,) = meters.block_of(17, 2446079, "act_1", NOW)
+    meters.observe([UsageReading("account", "act_1", "ads_insights", 5, NOW, None, TIER)])
+    (found,) = meters.block_of(SCORE_USED_UP, "act_1", NOW)
     assert found.regain_at == after(1)

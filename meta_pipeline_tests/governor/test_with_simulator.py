@@ -12,10 +12,10 @@ import pytest
 
 from meta_pipeline.governor import Thresholds
 from meta_pipeline.graph import Attempt, GraphClient, RetryPolicy, Throttled
+from meta_pipeline.model.usage import Meter, UsageReading
 from meta_pipeline.simulator import Latency, Limits, Simulator, VirtualClock
 from meta_pipeline.simulator.pytest_plugin import graph_simulator_server, new_world
 from meta_pipeline.sync.quota import Quota
-from meta_pipeline.warehouse import UsageRow
 
 __all__ = ["graph_simulator_server"]
 
@@ -27,12 +27,12 @@ class Rows:
     """The shared readings of one test."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, str, str], UsageRow] = {}
+        self.rows: dict[Meter, UsageReading] = {}
 
-    def remember(self, readings: Iterable[UsageRow]) -> None:
+    def remember(self, readings: Iterable[UsageReading]) -> None:
         self.rows |= {row.meter: row for row in readings}
 
-    def current(self, keys: list[str]) -> list[UsageRow]:
+    def current(self, keys: list[str]) -> list[UsageReading]:
         return [row for row in self.rows.values() if row.key in keys]
 
 

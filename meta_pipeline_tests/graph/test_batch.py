@@ -155,14 +155,14 @@ def test_usage_inside_a_batch_is_on_record(
         return {"code": 200, "headers": headers, "body": "{}"}
 
     server.answer(Reply([entry("1", 10, 5), entry("1", 12, 50), entry("2", 90, 7)]))
-    answers = client.batch(operations("1", "2", "3"))
+    answers = client.batch(operations("1", "2", "3"), account_id="act_1")
     assert answers[2].usage[0].usage_pct == 90
     readings = {(r.scope, r.key): r.usage_pct for r in attempts[0].usage}
     assert readings == {
-        ("account", "1"): 12,
-        ("account", "2"): 90,
-        ("insights_app", None): 50,
-        ("insights_account", None): 0,
+        ("account", "act_1"): 12,
+        ("account", "act_2"): 90,
+        ("insights_app", "app"): 50,
+        ("insights_account", "act_1"): 0,
     }
 
 

@@ -140,7 +140,7 @@ def test_recorded_errors(client: GraphClient, server: ScriptedServer) -> None:
 def test_recorded_usage_headers() -> None:
     for name, value in sample("18_usage_headers.json").items():
         header = name.split(" ")[0].lower()
-        assert parse_usage({header: json.dumps(value)}), name
+        assert parse_usage({header: json.dumps(value)}, "act_1", NOW), name
 
 
 def test_a_recorded_batch(client: GraphClient, server: ScriptedServer) -> None:
@@ -149,7 +149,7 @@ def test_a_recorded_batch(client: GraphClient, server: ScriptedServer) -> None:
     server.answer(Reply(answer), Reply(again))
     first, second, third = client.batch([BatchOperation(name) for name in "123"])
     assert first.value() == {"data": []}
-    assert {reading.use_case for reading in first.usage} == {"ads_insights", None}
+    assert {reading.use_case for reading in first.usage} == {"ads_insights", ""}
     assert second.value() == {"data": []}
     assert isinstance(third.error, PermissionDenied)
 

@@ -354,7 +354,7 @@ SCORE = '{"acc_id_util_pct":100,"reset_time_duration":120,"ads_api_access_tier":
 def test_how_long_a_throttle_lasts(
     code: int, subcode: int | None, headers: dict[str, str], seconds: float, hint: str
 ) -> None:
-    stop = raised(code, subcode, usage=parse_usage(headers))
+    stop = raised(code, subcode, usage=parse_usage(headers, "act_1", NOW))
     assert isinstance(stop, Throttled)
     assert (stop.seconds, stop.hint) == (seconds, hint)
     assert stop.until == NOW + timedelta(seconds=seconds)

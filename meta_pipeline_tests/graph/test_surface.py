@@ -75,6 +75,8 @@ def test_an_attempt_is_a_row_of_meta_api_logs() -> None:
         "counted_calls",
         "operations",
         "version_notice",
+        "usage",
+        "limit",
     ]
 
 

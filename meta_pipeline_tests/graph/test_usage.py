@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.graph import UsageReading, parse_usage, worst_pct
-from meta_pipeline.graph.usage import merge_usage_headers, usage_headers_of
+from meta_pipeline.graph import parse_usage
+from meta_pipeline.graph.usage import usage_headers_of
+from meta_pipeline.model.usage import UsageReading, worst_of_each
 
+NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 APP = "x-app-usage"
 ACCOUNT = "x-ad-account-usage"
 BUSINESS = "x-business-use-case-usage"
@@ -21,12 +24,12 @@ REACH = "x-fb-ads-insights-reach-throttle"
 
 def readings(name: str, value: object) -> tuple[UsageReading, ...]:
     text = value if isinstance(value, str) else json.dumps(value)
-    return parse_usage({name: text})
+    return parse_usage({name: text}, "act_1", NOW)
 
 
 def test_app_usage_is_its_worst_percentage() -> None:
     (reading,) = readings(APP, {"call_count": 28, "total_time": 25, "total_cputime": 31})
-    assert reading == UsageReading("app", 31, APP)
+    assert reading == UsageReading("app", "app", "", 31, NOW, source=APP)
 
 
 def test_account_usage_resets_in_seconds() -> None:
@@ -37,7 +40,14 @@ def test_account_usage_resets_in_seconds() -> None:
     }
     (reading,) = readings(ACCOUNT, value)
     assert reading == UsageReading(
-        "account", 9.67, ACCOUNT, regain_seconds=100, tier="standard_access"
+        "account",
+        "act_1",
+        "",
+        9.67,
+        NOW,
+        NOW + timedelta(seconds=100),
+        "standard_access",
+        ACCOUNT,
     )
 
 
@@ -57,10 +67,10 @@ def test_business_usage_regains_in_minutes_and_has_many_entries() -> None:
         "9": [{"type": "invented_2027", "call_count": 12}],
     }
     first, second, third = readings(BUSINESS, value)
-    assert first == UsageReading("account", 1, BUSINESS, "ads_insights", "112130216863063")
+    assert first == UsageReading("account", "act_1", "ads_insights", 1, NOW, source=BUSINESS)
     assert (second.usage_pct, second.regain_seconds) == (123, 240)
-    assert second.tier == "development_access"
-    assert (third.use_case, third.key, third.regain_seconds) == ("invented_2027", "9", None)
+    assert second.access_tier == "development_access"
+    assert (third.use_case, third.key, third.regain_at) == ("invented_2027", "act_1", None)
 
 
 def test_the_insights_throttle_is_two_readings() -> None:
@@ -76,7 +86,7 @@ def test_the_reach_throttle_is_read_by_any_percentage() -> None:
 
 @pytest.mark.parametrize("value", ["97", " 97 ", "97%", 97, 97.0])
 def test_numbers_come_in_many_forms(value: object) -> None:
-    assert worst_pct(readings(APP, {"call_count": value})) == 97
+    assert [reading.usage_pct for reading in readings(APP, {"call_count": value})] == [97]
 
 
 @pytest.mark.parametrize("value", ["", "many", None, [], {}, True, "nan", "inf", "1e999"])
@@ -85,7 +95,9 @@ def test_what_is_no_number_is_no_reading(value: object) -> None:
 
 
 def test_one_odd_number_does_not_hide_the_others() -> None:
-    assert worst_pct(readings(APP, {"call_count": "?", "total_time": 44})) == 44
+    assert [
+        reading.usage_pct for reading in readings(APP, {"call_count": "?", "total_time": 44})
+    ] == [44]
 
 
 def test_a_block_without_percentages_counts_as_full() -> None:
@@ -95,7 +107,7 @@ def test_a_block_without_percentages_counts_as_full() -> None:
 
 def test_a_header_sent_twice_is_read_twice() -> None:
     both = readings(APP, '{"call_count":5}, {"call_count":50}')
-    assert worst_pct(both) == 50
+    assert [reading.usage_pct for reading in worst_of_each(both)] == [50]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +115,7 @@ def test_a_header_sent_twice_is_read_twice() -> None:
 )
 @pytest.mark.parametrize("name", [APP, ACCOUNT, BUSINESS, INSIGHTS, REACH])
 def test_malformed_headers_are_no_readings(name: str, text: str) -> None:
-    assert parse_usage({name: text}) == ()
+    assert readings(name, text) == ()
 
 
 def test_headers_are_found_in_any_case() -> None:
@@ -111,13 +123,6 @@ def test_headers_are_found_in_any_case() -> None:
         [("X-App-Usage", "{}"), ("X-FB-ADS-INSIGHTS-THROTTLE", "{}"), ("A", "")]
     )
     assert set(found) == {APP, INSIGHTS}
-
-
-def test_the_worst_of_some_scopes() -> None:
-    some = parse_usage({APP: '{"call_count":5}', ACCOUNT: '{"acc_id_util_pct":60}'})
-    assert worst_pct(some) == 60
-    assert worst_pct(some, "app") == 5
-    assert worst_pct(some, "insights_app") is None
 
 
 json_values = st.recursive(
@@ -166,17 +171,27 @@ business_headers = st.dictionaries(
 )
 
 
-@given(st.lists(business_headers, min_size=1, max_size=4))
-def test_merging_never_hides_the_worst(several: list[dict[str, list[dict[str, object]]]]) -> None:
-    raw = [{BUSINESS: json.dumps(header)} for header in several]
-    merged = merge_usage_headers(raw)
-    worst = max(r.usage_pct for headers in raw for r in parse_usage(headers))
-    assert worst_pct(parse_usage(merged)) == worst
-    keys = {key for header in several for key in header}
-    assert {reading.key for reading in parse_usage(merged)} == keys
+@given(st.lists(business_headers, min_size=1, max_size=4), st.sampled_from(["act_1", "act_7"]))
+def test_of_several_readings_the_worst_of_each_meter_is_left(
+    several: list[dict[str, list[dict[str, object]]]], account_id: str
+) -> None:
+    """Operations of one batch tell of the same meters at the same moment."""
+    every = [
+        reading
+        for header in several
+        for reading in parse_usage({BUSINESS: json.dumps(header)}, account_id, NOW)
+    ]
+    left = {reading.meter: reading.usage_pct for reading in worst_of_each(every)}
+    for meter, pct in left.items():
+        assert pct == max(each.usage_pct for each in every if each.meter == meter)
+    assert set(left) == {reading.meter for reading in every}
 
 
-@given(st.lists(st.floats(0, 300), min_size=1, max_size=5))
-def test_merging_takes_the_fullest_of_one_header(values: list[float]) -> None:
-    raw = [{ACCOUNT: json.dumps({"acc_id_util_pct": value})} for value in values]
-    assert worst_pct(parse_usage(merge_usage_headers(raw))) == max(values)
+@given(business_headers)
+def test_keys_are_accounts_only_where_the_own_one_is_among_them(
+    header: dict[str, list[dict[str, object]]],
+) -> None:
+    found = parse_usage({BUSINESS: json.dumps(header)}, "act_1", NOW)
+    expected = {f"act_{key}" for key in header} if "1" in header else {"act_1"}
+    assert {reading.key for reading in found} == expected
+    assert {r.key for r in parse_usage({BUSINESS: json.dumps(header)}, None, NOW)} == {""}

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
+from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.simulator import Fault
-from meta_pipeline.warehouse import UsageRow, Warehouse
+from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.rotation_states import rotation_states
 from meta_pipeline_tests.orchestration.conftest import Stand
 
@@ -225,7 +226,7 @@ def test_extras_wait_first_when_quota_is_tight(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch_on(stand, monkeypatch, stand.good)
-    tight = UsageRow(
+    tight = UsageReading(
         scope="insights_account",
         key=stand.good,
         use_case="ads_insights",

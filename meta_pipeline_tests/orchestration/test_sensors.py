@@ -15,13 +15,14 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.orchestration.accounts_asset import AD_ACCOUNTS_KEY
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.jobs import build_jobs
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.sensors import build_sensors
-from meta_pipeline.warehouse import UsageRow, Warehouse, account_lock
+from meta_pipeline.warehouse import Warehouse, account_lock
 from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline_tests.rotation.fleet import HOUR, MINUTE, NOW
 from meta_pipeline_tests.rotation.stored import Stored
@@ -102,7 +103,7 @@ def new(stored: Stored, *numbers: int) -> None:
 
 
 def block(warehouse: Warehouse, key: str, minutes: float, scope: str = "insights_account") -> None:
-    reading = UsageRow(
+    reading = UsageReading(
         scope=scope,
         key=key,
         use_case="ads_insights" if scope != "app" else "",

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.governor import Action, Needs
+from meta_pipeline.governor import Action, Meters, Needs
 from meta_pipeline.graph import Attempt, Call, Throttled, parse_usage
-from meta_pipeline.sync.quota import Quota, readings_of, use_case_of
-from meta_pipeline.warehouse import UsageRow, Warehouse
+from meta_pipeline.model.usage import UsageReading, use_case_of
+from meta_pipeline.sync.quota import Quota
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.governor.refusals import limit_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 START = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
@@ -73,12 +75,20 @@ def answer(clock: Clock, headers: dict[str, str] | None = None, **facts: Any) ->
         "timestamp": clock(),
         **facts,
     }
+    values["usage"] = parse_usage(
+        values["usage_headers"], values["account_id"], values["timestamp"]
+    )
     return Attempt(**values)
 
 
 def refused(clock: Clock, code: int, subcode: int | None = None, **facts: Any) -> Attempt:
-    said = {"error_code": code, "error_subcode": subcode, "error_message": "too many calls"}
-    return answer(clock, throttled=True, **(said | {"status_code": 400} | facts))
+    said: dict[str, Any] = {
+        "error_code": code,
+        "error_subcode": subcode,
+        "error_message": "too many calls",
+    }
+    said |= {"status_code": 400, "limit": limit_of(code, subcode)}
+    return answer(clock, throttled=True, **(said | facts))
 
 
 def business(pct: float, minutes: int = 0, use_case: str = "ads_insights", key: str = "1") -> str:
@@ -182,19 +192,21 @@ def test_a_refusal_during_the_pause_is_heeded(clock: Clock) -> None:
 
 def test_the_business_key_is_not_interpreted() -> None:
     for key in ("339410370", "1"):
-        (reading,) = readings_of(parse_usage({BUSINESS: business(97, key=key)}), "act_1", START)
+        (reading,) = parse_usage({BUSINESS: business(97, key=key)}, "act_1", START)
         assert (reading.scope, reading.key, reading.use_case) == (
             "account",
             "act_1",
             "ads_insights",
         )
-    assert readings_of(parse_usage({BUSINESS: business(97)}), None, START) == []
+    (nobodys,) = parse_usage({BUSINESS: business(97)}, None, START)
+    assert nobodys.key == ""
+    assert Meters().observe([nobodys]) == []
 
 
 def test_a_header_that_names_the_account_among_others_tells_of_each() -> None:
     entry = [{"type": "ads_insights", "call_count": 97}]
     header = json.dumps({"2": entry, "1": [{"type": "ads_insights", "call_count": 5}]})
-    readings = readings_of(parse_usage({BUSINESS: header}), "act_1", START)
+    readings = parse_usage({BUSINESS: header}, "act_1", START)
     assert {(reading.key, reading.usage_pct) for reading in readings} == {
         ("act_2", 97),
         ("act_1", 5),
@@ -208,11 +220,9 @@ def test_an_absurd_time_is_no_crash(clock: Clock) -> None:
 
 
 def test_use_cases_of_calls() -> None:
-    def of(endpoint_key: str) -> str:
-        return use_case_of(Call(path="", **(DEFAULTS | {"endpoint_key": endpoint_key})))  # type: ignore[arg-type]
-
-    assert {of("insights_ad"), of("report_status"), of("insights_ad_ids")} == {"ads_insights"}
-    assert {of("campaigns_list"), of("objects_by_id"), of("me")} == {"ads_management"}
+    insights, entities = ("insights_ad", "report_status"), ("campaigns_list", "objects_by_id", "me")
+    assert {use_case_of(endpoint_key) for endpoint_key in insights} == {"ads_insights"}
+    assert {use_case_of(endpoint_key) for endpoint_key in entities} == {"ads_management"}
 
 
 def test_what_can_wait_is_named(clock: Clock) -> None:
@@ -302,7 +312,7 @@ def test_the_snapshot_shares_what_was_not_shared_yet(clock: Clock, warehouse: Wa
 def test_a_reading_of_a_clock_that_was_ahead_stops_nobody(
     clock: Clock, warehouse: Warehouse
 ) -> None:
-    full = UsageRow(
+    full = UsageReading(
         scope="account",
         key="act_1",
         use_case="ads_insights",
@@ -339,10 +349,10 @@ def test_a_store_that_fails_costs_the_sharing_not_the_sync(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        def remember(self, readings: Iterable[UsageRow]) -> None:
+        def remember(self, readings: Iterable[UsageReading]) -> None:
             raise OSError("no connection")
 
-        def current(self, keys: list[str]) -> list[UsageRow]:
+        def current(self, keys: list[str]) -> list[UsageReading]:
             raise OSError("no connection")
 
     one = quota(clock, Broken())

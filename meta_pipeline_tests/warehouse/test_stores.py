@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.sync.record import Status, SyncRecord
 from meta_pipeline.warehouse import (
     CursorRow,
     RunRow,
     UnrecognizedRow,
-    UsageRow,
     Warehouse,
     WindowRow,
     account_lock,
@@ -234,7 +234,7 @@ class TestCursors:
 
 class TestUsage:
     def test_the_newest_of_each_meter_wins(self, warehouse: Warehouse) -> None:
-        old = UsageRow(scope="account", key=ACCOUNT, usage_pct=10, read_at=MORNING)
+        old = UsageReading("account", ACCOUNT, "", usage_pct=10, read_at=MORNING)
         new = replace(old, usage_pct=97.5, read_at=NOON, regain_at=NOON + timedelta(minutes=5))
         insights = replace(old, use_case="ads_insights", access_tier="standard", source="x-b-u-c-u")
         warehouse.usage.remember([new, old, insights])
@@ -247,7 +247,7 @@ class TestUsage:
     def test_a_reading_of_a_clock_far_ahead_shuts_no_other_out(
         self, warehouse: Warehouse, ahead: timedelta
     ) -> None:
-        true = UsageRow(scope="account", key=ACCOUNT, usage_pct=10, read_at=NOON)
+        true = UsageReading("account", ACCOUNT, "", usage_pct=10, read_at=NOON)
         warehouse.usage.remember([replace(true, read_at=NOON + ahead, usage_pct=100)])
         warehouse.usage.remember([true])
         assert warehouse.usage.current() == [true]

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from meta_pipeline.warehouse import TelemetryWriter, UsageRow, Warehouse
+from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 from meta_pipeline_tests.waiting import wait_until
 
 from .pooler import Pooler
-from .rows import MORNING, NOON, select
+from .rows import MORNING, select
 
 FORK = multiprocessing.get_context("fork")
 LONG = 3600.0
@@ -178,7 +178,6 @@ def test_without_postgres_the_buffer_is_bounded_and_the_loss_is_counted() -> Non
         writer.log(attempt(number))
     assert not writer.flush()
     assert (writer.lost, writer.waiting) == (30, 20)
-    writer.usage([reading()])
     writer.close()
     assert writer.lost == 50
 
@@ -204,16 +203,6 @@ def test_it_comes_back_when_postgres_does(warehouse: Warehouse) -> None:
         writer.close()
     assert logged(warehouse) == [1, 2, 3]
     assert writer.lost == 0
-
-
-def test_usage_readings_the_newest_wins(warehouse: Warehouse) -> None:
-    with TelemetryWriter(warehouse.url, flush_seconds=LONG) as writer:
-        writer.usage([reading(90, read_at=NOON), reading(10, read_at=MORNING)])
-        writer.usage([reading(20, read_at=MORNING), reading(5, key="app", scope="app")])
-    assert [(row.key, row.usage_pct) for row in warehouse.usage.current()] == [
-        ("act_1", 90),
-        ("app", 5),
-    ]
 
 
 def test_kill_9_loses_nothing_that_was_flushed(warehouse: Warehouse) -> None:
@@ -252,11 +241,6 @@ def test_a_process_that_forgets_to_close_loses_nothing(warehouse: Warehouse) -> 
     )
     subprocess.run([sys.executable, "-c", script, warehouse.url], check=True, timeout=60)
     assert logged(warehouse) == [0, 1, 2]
-
-
-def reading(usage_pct: float = 50, **values: Any) -> UsageRow:
-    row: dict[str, Any] = {"scope": "account", "key": "act_1", "read_at": MORNING}
-    return UsageRow(**(row | values), usage_pct=usage_pct)
 
 
 def _eventually(is_true: Any) -> None:

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from meta_pipeline.warehouse import AccountHealth, UsageRow, Warehouse, account_lock, upsert
+from meta_pipeline.model.usage import UsageReading
+from meta_pipeline.warehouse import AccountHealth, Warehouse, account_lock, upsert
 from meta_pipeline.warehouse.views import declared
 
 from .rows import (
@@ -163,7 +164,7 @@ def test_waiting_is_visible(warehouse: Warehouse, connection: psycopg.Connection
     assert (found.last_status, found.not_before, found.waiting_for) == ("throttled", until, why)
 
     later = until + timedelta(minutes=5)
-    reading = UsageRow(
+    reading = UsageReading(
         scope="account",
         key=ACCOUNT,
         use_case="ads_insights",
@@ -183,9 +184,10 @@ def test_what_is_over_is_not_waited_for(
 ) -> None:
     over = NOW - timedelta(seconds=1)
     run(connection, 5, status="throttled", not_before=over)
-    old = UsageRow(
+    old = UsageReading(
         scope="account",
         key=ACCOUNT,
+        use_case="",
         usage_pct=99,
         read_at=NOW - timedelta(hours=2),
         regain_at=over,

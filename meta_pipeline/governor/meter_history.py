@@ -6,10 +6,12 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from .reading import APP, SCORE_HEADER, EffectiveReading, Reading, Scope
+from meta_pipeline.model.usage import APP, SCORE_HEADER, Scope, UsageReading
+
+from .effective_reading import EffectiveReading
+from .rolling_hour import RollingHour
 from .score import DrainingScore
 from .thresholds import Thresholds
-from .window import RollingHour
 
 _MOVES_SECONDS = 600.0
 _GAP_SECONDS = 60.0
@@ -19,7 +21,7 @@ _NOTHING_PCT = 0.01
 _BLOCK_OF = "block of "
 
 
-class Gauge:
+class MeterHistory:
     """What is known of one meter.
 
     A block outlives later readings without one: an answer that was on its way when Meta closed
@@ -30,8 +32,8 @@ class Gauge:
         self._thresholds = thresholds
         self._stagger = timedelta(seconds=stagger_seconds)
         self._model: RollingHour | DrainingScore = RollingHour()
-        self._newest: Reading | None = None
-        self._told: Reading | None = None  # the newest as it came, however it was dated
+        self._newest: UsageReading | None = None
+        self._told: UsageReading | None = None  # the newest as it came, however it was dated
         self._changed_at = 0.0
         self._moves: deque[tuple[float, float, int]] = deque()  # second, points moved, calls
         self._moved = (0.0, 0)  # their sums
@@ -39,7 +41,7 @@ class Gauge:
         self._refusals = 0
 
     @property
-    def reading(self) -> Reading | None:
+    def reading(self) -> UsageReading | None:
         """The newest reading, with the block that is still on."""
         return self._newest
 
@@ -54,7 +56,7 @@ class Gauge:
         points, calls = max(0.0, self._moved[0]), self._moved[1]
         return (points + self._thresholds.prior_cost_pct * _PRIOR_CALLS) / (calls + _PRIOR_CALLS)
 
-    def observe(self, reading: Reading) -> bool:
+    def observe(self, reading: UsageReading) -> bool:
         """Take a reading unless it is known or older; returns whether it was taken."""
         known = self._newest
         if known is not None and (
@@ -113,7 +115,7 @@ class Gauge:
             cost_pct=cost_pct,
         )
 
-    def _dated(self, now: datetime) -> Reading | None:
+    def _dated(self, now: datetime) -> UsageReading | None:
         """The newest reading; one of a clock that is ahead of ours is taken as read now.
 
         It would shut out every later reading until its time comes, and hold a stop so long.
@@ -128,7 +130,7 @@ class Gauge:
         self._feed(self._newest)
         return self._newest
 
-    def _feed(self, reading: Reading) -> float:
+    def _feed(self, reading: UsageReading) -> float:
         at = self._changed_at = reading.read_at.timestamp()
         if reading.source != SCORE_HEADER or reading.regain_at is None:
             if isinstance(self._model, DrainingScore):
@@ -151,14 +153,16 @@ class Gauge:
             points, calls = points - old_points, calls - old_calls
         self._moved = points, calls
 
-    def _resumes_at(self, reading: Reading, thresholds: Thresholds) -> datetime | None:
+    def _resumes_at(self, reading: UsageReading, thresholds: Thresholds) -> datetime | None:
         if reading.blocks:
             return _block_ends(reading, thresholds) + self._stagger
         if self._model.pct_at(self._changed_at) < thresholds.stop_pct(reading.meter):
             return None
         return self._falls_to(thresholds.resume_pct(reading.meter)) + self._stagger
 
-    def _eases_at(self, reading: Reading, thresholds: Thresholds, now: datetime) -> datetime | None:
+    def _eases_at(
+        self, reading: UsageReading, thresholds: Thresholds, now: datetime
+    ) -> datetime | None:
         if not reading.meter.is_insights:
             return None
         eases = self._falls_to(thresholds.insights_skip_pct - _NOTHING_PCT)
@@ -167,7 +171,7 @@ class Gauge:
     def _falls_to(self, pct: float) -> datetime:
         return datetime.fromtimestamp(self._model.falls_to(pct, self._changed_at), UTC)
 
-    def _reopen(self, reading: Reading) -> None:
+    def _reopen(self, reading: UsageReading) -> None:
         """A call got through after the block, and no header says how much is free.
 
         A score is gone with its block. Of a rolling hour we know that it was full, and that it
@@ -178,7 +182,7 @@ class Gauge:
         self._newest = replace(reading, regain_at=None)
 
 
-def _with_block_of(known: Reading | None, reading: Reading) -> Reading:
+def _with_block_of(known: UsageReading | None, reading: UsageReading) -> UsageReading:
     if known is None or not known.blocks or reading.blocks or known.regain_at is None:
         return reading
     if known.regain_at <= reading.read_at:
@@ -187,7 +191,7 @@ def _with_block_of(known: Reading | None, reading: Reading) -> Reading:
     return replace(reading, regain_at=known.regain_at, source=source)
 
 
-def _block_ends(reading: Reading, thresholds: Thresholds) -> datetime:
+def _block_ends(reading: UsageReading, thresholds: Thresholds) -> datetime:
     """Meta's time plus the grain of it; only asked of a reading that blocks."""
     is_score = reading.source.removeprefix(_BLOCK_OF) == SCORE_HEADER
     most = thresholds.max_drain_seconds if is_score else thresholds.max_block_seconds

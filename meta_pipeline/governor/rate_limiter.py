@@ -10,7 +10,7 @@ from .meters import Meters
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Permit:
     """When a call may start: `starts_at` for a go, None otherwise.
 
     Without a start, either `decision` is a stop, or as many calls as may be are on their way and
@@ -25,7 +25,7 @@ class Turn:
         return self.decision.action is Action.STOP
 
 
-class Pacer:
+class RateLimiter:
     """Turns decisions into starts of calls; not thread-safe, no clock of its own.
 
     A call that was given its turn counts as on its way until `meters.answered`.
@@ -36,7 +36,9 @@ class Pacer:
         self.max_parallel = max_parallel
         self._last_start: dict[str | None, datetime] = {}
 
-    def ask(self, account_id: str | None, use_case: str, now: datetime, *, calls: int = 1) -> Turn:
+    def ask(
+        self, account_id: str | None, use_case: str, now: datetime, *, calls: int = 1
+    ) -> Permit:
         """The turn of a call that Meta counts as `calls`; a start is reserved at once."""
         needs = Needs(frozenset({use_case}), calls, calls)
         decision = decide(
@@ -47,19 +49,19 @@ class Pacer:
             max_parallel=self.max_parallel,
         )
         if decision.action is Action.STOP:
-            return Turn(decision)
+            return Permit(decision)
         # One call looks first: had somebody else filled the meter meanwhile, it alone is refused.
         parallel = decision.parallel if self.meters.is_fresh(account_id, now) else 1
         on_its_way = self.meters.in_flight(account_id)
         if on_its_way and on_its_way + calls > parallel:
-            return Turn(decision)
+            return Permit(decision)
         starts_at = self._start(account_id, decision, now)
         longest = timedelta(seconds=self.meters.thresholds.max_pause_seconds)
         if starts_at - now > longest:
-            return Turn(_come_back(decision, account_id, starts_at, now))
+            return Permit(_come_back(decision, account_id, starts_at, now))
         self._last_start[account_id] = starts_at
         self.meters.sent(account_id, use_case, calls)
-        return Turn(decision, starts_at)
+        return Permit(decision, starts_at)
 
     def _start(self, account_id: str | None, decision: Decision, now: datetime) -> datetime:
         # The pace is the account's, not the process's: a sync that starts anew goes on with it.

@@ -1,8 +1,13 @@
-"""What a meter of Meta's said at one moment, and what that is worth now."""
+"""How much of one of Meta's allowances is used: one reading, from the answer's header to the table.
+
+Source: FACTS §1 (headers) and §2 (allowances).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,10 +17,14 @@ APP = "app"
 
 ADS_MANAGEMENT = "ads_management"
 ADS_INSIGHTS = "ads_insights"
-SCORE_HEADER = "x-ad-account-usage"
 
 UNNAMED = "unknown"
 """The use case of a header's entry that names none: heeded by every call of its account."""
+
+SCORE_HEADER = "x-ad-account-usage"
+
+FULL_ACCESS = "standard_access"
+"""What the headers call Full access of the Marketing API; Limited is `development_access`."""
 
 
 class Scope(StrEnum):
@@ -71,12 +80,14 @@ class Meter(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One meter as Meta reported it.
+class UsageReading:
+    """One meter as Meta reported it: what a header says, and a row of `usage_readings`.
 
-    `usage_pct` is a percentage of the allowance, never a count, and may exceed 100. `regain_at`
-    is when Meta says access returns; of `x-ad-account-usage` it is when the score is 0 again.
-    Times are aware. Source: FACTS §1.
+    `key` is the ad account's id, "app", or "" where the answer does not tell whose usage it is.
+    `use_case` is "" where the meter is of no use case. `usage_pct` is a percentage of the
+    allowance, never a count, and may exceed 100. `regain_at` is when Meta says access returns; of
+    `x-ad-account-usage` it is when the score is 0 again. `source` is the header, or the error, that
+    told. Times are aware.
     """
 
     scope: str
@@ -93,6 +104,11 @@ class Reading:
         return Meter(self.scope, self.key, self.use_case)
 
     @property
+    def regain_seconds(self) -> float | None:
+        """How long access is gone, or the score drains, from the reading on."""
+        return None if self.regain_at is None else (self.regain_at - self.read_at).total_seconds()
+
+    @property
     def blocks(self) -> bool:
         """Whether Meta refuses calls until `regain_at`.
 
@@ -103,24 +119,22 @@ class Reading:
         return self.source != SCORE_HEADER or self.usage_pct >= 100
 
 
-@dataclass(frozen=True, slots=True)
-class EffectiveReading:
-    """A reading and what it is worth now.
+def use_case_of(endpoint_key: str) -> str:
+    """Meta's use case for a call: insights and their reports draw on ads_insights (FACTS §2)."""
+    return ADS_INSIGHTS if endpoint_key.startswith(("insights", "report")) else ADS_MANAGEMENT
 
-    `effective_pct` is the newest percentage, less what Meta has freed since, plus our own calls
-    that no reading has shown yet. From `stops_mattering_at` on it says nothing any more.
-    `resumes_at` is set while no call may be made: a block until Meta's own time, or usage at or
-    above its stop until it is forecast to have fallen enough. `is_guess`: it was stopped when
-    last seen, so one call has to look before many follow. `eases_at` is set on an insights meter
-    over its skip threshold: when it is forecast below. `freeing_pct_per_second` is what Meta
-    surely frees; `cost_pct` is what one of our calls was seen to move it by.
+
+def worst_of_each(readings: Iterable[UsageReading]) -> list[UsageReading]:
+    """One reading for each meter and moment: with the highest percentage, of the longest block.
+
+    What is no percentage is left out; one below 0 counts as 0.
     """
-
-    reading: Reading
-    effective_pct: float
-    stops_mattering_at: datetime
-    resumes_at: datetime | None = None
-    is_guess: bool = False
-    eases_at: datetime | None = None
-    freeing_pct_per_second: float = 0.0
-    cost_pct: float = 0.0
+    worst: dict[tuple[Meter, datetime], UsageReading] = {}
+    for reading in readings:
+        if not math.isfinite(reading.usage_pct):
+            continue
+        slot = (reading.meter, reading.read_at)
+        one, other = worst.get(slot, reading), reading
+        chosen = max(one, other, key=lambda r: (r.blocks, r.regain_at or r.read_at, r.usage_pct))
+        worst[slot] = replace(chosen, usage_pct=max(0.0, one.usage_pct, other.usage_pct))
+    return list(worst.values())

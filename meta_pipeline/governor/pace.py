@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .reading import EffectiveReading
+from .effective_reading import EffectiveReading
 from .thresholds import Thresholds
 
 

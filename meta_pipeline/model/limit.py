@@ -1,0 +1,47 @@
+"""A limit of Meta's as a refusal names it: whose calls it stops, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .usage import ADS_INSIGHTS, APP, FULL_ACCESS, Meter, Scope
+
+LIMITED_BLOCK_SECONDS = 300.0
+FULL_BLOCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one error code says of its limit; graph/policy.py has one for each (FACTS §2, §3.3).
+
+    `scope` is whose limit it is: "account", "app", "user" or "page"; `use_case` is Meta's name
+    where it is one use case's only. `wait_seconds` is how long Meta documents the block to last;
+    None for the ad account's score, whose block depends on the access tier. `reads`: False for a
+    limit on edits, which stops no call of a program that only reads.
+    """
+
+    scope: str = "account"
+    use_case: str | None = None
+    wait_seconds: float | None = 300.0
+    reads: bool = True
+
+    def meter(self, account_id: str | None) -> Meter | None:
+        """The meter that is full, of a call to that account; None for a limit on edits.
+
+        The limit of a user, or of a page, holds for every account the token reads. A refusal of a
+        call to no account closes the app.
+        """
+        if not self.reads:
+            return None
+        if self.scope == "app" and self.use_case == ADS_INSIGHTS:
+            return Meter(Scope.INSIGHTS_APP, APP, "")
+        is_shared = self.scope != "account" and self.use_case is None
+        if account_id is None or is_shared:
+            return Meter(Scope.APP, APP, "")
+        return Meter(Scope.ACCOUNT, account_id, self.use_case or "")
+
+    def documented_seconds(self, access_tier: str | None) -> float:
+        """How long the block lasts where no header tells."""
+        if self.wait_seconds is not None:
+            return self.wait_seconds
+        return FULL_BLOCK_SECONDS if access_tier == FULL_ACCESS else LIMITED_BLOCK_SECONDS
