@@ -131,11 +131,3 @@ def day(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a day such as 2026-01-31") from None
-
-
-def account(text: str) -> str:
-    """An ad account id as typed: act_123, or just 123."""
-    found = text if text.startswith("act_") else f"act_{text}"
-    if not found[4:].isdecimal() or not found.isascii():
-        raise typer.BadParameter(f"{text!r} is not an ad account id such as act_1234567890")
-    return found

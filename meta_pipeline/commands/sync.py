@@ -1,54 +1,36 @@
-"""`meta-pipeline sync` and `meta-pipeline plan`: one ad account, without Dagster."""
+"""`meta-pipeline sync`: ad accounts brought up to date, without Dagster."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from meta_pipeline import metrics
-from meta_pipeline.settings import breakdown_names
-from meta_pipeline.sync import (
-    DEFAULT_PARTS,
-    Part,
-    Plan,
-    Progress,
-    Status,
-    SyncEngine,
-    SyncRecord,
-    SyncRequest,
+from meta_pipeline.printable import one_line
+from meta_pipeline.sync import Progress, Status, SyncEngine, SyncRecord
+
+from .console import say, styled, warn, write_json
+from .selection import Accounts, EveryAccount, chosen
+from .wanted import (
+    Breakdown,
+    Force,
+    Only,
+    PresetOption,
+    Since,
+    Until,
+    Wanted,
+    With,
+    opened_engine,
 )
-from meta_pipeline.sync.breakdown_names import refuse_unknown
-from meta_pipeline.sync.presets import Preset, days_of
-from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.connect import READER
 
-from .console import account, add_row, console, day, say, styled, table, write_json
-from .database import opened, refuse_another_version
-
-Account = Annotated[str, typer.Argument(help="Ad account, as act_1234567890.", parser=account)]
-Since = Annotated[str | None, typer.Option(help="First day of insights, YYYY-MM-DD.")]
-Until = Annotated[str | None, typer.Option(help="Last day of insights, YYYY-MM-DD.")]
-PresetOption = Annotated[
-    Preset | None, typer.Option("--preset", help="A range of days as Ads Manager names it.")
-]
-Only = Annotated[
-    list[Part] | None, typer.Option("--only", help="Sync only this part; may be repeated.")
-]
-With = Annotated[
-    list[Part] | None,
-    typer.Option("--with", help="Sync this part too, on or off; may be repeated."),
-]
-Breakdown = Annotated[
-    list[str] | None, typer.Option("--breakdown", help="Breakdowns to read, as age,gender.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Read also what is fresh.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
 
 _STOPPED = 130
+_GRAVEST = (Status.FAIL, Status.PARTIAL, Status.THROTTLED, Status.REFUSED, Status.SUCCESS)
+"""Of several accounts the exit code is that of the gravest outcome."""
 _MARKS = {
     Status.SUCCESS: ("✓", "green"),
     Status.PARTIAL: ("~", "yellow"),
@@ -58,7 +40,8 @@ _MARKS = {
 
 
 def sync(
-    account_id: Account,
+    account: Accounts = None,
+    every: EveryAccount = False,
     since: Since = None,
     until: Until = None,
     preset: PresetOption = None,
@@ -68,67 +51,100 @@ def sync(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sync one ad account into Postgres.
+    """Sync ad accounts into Postgres, one after the other.
+
+    One that fails stops no other. With one ACCOUNT the JSON is its record, with several or --all
+    a list of records.
 
     Exit code: 0 success, 1 failed, 3 throttled, 4 partial, 5 refused because another sync of
-    the account runs, 130 stopped while the daily metrics were made (the sync itself had ended).
+    the account runs, 130 stopped while the daily metrics were made (the sync itself had ended);
+    of several accounts the gravest: failed, partial, throttled, refused.
     """
-    told = _Told()
-    with _engine() as engine:
-        with _stoppable(engine):
-            request = _request(
-                engine, account_id, since, until, preset, only, with_, breakdown, force
-            )
-            record = engine.sync(request, told.note if as_json else told.say)
-        settled, is_stopped = _settled(engine, record)
-    if as_json:
-        write_json(record.row())
-    else:
-        _print_record(record, told)
-        if settled:
-            say(f"  {settled}")
-    raise typer.Exit(_STOPPED if is_stopped else record.exit_code)
+    wanted = Wanted.of(since, until, preset, only, with_, breakdown, force=force)
+    with opened_engine() as (settings, engine):
+        wanted.check(engine.client.version)
+        ids = chosen(engine, settings, account, every=every)
+        is_one = not every and len(account or ()) == 1
+        code = run(engine, wanted, ids, as_json=as_json, is_one=is_one)
+    raise typer.Exit(code)
 
 
-def plan(
-    account_id: Account,
-    since: Since = None,
-    until: Until = None,
-    preset: PresetOption = None,
-    only: Only = None,
-    with_: With = None,
-    breakdown: Breakdown = None,
-    force: Force = False,
-) -> None:
-    """Say what a sync would read and cost, before anything runs."""
-    with _engine(migrates=False) as engine:
-        request = _request(engine, account_id, since, until, preset, only, with_, breakdown, force)
-        _print_plan(engine.plan(request), engine)
+def run(
+    engine: SyncEngine, wanted: Wanted, ids: Sequence[str], *, as_json: bool, is_one: bool
+) -> int:
+    """Sync the accounts one after the other, print what happens, and give the exit code."""
+    syncs = _Syncs(engine, wanted, ids)
+    try:
+        for record, told, settled in syncs.each(is_silent=as_json):
+            if not as_json:
+                _print_record(record, told)
+                if settled:
+                    say(f"  {settled}")
+    finally:  # what was done is told, also when the database goes away in between
+        records = [record.row() for record in syncs.records]
+        if as_json and records:
+            write_json(records[0] if is_one else records)
+    if as_json and not records:
+        write_json([])
+    if not as_json and not is_one:
+        say(_together(syncs.records))
+    left = len(ids) - len(syncs.records)
+    if left:
+        warn(f"Stopped: {left} of {len(ids)} ad accounts were not begun.")
+    return syncs.exit_code
 
 
-@contextmanager
-def _engine(*, migrates: bool = True) -> Iterator[SyncEngine]:
-    """The engine; unless it `migrates`, tables of an older version are refused, not changed."""
-    with opened(with_graph=True) as (settings, url):
-        if not migrates:
-            with Warehouse(url, max_connections=1, patience=READER) as warehouse:
-                refuse_another_version(warehouse, or_none=True)
-        with SyncEngine.open(settings, url) as engine:
-            yield engine
+class _Syncs:
+    """The syncs of one command line, one account after the other; Ctrl-C ends them all."""
 
+    def __init__(self, engine: SyncEngine, wanted: Wanted, ids: Sequence[str]) -> None:
+        self._engine = engine
+        self._ids = ids
+        self._requests = [wanted.request(engine, account_id) for account_id in ids]
+        self._is_stopped = False
+        self._is_cut = False
+        self.records: list[SyncRecord] = []
 
-@contextmanager
-def _stoppable(engine: SyncEngine) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal end the sync after the slice it is writing; a second
-    one at once. Under nohup it goes on.
-    """
+    def each(self, *, is_silent: bool) -> "Iterator[tuple[SyncRecord, _Told, str | None]]":
+        """Each record with what was told on the way and of its daily metrics."""
+        for number, request in enumerate(self._requests, start=1):
+            told = _Told()
+            with self._stoppable():
+                if len(self._ids) > 1 and not is_silent:
+                    say(styled(self._heading(number, request.account_id), "bold"))
+                record = self._engine.sync(request, told.note if is_silent else told.say)
+            self.records.append(record)
+            settled, self._is_cut = _settled(self._engine, record)
+            yield record, told, settled
+            if self._is_stopped or self._is_cut:
+                return
 
-    def stop(number: int, _: object) -> None:
-        engine.stop()
-        signal.signal(number, signal.default_int_handler)
+    @property
+    def exit_code(self) -> int:
+        if self._is_cut:
+            return _STOPPED
+        codes = {record.status: record.exit_code for record in self.records}
+        found = [codes[status] for status in _GRAVEST if status in codes]
+        return found[0] if found else 0
 
-    with _handled(stop):
-        yield
+    def _heading(self, number: int, account_id: str) -> str:
+        stored = self._engine.warehouse.accounts.get(account_id)
+        name = one_line(stored.name or "") if stored else ""
+        return f"{number} of {len(self._ids)}: {account_id} {name}".rstrip()
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Ctrl-C, SIGTERM and a closed terminal end the sync after the slice it is writing; a
+        second one at once. Under nohup it goes on.
+        """
+
+        def stop(number: int, _: object) -> None:
+            self._is_stopped = True
+            self._engine.stop()
+            signal.signal(number, signal.default_int_handler)
+
+        with _handled(stop):
+            yield
 
 
 @contextmanager
@@ -143,39 +159,6 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
-
-
-def _request(
-    engine: SyncEngine,
-    account_id: str,
-    since: str | None,
-    until: str | None,
-    preset: Preset | None,
-    only: list[Part] | None,
-    with_: list[Part] | None,
-    breakdown: list[str] | None,
-    force: bool,
-) -> SyncRequest:
-    parts = frozenset(only or DEFAULT_PARTS | engine.extras.on(account_id)) | frozenset(with_ or ())
-    first, last = day(since), day(until)
-    if preset is not None:
-        if first or last:
-            raise typer.BadParameter("--preset and --since/--until exclude each other")
-        first, last = days_of(preset, engine.today(account_id))
-    try:
-        tables = tuple(breakdown_names(one) for one in breakdown or ())
-        for names in tables:
-            refuse_unknown(names, engine.client.version)
-        return SyncRequest(
-            account_id=account_id,
-            parts=parts | ({Part.BREAKDOWNS} if breakdown else frozenset()),
-            since=first,
-            until=last,
-            force=force,
-            breakdowns=tables,
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _settled(engine: SyncEngine, record: SyncRecord) -> tuple[str | None, bool]:
@@ -254,30 +237,16 @@ def _read(record: SyncRecord, told: _Told) -> str:
     )
 
 
-def _print_plan(planned: Plan, engine: SyncEngine) -> None:
-    if planned.is_empty:
-        say(f"{planned.account_id}: all fresh, nothing is due.")
-    else:
-        say(f"Plan for {planned.account_id}")
-        console.print(_table(planned))
-    obstacle = engine.obstacle(planned)
-    if obstacle:
-        say(styled("…", "yellow"), f" It would not start now: {obstacle}")
-    for sentence in (*planned.notes, *engine.estimate(planned).sentences()):
-        say(sentence)
-
-
-def _table(planned: Plan) -> Table:
-    numbers = ("days", "rows", "calls")
-    shown = table("what", "how", *numbers, right=numbers, whole=numbers)
-    if planned.reads_account:
-        add_row(shown, "account", "node", "", "1", "1")
-    for edge in planned.edges:
-        rows = f"{edge.expected_rows:,}" if edge.expected_rows else "?"
-        add_row(shown, edge.spec.edge, str(edge.mode), "", rows, str(edge.calls))
-    for window in planned.windows:
-        how = "report" if window.as_report else "pages"
-        rows = f"{window.expected_rows:,}" if window.expected_rows else "?"
-        what = f"{window.dataset.name} {window.since} … {window.until}"
-        add_row(shown, what, how, str(window.days), rows, str(window.calls))
-    return shown
+def _together(records: Iterable[SyncRecord]) -> str:
+    """What came of several accounts, in one line."""
+    done = list(records)
+    counts = [
+        f"{count} {status}"
+        for status in reversed(_GRAVEST)
+        if (count := sum(one.status is status for one in done))
+    ]
+    calls = sum(one.meta_call_count_total for one in done)
+    seconds = sum(one.duration_seconds for one in done)
+    return (
+        f"{len(done)} ad accounts: {', '.join(counts) or 'none'}; {calls:,} calls, {seconds:.1f} s"
+    )

@@ -2,7 +2,8 @@
 
 MetricsError
   DictionaryError      the dictionary file is wrong: fix the line it names
-  UnknownName          no such metric, account, dimension, filter or preset: pick a near one
+  UnknownName          no such metric, dimension, filter or preset: pick a near one
+    UnknownAccount     no ad account is called that: pick a near one
   ImpossibleQuestion   the combination has no right answer: the message says which one has
     MixedCurrencies    amounts of several currencies: name a currency to convert to
     MissingRate        no exchange rate for a day: load one
@@ -13,6 +14,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from meta_pipeline.warehouse import AccountUnknown
 
 
 class MetricsError(Exception):
@@ -48,6 +51,15 @@ class UnknownName(MetricsError):
         listed = list(dict.fromkeys(shown.get(each, each) for each in names))
         offer = _offer(near_ones, listed)
         super().__init__(f"There is no {kind} {name!r}. {offer} {hint}".strip())
+
+
+class UnknownAccount(UnknownName):
+    """No ad account is called that; `near` holds the ids of the closest ones, best first."""
+
+    def __init__(self, error: AccountUnknown) -> None:
+        self.kind, self.name = "ad account", error.wanted
+        self.near = [one.account_id for one in error.near]
+        MetricsError.__init__(self, str(error))
 
 
 class ImpossibleQuestion(MetricsError):

@@ -9,10 +9,12 @@ from typing import Any
 
 from psycopg import Connection
 
+from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
+
 from .definition import DEFAULT_WINDOW, RETIRED_WINDOWS, WINDOWS, Kind, Metric, Unit
 from .dictionary import Dictionary
 from .dimension import NO_CONVERSIONS_BY, Grouping
-from .errors import ImpossibleQuestion, MixedCurrencies, UnknownName
+from .errors import ImpossibleQuestion, MixedCurrencies, UnknownAccount, UnknownName
 from .period import Period, preset, today_in
 from .source import ENTITY_LEVELS, finest
 
@@ -113,21 +115,12 @@ def known_accounts(
 
 
 def _find(wanted: str, rows: list[Account]) -> Account:
-    for row in rows:
-        if row.account_id in (wanted, f"act_{wanted}"):
-            return row
-    named = [row for row in rows if row.name == wanted]
-    if len(named) == 1:
-        return named[0]
-    labels = {
-        name: f"{row.account_id} ({row.name})"
-        for row in rows
-        for name in (row.account_id, row.name)
-        if name
-    }
-    raise UnknownName(
-        "account", wanted, labels, hint="All of them: meta-pipeline status.", labels=labels
-    )
+    try:
+        return find_account(wanted, rows)
+    except AccountUnknown as error:
+        raise UnknownAccount(error) from None
+    except AccountAmbiguous as error:
+        raise ImpossibleQuestion(str(error)) from None
 
 
 def periods(

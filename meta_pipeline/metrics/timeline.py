@@ -14,6 +14,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .errors import ImpossibleQuestion, UnknownName
 from .period import Period, zone
+from .question import known_accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,11 @@ def _find(connection: Connection[Any], entity: str) -> dict[str, Any]:
             raise _several(entity, found)
         if found:
             return found[0]
-    raise _unknown(connection, entity)
+    try:
+        (account,) = known_accounts(connection, entity)
+    except UnknownName:
+        raise _unknown(connection, entity) from None
+    return _find(connection, account.account_id)
 
 
 def _several(entity: str, found: Sequence[Mapping[str, Any]]) -> ImpossibleQuestion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .account_names import AccountAmbiguous, AccountUnknown, account_id_of, find_account
 from .accounts import AccountHealth, AccountRow, AccountStore
 from .connect import Connection, connect
 from .costs import CostStore, ObservedWeight
@@ -77,10 +78,12 @@ _WITH_SQLALCHEMY = {
 
 __all__ = [
     "VERSION_SOURCE",
+    "AccountAmbiguous",
     "AccountBusy",
     "AccountHealth",
     "AccountRow",
     "AccountStore",
+    "AccountUnknown",
     "CannotTell",
     "Cleaned",
     "Connection",
@@ -123,11 +126,13 @@ __all__ = [
     "WarehouseError",
     "WarehouseUnavailable",
     "WindowRow",
+    "account_id_of",
     "account_lock",
     "connect",
     "create_dagster_schema",
     "dagster_url",
     "fault",
+    "find_account",
     "ids_of",
     "lock_holder",
     "maintain",

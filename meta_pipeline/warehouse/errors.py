@@ -7,6 +7,8 @@ WarehouseError
 ├── MigrationBusy          another process is migrating and does not finish: look at it
 ├── ViewInUse              a view must change but yours is built on it: drop yours, start again
 ├── AccountBusy            another sync holds the ad account: let it finish
+├── AccountUnknown         no ad account is called that (account_names): pick a near one
+├── AccountAmbiguous       several are called that (account_names): give an id
 ├── PoolerUnsupported      a pooler that shares sessions is in between: connect past it
 ├── RoleRefused            a role is unknown or may not be given rights: ask the administrator
 ├── DatabaseUnfit          its encoding, or the user's rights, do not do: change what is named

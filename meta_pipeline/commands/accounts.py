@@ -1,0 +1,164 @@
+"""`meta-pipeline accounts`: which ad accounts there are, and in what state."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import SIMULATED, add_row, console, say, styled, table, write_json
+from .selection import is_left_out, named
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from meta_pipeline.reports.status import AccountStatus
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.warehouse import AccountRow, Warehouse
+
+app = typer.Typer(
+    add_completion=False,
+    name="accounts",
+    no_args_is_help=True,
+    help="Which ad accounts there are: every command takes their ids, numbers and names.",
+)
+
+STATUS_WORDS = {
+    1: "active",
+    2: "disabled",
+    3: "unsettled",
+    7: "in risk review",
+    8: "pending settlement",
+    9: "in grace",
+    100: "closing",
+    101: "closed",
+}
+"""Meta's account_status in words (FACTS section 12)."""
+NOT_SYNCED = "found, not synced"
+LEFT_OUT = "left out"
+_STYLES = {"success": "green", "fail": "red", "lost": "red", LEFT_OUT: "dim", NOT_SYNCED: "cyan"}
+
+
+@app.callback()
+def about() -> None:
+    """Which ad accounts there are: every command takes their ids, numbers and names."""
+
+
+@app.command("list")
+def list_accounts(
+    account: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only these: id or name; all without.", metavar="[ACCOUNT]..."),
+    ] = None,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Ask Meta for the list first: one call per 200 accounts."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every fact as JSON.")] = False,
+) -> None:
+    """List the ad accounts: name, id, status at Meta, currency, zone, last synced, state.
+
+    State: success, partial, throttled or fail of the last sync; running; waiting for quota; lost,
+    when the token no longer sees it; found, not synced; left out by META_INCLUDE_ACCOUNTS or
+    META_EXCLUDE_ACCOUNTS. `meta-pipeline sync NAME` syncs one, whatever the settings leave out.
+    """
+    facts = _refreshed(account) if refresh else _stored(account)
+    if as_json:
+        write_json(facts)
+        return
+    if not facts:
+        say("No ad account is known yet: --refresh asks Meta for those the token sees.")
+        return
+    if any(one["is_simulated"] for one in facts):
+        say(styled(SIMULATED, "yellow"))
+    console.print(_table(facts))
+    say(_summary(facts))
+
+
+def _stored(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
+    from .database import opened_warehouse
+
+    with opened_warehouse() as (settings, warehouse):
+        return _facts(settings, warehouse, wanted)
+
+
+def _refreshed(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
+    from .wanted import opened_engine
+
+    with opened_engine() as (settings, engine):
+        engine.discover()
+        return _facts(settings, engine.warehouse, wanted)
+
+
+def _facts(
+    settings: "Settings", warehouse: "Warehouse", wanted: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    """What is shown of each account, by name; those whose first sync failed come last."""
+    from meta_pipeline.reports.status import read_status
+
+    rows = {one.account_id: one for one in warehouse.accounts.all()}
+    states = read_status(warehouse)
+    if wanted:
+        chosen = {one.account_id for one in named(list(states), wanted)}
+        states = [one for one in states if one.account_id in chosen]
+    return [_fact(settings, one, rows.get(one.account_id)) for one in states]
+
+
+def _fact(
+    settings: "Settings", status: "AccountStatus", row: "AccountRow | None"
+) -> dict[str, Any]:
+    facts = status.facts
+    is_out = is_left_out(settings, status.account_id)
+    number = row.account_status if row else None
+    known = STATUS_WORDS.get(number) if number is not None else None
+    return {
+        "account_id": status.account_id,
+        "name": facts["name"],
+        "account_status": number,
+        "status": known or ("unknown" if number is None else f"unknown ({number})"),
+        "currency": row.currency if row else None,
+        "timezone_name": row.timezone_name if row else None,
+        "last_synced_at": facts["last_success_at"],
+        "state": _state(status, is_out=is_out),
+        "waiting_for": status.waiting,
+        "is_left_out": is_out,
+        "is_accessible": facts["is_accessible"],
+        "is_simulated": facts["is_simulated"],
+    }
+
+
+def _state(status: "AccountStatus", *, is_out: bool) -> str:
+    if is_out and status.state not in ("lost", "running"):
+        return LEFT_OUT
+    return NOT_SYNCED if status.state == "never synced" else status.state
+
+
+def _table(facts: Sequence[Mapping[str, Any]]) -> "Table":
+    whole = ("Account", "Last synced")
+    shown = table(
+        "Name", "Account", "Status", "Currency", "Zone", "Last synced", "State", whole=whole
+    )
+    for one in facts:
+        add_row(
+            shown,
+            one["name"] or "-",
+            one["account_id"],
+            one["status"],
+            one["currency"] or "-",
+            one["timezone_name"] or "-",
+            _moment(one["last_synced_at"]),
+            styled(one["state"], _STYLES.get(one["state"], "yellow")),
+        )
+    return shown
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "never"
+
+
+def _summary(facts: Sequence[Mapping[str, Any]]) -> str:
+    counts: dict[str, int] = {}
+    for one in facts:
+        counts[one["state"]] = counts.get(one["state"], 0) + 1
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    return f"{len(facts)} ad account{'s' if len(facts) != 1 else ''}: {told}. Times are UTC."

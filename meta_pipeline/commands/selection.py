@@ -1,0 +1,116 @@
+"""Selection: the ad accounts a command works on, named the same way everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from .console import warn
+
+if TYPE_CHECKING:
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.sync import SyncEngine
+    from meta_pipeline.warehouse import AccountRow, Warehouse
+    from meta_pipeline.warehouse.account_names import Named
+
+    N = TypeVar("N", bound=Named)
+
+Accounts = Annotated[
+    list[str] | None,
+    typer.Argument(help="Ad accounts: id (act_123 or 123) or name.", metavar="[ACCOUNT]..."),
+]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option("--account", "-a", help="Ad account: id or name; may be repeated; all without."),
+]
+EveryAccount = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="All ad accounts the token sees, but those that the settings leave out."
+    ),
+]
+
+
+def named(known: Sequence[N], wanted: Sequence[str]) -> list[N]:
+    """The accounts that are named, each once; wrong usage when one is unknown or ambiguous."""
+    from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
+
+    try:
+        found = [find_account(one, known) for one in wanted]
+    except (AccountUnknown, AccountAmbiguous) as error:
+        raise typer.BadParameter(str(error)) from None
+    return list({one.account_id: one for one in found}.values())
+
+
+def stored(warehouse: Warehouse, wanted: Sequence[str] | None) -> list[AccountRow]:
+    """The stored accounts that are named, or every one; Meta is asked nothing."""
+    known = warehouse.accounts.all()
+    return named(known, wanted) if wanted else known
+
+
+def is_left_out(settings: Settings, account_id: str) -> bool:
+    """Whether META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS leave the account out."""
+    included = settings.included
+    return account_id in settings.excluded or bool(included and account_id not in included)
+
+
+def chosen(
+    engine: SyncEngine, settings: Settings, wanted: Sequence[str] | None, *, every: bool
+) -> list[str]:
+    """The ids of the accounts to sync: those named, or every one that is not left out.
+
+    For every account, and for a name that is not stored, Meta's list of accounts is read first. An
+    id that is not stored is taken as it is: Meta says what it thinks of it.
+    """
+    if bool(wanted) == every:
+        raise typer.BadParameter(
+            "name ad accounts, or give --all, not both"
+            if every
+            else "name one ad account or more by id or name, or give --all; meta-pipeline accounts "
+            "list shows them"
+        )
+    if not wanted:
+        _discover(engine)
+        known = engine.warehouse.accounts.all(accessible_only=True)
+        return [one.account_id for one in known if not is_left_out(settings, one.account_id)]
+    return list(dict.fromkeys(_ids(engine, wanted)))
+
+
+def _ids(engine: SyncEngine, wanted: Sequence[str]) -> list[str]:
+    from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown
+
+    try:
+        try:
+            return _found(engine.warehouse, wanted)
+        except AccountUnknown:  # it may be new
+            _discover(engine)
+            return _found(engine.warehouse, wanted)
+    except (AccountUnknown, AccountAmbiguous) as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _found(warehouse: Warehouse, wanted: Sequence[str]) -> list[str]:
+    from meta_pipeline.warehouse import AccountUnknown, account_id_of, find_account
+
+    known, found = warehouse.accounts.all(), []
+    for one in wanted:
+        try:
+            found.append(find_account(one, known).account_id)
+        except AccountUnknown:
+            account_id = account_id_of(one)
+            if account_id is None:
+                raise
+            found.append(account_id)
+    return found
+
+
+def _discover(engine: SyncEngine) -> None:
+    """Bring the list of accounts up to date; what is stored does where Meta gives none."""
+    from meta_pipeline.graph import GraphError
+
+    try:
+        engine.discover()
+    except GraphError as error:
+        warn(f"Meta's list of ad accounts could not be read, so the stored one is used: {error}")

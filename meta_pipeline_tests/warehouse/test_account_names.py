@@ -1,0 +1,104 @@
+"""An ad account is found by what people call it, and what is not one is told with candidates."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from meta_pipeline.printable import one_line
+from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
+from meta_pipeline.warehouse.account_names import account_id_of
+
+
+@dataclass(frozen=True)
+class Known:
+    account_id: str
+    name: str | None
+
+
+KNOWN = [
+    Known("act_101", "Nordwind Shop"),
+    Known("act_102", "Nordwind US"),
+    Known("act_103", "Twin"),
+    Known("act_104", "Twin"),
+    Known("act_105", None),
+    Known("act_106", "2024"),
+    Known("act_2024", "Year"),
+    Known("act_107", "act_101"),
+    Known("act_108", "\x1b[31mCafé\u202e  Zoë\nMüller"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("act_101", "act_101"),
+        ("101", "act_101"),
+        (" ACT_101 ", "act_101"),
+        ("Nordwind Shop", "act_101"),
+        ("nordwind   shop", "act_101"),
+        ("NORDWIND US", "act_102"),
+        ("2024", "act_2024"),
+        ("year", "act_2024"),
+        ("[31mCafé Zoë Müller", "act_108"),
+        ("[31mCAFÉ ZOË MÜLLER", "act_108"),
+        ("[31mCafe\u0301 Zoë Müller", "act_108"),
+    ],
+)
+def test_an_account_is_found_by_id_number_and_name(wanted: str, found: str) -> None:
+    assert find_account(wanted, KNOWN).account_id == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [
+        ("act_109", "act_101"),
+        ("Nordwnd Shop", "act_101 (Nordwind Shop)"),
+        ("nordwind", "act_102 (Nordwind US)"),
+        ("zzzzzzzz", "Known: act_101 (Nordwind Shop), "),
+    ],
+)
+def test_an_unknown_one_is_told_with_near_ones(wanted: str, near: str) -> None:
+    with pytest.raises(AccountUnknown) as told:
+        find_account(wanted, KNOWN)
+    assert near in str(told.value)
+    assert "meta-pipeline accounts list" in str(told.value)
+
+
+def test_several_of_a_name_are_listed_with_their_ids() -> None:
+    with pytest.raises(AccountAmbiguous, match=r"2 .* act_103 \(Twin\), act_104 \(Twin\)"):
+        find_account("twin", KNOWN)
+    many = [Known(f"act_{n}", "Same") for n in range(1, 1001)]
+    with pytest.raises(AccountAmbiguous, match="and 992 more") as told:
+        find_account("Same", many)
+    assert len(str(told.value)) < 1_000
+
+
+def test_where_none_is_known_it_is_said() -> None:
+    with pytest.raises(AccountUnknown, match="None is known yet"):
+        find_account("Shop", [])
+
+
+@given(st.lists(st.text(max_size=30), max_size=6), st.text(max_size=30))
+def test_whatever_is_typed_finds_the_one_account_called_so_or_none(
+    names: list[str], wanted: str
+) -> None:
+    assume(account_id_of(wanted) is None)
+    known = [Known(f"act_{n}", name) for n, name in enumerate(names, start=1)]
+    exact = [one for one in known if one.name == wanted]
+    found: set[Known] = set()
+    with suppress(AccountUnknown, AccountAmbiguous):
+        found = {find_account(wanted, known)}
+    assert found == set(exact) or not exact or len(exact) > 1
+    assert found <= set(known)
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_a_name_as_it_is_printed_finds_its_account(name: str) -> None:
+    shown = one_line(name)
+    assume(shown and account_id_of(shown) is None)
+    assert find_account(shown, [Known("act_1", name)]).account_id == "act_1"
