@@ -41,15 +41,16 @@ def read_answer(
 ) -> tuple[Any, int | None] | Refusal | Malformed:
     """The body of `answer` and its rows; or Meta's refusal; or why it is neither.
 
-    A 200 that carries an `error` is a refusal, an error status without one is malformed.
+    A 200 that carries an `error` is a refusal, an error status without one is malformed; but for
+    429, which says all there is to know of a limit.
     """
     body = decode(answer.body)
     if isinstance(body, Malformed):
-        return Malformed(f"HTTP {answer.status} with {body.reason}")
+        return _without_error(answer.status, body.reason)
     if isinstance(body, dict) and body.get("error"):
         return Refusal.of(body["error"])
     if answer.status != 200:
-        return Malformed(f"HTTP {answer.status} with JSON that holds no `error`")
+        return _without_error(answer.status, "JSON that holds no `error`")
     rows = expect(body)
     return rows if isinstance(rows, Malformed) else (body, rows)
 
@@ -68,6 +69,12 @@ def decode(body: bytes) -> Any:
     if body.count(b"]") + body.count(b"}") > _DEEPEST and not _can_be_written(parsed):
         return _cut_rows(parsed)
     return parsed
+
+
+def _without_error(status: int, found: str) -> Refusal | Malformed:
+    if status == 429:
+        return Refusal(message=f"HTTP 429 (too many requests) with {found}")
+    return Malformed(f"HTTP {status} with {found}")
 
 
 def _cut_rows(parsed: Any) -> Any:

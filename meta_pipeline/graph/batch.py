@@ -146,10 +146,10 @@ def _request(
 def _inside(body: list[Any]) -> Inside:
     """The most telling refusal and every operation's own outcome."""
     outcomes = [_outcome(entry) for entry in body]
-    refusals = [outcome.refusal for outcome in outcomes if outcome.refusal]
-    limits = [refusal for refusal in refusals if is_limit(refusal)]
-    telling = next(iter(limits or refusals), None)
-    return Inside(telling, tuple(outcomes))
+    refused = [(one.refusal, one.status_code) for one in outcomes if one.refusal]
+    limits = [(refusal, status) for refusal, status in refused if is_limit(refusal, status)]
+    telling, status = next(iter(limits or refused), (None, None))
+    return Inside(telling, status, tuple(outcomes))
 
 
 def _outcome(entry: Any) -> Outcome:

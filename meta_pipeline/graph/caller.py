@@ -64,9 +64,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What the operations inside a batch said: the most telling refusal, and each outcome."""
+    """What the operations inside a batch said: the most telling refusal, and each outcome.
+
+    `refusal_status` is the HTTP status of the operation that was refused.
+    """
 
     refusal: Refusal | None = None
+    refusal_status: int | None = None
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -184,11 +188,9 @@ class Caller:
         usage = parse_usage(headers, request.account_id, now)
         facts |= {"usage": usage, "http_status": answer.status}
         read = read_answer(answer, request.expect)
-        if isinstance(read, Malformed) and answer.status != 429:
+        if isinstance(read, Malformed):
             reason = self.clean(read.reason)
             return _Verdict(MalformedAnswer(reason, **facts), usage_headers=headers, usage=usage)
-        if isinstance(read, Malformed):
-            read = Refusal(message=self.clean(read.reason))
         if isinstance(read, Refusal):
             error = error_of(self.cleaned(read), now=now, **facts)
             return _Verdict(error, usage_headers=headers, usage=usage)
@@ -201,7 +203,8 @@ class Caller:
     ) -> Attempt:
         error, inside = verdict.error, verdict.inside
         if error is None and inside is not None and inside.refusal is not None:
-            error = error_of(self.cleaned(inside.refusal), now=now, http_status=None)
+            refusal = self.cleaned(inside.refusal)
+            error = error_of(refusal, now=now, http_status=inside.refusal_status)
         got = answer if isinstance(answer, HttpAnswer) else None
         outcomes = inside.outcomes if inside else ()
         heads = [outcome.usage_headers for outcome in outcomes]
@@ -240,8 +243,10 @@ class Caller:
     def _operation(
         self, outcome: Outcome, usage: tuple[UsageReading, ...], now: datetime
     ) -> Operation:
-        refusal = outcome.refusal
-        error = error_of(self.cleaned(refusal), now=now, http_status=None) if refusal else None
+        error: GraphError | None = None
+        if outcome.refusal:
+            refusal = self.cleaned(outcome.refusal)
+            error = error_of(refusal, now=now, http_status=outcome.status_code)
         message = error.message if error else outcome.problem
         return Operation(
             status_code=outcome.status_code,

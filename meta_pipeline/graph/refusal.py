@@ -108,9 +108,9 @@ def rule_of(refusal: Refusal, http_status: int | None) -> Rule:
     )
 
 
-def is_limit(refusal: Refusal) -> bool:
+def is_limit(refusal: Refusal, http_status: int | None = None) -> bool:
     """True when `refusal` means that a limit is reached."""
-    return rule_of(refusal, None).treatment is Treatment.WAIT
+    return rule_of(refusal, http_status).treatment is Treatment.WAIT
 
 
 def error_of(

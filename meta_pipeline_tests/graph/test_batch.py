@@ -52,6 +52,23 @@ def test_a_batch_goes_as_a_form_and_answers_come_in_order(
     assert (attempts[0].endpoint_key, attempts[0].counted_calls) == ("batch", 2)
 
 
+@pytest.mark.parametrize("body", ["slow down", "", "{}", '{"error":{"message":"?","code":987}}'])
+def test_an_operation_with_http_429_is_a_limit_whatever_it_says(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt], body: str
+) -> None:
+    server.answer_with(
+        lambda asked: batch_reply(
+            asked, lambda url: (429, body) if url.startswith("2") else (200, {"id": "1"})
+        )
+    )
+    fine, refused = client.batch(operations("1", "2"), account_id="act_1")
+    assert fine.value() == {"id": "1"}
+    assert isinstance(refused.error, Throttled)
+    assert len(server.asked) == 1, "a limit is not asked again"
+    assert attempts[0].throttled
+    assert [one.throttled for one in attempts[0].operations] == [False, True]
+
+
 def test_more_than_fifty_go_in_several_calls(client: GraphClient, server: ScriptedServer) -> None:
     server.answer_with(lambda asked: batch_reply(asked, lambda url: (200, {"id": url})))
     answers = client.batch([BatchOperation(str(n)) for n in range(120)])
