@@ -11,7 +11,7 @@ META_HOST = "graph.facebook.com"
 TRUSTED_URL = "META_TRUSTED_GRAPH_URL"
 _QUOTES = "\"'`"
 _PREFIX = re.compile(
-    r"(?i)^(?:export\s+)?(?:(?:META_)?ACCESS_TOKEN\s*[=:]|Authorization\s*:|(?:Bearer|OAuth)(?:\s|$))\s*"
+    r"(?i)^(?:export\s+)?(?:(?:META_)?(?:ACCESS_)?TOKEN\s*[=:]|Authorization\s*:|(?:Bearer|OAuth)(?:\s|$))\s*"
 )
 _VERSION_PATH = re.compile(r"/(v\d+\.\d+)")
 _PORTS = {"http": 80, "https": 443}

@@ -25,7 +25,7 @@ TOKENS = st.text(
 AROUND = [
     "{}", " {}\n", "{}\r\n", '"{}"', "'{}'", "Bearer {}", "bearer  {} ", '"Bearer {}"', "OAuth {}",
     "Authorization: Bearer {}", "META_ACCESS_TOKEN={}", 'export META_ACCESS_TOKEN="{}"',
-    "access_token={}",
+    "access_token={}", "token={}", "Token: '{}'", "META_TOKEN = {}",
     "\ufeff{}", "{}\u200b", "\u200e{}\u202c", "\ufeff'Bearer \u2060{}'\n", "\xad{}",
 ]  # fmt: skip
 

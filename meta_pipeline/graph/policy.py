@@ -218,7 +218,10 @@ TABLE: tuple[Rule, ...] = (
         None,
     ),
     denied(10, None, "The app or the user may not do this.", _ROLE),
-    denied(100, None, "Missing permissions.", _ROLE, text="missing perm"),
+    *(
+        denied(100, None, "Missing permissions.", _ROLE, text=text)
+        for text in ("missing perm", "insufficient perm", "not have permission", "requires ads_")
+    ),
     denied(100, 3191001, "No permission for these insights.", _ROLE),
     denied(200, None, "No permission for this object; also any code from 201 to 299.", _ROLE),
     denied(

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 ID_TEXT = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,64}\Z")
-HOUR_TEXT = re.compile(r"(\d{2}):00:00 - \d{2}:59:59\Z")
+HOUR_TEXT = re.compile(r"([01]\d|2[0-3]):00:00 - \1:59:59\Z", re.ASCII)
 
 
 def id_text(value: Any) -> str | None:

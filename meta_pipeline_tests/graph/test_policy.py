@@ -151,7 +151,11 @@ def test_how_far_back_meta_answers_is_read_from_its_text(
 
 @pytest.mark.parametrize(
     "text",
-    ["Missing perms", "(#100) Missing permissions", "MISSING PERMISSION", "missing permission(s)"],
+    [
+        *("Missing perms", "(#100) Missing permissions", "MISSING PERMISSION"),
+        *("missing permission(s)", "(#100) Insufficient permissions", "(#100) Requires ads_read"),
+        "(#100) The user does not have permission to read this ad account",
+    ],
 )
 def test_missing_permissions_in_any_words(text: str) -> None:
     assert isinstance(raised(100, None, text), errors.PermissionDenied)
