@@ -30,7 +30,12 @@ class _Root(Root):
         "accounts": Entry(f"{_COMMANDS}accounts:app", "Which ad accounts there are."),
         "plan": Entry(f"{_COMMANDS}plan:plan", "Say what a sync would read and cost."),
         "sync": Entry(f"{_COMMANDS}sync:sync", "Sync ad accounts into Postgres."),
+        "backfill": Entry(
+            f"{_COMMANDS}backfill:backfill",
+            "Bring in earlier days of insights, after it said what they cost.",
+        ),
         "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
+        "runs": Entry(f"{_COMMANDS}runs:app", "What every sync did, waited for and met."),
         "report": Entry(f"{_COMMANDS}report:report", "Answer the operational questions."),
         "exporter": Entry(f"{_COMMANDS}exporter:exporter", "Serve metrics for Prometheus."),
         "rotation": Entry(f"{_COMMANDS}rotation:app", "Which account is synced next, and why."),

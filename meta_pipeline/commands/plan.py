@@ -158,12 +158,13 @@ def together(priced: Sequence[Priced]) -> str:
     waits = sum(one.obstacle is not None for one in due)
     blocked = f"; {waits} would not start now" if waits else ""
     return (
-        f"Together: {len(due)} of {len(priced)} ad accounts, {_spread(*calls)} calls, "
-        f"{_spread(*rows)} rows{blocked}."
+        f"Together: {len(due)} of {len(priced)} ad accounts, {spread(*calls)} calls, "
+        f"{spread(*rows)} rows{blocked}."
     )
 
 
-def _spread(least: int, most: int) -> str:
+def spread(least: int, most: int) -> str:
+    """`5`, or `5 to 12`."""
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 

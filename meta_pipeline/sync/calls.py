@@ -17,6 +17,26 @@ from .weights import weight_of
 _NOT_LOGGED = ("counted_calls", "operations", "version_notice", "usage", "limit")
 
 
+class Pauses:
+    """How long each thread was kept waiting for quota before its next call, and why."""
+
+    def __init__(self) -> None:
+        self._of_thread = threading.local()
+
+    def note(self, seconds: float, reason: str) -> None:
+        """Take a pause of this thread, before the call it is going to make."""
+        before = getattr(self._of_thread, "seconds", 0.0)
+        self._of_thread.seconds, self._of_thread.reason = before + seconds, reason
+
+    def taken(self) -> dict[str, Any]:
+        """The pause before the call this thread made, as columns of `meta_api_logs`; once."""
+        seconds = getattr(self._of_thread, "seconds", 0.0)
+        self._of_thread.seconds = 0.0
+        if not seconds:
+            return {}
+        return {"waited_ms": seconds * 1000, "wait_reason": self._of_thread.reason}
+
+
 class CallBook:
     """Counts the attempts of one sync, in whichever thread they are made."""
 
@@ -26,8 +46,10 @@ class CallBook:
         log: Callable[[Mapping[str, Any]], None],
         observe: Callable[[Attempt], None],
         weights: Weights,
+        pauses: Pauses,
     ) -> None:
         self._sync_run_id = sync_run_id
+        self._pauses = pauses
         self._log = log
         self._observe = observe
         self._weights = weights
@@ -44,8 +66,9 @@ class CallBook:
             self.weighted_cost += cost
             if use_case_of(attempt.endpoint_key) == ADS_INSIGHTS:
                 self.insights_calls += attempt.counted_calls
-        for row in _log_rows(attempt, cost):
-            self._log(row | {"sync_run_id": self._sync_run_id})
+        for number, row in enumerate(_log_rows(attempt, cost)):
+            waited = {} if number else self._pauses.taken()
+            self._log(row | waited | {"sync_run_id": self._sync_run_id})
         self._observe(attempt)
 
 

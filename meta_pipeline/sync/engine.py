@@ -41,7 +41,7 @@ from meta_pipeline.warehouse import (
 
 from .account_node import AccountNode, is_node_due
 from .account_sync import AccountSync
-from .calls import CallBook
+from .calls import CallBook, Pauses
 from .context import SyncContext, policy_from, thresholds_from
 from .days import today
 from .discovery import Discovery, discover, read_account
@@ -320,6 +320,7 @@ class SyncEngine:
         self, account_id: str | None, sync_run_id: str | None
     ) -> tuple[GraphClient, CallBook, Quota]:
         context = self._context
+        pauses = Pauses()
         quota = Quota(
             account_id,
             thresholds=context.thresholds,
@@ -327,8 +328,9 @@ class SyncEngine:
             clock=context.clock,
             sleep=context.sleep,
             max_parallel=context.max_parallel_calls,
+            on_pause=pauses.note,
         )
-        calls = CallBook(sync_run_id, context.telemetry.log, quota.observe, context.weights)
+        calls = CallBook(sync_run_id, context.telemetry.log, quota.observe, context.weights, pauses)
 
         def note(attempt: Attempt) -> None:
             calls.note(attempt)

@@ -58,7 +58,8 @@ class Quota:
 
     `clock` gives UTC, `sleep` takes seconds. Readings of other processes are looked up at most
     every `refresh_seconds`, ours are shared as often, and at once when a meter fills. A store
-    that fails costs the sharing, never the sync.
+    that fails costs the sharing, never the sync. `on_pause` is told the seconds and the reason of
+    each pause, in the thread that makes the call.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Quota:
         max_parallel: int = 4,
         refresh_seconds: float = 3.0,
         stagger_seconds: float | None = None,
+        on_pause: Callable[[float, str], None] | None = None,
     ) -> None:
         self.account_id = account_id
         stagger = float(os.getpid() % _STAGGERS) if stagger_seconds is None else stagger_seconds
@@ -80,6 +82,7 @@ class Quota:
         self._store = store
         self._clock = clock
         self._sleep = sleep
+        self._on_pause = on_pause
         self._refresh = timedelta(seconds=refresh_seconds)
         self._refreshed_at: datetime | None = None
         self._shared_at: datetime | None = None
@@ -102,6 +105,8 @@ class Quota:
             return
         level = logging.INFO if pause > _ANNOUNCED_SECONDS else logging.DEBUG
         logger.log(level, "waiting %.1f s for quota: %s", pause, permit.decision.reason)
+        if self._on_pause is not None:
+            self._on_pause(pause, permit.decision.reason)
         self._sleep(pause)
         self._check_again(call, use_case)
 

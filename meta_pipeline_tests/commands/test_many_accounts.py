@@ -44,7 +44,7 @@ def test_an_account_named_twice_is_synced_once(shell: Shell) -> None:
     assert [one["account_id"] for one in records] == [first]
 
 
-@pytest.mark.parametrize("command", ["sync", "plan"])
+@pytest.mark.parametrize("command", ["sync", "plan", "backfill"])
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -56,7 +56,8 @@ def test_an_account_named_twice_is_synced_once(shell: Shell) -> None:
 def test_what_is_no_account_is_told_with_those_meant(
     shell: Shell, command: str, given: list[str], told: str
 ) -> None:
-    result = shell.run(command, *given)
+    more = ["--since", "2026-01-01"] if command == "backfill" else []
+    result = shell.run(command, *given, *more)
     assert result.exit_code == 2, result.output
     assert told in " ".join(result.output.split())
     assert not shell.rows("SELECT FROM meta_ads.sync_runs")

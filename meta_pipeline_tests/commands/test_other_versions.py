@@ -26,7 +26,7 @@ from .tree import arguments, commands
 
 __all__ = ["shell", "sim"]
 
-MIGRATING = ("demo", "dev", "exec", "migrate", "plan", "sync")
+MIGRATING = ("backfill", "demo", "dev", "exec", "migrate", "plan", "sync")
 """What makes tables, or prepares a sync, which does; `plan` only where there are none."""
 NOTHING_TO_WRITE = ("plan", "metrics rollup", "db maintain")
 """What needs no right to write where all is fresh."""

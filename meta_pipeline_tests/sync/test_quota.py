@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.governor import Action, Meters, Needs
+from meta_pipeline.governor import Action, Meters, Needs, Weights
 from meta_pipeline.graph import Attempt, Call, Throttled, parse_usage
 from meta_pipeline.model.usage import UsageReading, use_case_of
+from meta_pipeline.sync.calls import CallBook, Pauses
 from meta_pipeline.sync.quota import Quota
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.governor.refusals import limit_of
@@ -359,3 +360,17 @@ def test_a_store_that_fails_costs_the_sharing_not_the_sync(
     exchange(one, answer(clock, {BUSINESS: business(95)}))
     assert not one.decide().may_call
     assert "could not be shared: no connection" in caplog.text
+
+
+def test_a_pause_is_logged_with_the_call_that_it_held_back(clock: Clock) -> None:
+    rows: list[Any] = []
+    pauses = Pauses()
+    one = quota(clock, on_pause=pauses.note)
+    book = CallBook("run", rows.append, one.observe, Weights(), pauses)
+    for _ in range(4):
+        one.gate(CALL)
+        book.note(answer(clock, {BUSINESS: business(66)}))
+    waited = [row for row in rows if row.get("waited_ms")]
+    assert sum(row["waited_ms"] for row in waited) == pytest.approx(1000 * sum(clock.slept))
+    assert all("goes slower" in row["wait_reason"] for row in waited)
+    assert len(waited) == len(clock.slept) < len(rows)

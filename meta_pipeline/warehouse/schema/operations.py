@@ -43,6 +43,8 @@ meta_api_logs = table(
     json("usage_headers", "Usage headers as sent: lower-case name to JSON text"),
     moment("timestamp", "When the attempt was made", nullable=False),
     text("sync_run_id", "The sync it belonged to"),
+    number("waited_ms", "How long it was held back for quota before it was sent; null: not at all"),
+    text("wait_reason", "Why it was held back, in a sentence"),
     sa.Index(None, "timestamp"),
     sa.Index(None, "account_id", "timestamp"),
     sa.Index(None, "sync_run_id"),
