@@ -89,6 +89,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not missing
 
 
+def test_no_example_adds_up_all_levels_at_once() -> None:
+    """`meta_insights` holds every amount once a level: an example says which, or reads a view."""
+    dashboards = sorted((ROOT / "deploy").rglob("*.json"))
+    for page in [*PAGES, *dashboards]:
+        for query in re.split(r";|```|\"rawSql\"", page.read_text(encoding="utf-8")):
+            if re.search(r"(?i)\b(?:FROM|JOIN)\s+meta_ads\.meta_insights\b", query):
+                assert re.search(r"\bentity_type\b", query), (page.name, query)
+
+
 def test_no_page_names_a_path_of_a_machine() -> None:
     for page in PAGES:
         found = re.findall(r"(?<![\w.])/(?:work|root|home)/\S*", page.read_text(encoding="utf-8"))

@@ -63,7 +63,7 @@ _GOALS = """
         SELECT DISTINCT made.account_id, made.campaign_id, made.adset_id, made.ad_id
         FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
             AS asked (account_id, since, until)
-        JOIN meta_ads.daily_ad_metrics AS made ON made.account_id = asked.account_id
+        JOIN meta_ads.ad_rollups AS made ON made.account_id = asked.account_id
             AND made.date_start BETWEEN asked.since AND asked.until
     ) AS f
     LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id

@@ -26,7 +26,7 @@ _HELD = """
         SELECT made.account_id, made.currency, made.date_start
         FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
             AS asked (account_id, since, until)
-        JOIN meta_ads.daily_campaign_metrics AS made ON made.account_id = asked.account_id
+        JOIN meta_ads.campaign_rollups AS made ON made.account_id = asked.account_id
             AND made.date_start BETWEEN asked.since AND asked.until
         WHERE EXISTS (
             SELECT FROM meta_ads.entity_changes AS changed

@@ -132,11 +132,11 @@ def _write(
     # OFFSET 0 keeps two things from the planner, which has no statistics after a first load: every
     # expression is evaluated once, and the old row is looked up by key instead of joined.
     statement = f"""
-        INSERT INTO meta_ads.daily_{level}_metrics AS kept ({", ".join(names)}, rolled_up_at)
+        INSERT INTO meta_ads.{level}_rollups AS kept ({", ".join(names)}, rolled_up_at)
         SELECT fresh.*, now()
         FROM (SELECT * FROM ({select}) AS made OFFSET 0) AS fresh ({", ".join(names)})
         LEFT JOIN LATERAL (
-            SELECT * FROM meta_ads.daily_{level}_metrics AS one
+            SELECT * FROM meta_ads.{level}_rollups AS one
             WHERE one.account_id = fresh.account_id AND one.date_start = fresh.date_start
               AND one.{_KEYS[level]} = fresh.{_KEYS[level]}
             OFFSET 0
@@ -200,7 +200,7 @@ def _parent_rows(dictionary: Dictionary, level: str) -> str:
             SELECT f.account_id, f.date_start, f.{key}, {grouped} count(*), min(f.currency),
                    {sums}, jsonb_strip_nulls(jsonb_build_object({others})),
                    max(f.data_as_of)
-            FROM meta_ads.daily_ad_metrics AS f
+            FROM meta_ads.ad_rollups AS f
             WHERE f.account_id = %(account_id)s AND f.date_start = ANY (%(days)s::date[])
             GROUP BY f.account_id, f.date_start, f.{key}
         ) AS whole (account_id, date_start, {key}, {", ".join(measures)}, data_as_of)
@@ -224,13 +224,13 @@ def gone(level: str) -> str:
         "SELECT date_start, entity_id FROM meta_ads.meta_insights"
         " WHERE entity_type = 'ad' AND date_stop = date_start"
         if level == "ad"
-        else f"SELECT date_start, {key} FROM meta_ads.daily_ad_metrics WHERE true"
+        else f"SELECT date_start, {key} FROM meta_ads.ad_rollups WHERE true"
     )
     within = "account_id = %(account_id)s AND date_start = ANY (%(days)s::date[])"
     return f"""
-        DELETE FROM meta_ads.daily_{level}_metrics AS kept
+        DELETE FROM meta_ads.{level}_rollups AS kept
         USING (
-            SELECT date_start, {key} FROM meta_ads.daily_{level}_metrics WHERE {within}
+            SELECT date_start, {key} FROM meta_ads.{level}_rollups WHERE {within}
             EXCEPT
             {source} AND {within}
         ) AS gone (date_start, key)
@@ -254,7 +254,7 @@ _NOTE = """
       ON ledger.account_id = %(account_id)s AND ledger.dataset = 'insights_ad'
      AND ledger.date_start = asked.day
     LEFT JOIN (
-        SELECT date_start, count(*) AS ad_rows FROM meta_ads.daily_ad_metrics
+        SELECT date_start, count(*) AS ad_rows FROM meta_ads.ad_rollups
         WHERE account_id = %(account_id)s AND date_start = ANY (%(days)s::date[])
         GROUP BY 1
     ) AS made ON made.date_start = asked.day
@@ -302,7 +302,7 @@ _STALE = """
                                     AND coalesce(%(until)s::date, '9999-12-31')
     UNION
     SELECT made.date_start
-    FROM meta_ads.daily_adset_metrics AS made
+    FROM meta_ads.adset_rollups AS made
     JOIN meta_ads.adset_goals AS goal ON goal.adset_id = made.adset_id
     WHERE made.account_id = %(account_id)s
       AND goal.result_metric IS DISTINCT FROM made.result_metric

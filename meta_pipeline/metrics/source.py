@@ -56,7 +56,7 @@ class Source:
 def rollup(level: str) -> Source:
     """The rollup table for `level`; the account is the sum of its campaigns."""
     name = {"account": "campaign"}.get(level, level)
-    return Source(Rows.ROLLUP, f"meta_ads.daily_{name}_metrics")
+    return Source(Rows.ROLLUP, f"meta_ads.{name}_rollups")
 
 
 def daily(level: str = "ad") -> Source:

@@ -22,6 +22,8 @@ from .metric_metadata import (
     RECONCILES,
     RECONCILIATION,
     ROLLUPS,
+    daily_key,
+    daily_relation,
     reconciled,
     rolled_up,
     verdict,
@@ -32,7 +34,7 @@ from .resources import WarehouseResource
 from .tables import table_spec
 
 INSIGHTS_KEY = dg.AssetKey(["meta", "insights"])
-DAILY_METRICS = tuple(dg.AssetKey(["meta", table.name]) for table in ROLLUPS.values())
+DAILY_METRICS = tuple(map(daily_key, ROLLUPS))
 METRIC_KEYS = (*DAILY_METRICS, RECONCILIATION)
 """Everything that follows a sync of insights."""
 _DOCS = "https://developers.facebook.com/docs/marketing-api/insights"
@@ -107,10 +109,9 @@ def accounts_of(context: dg.AssetExecutionContext) -> list[str]:
 
 
 def _rollup_spec(level: str, insights: dg.AssetKey, version: str) -> dg.AssetSpec:
-    table = ROLLUPS[level]
     spec = table_spec(
-        dg.AssetKey(["meta", table.name]),
-        table,
+        daily_key(level),
+        daily_relation(level),
         group="metrics",
         deps=[insights],
         summary=_SUMMARIES[level],

@@ -15,11 +15,13 @@ from meta_pipeline.warehouse import schema
 from .record_metadata import ads_manager_url
 
 ROLLUPS: dict[str, sa.Table] = {
-    "campaign": schema.daily_campaign_metrics,
-    "adset": schema.daily_adset_metrics,
-    "ad": schema.daily_ad_metrics,
+    "campaign": schema.campaign_rollups,
+    "adset": schema.adset_rollups,
+    "ad": schema.ad_rollups,
 }
-"""Level to its table."""
+"""Level to the table that is written."""
+_LEVELS = ("campaign", "adset", "ad")
+_NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
 RECONCILIATION = dg.AssetKey(["meta", "reconciliation"])
 RECONCILES = "synced_days_reconcile"
 _SHOWN = 20
@@ -32,12 +34,28 @@ _COUNTED = {
 }
 
 
+def daily_key(level: str) -> dg.AssetKey:
+    """The asset of a level: named as the relation that people read, which has the names too."""
+    return dg.AssetKey(["meta", f"daily_{level}_metrics"])
+
+
+def daily_relation(level: str) -> sa.Table:
+    """The relation of a level as people read it: its table, with the names of what a row is of."""
+    (name,) = daily_key(level).path[1:]
+    relation = ROLLUPS[level].to_metadata(sa.MetaData(schema=schema.SCHEMA), name=name)
+    relation.comment = str(relation.comment).partition(";")[0]
+    for owner in ("account", *_LEVELS[: _LEVELS.index(level) + 1]):
+        comment = f"Name of the {_NOUNS[owner]}; null until it was read"
+        relation.append_column(sa.Column(f"{owner}_name", sa.Text, comment=comment))
+    return relation
+
+
 def rolled_up(
     done: metrics.RolledUp, level: str, rows: int, seconds: float
 ) -> dg.AssetMaterialization:
     """One level of an account's rollup; `rows` is what its table now holds of the account."""
     return dg.AssetMaterialization(
-        dg.AssetKey(["meta", ROLLUPS[level].name]),
+        daily_key(level),
         partition=done.account_id,
         metadata={
             **_identity(done.account_id),

@@ -26,7 +26,7 @@ TRIGGER = """
 """
 
 
-@pytest.mark.parametrize("table", ["meta_ads", "meta_insights", "sync_windows", "daily_ad_metrics"])
+@pytest.mark.parametrize("table", ["meta_ads", "meta_insights", "sync_windows", "ad_rollups"])
 def test_a_full_disk(shell: Shell, place: Place, table: str) -> None:
     with Warehouse(place.url) as warehouse:
         warehouse.migrate()
@@ -39,7 +39,7 @@ def test_a_full_disk(shell: Shell, place: Place, table: str) -> None:
     assert place.ask(ledger) == place.ask(rows)
     place.run(f"DROP TRIGGER no_space ON meta_ads.{table}")
     assert shell.run(place.url, "sync", "ACT").exit_code == 0
-    assert place.ask("SELECT count(*) > 0 FROM meta_ads.daily_ad_metrics") == [(True,)]
+    assert place.ask("SELECT count(*) > 0 FROM meta_ads.ad_rollups") == [(True,)]
 
 
 def test_who_may_only_read_is_still_told_the_status(shell: Shell, place: Place) -> None:

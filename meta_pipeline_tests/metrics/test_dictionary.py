@@ -149,7 +149,7 @@ def test_every_rollup_column_is_a_sum_of_the_standard_dictionary() -> None:
 
     for name in ROLLUP_COLUMNS:
         assert dictionary.metric(name).kind is Kind.SUM
-        assert name in schema.daily_ad_metrics.columns
+        assert name in schema.ad_rollups.columns
 
 
 def test_comments_in_the_standard_file_are_a_valid_override(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .rows import ACCOUNT, NOW, READ_AT, TODAY, Rows, actions, ago
 
-TABLES = ("daily_ad_metrics", "daily_adset_metrics", "daily_campaign_metrics")
+TABLES = ("ad_rollups", "adset_rollups", "campaign_rollups")
 TYPES = (
     "omni_purchase",
     "purchase",
@@ -139,7 +139,7 @@ def test_rows_that_are_gone_are_found_at_once_however_many_there_are(
     for number in range(300):
         rows.insight(f"ad{number}", day=ago(1), spend=1)
     rollup(rows.connection, ACCOUNT, [ago(1)])
-    rows.connection.execute("ANALYZE meta_ads.meta_insights, meta_ads.daily_ad_metrics")
+    rows.connection.execute("ANALYZE meta_ads.meta_insights, meta_ads.ad_rollups")
     rows.connection.execute("SET LOCAL work_mem = '64kB'")
     rows.connection.execute("SET LOCAL hash_mem_multiplier = 1")
     asked = {"account_id": ACCOUNT, "days": [ago(1)]}
@@ -163,7 +163,7 @@ def test_a_year_is_rolled_up_in_parts_of_which_each_is_kept(
     )
     rows.connection.execute(
         f"""
-        CREATE TRIGGER stop BEFORE INSERT ON meta_ads.daily_ad_metrics FOR EACH ROW
+        CREATE TRIGGER stop BEFORE INSERT ON meta_ads.ad_rollups FOR EACH ROW
         WHEN (NEW.date_start = '{ago(4)}') EXECUTE FUNCTION pg_temp.stop()
         """
     )
@@ -173,7 +173,7 @@ def test_a_year_is_rolled_up_in_parts_of_which_each_is_kept(
     rows.connection.rollback()
     version = store.current(rows.connection).version(ACCOUNT)
     assert stale_days(rows.connection, ACCOUNT, version) == [ago(4)]
-    rows.connection.execute("DROP TRIGGER stop ON meta_ads.daily_ad_metrics")
+    rows.connection.execute("DROP TRIGGER stop ON meta_ads.ad_rollups")
     assert rollup(rows.connection, ACCOUNT).days == (ago(4),)
 
 

@@ -130,7 +130,7 @@ def break_metrics(stand: Stand, account_id: str) -> None:
     """Its daily metrics cannot be stored any more, those of the others can."""
     with psycopg.connect(stand.database_url) as connection:
         connection.execute(
-            "ALTER TABLE meta_ads.daily_ad_metrics ADD CONSTRAINT broken CHECK"
+            "ALTER TABLE meta_ads.ad_rollups ADD CONSTRAINT broken CHECK"
             f" (account_id <> '{account_id}') NOT VALID"
         )
 

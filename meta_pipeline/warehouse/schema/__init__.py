@@ -24,9 +24,9 @@ from .insights import (
 )
 from .metrics import (
     account_kpis,
-    daily_ad_metrics,
-    daily_adset_metrics,
-    daily_campaign_metrics,
+    ad_rollups,
+    adset_rollups,
+    campaign_rollups,
     exchange_rates,
     metric_definitions,
     metric_families,
@@ -51,11 +51,11 @@ from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
 __all__ = [
     "SCHEMA",
     "account_kpis",
+    "ad_rollups",
+    "adset_rollups",
     "alert_channels",
     "alerts",
-    "daily_ad_metrics",
-    "daily_adset_metrics",
-    "daily_campaign_metrics",
+    "campaign_rollups",
     "entity_changes",
     "exchange_rates",
     "insights_changes",

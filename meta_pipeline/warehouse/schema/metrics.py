@@ -179,9 +179,10 @@ def _provenance() -> list[sa.Column[Any]]:
     ]
 
 
-daily_ad_metrics = table(
-    "daily_ad_metrics",
-    "One row per ad and day with delivery, conversions counted by the metric dictionary",
+ad_rollups = table(
+    "ad_rollups",
+    "One row per ad and day with delivery, conversions counted by the metric dictionary; "
+    "read it as daily_ad_metrics, which has the names too",
     account_id(primary_key=True),
     day("date_start", "Day in the account's time zone", primary_key=True),
     text("ad_id", "Ad", primary_key=True),
@@ -195,9 +196,10 @@ daily_ad_metrics = table(
     **HOT_UPDATES,
 )
 
-daily_adset_metrics = table(
-    "daily_adset_metrics",
-    "One row per ad set and day with delivery: the sum of its ads",
+adset_rollups = table(
+    "adset_rollups",
+    "One row per ad set and day with delivery: the sum of its ads; "
+    "read it as daily_adset_metrics, which has the names too",
     account_id(primary_key=True),
     day("date_start", "Day in the account's time zone", primary_key=True),
     text("adset_id", "Ad set", primary_key=True),
@@ -210,9 +212,10 @@ daily_adset_metrics = table(
     **HOT_UPDATES,
 )
 
-daily_campaign_metrics = table(
-    "daily_campaign_metrics",
-    "One row per campaign and day with delivery: the sum of its ads",
+campaign_rollups = table(
+    "campaign_rollups",
+    "One row per campaign and day with delivery: the sum of its ads; "
+    "read it as daily_campaign_metrics, which has the names too",
     account_id(primary_key=True),
     day("date_start", "Day in the account's time zone", primary_key=True),
     text("campaign_id", "Campaign", primary_key=True),
@@ -262,9 +265,9 @@ reconciliations = table(
 
 __all__ = [
     "account_kpis",
-    "daily_ad_metrics",
-    "daily_adset_metrics",
-    "daily_campaign_metrics",
+    "ad_rollups",
+    "adset_rollups",
+    "campaign_rollups",
     "exchange_rates",
     "metric_definitions",
     "metric_families",

@@ -2,7 +2,8 @@
 
 A file holds one SELECT. Its leading comment becomes the view's comment; lines of the form
 `-- column: meaning` in it become comments of the columns, and what follows one belongs to it.
-`<what>.each_level.sql.j2` is a Jinja template of one view for each level: `ad_<what>` and so on.
+A `.sql.j2` file is a Jinja template of one view for each level, whose name stands where the file's
+name says `each_level`: `each_level_insights` makes `ad_insights` and so on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _COLUMNS = """
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
-_EACH_LEVEL = ".each_level.sql.j2"
+_EACH_LEVEL = "each_level"
+_TEMPLATE = ".sql.j2"
 _NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
 """Levels from coarse to fine, and what people call one of each."""
 
@@ -47,7 +49,7 @@ def declared() -> tuple[View, ...]:
     """Every view of this package, by name. No view of ours reads another: the order is free."""
     folder = Path(__file__).parent
     plain = [_view(path.stem, path.read_text(encoding="utf-8")) for path in folder.glob("*.sql")]
-    templates = sorted(folder.glob(f"*{_EACH_LEVEL}"))
+    templates = sorted(folder.glob(f"*{_TEMPLATE}"))
     made = [view for path in templates for view in _each_level(path)]
     return tuple(sorted((*plain, *made), key=lambda view: view.name))
 
@@ -63,11 +65,10 @@ def _digests() -> dict[str, str]:
     """What each view is made of, by name: every command asks, so no template is rendered."""
     folder = Path(__file__).parent
     found = {path.stem: _digest(path.read_text(encoding="utf-8")) for path in folder.glob("*.sql")}
-    for path in folder.glob(f"*{_EACH_LEVEL}"):
+    for path in folder.glob(f"*{_TEMPLATE}"):
         text = path.read_text(encoding="utf-8")
         for level in _NOUNS:
-            name = f"{level}_{path.name.removesuffix(_EACH_LEVEL)}"
-            found[name] = _digest(f"{level} {_NOUNS} {text}")
+            found[_name(path, level)] = _digest(f"{level} {_NOUNS} {text}")
     return dict(sorted(found.items()))
 
 
@@ -164,11 +165,10 @@ def _each_level(template: Path) -> list[View]:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    what = template.name.removesuffix(_EACH_LEVEL)
     levels = list(_NOUNS)
     return [
         _view(
-            f"{level}_{what}",
+            _name(template, level),
             made.render(
                 level=level,
                 noun=_NOUNS[level],
@@ -180,6 +180,10 @@ def _each_level(template: Path) -> list[View]:
         )
         for level in levels
     ]
+
+
+def _name(template: Path, level: str) -> str:
+    return template.name.removesuffix(_TEMPLATE).replace(_EACH_LEVEL, level)
 
 
 def _view(name: str, text: str) -> View:

@@ -97,7 +97,7 @@ LEFT JOIN LATERAL (
         sum(made.purchases) FILTER (WHERE whole.is_last_7) AS purchases_7d,
         sum(made.revenue) FILTER (WHERE whole.is_last_7) AS revenue_7d,
         sum(made.revenue) FILTER (WHERE whole.is_previous_7) AS revenue_previous_7d
-    FROM meta_ads.daily_campaign_metrics AS made
+    FROM meta_ads.campaign_rollups AS made
     CROSS JOIN LATERAL (
         SELECT
             made.date_start BETWEEN account.today - 7 AND account.today - 1 AS is_last_7,

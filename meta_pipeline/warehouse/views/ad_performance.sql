@@ -68,9 +68,9 @@ SELECT
     ad.effective_status,
     ad.is_deleted,
     coalesce(campaign.currency, account.currency) AS currency,
-    EXISTS (SELECT FROM meta_ads.daily_ad_metrics AS made WHERE made.ad_id = ad.ad_id) AS has_delivery,
+    EXISTS (SELECT FROM meta_ads.ad_rollups AS made WHERE made.ad_id = ad.ad_id) AS has_delivery,
     coalesce((
-        SELECT sum(made.spend) FROM meta_ads.daily_ad_metrics AS made
+        SELECT sum(made.spend) FROM meta_ads.ad_rollups AS made
         WHERE made.ad_id = ad.ad_id AND made.date_start = account.today
     ), 0) AS spend_today,
     coalesce(week.spend, 0) AS spend_7d,
@@ -103,12 +103,12 @@ SELECT
     round(month.spend / nullif(month.leads, 0), 4) AS cpl_30d,
     round(month.spend / nullif(month.purchases, 0), 4) AS cpa_30d,
     round(month.revenue / nullif(month.spend, 0), 4) AS roas_30d,
-    (SELECT min(made.date_start) FROM meta_ads.daily_ad_metrics AS made WHERE made.ad_id = ad.ad_id)
+    (SELECT min(made.date_start) FROM meta_ads.ad_rollups AS made WHERE made.ad_id = ad.ad_id)
         AS first_delivery_day,
-    (SELECT max(made.date_start) FROM meta_ads.daily_ad_metrics AS made WHERE made.ad_id = ad.ad_id)
+    (SELECT max(made.date_start) FROM meta_ads.ad_rollups AS made WHERE made.ad_id = ad.ad_id)
         AS last_delivery_day,
     greatest(week.data_as_of, before.data_as_of, (
-        SELECT max(made.data_as_of) FROM meta_ads.daily_ad_metrics AS made
+        SELECT max(made.data_as_of) FROM meta_ads.ad_rollups AS made
         WHERE made.ad_id = ad.ad_id AND made.date_start = account.today
     )) AS data_as_of
 FROM meta_ads.meta_ads AS ad
@@ -137,7 +137,7 @@ LEFT JOIN LATERAL (
         sum(made.purchases) AS purchases,
         sum(made.revenue) AS revenue,
         max(made.data_as_of) AS data_as_of
-    FROM meta_ads.daily_ad_metrics AS made
+    FROM meta_ads.ad_rollups AS made
     WHERE made.ad_id = ad.ad_id
         AND made.date_start BETWEEN account.today - 7 AND account.today - 1
 ) AS week ON true
@@ -152,7 +152,7 @@ LEFT JOIN LATERAL (
         sum(made.purchases) AS purchases,
         sum(made.revenue) AS revenue,
         max(made.data_as_of) AS data_as_of
-    FROM meta_ads.daily_ad_metrics AS made
+    FROM meta_ads.ad_rollups AS made
     WHERE made.ad_id = ad.ad_id
         AND made.date_start BETWEEN account.today - 30 AND account.today - 8
 ) AS before ON true

@@ -80,7 +80,7 @@ delivered AS (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ) AS spent_7d,
         sum(made.spend) AS spent_ever
-    FROM meta_ads.daily_campaign_metrics AS made
+    FROM meta_ads.campaign_rollups AS made
     INNER JOIN accounts AS account ON account.account_id = made.account_id
     GROUP BY made.account_id, made.campaign_id
     UNION ALL
@@ -92,7 +92,7 @@ delivered AS (
             WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
         ),
         sum(made.spend)
-    FROM meta_ads.daily_adset_metrics AS made
+    FROM meta_ads.adset_rollups AS made
     INNER JOIN accounts AS account ON account.account_id = made.account_id
     GROUP BY made.account_id, made.adset_id
 ),

@@ -248,7 +248,7 @@ LEFT JOIN (
         min(made.date_start) AS first_day,
         max(made.date_start) AS last_day,
         max(made.data_as_of) AS data_as_of
-    FROM meta_ads.daily_campaign_metrics AS made
+    FROM meta_ads.campaign_rollups AS made
     LEFT JOIN (
         SELECT
             account_id,

@@ -55,7 +55,7 @@ nodes AS (
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
-        FROM meta_ads.daily_campaign_metrics AS made
+        FROM meta_ads.campaign_rollups AS made
         WHERE made.account_id = entity.account_id
             AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
     ) AS delivered ON true
@@ -91,7 +91,7 @@ nodes AS (
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
-        FROM meta_ads.daily_campaign_metrics AS made
+        FROM meta_ads.campaign_rollups AS made
         INNER JOIN accounts
             ON accounts.account_id = made.account_id
             AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
@@ -130,7 +130,7 @@ nodes AS (
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
-        FROM meta_ads.daily_adset_metrics AS made
+        FROM meta_ads.adset_rollups AS made
         INNER JOIN accounts
             ON accounts.account_id = made.account_id
             AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
@@ -161,7 +161,7 @@ nodes AS (
             sum(made.leads) AS leads,
             sum(made.purchases) AS purchases,
             sum(made.revenue) AS revenue
-        FROM meta_ads.daily_ad_metrics AS made
+        FROM meta_ads.ad_rollups AS made
         WHERE made.ad_id = entity.ad_id
             AND made.date_start BETWEEN accounts.today - 30 AND accounts.today - 1
     ) AS delivered ON true

@@ -134,14 +134,14 @@ valued AS (
                         WHERE made.date_start >= defined.today - 7
                     ), 0) AS week,
                     sum(measure.value::numeric) AS month
-                FROM meta_ads.daily_campaign_metrics AS made
+                FROM meta_ads.campaign_rollups AS made
                 CROSS JOIN LATERAL jsonb_each_text(made.other_metrics) AS measure
                 WHERE made.account_id = defined.account_id
                     AND made.date_start BETWEEN defined.today - 30 AND defined.today - 1
                 GROUP BY measure.key
             ) AS by_key
         ) AS other
-        LEFT JOIN meta_ads.daily_campaign_metrics AS made
+        LEFT JOIN meta_ads.campaign_rollups AS made
             ON made.account_id = defined.account_id
             AND made.date_start BETWEEN defined.today - 30 AND defined.today - 1
         CROSS JOIN LATERAL (SELECT made.date_start >= defined.today - 7 AS is_last) AS week
