@@ -11,10 +11,10 @@ What it does and how sure that is: FIDELITY.md beside this file; how to use it: 
 
 from meta_pipeline.simulator.api.coverage import coverage_table
 from meta_pipeline.simulator.api.errors import GraphError
-from meta_pipeline.simulator.api.insights_reader import Caps
 from meta_pipeline.simulator.api.limits import Limits
 from meta_pipeline.simulator.api.reports import Plan
 from meta_pipeline.simulator.api.requests import GraphRequest
+from meta_pipeline.simulator.api.state import Caps
 from meta_pipeline.simulator.api.tokens import App
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.faults import Fault
@@ -22,7 +22,8 @@ from meta_pipeline.simulator.server.instructions import FAULTS
 from meta_pipeline.simulator.server.journal import Entry
 from meta_pipeline.simulator.server.latency import Latency
 from meta_pipeline.simulator.server.running import WORLDS, serve
-from meta_pipeline.simulator.server.simulator import DEFAULT_TOKEN, Simulator
+from meta_pipeline.simulator.server.simulation import DEFAULT_TOKEN
+from meta_pipeline.simulator.server.simulator import Simulator
 from meta_pipeline.simulator.world import ABSENT, EditRefusedError, World
 from meta_pipeline.simulator.world.accounts import AccountSpec
 from meta_pipeline.simulator.world.clock import Clock, VirtualClock, WallClock

@@ -8,7 +8,7 @@ from datetime import date
 
 from meta_pipeline.simulator.api.coverage import coverage_table
 from meta_pipeline.simulator.server.running import WORLDS, serve
-from meta_pipeline.simulator.server.simulator import DEFAULT_TOKEN
+from meta_pipeline.simulator.server.simulation import DEFAULT_TOKEN
 
 
 def main(arguments: list[str] | None = None) -> int:

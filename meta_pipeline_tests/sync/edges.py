@@ -43,12 +43,12 @@ _RUN = "1490000000000001"
 Answers = Literal["pages", "object", "batch", "operation"]
 """What an edge answers with: which of the altered answers make sense there."""
 
-_OF_ROWS = frozenset({"same_cursor", "empty_page", "null_rows", "strange_rows"})
+_OF_ROWS = frozenset({"same_cursor_twice", "empty_page_with_next", "null_rows", "strange_rows"})
 _ALTERATIONS: dict[Answers, frozenset[str]] = {
-    "pages": _OF_ROWS | {"missing_data", "extra", "headers"},
-    "object": frozenset({"missing_data", "extra", "headers"}),
-    "batch": frozenset({"null_entries", "headers"}),
-    "operation": frozenset({"extra", "headers"}),
+    "pages": _OF_ROWS | {"missing_data", "unknown_content", "headers"},
+    "object": frozenset({"missing_data", "unknown_content", "headers"}),
+    "batch": frozenset({"null_batch_entries", "headers"}),
+    "operation": frozenset({"unknown_content", "headers"}),
 }
 
 
@@ -86,7 +86,7 @@ class Edge:
     def can_meet(self, fault: Fault) -> bool:
         if self.answers == "operation" and fault.wire:
             return False  # it shares its connection with the batch
-        return fault.alter is None or fault.alter in _ALTERATIONS[self.answers]
+        return fault.alter is None or fault.name in _ALTERATIONS[self.answers]
 
 
 def _told(found: Lab, ask: Callable[[], object]) -> SyncRecord:

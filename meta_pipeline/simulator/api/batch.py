@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -12,9 +13,6 @@ import orjson
 from meta_pipeline.simulator.api import errors, requests
 from meta_pipeline.simulator.api.calls import Answer, document
 from meta_pipeline.simulator.api.requests import GraphRequest
-
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.server.service import Outcome
 
 MAX_OPERATIONS = 50
 MAX_IDS = 50
@@ -32,7 +30,8 @@ _NAMES = {
     "www-authenticate": "WWW-Authenticate",
 }
 
-Handle = Callable[..., "Outcome"]
+Handle = Callable[[GraphRequest], Answer]
+"""Answers one request of several."""
 
 
 def is_batch(request: GraphRequest) -> bool:
@@ -51,17 +50,26 @@ def run(request: GraphRequest, handle: Handle) -> list[Any]:
     if request.token is None:
         raise errors.missing_token()
     results: dict[str, Any] = {}
-    needed = {match[1] for match in _REFERENCE.finditer(str(operations))}
-    return [_operation(request, operation, needed, results, handle) for operation in operations]
+    used = {match[1] for match in _REFERENCE.finditer(str(operations))}
+    entries: list[Any] = []
+    for operation in operations:
+        inner = _inner(request, operation, results)
+        if inner is None:
+            entries.append(None)  # what it depends on failed
+            continue
+        answer = handle(inner)
+        name = operation.get("name")
+        # What another operation uses is not shown as well, unless that is asked for.
+        omitted = bool(name) and operation.get("omit_response_on_success", name in used)
+        if name:
+            results[str(name)] = orjson.loads(answer.body) if answer.status == 200 else None
+        is_hidden = omitted and answer.status == 200
+        entries.append(None if is_hidden else _entry(request, answer))
+    return entries
 
 
-def _operation(
-    outer: GraphRequest,
-    operation: Any,
-    needed: Collection[str],
-    results: dict[str, Any],
-    handle: Handle,
-) -> Any:
+def _inner(outer: GraphRequest, operation: Any, results: Mapping[str, Any]) -> GraphRequest | None:
+    """An operation as a request of its own; None when a result that it uses is not there."""
     if not isinstance(operation, Mapping) or "relative_url" not in operation:
         raise errors.GraphError(
             "Each batch operation needs a relative_url", code=100, type="GraphBatchException"
@@ -70,66 +78,43 @@ def _operation(
         target = _resolved(str(operation["relative_url"]), results)
         body = _resolved(str(operation.get("body", "")), results)
     except KeyError:
-        return None  # what it depends on failed
-    answer = handle(_inner(outer, operation, target, body), in_batch=True).answer
-    name = operation.get("name")
-    if name:
-        results[str(name)] = orjson.loads(answer.body) if answer.status == 200 else None
-        # What another operation uses is not shown as well, unless that is asked for.
-        omitted = operation.get("omit_response_on_success", name in needed)
-        if omitted and answer.status == 200:
-            return None
-    return _entry(outer, answer)
-
-
-def _inner(
-    outer: GraphRequest, operation: Mapping[str, Any], target: str, body: str
-) -> GraphRequest:
+        return None
     headers = {
         str(header["name"]).lower(): str(header["value"]) for header in operation.get("headers", [])
     }
-    path = target if target.startswith("/") else f"/{target}"
     inner = requests.parse(
         str(operation.get("method", "GET")),
-        path,
+        target if target.startswith("/") else f"/{target}",
         headers=headers,
         body=body.encode(),
         base_url=outer.base_url,
     )
-    kept = {
-        key: outer.params[key] for key in ("access_token", "appsecret_proof") if key in outer.params
-    }
-    if "access_token" not in kept and outer.token:
-        kept["access_token"] = outer.token
+    # An operation may come with a token of its own; else it has the batch's, and its proof.
+    envelope = {key: outer.params[key] for key in ("appsecret_proof",) if key in outer.params}
+    if outer.token:
+        envelope["access_token"] = outer.token
     if "access_token" in inner.params:
-        kept = {}
-    return GraphRequest(
-        inner.method,
-        inner.version or outer.version,
-        inner.path,
-        {**kept, **inner.params},
-        headers,
-        outer.base_url,
-        inner.method_override,
-    )
+        envelope = {}
+    params = {**envelope, **inner.params}
+    return replace(inner, version=inner.version or outer.version, params=params)
 
 
 def _resolved(text: str, results: Mapping[str, Any]) -> str:
-    return _REFERENCE.sub(lambda match: quote(_select(results, match[1], match[2]), safe=","), text)
+    """`{result=name:$.path}` replaced by what a little JSONPath finds: `.id`, `.data.*.id`."""
+
+    def select(match: re.Match[str]) -> str:
+        values = [results[match[1]]]
+        for step in _STEP.finditer(match[2]):
+            part = step[1] or step[2]
+            values = [value for item in values for value in _children(item, part)]
+        if not values:
+            raise KeyError(match[2])
+        return quote(",".join(map(str, values)), safe=",")
+
+    return _REFERENCE.sub(select, text)
 
 
-def _select(results: Mapping[str, Any], name: str, path: str) -> str:
-    """A little JSONPath: `.id`, `.data[0].id`, `.data.*.id`."""
-    found = [results[name]]
-    for match in _STEP.finditer(path):
-        part = match[1] or match[2]
-        found = [value for item in found for value in _step(item, part)]
-    if not found:
-        raise KeyError(path)
-    return ",".join(map(str, found))
-
-
-def _step(item: Any, part: str) -> list[Any]:
+def _children(item: Any, part: str) -> list[Any]:
     if isinstance(item, list):
         return item if part == "*" else [item[int(part)]] if part.isdigit() else []
     return [item[part]] if isinstance(item, Mapping) and part in item else []
@@ -142,6 +127,7 @@ def _entry(outer: GraphRequest, answer: Answer) -> dict[str, Any]:
         entry["headers"] = [
             {"name": _NAMES.get(name, name), "value": value} for name, value in headers.items()
         ]
+    # The body is text, so what is JSON inside is escaped twice, as at Meta.
     entry["body"] = answer.body.decode()
     return entry
 
@@ -154,24 +140,14 @@ def by_ids(request: GraphRequest, handle: Handle) -> Answer:
             f"Too many IDs. Maximum: {MAX_IDS}. Provided: {len(ids)}.", blame="ids"
         )
     params = {key: value for key, value in request.params.items() if key != "ids"}
-    found: dict[str, Any] = {}
+    documents: dict[str, Any] = {}
     rows = 0
     headers: dict[str, str] = {}
     for object_id in ids:
-        answer = handle(
-            GraphRequest(
-                request.method,
-                request.version,
-                (object_id,),
-                params,
-                request.headers,
-                request.base_url,
-            ),
-            in_batch=True,
-        ).answer
+        answer = handle(replace(request, path=(object_id,), params=params, method_override=False))
         if answer.status != 200:
             return answer
-        found[object_id] = orjson.loads(answer.body)
+        documents[object_id] = orjson.loads(answer.body)
         rows, headers = rows + answer.rows, dict(answer.headers)
     headers.pop("etag", None)
-    return Answer(200, document(found), headers, rows)
+    return Answer(200, document(documents), headers, rows)

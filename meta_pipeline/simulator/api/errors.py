@@ -381,11 +381,20 @@ def unknown_error() -> GraphError:
     return GraphError("An unknown error occurred", code=1, subcode=99, status=500)
 
 
-def object_readonly(title: str) -> GraphError:
+def cannot_manage() -> GraphError:
+    return GraphError(
+        "(#294) Managing advertisements requires an access token with the "
+        "extended permission for ads_management",
+        code=294,
+    )
+
+
+def edit_refused(why: str, code: int, subcode: int) -> GraphError:
     return GraphError(
         "Invalid parameter",
-        code=100,
-        subcode=1487566,
-        user_title=title,
-        user_message="A deleted or archived object can't be edited.",
+        code=code,
+        subcode=subcode,
+        transient=False,
+        user_title="Can't edit",
+        user_message=why,
     )

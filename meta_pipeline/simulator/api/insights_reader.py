@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from meta_pipeline.simulator import insights
 from meta_pipeline.simulator.api import errors, fields, filters, insights_params, paging
 from meta_pipeline.simulator.api.calls import Call, Target
-from meta_pipeline.simulator.api.contract import Contract
-from meta_pipeline.simulator.api.reports import Plan, ReportRun, Reports
+from meta_pipeline.simulator.api.reports import Plan, ReportRun
 from meta_pipeline.simulator.api.requests import GraphRequest
-from meta_pipeline.simulator.api.uneven import Uneven
+from meta_pipeline.simulator.api.state import State
 from meta_pipeline.simulator.insights.errors import InsightsError
-from meta_pipeline.simulator.world.world import World
 
 # By the names of `world.data_gaps`: how a page and how a report fails that holds a spoiled day.
 _SPOILED_PAGES = {
@@ -31,27 +29,11 @@ _SPOILED_REPORTS = {
 }
 
 
-@dataclass
-class Caps:
-    """How much one answer may hold before Meta would refuse it.
-
-    `page_cells` and `insights_cells` are rows x weight of the fields (500, code 1 "reduce");
-    `sync_insights_rows` is rows of one synchronous query (100/1487534).
-    """
-
-    page_cells: float = 20_000
-    insights_cells: float = 120_000
-    sync_insights_rows: int = 200_000
-
-
 class InsightsReader:
-    """Reads insights of the world on behalf of one request."""
+    """Reads insights of the state on behalf of one request."""
 
-    def __init__(
-        self, world: World, contract: Contract, reports: Reports, caps: Caps, uneven: Uneven
-    ) -> None:
-        self.world, self.contract, self.reports, self.caps = world, contract, reports, caps
-        self.uneven = uneven
+    def __init__(self, state: State) -> None:
+        self.state, self.world = state, state.world
 
     def query(self, call: Call) -> insights.InsightsQuery:
         """The insights query of a call on an account, campaign, ad set or ad."""
@@ -59,7 +41,7 @@ class InsightsReader:
         spec = self.world.spec(call.target.account_id or "")
         return insights_params.build(
             call.request,
-            contract=self.contract,
+            contract=self.state.contract,
             node_type=call.target.node_type,
             node_id=call.target.node_id,
             zone=spec.zone,
@@ -69,12 +51,29 @@ class InsightsReader:
     def read(self, call: Call) -> dict[str, Any]:
         """The document of a GET on an insights edge, of an object or of a report run."""
         run = call.target.subject
-        if isinstance(run, ReportRun):
-            return self._report_rows(call, run)
-        return self._asked(call, self.query(call), capped=True)
+        with metas_errors():
+            if isinstance(run, ReportRun):
+                return self._report_rows(call, run)
+            query = self.query(call)
+            self._check_size(call, query)
+            return self._rows(call, query)
+
+    def reserve(self, query: insights.InsightsQuery, account_id: str) -> int:
+        """Rows of the whole answer of a new run; takes from the day's old reach if it asks it."""
+        with metas_errors():
+            rows = insights.count(self.world, query)
+            if insights.asks_old_reach(self.world, query):
+                self.state.reports.take_old_reach(account_id)
+            return rows
+
+    def plan(self, query: insights.InsightsQuery) -> Plan | None:
+        """What becomes of a run that holds an unanswerable ad day; None for all others."""
+        with metas_errors():
+            day = insights.spoiled(self.world, query)
+            return _SPOILED_REPORTS[day.report]() if day else None
 
     def _report_rows(self, call: Call, run: ReportRun) -> dict[str, Any]:
-        if not self.reports.is_complete(run):
+        if not self.state.reports.is_complete(run):
             raise errors.GraphError(
                 "(#100) Insights of this report run can't be read: it is not completed.", code=100
             )
@@ -82,67 +81,51 @@ class InsightsReader:
             raise errors.unknown_error()
         if run.plan.outcome == "empty":
             return {"data": []}
-        asked = Call(run.request, call.token, self._target_of(run), run.created_at)
-        query = replace(self.query(asked), asynchronous=True, moment=run.completed_at)
-        return self._asked(call, query, capped=False)
-
-    def _target_of(self, run: ReportRun) -> Target:
         entity = self.world.get(run.request.path[0])
         if entity is None:
             raise errors.unsupported_object(run.id)
-        return Target(
-            fields.NODE_OF_KIND[entity.kind], entity.id, "insights", entity, entity.account_id
-        )
+        node = fields.NODE_OF_KIND[entity.kind]
+        target = Target(node, entity.id, "insights", entity, entity.account_id)
+        # The question is that of its creation; the numbers are those of its completion.
+        query = self.query(Call(run.request, call.token, target, run.created_at))
+        return self._rows(call, replace(query, asynchronous=True, moment=run.completed_at))
 
-    def reserve(self, query: insights.InsightsQuery, account_id: str) -> int:
-        """Rows of the whole answer of a new run; takes from the day's old reach if it asks it."""
-        with metas_errors():
-            rows = insights.count(self.world, query)
-            if insights.asks_old_reach(self.world, query):
-                self.reports.take_old_reach(account_id)
-            return rows
-
-    def plan(self, query: insights.InsightsQuery) -> Plan | None:
-        """What becomes of a run that holds an unanswerable ad day; None for all others."""
-        with metas_errors():
-            one = insights.spoiled(self.world, query)
-            return _SPOILED_REPORTS[one.report]() if one else None
-
-    def _asked(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
-        with metas_errors():
-            return self._rows(call, query, capped=capped)
-
-    def _rows(self, call: Call, query: insights.InsightsQuery, *, capped: bool) -> dict[str, Any]:
-        width = len(query.fields) + 3 * len(query.breakdowns) + 2
-        call.weight = width / 10
+    def _check_size(self, call: Call, query: insights.InsightsQuery) -> None:
+        """Refuse what only a report could answer."""
         limit = paging.limit_of(call.request)
-        if capped:
-            if one := insights.spoiled(self.world, query):
-                raise _SPOILED_PAGES[one.refusal]()
-            total = insights.count(self.world, query)  # an index that the rows need anyway
-            if total > self.caps.sync_insights_rows:
-                raise errors.too_much_insights_data()
-            if min(limit, total) * width > self.caps.insights_cells:
-                raise errors.reduce_data()
+        if day := insights.spoiled(self.world, query):
+            raise _SPOILED_PAGES[day.refusal]()
+        total = insights.count(self.world, query)  # an index that the rows need anyway
+        if total > self.state.caps.sync_insights_rows:
+            raise errors.too_much_insights_data()
+        if min(limit, total) * _width(query) > self.state.caps.insights_cells:
+            raise errors.reduce_data()
+
+    def _rows(self, call: Call, query: insights.InsightsQuery) -> dict[str, Any]:
+        request, uneven = call.request, self.state.uneven
+        call.weight = _width(query) / 10
 
         def fetch(at: int, size: int) -> Iterable[Any]:
-            if self.uneven.shuffled and "sort" not in call.request.params:
-                return self.uneven.window(lambda: insights.rows(self.world, query), at, size)
+            # Whoever sorts gets that order; without it Meta promises none.
+            if uneven.shuffled and "sort" not in request.params:
+                return uneven.window(lambda: insights.rows(self.world, query), at, size)
             return insights.rows(self.world, query, offset=at, limit=size)
 
-        page = paging.page_of_rows(call.request, fetch, self.uneven)
+        page = paging.page_of_rows(request, fetch, uneven)
         call.rows += len(page.rows)
-        body = page.body(call.request, page.rows)
-        if wants_summary(call.request) and page.rows:
-            body["summary"] = self._summary(call.request, query)
+        body = page.body(request, page.rows)
+        if wants_summary(request) and page.rows:
+            total = insights.summary(self.world, query)
+            # A list of names asks for those metrics only.
+            is_list = isinstance(request.params.get("summary"), list)
+            names = request.words("summary") if is_list else tuple(total)
+            shown = {*names, "date_start", "date_stop"}
+            body["summary"] = {key: value for key, value in total.items() if key in shown}
         return body
 
-    def _summary(self, request: GraphRequest, query: insights.InsightsQuery) -> dict[str, Any]:
-        """What all rows add up to; a list of names asks for those metrics only."""
-        found = insights.summary(self.world, query)
-        names = request.words("summary") if isinstance(request.params.get("summary"), list) else ()
-        wanted = {*names, "date_start", "date_stop"}
-        return {key: value for key, value in found.items() if not names or key in wanted}
+
+def _width(query: insights.InsightsQuery) -> int:
+    return len(query.fields) + 3 * len(query.breakdowns) + 2
 
 
 def _ignored_filter(request: GraphRequest) -> str | None:

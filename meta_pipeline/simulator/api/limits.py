@@ -18,6 +18,7 @@ import orjson
 
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.meters import HOUR_SECONDS, RollingHour, Score
+from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.clock import Clock
 
 Tier = Literal["development_access", "standard_access"]
@@ -31,6 +32,21 @@ class _Account:
     score: Score = field(default_factory=Score)
     insights: RollingHour = field(default_factory=RollingHour)
     user_errors: RollingHour = field(default_factory=RollingHour)
+
+
+def active_ads_of(world: World) -> Callable[[str], int]:
+    """How many ads of an account are active: what Meta's hourly allowance grows with."""
+    known: dict[str, tuple[int, int]] = {}
+
+    def count(account_id: str) -> int:
+        version = world.version
+        at, ads = known.get(account_id, (-1, 0))
+        if at != version:
+            ads = len(world.objects("ads", account_id, statuses=("ACTIVE", "WITH_ISSUES")))
+            known[account_id] = (version, ads)
+        return ads
+
+    return count
 
 
 class Limits:

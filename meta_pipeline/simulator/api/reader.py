@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from meta_pipeline.simulator.api import errors, fields, filters, paging
 from meta_pipeline.simulator.api.calls import Call, Target
-from meta_pipeline.simulator.api.contract import GENERIC_PARAMS, Contract
-from meta_pipeline.simulator.api.insights_reader import Caps, InsightsReader, wants_summary
+from meta_pipeline.simulator.api.contract import GENERIC_PARAMS, Edge
+from meta_pipeline.simulator.api.insights_reader import InsightsReader, wants_summary
 from meta_pipeline.simulator.api.paging import Positions
-from meta_pipeline.simulator.api.reports import ReportRun, Reports
+from meta_pipeline.simulator.api.reports import ReportRun
 from meta_pipeline.simulator.api.requests import FieldSpec, GraphRequest
 from meta_pipeline.simulator.api.routes import ACCOUNT_EDGES, OBJECT_EDGES, SERVED
-from meta_pipeline.simulator.api.uneven import Uneven
+from meta_pipeline.simulator.api.state import State
 from meta_pipeline.simulator.world.entities import Entity
 from meta_pipeline.simulator.world.statuses import HIDDEN_BY_DEFAULT
-from meta_pipeline.simulator.world.world import World
 
 _ID_ONLY = (FieldSpec("id"),)
 _ACTIVITY_FIELDS = tuple(
@@ -26,23 +25,23 @@ _ACTIVITY_FIELDS = tuple(
 )  # fmt: skip
 
 
-class Reader:
-    """Reads the world on behalf of one request."""
+_REPORT_FIELDS = frozenset(
+    {"id", "account_id", "time_ref", "time_completed", "async_status", "async_percent_completion",
+     "date_start", "date_stop"}
+)  # fmt: skip
+_SELECTIONS = 64
+"""How many selections of an edge are remembered: its pages then cost no filtering."""
 
-    def __init__(
-        self,
-        world: World,
-        contract: Contract,
-        reports: Reports,
-        caps: Caps,
-        uneven: Uneven,
-        *,
-        strict: bool,
-    ) -> None:
-        self.world, self.contract, self.reports, self.caps = world, contract, reports, caps
-        self.uneven, self.strict = uneven, strict
-        self.insights = InsightsReader(world, contract, reports, caps, uneven)
-        self.positions = Positions(lambda object_id: world.get(object_id) is not None, uneven)
+
+class Reader:
+    """Reads the state on behalf of one request."""
+
+    def __init__(self, state: State) -> None:
+        self.state, self.world, self.contract = state, state.world, state.contract
+        self.insights = InsightsReader(state)
+        self.positions = Positions(
+            lambda object_id: state.world.get(object_id) is not None, state.uneven
+        )
         self._selected: dict[tuple[Any, ...], Sequence[Entity]] = {}
 
     def read(self, call: Call) -> dict[str, Any]:
@@ -51,37 +50,47 @@ class Reader:
         self._check_params(call.request, target)
         if target.edge is None:
             return self._node(call)
-        return self._edge(call)
+        key = (target.node_type, target.edge)
+        if key in OBJECT_EDGES:
+            return self._objects(call, OBJECT_EDGES[key])
+        if key in ACCOUNT_EDGES:
+            return self._accounts(call)
+        if target.edge == "insights":
+            return self.insights.read(call)
+        if target.edge == "permissions":
+            scopes = sorted(call.token.scopes)
+            return {"data": [{"permission": scope, "status": "granted"} for scope in scopes]}
+        return self._activities(call)
 
     # -- parameters -----------------------------------------------------------------------------
 
     def _check_params(self, request: GraphRequest, target: Target) -> None:
         if "date_format" in request.params:
             raise errors.invalid_parameter("date_format is not supported", blame="date_format")
-        edge = (
-            self.contract.edge(target.node_type, "GET", target.edge)
-            if target.edge
-            else self.contract.nodes[target.node_type].get
-        )
+        if target.edge:
+            edge = self.contract.edge(target.node_type, "GET", target.edge)
+        else:
+            edge = self.contract.nodes[target.node_type].get
+        if edge is None:
+            return
         for name in request.params:
-            if name in GENERIC_PARAMS or edge is None:
+            if name in GENERIC_PARAMS:
                 continue
             if name not in edge.params:
-                if self.strict and target.node_type != "AdReportRun":
+                # A run answers with whatever it was created with; nobody lists its parameters.
+                if self.state.strict and target.node_type != "AdReportRun":
                     raise errors.unknown_parameter(name, request.display_path)
-            elif not target.is_insights:
-                self._check_enum(request, target, name)
+            elif target.edge and not target.is_insights:
+                self._check_enum(request, target, edge, name)
 
-    def _check_enum(self, request: GraphRequest, target: Target, name: str) -> None:
-        edge = self.contract.edge(target.node_type, "GET", target.edge or "")
+    def _check_enum(self, request: GraphRequest, target: Target, edge: Edge, name: str) -> None:
         kind = OBJECT_EDGES.get((target.node_type, target.edge or ""))
-        allowed = self.contract.allowed(edge, name) if edge else None
         if name == "effective_status" and kind:
-            allowed = self.contract.statuses(fields.NODE_OF_KIND[kind])
-        if allowed is None:
-            return
-        for index, value in enumerate(request.words(name)):
-            if value not in allowed:
+            allowed: frozenset[str] | None = self.contract.statuses(fields.NODE_OF_KIND[kind])
+        else:
+            allowed = self.contract.allowed(edge, name)
+        for index, value in enumerate(() if allowed is None else request.words(name)):
+            if allowed is not None and value not in allowed:
                 place = f"{name}[{index}]"
                 raise self.contract.refusal(name, place, value, sorted(allowed))
 
@@ -90,14 +99,12 @@ class Reader:
     def _node(self, call: Call) -> dict[str, Any]:
         target, specs = call.target, call.request.fields()
         call.rows, call.weight = 1, fields.weight(specs)
-        if target.node_type == "User":
-            subject = _plain("users", target.node_id, {"name": "Simulated User"})
-            specs = specs or (FieldSpec("id"), FieldSpec("name"))
-        elif target.node_type == "Business":
-            subject = _plain("businesses", target.node_id, target.subject)
-            specs = specs or (FieldSpec("id"), FieldSpec("name"))
-        elif isinstance(target.subject, ReportRun):
+        if isinstance(target.subject, ReportRun):
             return self._report(target.subject, specs)
+        if target.node_type in {"User", "Business"}:
+            known = target.subject or {"name": "Simulated User"}
+            subject = Entity("plain", target.node_id, "", {"id": target.node_id, **known})
+            specs = specs or (FieldSpec("id"), FieldSpec("name"))
         else:
             subject = target.subject
         specs = specs or _ID_ONLY
@@ -105,144 +112,119 @@ class Reader:
         return self._projector(call, specs, target.node_type).show(subject)
 
     def _report(self, run: ReportRun, specs: Sequence[FieldSpec]) -> dict[str, Any]:
-        status = self.reports.status(run)
         fields.check(specs, "AdReportRun", self.contract, {})
-        if not specs:
-            default = {
-                "id",
-                "account_id",
-                "time_ref",
-                "time_completed",
-                "async_status",
-                "async_percent_completion",
-                "date_start",
-                "date_stop",
-            }
-            return {
-                key: value
-                for key, value in status.items()
-                if key in default or key.startswith("error_")
-            }
-        wanted = {spec.name for spec in specs} | {"id"}
+        asked = {spec.name for spec in specs} | {"id"} if specs else _REPORT_FIELDS
         # Since v25 a failed run names its error without being asked.
         return {
-            key: value for key, value in status.items() if key in wanted or key.startswith("error_")
+            key: value
+            for key, value in self.state.reports.status(run).items()
+            if key in asked or key.startswith("error_")
         }
 
     # -- edges ----------------------------------------------------------------------------------
 
-    def _edge(self, call: Call) -> dict[str, Any]:
-        key = (call.target.node_type, call.target.edge or "")
-        if key in OBJECT_EDGES:
-            return self._objects(call, OBJECT_EDGES[key])
-        if key in ACCOUNT_EDGES:
-            return self._accounts(call)
-        if key[1] == "insights":
-            return self.insights.read(call)
-        return self._permissions(call) if key[1] == "permissions" else self._activities(call)
-
     def _objects(self, call: Call, kind: str) -> dict[str, Any]:
-        node = fields.NODE_OF_KIND[kind]
+        node, parent_id = fields.NODE_OF_KIND[kind], call.target.node_id
         selection = filters.select(
             call.request, kind, lambda name: self.contract.has_field(node, name), self.world.get
         )
         call.flag = call.flag or selection.ignored
         if call.target.node_type in {"AdSet", "Ad"} and kind == "adcreatives":
-            objects: Sequence[Entity] = list(self.world.objects(kind, call.target.node_id))
+            objects: Sequence[Entity] = list(self.world.objects(kind, parent_id))
         else:
-            objects = self._select(kind, call.target.node_id, selection)
+            objects = self._select(kind, parent_id, selection)
         return self._page(call, objects, node, selection.keep)
 
     def _select(self, kind: str, parent_id: str, selection: filters.Selection) -> Sequence[Entity]:
-        statuses = selection.statuses
-        if statuses is not None and not statuses & HIDDEN_BY_DEFAULT:
-            statuses = statuses | self._patched_statuses(statuses)
+        """The edge's objects with the selection's statuses; its pages share the work."""
+        statuses, overlay = selection.statuses, self.world.overlay
+        if statuses is not None and not statuses & HIDDEN_BY_DEFAULT and len(statuses) >= 4:
+            # The default: values that nobody knows, put there by a patch, are shown as at Meta.
+            patched = (values.get("effective_status") for values in overlay.fields.values())
+            unknown = frozenset(str(value) for value in patched if value)
+            statuses = statuses | (unknown - HIDDEN_BY_DEFAULT)
         key = (self.world.version, kind, parent_id, statuses, selection.updated_after)
-        found = self._selected.get(key)
-        if found is None or self.world.processing_seconds:
-            if len(self._selected) > 64:
+        objects = self._selected.get(key)
+        # IN_PROCESS ends with time alone, without another version of the world.
+        if objects is None or self.world.processing_seconds:
+            if len(self._selected) > _SELECTIONS:
                 self._selected.clear()
-            found = self.world.objects(
+            objects = self.world.objects(
                 kind, parent_id, statuses=statuses, updated_after=selection.updated_after
             )
-            self._selected[key] = found
-        return found
-
-    def _patched_statuses(self, statuses: frozenset[str]) -> frozenset[str]:
-        """Values nobody knows, put there by a patch: shown by default as Meta would."""
-        if len(statuses) < 4:
-            return frozenset()
-        patched = (values.get("effective_status") for values in self.world.overlay.fields.values())
-        return frozenset(str(value) for value in patched if value) - HIDDEN_BY_DEFAULT
+            self._selected[key] = objects
+        return objects
 
     def _accounts(self, call: Call) -> dict[str, Any]:
-        accounts = [a for a in self.world.accounts() if self._lists(call, a)]
-        return self._page(call, accounts, "AdAccount", None)
-
-    def _lists(self, call: Call, account: Entity) -> bool:
+        accounts, seen = self.world.accounts(), call.token.accounts
         if call.target.node_type == "Business":
-            owner = account.values.get("business") or {}
-            if owner.get("id") != call.target.node_id:
-                return False
-        return call.token.accounts is None or account.id in call.token.accounts
+            owner = call.target.node_id
+            accounts = [a for a in accounts if (a.values.get("business") or {}).get("id") == owner]
+        shown = [account for account in accounts if seen is None or account.id in seen]
+        return self._page(call, shown, "AdAccount", None)
 
     def _page(
         self, call: Call, objects: Sequence[Entity], node: str, keep: filters.Keep | None
     ) -> dict[str, Any]:
-        specs = call.request.fields() or _ID_ONLY
+        request, uneven = call.request, self.state.uneven
+        specs = request.fields() or _ID_ONLY
         fields.check(specs, node, self.contract, SERVED)
         call.weight = fields.weight(specs)
-        limit = min(paging.limit_of(call.request), len(objects))
-        if limit * call.weight > self.caps.page_cells:
+        if min(paging.limit_of(request), len(objects)) * call.weight > self.state.caps.page_cells:
             raise errors.reduce_data()
         listing = paging.Listing(
-            call.request.display_path,
-            self.uneven.ordered(objects),
-            keep,
-            self.positions,
-            self.uneven,
+            request.display_path, uneven.ordered(objects), keep, self.positions, uneven
         )
-        page = listing.page(call.request)
+        page = listing.page(request)
         projector = self._projector(call, specs, node)
         data = [projector.show(entity) for entity in page.rows]
         call.rows += len(data)
-        body = page.body(call.request, data)
-        if wants_summary(call.request):
+        body = page.body(request, data)
+        if wants_summary(request):
             body["summary"] = {"total_count": listing.total()}
         return body
 
     def _activities(self, call: Call) -> dict[str, Any]:
-        request = call.request
-        since, until = request.text("since"), request.text("until")
+        request, uneven = call.request, self.state.uneven
         rows = self.world.activities(call.target.account_id or "")
-        oid = call.target.node_id if call.target.node_type == "AdSet" else request.text("oid")
-        keep = _activity_test(since, until, oid)
-        shown = [row for row in rows if keep(row)] if since or until or oid else rows
+        about = call.target.node_id if call.target.node_type == "AdSet" else request.text("oid")
+        since, until = _moment(request, "since"), _moment(request, "until")
+        if about or since is not None or until is not None:
+            low = float("-inf") if since is None else since
+            high = float("inf") if until is None else until
+            rows = [
+                row
+                for row in rows
+                if not about or row.values["object_id"] == about
+                if low <= filters.epoch(row.values["event_time"]) <= high
+            ]
         specs = request.fields() or _ACTIVITY_FIELDS
         fields.check(specs, "AdActivity", self.contract, {})
-        page = paging.page_of_rows(
-            request, lambda at, limit: self._activity_rows(shown, at, limit), self.uneven
-        )
+
+        def fetch(at: int, limit: int) -> Sequence[Entity]:
+            if uneven.shuffled:
+                return uneven.window(lambda: rows, at, limit)
+            return rows[at : at + limit]
+
+        page = paging.page_of_rows(request, fetch, uneven)
         projector = self._projector(call, specs, "AdActivity")
         call.rows += len(page.rows)
         return page.body(request, [projector.show(row) for row in page.rows])
-
-    def _activity_rows(self, shown: Sequence[Entity], at: int, limit: int) -> Sequence[Entity]:
-        if self.uneven.shuffled:
-            return self.uneven.window(lambda: shown, at, limit)
-        return shown[at : at + limit]
-
-    def _permissions(self, call: Call) -> dict[str, Any]:
-        granted = [
-            {"permission": scope, "status": "granted"} for scope in sorted(call.token.scopes)
-        ]
-        return {"data": granted}
 
     # -- nested ---------------------------------------------------------------------------------
 
     def _projector(self, call: Call, specs: Sequence[FieldSpec], node: str) -> fields.Projector:
         def expand(entity: Entity, node_type: str, spec: FieldSpec) -> Any:
-            return self._expand(call, entity, node_type, spec)
+            """An edge named in `fields`, read as a call of its own on behalf of this one."""
+            params = spec.params()
+            if spec.sub:
+                params["fields"] = text_of(spec.sub)
+            request = call.request.at((entity.id, spec.name), params)
+            target = Target(node_type, entity.id, spec.name, entity, entity.account_id or None)
+            inner = Call(request, call.token, target, call.now)
+            body = self.read(inner)
+            call.rows += inner.rows
+            return body if body["data"] else None
 
         return fields.Projector(
             specs,
@@ -253,18 +235,6 @@ class Reader:
             edges=SERVED,
             unreadable=self.world.bad_creatives,
         )
-
-    def _expand(self, call: Call, entity: Entity, node_type: str, spec: FieldSpec) -> Any:
-        params = spec.params()
-        if spec.sub:
-            params["fields"] = text_of(spec.sub)
-        request = call.request.at((entity.id, spec.name), params)
-        account_id = entity.account_id or None
-        target = Target(node_type, entity.id, spec.name, entity, account_id)
-        inner = Call(request, call.token, target, call.now)
-        body = self.read(inner)
-        call.rows += inner.rows
-        return body if body["data"] else None
 
 
 def text_of(specs: Sequence[FieldSpec]) -> str:
@@ -277,22 +247,10 @@ def text_of(specs: Sequence[FieldSpec]) -> str:
     )
 
 
-def _plain(kind: str, object_id: str, values: Mapping[str, Any]) -> Entity:
-    return Entity(kind, object_id, "", {"id": object_id, **values})
-
-
-def _activity_test(since: str | None, until: str | None, oid: str | None) -> filters.Keep:
-    low = _moment(since, "since") if since else float("-inf")
-    high = _moment(until, "until") if until else float("inf")
-
-    def keep(entity: Entity) -> bool:
-        at = filters.epoch(str(entity.values["event_time"]))
-        return low <= at <= high and (oid is None or entity.values.get("object_id") == oid)
-
-    return keep
-
-
-def _moment(text: str, name: str) -> float:
+def _moment(request: GraphRequest, name: str) -> float | None:
+    text = request.text(name)
+    if not text:
+        return None
     try:
         return float(text) if text.isdigit() else filters.moment(text)
     except ValueError:

@@ -8,12 +8,11 @@ from typing import Any
 
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import Target
-from meta_pipeline.simulator.api.contract import Contract
 from meta_pipeline.simulator.api.fields import NODE_OF_KIND
-from meta_pipeline.simulator.api.reports import Reports
 from meta_pipeline.simulator.api.requests import GraphRequest
+from meta_pipeline.simulator.api.state import State
 from meta_pipeline.simulator.api.tokens import Token
-from meta_pipeline.simulator.world.world import World
+from meta_pipeline.simulator.world.entities import Entity
 
 # (node type, edge) -> kind of object behind it.
 OBJECT_EDGES = {
@@ -60,8 +59,8 @@ WRITABLE_NODES = frozenset({"Campaign", "AdSet", "Ad"})
 class Routes:
     """Resolves paths against the world, the report runs and the contract."""
 
-    def __init__(self, world: World, contract: Contract, reports: Reports) -> None:
-        self.world, self.contract, self.reports = world, contract, reports
+    def __init__(self, state: State) -> None:
+        self.world, self.contract, self.reports = state.world, state.contract, state.reports
 
     def check_version(self, version: str | None) -> None:
         """2635 for a retired version, 2500 for one that never was; none means the newest."""
@@ -100,6 +99,7 @@ class Routes:
     def node(
         self, node_id: str, token: Token, edge: str | None = None, method: str = "GET"
     ) -> Target:
+        """A user, report run, business or object of the world, if the token may see it."""
         if node_id in {"me", token.user_id} and token.user_id:
             return Target("User", token.user_id, edge)
         report = self.reports.get(node_id)
@@ -115,33 +115,29 @@ class Routes:
         return Target(NODE_OF_KIND[entity.kind], node_id, edge, entity, entity.account_id)
 
     def _business(self, node_id: str) -> Any:
-        if not node_id.isdigit():
-            return None
-        for account in self.world.accounts():
-            business = account.values.get("business")
-            if business and business.get("id") == node_id:
-                return business
-        return None
+        # A business exists here only as the owner that accounts name.
+        owners = (account.values.get("business") or {} for account in self.world.accounts())
+        return next((one for one in owners if node_id.isdigit() and one.get("id") == node_id), None)
 
-    def _check_permission(self, entity: Any, token: Token, edge: str | None) -> None:
+    def _check_permission(self, entity: Entity, token: Token, edge: str | None) -> None:
         account_id = entity.account_id
+        is_account = entity.kind == "adaccounts"
         hidden = token.accounts is not None and account_id not in token.accounts
-        if hidden and entity.kind != "adaccounts":
+        if hidden and not is_account:
             raise errors.unsupported_object(entity.id)
-        listed_only = entity.kind != "adaccounts" or edge is not None
-        if hidden or (listed_only and not self.world.spec(account_id).permitted):
+        # An account without permission may be looked at, what it holds may not.
+        held = not is_account or edge is not None
+        if hidden or (held and not self.world.spec(account_id).permitted):
             raise errors.no_account_permission(account_id)
         if not token.scopes & {"ads_read", "ads_management"} and token.kind != "APP":
             raise errors.missing_scope("ads_read")
 
     def _check_method(self, target: Target, method: str) -> None:
-        key = (target.node_type, target.edge or "")
+        """2500 for an edge that Meta does not have, code 3 for what is not served here."""
         if target.edge is None:
             if method != "GET" and target.node_type not in WRITABLE_NODES:
                 raise errors.no_capability()
-            return
-        if key in _SERVED_BY_METHOD.get(method, ()):
-            return
-        if self.contract.edge(target.node_type, method, target.edge) is None:
-            raise errors.unknown_path(target.edge)
-        raise errors.no_capability()
+        elif (target.node_type, target.edge) not in _SERVED_BY_METHOD.get(method, ()):
+            if self.contract.edge(target.node_type, method, target.edge) is None:
+                raise errors.unknown_path(target.edge)
+            raise errors.no_capability()

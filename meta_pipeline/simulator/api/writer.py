@@ -3,96 +3,90 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import Call
-from meta_pipeline.simulator.world.edits import EditRefusedError
-
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.server.simulator import Simulator
+from meta_pipeline.simulator.api.reader import Reader
+from meta_pipeline.simulator.api.state import State
+from meta_pipeline.simulator.world import EditRefusedError
 
 _WRITABLE = frozenset({"name", "status", "daily_budget", "lifetime_budget"})
 _ENVELOPE = frozenset({"access_token", "appsecret_proof", "fields", "method"})
 
 
-def create_report(sim: Simulator, call: Call) -> dict[str, Any]:
-    """Start an async run; wrong parameters are refused here, as at Meta."""
-    query = sim.reader.insights.query(call)
-    account_id = call.target.account_id or ""
-    run = sim.reports.create(
-        call.request,
-        account_id=account_id,
-        rows=sim.reader.insights.reserve(query, account_id),
-        ranges=tuple((since.isoformat(), until.isoformat()) for since, until in query.ranges),
-        plan=sim.reader.insights.plan(query),
-    )
-    return {"report_run_id": run.id}
+class Writer:
+    """Changes the state on behalf of one POST or DELETE."""
 
+    def __init__(self, state: State, reader: Reader) -> None:
+        self.state, self.reader = state, reader
 
-def write(sim: Simulator, call: Call) -> dict[str, Any]:
-    """POST or DELETE on a campaign, ad set or ad."""
-    if "ads_management" not in call.token.scopes:
-        raise errors.GraphError(
-            "(#294) Managing advertisements requires an access token with the "
-            "extended permission for ads_management",
-            code=294,
+    def write(self, call: Call) -> dict[str, Any]:
+        """The document of a POST or DELETE on the call's target."""
+        if call.request.method == "POST" and call.target.is_insights:
+            return self._create_report(call)
+        if call.target.edge == "permissions":
+            return self._revoke(call)
+        return self._edit(call)
+
+    def _create_report(self, call: Call) -> dict[str, Any]:
+        """Start an async run; wrong parameters are refused here, as at Meta."""
+        insights = self.reader.insights
+        query, account_id = insights.query(call), call.target.account_id or ""
+        run = self.state.reports.create(
+            call.request,
+            account_id=account_id,
+            rows=insights.reserve(query, account_id),
+            ranges=tuple((since.isoformat(), until.isoformat()) for since, until in query.ranges),
+            plan=insights.plan(query),
         )
-    try:
-        if call.request.method == "DELETE":
-            sim.world.delete(call.target.node_id)
+        return {"report_run_id": run.id}
+
+    def _revoke(self, call: Call) -> dict[str, Any]:
+        """DELETE on a user's permissions: one of them, or all, which removes the app."""
+        permission, tokens = call.target.subject, self.state.tokens
+        if permission is None:
+            tokens.revoke(call.token.value)
         else:
-            _update(sim, call)
-    except EditRefusedError as refused:
-        raise errors.GraphError(
-            "Invalid parameter",
-            code=refused.code,
-            subcode=refused.subcode,
-            transient=False,
-            user_title="Can't edit",
-            user_message=str(refused),
-        ) from refused
-    return _read_back(sim, call) if call.request.fields() else {"success": True}
+            tokens.drop_scope(call.token.value, str(permission))
+        return {"success": True}
 
+    def _edit(self, call: Call) -> dict[str, Any]:
+        """Change or delete a campaign, ad set or ad."""
+        if "ads_management" not in call.token.scopes:
+            raise errors.cannot_manage()
+        try:
+            if call.request.method == "DELETE":
+                self.state.world.delete(call.target.node_id)
+            else:
+                self._update(call)
+        except EditRefusedError as refused:
+            raise errors.edit_refused(str(refused), refused.code, refused.subcode) from refused
+        if not call.request.fields():
+            return {"success": True}
+        # POST with `fields` shows the object as it is now, in the same call (FACTS section 0).
+        target = replace(call.target, subject=self.state.world.get(call.target.node_id))
+        shown = call.request.at((target.node_id,), {"fields": call.request.params["fields"]})
+        return self.reader.read(Call(shown, call.token, target, call.now))
 
-def _read_back(sim: Simulator, call: Call) -> dict[str, Any]:
-    """POST with `fields` shows the object as it is now, in the same call (FACTS section 0)."""
-    target = replace(call.target, subject=sim.world.get(call.target.node_id))
-    shown = call.request.at((target.node_id,), {"fields": call.request.params["fields"]})
-    return sim.reader.read(Call(shown, call.token, target, call.now))
-
-
-def revoke(sim: Simulator, call: Call) -> dict[str, Any]:
-    """DELETE on a user's permissions: one of them, or all, which removes the app."""
-    permission = call.target.subject
-    if permission is None:
-        sim.tokens.revoke(call.token.value)
-    else:
-        sim.tokens.drop_scope(call.token.value, str(permission))
-    return {"success": True}
-
-
-def _update(sim: Simulator, call: Call) -> None:
-    params, object_id = call.request.params, call.target.node_id
-    for name in params:
-        if name not in _WRITABLE | _ENVELOPE:
+    def _update(self, call: Call) -> None:
+        params, object_id, world = call.request.params, call.target.node_id, self.state.world
+        if not params.keys() <= _WRITABLE | _ENVELOPE:
             raise errors.no_capability()
-    if "name" in params:
-        sim.world.rename(object_id, str(params["name"]))
-    if "status" in params:
-        _set_status(sim, object_id, str(params["status"]))
-    daily, lifetime = call.request.integer("daily_budget"), call.request.integer("lifetime_budget")
-    if daily is not None or lifetime is not None:
-        sim.world.set_budget(object_id, daily_minor=daily, lifetime_minor=lifetime)
-
-
-def _set_status(sim: Simulator, object_id: str, status: str) -> None:
-    edits = {
-        "ACTIVE": sim.world.activate,
-        "PAUSED": sim.world.pause,
-        "ARCHIVED": sim.world.archive,
-        "DELETED": sim.world.delete,
-    }
-    if status not in edits:
-        raise errors.unknown_value("status", status, sorted(edits))
-    edits[status](object_id)
+        if "name" in params:
+            world.rename(object_id, str(params["name"]))
+        if "status" in params:
+            set_status = {
+                "ACTIVE": world.activate,
+                "PAUSED": world.pause,
+                "ARCHIVED": world.archive,
+                "DELETED": world.delete,
+            }
+            status = str(params["status"])
+            if status not in set_status:
+                raise errors.unknown_value("status", status, sorted(set_status))
+            set_status[status](object_id)
+        daily = call.request.integer("daily_budget")
+        lifetime = call.request.integer("lifetime_budget")
+        if daily is not None or lifetime is not None:
+            world.set_budget(object_id, daily_minor=daily, lifetime_minor=lifetime)

@@ -1,8 +1,11 @@
-"""Answers changed by a fault: pages, batch entries and headers that are not quite right."""
+"""Answers changed by a fault: pages, batch entries and headers that are not quite right.
+
+Each function makes an alteration: the answer and the request it belongs to in, the answer out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,91 +14,101 @@ import orjson
 from meta_pipeline.simulator.api.calls import Answer, document
 from meta_pipeline.simulator.api.paging import START, encode_cursor, same_place
 from meta_pipeline.simulator.api.requests import GraphRequest
-from meta_pipeline.simulator.server.faults import Fault
+
+Alteration = Callable[[Answer, GraphRequest], Answer]
 
 
-def alter(answer: Answer, fault: Fault | None, request: GraphRequest) -> Answer:
-    """`answer` as the fault leaves it; answers the fault does not apply to are untouched."""
-    if fault is None or fault.alter is None or answer.status != 200:
-        return answer
-    if fault.alter == "headers":
-        return replace(answer, headers={**answer.headers, **fault.detail})
-    if fault.alter == "strange_rows":
-        body = _with_rows(answer.body, fault.detail)
-        return replace(answer, body=body, headers=_without_etag(answer.headers))
-    body = _ALTERATIONS[fault.alter](orjson.loads(answer.body), fault.detail, request)
-    return replace(answer, body=document(body), headers=_without_etag(answer.headers))
+def headers(named: Mapping[str, str]) -> Alteration:
+    """These headers on top."""
+    return lambda answer, _: replace(answer, headers={**answer.headers, **named})
 
 
-def _with_rows(body: bytes, rows: str) -> bytes:
-    """The rows as text: what they hold may be nothing that this process could write."""
+def strange_rows(rows: str) -> Alteration:
+    """These rows first, as text: what they hold may be nothing that this process could write."""
     empty, begin = b'"data":[]', b'"data":['
     text = rows.encode("utf-8", "surrogatepass")
-    if empty in body:
-        return body.replace(empty, begin + text + b"]", 1)
-    return body.replace(begin, begin + text + b",", 1)
+
+    def alter(answer: Answer, _: GraphRequest) -> Answer:
+        if empty in answer.body:
+            return _with_body(answer, answer.body.replace(empty, begin + text + b"]", 1))
+        return _with_body(answer, answer.body.replace(begin, begin + text + b",", 1))
+
+    return alter
 
 
-def _without_etag(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name != "etag"}
+def null_entries(entries: Sequence[int]) -> Alteration:
+    """Null instead of these operations of a batch."""
+    return _document(
+        lambda body: [None if index in entries else entry for index, entry in enumerate(body)]
+    )
 
 
-def _null_entries(body: Any, entries: tuple[int, ...], _request: GraphRequest) -> Any:
-    return [None if index in entries else entry for index, entry in enumerate(body)]
-
-
-def _same_cursor(body: Any, _detail: Any, request: GraphRequest) -> Any:
+def same_cursor(answer: Answer, request: GraphRequest) -> Answer:
+    """`next` leads to the page just read."""
+    body = orjson.loads(answer.body)
     asked = request.text("after") or encode_cursor(START)
     paging = body.setdefault("paging", {"cursors": {"before": asked}})
     paging["cursors"]["after"] = asked
     paging["next"] = request.next_url(after=asked)
-    return body
+    return _with_body(answer, document(body))
 
 
-def _empty_page(body: Any, _detail: Any, request: GraphRequest) -> Any:
+def empty_page(answer: Answer, request: GraphRequest) -> Answer:
     """Nothing now; `next` starts where this page would have, behind a cursor of its own."""
-    before = request.text("after") or encode_cursor(START)
-    after = same_place(before)
-    paging = {"cursors": {"before": before, "after": after}, "next": request.next_url(after=after)}
-    return {"data": [], "paging": paging} if body["data"] else body
+    body = orjson.loads(answer.body)
+    if body["data"]:
+        before = request.text("after") or encode_cursor(START)
+        after = same_place(before)
+        cursors, following = {"before": before, "after": after}, request.next_url(after=after)
+        body = {"data": [], "paging": {"cursors": cursors, "next": following}}
+    return _with_body(answer, document(body))
 
 
-def _missing_data(body: Any, _detail: Any, _request: GraphRequest) -> Any:
-    return {key: value for key, value in body.items() if key != "data"}
+def without_data() -> Alteration:
+    """No `data` key."""
+    return _document(lambda body: {key: value for key, value in body.items() if key != "data"})
 
 
-def _null_rows(body: Any, _detail: Any, _request: GraphRequest) -> Any:
-    rows = [None if index % 2 else row for index, row in enumerate(body["data"])]
-    return {**body, "data": rows}
+def null_rows() -> Alteration:
+    """Null instead of every second row."""
+    return _rows(lambda rows: [None if at % 2 else row for at, row in enumerate(rows)])
 
 
-def _no_rows(body: Any, _detail: Any, _request: GraphRequest) -> Any:
-    return {"data": []} if "data" in body else body
+def no_rows() -> Alteration:
+    """No row and no paging."""
+    return _document(lambda body: {"data": []} if "data" in body else body)
 
 
-def _lost_rows(body: Any, every: int, _request: GraphRequest) -> Any:
-    rows = [row for index, row in enumerate(body["data"]) if index % every != every - 1]
-    return {**body, "data": rows}
+def lost_rows(every: int) -> Alteration:
+    """Every n-th row is not there."""
+    return _rows(lambda rows: [row for at, row in enumerate(rows) if at % every != every - 1])
 
 
-def _lost_days(body: Any, days: frozenset[str], _request: GraphRequest) -> Any:
-    return {**body, "data": [row for row in body["data"] if row.get("date_start") not in days]}
+def lost_days(days: frozenset[str]) -> Alteration:
+    """Rows that begin on these days are not there."""
+    return _rows(lambda rows: [row for row in rows if row.get("date_start") not in days])
 
 
-def _extra(body: Any, values: Mapping[str, Any], _request: GraphRequest) -> Any:
-    if "data" in body:
-        return {**body, "data": [{**row, **values} for row in body["data"]]}
-    return {**body, **values}
+def extra_keys(values: Mapping[str, Any]) -> Alteration:
+    """These keys in every row, or in the object."""
+
+    def add(body: Any) -> Any:
+        if "data" in body:
+            return {**body, "data": [{**row, **values} for row in body["data"]]}
+        return {**body, **values}
+
+    return _document(add)
 
 
-_ALTERATIONS: Mapping[str, Callable[[Any, Any, GraphRequest], Any]] = {
-    "null_entries": _null_entries,
-    "same_cursor": _same_cursor,
-    "empty_page": _empty_page,
-    "missing_data": _missing_data,
-    "null_rows": _null_rows,
-    "no_rows": _no_rows,
-    "lost_rows": _lost_rows,
-    "lost_days": _lost_days,
-    "extra": _extra,
-}
+def _rows(change: Callable[[list[Any]], list[Any]]) -> Alteration:
+    return _document(lambda body: {**body, "data": change(body["data"])})
+
+
+def _document(change: Callable[[Any], Any]) -> Alteration:
+    return lambda answer, _: _with_body(answer, document(change(orjson.loads(answer.body))))
+
+
+def _with_body(answer: Answer, body: bytes) -> Answer:
+    # The tag was that of the right body; a wrong one would let a client keep what it never saw.
+    kept = {name: value for name, value in answer.headers.items() if name != "etag"}
+    return replace(answer, body=body, headers=kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -15,77 +15,64 @@ from starlette.routing import Route, Router
 
 from meta_pipeline.simulator.server import instructions, status_page
 from meta_pipeline.simulator.server.faults import Rule
+from meta_pipeline.simulator.server.simulation import Simulation
+from meta_pipeline.simulator.world import EditRefusedError
 from meta_pipeline.simulator.world.clock import VirtualClock, WallClock
-from meta_pipeline.simulator.world.edits import EditRefusedError
 
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.server.simulator import Simulator
-
-Handler = Callable[["Simulator", Request, Mapping[str, Any]], Any]
+Handler = Callable[[Simulation, Request, Mapping[str, Any]], Any]
+_HANDLERS: list[tuple[str, str, Handler]] = []
 
 
-def routes(sim: Simulator) -> Router:
-    """The `/_sim` routes of one simulator."""
+def _on(method: str, path: str) -> Callable[[Handler], Handler]:
+    """Serve `/_sim<path>` with the JSON of what the handler returns."""
 
-    def route(path: str, handler: Handler, *methods: str) -> Route:
-        return Route(f"/_sim{path}", _endpoint(sim, handler), methods=list(methods))
+    def register(handler: Handler) -> Handler:
+        _HANDLERS.append((method, path, handler))
+        return handler
 
+    return register
+
+
+def router(sim: Simulation) -> Router:
+    """The `/_sim` routes of one simulation."""
+
+    async def page(_request: Request) -> Response:
+        return HTMLResponse(status_page.html(sim))
+
+    def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            raw = await request.body()
+            try:
+                body = orjson.loads(raw) if raw else {}
+                if not isinstance(body, dict):
+                    raise ValueError("the body must be a JSON object")
+                shown = handler(sim, request, body)
+            except (KeyError, TypeError, ValueError) as error:
+                return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+            except LookupError as error:
+                return _json({"error": str(error)}, 404)
+            except HTTPException as error:
+                return _json({"error": error.detail}, error.status_code)
+            return _json(shown, 200)
+
+        return answer
+
+    pages = [Route("/_sim", page), Route("/_sim/", page)]
     return Router(
-        [
-            Route("/_sim", _page(sim)),
-            Route("/_sim/", _page(sim)),
-            route("/ready", _ready, "GET"),
-            route("/status", lambda s, _r, _b: status_page.status(s), "GET"),
-            route("/reset", _reset, "POST"),
-            route("/faults", _list_faults, "GET"),
-            route("/faults", _add_fault, "POST"),
-            route("/faults", _clear_faults, "DELETE"),
-            route("/journal", _journal, "GET"),
-            route("/journal", _clear_journal, "DELETE"),
-            route("/clock/advance", _advance, "POST"),
-            route("/limits", _limits, "PUT"),
-            route("/limits/{account_id}", _account_limits, "PUT"),
-            route("/pages", _pages, "PUT"),
-            route("/reports/plans", _plans, "POST"),
-            route("/objects/{object_id}", _edit, "PATCH"),
-            route("/tokens/{token}", _token, "PUT"),
-            route("/oauth", _oauth, "PUT"),
-            route("/contract", _contract, "POST"),
+        pages
+        + [
+            Route(f"/_sim{path}", endpoint(handler), methods=[method])
+            for method, path, handler in _HANDLERS
         ]
     )
-
-
-def _endpoint(sim: Simulator, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        raw = await request.body()
-        try:
-            body = orjson.loads(raw) if raw else {}
-            if not isinstance(body, dict):
-                raise ValueError("the body must be a JSON object")
-            found = handler(sim, request, body)
-        except (KeyError, TypeError, ValueError) as error:
-            return _json({"error": f"{type(error).__name__}: {error}"}, 400)
-        except LookupError as error:
-            return _json({"error": str(error)}, 404)
-        except HTTPException as error:
-            return _json({"error": error.detail}, error.status_code)
-        return _json(found, 200)
-
-    return endpoint
 
 
 def _json(value: Any, status: int) -> Response:
     return Response(orjson.dumps(value, default=str), status, media_type="application/json")
 
 
-def _page(sim: Simulator) -> Callable[[Request], Awaitable[Response]]:
-    async def page(_request: Request) -> Response:
-        return HTMLResponse(status_page.html(sim))
-
-    return page
-
-
-def _ready(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
+@_on("GET", "/ready")
+def ready(sim: Simulation, _request: Request, _body: Mapping[str, Any]) -> Any:
     return {
         "ready": True,
         "accounts": len(sim.world.accounts()),
@@ -94,13 +81,31 @@ def _ready(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
     }
 
 
-def _reset(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
+@_on("GET", "/status")
+def status(sim: Simulation, _request: Request, _body: Mapping[str, Any]) -> Any:
+    return status_page.status(sim)
+
+
+@_on("POST", "/reset")
+def reset(sim: Simulation, _request: Request, _body: Mapping[str, Any]) -> Any:
     sim.reset()
     return {"reset": True}
 
 
-def _list_faults(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
+@_on("GET", "/faults")
+def list_faults(sim: Simulation, _request: Request, _body: Mapping[str, Any]) -> Any:
     return {"faults": [_rule(rule) for rule in sim.faults]}
+
+
+@_on("POST", "/faults")
+def add_fault(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
+    return _rule(instructions.add_fault(sim, body))
+
+
+@_on("DELETE", "/faults")
+def clear_faults(sim: Simulation, _request: Request, _body: Mapping[str, Any]) -> Any:
+    sim.faults.clear()
+    return {"faults": []}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -116,24 +121,13 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _add_fault(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
-    return _rule(instructions.add_fault(sim, body))
-
-
-def _clear_faults(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
-    sim.faults.clear()
-    return {"faults": []}
-
-
-def _journal(sim: Simulator, request: Request, _body: Mapping[str, Any]) -> Any:
+@_on("GET", "/journal")
+def read_journal(sim: Simulation, request: Request, _body: Mapping[str, Any]) -> Any:
     query = request.query_params
-    wanted: dict[str, Any] = {}
-    for name in ("method", "account_id", "fault", "flag"):
-        if name in query:
-            wanted[name] = query[name]
-    for name in ("status", "code"):
-        if name in query:
-            wanted[name] = int(query[name])
+    wanted: dict[str, Any] = {
+        name: query[name] for name in ("method", "account_id", "fault", "flag") if name in query
+    }
+    wanted |= {name: int(query[name]) for name in ("status", "code") if name in query}
     entries = sim.journal.find(path=query.get("path"), **wanted)
     last = int(query.get("last", "100"))
     return {
@@ -143,12 +137,14 @@ def _journal(sim: Simulator, request: Request, _body: Mapping[str, Any]) -> Any:
     }
 
 
-def _clear_journal(sim: Simulator, _request: Request, _body: Mapping[str, Any]) -> Any:
+@_on("DELETE", "/journal")
+def clear_journal(sim: Simulation, _request: Request, _body: Mapping[str, Any]) -> Any:
     sim.journal.clear()
     return {"total": 0}
 
 
-def _advance(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+@_on("POST", "/clock/advance")
+def advance(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     if not isinstance(sim.clock, VirtualClock | WallClock):
         raise HTTPException(409, "this simulator's clock cannot be moved")
     if "to" in body:
@@ -161,43 +157,51 @@ def _advance(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
     return {"now": sim.clock.advance(seconds).isoformat()}
 
 
-def _limits(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+@_on("PUT", "/limits")
+def limits(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     instructions.change_limits(sim, body)
     return {"accounts": {a.id: sim.limits.meters(a.id) for a in sim.world.accounts()}}
 
 
-def _account_limits(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
+@_on("PUT", "/limits/{account_id}")
+def account_limits(sim: Simulation, request: Request, body: Mapping[str, Any]) -> Any:
     account_id = request.path_params["account_id"]
     instructions.change_account_limits(sim, account_id, body)
     return sim.limits.meters(account_id)
 
 
-def _pages(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+@_on("PUT", "/pages")
+def pages(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     instructions.change_pages(sim, body)
     return asdict(sim.uneven)
 
 
-def _plans(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+@_on("POST", "/reports/plans")
+def plans(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     return {"plans": instructions.plan_reports(sim, body)}
 
 
-def _edit(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
+@_on("PATCH", "/objects/{object_id}")
+def edit(sim: Simulation, request: Request, body: Mapping[str, Any]) -> Any:
     try:
         return instructions.edit(sim, request.path_params["object_id"], body)
     except EditRefusedError as refused:
         raise HTTPException(409, str(refused)) from refused
 
 
-def _token(sim: Simulator, request: Request, body: Mapping[str, Any]) -> Any:
+@_on("PUT", "/tokens/{token}")
+def token(sim: Simulation, request: Request, body: Mapping[str, Any]) -> Any:
     instructions.change_token(sim, request.path_params["token"], body)
     return {"done": body.get("change", "issue")}
 
 
-def _oauth(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+@_on("PUT", "/oauth")
+def oauth(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     instructions.change_oauth(sim, body)
     return {"dialog": sim.tokens.dialog, "require_proof": sim.tokens.app.require_proof}
 
 
-def _contract(sim: Simulator, _request: Request, body: Mapping[str, Any]) -> Any:
+@_on("POST", "/contract")
+def contract(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     instructions.change_contract(sim, body)
     return {"versions": sim.contract.versions()}

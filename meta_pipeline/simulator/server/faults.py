@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.errors import GraphError
 from meta_pipeline.simulator.api.requests import GraphRequest
+from meta_pipeline.simulator.server import alterations
+from meta_pipeline.simulator.server.alterations import Alteration
 
 Wire = Literal["drop", "reset", "truncate", "stall", "slow", "gzip", "bomb", "huge", "drip"]
 
@@ -24,13 +27,19 @@ class Fault:
 
     name: str
     wire: Wire | None = None
+    """What the socket does to the answer."""
     seconds: float = 0.0
+    """How long it takes, or how far apart the bytes of a drip are."""
     after_bytes: int = 0
+    """After how many bytes of the body it happens, or how many are added."""
     reply: tuple[int, str, bytes] | None = None
+    """(status, content type, body) instead of the answer."""
     error: GraphError | None = None
-    alter: str | None = None
-    detail: Any = None
+    """A refusal instead of the answer, after the call was charged for."""
+    alter: Alteration | None = field(default=None, compare=False, repr=False)
+    """Changes the answer; refusals stay as they are."""
     before: Callable[[Any], object] | None = field(default=None, compare=False, repr=False)
+    """Called with the simulator before the answer is made."""
 
     # -- on the socket ------------------------------------------------------------------------
 
@@ -143,84 +152,75 @@ class Fault:
     @classmethod
     def batch_timeout(cls) -> Fault:
         """The whole batch timed out: code 960, HTTP 400."""
-        return cls(
-            "batch_timeout",
-            error=GraphError("Request timed out", code=960, transient=True),
-        )
+        return cls("batch_timeout", error=errors.batch_timeout())
 
     # -- a changed answer -----------------------------------------------------------------------
 
     @classmethod
     def null_batch_entries(cls, entries: Sequence[int]) -> Fault:
         """These operations of a batch (from 0) were not finished in time: null."""
-        return cls("null_batch_entries", alter="null_entries", detail=tuple(entries))
+        return cls("null_batch_entries", alter=alterations.null_entries(tuple(entries)))
 
     @classmethod
     def same_cursor_twice(cls) -> Fault:
         """`next` leads to the page just read: a client without a loop guard runs for ever."""
-        return cls("same_cursor_twice", alter="same_cursor")
+        return cls("same_cursor_twice", alter=alterations.same_cursor)
 
     @classmethod
     def empty_page_with_next(cls) -> Fault:
         """No rows, and yet a `next` that has them."""
-        return cls("empty_page_with_next", alter="empty_page")
+        return cls("empty_page_with_next", alter=alterations.empty_page)
 
     @classmethod
     def missing_data(cls) -> Fault:
         """A page without its `data` key."""
-        return cls("missing_data", alter="missing_data")
+        return cls("missing_data", alter=alterations.without_data())
 
     @classmethod
     def null_rows(cls) -> Fault:
         """Every second row of the page is null."""
-        return cls("null_rows", alter="null_rows")
+        return cls("null_rows", alter=alterations.null_rows())
 
     @classmethod
     def no_rows(cls) -> Fault:
         """200 and `{"data":[]}`, whatever there is: an empty answer that is not true."""
-        return cls("no_rows", alter="no_rows")
+        return cls("no_rows", alter=alterations.no_rows())
 
     @classmethod
     def lost_rows(cls, every: int = 2) -> Fault:
         """Every second row (third, ...) of the page is not there; paging goes on as if it were."""
-        return cls("lost_rows", alter="lost_rows", detail=every)
+        return cls("lost_rows", alter=alterations.lost_rows(every))
 
     @classmethod
     def lost_days(cls, days: Sequence[str]) -> Fault:
         """The rows of these days (`2026-11-20`) are not there."""
-        return cls("lost_days", alter="lost_days", detail=frozenset(days))
+        return cls("lost_days", alter=alterations.lost_days(frozenset(days)))
 
     @classmethod
     def unknown_content(cls, **values: Any) -> Fault:
         """Every row carries these additional keys: a new field, an enum value never seen."""
-        return cls("unknown_content", alter="extra", detail=values)
+        return cls("unknown_content", alter=alterations.extra_keys(values))
 
     @classmethod
     def strange_rows(cls, rows: str = '{"id":null}') -> Fault:
         """Every page begins with these rows too: JSON text of one or more objects, as it is."""
-        return cls("strange_rows", alter="strange_rows", detail=rows)
+        return cls("strange_rows", alter=alterations.strange_rows(rows))
 
     @classmethod
     def headers(cls, **values: str) -> Fault:
         """Answer with these headers on top (`x_app_usage='{...}'`; underscores become dashes)."""
         named = {name.replace("_", "-"): value for name, value in values.items()}
-        return cls("headers", alter="headers", detail=named)
+        return cls("headers", alter=alterations.headers(named))
 
     @classmethod
     def cursor_expired(cls) -> Fault:
         """The cursor has died since the last page: 2642."""
-        return cls("cursor_expired", error=GraphError("(#2642) Invalid cursors values", code=2642))
+        return cls("cursor_expired", error=errors.invalid_cursor())
 
     @classmethod
     def too_much_data(cls) -> Fault:
         """HTTP 500, code 1: please reduce the amount of data."""
-        error = GraphError(
-            "Please reduce the amount of data you're asking for, then retry your request",
-            code=1,
-            status=500,
-            type=None,
-        )
-        return cls("too_much_data", error=error)
+        return cls("too_much_data", error=errors.reduce_data())
 
     # -- something happens in the world ---------------------------------------------------------
 
@@ -315,12 +315,9 @@ class Faults:
             ]
         return hits[0] if hits else None
 
-    def unfired(self) -> list[Rule]:
-        return [rule for rule in self._rules if not rule.fired]
-
     def assert_all_fired(self) -> None:
         """Fail if a fault that a test relied on never happened."""
-        idle = self.unfired()
+        idle = [rule for rule in self._rules if not rule.fired]
         if idle:
             listed = "\n  ".join(map(str, idle))
             raise AssertionError(f"these faults never happened:\n  {listed}")

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meta_pipeline.simulator.api.reports import Plan
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.faults import Fault, Rule
+from meta_pipeline.simulator.server.simulation import Simulation
 from meta_pipeline.simulator.world.entities import Entity
-
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.server.simulator import Simulator
 
 Body = Mapping[str, Any]
 
@@ -58,7 +56,7 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
 }  # fmt: skip
 
 
-def add_fault(sim: Simulator, body: Body) -> Rule:
+def add_fault(sim: Simulation, body: Body) -> Rule:
     """`{"path": "/ads", "fault": "truncate", "with": {"after": 40}, "on_call": 2}`."""
     _only(body, "path", "fault", "with", "method", "on_call", "times", "account_id")
     name = _known("fault", given(body, "fault"), FAULTS)
@@ -72,7 +70,7 @@ def add_fault(sim: Simulator, body: Body) -> Rule:
     )
 
 
-def edit(sim: Simulator, object_id: str, body: Body) -> dict[str, Any]:
+def edit(sim: Simulation, object_id: str, body: Body) -> dict[str, Any]:
     """`{"edit": "rename", "with": {"name": "x"}}`; the object as it is then."""
     if sim.world.get(object_id) is None:
         raise LookupError(f"no object {object_id} in this world")
@@ -83,14 +81,14 @@ def edit(sim: Simulator, object_id: str, body: Body) -> dict[str, Any]:
     return dict(found.values) if found else {}
 
 
-def change_contract(sim: Simulator, body: Body) -> None:
+def change_contract(sim: Simulation, body: Body) -> None:
     """`{"change": "remove_field", "with": {"node": "AdSet", "name": "targeting"}}`."""
     _only(body, "change", "with")
     name = _known("change", given(body, "change"), DRIFTS)
     getattr(sim.contract, name)(**body.get("with", {}))
 
 
-def change_token(sim: Simulator, value: str, body: Body) -> None:
+def change_token(sim: Simulation, value: str, body: Body) -> None:
     """`{"change": "drop_scope", "with": {"scope": "ads_read"}}`, or a new token's values."""
     change = body.get("change")
     if change is None:
@@ -100,7 +98,7 @@ def change_token(sim: Simulator, value: str, body: Body) -> None:
         getattr(sim.tokens, _known("change", change, TOKEN_CHANGES))(value, **body.get("with", {}))
 
 
-def change_oauth(sim: Simulator, body: Body) -> None:
+def change_oauth(sim: Simulation, body: Body) -> None:
     """`{"dialog": "ask" | "grant" | "deny", "require_proof": true, "new_app": true}`."""
     _only(body, "dialog", "require_proof", "new_app")
     if "dialog" in body:
@@ -111,7 +109,7 @@ def change_oauth(sim: Simulator, body: Body) -> None:
         sim.tokens.make_app_new(is_new=bool(body["new_app"]))
 
 
-def change_limits(sim: Simulator, body: Body) -> None:
+def change_limits(sim: Simulation, body: Body) -> None:
     """`{"calls": 50}` or `{"calls": {"ads_insights": 9}}`, `{"app_pct": 90}`, `{"relieve": true}`.
 
     `"calls": null` is Meta's formula again.
@@ -125,7 +123,7 @@ def change_limits(sim: Simulator, body: Body) -> None:
         sim.limits.use_app(float(body["app_pct"]))
 
 
-def change_account_limits(sim: Simulator, account_id: str, body: Body) -> None:
+def change_account_limits(sim: Simulation, account_id: str, body: Body) -> None:
     """`{"tier": …}`, `{"regain_minutes": 12}`, `{"pct": 80}`, `{"insights_pct": 95}`, relieve."""
     sim.world.spec(account_id)
     _only(body, "tier", "regain_minutes", "pct", "insights_pct", "use_case", "relieve")
@@ -143,7 +141,7 @@ def change_account_limits(sim: Simulator, account_id: str, body: Body) -> None:
         sim.limits.use_insights(account_id, float(body["insights_pct"]))
 
 
-def change_pages(sim: Simulator, body: Body) -> None:
+def change_pages(sim: Simulation, body: Body) -> None:
     """`{"seed": 7, "short_pct": 30, "empty_pct": 10, "shuffled": true, "edits_pct": 5}`.
 
     What is not given is as at the start: full pages, newest first, nothing edited.
@@ -157,7 +155,7 @@ def change_pages(sim: Simulator, body: Body) -> None:
         setattr(sim.uneven, one.name, body.get(one.name, one.default))
 
 
-def plan_reports(sim: Simulator, body: Body) -> int:
+def plan_reports(sim: Simulation, body: Body) -> int:
     """`{"plans": [{"outcome": "fail", "at_pct": 100}]}`; how many were planned."""
     plans = [Plan(**plan) for plan in given(body, "plans")]
     sim.reports.plan_next(*plans)

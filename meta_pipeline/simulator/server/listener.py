@@ -12,11 +12,11 @@ import uvicorn
 _START_SECONDS = 10.0
 
 
-class Server:
+class Listener:
     """Serves an ASGI application until `stop`; binds at once, so the port is known early."""
 
     def __init__(self, app: Any, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._socket = _listen(host, port)
+        self._socket = _listening_socket(host, port)
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         # A connection broken on purpose is no news.
@@ -30,7 +30,7 @@ class Server:
             timeout_keep_alive=60,
             timeout_graceful_shutdown=1,
         )
-        self._server = _Quiet(config)
+        self._server = _ReadyServer(config)
         self._thread: threading.Thread | None = None
 
     @property
@@ -59,7 +59,7 @@ class Server:
         self._socket.close()
 
 
-class _Quiet(uvicorn.Server):
+class _ReadyServer(uvicorn.Server):
     """A server that says when it is ready and leaves signals alone when not in the main thread."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -71,9 +71,10 @@ class _Quiet(uvicorn.Server):
         self.ready.set()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listening_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
+    # A port that closed a moment ago may be taken again: tests restart simulators on one port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

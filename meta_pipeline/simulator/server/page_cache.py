@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 MOST_BYTES = 64_000_000
 
 
-class Page(NamedTuple):
+class CachedPage(NamedTuple):
     """A body and what is known of how it was made."""
 
     body: bytes
@@ -18,21 +18,21 @@ class Page(NamedTuple):
     flag: str | None
 
 
-class PreparedPages:
+class PageCache:
     """The newest pages: at most `most` (0 keeps none) and at most `most_bytes` of bodies."""
 
     def __init__(self, most: int, most_bytes: int = MOST_BYTES) -> None:
         self._most, self._most_bytes = most, most_bytes
-        self._pages: OrderedDict[Any, Page] = OrderedDict()
+        self._pages: OrderedDict[Any, CachedPage] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._pages)
 
-    def get(self, key: Any) -> Page | None:
+    def get(self, key: Any) -> CachedPage | None:
         return self._pages.get(key)
 
-    def put(self, key: Any, page: Page) -> None:
+    def put(self, key: Any, page: CachedPage) -> None:
         """Keep a page and forget the oldest that no longer fit."""
         had = self._pages.pop(key, None)
         self._pages[key] = page

@@ -13,7 +13,8 @@ from datetime import date
 from meta_pipeline.simulator.api.limits import Limits, Tier
 from meta_pipeline.simulator.api.tokens import App
 from meta_pipeline.simulator.server.latency import Latency
-from meta_pipeline.simulator.server.simulator import DEFAULT_TOKEN, Simulator
+from meta_pipeline.simulator.server.simulation import DEFAULT_TOKEN
+from meta_pipeline.simulator.server.simulator import Simulator
 from meta_pipeline.simulator.world.clock import Clock, WallClock
 from meta_pipeline.simulator.world.demo import DEMO_SEED, demo_world, insights_world, large_world
 from meta_pipeline.simulator.world.world import World

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.server.faults import Rule
-    from meta_pipeline.simulator.server.journal import Entry
-    from meta_pipeline.simulator.server.simulator import Simulator
+from meta_pipeline.simulator.server.faults import Rule
+from meta_pipeline.simulator.server.journal import Entry
+from meta_pipeline.simulator.server.simulation import Simulation
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#e4e6eb;--soft:#65676b;--bar:#1877f2;--warm:#b26a00;
@@ -37,7 +36,7 @@ _STATUSES = {2: "disabled", 3: "unsettled", 7: "in review", 8: "settlement pendi
 _WARM_PCT, _FULL_PCT = 75, 100
 
 
-def status(sim: Simulator) -> dict[str, Any]:
+def status(sim: Simulation) -> dict[str, Any]:
     """Clock, accounts with their meters, faults and counts of answers."""
     return {
         "now": sim.now().isoformat(),
@@ -52,7 +51,7 @@ def status(sim: Simulator) -> dict[str, Any]:
     }
 
 
-def _account(sim: Simulator, account: Any) -> dict[str, Any]:
+def _account(sim: Simulation, account: Any) -> dict[str, Any]:
     counts = {
         kind: len(sim.world.objects(kind, account.id)) for kind in ("campaigns", "adsets", "ads")
     }
@@ -67,7 +66,7 @@ def _account(sim: Simulator, account: Any) -> dict[str, Any]:
     }
 
 
-def _standing(sim: Simulator, account: Any) -> str | None:
+def _standing(sim: Simulation, account: Any) -> str | None:
     """What keeps an account from being read or delivering, in a word or two."""
     if not sim.world.spec(account.id).permitted:
         return "no permission"
@@ -75,7 +74,7 @@ def _standing(sim: Simulator, account: Any) -> str | None:
     return None if code == 1 else _STATUSES.get(code, f"account_status {code}")
 
 
-def html(sim: Simulator) -> str:
+def html(sim: Simulation) -> str:
     """The status page; refreshes itself every five seconds."""
     found = status(sim)
     return (
@@ -94,7 +93,7 @@ def html(sim: Simulator) -> str:
     )
 
 
-def _headline(sim: Simulator, found: dict[str, Any]) -> str:
+def _headline(sim: Simulation, found: dict[str, Any]) -> str:
     answers = ", ".join(f"{count} of {code}" for code, count in found["statuses"].items())
     parts = (
         f"{sim.now():%Y-%m-%d %H:%M:%S} UTC",

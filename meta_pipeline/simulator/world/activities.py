@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from meta_pipeline.simulator.world.entities import Entity, entity_id
+from meta_pipeline.simulator.world.entities import Entity
 from meta_pipeline.simulator.world.statuses import STATUSES
 from meta_pipeline.simulator.world.tree import ADSET, CAMPAIGN, Tree
+
+Event = tuple[str, dict[str, Any]]
+"""(event_type, extra_data) of a change."""
+Logged = tuple[int, int, int, Event]
+"""(epoch second, level, index, event)."""
 
 _OBJECT_TYPES = ("CAMPAIGN", "AD_SET", "AD")
 _RUN_STATUS = ("update_campaign_run_status", "update_ad_set_run_status", "update_ad_run_status")
@@ -20,27 +24,18 @@ BUDGETED = ("update_campaign_budget", "update_ad_set_budget", "update_ad_set_bud
 _SHOWN = {"ACTIVE": "Active", "PAUSED": "Inactive", "ARCHIVED": "Archived", "DELETED": "Deleted"}
 
 
-def created(level: int) -> tuple[str, dict[str, Any]]:
-    """(event_type, extra_data) of a creation."""
+def created(level: int) -> Event:
+    """Something was created, switched on."""
     return _CREATED[level], {"new_value": "Active", "type": "run_status"}
 
 
-def run_status(level: int, old: str, new: str) -> tuple[str, dict[str, Any]]:
-    """(event_type, extra_data) of a change of status."""
+def run_status(level: int, old: str, new: str) -> Event:
+    """Something was switched on or off, archived or deleted."""
     change = {"old_value": _SHOWN[old], "new_value": _SHOWN[new], "type": "run_status"}
     return _RUN_STATUS[level], change
 
 
-def activity(
-    *,
-    account_id: str,
-    zone: ZoneInfo,
-    at: int,
-    level: int,
-    object_id: str,
-    object_name: str,
-    event: tuple[str, Mapping[str, Any]],
-) -> Entity:
+def activity(about: Entity, *, zone: ZoneInfo, at: int, level: int, event: Event) -> Entity:
     """One AdActivity row; `event_time` is UTC, `date_time_in_timezone` is localised text."""
     event_type, extra = event
     local = datetime.fromtimestamp(at, zone)
@@ -52,27 +47,24 @@ def activity(
         "event_type": event_type,
         "event_time": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"),
         "date_time_in_timezone": f"{local:%m/%d/%Y} at {local.hour % 12 or 12}:{local:%M %p}",
+        # Meta nests JSON as text here, without a space in it.
         "extra_data": json.dumps(extra, separators=(",", ":")),
-        "object_id": object_id,
-        "object_name": object_name,
+        "object_id": about.id,
+        "object_name": str(about.values.get("name", "")),
         "object_type": _OBJECT_TYPES[level],
         "translated_event_type": event_type.replace("_", " ").capitalize(),
     }
-    return Entity("activities", f"{object_id}:{at}:{event_type}", account_id, values)
+    return Entity("activities", f"{about.id}:{at}:{event_type}", about.account_id, values)
 
 
-def history(tree: Tree) -> list[tuple[int, int, int, tuple[str, dict[str, Any]]]]:
-    """(epoch, level, index, event) of what happened to campaigns and ad sets before the world."""
-    found = []
+def history(tree: Tree) -> list[Logged]:
+    """What happened to campaigns and ad sets before the world began; ads would be too many."""
+    events: list[Logged] = []
     for level in (CAMPAIGN, ADSET):
         own = tree.levels[level]
         for index in range(len(own)):
-            found.append((own.created[index], level, index, created(level)))
+            events.append((own.created[index], level, index, created(level)))
             if own.stopped[index] and own.status[index]:
                 event = run_status(level, "ACTIVE", STATUSES[own.status[index]])
-                found.append((own.stopped[index], level, index, event))
-    return sorted(found, key=lambda row: row[:3])
-
-
-def object_id(tree: Tree, level: int, index: int) -> str:
-    return entity_id(level, tree.ordinal, index)
+                events.append((own.stopped[index], level, index, event))
+    return sorted(events, key=lambda row: row[:3])

@@ -177,7 +177,7 @@ def test_an_older_app_may_still_use_them(sim: Simulator, graph: Graph, account: 
 def test_a_lenient_simulator_ignores_unknown_parameters(
     sim: Simulator, graph: Graph, account: str
 ) -> None:
-    sim.reader.strict = False
+    sim.state.strict = False
     assert graph.get(f"{account}/ads", unheard_of="1")["data"]
 
 

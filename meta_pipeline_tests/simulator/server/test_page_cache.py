@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from meta_pipeline.simulator.server.page_cache import Page, PreparedPages
+from meta_pipeline.simulator.server.page_cache import CachedPage, PageCache
 
 
-def page(size: int) -> Page:
-    return Page(b"x" * size, "tag", 1, 1.0, None)
+def page(size: int) -> CachedPage:
+    return CachedPage(b"x" * size, "tag", 1, 1.0, None)
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ def page(size: int) -> Page:
     ],
 )
 def test_the_oldest_go_first(most: int, most_bytes: int, sizes: list[int], kept: list[int]) -> None:
-    pages = PreparedPages(most, most_bytes)
+    pages = PageCache(most, most_bytes)
     for key, size in enumerate(sizes):
         pages.put(key, page(size))
     assert [key for key in range(len(sizes)) if pages.get(key)] == kept
 
 
 def test_a_page_made_again_counts_once() -> None:
-    pages = PreparedPages(9, 100)
+    pages = PageCache(9, 100)
     pages.put("other", page(30))
     for _ in range(5):
         pages.put("same", page(60))
