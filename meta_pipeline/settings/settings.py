@@ -9,7 +9,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from meta_pipeline.credentials import TRUSTED_URL, checked_graph_url, cleaned_token, version_in
@@ -37,6 +37,10 @@ _OUR_OWN_VARIABLES = {
 
 
 _ENCODING = "utf-8-sig"  # with or without the byte order mark that some editors write
+
+
+_SHORTEST_SECRET = 4
+"""A shorter one would be found in every other word."""
 
 
 class SettingsError(Exception):
@@ -139,6 +143,13 @@ class Settings(
     @property
     def excluded(self) -> frozenset[str]:
         return frozenset(_names(self.exclude_accounts, ","))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that nobody may read, as it was given."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        found = (one.get_secret_value() for one in values if isinstance(one, SecretStr))
+        return tuple(one for one in found if len(one) >= _SHORTEST_SECRET)
 
     def require_database_url(self) -> str:
         """The database of the settings, or a SettingsError that says how to set it."""
