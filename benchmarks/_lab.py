@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,10 +27,12 @@ def database() -> Iterator[str]:
     """A durable Postgres in a temporary folder, as a user's would be; removed afterwards."""
     folder = Path(gettempdir()) / f"meta-pipeline-bench-{os.getpid()}"
     server = EmbeddedPostgres(folder)
-    with server.running() as url:
-        yield url
-    server.reset(force=True)
-    folder.rmdir()
+    try:
+        with server.running() as url:
+            yield url
+    finally:
+        server.reset(force=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,14 @@ VIEWS = {
         "SELECT account_id, sum(spend) FROM meta_ads.daily_campaign_metrics"
         " WHERE date_start > '2026-03-18'::date - 30 GROUP BY 1"
     ),
+    "spend by campaign name, an account, 30 days": (
+        "SELECT campaign_name, sum(spend) FROM meta_ads.daily_campaign_metrics"
+        " WHERE account_id = 'act_1' AND date_start > '2026-03-18'::date - 30 GROUP BY 1"
+    ),
+    "daily_account_metrics, all accounts, 30 days": (
+        "SELECT date_start, account_name, spend, reach FROM meta_ads.daily_account_metrics"
+        " WHERE date_start > '2026-03-18'::date - 30"
+    ),
     "one ad, 90 days": (
         "SELECT date_start, spend, leads FROM meta_ads.daily_ad_metrics"
         " WHERE account_id = 'act_1' AND ad_id = '1000000'"

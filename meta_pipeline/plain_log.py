@@ -1,20 +1,83 @@
-"""Plain log: log lines in which text of others is only text, wherever the log is read."""
+"""Plain log: log lines in which text of others is only text, for people or, as JSON, for programs.
+
+`META_LOG_FORMAT=json` makes one object of each line: `message` is constant, so that lines can be
+counted by it, and what it is about stands in fields of its own. A record says them as
+`extra={"facts": {"account_id": ..., "calls": ..., "quota_pct": ..., "wait_seconds": ...}}`.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+from datetime import UTC, datetime
+from typing import Any
 
 from .printable import printable
+from .redaction import redact
+
+_OURS = "meta_pipeline"
+_LINE = "%(asctime)s %(levelname)-7s %(message)s"
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats as logging does, without what a terminal would obey; line breaks stay."""
+    """Formats as logging does, without what a terminal would obey; line breaks stay.
+
+    As JSON where the settings say so.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return as_json(record) if _wants_json() else printable(super().format(record))
+
+
+def as_json(record: logging.LogRecord) -> str:
+    """The record as one line of JSON: time (UTC), level, logger, message, text, its facts.
+
+    `message` is what the code says, with places for what varies; `text` is the whole sentence,
+    where they differ. No field of a record can take the place of these.
+    """
+    text = record.getMessage()
+    told: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname,
+        "logger": record.name,
+        "message": str(record.msg),
+    }
+    if text != told["message"]:
+        told["text"] = text
+    if record.exc_info:
+        told["traceback"] = logging.Formatter().formatException(record.exc_info)
+    cleaned = {name: redact(value) for name, value in told.items()}
+    facts = getattr(record, "facts", {})
+    return json.dumps({**facts, **cleaned}, default=_fact)
+
+
+def _fact(value: object) -> str:
+    """A moment as ISO 8601, all else as its text."""
+    return value.isoformat() if isinstance(value, datetime) else redact(str(value))
 
 
 def keep_plain() -> None:
     """Let what is logged without any handler, which goes to standard error, be plain too."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(PlainFormatter())
+
+
+def show_log() -> None:
+    """Let our ordinary log be seen on standard error: a run's compute log, a service's journal."""
+    ours = logging.getLogger(_OURS)
+    if not ours.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(PlainFormatter(_LINE))
+        ours.addHandler(handler)
+    if ours.level == logging.NOTSET:
+        ours.setLevel(logging.INFO)
+
+
+def _wants_json() -> bool:
+    """Whether the settings say so; wrong ones are told by whoever reads them, not by the log."""
+    from .settings import SettingsError, current  # noqa: PLC0415  # a line needs them, no start
+
+    try:
+        return current().log_format == "json"
+    except SettingsError:
+        return False

@@ -21,8 +21,9 @@ from dagster._core.launcher import RunLauncher
 
 from meta_pipeline.cli import app
 from meta_pipeline.commands.execute import FROM_FILES, WEBSERVER, guarded
+from meta_pipeline.commands.reference import EXAMPLES, with_deployment_settings
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
-from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.settings import Settings, SettingsError, variable_names
 from meta_pipeline.simulator import DEFAULT_TOKEN
 from meta_pipeline_tests.e2e.containers import (
     COMPOSE,
@@ -155,7 +156,7 @@ def variables() -> Iterator[tuple[str, str]]:
     text = (SYSTEMD / "environment.example").read_text(encoding="utf-8")
     yield from (("environment.example", name) for name in re.findall(r"(?m)^([A-Z_]+)=", text))
     for name, service in compose(COMPOSE, CELERY_COMPOSE)["services"].items():
-        if name not in ("postgres", "redis"):
+        if str(service.get("image", "")).startswith("meta-pipeline"):
             yield from ((f"compose {name}", one) for one in service.get("environment", {}))
     for deployment in helm()["dagster-user-deployments"]["deployments"]:
         yield from (("helm", one) for one in deployment["env"])
@@ -321,6 +322,56 @@ def test_the_compose_file_mounts_what_there_is() -> None:
             else:
                 assert source in compose()["volumes"]
         assert set(service.get("secrets", [])) <= set(secrets)
+
+
+def test_every_setting_reaches_who_works_by_it() -> None:
+    """One list: of the settings themselves, in the examples that deployments start from."""
+    for path in EXAMPLES:
+        text = path.read_text(encoding="utf-8")
+        assert text == with_deployment_settings(text), f"stale: {path.name}"
+        for name in variable_names():
+            assert re.search(rf"(?m)^#{name}(_FILE)?=", text), (path.name, name)
+    services = compose(COMPOSE, CELERY_COMPOSE)["services"]
+    for name in ("code", "worker"):
+        (given,) = services[name]["env_file"]
+        assert given == {"path": ".env", "required": False}
+    for path in UNITS:
+        assert Unit.read(path).all("EnvironmentFile") == ["/etc/meta-pipeline/environment"], path
+
+
+@pytest.mark.parametrize("name", variable_names())
+def test_every_setting_may_be_a_file(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match=f"{name}_FILE points to .*none"):
+        Settings.load(env_file=None)
+
+
+def test_the_dashboards_of_the_compose_file_are_ours_and_find_their_data() -> None:
+    services = compose()["services"]
+    grafana, prometheus = services["grafana"], services["prometheus"]
+    given = set(grafana["environment"])
+    for path in sorted((DEPLOY / "grafana/provisioning").rglob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        assert set(re.findall(r"\$\{(\w+)\}", text)) <= given
+        for secret in re.findall(r"\$__file\{/run/secrets/(\w+)\}", text):
+            assert secret in grafana["secrets"]
+        for folder in re.findall(r"path: (\S+)", text):
+            inside = {one.split(":")[1] for one in grafana["volumes"]}
+            boards = {path.name for path in (DEPLOY / "grafana/dashboards").glob("*.json")}
+            assert {f"{folder}/{name}" for name in boards} <= inside
+    scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yaml").read_text("utf-8"))
+    (target,) = scraped["scrape_configs"][0]["static_configs"][0]["targets"]
+    host, _, port = target.partition(":")
+    assert services[host]["command"][-1] == port
+    assert set(scraped["rule_files"]) <= {one.split(":")[1] for one in prometheus["volumes"]}
+    assert services["grafana-reader"]["command"][-1] == "grafana"
+    page = (ROOT / "docs/observability.md").read_text(encoding="utf-8")
+    assert (DEPLOY / "prometheus/alerts.yaml").read_text(encoding="utf-8") in page
+    for name in ("exporter", "prometheus", "grafana", "grafana-role", "grafana-reader"):
+        assert services[name]["profiles"] == ["dashboards"]
 
 
 def test_there_is_one_daemon() -> None:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from meta_pipeline.plain_log import show_log
+
 from .console import say
 from .database import opened_warehouse
 
@@ -25,4 +27,11 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
         warehouse,
     ):
         say(f"http://{host}:{port}/metrics  (Ctrl-C ends it)")
-        uvicorn.run(exporter_app(warehouse), host=host, port=port, log_level="warning")
+        show_log()
+        uvicorn.run(
+            exporter_app(warehouse),
+            host=host,
+            port=port,
+            log_level="warning",
+            log_config=None,  # its lines go where ours go, in the form of META_LOG_FORMAT
+        )

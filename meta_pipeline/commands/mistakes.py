@@ -37,7 +37,7 @@ def sentence(error: Exception) -> str:
     database = _of_database(error)
     if database is not None:
         return database
-    why = _without_secrets(" ".join(str(error).split()))
+    why = " ".join(str(error).split())
     return (
         f"Unexpected {type(error).__name__}{f': {why}' if why else ''}. {_NOT_OURS} "
         "`meta-pipeline --traceback ...` shows where it happened."
@@ -92,21 +92,8 @@ def _of_database(error: Exception) -> str | None:
     from meta_pipeline.warehouse import fault
 
     if not isinstance(found, Error):
-        return f"Postgres refused: {_without_secrets(_first_line(str(found)))}."
-    return _without_secrets(str(fault(found)))
-
-
-def _without_secrets(text: str) -> str:
-    """What a library says without what it was given: it may quote a token or a password."""
-    from meta_pipeline.redaction import redact
-    from meta_pipeline.settings import SettingsError, current
-    from meta_pipeline.warehouse import without_secrets
-
-    try:
-        known = current().secrets
-    except (SettingsError, OSError):
-        known = ()
-    return redact(without_secrets(text, *known), known)
+        return f"Postgres refused: {_first_line(str(found))}."
+    return str(fault(found))
 
 
 def _first_line(text: str) -> str:

@@ -11,9 +11,13 @@ import typer
 from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
 
-from meta_pipeline.settings import Settings
+from meta_pipeline.settings import Settings, variable_names
+from meta_pipeline.settings.secret_files import DAGSTER_URL, secret_names
 
-DOCS = Path(__file__).parents[2] / "docs"
+_ROOT = Path(__file__).parents[2]
+DOCS = _ROOT / "docs"
+EXAMPLES = (_ROOT / "deploy/docker/.env.example", _ROOT / "deploy/systemd/environment.example")
+EVERY_SETTING = "# --- every setting with its default; docs/settings.md says what each means ---"
 
 
 def cli_page() -> str:
@@ -44,8 +48,8 @@ def settings_page() -> str:
         "# Settings",
         "",
         "From the environment, or from `.env` in the working directory; the environment wins. Each",
-        "secret may be given as a file: `META_ACCESS_TOKEN_FILE=/run/secrets/token`. A missing or",
-        "wrong setting is named, with where it was looked for.",
+        "may be given as a file: `META_ACCESS_TOKEN_FILE=/run/secrets/token`. A missing or wrong",
+        "setting is named, with where it was looked for.",
         "",
         "| variable | default | meaning |",
         "|---|---|---|",
@@ -82,10 +86,32 @@ def _parameter(given: Any) -> str:
     return f"| `{names}` | {meaning} |"
 
 
+def deployment_settings() -> str:
+    """Every setting with its default as a comment, for the files that deployments read.
+
+    A secret is named as the file it is read from.
+    """
+    secrets = secret_names() | {DAGSTER_URL}
+    defaults = zip(variable_names(), Settings.model_fields.values(), strict=True)
+    lines = [
+        f"#{name}_FILE=" if name in secrets else f"#{name}={field.default or ''}"
+        for name, field in defaults
+    ]
+    return "\n".join([EVERY_SETTING, *lines]) + "\n"
+
+
+def with_deployment_settings(text: str) -> str:
+    """An example file with its list of settings made anew."""
+    return text.partition(EVERY_SETTING)[0] + deployment_settings()
+
+
 def main() -> None:
-    """Write both pages."""
+    """Write both pages, and the settings into the examples of deploy/."""
     (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
+    for path in EXAMPLES:
+        text = path.read_text(encoding="utf-8")
+        path.write_text(with_deployment_settings(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

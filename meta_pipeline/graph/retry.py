@@ -81,7 +81,11 @@ class RetryPolicy:
         def tell(state: RetryCallState) -> None:
             seconds = state.next_action.sleep if state.next_action else 0.0
             if seconds > _LONG_WAIT_SECONDS:
-                logger.info("asking again in %.0f s after: %s", seconds, _error_of(state))
+                facts = {"wait_seconds": round(seconds, 1)}
+                error = _error_of(state)
+                logger.info(
+                    "asking again in %.0f s after: %s", seconds, error, extra={"facts": facts}
+                )
 
         return Retrying(
             sleep=sleep,

@@ -13,11 +13,12 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.resource_annotation import TreatAsResourceParam
 
+from meta_pipeline.plain_log import show_log
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
 
 from .held_connections import held_connections
-from .session import SyncSession, show_log
+from .session import SyncSession
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import logging
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from meta_pipeline.plain_log import PlainFormatter
 from meta_pipeline.sync import (
     Discovery,
     Extras,
@@ -94,17 +93,6 @@ class SyncSession:
         return {row.account_id: row.name for row in self._engine.warehouse.accounts.all()}
 
 
-def show_log() -> None:
-    """Let our ordinary log be seen where a run's output goes: the compute log in the UI."""
-    ours = logging.getLogger("meta_pipeline")
-    if not ours.hasHandlers():
-        handler = logging.StreamHandler()
-        handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
-        ours.addHandler(handler)
-    if ours.level == logging.NOTSET:
-        ours.setLevel(logging.INFO)
-
-
 def log_progress(progress: Progress) -> None:
     """One line of ordinary log: a Dagster event would cost a row and a connection each."""
     logger.info(
@@ -114,4 +102,13 @@ def log_progress(progress: Progress) -> None:
         progress.rows,
         progress.calls,
         progress.seconds,
+        extra={
+            "facts": {
+                "account_id": progress.account_id,
+                "step": progress.step,
+                "rows": progress.rows,
+                "calls": progress.calls,
+                "seconds": round(progress.seconds, 1),
+            }
+        },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .chosen import Chosen
 from .connection import META_GRAPH_URL
 from .reading import breakdown_names
-from .settings import Settings, SettingsError, current
+from .settings import Settings, SettingsError, current, variable_names
 
 __all__ = [
     "META_GRAPH_URL",
@@ -14,4 +14,5 @@ __all__ = [
     "SettingsError",
     "breakdown_names",
     "current",
+    "variable_names",
 ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings
 
 
@@ -93,23 +91,3 @@ class AlertSettings(BaseSettings, defer_build=True):
         pattern=r"^\s*[A-Za-z0-9._:\[\]-]*(\s*,\s*[A-Za-z0-9._:\[\]-]+)*\s*$",
         description="Further names Dagster may be opened by, such as dagster.lan,10.0.0.5:3000",
     )
-
-    @field_validator("dagster_ui_url")
-    @classmethod
-    def _may_be_shown(cls, value: str | None) -> str | None:
-        """Alerts link to it, wherever they are read."""
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            is_url = False
-        if not is_url:
-            raise ValueError("is not a URL such as https://dagster.example.com")
-        if "@" in value or parts.query or parts.fragment:
-            raise ValueError(
-                "must not hold a user, a password or what follows ? or #: alerts show it to "
-                "everybody who reads them"
-            )
-        return value

@@ -9,7 +9,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from meta_pipeline.credentials import TRUSTED_URL, checked_graph_url, cleaned_token, version_in
@@ -18,29 +18,13 @@ from .alerts import AlertSettings
 from .chosen import Chosen
 from .connection import META_GRAPH_URL, ConnectionSettings
 from .limits import LimitSettings
+from .logs import LogSettings
 from .reading import ReadingSettings, breakdown_tables
 from .reporting import ReportSettings
 from .retention import RetentionSettings
 from .rotation import RotationSettings
 
-_OUR_OWN_VARIABLES = {
-    "META_ACCESS_TOKEN",
-    "META_APP_SECRET",
-    "META_APP_ID",
-    "META_GRAPH_URL",
-    "META_API_VERSION",
-    "META_ALERT_WEBHOOK_URL",
-    "META_ALERT_EMAIL_PASSWORD",
-    "DATABASE_URL",
-    "DAGSTER_PG_URL",
-}
-
-
 _ENCODING = "utf-8-sig"  # with or without the byte order mark that some editors write
-
-
-_SHORTEST_SECRET = 4
-"""A shorter one would be found in every other word."""
 
 
 class SettingsError(Exception):
@@ -49,6 +33,7 @@ class SettingsError(Exception):
 
 class Settings(
     AlertSettings,
+    LogSettings,
     ReportSettings,
     RetentionSettings,
     LimitSettings,
@@ -144,13 +129,6 @@ class Settings(
     def excluded(self) -> frozenset[str]:
         return frozenset(_names(self.exclude_accounts, ","))
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Every value that nobody may read, as it was given."""
-        values = (getattr(self, name) for name in type(self).model_fields)
-        found = (one.get_secret_value() for one in values if isinstance(one, SecretStr))
-        return tuple(one for one in found if len(one) >= _SHORTEST_SECRET)
-
     def require_database_url(self) -> str:
         """The database of the settings, or a SettingsError that says how to set it."""
         if self.database_url is None:
@@ -196,10 +174,16 @@ def _refuse_trust_in(env_file: Path | str | None) -> None:
         )
 
 
+def variable_names() -> tuple[str, ...]:
+    """The variable of every setting: the one list that files, containers and pages follow."""
+    aliases = [field.validation_alias for field in Settings.model_fields.values()]
+    return tuple(str(one.choices[0]) for one in aliases if isinstance(one, AliasChoices))
+
+
 def _from_files() -> dict[str, str]:
     """Values of `<NAME>_FILE` variables whose `<NAME>` is not set: how containers give secrets."""
     values = {}
-    for name in _OUR_OWN_VARIABLES:
+    for name in variable_names():
         path = os.environ.get(f"{name}_FILE")
         if path and not os.environ.get(name):
             values[name] = _content(f"{name}_FILE", path)

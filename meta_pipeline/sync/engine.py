@@ -354,7 +354,7 @@ class SyncEngine:
     def _close(self, record: SyncRecord) -> None:
         record.finished_at = self._context.clock()
         if record.status is Status.THROTTLED:
-            logger.warning("%s", record.error_summary)
+            logger.warning("throttled: %s", record.error_summary, extra={"facts": _facts(record)})
         self._context.telemetry.flush()
         try:
             self.warehouse.runs.close(record.row())
@@ -362,7 +362,24 @@ class SyncEngine:
             if record.status is not Status.FAIL:
                 raise
             # What made the sync fail says more; the next sync of the account closes the row.
-            logger.warning("the record of %s stays open: %s", record.account_id, error)
+            facts = {"account_id": record.account_id}
+            text = "the record of %s stays open: %s"
+            logger.warning(text, record.account_id, error, extra={"facts": facts})
+
+
+def _facts(record: SyncRecord) -> dict[str, object]:
+    """What a log line says of a sync that ended, besides its sentence."""
+    begun, wait = record.finished_at, None
+    if begun is not None and record.not_before is not None:
+        wait = round((record.not_before - begun).total_seconds(), 1)
+    return {
+        "account_id": record.account_id,
+        "sync_run_id": record.sync_run_id,
+        "status": str(record.status),
+        "calls": record.meta_call_count_total,
+        "wait_seconds": wait,
+        "not_before": record.not_before,
+    }
 
 
 def _told(account_id: str, error: psycopg.Error, url: str) -> WarehouseError:

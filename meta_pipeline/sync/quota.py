@@ -104,7 +104,14 @@ class Quota:
         if pause <= 0:
             return
         level = logging.INFO if pause > _ANNOUNCED_SECONDS else logging.DEBUG
-        logger.log(level, "waiting %.1f s for quota: %s", pause, permit.decision.reason)
+        reading = permit.decision.reading
+        facts = {
+            "account_id": call.account_id,
+            "wait_seconds": round(pause, 1),
+            "quota_pct": reading.usage_pct if reading else None,
+        }
+        reason = permit.decision.reason
+        logger.log(level, "waiting %.1f s for quota: %s", pause, reason, extra={"facts": facts})
         if self._on_pause is not None:
             self._on_pause(pause, permit.decision.reason)
         self._sleep(pause)

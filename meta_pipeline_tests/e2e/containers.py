@@ -156,6 +156,7 @@ class Containers:
             "PATH": f"{self.binaries}:{os.environ['PATH']}",
             "LANG": "C.UTF-8",
             **image,
+            **(self.settings if "env_file" in self.services[service] else {}),
             **given,
         }
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import requests
 import uvicorn
@@ -20,7 +19,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from meta_pipeline.reports.exporter import KEEP_SECONDS, WarehouseCollector, exporter_app
 from meta_pipeline.warehouse import TokenRow, Warehouse
-from meta_pipeline.warehouse.connect import Patience
 
 from .conftest import Morning
 
@@ -180,27 +178,6 @@ def test_without_a_database_the_target_is_down() -> None:
     assert answer.status_code == 503
     assert answer.text.startswith("The database does not answer:")
     assert alive.text == "ok\n"
-
-
-@pytest.mark.parametrize("table", ["sync_runs", "meta_api_hours", "usage_readings", "token_health"])
-def test_while_a_table_is_locked_the_target_is_down_and_back_afterwards(
-    database_url: str, table: str
-) -> None:
-    """Nobody waits for the lock, and a scrape that failed is not what the next one gets."""
-    impatient = Patience(statement_seconds=60, lock_seconds=0.05)
-    with (
-        Warehouse(database_url, max_connections=1, patience=impatient) as warehouse,
-        serving(warehouse) as url,
-        psycopg.connect(database_url) as other,
-    ):
-        other.execute(f"LOCK meta_ads.{table} IN ACCESS EXCLUSIVE MODE")
-        answer = requests.get(f"{url}/metrics", timeout=20)
-        assert answer.status_code == 503, answer.text
-        assert "annot tell" in answer.text
-        assert "pg_stat_activity" in answer.text
-        assert requests.get(f"{url}/healthy", timeout=20).text == "ok\n"
-        other.rollback()
-        assert requests.get(f"{url}/metrics", timeout=20).status_code == 200
 
 
 def test_the_docs_name_every_metric(scraped: dict[str, Metric]) -> None:
