@@ -34,6 +34,7 @@ class _Root(Root):
             f"{_COMMANDS}backfill:backfill",
             "Bring in earlier days of insights, after it said what they cost.",
         ),
+        "reset": Entry(f"{_COMMANDS}reset:reset", "Take datasets out, to be read again."),
         "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
         "runs": Entry(f"{_COMMANDS}runs:app", "What every sync did, waited for and met."),
         "report": Entry(f"{_COMMANDS}report:report", "Answer the operational questions."),

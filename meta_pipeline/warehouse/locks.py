@@ -7,7 +7,7 @@ when that connection dies the lock is free and the writes fail together.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 
@@ -53,17 +53,25 @@ def account_lock(url: str, account_id: str, *, holder: str) -> Iterator[Connecti
     sessions, DatabaseUnfit where the sync could not write, WarehouseUnavailable when the server
     does not answer.
     """
+    with accounts_lock(url, [account_id], holder=holder) as connection:
+        yield connection
+
+
+@contextmanager
+def accounts_lock(url: str, account_ids: Sequence[str], *, holder: str) -> Iterator[Connection]:
+    """Hold several ad accounts on one connection, all of them or none; else as `account_lock`."""
     connection = connect(url, application_name=holder, autocommit=True)
     try:
         refuse_shared_sessions(url, connection)
         refuse(read_rights(connection).for_syncs())
         for setting in _SERVER_SETTINGS:
             _try_setting(connection, setting)
-        if not _value(connection, _TAKE, account_id):
-            raise AccountBusy(account_id, *_holder(connection, account_id))
+        for account_id in account_ids:
+            if not _value(connection, _TAKE, account_id):
+                raise AccountBusy(account_id, *_holder(connection, account_id))
         yield connection
     finally:
-        _let_go(connection, account_id)
+        _let_go(connection, account_ids)
 
 
 def lock_holder(connection: Connection, account_id: str) -> tuple[str, datetime] | None:
@@ -77,12 +85,13 @@ def _holder(connection: Connection, account_id: str) -> tuple[str | None, dateti
     return (None, None) if row is None else (row[0], row[1])
 
 
-def _let_go(connection: Connection, account_id: str) -> None:
+def _let_go(connection: Connection, account_ids: Sequence[str]) -> None:
     """Release at once when the session still can; closing it releases in any case."""
     try:
         if not connection.closed and not connection.broken:
             connection.rollback()
-            connection.execute(_RELEASE, (account_id,))
+            for account_id in account_ids:
+                connection.execute(_RELEASE, (account_id,))
     except psycopg.Error:
         pass  # the session is gone, and its locks with it
     finally:

@@ -41,6 +41,7 @@ WRITING = (
     "metrics kpi remove",
     "db maintain",
     "db grant-reader",
+    "reset",
 )
 """What writes rows, or rights: not for a reader, and not into tables of another version."""
 OTHERS = sorted(set(commands()) - {*MIGRATING, *NEEDLESS, *SCHEMALESS})

@@ -37,9 +37,10 @@ def arguments(command: Any, *, file: Path, values: dict[str, str]) -> list[str]:
     if any("--accounts" in one.opts for one in command.params):  # a replay of a whole fleet
         found += ["--days", "1", "--accounts", "3", "--policy", "rotation"]
     for given in command.params:
-        is_account = given.name == "account" and given.param_type_name == "argument"
-        if not (given.required or is_account):
+        is_whom = given.name in ("account", "dataset") and given.param_type_name == "argument"
+        if not (given.required or is_whom):
             continue
+        values = {"dataset": "insights_ad", **values}
         value = str(file) if given.name == "file" else values.get(given.name)
         assert value is not None, f"say in the test what {given.name} of a command may be"
         found += [value] if given.param_type_name == "argument" else [given.opts[0], value]

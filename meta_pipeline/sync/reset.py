@@ -1,0 +1,280 @@
+"""Reset: datasets of an account taken out, so that the next sync reads them again.
+
+What Meta would not give again stays: days older than it keeps, and things that were deleted.
+History (`entity_changes`, `insights_changes`), telemetry and settings of people are not touched.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from psycopg import sql
+
+from meta_pipeline.settings import Settings, breakdown_names
+from meta_pipeline.warehouse import Connection
+
+from . import datasets
+from .datasets import LEVELS, Dataset
+from .days import oldest
+from .engine import SyncEngine
+from .fields import ENTITY_SPECS, EntitySpec
+from .plan import Plan
+from .request import ENTITIES, Part, SyncRequest
+
+_BREAKDOWN = "breakdown:"
+_DAILY = {one.name: one for one in map(datasets.daily, LEVELS)}
+NAMES = (*(str(part) for part in ENTITY_SPECS), *_DAILY, datasets.hourly().name)
+"""Datasets that can be reset, besides breakdowns, which are named as breakdown:age,gender."""
+_MADE_OF_ADS = (
+    "daily_ad_metrics",
+    "daily_adset_metrics",
+    "daily_campaign_metrics",
+    "metric_rollups",
+)
+_DAYS = """
+    SELECT min(date_start), max(date_start), count(*) FROM meta_ads.sync_windows
+    WHERE account_id = %(account_id)s AND dataset = %(dataset)s AND date_start >= %(oldest)s
+"""
+_STORED_BREAKDOWNS = """
+    SELECT DISTINCT dataset FROM meta_ads.sync_windows
+    WHERE account_id = ANY (%s) AND starts_with(dataset, 'breakdown:') ORDER BY dataset
+"""
+_KEEP_FIRST_DAY = """
+    INSERT INTO meta_ads.sync_cursor AS known (account_id, edge, first_day)
+    VALUES (%(account_id)s, %(dataset)s, %(since)s)
+    ON CONFLICT (account_id, edge) DO UPDATE SET
+        first_day = least(known.first_day, excluded.first_day)
+"""
+
+
+class DatasetUnknown(Exception):
+    """No dataset is called that; the message has those there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What is stored of one dataset of one account.
+
+    `rows` would be removed and `kept` stay; `since` and `until` are the days that were read, of
+    `days` in all, None for what has no days. `is_read` says whether the settings have it read.
+    """
+
+    account_id: str
+    target: EntitySpec | Dataset
+    rows: int
+    kept: int
+    since: date | None
+    until: date | None
+    days: int
+    is_read: bool
+
+    @property
+    def name(self) -> str:
+        """The name of the dataset."""
+        return name_of(self.target)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to remove and nothing to forget."""
+        return not self.rows and not self.days
+
+
+def name_of(target: EntitySpec | Dataset) -> str:
+    """What a dataset is called on the command line and in `sync_windows`."""
+    return target.name if isinstance(target, Dataset) else str(target.part)
+
+
+def target_of(name: str) -> EntitySpec | Dataset:
+    """The dataset of that name; DatasetUnknown says which there are."""
+    if name in _DAILY:
+        return _DAILY[name]
+    if name == datasets.hourly().name:
+        return datasets.hourly()
+    if name.startswith(_BREAKDOWN):
+        try:
+            return datasets.broken_down(breakdown_names(name.removeprefix(_BREAKDOWN)))
+        except ValueError as error:
+            raise DatasetUnknown(f"{name!r} {error}") from None
+    for part, spec in ENTITY_SPECS.items():
+        if name in (str(part), spec.edge):
+            return spec
+    if name == str(Part.ACTIVITIES):
+        raise DatasetUnknown("activities is a log of what people did: nothing of it is removed.")
+    near = difflib.get_close_matches(name, NAMES, n=3)
+    offer = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise DatasetUnknown(
+        f"There is no dataset {name!r}. {offer}Known: {', '.join(NAMES)}, and breakdowns such as "
+        f"{_BREAKDOWN}age,gender."
+    )
+
+
+def all_targets(connection: Connection, accounts: Sequence[str]) -> list[EntitySpec | Dataset]:
+    """Every dataset that these accounts may have stored."""
+    stored = [row[0] for row in connection.execute(_STORED_BREAKDOWNS, (list(accounts),))]
+    return [target_of(name) for name in (*NAMES, *stored)]
+
+
+def holdings(
+    connection: Connection,
+    engine: SyncEngine,
+    settings: Settings,
+    account_id: str,
+    targets: Iterable[EntitySpec | Dataset],
+) -> list[Holding]:
+    """What is stored of these datasets; those of which nothing is are left out."""
+    first = oldest(engine.today(account_id))
+    found = [
+        _insights(connection, one, account_id, first)
+        if isinstance(one, Dataset)
+        else _entities(connection, one, account_id)
+        for one in targets
+    ]
+    return [
+        replace(one, is_read=_is_read(one.target, engine, settings, account_id))
+        for one in found
+        if not one.is_empty or one.kept
+    ]
+
+
+def read_again(engine: SyncEngine, account_id: str, removed: Sequence[Holding]) -> Plan | None:
+    """What the next sync reads again of it, sized by what is stored; None where nothing is on."""
+    on = [one for one in removed if one.is_read and not one.is_empty]
+    if not on:
+        return None
+    names = {one.name for one in on}
+    parts = {one.target.part for one in on}
+    if Part.INSIGHTS in parts:  # rows and their proof are read together
+        names.add(_DAILY["insights_account"].name)
+    days = [one.since for one in on if one.since is not None]
+    plan = engine.plan(
+        SyncRequest(
+            account_id=account_id,
+            parts=frozenset(parts),
+            since=min(days, default=None),
+            force=True,
+            breakdowns=tuple(
+                one.target.breakdowns
+                for one in on
+                if isinstance(one.target, Dataset) and one.target.part is Part.BREAKDOWNS
+            ),
+        )
+    )
+    return replace(
+        plan,
+        edges=tuple(edge for edge in plan.edges if edge.spec.part in parts),
+        windows=tuple(one for one in plan.windows if one.dataset.name in names),
+        reads_account=False,
+    )
+
+
+def remove(connection: Connection, holding: Holding, earliest: date) -> int:
+    """Take the dataset out, in the transaction of the caller, who holds the account's lock.
+
+    Gives the number of its rows. `earliest` is the first day that Meta still keeps.
+    """
+    if isinstance(holding.target, Dataset):
+        return _remove_insights(connection, holding, holding.target, earliest)
+    spec = holding.target
+    table = sql.Identifier(str(spec.table.schema), spec.table.name)
+    removed = connection.execute(
+        sql.SQL("DELETE FROM {} WHERE account_id = %s AND NOT is_deleted").format(table),
+        (holding.account_id,),
+    ).rowcount
+    connection.execute(
+        "UPDATE meta_ads.sync_cursor SET last_full_at = NULL, updated_since = NULL,"
+        " last_fetched_at = NULL WHERE account_id = %s AND edge = %s",
+        (holding.account_id, spec.edge),
+    )
+    return removed
+
+
+def _remove_insights(
+    connection: Connection, holding: Holding, dataset: Dataset, earliest: date
+) -> int:
+    scope = dataset.scope(holding.account_id)
+    values = {
+        **scope.parameters,
+        "dataset": dataset.name,
+        "oldest": earliest,
+        "since": holding.since,
+    }
+    if holding.since is not None:
+        connection.execute(_KEEP_FIRST_DAY, values)
+    removed = connection.execute(
+        f"DELETE FROM {scope.table.schema}.{scope.table.name} AS kept "
+        f"WHERE {scope.condition} AND kept.date_start >= %(oldest)s",
+        values,
+    ).rowcount
+    of_days = ["sync_windows", "insights_gaps"]
+    for name in of_days:
+        connection.execute(
+            f"DELETE FROM meta_ads.{name} WHERE account_id = %(account_id)s "
+            "AND dataset = %(dataset)s AND date_start >= %(oldest)s",
+            values,
+        )
+    connection.execute(
+        "DELETE FROM meta_ads.pending_reports WHERE account_id = %(account_id)s "
+        "AND dataset = %(dataset)s",
+        values,
+    )
+    for name in _made_of(dataset):
+        connection.execute(
+            f"DELETE FROM meta_ads.{name} WHERE account_id = %(account_id)s "
+            "AND date_start >= %(oldest)s",
+            values,
+        )
+    return removed
+
+
+def _made_of(dataset: Dataset) -> tuple[str, ...]:
+    """Tables that are made of a dataset's rows, and made again when they are back."""
+    if dataset.part is not Part.INSIGHTS:
+        return ()
+    if dataset.level == "ad":
+        return (*_MADE_OF_ADS, "reconciliations")
+    return ("reconciliations",) if dataset.is_proof else ()
+
+
+def _insights(connection: Connection, dataset: Dataset, account_id: str, first: date) -> Holding:
+    scope = dataset.scope(account_id)
+    values = scope.parameters | {"dataset": dataset.name, "oldest": first}
+    row = connection.execute(
+        "SELECT count(*) FILTER (WHERE kept.date_start >= %(oldest)s), "
+        "count(*) FILTER (WHERE kept.date_start < %(oldest)s) "
+        f"FROM {scope.table.schema}.{scope.table.name} AS kept WHERE {scope.condition}",
+        values,
+    ).fetchone()
+    days = connection.execute(_DAYS, values).fetchone()
+    rows, kept = row if row else (0, 0)
+    since, until, count = days if days else (None, None, 0)
+    return Holding(account_id, dataset, int(rows), int(kept), since, until, int(count), True)
+
+
+def _entities(connection: Connection, spec: EntitySpec, account_id: str) -> Holding:
+    table = sql.Identifier(str(spec.table.schema), spec.table.name)
+    row = connection.execute(
+        sql.SQL(
+            "SELECT count(*) FILTER (WHERE NOT is_deleted), count(*) FILTER (WHERE is_deleted) "
+            "FROM {} WHERE account_id = %s"
+        ).format(table),
+        (account_id,),
+    ).fetchone()
+    rows, kept = row if row else (0, 0)
+    return Holding(account_id, spec, int(rows), int(kept), None, None, 0, True)
+
+
+def _is_read(
+    target: EntitySpec | Dataset, engine: SyncEngine, settings: Settings, account_id: str
+) -> bool:
+    """Whether the settings have the dataset read by an ordinary sync of the account."""
+    if isinstance(target, Dataset) and target.part is Part.INSIGHTS:
+        return target.level in (*settings.insights_levels, "account")
+    if target.part in ENTITIES:
+        return True
+    is_on = target.part in engine.extras.on(account_id)
+    if isinstance(target, Dataset) and target.part is Part.BREAKDOWNS:
+        return is_on and target.breakdowns in engine.extras.breakdowns
+    return is_on
