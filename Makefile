@@ -53,6 +53,9 @@ test-holds: install ## The kill and crowd proofs, TIMES=20 times in a row: hours
 bench: install ## Benchmarks: ratios measured in one run, each beside its limit
 	$(BIN)/python -m benchmarks
 
+mutate: install ## Break the pure modules on purpose: which changes does no test notice (half an hour)
+	@$(BIN)/python -m meta_pipeline_tests.mutation $(MODULES)
+
 format: install ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -60,4 +63,4 @@ format: install ## Put the code into shape
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test test-all test-holds bench format clean
+.PHONY: help install demo check test test-all test-holds bench mutate format clean

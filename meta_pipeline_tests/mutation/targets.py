@@ -1,0 +1,39 @@
+"""Which tests answer for which module: quick ones, and no others are run against its mutants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import meta_pipeline
+
+_TESTS = "meta_pipeline_tests"
+
+
+def _modules(room: str) -> Iterator[str]:
+    """Every module of a room."""
+    folder = Path(meta_pipeline.__file__).parent / room
+    yield from (f"meta_pipeline.{room}.{path.stem}" for path in sorted(folder.glob("[a-z]*.py")))
+
+
+def _tests(room: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{_TESTS}/{room}/test_{name}.py" for name in names)
+
+
+_GOVERNOR = _tests("governor", "decision", "meters", "cost", "days")
+_ROTATION = _tests("rotation", "choose", "order", "batch", "replay")
+
+TARGETS: dict[str, tuple[str, ...]] = {
+    "meta_pipeline.sync.plan": _tests("sync", "plan"),
+    "meta_pipeline.sync.ranges": _tests("sync", "plan"),
+    "meta_pipeline.sync.days": _tests("sync", "days", "plan"),
+    "meta_pipeline.sync.evidence": _tests("sync", "evidence"),
+    **dict.fromkeys(_modules("governor"), _GOVERNOR),
+    **{
+        f"meta_pipeline.rotation.{name}": _ROTATION
+        for name in ("batch", "candidate", "choice", "order", "policy", "quota")
+    },
+    "meta_pipeline.metrics.expression": _tests("metrics", "dictionary", "query"),
+    "meta_pipeline.warehouse.upserts": _tests("warehouse", "upsert"),
+    "meta_pipeline.warehouse.copytext": _tests("warehouse", "copytext"),
+}
