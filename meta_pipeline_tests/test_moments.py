@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meta_pipeline.fleet import AccountState, Policy, choose
 from meta_pipeline.moments import LONGEST_WAIT, SKEW, awaited, past
-from meta_pipeline.rotation import Policy, SyncState, choose
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SPANS = st.timedeltas(-timedelta(days=4_000), timedelta(days=4_000))
@@ -51,5 +51,7 @@ def test_no_time_in_the_future_holds_an_account_back(
     wrong_times: dict[str, Any] = {name: times[name] for name in wrong}
     if "not_before" in wrong:
         wrong_times["not_before"] += LONGEST_WAIT
-    state = SyncState(account_id="act_1", last_status=status, failures=1, **(sound | wrong_times))
+    state = AccountState(
+        account_id="act_1", last_status=status, failures=1, **(sound | wrong_times)
+    )
     assert [pick.account_id for pick in choose([state], NOW, policy).picks] == ["act_1"]

@@ -1,20 +1,24 @@
 """`meta-pipeline rotation`: who is next and why, and what a policy would cost."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meta_pipeline.rotation import Policy
-from meta_pipeline.rotation.quota import AccessTier
+from meta_pipeline.fleet import Policy
+from meta_pipeline.fleet.replay.allowances import AccessTier
 
-from .console import add_row, console, say, styled, table
+from .console import add_row, console, say, styled, table, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from meta_pipeline.rotation import NextRuns
-    from meta_pipeline.rotation.replay import Ages, Replayed
+    from meta_pipeline.fleet.in_flight import InFlight
+    from meta_pipeline.fleet.replay.replay import Ages, Replayed
+    from meta_pipeline.fleet.tick import Tick
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.warehouse import Warehouse
 
 app = typer.Typer(
     add_completion=False,
@@ -58,10 +62,10 @@ def replay(
     The accounts are generated: a few spend nearly everything, many next to nothing, some pause,
     some are new. Calls per sync are those measured on the engine; no network, no database.
     """
-    from meta_pipeline.rotation.fleet import make_fleet
-    from meta_pipeline.rotation.replay import START, WARM_UP_DAYS, Conditions
-    from meta_pipeline.rotation.replay import replay as run
-    from meta_pipeline.rotation.settings import RotationSettings
+    from meta_pipeline.fleet import RotationRules
+    from meta_pipeline.fleet.replay.accounts import make_fleet
+    from meta_pipeline.fleet.replay.replay import START, WARM_UP_DAYS, Conditions
+    from meta_pipeline.fleet.replay.replay import replay as run
 
     conditions = Conditions(
         days=days,
@@ -71,13 +75,13 @@ def replay(
         app_calls_per_hour=app_calls_per_hour,
         seed=seed,
     )
-    settings = RotationSettings(
+    rules = RotationRules(
         insights_every=timedelta(minutes=insights_minutes),
         entities_every=timedelta(minutes=entities_minutes),
         accounts_per_run=accounts_per_run,
     )
     fleet = make_fleet(accounts, days + WARM_UP_DAYS, START, seed)
-    results = [run(each, fleet, conditions, settings) for each in policy or list(Policy)]
+    results = [run(each, fleet, conditions, rules) for each in policy or list(Policy)]
     console.print(_comparison(results, days))
     for sentence in _savings(results):
         say(sentence)
@@ -89,47 +93,80 @@ def next_command(
         Policy | None, typer.Option(help="Policy to ask; META_ROTATION_POLICY when not given.")
     ] = None,
     slots: Annotated[
-        int | None, typer.Option(min=1, help="Runs that are free; META_MAX_SYNCS when not given.")
+        int | None,
+        typer.Option(
+            min=1, help="Runs that are free; when not given META_MAX_SYNCS less those under way."
+        ),
     ] = None,
     cursor: Annotated[
-        str | None, typer.Option(help="Account id the round of rotation goes on after.")
+        str | None,
+        typer.Option(
+            help="Account id the round of rotation goes on after; the sensor's if not given."
+        ),
     ] = None,
     show_all: Annotated[
         bool, typer.Option("--all", help="Say of every account why it is not next.")
     ] = False,
 ) -> None:
     """Show who would be synced now and why, and why the others not. Changes nothing."""
-    from meta_pipeline.orchestration.next_accounts import next_accounts
-    from meta_pipeline.orchestration.rotation import Rotation
+    from meta_pipeline.fleet.rotation import Rotation
+    from meta_pipeline.fleet.skip_reason import skip_reason
+    from meta_pipeline.fleet.tick import look
 
     from .database import opened_warehouse
 
     with opened_warehouse() as (settings, warehouse):
         rotation = Rotation.of(settings)
-        with warehouse.connection() as connection:
-            found = next_accounts(
-                connection,
-                datetime.now(UTC),
-                policy=policy or rotation.policy,
-                settings=rotation.settings,
-                cursor=cursor,
-                slots=slots or rotation.slots,
-                dataset=rotation.dataset,
-                currency=rotation.currency,
-            )
-    _show_next(found, show_all=show_all)
+        if policy is not None:
+            rotation = replace(rotation, policy=policy)
+        busy, sensors_cursor = _under_way(settings, warehouse)
+        free = max(0, rotation.slots - busy.runs)
+        now = datetime.now(UTC)
+        tick = look(
+            warehouse,
+            now,
+            rotation,
+            slots=free if slots is None else slots,
+            cursor=cursor or sensors_cursor,
+            requested=busy.accounts,
+        )
+        nobody = skip_reason(tick, busy.runs, now, warehouse.accounts)
+    _show_next(tick, nobody, show_all=show_all)
 
 
-def _show_next(found: "NextRuns", *, show_all: bool) -> None:
+def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight, str | None]":
+    """What Dagster has asked for already, and where its sensor's round goes on."""
+    import psycopg
+
+    from meta_pipeline.fleet.in_flight import UNFINISHED, InFlight
+    from meta_pipeline.warehouse import WarehouseError, dagster_runs
+    from meta_pipeline.warehouse.connect import READER, connect
+
+    given = settings.dagster_database_url
+    url = warehouse.url if given is None else given.get_secret_value()
+    try:
+        with connect(url, application_name="meta_pipeline", patience=READER) as connection:
+            if not dagster_runs.dagster_ran(connection):
+                return InFlight(), None
+            runs = dagster_runs.unfinished_runs(connection, UNFINISHED)
+            busy = InFlight.of(runs, lambda: dagster_runs.partition_keys(connection, "ad_account"))
+            return busy, dagster_runs.sensor_cursor(connection, "next_stale_account")
+    except (psycopg.Error, WarehouseError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        warn(f"Dagster's runs cannot be read, so none is taken to be under way: {reason}.")
+        return InFlight(), None
+
+
+def _show_next(tick: "Tick", nobody: str, *, show_all: bool) -> None:
     shown = table("run", "account", "parts", "why", whole=["account"])
-    for number, run in enumerate(found.runs, start=1):
+    for number, run in enumerate(tick.runs, start=1):
         for pick in run.picks:
             parts = ", ".join(sorted(pick.parts))
             add_row(shown, str(number), pick.account_id, parts, pick.why)
-    if found.runs:
+    if tick.runs:
         console.print(shown)
-    say(found.reason)
-    skipped = sorted(found.choice.skipped.items())
+    say(tick.summary if tick.runs else nobody)
+    skipped = sorted(tick.skipped.items())
     told = skipped if show_all else skipped[:_SHOWN_SKIPPED]
     for account_id, reason in told:
         say(f"  {account_id}  {reason}")
@@ -138,7 +175,7 @@ def _show_next(found: "NextRuns", *, show_all: bool) -> None:
 
 
 def _comparison(results: "list[Replayed]", days: int) -> "Table":
-    from meta_pipeline.rotation import Tier
+    from meta_pipeline.fleet import Tier
 
     policies = [str(each.policy) for each in results]
     found = table("", *policies, right=policies, whole=[""])

@@ -2,7 +2,7 @@
 
 from .budget import BudgetState, DailyBudget, day_end, day_start
 from .cost import QueryShape, Weights, blend, weight
-from .decision import Action, Decision, Needs, clock_text, decide
+from .decision import Action, Decision, Needs, decide
 from .effective_reading import EffectiveReading
 from .meters import Meters
 from .pace import Pace, pace_of
@@ -24,7 +24,6 @@ __all__ = [
     "Thresholds",
     "Weights",
     "blend",
-    "clock_text",
     "day_end",
     "day_start",
     "decide",

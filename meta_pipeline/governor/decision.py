@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP, UsageReading
+from meta_pipeline.words import clock
 
 from .budget import BudgetState
 from .effective_reading import EffectiveReading
@@ -119,7 +120,7 @@ def _stop(asked: _Asked, known: Sequence[EffectiveReading]) -> Decision | None:
 def _stopped(
     asked: _Asked, until: datetime, why: str, reading: UsageReading | None = None
 ) -> Decision:
-    reason = f"{asked.who} stopped until {clock_text(until, asked.now)} {why}"
+    reason = f"{asked.who} stopped until {clock(until, asked.now)} {why}"
     return Decision(Action.STOP, 0, until=until, reason=reason, reading=reading)
 
 
@@ -128,7 +129,7 @@ def _why(known: EffectiveReading, now: datetime) -> str:
     text = f"{reading.meter.words} is at {_usage_text(known, now)}"
     if not reading.blocks or reading.regain_at is None:
         return text
-    return f"{text} and Meta refuses calls until {clock_text(reading.regain_at, now)}"
+    return f"{text} and Meta refuses calls until {clock(reading.regain_at, now)}"
 
 
 def _over_budget(asked: _Asked, budget: BudgetState | None) -> Decision | None:
@@ -199,12 +200,5 @@ def _usage_text(known: EffectiveReading, now: datetime) -> str:
     reading = known.reading
     since = abs(known.effective_pct - reading.usage_pct) >= 1
     about = f", about {known.effective_pct:.0f} % now" if since else ""
-    read_at = clock_text(reading.read_at, now).removesuffix(" UTC")
+    read_at = clock(reading.read_at, now).removesuffix(" UTC")
     return f"{reading.usage_pct:.0f} % (read {read_at}{about})"
-
-
-def clock_text(moment: datetime, now: datetime) -> str:
-    """A time as people read it: `14:32 UTC`, with its date when that is not today's."""
-    utc = moment.astimezone(UTC)
-    form = "%H:%M UTC" if utc.date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
-    return format(utc, form)

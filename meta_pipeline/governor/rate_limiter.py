@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from .decision import Action, Decision, Needs, clock_text, decide
+from meta_pipeline.words import clock
+
+from .decision import Action, Decision, Needs, decide
 from .meters import Meters
 
 
@@ -82,6 +84,6 @@ def _come_back(
         parallel=0,
         until=starts_at,
         reason=f"{account_id or 'calls without an account'} stopped until "
-        f"{clock_text(starts_at, now)}, one call every {decision.pause_seconds:.0f} s is too "
+        f"{clock(starts_at, now)}, one call every {decision.pause_seconds:.0f} s is too "
         f"slow to hold a worker for, because {slow}",
     )

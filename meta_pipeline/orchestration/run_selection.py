@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from meta_pipeline.rotation import Batch, DuePart
+from meta_pipeline.fleet import Batch, DuePart
 from meta_pipeline.sync import Extras, Part
 
 from .metric_assets import METRIC_KEYS

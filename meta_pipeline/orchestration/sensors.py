@@ -1,4 +1,4 @@
-"""What happens because it is due: the next accounts are synced. Thin: `turns` decides.
+"""What happens because it is due: the next accounts are synced. Thin: `fleet.tick` decides.
 
 A tick reads tables only, never Meta. A lost tick costs its interval; a doubled one requests the
 same run keys, which Dagster drops.
@@ -19,7 +19,10 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
-from meta_pipeline.rotation import Batch, DuePart
+from meta_pipeline.fleet import Batch, DuePart
+from meta_pipeline.fleet.rotation import Rotation
+from meta_pipeline.fleet.skip_reason import skip_reason
+from meta_pipeline.fleet.tick import Stopped, Tick, look, record
 from meta_pipeline.sync import Extras
 from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.warehouse.connect import READER
@@ -29,11 +32,8 @@ from .in_flight import in_flight
 from .partitions import AD_ACCOUNTS
 from .pool import keep_slots
 from .resources import WarehouseResource
-from .rotation import Rotation
 from .run_selection import RunSelection
-from .skip_reason import skip_reason
 from .tables import DELIVERY
-from .turns import Stopped, Turns, take_turns
 
 NEXT_STALE_ACCOUNT = "next_stale_account"
 TICK_SECONDS = 30
@@ -92,7 +92,7 @@ def _tick(
     keep_slots(context.instance, rotation.slots)
     busy = in_flight(context.instance)
     try:
-        turns = take_turns(
+        tick = look(
             warehouse,
             now,
             rotation,
@@ -102,20 +102,21 @@ def _tick(
         )
     except psycopg.errors.UndefinedTable:
         return dg.SensorResult(run_requests=[_discovery(now)])
-    if not turns.accounts:
+    record(warehouse, tick, now)
+    if not tick.accounts:
         return dg.SensorResult(run_requests=[_discovery(now)])
-    requests = list(_requests(context, turns, extras, rotation.settings.begin_within))
+    requests = list(_requests(context, tick, extras, rotation.rules.begin_within))
     # Accounts that the command line synced are due whether or not they were ever listed here.
     if context.instance.get_latest_materialization_event(AD_ACCOUNTS_KEY) is None:
         requests.append(_discovery(now))
-    reason = None if requests else skip_reason(turns, busy.runs, now, warehouse.accounts)
-    return _result(context, turns, requests, reason)
+    reason = None if requests else skip_reason(tick, busy.runs, now, warehouse.accounts)
+    return _result(context, tick, requests, reason)
 
 
 def _requests(
-    context: dg.SensorEvaluationContext, turns: Turns, extras: Extras, begin_within: timedelta
+    context: dg.SensorEvaluationContext, tick: Tick, extras: Extras, begin_within: timedelta
 ) -> Iterator[dg.RunRequest]:
-    for run in turns.runs:
+    for run in tick.runs:
         try:
             yield run_request(run, extras, begin_within)
         except Exception:  # the other accounts have their turn all the same
@@ -131,16 +132,16 @@ def _discovery(now: datetime) -> dg.RunRequest:
 
 def _result(
     context: dg.SensorEvaluationContext,
-    turns: Turns,
+    tick: Tick,
     requests: list[dg.RunRequest],
     reason: str | None,
 ) -> dg.SensorResult:
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=reason,
-        cursor=turns.cursor,
-        dynamic_partitions_requests=_missing_partitions(context.instance, turns.runs),
-        asset_events=[_observation(each) for each in turns.stopped],
+        cursor=tick.cursor,
+        dynamic_partitions_requests=_missing_partitions(context.instance, tick.runs),
+        asset_events=[_observation(each) for each in tick.stopped],
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
 _TIME = r"\s*[1-9]\d*\s*[smhd]\s*"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class RotationSettings(BaseSettings, defer_build=True):
@@ -85,3 +89,27 @@ class RotationSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_MAX_SYNCS"),
         description="Runs of syncs at once; pool meta_api follows, max_concurrent_runs is one more",
     )
+
+    @property
+    def tier_every(self) -> Mapping[str, timedelta]:
+        """How old numbers may become, by tier."""
+        pairs = (one.split(":") for one in self.rotation_tiers.split(","))
+        return {tier: _time(text) for tier, text in pairs}
+
+    @property
+    def insights_cadence(self) -> timedelta:
+        return _time(self.insights_every)
+
+    @property
+    def entities_cadence(self) -> timedelta:
+        return _time(self.entities_every)
+
+    @property
+    def rotation_freshness(self) -> timedelta:
+        return _time(self.rotation_fresh)
+
+
+def _time(text: str) -> timedelta:
+    """The time that a text of the form `_TIME` says."""
+    number, unit = re.findall(r"\d+|[smhd]", text)
+    return timedelta(**{_UNITS[unit]: int(number)})

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from meta_pipeline.governor import Decision, clock_text
+from meta_pipeline.governor import Decision
 from meta_pipeline.graph import GraphError, Throttled
+from meta_pipeline.words import clock
 
 _FIRST_REST, _LONGEST_REST = timedelta(hours=1), timedelta(days=1)
 
@@ -37,5 +38,5 @@ def wait_of(error: Throttled, decision: Decision, now: datetime) -> tuple[str, d
     if error.hint == "caller":
         return error.message, error.until
     who = error.account_id or "calls without an account"
-    until = clock_text(error.until, now)
+    until = clock(error.until, now)
     return f"{who} stopped until {until} because Meta refused a call: {error.message}", error.until

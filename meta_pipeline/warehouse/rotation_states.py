@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from psycopg.rows import class_row
 
+from meta_pipeline.model.account_state import AccountState
 from meta_pipeline.moments import LONGEST_WAIT
 
 from .connect import Connection
@@ -17,39 +17,6 @@ EXTRAS = ("creatives", "activities", "insights_hourly", "insights_breakdown")
 _FAILURES_COUNTED = 12
 _OLDEST_DAYS = 37 * 30
 """Meta keeps 37 months (FACTS section 5.4): a longer backfill never gets further."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RotationStateRow:
-    """How one ad account stands.
-
-    `tenant` is the owning business, else the owner, else empty. `entities_synced_at` is the oldest
-    of the last readings of campaigns, ad sets and ads, `insights_synced_at` when the newest day of
-    the ledger was read; None while one was never read. `last_*` and `not_before` are of the newest
-    attempt that was not refused and not of extras only; `failures` counts those in a row before it,
-    itself included, that failed. `spend_7d` is of today and the 7 days before it, in major units of
-    `currency`; not `is_comparable` where it has no rate to the others'.
-    `has_newest_days_only`: the ledger has no day before those a fleet's first sync begins with.
-    `is_running`: a process holds the account's lock, whatever its rows say.
-    """
-
-    account_id: str
-    tenant: str
-    entities_synced_at: datetime | None
-    insights_synced_at: datetime | None
-    last_attempt_at: datetime | None
-    last_status: str | None
-    failures: int
-    not_before: datetime | None
-    spend_7d: float
-    currency: str | None
-    is_comparable: bool
-    can_deliver: bool
-    is_accessible: bool
-    first_seen_at: datetime | None
-    has_backfill_gap: bool
-    has_newest_days_only: bool
-    is_running: bool
 
 
 # Every look-up is one or a few index entries for each account, however long its history is:
@@ -168,10 +135,14 @@ def rotation_states(
     backfill_days: int = 90,
     newest_days: int = 7,
     currency: str = "USD",
-) -> list[RotationStateRow]:
+) -> list[AccountState]:
     """How every known ad account stands at `now`, by account id; the cost does not grow with
     history.
 
+    Entities were read when the oldest of campaigns, ad sets and ads was; insights when the newest
+    day of the ledger was. The last attempt is the newest that was not refused and not of extras
+    only. Spend is of today and the 7 days before it. Running is what holds the account's lock,
+    whatever its rows say.
     `dataset` is the ledger's name of the numbers that count, `newest_days` how many of them a
     fleet's first sync begins with. Spend is told in `currency`, by view `currency_worth`; an
     account whose currency has no rate keeps its own.
@@ -189,7 +160,7 @@ def rotation_states(
         # Compiling a query of this shape takes longer than running it.
         connection.execute("SET LOCAL jit = off")
         connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
-        cursor = connection.cursor(row_factory=class_row(RotationStateRow))
+        cursor = connection.cursor(row_factory=class_row(AccountState))
         return cursor.execute(_STATES, values).fetchall()
 
 

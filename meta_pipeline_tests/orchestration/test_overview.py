@@ -31,7 +31,7 @@ from meta_pipeline.orchestration.overview import (
 )
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline_tests.rotation.stored import Stored
+from meta_pipeline_tests.fleet.stored import Stored
 
 
 class Clock:

@@ -11,8 +11,8 @@ from meta_pipeline.orchestration.account_assets import Step, in_time
 from meta_pipeline.orchestration.configuration import InsightsConfig
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.sync.days import today
+from meta_pipeline_tests.fleet.fleet import NOW
 from meta_pipeline_tests.orchestration.conftest import Stand
-from meta_pipeline_tests.rotation.fleet import NOW
 
 from .test_account_assets import run, scalar
 

@@ -24,8 +24,8 @@ from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.sensors import build_sensors
 from meta_pipeline.warehouse import Warehouse, account_lock
 from meta_pipeline.warehouse.connect import Patience
-from meta_pipeline_tests.rotation.fleet import HOUR, MINUTE, NOW
-from meta_pipeline_tests.rotation.stored import Stored
+from meta_pipeline_tests.fleet.fleet import HOUR, MINUTE, NOW
+from meta_pipeline_tests.fleet.stored import Stored
 
 ORIGIN = RemoteJobOrigin(
     RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("meta_pipeline"), "__repository__"),

@@ -1,0 +1,70 @@
+"""What is already asked for: the accounts of every run that is queued or under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+"""Dagster's own list of runs in progress leaves out those that wait."""
+
+PARTITION_TAG = "dagster/partition"
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """`runs` is the number of unfinished runs that sync accounts, `accounts` whose they are."""
+
+    runs: int = 0
+    accounts: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        runs: Iterable[tuple[Mapping[str, str], Mapping[str, Any]]],
+        partitions: Callable[[], Sequence[str]],
+    ) -> InFlight:
+        """Those of the unfinished runs, each given by its tags and its config.
+
+        `partitions` looks up all partition keys in the order they were added; it is called only
+        when a run is of a range.
+        """
+        keys = _Keys(partitions)
+        found = [frozenset(_accounts(tags, config, keys)) for tags, config in runs]
+        return cls(sum(map(bool, found)), frozenset[str]().union(*found))
+
+
+@dataclass(frozen=True)
+class _Keys:
+    look_up: Callable[[], Sequence[str]]
+
+    @cached_property
+    def all(self) -> Sequence[str]:
+        return self.look_up()
+
+    def between(self, first: str, last: str) -> Sequence[str]:
+        try:
+            return self.all[self.all.index(first) : self.all.index(last) + 1]
+        except ValueError:  # a key that was deleted meanwhile
+            return (first, last)
+
+
+def _accounts(tags: Mapping[str, str], config: Mapping[str, Any], keys: _Keys) -> Iterator[str]:
+    """A partition's, a range's, and those that a step's config names (fleet/batch.py)."""
+    if account_id := tags.get(PARTITION_TAG):
+        yield account_id
+    first, last = (tags.get(name) for name in RANGE_TAGS)
+    if first and last:
+        yield from keys.between(first, last)
+    for step in _mapping(_mapping(config).get("ops")).values():
+        accounts = _mapping(_mapping(step).get("config")).get("accounts")
+        if isinstance(accounts, list):
+            yield from (account for account in accounts if isinstance(account, str))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value, or nothing: a run's config is what somebody typed, refused or not."""
+    return value if isinstance(value, Mapping) else {}

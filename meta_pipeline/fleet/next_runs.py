@@ -1,0 +1,55 @@
+"""One tick as a whole: who is picked, which runs that makes, where the round goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from meta_pipeline.model.account_state import AccountState
+
+from .batch import Batch, batches
+from .choice import Choice, choose
+from .policy import Policy
+from .rules import RotationRules
+
+
+@dataclass(frozen=True, slots=True)
+class NextRuns:
+    """What one tick has to do: the runs to request, and what to tell of everybody else.
+
+    `cursor` is for the next tick.
+    """
+
+    runs: tuple[Batch, ...]
+    choice: Choice
+    cursor: str | None
+
+
+def next_runs(
+    states: Collection[AccountState],
+    now: datetime,
+    policy: Policy = Policy.HYBRID,
+    rules: RotationRules | None = None,
+    *,
+    cursor: str | None = None,
+    slots: int = 1,
+) -> NextRuns:
+    """Choose for `slots` free runs and divide the picks over them."""
+    rules = rules or RotationRules()
+    limit = max(slots, 0) * rules.accounts_per_run
+    choice = choose(states, now, policy, rules, cursor=cursor, limit=limit)
+    runs = batches(choice.picks, slots, rules)
+    if policy is Policy.ROTATION:
+        cursor = _moved(choice, runs, cursor)
+    return NextRuns(runs, choice, cursor)
+
+
+def _moved(choice: Choice, runs: Collection[Batch], cursor: str | None) -> str | None:
+    """The round goes on before the first pick that found no run, so that none is passed over."""
+    done = {account_id for run in runs for account_id in run.account_ids}
+    for pick in choice.picks:
+        if pick.account_id not in done:
+            return cursor
+        cursor = pick.account_id
+    return cursor

@@ -1,0 +1,68 @@
+"""Why a tick requested nothing, as a person reads it: `12 accounts, all fresh; next is ...`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Protocol
+
+from meta_pipeline.warehouse import AccountRow
+from meta_pipeline.words import clock, duration
+
+from .tick import Tick
+
+_WORDS = {
+    "fresh": "fresh",
+    "running": "being synced",
+    "requested": "asked for already",
+    "waiting": "waiting their turn",
+    "throttled": "throttled by Meta's limits",
+    "failing": "failing, tried again later",
+    "excluded": "left out by the settings",
+    "no access": "lost to the token",
+}
+_SAME = {"not due": "fresh"}
+_NAMED_STOPS = 3
+
+
+class Accounts(Protocol):
+    """Where the names are: `AccountStore`."""
+
+    def get(self, account_id: str) -> AccountRow | None: ...
+
+
+def skip_reason(tick: Tick, runs: int, now: datetime, accounts: Accounts) -> str:
+    """The sentence for a tick that requests no run; `runs` of syncs are queued or under way."""
+    parts = [_fleet(tick, runs)]
+    parts += [each.reason for each in tick.stopped[:_NAMED_STOPS]]
+    if (more := len(tick.stopped) - _NAMED_STOPS) > 0:
+        parts.append(f"{more} more were stopped")
+    if (coming := _next(tick, now, accounts)) is not None:
+        parts.append(coming)
+    return "; ".join(parts)
+
+
+def _fleet(tick: Tick, runs: int) -> str:
+    kinds: Counter[str] = Counter()
+    for kind, count in tick.choice.skipped.kinds.items():
+        kinds[_SAME.get(kind, kind)] += count
+    accounts = f"{tick.accounts:,} account{'s' if tick.accounts != 1 else ''}"
+    if kinds["waiting"]:
+        busy = f"{runs} run{'s' if runs != 1 else ''} of syncs under way"
+        return f"{accounts}: {_listed(kinds)}; {busy}, as many as META_MAX_SYNCS allows"
+    if set(+kinds) == {"fresh"}:
+        return f"{accounts}, all fresh" if tick.accounts > 1 else f"{accounts}, fresh"
+    return f"{accounts}: {_listed(kinds)}"
+
+
+def _listed(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {_WORDS.get(kind, kind)}" for kind, count in kinds.most_common())
+
+
+def _next(tick: Tick, now: datetime, accounts: Accounts) -> str | None:
+    next_at, account_id = tick.choice.next_at, tick.choice.next_account
+    if next_at is None or account_id is None or next_at <= now:
+        return None
+    found = accounts.get(account_id)
+    name = f"{found.name} ({account_id})" if found and found.name else account_id
+    return f"next is {name} in {duration(next_at - now)}, at {clock(next_at, now)}"

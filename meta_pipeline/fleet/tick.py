@@ -1,0 +1,161 @@
+"""One look at the fleet: whose turn it is by rotation, and who may go by the governor.
+
+The sensor and `meta-pipeline rotation next` look alike. Everything is read from the tables, nothing
+is asked of Meta.
+"""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from meta_pipeline.governor import Meters, Needs, decide
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP
+from meta_pipeline.sync import ENTITIES, Part
+from meta_pipeline.warehouse import RunRow, Warehouse
+from meta_pipeline.warehouse.rotation_states import rotation_states
+
+from .batch import Batch
+from .candidate import DuePart
+from .choice import Choice, Pick
+from .next_runs import NextRuns, next_runs
+from .rotation import Rotation
+
+ROUNDS = 3
+"""Looks within one tick: accounts that may not be called give their place to the next ones."""
+
+_BLOCKS = uuid.UUID("6f0f5a2e-8e0c-4b53-9d0e-2b8b3f6c9b11")
+_USE_CASES = {DuePart.ENTITIES: ADS_MANAGEMENT, DuePart.INSIGHTS: ADS_INSIGHTS}
+_PARTS = {DuePart.ENTITIES: ENTITIES, DuePart.INSIGHTS: frozenset({Part.INSIGHTS})}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """An account whose turn it is and which may not be called before `until`; why, in words."""
+
+    pick: Pick
+    until: datetime
+    reason: str
+    usage: Mapping[str, Any]
+
+    @property
+    def account_id(self) -> str:
+        return self.pick.account_id
+
+    def row(self, now: datetime) -> RunRow:
+        """Its `sync_runs` row: the same one however often the same block is found."""
+        block = uuid.uuid5(_BLOCKS, f"{self.account_id}:{self.until.isoformat()}")
+        parts = {part for due in self.pick.parts for part in _PARTS[due]}
+        return RunRow(
+            sync_run_id=block.hex,
+            account_id=self.account_id,
+            scope=",".join(sorted(parts)),
+            started_at=now,
+            finished_at=now,
+            status="throttled",
+            reason=self.pick.reason,
+            meta_call_count_total=0,
+            weighted_cost_total=0,
+            meta_usage_end_snapshot=dict(self.usage),
+            error_summary=self.reason,
+            not_before=self.until,
+            host=socket.gethostname(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one look came to: the runs to request, who was stopped, and all others in `choice`.
+
+    `cursor` is for the next look, `accounts` how many there are.
+    """
+
+    runs: tuple[Batch, ...]
+    stopped: tuple[Stopped, ...]
+    choice: Choice
+    cursor: str | None
+    accounts: int
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Why each account that is in no run is in none, as `<kind>: <sentence>`."""
+        stops = {each.account_id: f"throttled: {each.reason}" for each in self.stopped}
+        return dict(self.choice.skipped) | stops
+
+    @property
+    def summary(self) -> str:
+        """The fleet in one line: `2 picked; 8 not due, 1 throttled`."""
+        kinds = Counter(reason.partition(":")[0] for reason in self.skipped.values())
+        others = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        head = f"{sum(len(run.picks) for run in self.runs)} picked"
+        return f"{head}; {others}" if others else head
+
+
+def look(
+    warehouse: Warehouse,
+    now: datetime,
+    rotation: Rotation,
+    *,
+    slots: int,
+    cursor: str | None = None,
+    requested: Collection[str] = (),
+) -> Tick:
+    """Choose for `slots` free runs and ask the governor; done twice, it finds the same.
+
+    `requested` are accounts whose run is queued or under way.
+    """
+    with warehouse.connection() as connection:
+        rows = rotation_states(
+            connection,
+            now,
+            dataset=rotation.dataset,
+            backfill_days=rotation.rules.backfill_days,
+            newest_days=rotation.rules.newest_days,
+            currency=rotation.currency,
+        )
+    taken = frozenset(requested)
+    states = {row.account_id: replace(row, is_requested=row.account_id in taken) for row in rows}
+    stopped: dict[str, Stopped] = {}
+    for _ in range(ROUNDS):
+        found = next_runs(
+            states.values(), now, rotation.policy, rotation.rules, cursor=cursor, slots=slots
+        )
+        newly = _stopped(warehouse, now, rotation, found)
+        stopped |= newly
+        for account_id, each in newly.items():
+            states[account_id] = replace(states[account_id], not_before=each.until)
+        if not newly:
+            break
+    # Those that the last round stopped have their place in vain: another look is not worth it.
+    going = [[pick for pick in run.picks if pick.account_id not in stopped] for run in found.runs]
+    runs = tuple(Batch(tuple(picks)) for picks in going if picks)
+    return Tick(runs, tuple(stopped.values()), found.choice, found.cursor, len(states))
+
+
+def record(warehouse: Warehouse, tick: Tick, now: datetime) -> None:
+    """Note whom the governor stopped, so that the account's history tells why nothing came."""
+    for each in tick.stopped:
+        warehouse.runs.close(each.row(now))
+
+
+def _stopped(
+    warehouse: Warehouse, now: datetime, rotation: Rotation, found: NextRuns
+) -> dict[str, Stopped]:
+    """Those of the chosen that may not be called now."""
+    picks = [pick for run in found.runs for pick in run.picks]
+    meters = Meters(rotation.thresholds)
+    if picks:
+        meters.observe(warehouse.usage.current([APP, *(pick.account_id for pick in picks)]))
+    stopped = {}
+    for pick in picks:
+        needs = Needs(frozenset(_USE_CASES[part] for part in pick.parts))
+        decision = decide(account_id=pick.account_id, meters=meters, now=now, needs=needs)
+        if not decision.may_call and decision.until is not None:
+            usage = meters.snapshot(now, pick.account_id)
+            stopped[pick.account_id] = Stopped(pick, decision.until, decision.reason, usage)
+    return stopped

@@ -1,0 +1,26 @@
+"""Moments and durations as people read them, the same in the log, the terminal and Dagster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+
+def clock(moment: datetime, now: datetime) -> str:
+    """`14:32 UTC`, with its date when that is not today's."""
+    utc = moment.astimezone(UTC)
+    form = "%H:%M UTC" if utc.date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
+    return format(utc, form)
+
+
+def duration(span: timedelta) -> str:
+    """`40 s`, `34 min`, `2 h`, `1 h 20 min`, `3 days`; below zero is none."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
+    return f"{hours // 24} days"
