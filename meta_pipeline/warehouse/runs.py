@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date, datetime
@@ -16,6 +17,7 @@ from .connect import Connection, Store
 ABANDONED = "abandoned: the process ended"
 """What `error_summary` says of a run whose process did not live to close it."""
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 _JSON = ("meta_usage_end_snapshot", "missing")
 
 
@@ -149,7 +151,7 @@ class RunStore(Store):
         )
 
     def _save(self, run: RunRow | Mapping[str, Any], connection: Connection | None) -> None:
-        given = asdict(run) if isinstance(run, RunRow) else asdict(RunRow(**run))
+        given = _storable(asdict(run) if isinstance(run, RunRow) else asdict(RunRow(**run)))
         values = given | {
             name: None if given[name] is None else Jsonb(given[name]) for name in _JSON
         }
@@ -164,3 +166,12 @@ class RunStore(Store):
     def _one(self, where: sql.SQL, values: tuple[Any, ...]) -> RunRow | None:
         rows = self._all(where, values)
         return rows[0] if rows else None
+
+
+def _storable(value: Any) -> Any:
+    """The value without what no text in Postgres holds; names of Meta's stand in sentences."""
+    if isinstance(value, str):
+        return _HALF_PAIR.sub("\ufffd", value.replace("\x00", ""))
+    if isinstance(value, dict):
+        return {_storable(name): _storable(one) for name, one in value.items()}
+    return [_storable(one) for one in value] if isinstance(value, list | tuple) else value

@@ -138,6 +138,77 @@ def test_an_object_by_id_that_is_another_one_is_not_taken_for_it(odd_lab: Lab) -
     assert ad.id in odd_lab.stored_entities("ads")
 
 
+ACCOUNT_FIELDS = (
+    "name", "currency", "timezone_name", "timezone_offset_hours_utc", "account_status",
+    "disable_reason", "amount_spent", "balance", "spend_cap", "created_time", "business", "age",
+)  # fmt: skip
+
+
+def _account(account_id: str, values: dict[str, str]) -> str:
+    fine = {"id": f'"{account_id}"', "account_id": f'"{account_id.removeprefix("act_")}"',
+            "name": '"Seltsam"', "currency": '"EUR"', "timezone_name": '"Europe/Berlin"',
+            "account_status": "1"}  # fmt: skip
+    return "{" + ",".join(f'"{name}":{one}' for name, one in (fine | values).items()) + "}"
+
+
+_TOLD = st.dictionaries(st.sampled_from(ACCOUNT_FIELDS), st.sampled_from(ODD), max_size=5)
+
+
+def test_whatever_the_account_says_of_itself_its_rows_are_kept(odd_lab: Lab) -> None:
+    account_id = odd_lab.account_id
+
+    @settings(max_examples=8, deadline=None, database=None)
+    @example(dict.fromkeys(ACCOUNT_FIELDS, "null"))
+    @example(dict.fromkeys(ACCOUNT_FIELDS, _deep(140)))
+    @example(dict.fromkeys(ACCOUNT_FIELDS, '"\\u0000"'))
+    @example(dict.fromkeys(ACCOUNT_FIELDS, '"half \\udc00 pair"'))
+    @given(_TOLD)
+    def go_on(values: dict[str, str]) -> None:
+        body = _account(account_id, values).encode("utf-8", "surrogatepass")
+        odd_lab.sim.faults.clear()
+        odd_lab.sim.fail("GET", account_id, times=None, with_=Fault.wrong_shape(body))
+        odd_lab.advance(hours=25)  # the account itself is due
+
+        record = odd_lab.sync(force=True)
+
+        assert record.status in {Status.SUCCESS, Status.PARTIAL}, record.error_summary
+        assert "Error" not in (record.error_summary or "")
+        for edge in ("campaigns", "adsets", "ads"):
+            stored = odd_lab.stored_entities(edge)
+            assert {one.id for one in odd_lab.world.objects(edge, account_id)} <= stored.keys()
+
+    go_on()
+    odd_lab.sim.faults.clear()
+    odd_lab.advance(hours=25)
+    odd_lab.sync(force=True)
+    known = odd_lab.query("SELECT currency, timezone_name FROM meta_ads.meta_ad_accounts")
+    assert {"currency": "EUR", "timezone_name": "Europe/Berlin"} in known
+
+
+def test_whatever_stands_in_the_list_of_accounts_the_others_are_found(odd_lab: Lab) -> None:
+    account_id = odd_lab.account_id
+
+    @settings(max_examples=15, deadline=None, database=None)
+    @example([f'{{"id":{one}}}' for one in ODD], {})
+    @given(st.lists(rows, max_size=5), _TOLD)
+    def go_on(strange: list[str], values: dict[str, str]) -> None:
+        listed = ",".join([*strange, _account("act_7", values), _account(account_id, {})])
+        body = f'{{"data":[{listed}]}}'.encode("utf-8", "surrogatepass")
+        odd_lab.sim.faults.clear()
+        odd_lab.sim.fail("GET", "/adaccounts", times=None, with_=Fault.wrong_shape(body))
+
+        odd_lab.engine.discover()
+
+        found = {row.account_id for row in odd_lab.warehouse.accounts.all(accessible_only=True)}
+        assert {account_id, "act_7"} <= found
+
+    go_on()
+    odd_lab.sim.faults.clear()
+    odd_lab.engine.discover()
+    found = {row.account_id for row in odd_lab.warehouse.accounts.all(accessible_only=True)}
+    assert found == {account_id}
+
+
 @given(st.lists(st.sampled_from(ODD), min_size=1, max_size=4))
 def test_a_page_is_decoded_whatever_its_rows_hold(values: list[str]) -> None:
     body = '{"data":[{"id":"1"},' + ",".join(f'{{"x":{value}}}' for value in values) + "]}"

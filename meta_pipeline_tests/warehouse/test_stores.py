@@ -82,6 +82,18 @@ class TestAccounts:
 
 
 class TestRuns:
+    @pytest.mark.parametrize("odd", ["a\x00b", "\x00", "half \ud83d pair", "\udc00"])
+    def test_a_sentence_with_what_no_text_holds_is_kept_without_it(
+        self, warehouse: Warehouse, odd: str
+    ) -> None:
+        warehouse.runs.open(RUN)
+        closed = replace(RUN, status="partial", error_summary=f"of {odd}", missing=[f"of {odd}"])
+        warehouse.runs.close(closed)
+        (kept,) = warehouse.runs.recent()
+        clean = odd.replace("\x00", "").replace("\ud83d", "\ufffd").replace("\udc00", "\ufffd")
+        assert kept.error_summary == f"of {clean}"
+        assert kept.missing == [f"of {clean}"]
+
     def test_open_then_close(self, warehouse: Warehouse) -> None:
         warehouse.runs.open(RUN)
         assert warehouse.runs.get("run1") == RUN
