@@ -40,9 +40,9 @@ class Evidence:
     they differ by was not read at another time. `moves`: the day goes on, and a moment passed
     between them. `comparable`: the day was over when each was read. `settled`: it is read for the
     last time. `unproven_reads` were without proof before; `waits` while the next proof is not due
-    yet. `is_silent`: the whole answer had no row, of no day. `proven_rows` were returned by the
-    reading before, if that was proven. `additive` has the metrics that can be compared, none where
-    cells do not add up; `may_be_empty` where no row is no surprise.
+    yet. `is_silent`: the whole answer had no row, of no day. `kept_rows` were gone and counted by
+    the account's row when the day was last proven. `additive` has the metrics that can be compared,
+    none where cells do not add up; `may_be_empty` where no row is no surprise.
     """
 
     stored: Totals
@@ -57,7 +57,7 @@ class Evidence:
     unproven_reads: int = 0
     waits: bool = False
     is_silent: bool = False
-    proven_rows: int | None = None
+    kept_rows: int = 0
     may_be_empty: bool = False
 
     @property
@@ -67,7 +67,7 @@ class Evidence:
     @property
     def lasts(self) -> bool:
         """Whether what is missing or too much has been so for some readings."""
-        is_known = self.gone.rows > 0 and self.returned.rows == self.proven_rows
+        is_known = 0 < self.gone.rows == self.kept_rows
         return self.returned.rows > 0 and (self.unproven_reads >= PATIENCE or is_known)
 
 

@@ -23,7 +23,7 @@ from meta_pipeline.warehouse import (
 
 from . import datasets
 from .datasets import Dataset
-from .days import SLACK, end_of_day, is_final, is_open, pause, runs, today
+from .days import SLACK, end_of_day, is_final, pause, runs, today
 from .evidence import Evidence, Outcome, Verdict, judge
 from .mapping import Source
 from .window import Window
@@ -56,9 +56,8 @@ class Reading:
     before: WindowRow | None
 
     @property
-    def proven_rows(self) -> int | None:
-        """Rows of the reading before, if that one left nothing open."""
-        return None if self.before is None or is_open(self.before) else self.before.rows
+    def kept_rows(self) -> int:
+        return self.before.kept_rows if self.before else 0
 
     @property
     def unproven_reads(self) -> int:
@@ -165,7 +164,7 @@ class Proofs:
                     unproven_reads=reading.unproven_reads,
                     waits=self._waits(reading, marked.get(day)),
                     is_silent=reading.is_silent,
-                    proven_rows=reading.proven_rows,
+                    kept_rows=reading.kept_rows,
                     may_be_empty=self._may_be_empty(dataset, day),
                 )
             )
@@ -175,7 +174,10 @@ class Proofs:
             connection,
             account_id,
             dataset.name,
-            {day: self._entry(day, readings[day], verdict) for day, verdict in verdicts.items()},
+            {
+                day: self._entry(day, readings[day], verdict, stored[day].gone.rows)
+                for day, verdict in verdicts.items()
+            },
         )
 
     def _remove(
@@ -216,7 +218,7 @@ class Proofs:
             return
         self._remove(connection, readings[missing[0]].window, [], verdicts)
         self._verdicts.setdefault(self._proof, {}).update(verdicts)
-        entries = {day: self._entry(day, readings[day], one) for day, one in verdicts.items()}
+        entries = {day: self._entry(day, readings[day], one, 0) for day, one in verdicts.items()}
         self._ledger.judge(connection, self._source.account_id, self._proof.name, entries)
 
     def _proofs_read(self, connection: Connection, days: Sequence[date]) -> dict[date, WindowRow]:
@@ -242,14 +244,16 @@ class Proofs:
             if day not in now or now[day].rows
         }
 
-    def _entry(self, day: date, reading: Reading, verdict: Verdict) -> WindowRow:
+    def _entry(self, day: date, reading: Reading, verdict: Verdict, gone: int) -> WindowRow:
         before = reading.before
         read_at = self._read_at(reading)
         if verdict.outcome is Outcome.PROVEN:
-            return WindowRow(read_at, reading.rows, self._is_settled(day, reading))
+            is_settled, kept = self._is_settled(day, reading), 0 if verdict.removes else gone
+            return WindowRow(read_at, reading.rows, is_settled, kept_rows=kept)
         if verdict.outcome is Outcome.OPEN:
             reason = before.incomplete if before else None
-            return WindowRow(read_at, reading.rows, False, reason, reading.unproven_reads)
+            reads, kept = reading.unproven_reads, reading.kept_rows
+            return WindowRow(read_at, reading.rows, False, reason, reads, kept)
         reads = reading.unproven_reads + 1
         return WindowRow(read_at, reading.rows, False, verdict.reason, reads)
 

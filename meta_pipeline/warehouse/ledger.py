@@ -14,7 +14,8 @@ class WindowRow:
     """One fetched day. `rows` is what Meta returned for it, zero included.
 
     `incomplete` says what is missing of it or contradicts it, None when nothing is known to;
-    `unproven_reads` how many readings in a row left it so.
+    `unproven_reads` how many readings in a row left it so. `kept_rows` did not come again in the
+    last reading and stay, for the account's own row counts them.
     """
 
     fetched_at: datetime
@@ -22,10 +23,12 @@ class WindowRow:
     is_final: bool
     incomplete: str | None = None
     unproven_reads: int = 0
+    kept_rows: int = 0
 
 
 _FETCHED = """
-    SELECT date_start, fetched_at, rows, coalesce(is_final, false), incomplete, unproven_reads
+    SELECT date_start, fetched_at, rows, coalesce(is_final, false), incomplete, unproven_reads,
+           kept_rows
     FROM meta_ads.sync_windows
     WHERE account_id = %s AND dataset = %s AND date_start BETWEEN %s AND %s
     ORDER BY date_start
@@ -51,16 +54,17 @@ _MARK = """
 _JUDGE = """
     UPDATE meta_ads.sync_windows AS known
     SET is_final = given.final, incomplete = given.incomplete,
-        unproven_reads = given.unproven_reads
+        unproven_reads = given.unproven_reads, kept_rows = given.kept_rows
     FROM unnest(%(days)s::date[], %(final)s::boolean[], %(incomplete)s::text[],
-                %(unproven_reads)s::int[]) AS given (day, final, incomplete, unproven_reads)
+                %(unproven_reads)s::int[], %(kept_rows)s::bigint[])
+        AS given (day, final, incomplete, unproven_reads, kept_rows)
     WHERE known.account_id = %(account_id)s AND known.dataset = %(dataset)s
       AND known.date_start = given.day
 """
 _REOPEN = """
     UPDATE meta_ads.sync_windows SET
         fetched_at = least(fetched_at, date_start::timestamp AT TIME ZONE 'UTC'),
-        is_final = false, incomplete = NULL, unproven_reads = 0
+        is_final = false, incomplete = NULL, unproven_reads = 0, kept_rows = 0
     WHERE account_id = %s
 """
 # Days in no row, grouped into ranges: consecutive days share (day - running number).
@@ -150,6 +154,7 @@ class Ledger(Store):
                 "final": [row.is_final for row in rows],
                 "incomplete": [row.incomplete for row in rows],
                 "unproven_reads": [row.unproven_reads for row in rows],
+                "kept_rows": [row.kept_rows for row in rows],
             },
         )
 

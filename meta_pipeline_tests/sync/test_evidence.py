@@ -121,3 +121,13 @@ def test_amounts_may_be_rounded_once_in_each_row(tenths: list[int]) -> None:
     account = Totals(1, round(Decimal(sum(tenths)) / 1000, 2), 5, 5)
     day = Evidence(Totals(len(tenths), rows, 5, 5), Totals(), account, together=True)
     assert judge(day).outcome is Outcome.PROVEN
+
+
+@given(TOTALS, TOTALS, st.integers(0, 6))
+def test_rows_that_did_not_come_again_are_known_only_as_those_that_were_kept(
+    returned: Totals, gone: Totals, kept_rows: int
+) -> None:
+    """As many rows as the day had before say nothing: some may be new."""
+    young = Evidence(plus(returned, gone), gone, None, kept_rows=kept_rows)
+    known = gone.rows == kept_rows
+    assert judge(young).outcome is (Outcome.OPEN if known else Outcome.DOUBTFUL)

@@ -118,6 +118,12 @@ sync_windows = table(
         nullable=False,
         server_default="0",
     ),
+    count(
+        "kept_rows",
+        "Rows that did not come again and stay: the account's own row counts them",
+        nullable=False,
+        server_default="0",
+    ),
 )
 
 insights_gaps = table(
