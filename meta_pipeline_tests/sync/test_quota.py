@@ -15,6 +15,7 @@ import pytest
 from meta_pipeline.governor import Action, Meters, Needs, Weights
 from meta_pipeline.graph import Attempt, Call, Throttled, parse_usage
 from meta_pipeline.model.usage import UsageReading, use_case_of
+from meta_pipeline.plain_log import as_json
 from meta_pipeline.sync.calls import CallBook, Pauses
 from meta_pipeline.sync.quota import Quota
 from meta_pipeline.warehouse import Warehouse
@@ -161,6 +162,11 @@ def test_from_50_percent_calls_are_spread_by_short_sleeps(
     assert clock.slept
     assert all(0 < pause <= 30 for pause in clock.slept)
     assert "for quota: act_1 goes slower, one call at a time" in caplog.text
+    told = json.loads(as_json(caplog.records[-1]))
+    assert told["account_id"] == "act_1"
+    assert told["wait_seconds"] > 0
+    assert told["quota_pct"] > 50
+    assert "act_1" not in told["message"]
 
 
 def test_a_pause_too_long_to_hold_a_worker_ends_in_a_stop(clock: Clock) -> None:
