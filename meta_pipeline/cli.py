@@ -22,6 +22,7 @@ class _Root(Root):
             f"{_COMMANDS}demo:demo",
             "Sync twelve simulated ad accounts into Postgres through Dagster.",
         ),
+        "init": Entry(f"{_COMMANDS}init:init", "Write a commented .env: asks for the token."),
         "dev": Entry(f"{_COMMANDS}dev:dev", "Run Dagster (UI, daemon, code location)."),
         "check": Entry(
             f"{_COMMANDS}check:check",
@@ -43,6 +44,7 @@ class _Root(Root):
         "simulate": Entry(f"{_COMMANDS}simulate:app", "A Graph API with made-up ad accounts."),
         "metrics": Entry(f"{_COMMANDS}metrics:app", "Numbers people can trust: ask, check."),
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
+        "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),
         "exec": Entry(f"{_COMMANDS}execute:execute", "Become a process of Dagster's.", _PASSED_ON),
     }

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "dev": "runs Dagster on the settings",
     "exec": "runs Dagster on the settings",
     "simulate": "needs no database",
+    "doctor": "needs no database",
     "db start": "is about the server, which the demo shares",
     "db stop": "is about the server, which the demo shares",
     "db reset": "is about the server, which the demo shares",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 AS_OF = date(2026, 11, 28)
@@ -33,12 +33,27 @@ class ApiVersion:
     released: date
     ends: date | None
     source: str = _META
+    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that this version no longer has, by Meta's object or `breakdowns`; `*` is any end."""
 
 
 TABLE: tuple[ApiVersion, ...] = (
     ApiVersion("v27.0", date(2026, 11, 4), None),
-    ApiVersion("v26.0", date(2026, 7, 29), None),
-    ApiVersion("v25.0", date(2026, 2, 18), date(2027, 2, 23)),
+    ApiVersion(
+        "v26.0",
+        date(2026, 7, 29),
+        None,
+        gone={
+            "AdsInsights": ("marketing_messages_website_*",),
+            "AdSet": ("time_start", "time_stop", "line_number", "tune_for_category"),
+        },
+    ),
+    ApiVersion(
+        "v25.0",
+        date(2026, 2, 18),
+        date(2027, 2, 23),
+        gone={"breakdowns": ("product_group_id", "product_set_id_breakdown")},
+    ),
     ApiVersion("v24.0", date(2025, 10, 8), date(2026, 11, 10)),
     ApiVersion("v23.0", date(2025, 5, 29), date(2026, 6, 9)),
 )
@@ -66,7 +81,7 @@ def version_state(version: str, today: date) -> VersionState:
     newest, oldest = TABLE[0], TABLE[-1]
     use = f"Set META_API_VERSION={DEFAULT}, or leave it out."
     stale = table_problem(today)
-    if known is None and _number(version) > _number(newest.name):
+    if known is None and number(version) > number(newest.name):
         text = f"newer than the newest this release knows ({newest.name}, table of {AS_OF})"
         return VersionState(version, text, fix=stale)
     if known is None:
@@ -79,6 +94,22 @@ def version_state(version: str, today: date) -> VersionState:
         return VersionState(version, f"expired on {known.ends}", left, use, ok=False)
     text = f"lives until {known.ends}, {left} days"
     return VersionState(version, text, left, use if left < WARN_BEFORE.days else stale)
+
+
+def next_after(version: str) -> str | None:
+    """The oldest version of the table that is newer than this one; None when none is."""
+    newer = [one.name for one in TABLE if number(one.name) > number(version)]
+    return newer[-1] if newer else None
+
+
+def gone_between(version: str, newer: str) -> dict[str, tuple[str, ...]]:
+    """What the versions after `version` up to `newer` took away, as `ApiVersion.gone`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in TABLE:
+        if number(version) < number(one.name) <= number(newer):
+            for part, names in one.gone.items():
+                found[part] = (*found.get(part, ()), *names)
+    return found
 
 
 def table_problem(today: date) -> str | None:
@@ -107,6 +138,7 @@ def version_notice(asked: str, headers: Mapping[str, str]) -> str | None:
     return None
 
 
-def _number(version: str) -> tuple[int, int]:
+def number(version: str) -> tuple[int, int]:
+    """`v27.0` as numbers, to compare; (0, 0) for what is no version."""
     found = _VERSION.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else (0, 0)

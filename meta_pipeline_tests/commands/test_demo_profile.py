@@ -59,6 +59,15 @@ def test_every_command_reaches_the_demo_and_nothing_else(demo_url: str, database
     assert "spend" in run("metrics", "get", "spend", "--demo").output
     assert "spend" in run("metrics", "--demo", "get", "spend").output
     assert account.id in run("rotation", "next", "--demo", "--all").output
+    assert name in run("accounts", "list", name, "--demo").output
+    assert account.id in run("runs", "list", "--demo", "-a", name).output
+    assert "success" in run("runs", "show", "--demo").output
+    assert "insights_ad" in run("reset", "insights_ad", "-a", name, "--dry-run", "--demo").output
+    run("init", "--demo", "--non-interactive", "-a", name)
+    written = Path(".env").read_text(encoding="utf-8")
+    assert f"META_INCLUDE_ACCOUNTS={account.id}\n" in written
+    assert f"DATABASE_URL={demo_url}\n" in written
+    Path(".env").unlink()
     run("report", "--demo")
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT count(*) FROM meta_ads.meta_ad_accounts").fetchone()

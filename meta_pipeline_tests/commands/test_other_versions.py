@@ -30,7 +30,14 @@ MIGRATING = ("backfill", "demo", "dev", "exec", "migrate", "plan", "sync")
 """What makes tables, or prepares a sync, which does; `plan` only where there are none."""
 NOTHING_TO_WRITE = ("plan", "metrics rollup", "db maintain")
 """What needs no right to write where all is fresh."""
-NEEDLESS = ("simulate", "simulate coverage", "rotation replay", "metrics check")
+NEEDLESS = (
+    "init",
+    "doctor api-version",
+    "simulate",
+    "simulate coverage",
+    "rotation replay",
+    "metrics check",
+)
 SCHEMALESS = ("check", "db url", "db psql", "db start", "db stop", "db reset", "db status")
 """What works on a database of any version, and `check`, which says of which it is."""
 WRITING = (

@@ -1,0 +1,213 @@
+"""`meta-pipeline doctor`: what an upgrade of Meta's API would do to this installation."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import say, styled, write_json
+
+if TYPE_CHECKING:
+    from meta_pipeline.settings import Settings
+
+app = typer.Typer(
+    add_completion=False,
+    name="doctor",
+    no_args_is_help=True,
+    help="What is going to break, before it does.",
+)
+
+_SDK = "facebook_business"
+_OBJECTS = {
+    "AdAccount": "adaccount",
+    "Campaign": "campaign",
+    "AdSet": "adset",
+    "Ad": "ad",
+    "AdCreative": "adcreative",
+    "AdsInsights": "adsinsights",
+}
+"""Meta's objects that are read, and the module of the SDK that has each."""
+BREAKDOWNS = "breakdowns"
+
+
+@app.callback()
+def about() -> None:
+    """What is going to break, before it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known of the version in use and of the one looked at.
+
+    `lost` maps an object of Meta's to the names that are asked of it and that the looked-at
+    version does not have, by the table or by the SDK; `unknown` those the SDK lacks if it is of
+    another version. `sdk` is its version, None when it is not installed.
+    """
+
+    version: str
+    version_text: str
+    days_left: int | None
+    is_expired: bool
+    fix: str | None
+    looked_at: str | None
+    looked_at_text: str | None
+    table_as_of: str
+    asked: Mapping[str, list[str]]
+    lost: Mapping[str, list[str]]
+    unknown: Mapping[str, list[str]]
+    sdk: str | None
+    sdk_says: str
+
+
+@app.command("api-version")
+def api_version(
+    version: Annotated[
+        str | None,
+        typer.Argument(help="Version to look at, such as v27.0; the next after the one in use."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every fact as JSON.")] = False,
+) -> None:
+    """Say how long the API version in use lives, and what our queries would lose in the next.
+
+    From the table of versions of this release and from the fields of the installed SDK; Meta is
+    asked nothing. Exit code: 0, 1 when the version in use has expired or something would be lost.
+    """
+    from meta_pipeline.settings import Settings
+
+    report = examine(Settings.load(), version)
+    if as_json:
+        write_json(asdict(report))
+    else:
+        _print(report)
+    raise typer.Exit(1 if report.is_expired or report.lost else 0)
+
+
+def examine(settings: Settings, version: str | None = None) -> Report:
+    """Look at a version, the next one without; wrong usage for what is no version."""
+    from meta_pipeline.graph.versions import AS_OF, gone_between, next_after, number, version_state
+
+    today, used = datetime.now(UTC).date(), settings.api_version
+    if version is not None and number(version) == (0, 0):
+        raise typer.BadParameter(f"{version!r} is not an API version such as v27.0")
+    looked_at = version or next_after(used)
+    state = version_state(used, today)
+    asked = asked_names(settings)
+    lost: dict[str, set[str]] = {}
+    for part, patterns in (gone_between(used, looked_at) if looked_at else {}).items():
+        found = {
+            name for name in asked.get(part, ()) if any(fnmatchcase(name, one) for one in patterns)
+        }
+        if found:
+            lost.setdefault(part, set()).update(found)
+    sdk, missing = _missing_in_sdk(asked)
+    is_looked_at = sdk is not None and looked_at is not None and number(sdk) == number(looked_at)
+    for part, names in missing.items() if is_looked_at else ():
+        lost.setdefault(part, set()).update(names)
+    return Report(
+        version=used,
+        version_text=state.text,
+        days_left=state.days_left,
+        is_expired=not state.ok,
+        fix=state.fix,
+        looked_at=looked_at,
+        looked_at_text=version_state(looked_at, today).text if looked_at else None,
+        table_as_of=str(AS_OF),
+        asked={part: sorted(names) for part, names in asked.items()},
+        lost={part: sorted(names) for part, names in sorted(lost.items())},
+        unknown={} if is_looked_at else {part: sorted(one) for part, one in missing.items()},
+        sdk=sdk,
+        sdk_says=_sdk_says(sdk, looked_at or used, is_same=is_looked_at or sdk == used),
+    )
+
+
+def asked_names(settings: Settings) -> dict[str, set[str]]:
+    """Every field and breakdown that the queries of these settings name, by Meta's object."""
+    from meta_pipeline.sync import datasets
+    from meta_pipeline.sync.fields import ACCOUNT_FIELDS, ENTITY_SPECS
+    from meta_pipeline.sync.request import Part
+
+    objects = {
+        Part.CAMPAIGNS: "Campaign",
+        Part.ADSETS: "AdSet",
+        Part.ADS: "Ad",
+        Part.CREATIVES: "AdCreative",
+    }
+    asked = {"AdAccount": {one.name for one in ACCOUNT_FIELDS}}
+    asked |= {
+        objects[part]: {one.name for one in spec.fields} for part, spec in ENTITY_SPECS.items()
+    }
+    tables = [datasets.daily(level) for level in (*settings.insights_levels, "account")]
+    tables += [datasets.broken_down(names) for names in settings.breakdowns]
+    if settings.hourly_accounts:
+        tables.append(datasets.hourly())
+    asked["AdsInsights"] = {name for one in tables for name in one.fields}
+    asked[BREAKDOWNS] = {name for one in tables for name in one.breakdowns}
+    return asked
+
+
+def _missing_in_sdk(asked: Mapping[str, set[str]]) -> tuple[str | None, dict[str, set[str]]]:
+    """The SDK's API version, and the names it does not have; None where it is not installed."""
+    try:
+        version = importlib.import_module(f"{_SDK}.apiconfig").ads_api_config["API_VERSION"]
+        known = {part: _known_to_sdk(part, module) for part, module in _OBJECTS.items()}
+        known[BREAKDOWNS] = _breakdowns_of_sdk()
+    except ImportError:
+        return None, {}
+    missing = {part: names - known[part] for part, names in asked.items()}
+    return str(version), {part: names for part, names in missing.items() if names}
+
+
+def _known_to_sdk(name: str, module: str) -> set[str]:
+    found: Any = getattr(importlib.import_module(f"{_SDK}.adobjects.{module}"), name)
+    return set(vars(found)["_field_types"])
+
+
+def _breakdowns_of_sdk() -> set[str]:
+    found: Any = importlib.import_module(f"{_SDK}.adobjects.adsinsights").AdsInsights.Breakdowns
+    return {value for name, value in vars(found).items() if not name.startswith("_")}
+
+
+def _sdk_says(sdk: str | None, looked_at: str, *, is_same: bool) -> str:
+    if sdk is None:
+        return (
+            "Meta's SDK is not installed, so its fields were not compared: "
+            "pip install 'meta-pipeline[simulator]'."
+        )
+    if is_same:
+        return f"Meta's SDK of {sdk} was compared field by field."
+    return (
+        f"Meta's SDK is of {sdk} and says nothing of {looked_at}: install one of that version to "
+        "compare field by field."
+    )
+
+
+def _print(report: Report) -> None:
+    count = sum(len(names) for part, names in report.asked.items() if part != BREAKDOWNS)
+    mark = styled("✗", "red") if report.is_expired else styled("✓", "green")
+    say(mark, f" In use: {report.version}, {report.version_text}")
+    if report.fix:
+        say(styled("Fix:", "yellow"), f" {report.fix}")
+    if report.looked_at is None:
+        say(f"No newer version was known on {report.table_as_of}.")
+    else:
+        say(f"  Looked at: {report.looked_at}, {report.looked_at_text}")
+    say(
+        f"  Asked for: {count} fields and {len(report.asked[BREAKDOWNS])} breakdowns, with the "
+        "settings as they are"
+    )
+    for part, names in report.lost.items():
+        say(styled("✗", "red"), f" {report.looked_at} has no {', '.join(names)} ({part})")
+    if report.looked_at and not report.lost:
+        known = f"the table of {report.table_as_of}"
+        say(styled("✓", "green"), f" Nothing of it is lost in {report.looked_at}, by {known}")
+    for part, names in report.unknown.items():
+        say(styled("!", "yellow"), f" the SDK of {report.sdk} has no {', '.join(names)} ({part})")
+    say(f"  {report.sdk_says}")
+    if report.lost:
+        say("Stay with the version in use until meta-pipeline is updated; days left are above.")

@@ -1,0 +1,364 @@
+"""`meta-pipeline init`: the first settings, asked for and written down."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+from typing import Annotated, Any
+
+import typer
+
+from meta_pipeline.credentials import cleaned_token
+from meta_pipeline.graph import GraphClient, GraphError, Reauthorize
+from meta_pipeline.printable import one_line
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import WarehouseError, normalized
+
+from . import profile
+from .accounts import STATUS_WORDS
+from .console import add_row, console, fail, say, styled, table, warn, write_json
+from .database import opened
+from .env_file import env_text, write_env
+from .selection import named
+
+TokenFile = Annotated[
+    str | None,
+    typer.Option(
+        "--token-file",
+        help="File with the access token, - for standard input; else META_ACCESS_TOKEN of the "
+        "environment, else it is asked for.",
+    ),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        help="Postgres to use, or `embedded`; else DATABASE_URL of the environment, else it is "
+        "asked for. A password is better kept in the environment than on a command line.",
+    ),
+]
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option("--account", "-a", help="Ad account to sync: id or name; may be repeated."),
+]
+EveryAccount = Annotated[
+    bool, typer.Option("--all", help="Sync all ad accounts the token sees, also later ones.")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a file that is there; it is kept beside it.")
+]
+NonInteractive = Annotated[
+    bool,
+    typer.Option(
+        "--non-interactive",
+        help="Ask nothing: all accounts and the embedded Postgres, where no flag says otherwise.",
+    ),
+]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print what was written as JSON, without secrets; asks nothing."),
+]
+
+_LISTED = 200
+_EMBEDDED = "embedded"
+_STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One ad account as Meta lists it."""
+
+    account_id: str
+    name: str | None
+    currency: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """Flags of the command, and whether what they leave open may be asked."""
+
+    token_file: str | None
+    database_url: str | None
+    accounts: Sequence[str]
+    every: bool
+    may_ask: bool
+
+
+def init(
+    token_file: TokenFile = None,
+    database_url: DatabaseUrl = None,
+    account: AccountOption = None,
+    every: EveryAccount = False,
+    output: Output = Path(".env"),
+    overwrite: Overwrite = False,
+    non_interactive: NonInteractive = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a commented .env: asks for the token, lists the ad accounts by name, lets one choose.
+
+    The token is tried at Meta before anything is written. The file is for its owner alone (mode
+    0600); one that is there is never replaced unasked. Each question has a flag.
+    With --demo the token and the database are the demo's, and hold as long as it runs.
+    """
+    if account and every:
+        raise typer.BadParameter("give --account or --all, not both")
+    may_ask = not (non_interactive or as_json)
+    answers = _Answers(token_file, database_url, account or (), every, may_ask)
+    replaces = _may_replace(output, overwrite=overwrite, may_ask=may_ask)
+    with _settings(answers) as (settings, url):
+        token, accounts = _tried(settings, answers)
+        chosen = _chosen(accounts, answers)
+        database = url or _database(settings, answers)
+    values = {"META_ACCESS_TOKEN": token}
+    if database:
+        values["DATABASE_URL"] = database
+    if chosen is not None:
+        values["META_INCLUDE_ACCOUNTS"] = ",".join(one.account_id for one in chosen)
+    if settings.is_simulated:
+        values["META_GRAPH_URL"] = settings.graph_url
+    text = env_text(values, _notes(chosen, settings))
+    try:
+        kept = write_env(output, text, replaces=replaces)
+    except FileExistsError:
+        fail(f"{output} appeared meanwhile: nothing was written. --overwrite replaces it.")
+    _tell(output, kept, accounts if chosen is None else chosen, values, as_json=as_json)
+
+
+@contextmanager
+def _settings(answers: _Answers) -> Iterator[tuple[Settings, str | None]]:
+    """The settings that hold without a .env, or the demo's with its database."""
+    if profile.is_demo():
+        with opened(with_graph=True) as (settings, url):
+            warn("The token and the database are the demo's: they hold as long as it runs.")
+            yield settings, None if answers.database_url else url
+        return
+    yield Settings.load(env_file=None), None
+
+
+def _may_replace(output: Path, *, overwrite: bool, may_ask: bool) -> bool:
+    """Whether there is a file to replace; ends the command when it must not be."""
+    if not output.exists():
+        return False
+    if not overwrite:
+        if not may_ask:
+            fail(f"{output} is there already: nothing was written. --overwrite replaces it.")
+        try:
+            is_wanted = typer.confirm(f"{output} is there already. Replace it?")
+        except typer.Abort:
+            fail("Nothing was written: nobody answered. --overwrite answers for you.")
+        if not is_wanted:
+            fail("Nothing was written.")
+    return True
+
+
+def _tried(settings: Settings, answers: _Answers) -> tuple[str, list[_Found]]:
+    """The token that Meta takes, and the accounts it sees."""
+    given = _given_token(settings, answers)
+    while True:
+        token = given or _typed_token(answers)
+        try:
+            return token, _accounts(settings, token)
+        except GraphError as error:
+            told = f"{error.message} {error.next_step or ''}".strip()
+            if given or not answers.may_ask or not isinstance(error, Reauthorize):
+                fail(f"Nothing was written: {told}")
+            warn(told)
+
+
+def _given_token(settings: Settings, answers: _Answers) -> str | None:
+    if answers.token_file is not None:
+        path = Path(answers.token_file)
+        is_input = path == _STANDARD_INPUT
+        return _cleaned(sys.stdin.read() if is_input else path.read_text(encoding="utf-8-sig"))
+    return settings.access_token.get_secret_value() if settings.access_token else None
+
+
+def _typed_token(answers: _Answers) -> str:
+    if not answers.may_ask:
+        fail("There is no access token: set META_ACCESS_TOKEN, or give --token-file FILE.")
+    return _cleaned(str(_ask("Meta access token (not shown)", "--token-file", hide_input=True)))
+
+
+def _cleaned(text: str) -> str:
+    if not text.strip():
+        fail("Nothing was written: the access token is empty.")
+    try:
+        return cleaned_token(text)
+    except ValueError as error:
+        fail(f"Nothing was written: {error}.")
+
+
+def _accounts(settings: Settings, token: str) -> list[_Found]:
+    with GraphClient(
+        access_token=token,
+        base_url=settings.graph_url,
+        trusted_url=settings.trusted_graph_url,
+        deadline_seconds=settings.call_deadline_seconds,
+        max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
+        version=settings.api_version,
+        app_secret=settings.app_secret.get_secret_value() if settings.app_secret else None,
+    ) as client:
+        pages = client.pages(
+            "me/adaccounts",
+            {"fields": "id,name,currency,account_status"},
+            account_id=None,
+            endpoint_key="ad_accounts_list",
+            page_size=_LISTED,
+        )
+        found = [_account(row) for page in pages for row in page.rows if "id" in row]
+    if not found:
+        fail(
+            "Nothing was written: the token sees no ad account. Give its user a role on one in "
+            "Meta's business settings; docs/tokens.md shows where."
+        )
+    return sorted(found, key=lambda one: ((one.name or "").casefold(), one.account_id))
+
+
+def _account(row: dict[str, Any]) -> _Found:
+    status = row.get("account_status")
+    known = STATUS_WORDS.get(status) if isinstance(status, int) else None
+    name, currency = row.get("name"), row.get("currency")
+    return _Found(
+        str(row["id"]),
+        name if isinstance(name, str) else None,
+        currency if isinstance(currency, str) else None,
+        known or "unknown",
+    )
+
+
+def _chosen(accounts: Sequence[_Found], answers: _Answers) -> list[_Found] | None:
+    """The accounts to sync; None for all, also those that come later."""
+    if answers.accounts:
+        return named(list(accounts), answers.accounts)
+    if answers.every or not answers.may_ask:
+        return None
+    shown = table("", "Name", "Account", "Currency", "Status", right=[""], whole=["Account"])
+    for number, one in enumerate(accounts[:_LISTED], start=1):
+        add_row(
+            shown, str(number), one.name or "-", one.account_id, one.currency or "-", one.status
+        )
+    console.print(shown)
+    if len(accounts) > _LISTED:
+        say(f"and {len(accounts) - _LISTED:,} more, to be named by id or name")
+    while True:
+        typed = str(
+            _ask(
+                "Which to sync: all, or numbers, ids, names with commas", "--account", default="all"
+            )
+        )
+        if typed.strip().casefold() == "all":
+            return None
+        try:
+            return _picked(accounts, typed)
+        except typer.BadParameter as error:
+            warn(str(error))
+
+
+def _picked(accounts: Sequence[_Found], typed: str) -> list[_Found]:
+    """What `1,3-5,Shop US` means in the list shown; wrong usage when a part of it means nothing."""
+    found: list[_Found] = []
+    for part in filter(None, (one.strip() for one in typed.split(","))):
+        first, dash, last = part.partition("-")
+        bounds = [first, last] if dash else [first]
+        numbers = [int(one) for one in bounds if one.strip().isdecimal() and len(one) < 5]
+        is_number = len(numbers) == len(bounds) and all(0 < one <= len(accounts) for one in numbers)
+        found += (
+            accounts[numbers[0] - 1 : numbers[-1]] if is_number else named(list(accounts), [part])
+        )
+    if not found:
+        raise typer.BadParameter("name at least one account, or all")
+    return list({one.account_id: one for one in found}.values())
+
+
+def _database(settings: Settings, answers: _Answers) -> str | None:
+    """The Postgres to use; None for the embedded one."""
+    given = answers.database_url
+    if given is None and settings.database_url is not None:
+        given = settings.database_url.get_secret_value()
+    if given is None and answers.may_ask:
+        question = "DATABASE_URL of a Postgres, or embedded for one on this machine"
+        given = str(_ask(question, "--database-url", default=_EMBEDDED))
+    if given is None or given.strip() in ("", _EMBEDDED):
+        return None
+    try:
+        normalized(given)
+    except WarehouseError as error:
+        fail(f"Nothing was written: {error}")
+    return given
+
+
+def _ask(question: str, flag: str, **options: Any) -> Any:
+    try:
+        return typer.prompt(question, **options)
+    except typer.Abort:
+        fail(f"Nothing was written: nobody answered. {flag} answers for you.")
+
+
+def _notes(chosen: Sequence[_Found] | None, settings: Settings) -> dict[str, list[str]]:
+    named_ones = [f"{one.account_id} {one.name or '-'}" for one in chosen or ()]
+    notes = {"META_INCLUDE_ACCOUNTS": named_ones}
+    if settings.is_simulated:
+        notes["META_GRAPH_URL"] = ["This one is not Meta's: what it says counts as simulated."]
+    return notes
+
+
+def _tell(
+    output: Path,
+    kept: Path | None,
+    accounts: Sequence[_Found],
+    values: dict[str, str],
+    *,
+    as_json: bool,
+) -> None:
+    is_all = "META_INCLUDE_ACCOUNTS" not in values
+    if as_json:
+        write_json(
+            {
+                "file": str(output),
+                "kept": str(kept) if kept else None,
+                "settings": sorted(values),
+                "is_all_accounts": is_all,
+                "accounts": [{"account_id": one.account_id, "name": one.name} for one in accounts],
+            }
+        )
+    else:
+        which_ones = "all" if is_all else "only these"
+        say(
+            styled("✓", "green"),
+            f" {output} is written ({len(accounts)} ad accounts, {which_ones}).",
+        )
+        if kept:
+            say(f"  The file there was is {kept}.")
+        say(
+            "Next: meta-pipeline check, then meta-pipeline plan --all and meta-pipeline sync --all."
+        )
+        say(f"      One account by name: meta-pipeline sync {_example(accounts)}")
+    _warn_of_git(output)
+
+
+def _example(accounts: Sequence[_Found]) -> str:
+    name = one_line(accounts[0].name or "")
+    is_plain = name and all(one.isalnum() or one in " .-_" for one in name)
+    return f'"{name}"' if is_plain else accounts[0].account_id
+
+
+def _warn_of_git(output: Path) -> None:
+    """Say so when git would take the file, secrets and all."""
+    git = which("git")
+    if git is None:
+        return
+    done = subprocess.run(
+        [git, "check-ignore", "-q", "--", output.name],
+        cwd=output.absolute().parent,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode == 1:
+        warn(f"git does not ignore {output}, which holds secrets: add it to .gitignore.")
