@@ -68,16 +68,15 @@ class RollingHour:
 
     def falls_to(self, pct: float, since: float) -> float:
         """The first moment from `since` on at which no more than `pct` is left."""
-        left = self.pct_at(since)
-        if left <= pct:
-            return since
-        for lump in self._lumps:
-            rest = lump.rest(since)
-            if rest.pct > 0 and left - rest.pct <= pct:
-                share = (left - pct) / rest.pct
-                return rest.start + (rest.end - rest.start) * share + HOUR_SECONDS
-            left -= rest.pct
-        return self._lumps[-1].end + HOUR_SECONDS
+        after = 0.0
+        for lump in reversed(self._lumps):  # what was used last leaves last
+            left = lump.left(since)
+            if after + left > pct:
+                start = max(lump.start, since - HOUR_SECONDS)
+                share = (after + left - pct) / left
+                return start + (lump.end - start) * share + HOUR_SECONDS
+            after += left
+        return since
 
     def _add(self, end: float, pct: float) -> None:
         """Minutes, not calls, are kept: an hour of readings is some sixty lumps."""
