@@ -42,12 +42,12 @@ def demo(folder: Path) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=700,
         check=False,
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_newcomer_sees_twelve_accounts(folder: Path) -> None:
     first = demo(folder)
     assert first.returncode == 0, first.stdout + first.stderr
