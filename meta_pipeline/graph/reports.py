@@ -159,13 +159,13 @@ def read_status(report: Report, run: Mapping[str, Any], now: datetime) -> Report
     word = str(run.get("async_status"))
     percent = _percent(run.get(_PERCENT))
     state = _STATES.get(word, ReportState.RUNNING)
-    # Only a percent that is there can say that the word comes too early.
-    if state is ReportState.COMPLETED and percent < 100 and _PERCENT in run:
+    # Only a number that is there can say that the word comes too early.
+    if state is ReportState.COMPLETED and percent is not None and percent < 100:
         state = ReportState.RUNNING
     error = None
     if state in {ReportState.FAILED, ReportState.SKIPPED}:
         error = _failure(report, run, now)
-    return ReportStatus(report, state, word, percent, now, error)
+    return ReportStatus(report, state, word, percent or 0, now, error)
 
 
 def report_pages(
@@ -230,8 +230,9 @@ def _is_settling(report: Report, now: datetime) -> bool:
     return now - report.created_at < SETTLING_TIME
 
 
-def _percent(value: object) -> int:
+def _percent(value: object) -> int | None:
+    """The percent as a whole number; None where there is none."""
     try:
         return int(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
-        return 0
+        return None
