@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from meta_pipeline.simulator.server.simulator import Simulator
+from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.clock import VirtualClock
-from meta_pipeline.simulator.world.world import World
 
 START = datetime(2026, 11, 16, 2, 0, tzinfo=UTC)
 

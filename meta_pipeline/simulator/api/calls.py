@@ -15,6 +15,7 @@ import orjson
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.tokens import Token
 
+# On every answer, as recorded; the last one is ours, so that none is taken for Meta's.
 _STANDING_HEADERS = {
     "access-control-allow-origin": "*",
     "cache-control": "private, no-cache, no-store, must-revalidate",
@@ -49,8 +50,11 @@ class Call:
     target: Target
     now: datetime
     rows: int = 0
+    """Rows shown, those of nested edges included."""
     weight: float = 1.0
+    """How much work a row is: what the CPU time of the limits is reckoned from."""
     flag: str | None = None
+    """Why the journal marks the request as unexpected."""
     etag: str | None = None
 
 
@@ -82,9 +86,5 @@ def document(value: Any) -> bytes:
     """JSON as recorded: slashes and everything beyond ASCII escaped (FACTS section 0)."""
     raw = orjson.dumps(value)
     if not raw.isascii():
-        raw = _NON_ASCII.sub(_escaped, raw.decode()).encode()
+        raw = _NON_ASCII.sub(lambda text: json.dumps(text[0])[1:-1], raw.decode()).encode()
     return raw.replace(_SLASH, _ESCAPED_SLASH)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return json.dumps(match[0])[1:-1]

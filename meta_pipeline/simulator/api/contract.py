@@ -161,6 +161,7 @@ class Contract:
 
     def is_retired(self, version: str) -> bool:
         """True for a version that once was and is no more: 2635 at Meta."""
+        # Of three live versions the SDK's own is in the middle.
         oldest = float(self.version[1:]) - 1
         return version in self.retired or float(version[1:]) < oldest
 
@@ -291,14 +292,14 @@ def _node(name: str, module: str, api: Any) -> Node:
 def _requests(cls: type, api: Any) -> list[tuple[str, Edge]]:
     # Rows such as AdsInsights have no id of their own, and no requests either.
     node = cls("1", api=api) if "fbid" in _parameters(cls) else cls(api=api)
-    found = []
+    requests = []
     for name, function in inspect.getmembers(cls, callable):
         if name == "api_create" or name.startswith("_"):
             continue
         if "pending" in _parameters(function):
             request = getattr(node, name)(pending=True)
-            found.append((str(request._method), _edge(request)))  # noqa: SLF001
-    return found
+            requests.append((str(request._method), _edge(request)))  # noqa: SLF001
+    return requests
 
 
 def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:

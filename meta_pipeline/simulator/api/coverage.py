@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from meta_pipeline.simulator import insights
 from meta_pipeline.simulator.api import contract, routes
 from meta_pipeline.simulator.api.fields import NODE_OF_KIND
+from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.clock import VirtualClock
 from meta_pipeline.simulator.world.days import months_before, today
 from meta_pipeline.simulator.world.demo import demo_world
-from meta_pipeline.simulator.world.world import World
 
 _EXPLANATION = (
     "Read from facebook-business, API {}. A known edge that is not served is refused with code 3, "
@@ -40,33 +40,34 @@ def coverage() -> list[Line]:
     """One line for each node type, from the default tables and the demo world."""
     known = contract.load()
     filled = _filled_fields(known)
-    return [_line(node, filled.get(name, set())) for name, node in known.nodes.items()]
-
-
-def _line(node: contract.Node, filled: set[str]) -> Line:
-    edges = {name for method, name in node.edges if method == "GET"}
-    served = {name for name in edges if (node.name, name) in routes.SERVED}
-    return Line(
-        node.name,
-        len(served),
-        len(edges),
-        len(filled & node.fields.keys()),
-        len(node.fields),
-        tuple(sorted(edges - served)),
-    )
+    lines = []
+    for name, node in known.nodes.items():
+        edges = {edge for method, edge in node.edges if method == "GET"}
+        served = {edge for edge in edges if (name, edge) in routes.SERVED}
+        lines.append(
+            Line(
+                name,
+                edges_served=len(served),
+                edges_known=len(edges),
+                fields_served=len(filled.get(name, set()) & node.fields.keys()),
+                fields_known=len(node.fields),
+                unserved_edges=tuple(sorted(edges - served)),
+            )
+        )
+    return lines
 
 
 def _filled_fields(known: contract.Contract) -> dict[str, set[str]]:
     world = demo_world(VirtualClock(datetime(2026, 11, 15, tzinfo=UTC)))
     account = world.accounts()[0].id
-    found = {"AdAccount": _keys(world.accounts()), "User": {"id", "name"},
+    filled = {"AdAccount": _keys(world.accounts()), "User": {"id", "name"},
              "Business": {"id", "name"}}  # fmt: skip
     for kind in ("campaigns", "adsets", "ads", "adcreatives"):
-        found[NODE_OF_KIND[kind]] = _keys(world.objects(kind, account)[:_LOOKED_AT])
-    found["AdActivity"] = _keys(world.activities(account)[:_LOOKED_AT])
-    found["AdReportRun"] = _REPORT_FIELDS
-    found["AdsInsights"] = _insights_fields(world, account, known)
-    return found
+        filled[NODE_OF_KIND[kind]] = _keys(world.objects(kind, account)[:_LOOKED_AT])
+    filled["AdActivity"] = _keys(world.activities(account)[:_LOOKED_AT])
+    filled["AdReportRun"] = _REPORT_FIELDS
+    filled["AdsInsights"] = _insights_fields(world, account, known)
+    return filled
 
 
 _REPORT_FIELDS = {
@@ -101,10 +102,9 @@ def _insights_fields(world: World, account: str, known: contract.Contract) -> se
 def coverage_table() -> str:
     """What `meta-pipeline simulate coverage` prints."""
     lines = [f"{'node':12} {'edges':>12} {'fields':>12}"]
-    found = coverage()
     lines += [
         f"{line.node:12} {f'{line.edges_served} of {line.edges_known}':>12} "
         f"{f'{line.fields_served} of {line.fields_known}':>12}"
-        for line in found
+        for line in coverage()
     ]
     return "\n".join([*lines, "", _EXPLANATION.format(contract.load().version)])

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 _RATE_LIMIT_PAGE = "https://developers.facebook.com/docs/graph-api/overview/rate-limiting"
+# Which codes Meta counts is not said: these are plainly the caller's own (FIDELITY.md).
 _USER_ERRORS = frozenset({100, 194, 2500, 2642, 2635, 3001, 3018})
 _INSIGHTS_PAGE = "https://developers.facebook.com/docs/marketing-api/reference/ads-insights/"
 
@@ -247,6 +248,7 @@ def invalid_proof() -> GraphError:
 
 def too_many_calls(use_case: str) -> GraphError:
     """Business use case limit: 80000 for insights, 80004 for ads management."""
+    # Two wordings, as logged.
     insights = use_case == "ads_insights"
     code, word, anchor = (80000, "from", "") if insights else (80004, "to", "#ads-management")
     return GraphError(
@@ -272,6 +274,7 @@ def user_limit() -> GraphError:
 
 
 def app_limit() -> GraphError:
+    # The one throttle with HTTP 403; all others are 400.
     return GraphError("(#4) Application request limit reached", code=4, status=403, transient=True)
 
 

@@ -78,41 +78,43 @@ class Projector:
         self.node = node
         self._contract, self._get, self._expand, self._edges = contract, get, expand, edges
         self._unreadable = unreadable
-        self._plain = [spec.name for spec in specs if self._is_plain(spec)]
-        self._all_plain = len(self._plain) == len(specs)
+        self._names = [spec.name for spec in specs]
+        # Nearly every request: each field is a value of the entity as it stands.
+        self._all_plain = not any(
+            spec.sub
+            or spec.args
+            or spec.name in _LINKS
+            or (node, spec.name) in edges
+            or contract.added_value(node, spec.name) is not None
+            for spec in specs
+        )
         self._reads_story = any(spec.name == "object_story_spec" for spec in specs)
-
-    def _is_plain(self, spec: FieldSpec) -> bool:
-        special = spec.sub or spec.args or spec.name in _LINKS
-        added = self._contract.added_value(self.node, spec.name) is not None
-        return not special and not added and (self.node, spec.name) not in self._edges
 
     def show(self, entity: Any) -> dict[str, Any]:
         values = entity.values
         if self._reads_story and entity.id in self._unreadable:
             raise errors.bad_creative()
         if self._all_plain:
-            shown = {name: values[name] for name in self._plain if name in values}
+            shown = {name: values[name] for name in self._names if name in values}
         else:
             shown = {}
             for spec in self.specs:
-                value = self._value(entity, spec)
+                added = self._contract.added_value(self.node, spec.name)
+                if (self.node, spec.name) in self._edges:
+                    value = self._expand(entity, self.node, spec)
+                elif added is not None:
+                    value = added
+                elif spec.name in _LINKS or spec.name == "creative":
+                    value = self._linked(entity, spec)
+                else:
+                    value = entity.values.get(spec.name)
+                    value = _inside(value, spec.sub) if spec.sub else value
                 if value is not None:
                     shown[spec.name] = value
+        # An entry of the change log is the only thing without an id.
         if self.node != "AdActivity":
             shown.setdefault("id", values.get("id", entity.id))
         return shown
-
-    def _value(self, entity: Any, spec: FieldSpec) -> Any:
-        if (self.node, spec.name) in self._edges:
-            return self._expand(entity, self.node, spec)
-        added = self._contract.added_value(self.node, spec.name)
-        if added is not None:
-            return added
-        if spec.name in _LINKS or spec.name == "creative":
-            return self._linked(entity, spec)
-        value = entity.values.get(spec.name)
-        return _inside(value, spec.sub) if spec.sub else value
 
     def _linked(self, entity: Any, spec: FieldSpec) -> Any:
         own = entity.values.get(spec.name)
@@ -123,6 +125,7 @@ class Projector:
         if not spec.sub:
             return {"id": object_id}
         linked = self._get(str(object_id))
+        # What vanished is still referred to by id.
         if linked is None:
             return {"id": object_id}
         inner = Projector(

@@ -45,18 +45,17 @@ def conditions(request: GraphRequest) -> list[Condition]:
         return []
     if not isinstance(raw, list):
         raise errors.invalid_parameter("Param filtering must be an array", blame="filtering")
-    return [_condition(index, item) for index, item in enumerate(raw)]
-
-
-def _condition(index: int, item: Any) -> Condition:
-    if not isinstance(item, dict) or not {"field", "operator"} <= item.keys():
-        raise errors.invalid_parameter(
-            f"Param filtering[{index}] must have field, operator and value", blame="filtering"
-        )
-    name = str(item["operator"]).upper()
-    if name not in COMPARISONS:
-        raise errors.unknown_value(f"filtering[{index}][operator]", name, sorted(COMPARISONS))
-    return Condition(str(item["field"]), name, item.get("value"))
+    read = []
+    for index, item in enumerate(raw):
+        if not isinstance(item, dict) or not {"field", "operator"} <= item.keys():
+            raise errors.invalid_parameter(
+                f"Param filtering[{index}] must have field, operator and value", blame="filtering"
+            )
+        name = str(item["operator"]).upper()
+        if name not in COMPARISONS:
+            raise errors.unknown_value(f"filtering[{index}][operator]", name, sorted(COMPARISONS))
+        read.append(Condition(str(item["field"]), name, item.get("value")))
+    return read
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,13 @@ class Selection:
     """What a request wants of an edge: pushed down to the world where it can, else a test."""
 
     statuses: frozenset[str] | None
+    """effective_status values; None is any."""
     updated_after: int | None
+    """Epoch second that updated_time must be later than."""
     keep: Keep | None
+    """What the objects that are left must pass."""
     ignored: str | None
+    """The journal's flag for a condition that Meta ignores."""
 
 
 def select(
@@ -94,10 +97,21 @@ def select(
             shows_hidden |= own and condition.name in _STATUS_FIELDS
             tests.append(_test(condition, kind, known, get))
     if statuses is None and not shows_hidden:
-        statuses = _shown_statuses(kind)
-        if statuses is None:
-            tests.append(_is_shown)
-    return Selection(statuses, updated_after, _all_of(tests), ignored)
+        known_statuses = EFFECTIVE_BY_KIND.get(kind)
+        if known_statuses is not None:
+            statuses = frozenset(known_statuses) - HIDDEN_BY_DEFAULT
+        else:
+            # A creative has a `status` only, which the world does not select by.
+            tests.append(
+                lambda entity: (
+                    (entity.values.get("effective_status") or entity.values.get("status"))
+                    not in HIDDEN_BY_DEFAULT
+                )
+            )
+    keep = tests[0] if len(tests) == 1 else None
+    if len(tests) > 1:
+        keep = lambda entity: all(test(entity) for test in tests)  # noqa: E731
+    return Selection(statuses, updated_after, keep, ignored)
 
 
 def _is(condition: Condition, kind: str, name: str, operation: str) -> bool:
@@ -108,24 +122,10 @@ def _is(condition: Condition, kind: str, name: str, operation: str) -> bool:
     )
 
 
-def _shown_statuses(kind: str) -> frozenset[str] | None:
-    known = EFFECTIVE_BY_KIND.get(kind)
-    return None if known is None else frozenset(known) - HIDDEN_BY_DEFAULT
-
-
-def _all_of(tests: list[Keep]) -> Keep | None:
-    if len(tests) < 2:
-        return tests[0] if tests else None
-    return lambda entity: all(test(entity) for test in tests)
-
-
-def _is_shown(entity: Any) -> bool:
-    values = entity.values
-    return (values.get("effective_status") or values.get("status")) not in HIDDEN_BY_DEFAULT
-
-
 def _test(condition: Condition, kind: str, known: Callable[[str], bool], get: Lookup) -> Keep:
-    compare, wanted = COMPARISONS[condition.operator], _wanted(condition)
+    compare, wanted = COMPARISONS[condition.operator], condition.value
+    convert = _seconds if condition.name.endswith("_time") else _comparable
+    wanted = [convert(item) for item in wanted] if isinstance(wanted, list) else convert(wanted)
     own = condition.prefix == PREFIXES[kind]
     parent_key = _PARENT_KEY.get(condition.prefix or "")
     if not (known(condition.name) if own else parent_key):
@@ -138,6 +138,7 @@ def _test(condition: Condition, kind: str, known: Callable[[str], bool], get: Lo
     def test(entity: Any) -> bool:
         holder = entity if own else get(str(entity.values.get(parent_key)))
         value = None if holder is None else holder.values.get(condition.name)
+        # An absent value is unequal to anything, and nothing else.
         if value is None:
             return condition.operator in {"NOT_EQUAL", "NOT_IN", "NONE", "NOT_CONTAIN"}
         try:
@@ -146,15 +147,6 @@ def _test(condition: Condition, kind: str, known: Callable[[str], bool], get: Lo
             return compare(str(value), str(wanted))
 
     return test
-
-
-def _wanted(condition: Condition) -> Any:
-    value = condition.value
-    if condition.name.endswith("_time"):
-        return [_seconds(item) for item in value] if isinstance(value, list) else _seconds(value)
-    if isinstance(value, list):
-        return [_comparable(item) for item in value]
-    return _comparable(value)
 
 
 def _seconds(value: Any) -> float:
@@ -173,6 +165,7 @@ def _comparable(value: Any) -> Any:
     """Times as epoch seconds, numeric strings as numbers, everything else as it is."""
     if not isinstance(value, str):
         return value
+    # An id is digits too, but none that is meant as a number.
     if value.isdigit() and len(value) < 13:
         return float(value)
     if len(value) == 24 and value[10] == "T":
@@ -187,5 +180,5 @@ def epoch(text: str) -> float:
 
 def moment(text: str) -> float:
     """Seconds of a date, or of an ISO time; without a zone it is UTC."""
-    found = datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    local = datetime.fromisoformat(text)
+    return (local if local.tzinfo else local.replace(tzinfo=UTC)).timestamp()

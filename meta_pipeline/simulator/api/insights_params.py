@@ -8,8 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from meta_pipeline.simulator.api import errors, filters
-from meta_pipeline.simulator.api.contract import Contract, Edge
-from meta_pipeline.simulator.api.requests import FieldSpec, GraphRequest
+from meta_pipeline.simulator.api.contract import Contract
+from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.insights import InsightsQuery
 from meta_pipeline.simulator.insights.breakdowns import MODELLED
 from meta_pipeline.simulator.insights.retention import GONE, MONTHS_KEPT
@@ -47,151 +47,156 @@ def build(
     now: datetime,
 ) -> InsightsQuery:
     """The query behind a GET or POST on an insights edge; every slip is Meta's error."""
-    edge = contract.edge("AdAccount", "GET", "insights")
-    assert edge is not None
-    breakdowns = _breakdowns(request, contract, edge)
-    names = _fields(request, contract, breakdowns)
-    today = now.astimezone(ZoneInfo(zone)).date()
+    params = InsightsParams(request, contract)
+    breakdowns = params.breakdowns()
+    names = params.fields(breakdowns)
     return InsightsQuery(
         node_id=node_id,
-        level=_level(request, contract, edge, OWN_LEVEL[node_type]),
-        ranges=ranges(request, contract, edge, today),
-        increment=_increment(request),
+        level=params.level(OWN_LEVEL[node_type]),
+        ranges=params.ranges(now.astimezone(ZoneInfo(zone)).date()),
+        increment=params.increment(),
         fields=names,
         breakdowns=breakdowns,
-        action_breakdowns=_action_breakdowns(request, contract, edge, names),
-        windows=_enum_list(request, contract, edge, "action_attribution_windows"),
-        filtering=_filtering(request, contract),
-        sort=_sort(request),
+        action_breakdowns=params.action_breakdowns(names),
+        windows=params.enum_list("action_attribution_windows"),
+        filtering=params.filtering(),
+        sort=params.sort(),
     )
 
 
-def _level(request: GraphRequest, contract: Contract, edge: Edge, own: str) -> str:
-    level = request.text("level") or own
-    allowed = contract.allowed(edge, "level") or frozenset(LEVELS)
-    if level not in allowed:
-        raise errors.unknown_value("level", level, sorted(allowed))
-    if LEVELS.index(level) < LEVELS.index(own):
-        raise errors.invalid_parameter(
-            f"level {level} is above the object asked, whose level is {own}", blame="level"
-        )
-    return level
+class InsightsParams:
+    """The parameters of one insights call, read and checked against the contract one by one."""
 
+    def __init__(self, request: GraphRequest, contract: Contract) -> None:
+        self.request, self.contract = request, contract
+        # Every insights edge takes the same parameters as an account's.
+        edge = contract.edge("AdAccount", "GET", "insights")
+        assert edge is not None
+        self.edge = edge
 
-def _fields(
-    request: GraphRequest, contract: Contract, breakdowns: Sequence[str]
-) -> tuple[str, ...]:
-    specs = request.fields()
-    if not specs:
-        return DEFAULT_FIELDS
-    for spec in specs:
-        _check_field(spec, contract, breakdowns)
-    return tuple(dict.fromkeys(spec.name for spec in specs))
-
-
-def _check_field(spec: FieldSpec, contract: Contract, breakdowns: Sequence[str]) -> None:
-    if spec.sub or spec.args:
-        raise errors.syntax(f"{spec.name} has no fields of its own")
-    if spec.name in breakdowns or not contract.has_field("AdsInsights", spec.name):
-        raise errors.unknown_insights_field(spec.name)
-
-
-def _breakdowns(request: GraphRequest, contract: Contract, edge: Edge) -> tuple[str, ...]:
-    asked = _enum_list(request, contract, edge, "breakdowns")
-    if not asked:
-        return ()
-    combination = frozenset(asked)
-    if combination - MODELLED - {GONE}:
-        raise errors.no_capability()
-    if len(combination) > 1 and combination not in _COMBINATIONS:
-        raise errors.invalid_breakdowns(asked)
-    return asked
-
-
-def _action_breakdowns(
-    request: GraphRequest, contract: Contract, edge: Edge, names: Sequence[str]
-) -> tuple[str, ...]:
-    asked = _enum_list(request, contract, edge, "action_breakdowns")
-    if asked in {(), _DEFAULT_ACTION_BREAKDOWNS}:
-        return asked
-    kinds = contract.nodes["AdsInsights"].fields
-    if not any(kinds.get(name) == _ACTION_LIST for name in names):
-        raise errors.invalid_parameter(
-            "Param action_breakdowns needs a field that lists actions", blame="action_breakdowns"
-        )
-    return asked
-
-
-def _sort(request: GraphRequest) -> tuple[str, ...]:
-    asked = request.words("sort")
-    if len(asked) > 1:
-        raise errors.invalid_parameter("Param sort takes one element", blame="sort")
-    return asked
-
-
-def _enum_list(request: GraphRequest, contract: Contract, edge: Edge, name: str) -> tuple[str, ...]:
-    asked = request.words(name)
-    allowed = contract.allowed(edge, name) or frozenset()
-    for index, value in enumerate(asked):
-        if value not in allowed:
-            raise contract.refusal(name, f"{name}[{index}]", value, sorted(allowed))
-    return asked
-
-
-def _filtering(request: GraphRequest, contract: Contract) -> tuple[Any, ...]:
-    gone = contract.removed_values("effective_status")
-    for at, condition in enumerate(filters.conditions(request) if gone else ()):
-        values = condition.value if isinstance(condition.value, list) else []
-        for index, value in enumerate(values if condition.name == "effective_status" else ()):
-            if value in gone:
-                place = f"filtering[{at}][value][{index}]"
-                raise contract.refusal("effective_status", place, value, ["ACTIVE", "PAUSED"])
-    return tuple(
-        (condition.field, condition.operator, condition.value)
-        for condition in filters.conditions(request)
-    )
-
-
-def _increment(request: GraphRequest) -> int | str:
-    value = request.text("time_increment")
-    if value is None or request.params.get("time_ranges"):
-        return "all_days"
-    if value in {"all_days", "monthly"}:
-        return value
-    if value.isdigit() and 1 <= int(value) <= 90:
-        return int(value)
-    raise errors.invalid_parameter(
-        "Param time_increment must be all_days, monthly or an integer from 1 to 90",
-        blame="time_increment",
-    )
-
-
-# -- time -------------------------------------------------------------------------------------
-
-
-def ranges(
-    request: GraphRequest, contract: Contract, edge: Edge, today: date
-) -> tuple[tuple[date, date], ...]:
-    """The days asked for, in the account's zone: time_ranges, else time_range, else the preset."""
-    many = request.params.get("time_ranges")
-    one = request.params.get("time_range")
-    if many:
-        if not isinstance(many, list):
+    def level(self, own: str) -> str:
+        """What a row is about; not above the object asked, whose level is `own`."""
+        level = self.request.text("level") or own
+        allowed = self.contract.allowed(self.edge, "level") or frozenset(LEVELS)
+        if level not in allowed:
+            raise errors.unknown_value("level", level, sorted(allowed))
+        if LEVELS.index(level) < LEVELS.index(own):
             raise errors.invalid_parameter(
-                "Param time_ranges must be an array", blame="time_ranges"
+                f"level {level} is above the object asked, whose level is {own}", blame="level"
             )
-        found = tuple(_range(item, f"time_ranges[{i}]") for i, item in enumerate(many))
-    elif one:
-        found = (_range(one, "time_range"),)
-    else:
-        found = (_preset(request, contract, edge, today),)
-    return found
+        return level
+
+    def fields(self, breakdowns: Sequence[str]) -> tuple[str, ...]:
+        """Names, each once; a breakdown is no field."""
+        specs = self.request.fields()
+        for spec in specs:
+            if spec.sub or spec.args:
+                raise errors.syntax(f"{spec.name} has no fields of its own")
+            if spec.name in breakdowns or not self.contract.has_field("AdsInsights", spec.name):
+                raise errors.unknown_insights_field(spec.name)
+        return tuple(dict.fromkeys(spec.name for spec in specs)) if specs else DEFAULT_FIELDS
+
+    def breakdowns(self) -> tuple[str, ...]:
+        """Breakdowns that go together and that this world has data for."""
+        asked = self.enum_list("breakdowns")
+        combination = frozenset(asked)
+        if combination - MODELLED - {GONE}:
+            raise errors.no_capability()
+        if len(combination) > 1 and combination not in _COMBINATIONS:
+            raise errors.invalid_breakdowns(asked)
+        return asked
+
+    def action_breakdowns(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Other than the default they need a field that lists actions."""
+        asked = self.enum_list("action_breakdowns")
+        kinds = self.contract.nodes["AdsInsights"].fields
+        lists_actions = any(kinds.get(name) == _ACTION_LIST for name in names)
+        if asked not in {(), _DEFAULT_ACTION_BREAKDOWNS} and not lists_actions:
+            raise errors.invalid_parameter(
+                "Param action_breakdowns needs a field that lists actions",
+                blame="action_breakdowns",
+            )
+        return asked
+
+    def sort(self) -> tuple[str, ...]:
+        """One element or none."""
+        asked = self.request.words("sort")
+        if len(asked) > 1:
+            raise errors.invalid_parameter("Param sort takes one element", blame="sort")
+        return asked
+
+    def enum_list(self, name: str) -> tuple[str, ...]:
+        """A list of values that the contract knows."""
+        asked = self.request.words(name)
+        allowed = self.contract.allowed(self.edge, name) or frozenset()
+        for index, value in enumerate(asked):
+            if value not in allowed:
+                raise self.contract.refusal(name, f"{name}[{index}]", value, sorted(allowed))
+        return asked
+
+    def filtering(self) -> tuple[Any, ...]:
+        """(field, operator, value) triples."""
+        conditions = filters.conditions(self.request)
+        gone = self.contract.removed_values("effective_status")
+        for at, condition in enumerate(conditions):
+            if condition.name != "effective_status" or not isinstance(condition.value, list):
+                continue
+            for index, value in enumerate(condition.value):
+                if value in gone:
+                    place = f"filtering[{at}][value][{index}]"
+                    shown = ["ACTIVE", "PAUSED"]
+                    raise self.contract.refusal("effective_status", place, value, shown)
+        return tuple((one.field, one.operator, one.value) for one in conditions)
+
+    def increment(self) -> int | str:
+        """Days of a row, "monthly" or "all_days"; `time_ranges` has rows of its own."""
+        value = self.request.text("time_increment")
+        if value is None or self.request.params.get("time_ranges"):
+            return "all_days"
+        if value in {"all_days", "monthly"}:
+            return value
+        if value.isdigit() and 1 <= int(value) <= 90:
+            return int(value)
+        raise errors.invalid_parameter(
+            "Param time_increment must be all_days, monthly or an integer from 1 to 90",
+            blame="time_increment",
+        )
+
+    def ranges(self, today: date) -> tuple[tuple[date, date], ...]:
+        """The days asked for in the account's zone: time_ranges, else time_range, else preset."""
+        many = self.request.params.get("time_ranges")
+        if many:
+            if not isinstance(many, list):
+                raise errors.invalid_parameter(
+                    "Param time_ranges must be an array", blame="time_ranges"
+                )
+            return tuple(_range(item, f"time_ranges[{i}]") for i, item in enumerate(many))
+        one = self.request.params.get("time_range")
+        if one:
+            return (_range(one, "time_range"),)
+        name = self.request.text("date_preset") or "last_30d"
+        allowed = self.contract.allowed(self.edge, "date_preset") or frozenset(_PRESETS)
+        if name not in allowed or name not in _PRESETS:
+            raise errors.unknown_value("date_preset", name, sorted(allowed))
+        return (_PRESETS[name](today),)
 
 
 def _range(value: Any, name: str) -> tuple[date, date]:
     if not isinstance(value, Mapping) or not {"since", "until"} <= value.keys():
         raise errors.invalid_parameter(f"Param {name} must have since and until", blame=name)
-    since, until = (_day(value[end], f"{name}[{end}]") for end in ("since", "until"))
+    days = []
+    for end in ("since", "until"):
+        text, place = str(value[end]), f"{name}[{end}]"
+        try:
+            # fromisoformat takes 20261105 and weeks as well, which Meta does not.
+            if len(text) != 10:
+                raise ValueError(text)
+            days.append(date.fromisoformat(text))
+        except ValueError:
+            raise errors.invalid_parameter(
+                f"Must be a date representation in the format YYYY-MM-DD: {place}", blame=place
+            ) from None
+    since, until = days
     if since > until:
         raise errors.invalid_parameter(
             f"Param {name}: since must be before or on until", blame=name
@@ -199,25 +204,7 @@ def _range(value: Any, name: str) -> tuple[date, date]:
     return since, until
 
 
-def _day(value: Any, name: str) -> date:
-    try:
-        if len(str(value)) != 10:
-            raise ValueError(value)
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise errors.invalid_parameter(
-            f"Must be a date representation in the format YYYY-MM-DD: {name}", blame=name
-        ) from None
-
-
-def _preset(
-    request: GraphRequest, contract: Contract, edge: Edge, today: date
-) -> tuple[date, date]:
-    name = request.text("date_preset") or "last_30d"
-    allowed = contract.allowed(edge, "date_preset") or frozenset(_PRESETS)
-    if name not in allowed or name not in _PRESETS:
-        raise errors.unknown_value("date_preset", name, sorted(allowed))
-    return _PRESETS[name](today)
+# -- presets ----------------------------------------------------------------------------------
 
 
 def _quarter(day: date) -> date:

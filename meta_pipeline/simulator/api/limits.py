@@ -23,6 +23,7 @@ from meta_pipeline.simulator.world.clock import Clock
 
 Tier = Literal["development_access", "standard_access"]
 INSIGHTS, MANAGEMENT = "ads_insights", "ads_management"
+# Meta publishes no number: ours lets an ordinary client run out of calls first.
 _CPU_MS_PER_CALL = 60.0
 
 
@@ -70,6 +71,7 @@ class Limits:
         self.emit_from_pct = emit_from_pct
         self.calls_per_user_error = calls_per_user_error
         self.scoring = scoring or score_limit is not None
+        # Score and block by tier (FACTS section 2).
         full = tier == "standard_access"
         self.score_limit = score_limit or (9000 if full else 60)
         self.score_block_seconds = score_block_seconds or (60.0 if full else 300.0)
@@ -145,15 +147,23 @@ class Limits:
         """Count one call, refused or not, and raise if it is one too many."""
         now = self._now()
         with self._lock:
-            refusals = [self._charge_app(now)]
+            self._app.forget(now)
+            refusals = [errors.app_limit()] if self._app.calls >= self.app_calls else []
+            self._app.add(now, 1.0, 0.0)
             if account_id:
-                refusals.append(self._charge_score(account_id, now, 3.0 if write else 1.0))
-                refusals.append(self._charge_hour(account_id, use_case, now))
-                if insights:
-                    refusals.append(self._charge_insights(account_id, now))
-        for refusal in refusals:
-            if refusal:
-                raise refusal
+                if self._charge_score(account_id, now, 3.0 if write else 1.0):
+                    refusals.append(errors.user_limit())
+                hour = self._hour(account_id, use_case)
+                hour.forget(now)
+                limit = self.allowance(account_id, use_case)
+                if hour.calls >= limit or hour.cpu_ms >= limit * _CPU_MS_PER_CALL:
+                    refusals.append(errors.too_many_calls(use_case))
+                hour.add(now, 1.0, 0.0)
+                if insights and self._is_throttled(account_id, now):
+                    refusals.append(errors.insights_limit())
+        # Every meter has counted the call; the first that is full says why it is refused.
+        if refusals:
+            raise refusals[0]
 
     def user_error(self, account_id: str) -> None:
         """Book a call that was the caller's own mistake: insights get a smaller hour for it."""
@@ -173,41 +183,26 @@ class Limits:
                     self._account(account_id).insights.add(now, points, 0.0)
                     self._app_insights.add(now, points, 0.0)
 
-    def _charge_app(self, now: float) -> errors.GraphError | None:
-        self._app.forget(now)
-        full = self._app.calls >= self.app_calls
-        self._app.add(now, 1.0, 0.0)
-        return errors.app_limit() if full else None
-
-    def _charge_score(self, account_id: str, now: float, points: float) -> errors.GraphError | None:
+    def _charge_score(self, account_id: str, now: float, points: float) -> bool:
+        """Count points of the ad-account score; True when the account is blocked."""
         if not self.scoring:
-            return None
+            return False
         score = self._account(account_id).score
         score.decay(now, self.score_limit, self.score_decay_seconds)
         score.value += points
-        blocked = now < score.blocked_until
-        if blocked or score.value > self.score_limit:
-            # A call during the block starts it anew: going on only makes it longer.
-            score.blocked_until = now + self.score_block_seconds
-            return errors.user_limit()
-        return None
+        if now >= score.blocked_until and score.value <= self.score_limit:
+            return False
+        # A call during the block starts it anew: going on only makes it longer.
+        score.blocked_until = now + self.score_block_seconds
+        return True
 
-    def _charge_hour(self, account_id: str, use_case: str, now: float) -> errors.GraphError | None:
-        hour = self._hour(account_id, use_case)
-        hour.forget(now)
-        limit = self.allowance(account_id, use_case)
-        full = hour.calls >= limit or hour.cpu_ms >= limit * _CPU_MS_PER_CALL
-        hour.add(now, 1.0, 0.0)
-        return errors.too_many_calls(use_case) if full else None
-
-    def _charge_insights(self, account_id: str, now: float) -> errors.GraphError | None:
+    def _is_throttled(self, account_id: str, now: float) -> bool:
         own = self._account(account_id).insights
         for meter in (own, self._app_insights):
             meter.forget(now)
+        # The app as a whole has ten times what one account has.
         app_points = self.insights_points * 10
-        if own.calls >= self.insights_points or self._app_insights.calls >= app_points:
-            return errors.insights_limit()
-        return None
+        return own.calls >= self.insights_points or self._app_insights.calls >= app_points
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -216,49 +211,50 @@ class Limits:
 
         That of insights is smaller by 0.001 for each user error of the last hour.
         """
-        calls = self._calls_of(account_id, use_case)
+        full = self._tiers.get(account_id, self.tier) == "standard_access"
+        if isinstance(self._calls, int):
+            calls: float = self._calls
+        elif self._calls is not None and use_case in self._calls:
+            calls = self._calls[use_case]
+        elif use_case == INSIGHTS:
+            calls = (190_000 if full else 600) + 400 * self._active_ads(account_id)
+        else:
+            calls = (100_000 if full else 300) + 40 * self._active_ads(account_id)
         if use_case != INSIGHTS:
             return calls
         mistakes = self._account(account_id).user_errors
         mistakes.forget(self._now())
         return max(0.0, calls - self.calls_per_user_error * mistakes.calls)
 
-    def _calls_of(self, account_id: str, use_case: str) -> float:
-        if isinstance(self._calls, int):
-            return self._calls
-        if self._calls is not None and use_case in self._calls:
-            return self._calls[use_case]
-        full = self._tiers.get(account_id, self.tier) == "standard_access"
-        if use_case == INSIGHTS:
-            return (190_000 if full else 600) + 400 * self._active_ads(account_id)
-        return (100_000 if full else 300) + 40 * self._active_ads(account_id)
-
     def headers(self, account_id: str | None, *, insights: bool = False) -> dict[str, str]:
         """The usage headers of one answer, successful or not; none while there is no usage."""
         now = self._now()
         with self._lock:
-            found: dict[str, Any] = {"x-app-usage": self._app_usage(now)}
+            usage: dict[str, Any] = {"x-app-usage": self._app_usage(now)}
             if account_id:
-                found["x-business-use-case-usage"] = self._use_cases(account_id, now)
-                found["x-ad-account-usage"] = self._score_usage(account_id, now)
+                known = sorted(self._account(account_id).hours)
+                entries = [self._use_case(account_id, case, now) for case in known]
+                worst = max((max(e["call_count"], e["total_cputime"]) for e in entries), default=-1)
+                # Once one use case shows, all that were used do: the worst need not come first.
+                if worst >= self.emit_from_pct:
+                    number = account_id.removeprefix("act_")
+                    usage["x-business-use-case-usage"] = {number: entries}
+                usage["x-ad-account-usage"] = self._score_usage(account_id, now)
                 if insights:
-                    found["x-fb-ads-insights-throttle"] = self._throttle(account_id, now)
-        return {name: orjson.dumps(value).decode() for name, value in found.items() if value}
+                    usage["x-fb-ads-insights-throttle"] = self._throttle(account_id, now)
+        return {name: orjson.dumps(value).decode() for name, value in usage.items() if value}
 
     def meters(self, account_id: str) -> dict[str, Any]:
         """All of an account's meters in one document, for the status page."""
         now = self._now()
         with self._lock:
+            score_pct = 100 * self._account(account_id).score.value / self.score_limit
             return {
                 "use_cases": [
                     self._use_case(account_id, case, now) for case in (INSIGHTS, MANAGEMENT)
                 ],
                 "insights_throttle": self._throttle(account_id, now),
-                "score_pct": round(
-                    100 * self._account(account_id).score.value / self.score_limit, 2
-                )
-                if self.scoring
-                else None,
+                "score_pct": round(score_pct, 2) if self.scoring else None,
             }
 
     def _app_usage(self, now: float) -> dict[str, Any] | None:
@@ -268,17 +264,6 @@ class Limits:
         if max(calls, cpu) < self.emit_from_pct:
             return None
         return {"call_count": calls, "total_time": cpu, "total_cputime": cpu}
-
-    def _use_cases(self, account_id: str, now: float) -> dict[str, Any] | None:
-        known = self._account(account_id).hours
-        entries = [self._use_case(account_id, case, now) for case in sorted(known)]
-        used = [
-            entry
-            for entry in entries
-            if max(entry["call_count"], entry["total_cputime"]) >= self.emit_from_pct
-        ]
-        # Once one use case shows, all that were used do: the worst need not come first.
-        return {account_id.removeprefix("act_"): entries} if used else None
 
     def _use_case(self, account_id: str, use_case: str, now: float) -> dict[str, Any]:
         hour = self._hour(account_id, use_case)
@@ -336,4 +321,5 @@ class Limits:
 
 
 def _pct(used: float, limit: float) -> int:
+    # The margin keeps a whole percentage whole when the division is off by one bit.
     return math.floor(100 * used / limit + 1e-9) if limit > 0 else 0

@@ -17,10 +17,12 @@ class RollingHour:
     cpu_ms: float = 0.0
 
     def add(self, at: float, calls: float, cpu_ms: float) -> None:
+        # A busy hour has 3,600 entries and not one for each call.
         if self.entries and int(self.entries[-1][0]) == int(at):
             self.entries[-1][1] += calls
             self.entries[-1][2] += cpu_ms
         else:
+            # `exhaust` books into the past, so that the hour frees when a test wants it.
             index = len(self.entries)
             while index and self.entries[index - 1][0] > at:
                 index -= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,7 @@ def decode_cursor(cursor: str) -> str:
 
 
 def _decoded(cursor: str) -> str:
+    # `ZD` may also be the end of the text itself: the longest padding that decodes is meant.
     for padding in ("ZDZD", "ZD", ""):
         if padding and not cursor.endswith(padding):
             continue
@@ -127,6 +128,7 @@ class Positions:
         if self._uneven.shuffled:
             rank = self._uneven.rank_of
             return bisect_left(objects, rank(object_id), key=lambda entity: rank(entity.id))
+        # Accounts come in the order of the world, which their ids need not have.
         if object_id.startswith("act_"):
             ids = [entity.id for entity in objects]
             return ids.index(object_id) if object_id in ids else len(ids)
@@ -174,12 +176,14 @@ class Listing:
         rows: list[Any] = []
         places: list[int] = []
         stop = min(start + SCAN_LIMIT, len(self.objects))
-        for index, entity in self._window(start, stop):
-            if self.keep is None or self.keep(entity):
-                if len(rows) == limit:
-                    return self._page(rows, (places[0], places[-1]), start > 0, has_next=True)
-                rows.append(entity)
-                places.append(index)
+        step = 256  # slices keep a lazy sequence lazy
+        for low in range(start, stop, step):
+            for index, entity in enumerate(self.objects[low : min(low + step, stop)], low):
+                if self.keep is None or self.keep(entity):
+                    if len(rows) == limit:
+                        return self._page(rows, (places[0], places[-1]), start > 0, has_next=True)
+                    rows.append(entity)
+                    places.append(index)
         if stop < len(self.objects):
             # The scan ended first: a short, perhaps empty page whose cursor points to its end.
             first = places[0] if places else start
@@ -189,19 +193,20 @@ class Listing:
         return self._page(rows, (places[0], places[-1]), start > 0, has_next=False)
 
     def _backwards(self, stop: int, limit: int) -> Page:
-        found: list[tuple[int, Any]] = []
+        kept: list[tuple[int, Any]] = []
         for index in range(stop - 1, -1, -1):
             entity = self.objects[index]
             if self.keep is None or self.keep(entity):
-                found.append((index, entity))
-                if len(found) > limit:
+                kept.append((index, entity))
+                if len(kept) > limit:
                     break
-        shown = found[:limit][::-1]
+        shown = kept[:limit][::-1]
         if not shown:
             return Page(rows=())
         rows = [entity for _, entity in shown]
         ends = shown[0][0], shown[-1][0]
-        return self._page(rows, ends, len(found) > limit, has_next=True)
+        # Whoever came back from somewhere can go there again.
+        return self._page(rows, ends, len(kept) > limit, has_next=True)
 
     def _page(
         self, rows: Sequence[Any], ends: tuple[int, int], has_previous: bool, *, has_next: bool
@@ -212,11 +217,6 @@ class Listing:
             self.positions.remember(self.edge, object_id, index)
             cursors.append(encode_cursor(object_id))
         return Page(rows, cursors[0], cursors[1], has_next=has_next, has_previous=has_previous)
-
-    def _window(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
-        step = 256  # slices keep a lazy sequence lazy
-        for low in range(start, stop, step):
-            yield from enumerate(self.objects[low : min(low + step, stop)], low)
 
 
 def page_of_rows(

@@ -11,25 +11,26 @@ from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.world.clock import Clock
 
-_KEPT = timedelta(days=30)
+_KEPT = timedelta(days=30)  # a run is gone a month after its creation
 _DAY = timedelta(days=1)
 Outcome = Literal["complete", "fail", "skip", "stuck", "too_large", "empty", "complete_but_fails"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of a run. `seconds` None: a duration that grows with the rows.
-
-    `at_pct` is where a failed or stuck run stands; `lag_seconds` is how long polls answer 100/33
-    after creation (replication lag). `idle_seconds` is how long it stands at 0 % first.
-    """
+    """What becomes of a run."""
 
     outcome: Outcome = "complete"
     seconds: float | None = None
+    """How long it runs; None: a duration that grows with the rows."""
     at_pct: int = 0
+    """Where a failed or stuck run stands."""
     lag_seconds: float = 0.0
+    """How long polls answer 100/33 after creation (replication lag)."""
     idle_seconds: float = 0.0
+    """How long it stands at 0 % first."""
     code: int = -2
+    """Of a failed run: -2 any failure, -3 too large (FACTS section 3.3)."""
     subcode: int = 2490547
 
     @classmethod
@@ -165,6 +166,7 @@ class Reports:
                 chosen = Plan.too_large()
             seconds = self.seconds + rows * self.seconds_per_row
             run = ReportRun(
+                # Report runs have ids of a form of their own, unlike objects.
                 id=str(1_490_000_000_000_001 + len(self._runs)),
                 account_id=account_id,
                 request=request,
@@ -213,7 +215,14 @@ class Reports:
         if state == "Job Completed":
             body["time_completed"] = int(run.completed_at.timestamp())
         if state == "Job Failed":
-            body |= _failure(run.plan)
+            message, title, text = _FAILURES.get(run.plan.code, _FAILURE)
+            body |= {
+                "error_code": run.plan.code,
+                "error_subcode": run.plan.subcode,
+                "error_message": message,
+                "error_user_title": title,
+                "error_user_msg": text,
+            }
         return {**run.params, **body}
 
     def is_complete(self, run: ReportRun) -> bool:
@@ -242,14 +251,3 @@ def _progress(run: ReportRun, elapsed: float) -> tuple[str, int]:
     if outcome in {"fail", "too_large"}:
         return "Job Failed", run.plan.at_pct
     return ("Job Skipped", 0) if outcome == "skip" else ("Job Completed", 100)
-
-
-def _failure(plan: Plan) -> dict[str, Any]:
-    message, title, text = _FAILURES.get(plan.code, _FAILURE)
-    return {
-        "error_code": plan.code,
-        "error_subcode": plan.subcode,
-        "error_message": message,
-        "error_user_title": title,
-        "error_user_msg": text,
-    }

@@ -18,6 +18,7 @@ SECRETS = frozenset(
 )
 _VERSION = re.compile(r"v\d+\.\d+$")
 _WORD = re.compile(r"\s*(\w+)\s*")
+# `effective_status[]=ACTIVE&effective_status[]=PAUSED`, as older SDKs write a list.
 _PHP_LIST = re.compile(r"(\w+)\[\d*\]$")
 
 
@@ -47,6 +48,7 @@ class GraphRequest:
 
     @property
     def token(self) -> str | None:
+        # The parameter first: that is where the official SDK has it on every call.
         value = self.params.get("access_token")
         if value is not None:
             return str(value)
@@ -118,24 +120,20 @@ def parse(
     parts = [unquote(part) for part in path.split("/") if part]
     version = parts.pop(0) if parts and _VERSION.match(parts[0]) else None
     params = _pairs(query)
-    if body:
-        params.update(_form(body, headers))
-    override = method == "POST" and "method" in params
-    method = str(params.pop("method")).upper() if override else method.upper()
-    return GraphRequest(method, version, tuple(parts), params, headers, base_url, override)
-
-
-def _form(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     kind = headers.get("content-type", "")
-    if kind.startswith("application/json"):
+    if body and kind.startswith("application/json"):
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError:
             raise errors.invalid_parameter("The request body is not valid JSON") from None
-        return document if isinstance(document, dict) else {}
-    if kind.startswith("multipart/"):
+        params.update(document if isinstance(document, dict) else {})
+    elif body and kind.startswith("multipart/"):
         raise errors.invalid_parameter("File uploads are not served by the simulator")
-    return _pairs(body.decode("utf-8", "replace"))
+    elif body:
+        params.update(_pairs(body.decode("utf-8", "replace")))
+    override = method == "POST" and "method" in params
+    method = str(params.pop("method")).upper() if override else method.upper()
+    return GraphRequest(method, version, tuple(parts), params, headers, base_url, override)
 
 
 def _pairs(query: str) -> dict[str, Any]:
@@ -171,16 +169,12 @@ def flat(params: Mapping[str, Any]) -> dict[str, str]:
 
 def redacted(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters fit for the journal: secrets replaced, cursors and everything else kept."""
-    return {
-        key: "REDACTED" if key in SECRETS else _redacted_batch(key, value)
-        for key, value in params.items()
-    }
-
-
-def _redacted_batch(key: str, value: Any) -> Any:
-    if key != "batch":
-        return value
-    return f"{len(value)} operations" if isinstance(value, list) else "operations"
+    shown = {key: "REDACTED" if key in SECRETS else value for key, value in params.items()}
+    if "batch" in shown:
+        # Operations may hold tokens of their own, deep inside their URLs.
+        batch = shown["batch"]
+        shown["batch"] = f"{len(batch)} operations" if isinstance(batch, list) else "operations"
+    return shown
 
 
 # -- the `fields` grammar ---------------------------------------------------------------------
@@ -202,11 +196,11 @@ class _Parser:
         self.at = 0
 
     def fields(self) -> tuple[FieldSpec, ...]:
-        found = []
+        specs = []
         while True:
-            found.append(self.field())
+            specs.append(self.field())
             if not self.take(","):
-                return tuple(found)
+                return tuple(specs)
 
     def field(self) -> FieldSpec:
         name = self.word()
@@ -234,6 +228,7 @@ class _Parser:
         start, depth, quoted = self.at, 1, False
         while self.at < len(self.text) and depth:
             char = self.text[self.at]
+            # Parentheses inside a JSON text are no parentheses of the grammar.
             quoted ^= char == '"'
             depth += 0 if quoted else (char == "(") - (char == ")")
             self.at += 1

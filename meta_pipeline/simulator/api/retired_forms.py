@@ -18,6 +18,7 @@ _ASYNC_BATCH = "async_batch_requests"
 def refuse(request: GraphRequest) -> None:
     """Raise what a new app gets for a retired form; the wording and code 3 are a guess."""
     form = next((words for name, words in _PARAMS.items() if name in request.params), None)
+    # Several forms at once: the most conspicuous is named.
     if request.method_override:
         form = "HTTP method override"
     elif request.edge == _ASYNC_BATCH:

@@ -115,9 +115,12 @@ class Routes:
         return Target(NODE_OF_KIND[entity.kind], node_id, edge, entity, entity.account_id)
 
     def _business(self, node_id: str) -> Any:
-        # A business exists here only as the owner that accounts name.
+        # Only a business has a bare number that no object has. Accounts are dear to make, so they
+        # are looked through for their owners last.
+        if not node_id.isdigit() or self.world.locate(node_id) is not None:
+            return None
         owners = (account.values.get("business") or {} for account in self.world.accounts())
-        return next((one for one in owners if node_id.isdigit() and one.get("id") == node_id), None)
+        return next((owner for owner in owners if owner.get("id") == node_id), None)
 
     def _check_permission(self, entity: Entity, token: Token, edge: str | None) -> None:
         account_id = entity.account_id

@@ -13,8 +13,8 @@ from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.world.clock import Clock
 
 DEFAULT_SCOPES = ("ads_read", "ads_management", "business_management")
-_LONG_LIVED_SECONDS = 5_183_944
-_SHORT_LIVED_SECONDS = 5_400
+_LONG_LIVED_SECONDS = 5_183_944  # just under sixty days
+_SHORT_LIVED_SECONDS = 5_400  # one to two hours at Meta
 _DATA_ACCESS = timedelta(days=90)
 
 Invalid = Literal["revoked", "password"]
@@ -93,7 +93,7 @@ class Tokens:
         """Make a token known; without `value` a new text is made up."""
         now = self.clock.now()
         token = Token(
-            value=value or self._new_value(),
+            value=value or f"EAASIM{self._digest(self.app.id)}",
             user_id=self.user_id,
             scopes=frozenset(scopes),
             issued_at=now,
@@ -145,10 +145,10 @@ class Tokens:
             raise KeyError("this token was never issued here")
         self._tokens[value] = replace(self._tokens[value], **changes)
 
-    def _new_value(self) -> str:
+    def _digest(self, what: str) -> str:
+        """Another text each time, and the same ones for each simulator."""
         self._serial += 1
-        digest = hashlib.sha256(f"{self.app.id}:{self._serial}".encode()).hexdigest()
-        return f"EAASIM{digest}"
+        return hashlib.sha256(f"{what}:{self._serial}".encode()).hexdigest()
 
     # -- judging --------------------------------------------------------------------------------
 
@@ -159,10 +159,16 @@ class Tokens:
         token = self._tokens.get(value)
         if token is None:
             if value == self.app.token:
-                return self._app_token()
+                return Token(value, "", frozenset(), self.clock.now(), kind="APP")
             raise errors.malformed_token()
         self._check_life(token)
-        self._check_proof(value, proof)
+        if proof is not None:
+            secret = self.app.secret.encode()
+            expected = hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
+            if not hmac.compare_digest(expected, proof):
+                raise errors.invalid_proof()
+        elif self.app.require_proof:
+            raise errors.missing_proof()
         return token
 
     def _check_life(self, token: Token) -> None:
@@ -176,18 +182,6 @@ class Tokens:
         if token.data_access_expires_at and token.data_access_expires_at <= now:
             raise errors.data_access_expired()
 
-    def _check_proof(self, value: str, proof: str | None) -> None:
-        if proof is None:
-            if self.app.require_proof:
-                raise errors.missing_proof()
-            return
-        expected = hmac.new(self.app.secret.encode(), value.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, proof):
-            raise errors.invalid_proof()
-
-    def _app_token(self) -> Token:
-        return Token(self.app.token, "", frozenset(), self.clock.now(), kind="APP")
-
     # -- debug_token ----------------------------------------------------------------------------
 
     def debug(self, value: str) -> dict[str, Any]:
@@ -197,6 +191,10 @@ class Tokens:
         if token is None:
             error = {"code": 190, "message": "Malformed access token"}
             return {"data": {**base, "error": error, "is_valid": False, "scopes": []}}
+        # A token for some accounts names them under each of its scopes.
+        ids = sorted(account.removeprefix("act_") for account in token.accounts or ())
+        targets = {} if token.accounts is None else {"target_ids": ids}
+        granular = [{"scope": scope, **targets} for scope in sorted(token.scopes)]
         data: dict[str, Any] = {
             **base,
             "type": token.kind,
@@ -205,26 +203,22 @@ class Tokens:
             "is_valid": True,
             "issued_at": _epoch(token.issued_at),
             "scopes": sorted(token.scopes),
-            "granular_scopes": _granular(token),
+            "granular_scopes": granular,
             "user_id": token.user_id,
         }
-        return {"data": {**data, **self._fault_of(token)}}
-
-    def _fault_of(self, token: Token) -> dict[str, Any]:
         try:
             self._check_life(token)
-        except errors.GraphError as error:
-            detail = {"code": error.code, "message": error.message, "subcode": error.subcode}
+        except errors.GraphError as invalid:
+            detail = {"code": invalid.code, "message": invalid.message, "subcode": invalid.subcode}
             shown = {key: value for key, value in detail.items() if value is not None}
-            return {"error": shown, "is_valid": False, "scopes": []}
-        return {}
+            data |= {"error": shown, "is_valid": False, "scopes": []}
+        return {"data": data}
 
     # -- OAuth ----------------------------------------------------------------------------------
 
     def grant_code(self, redirect_uri: str, scopes: Iterable[str]) -> str:
         """A one-time code, as the dialog hands it to `redirect_uri`."""
-        self._serial += 1
-        code = f"AQSIM{hashlib.sha256(f'code:{self._serial}'.encode()).hexdigest()}"
+        code = f"AQSIM{self._digest('code')}"
         self._codes[code] = _Code(redirect_uri, frozenset(scopes), self.user_id)
         return code
 
@@ -242,6 +236,7 @@ class Tokens:
                 code=100,
                 subcode=36008,
             )
+        # A code works once.
         del self._codes[code]
         token = self.issue(scopes=known.scopes, expires_in_seconds=_SHORT_LIVED_SECONDS)
         return _issued(token, _SHORT_LIVED_SECONDS)
@@ -252,6 +247,7 @@ class Tokens:
         if old is None:
             raise errors.malformed_token()
         self._check_life(old)
+        # A system user's token that never ends is its own long-lived one.
         if old.kind == "SYSTEM_USER" and old.expires_at is None:
             return _issued(old, None)
         new = self.issue(
@@ -277,13 +273,6 @@ class Tokens:
 def _issued(token: Token, seconds: int | None) -> dict[str, Any]:
     body: dict[str, Any] = {"access_token": token.value, "token_type": "bearer"}
     return body if seconds is None else {**body, "expires_in": seconds}
-
-
-def _granular(token: Token) -> list[dict[str, Any]]:
-    if token.accounts is None:
-        return [{"scope": scope} for scope in sorted(token.scopes)]
-    ids = sorted(account.removeprefix("act_") for account in token.accounts)
-    return [{"scope": scope, "target_ids": ids} for scope in sorted(token.scopes)]
 
 
 def _epoch(moment: datetime | None) -> int:

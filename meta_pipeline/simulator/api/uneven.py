@@ -8,14 +8,13 @@ place in it, so that a walk repeats itself as long as the world does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.api.requests import GraphRequest
-    from meta_pipeline.simulator.world.world import World
+from meta_pipeline.simulator.api.requests import GraphRequest
+from meta_pipeline.simulator.world import World
 
 _EDITED = ("campaigns", "adsets", "ads")
 _LIVING = frozenset({"ACTIVE", "PAUSED"})
@@ -41,7 +40,7 @@ class Uneven:
     @property
     def key(self) -> tuple[Any, ...]:
         """Changes when an answer may."""
-        return astuple(self)
+        return tuple(vars(self).values())
 
     def rows_of(self, request: GraphRequest, limit: int, empty_before: int) -> int:
         """Rows of a page that asks for `limit`: all of them, fewer, or none."""
@@ -66,9 +65,9 @@ class Uneven:
 
     def window(self, rows: Callable[[], Iterable[Any]], offset: int, limit: int) -> Sequence[Any]:
         """A part of rows without ids, shuffled: their places in the whole are drawn."""
-        found = list(rows())
-        places = sorted(range(len(found)), key=lambda at: self.rank_of(str(at)))
-        return [found[place] for place in places[offset : offset + limit]]
+        whole = list(rows())
+        places = sorted(range(len(whole)), key=lambda at: self.rank_of(str(at)))
+        return [whole[place] for place in places[offset : offset + limit]]
 
     def before_page(self, world: World, request: GraphRequest, account_id: str | None) -> None:
         """Edit something of the account if that is drawn for this page."""
@@ -85,9 +84,10 @@ class Uneven:
 
 def _edit(world: World, account_id: str, random: Random) -> None:
     def living(edge: str) -> list[str]:
-        found = world.objects(edge, account_id)
-        return [one.id for one in found if one.values.get("effective_status") in _LIVING]
+        entities = world.objects(edge, account_id)
+        return [one.id for one in entities if one.values.get("effective_status") in _LIVING]
 
+    # What a client cannot see coming: names, statuses, rows that are new or gone.
     edits: tuple[tuple[str, Callable[[str], object]], ...] = (
         (random.choice(_EDITED), lambda one: world.rename(one, f"Renamed {random.random():.6f}")),
         (random.choice(_EDITED), world.pause),
@@ -95,5 +95,5 @@ def _edit(world: World, account_id: str, random: Random) -> None:
         ("ads", world.delete),
     )
     edge, edit = random.choice(edits)
-    if found := living(edge):
-        edit(random.choice(found))
+    if ids := living(edge):
+        edit(random.choice(ids))

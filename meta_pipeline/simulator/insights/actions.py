@@ -6,6 +6,7 @@ The same purchase shows as `purchase`, `omni_purchase` and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ class ActionType(NamedTuple):
     events: tuple[int, ...] = ()
 
 
+# An engagement is any of these; `page_engagement` has the likes of the page as well.
 _ENGAGED = (n.LINKS, n.REACTIONS, n.COMMENTS, n.VIDEOS)
 
 
@@ -34,6 +36,7 @@ def _pixel(name: str, web: int) -> list[ActionType]:
     ]
 
 
+# `purchase` and `omni_purchase` count what happens in shops as well, the pixel's type does not.
 _PURCHASES = (n.PURCHASE_WEB, n.PURCHASE_OFFLINE)
 _REGISTRATIONS = (n.REGISTRATION_WEB, n.REGISTRATION_APP)
 
@@ -102,14 +105,17 @@ class _Source:
             delivered = cell.delivered
             value = sum([delivered[i] for i in self.delivered])
             return dict.fromkeys(("value", *self.clicked), value) if value else None
-        by_window = self._by_window(cell.converted)
+        start, *more = self.starts
+        by_window = cell.converted[start : start + 4]
+        for start in more:
+            by_window = tuple(map(int.__add__, by_window, cell.converted[start : start + 4]))
         if not (by_window[2] or by_window[3]):
             return None
-        found = {"value": by_window[1] + by_window[3]}
+        counts = {"value": by_window[1] + by_window[3]}
         for window, place in self.shown:
             if by_window[place]:
-                found[window] = by_window[place]
-        return found if found["value"] or len(found) > 1 else None
+                counts[window] = by_window[place]
+        return counts if counts["value"] or len(counts) > 1 else None
 
     def shown_as(self, counts: dict[str, int], text: Callable[[int], str]) -> Entry:
         """Counts as Meta's strings."""
@@ -123,29 +129,22 @@ class _Source:
 
     def value(self, cell: n.Cell) -> int:
         """The default-window count."""
-        found = self.counts(cell)
-        return found["value"] if found else 0
-
-    def _by_window(self, converted: n.Converted) -> n.Converted:
-        start = self.starts[0]
-        found = converted[start : start + 4]
-        for start in self.starts[1:]:
-            found = tuple(map(int.__add__, found, converted[start : start + 4]))
-        return found
+        counts = self.counts(cell)
+        return counts["value"] if counts else 0
 
 
 def _sources(
     types: Iterable[ActionType], windows: tuple[str, ...] = (), *, revenue: bool = False
 ) -> list[_Source]:
     """Sources of action types; those that always count the same share one."""
-    found: dict[tuple[tuple[int, ...], ...], _Source] = {}
+    sources: dict[tuple[tuple[int, ...], ...], _Source] = {}
     for action in types:
         counted = action.delivered, action.events
-        if counted in found:
-            found[counted].names.append(action.name)
+        if counted in sources:
+            sources[counted].names.append(action.name)
         else:
-            found[counted] = _Source(action, windows, revenue=revenue)
-    return list(found.values())
+            sources[counted] = _Source(action, windows, revenue=revenue)
+    return list(sources.values())
 
 
 def own_entry(name: str, windows: tuple[str, ...], cell: n.Cell) -> Entry | None:
@@ -173,11 +172,18 @@ def values_list(
 def _lister(
     sources: list[_Source], text: Callable[[int], str], action_breakdowns: tuple[str, ...]
 ) -> Callable[[n.Cell], list[Entry] | None]:
+    if action_breakdowns not in {(), ("action_type",)}:
+        return _split_lister(sources, text, action_breakdowns)
     # Most ads have few kinds of events: look only at the sources that can have happened.
     by_events: dict[tuple[int, ...], list[_Source]] = {}
 
     def build(cell: n.Cell) -> list[Entry] | None:
-        happened = _happened(cell.converted)
+        converted = cell.converted
+        happened: tuple[int, ...] = ()
+        if converted is not n.NO_CONVERSIONS:
+            happened = tuple(
+                [e for e in _EVENT_RANGE if converted[e * 4 + 2] or converted[e * 4 + 3]]
+            )
         used = by_events.get(happened)
         if used is None:
             used = by_events[happened] = [s for s in sources if s.concerns(happened)]
@@ -190,16 +196,29 @@ def _lister(
                     entries.append({"action_type": name, **shown})  # noqa: PERF401 - hot
         return entries or None
 
-    def build_split(cell: n.Cell) -> list[Entry] | None:
-        return _split(sources, cell, text, action_breakdowns) or None
-
-    return build if action_breakdowns in {(), ("action_type",)} else build_split
+    return build
 
 
-def _happened(converted: n.Converted) -> tuple[int, ...]:
-    if converted is n.NO_CONVERSIONS:
-        return ()
-    return tuple([e for e in _EVENT_RANGE if converted[e * 4 + 2] or converted[e * 4 + 3]])
+def _split_lister(
+    sources: list[_Source], text: Callable[[int], str], action_breakdowns: tuple[str, ...]
+) -> Callable[[n.Cell], list[Entry] | None]:
+    """Entries told apart by all breakdowns; the pieces of an entry add up to it exactly."""
+
+    def build(cell: n.Cell) -> list[Entry] | None:
+        totals: dict[tuple[str, ...], Counter[str]] = {}
+        for source in sources:
+            counts = source.counts(cell)
+            for name in source.names if counts else ():
+                for labels, piece in _pieces(name, counts or {}, action_breakdowns):
+                    totals.setdefault(labels, Counter()).update(piece)
+        return [
+            dict(zip(action_breakdowns, labels, strict=True))
+            | {window: text(count) for window, count in sums.items() if count or window == "value"}
+            for labels, sums in totals.items()
+            if any(sums.values())
+        ] or None
+
+    return build
 
 
 _EVENT_RANGE = range(len(n.EVENTS))
@@ -215,59 +234,28 @@ _SPLITS: dict[str, tuple[tuple[str, int], ...]] = {
 }
 
 
-def _split(
-    sources: list[_Source],
-    cell: n.Cell,
-    text: Callable[[int], str],
-    action_breakdowns: tuple[str, ...],
-) -> list[Entry]:
-    """Entries told apart by all of `action_breakdowns`, added up over everything else.
-
-    The pieces of an entry add up to it exactly.
-    """
-    totals: dict[tuple[str, ...], dict[str, int]] = {}
-    for source in sources:
-        counts = source.counts(cell)
-        for name in source.names if counts else ():
-            for labels, piece in _pieces(name, counts or {}, action_breakdowns):
-                sums = totals.setdefault(labels, {})
-                for window, count in piece.items():
-                    sums[window] = sums.get(window, 0) + count
-    return [
-        dict(zip(action_breakdowns, labels, strict=True))
-        | {w: text(count) for w, count in sums.items() if count or w == "value"}
-        for labels, sums in totals.items()
-        if any(sums.values())
-    ]
-
-
 def _pieces(
     name: str, counts: dict[str, int], action_breakdowns: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], dict[str, int]]]:
+) -> list[tuple[tuple[str, ...], dict[str, int]]]:
+    """One action type's counts by the labels of every breakdown in turn."""
     pieces: list[tuple[tuple[str, ...], dict[str, int]]] = [((), counts)]
     for breakdown in action_breakdowns:
         if breakdown == "action_type":
             pieces = [((*labels, name), piece) for labels, piece in pieces]
-        else:
-            shares = _SPLITS.get(breakdown, (("unknown", 100),))
-            pieces = [
-                ((*labels, label), cut)
-                for labels, piece in pieces
-                for label, cut in _shared_out(piece, shares)
-            ]
-    yield from pieces
-
-
-def _shared_out(
-    counts: dict[str, int], shares: tuple[tuple[str, int], ...]
-) -> Iterator[tuple[str, dict[str, int]]]:
-    done = 0
-    for label, share in shares:
-        cut = {
-            w: count * (done + share) // 100 - count * done // 100 for w, count in counts.items()
-        }
-        yield label, cut
-        done += share
+            continue
+        cut = []
+        for labels, piece in pieces:
+            done = 0
+            for label, share in _SPLITS.get(breakdown, (("unknown", 100),)):
+                # Differences of floors: whole numbers that add up to what is shared out.
+                part = {
+                    window: count * (done + share) // 100 - count * done // 100
+                    for window, count in piece.items()
+                }
+                cut.append(((*labels, label), part))
+                done += share
+        pieces = cut
+    return pieces
 
 
 def count_of(name: str) -> Callable[[n.Cell], int]:
@@ -322,6 +310,7 @@ def unique_list(audience: int) -> Callable[[n.Cell], list[Entry] | None]:
 
 def result(name: str, cell: n.Cell, reached: int) -> dict[str, Any]:
     """`results`: the count the objective is about, with its indicator."""
+    # Awareness is measured in people; every other objective counts an action.
     if name == "reach":
         indicator, value = name, reached
     else:

@@ -29,9 +29,16 @@ OPT_IN = frozenset(
     {"impression_device", "hourly_stats_aggregated_by_audience_time_zone", "frequency_value"}
 )
 
+# A joint cell: what it is labelled by each breakdown of its family, and how much of a day it gets.
+Labels = dict[str, Any]
+Family = list[tuple[Labels, int]]
+
 _AGES = (("13-17", 1), ("18-24", 14), ("25-34", 30), ("35-44", 25), ("45-54", 16), ("55-64", 9),
          ("65+", 5))  # fmt: skip
 _GENDERS = (("female", 52), ("male", 45), ("unknown", 3))
+_PEOPLE: Family = [
+    ({"age": age, "gender": gender}, a * g) for (age, a), (gender, g) in product(_AGES, _GENDERS)
+]
 _PLACES: dict[str, dict[str, tuple[tuple[str, int], ...]]] = {
     "Australia": {
         "AU": (("New South Wales", 31), ("Victoria", 26), ("Queensland", 20),
@@ -52,8 +59,45 @@ _POSITIONS = (("facebook", "feed", 30), ("facebook", "facebook_reels", 10),
 _DEVICES = (("mobile_app", "iphone", 48), ("mobile_app", "android_smartphone", 32),
             ("mobile_app", "ipad", 5), ("mobile_web", "android_smartphone", 5),
             ("desktop", "desktop", 10))  # fmt: skip
+_PLACEMENTS: Family = [
+    (
+        {
+            "publisher_platform": platform,
+            "platform_position": position,
+            "device_platform": device_platform,
+            "impression_device": device,
+        },
+        p * d,
+    )
+    for (platform, position, p), (device_platform, device, d) in product(_POSITIONS, _DEVICES)
+]
+# Products are named by id and title in one text.
+_PRODUCTS: Family = [
+    ({"product_id": f"{4_376_557_935_744_037 + i}, {name}"}, 4 - i)
+    for i, name in enumerate(("House blend", "Decaf", "Grinder", "Gift card, small"))
+]
+_FREQUENCIES: Family = [
+    ({"frequency_value": value}, 2 ** (8 - i))
+    for i, value in enumerate(("1", "2", "3", "4", "5", "6-10", "11-20", "21+"))
+]
 _ASSETS = ("ad_format_asset", "body_asset", "call_to_action_asset", "description_asset",
            "image_asset", "link_url_asset", "title_asset", "video_asset")  # fmt: skip
+
+
+def _asset(kind: str, i: int) -> Labels:
+    # Asset breakdowns come as objects, not as text (FACTS §5.2).
+    asset: Labels = {"id": f"99{_ASSETS.index(kind)}000000000{i}"}
+    if kind == "image_asset":
+        return asset | {"hash": f"{i:032x}", "url": f"https://scontent.example.com/{i}.jpg"}
+    if kind == "video_asset":
+        return asset | {"video_id": f"7700000000000{i}", "thumbnail_url": "https://example.com/t"}
+    return asset | {"text": ("Offer ends soon", "Free delivery", "Made in Melbourne")[i]}
+
+
+# Each kind of asset goes alone: a family of one breakdown.
+_ASSET_FAMILIES: tuple[Family, ...] = tuple(
+    [({kind: _asset(kind, i)}, 3 - i) for i in range(3)] for kind in _ASSETS
+)
 
 MODELLED = HOURLY | {
     "age", "gender", "country", "region", "comscore_market", "publisher_platform",
@@ -61,8 +105,6 @@ MODELLED = HOURLY | {
     *_ASSETS,
 }  # fmt: skip
 """Breakdowns this world has rows for; Meta knows some seventy more."""
-
-Labels = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,7 +123,17 @@ class UnknownSplitError(ValueError):
 @lru_cache(maxsize=256)
 def split(breakdowns: tuple[str, ...], continent: str) -> Split:
     """The cells and rows of a combination; `continent` picks the places (head of the zone)."""
-    joint = _joint(frozenset(breakdowns), continent)
+    places: Family = [
+        ({"country": country, "region": region, "comscore_market": f"{region} market"}, weight)
+        for country, regions in _PLACES.get(continent, _PLACES["America"]).items()
+        for region, weight in regions
+    ]
+    asked = frozenset(breakdowns)
+    families = (_PEOPLE, _PLACEMENTS, _PRODUCTS, _FREQUENCIES, *_ASSET_FAMILIES, places)
+    joint = next((family for family in families if asked <= family[0][0].keys()), None)
+    if joint is None:
+        raise UnknownSplitError(", ".join(sorted(breakdowns)))
+    # Cells that differ only in what was not asked for are one row.
     rows: dict[tuple[str, ...], int] = {}
     labels: list[Labels] = []
     row_of = []
@@ -94,80 +146,10 @@ def split(breakdowns: tuple[str, ...], continent: str) -> Split:
     return Split(tuple(weight for _, weight in joint), tuple(row_of), tuple(labels))
 
 
-def _joint(breakdowns: frozenset[str], continent: str) -> list[tuple[Labels, int]]:
-    for family in (_people, _placements, _products, _frequencies, _assets):
-        cells = family(breakdowns)
-        if cells and breakdowns <= cells[0][0].keys():
-            return cells
-    cells = _places(continent)
-    if breakdowns <= cells[0][0].keys():
-        return cells
-    raise UnknownSplitError(", ".join(sorted(breakdowns)))
-
-
-def _people(_: frozenset[str]) -> list[tuple[Labels, int]]:
-    return [
-        ({"age": age, "gender": gender}, a * g)
-        for (age, a), (gender, g) in product(_AGES, _GENDERS)
-    ]
-
-
-def _places(continent: str) -> list[tuple[Labels, int]]:
-    return [
-        ({"country": country, "region": region, "comscore_market": f"{region} market"}, weight)
-        for country, regions in _PLACES.get(continent, _PLACES["America"]).items()
-        for region, weight in regions
-    ]
-
-
-def _placements(_: frozenset[str]) -> list[tuple[Labels, int]]:
-    return [
-        (
-            {
-                "publisher_platform": platform,
-                "platform_position": position,
-                "device_platform": device_platform,
-                "impression_device": device,
-            },
-            p * d,
-        )
-        for (platform, position, p), (device_platform, device, d) in product(_POSITIONS, _DEVICES)
-    ]
-
-
-def _products(_: frozenset[str]) -> list[tuple[Labels, int]]:
-    names = ("House blend", "Decaf", "Grinder", "Gift card, small")
-    return [
-        ({"product_id": f"{4_376_557_935_744_037 + i}, {name}"}, 4 - i)
-        for i, name in enumerate(names)
-    ]
-
-
-def _frequencies(_: frozenset[str]) -> list[tuple[Labels, int]]:
-    values = ("1", "2", "3", "4", "5", "6-10", "11-20", "21+")
-    return [({"frequency_value": value}, 2 ** (8 - i)) for i, value in enumerate(values)]
-
-
-def _assets(breakdowns: frozenset[str]) -> list[tuple[Labels, int]]:
-    # Asset breakdowns come as objects, not as text (FACTS §5.2).
-    (kind, *more) = sorted(breakdowns)
-    if more or kind not in _ASSETS:
-        return []
-    return [({kind: _asset(kind, i)}, 3 - i) for i in range(3)]
-
-
-def _asset(kind: str, i: int) -> Labels:
-    found: Labels = {"id": f"99{_ASSETS.index(kind)}000000000{i}"}
-    if kind == "image_asset":
-        return found | {"hash": f"{i:032x}", "url": f"https://scontent.example.com/{i}.jpg"}
-    if kind == "video_asset":
-        return found | {"video_id": f"7700000000000{i}", "thumbnail_url": "https://example.com/t"}
-    return found | {"text": ("Offer ends soon", "Free delivery", "Made in Melbourne")[i]}
-
-
 @lru_cache(maxsize=16_384)
 def bounds(key: bytes, account: int, ad: int, cells: tuple[int, ...]) -> tuple[int, ...]:
     """Where an ad's cells end on the line of impressions, per 65,536: every ad its own taste."""
+    # One draw serves any number of cells: 32 numbers, over and over.
     d = draw(key, b"tast", account, ad)
     weights = [w * (40_000 + d[i % 32]) for i, w in enumerate(cells)]
     whole = sum(weights)
@@ -183,6 +165,7 @@ def cut(
     shares = _share_conversions(converted, edges, salt) if any(converted) else {}
     done, low = 0, n.NOTHING
     for cell, edge in enumerate(edges):
+        # No impression, no row: also at Meta.
         if edge == done:
             continue
         high = n.before(totals, edge)
@@ -196,33 +179,31 @@ def _share_conversions(converted: n.Converted, edges: list[int], salt: int) -> d
 
     So a cell's conversions only grow as more of them arrive.
     """
-    found: dict[int, list[int]] = {}
+    shares: dict[int, list[int]] = {}
     for event in range(len(n.EVENTS)):
         at = event * 4
-        clicked, viewed = converted[at : at + 3], converted[at + 3]
-        _land(found, edges, at, clicked, salt + event * 7_919)
-        _land(found, edges, at + 3, (viewed,), salt + event * 7_919 + 104_729)
+        # Two primes apart, so that clicks and views of an event do not land together.
+        _land(shares, edges, at, converted[at : at + 3], salt + event * 7_919)
+        _land(shares, edges, at + 3, (converted[at + 3],), salt + event * 7_919 + 104_729)
     for event, to in n.REVENUE.items():
-        _land_revenue(found, converted, event * 4, to)
-    return found
+        for window in range(4):
+            count = converted[event * 4 + window]
+            if count:
+                price = converted[to + window] // count
+                for row in shares.values():
+                    row[to + window] = row[event * 4 + window] * price
+    return shares
 
 
 def _land(
-    found: dict[int, list[int]], edges: list[int], at: int, counts: tuple[int, ...], salt: int
+    shares: dict[int, list[int]], edges: list[int], at: int, counts: tuple[int, ...], salt: int
 ) -> None:
+    """Give each of `counts[-1]` conversions to the cell of its impression, by window."""
     impressions = edges[-1]
     for j in range(counts[-1]):
+        # 40,503 is prime to 65,536: the multiples visit the whole line before they repeat.
         impression = ((j * 40_503 + salt) & 65_535) * impressions >> 16
-        cell = bisect_right(edges, impression)
-        row = found.setdefault(cell, [0] * len(n.NO_CONVERSIONS))
+        row = shares.setdefault(bisect_right(edges, impression), [0] * len(n.NO_CONVERSIONS))
         for window, count in enumerate(counts):
             if j < count:
                 row[at + window] += 1
-
-
-def _land_revenue(found: dict[int, list[int]], converted: n.Converted, at: int, to: int) -> None:
-    for window in range(4):
-        if converted[at + window]:
-            price = converted[to + window] // converted[at + window]
-            for row in found.values():
-                row[to + window] = row[at + window] * price

@@ -26,18 +26,6 @@ def _contains_any(value: Any, parts: Iterable[Any]) -> bool:
     return any(_contains(value, part) for part in parts)
 
 
-def _contains_all(value: Any, parts: Iterable[Any]) -> bool:
-    return all(_contains(value, part) for part in parts)
-
-
-def _all(value: Any, options: Iterable[Any]) -> bool:
-    return set(options) <= set(value if isinstance(value, list) else [value])
-
-
-def _stem_match(value: Any, stem: Any) -> bool:
-    return any(word.startswith(str(stem).lower()) for word in str(value).lower().split())
-
-
 def _not(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return lambda value, wanted: not test(value, wanted)
 
@@ -59,13 +47,17 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "NOT_IN": _not(_among),
     "ANY": _among,
     "NONE": _not(_among),
-    "ALL": _all,
+    "ALL": lambda value, options: (
+        set(options) <= set(value if isinstance(value, list) else [value])
+    ),
     "CONTAIN": _contains,
     "NOT_CONTAIN": _not(_contains),
     "CONTAINS_ANY": _contains_any,
-    "CONTAINS_ALL": _contains_all,
+    "CONTAINS_ALL": lambda value, parts: all(_contains(value, part) for part in parts),
     "NOT_CONTAINS_ANY": _not(_contains_any),
-    "STEM_MATCH": _stem_match,
+    "STEM_MATCH": lambda value, stem: any(
+        word.startswith(str(stem).lower()) for word in str(value).lower().split()
+    ),
     "STARTS_WITH": lambda value, part: str(value).startswith(str(part)),
     "ENDS_WITH": lambda value, part: str(value).endswith(str(part)),
 }

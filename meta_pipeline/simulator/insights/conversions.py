@@ -7,15 +7,13 @@ are there in the account's row and gone in those of its ads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meta_pipeline.simulator.insights import actions
 from meta_pipeline.simulator.insights.numbers import Cell
+from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.accounts import account_number
 from meta_pipeline.simulator.world.tree import AD, ADSET
-
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.world.world import World
 
 Cells = Callable[[Iterable[int]], Cell | None]
 """Ads (their indexes) to what they delivered in the row at hand."""
@@ -28,7 +26,14 @@ class Conversions:
         self._account_id = f"act_{account_number(ordinal)}"
         self._lost = () if level == "account" else tuple(world.lost_conversions)
         self._parents = world.trees[ordinal].levels[AD].parent
-        self._own = _own_conversions(world, ordinal)
+        # Only a patched ad set promotes something of its own.
+        self._own: dict[int, str] = {}
+        for object_id, fields in world.overlay.fields.items():
+            position = world.locate(object_id) if "promoted_object" in fields else None
+            if position is not None and position[:2] == (ordinal, ADSET):
+                name = _action_type(fields["promoted_object"])
+                if name is not None:
+                    self._own[position[2]] = name
 
     def add(self, row: dict[str, Any], ads: Iterable[int], windows: tuple[str, ...],
             cells: Cells) -> None:  # fmt: skip
@@ -55,18 +60,6 @@ class Conversions:
                 kept = [one for one in row.pop(name, ()) if lost.words not in one["action_type"]]
                 if kept:
                     row[name] = kept
-
-
-def _own_conversions(world: World, ordinal: int) -> dict[int, str]:
-    """Action types of what ad sets promote, by ad set; only a patched ad set has such a thing."""
-    found = {}
-    for object_id, fields in world.overlay.fields.items():
-        place = world.locate(object_id) if "promoted_object" in fields else None
-        if place is not None and place[:2] == (ordinal, ADSET):
-            name = _action_type(fields["promoted_object"])
-            if name is not None:
-                found[place[2]] = name
-    return found
 
 
 def _action_type(promoted: Any) -> str | None:

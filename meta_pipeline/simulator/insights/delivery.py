@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from meta_pipeline.simulator.insights import numbers as n
 from meta_pipeline.simulator.insights.breakdowns import (
@@ -17,12 +17,10 @@ from meta_pipeline.simulator.insights.breakdowns import (
     split,
 )
 from meta_pipeline.simulator.insights.errors import InvalidBreakdownsError
+from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.days import QUARTERS, hour_bounds, quarter
 from meta_pipeline.simulator.world.entity_fields import objective
 from meta_pipeline.simulator.world.tree import AD, ADSET
-
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.world.world import World
 
 Span = tuple[int, int]
 _HOURS = tuple(f"{hour:02d}:00:00 - {hour:02d}:59:59" for hour in range(24))
@@ -33,7 +31,7 @@ class Running(NamedTuple):
 
     ad: int
     spans: list[Span]
-    found: n.Traits
+    traits: n.Traits
 
 
 class Delivery:
@@ -76,28 +74,26 @@ class Delivery:
         self._withheld = {} if is_total else world.overlay.withheld
         self._objectives: dict[int, str] = {}
 
-    def crew(self, ads: Iterable[int], first: int, last: int) -> list[Running]:
+    def running(self, ads: Iterable[int], first: int, last: int) -> list[Running]:
         """The ads that were switched on at any time in the days first..last, up to now."""
         begin, until = first * QUARTERS, (last + 1) * QUARTERS
-        found = []
+        ran = []
         for ad in ads:
-            spans = self._spans(ad)
+            spans = []
+            for on, off in self.tree.spans(ad):
+                from_quarter = quarter(on, self.zone)
+                # What is still on, or switched off later, has run up to now.
+                to_quarter = min(self.horizon, quarter(off, self.zone) if off else self.horizon)
+                if from_quarter < to_quarter:
+                    spans.append((from_quarter, to_quarter))
             if any(a < until and b > begin for a, b in spans):
-                found.append(Running(ad, spans, self._traits(ad)))
-        return found
-
-    def _spans(self, ad: int) -> list[Span]:
-        spans = []
-        for begin, until in self.tree.spans(ad):
-            first = quarter(begin, self.zone)
-            last = min(self.horizon, quarter(until, self.zone) if until else self.horizon)
-            if first < last:
-                spans.append((first, last))
-        return spans
+                ran.append(Running(ad, spans, self._traits(ad)))
+        return ran
 
     def delivering_days(self, running: Running, first: int, last: int) -> int:
         """How many days of first..last brought impressions; closed form for whole days."""
         place = self.ordinal, running.ad
+        # Edits made this ad's days uneven: look at each of them.
         if len(running.spans) > 1 or place in self._kept or place in self._withheld:
             return sum(self.delivers(running, day) for day in range(first, last + 1))
         begin, until = running.spans[0]
@@ -109,12 +105,12 @@ class Delivery:
                 count += self.delivers(running, day)
         inner = last - first - 1
         if inner > 0:
-            count += inner - n.resting_days(running.found, first + 1, last - 1)
+            count += inner - n.resting_days(running.traits, first + 1, last - 1)
         return count
 
     def delivers(self, running: Running, day: int) -> bool:
         """True when the day brought at least one impression."""
-        if n.rests(running.found, day) or self._is_withheld(running, day):
+        if n.rests(running.traits, day) or self._is_withheld(running, day):
             return False
         parts = _parts(running.spans, day)
         if not parts:
@@ -124,23 +120,23 @@ class Delivery:
         whole = self._day(running, day)
         return any(whole.until(b) > whole.until(a) for a, b in parts)
 
-    def cells(self, crew: Iterable[Running], first: int, last: int) -> dict[int, n.Cell]:
+    def cells(self, ads: Iterable[Running], first: int, last: int) -> dict[int, n.Cell]:
         """The cells of some ads over the days first..last, added up; empty ones are left out."""
         sums: dict[int, n.Cell] = {}
-        for running in crew:
+        for running in ads:
             begin = max(first, running.spans[0][0] // QUARTERS)
             until = min(last, (running.spans[-1][1] - 1) // QUARTERS)
             for day in range(begin, until + 1):
                 for place, cell in self.day_cells(running, day):
                     had = sums.get(place)
-                    sums[place] = cell if had is None else _added(had, cell)
+                    sums[place] = cell if had is None else n.added(had, cell)
         if sums and self.hourly and self.world.hourly_zero_rows:
             sums[len(_HOURS)] = n.Cell(n.NOTHING, n.NO_CONVERSIONS)
         return sums
 
     def day_cells(self, running: Running, day: int) -> Iterator[tuple[int, n.Cell]]:
         """(place in `labels`, cell) of an ad's day, only cells with impressions."""
-        if n.rests(running.found, day) or self._is_withheld(running, day):
+        if n.rests(running.traits, day) or self._is_withheld(running, day):
             return
         parts = _parts(running.spans, day)
         if not parts:
@@ -166,9 +162,9 @@ class Delivery:
             delivered = n.NOTHING
             for a, b in parts:
                 piece = n.between(whole.totals, whole.until(a), whole.until(b))
-                delivered = tuple(map(_plus, delivered, piece))
+                delivered = tuple(map(int.__add__, delivered, piece))
         converted = n.NO_CONVERSIONS
-        if self.converted and whole.found.events and delivered[0]:
+        if self.converted and whole.ad_traits.events and delivered[0]:
             age = self.horizon - (day + 1) * QUARTERS
             converted = n.conversions(whole, delivered[0], age)
         return n.Cell(delivered, converted)
@@ -180,15 +176,16 @@ class Delivery:
                 low, high = max(a, begin), min(b, until)
                 if low < high:
                     piece = n.between(whole.totals, whole.until(low), whole.until(high))
-                    delivered = tuple(map(_plus, delivered, piece))
+                    delivered = tuple(map(int.__add__, delivered, piece))
             if delivered[0]:
                 yield hour, n.Cell(delivered, n.NO_CONVERSIONS)
 
     def _day(self, running: Running, day: int) -> n.Day:
-        whole = n.ad_day(self.key, self.ordinal, running.ad, day, running.found)
+        whole = n.ad_day(self.key, self.ordinal, running.ad, day, running.traits)
         share = self._kept.get((self.ordinal, running.ad), {}).get(day, 1)
         if share == 1:
             return whole
+        # The first impressions of the day stay, and what they brought.
         left = int(whole.totals[n.IMPRESSIONS] * share)
         return replace(whole, totals=n.before(whole.totals, left) if left else n.NOTHING)
 
@@ -218,16 +215,3 @@ def _parts(spans: list[Span], day: int) -> list[Span]:
         for a, b in spans
         if a < begin + QUARTERS and b > begin
     ]
-
-
-def _plus(a: int, b: int) -> int:
-    return a + b
-
-
-def _added(left: n.Cell, right: n.Cell) -> n.Cell:
-    converted = left.converted
-    if converted is n.NO_CONVERSIONS:
-        converted = right.converted
-    elif right.converted is not n.NO_CONVERSIONS:
-        converted = tuple(map(_plus, converted, right.converted))
-    return n.Cell(tuple(map(_plus, left.delivered, right.delivered)), converted)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.accounts import account_number
 from meta_pipeline.simulator.world.draws import draw
 from meta_pipeline.simulator.world.tree import AD, ADSET, CAMPAIGN
-
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.world.world import World
 
 # Field -> (level it is read from, field of the entity there).
 _READ = {
@@ -25,6 +23,7 @@ _READ = {
     "ad_id": (AD, "id"),
     "ad_name": (AD, "name"),
 }
+# Only ads are ranked, against others that compete for the same people.
 _RANKINGS = ("quality_ranking", "engagement_rate_ranking", "conversion_rate_ranking")
 _RANKS = ("UNKNOWN", "AVERAGE", "ABOVE_AVERAGE", "BELOW_AVERAGE_35")
 _OWN_TIMES = ("created_time", "updated_time")
@@ -35,7 +34,12 @@ class Dimensions:
 
     def __init__(self, world: World, ordinal: int, level: int, fields: tuple[str, ...]) -> None:
         self._world, self._ordinal, self._level = world, ordinal, level
-        self._fixed = _account_fields(world, ordinal, fields)
+        account = {
+            "account_id": account_number(ordinal),
+            "account_name": world.specs[ordinal].name,
+            "account_currency": world.specs[ordinal].currency,
+        }
+        self._fixed = {name: account[name] for name in fields if name in account}
         self._read = [
             (name, *_READ[name]) for name in fields if name in _READ and _READ[name][0] <= level
         ]
@@ -45,16 +49,17 @@ class Dimensions:
 
     def of(self, index: int) -> dict[str, Any]:
         """The asked fields of one row's entity; absent values are absent keys."""
-        found = dict(self._fixed)
+        shown = dict(self._fixed)
         if self._read or self._times:
-            found |= self._entity_fields(index)
+            shown |= self._entity_fields(index)
         if self._attribution:
-            found["attribution_setting"] = "7d_click_1d_view"
+            # That of every ad set here; campaigns would mix several.
+            shown["attribution_setting"] = "7d_click_1d_view"
         if self._rankings:
             draws = draw(self._world.key, b"rank", self._ordinal, index)
             for place, name in enumerate(self._rankings):
-                found[name] = _RANKS[draws[place] % len(_RANKS)]
-        return found
+                shown[name] = _RANKS[draws[place] % len(_RANKS)]
+        return shown
 
     def _entity_fields(self, index: int) -> dict[str, Any]:
         tree = self._world.trees[self._ordinal]
@@ -64,19 +69,10 @@ class Dimensions:
             level: self._world.entity(self._ordinal, level, places[level]).values
             for level in needed
         }
-        found = {
+        shown = {
             name: values[level][key] for name, level, key in self._read if key in values[level]
         }
         for name in self._times:
             # Insights give these as dates in the account's zone.
-            found[name] = str(values[self._level][name])[:10]
-        return found
-
-
-def _account_fields(world: World, ordinal: int, fields: tuple[str, ...]) -> dict[str, Any]:
-    known = {
-        "account_id": account_number(ordinal),
-        "account_name": world.specs[ordinal].name,
-        "account_currency": world.specs[ordinal].currency,
-    }
-    return {name: known[name] for name in fields if name in known}
+            shown[name] = str(values[self._level][name])[:10]
+        return shown

@@ -74,6 +74,7 @@ class Traits:
     curve: int
 
 
+# (event, rate per link click, rate of views): each step of the way to a purchase is rarer.
 _SALES = ((VIEW_CONTENT, 30_000, 1_500), (ADD_TO_CART, 9_000, 400), (CHECKOUT, 5_000, 200),
           (PURCHASE_WEB, 3_000, 160), (PURCHASE_OFFLINE, 500, 0))  # fmt: skip
 _LEADS = ((REGISTRATION_WEB, 4_500, 150), (REGISTRATION_APP, 900, 60), (LEAD_WEB, 3_500, 100),
@@ -84,6 +85,7 @@ _EVENTS_OF = {
     "OUTCOME_LEADS": _LEADS,
     "OUTCOME_TRAFFIC": ((VIEW_CONTENT, 12_000, 300),),
 }
+# Half of all ads never rest.
 _REST_EVERY = (0, 0, 0, 0, 7, 11, 17, 29)
 
 
@@ -92,6 +94,7 @@ def traits(key: bytes, account: int, ad: int, objective: str, currency: str) -> 
     """The character of an ad, drawn once from the seed."""
     d = draw(key, b"trai", account, ad)
     return Traits(
+        # From 60 to 11,000 a day, most of them small.
         impressions=int(60 * exp(d[0] * 5.2 / _ONE)),
         cost_per_mille_minor=from_cents(400 + d[1] * 2_600 // _ONE, currency),
         people=40_000 + d[2] // 3,
@@ -111,17 +114,17 @@ def traits(key: bytes, account: int, ad: int, objective: str, currency: str) -> 
     )
 
 
-def rests(found: Traits, day: int) -> bool:
+def rests(ad_traits: Traits, day: int) -> bool:
     """True on the days an ad that was switched on delivered nothing at all."""
-    return bool(found.rest_every) and (day + found.rest_phase) % found.rest_every == 0
+    return bool(ad_traits.rest_every) and (day + ad_traits.rest_phase) % ad_traits.rest_every == 0
 
 
-def resting_days(found: Traits, first: int, last: int) -> int:
+def resting_days(ad_traits: Traits, first: int, last: int) -> int:
     """How many of the days first..last `rests` says."""
-    every = found.rest_every
+    every = ad_traits.rest_every
     if not every or last < first:
         return 0
-    return (last + found.rest_phase) // every - (first + found.rest_phase - 1) // every
+    return (last + ad_traits.rest_phase) // every - (first + ad_traits.rest_phase - 1) // every
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,44 +133,47 @@ class Day:
 
     totals: Delivered
     draws: tuple[int, ...]
-    found: Traits
+    ad_traits: Traits
 
     def until(self, quarter: int) -> int:
         """Impressions before a quarter hour of the local day (0..96)."""
-        return self.totals[IMPRESSIONS] * _CURVES[self.found.curve][quarter] // _ONE
+        return self.totals[IMPRESSIONS] * _CURVES[self.ad_traits.curve][quarter] // _ONE
 
 
+# Delivery by weekday, Sunday first, per hundred.
 _WEEK = (96, 100, 102, 104, 108, 92, 84)
 
 
-def ad_day(key: bytes, account: int, ad: int, day: int, found: Traits) -> Day:
+def ad_day(key: bytes, account: int, ad: int, day: int, ad_traits: Traits) -> Day:
     """An ad's full day (date ordinal) as if it ran from midnight to midnight."""
     d = draw(key, b"day ", account, ad, day)
+    # One factor for the whole day, so that ratios of a day stay plausible.
     mood = 40_000 + d[0] * 3 // 4
-    n = max(1, found.impressions * _WEEK[day % 7] * mood // (100 * _ONE))
-    people = max(1, n * found.people // _ONE)
-    clicks = min(people, (n * found.clicks * (30_000 + d[1]) // _ONE + d[2]) // _ONE)
-    links = (clicks * found.links + d[3]) // _ONE
-    outbound = (links * found.outbound + d[4]) // _ONE
-    videos = (n * found.videos + d[9]) // _ONE
+    n = max(1, ad_traits.impressions * _WEEK[day % 7] * mood // (100 * _ONE))
+    # Each count comes out of the one before it: it can never be the larger.
+    people = max(1, n * ad_traits.people // _ONE)
+    clicks = min(people, (n * ad_traits.clicks * (30_000 + d[1]) // _ONE + d[2]) // _ONE)
+    links = (clicks * ad_traits.links + d[3]) // _ONE
+    outbound = (links * ad_traits.outbound + d[4]) // _ONE
+    videos = (n * ad_traits.videos + d[9]) // _ONE
     totals = (
         n,
         people,
-        n * found.cost_per_mille_minor * (52_000 + d[5] // 3) // (1_000 * _ONE),
+        n * ad_traits.cost_per_mille_minor * (52_000 + d[5] // 3) // (1_000 * _ONE),
         clicks,
         links,
         outbound,
-        (outbound * found.landings + d[6]) // _ONE,
-        (n * found.reactions + d[7]) // _ONE,
-        (n * found.comments + d[8]) // _ONE,
-        (n * found.likes + d[10]) // _ONE,
+        (outbound * ad_traits.landings + d[6]) // _ONE,
+        (n * ad_traits.reactions + d[7]) // _ONE,
+        (n * ad_traits.comments + d[8]) // _ONE,
+        (n * ad_traits.likes + d[10]) // _ONE,
         videos,
         videos * 5 // 8,
         videos * 3 // 8,
         videos * 2 // 8,
         videos // 8,
     )
-    return Day(totals, d, found)
+    return Day(totals, d, ad_traits)
 
 
 def before(totals: Delivered, i: int) -> Delivered:
@@ -205,10 +211,22 @@ def _watched_before(totals: Delivered, videos: int) -> tuple[int, int, int, int,
     return counts[0], counts[1], counts[2], counts[3], counts[4]
 
 
+def added(left: Cell, right: Cell) -> Cell:
+    """Two cells as one."""
+    converted = left.converted
+    # Most cells have no conversions at all: that one tuple is recognised, not added up.
+    if converted is NO_CONVERSIONS:
+        converted = right.converted
+    elif right.converted is not NO_CONVERSIONS:
+        converted = tuple(map(int.__add__, converted, right.converted))
+    return Cell(tuple(map(int.__add__, left.delivered, right.delivered)), converted)
+
+
 def between(totals: Delivered, first: int, last: int) -> Delivered:
     """What impressions first..last-1 of `totals` brought."""
     if first == 0:
         return before(totals, last)
+    # Differences of floors add up exactly, wherever the day is cut.
     low = before(totals, first)
     return tuple([b - a for a, b in zip(low, before(totals, last), strict=True)])
 
@@ -221,7 +239,7 @@ def conversions(whole: Day, impressions: int, age: int) -> Converted:
     arrived = _ARRIVED[min(max(age, 0), len(_ARRIVED) - 1)]
     n, links, d = whole.totals[0], whole.totals[LINKS], whole.draws
     counts = [0] * len(NO_CONVERSIONS)
-    for event, click_rate, view_rate in whole.found.events:
+    for event, click_rate, view_rate in whole.ad_traits.events:
         # Drawn remainders instead of plain floors: else a single conversion of a day would
         # always be the one that comes last. The same remainder for all keeps windows nested.
         spread = d[29] + event * 9_973 & _MASK
@@ -234,7 +252,7 @@ def conversions(whole: Day, impressions: int, age: int) -> Converted:
         counts[at + 2] = (clicked * arrived + due) // _ONE
         counts[at + 3] = (viewed * arrived + due) // _ONE
         if event in REVENUE:
-            price, to = whole.found.price_minor, REVENUE[event]
+            price, to = whole.ad_traits.price_minor, REVENUE[event]
             for window in range(4):
                 counts[to + window] = counts[at + window] * price
     return tuple(counts)
@@ -249,12 +267,10 @@ def reach(people: int, audience: int) -> int:
 
     For parts of one whole: largest part <= whole <= sum of parts.
     """
-    return _overlapped(people, audience)
-
-
-def _overlapped(count: int, audience: int) -> int:
+    if not people:
+        return 0
     # The tiny margin keeps a whole number whole when the exponential is off by one bit.
-    return min(count, -int(audience * expm1(-count / audience) + 1e-9) + 1) if count else 0
+    return min(people, -int(audience * expm1(-people / audience) + 1e-9) + 1)
 
 
 def audience(key: bytes, account: int) -> int:
@@ -264,6 +280,7 @@ def audience(key: bytes, account: int) -> int:
 
 def _curve(peak: float) -> tuple[int, ...]:
     """Cumulated share of a day's delivery before each quarter hour, per 65,536."""
+    # A floor all day long, a hump at the peak and a smaller one at lunch.
     weights = [
         0.25 + exp(-(((q / 4 - peak) / 4.5) ** 2)) + 0.4 * exp(-(((q / 4 - 12.5) / 2) ** 2))
         for q in range(QUARTERS)
@@ -275,10 +292,7 @@ def _curve(peak: float) -> tuple[int, ...]:
 _CURVES = tuple(_curve(peak) for peak in (19.5, 20.5, 9.0, 14.0))
 
 
-def _arrivals() -> tuple[int, ...]:
-    """Share of a day's conversions known, by quarters since the day's end, per 65,536."""
-    last = RESTATED_DAYS * QUARTERS
-    return tuple(round(_ONE * (1 - 0.5 * (1 - q / last) ** 6)) for q in range(last + 1))
-
-
-_ARRIVED = _arrivals()
+# Share of a day's conversions known, by quarters since the day's end, per 65,536: half of them at
+# once, the rest ever more slowly until the last restatement.
+_LAST = RESTATED_DAYS * QUARTERS
+_ARRIVED = tuple(round(_ONE * (1 - 0.5 * (1 - q / _LAST) ** 6)) for q in range(_LAST + 1))

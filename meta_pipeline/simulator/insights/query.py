@@ -1,4 +1,4 @@
-"""An insights question, and the stretches of days its rows are about."""
+"""An insights question, and the wanted of days its rows are about."""
 
 from __future__ import annotations
 
@@ -40,21 +40,23 @@ def periods(query: InsightsQuery, horizon: int) -> list[Period]:
 
     Monthly periods are calendar months cut to the range.
     """
-    found: list[Period] = []
+    wanted: list[Period] = []
     for since, until in query.ranges:
         first, last = since.toordinal(), until.toordinal()
-        found += [
-            (a, b) for a, b in _periods_in(first, last, query.increment) if a * QUARTERS < horizon
+        wanted += [
+            (a, b) for a, b in _split_range(first, last, query.increment) if a * QUARTERS < horizon
         ]
-    return found
+    return wanted
 
 
-def _periods_in(first: int, last: int, increment: int | str) -> Iterator[Period]:
+def _split_range(first: int, last: int, increment: int | str) -> Iterator[Period]:
+    """A range of days cut into stretches of so many days, or of months."""
     if increment == "all_days":
         yield first, last
         return
     while first <= last:
         if increment == "monthly":
+            # Calendar months, cut to the range at both ends.
             month = date.fromordinal(first).replace(day=1)
             following = (month + timedelta(days=31)).replace(day=1).toordinal()
         else:
@@ -63,11 +65,11 @@ def _periods_in(first: int, last: int, increment: int | str) -> Iterator[Period]
         first = following
 
 
-def extent(found: list[Period]) -> Period:
+def extent(wanted: list[Period]) -> Period:
     """The first and the last day of some periods; (0, -1) for none."""
-    return min((a for a, _ in found), default=0), max((b for _, b in found), default=-1)
+    return min((a for a, _ in wanted), default=0), max((b for _, b in wanted), default=-1)
 
 
-def is_run_of_days(found: list[Period]) -> bool:
+def is_run_of_days(wanted: list[Period]) -> bool:
     """True when every period is a day and none is left out or asked for twice."""
-    return all(a == b == found[0][0] + i for i, (a, b) in enumerate(found))
+    return all(a == b == wanted[0][0] + i for i, (a, b) in enumerate(wanted))

@@ -14,21 +14,21 @@ _DIRECTIONS = {"_ascending": False, "_descending": True}
 Row = dict[str, Any]
 
 
-def metric_names(sort: Sequence[str], found: Sequence[Condition]) -> tuple[str, ...]:
+def metric_names(sort: Sequence[str], filtering: Sequence[Condition]) -> tuple[str, ...]:
     """Insights fields that must be known to sort and filter."""
     names = [_sort_field(sort)[0].partition(":")[0]] if sort else []
-    return tuple(dict.fromkeys([*names, *(c.field for c in found)]))
+    return tuple(dict.fromkeys([*names, *(c.field for c in filtering)]))
 
 
 def ranked(
-    rows: Callable[[], Iterator[Row]], sort: Sequence[str], found: Sequence[Condition]
+    rows: Callable[[], Iterator[Row]], sort: Sequence[str], filtering: Sequence[Condition]
 ) -> array[int]:
     """Positions, in answer order, of the rows that pass the metric conditions."""
     keep = array("Q")
     keys: list[float | str] = []
     field, down = _sort_field(sort) if sort else ("", False)
     for position, row in enumerate(rows()):
-        if passes(row, found):
+        if passes(row, filtering):
             keep.append(position)
             if sort:
                 keys.append(_sort_key(row, field))
@@ -38,9 +38,9 @@ def ranked(
     return array("Q", (keep[i] for i in order))
 
 
-def passes(row: Row, found: Sequence[Condition]) -> bool:
+def passes(row: Row, filtering: Sequence[Condition]) -> bool:
     """True when a row's metrics meet all conditions; an absent metric counts as zero."""
-    return all(c.holds(_number(row.get(c.field, 0))) for c in found)
+    return all(c.holds(_number(row.get(c.field, 0))) for c in filtering)
 
 
 def _sort_field(sort: Sequence[str]) -> tuple[str, bool]:
@@ -62,6 +62,7 @@ def _sort_key(row: Row, field: str) -> float | str:
 
 
 def _number(value: Any) -> float:
+    # A list or a text ranks as zero, like a metric that is not there.
     try:
         return float(value)
     except (TypeError, ValueError):

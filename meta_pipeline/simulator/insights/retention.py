@@ -14,6 +14,7 @@ from meta_pipeline.simulator.insights.errors import (
 from meta_pipeline.simulator.insights.metrics import is_unique
 from meta_pipeline.simulator.world.days import months_before
 
+# Insights go back 37 months, what is counted by person less far (FACTS §5.4).
 MONTHS_KEPT = 37
 _BREAKDOWN_MONTHS = 13
 _FREQUENCY_MONTHS = 6
@@ -51,6 +52,7 @@ def beyond(
     late = since < months_before(today, _BREAKDOWN_MONTHS) and (
         any(map(is_unique, fields)) or not HOURLY.isdisjoint(breakdowns)
     )
+    # The distribution of frequencies is the first to go.
     late |= "frequency_value" in breakdowns and since < months_before(today, _FREQUENCY_MONTHS)
     if late and hard:
         raise BeyondRetentionError(

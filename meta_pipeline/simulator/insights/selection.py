@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from meta_pipeline.simulator.insights.comparisons import COMPARISONS
 from meta_pipeline.simulator.insights.errors import InvalidParameterError, WrongLevelError
+from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.tree import AD, ADSET, CAMPAIGN
 
-if TYPE_CHECKING:
-    from meta_pipeline.simulator.world.world import World
-
 LEVELS = {"account": -1, "campaign": CAMPAIGN, "adset": ADSET, "ad": AD}
+# Read from the tree: no entity needs to be built for it.
 _TIMES = {"created_time": "created", "updated_time": "updated"}
 
 
@@ -24,12 +23,12 @@ class Condition(NamedTuple):
     operator: str
     value: Any
 
-    def holds(self, found: Any) -> bool:
-        """True when `found` passes; numbers are compared as numbers when the value is one."""
+    def holds(self, actual: Any) -> bool:
+        """True when `actual` passes; numbers are compared as numbers when the value is one."""
         try:
-            if isinstance(self.value, int | float) and isinstance(found, str):
-                found = float(found)
-            return COMPARISONS[self.operator](found, self.value)
+            if isinstance(self.value, int | float) and isinstance(actual, str):
+                actual = float(actual)
+            return COMPARISONS[self.operator](actual, self.value)
         except (TypeError, ValueError, IndexError):
             return False
 
@@ -44,15 +43,15 @@ class Group:
 
 def conditions(filtering: Iterable[Any]) -> list[Condition]:
     """`filtering` read from mappings or (field, operator, value) triples."""
-    found = []
+    read = []
     for element in filtering:
         named = isinstance(element, Mapping)
         parts = [element.get(k) for k in ("field", "operator", "value")] if named else element
         field, operator, value = parts
         if operator not in COMPARISONS:
             raise InvalidParameterError(f"filtering does not know the operator {operator}")
-        found.append(Condition(str(field), str(operator), value))
-    return found
+        read.append(Condition(str(field), str(operator), value))
+    return read
 
 
 def entity_level(field: str) -> int | None:
@@ -62,7 +61,10 @@ def entity_level(field: str) -> int | None:
 
 
 def groups(
-    world: World, node: tuple[int, int, int], level_name: str, found: Sequence[Condition]
+    world: World,
+    node: tuple[int, int, int],
+    level_name: str,
+    filtering: Sequence[Condition],
 ) -> list[Group]:
     """The rows' entities, newest first, each with the ads that add up to it.
 
@@ -74,13 +76,16 @@ def groups(
     if level < node_level:
         raise WrongLevelError(f"level={level_name} lies above the object that was asked")
     ads = world.below(ordinal, node_level, node_index, AD)
-    keep = _ad_filter(world, ordinal, found)
+    keep = _ad_filter(world, ordinal, filtering)
     if keep is not None:
         ads = [ad for ad in ads if keep(ad)]
     if level < 0:
         return [Group(-1, ads)]
     grouped = _grouped(world, ordinal, level, ads)
-    if level == node_level or _asks_status(found, level):
+    asks_status = any(
+        entity_level(c.field) == level and c.field.endswith(".effective_status") for c in filtering
+    )
+    if level == node_level or asks_status:
         return grouped
     effective = world.effective_status
     return [g for g in grouped if effective(ordinal, level, g.index) != "DELETED"]
@@ -99,18 +104,25 @@ def _grouped(world: World, ordinal: int, level: int, ads: Sequence[int]) -> list
     return [Group(index, members[index]) for index in sorted(members, reverse=True)]
 
 
-def _asks_status(found: Sequence[Condition], level: int) -> bool:
-    return any(
-        entity_level(c.field) == level and c.field.endswith(".effective_status") for c in found
-    )
-
-
 def _ad_filter(
-    world: World, ordinal: int, found: Sequence[Condition]
+    world: World, ordinal: int, filtering: Sequence[Condition]
 ) -> Callable[[int], bool] | None:
+    """A test of ads for all conditions on entities; None without any."""
+
+    def check(level: int, condition: Condition) -> Callable[[int], bool]:
+        read = _reader(world, ordinal, level, condition.field.partition(".")[2])
+        known: dict[int, bool] = {}  # a campaign is the same one for all of its ads
+
+        def holds(index: int) -> bool:
+            if index not in known:
+                known[index] = condition.holds(read(index))
+            return known[index]
+
+        return holds
+
     checks = [
-        (level, _checker(world, ordinal, level, condition))
-        for condition in found
+        (level, check(level, condition))
+        for condition in filtering
         if (level := entity_level(condition.field)) is not None
     ]
     if not checks:
@@ -120,21 +132,9 @@ def _ad_filter(
     def keep(ad: int) -> bool:
         place = {AD: ad, ADSET: (adset := levels[AD].parent[ad])}
         place[CAMPAIGN] = levels[ADSET].parent[adset]
-        return all(check(place[level]) for level, check in checks)
+        return all(holds(place[level]) for level, holds in checks)
 
     return keep
-
-
-def _checker(world: World, ordinal: int, level: int, condition: Condition) -> Callable[[int], bool]:
-    read = _reader(world, ordinal, level, condition.field.partition(".")[2])
-    known: dict[int, bool] = {}
-
-    def check(index: int) -> bool:
-        if index not in known:
-            known[index] = condition.holds(read(index))
-        return known[index]
-
-    return check
 
 
 def _reader(world: World, ordinal: int, level: int, field: str) -> Callable[[int], Any]:

@@ -255,6 +255,7 @@ class Rule:
     def strikes(self, request: GraphRequest) -> bool:
         """Count this request and say whether the fault happens on it."""
         self.seen += 1
+        # A condition outranks ordinals: it says itself when it is over.
         if self.until is not None:
             hit = not self.until(request)
         elif self.on_call is not None:
@@ -305,6 +306,7 @@ class Faults:
 
     def strike(self, request: GraphRequest) -> Fault | None:
         """The fault that happens on this request, if any; every matching rule counts it."""
+        # Without a lock: most requests of a day meet no rule at all.
         if not self._rules:
             return None
         with self._lock:

@@ -77,8 +77,8 @@ def edit(sim: Simulation, object_id: str, body: Body) -> dict[str, Any]:
     _only(body, "edit", "with")
     name = _known("edit", body.get("edit", "patch"), EDITS)
     made = getattr(sim.world, name)(object_id, **body.get("with", {}))
-    found = made if isinstance(made, Entity) else sim.world.get(object_id)
-    return dict(found.values) if found else {}
+    entity = made if isinstance(made, Entity) else sim.world.get(object_id)
+    return dict(entity.values) if entity else {}
 
 
 def change_contract(sim: Simulation, body: Body) -> None:
@@ -147,6 +147,7 @@ def change_pages(sim: Simulation, body: Body) -> None:
     What is not given is as at the start: full pages, newest first, nothing edited.
     """
     _only(body, *(one.name for one in fields(Uneven)))
+    # Exactly these types: JSON true would pass for the number 1.
     kinds = {"shuffled": bool}
     for name, value in body.items():
         if type(value) is not kinds.get(name, int):

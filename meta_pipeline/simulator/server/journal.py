@@ -35,6 +35,17 @@ class Entry:
     flag: str | None
     in_batch: bool = False
 
+    @property
+    def error(self) -> str:
+        """`code` or `code/subcode` of a refusal; empty for an answer."""
+        return "/".join(str(part) for part in (self.code, self.subcode) if part)
+
+    @property
+    def query(self) -> str:
+        """The parameters as text, the token left out."""
+        shown = {key: value for key, value in self.params.items() if key != "access_token"}
+        return " ".join(f"{key}={value}" for key, value in shown.items())
+
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "time": self.time.isoformat()}
 
@@ -65,6 +76,7 @@ class Journal:
 
     def add(self, **values: Any) -> Entry:
         with self._lock:
+            # Goes on when old entries fall out: numbers are never given twice.
             self._number += 1
             entry = Entry(number=self._number, **values)
             self._entries.append(entry)
@@ -96,16 +108,13 @@ class Journal:
 
     def table(self, last: int = 50) -> str:
         """The last requests as a plain table, for a failing test or a terminal."""
-        return "\n".join([_HEAD, *(_line(entry) for entry in list(self)[-last:])])
-
-
-def _line(entry: Entry) -> str:
-    code = "" if entry.code is None else f"{entry.code}/{entry.subcode or '-'}"
-    shown = {key: value for key, value in entry.params.items() if key != "access_token"}
-    query = " ".join(f"{key}={value}" for key, value in shown.items())
-    note = entry.fault or entry.flag or ""
-    return (
-        f"{entry.number:>5} {entry.time:%H:%M:%S.%f}"[:18]
-        + f" {entry.method:6} {entry.status:>6} {code:>12} {entry.rows:>5} "
-        f"{entry.size_bytes:>8} {note[:20]:20} {entry.path} {query}"[:400]
-    )
+        lines = [_HEAD]
+        for entry in list(self)[-last:]:
+            code = "" if entry.code is None else f"{entry.code}/{entry.subcode or '-'}"
+            note = entry.fault or entry.flag or ""
+            lines.append(
+                f"{entry.number:>5} {entry.time:%H:%M:%S.%f}"[:18]
+                + f" {entry.method:6} {entry.status:>6} {code:>12} {entry.rows:>5} "
+                f"{entry.size_bytes:>8} {note[:20]:20} {entry.path} {entry.query}"[:400]
+            )
+        return "\n".join(lines)

@@ -26,5 +26,6 @@ class Latency:
     def seconds(self, rows: int) -> float:
         if self.median_ms <= 0 and self.row_ms <= 0:
             return 0.0
+        # Lognormal: never negative, mostly near the median, now and then far above.
         spread = math.exp(self._random.gauss(0.0, self.sigma)) if self.sigma else 1.0
         return (self.median_ms * spread + self.row_ms * rows) / 1000

@@ -34,6 +34,7 @@ class PageCache:
 
     def put(self, key: Any, page: CachedPage) -> None:
         """Keep a page and forget the oldest that no longer fit."""
+        # Popped and put back, it is the newest.
         had = self._pages.pop(key, None)
         self._pages[key] = page
         self._bytes += len(page.body) - (len(had.body) if had else 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,18 +14,13 @@ from meta_pipeline.simulator.api.tokens import App
 from meta_pipeline.simulator.server.latency import Latency
 from meta_pipeline.simulator.server.simulation import DEFAULT_TOKEN
 from meta_pipeline.simulator.server.simulator import Simulator
-from meta_pipeline.simulator.world.clock import Clock, WallClock
+from meta_pipeline.simulator.world import World
+from meta_pipeline.simulator.world.clock import WallClock
 from meta_pipeline.simulator.world.demo import DEMO_SEED, demo_world, insights_world, large_world
-from meta_pipeline.simulator.world.world import World
-
-
-def _small(clock: Clock, *, seed: int, anchor: date | None = None) -> World:
-    return World(seed=seed, clock=clock, anchor=anchor)
-
 
 WORLDS: Mapping[str, Callable[..., World]] = {
     "demo": demo_world,
-    "small": _small,
+    "small": lambda clock, *, seed, anchor=None: World(seed=seed, clock=clock, anchor=anchor),
     "large": large_world,
     "insights": insights_world,
 }
@@ -69,7 +63,7 @@ def serve(
         app=App(is_new=True),
     )
     url = sim.bind()
-    tell = say or _say
+    tell = say or (lambda line: print(line, flush=True))  # noqa: T201 - what it is for
     # The socket listens already: whoever reads this line may connect.
     tell(f"ready {url}")
     tell(f"  base URL  META_GRAPH_URL={url}  status page {url}/_sim/")
@@ -79,10 +73,6 @@ def serve(
     )
     if stop_with_parent:
         _watch_parent(os.getppid())
-    _run(sim)
-
-
-def _run(sim: Simulator) -> None:
     if threading.current_thread() is threading.main_thread():
         # uvicorn raises the signal again after its shutdown; a stop on request is no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -96,13 +86,9 @@ def _run(sim: Simulator) -> None:
 
 def _watch_parent(parent: int) -> None:
     def watch() -> None:
+        # An orphan gets another parent; no signal tells it.
         while os.getppid() == parent:
             time.sleep(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -119,10 +119,10 @@ class Service:
         if oauth.serves(request):
             if error:
                 raise error
-            found = oauth.answer(state.tokens, request)
-            if isinstance(found, Answer):
-                return None, found
-            return None, self._finish(request, document(found), None)
+            answered = oauth.answer(state.tokens, request)
+            if isinstance(answered, Answer):
+                return None, answered
+            return None, self._finish(request, document(answered), None)
         token = state.tokens.check(request.token, request.text("appsecret_proof"))
         if state.tokens.app.is_new:
             retired_forms.refuse(request)

@@ -8,6 +8,7 @@ from typing import Any
 from meta_pipeline.simulator.server.faults import Rule
 from meta_pipeline.simulator.server.journal import Entry
 from meta_pipeline.simulator.server.simulation import Simulation
+from meta_pipeline.simulator.world.entities import Entity
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#e4e6eb;--soft:#65676b;--bar:#1877f2;--warm:#b26a00;
@@ -31,6 +32,7 @@ overflow:hidden;margin-right:.4rem}.bar i{background:var(--bar);height:100%;disp
 @media(max-width:48rem){.o{display:none}.bar{width:2.5rem}table{font-size:13px}
 code{font-size:11px}td.long{min-width:9rem}}
 """
+# account_status by number, as far as it keeps an account from delivering (FACTS §12).
 _STATUSES = {2: "disabled", 3: "unsettled", 7: "in review", 8: "settlement pending", 9: "in grace",
              100: "closing", 101: "closed"}  # fmt: skip
 _WARM_PCT, _FULL_PCT = 75, 100
@@ -47,36 +49,42 @@ def status(sim: Simulation) -> dict[str, Any]:
         "reports": len(sim.reports),
         "report_plans": [plan.outcome for plan in sim.reports.unused_plans()],
         "faults": [str(rule) for rule in sim.faults],
-        "accounts": [_account(sim, account) for account in sim.world.accounts()],
+        "accounts": [
+            {
+                "id": account.id,
+                "name": account.values.get("name"),
+                "status": _standing(sim, account),
+                "currency": account.values.get("currency"),
+                "timezone_name": account.values.get("timezone_name"),
+                **{
+                    kind: len(sim.world.objects(kind, account.id))
+                    for kind in ("campaigns", "adsets", "ads")
+                },
+                **sim.limits.meters(account.id),
+            }
+            for account in sim.world.accounts()
+        ],
     }
 
 
-def _account(sim: Simulation, account: Any) -> dict[str, Any]:
-    counts = {
-        kind: len(sim.world.objects(kind, account.id)) for kind in ("campaigns", "adsets", "ads")
-    }
-    return {
-        "id": account.id,
-        "name": account.values.get("name"),
-        "status": _standing(sim, account),
-        "currency": account.values.get("currency"),
-        "timezone_name": account.values.get("timezone_name"),
-        **counts,
-        **sim.limits.meters(account.id),
-    }
-
-
-def _standing(sim: Simulation, account: Any) -> str | None:
+def _standing(sim: Simulation, account: Entity) -> str | None:
     """What keeps an account from being read or delivering, in a word or two."""
     if not sim.world.spec(account.id).permitted:
         return "no permission"
-    code = account.values.get("account_status")
+    code: Any = account.values.get("account_status")
     return None if code == 1 else _STATUSES.get(code, f"account_status {code}")
 
 
 def html(sim: Simulation) -> str:
     """The status page; refreshes itself every five seconds."""
-    found = status(sim)
+    shown = status(sim)
+    answers = ", ".join(f"{count} of {code}" for code, count in shown["statuses"].items())
+    headline = (
+        f"{sim.now():%Y-%m-%d %H:%M:%S} UTC",
+        f"seed {sim.world.seed}",
+        f"{shown['requests']:,} requests" + (f" ({answers})" if answers else ""),
+        f"{shown['reports']} report runs",
+    )
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width,initial-scale=1'>"
@@ -84,54 +92,40 @@ def html(sim: Simulation) -> str:
         "<title>Simulated Graph API</title>"
         f"<style>{_STYLE}</style><h1>Simulated Graph API</h1>"
         "<p class=note>Nothing here is real: no request reaches Meta, no figure is spend.</p>"
-        f"<p>{_headline(sim, found)}</p>"
-        f"<h2>Accounts</h2>{_accounts(found['accounts'])}"
-        f"<h2>Faults</h2>{_faults(list(sim.faults), found['report_plans'])}"
+        f"<p>{escape(' · '.join(headline))}</p>"
+        f"<h2>Accounts</h2>{_accounts(shown['accounts'])}"
+        f"<h2>Faults</h2>{_faults(list(sim.faults), shown['report_plans'])}"
         f"<h2>Last requests</h2>{_requests(list(sim.journal)[-50:][::-1])}"
         "<p class=soft>The same as JSON: <a href=/_sim/status>/_sim/status</a>, "
         "<a href=/_sim/journal>/_sim/journal</a>, <a href=/_sim/faults>/_sim/faults</a>.</p></html>"
     )
 
 
-def _headline(sim: Simulation, found: dict[str, Any]) -> str:
-    answers = ", ".join(f"{count} of {code}" for code, count in found["statuses"].items())
-    parts = (
-        f"{sim.now():%Y-%m-%d %H:%M:%S} UTC",
-        f"seed {sim.world.seed}",
-        f"{found['requests']:,} requests" + (f" ({answers})" if answers else ""),
-        f"{found['reports']} report runs",
-    )
-    return escape(" · ".join(parts))
-
-
 def _accounts(accounts: list[dict[str, Any]]) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(str(a['name']))}{_alarm(a['status'])}<br>"
-        f"<code class=soft>{escape(a['id'])}</code>"
-        f"<td class=o>{escape(str(a['currency']))}<td class=o>{escape(str(a['timezone_name']))}"
-        f"<td class='n o'>{a['campaigns']}<td class='n o'>{a['adsets']}<td class='n o'>{a['ads']}"
-        + "".join(f"<td>{_bar(_worst(case))}{_regain(case)}" for case in a["use_cases"])
-        + f"<td class=o>{_bar(a['insights_throttle']['acc_id_util_pct'])}"
-        for a in accounts
-    )
+    rows = ""
+    for account in accounts:
+        status = account["status"]
+        alarm = f" <span class=bad>{escape(status)}</span>" if status else ""
+        rows += (
+            f"<tr><td>{escape(str(account['name']))}{alarm}<br>"
+            f"<code class=soft>{escape(account['id'])}</code>"
+            f"<td class=o>{escape(str(account['currency']))}"
+            f"<td class=o>{escape(str(account['timezone_name']))}"
+            f"<td class='n o'>{account['campaigns']}<td class='n o'>{account['adsets']}"
+            f"<td class='n o'>{account['ads']}"
+        )
+        for case in account["use_cases"]:
+            # One percentage for a reader: the meter that would refuse first.
+            worst = max(case["call_count"], case["total_cputime"], case["total_time"])
+            minutes = case["estimated_time_to_regain_access"]
+            wait = f"<br><span class=bad>blocked {minutes} min</span>" if minutes else ""
+            rows += f"<td>{_bar(worst)}{wait}"
+        rows += f"<td class=o>{_bar(account['insights_throttle']['acc_id_util_pct'])}"
     return (
         "<div class=wide><table><tr><th>Account<th class=o>Currency<th class=o>Time zone"
         "<th class='n o'>Campaigns<th class='n o'>Ad sets<th class='n o'>Ads"
         f"<th>ads_insights<th>ads_management<th class=o>Insights throttle{rows}</table></div>"
     )
-
-
-def _alarm(text: str | None) -> str:
-    return f" <span class=bad>{escape(text)}</span>" if text else ""
-
-
-def _worst(case: dict[str, Any]) -> float:
-    return float(max(case["call_count"], case["total_cputime"], case["total_time"]))
-
-
-def _regain(case: dict[str, Any]) -> str:
-    minutes = case["estimated_time_to_regain_access"]
-    return f"<br><span class=bad>blocked {minutes} min</span>" if minutes else ""
 
 
 def _bar(pct: float) -> str:
@@ -161,10 +155,11 @@ def _requests(entries: list[Entry]) -> str:
         return "<p class=soft>None yet.</p>"
     rows = "".join(
         f"<tr><td class='n o'>{e.number}<td>{e.time:%H:%M:%S}<td>{escape(e.method)}"
-        f"<td{' class=bad' if e.status >= 400 else ''}>{e.status}{_code(e)}"
+        f"<td{' class=bad' if e.status >= 400 else ''}>{e.status}{' ' + e.error if e.error else ''}"
         f"<td class='n o'>{e.rows}<td class='n o'>{e.size_bytes:,}"
         f"<td class='warm o'>{escape(e.fault or e.flag or '')}"
-        f"<td class=long><code>{escape(e.path)} <span class=soft>{escape(_query(e))}</span></code>"
+        f"<td class=long><code>{escape(e.path)} "
+        f"<span class=soft>{escape(e.query[:300])}</span></code>"
         for e in entries
     )
     return (
@@ -172,14 +167,3 @@ def _requests(entries: list[Entry]) -> str:
         "<th class='n o'>Rows<th class='n o'>Bytes<th class=o>Note"
         f"<th>Request{rows}</table></div>"
     )
-
-
-def _code(entry: Entry) -> str:
-    if entry.code is None:
-        return ""
-    return f" {entry.code}" + (f"/{entry.subcode}" if entry.subcode else "")
-
-
-def _query(entry: Entry) -> str:
-    shown = {key: value for key, value in entry.params.items() if key != "access_token"}
-    return " ".join(f"{key}={value}" for key, value in shown.items())[:300]

@@ -12,6 +12,7 @@ from meta_pipeline.simulator.world.entities import graph_time
 from meta_pipeline.simulator.world.money import from_cents, offset
 from meta_pipeline.simulator.world.tree import DAY_SECONDS
 
+# Meta's own numbers of time zones (FACTS §12); a zone that is not here shows as 1.
 _TIMEZONE_IDS = {
     "America/Los_Angeles": 1,
     "America/New_York": 7,
@@ -21,6 +22,7 @@ _TIMEZONE_IDS = {
     "Asia/Tokyo": 77,
     "Europe/Budapest": 69,
 }
+# A few of the 140 that a real account lists.
 _CAPABILITIES = [
     "CAN_CREATE_CALL_ADS",
     "CAN_USE_REACH_AND_FREQUENCY",
@@ -38,7 +40,7 @@ def account_values(
     zone, number = ZoneInfo(spec.zone), account_number(ordinal)
     created = anchor - (spec.age_days + 30) * DAY_SECONDS - draws[0]
     utc_offset = now.astimezone(zone).utcoffset()
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "id": f"act_{number}",
         "account_id": number,
         "name": spec.name,
@@ -47,10 +49,13 @@ def account_values(
         "currency": spec.currency,
         "timezone_id": _TIMEZONE_IDS.get(spec.zone, 1),
         "timezone_name": spec.zone,
+        # Of today: it moves when the zone's clocks do.
         "timezone_offset_hours_utc": utc_offset.total_seconds() / 3600 if utc_offset else 0.0,
+        # Drawn once: nobody reconciles it with insights (FIDELITY.md).
         "amount_spent": str(from_cents(draws[1] * 40, spec.currency)),
         "balance": str(from_cents(draws[2] % 9_000, spec.currency)),
         "spend_cap": "0",
+        # A number, while the minimum below is a text.
         "min_daily_budget": from_cents(100, spec.currency),
         "min_campaign_group_spend_cap": str(100 * offset(spec.currency)),
         "business": {"id": "990150647367951", "name": "Simulated Agency"},
@@ -77,5 +82,6 @@ def account_values(
         "tax_id_status": 0,
     }
     if draws[4] < 20_000:
-        found |= {"default_dsa_payor": spec.name, "default_dsa_beneficiary": spec.name}
-    return found | dict(spec.overrides)
+        values |= {"default_dsa_payor": spec.name, "default_dsa_beneficiary": spec.name}
+    # Last: a test may make an account say anything of itself.
+    return values | dict(spec.overrides)

@@ -41,6 +41,7 @@ class AccountSpec:
         ):
             if not 0 <= active <= count:
                 raise ValueError(f"{self.name}: {active} active of {count} {level} is impossible")
+        # effective_status cascades: below something off nothing is ACTIVE.
         if (self.active[1] and not self.active[0]) or (self.active[2] and not self.active[1]):
             raise ValueError(f"{self.name}: an active child needs an active parent")
 
@@ -50,6 +51,7 @@ def account_number(ordinal: int) -> str:
     return f"{ACCOUNT_PREFIX}{ordinal + 1:013d}"
 
 
+# Small and varied: currencies without minor units, zones, nothing at all, closed, forbidden.
 DEFAULT_ACCOUNTS = (
     AccountSpec("Kookaburra Coffee", 6, 14, 40, (3, 6, 18)),
     AccountSpec("珈琲 Tokyo", 3, 6, 12, (1, 2, 5), currency="JPY", zone="Asia/Tokyo"),

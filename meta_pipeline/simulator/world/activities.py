@@ -19,6 +19,7 @@ Logged = tuple[int, int, int, Event]
 _OBJECT_TYPES = ("CAMPAIGN", "AD_SET", "AD")
 _RUN_STATUS = ("update_campaign_run_status", "update_ad_set_run_status", "update_ad_run_status")
 _CREATED = ("create_campaign_group", "create_ad_set", "create_ad")
+# Meta's names of events are not regular: an ad's name is "friendly", its budget the ad set's.
 RENAMED = ("update_campaign_name", "update_ad_set_name", "update_ad_friendly_name")
 BUDGETED = ("update_campaign_budget", "update_ad_set_budget", "update_ad_set_budget")
 _SHOWN = {"ACTIVE": "Active", "PAUSED": "Inactive", "ARCHIVED": "Archived", "DELETED": "Deleted"}

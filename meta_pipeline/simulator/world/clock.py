@@ -56,6 +56,7 @@ class VirtualClock:
 
 
 def _forward(seconds: float) -> timedelta:
+    # Numbers, meters and tokens only ever look back.
     if seconds < 0:
         raise ValueError("time does not run backwards here")
     return timedelta(seconds=seconds)

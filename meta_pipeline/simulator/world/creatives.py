@@ -36,10 +36,11 @@ def values(tree: Tree, index: int) -> dict[str, Any]:
     page, post = page_id(tree.ordinal), 660_000_000_000_000 + index
     link = f"https://example.com/offer/{draws[0]}"
     call = _CALLS[draws[1] % len(_CALLS)]
-    found: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "id": entity_id(CREATIVE, tree.ordinal, index),
         "account_id": account_number(tree.ordinal),
         "name": f"Creative {index + 1} 2026-{draws[2] % 12 + 1:02d}",
+        # A creative has no effective_status.
         "status": "WITH_ISSUES" if draws[3] < 900 else "ACTIVE",
         "actor_id": page,
         "title": f"Offer {draws[0] % 97} ends soon",
@@ -52,26 +53,24 @@ def values(tree: Tree, index: int) -> dict[str, Any]:
         "instagram_user_id": f"1784{tree.ordinal + 1:013d}",
         "degrees_of_freedom_spec": {"creative_features_spec": {}},
     }
+    # A story is of a video or of a link, and the fields beside it follow.
     if draws[4] < 20_000:
-        found["video_id"] = str(770_000_000_000_000 + index)
-        story = {"video_data": {"video_id": found["video_id"], "message": found["body"]}}
+        shown["video_id"] = str(770_000_000_000_000 + index)
+        story = {"video_data": {"video_id": shown["video_id"], "message": shown["body"]}}
     else:
-        found["image_hash"] = f"{draws[6]:04x}{draws[7]:04x}{draws[8]:04x}{draws[9]:04x}" * 2
-        found["image_url"] = f"https://scontent.example.com/i/{index + 1}.jpg?oh={draws[6]:x}"
-        found["link_url"] = link
-        story = {"link_data": {"link": link, "message": found["body"], "name": found["title"]}}
+        shown["image_hash"] = f"{draws[6]:04x}{draws[7]:04x}{draws[8]:04x}{draws[9]:04x}" * 2
+        shown["image_url"] = f"https://scontent.example.com/i/{index + 1}.jpg?oh={draws[6]:x}"
+        shown["link_url"] = link
+        story = {"link_data": {"link": link, "message": shown["body"], "name": shown["title"]}}
     if draws[10] < 30_000:
-        found["url_tags"] = "utm_source=meta&utm_campaign={{campaign.name}}"
-    found["object_story_spec"] = {"page_id": page, **story}
+        shown["url_tags"] = "utm_source=meta&utm_campaign={{campaign.name}}"  # Meta fills it in
+    shown["object_story_spec"] = {"page_id": page, **story}
+    # Dynamic creative: several texts, of which Meta chooses.
     if draws[11] < 3_000:
-        found["asset_feed_spec"] = _asset_feed(found)
-    return found
-
-
-def _asset_feed(found: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "bodies": [{"text": f"{found['body']} ({n})"} for n in range(5)],
-        "titles": [{"text": f"{found['title']} ({n})"} for n in range(5)],
-        "call_to_action_types": [found["call_to_action_type"]],
-        "ad_formats": ["AUTOMATIC_FORMAT"],
-    }
+        shown["asset_feed_spec"] = {
+            "bodies": [{"text": f"{shown['body']} ({n})"} for n in range(5)],
+            "titles": [{"text": f"{shown['title']} ({n})"} for n in range(5)],
+            "call_to_action_types": [shown["call_to_action_type"]],
+            "ad_formats": ["AUTOMATIC_FORMAT"],
+        }
+    return shown

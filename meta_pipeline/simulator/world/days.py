@@ -44,19 +44,15 @@ def hour_bounds(day: int, zone: ZoneInfo) -> tuple[tuple[int, int], ...]:
     bounds: list[tuple[int, int]] = []
     begin = 0
     for hour in range(24):
-        if _skipped(day, hour, zone):
+        local = datetime.combine(date.fromordinal(day), time(hour), zone)
+        # An hour that the clock jumps over comes back as another one.
+        if local.astimezone(UTC).astimezone(zone).hour != hour:
             bounds.append((begin, begin))
             continue
         until = (hour + 1) * _HOUR_QUARTERS
         bounds.append((begin, until))
         begin = until
     return tuple(bounds)
-
-
-def _skipped(day: int, hour: int, zone: ZoneInfo) -> bool:
-    local = datetime.combine(date.fromordinal(day), time(hour), zone)
-    back = local.astimezone(UTC).astimezone(zone)
-    return back.hour != hour
 
 
 def months_before(day: date, months: int) -> date:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from hashlib import blake2b
 
+# The layout of a key. Another one would be another world for every seed.
 _PACK = struct.Struct("<4sIIi").pack
 _UNPACK = struct.Struct("<32H").unpack
 

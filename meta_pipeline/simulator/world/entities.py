@@ -38,6 +38,7 @@ def parse_id(object_id: str) -> tuple[int, int, int] | None:
     """(level, account ordinal, index) of an id made here; None for any other text."""
     if len(object_id) != _ID_DIGITS or not object_id.startswith(_ID_PREFIX):
         return None
+    # isdigit() takes digits of other scripts as well.
     if not (object_id.isascii() and object_id.isdigit()):
         return None
     level = int(object_id[2]) - 1

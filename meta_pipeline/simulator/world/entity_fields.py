@@ -23,6 +23,7 @@ OBJECTIVES = (
     "OUTCOME_LEADS",
     "CONVERSIONS",  # a legacy value that is still readable
 )
+# What Meta lets an ad set optimize for, by its campaign's objective.
 _GOALS = {
     "OUTCOME_SALES": ("OFFSITE_CONVERSIONS", "VALUE"),
     "CONVERSIONS": ("OFFSITE_CONVERSIONS", "LANDING_PAGE_VIEWS"),
@@ -31,11 +32,13 @@ _GOALS = {
     "OUTCOME_ENGAGEMENT": ("THRUPLAY", "CONVERSATIONS"),
     "OUTCOME_AWARENESS": ("REACH", "IMPRESSIONS"),
 }
+# What counts as a conversion; the other objectives promote no pixel.
 _EVENTS = {
     "OUTCOME_SALES": "PURCHASE",
     "CONVERSIONS": "PURCHASE",
     "OUTCOME_LEADS": "COMPLETE_REGISTRATION",
 }
+# Five of seven leave the bid to Meta.
 _BID_STRATEGIES = ("LOWEST_COST_WITHOUT_CAP",) * 5 + ("COST_CAP", "LOWEST_COST_WITH_BID_CAP")
 _COUNTRIES = (["AU"], ["AU", "NZ"], ["NZ"], ["AU"])
 _HOUSED = "HOUSING"
@@ -71,16 +74,17 @@ def _common(tree: Tree, level: int, index: int, zone: ZoneInfo, name: str) -> di
 
 
 def _campaign(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) -> dict[str, Any]:
-    found = _common(tree, CAMPAIGN, index, zone, names.campaign_name(draws, index + 1))
+    fields = _common(tree, CAMPAIGN, index, zone, names.campaign_name(draws, index + 1))
     created = tree.levels[CAMPAIGN].created[index]
-    found |= {
+    fields |= {
         "objective": objective(tree.key, tree.ordinal, index),
         "buying_type": "RESERVED" if draws[0] < 1_500 else "AUCTION",
+        # The list, and its older form in the singular that is still answered.
         "special_ad_categories": [_HOUSED] if draws[1] < 4_000 else [],
         "special_ad_category": _HOUSED if draws[1] < 4_000 else "NONE",
         "special_ad_category_country": ["AU"] if draws[1] < 4_000 else [],
         "start_time": graph_time(NO_START if draws[2] < 8_000 else created, zone),
-        "source_campaign_id": "0",
+        "source_campaign_id": "0",  # no copy of another: text 0, not null
         "can_use_spend_cap": True,
         "can_create_brand_lift_study": False,
         "budget_rebalance_flag": False,
@@ -90,25 +94,27 @@ def _campaign(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) ->
         "has_secondary_skadnetwork_reporting": False,
     }
     if budgeted_by_campaign(tree, index):
-        found |= _budget(tree, draws) | {
+        fields |= _budget(tree, draws) | {
             "bid_strategy": _BID_STRATEGIES[draws[4] % len(_BID_STRATEGIES)],
         }
+    # Few campaigns have a cap or an end; without one the key is not there (FACTS §0).
     if draws[5] < 5_000:
-        found["spend_cap"] = str(_amount(tree, 50_000 + draws[6] * 40))
+        fields["spend_cap"] = str(_amount(tree, 50_000 + draws[6] * 40))
     if draws[7] < 9_000:
-        found["stop_time"] = graph_time(created + 86_400 * (30 + draws[7] % 700), zone)
-    return found | _issues(tree, CAMPAIGN, index)
+        fields["stop_time"] = graph_time(created + 86_400 * (30 + draws[7] % 700), zone)
+    return fields | _issues(tree, CAMPAIGN, index)
 
 
 def _adset(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) -> dict[str, Any]:
-    found = _common(tree, ADSET, index, zone, names.adset_name(draws, index + 1))
+    fields = _common(tree, ADSET, index, zone, names.adset_name(draws, index + 1))
     campaign = tree.levels[ADSET].parent[index]
     campaign_id = entity_id(CAMPAIGN, tree.ordinal, campaign)
     aim = objective(tree.key, tree.ordinal, campaign)
     created = tree.levels[ADSET].created[index]
     goal = _GOALS[aim][draws[0] % 2]
-    found |= {
+    fields |= {
         "campaign_id": campaign_id,
+        # As `fields=campaign` shows it; `campaign{name}` reads the campaign itself.
         "campaign": {"id": campaign_id},
         "optimization_goal": goal,
         "billing_event": "THRUPLAY" if goal == "THRUPLAY" else "IMPRESSIONS",
@@ -127,22 +133,23 @@ def _adset(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) -> di
     }
     if aim in _EVENTS:
         pixel = f"9{tree.ordinal + 1:04d}55{index % 3:08d}"
-        found["promoted_object"] = {"pixel_id": pixel, "custom_event_type": _EVENTS[aim]}
+        fields["promoted_object"] = {"pixel_id": pixel, "custom_event_type": _EVENTS[aim]}
     if not budgeted_by_campaign(tree, campaign):
         # One kind of budget is set, the other comes as "0" (FACTS §0).
-        found |= {"daily_budget": "0", "lifetime_budget": "0"} | _budget(tree, draws)
-        found["bid_strategy"] = _BID_STRATEGIES[draws[4] % len(_BID_STRATEGIES)]
-        if found["bid_strategy"] != "LOWEST_COST_WITHOUT_CAP":
-            found["bid_amount"] = _amount(tree, 200 + draws[5] % 4_000)
-            found["bid_info"] = {"ACTIONS": found["bid_amount"]}
-    if ("lifetime_budget" in found and found["lifetime_budget"] != "0") or draws[6] < 6_000:
-        found["end_time"] = graph_time(created + 86_400 * (30 + draws[7] % 700), zone)
-    found |= _learning(tree, index, goal, draws)
-    return found | _issues(tree, ADSET, index)
+        fields |= {"daily_budget": "0", "lifetime_budget": "0"} | _budget(tree, draws)
+        fields["bid_strategy"] = _BID_STRATEGIES[draws[4] % len(_BID_STRATEGIES)]
+        if fields["bid_strategy"] != "LOWEST_COST_WITHOUT_CAP":
+            fields["bid_amount"] = _amount(tree, 200 + draws[5] % 4_000)
+            # In minor units by what is bid for; here always ACTIONS.
+            fields["bid_info"] = {"ACTIONS": fields["bid_amount"]}
+    if ("lifetime_budget" in fields and fields["lifetime_budget"] != "0") or draws[6] < 6_000:
+        fields["end_time"] = graph_time(created + 86_400 * (30 + draws[7] % 700), zone)
+    fields |= _learning(tree, index, goal, draws)
+    return fields | _issues(tree, ADSET, index)
 
 
 def _ad(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) -> dict[str, Any]:
-    found = _common(tree, AD, index, zone, names.ad_name(draws, index + 1))
+    fields = _common(tree, AD, index, zone, names.ad_name(draws, index + 1))
     adset = tree.levels[AD].parent[index]
     campaign = tree.levels[ADSET].parent[adset]
     adset_id, campaign_id = (
@@ -150,13 +157,14 @@ def _ad(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) -> dict[
         entity_id(CAMPAIGN, tree.ordinal, campaign),
     )
     pixel = f"9{tree.ordinal + 1:04d}55{adset % 3:08d}"
-    found |= {
+    fields |= {
         "adset_id": adset_id,
         "campaign_id": campaign_id,
         "adset": {"id": adset_id},
         "campaign": {"id": campaign_id},
         "creative": {"id": creatives.creative_id(tree.ordinal, index)},
         "bid_type": "ABSOLUTE_OCPM",
+        # Keys with dots in them are Meta's own.
         "tracking_specs": [
             {"action.type": ["offsite_conversion"], "fb_pixel": [pixel]},
             {
@@ -174,12 +182,12 @@ def _ad(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) -> dict[
         "engagement_audience": False,
     }
     if draws[1] < 40_000:
-        found["conversion_domain"] = "example.com"
+        fields["conversion_domain"] = "example.com"
     if tree.levels[AD].review[index] == DISAPPROVED:
-        found["ad_review_feedback"] = {
+        fields["ad_review_feedback"] = {
             "global": {"UNACCEPTABLE_BUSINESS_PRACTICES": "This ad goes against our standards."}
         }
-    return found | _issues(tree, AD, index)
+    return fields | _issues(tree, AD, index)
 
 
 def budgeted_by_campaign(tree: Tree, campaign: int) -> bool:
@@ -190,6 +198,7 @@ def budgeted_by_campaign(tree: Tree, campaign: int) -> bool:
 def _budget(tree: Tree, draws: tuple[int, ...]) -> dict[str, str]:
     amount = _amount(tree, 500 * (1 + draws[8] % 60))
     if draws[9] < 10_000:
+        # A lifetime budget is a month of daily ones.
         amount *= 30
         return {"lifetime_budget": str(amount), "budget_remaining": str(amount * draws[10] >> 16)}
     return {"daily_budget": str(amount), "budget_remaining": str(amount * draws[10] >> 16)}
@@ -201,7 +210,7 @@ def _amount(tree: Tree, cents: int) -> int:
 
 def _targeting(draws: tuple[int, ...]) -> dict[str, Any]:
     low = 18 + draws[11] % 20
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "age_max": min(65, low + 10 + draws[12] % 40),
         "age_min": low,
         "geo_locations": {
@@ -211,17 +220,19 @@ def _targeting(draws: tuple[int, ...]) -> dict[str, Any]:
         "targeting_automation": {"advantage_audience": draws[14] % 2},
     }
     if draws[15] < 20_000:
-        found["genders"] = [1 + draws[15] % 2]
+        fields["genders"] = [1 + draws[15] % 2]
     if draws[16] < 30_000:
-        found["flexible_spec"] = [
+        fields["flexible_spec"] = [
             {"interests": [{"id": str(6_003_000_000_000 + draws[16]), "name": "Coffee"}]}
         ]
     if draws[17] < 12_000:
-        found["custom_audiences"] = [{"id": f"238{draws[17]:014d}", "name": "Past customers"}]
-    return dict(sorted(found.items()))
+        fields["custom_audiences"] = [{"id": f"238{draws[17]:014d}", "name": "Past customers"}]
+    # Meta answers targeting with its keys in alphabetical order.
+    return dict(sorted(fields.items()))
 
 
 def _learning(tree: Tree, index: int, goal: str, draws: tuple[int, ...]) -> dict[str, Any]:
+    # Without conversions there is nothing to learn.
     if goal in {"REACH", "IMPRESSIONS", "THRUPLAY"} or draws[18] < 12_000:
         return {}
     status = ("SUCCESS", "LEARNING", "FAIL")[draws[18] % 3]

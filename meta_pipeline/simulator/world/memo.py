@@ -22,11 +22,12 @@ class Memo:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                found: T = self._kept[key]
-                return found
-        found = make()
+                value: T = self._kept[key]
+                return value
+        # Outside the lock: what is dear to make must not stop those who find theirs.
+        value = make()
         with self._lock:
-            self._kept[key] = found
+            self._kept[key] = value
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
-        return found
+        return value

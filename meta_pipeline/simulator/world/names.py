@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Each of these breaks some pipeline: emoji sequences, SQL, quotes, control characters, length,
+# writing direction, templates.
 NASTY = (
     "🔥 Summer sale 🛍️ 50% off 👨‍👩‍👧‍👦",
     "Robert'); DROP TABLE meta_ads;--",

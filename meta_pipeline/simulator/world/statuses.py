@@ -38,9 +38,11 @@ def effective(status: int, review: int, *parents: int) -> str:
     Deletion and archiving anywhere above win, then one's own pause, then the campaign's,
     then the ad set's; `status` itself stays what its owner set.
     """
+    # Their numbers rise with how final they are.
     worst = max(status, *parents) if parents else status
     if worst >= ARCHIVED:
         return STATUSES[worst]
+    # One's own switch is named before those above it.
     if status == PAUSED:
         return "PAUSED"
     if parents and parents[-1] == PAUSED:

@@ -140,8 +140,8 @@ def test_reach_lies_between_its_largest_part_and_their_sum(parts: list[int], poo
 @settings(max_examples=200)
 def test_rest_days_are_counted_without_looking(day: n.Day, first: int, length: int) -> None:
     last = first + length
-    counted = sum(n.rests(day.found, d) for d in range(first, last + 1))
-    assert n.resting_days(day.found, first, last) == counted
+    counted = sum(n.rests(day.ad_traits, d) for d in range(first, last + 1))
+    assert n.resting_days(day.ad_traits, first, last) == counted
 
 
 @given(ad_days())
