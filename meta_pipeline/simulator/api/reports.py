@@ -13,14 +13,16 @@ from meta_pipeline.simulator.world.clock import Clock
 
 _KEPT = timedelta(days=30)  # a run is gone a month after its creation
 _DAY = timedelta(days=1)
-Outcome = Literal["complete", "fail", "skip", "stuck", "too_large", "empty", "complete_but_fails"]
+RunOutcome = Literal[
+    "complete", "fail", "skip", "stuck", "too_large", "empty", "complete_but_fails"
+]
 
 
 @dataclass(frozen=True)
 class Plan:
     """What becomes of a run."""
 
-    outcome: Outcome = "complete"
+    outcome: RunOutcome = "complete"
     seconds: float | None = None
     """How long it runs; None: a duration that grows with the rows."""
     at_pct: int = 0

@@ -22,20 +22,20 @@ _LIVING = frozenset({"ACTIVE", "PAUSED"})
 
 @dataclass
 class Uneven:
-    """How far an answer may be from full pages, newest first, of a world that stands still.
-
-    `short_pct` of the pages hold fewer rows than asked for, `empty_pct` none and yet a `next`, at
-    most `empty_in_a_row` times one after the other. `shuffled`: edges and unsorted insights come in
-    an order of the seed's. `edits_pct`: before so many of the pages that follow another one,
-    something of the account is renamed, paused, added or deleted.
-    """
+    """How far an answer may be from full pages, newest first, of a world that stands still."""
 
     seed: int = 1
     short_pct: int = 0
+    """Of the pages: they hold fewer rows than asked for."""
     empty_pct: int = 0
+    """Of the pages: they hold none and yet have a `next`."""
     empty_in_a_row: int = 3
+    """At most so many empty pages one after the other."""
     shuffled: bool = False
+    """Edges and unsorted insights come in an order of the seed's."""
     edits_pct: int = 0
+    """Of the pages that follow another one: before them something of the account is renamed,
+    paused, added or deleted."""
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from meta_pipeline.simulator.insights import numbers as n
 from meta_pipeline.simulator.world.money import major, ratio
 
-Entry = dict[str, str]
+ActionEntry = dict[str, str]
 
 
 class ActionType(NamedTuple):
@@ -117,7 +117,7 @@ class _Source:
                 counts[window] = by_window[place]
         return counts if counts["value"] or len(counts) > 1 else None
 
-    def shown_as(self, counts: dict[str, int], text: Callable[[int], str]) -> Entry:
+    def shown_as(self, counts: dict[str, int], text: Callable[[int], str]) -> ActionEntry:
         """Counts as Meta's strings."""
         if self.delivered:
             return dict.fromkeys(counts, text(counts["value"]))
@@ -147,7 +147,7 @@ def _sources(
     return list(sources.values())
 
 
-def own_entry(name: str, windows: tuple[str, ...], cell: n.Cell) -> Entry | None:
+def own_entry(name: str, windows: tuple[str, ...], cell: n.Cell) -> ActionEntry | None:
     """The entry of a custom conversion or event: here it happens with every view of content."""
     source = _Source(ActionType(name, events=(n.VIEW_CONTENT,)), windows)
     counts = source.counts(cell)
@@ -156,14 +156,14 @@ def own_entry(name: str, windows: tuple[str, ...], cell: n.Cell) -> Entry | None
 
 def actions_list(
     windows: tuple[str, ...], action_breakdowns: tuple[str, ...]
-) -> Callable[[n.Cell], list[Entry] | None]:
+) -> Callable[[n.Cell], list[ActionEntry] | None]:
     """A function from a cell to its `actions`; None when there are none (the key is absent)."""
     return _lister(_sources(ACTION_TYPES, windows), str, action_breakdowns)
 
 
 def values_list(
     windows: tuple[str, ...], action_breakdowns: tuple[str, ...], currency: str
-) -> Callable[[n.Cell], list[Entry] | None]:
+) -> Callable[[n.Cell], list[ActionEntry] | None]:
     """The same for `action_values`, in major units of the account's currency."""
     sources = _sources(_REVENUE_TYPES, windows, revenue=True)
     return _lister(sources, lambda minor: major(minor, currency), action_breakdowns)
@@ -171,13 +171,13 @@ def values_list(
 
 def _lister(
     sources: list[_Source], text: Callable[[int], str], action_breakdowns: tuple[str, ...]
-) -> Callable[[n.Cell], list[Entry] | None]:
+) -> Callable[[n.Cell], list[ActionEntry] | None]:
     if action_breakdowns not in {(), ("action_type",)}:
         return _split_lister(sources, text, action_breakdowns)
     # Most ads have few kinds of events: look only at the sources that can have happened.
     by_events: dict[tuple[int, ...], list[_Source]] = {}
 
-    def build(cell: n.Cell) -> list[Entry] | None:
+    def build(cell: n.Cell) -> list[ActionEntry] | None:
         converted = cell.converted
         happened: tuple[int, ...] = ()
         if converted is not n.NO_CONVERSIONS:
@@ -187,7 +187,7 @@ def _lister(
         used = by_events.get(happened)
         if used is None:
             used = by_events[happened] = [s for s in sources if s.concerns(happened)]
-        entries: list[Entry] = []
+        entries: list[ActionEntry] = []
         for source in used:
             counts = source.counts(cell)
             if counts:
@@ -201,10 +201,10 @@ def _lister(
 
 def _split_lister(
     sources: list[_Source], text: Callable[[int], str], action_breakdowns: tuple[str, ...]
-) -> Callable[[n.Cell], list[Entry] | None]:
+) -> Callable[[n.Cell], list[ActionEntry] | None]:
     """Entries told apart by all breakdowns; the pieces of an entry add up to it exactly."""
 
-    def build(cell: n.Cell) -> list[Entry] | None:
+    def build(cell: n.Cell) -> list[ActionEntry] | None:
         totals: dict[tuple[str, ...], Counter[str]] = {}
         for source in sources:
             counts = source.counts(cell)
@@ -275,14 +275,16 @@ def _counted(cell: n.Cell, sources: list[_Source]) -> Iterator[tuple[str, int]]:
             yield name, value
 
 
-def costs_list(unit: int, audience: int | None = None) -> Callable[[n.Cell], list[Entry] | None]:
+def costs_list(
+    unit: int, audience: int | None = None
+) -> Callable[[n.Cell], list[ActionEntry] | None]:
     """`cost_per_action_type`: spend by count, for every type that happened.
 
     With `audience` it is `cost_per_unique_action_type`; `unit` is minor units in a major one.
     """
     sources = _sources(ACTION_TYPES)
 
-    def build(cell: n.Cell) -> list[Entry] | None:
+    def build(cell: n.Cell) -> list[ActionEntry] | None:
         spend = cell.delivered[n.SPEND] / unit
         return [
             {
@@ -295,11 +297,11 @@ def costs_list(unit: int, audience: int | None = None) -> Callable[[n.Cell], lis
     return build
 
 
-def unique_list(audience: int) -> Callable[[n.Cell], list[Entry] | None]:
+def unique_list(audience: int) -> Callable[[n.Cell], list[ActionEntry] | None]:
     """`unique_actions`: people who acted, fewer than actions and not additive."""
     sources = _sources(ACTION_TYPES)
 
-    def build(cell: n.Cell) -> list[Entry] | None:
+    def build(cell: n.Cell) -> list[ActionEntry] | None:
         return [
             {"action_type": name, "value": str(n.reach(count, audience))}
             for name, count in _counted(cell, sources)

@@ -14,25 +14,27 @@ Period = tuple[int, int]
 
 @dataclass(frozen=True)
 class InsightsQuery:
-    """What an insights call asks: dates are the account's own, `until` inclusive.
-
-    `filtering` holds mappings with field, operator and value, or such triples. An
-    `asynchronous` query keeps reach in old breakdowns (FACTS §5.4). `moment` is what the numbers
-    are as of; None is the world's clock.
-    """
+    """What an insights call asks."""
 
     node_id: str
     level: str
+    """What a row is about: account, campaign, adset or ad."""
     ranges: tuple[tuple[date, date], ...]
-    increment: int | str = "all_days"  # days, "all_days" or "monthly"
+    """The account's own dates, both inclusive."""
+    increment: int | str = "all_days"
+    """Days of a row, "all_days" or "monthly"."""
     fields: tuple[str, ...] = ("impressions", "spend")
     breakdowns: tuple[str, ...] = ()
     action_breakdowns: tuple[str, ...] = ("action_type",)
     windows: tuple[str, ...] = ()
+    """Attribution windows shown beside `value`."""
     filtering: tuple[Any, ...] = ()
+    """Mappings with field, operator and value, or such triples."""
     sort: tuple[str, ...] = ()
     asynchronous: bool = False
+    """Of a report run: it keeps reach in old breakdowns (FACTS §5.4)."""
     moment: datetime | None = None
+    """What the numbers are as of; None is the world's clock."""
 
 
 def periods(query: InsightsQuery, horizon: int) -> list[Period]:

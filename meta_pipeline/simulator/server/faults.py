@@ -238,9 +238,13 @@ class Rule:
     path: str
     fault: Fault
     on_call: int | None = None
+    """The first request it strikes, counted from 1; None: from the first on."""
     times: int | None = 1
+    """How many it strikes; None: all."""
     until: Callable[[GraphRequest], bool] | None = None
+    """Strikes all until this returns True."""
     account_id: str | None = None
+    """Only requests whose path has this account."""
     seen: int = 0
     fired: int = 0
 

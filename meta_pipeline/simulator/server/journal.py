@@ -17,22 +17,27 @@ _HEAD = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One request with its answer. `flag` says why nobody should have sent it, if so."""
+    """One request with its answer."""
 
     number: int
+    """From 1, since the journal was cleared."""
     time: datetime
     method: str
     path: str
     params: dict[str, Any]
+    """Secrets are replaced."""
     account_id: str | None
     status: int
     code: int | None
+    """Of an error; so is `subcode`."""
     subcode: int | None
     rows: int
     size_bytes: int
     latency_ms: float
     fault: str | None
+    """Name of the fault that struck."""
     flag: str | None
+    """Why nobody should have sent it, if so."""
     in_batch: bool = False
 
     @property

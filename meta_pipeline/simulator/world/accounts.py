@@ -11,26 +11,27 @@ ACCOUNT_PREFIX = "99"  # no account number of Meta's starts so and has fifteen d
 
 @dataclass(frozen=True)
 class AccountSpec:
-    """One ad account to build: its size, how much of it is active, its money and its zone.
-
-    `active` counts the campaigns, ad sets and ads whose effective_status is ACTIVE or
-    WITH_ISSUES. `permitted=False` is an account the token may list but not read;
-    `opted_in` names the breakdowns that need an opt-in and have it (FACTS §5.4).
-    """
+    """One ad account to build: its size, how much of it is active, its money and its zone."""
 
     name: str
     campaigns: int = 0
     adsets: int = 0
     ads: int = 0
     active: tuple[int, int, int] = (0, 0, 0)
+    """Campaigns, ad sets and ads whose effective_status is ACTIVE or WITH_ISSUES."""
     currency: str = "AUD"
     zone: str = "Australia/Sydney"
     account_status: int = 1
+    """1 active, 2 disabled, 3 unsettled, 101 closed (FACTS §12)."""
     disable_reason: int = 0
     permitted: bool = True
+    """False: the token may list the account but not read what it holds."""
     opted_in: frozenset[str] = frozenset()
+    """Breakdowns that need an opt-in and have it (FACTS §5.4)."""
     age_days: int = 900
+    """How long before the anchor its first campaign was created, at most."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    """What the account says of itself instead of what is drawn."""
 
     def __post_init__(self) -> None:
         for level, count, active in zip(
