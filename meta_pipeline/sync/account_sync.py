@@ -285,6 +285,8 @@ class AccountSync:
             self._throttled = error
             self._miss(f"dimensions: {error}")
         except GraphError as error:
+            if isinstance(error, Reauthorize):
+                self._fatal = error
             self._miss(f"dimensions: {error}")
 
     def _complete_edge(self, dimensions: Dimensions, edge: EdgePlan) -> None:

@@ -26,6 +26,8 @@ class Trouble:
     once: frozenset[Status]
     lasting: frozenset[Status]
     edits_world: bool = False
+    refuses_breakdowns: bool = False
+    """Where breakdowns are asked for they are left out, for a day."""
     extra_calls: int = 12
     """More than that many calls beyond an undisturbed sync are too many."""
 
@@ -112,9 +114,10 @@ TROUBLES = (
     _trouble("960 batch timed out", Fault.batch_timeout, {OK, *EDGE}, {OK, *EDGE}, extra_calls=90),
     _trouble("operations left open", lambda: Fault.null_batch_entries([0]), OK, EDGE),
     _trouble("an unknown code", _error(98_765), EDGE, EDGE),
-    _trouble("unknown, transient", _error(98_765, transient=True), OK, EDGE),
+    # Each half of a range that no report could be made for is tried as often again.
+    _trouble("unknown, transient", _error(98_765, transient=True), OK, EDGE, extra_calls=24),
     _trouble("1/2853001 permanent", _error(1, 2853001), EDGE, EDGE),
-    _trouble("2/1504041 permanent", _error(2, 1504041), EDGE, EDGE),
+    _trouble("2/1504041 permanent", _error(2, 1504041), EDGE, EDGE, refuses_breakdowns=True),
     # Insights' own; on the other edges only a size that does not fit.
     _trouble(
         "100/1504018 timed out", _error(100, 1504018), {OK, *EDGE}, {OK, *EDGE}, extra_calls=90
