@@ -24,3 +24,18 @@ def duration(span: timedelta) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
     return f"{hours // 24} days"
+
+
+def ago(seconds: float | None) -> str:
+    """`just now`, `15m ago`, `3h ago`, `2d ago`; None is `never`."""
+    if seconds is None:
+        return "never"
+    for unit_seconds, letter in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= unit_seconds:
+            return f"{int(seconds // unit_seconds)}{letter} ago"
+    return "just now"
+
+
+def markdown_cell(text: str) -> str:
+    """Our own words inside a Markdown table; those of others pass `printable.markdown`."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

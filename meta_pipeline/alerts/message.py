@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 from meta_pipeline.printable import one_line
+from meta_pipeline.words import duration
 
 from .book import Alert
 from .condition import Grade, Kind
@@ -111,7 +112,7 @@ def _cause(group: list[Alert], now: datetime, ui_url: str | None) -> Paragraph:
     return Paragraph(
         f"{mark} {_title(first.kind)}: {_subjects(group)}",
         (
-            f"Since {_moment(first.opened_at)} ({_span(now - first.opened_at)})",
+            f"Since {_moment(first.opened_at)} ({duration(now - first.opened_at)})",
             shortened(first.cause),
             f"What to do: {first.what_to_do}",
         ),
@@ -147,13 +148,6 @@ def _with_link(paragraph: Paragraph) -> tuple[str, ...]:
 
 def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def _span(span: timedelta) -> str:
-    minutes = max(0, int(span.total_seconds() // 60))
-    if minutes < 120:  # two hours: below, minutes say more
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 def shortened(text: str) -> str:

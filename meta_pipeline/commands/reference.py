@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from meta_pipeline.settings import Settings, variable_names
 from meta_pipeline.settings.secret_files import DAGSTER_URL, secret_names
+from meta_pipeline.words import markdown_cell
 
 _ROOT = Path(__file__).parents[2]
 DOCS = _ROOT / "docs"
@@ -82,7 +83,7 @@ def _parameter(given: Any) -> str:
         names = given.name.upper()
     else:
         names = ", ".join([*given.opts, *given.secondary_opts])
-    meaning = " ".join((getattr(given, "help", None) or "").split()).replace("|", "\\|")
+    meaning = markdown_cell(getattr(given, "help", None) or "")
     return f"| `{names}` | {meaning} |"
 
 

@@ -189,6 +189,8 @@ def _comparison(results: "list[Replayed]", days: int) -> "Table":
         add_row(found, label, *[_ages(each) for each in ages])
     waits = [_ages(each.first_sync_minutes) for each in results]
     add_row(found, "new: until the first sync", *waits)
+    waits = [_ages(each.history_minutes) for each in results]
+    add_row(found, "new: until all days are in", *waits)
     return found
 
 

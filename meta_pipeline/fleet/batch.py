@@ -52,7 +52,7 @@ class Batch:
         return {
             "account": ",".join(self.account_ids),
             "reason": ", ".join(_distinct(pick.reason for pick in self.picks)),
-            "window": ", ".join(_distinct(pick.window for pick in self.picks)),
+            "window": ", ".join(_distinct(pick.days for pick in self.picks)),
         }
 
     @property

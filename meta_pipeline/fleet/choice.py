@@ -27,7 +27,7 @@ class Pick:
     `reason` is one word for tags and records (`rotation`, `priority`, `fallback`, `first sync`),
     `why` a sentence for people. `due_at` is when its turn came, `turn_at` the same moved on while
     no request of it leaves a trace; it names the request. `max_age` is how old numbers may be
-    for this account: what is older should be read again. `window` says which days are read;
+    for this account: what is older should be read again. `days` says which days are read;
     `newest_days` is how many of them where only the newest are, else None.
     """
 
@@ -39,7 +39,7 @@ class Pick:
     due_at: datetime
     turn_at: datetime
     max_age: timedelta
-    window: str
+    days: str
     newest_days: int | None = None
     tier: Tier | None = None
 
@@ -179,7 +179,7 @@ class _Chooser:
             due_at=each.due_at,
             turn_at=self._turn_at(each),
             max_age=each.cadence.insights,
-            window=self._window(each, days),
+            days=self._days(each, days),
             newest_days=days,
             tier=each.cadence.tier,
         )
@@ -202,7 +202,7 @@ class _Chooser:
         again = self.rules.request_again_after
         return each.due_at + again * ((self.now - each.due_at) // again)
 
-    def _window(self, each: Candidate, newest_days: int | None) -> str:
+    def _days(self, each: Candidate, newest_days: int | None) -> str:
         if DuePart.INSIGHTS not in each.parts:
             return "no days"
         if newest_days is not None:

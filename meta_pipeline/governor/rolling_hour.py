@@ -62,6 +62,13 @@ class RollingHour:
         self._add(at, pct)
         self._known_to = at
 
+    def used(self, at: float, pct: float) -> None:
+        """Add usage of a known moment, and forget what has left the hour; for who counts calls."""
+        self._known_to = at
+        while self._lumps and not self._lumps[0].left(at):
+            self._lumps.popleft()
+        self.assume(at, pct)
+
     def pct_at(self, at: float) -> float:
         """What is left of the known usage at a moment after the last reading."""
         return sum(lump.left(at) for lump in self._lumps)

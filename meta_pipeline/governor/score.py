@@ -6,12 +6,10 @@ from __future__ import annotations
 class DrainingScore:
     """The score as a percentage that falls at a steady rate (FACTS §2); times are seconds."""
 
-    freeing_pct_per_second: float
-
-    def __init__(self) -> None:
+    def __init__(self, freeing_pct_per_second: float = 0.0) -> None:
         self._at = 0.0
         self._pct = 0.0
-        self.freeing_pct_per_second = 0.0
+        self.freeing_pct_per_second = freeing_pct_per_second
 
     def observe(self, at: float, pct: float, zero_at: float) -> float:
         """Take a reading and its reset time; returns how far it is above the forecast."""

@@ -42,7 +42,7 @@ from meta_pipeline.graph.errors import (
 )
 from meta_pipeline.graph.objects import ObjectsById
 from meta_pipeline.graph.pages import Page
-from meta_pipeline.graph.reports import Report, ReportState, ReportStatus, ReportWatch
+from meta_pipeline.graph.reports import ReportRun, ReportState, ReportStatus, ReportWatch
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import query_hash
 from meta_pipeline.graph.tokens import AccessToken, TokenInfo
@@ -79,7 +79,7 @@ __all__ = [
     "PermissionDenied",
     "RangeTooOld",
     "Reauthorize",
-    "Report",
+    "ReportRun",
     "ReportStalled",
     "ReportState",
     "ReportStatus",

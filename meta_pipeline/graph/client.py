@@ -18,7 +18,7 @@ from meta_pipeline.graph.caller import Caller, GraphResponse, Request, _ignore, 
 from meta_pipeline.graph.objects import ObjectsById, objects_by_id
 from meta_pipeline.graph.pages import Page, PageSize, PageWalk, _quiet, page_request
 from meta_pipeline.graph.reports import (
-    Report,
+    ReportRun,
     ReportStatus,
     create_report,
     report_pages,
@@ -204,21 +204,21 @@ class GraphClient:
         )
         return response.body
 
-    def create_report(self, path: str, params: Params, *, account_id: str | None) -> Report:
+    def create_report(self, path: str, params: Params, *, account_id: str | None) -> ReportRun:
         """Start an async report of `path` (`act_1/insights`) with insights parameters."""
         return create_report(self._caller, path, params, account_id=account_id)
 
-    def report_status(self, report: Report) -> ReportStatus:
+    def report_status(self, report: ReportRun) -> ReportStatus:
         """How far a report is; what to do when it failed is the status's `error`."""
         return report_status(self._caller, report)
 
-    def report_statuses(self, reports: Sequence[Report]) -> list[ReportStatus]:
+    def report_statuses(self, reports: Sequence[ReportRun]) -> list[ReportStatus]:
         """How far several reports are, 50 to an HTTP call, in the order given."""
         return report_statuses(self._caller, reports)
 
     def report_pages(
         self,
-        report: Report,
+        report: ReportRun,
         *,
         page_size: int,
         min_page_size: int = 1,

@@ -41,7 +41,7 @@ _STATES: Mapping[str, ReportState] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportRun:
     """A report run: what was asked (`path`, `params`), Meta's id for it, when (UTC)."""
 
     id: str
@@ -59,7 +59,7 @@ class ReportStatus:
     100 %: only `done` (completed and 100 %) means that rows can be read.
     """
 
-    report: Report
+    report: ReportRun
     state: ReportState
     async_status: str
     percent: int
@@ -86,7 +86,9 @@ class ReportWatch:
         return status.checked_at - self._since
 
 
-def create_report(caller: Caller, path: str, params: Params, *, account_id: str | None) -> Report:
+def create_report(
+    caller: Caller, path: str, params: Params, *, account_id: str | None
+) -> ReportRun:
     """Start a report of `path` (`act_1/insights`) with insights parameters.
 
     A lost answer is asked again: Meta may then run the report twice, which harms nobody.
@@ -102,10 +104,10 @@ def create_report(caller: Caller, path: str, params: Params, *, account_id: str 
         )
     )
     run_id = str(response.body["report_run_id"])  # a number in Meta's own sample
-    return Report(run_id, path, dict(params), account_id, response.attempt.timestamp)
+    return ReportRun(run_id, path, dict(params), account_id, response.attempt.timestamp)
 
 
-def report_status(caller: Caller, report: Report) -> ReportStatus:
+def report_status(caller: Caller, report: ReportRun) -> ReportStatus:
     """How far `report` is; one call."""
     request = Request(
         "GET",
@@ -123,7 +125,7 @@ def report_status(caller: Caller, report: Report) -> ReportStatus:
     return read_status(report, body, caller.clock())
 
 
-def report_statuses(caller: Caller, reports: Sequence[Report]) -> list[ReportStatus]:
+def report_statuses(caller: Caller, reports: Sequence[ReportRun]) -> list[ReportStatus]:
     """How far several reports are, 50 to an HTTP call; in the order given.
 
     Raises what concerns the asking itself (a throttle, a token); a report's own trouble is in
@@ -143,7 +145,7 @@ def report_statuses(caller: Caller, reports: Sequence[Report]) -> list[ReportSta
     ]
 
 
-def _status_of(report: Report, answer: BatchAnswer, now: datetime) -> ReportStatus:
+def _status_of(report: ReportRun, answer: BatchAnswer, now: datetime) -> ReportStatus:
     if isinstance(answer.error, ObjectMissing):
         if _is_settling(report, now):
             return ReportStatus(report, ReportState.RUNNING, "Job Not Started", 0, now)
@@ -151,7 +153,7 @@ def _status_of(report: Report, answer: BatchAnswer, now: datetime) -> ReportStat
     return read_status(report, answer.value(), now)
 
 
-def read_status(report: Report, run: Mapping[str, Any], now: datetime) -> ReportStatus:
+def read_status(report: ReportRun, run: Mapping[str, Any], now: datetime) -> ReportStatus:
     """The status in Meta's answer `run`.
 
     A word Meta adds later counts as running: the watch finds out when nothing moves.
@@ -170,7 +172,7 @@ def read_status(report: Report, run: Mapping[str, Any], now: datetime) -> Report
 
 def report_pages(
     caller: Caller,
-    report: Report,
+    report: ReportRun,
     *,
     size: PageSize,
     after: str | None = None,
@@ -187,7 +189,7 @@ def report_pages(
         raise _expired(report, error) from None
 
 
-def _failure(report: Report, run: Mapping[str, Any], now: datetime) -> GraphError:
+def _failure(report: ReportRun, run: Mapping[str, Any], now: datetime) -> GraphError:
     """What a failed run asks for: its codes decide; one without telling codes is run again."""
     refusal = Refusal.of_report(run)
     error = error_of(
@@ -202,7 +204,7 @@ def _failure(report: Report, run: Mapping[str, Any], now: datetime) -> GraphErro
     return error if telling else _renew(report, error)
 
 
-def _renew(report: Report, error: GraphError) -> NewReportNeeded:
+def _renew(report: ReportRun, error: GraphError) -> NewReportNeeded:
     return NewReportNeeded(
         f"report {report.id}: {error.message}",
         code=error.code,
@@ -216,17 +218,17 @@ def _renew(report: Report, error: GraphError) -> NewReportNeeded:
     )
 
 
-def _expired(report: Report, error: GraphError) -> NewReportNeeded:
+def _expired(report: ReportRun, error: GraphError) -> NewReportNeeded:
     renewed = _renew(report, error)
     renewed.next_step = "Create the report again: it expired (Meta keeps 30 days) or never was."
     return renewed
 
 
-def _gone(report: Report, error: GraphError, now: datetime) -> ReportStatus:
+def _gone(report: ReportRun, error: GraphError, now: datetime) -> ReportStatus:
     return ReportStatus(report, ReportState.FAILED, "gone", 0, now, _expired(report, error))
 
 
-def _is_settling(report: Report, now: datetime) -> bool:
+def _is_settling(report: ReportRun, now: datetime) -> bool:
     return now - report.created_at < SETTLING_TIME
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .usage import ADS_INSIGHTS, ADS_MANAGEMENT, FULL_ACCESS
+from .usage import FULL_ACCESS
 
 SCORE_DRAIN_SECONDS = 300.0
 """In so many seconds a full score is empty again."""
@@ -26,7 +26,3 @@ class HourlyAllowance:
         is_full = access_tier == FULL_ACCESS
         management, insights, score = (100_000, 190_000, 9_000) if is_full else (300, 600, 60)
         return cls(management + 40 * active_ads, insights + 400 * active_ads, score)
-
-    def by_use_case(self) -> dict[str, float]:
-        """Calls an hour for each of the use cases that this pipeline draws on."""
-        return {ADS_MANAGEMENT: self.management, ADS_INSIGHTS: self.insights}

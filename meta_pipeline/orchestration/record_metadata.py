@@ -15,11 +15,11 @@ import dagster as dg
 
 from meta_pipeline.printable import markdown
 from meta_pipeline.sync import Status, SyncRecord
+from meta_pipeline.words import ago
 
 from .tables import AccountTable
 
 ADS_MANAGER = "https://adsmanager.facebook.com/adsmanager/manage/campaigns"
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 @dataclass(frozen=True)
@@ -65,18 +65,6 @@ def worst_usage_pct(snapshot: Mapping[str, Any]) -> float | None:
     """The highest of a usage snapshot's `app_pct`, `account_pct`, `insights_pct`, or None."""
     known = (value for name, value in snapshot.items() if name.endswith("_pct"))
     return max((float(value) for value in known if value is not None), default=None)
-
-
-def in_words(seconds: float | None) -> str:
-    """How long ago, as people say it: `just now`, `15m ago`, `3h ago`, `2d ago`, `never`."""
-    if seconds is None:
-        return "never"
-    if seconds < _MINUTE:
-        return "just now"
-    for unit, letter in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
-        if seconds >= unit:
-            return f"{int(seconds // unit)}{letter} ago"
-    raise AssertionError(seconds)
 
 
 def _identity(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
@@ -144,7 +132,7 @@ def _summary(record: SyncRecord, account: Account) -> Iterator[str]:
     )
     yield f"| Took | {record.duration_seconds:.1f} s: {_phases(record)} |"
     yield f"| Usage at the end | {'no reading' if usage is None else f'{usage:.0f} %'} |"
-    yield f"| Synced before | {in_words(_staleness_seconds(record, account))} |"
+    yield f"| Synced before | {ago(_staleness_seconds(record, account))} |"
     if record.error_summary:
         yield f"\n{markdown(record.error_summary)}"
     for missing in record.missing:

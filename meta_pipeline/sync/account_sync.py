@@ -34,7 +34,7 @@ from .harvest import Done, Harvest, Task
 from .insights import ends_all
 from .mapping import Source
 from .plan import Plan, edges_of
-from .progress import Progress, Report
+from .progress import Progress, ProgressListener
 from .quota import Quota
 from .record import Status, SyncRecord
 from .refusals import Refusals
@@ -61,7 +61,7 @@ class AccountSync:
     client: GraphClient
     calls: CallBook
     quota: Quota
-    report: Report
+    report: ProgressListener
     stop: StopSign
     replan: Callable[[date | None], Plan]
     prices: Prices

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from meta_pipeline.warehouse import Scope, schema
+from meta_pipeline.warehouse import RowScope, schema
 
 from .request import Part
 
@@ -74,12 +74,12 @@ class Dataset:
             return ("spend", "impressions")
         return ()
 
-    def scope(self, account_id: str) -> Scope:
+    def scope(self, account_id: str) -> RowScope:
         """Which rows of its table are its own."""
         values = {} if self.is_hourly else {"entity_type": self.level}
         if self.breakdowns and not self.is_hourly:
             values["breakdown"] = ",".join(self.breakdowns)
-        return Scope(self.table, account_id, values)
+        return RowScope(self.table, account_id, values)
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ from .extras import Extras
 from .fields import ENTITY_SPECS
 from .memory import memory_for_pages
 from .plan import Plan, make_plan
-from .progress import Report, silent
+from .progress import ProgressListener, silent
 from .provenance import refuse_mixture
 from .quota import Quota
 from .record import Status, SyncRecord
@@ -196,7 +196,7 @@ class SyncEngine:
         account = read_account(self._context, client, account_id)
         return today(self._context.clock(), account.timezone_name)
 
-    def sync(self, request: SyncRequest, progress: Report = silent) -> SyncRecord:
+    def sync(self, request: SyncRequest, progress: ProgressListener = silent) -> SyncRecord:
         """Sync one account and return its record.
 
         Whatever Meta or the account does is told by `record.status`, never raised. Raised is only
@@ -214,7 +214,11 @@ class SyncEngine:
         return record
 
     def _sync(
-        self, request: SyncRequest, record: SyncRecord, connection: Connection, progress: Report
+        self,
+        request: SyncRequest,
+        record: SyncRecord,
+        connection: Connection,
+        progress: ProgressListener,
     ) -> None:
         runs = self.warehouse.runs
         runs.close_abandoned(connection, request.account_id, record.started_at)
@@ -258,7 +262,11 @@ class SyncEngine:
             self._close(record)
 
     def _prepare(
-        self, request: SyncRequest, record: SyncRecord, connection: Connection, progress: Report
+        self,
+        request: SyncRequest,
+        record: SyncRecord,
+        connection: Connection,
+        progress: ProgressListener,
     ) -> tuple[AccountSync, AccountNode, tuple[str, ...]]:
         """The sync, ready to run; the account's node; what is to be said of the account."""
         client, calls, quota = self._client_for(request.account_id, record.sync_run_id)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.model.allowance import HourlyAllowance
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.words import duration
 
 from .plan import Plan
 from .ranges import LONGEST_WINDOW_DAYS
@@ -87,7 +88,7 @@ class Estimate:
         price = (
             f"{self._calls()} ({self.hour_share_pct:.2g} % of one hour's allowance with "
             f"{self.access_tier}), weighted cost {self.weighted_cost:,.0f}, {self._rows()}, "
-            f"about {_duration(self.seconds)}."
+            f"about {duration(timedelta(seconds=self.seconds))}."
         )
         found = [price]
         if self.unsized is not None:
@@ -176,7 +177,3 @@ def _share_pct(plan: Plan, tier: str, active_ads: int) -> float:
     """The fuller of the two use cases the plan draws on."""
     hour = HourlyAllowance.of(tier, active_ads)
     return 100 * max(plan.edge_calls / hour.management, plan.insights_calls / hour.insights)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

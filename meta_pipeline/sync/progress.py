@@ -22,7 +22,7 @@ class Progress:
     account_rows: int = 0
 
 
-Report = Callable[[Progress], None]
+ProgressListener = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:

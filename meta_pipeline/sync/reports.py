@@ -12,7 +12,7 @@ from meta_pipeline.graph import (
     GraphClient,
     NewReportNeeded,
     Page,
-    Report,
+    ReportRun,
     ReportStalled,
     ReportStatus,
     ReportWatch,
@@ -60,7 +60,7 @@ class ReportReader:
         path, hashed = f"{self.account_id}/insights", query_hash(params)
         known = next((one for one in self.pending if one.query_hash == hashed), None)
         if known is not None:
-            report = Report(known.report_run_id, path, params, self.account_id, known.created_at)
+            report = ReportRun(known.report_run_id, path, params, self.account_id, known.created_at)
         else:
             report = self.client.create_report(path, params, account_id=self.account_id)
         kept = known or PendingReport(
@@ -75,14 +75,14 @@ class ReportReader:
         self._wait(report, kept, window, may_stall=is_whole)
         return self._rows(report, window, is_known=known is not None)
 
-    def _rows(self, report: Report, window: Window, *, is_known: bool) -> Iterator[Page]:
+    def _rows(self, report: ReportRun, window: Window, *, is_known: bool) -> Iterator[Page]:
         size = min(SMALLEST_PAGE, window.page_size)
         yield from self.client.report_pages(report, page_size=window.page_size, min_page_size=size)
         if is_known:
             self._forget(report)
 
     def _wait(
-        self, report: Report, kept: PendingReport, window: Window, *, may_stall: bool
+        self, report: ReportRun, kept: PendingReport, window: Window, *, may_stall: bool
     ) -> None:
         watch, pause, waited = ReportWatch(), _FIRST_POLL_SECONDS, 0.0
         while True:
@@ -110,7 +110,7 @@ class ReportReader:
 
     def _leave(
         self,
-        report: Report,
+        report: ReportRun,
         kept: PendingReport,
         status: ReportStatus,
         window: Window,
@@ -132,7 +132,7 @@ class ReportReader:
         self.store.keep(replace(kept, progress_pct=status.percent))
         raise ReportStalled(f"{text}; its id is kept for the next sync", **facts)
 
-    def _forget(self, report: Report) -> None:
+    def _forget(self, report: ReportRun) -> None:
         if any(one.report_run_id == report.id for one in self.pending):
             self.pending[:] = [one for one in self.pending if one.report_run_id != report.id]
             self.store.forget(self.account_id, report.id)

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         one_change_per_day,
         tracked_columns,
     )
-    from .replacement import ReturnedRows, Scope, Totals
+    from .replacement import ReturnedRows, RowScope, Totals
     from .telemetry import TelemetryWriter
     from .upserts import Upserted, upsert
 
@@ -68,7 +68,7 @@ _WITH_SQLALCHEMY = {
     "one_change_per_day": "history",
     "tracked_columns": "history",
     "ReturnedRows": "replacement",
-    "Scope": "replacement",
+    "RowScope": "replacement",
     "Totals": "replacement",
     "TelemetryWriter": "telemetry",
     "Upserted": "upserts",
@@ -109,10 +109,10 @@ __all__ = [
     "Rendered",
     "Retention",
     "ReturnedRows",
+    "RowScope",
     "RowsRefused",
     "RunRow",
     "RunStore",
-    "Scope",
     "TelemetryWriter",
     "TokenRow",
     "TokenStore",

@@ -16,6 +16,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from meta_pipeline.words import markdown_cell
+
 from . import views
 from .schema import SCHEMA, metadata
 
@@ -152,11 +154,7 @@ def _markdown_table(rows: Iterable[tuple[str, ...]]) -> str:
     filled = list(rows)
     heads = ("column", "type", "meaning") if len(filled[0]) == 3 else ("column", "meaning")
     lines = [heads, ("---",) * len(heads), *filled]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return "\n".join(f"| {' | '.join(markdown_cell(cell) for cell in line)} |" for line in lines)
 
 
 def _type(column: sa.Column[object]) -> str:

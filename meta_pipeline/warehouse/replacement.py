@@ -21,7 +21,7 @@ from .history import InsightsRead, actions_sum
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class RowScope:
     """The rows of one kind of insights of an account: `values` tell them from others of `table`."""
 
     table: sa.Table
@@ -86,7 +86,7 @@ class ReturnedRows:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, date, date], bool] = {}
 
-    def keeps(self, connection: Connection, scope: Scope, since: date, until: date) -> bool:
+    def keeps(self, connection: Connection, scope: RowScope, since: date, until: date) -> bool:
         """Whether these days had rows before the first page of their window was written."""
         key = (scope.table.name, str(scope.values), since, until)
         if key not in self._kept:
@@ -101,7 +101,7 @@ class ReturnedRows:
     def stored(
         self,
         connection: Connection,
-        scope: Scope,
+        scope: RowScope,
         days: Sequence[date],
         walks: Sequence[int] | None,
     ) -> dict[date, StoredDay]:
@@ -125,7 +125,7 @@ class ReturnedRows:
     def remove(
         self,
         connection: Connection,
-        scope: Scope,
+        scope: RowScope,
         ages: Mapping[date, float],
         walks: Sequence[int],
         reading: InsightsRead,
@@ -161,7 +161,7 @@ class ReturnedRows:
             prepare=False,
         )
 
-    def _marked(self, scope: Scope, is_reread: bool = True) -> str:
+    def _marked(self, scope: RowScope, is_reread: bool = True) -> str:
         if not is_reread:
             return (
                 "SELECT kept.date_start, kept.spend, kept.impressions, kept.clicks, "
@@ -178,7 +178,7 @@ class ReturnedRows:
             f"WHERE {scope.condition} AND kept.date_start = ANY (%(days)s::date[])"
         )
 
-    def _asked(self, scope: Scope, days: Sequence[date], walks: Sequence[int]) -> dict[str, Any]:
+    def _asked(self, scope: RowScope, days: Sequence[date], walks: Sequence[int]) -> dict[str, Any]:
         return scope.parameters | {"days": list(days), "walks": list(walks)}
 
     def _prepare(self, connection: Connection, table: sa.Table) -> None:

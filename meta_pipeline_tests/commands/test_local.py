@@ -33,9 +33,9 @@ from meta_pipeline.commands.local.ports import (
     free_port_from,
     socket_in,
 )
-from meta_pipeline.commands.local.summary import ago
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.words import ago
 from meta_pipeline_tests.warehouse.embedded_fixtures import empty_root, root, seed
 
 __all__ = ["empty_root", "root", "seed"]

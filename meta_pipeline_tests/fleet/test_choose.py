@@ -86,7 +86,7 @@ def test_structure_and_numbers_have_cadences_of_their_own() -> None:
     at = replace(structure, last_attempt_at=NOW - 40 * MINUTE)
     pick = choose([at], NOW, Policy.ROTATION).picks[0]
     assert pick.parts == {DuePart.ENTITIES}
-    assert pick.window == "no days"
+    assert pick.days == "no days"
 
 
 def test_a_part_that_is_nearly_due_goes_along() -> None:
@@ -117,7 +117,7 @@ def test_an_account_synced_by_hand_a_moment_ago_is_left_alone(policy: Policy) ->
 @pytest.mark.parametrize("policy", list(Policy))
 def test_a_new_account_is_picked_with_all_it_has(policy: Policy) -> None:
     pick = choose([new()], NOW, policy).picks[0]
-    assert (pick.reason, pick.parts, pick.window) == ("first sync", BOTH, "last 90 days")
+    assert (pick.reason, pick.parts, pick.days) == ("first sync", BOTH, "last 90 days")
     assert pick.why == "first sync: the last 90 days, newest first"
 
 
@@ -125,7 +125,7 @@ def test_missing_days_of_the_backfill_come_before_the_tiers_turn() -> None:
     state = aged(minutes=31, spend_7d=1, has_backfill_gap=True)
     pick = choose([state], NOW).picks[0]
     assert pick.parts == NUMBERS
-    assert pick.window == "last 90 days"
+    assert pick.days == "last 90 days"
     assert pick.why == (
         "low spend (1 EUR in 7 days), insights 31 min old, some of the last 90 days are missing"
     )

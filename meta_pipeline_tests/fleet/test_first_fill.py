@@ -62,7 +62,7 @@ class Fleet:
         self.runs.append(found)
         picks = [pick for run in found.runs for pick in run.picks]
         for pick in picks:
-            self.read.append((pick.account_id, pick.window))
+            self.read.append((pick.account_id, pick.days))
             self.states[pick.account_id] = self._after(self.states[pick.account_id], pick)
         self.now += MINUTE
         return picks
@@ -112,10 +112,10 @@ def test_nobodys_oldest_days_come_before_anybodys_newest(policy: Policy) -> None
 def test_few_new_accounts_are_read_whole() -> None:
     """One sync less, and nobody waits: a run of three takes as long as it takes."""
     picks = choose([new(number) for number in range(CROWD - 1)], NOW, limit=75).picks
-    assert {pick.window for pick in picks} == {"last 90 days"}
+    assert {pick.days for pick in picks} == {"last 90 days"}
     assert {pick.newest_days for pick in picks} == {None}
     crowded = choose([new(number) for number in range(CROWD)], NOW, limit=75).picks
-    assert {(pick.window, pick.newest_days) for pick in crowded} == {(NEWEST, 7)}
+    assert {(pick.days, pick.newest_days) for pick in crowded} == {(NEWEST, 7)}
     assert crowded[0].why == (
         "first sync: the last 7 days, those before them once every account has these"
     )
@@ -130,7 +130,7 @@ def test_a_short_backfill_is_read_whole() -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 def test_history_is_due_at_once_after_the_newest_days(policy: Policy) -> None:
     (pick,) = choose([history(1, minutes=1)], NOW, policy).picks
-    assert (pick.parts, pick.window) == (frozenset({DuePart.INSIGHTS}), "last 90 days")
+    assert (pick.parts, pick.days) == (frozenset({DuePart.INSIGHTS}), "last 90 days")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from meta_pipeline.commands.rotation import app
 from meta_pipeline.fleet import Policy, RotationRules, Tier
 from meta_pipeline.fleet.replay.accounts import FleetAccount, make_fleet
-from meta_pipeline.fleet.replay.allowances import AccessTier, Quota
+from meta_pipeline.fleet.replay.allowances import AccessTier, SimulatedAllowances
 from meta_pipeline.fleet.replay.replay import START, Conditions, Replayed, replay
 
 ONE_DAY = Conditions(days=1, tick=timedelta(minutes=2), failing_share=0.0)
@@ -114,7 +114,7 @@ def test_an_app_wide_limit_throttles_and_is_kept() -> None:
 
 
 def test_the_rolling_hour_gives_back_what_was_used_an_hour_ago() -> None:
-    quota = Quota(AccessTier.LIMITED)
+    quota = SimulatedAllowances(AccessTier.LIMITED)
     for minute in range(21):
         quota.charge("act_1", 0, minute * 60, management=10, insights=0)
     # 210 of 300 are 70 %: free again when 15 are gone, which is after two of the 10s.
@@ -124,11 +124,34 @@ def test_the_rolling_hour_gives_back_what_was_used_an_hour_ago() -> None:
 
 
 def test_the_score_drains_in_five_minutes() -> None:
-    quota = Quota(AccessTier.LIMITED)
+    quota = SimulatedAllowances(AccessTier.LIMITED)
     quota.charge("act_1", 100, 0, management=45, insights=0)
     # 75 % of 60 falls to 65 % in a tenth of 300 s.
     assert quota.blocked_until("act_1", 100, 0) == pytest.approx(30)
     assert quota.blocked_until("act_1", 100, 30) is None
+
+
+@pytest.mark.parametrize("accounts", [10, 40, 60])
+@pytest.mark.parametrize("policy", [Policy.PRIORITY, Policy.HYBRID])
+def test_a_crowd_of_new_accounts_has_its_newest_days_first(policy: Policy, accounts: int) -> None:
+    """As the sensor does it: nobody's days of long ago before anybody's newest."""
+    arrival = timedelta(days=1, hours=2)
+    fleet = [
+        replace(steady(50, new_after=arrival), account_id=f"act_{number}")
+        for number in range(accounts)
+    ]
+    kept = replay(policy, fleet, ONE_DAY)
+    first, whole = kept.first_sync_minutes, kept.history_minutes
+    assert first.count == whole.count == accounts
+    assert first.longest is not None
+    assert whole.longest is not None
+    is_crowd = accounts > RotationRules().accounts_per_run
+    assert (first.longest < whole.longest) is is_crowd
+    alone = RotationRules(newest_days=RotationRules().backfill_days)
+    at_once = replay(policy, fleet, ONE_DAY, alone)
+    assert at_once.history_minutes.longest == at_once.first_sync_minutes.longest
+    assert at_once.first_sync_minutes.longest is not None
+    assert (first.longest < at_once.first_sync_minutes.longest) is is_crowd
 
 
 def test_the_command_compares_policies() -> None:

@@ -14,7 +14,7 @@ from meta_pipeline.graph import (
     MustSplit,
     NewReportNeeded,
     PermissionDenied,
-    Report,
+    ReportRun,
     ReportState,
     Treatment,
     parse_usage,
@@ -91,7 +91,7 @@ def test_report_runs(client: GraphClient, server: ScriptedServer) -> None:
     server.answer(Reply(job["create_POST_act_X_insights"]))
     report = client.create_report("act_1/insights", {}, account_id="act_1")
     assert report.id == "1496466178359684"
-    old = Report(report.id, report.path, {}, "act_1", NOW)
+    old = ReportRun(report.id, report.path, {}, "act_1", NOW)
 
     def state(name: str) -> tuple[ReportState, type | None]:
         server.answer(Reply(job[name]))

@@ -12,7 +12,7 @@ from meta_pipeline.graph import (
     InvalidRequest,
     MustSplit,
     NewReportNeeded,
-    Report,
+    ReportRun,
     ReportState,
     ReportWatch,
     Throttled,
@@ -33,8 +33,8 @@ PARAMS = {
     "time_range": {"since": "2026-11-01", "until": "2026-11-07"},
     "fields": ["ad_id", "spend"],
 }
-REPORT = Report("77", "act_1/insights", PARAMS, "act_1", NOW - timedelta(hours=1))
-YOUNG = Report("77", "act_1/insights", PARAMS, "act_1", NOW)
+REPORT = ReportRun("77", "act_1/insights", PARAMS, "act_1", NOW - timedelta(hours=1))
+YOUNG = ReportRun("77", "act_1/insights", PARAMS, "act_1", NOW)
 
 
 ABSENT = object()
@@ -151,7 +151,7 @@ def test_many_reports_are_polled_in_one_call(
     client: GraphClient, server: ScriptedServer, attempts: list[Attempt]
 ) -> None:
     reports = [
-        Report(str(n), "act_1/insights", PARAMS, "act_1", REPORT.created_at) for n in range(60)
+        ReportRun(str(n), "act_1/insights", PARAMS, "act_1", REPORT.created_at) for n in range(60)
     ]
 
     def answer(asked: Asked) -> Reply:

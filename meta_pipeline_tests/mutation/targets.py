@@ -21,7 +21,7 @@ def _tests(room: str, *names: str) -> tuple[str, ...]:
 
 
 _GOVERNOR = _tests("governor", "decision", "meters", "cost", "days")
-_ROTATION = _tests("rotation", "choose", "order", "batch", "replay")
+_FLEET = _tests("fleet", "choose", "order", "batch", "replay")
 
 TARGETS: dict[str, tuple[str, ...]] = {
     "meta_pipeline.sync.plan": _tests("sync", "plan"),
@@ -30,8 +30,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "meta_pipeline.sync.evidence": _tests("sync", "evidence"),
     **dict.fromkeys(_modules("governor"), _GOVERNOR),
     **{
-        f"meta_pipeline.rotation.{name}": _ROTATION
-        for name in ("batch", "candidate", "choice", "order", "policy", "quota")
+        f"meta_pipeline.fleet.{name}": _FLEET
+        for name in ("batch", "candidate", "choice", "order", "policy")
     },
     "meta_pipeline.metrics.expression": _tests("metrics", "dictionary", "query"),
     "meta_pipeline.warehouse.upserts": _tests("warehouse", "upsert"),

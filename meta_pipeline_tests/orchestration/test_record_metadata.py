@@ -8,13 +8,13 @@ import pytest
 from meta_pipeline.orchestration.record_metadata import (
     Account,
     ads_manager_url,
-    in_words,
     materialization_metadata,
     record_metadata,
     worst_usage_pct,
 )
 from meta_pipeline.orchestration.tables import DELIVERY, STRUCTURE
 from meta_pipeline.sync import Status, SyncRecord
+from meta_pipeline.words import ago
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -131,5 +131,5 @@ def test_usage_is_the_worst_of_the_meters() -> None:
         (49 * 3600, "2d ago"),
     ],
 )
-def test_staleness_in_words(seconds: float | None, words: str) -> None:
-    assert in_words(seconds) == words
+def test_staleness_ago(seconds: float | None, words: str) -> None:
+    assert ago(seconds) == words

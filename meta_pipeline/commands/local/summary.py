@@ -9,6 +9,7 @@ from rich.table import Table
 
 from meta_pipeline.commands.console import add_row
 from meta_pipeline.warehouse import AccountHealth, Warehouse
+from meta_pipeline.words import ago
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -57,16 +58,6 @@ def summary_table(accounts: list[AccountHealth], efforts: dict[str, Effort]) -> 
     for one in sorted(accounts, key=_entities, reverse=True):
         add_row(shown, *_row(one, efforts.get(one.account_id, Effort())))
     return shown
-
-
-def ago(seconds: float | None) -> str:
-    """`just now`, `15m ago`, `3h ago`, `2d ago` or `never`."""
-    if seconds is None:
-        return "never"
-    for unit, letter in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "m")):
-        if seconds >= unit:
-            return f"{int(seconds // unit)}{letter} ago"
-    return "just now"
 
 
 def is_fresh(account: AccountHealth, within: timedelta) -> bool:

@@ -1,13 +1,17 @@
-"""Meta's meters for the replay, by the formulas it documents (FACTS section 2)."""
+"""Meta's meters for the replay: its allowances counted exactly, and the governor's stops."""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import StrEnum
 
-HOUR_SECONDS = 3600.0
-_SCORE_SECONDS = 300.0
+from meta_pipeline.governor.rolling_hour import RollingHour
+from meta_pipeline.governor.score import DrainingScore
+from meta_pipeline.governor.thresholds import Thresholds
+from meta_pipeline.model.allowance import SCORE_DRAIN_SECONDS, HourlyAllowance
+from meta_pipeline.model.usage import FULL_ACCESS
+
+_STOPS = Thresholds()
 
 
 class AccessTier(StrEnum):
@@ -17,73 +21,24 @@ class AccessTier(StrEnum):
     FULL = "full"
 
 
-@dataclass(frozen=True, slots=True)
-class _Allowances:
-    """Calls an hour; `score` is a level that drains."""
+class _AccountMeters:
+    def __init__(self, allowance: HourlyAllowance) -> None:
+        self._allowance = allowance
+        self.management = RollingHour()
+        self.insights = RollingHour()
+        self.score = DrainingScore(100 / SCORE_DRAIN_SECONDS)
 
-    management: float
-    insights: float
-    score: float
-
-
-_ALLOWANCES = {
-    AccessTier.LIMITED: _Allowances(300, 600, 60),
-    AccessTier.FULL: _Allowances(100_000, 190_000, 9_000),
-}
-_PER_AD = {"management": 40, "insights": 400}
+    def charge(self, at: float, management: float, insights: float) -> None:
+        self.management.used(at, 100 * management / self._allowance.management)
+        self.insights.used(at, 100 * insights / self._allowance.insights)
+        self.score.assume(at, 100 * (management + insights) / self._allowance.score)
 
 
-class _RollingHour:
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._used = 0.0
-        self._calls: deque[tuple[float, float]] = deque()
-
-    def add(self, at: float, calls: float) -> None:
-        self._calls.append((at, calls))
-        self._used += calls
-
-    def share(self, at: float) -> float:
-        while self._calls and self._calls[0][0] + HOUR_SECONDS <= at:
-            self._used -= self._calls.popleft()[1]
-        return self._used / self._limit
-
-    def below_at(self, share: float, at: float) -> float:
-        """When no more than `share` is used, if nothing is added."""
-        left = self.share(at)
-        for used_at, calls in self._calls:
-            if left <= share:
-                break
-            left -= calls / self._limit
-            at = used_at + HOUR_SECONDS
-        return at
-
-
-class _Score:
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._level = 0.0
-        self._at = 0.0
-
-    def add(self, at: float, calls: float) -> None:
-        self._level, self._at = self.share(at) * self._limit + calls, at
-
-    def share(self, at: float) -> float:
-        drained = self._limit / _SCORE_SECONDS * (at - self._at)
-        return max(0.0, self._level - drained) / self._limit
-
-    def below_at(self, share: float, at: float) -> float:
-        return at + max(0.0, self.share(at) - share) * _SCORE_SECONDS
-
-
-_Meter = _RollingHour | _Score
-
-
-class Quota:
+class SimulatedAllowances:
     """The meters of all accounts and of the app, with the governor's stops; times are seconds.
 
-    A sync that finds a meter at its stop makes no call and comes back when it has fallen by
-    `resume_share`. `app_calls_per_hour` is the app's own allowance, where there is one.
+    A sync that finds a meter at its stop makes no call and comes back when it has fallen far
+    enough. `app_calls_per_hour` is the app's own allowance, where there is one.
     """
 
     def __init__(
@@ -91,51 +46,44 @@ class Quota:
         access_tier: AccessTier = AccessTier.FULL,
         *,
         app_calls_per_hour: float | None = None,
-        account_stop_share: float = 0.7,
-        app_stop_share: float = 0.8,
-        resume_share: float = 0.05,
     ) -> None:
-        self._allowances = _ALLOWANCES[access_tier]
-        self._account_stop = account_stop_share
-        self._app_stop = app_stop_share
-        self._resume = resume_share
-        self._meters: dict[str, dict[str, _Meter]] = {}
-        self._app = _RollingHour(app_calls_per_hour) if app_calls_per_hour else None
+        self._tier = FULL_ACCESS if access_tier is AccessTier.FULL else None
+        self._accounts: dict[str, _AccountMeters] = {}
+        self._app = RollingHour()
+        self._app_calls_per_hour = app_calls_per_hour
 
     def blocked_until(self, account_id: str, active_ads: int, at: float) -> float | None:
         """When to come back; None when the sync may go."""
-        own = self._of(account_id, active_ads).values()
-        meters = [(meter, self._account_stop) for meter in own]
-        if self._app is not None:
-            meters.append((self._app, self._app_stop))
-        stopping = [
-            meter.below_at(stop - self._resume, at)
-            for meter, stop in meters
-            if meter.share(at) >= stop
+        own = self._of(account_id, active_ads)
+        stop = _STOPS.account_stop_pct
+        meters: list[tuple[RollingHour | DrainingScore, float]] = [
+            (own.management, stop),
+            (own.insights, stop),
+            (own.score, stop),
         ]
-        return max(stopping, default=None)
+        if self._app_calls_per_hour is not None:
+            meters.append((self._app, _STOPS.app_stop_pct))
+        return max(_resumptions(meters, at), default=None)
 
     def charge(
         self, account_id: str, active_ads: int, at: float, *, management: float, insights: float
     ) -> None:
         """Count the calls of a sync."""
-        meters = self._of(account_id, active_ads)
-        meters["management"].add(at, management)
-        meters["insights"].add(at, insights)
-        meters["score"].add(at, management + insights)
-        if self._app is not None:
-            self._app.add(at, management + insights)
+        self._of(account_id, active_ads).charge(at, management, insights)
+        if self._app_calls_per_hour is not None:
+            self._app.used(at, 100 * (management + insights) / self._app_calls_per_hour)
 
-    def _of(self, account_id: str, active_ads: int) -> dict[str, _Meter]:
-        known = self._meters.get(account_id)
+    def _of(self, account_id: str, active_ads: int) -> _AccountMeters:
+        known = self._accounts.get(account_id)
         if known is None:
-            known = self._meters[account_id] = {
-                "management": _RollingHour(
-                    self._allowances.management + _PER_AD["management"] * active_ads
-                ),
-                "insights": _RollingHour(
-                    self._allowances.insights + _PER_AD["insights"] * active_ads
-                ),
-                "score": _Score(self._allowances.score),
-            }
+            known = _AccountMeters(HourlyAllowance.of(self._tier, active_ads))
+            self._accounts[account_id] = known
         return known
+
+
+def _resumptions(
+    meters: list[tuple[RollingHour | DrainingScore, float]], at: float
+) -> Iterator[float]:
+    for meter, stop_pct in meters:
+        if meter.pct_at(at) >= stop_pct:
+            yield meter.falls_to(stop_pct - _STOPS.resume_below_pct, at)

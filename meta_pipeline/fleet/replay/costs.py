@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from meta_pipeline.fleet.candidate import DuePart
 from meta_pipeline.fleet.choice import Pick
+from meta_pipeline.model.account_state import AccountState
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class CostModel:
     """Calls and times of syncs.
 
     A refresh is one delta call for campaigns, ad sets and ads each and one for ad rows; once a day
-    one more for the account's own rows. A first sync lists all and reads 90 days in windows.
+    one more for the account's own rows. A first sync lists all and reads 90 days in windows; where
+    many accounts wait it reads the newest days (`newest_insights`) and the others later.
     `run_seconds` is what a Dagster run takes before its first call and after its last.
     """
 
@@ -35,17 +37,24 @@ class CostModel:
     account_rows: float = 1
     first_sync_entities: float = 4
     first_sync_insights: float = 16
+    newest_insights: float = 2
     account_rows_every: timedelta = timedelta(days=1)
     call_seconds: float = 0.5
     parallel: float = 3
     write_seconds: float = 0.3
     run_seconds: float = 3.5
 
-    def calls(self, pick: Pick, now: datetime, account_rows_at: datetime | None) -> Calls:
+    def calls(
+        self, pick: Pick, state: AccountState, now: datetime, account_rows_at: datetime | None
+    ) -> Calls:
         if pick.is_first_sync:
-            return Calls(self.first_sync_entities, self.first_sync_insights)
+            is_all = pick.newest_days is None
+            days = self.first_sync_insights if is_all else self.newest_insights
+            return Calls(self.first_sync_entities, days)
         insights = 0.0
-        if DuePart.INSIGHTS in pick.parts:
+        if state.has_backfill_gap:
+            insights = self.first_sync_insights - self.newest_insights
+        elif DuePart.INSIGHTS in pick.parts:
             insights = self.insights + self.account_rows * self.wants_account_rows(
                 now, account_rows_at
             )

@@ -22,7 +22,7 @@ from meta_pipeline.fleet.rules import RotationRules
 from meta_pipeline.model.account_state import AccountState
 
 from .accounts import FleetAccount
-from .allowances import AccessTier, Quota
+from .allowances import AccessTier, SimulatedAllowances
 from .costs import CostModel
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -67,6 +67,10 @@ class Ages:
         return None
 
     @property
+    def count(self) -> int:
+        return self._counts.total()
+
+    @property
     def longest(self) -> int | None:
         return max(self._counts, default=None)
 
@@ -76,7 +80,8 @@ class Replayed:
     """What one policy did in the days after the warm-up.
 
     `ages` are those of the numbers, per tier, sampled every ten minutes over all accounts;
-    `first_sync_minutes` how long new accounts waited for their first sync to end.
+    `first_sync_minutes` how long new accounts waited for their first sync to end, and
+    `history_minutes` for all of their days.
     """
 
     policy: Policy
@@ -89,6 +94,7 @@ class Replayed:
     ages: dict[Tier, Ages] = field(default_factory=lambda: {tier: Ages() for tier in Tier})
     accounts: Counter[Tier] = field(default_factory=Counter)
     first_sync_minutes: Ages = field(default_factory=Ages)
+    history_minutes: Ages = field(default_factory=Ages)
 
 
 def replay(
@@ -115,7 +121,7 @@ class _Replay:
         self._conditions = conditions
         self._rules = rules
         self._result = Replayed(policy)
-        self._quota = Quota(
+        self._allowances = SimulatedAllowances(
             conditions.access_tier, app_calls_per_hour=conditions.app_calls_per_hour
         )
         self._luck = {
@@ -207,15 +213,15 @@ class _Replay:
         ads = self._fleet[name].active_ads
         elapsed = (at - START).total_seconds()
         tried = replace(state, last_attempt_at=at, not_before=None)
-        until = self._quota.blocked_until(name, ads, elapsed)
+        until = self._allowances.blocked_until(name, ads, elapsed)
         if until is not None:
             self._result.throttled += counted
             not_before = START + timedelta(seconds=until)
             return replace(tried, last_status="throttled", not_before=not_before), 0.0
-        calls = costs.calls(pick, at, self._account_rows_at.get(name))
+        calls = costs.calls(pick, state, at, self._account_rows_at.get(name))
         failed = self._luck[name].random() < self._conditions.failing_share
         management, insights = (1.0, 0.0) if failed else (calls.management, calls.insights)
-        self._quota.charge(name, ads, elapsed, management=management, insights=insights)
+        self._allowances.charge(name, ads, elapsed, management=management, insights=insights)
         self._count(at, management + insights, failed=failed, counted=counted)
         seconds = costs.seconds(management + insights)
         if failed:
@@ -225,11 +231,17 @@ class _Replay:
         return self._read(tried, pick, at), seconds
 
     def _read(self, state: AccountState, pick: Pick, at: datetime) -> AccountState:
-        if pick.is_first_sync and state.first_seen_at is not None:
-            waited = (at - state.first_seen_at).total_seconds()
-            self._result.first_sync_minutes.add(int(waited // 60))
+        has_all_days = state.has_backfill_gap or (pick.is_first_sync and pick.newest_days is None)
+        if state.first_seen_at is not None:
+            waited = int((at - state.first_seen_at).total_seconds() // 60)
+            if pick.is_first_sync:
+                self._result.first_sync_minutes.add(waited)
+            if has_all_days:
+                self._result.history_minutes.add(waited)
         return replace(
             state,
+            has_backfill_gap=pick.newest_days is not None,
+            has_newest_days_only=pick.newest_days is not None,
             last_status="success",
             failures=0,
             entities_synced_at=at if "entities" in pick.parts else state.entities_synced_at,

@@ -9,7 +9,7 @@ from meta_pipeline.graph import (
     GraphError,
     MustSplit,
     NewReportNeeded,
-    Report,
+    ReportRun,
     ReportState,
     ServerTrouble,
 )
@@ -84,6 +84,6 @@ def test_an_expired_report_is_created_anew(
     report = client.create_report(f"{account_id}/insights", INSIGHTS, account_id=account_id)
     sim.sleep(31 * 86_400)
     assert isinstance(client.report_status(report).error, NewReportNeeded)
-    forged = Report("999999999999999", report.path, {}, account_id, START)
+    forged = ReportRun("999999999999999", report.path, {}, account_id, START)
     with pytest.raises(NewReportNeeded):
         list(client.report_pages(forged, page_size=50))
