@@ -122,7 +122,7 @@ def examine(settings: Settings, version: str | None = None) -> Report:
         lost={part: sorted(names) for part, names in sorted(lost.items())},
         unknown={} if is_looked_at else {part: sorted(one) for part, one in missing.items()},
         sdk=sdk,
-        sdk_says=_sdk_says(sdk, looked_at or used, is_same=is_looked_at or sdk == used),
+        sdk_says=_sdk_says(sdk, used, looked_at),
     )
 
 
@@ -173,18 +173,17 @@ def _breakdowns_of_sdk() -> set[str]:
     return {value for name, value in vars(found).items() if not name.startswith("_")}
 
 
-def _sdk_says(sdk: str | None, looked_at: str, *, is_same: bool) -> str:
+def _sdk_says(sdk: str | None, used: str, looked_at: str | None) -> str:
     if sdk is None:
         return (
             "Meta's SDK is not installed, so its fields were not compared: "
             "pip install 'meta-pipeline[simulator]'."
         )
-    if is_same:
-        return f"Meta's SDK of {sdk} was compared field by field."
-    return (
-        f"Meta's SDK is of {sdk} and says nothing of {looked_at}: install one of that version to "
-        "compare field by field."
-    )
+    compared = f"Meta's SDK is of {sdk} and was compared field by field"
+    if sdk == looked_at or looked_at is None:
+        return f"{compared}."
+    is_used = f", the version in use: it says nothing of {looked_at}"
+    return f"{compared}{is_used if sdk == used else f': it says nothing of {looked_at}'}."
 
 
 def _print(report: Report) -> None:

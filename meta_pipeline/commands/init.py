@@ -44,7 +44,11 @@ DatabaseUrl = Annotated[
 ]
 AccountOption = Annotated[
     list[str] | None,
-    typer.Option("--account", "-a", help="Ad account to sync: id or name; may be repeated."),
+    typer.Option(
+        *("--account", "-a"),
+        metavar="ACCOUNT",
+        help="Ad account to sync: id or name; may be repeated.",
+    ),
 ]
 EveryAccount = Annotated[
     bool, typer.Option("--all", help="Sync all ad accounts the token sees, also later ones.")

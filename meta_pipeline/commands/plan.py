@@ -144,7 +144,8 @@ def show(priced: Priced) -> None:
         console.print(_table(planned))
     if priced.obstacle:
         say(styled("…", "yellow"), f" It would not start now: {priced.obstacle}")
-    for sentence in (*planned.notes, *priced.estimate.sentences()):
+    price = priced.estimate.sentences()
+    for sentence in (*planned.notes, *(price[1:] if planned.is_empty else price)):
         say(sentence)
 
 
