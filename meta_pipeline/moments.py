@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 SKEW = timedelta(minutes=5)
@@ -25,3 +26,19 @@ def past(at: datetime | None, now: datetime) -> datetime | None:
 def awaited(at: datetime | None, now: datetime) -> datetime | None:
     """`at` if somebody may wait for it; None where it is further off than any limit lasts."""
     return None if at is None or at > now + LONGEST_WAIT else at
+
+
+_SPAN = re.compile(r"(?P<count>\d+(\.\d+)?)\s*(?P<unit>[smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def span(text: str) -> timedelta:
+    """`30s`, `90m`, `6h`, `2d` as a length of time; ValueError says what is allowed."""
+    match = _SPAN.fullmatch(text.strip().lower())
+    try:
+        found = timedelta(**{_UNITS[match["unit"]]: float(match["count"])}) if match else None
+    except OverflowError:
+        found = None
+    if not found:
+        raise ValueError(f"{text!r} is not a length of time such as 30s, 90m, 6h or 2d")
+    return found

@@ -10,6 +10,7 @@ from .message import Message, compose
 from .sources import (
     AlertLimits,
     account_conditions,
+    account_problems,
     check_conditions,
     error_rate_conditions,
     limits_of,
@@ -35,6 +36,7 @@ __all__ = [
     "Told",
     "Webhook",
     "account_conditions",
+    "account_problems",
     "channels_of",
     "check_conditions",
     "compose",

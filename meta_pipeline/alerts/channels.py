@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from meta_pipeline.printable import markdown, slack
 from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
-from meta_pipeline.wire import DirectSession
 
 from .message import Message
 
@@ -54,6 +53,8 @@ class Webhook:
         host = _host(self.url)
         render = _teams if host.endswith(_TEAMS_HOSTS) else _slack
         guard_http_logging()
+        from meta_pipeline.wire import DirectSession  # noqa: PLC0415  # only who sends waits for it
+
         try:
             # The body of the answer is not read, however long it is.
             with (

@@ -71,6 +71,13 @@ def account_conditions(connection: Connection, limits: AlertLimits) -> list[Cond
     return [_account(row) for row in _rows(connection, "accounts", limits)]
 
 
+def account_problems(connection: Connection, limits: AlertLimits) -> dict[str, Kind]:
+    """What is wrong with each ad account, by id, as the alerts see it."""
+    return {
+        str(row["account_id"]): Kind(row["kind"]) for row in _rows(connection, "accounts", limits)
+    }
+
+
 def error_rate_conditions(connection: Connection, limits: AlertLimits) -> list[Condition]:
     """Whether too many calls of the last hour failed; throttles have their own alert."""
     return [

@@ -10,11 +10,11 @@ from .console import SIMULATED, add_row, console, say, styled, table, write_json
 from .selection import is_left_out, named
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from meta_pipeline.reports.status import AccountStatus
     from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import AccountRow, Warehouse
+
+    from .sheet import Sheet
 
 app = typer.Typer(
     add_completion=False,
@@ -133,7 +133,7 @@ def _state(status: "AccountStatus", *, is_out: bool) -> str:
     return NOT_SYNCED if status.state == "never synced" else status.state
 
 
-def _table(facts: Sequence[Mapping[str, Any]]) -> "Table":
+def _table(facts: Sequence[Mapping[str, Any]]) -> "Sheet":
     whole = ("Account", "Last synced")
     shown = table(
         "Name", "Account", "Status", "Currency", "Zone", "Last synced", "State", whole=whole

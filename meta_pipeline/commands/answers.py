@@ -10,7 +10,8 @@ from .console import add_row, console, say, styled, table, warn, write_csv, writ
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
+
+    from .sheet import Sheet
 
 
 class Format(StrEnum):
@@ -19,6 +20,11 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+
+
+def formatted(wanted: Format, *, as_json: bool) -> Format:
+    """The format that was asked for: `--json` is short for `--format json`."""
+    return Format.JSON if as_json else wanted
 
 
 def show(answer: pd.DataFrame, wanted: Format) -> None:
@@ -44,11 +50,12 @@ def _rows(answer: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 
 
-def _table(answer: pd.DataFrame) -> Table:
+def _table(answer: pd.DataFrame) -> Sheet:
     about = answer.attrs
     headings = {name: _heading(about, name) for name in answer.columns}
     numbers = [headings[name] for name in answer.columns if name in about["units"]]
-    shown = table(*headings.values(), right=numbers)
+    whole = [headings[name] for name in answer.columns if name.endswith(("_id", "_at"))]
+    shown = table(*headings.values(), right=numbers, whole=whole)
     for values in answer.itertuples(index=False, name=None):
         cells = zip(answer.columns, values, strict=True)
         add_row(shown, *(cell(value, about["units"].get(name)) for name, value in cells))

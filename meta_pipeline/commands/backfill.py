@@ -12,15 +12,12 @@ from meta_pipeline.printable import one_line
 from meta_pipeline.sync import Part, SyncEngine
 
 from .console import say, warn, write_json
+from .options import Since, Until
 from .plan import Priced, show, spread, together
 from .selection import Accounts, EveryAccount, chosen
 from .syncs import run
 from .wanted import Breakdown, Force, Wanted, opened_engine
 
-Since = Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD; Meta keeps 37 months.")]
-Until = Annotated[
-    str | None, typer.Option(help="Last day, YYYY-MM-DD; each account's today without.")
-]
 With = Annotated[
     list[Part] | None,
     typer.Option("--with", help="Read this part too, such as insights_hourly; may be repeated."),

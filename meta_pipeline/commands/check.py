@@ -1,88 +1,121 @@
 """`meta-pipeline check`: is everything there that a sync needs? Changes nothing."""
 
-from collections.abc import Iterator
-from contextlib import nullcontext
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from time import monotonic
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import psycopg
 import typer
 from urllib3.exceptions import HTTPError
 
 from meta_pipeline import quality
 from meta_pipeline.alerts import limits_of
-from meta_pipeline.graph import (
-    GraphClient,
-    GraphError,
-    PermissionDenied,
-    Reauthorize,
-    TokenInfo,
-    VersionExpired,
-    version_state,
-)
-from meta_pipeline.model.usage import UsageReading
+from meta_pipeline.graph import GraphClient, GraphError, TokenInfo, version_state
 from meta_pipeline.printable import one_line
+from meta_pipeline.reports.status import read_status
 from meta_pipeline.settings import Settings, SettingsError
-from meta_pipeline.sync.account_node import oddities
-from meta_pipeline.sync.days import today
-from meta_pipeline.warehouse import CannotTell, DatabaseNewer, DatabaseOutdated, Warehouse
+from meta_pipeline.warehouse import (
+    CannotTell,
+    DatabaseNewer,
+    DatabaseOutdated,
+    Warehouse,
+    WarehouseError,
+)
+from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.wire import Allowance, DirectSession, TooLarge, TooLate, within
 
 from . import profile
 from .asked import settings_asked
+from .check_accounts import Budget, Reader
 from .check_database import database_findings
-from .console import add_row, console, line, say, styled, table, write_json
+from .console import add_row, console, errors, line, say, say_more, styled, table, write_json
 from .database import database, opened, opened_warehouse
-from .finding import Finding
+from .finding import Finding, failed
 from .mistakes import CANNOT_TELL
+from .options import Accounts, AsJson, Limit, length
 
 _SCOPE = "ads_read"
 _PROBE_SECONDS = 5
 _PROBE_BYTES = 100_000
 _WARN_BEFORE = timedelta(days=14)
-_ACCOUNTS_SHOWN = 50
 _ACCOUNTS_NAMED = 5
-_STATUS_WORDS = {2: "disabled", 3: "unsettled", 7: "in risk review", 9: "in grace", 101: "closed"}
+_SHOWN = 30
+
+
+Data = Annotated[
+    bool, typer.Option("--data", help="Ask the stored data instead: freshness, gaps, sums, ...")
+]
+Calls = Annotated[
+    int, typer.Option("--calls", min=1, help="Accounts to ask at most; each is one call.")
+]
+Within = Annotated[
+    str, typer.Option("--within", metavar="TIME", help="No account is asked after so long.")
+]
 
 
 def check(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    data: Annotated[
-        bool, typer.Option("--data", help="Ask the stored data instead: freshness, gaps, sums, ...")
-    ] = False,
+    account: Accounts = None,
+    data: Data = False,
+    calls: Calls = 1000,
+    within: Within = "60s",
+    limit: Limit = _SHOWN,
+    as_json: AsJson = False,
 ) -> None:
     """Check token, scopes, accounts, insights and Postgres, or the stored data; changes nothing.
+
+    Accounts are asked several at once, never those that Meta blocks now, and none any more when
+    the budget is used or the app is near its limit; which were left out is said. JSON has every
+    finding, whatever --limit says.
 
     Exit code: 0 all is well, 1 something needs a fix, which is said beside it, 3 cannot tell: the
     database did not answer within a minute, or a lock held a table for more than five seconds.
     """
-    findings = [*_data()] if data else [*_needs()]
+    longest = length(within) or timedelta(0)
+    findings = [*_data()] if data else [*_needs(account or (), calls, longest)]
     problems = sum(not finding.ok and finding.is_known for finding in findings)
     unknown = sum(not finding.is_known for finding in findings)
     if as_json:
         write_json([asdict(finding) for finding in findings])
     else:
-        _print(findings, problems, unknown)
+        _print(findings, limit, problems, unknown)
     raise typer.Exit(1 if problems else CANNOT_TELL if unknown else 0)
 
 
-def _needs() -> Iterator[Finding]:
+def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[Finding]:
     """What a sync needs: Meta and Postgres, each looked at whatever is wrong with the other."""
     if not profile.is_demo():
         settings = Settings.load()
-        yield from _meta(settings)
+        asked = _Asked(accounts, calls, within, _blocked(database(settings)))
+        yield from _meta(settings, asked)
         yield from database_findings(database(settings), settings)
         return
     with opened(with_graph=True) as (settings, url):
-        yield from _meta(settings)
+        asked = _Asked(accounts, calls, within, _blocked(nullcontext(url)))
+        yield from _meta(settings, asked)
         yield from database_findings(nullcontext(url), settings)
 
 
-def _meta(settings: Settings) -> Iterator[Finding]:
+def _blocked(its_url: AbstractContextManager[str]) -> Mapping[str, str]:
+    """Accounts that Meta blocks now, as far as the tables know; what is wrong with them is told
+    later.
+    """
+    try:
+        with its_url as url, Warehouse(url, max_connections=1, patience=READER) as warehouse:
+            if warehouse.pending():
+                return {}
+            return {one.account_id: one.waiting for one in read_status(warehouse) if one.waiting}
+    except (WarehouseError, EmbeddedPostgresError, psycopg.Error):
+        return {}
+
+
+def _meta(settings: Settings, asked: "_Asked") -> Iterator[Finding]:
     try:
         token = settings.require_token()
     except SettingsError as error:
@@ -105,9 +138,9 @@ def _meta(settings: Settings) -> Iterator[Finding]:
             yield _not_metas(settings.graph_url, host)
         yield from _token(client, settings)
         try:
-            yield from _accounts(client, settings)
+            yield from _accounts(client, settings, asked)
         except GraphError as error:
-            yield _failed("Accounts", host, error)
+            yield failed("Accounts", host, error)
         yield from _version(client.version, notices)
 
 
@@ -154,7 +187,7 @@ def _token(client: GraphClient, settings: Settings) -> Iterator[Finding]:
     try:
         me = client.me()
     except GraphError as error:
-        yield _failed("Token", "META_ACCESS_TOKEN", error)
+        yield failed("Token", "META_ACCESS_TOKEN", error)
         return
     name = str(me.get("name") or me.get("id"))
     try:
@@ -183,7 +216,7 @@ def _validity(name: str, info: TokenInfo) -> Finding:
     return Finding("Token", name, ok=not soon, text=text, fix=renew if soon else None)
 
 
-def _accounts(client: GraphClient, settings: Settings) -> Iterator[Finding]:
+def _accounts(client: GraphClient, settings: Settings, asked: "_Asked") -> Iterator[Finding]:
     found: list[dict[str, Any]] = []
     for page in client.pages(
         "me/adaccounts",
@@ -196,64 +229,55 @@ def _accounts(client: GraphClient, settings: Settings) -> Iterator[Finding]:
     if not found:
         fix = "Give the token's user a role on an ad account in Meta's business settings."
         yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
+    wanted = found
+    if asked.accounts:
+        wanted = [one for one in found if asked.names(one)]
+        yield from _unseen(asked.accounts, found)
+    reader = Reader(client, asked.budget(settings), asked.blocked, _tell)
     readable = None
-    for given in found[:_ACCOUNTS_SHOWN]:
-        finding = _account(client, given)
+    for finding in reader.findings(wanted):
         yield finding
-        readable = readable or (given["id"] if finding.ok else None)
+        is_read = finding.ok and finding.what == "Account" and readable is None
+        readable = finding.subject.partition(" ")[0] if is_read else readable
     for setting, value, error, todo in (
         settings_asked(client, settings, readable) if readable else ()
     ):
         text = error.message if error else f"{value}: Meta takes it"
         yield Finding("Insights", setting, ok=error is None, text=text, fix=todo)
-    if len(found) > _ACCOUNTS_SHOWN:
-        rest = len(found) - _ACCOUNTS_SHOWN
-        yield Finding("Accounts", f"{rest} more", ok=True, text="not read here")
 
 
-def _account(client: GraphClient, given: dict[str, Any]) -> Finding:
-    subject = f"{given['id']} {given.get('name', '')}".strip()
-    try:
-        answer = client.get(
-            f"{given['id']}/insights",
-            {"level": "account", "fields": "spend,impressions", "date_preset": "yesterday"},
-            account_id=given["id"],
-            endpoint_key="insights_account",
+def _unseen(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """The accounts asked for that the token does not see."""
+    known = {str(word).casefold() for one in found for word in (one["id"], one.get("name"))}
+    for name in names:
+        if not {name.casefold(), f"act_{name}"} & known:
+            text = f"the token sees no such account among its {len(found):,}"
+            fix = "meta-pipeline check lists what it sees; give the token's user a role on it."
+            yield Finding("Account", name, ok=False, text=text, fix=fix)
+
+
+def _tell(words: str) -> None:
+    say(styled(words, "dim"), to=errors)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line asked of the accounts."""
+
+    accounts: Sequence[str]
+    calls: int
+    within: timedelta
+    blocked: Mapping[str, str]
+
+    def names(self, given: Mapping[str, Any]) -> bool:
+        """Whether an account is one of those asked for, by id or name."""
+        name = str(given.get("name") or "").casefold()
+        return any(
+            one in (given["id"], given["id"][4:]) or one.casefold() == name for one in self.accounts
         )
-    except GraphError as error:
-        return _failed("Account", subject, error)
-    rows = answer.body.get("data") or [{}]
-    spend = f"yesterday {rows[0].get('spend', '0')} {given.get('currency', '')}"
-    zone = given.get("timezone_name")
-    local = f"{zone}, today {today(datetime.now(UTC), zone if isinstance(zone, str) else None)}"
-    odd = "; ".join(oddities(given.get("currency"), zone))
-    local += f"; {odd}" if odd else ""
-    status = given.get("account_status")
-    known = _STATUS_WORDS.get(status) if isinstance(status, int) else None
-    word = "" if status == 1 else f"account is {known or status}; "
-    return Finding("Account", subject, ok=True, text=f"{word}{spend}; {local}{_tier(answer.usage)}")
 
-
-def _tier(usage: tuple[UsageReading, ...]) -> str:
-    tiers = {reading.access_tier for reading in usage if reading.access_tier}
-    worst = max((reading.usage_pct for reading in usage), default=None)
-    named = f"; {', '.join(sorted(tiers))}" if tiers else ""
-    return f"{named}; {worst:.0f} % of the hour's allowance used" if worst else named
-
-
-def _failed(what: str, subject: str, error: GraphError) -> Finding:
-    code = f" (Meta {error.code_text})" if error.code_text else ""
-    fix = error.next_step
-    if isinstance(error, PermissionDenied):
-        fix = (
-            "Business settings → Accounts → Ad accounts → this account → Add people → the "
-            "token's user, with View performance."
-        )
-    elif isinstance(error, Reauthorize):
-        fix = "Put a new token in META_ACCESS_TOKEN; docs/tokens.md shows how to get one."
-    elif isinstance(error, VersionExpired):
-        fix = "Set META_API_VERSION=v26.0, or leave it out."
-    return Finding(what, subject, ok=False, text=f"{error.message}{code}", fix=fix)
+    def budget(self, settings: Settings) -> Budget:
+        return Budget(self.calls, self.within.total_seconds(), settings.app_usage_stop_pct)
 
 
 def _data() -> Iterator[Finding]:
@@ -278,27 +302,40 @@ def _of_stored(settings: Settings, warehouse: Warehouse) -> Iterator[Finding]:
             yield Finding("Data", one.name, ok=False, text=str(error), is_known=False)
             continue
         named = f" {', '.join(found.accounts[:_ACCOUNTS_NAMED])}" if found.accounts else ""
+        left = len(found.accounts) - _ACCOUNTS_NAMED
+        named += f" ... and {left:,} more: meta-pipeline status --failing" if left > 0 else ""
         fix = None if found.passed else found.what_to_do
         text = f"{found.headline}{named}"
         yield Finding("Data", found.check, ok=found.passed, text=text, fix=fix)
 
 
-def _print(findings: list[Finding], problems: int, unknown: int) -> None:
-    shown = table("", "", "", show_header=False)
-    last = ""
-    for finding in findings:
-        wrong = styled("✗", "red") if finding.is_known else styled("?", "yellow")
-        mark = styled("✓", "green") if finding.ok else wrong
-        what = finding.what if finding.what != last else ""
-        last = finding.what
-        add_row(shown, what, line(mark, f" {one_line(finding.subject)}"), finding.text)
-        if finding.fix:
-            add_row(shown, "", "", line(styled("Fix:", "yellow"), f" {one_line(finding.fix)}"))
-    console.print(shown)
+def _print(findings: list[Finding], limit: int, problems: int, unknown: int) -> None:
+    accounts = [one for one in findings if one.what == "Account"]
+    ranked = sorted(accounts, key=lambda one: (one.ok, one.is_known))
+    listed = ranked[:limit]
+    _print_table([one for one in findings if one.what != "Account" or one in listed])
+    say_more(len(ranked) - len(listed), f"--limit {len(ranked)} or --json shows them")
     word = "problem" if problems == 1 else "problems"
     if problems:
         say(f"{problems} {word}. Nothing was changed.")
     elif unknown:
         say("Cannot tell whether all is well: the database did not answer in time.")
+    elif any(one.is_partial for one in findings):
+        say("All that was looked at is well; some accounts were left out, as said above.")
     else:
         say("All is well.")
+
+
+def _print_table(findings: list[Finding]) -> None:
+    shown = table("", "", "", show_header=False)
+    last = ""
+    for finding in findings:
+        wrong = styled("✗", "red") if finding.is_known else styled("?", "yellow")
+        mark = styled("…", "yellow") if finding.is_partial else styled("✓", "green")
+        what = finding.what if finding.what != last else ""
+        last = finding.what
+        mark = mark if finding.ok else wrong
+        add_row(shown, what, line(mark, f" {one_line(finding.subject)}"), finding.text)
+        if finding.fix:
+            add_row(shown, "", "", line(styled("Fix:", "yellow"), f" {one_line(finding.fix)}"))
+    console.print(shown)

@@ -12,16 +12,16 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
 from typing import Any, NoReturn
 
 import typer
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from meta_pipeline.printable import one_line, printable, spreadsheet_cell
+
+from .sheet import Sheet
 
 Words = str | Text | None
 """Words of a line or a cell: plain text, or text that `styled` gave a style."""
@@ -71,25 +71,31 @@ def line(*words: Words) -> Text:
 
 
 def table(
-    *columns: str, right: Iterable[str] = (), whole: Iterable[str] = (), **look: Any
-) -> Table:
-    """An empty table with plain headings; `right` are numbers, `whole` are never cut or wrapped.
+    *columns: str, right: Iterable[str] = (), whole: Iterable[str] = (), show_header: bool = True
+) -> Sheet:
+    """An empty table with plain headings; `right` are numbers, `whole` ids and moments.
 
-    `look` are options of rich's Table. Fill it with `add_row`.
+    Both are never cut or wrapped, names wrap. Fill it with `add_row`.
     """
-    found = Table(**{"box": None, "pad_edge": False, "header_style": "bold", **look})
+    headings = [Text(one_line(name)) for name in columns]
     numbers, uncut = set(right), set(whole)
-    for name in columns:
-        justify: JustifyMethod = "right" if name in numbers else "left"
-        found.add_column(
-            Text(one_line(name)), justify=justify, no_wrap=name in uncut, overflow="fold"
-        )
-    return found
+    return Sheet(
+        headings,
+        right=[n for n, name in enumerate(columns) if name in numbers],
+        whole=[n for n, name in enumerate(columns) if name in uncut],
+        show_header=show_header,
+    )
 
 
-def add_row(to: Table, *cells: Words) -> None:
+def add_row(to: Sheet, *cells: Words) -> None:
     """Add a row; text of a cell stays in its line."""
-    to.add_row(*(one if isinstance(one, Text) else Text(one_line(one or "")) for one in cells))
+    to.add([one if isinstance(one, Text) else Text(one_line(one or "")) for one in cells])
+
+
+def say_more(left: int, how: str, *, indent: str = "") -> None:
+    """Say that a list was capped, and how to see the rest; nothing when it was not."""
+    if left:
+        say(styled(f"{indent}... and {left:,} more: {how}", "dim"))
 
 
 def write_json(value: Any, **options: Any) -> None:
@@ -121,13 +127,3 @@ def fail(sentence: str, code: int = 1) -> NoReturn:
     """Say what is wrong and what to do, and end the command."""
     say(styled("✗", "red"), f" {sentence}", to=errors)
     raise typer.Exit(code)
-
-
-def day(text: str | None) -> date | None:
-    """A day as typed on the command line."""
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a day such as 2026-01-31") from None

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import profile
-from .console import errors, fail, say, write
+from .console import errors, fail, say, write, write_json
+from .options import AsJson
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
@@ -110,16 +112,23 @@ def reset(
 
 
 @app.command()
-def status() -> None:
+def status(as_json: AsJson = False) -> None:
     """Show which database is used, whether it runs, and who uses the embedded server."""
     own = database_url_from_settings()
     if own is not None:
         from meta_pipeline.warehouse import redacted
 
-        say(f"database      DATABASE_URL: {redacted(own, with_options=True)}")
+        shown = redacted(own, with_options=True)
+        if as_json:
+            write_json({"is_embedded": False, "url": shown})
+        else:
+            say(f"database      DATABASE_URL: {shown}")
         return
     with _embedded() as server:
         now = server.status()
+    if as_json:
+        write_json({"is_embedded": True, **asdict(now)})
+        return
     stays = "until meta-pipeline db stop" if now.kept else "until its last user leaves"
     whose = "the demo's" if profile.is_demo() else "DATABASE_URL is not set"
     say(f"database      embedded Postgres ({whose})")

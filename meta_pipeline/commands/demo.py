@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +26,7 @@ from .local.environment import without_ours
 from .local.graphql import FINISHED, DagsterApiError
 from .local.home import AlreadyRunning, Home
 from .local.ports import PortsTaken, free_port_from
-from .local.progress import progress_table, read_progress
+from .local.progress import StepProgress, progress_table, read_progress
 from .local.signals import ToldToEnd, termination_as_interrupt
 from .local.simulated import SimulatorNotReady, start_simulator
 from .local.summary import is_fresh, read_efforts, summary_table
@@ -33,6 +35,7 @@ RUNS = 2
 """Dagster runs the accounts are shared between: a run costs 6-7 CPU-seconds whatever it does."""
 
 TIMEOUT_SECONDS = 300.0
+TELL_EVERY_SECONDS = 10.0
 _POLL_SECONDS = 0.3
 _EXPECTED = (
     AlreadyRunning,
@@ -184,6 +187,7 @@ class Demo:
     ) -> None:
         """Wait for the runs and print each step as it ends; DemoIncomplete when one failed."""
         printed: set[str] = set()
+        began = told = time.monotonic()
         deadline = time.monotonic() + TIMEOUT_SECONDS
         with Live(console=console, transient=True, refresh_per_second=4) as live:
             while runs:
@@ -192,11 +196,16 @@ class Demo:
                 for step in steps:
                     if step.is_over and step.sync_run_id not in printed:
                         printed.add(step.sync_run_id)
+                        told = time.monotonic()
                         live.console.print(line(self._clock(), " ", step.line))
                 live.update(progress_table([step for step in steps if not step.is_over]))
                 if all(status in FINISHED for status in statuses.values()):
                     break
                 dagster.children.require_alive()
+                if time.monotonic() - told >= TELL_EVERY_SECONDS:
+                    told = time.monotonic()
+                    words = waiting_words(what, statuses.values(), steps, told - began)
+                    live.console.print(line(self._clock(), " ", words))
                 if time.monotonic() > deadline:
                     raise DemoIncomplete(f"{what} took over {TIMEOUT_SECONDS:.0f} s; see the UI.")
                 time.sleep(_POLL_SECONDS)
@@ -256,6 +265,22 @@ class Demo:
 
     def _clock(self) -> Text:
         return styled(f"{time.monotonic() - self._started:5.1f} s", "dim")
+
+
+def waiting_words(
+    what: str, statuses: Iterable[str], steps: Sequence[StepProgress], seconds: float
+) -> str:
+    """What is waited for while nothing ends: Dagster starting its runs, or the syncs themselves."""
+    open_runs = Counter(status.lower() for status in statuses if status not in FINISHED)
+    runs = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in open_runs.items())
+    under_way = [step for step in steps if not step.is_over]
+    rows, calls = sum(one.rows for one in under_way), sum(one.calls for one in under_way)
+    doing = (
+        f"{len(under_way)} under way with {rows:,} rows and {calls:,} calls so far"
+        if under_way
+        else "Dagster starts a process for each run, which takes seconds of a processor"
+    )
+    return f"Still {what} ({seconds:.0f} s; runs: {runs or 'ending'}): {doing}"
 
 
 def called() -> str:

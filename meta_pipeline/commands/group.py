@@ -6,6 +6,7 @@ Whatever a command meets ends it with a sentence and an exit code; what it print
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +19,7 @@ from meta_pipeline.plain_log import keep_plain
 from meta_pipeline.printable import printable
 
 from . import profile
+from .company import kept
 from .streams import forgiving
 
 
@@ -106,7 +108,8 @@ class Root(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what it does not catch itself is told in a sentence."""
         try:
-            return super().invoke(ctx)
+            with kept([*ctx._protected_args, *ctx.args], sys.stdout, sys.stderr):  # noqa: SLF001
+                return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:

@@ -1,26 +1,26 @@
 """`meta-pipeline metrics kpi`: what an account is steered by, and how it stands."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from .answers import cell
-from .console import add_row, console, say, table
+from .console import add_row, console, say, table, write_json
 from .metrics_database import opened
+from .options import PRESET, Account, AsJson, MaybeAccount
 
 app = typer.Typer(
     name="kpi",
     no_args_is_help=True,
     help="The metrics an account is steered by: targets, performance, pacing of budgets.",
 )
-Account = Annotated[str | None, typer.Option("--account", "-a", help="Ad account: id or name.")]
-AccountName = Annotated[str, typer.Argument(help="Ad account: id or name.")]
 MetricKey = Annotated[str, typer.Argument(help="Metric of the dictionary, such as cpl.")]
 
 
 @app.command("set")
 def set_kpi(
-    account: AccountName,
+    account: Account,
     metric: MetricKey,
     target: Annotated[
         float | None, typer.Argument(help="Value to reach; leave it out to watch only.")
@@ -38,18 +38,25 @@ def set_kpi(
 
 
 @app.command()
-def remove(account: AccountName, metric: MetricKey) -> None:
+def remove(account: Account, metric: MetricKey) -> None:
     """Stop steering an account by a metric."""
     with opened() as (warehouse, metrics):
         metrics.KPIs(warehouse).remove(account, metric)
 
 
 @app.command("list")
-def list_kpis(account: Account = None) -> None:
+def list_kpis(account: MaybeAccount = None, as_json: AsJson = False) -> None:
     """Show the KPIs of one account, or of all."""
     with opened() as (warehouse, metrics):
         kpis = metrics.KPIs(warehouse).list(account)
-    shown = table("account", "metric", "target", "primary", "note")
+    if as_json:
+        write_json([asdict(kpi) for kpi in kpis])
+        return
+    shown = table(
+        *("account", "metric", "target", "primary", "note"),
+        right=["target"],
+        whole=["account", "metric"],
+    )
     for kpi in kpis:
         target = "-" if kpi.target is None else f"{float(kpi.target):g}"
         primary = "yes" if kpi.is_primary else ""
@@ -59,15 +66,21 @@ def list_kpis(account: Account = None) -> None:
 
 @app.command()
 def performance(
-    account: Account = None,
-    period: Annotated[
-        str, typer.Option("--range", "-r", help="Date preset as in Ads Manager.")
-    ] = "last_7d",
+    account: MaybeAccount = None,
+    preset: Annotated[str, PRESET] = "last_7d",
+    as_json: AsJson = False,
 ) -> None:
     """Show every KPI against its target."""
     with opened() as (warehouse, metrics):
-        rows = metrics.KPIs(warehouse).performance(account, period)
-    shown = table("account", "metric", "value", "target", "better by %", "verdict")
+        rows = metrics.KPIs(warehouse).performance(account, preset)
+    if as_json:
+        write_json([asdict(row) for row in rows])
+        return
+    shown = table(
+        *("account", "metric", "value", "target", "better by %", "verdict"),
+        right=["value", "target", "better by %"],
+        whole=["account", "metric"],
+    )
     for row in rows:
         numbers = (row.value, row.target, row.distance_pct)
         cells = [cell(number, "ratio") for number in numbers]
@@ -76,11 +89,18 @@ def performance(
 
 
 @app.command()
-def pacing(account: Account = None) -> None:
+def pacing(account: MaybeAccount = None, as_json: AsJson = False) -> None:
     """Show every budget: spent against what was due by now."""
     with opened() as (warehouse, metrics):
         rows = metrics.KPIs(warehouse).pacing(account)
-    shown = table("account", "budget of", "kind", "budget", "spent", "due", "pace %", "state")
+    if as_json:
+        write_json([asdict(row) for row in rows])
+        return
+    shown = table(
+        *("account", "budget of", "kind", "budget", "spent", "due", "pace %", "state"),
+        right=["budget", "spent", "due", "pace %"],
+        whole=["account"],
+    )
     for row in rows:
         name = f"{row.entity_type} {row.entity_name or row.entity_id}"
         numbers = (row.budget, row.spent, row.due, row.pacing_pct)

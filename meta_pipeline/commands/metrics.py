@@ -1,5 +1,6 @@
 """`meta-pipeline metrics`: ask for numbers, see what they mean, check that they are right."""
 
+from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Annotated
 import typer
 
 from . import kpi, movements
-from .answers import Format, cell, show
-from .console import add_row, console, day, fail, say, table
+from .answers import Format, cell, formatted, show
+from .console import add_row, console, fail, say, table, write_json
 from .metrics_database import opened
+from .options import PRESET, Accounts, AsJson, OneAccount, Since, Until, days
 
 app = typer.Typer(
     add_completion=False,
@@ -21,17 +23,8 @@ app.add_typer(kpi.app)
 app.command()(movements.settle)
 app.command()(movements.history)
 
+Preset = Annotated[str | None, PRESET]
 Names = Annotated[list[str], typer.Argument(help="Metrics, such as spend leads cpl roas.")]
-Account = Annotated[
-    list[str] | None,
-    typer.Option("--account", "-a", help="Ad account: id or name; may be repeated; all without."),
-]
-OneAccount = Annotated[str, typer.Option("--account", "-a", help="Ad account: id or name.")]
-Range = Annotated[
-    str, typer.Option("--range", "-r", help="Date preset as in Ads Manager, such as last_7d.")
-]
-Since = Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD; with --until.")]
-Until = Annotated[str | None, typer.Option(help="Last day, inclusive.")]
 By = Annotated[
     list[str] | None,
     typer.Option("--by", "-b", help="Group by day, week, campaign, age, ...; may be repeated."),
@@ -45,6 +38,7 @@ Currency = Annotated[
     str | None, typer.Option(help="Convert amounts to it with the table exchange_rates.")
 ]
 Attribution = Annotated[str, typer.Option(help="Attribution window: default, 7d_click, ...")]
+Output = Annotated[Format, typer.Option("--format", "-o", help="table, csv or json.")]
 DictionaryFile = Annotated[
     Path | None, typer.Argument(help="Dictionary file; the standard one without.")
 ]
@@ -58,8 +52,8 @@ def about() -> None:
 @app.command()
 def get(
     names: Names,
-    account: Account = None,
-    period: Range = "last_7d",
+    account: Accounts = None,
+    preset: Preset = None,
     since: Since = None,
     until: Until = None,
     by: By = None,
@@ -67,30 +61,33 @@ def get(
     filters: Filters = None,
     currency: Currency = None,
     attribution: Attribution = "default",
-    output: Annotated[
-        Format, typer.Option("--format", "-o", help="table, csv or json.")
-    ] = Format.TABLE,
+    output: Output = Format.TABLE,
+    as_json: AsJson = False,
 ) -> None:
-    """Answer a question: metrics of accounts over days, grouped and filtered."""
+    """Answer a question: metrics of accounts over days, grouped and filtered.
+
+    Without days it is about the last 7 of them, today not included.
+    """
+    asked = _range(preset, since, until, "last_7d")
     with opened() as (warehouse, metrics):
         answer = metrics.query(
             warehouse,
             account=account,
             metrics=names,
             level=level,
-            date_range=_range(period, since, until),
+            date_range=asked,
             by=by,
             filters=_filters(filters or []),
             currency=currency,
             attribution=attribution,
         )
-        show(answer, output)
+        show(answer, formatted(output, as_json=as_json))
 
 
 @app.command()
 def plot(
     account: OneAccount,
-    period: Range = "last_28d",
+    preset: Preset = None,
     since: Since = None,
     until: Until = None,
     results: Annotated[str | None, typer.Option(help="Metric of the middle panel.")] = None,
@@ -99,14 +96,18 @@ def plot(
         Path, typer.Option("--output", "-o", help="File to write: .png, .svg or .html.")
     ] = Path("trend.png"),
 ) -> None:
-    """Draw an account's trend: spend, results, cost per result against its target."""
+    """Draw an account's trend: spend, results, cost per result against its target.
+
+    Without days it is about the last 28 of them, today not included.
+    """
+    asked = _range(preset, since, until, "last_28d")
     from meta_pipeline.metrics import plot as plots
 
     with opened() as (warehouse, _):
         picture = plots.trend(
             warehouse,
             account,
-            date_range=_range(period, since, until),
+            date_range=asked,
             results=results,
             cost=cost,
             file_format=output.suffix.removeprefix("."),
@@ -116,10 +117,13 @@ def plot(
 
 
 @app.command("list")
-def list_metrics() -> None:
+def list_metrics(as_json: AsJson = False) -> None:
     """List every metric of the dictionary."""
     with opened() as (warehouse, metrics):
         dictionary = metrics.dictionary_of(warehouse)
+    if as_json:
+        write_json([asdict(metric) for metric in dictionary.metrics.values()])
+        return
     shown = table("metric", "name", "unit", "kind", "formula", whole=["metric"])
     for metric in sorted(dictionary.metrics.values(), key=lambda one: (one.kind, one.key)):
         cells = (metric.key, metric.display_name, metric.unit, metric.kind, metric.formula)
@@ -128,11 +132,17 @@ def list_metrics() -> None:
 
 
 @app.command("show")
-def show_metric(name: Annotated[str, typer.Argument(help="Metric of the dictionary.")]) -> None:
+def show_metric(
+    name: Annotated[str, typer.Argument(help="Metric of the dictionary.")], as_json: AsJson = False
+) -> None:
     """Show all there is to know of one metric, also which accounts count it otherwise."""
     with opened() as (warehouse, metrics):
         dictionary = metrics.dictionary_of(warehouse)
         metric = dictionary.metric(name)
+    overrides = [one for one in dictionary.overrides if one.metric == name]
+    if as_json:
+        write_json(asdict(metric) | {"overrides": [asdict(one) for one in overrides]})
+        return
     lines = {
         "name": metric.display_name,
         "meaning": metric.description,
@@ -144,11 +154,9 @@ def show_metric(name: Annotated[str, typer.Argument(help="Metric of the dictiona
     }
     for label, value in lines.items():
         say(f"{label:<9} {value}")
-    for override in dictionary.overrides:
-        if override.metric == name:
-            days = f"{override.valid_from or 'always'} to {override.valid_until or 'open'}"
-            sentence = f"{override.account} {days}: {override.note}"
-            say(sentence)
+    for override in overrides:
+        valid = f"{override.valid_from or 'always'} to {override.valid_until or 'open'}"
+        say(f"{override.account} {valid}: {override.note}")
 
 
 @app.command()
@@ -176,7 +184,7 @@ def check(file: Annotated[Path, typer.Argument(help="Dictionary file.")]) -> Non
 
 
 @app.command()
-def rollup(account: Account = None) -> None:
+def rollup(account: Accounts = None) -> None:
     """Bring the daily tables up to date: days not rolled up, read since, or defined otherwise."""
     with opened(writes=True) as (warehouse, metrics):
         for known in metrics.accounts_of(warehouse, account):
@@ -189,21 +197,30 @@ def rollup(account: Account = None) -> None:
 @app.command()
 def reconcile(
     account: OneAccount,
-    period: Range = "last_7d",
+    preset: Preset = None,
     since: Since = None,
     until: Until = None,
     tolerance_pct: Annotated[float, typer.Option(help="Difference to tolerate, percent.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare the ad rows of each day with the account's own row; exit code 1 if they differ."""
+    """Compare the ad rows of each day with the account's own row; exit code 1 if they differ.
+
+    Without days it is about the last 7 of them, today not included.
+    """
+    asked = _range(preset, since, until, "last_7d")
     with opened() as (warehouse, metrics), warehouse.connection() as connection:
-        account_id, first, last = metrics.days_of(connection, account, _range(period, since, until))
+        account_id, first, last = metrics.days_of(connection, account, asked)
         rows = metrics.reconcile(connection, account_id, first, last, Decimal(str(tolerance_pct)))
-    shown = table("day", "status", "ads", "account", "difference", "why")
-    for row in rows:
-        amounts = (row.spend_ads, row.spend_account, row.spend_difference)
-        cells = [cell(amount, "currency") for amount in amounts]
-        add_row(shown, str(row.date_start), str(row.status), *cells, row.explanation)
-    console.print(shown)
+    if as_json:
+        write_json([asdict(row) for row in rows])
+    else:
+        amounts = ("ads", "account", "difference")
+        shown = table("day", "status", *amounts, "why", right=amounts, whole=("day", "status"))
+        for row in rows:
+            numbers = (row.spend_ads, row.spend_account, row.spend_difference)
+            cells = [cell(amount, "currency") for amount in numbers]
+            add_row(shown, str(row.date_start), str(row.status), *cells, row.explanation)
+        console.print(shown)
     if not all(row.is_ok for row in rows):
         raise typer.Exit(1)
 
@@ -218,13 +235,11 @@ def rates(file: Annotated[Path, typer.Argument(help="CSV: date,base,quote,rate."
     say(f"{count} rates are new or different.")
 
 
-def _range(period: str, since: str | None, until: str | None) -> str | tuple[date, date]:
-    if since is None and until is None:
-        return period
-    first, last = day(since), day(until)
-    if first is None or last is None:
-        raise typer.BadParameter("give --since and --until together")
-    return first, last
+def _range(
+    preset: str | None, since: str | None, until: str | None, otherwise: str
+) -> str | tuple[date, date]:
+    """The days that were typed, or a preset by name."""
+    return days(since, until, preset) or preset or otherwise
 
 
 def _filters(given: list[str]) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from meta_pipeline.warehouse.migrator import migrate as migrate_ours
 from .console import say, warn
 from .database import opened
 from .execute import beside_python, dagster_environment
+from .options import length
 
 _APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
@@ -36,14 +37,16 @@ class DagsterNotMigrated(WarehouseError):
 
 
 RetryFor = Annotated[
-    float,
+    str | None,
     typer.Option(
-        "--retry-for", min=0, help="Seconds to try again while Postgres or a lock is not there yet."
+        "--retry-for",
+        metavar="TIME",
+        help="How long to try again while Postgres or a lock is not there yet, such as 90s or 5m.",
     ),
 ]
 
 
-def migrate(plan: Plan = False, retry_for: RetryFor = 0) -> None:
+def migrate(plan: Plan = False, retry_for: RetryFor = None) -> None:
     """Bring the tables of meta_ads and of Dagster to this version; run it before an upgrade starts.
 
     Safe to run at any time and by several at once; older processes may go on meanwhile. A database
@@ -57,7 +60,15 @@ def migrate(plan: Plan = False, retry_for: RetryFor = 0) -> None:
         if plan:
             _tell_plan(url, storage_url)
             return
-        patient(lambda: _migrate(settings, url, storage_url), retry_for)
+        patient(lambda: _migrate(settings, url, storage_url), _seconds(retry_for))
+
+
+def _seconds(typed: str | None) -> float:
+    """A length of time; a number alone is seconds, as deployments have it."""
+    if typed is None:
+        return 0
+    found = length(f"{typed}s" if typed.strip().isdecimal() and int(typed) else typed)
+    return found.total_seconds() if found else 0
 
 
 def _migrate(settings: Settings, url: str, storage_url: str) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .answers import Format
-from .console import day, say, styled
+from .answers import Format, formatted
+from .console import say, styled
 from .metrics_database import opened
+from .options import Account, AsJson, Limit, Since, Until, days
 from .records import show_records
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Output = Annotated[Format, typer.Option("--format", "-o", help="table, csv or js
 
 
 def settle(
-    account: Annotated[str, typer.Argument(help="Ad account: id or name.")],
+    account: Account,
     level: Annotated[str, typer.Option("--level", "-l", help="account, campaign, adset or ad.")] = (
         "ad"
     ),
@@ -26,8 +27,10 @@ def settle(
         float, typer.Option(help="Movement that does not matter to you, percent.")
     ] = 0,
     output: Output = Format.TABLE,
+    as_json: AsJson = False,
 ) -> None:
     """Show when a day is final: by how much days still moved at which age."""
+    output = formatted(output, as_json=as_json)
     with opened() as (warehouse, metrics):
         found = metrics.settling(warehouse, account, level=level, tolerance_pct=tolerance_pct)
     about = asdict(found)
@@ -47,15 +50,17 @@ def history(
     below: Annotated[
         bool, typer.Option("--below", help="Also what happened to the entities below it.")
     ] = False,
-    since: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD; with --until.")] = None,
-    until: Annotated[str | None, typer.Option(help="Last day, inclusive.")] = None,
-    limit: Annotated[int, typer.Option(help="Newest rows to show.")] = 50,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
     output: Output = Format.TABLE,
+    as_json: AsJson = False,
 ) -> None:
     """Show what happened to an entity: what changed, when, and who did it if Meta tells."""
-    days = _days(since, until)
+    output = formatted(output, as_json=as_json)
+    asked = days(since, until)
     with opened() as (warehouse, metrics):
-        found = metrics.timeline(warehouse, entity, with_below=below, days=days, limit=limit)
+        found = metrics.timeline(warehouse, entity, with_below=below, days=asked, limit=limit)
     about = asdict(found)
     rows = about.pop("happenings")
     if output is Format.TABLE:
@@ -70,13 +75,6 @@ def _written(moment: datetime, output: Format) -> str:
     """For people without the offset: the zone is said above."""
     shown = moment.replace(tzinfo=None) if output is Format.TABLE else moment
     return shown.isoformat(sep=" ", timespec="seconds")
-
-
-def _days(since: str | None, until: str | None) -> Any:
-    first, last = day(since), day(until)
-    if (first is None) != (last is None):
-        raise typer.BadParameter("give --since and --until together")
-    return (first, last) if first else None
 
 
 def _shown(rows: list[dict[str, Any]], *, below: bool, output: Format) -> list[str]:

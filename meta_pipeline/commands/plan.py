@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Self
-
-import typer
+from typing import TYPE_CHECKING, Any, Self
 
 from meta_pipeline.printable import one_line
 from meta_pipeline.sync import Plan, SyncEngine
 
 from .console import add_row, console, say, styled, table, write_json
+from .options import AsJson, Since, Until
 from .selection import Accounts, EveryAccount, chosen
 from .wanted import (
     Breakdown,
     Force,
     Only,
     PresetOption,
-    Since,
-    Until,
     Wanted,
     With,
     opened_engine,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from meta_pipeline.sync.estimate import Estimate
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the plans and their price as JSON.")]
+    from .sheet import Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +164,7 @@ def spread(least: int, most: int) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _table(planned: Plan) -> Table:
+def _table(planned: Plan) -> Sheet:
     numbers = ("days", "rows", "calls")
     shown = table("what", "how", *numbers, right=numbers, whole=numbers)
     if planned.reads_account:

@@ -9,7 +9,7 @@ from .answers import Format, cell
 from .console import add_row, console, table, warn, write_csv, write_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from .sheet import Sheet
 
 
 def show_records(
@@ -36,7 +36,7 @@ def show_records(
         warn(note)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str | None]) -> Table:
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str | None]) -> Sheet:
     headings = {
         name: f"{name.removesuffix('_pct')} %" if unit == "percent" else name
         for name, unit in columns.items()

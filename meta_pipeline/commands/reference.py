@@ -37,6 +37,14 @@ def cli_page() -> str:
         "has more): `meta-pipeline --traceback COMMAND` shows where an error came from. A closed",
         "pipe ends the printing, not the work.",
         "",
+        "An ad account is an id (`act_123` or `123`) or its name. Days are `--since DAY --until",
+        "DAY`, both inclusive, in the account's time zone, or `--preset last_7d`, named as in",
+        "Ads Manager. A length of time has its unit: `30s`, `90m`, `6h`, `2d`. What a command",
+        "shows is also had as `--json`. Long lists are capped and say how to see the rest;",
+        "where a terminal is too narrow for a table, each row has lines of its own, and no",
+        "number is cut. A command that has been silent for half a minute says on standard error",
+        "that it goes on.",
+        "",
     ]
     for name, command in sorted(_commands(root, "meta-pipeline")):
         lines += _section(name, command)

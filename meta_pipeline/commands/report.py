@@ -1,25 +1,26 @@
 """`meta-pipeline report`: what the API log and the syncs say, in the terminal or as one page."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import SIMULATED, add_row, console, fail, say, styled, table, write_json
+from .console import SIMULATED, add_row, console, fail, say, say_more, styled, table, write_json
 from .database import opened_warehouse
+from .options import AsJson, Limit
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from meta_pipeline.reports import Answer, Question, Report
     from meta_pipeline.settings import Settings
 
+    from .sheet import Sheet
+
+_ROWS = 20
 Days = Annotated[float, typer.Option(min=0.01, max=3650, help="Length of the period in days.")]
 Html = Annotated[
     Path | None, typer.Option("--html", help="Write one self-contained page to this file.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 Only = Annotated[
     list[str] | None,
     typer.Option("--question", "-q", help="Answer only this question; may be repeated."),
@@ -27,7 +28,6 @@ Only = Annotated[
 ListThem = Annotated[bool, typer.Option("--list", help="List the questions and answer none.")]
 ShowQuery = Annotated[bool, typer.Option("--sql", help="Show each query above its answer.")]
 
-_ROWS = 20
 _SENTENCES = ("last_reason", "waiting_for")
 """Columns that are sentences: a table has no room for them, so they are printed below it."""
 
@@ -36,6 +36,7 @@ def report(
     days: Days = 7,
     html: Html = None,
     as_json: AsJson = False,
+    limit: Limit = _ROWS,
     question: Only = None,
     list_them: ListThem = False,
     sql: ShowQuery = False,
@@ -60,7 +61,7 @@ def report(
     elif as_json:
         write_json(made.document(), default=_plain)
     else:
-        _print(made, with_sql=sql, with_findings=chosen is None)
+        _print(made, limit, with_sql=sql, with_findings=chosen is None)
 
 
 def _chosen(keys: list[str] | None) -> "list[Question] | None":
@@ -84,7 +85,7 @@ def _write(path: Path, made: "Report", settings: "Settings") -> None:
     say(f"Wrote {written}")
 
 
-def _print(made: "Report", *, with_sql: bool, with_findings: bool) -> None:
+def _print(made: "Report", limit: int, *, with_sql: bool, with_findings: bool) -> None:
     if made.is_simulated:
         say(styled(SIMULATED, "yellow"))
     say(f"{made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC")
@@ -97,10 +98,10 @@ def _print(made: "Report", *, with_sql: bool, with_findings: bool) -> None:
         say()
         if with_sql:
             say(styled(f"{answer.question.sql}\n", "dim"))
-        _print_answer(answer)
+        _print_answer(answer, limit)
 
 
-def _print_answer(answer: "Answer") -> None:
+def _print_answer(answer: "Answer", limit: int) -> None:
     asked = answer.question
     about = f"{asked.words} ({answer.observations:,} observations)"
     say(styled(asked.title, "bold"))
@@ -108,26 +109,30 @@ def _print_answer(answer: "Answer") -> None:
     if answer.note:
         say(answer.note)
         return
-    console.print(_table(answer))
-    for row in answer.records()[:_ROWS]:
+    console.print(_table(answer, limit))
+    for row in answer.records()[:limit]:
         who = next(iter(row.values()))
         for name in _SENTENCES:
             if row.get(name):
                 say(styled(f"{who}: {row[name]}", "dim"))
-    more = len(answer.rows) - _ROWS
-    if more > 0:
-        say(styled(f"and {more:,} more rows; --json and --html have them", "dim"))
+    left = len(answer.rows) - min(limit, len(answer.rows))
+    say_more(left, f"-q {asked.key} --limit {len(answer.rows)}, --json or --html show them")
 
 
-def _table(answer: "Answer") -> "Table":
+def _table(answer: "Answer", limit: int) -> "Sheet":
     from meta_pipeline.reports.words import cell, heading, is_number
 
-    shown = answer.rows[:_ROWS]
+    shown = answer.rows[:limit]
     hidden = ("observations", *_SENTENCES)
     wanted = [n for n, name in enumerate(answer.columns) if name not in hidden]
     headings = {n: heading(answer.columns[n]) for n in wanted}
     numbers = [headings[n] for n in wanted if any(is_number(row[n]) for row in shown)]
-    found = table(*headings.values(), right=numbers, whole=numbers)
+    whole = [
+        headings[n]
+        for n in wanted
+        if answer.columns[n].endswith("_id") or any(isinstance(row[n], date) for row in shown)
+    ]
+    found = table(*headings.values(), right=numbers, whole=whole)
     for row in shown:
         add_row(found, *(cell(row[n]) for n in wanted))
     return found

@@ -27,13 +27,14 @@ from meta_pipeline.warehouse.locks import accounts_lock
 
 from .console import add_row, console, fail, say, styled, table, warn, write_json
 from .database import opened, refuse_another_version
-from .selection import AccountOption, stored
+from .options import Accounts
+from .selection import stored
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from meta_pipeline.settings import Settings
     from meta_pipeline.sync import Plan
+
+    from .sheet import Sheet
 
 Datasets = Annotated[
     list[str] | None,
@@ -70,7 +71,7 @@ class _Account:
 
 def reset(
     dataset: Datasets = None,
-    account: AccountOption = None,
+    account: Accounts = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -181,7 +182,7 @@ def _print(found: Sequence[_Account]) -> None:
         say(f"Together: {len(found):,} ad accounts, {calls:,} calls.")
 
 
-def _table(found: Sequence[_Account]) -> Table:
+def _table(found: Sequence[_Account]) -> Sheet:
     numbers = ("rows", "days", "stay")
     shown = table("account", "dataset", *numbers, "of", right=numbers, whole=numbers)
     lines = [(one, holding) for one in found for holding in one.holdings]

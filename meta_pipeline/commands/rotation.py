@@ -1,6 +1,6 @@
 """`meta-pipeline rotation`: who is next and why, and what a policy would cost."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,16 +9,17 @@ import typer
 from meta_pipeline.fleet import Policy
 from meta_pipeline.fleet.replay.allowances import AccessTier
 
-from .console import add_row, console, say, styled, table, warn
+from .console import add_row, console, say, say_more, styled, table, warn, write_json
+from .options import AsJson, Limit
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from meta_pipeline.fleet.in_flight import InFlight
     from meta_pipeline.fleet.replay.replay import Ages, Replayed
     from meta_pipeline.fleet.tick import Tick
     from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import Warehouse
+
+    from .sheet import Sheet
 
 app = typer.Typer(
     add_completion=False,
@@ -56,6 +57,7 @@ def replay(
     app_calls_per_hour: Annotated[
         float | None, typer.Option(min=1, help="Calls an hour of the app as a whole, if limited.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run policies on simulated time and compare calls, staleness and throttles.
 
@@ -82,6 +84,9 @@ def replay(
     )
     fleet = make_fleet(accounts, days + WARM_UP_DAYS, START, seed)
     results = [run(each, fleet, conditions, rules) for each in policy or list(Policy)]
+    if as_json:
+        write_json([asdict(each) for each in results])
+        return
     console.print(_comparison(results, days))
     for sentence in _savings(results):
         say(sentence)
@@ -107,6 +112,8 @@ def next_command(
     show_all: Annotated[
         bool, typer.Option("--all", help="Say of every account why it is not next.")
     ] = False,
+    limit: Limit = _SHOWN_SKIPPED,
+    as_json: AsJson = False,
 ) -> None:
     """Show who would be synced now and why, and why the others not. Changes nothing."""
     from meta_pipeline.fleet.rotation import Rotation
@@ -131,7 +138,12 @@ def next_command(
             requested=busy.accounts,
         )
         nobody = skip_reason(tick, busy.runs, now, warehouse.accounts)
-    _show_next(tick, nobody, show_all=show_all)
+    if as_json:
+        runs = [[asdict(pick) for pick in run.picks] for run in tick.runs]
+        reason = tick.summary if tick.runs else nobody
+        write_json({"reason": reason, "runs": runs, "skipped": dict(tick.skipped)})
+    else:
+        _show_next(tick, nobody, None if show_all else limit)
 
 
 def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight, str | None]":
@@ -157,7 +169,7 @@ def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight,
         return InFlight(), None
 
 
-def _show_next(tick: "Tick", nobody: str, *, show_all: bool) -> None:
+def _show_next(tick: "Tick", nobody: str, limit: int | None) -> None:
     shown = table("run", "account", "parts", "why", whole=["account"])
     for number, run in enumerate(tick.runs, start=1):
         for pick in run.picks:
@@ -167,14 +179,13 @@ def _show_next(tick: "Tick", nobody: str, *, show_all: bool) -> None:
         console.print(shown)
     say(tick.summary if tick.runs else nobody)
     skipped = sorted(tick.skipped.items())
-    told = skipped if show_all else skipped[:_SHOWN_SKIPPED]
+    told = skipped[:limit]
     for account_id, reason in told:
         say(f"  {account_id}  {reason}")
-    if len(told) < len(skipped):
-        say(f"  and {len(skipped) - len(told)} more; --all shows them")
+    say_more(len(skipped) - len(told), "--all shows them", indent="  ")
 
 
-def _comparison(results: "list[Replayed]", days: int) -> "Table":
+def _comparison(results: "list[Replayed]", days: int) -> "Sheet":
     from meta_pipeline.fleet import Tier
 
     policies = [str(each.policy) for each in results]

@@ -11,14 +11,13 @@ from meta_pipeline.printable import one_line
 
 from .console import Words, add_row, console, fail, say, styled, table, write_json
 from .database import opened_warehouse
-from .selection import AccountOption, stored
+from .options import Accounts, AsJson, Limit
+from .selection import stored
 
 if TYPE_CHECKING:
     from meta_pipeline.reports.runs import RunDetail
 
 app = typer.Typer(add_completion=False, name="runs", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print every fact as JSON.")]
 
 STATUSES = ("running", "success", "partial", "fail", "throttled", "refused")
 _STYLES = {"success": "green", "fail": "red", "running": "cyan"}
@@ -32,12 +31,12 @@ def about() -> None:
 
 @app.command("list")
 def list_runs(
-    account: AccountOption = None,
+    account: Accounts = None,
     status: Annotated[
         list[str] | None,
         typer.Option("--status", help=f"Only of this status: {', '.join(STATUSES)}; repeatable."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Newest runs to show.")] = 20,
+    limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the newest syncs, newest first: whose, when, how they ended, calls, waits, rows, errors.

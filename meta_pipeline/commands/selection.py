@@ -21,10 +21,6 @@ Accounts = Annotated[
     list[str] | None,
     typer.Argument(help="Ad accounts: id (act_123 or 123) or name.", metavar="[ACCOUNT]..."),
 ]
-AccountOption = Annotated[
-    list[str] | None,
-    typer.Option("--account", "-a", help="Ad account: id or name; may be repeated; all without."),
-]
 EveryAccount = Annotated[
     bool,
     typer.Option(

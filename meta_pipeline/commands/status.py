@@ -1,5 +1,8 @@
 """`meta-pipeline status`: what there is, how old it is, and what each account waits for."""
 
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,91 +18,172 @@ from .console import (
     fail,
     line,
     say,
+    say_more,
     styled,
     table,
     write_json,
 )
 from .database import opened_warehouse
+from .options import Accounts, AsJson, Limit, length
+from .selection import named
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.text import Text
 
     from meta_pipeline.reports.status import AccountStatus
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.warehouse import Warehouse
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print every fact as JSON.")]
+    from .sheet import Sheet
+
+Failing = Annotated[
+    bool,
+    typer.Option(
+        "--failing", help="Only accounts that need a look: all but those fresh, running or new."
+    ),
+]
+Watch = Annotated[
+    str | None,
+    typer.Option(
+        "--watch", "-w", metavar="EVERY", help="Show it again and again, such as every 10s."
+    ),
+]
 FailIfStale = Annotated[
     str | None,
     typer.Option(
+        metavar="AGE",
         help="Exit with 1 when an account was not synced for so long, such as 90m, 6h or 2d. "
-        "Works without Dagster: for cron, or a container's health check."
+        "Works without Dagster: for cron, or a container's health check.",
     ),
 ]
 
-_STYLES = {
-    "success": "green",
-    "running": "cyan",
-    "waiting": "yellow",
-    "throttled": "yellow",
-    "partial": "yellow",
-    "fail": "red",
+_SHOWN = 30
+_MARKS = {
+    "failing": ("✗", "red"),
+    "late": ("!", "red"),
+    "lost": ("!", "yellow"),
+    "waiting": ("…", "yellow"),
+    "throttled": ("…", "yellow"),
+    "partial": ("~", "yellow"),
+    "never synced": ("·", "dim"),
+    "running": ("→", "cyan"),
+    "fresh": ("✓", "green"),
 }
 
 
-def status(as_json: AsJson = False, fail_if_stale: FailIfStale = None) -> None:
+@dataclass(frozen=True)
+class _Seen:
+    """What one look found: all accounts, those asked for, and what else a person should know."""
+
+    accounts: "Sequence[AccountStatus]"
+    wanted: "Sequence[AccountStatus]"
+    warnings: Sequence[str]
+
+
+def status(
+    account: Accounts = None,
+    failing: Failing = False,
+    limit: Limit = _SHOWN,
+    watch: Watch = None,
+    as_json: AsJson = False,
+    fail_if_stale: FailIfStale = None,
+) -> None:
     """Show every ad account: how fresh it is, what is there, what is missing, what it waits for.
+
+    What needs a person comes first. Late is what META_ALERT_STALE_HOURS calls late. JSON has all
+    accounts asked for, whatever --limit says.
 
     Exit code: 0, 1 stale, no database or one of another version, 3 cannot tell: the database did
     not answer within a minute, or a lock held a table for more than five seconds.
     """
-    from meta_pipeline.reports.status import (
-        read_status,
-        staleness_alarm,
-        token_warnings,
-        version_warnings,
-    )
+    from meta_pipeline.reports.status import staleness_alarm
 
-    after = _span(fail_if_stale)
-    with opened_warehouse() as (_, warehouse):
-        accounts = read_status(warehouse)
-        now = datetime.now(UTC)
-        warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)
-    if as_json:
-        write_json([dict(one.facts) for one in accounts])
-    else:
-        _print(accounts)
-        for warning in warnings:
-            say(styled("!", "red"), f" {warning}")
-    alarm = staleness_alarm(accounts, after) if after is not None else None
+    after, every = length(fail_if_stale), length(watch)
+    if every is not None and as_json:
+        raise typer.BadParameter("--watch is for people and --json for programs: give one")
+    with opened_warehouse() as (settings, warehouse):
+        for seen in _looks(warehouse, settings, account, every, failing=failing):
+            if as_json:
+                write_json([{**one.facts, "standing": one.standing} for one in seen.wanted])
+            else:
+                _print(seen, limit, is_clear=every is not None)
+    alarm = staleness_alarm(seen.wanted, after) if after is not None else None
     if alarm:
         fail(alarm)
 
 
-def _span(text: str | None) -> timedelta | None:
-    from meta_pipeline.reports.status import span
+def _looks(
+    warehouse: "Warehouse",
+    settings: "Settings",
+    account: Sequence[str] | None,
+    every: timedelta | None,
+    *,
+    failing: bool,
+) -> Iterator[_Seen]:
+    """One look; with `every` again and again until Ctrl-C."""
+    while True:
+        yield _look(warehouse, settings, account, failing=failing)
+        if every is None:
+            return
+        try:
+            time.sleep(every.total_seconds())
+        except KeyboardInterrupt:
+            return
 
-    try:
-        return span(text) if text is not None else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+
+def _look(
+    warehouse: "Warehouse", settings: "Settings", account: Sequence[str] | None, *, failing: bool
+) -> _Seen:
+    from meta_pipeline.alerts import account_problems, limits_of
+    from meta_pipeline.reports.status import read_status, token_warnings, version_warnings
+
+    with warehouse.connection() as connection:
+        problems = account_problems(connection, limits_of(settings))
+    accounts = read_status(warehouse, problems=problems)
+    now = datetime.now(UTC)
+    warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)
+    wanted = named(accounts, account) if account else accounts
+    if failing:
+        wanted = [one for one in wanted if one.standing.is_problem]
+    return _Seen(accounts, wanted, warnings)
 
 
-def _print(accounts: "list[AccountStatus]") -> None:
-    if not accounts:
+def _print(seen: _Seen, limit: int, *, is_clear: bool) -> None:
+    from meta_pipeline.reports.status import in_short
+
+    if is_clear and console.is_terminal:
+        console.clear()
+    if not seen.accounts:
         say("No ad account is known yet. meta-pipeline check lists what the token sees.")
+    else:
+        if any(one.facts["is_simulated"] for one in seen.wanted):
+            say(styled(SIMULATED, "yellow"))
+        say(styled(in_short(seen.accounts), "bold"))
+        _print_accounts(seen, limit)
+    for warning in seen.warnings:
+        say(styled("!", "red"), f" {warning}")
+
+
+def _print_accounts(seen: _Seen, limit: int) -> None:
+    shown = seen.wanted[:limit]
+    if not shown:
+        say("No account needs anybody.")
         return
-    if any(one.facts["is_simulated"] for one in accounts):
-        say(styled(SIMULATED, "yellow"))
-    console.print(_table(accounts))
-    for one in accounts:
-        for sentence in _sentences(one):
-            say(sentence)
+    say()
+    console.print(_table(shown))
+    say_more(len(seen.wanted) - len(shown), f"--limit {len(seen.wanted)} shows them")
+    sentences = [sentence for one in shown for sentence in _sentences(one)]
+    if sentences:
+        say()
+    for sentence in sentences:
+        say(sentence)
 
 
-def _table(accounts: "list[AccountStatus]") -> "Table":
+def _table(accounts: "Sequence[AccountStatus]") -> "Sheet":
     numbers = ("Entities", "Insights", "Newest day", "Days", "Usage")
-    short = ("State", "Synced", *numbers)
-    found = table("Account", *short, right=numbers, whole=short)
+    found = table(
+        "Account", "Id", "State", "Synced", *numbers, right=numbers, whole=("Id", "State", "Synced")
+    )
     for one in accounts:
         add_row(found, *_cells(one))
     return found
@@ -108,9 +192,11 @@ def _table(accounts: "list[AccountStatus]") -> "Table":
 def _cells(one: "AccountStatus") -> list[Words]:
     facts = one.facts
     usage = facts["usage_pct"]
+    mark, style = _MARKS[one.standing]
     return [
         one.name,
-        styled(one.state, _STYLES.get(one.state, "")),
+        one.account_id,
+        styled(f"{mark} {one.standing}", style),
         one.staleness,
         f"{facts['campaigns'] + facts['adsets'] + facts['ads']:,}",
         f"{facts['insight_rows']:,}",
@@ -127,7 +213,7 @@ def _days(fetched: int, missing: int) -> str:
 
 def _sentences(one: "AccountStatus") -> "list[Text]":
     """What a person should know besides: the wait, or what went wrong in the last attempt."""
-    name = one_line(one.name)
+    name = one_line(one.label)
     if one.waiting is not None:
         return [line(styled("…", "yellow"), f" {name}: {one.waiting}")]
     facts = one.facts

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOBase
@@ -24,8 +25,11 @@ class Outlet(TextIOBase):
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self.trouble: OSError | None = None
+        self.written_at = 0.0
+        """When something was last written, by `time.monotonic`."""
 
     def write(self, text: str) -> int:
+        self.written_at = time.monotonic()
         if self._stream is not None and self.trouble is None:
             encoding = self.encoding
             try:

@@ -1,9 +1,8 @@
 """`meta-pipeline sync`: ad accounts brought up to date, without Dagster."""
 
-from typing import Annotated
-
 import typer
 
+from .options import AsJson, Since, Until
 from .selection import Accounts, EveryAccount, chosen
 from .syncs import run
 from .wanted import (
@@ -11,14 +10,10 @@ from .wanted import (
     Force,
     Only,
     PresetOption,
-    Since,
-    Until,
     Wanted,
     With,
     opened_engine,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
 
 
 def sync(

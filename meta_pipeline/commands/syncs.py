@@ -158,11 +158,7 @@ class _Told:
 
     def say(self, step: Progress) -> None:
         self.note(step)
-        rows = step.rows - step.account_rows
-        say(
-            f"{step.account_id}  {step.message:<42} {rows:>9,} rows  {step.calls:>4} calls  "
-            f"{step.seconds:6.1f} s"
-        )
+        say(f"{step.account_id}  {step.message:<42} {step.facts}")
 
 
 def _print_record(record: SyncRecord, told: _Told) -> None:

@@ -17,17 +17,13 @@ from meta_pipeline.sync.presets import Preset, days_of
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import READER
 
-from .console import day
 from .database import opened, refuse_another_version
+from .options import PRESET, days
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
 
-Since = Annotated[str | None, typer.Option(help="First day of insights, YYYY-MM-DD.")]
-Until = Annotated[str | None, typer.Option(help="Last day of insights, YYYY-MM-DD.")]
-PresetOption = Annotated[
-    Preset | None, typer.Option("--preset", help="A range of days as Ads Manager names it.")
-]
+PresetOption = Annotated[Preset | None, PRESET]
 Only = Annotated[
     list[Part] | None, typer.Option("--only", help="Sync only this part; may be repeated.")
 ]
@@ -72,11 +68,9 @@ class Wanted:
         reason: str = "manual",
     ) -> Self:
         """What was typed, if it can be; wrong usage says what cannot."""
-        first, last = day(since), day(until)
-        if preset is not None and (first or last):
-            raise typer.BadParameter("--preset and --since/--until exclude each other")
-        if first and last and first > last:
-            raise typer.BadParameter(f"since {first} is after until {last}")
+        first, last = days(since, until, preset) or (None, None)
+        if until is None:
+            last = None  # each account's own today
         try:
             tables = tuple(breakdown_names(one) for one in breakdown or ())
         except ValueError as error:

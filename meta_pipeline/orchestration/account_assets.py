@@ -21,7 +21,7 @@ from meta_pipeline.sync.presets import Preset
 from .configuration import EntitiesConfig, InsightsConfig, chosen, fields_of
 from .outcome import Outcome, is_in, sentence
 from .partition_events import note_failed, passed_on
-from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN
+from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN, account_tags
 from .pool import POOL
 from .record_metadata import Account, materialization_metadata, record_metadata
 from .session import SyncSession
@@ -125,6 +125,7 @@ def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
 
 def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
     outcome = Outcome(step.parts)
+    note_accounts(context, step.accounts)
     for account_id in in_time(step, session, _twice_where_refused(step, outcome)):
         if step.after_structure and account_id in session.failed:
             outcome.skipped[account_id] = (
@@ -179,7 +180,9 @@ def sync_one(
 ) -> Iterator[Event]:
     """Sync one account, note in `outcome` how that ended, and give what Dagster is told of it."""
     try:
-        record, account = session.sync(_request(context, session, step, account_id))
+        record, account = session.sync(
+            _request(context, session, step, account_id), context.log.info
+        )
     except Exception as error:  # one account must not take the others with it
         outcome.errors[account_id] = error
         if not step.is_extra:
@@ -254,6 +257,13 @@ def accounts_in(context: dg.AssetExecutionContext, config: EntitiesConfig) -> Se
             allow_retries=False,
         )
     return config.accounts or list(context.partition_keys)
+
+
+def note_accounts(context: dg.AssetExecutionContext, accounts: Sequence[str]) -> None:
+    """Make a run that a person or a backfill started findable by its accounts, as others are."""
+    missing = account_tags(accounts).items() - context.run.tags.items()
+    if missing:
+        context.instance.add_run_tags(context.run.run_id, dict(missing))
 
 
 def selected_of(

@@ -67,5 +67,9 @@ def _listing(accounts: Sequence[AccountRow]) -> str:
             f"| {cell(row.currency)} | {cell(row.timezone_name)} |"
         )
     if len(accounts) > _LISTED_AT_MOST:
-        lines.append(f"\nand {len(accounts) - _LISTED_AT_MOST} more.")
+        left = len(accounts) - _LISTED_AT_MOST
+        lines.append(
+            f"\n... and {left:,} more: `meta-pipeline status --limit {len(accounts)}`, or table "
+            "`meta_ads.meta_ad_accounts`."
+        )
     return "\n".join(lines)

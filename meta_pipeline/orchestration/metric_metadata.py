@@ -132,6 +132,9 @@ def _story(
     return f"{len(apart)} of {len(checked)} days differ.{waiting}\n\n{_days_table(apart)}"
 
 
+_ALL_DAYS = "`meta-pipeline metrics reconcile --account ... --preset last_28d`."
+
+
 def _days_table(apart: Sequence[metrics.Reconciliation]) -> str:
     if not apart:
         return "None."
@@ -142,7 +145,7 @@ def _days_table(apart: Sequence[metrics.Reconciliation]) -> str:
         for day in apart[:_SHOWN]
     ]
     more = len(apart) - _SHOWN
-    return "\n".join([*lines, f"\nand {more} more." if more > 0 else ""])
+    return "\n".join([*lines, f"\n... and {more:,} more: {_ALL_DAYS}" if more > 0 else ""])
 
 
 def _identity(account_id: str) -> dict[str, Any]:

@@ -31,6 +31,11 @@ class Account:
     is_simulated: bool = False
     previous_success_at: datetime | None = None
 
+    @property
+    def label(self) -> str:
+        """Name and id."""
+        return f"{self.name} ({self.account_id})" if self.name else self.account_id
+
 
 def materialization_metadata(
     record: SyncRecord, account: Account, table: AccountTable, rows_stored: int | None = None
@@ -68,9 +73,8 @@ def worst_usage_pct(snapshot: Mapping[str, Any]) -> float | None:
 
 
 def _identity(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
-    label = f"{account.name} ({account.account_id})" if account.name else account.account_id
     return {
-        "account": dg.MetadataValue.text(label),
+        "account": dg.MetadataValue.text(account.label),
         "ads_manager": dg.MetadataValue.url(ads_manager_url(account.account_id)),
         "status": dg.MetadataValue.text(str(record.status)),
         "sync_run_id": dg.MetadataValue.text(record.sync_run_id),

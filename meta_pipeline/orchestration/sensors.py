@@ -29,7 +29,7 @@ from meta_pipeline.warehouse.connect import READER
 
 from .accounts_asset import AD_ACCOUNTS_KEY
 from .in_flight import in_flight
-from .partitions import AD_ACCOUNTS
+from .partitions import AD_ACCOUNTS, account_tags, in_order
 from .pool import keep_slots
 from .resources import WarehouseResource
 from .run_selection import RunSelection
@@ -156,7 +156,7 @@ def run_request(run: Batch, extras: Extras, begin_within: timedelta) -> dg.RunRe
     selection = RunSelection.of(run, extras)
     first = selection.account_id
     is_one = len(run.picks) == 1
-    tags = {**run.tags, "why": run.why[:_WHY_CHARACTERS]}
+    tags = {**run.tags, "why": run.why[:_WHY_CHARACTERS], **account_tags(run.account_ids)}
     if not is_one:
         tags |= {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: first}
     return dg.RunRequest(
@@ -198,7 +198,7 @@ def _missing_partitions(
     if not runs:
         return []
     known = set(instance.get_dynamic_partitions(str(AD_ACCOUNTS.name)))
-    missing = [name for run in runs for name in run.account_ids if name not in known]
+    missing = in_order(name for run in runs for name in run.account_ids if name not in known)
     return [AD_ACCOUNTS.build_add_request(missing)] if missing else []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -21,6 +23,8 @@ from .record_metadata import Account
 from .tables import AccountTable
 
 RECENT_RUNS = 20
+EVENT_SECONDS = 29.0
+"""At most so often a run's events are told how far a sync is; a pulse comes every 30 s."""
 logger = logging.getLogger("meta_pipeline.progress")
 
 
@@ -45,15 +49,17 @@ class SyncSession:
         """Refresh the list of ad accounts."""
         return self._engine.discover()
 
-    def sync(self, request: SyncRequest) -> tuple[SyncRecord, Account]:
-        """Sync one account; its progress goes to the ordinary log, not to Dagster's events."""
+    def sync(
+        self, request: SyncRequest, tell: Callable[[str], None] = lambda _: None
+    ) -> tuple[SyncRecord, Account]:
+        """Sync one account. Each step goes to the ordinary log; `tell` gets a line now and then."""
         account = Account(
             request.account_id,
             self._names.get(request.account_id),
             self.is_simulated,
             self._previous_success_at(request),
         )
-        return self._engine.sync(request, progress=log_progress), account
+        return self._engine.sync(request, progress=Telling(account.label, tell)), account
 
     def days_of(self, preset: Preset, account_id: str) -> tuple[date, date]:
         """First and last day of a preset, in the account's own time zone."""
@@ -94,21 +100,38 @@ class SyncSession:
 
 
 def log_progress(progress: Progress) -> None:
-    """One line of ordinary log: a Dagster event would cost a row and a connection each."""
-    logger.info(
-        "%s  %s  %s rows  %s calls  %.1f s",
-        progress.account_id,
-        progress.message or progress.step,
-        progress.rows,
-        progress.calls,
-        progress.seconds,
-        extra={
-            "facts": {
-                "account_id": progress.account_id,
-                "step": progress.step,
-                "rows": progress.rows,
-                "calls": progress.calls,
-                "seconds": round(progress.seconds, 1),
-            }
-        },
-    )
+    """One line of the ordinary log, with its facts as fields."""
+    facts = {
+        "account_id": progress.account_id,
+        "step": progress.step,
+        "rows": progress.rows,
+        "calls": progress.calls,
+        "seconds": round(progress.seconds, 1),
+        "quota_pct": progress.quota_pct,
+        "seconds_left": progress.seconds_left,
+    }
+    logger.info("%s", progress.sentence, extra={"facts": facts})
+
+
+class Telling:
+    """Each step as a line of the ordinary log, and every half minute one as an event of the run.
+
+    An event costs Dagster a row and a connection, so most syncs, which take seconds, have none.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._label = label
+        self._tell = tell
+        self._clock = clock
+        self._told_at = clock()
+
+    def __call__(self, progress: Progress) -> None:
+        log_progress(progress)
+        if self._clock() - self._told_at >= EVENT_SECONDS:
+            self._told_at = self._clock()
+            self._tell(f"{self._label}: {progress.message or progress.step}: {progress.facts}")

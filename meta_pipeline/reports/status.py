@@ -5,10 +5,11 @@ Dagster need not run for it: this is the check that notices when nothing happens
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -33,15 +34,70 @@ _FIRST_SYNCS = """
     ORDER BY account_id, started_at DESC
 """
 """Accounts whose first sync ended before Meta gave the account itself, throttled above all."""
-_SPAN = re.compile(r"(?P<count>\d+(\.\d+)?)\s*(?P<unit>[mhd])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+class Standing(StrEnum):
+    """How an account stands, in one word; what needs a person first.
+
+    Waiting is until a named time; throttled was so at the last attempt and may go on now.
+    """
+
+    FAILING = "failing"
+    LATE = "late"
+    PARTIAL = "partial"
+    WAITING = "waiting"
+    THROTTLED = "throttled"
+    LOST = "lost"
+    NEVER = "never synced"
+    RUNNING = "running"
+    FRESH = "fresh"
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether the account's data is not what it should be."""
+        return self in _PROBLEMS
+
+
+_PROBLEMS = frozenset(list(Standing)[:6])
+
+
+_NAMED = 5
+"""Accounts that an alarm names."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """One account; `facts` is its row of `sync_health`, whose columns' comments explain it."""
+    """One account; `facts` is its row of `sync_health`, whose columns' comments explain it.
+
+    `problem` is what the alerts say is wrong with it: `stale` where its numbers are older than they
+    may become (META_ALERT_STALE_HOURS), `failing` after several failures in a row.
+    """
 
     facts: Mapping[str, Any]
+    problem: str | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """How the account stands; where several are so, what says most."""
+        facts = self.facts
+        found = {
+            Standing.LOST: not facts["is_accessible"],
+            Standing.RUNNING: bool(facts["is_running"]),
+            Standing.WAITING: self.waiting is not None,
+            Standing.FAILING: facts["last_status"] == "fail" or self.problem == "failing",
+            Standing.LATE: self.problem == "stale",
+            Standing.THROTTLED: facts["last_status"] == "throttled",
+            Standing.PARTIAL: facts["last_status"] == "partial",
+            Standing.NEVER: facts["staleness_seconds"] is None,
+        }
+        return next((standing for standing, is_so in found.items() if is_so), Standing.FRESH)
+
+    @property
+    def label(self) -> str:
+        """Name and id: `Nordwind Shop (act_1)`."""
+        name = self.facts["name"]
+        return f"{name} ({self.account_id})" if name else self.account_id
 
     @property
     def account_id(self) -> str:
@@ -86,16 +142,32 @@ class AccountStatus:
         return age is None or float(age) > after.total_seconds()
 
 
-def read_status(warehouse: Warehouse, *, now: datetime | None = None) -> list[AccountStatus]:
-    """Every account, by name; `now` moves the clock of the view (simulated days)."""
+def read_status(
+    warehouse: Warehouse, *, now: datetime | None = None, problems: Mapping[str, str] | None = None
+) -> list[AccountStatus]:
+    """Every account, problems first and by name; `problems` is what the alerts say of them, by id.
+
+    `now` moves the clock of the view (simulated days).
+    """
     with warehouse.connection() as connection:
         if now is not None:
             connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
         cursor = connection.cursor(row_factory=dict_row).execute(_SQL)
         names = [column.name for column in cursor.description or ()]
-        known = [AccountStatus(row) for row in cursor.fetchall()]
+        known = cursor.fetchall()
         first = connection.cursor(row_factory=dict_row).execute(_FIRST_SYNCS).fetchall()
-    return [*known, *(AccountStatus(dict.fromkeys(names) | row) for row in first)]
+    rows = [*known, *(dict.fromkeys(names) | row for row in first)]
+    found = [AccountStatus(row, (problems or {}).get(row["account_id"])) for row in rows]
+    order = list(Standing)
+    return sorted(found, key=lambda one: (order.index(one.standing), one.name.casefold()))
+
+
+def in_short(accounts: Collection[AccountStatus]) -> str:
+    """All of them in a line: `1,000 accounts: 987 fresh, 9 failing, 4 waiting`."""
+    counted = Counter(one.standing for one in accounts)
+    order = [Standing.FRESH, *(one for one in Standing if one is not Standing.FRESH)]
+    parts = [f"{counted[one]:,} {one}" for one in order if counted[one]]
+    return f"{times(len(accounts), 'account')}: {', '.join(parts)}"
 
 
 def token_warnings(warehouse: Warehouse, *, now: datetime) -> list[str]:
@@ -123,20 +195,12 @@ def staleness_alarm(accounts: Iterable[AccountStatus], after: timedelta) -> str 
     stale = [one for one in watched if one.is_stale(after)]
     if not stale:
         return None
-    named = ", ".join(f"{one.name} ({_last(one)})" for one in stale[:5])
-    more = f" and {len(stale) - 5} more" if len(stale) > 5 else ""
+    named = "; ".join(f"{one.label}, {_last(one)}" for one in stale[:_NAMED])
+    more = f"; and {len(stale) - _NAMED:,} more" if len(stale) > _NAMED else ""
     return (
         f"{len(stale)} of {times(len(watched), 'account')} not synced within {in_words(after)}: "
-        f"{named}{more}. See meta-pipeline status, and whether Dagster's daemon runs."
+        f"{named}{more}. See meta-pipeline status --failing, and whether Dagster's daemon runs."
     )
-
-
-def span(text: str) -> timedelta:
-    """`6h`, `90m`, `2d` as a duration; ValueError says what is allowed."""
-    match = _SPAN.fullmatch(text.strip().lower())
-    if match is None or float(match["count"]) <= 0:
-        raise ValueError(f"{text!r} is not a duration such as 90m, 6h or 2d")
-    return float(match["count"]) * _UNITS[match["unit"]]
 
 
 def in_words(duration: timedelta) -> str:

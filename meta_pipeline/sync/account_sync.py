@@ -34,7 +34,7 @@ from .harvest import Done, Harvest, Task
 from .insights import ends_all
 from .mapping import Source
 from .plan import Plan, edges_of
-from .progress import Progress, ProgressListener
+from .progress import Outlook, Progress, ProgressListener, still_reading
 from .quota import Quota
 from .record import Status, SyncRecord
 from .refusals import Refusals
@@ -98,6 +98,8 @@ class AccountSync:
         self._started = time.perf_counter()
         self._ended: dict[str, float] = {}
         self._account_rows = 0
+        self._outlook = Outlook()
+        self._under_way: dict[str, None] = {}
         self._throttled: Throttled | None = None
         self._fatal: GraphError | None = None
         self._forbidden: GraphError | None = None
@@ -166,6 +168,7 @@ class AccountSync:
     def _read(self, decision: Decision) -> None:
         """Fetch what the plan names, in parallel, and write it as it comes."""
         tasks = list(self._tasks(decision))
+        self._outlook.begin(self.plan, self.calls.calls)
         self._oldest += [window.since for window in self.plan.windows]
         if self._is_doubtful and len(tasks) > 1:
             # Another part each time: one that is refused alone holds the others up once only.
@@ -176,6 +179,7 @@ class AccountSync:
         self._gather(tasks)
 
     def _gather(self, tasks: Sequence[Task]) -> None:
+        self._under_way = dict.fromkeys(task.name for task in tasks)
         # As many threads as may ever be of use: the gate lets fewer calls out where it is tight.
         with Harvest(tasks, self.context.max_parallel_calls, self.stop.check) as harvest:
             for event in harvest:
@@ -238,6 +242,7 @@ class AccountSync:
         self._ended["insights" if done.task.part in INSIGHTS else "entities"] = (
             time.perf_counter() - self._started
         )
+        self._under_way.pop(done.task.name, None)
         error = done.error
         self._answered |= error is None and not harvest.stopped
         if error is None:
@@ -372,14 +377,24 @@ class AccountSync:
     def _tell(self, one: Slice) -> None:
         if one.message.startswith(f"{daily('account').name} "):
             self._account_rows += one.read
-        self.report(
-            Progress(
-                account_id=self.source.account_id,
-                step=str(one.part),
-                rows=sum(self.writer.read.values()),
-                calls=self.calls.calls,
-                seconds=time.perf_counter() - self._started,
-                message=one.message,
-                account_rows=self._account_rows,
-            )
+        self.report(self.progress(str(one.part), one.message))
+
+    def progress(self, step: str, message: str) -> Progress:
+        """How far the sync is; may be asked from any thread."""
+        calls, seconds = self.calls.calls, time.perf_counter() - self._started
+        return Progress(
+            account_id=self.source.account_id,
+            step=step,
+            rows=sum(self.writer.read.values()),
+            calls=calls,
+            seconds=seconds,
+            message=message,
+            account_rows=self._account_rows,
+            quota_pct=self.quota.usage_pct(),
+            seconds_left=self._outlook.seconds_left(calls, seconds),
         )
+
+    def pulse(self) -> Progress:
+        """The same while nothing steps: what is waited for."""
+        message = self.quota.waits_for or still_reading(list(self._under_way))
+        return replace(self.progress("waiting", message), is_pulse=True)

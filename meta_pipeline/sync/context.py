@@ -15,6 +15,7 @@ from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 from .days import Restatement
 from .extras import Extras
 from .policy import PlanPolicy
+from .progress import PULSE_SECONDS
 
 
 def utc_now() -> datetime:
@@ -40,6 +41,7 @@ class SyncContext:
     report_patience: timedelta = timedelta(minutes=3)
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
+    pulse_seconds: float = PULSE_SECONDS
 
     @property
     def is_simulated(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self
 
 import psycopg
@@ -50,7 +50,7 @@ from .extras import Extras
 from .fields import ENTITY_SPECS
 from .memory import memory_for_pages
 from .plan import Plan, make_plan
-from .progress import ProgressListener, silent
+from .progress import Progress, ProgressListener, Pulse, silent
 from .provenance import refuse_mixture
 from .quota import Quota
 from .record import Status, SyncRecord
@@ -207,18 +207,18 @@ class SyncEngine:
         try:
             with account_lock(self.warehouse.url, request.account_id, holder=holder) as connection:
                 record.started_at = self._context.clock()  # getting here takes a moment
-                self._sync(request, record, connection, progress)
+                pulse = Pulse(
+                    progress, partial(self._preparing, record), self._context.pulse_seconds
+                )
+                with pulse.beating():
+                    self._sync(request, record, connection, pulse)
         except AccountBusy as busy:
             record.status, record.error_summary = Status.REFUSED, str(busy)
             self._close(record)
         return record
 
     def _sync(
-        self,
-        request: SyncRequest,
-        record: SyncRecord,
-        connection: Connection,
-        progress: ProgressListener,
+        self, request: SyncRequest, record: SyncRecord, connection: Connection, progress: Pulse
     ) -> None:
         runs = self.warehouse.runs
         runs.close_abandoned(connection, request.account_id, record.started_at)
@@ -226,6 +226,7 @@ class SyncEngine:
         running: AccountSync | None = None
         try:
             running, node, notes = self._prepare(request, record, connection, progress)
+            progress.look = running.pulse
             running.run()
             if running.source.doubts:
                 node.doubt(request.account_id)
@@ -302,6 +303,18 @@ class SyncEngine:
             ),
         )
         return running, node, read.notes
+
+    def _preparing(self, record: SyncRecord) -> Progress:
+        """What there is to say before the plan is made."""
+        return Progress(
+            record.account_id,
+            "waiting",
+            rows=0,
+            calls=0,
+            seconds=max(0.0, (self._context.clock() - record.started_at).total_seconds()),
+            message="still making the plan",
+            is_pulse=True,
+        )
 
     def _budget(self, account: AccountRow, now: datetime) -> BudgetState | None:
         return budget_of(

@@ -89,6 +89,7 @@ class Quota:
         self._unshared: dict[Meter, UsageReading] = {}
         self._open: dict[threading.Thread, _Open] = {}
         self._answered = threading.Condition(threading.RLock())
+        self._pauses: dict[threading.Thread, str] = {}
 
     def gate(self, call: Call) -> None:
         """Let a call go when it is its turn; raises Throttled where none may be made.
@@ -114,7 +115,12 @@ class Quota:
         logger.log(level, "waiting %.1f s for quota: %s", pause, reason, extra={"facts": facts})
         if self._on_pause is not None:
             self._on_pause(pause, permit.decision.reason)
-        self._sleep(pause)
+        words = f"waiting {pause:.0f} s for quota: {permit.decision.reason}"
+        self._pauses[threading.current_thread()] = words
+        try:
+            self._sleep(pause)
+        finally:
+            self._pauses.pop(threading.current_thread(), None)
         self._check_again(call, use_case)
 
     def observe(self, attempt: Attempt) -> None:
@@ -159,6 +165,18 @@ class Quota:
     def parallel(self) -> int:
         """How many calls are worth having in flight now, at least 1: the gate stops, not this."""
         return max(1, self.decide().parallel)
+
+    @property
+    def waits_for(self) -> str | None:
+        """Why calls rest at this moment, as a sentence; None when none does."""
+        return next(iter(list(self._pauses.values())), None)
+
+    def usage_pct(self) -> float | None:
+        """The fullest meter of the account and the app, as last read; None while none is known."""
+        with self._answered:
+            found = self._meters.snapshot(self._clock(), self.account_id)
+        known = [found[name] for name in ("app_pct", "account_pct", "insights_pct")]
+        return max((float(each) for each in known if each is not None), default=None)
 
     def snapshot(self) -> dict[str, Any]:
         """What is known of every meter, for `sync_runs`; also shares what was not shared yet."""

@@ -167,6 +167,7 @@ SAMPLES = {
     "rotation_fresh": "10m",
     "cost_weights": "entity=2",
     "alert_email_security": "tls",
+    "log_format": "json",
 }
 """Values of settings that only take some."""
 

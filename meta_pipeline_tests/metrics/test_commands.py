@@ -109,9 +109,9 @@ def test_refusals_are_one_sentence_and_exit_code_1(
 
 def test_half_a_range_or_filter_is_wrong_usage(rows: Rows) -> None:
     rows.account()
-    assert run("get", "spend", "--since", "2026-03-11").exit_code == 2
+    assert run("get", "spend", "--until", "2026-03-11").exit_code == 2
     assert run("get", "spend", "-f", "ad").exit_code == 2
-    assert run("history", "c1", "--since", "2026-03-11").exit_code == 2
+    assert run("history", "c1", "--until", "2026-03-11").exit_code == 2
 
 
 @pytest.mark.usefixtures("delivered")

@@ -97,6 +97,10 @@ def test_one_account_failing_takes_nothing_from_the_others(stand: Stand) -> None
     assert stand.closed in structure
     assert "its numbers were not read because its structure failed" in numbers
     assert tags["meta_pipeline/fail"] == stand.closed
+    assert {f"account/{account}" for account in stand.accounts} <= tags.keys()
+    for account in stand.accounts:
+        asked = dg.RunsFilter(tags={f"account/{account}": "yes"})
+        assert [one.run_id for one in stand.instance.get_runs(asked)] == [result.run_id]
     for table in TABLES:
         counts = [stand.materialized(table, account) for account in stand.accounts]
         assert counts == [1, 0, 1], table

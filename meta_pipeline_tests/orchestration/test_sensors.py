@@ -191,6 +191,15 @@ def test_many_accounts_share_runs(
     assert [len(run) for run in accounts] == [3, 3, 2]
     assert requests[0].run_config["ops"]["insights"]["config"]["max_age_seconds"] == 1800
     assert len({request.run_key for request in requests}) == 3
+    for request, names in zip(requests, accounts, strict=True):
+        tags = {name for name in request.tags if name.startswith("account/")}
+        assert tags == {f"account/{name}" for name in names}
+
+
+def test_partitions_come_in_the_order_of_their_numbers(tick: Tick, stored: Stored) -> None:
+    new(stored, 10, 9, 100, 1)
+    (added,) = tick().dynamic_partitions_requests or ()
+    assert added.partition_keys == ["act_1", "act_9", "act_10", "act_100"]
 
 
 def test_a_fleet_of_new_accounts_begins_with_its_newest_days(

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from meta_pipeline.commands.report import report
 from meta_pipeline.commands.status import status
+from meta_pipeline.moments import span
 from meta_pipeline.orchestration.record_metadata import Account, record_metadata
 from meta_pipeline.reports.status import (
     AccountStatus,
     in_words,
     read_status,
-    span,
     staleness_alarm,
     token_warnings,
 )
@@ -190,7 +192,8 @@ def test_a_token_that_needs_a_person_is_told(
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90m", 5400), ("6h", 21_600), (" 2D ", 172_800), ("1.5h", 5400)]
+    ("text", "seconds"),
+    [("90m", 5400), ("6h", 21_600), (" 2D ", 172_800), ("1.5h", 5400), ("30s", 30)],
 )
 def test_durations(text: str, seconds: int) -> None:
     assert span(text).total_seconds() == seconds
@@ -198,7 +201,7 @@ def test_durations(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["6", "h", "-1h", "0h", "6 weeks", ""])
 def test_durations_that_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match="such as 90m, 6h or 2d"):
+    with pytest.raises(ValueError, match="such as 30s, 90m, 6h or 2d"):
         span(text)
 
 
@@ -218,7 +221,9 @@ def test_stale_and_never_are_named() -> None:
     ]
     alarm = staleness_alarm(watched, span("6h"))
     assert alarm is not None
-    assert alarm.startswith("2 of 3 accounts not synced within 6h: Shop (never), Old (9h ago).")
+    assert alarm.startswith(
+        "2 of 3 accounts not synced within 6h: Shop (act_1), never; Old (act_1), 9h ago."
+    )
 
 
 def test_a_lost_account_is_not_a_stale_one() -> None:
@@ -254,6 +259,70 @@ def test_status_shows_every_account(typed: Any, morning: Morning) -> None:
     assert shown.exit_code == 0
     for text in ("Nordwind Shop", "Quiet & Sons <Ltd>", "Busy", "Simulated data"):
         assert text in shown.stdout
+
+
+def test_status_says_it_all_in_a_line_and_ids_beside_names(typed: Any, morning: Morning) -> None:
+    shown = typed(morning.url, "status").stdout
+    assert re.search(r"^3 accounts: ", shown, re.MULTILINE)
+    for row in morning.query("SELECT account_id, name FROM meta_ads.meta_ad_accounts"):
+        assert re.search(rf"{re.escape(row['name'])} +{row['account_id']} ", shown)
+
+
+def test_problems_come_first_and_alone_when_asked(typed: Any, database_url: str) -> None:
+    """A thousand accounts, nine of them in need: the nine are what is seen."""
+    kinds = {1: "fail", 2: "partial", 3: "throttled"}
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ad_accounts (account_id, name, is_accessible,"
+            " last_listed_at, first_seen_at, data_as_of) SELECT 'act_' || n, 'Account ' || n,"
+            " n <> 4, now(), now(), now() FROM generate_series(1, 1000) AS n"
+        )
+        connection.execute(
+            "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, status, started_at,"
+            " finished_at) SELECT 'run-' || n, 'act_' || n, 'ads,adsets,campaigns,insights',"
+            " 'success', now() - interval '9 min', now() - interval '8 min'"
+            " FROM generate_series(1, 1000) AS n"
+        )
+        for number, status_ in kinds.items():
+            connection.execute(
+                "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, status,"
+                " started_at, finished_at, error_summary) VALUES (%s, %s,"
+                " 'ads,adsets,campaigns,insights', %s, now() - interval '2 min', now(), 'why')",
+                (f"late-{number}", f"act_{number}", status_),
+            )
+    whole = typed(database_url, "status").stdout
+    assert "1,000 accounts: 996 fresh, 1 failing, 1 partial, 1 throttled, 1 lost" in whole
+    assert "... and 970 more: --limit 1000 shows them" in whole
+    order = [int(one) for one in re.findall(r"^Account \d+ +act_(\d+) ", whole, re.MULTILINE)]
+    assert order[:4] == [1, 2, 3, 4]
+    assert len(order) == 30
+    failing = typed(database_url, "status", "--failing").stdout
+    assert re.findall(r"^Account \d+ +act_(\d+) ", failing, re.MULTILINE) == ["1", "2", "3", "4"]
+    few = typed(database_url, "status", "--limit", "2").stdout
+    assert "... and 998 more: --limit 1000 shows them" in few
+    named = typed(database_url, "status", "-a", "account 7", "-a", "8", "-a", "act_9").stdout
+    assert re.findall(r"^Account \d+ +act_(\d+) ", named, re.MULTILINE) == ["7", "8", "9"]
+    rows = json.loads(typed(database_url, "status", "--json", "--failing").stdout)
+    assert [row["standing"] for row in rows] == ["failing", "partial", "throttled", "lost"]
+    unknown = typed(database_url, "status", "-a", "nobody")
+    assert (unknown.exit_code, "nobody" in unknown.stderr) == (2, True)
+
+
+def test_watch_shows_it_again_until_ctrl_c(
+    typed: Any, morning: Morning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("meta_pipeline.commands.status.time.sleep", sleep)
+    shown = typed(morning.url, "status", "--watch", "10s")
+    assert shown.exit_code == 0
+    assert pauses == [10, 10, 10]
+    assert shown.stdout.count("3 accounts: ") == 3
 
 
 def test_status_tells_of_the_token(typed: Any, database_url: str) -> None:

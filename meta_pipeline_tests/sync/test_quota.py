@@ -169,6 +169,27 @@ def test_from_50_percent_calls_are_spread_by_short_sleeps(
     assert "act_1" not in told["message"]
 
 
+def test_a_pause_is_told_while_it_lasts_and_no_longer(clock: Clock) -> None:
+    """What a pulse says of a sync that waits for quota."""
+    told: list[str | None] = []
+    one = quota(clock)
+
+    def sleep(seconds: float) -> None:
+        told.append(one.waits_for)
+        clock.sleep(seconds)
+
+    one._sleep = sleep
+    assert one.usage_pct() is None
+    for pct in (66, 66, 66, 66):
+        exchange(one, answer(clock, {BUSINESS: business(pct)}))
+        assert one.waits_for is None
+    assert told
+    assert all(
+        str(each).startswith("waiting ") and "for quota: act_1" in str(each) for each in told
+    )
+    assert 60 < float(one.usage_pct() or 0) <= 100
+
+
 def test_a_pause_too_long_to_hold_a_worker_ends_in_a_stop(clock: Clock) -> None:
     one = quota(clock)
     exchange(one, answer(clock, {BUSINESS: business(69)}))

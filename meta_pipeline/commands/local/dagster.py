@@ -32,6 +32,7 @@ SENSOR = "next_stale_account"
 FIRST_LOOK = "overview"
 FIRST_LOOK_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 120.0
+_TELL_EVERY_SECONDS = 10.0
 _WORKSPACE = """\
 load_from:
   - grpc_server:
@@ -187,9 +188,13 @@ class LocalDagster:
         ]
 
     def _wait(self, is_ready: Callable[[], bool], child: Child, what: str) -> None:
-        deadline = time.monotonic() + self.timeout_seconds
+        began = told = time.monotonic()
+        deadline = began + self.timeout_seconds
         while not is_ready():
             child.require_alive()
+            if time.monotonic() - told >= _TELL_EVERY_SECONDS:
+                told = time.monotonic()
+                self.tell(f"Still waiting for {what} ({told - began:.0f} s)")
             if time.monotonic() > deadline:
                 raise DagsterNotReady(
                     f"{what} did not come up within {self.timeout_seconds:.0f} s; "

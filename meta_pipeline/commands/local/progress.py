@@ -72,8 +72,8 @@ class StepProgress:
         """The step as a line for people."""
         return line(
             styled(*_MARKS.get(self.status, (" ", ""))),
-            f" {one_line(self.name):<24.24} {self.step:<9} "
-            f"{self.rows:>8,} rows {self.calls:>3} calls {self.seconds:5.1f} s",
+            f" {self.step:<9} {self.rows:>9,} rows {self.calls:>4,} calls {self.seconds:6.1f} s  "
+            f"{one_line(self.name)}",
         )
 
 

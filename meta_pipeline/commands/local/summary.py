@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rich.table import Table
-
-from meta_pipeline.commands.console import add_row
+from meta_pipeline.commands.console import add_row, styled, table
+from meta_pipeline.commands.sheet import Sheet
+from meta_pipeline.reports.words import times
 from meta_pipeline.warehouse import AccountHealth, Warehouse
 from meta_pipeline.words import ago
 
@@ -40,23 +40,25 @@ def read_efforts(warehouse: Warehouse) -> dict[str, Effort]:
     return {row[0]: Effort(row[1] or 0, row[2] or 0.0) for row in rows}
 
 
-def summary_table(accounts: list[AccountHealth], efforts: dict[str, Effort]) -> Table:
+def summary_table(accounts: list[AccountHealth], efforts: dict[str, Effort]) -> Sheet:
     """One line for each account and one for all: what is there and what it took."""
-    shown = Table(title="Ad accounts in Postgres", title_justify="left", show_footer=True)
-    total = sum(_entities(one) for one in accounts)
-    numbers = {
-        "Entities": f"{total:,}",
-        "Active": f"{sum(one.active for one in accounts):,}",
-        "Insight rows": f"{sum(one.insight_rows for one in accounts):,}",
-        "Calls": f"{sum(effort.calls for effort in efforts.values()):,}",
-        "Seconds": f"{sum(effort.seconds for effort in efforts.values()):.1f}",
-    }
-    shown.add_column("Account", footer=f"{len(accounts)} accounts")
-    shown.add_column("Last synced")
-    for name, footer in numbers.items():
-        shown.add_column(name, footer=footer, justify="right")
+    numbers = ("Entities", "Active", "Insight rows", "Calls", "Seconds")
+    shown = table(
+        "Account", "Id", "Last synced", *numbers, right=numbers, whole=("Id", "Last synced")
+    )
     for one in sorted(accounts, key=_entities, reverse=True):
         add_row(shown, *_row(one, efforts.get(one.account_id, Effort())))
+    totals = (
+        f"{times(len(accounts), 'account')}",
+        "",
+        "",
+        f"{sum(_entities(one) for one in accounts):,}",
+        f"{sum(one.active for one in accounts):,}",
+        f"{sum(one.insight_rows for one in accounts):,}",
+        f"{sum(effort.calls for effort in efforts.values()):,}",
+        f"{sum(effort.seconds for effort in efforts.values()):,.1f}",
+    )
+    add_row(shown, *(styled(text, "bold") for text in totals))
     return shown
 
 
@@ -78,10 +80,11 @@ def _entities(account: AccountHealth) -> int:
 def _row(account: AccountHealth, effort: Effort) -> list[str]:
     return [
         account.name or account.account_id,
+        account.account_id,
         ago(account.staleness_seconds),
         f"{_entities(account):,}",
         f"{account.active:,}",
         f"{account.insight_rows:,}",
         f"{effort.calls:,}",
-        f"{effort.seconds:.1f}",
+        f"{effort.seconds:,.1f}",
     ]

@@ -1,0 +1,164 @@
+"""The ad accounts' part of `meta-pipeline check`: each is asked, several at once, within a budget.
+
+A thousand accounts are a thousand calls. They are spread over a few threads, and no further one
+is made once the budget of calls or of time is used, once Meta refuses for a limit that all accounts
+share, or once the app is near its own. An account that is known to be blocked is not asked at all:
+a call during a block prolongs it. What was left out is said, with how to check it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from meta_pipeline.graph import GraphClient, GraphError, Throttled
+from meta_pipeline.model.usage import UsageReading
+from meta_pipeline.sync.account_node import oddities
+from meta_pipeline.sync.days import today
+
+from .finding import Finding, failed
+
+AT_ONCE = 8
+"""Calls under way at a time."""
+_TELL_EVERY_SECONDS = 5.0
+_STATUS_WORDS = {2: "disabled", 3: "unsettled", 7: "in risk review", 9: "in grace", 101: "closed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much a check may take: calls, seconds, and how full the app's own meters may get."""
+
+    calls: int = 1000
+    seconds: float = 60.0
+    app_stop_pct: float = 70.0
+
+
+@dataclass
+class Reader:
+    """Asks accounts for yesterday's numbers.
+
+    `blocked` has the accounts Meta has said not to call now, by id, with the reason as a sentence;
+    `tell` is told how far it is, now and then.
+    """
+
+    client: GraphClient
+    budget: Budget
+    blocked: Mapping[str, str]
+    tell: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    left_out: str | None = field(default=None, init=False)
+    """Why not every account was asked; None when each was."""
+
+    def findings(self, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+        """One finding for each account in the order given; one more for those left out."""
+        waits = [one for one in accounts if one["id"] in self.blocked]
+        due = [one for one in accounts if one["id"] not in self.blocked]
+        found = self._asked(due)
+        for one in due:
+            if one["id"] in found:
+                yield found[one["id"]]
+        for one in waits:
+            text = f"not asked: {self.blocked[one['id']]}"
+            yield Finding("Account", _subject(one), ok=True, text=text)
+        left = [one for one in due if one["id"] not in found]
+        if left:
+            yield self._left(left, len(accounts))
+
+    def _asked(self, due: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
+        """What was found of each account that was asked, by id."""
+        found: dict[str, Finding] = {}
+        queue = iter(due)
+        began = told = self.clock()
+        asked = 0
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check") as pool:
+            running: dict[Future[tuple[Finding, str | None]], str] = {}
+            while True:
+                while len(running) < AT_ONCE and self._may_go_on(asked, began):
+                    if (given := next(queue, None)) is None:
+                        break
+                    running[pool.submit(self._ask, given)] = given["id"]
+                    asked += 1
+                if not running:
+                    return found
+                ended, _ = wait(running, timeout=_TELL_EVERY_SECONDS, return_when=FIRST_COMPLETED)
+                for one in ended:
+                    finding, stop = one.result()
+                    found[running.pop(one)] = finding
+                    self.left_out = self.left_out or stop
+                if self.clock() - told >= _TELL_EVERY_SECONDS:
+                    told = self.clock()
+                    self.tell(f"{len(found):,} of {len(due):,} accounts asked")
+
+    def _may_go_on(self, asked: int, began: float) -> bool:
+        if self.left_out is None and asked >= self.budget.calls:
+            self.left_out = f"the budget of {self.budget.calls:,} calls is used"
+        if self.left_out is None and asked and self.clock() - began >= self.budget.seconds:
+            self.left_out = f"the budget of {self.budget.seconds:g} s is used"
+        return self.left_out is None
+
+    def _ask(self, given: Mapping[str, Any]) -> tuple[Finding, str | None]:
+        """What there is to say of the account, and why no further one may be asked."""
+        subject = _subject(given)
+        try:
+            answer = self.client.get(
+                f"{given['id']}/insights",
+                {"level": "account", "fields": "spend,impressions", "date_preset": "yesterday"},
+                account_id=given["id"],
+                endpoint_key="insights_account",
+            )
+        except GraphError as error:
+            shared = isinstance(error, Throttled) and error.scope != "account"
+            stop = f"Meta refuses calls for a limit all accounts share: {error.message}"
+            return failed("Account", subject, error), stop if shared else None
+        fullest = max(
+            (one.usage_pct for one in answer.usage if one.scope in ("app", "insights_app")),
+            default=0.0,
+        )
+        stop = f"the app's own limit is at {fullest:.0f} %"
+        is_near = fullest >= self.budget.app_stop_pct
+        return _readable(subject, given, answer.body, answer.usage), stop if is_near else None
+
+    def _left(self, left: Sequence[Mapping[str, Any]], total: int) -> Finding:
+        noun = "account was" if len(left) == 1 else "accounts were"
+        return Finding(
+            "Accounts",
+            f"{len(left):,} of {total:,}",
+            ok=True,
+            text=f"{noun} not asked: {self.left_out}. To check one: meta-pipeline check "
+            f"--account {left[0]['id']}; all of them, once there is room: meta-pipeline check "
+            f"--calls {total} --within {max(1, -(-total // 600))}0m",
+            is_partial=True,
+        )
+
+
+def _subject(given: Mapping[str, Any]) -> str:
+    return f"{given['id']} {given.get('name', '')}".strip()
+
+
+def _readable(
+    subject: str,
+    given: Mapping[str, Any],
+    body: Mapping[str, Any],
+    usage: tuple[UsageReading, ...],
+) -> Finding:
+    rows = body.get("data") or [{}]
+    spend = f"yesterday {rows[0].get('spend', '0')} {given.get('currency', '')}"
+    zone = given.get("timezone_name")
+    local = f"{zone}, today {today(datetime.now(UTC), zone if isinstance(zone, str) else None)}"
+    odd = "; ".join(oddities(given.get("currency"), zone))
+    local += f"; {odd}" if odd else ""
+    status = given.get("account_status")
+    known = _STATUS_WORDS.get(status) if isinstance(status, int) else None
+    word = "" if status == 1 else f"account is {known or status}; "
+    return Finding("Account", subject, ok=True, text=f"{word}{spend}; {local}{_tier(usage)}")
+
+
+def _tier(usage: tuple[UsageReading, ...]) -> str:
+    tiers = {reading.access_tier for reading in usage if reading.access_tier}
+    worst = max((reading.usage_pct for reading in usage), default=None)
+    named = f"; {', '.join(sorted(tiers))}" if tiers else ""
+    return f"{named}; {worst:.0f} % of the hour's allowance used" if worst else named
