@@ -19,7 +19,7 @@ _URLLIB3 = (
 
 _NAMES = (
     r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret"
-    r"|appsecret|verify_token|refresh_token|password"
+    r"|appsecret|verify_token|refresh_token|revoke_token|signed_request|META_TOKEN_KEYS|password"
 )
 _PATTERNS = (
     # name=value in a query or form, plain or percent-encoded, and "name": "value" in JSON.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -259,6 +259,10 @@ class Caller:
             usage_headers=outcome.usage_headers,
             usage=usage,
         )
+
+    def hiding(self, *secrets: str) -> Caller:
+        """The same way out for calls about other tokens: those are in no text that leaves."""
+        return replace(self, transport=self.transport.hiding(*secrets))
 
     def clean(self, text: str) -> str:
         """`text` without this client's secrets or anything that looks like one."""

@@ -32,6 +32,7 @@ from meta_pipeline.graph.tokens import (
     TokenInfo,
     debug_token,
     exchange_token,
+    revoke_token,
     token_key,
 )
 from meta_pipeline.graph.transport import Transport
@@ -244,6 +245,14 @@ class GraphClient:
         """Validity, scopes and expiry of a token (default: this client's own)."""
         return debug_token(self._caller, token, app_id=app_id)
 
-    def exchange_token(self, *, app_id: str, token: str | None = None) -> AccessToken:
+    def exchange_token(
+        self, *, app_id: str, token: str | None = None, of_system_user: bool = False
+    ) -> AccessToken:
         """A long-lived token for a living one; takes the app secret."""
-        return exchange_token(self._caller, app_id=app_id, token=token)
+        return exchange_token(
+            self._caller, app_id=app_id, token=token, of_system_user=of_system_user
+        )
+
+    def revoke_token(self, token: str, *, app_id: str) -> None:
+        """End another token at Meta; takes the app secret."""
+        revoke_token(self._caller, app_id=app_id, token=token)

@@ -58,6 +58,8 @@ def debug_token(
     Asked with the app's token where `app_id` and the app secret are known, else with the client's
     own: a refusal of that one is the answer when it is the token in question.
     """
+    if token is not None:
+        caller = caller.hiding(token)
     transport = caller.transport
     app_token = f"{app_id}|{transport.app_secret}" if app_id and transport.app_secret else None
     request = Request(
@@ -83,8 +85,16 @@ def token_key(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
-def exchange_token(caller: Caller, *, app_id: str, token: str | None = None) -> AccessToken:
-    """A long-lived token (about 60 days) for a living one; an expired one raises Reauthorize."""
+def exchange_token(
+    caller: Caller, *, app_id: str, token: str | None = None, of_system_user: bool = False
+) -> AccessToken:
+    """A long-lived token (about 60 days) for a living one; an expired one raises Reauthorize.
+
+    `of_system_user` asks in the form that renews a system user's token for another 60 days. The
+    old token lives on until its own end.
+    """
+    if token is not None:
+        caller = caller.hiding(token)
     transport = caller.transport
     if transport.app_secret is None:
         raise ValueError("exchanging a token takes the app's secret: set META_APP_SECRET")
@@ -97,6 +107,7 @@ def exchange_token(caller: Caller, *, app_id: str, token: str | None = None) -> 
                 "client_id": app_id,
                 "client_secret": transport.app_secret,
                 "fb_exchange_token": token or transport.access_token,
+                **({"set_token_expires_in_60_days": "true"} if of_system_user else {}),
             },
             None,
             "token_exchange",
@@ -109,6 +120,30 @@ def exchange_token(caller: Caller, *, app_id: str, token: str | None = None) -> 
         value=str(body["access_token"]),
         expires_at=_moment(now.timestamp() + lasts) if lasts else None,
         type=str(body.get("token_type") or "bearer"),
+    )
+
+
+def revoke_token(caller: Caller, *, app_id: str, token: str) -> None:
+    """End `token` at Meta, for good and for everybody; asked with the client's own token.
+
+    An already dead one raises as Meta words it.
+    """
+    caller = caller.hiding(token)
+    transport = caller.transport
+    if transport.app_secret is None:
+        raise ValueError("revoking a token takes the app's secret: set META_APP_SECRET")
+    caller.send(
+        Request(
+            "GET",
+            "oauth/revoke",
+            {
+                "client_id": app_id,
+                "client_secret": transport.app_secret,
+                "revoke_token": token,
+            },
+            None,
+            "token_revoke",
+        )
     )
 
 

@@ -101,6 +101,7 @@ class Transport:
         self.version = version.strip("/")
         self.access_token = cleaned_token(access_token)
         self.app_secret = app_secret
+        self.hidden: tuple[str, ...] = ()
         self._connect_seconds = min(connect_timeout_seconds, deadline_seconds)
         self._read_seconds = read_timeout_seconds
         self._deadline_seconds = deadline_seconds
@@ -114,7 +115,7 @@ class Transport:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What `redact` must remove beyond what it recognises by itself."""
-        return tuple(filter(None, (self.access_token, self.app_secret)))
+        return tuple(filter(None, (self.access_token, self.app_secret, *self.hidden)))
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url}/{self.version})"
@@ -123,6 +124,12 @@ class Transport:
         """The same connections under another token."""
         sibling = copy.copy(self)
         sibling.access_token = cleaned_token(access_token)
+        return sibling
+
+    def hiding(self, *secrets: str) -> Transport:
+        """The same connections and token, and no text that leaves has these either."""
+        sibling = copy.copy(self)
+        sibling.hidden = (*self.hidden, *secrets)
         return sibling
 
     def close(self) -> None:

@@ -15,7 +15,8 @@ from meta_pipeline_tests.graph.conftest import APP_SECRET, TOKEN, MakeClient
 from meta_pipeline_tests.graph.scripted import Asked, Reply, ScriptedServer, error, page
 
 PROOF = hmac.new(APP_SECRET.encode(), TOKEN.encode(), hashlib.sha256).hexdigest()
-SECRETS = (TOKEN, APP_SECRET, PROOF)
+OTHER = "another-token-of-no-known-form"
+SECRETS = (TOKEN, APP_SECRET, PROOF, OTHER)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ SECRETS = (TOKEN, APP_SECRET, PROOF)
         "a=b&client_secret=SECRET9999&x=y",
         "fb_exchange_token=SECRET9999",
         "input_token%3DSECRET9999%26limit",
+        "oauth/revoke?client_id=1&revoke_token=SECRET9999",
+        "META_TOKEN_KEYS=k1:SECRET9999,k2:SECRET9999",
         '{"access_token":"SECRET9999","token_type":"bearer"}',
         "{'access_token': 'SECRET9999'}",
         '{\\"access_token\\":\\"SECRET9999\\"}',
@@ -108,12 +111,18 @@ def test_no_text_of_a_failure_holds_a_secret(
         lambda: client.batch([BatchOperation("1", {"input_token": TOKEN})]),
         lambda: client.debug_token(app_id="1384"),
         lambda: client.exchange_token(app_id="1384"),
+        lambda: client.debug_token(OTHER),
+        lambda: client.exchange_token(app_id="1384", token=OTHER, of_system_user=True),
         lambda: client.ids(["1"], {}, account_id=None),
         lambda: client.create_report("act_1/insights", {}, account_id=None),
     ):
         with pytest.raises(GraphError) as caught:
             work()
         texts += ["".join(traceback.format_exception(caught.value)), *_chain(caught.value)]
+    try:  # any 200 is taken for a yes
+        client.revoke_token(OTHER, app_id="1384")
+    except GraphError as error:
+        texts += ["".join(traceback.format_exception(error)), *_chain(error)]
     texts += [repr(attempt) for attempt in attempts] + [repr(call) for call in calls]
     texts += [caplog.text, *capsys.readouterr()]
     assert attempts

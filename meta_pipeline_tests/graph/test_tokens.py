@@ -126,6 +126,29 @@ def test_an_expired_token_cannot_be_exchanged(
         make_client(app_secret=APP_SECRET).exchange_token(app_id="1")
 
 
+def test_a_system_users_token_is_renewed_in_a_form_of_its_own(
+    make_client: MakeClient, server: ScriptedServer
+) -> None:
+    server.answer(Reply({"access_token": "EAABnew", "expires_in": 5183944}))
+    client = make_client(app_secret=APP_SECRET)
+    assert client.exchange_token(app_id="1384", of_system_user=True).value == "EAABnew"
+    assert server.asked[0].query["set_token_expires_in_60_days"] == "true"
+
+
+def test_another_token_is_revoked(make_client: MakeClient, server: ScriptedServer) -> None:
+    server.answer(Reply({"success": True}))
+    make_client(app_secret=APP_SECRET).revoke_token("EAABold", app_id="1384")
+    (asked,) = server.asked
+    assert asked.path == "/v26.0/oauth/revoke"
+    assert (asked.query["revoke_token"], asked.query["client_id"]) == ("EAABold", "1384")
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_revoking_takes_the_app_secret(client: GraphClient) -> None:
+    with pytest.raises(ValueError, match="META_APP_SECRET"):
+        client.revoke_token("EAABold", app_id="1")
+
+
 def test_an_exchange_takes_the_app_secret(client: GraphClient) -> None:
     with pytest.raises(ValueError, match="META_APP_SECRET"):
         client.exchange_token(app_id="1")

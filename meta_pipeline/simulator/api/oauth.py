@@ -26,13 +26,27 @@ def access_token(tokens: Tokens, request: GraphRequest) -> dict[str, Any]:
     """A token for a code, for another token, or for the app's own credentials."""
     tokens.check_client(request.text("client_id"), request.text("client_secret"))
     if request.text("grant_type") == "fb_exchange_token":
-        return tokens.exchange(request.text("fb_exchange_token") or "")
+        return tokens.exchange(
+            request.text("fb_exchange_token") or "",
+            for_60_days=(request.text("set_token_expires_in_60_days") or "").lower() == "true",
+        )
     if request.text("grant_type") == "client_credentials":
         return {"access_token": tokens.app.token, "token_type": "bearer"}
     code = request.text("code")
     if code is None:
         raise errors.GraphError("Missing authorization code", code=1)
     return tokens.redeem(code, request.text("redirect_uri") or "")
+
+
+def revoke(tokens: Tokens, request: GraphRequest) -> dict[str, Any]:
+    """End one token, for the app it belongs to, asked with any token that is valid."""
+    tokens.check_client(request.text("client_id"), request.text("client_secret"))
+    tokens.check(request.token, request.text("appsecret_proof"))
+    revoked = request.text("revoke_token")
+    if not revoked:
+        raise errors.GraphError("(#100) The parameter revoke_token is required", code=100)
+    tokens.end(revoked)
+    return {"success": True}
 
 
 def debug_token(tokens: Tokens, request: GraphRequest) -> dict[str, Any]:
@@ -84,6 +98,7 @@ def _html(status: int, body: str) -> Answer:
 _ENDPOINTS = {
     ("GET", "oauth/access_token"): access_token,
     ("POST", "oauth/access_token"): access_token,
+    ("GET", "oauth/revoke"): revoke,
     ("GET", "debug_token"): debug_token,
     ("GET", "dialog/oauth"): dialog,
 }

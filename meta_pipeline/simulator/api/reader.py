@@ -102,7 +102,7 @@ class Reader:
         if isinstance(target.subject, ReportRun):
             return self._report(target.subject, specs)
         if target.node_type in {"User", "Business"}:
-            known = target.subject or {"name": "Simulated User"}
+            known = target.subject or {"name": call.token.user_name}
             subject = Entity("plain", target.node_id, "", {"id": target.node_id, **known})
             specs = specs or (FieldSpec("id"), FieldSpec("name"))
         else:

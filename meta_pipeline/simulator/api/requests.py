@@ -14,7 +14,8 @@ import orjson
 from meta_pipeline.simulator.api import errors
 
 SECRETS = frozenset(
-    {"access_token", "appsecret_proof", "client_secret", "fb_exchange_token", "input_token", "code"}
+    "access_token appsecret_proof client_secret code fb_exchange_token input_token "
+    "revoke_token".split()
 )
 _VERSION = re.compile(r"v\d+\.\d+$")
 _WORD = re.compile(r"\s*(\w+)\s*")

@@ -17,6 +17,8 @@ _LONG_LIVED_SECONDS = 5_183_944  # just under sixty days
 _SHORT_LIVED_SECONDS = 5_400  # one to two hours at Meta
 _DATA_ACCESS = timedelta(days=90)
 
+USER_NAME = "Simulated User"
+
 Invalid = Literal["revoked", "password"]
 
 
@@ -52,6 +54,7 @@ class Token:
     kind: str = "USER"
     invalid: Invalid | None = None
     long_lived: bool = False
+    user_name: str = USER_NAME
 
     def __repr__(self) -> str:
         return f"Token(user_id={self.user_id!r}, kind={self.kind!r}, invalid={self.invalid!r})"
@@ -89,12 +92,17 @@ class Tokens:
         accounts: Iterable[str] | None = None,
         kind: str = "USER",
         long_lived: bool = False,
+        user_id: str | None = None,
+        user_name: str = USER_NAME,
     ) -> Token:
-        """Make a token known; without `value` a new text is made up."""
+        """Make a token known; without `value` a new text is made up.
+
+        `user_id` and `user_name` are whose it is: another system user, another person.
+        """
         now = self.clock.now()
         token = Token(
             value=value or f"EAASIM{self._digest(self.app.id)}",
-            user_id=self.user_id,
+            user_id=user_id or self.user_id,
             scopes=frozenset(scopes),
             issued_at=now,
             expires_at=None
@@ -104,6 +112,7 @@ class Tokens:
             accounts=None if accounts is None else frozenset(accounts),
             kind=kind,
             long_lived=long_lived,
+            user_name=user_name,
         )
         self._tokens[token.value] = token
         return token
@@ -241,23 +250,37 @@ class Tokens:
         token = self.issue(scopes=known.scopes, expires_in_seconds=_SHORT_LIVED_SECONDS)
         return _issued(token, _SHORT_LIVED_SECONDS)
 
-    def exchange(self, value: str) -> dict[str, Any]:
-        """A long-lived token for a valid one; expired ones can't be exchanged."""
+    def exchange(self, value: str, *, for_60_days: bool = False) -> dict[str, Any]:
+        """A long-lived token for a valid one; expired ones can't be exchanged.
+
+        `for_60_days` is the form that renews a system user's token; the old one lives on.
+        """
         old = self._tokens.get(value)
         if old is None:
             raise errors.malformed_token()
         self._check_life(old)
-        # A system user's token that never ends is its own long-lived one.
-        if old.kind == "SYSTEM_USER" and old.expires_at is None:
-            return _issued(old, None)
+        # Without the form a system user's token stays the one it is, with the end it has.
+        if old.kind == "SYSTEM_USER" and not for_60_days:
+            left = old.expires_at - self.clock.now() if old.expires_at else None
+            return _issued(old, None if left is None else int(left.total_seconds()))
         new = self.issue(
             scopes=old.scopes,
             accounts=old.accounts,
             kind=old.kind,
             expires_in_seconds=_LONG_LIVED_SECONDS,
             long_lived=True,
+            user_id=old.user_id,
+            user_name=old.user_name,
         )
         return _issued(new, _LONG_LIVED_SECONDS)
+
+    def end(self, value: str) -> None:
+        """The app revokes a token that lives: 190/458 from now on."""
+        token = self._tokens.get(value)
+        if token is None:
+            raise errors.malformed_token()
+        self._check_life(token)
+        self.revoke(value)
 
     def check_client(self, client_id: str | None, secret: str | None) -> None:
         """The app's own credentials, as token endpoints want them."""

@@ -110,6 +110,43 @@ def test_a_short_token_becomes_a_long_one(sim: Simulator, graph: Graph, account:
     assert "error" in wrong
 
 
+def test_a_system_users_token_is_renewed_and_the_old_one_revoked(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    old = sim.issue(
+        scopes=["ads_read"],
+        kind="SYSTEM_USER",
+        expires_in_seconds=86_400,
+        user_id="77",
+        user_name="Reporting",
+        accounts=[account],
+    )
+    assert graph.get("me", access_token=old) == {"id": "77", "name": "Reporting"}
+    wanted = {"grant_type": "fb_exchange_token", "fb_exchange_token": old}
+    assert exchange(sim, **wanted)["access_token"] == old
+    new = exchange(sim, **wanted, set_token_expires_in_60_days="true")
+    assert new["expires_in"] == 5183944
+    assert graph.get("me", access_token=new["access_token"])["id"] == "77"
+    rows = graph.rows("me/adaccounts", access_token=new["access_token"])
+    assert [row["id"] for row in rows] == [account]
+    assert graph.get("me", access_token=old)["id"] == "77", "the old one lives on"
+    ending = {
+        "client_id": sim.tokens.app.id,
+        "client_secret": sim.tokens.app.secret,
+        "revoke_token": old,
+        "access_token": new["access_token"],
+    }
+    wrong = graph.error("oauth/revoke", **{**ending, "client_secret": "wrong"})[1]
+    assert "client secret" in wrong["message"]
+    assert graph.get("oauth/revoke", **ending) == {"success": True}
+    assert graph.error("me", access_token=old)[1]["error_subcode"] == 458
+    assert graph.error("oauth/revoke", **ending)[1]["error_subcode"] == 458
+    assert "EAASIM" not in str([entry.params for entry in sim.journal])
+    sim.sleep(61 * 86_400)
+    late = exchange(sim, **{**wanted, "fb_exchange_token": new["access_token"]})
+    assert late["error"]["error_subcode"] == 463, "an ended one is not renewed"
+
+
 def dialog(sim: Simulator, **params: Any) -> requests.Response:
     return requests.get(
         f"{sim.url}/v26.0/dialog/oauth",
