@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+import sqlalchemy as sa
 from psycopg import sql
 
 from meta_pipeline.settings import Settings, breakdown_names
-from meta_pipeline.warehouse import Connection
+from meta_pipeline.warehouse import Connection, schema
 
 from . import datasets
 from .datasets import LEVELS, Dataset
@@ -29,10 +30,10 @@ _DAILY = {one.name: one for one in map(datasets.daily, LEVELS)}
 NAMES = (*(str(part) for part in ENTITY_SPECS), *_DAILY, datasets.hourly().name)
 """Datasets that can be reset, besides breakdowns, which are named as breakdown:age,gender."""
 _MADE_OF_ADS = (
-    "daily_ad_metrics",
-    "daily_adset_metrics",
-    "daily_campaign_metrics",
-    "metric_rollups",
+    schema.ad_rollups,
+    schema.adset_rollups,
+    schema.campaign_rollups,
+    schema.metric_rollups,
 )
 _DAYS = """
     SELECT min(date_start), max(date_start), count(*) FROM meta_ads.sync_windows
@@ -208,34 +209,31 @@ def _remove_insights(
         f"WHERE {scope.condition} AND kept.date_start >= %(oldest)s",
         values,
     ).rowcount
-    of_days = ["sync_windows", "insights_gaps"]
-    for name in of_days:
+    of_dataset = "account_id = %(account_id)s AND dataset = %(dataset)s"
+    for table in (schema.sync_windows, schema.insights_gaps):
         connection.execute(
-            f"DELETE FROM meta_ads.{name} WHERE account_id = %(account_id)s "
-            "AND dataset = %(dataset)s AND date_start >= %(oldest)s",
+            f"DELETE FROM {table.schema}.{table.name} "
+            f"WHERE {of_dataset} AND date_start >= %(oldest)s",
             values,
         )
-    connection.execute(
-        "DELETE FROM meta_ads.pending_reports WHERE account_id = %(account_id)s "
-        "AND dataset = %(dataset)s",
-        values,
-    )
-    for name in _made_of(dataset):
+    reports = schema.pending_reports
+    connection.execute(f"DELETE FROM {reports.schema}.{reports.name} WHERE {of_dataset}", values)
+    for table in _made_of(dataset):
         connection.execute(
-            f"DELETE FROM meta_ads.{name} WHERE account_id = %(account_id)s "
+            f"DELETE FROM {table.schema}.{table.name} WHERE account_id = %(account_id)s "
             "AND date_start >= %(oldest)s",
             values,
         )
     return removed
 
 
-def _made_of(dataset: Dataset) -> tuple[str, ...]:
+def _made_of(dataset: Dataset) -> tuple[sa.Table, ...]:
     """Tables that are made of a dataset's rows, and made again when they are back."""
     if dataset.part is not Part.INSIGHTS:
         return ()
     if dataset.level == "ad":
-        return (*_MADE_OF_ADS, "reconciliations")
-    return ("reconciliations",) if dataset.is_proof else ()
+        return (*_MADE_OF_ADS, schema.reconciliations)
+    return (schema.reconciliations,) if dataset.is_proof else ()
 
 
 def _insights(connection: Connection, dataset: Dataset, account_id: str, first: date) -> Holding:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from meta_pipeline.warehouse import account_lock
+from meta_pipeline.warehouse import account_lock, schema
 from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
 
 TABLES = {
@@ -108,11 +108,19 @@ def test_all_of_an_account_comes_back_as_it_was(shell: Shell) -> None:
     first, second = shell.ids
     before = {name: stored(shell, name, first) for name in TABLES}
     metrics = "SELECT date_start, ad_id, spend FROM meta_ads.daily_ad_metrics WHERE account_id = %s"
+    of_days = [
+        table.name
+        for table in schema.meta_insights.metadata.sorted_tables
+        if {"account_id", "date_start"} <= set(table.c.keys()) and table.name != "insights_changes"
+    ]
+    assert "sync_windows" in of_days
     daily = sorted(shell.rows(metrics, first))
     others = sorted(shell.rows(metrics, second))
     assert shell.run("reset", "-a", first, "--yes").exit_code == 0
     assert not any(stored(shell, name, first) for name in TABLES)
     assert not shell.rows(metrics, first)
+    for name in of_days:
+        assert not shell.rows(f"SELECT FROM meta_ads.{name} WHERE account_id = %s", first), name
     assert sorted(shell.rows(metrics, second)) == others
     assert shell.run("sync", first).exit_code == 0
     assert {name: stored(shell, name, first) for name in TABLES} == before
