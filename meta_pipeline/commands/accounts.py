@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import SIMULATED, add_row, console, say, styled, table, write_json
+from .options import AsJson
 from .selection import is_left_out, named
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def list_accounts(
         bool,
         typer.Option("--refresh", help="Ask Meta for the list first: one call per 200 accounts."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every fact as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the ad accounts: name, id, status at Meta, currency, zone, last synced, state.
 

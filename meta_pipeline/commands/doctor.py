@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import say, styled, write_json
+from .options import AsJson
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
@@ -71,7 +72,7 @@ def api_version(
         str | None,
         typer.Argument(help="Version to look at, such as v27.0; the next after the one in use."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every fact as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say how long the API version in use lives, and what our queries would lose in the next.
 

@@ -176,15 +176,24 @@ def test_the_list_has_what_there_is_of_each_account(shell: Shell) -> None:
     assert shell.run("accounts", "list", "nobody").exit_code == 2
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 200])
-def test_no_id_is_cut_however_narrow_the_terminal(shell: Shell, width: int) -> None:
-    shell.json("accounts", "list", "--refresh")
-    shell.patch.setenv("COLUMNS", str(width))
-    done = subprocess.run(
-        [sys.executable, "-m", "meta_pipeline.cli", "accounts", "list"],
-        env={**os.environ},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert all(account_id in done.stdout for account_id in shell.ids)
+@pytest.mark.parametrize("width", [30, 60, 80, 200])
+def test_nothing_is_cut_however_narrow_the_terminal(shell: Shell, width: int) -> None:
+    shell.run("sync", "Nordwind Shop", "Nordwind US")
+    first, second, *_ = shell.ids
+    runs = shell.json("runs", "list")
+    for given, wanted in (
+        (("accounts", "list"), [*shell.ids, "Europe/Berlin", "success"]),
+        (("runs", "list"), [first, second, "success", *(one["sync_run_id"][:8] for one in runs)]),
+        (("runs", "show"), ["insights_ad", "campaigns_list", second]),
+        (("reset", "insights_ad", "--dry-run"), [first, second, "insights_ad"]),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "meta_pipeline.cli", *given],
+            env={**os.environ, "COLUMNS": str(width)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        missing = [one for one in wanted if one not in done.stdout]
+        assert not missing, (given, missing, done.stdout)
+        assert "…" not in done.stdout.replace(" … ", ""), done.stdout
