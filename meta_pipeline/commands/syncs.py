@@ -7,7 +7,7 @@ from types import FrameType
 
 from meta_pipeline import metrics
 from meta_pipeline.printable import one_line
-from meta_pipeline.sync import Progress, Status, SyncEngine, SyncRecord
+from meta_pipeline.sync import Progress, Status, SyncEngine, SyncRun
 
 from .console import say, styled, warn, write_json
 from .wanted import Wanted
@@ -57,9 +57,9 @@ class Syncs:
         self._requests = [wanted.request(engine, account_id) for account_id in ids]
         self._is_stopped = False
         self._is_cut = False
-        self.records: list[SyncRecord] = []
+        self.records: list[SyncRun] = []
 
-    def each(self, *, is_silent: bool) -> "Iterator[tuple[SyncRecord, _Told, str | None]]":
+    def each(self, *, is_silent: bool) -> "Iterator[tuple[SyncRun, _Told, str | None]]":
         """Each record with what was told on the way and of its daily metrics."""
         for number, request in enumerate(self._requests, start=1):
             told = _Told()
@@ -115,7 +115,7 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
             signal.signal(number, earlier)
 
 
-def _settled(engine: SyncEngine, record: SyncRecord) -> tuple[str | None, bool]:
+def _settled(engine: SyncEngine, record: SyncRun) -> tuple[str | None, bool]:
     """What `_settle` says, and whether Ctrl-C or SIGTERM ended it: Postgres is told to stop too."""
     with _handled(signal.default_int_handler):
         try:
@@ -125,7 +125,7 @@ def _settled(engine: SyncEngine, record: SyncRecord) -> tuple[str | None, bool]:
             return f"{told}sync, or by meta-pipeline metrics rollup", True
 
 
-def _settle(engine: SyncEngine, record: SyncRecord) -> str | None:
+def _settle(engine: SyncEngine, record: SyncRun) -> str | None:
     """Bring the daily metrics up to the rows, and compare the ads with the account's own row.
 
     Days that an earlier sync left behind, because it was stopped or failed, are made here too.
@@ -161,7 +161,7 @@ class _Told:
         say(f"{step.account_id}  {step.message:<42} {step.facts}")
 
 
-def _print_record(record: SyncRecord, told: _Told) -> None:
+def _print_record(record: SyncRun, told: _Told) -> None:
     say(
         styled(*_MARKS.get(record.status, ("✗", "red"))),
         f" {record.account_id} {record.status}: {_read(record, told)}, "
@@ -173,7 +173,7 @@ def _print_record(record: SyncRecord, told: _Told) -> None:
         say(f"  {missing}")
 
 
-def _read(record: SyncRecord, told: _Told) -> str:
+def _read(record: SyncRun, told: _Told) -> str:
     """What arrived, in words."""
     entities = record.campaigns_fetched + record.ad_sets_fetched + record.ads_fetched
     has_read = (record.entity_fetch_ms, record.insights_fetch_ms) != (None, None)
@@ -187,7 +187,7 @@ def _read(record: SyncRecord, told: _Told) -> str:
     )
 
 
-def _together(records: Iterable[SyncRecord]) -> str:
+def _together(records: Iterable[SyncRun]) -> str:
     """What came of several accounts, in one line."""
     done = list(records)
     counts = [

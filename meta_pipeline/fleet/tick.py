@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Any
 
 from meta_pipeline.governor import Meters, Needs, decide
+from meta_pipeline.model.part import ENTITIES, Part
+from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP
-from meta_pipeline.sync import ENTITIES, Part
-from meta_pipeline.warehouse import RunRow, Warehouse
+from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.rotation_states import rotation_states
 
 from .batch import Batch
@@ -47,20 +48,18 @@ class Stopped:
     def account_id(self) -> str:
         return self.pick.account_id
 
-    def row(self, now: datetime) -> RunRow:
+    def row(self, now: datetime) -> SyncRun:
         """Its `sync_runs` row: the same one however often the same block is found."""
         block = uuid.uuid5(_BLOCKS, f"{self.account_id}:{self.until.isoformat()}")
         parts = {part for due in self.pick.parts for part in _PARTS[due]}
-        return RunRow(
+        return SyncRun(
             sync_run_id=block.hex,
             account_id=self.account_id,
             scope=",".join(sorted(parts)),
             started_at=now,
             finished_at=now,
-            status="throttled",
+            status=Status.THROTTLED,
             reason=self.pick.reason,
-            meta_call_count_total=0,
-            weighted_cost_total=0,
             meta_usage_end_snapshot=dict(self.usage),
             error_summary=self.reason,
             not_before=self.until,

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from meta_pipeline.model.level import LEVELS
+
 from .errors import ImpossibleQuestion, UnknownName
-from .source import ENTITY_LEVELS
 
 TIMES = ("hour", "day", "week", "month")
 BREAKDOWNS = (
@@ -48,7 +49,7 @@ ATTRIBUTES = {
 }
 DIMENSIONS = (
     *TIMES,
-    *ENTITY_LEVELS,
+    *LEVELS,
     *(name for name, attribute in ATTRIBUTES.items() if attribute.grouped),
     *BREAKDOWNS,
 )
@@ -80,7 +81,7 @@ class Grouping:
 
     @property
     def entities(self) -> tuple[str, ...]:
-        return tuple(name for name in self.by if name in ENTITY_LEVELS)
+        return tuple(name for name in self.by if name in LEVELS)
 
     @property
     def breakdowns(self) -> tuple[str, ...]:
@@ -94,14 +95,14 @@ class Grouping:
     @property
     def levels(self) -> list[str]:
         """Entity levels the rows must tell apart."""
-        named = [name for name in (*self.by, *self.filters) if name in ENTITY_LEVELS]
+        named = [name for name in (*self.by, *self.filters) if name in LEVELS]
         return named + [ATTRIBUTES[n].level for n in (*self.by, *self.filters) if n in ATTRIBUTES]
 
     def expression(self, name: str) -> str:
         """The SQL of one dimension over rows `f`."""
         if name in TIMES:
             return _TIME_SQL[name]
-        if name in ENTITY_LEVELS:
+        if name in LEVELS:
             return f"f.{name}_id"
         if name in ATTRIBUTES:
             return ATTRIBUTES[name].expression
@@ -109,13 +110,13 @@ class Grouping:
 
     def column(self, name: str) -> str:
         """What the dimension is called in the answer."""
-        return f"{name}_id" if name in ENTITY_LEVELS else name
+        return f"{name}_id" if name in LEVELS else name
 
     @property
     def joins(self) -> str:
         """Joins to the entity tables that attributes among dimensions and filters need."""
         wanted = {ATTRIBUTES[n].level for n in (*self.by, *self.filters) if n in ATTRIBUTES}
-        return "\n".join(ENTITY_JOINS[level] for level in ENTITY_LEVELS if level in wanted)
+        return "\n".join(ENTITY_JOINS[level] for level in LEVELS if level in wanted)
 
     def conditions(self, params: dict[str, Any]) -> list[str]:
         """The filters as SQL; their values are put into `params`."""
@@ -135,8 +136,8 @@ def grouping(
     by: Sequence[str] | None, level: str | None, filters: Mapping[str, FilterValue] | None
 ) -> Grouping:
     """Check names; without `by`, one row per entity of `level` (the account: one row in all)."""
-    if level is not None and level not in ENTITY_LEVELS:
-        raise UnknownName("level", level, ENTITY_LEVELS)
+    if level is not None and level not in LEVELS:
+        raise UnknownName("level", level, LEVELS)
     names = _default_by(level) if by is None else tuple(dict.fromkeys(by))
     for name in names:
         if name not in DIMENSIONS:
@@ -170,7 +171,7 @@ def _refuse_impossible(grouping: Grouping, level: str | None) -> None:
             f"Hours are not split by {', '.join(grouping.breakdowns)}: Meta gives one or the other."
         )
     for name in grouping.entities:
-        if level is not None and ENTITY_LEVELS.index(name) > ENTITY_LEVELS.index(level):
+        if level is not None and LEVELS.index(name) > LEVELS.index(level):
             raise ImpossibleQuestion(
                 f"level={level} cannot be grouped by {name}, which is finer: ask with level={name}."
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 
 from . import statement, store
@@ -30,7 +31,7 @@ from .question import (
     sync_command,
 )
 from .rollup import stale_days
-from .source import ENTITY_LEVELS, Rows, Source, breakdown, daily, finest, hourly, rollup
+from .source import Rows, Source, breakdown, daily, finest, hourly, rollup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,16 +190,16 @@ def choose_source(connection: Connection[Any], question: Question) -> tuple[Sour
 def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
     """Cells of exactly these breakdowns, or of more of them (added up), fine enough."""
     wanted = set(question.grouping.breakdowns)
-    coarsest = ENTITY_LEVELS.index(finest([*question.grouping.levels, "account"]))
+    coarsest = LEVELS.index(finest([*question.grouping.levels, "account"]))
     kept = connection.execute(
         "SELECT DISTINCT breakdown, entity_type FROM meta_ads.meta_insights_breakdown"
         " WHERE account_id = ANY (%s) AND date_start BETWEEN %s AND %s",
         (list(question.account_ids), question.period.since, question.period.until),
     ).fetchall()
     fits = [
-        (len(names.split(",")), ENTITY_LEVELS.index(level), names, level)
+        (len(names.split(",")), LEVELS.index(level), names, level)
         for names, level in kept
-        if wanted <= set(names.split(",")) and ENTITY_LEVELS.index(level) >= coarsest
+        if wanted <= set(names.split(",")) and LEVELS.index(level) >= coarsest
     ]
     if not fits:
         known = sorted({names for names, _ in kept})

@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
 
 from .definition import DEFAULT_WINDOW, RETIRED_WINDOWS, WINDOWS, Kind, Metric, Unit
@@ -16,7 +17,7 @@ from .dictionary import Dictionary
 from .dimension import NO_CONVERSIONS_BY, Grouping
 from .errors import ImpossibleQuestion, MixedCurrencies, UnknownAccount, UnknownName
 from .period import Period, preset, today_in
-from .source import ENTITY_LEVELS, finest
+from .source import finest
 
 DateRange = str | tuple[date, date]
 OPTIONAL_LEVELS = ("campaign", "adset")
@@ -236,7 +237,7 @@ def _check_people(question: Question, metric: Metric) -> None:
             + ("" if level == "account" else " (or ask with level='account')")
             + "."
         )
-    finer = [f for f in grouping.levels if ENTITY_LEVELS.index(f) > ENTITY_LEVELS.index(level)]
+    finer = [f for f in grouping.levels if LEVELS.index(f) > LEVELS.index(level)]
     if finer:
         raise ImpossibleQuestion(
             f"{why} A filter on {finer[0]} would take part of each {level}: ask with "

@@ -10,12 +10,12 @@ from typing import Any
 
 from psycopg import Connection
 
+from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 
 from .errors import ImpossibleQuestion, UnknownName
 from .period import today_in, zone
 from .question import OPTIONAL_LEVELS, known_accounts
-from .source import ENTITY_LEVELS
 
 META_RESTATES_DAYS = 28
 """Meta's own limit: numbers do not change after 28 days (FACTS section 5.5)."""
@@ -128,8 +128,8 @@ def settling(
     tolerance = Decimal(str(tolerance_pct))
     if not tolerance.is_finite() or tolerance < 0:
         raise ImpossibleQuestion(f"A tolerance of {tolerance_pct} %: give 0 or more.")
-    if level not in ENTITY_LEVELS:
-        raise UnknownName("level", level, ENTITY_LEVELS)
+    if level not in LEVELS:
+        raise UnknownName("level", level, LEVELS)
     with warehouse.connection() as connection:
         (known,) = known_accounts(connection, account)
         today = today_in(known.timezone_name, now or datetime.now(UTC))

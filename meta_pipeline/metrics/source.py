@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from meta_pipeline.model.level import LEVELS
+
 ROLLUP_COLUMNS = (
     "spend",
     "revenue",
@@ -25,7 +27,6 @@ ROLLUP_COLUMNS = (
 )
 """Metrics with a typed column in the rollup tables; the others are in `other_metrics`."""
 
-ENTITY_LEVELS = ("account", "campaign", "adset", "ad")
 """Coarse to fine."""
 
 
@@ -85,4 +86,4 @@ def breakdown(level: str, names: str) -> Source:
 
 def finest(levels: list[str]) -> str:
     """The finest of `levels`; the account when there is none."""
-    return max(levels, key=ENTITY_LEVELS.index, default="account")
+    return max(levels, key=LEVELS.index, default="account")

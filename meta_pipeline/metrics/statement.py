@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from meta_pipeline.model.level import LEVELS
+
 from .definition import Kind, Metric
 from .dimension import ENTITY_JOINS
 from .exchange import Rates
 from .expression import Expressions
 from .period import Period
 from .question import Question
-from .source import ENTITY_LEVELS, Source, finest
+from .source import Source, finest
 
 IMPRESSIONS = "impressions"
 _BUCKET = {
@@ -94,7 +96,7 @@ def entities(question: Question) -> Statement:
     grouping = question.grouping
     level = finest([*grouping.entities, "account"])
     table = {"campaign": "meta_campaigns", "adset": "meta_adsets", "ad": "meta_ads"}[level]
-    above = ENTITY_LEVELS[: ENTITY_LEVELS.index(level) + 1]
+    above = LEVELS[: LEVELS.index(level) + 1]
     params: dict[str, Any] = {"accounts": list(question.account_ids)}
     names = {"account": "f.account_name", "campaign": "c.name", "adset": "s.name", "ad": "a.name"}
     selected = [grouping.expression(n) for n in _entity_keys(question)]

@@ -15,11 +15,11 @@ from datetime import date, timedelta
 import dagster as dg
 
 from meta_pipeline.redaction import redact
-from meta_pipeline.sync import Part, Status, SyncRecord, SyncRequest
+from meta_pipeline.sync import Part, Status, SyncRequest, SyncRun
 from meta_pipeline.sync.presets import Preset
 
 from .configuration import EntitiesConfig, InsightsConfig, chosen, fields_of
-from .outcome import Outcome, is_in, sentence
+from .outcome import Outcome, sentence
 from .partition_events import note_failed, passed_on
 from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN, account_tags
 from .pool import POOL
@@ -225,12 +225,10 @@ def _default_reason(context: dg.AssetExecutionContext) -> str:
     return "backfill" if "dagster/backfill" in context.run.tags else "manual"
 
 
-def _events(
-    session: SyncSession, record: SyncRecord, account: Account, step: Step
-) -> Iterator[Event]:
+def _events(session: SyncSession, record: SyncRun, account: Account, step: Step) -> Iterator[Event]:
     """What Dagster is told of each asset: materialized, or only looked at."""
     for table in step.tables:
-        if is_in(record, table.part):
+        if record.is_in(table.part):
             yield dg.AssetMaterialization(
                 table.key,
                 description=sentence(record) if record.status is Status.PARTIAL else None,

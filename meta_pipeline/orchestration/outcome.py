@@ -28,13 +28,12 @@ import dagster as dg
 
 from meta_pipeline.printable import markdown
 from meta_pipeline.redaction import redact
-from meta_pipeline.sync import Part, Status, SyncRecord
+from meta_pipeline.sync import Part, Status, SyncRun
 
 OUTCOME_TAG = "meta_pipeline/{status}"
 """Name of the run tags, such as `meta_pipeline/throttled: act_1,act_2`."""
 
 _TAG_ACCOUNTS = 5
-_EDGES = {Part.CREATIVES: "adcreatives"}
 
 
 @dataclass
@@ -45,16 +44,16 @@ class Outcome:
     """
 
     parts: frozenset[Part]
-    records: dict[str, SyncRecord] = field(default_factory=dict)
+    records: dict[str, SyncRun] = field(default_factory=dict)
     errors: dict[str, BaseException] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     can_wait: bool = False
 
-    def is_settled(self, record: SyncRecord) -> bool:
+    def is_settled(self, record: SyncRun) -> bool:
         """Whether every asset of the step is in, may wait, or another sync is bringing it."""
         if record.status is Status.THROTTLED:
             return self.can_wait
-        return record.status is Status.REFUSED or all(is_in(record, part) for part in self.parts)
+        return record.status is Status.REFUSED or all(map(record.is_in, self.parts))
 
     def tags(self, name: str = OUTCOME_TAG) -> dict[str, str]:
         """Run tags for what a person should notice without opening the run."""
@@ -112,20 +111,7 @@ def failure_of(outcomes: Mapping[str, Outcome]) -> dg.Failure | None:
     )
 
 
-def is_in(record: SyncRecord, part: Part) -> bool:
-    """Whether a part can be called materialized.
-
-    Of a partial sync that is what was read whole, and insights: the days that were read are
-    committed, and those that were not are named and read by the next sync.
-    """
-    if record.status is Status.PARTIAL:
-        # A sync names what is missing by its edge, or by its part when all of it was left out.
-        names = tuple(f"{name}:" for name in (part, _EDGES.get(part, part)))
-        return not any(missing.startswith(names) for missing in record.missing)
-    return record.status is Status.SUCCESS
-
-
-def sentence(record: SyncRecord) -> str:
+def sentence(record: SyncRun) -> str:
     """What happened to the account, whose doing it was and what comes next."""
     why = f" {record.error_summary}" if record.error_summary else ""
     match record.status:
@@ -138,7 +124,7 @@ def sentence(record: SyncRecord) -> str:
         case Status.REFUSED:
             return f"{record.account_id} was left to the sync that is already running.{why}"
         case Status.PARTIAL:
-            missing = ", ".join(record.missing) or "see the summary"
+            missing = ", ".join(map(str, record.missing)) or "see the summary"
             return f"{record.account_id} is partly synced; missing: {missing}.{why}"
         case Status.FAIL:
             return f"{record.account_id} was not synced.{why}"

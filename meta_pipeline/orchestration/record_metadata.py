@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from meta_pipeline.printable import markdown
-from meta_pipeline.sync import Status, SyncRecord
+from meta_pipeline.sync import Status, SyncRun
 from meta_pipeline.words import ago
 
 from .tables import AccountTable
@@ -38,7 +38,7 @@ class Account:
 
 
 def materialization_metadata(
-    record: SyncRecord, account: Account, table: AccountTable, rows_stored: int | None = None
+    record: SyncRun, account: Account, table: AccountTable, rows_stored: int | None = None
 ) -> dict[str, dg.MetadataValue]:
     """Metadata of one asset's partition; `table` says which rows of the record are its own.
 
@@ -56,7 +56,7 @@ def materialization_metadata(
     }
 
 
-def record_metadata(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+def record_metadata(record: SyncRun, account: Account) -> dict[str, dg.MetadataValue]:
     """What every event about a sync says, whatever asset it is for and however it ended."""
     return {**_identity(record, account), **_numbers(record, account), **_story(record, account)}
 
@@ -72,7 +72,7 @@ def worst_usage_pct(snapshot: Mapping[str, Any]) -> float | None:
     return max((float(value) for value in known if value is not None), default=None)
 
 
-def _identity(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+def _identity(record: SyncRun, account: Account) -> dict[str, dg.MetadataValue]:
     return {
         "account": dg.MetadataValue.text(account.label),
         "ads_manager": dg.MetadataValue.url(ads_manager_url(account.account_id)),
@@ -82,7 +82,7 @@ def _identity(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValu
     }
 
 
-def _numbers(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+def _numbers(record: SyncRun, account: Account) -> dict[str, dg.MetadataValue]:
     numbers: dict[str, float | int | None] = {
         "calls": record.meta_call_count_total,
         "weighted_cost": float(record.weighted_cost_total),
@@ -103,11 +103,11 @@ def _numbers(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue
     }
 
 
-def _story(record: SyncRecord, account: Account) -> dict[str, dg.MetadataValue]:
+def _story(record: SyncRun, account: Account) -> dict[str, dg.MetadataValue]:
     return {"summary": dg.MetadataValue.md("\n".join(_summary(record, account)))}
 
 
-def _summary(record: SyncRecord, account: Account) -> Iterator[str]:
+def _summary(record: SyncRun, account: Account) -> Iterator[str]:
     """What a person wants to read of the sync, as Markdown."""
     usage = worst_usage_pct(record.meta_usage_end_snapshot)
     yield f"**{markdown(account.name or account.account_id)}**: {record.status}"
@@ -140,12 +140,12 @@ def _summary(record: SyncRecord, account: Account) -> Iterator[str]:
     if record.error_summary:
         yield f"\n{markdown(record.error_summary)}"
     for missing in record.missing:
-        yield f"- missing: {markdown(missing)}"
+        yield f"- missing: {markdown(str(missing))}"
     if record.not_before:
         yield f"\nNo call before {record.not_before:%Y-%m-%d %H:%M:%S} UTC."
 
 
-def _phases(record: SyncRecord) -> str:
+def _phases(record: SyncRun) -> str:
     phases = (
         ("structure", record.entity_fetch_ms),
         ("insights", record.insights_fetch_ms),
@@ -156,11 +156,11 @@ def _phases(record: SyncRecord) -> str:
     return ", ".join(f"{name} {value / 1000:.1f} s" for name, value in phases if value) or "no work"
 
 
-def _days(record: SyncRecord) -> str:
+def _days(record: SyncRun) -> str:
     return f", {record.since} to {record.until}" if record.since and record.until else ""
 
 
-def _staleness_seconds(record: SyncRecord, account: Account) -> float | None:
+def _staleness_seconds(record: SyncRun, account: Account) -> float | None:
     if account.previous_success_at is None:
         return None
     return max(0.0, (record.started_at - account.previous_success_at).total_seconds())

@@ -14,8 +14,8 @@ from meta_pipeline.sync import (
     Progress,
     Status,
     SyncEngine,
-    SyncRecord,
     SyncRequest,
+    SyncRun,
 )
 from meta_pipeline.sync.presets import Preset, days_of
 
@@ -51,7 +51,7 @@ class SyncSession:
 
     def sync(
         self, request: SyncRequest, tell: Callable[[str], None] = lambda _: None
-    ) -> tuple[SyncRecord, Account]:
+    ) -> tuple[SyncRun, Account]:
         """Sync one account. Each step goes to the ordinary log; `tell` gets a line now and then."""
         account = Account(
             request.account_id,

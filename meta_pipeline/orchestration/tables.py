@@ -25,7 +25,7 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 class AccountTable:
     """A table that is filled account by account.
 
-    `part` is what the sync is asked for, `rows` the SyncRecord fields whose sum is the number of
+    `part` is what the sync is asked for, `rows` the SyncRun fields whose sum is the number of
     rows Meta gave for it, `edge` the edge of the ad account it is read from. `is_counted` tables
     are small enough per account to count their rows after each sync.
     """

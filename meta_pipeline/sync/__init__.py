@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from meta_pipeline.model.part import DEFAULT_PARTS, ENTITIES, EXTRAS, Part
+from meta_pipeline.model.sync_run import Status, SyncRun
+
 from .context import SyncContext
 from .discovery import Discovery
 from .engine import SyncEngine
@@ -10,8 +13,7 @@ from .page_sizes import PageSizes
 from .plan import Plan
 from .policy import PlanPolicy
 from .progress import Progress
-from .record import Status, SyncRecord
-from .request import DEFAULT_PARTS, ENTITIES, EXTRAS, Part, SyncRequest
+from .request import SyncRequest
 
 __all__ = [
     "DEFAULT_PARTS",
@@ -27,6 +29,6 @@ __all__ = [
     "Status",
     "SyncContext",
     "SyncEngine",
-    "SyncRecord",
     "SyncRequest",
+    "SyncRun",
 ]

@@ -17,6 +17,8 @@ from meta_pipeline.graph import (
     Reauthorize,
     Throttled,
 )
+from meta_pipeline.model.part import ENTITIES, INSIGHTS, Part
+from meta_pipeline.model.sync_run import Missing, Status, SyncRun
 from meta_pipeline.moments import past
 from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
 
@@ -36,11 +38,9 @@ from .mapping import Source
 from .plan import Plan, edges_of
 from .progress import Outlook, Progress, ProgressListener, still_reading
 from .quota import Quota
-from .record import Status, SyncRecord
 from .refusals import Refusals
-from .request import ENTITIES, INSIGHTS, Part
 from .slices import Slice
-from .state import AccountState
+from .state import StoredAccount
 from .stop import StopSign
 from .unrecognized import Findings
 from .waiting import rest_of, wait_of
@@ -54,9 +54,9 @@ class AccountSync:
 
     context: SyncContext
     account: AccountRow
-    state: AccountState
+    state: StoredAccount
     plan: Plan
-    record: SyncRecord
+    record: SyncRun
     connection: Connection
     client: GraphClient
     calls: CallBook
@@ -127,8 +127,8 @@ class AccountSync:
         if self.is_going:
             self._complete()
         self.windows.save_page_size(self.connection, has_read=bool(self._oldest))
-        for sentence in (*self.windows.proofs.sentences(), *self.refusals.sentences):
-            self._miss(sentence)
+        for missing in (*self.windows.proofs.missing(), *self.refusals.missing):
+            self._miss(missing)
         self.writer.finish()
         self._settle()
 
@@ -137,7 +137,9 @@ class AccountSync:
         later = self.plan.days_later
         while later and self.is_going:
             if self._calls_are_vain:
-                self._miss(f"{later} older days: not read after this failure")
+                self._miss(
+                    Missing("not read after this failure", Part.INSIGHTS, f"{later} older days")
+                )
                 return
             if self._read_until and self.plan.since and self._read_until < self.plan.since:
                 return
@@ -203,7 +205,7 @@ class AccountSync:
     def _skipped(self, part: Part, decision: Decision) -> bool:
         if str(part) not in decision.skip:
             return False
-        self._miss(f"{part}: left out, {decision.reason}")
+        self._miss(Missing(f"left out, {decision.reason}", part, is_whole=True))
         return True
 
     def _edge(self, plans: Sequence[EdgePlan]) -> Iterator[Slice]:
@@ -247,11 +249,11 @@ class AccountSync:
         self._answered |= error is None and not harvest.stopped
         if error is None:
             if harvest.stopped:
-                self._miss(f"{done.task.name}: not finished")
+                self._miss(done.task.missing("not finished"))
             return
         if not isinstance(error, GraphError):
             raise error
-        self._miss(f"{done.task.name}: {error}")
+        self._miss(done.task.missing(str(error)))
         if done.task.part in INSIGHTS:
             self._calls_are_vain |= ends_all(error)
             self._skip_days_of(done.task.name)
@@ -282,17 +284,19 @@ class AccountSync:
         dimensions = Dimensions(self.client, self.connection, self.source, self.findings)
         try:
             for edge in self._edges:
-                failed = any(one.startswith(f"{edge.spec.edge}:") for one in self.record.missing)
+                failed = any(
+                    one.is_whole and one.part is edge.spec.part for one in self.record.missing
+                )
                 if edge.mode is not Mode.DELTA and edge.spec.part in ENTITIES and not failed:
                     self._complete_edge(dimensions, edge)
             self._fill_orphans(dimensions)
         except Throttled as error:
             self._throttled = error
-            self._miss(f"dimensions: {error}")
+            self._miss(Missing(str(error), edge="dimensions"))
         except GraphError as error:
             if isinstance(error, Reauthorize):
                 self._fatal = error
-            self._miss(f"dimensions: {error}")
+            self._miss(Missing(str(error), edge="dimensions"))
 
     def _complete_edge(self, dimensions: Dimensions, edge: EdgePlan) -> None:
         """Only now is the listing done: were it interrupted here, it would be read again."""
@@ -300,7 +304,13 @@ class AccountSync:
             dimensions.complete(edge.spec, self.writer.write)
         cursors, account_id = self.context.warehouse.cursors, self.source.account_id
         if not dimensions.mark_vanished(edge.spec, self.writer.write):
-            self._miss(f"{edge.spec.edge} that are gone: Meta did not answer about all of them")
+            self._miss(
+                Missing(
+                    "Meta did not answer about all of them",
+                    edge.spec.part,
+                    f"{edge.spec.edge} that are gone",
+                )
+            )
             return
         known = cursors.get(account_id, edge.spec.edge, self.connection)
         if known is not None and known.last_full_at != self.source.data_as_of:
@@ -326,9 +336,9 @@ class AccountSync:
         self.record.error_summary = decision.reason
         self.record.not_before = decision.until
 
-    def _miss(self, what: str) -> None:
-        if what not in self.record.missing:
-            self.record.missing.append(what)
+    def _miss(self, missing: Missing) -> None:
+        if missing not in self.record.missing:
+            self.record.missing.append(missing)
 
     def _settle(self) -> None:
         """The status that tells the truth about what was done."""
@@ -349,7 +359,7 @@ class AccountSync:
         elif record.missing and record.status is Status.RUNNING:
             nothing = not any(self.writer.read.values())
             record.status = Status.FAIL if nothing else Status.PARTIAL
-            record.error_summary = record.missing[0]
+            record.error_summary = str(record.missing[0])
         elif record.status is Status.RUNNING:
             record.status = Status.SUCCESS
 

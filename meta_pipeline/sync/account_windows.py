@@ -28,7 +28,7 @@ from .ranges import proof_ranges
 from .refusals import Refusals
 from .reports import ReportReader
 from .slices import Slice
-from .state import AccountState
+from .state import StoredAccount
 from .unrecognized import Findings, Reason
 from .window import Window
 
@@ -55,7 +55,7 @@ class AccountWindows:
     context: SyncContext
     client: GraphClient
     source: Source
-    state: AccountState
+    state: StoredAccount
     findings: Findings
     refusals: Refusals
     sleep: Callable[[float], None]

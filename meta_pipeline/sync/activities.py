@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 
 from meta_pipeline.graph import GraphClient, Page
+from meta_pipeline.model.part import Part
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
 
 from .convert import Unfit, json_text, moment
 from .mapping import Row, Source
-from .request import Part
 from .slices import Slice, rendered
 from .unrecognized import Findings, Reason
 

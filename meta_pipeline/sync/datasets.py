@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from meta_pipeline.model.part import Part
 from meta_pipeline.warehouse import RowScope, schema
 
-from .request import Part
-
-LEVELS = ("account", "campaign", "adset", "ad")
 HOUR = "hourly_stats_aggregated_by_advertiser_time_zone"
 CURRENCY = "account_currency"
 """What the amounts of a row are in, said with the row: the account's node may change later."""

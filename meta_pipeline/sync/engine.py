@@ -25,6 +25,8 @@ from meta_pipeline.graph import (
     TokenInfo,
 )
 from meta_pipeline.model.limit import Limit
+from meta_pipeline.model.part import Part
+from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     AccountBusy,
@@ -53,8 +55,7 @@ from .plan import Plan, make_plan
 from .progress import Progress, ProgressListener, Pulse, silent
 from .provenance import refuse_mixture
 from .quota import Quota
-from .record import Status, SyncRecord
-from .request import Part, SyncRequest
+from .request import SyncRequest
 from .spending import budget_of
 from .state import load_state
 from .stop import Interrupted, StopSign
@@ -196,7 +197,7 @@ class SyncEngine:
         account = read_account(self._context, client, account_id)
         return today(self._context.clock(), account.timezone_name)
 
-    def sync(self, request: SyncRequest, progress: ProgressListener = silent) -> SyncRecord:
+    def sync(self, request: SyncRequest, progress: ProgressListener = silent) -> SyncRun:
         """Sync one account and return its record.
 
         Whatever Meta or the account does is told by `record.status`, never raised. Raised is only
@@ -218,11 +219,11 @@ class SyncEngine:
         return record
 
     def _sync(
-        self, request: SyncRequest, record: SyncRecord, connection: Connection, progress: Pulse
+        self, request: SyncRequest, record: SyncRun, connection: Connection, progress: Pulse
     ) -> None:
         runs = self.warehouse.runs
         runs.close_abandoned(connection, request.account_id, record.started_at)
-        runs.open(record.row())
+        runs.open(record)
         running: AccountSync | None = None
         try:
             running, node, notes = self._prepare(request, record, connection, progress)
@@ -265,7 +266,7 @@ class SyncEngine:
     def _prepare(
         self,
         request: SyncRequest,
-        record: SyncRecord,
+        record: SyncRun,
         connection: Connection,
         progress: ProgressListener,
     ) -> tuple[AccountSync, AccountNode, tuple[str, ...]]:
@@ -304,7 +305,7 @@ class SyncEngine:
         )
         return running, node, read.notes
 
-    def _preparing(self, record: SyncRecord) -> Progress:
+    def _preparing(self, record: SyncRun) -> Progress:
         """What there is to say before the plan is made."""
         return Progress(
             record.account_id,
@@ -359,8 +360,8 @@ class SyncEngine:
 
         return context.client.for_sync(on_attempt=note, gate=quota.gate), calls, quota
 
-    def _new_record(self, request: SyncRequest) -> SyncRecord:
-        return SyncRecord(
+    def _new_record(self, request: SyncRequest) -> SyncRun:
+        return SyncRun(
             sync_run_id=uuid.uuid4().hex,
             account_id=request.account_id,
             scope=",".join(sorted(request.parts)),
@@ -372,13 +373,13 @@ class SyncEngine:
             host=f"{socket.gethostname()}:{os.getpid()}",
         )
 
-    def _close(self, record: SyncRecord) -> None:
+    def _close(self, record: SyncRun) -> None:
         record.finished_at = self._context.clock()
         if record.status is Status.THROTTLED:
             logger.warning("throttled: %s", record.error_summary, extra={"facts": _facts(record)})
         self._context.telemetry.flush()
         try:
-            self.warehouse.runs.close(record.row())
+            self.warehouse.runs.close(record)
         except (WarehouseError, psycopg.Error) as error:
             if record.status is not Status.FAIL:
                 raise
@@ -388,7 +389,7 @@ class SyncEngine:
             logger.warning(text, record.account_id, error, extra={"facts": facts})
 
 
-def _facts(record: SyncRecord) -> dict[str, object]:
+def _facts(record: SyncRun) -> dict[str, object]:
     """What a log line says of a sync that ended, besides its sentence."""
     begun, wait = record.finished_at, None
     if begun is not None and record.not_before is not None:

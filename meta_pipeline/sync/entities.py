@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from meta_pipeline.graph import CursorLost, FieldRejected, GraphClient, InvalidRequest, Page
+from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.warehouse import (
     Connection,
     CursorRow,
@@ -31,7 +32,6 @@ from .fields import EntitySpec
 from .keys import id_text
 from .mapping import EntityMapper, Source
 from .refusals import STATUSES, Refusals
-from .request import ENTITIES, Part
 from .seen import SeenIds
 from .slices import Note, Slice, rendered
 from .unrecognized import Findings, Reason

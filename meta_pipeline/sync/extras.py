@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from meta_pipeline.model.part import Part
 from meta_pipeline.settings import Chosen, Settings
-
-from .request import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from meta_pipeline.model.part import Part
 from meta_pipeline.warehouse import schema
 
 from . import convert
 from .convert import Converter
 from .describe import goal_of, learning_stage, summarise_targeting
-from .request import Part
 
 _STATUS = frozenset(("ACTIVE", "PAUSED", "DELETED", "ARCHIVED"))
 _CAMPAIGN_STATUS = _STATUS | {"IN_PROCESS", "WITH_ISSUES"}

@@ -16,7 +16,9 @@ from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Self
 
-from .request import Part
+from meta_pipeline.model.part import INSIGHTS, Part
+from meta_pipeline.model.sync_run import Missing
+
 from .slices import Slice
 
 _WAITING = 2
@@ -32,6 +34,10 @@ class Task:
     part: Part
     name: str
     slices: Callable[[], Iterator[Slice]]
+
+    def missing(self, why: str) -> Missing:
+        """What is not in when the task did not come to its end: some days, or all of an edge."""
+        return Missing(why, self.part, self.name, is_whole=self.part not in INSIGHTS)
 
 
 @dataclass(frozen=True, slots=True)

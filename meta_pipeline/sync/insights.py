@@ -27,6 +27,7 @@ from meta_pipeline.graph import (
     UniqueCountsTooOld,
     ValueRejected,
 )
+from meta_pipeline.model.sync_run import Missing
 from meta_pipeline.warehouse import GapRow, InsightsHistory, PendingReport
 
 from . import datasets
@@ -206,7 +207,8 @@ class WindowReader:
             known = reasons.get(gap.day)
             reasons[gap.day] = f"{known}; {gap}" if known else str(gap)
         for day, reason in reasons.items():
-            self.refusals.say(f"{window.dataset.name} {day}: {reason}")
+            name = f"{window.dataset.name} {day}"
+            self.refusals.miss(Missing(reason, window.dataset.part, name))
         return self.book.closing(
             window, tally.rows_by_day, reasons, gaps, walks=tally.walks, began_at=began_at
         )

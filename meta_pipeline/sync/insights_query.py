@@ -16,11 +16,11 @@ from meta_pipeline.graph import (
     ServerTrouble,
     ValueRejected,
 )
+from meta_pipeline.model.part import Part
 
 from .fields import ENTITY_SPECS
 from .keys import id_text
 from .refusals import BREAKDOWNS, STATUSES, WINDOWS, Refusals
-from .request import Part
 from .window import Window
 
 SMALLEST_PAGE = 25

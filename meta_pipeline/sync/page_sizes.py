@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .request import Part
+from meta_pipeline.model.part import Part
 
 
 @dataclass(frozen=True, slots=True)

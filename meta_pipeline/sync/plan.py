@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from meta_pipeline.governor import Needs
+from meta_pipeline.model.level import LEVELS
+from meta_pipeline.model.part import EXTRAS, Part
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 from meta_pipeline.warehouse import CursorRow
 
 from . import datasets
-from .datasets import LEVELS, Dataset
+from .datasets import Dataset
 from .days import (
     SLACK,
     Restatement,
@@ -32,8 +34,8 @@ from .entities import EdgePlan, Mode, statuses_hash
 from .fields import ENTITY_SPECS, EntitySpec
 from .policy import PlanPolicy
 from .ranges import bridged, longest, rows_per_day
-from .request import EXTRAS, Part, SyncRequest
-from .state import AccountState
+from .request import SyncRequest
+from .state import StoredAccount
 from .window import Window
 
 _REPORT_FROM_ROWS = 20_000
@@ -118,7 +120,9 @@ class Plan:
         return edges | {window.dataset.part for window in self.windows} | changes
 
 
-def make_plan(request: SyncRequest, state: AccountState, policy: PlanPolicy, now: datetime) -> Plan:
+def make_plan(
+    request: SyncRequest, state: StoredAccount, policy: PlanPolicy, now: datetime
+) -> Plan:
     """Plan a sync: which edges and how, which windows, what is left out as fresh."""
     return _Planner(request, state, policy, now).plan()
 
@@ -126,7 +130,7 @@ def make_plan(request: SyncRequest, state: AccountState, policy: PlanPolicy, now
 @dataclass(frozen=True)
 class _Planner:
     request: SyncRequest
-    state: AccountState
+    state: StoredAccount
     policy: PlanPolicy
     now: datetime
 

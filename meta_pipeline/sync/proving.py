@@ -1,7 +1,7 @@
 """The proof of a sync's days: judged as their windows close, in the same transaction.
 
 Whichever of a day's rows and the account's own row is read last brings the verdict. What it comes
-to is in the ledger; what a sync has to say of it is in `sentences`.
+to is in the ledger; what a sync has to say of it is in `missing`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from meta_pipeline.model.sync_run import Missing
 from meta_pipeline.moments import past
 from meta_pipeline.warehouse import (
     Connection,
@@ -108,8 +109,8 @@ class Proofs:
         others = [known[day] for known in self._readings.values() if day in known]
         return not all(self._are_together(day, one, proof) for one in others)
 
-    def sentences(self) -> list[str]:
-        """What this sync read and cannot be believed, a sentence for each kind of rows."""
+    def missing(self) -> list[Missing]:
+        """What this sync read and cannot be believed, one for each kind of rows."""
         found = []
         for dataset, verdicts in self._verdicts.items():
             readings = self._readings[dataset]
@@ -121,7 +122,7 @@ class Proofs:
             }
             if bad:
                 soonest = min(pause(readings[day].unproven_reads + 1) for day in bad)
-                found.append(_sentence(dataset, bad, soonest))
+                found.append(_not_proven(dataset, bad, soonest))
         return found
 
     # -- judging ----------------------------------------------------------------------------------
@@ -316,7 +317,7 @@ def read_of(dataset: Dataset, source: Source) -> InsightsRead:
     )
 
 
-def _sentence(dataset: Dataset, bad: Mapping[date, Verdict], soonest: timedelta) -> str:
+def _not_proven(dataset: Dataset, bad: Mapping[date, Verdict], soonest: timedelta) -> Missing:
     ranges = [
         str(first) if first == last else f"{first} to {last}"
         for first, last in runs(list(bad), len(bad))
@@ -326,7 +327,8 @@ def _sentence(dataset: Dataset, bad: Mapping[date, Verdict], soonest: timedelta)
     newest, verdict = next(iter(bad.items()))
     days = "1 day" if len(bad) == 1 else f"{len(bad)} days"
     hours = round(soonest.total_seconds() / 3600)
-    return (
-        f"{dataset.name}: {days} not proven by the account's own row ({shown}{more}); "
+    why = (
+        f"{days} not proven by the account's own row ({shown}{more}); "
         f"{newest}: {verdict.reason}; read again after {hours} h"
     )
+    return Missing(why, dataset.part, dataset.name)

@@ -18,6 +18,8 @@ from meta_pipeline.graph import (
     TooMuchData,
     ValueRejected,
 )
+from meta_pipeline.model.part import Part
+from meta_pipeline.model.sync_run import Missing
 
 from .unrecognized import Findings, Reason
 
@@ -48,7 +50,7 @@ class Refusals:
         self._trouble = 0
         self._reports_failed = 0
         self._suspects: dict[str, set[str]] = defaultdict(set)
-        self._sentences: dict[str, None] = {}
+        self._missing: dict[Missing, None] = {}
         for source, parameter, value in known:
             if parameter == BREAKDOWNS and "," in value:
                 self._tables.add(tuple(value.split(",")))
@@ -86,7 +88,8 @@ class Refusals:
             self._values[parameter, source].add(value)
         self._findings.note(source, parameter, value, Reason.REFUSED_VALUE)
         if setting := SETTING_OF.get(parameter):
-            self.say(f"{setting}: Meta does not take {value}, left out: {error.message}")
+            why = f"Meta does not take {value}, left out: {error.message}"
+            self.miss(Missing(why, edge=setting))
 
     def drop_table(self, breakdowns: Sequence[str], error: GraphError) -> None:
         """Leave out breakdowns that Meta does not give together, and what they are a part of."""
@@ -94,7 +97,8 @@ class Refusals:
             self._tables.add(tuple(breakdowns))
         named = ",".join(breakdowns)
         self._findings.note("insights", BREAKDOWNS, named, Reason.REFUSED_VALUE)
-        self.say(f"{SETTING_OF[BREAKDOWNS]}: Meta does not take {named}: {error.message}")
+        why = f"Meta does not take {named}: {error.message}"
+        self.miss(Missing(why, Part.BREAKDOWNS, SETTING_OF[BREAKDOWNS]))
 
     def is_dropped(self, breakdowns: Sequence[str]) -> bool:
         return tuple(breakdowns) in self._tables
@@ -188,14 +192,14 @@ class Refusals:
     def suspects(self, dataset: str) -> frozenset[str]:
         return frozenset(self._suspects[dataset])
 
-    def say(self, sentence: str) -> None:
-        """Keep a sentence for the record of the sync."""
+    def miss(self, missing: Missing) -> None:
+        """Keep for the record of the sync what did not come."""
         with self._lock:
-            self._sentences[sentence] = None
+            self._missing[missing] = None
 
     @property
-    def sentences(self) -> list[str]:
-        return list(self._sentences)
+    def missing(self) -> list[Missing]:
+        return list(self._missing)
 
 
 def _not_taken(statuses: Sequence[str], takes: Callable[[Sequence[str]], bool]) -> list[str]:

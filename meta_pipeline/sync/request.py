@@ -4,33 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 
-
-class Part(StrEnum):
-    """A part of an account that can be synced on its own."""
-
-    CAMPAIGNS = "campaigns"
-    ADSETS = "adsets"
-    ADS = "ads"
-    INSIGHTS = "insights"
-    HOURLY = "insights_hourly"
-    BREAKDOWNS = "insights_breakdown"
-    CREATIVES = "creatives"
-    ACTIVITIES = "activities"
-
-
-ENTITIES = frozenset({Part.CAMPAIGNS, Part.ADSETS, Part.ADS})
-"""The structure of an account."""
-
-DEFAULT_PARTS = ENTITIES | {Part.INSIGHTS}
-"""What a sync brings when nothing else is said: structure, then numbers."""
-
-INSIGHTS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS})
-"""Everything that is numbers; the other parts are structure and what happened to it."""
-
-EXTRAS = (Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS)
-"""What is read where the settings ask for it, after the rest, and left out first."""
+from meta_pipeline.model.part import DEFAULT_PARTS, Part
 
 
 @dataclass(frozen=True, slots=True)

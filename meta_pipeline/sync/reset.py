@@ -14,16 +14,18 @@ from datetime import date
 import sqlalchemy as sa
 from psycopg import sql
 
+from meta_pipeline.model.level import LEVELS
+from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.settings import Settings, breakdown_names
 from meta_pipeline.warehouse import Connection, schema
 
 from . import datasets
-from .datasets import LEVELS, Dataset
+from .datasets import Dataset
 from .days import oldest
 from .engine import SyncEngine
 from .fields import ENTITY_SPECS, EntitySpec
 from .plan import Plan
-from .request import ENTITIES, Part, SyncRequest
+from .request import SyncRequest
 
 _BREAKDOWN = "breakdown:"
 _DAILY = {one.name: one for one in map(datasets.daily, LEVELS)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from meta_pipeline.model.part import Part
 from meta_pipeline.warehouse import (
     Cleaned,
     Connection,
@@ -17,7 +18,6 @@ from meta_pipeline.warehouse import (
 )
 
 from .mapping import Row
-from .request import Part
 from .unrecognized import Findings, Reason
 from .window import Window
 

@@ -21,9 +21,9 @@ from meta_pipeline.graph import (
     NewReportNeeded,
     TooMuchData,
 )
+from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import GapRow
 
-from .datasets import LEVELS
 from .days import pause, span
 from .insights_query import Filter, InsightsEdge, only, other_than
 from .refusals import UNANSWERED, Refusals

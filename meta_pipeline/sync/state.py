@@ -9,12 +9,12 @@ from itertools import chain
 
 from psycopg import sql
 
+from meta_pipeline.model.part import Part
 from meta_pipeline.moments import past
 from meta_pipeline.warehouse import CursorRow, Warehouse, WindowRow
 
 from .days import oldest, today
 from .fields import ENTITY_SPECS, EntitySpec
-from .request import Part
 
 _DATASETS = """
     SELECT DISTINCT dataset FROM meta_ads.sync_windows
@@ -35,7 +35,7 @@ _COUNT = sql.SQL("SELECT count(*) FROM {} WHERE account_id = %s AND NOT is_delet
 
 
 @dataclass(frozen=True, slots=True)
-class AccountState:
+class StoredAccount:
     """What is stored of an account: the ground a plan stands on."""
 
     account_id: str
@@ -49,7 +49,7 @@ class AccountState:
 
 def load_state(
     warehouse: Warehouse, account_id: str, timezone_name: str | None, now: datetime
-) -> AccountState:
+) -> StoredAccount:
     """The account's cursors, counts and ledgers; at most one ledger row for each day Meta keeps.
 
     What was read in the future, under a clock that was wrong, was not read.
@@ -57,7 +57,7 @@ def load_state(
     current = today(now, timezone_name)
     since, until = oldest(current), current + timedelta(days=1)
     edges = chain((spec.edge for spec in ENTITY_SPECS.values()), ("activities", "insights"))
-    return AccountState(
+    return StoredAccount(
         account_id=account_id,
         timezone_name=timezone_name,
         cursors=_cursors(warehouse, account_id, list(edges), now),

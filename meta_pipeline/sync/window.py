@@ -11,12 +11,12 @@ from itertools import count
 from typing import Any
 
 from meta_pipeline.graph import MalformedAnswer, Page
+from meta_pipeline.model.part import Part
 
 from .convert import Unfit, number
 from .datasets import Dataset
 from .days import span
 from .keys import hour_of, id_text
-from .request import Part
 from .unrecognized import Findings, Reason
 
 _CALLS_AROUND_A_REPORT = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from meta_pipeline.model.part import INSIGHTS, Part
 from meta_pipeline.warehouse import (
     Connection,
     Rendered,
@@ -16,7 +17,6 @@ from meta_pipeline.warehouse import (
 )
 
 from .mapping import Source
-from .request import INSIGHTS, Part
 from .slices import Slice
 from .unrecognized import Findings, Reason
 

@@ -32,7 +32,7 @@ from .migrator import MigrationResult
 from .pending_reports import PendingReport, PendingReports
 from .redaction import redacted, without_secrets
 from .retention import Retention, maintain
-from .runs import RunRow, RunStore
+from .runs import RunStore
 from .tokens import TokenRow, TokenStore, tokens_in_use
 from .unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
 from .urls import dagster_url, normalized
@@ -111,7 +111,6 @@ __all__ = [
     "ReturnedRows",
     "RowScope",
     "RowsRefused",
-    "RunRow",
     "RunStore",
     "TelemetryWriter",
     "TokenRow",

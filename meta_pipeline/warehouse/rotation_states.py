@@ -7,13 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from psycopg.rows import class_row
 
 from meta_pipeline.model.account_state import AccountState
+from meta_pipeline.model.part import EXTRAS
 from meta_pipeline.moments import LONGEST_WAIT
 
 from .connect import Connection
 
 SPEND_DAYS = 7
-EXTRAS = ("creatives", "activities", "insights_hourly", "insights_breakdown")
-"""What `sync_runs.scope` says of syncs that bring extras only: those decide about nothing."""
 _FAILURES_COUNTED = 12
 _OLDEST_DAYS = 37 * 30
 """Meta keeps 37 months (FACTS section 5.4): a longer backfill never gets further."""
@@ -153,7 +152,8 @@ def rotation_states(
         "currency": currency,
         "failures_counted": _FAILURES_COUNTED,
         "longest_wait": LONGEST_WAIT,
-        "extras": list(EXTRAS),
+        # Syncs of extras only decide about nothing.
+        "extras": [str(part) for part in EXTRAS],
         **_days(now, backfill_days, newest_days),
     }
     with connection.transaction():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+
+from meta_pipeline.model.sync_run import SYNC_RUN_COLUMNS, SyncRun
 
 from .connect import Connection, Store
 
@@ -21,59 +22,23 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _JSON = ("meta_usage_end_snapshot", "missing")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """One row of `sync_runs`; the columns' comments say what each field means."""
-
-    sync_run_id: str
-    account_id: str
-    scope: str
-    started_at: datetime
-    status: str = "running"
-    reason: str | None = None
-    finished_at: datetime | None = None
-    since: date | None = None
-    until: date | None = None
-    campaigns_fetched: int | None = None
-    ad_sets_fetched: int | None = None
-    ads_fetched: int | None = None
-    creatives_fetched: int | None = None
-    activities_fetched: int | None = None
-    insights_calls: int | None = None
-    insights_rows_written: int | None = None
-    insights_rows_read: int | None = None
-    entity_rows_written: int | None = None
-    meta_call_count_total: int | None = None
-    weighted_cost_total: float | None = None
-    meta_usage_end_snapshot: Any = None
-    entity_fetch_ms: float | None = None
-    insights_fetch_ms: float | None = None
-    db_write_ms: float | None = None
-    error_summary: str | None = None
-    missing: Sequence[str] | None = field(default=None)
-    not_before: datetime | None = None
-    dagster_run_id: str | None = None
-    host: str | None = None
-
-
-_COLUMNS = tuple(column.name for column in fields(RunRow))
 _SELECT = sql.SQL("SELECT {} FROM meta_ads.sync_runs").format(
     sql.SQL(", ").join(
         # numeric comes as Decimal; durations and costs are floats everywhere in the code
         sql.SQL("{0}::float8 AS {0}").format(sql.Identifier(name))
         if name.endswith("_ms") or name == "weighted_cost_total"
         else sql.Identifier(name)
-        for name in _COLUMNS
+        for name in SYNC_RUN_COLUMNS
     )
 )
 _UPSERT = sql.SQL(
     "INSERT INTO meta_ads.sync_runs ({columns}) VALUES ({values}) "
     "ON CONFLICT (sync_run_id) DO UPDATE SET {assignments}"
 ).format(
-    columns=sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
-    values=sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
+    columns=sql.SQL(", ").join(map(sql.Identifier, SYNC_RUN_COLUMNS)),
+    values=sql.SQL(", ").join(map(sql.Placeholder, SYNC_RUN_COLUMNS)),
     assignments=sql.SQL(", ").join(
-        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _COLUMNS[1:]
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in SYNC_RUN_COLUMNS[1:]
     ),
 )
 _ABANDON = """
@@ -97,11 +62,11 @@ class RunStore(Store):
     whatever the sync's own transaction does.
     """
 
-    def open(self, run: RunRow | Mapping[str, Any], connection: Connection | None = None) -> None:
+    def open(self, run: SyncRun, connection: Connection | None = None) -> None:
         """Write the run as it starts; visible to everybody at once."""
         self._save(run, connection)
 
-    def close(self, run: RunRow | Mapping[str, Any], connection: Connection | None = None) -> None:
+    def close(self, run: SyncRun, connection: Connection | None = None) -> None:
         """Write the run as it ended, also one that was never opened (a refused sync)."""
         self._save(run, connection)
 
@@ -121,18 +86,8 @@ class RunStore(Store):
         values = {"account_id": account_id, "now": now, "why": ABANDONED, "keep": list(keep)}
         return [row[0] for row in connection.execute(_ABANDON, values)]
 
-    def get(self, sync_run_id: str) -> RunRow | None:
+    def get(self, sync_run_id: str) -> SyncRun | None:
         return self._one(sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
-
-    def latest(self, account_id: str, *, status: str | None = None) -> RunRow | None:
-        """The account's newest run, of one status where it is given."""
-        return self._one(
-            sql.SQL(
-                "WHERE account_id = %s AND (%s::text IS NULL OR status = %s) "
-                "ORDER BY started_at DESC, sync_run_id DESC LIMIT 1"
-            ),
-            (account_id, status, status),
-        )
 
     def failing(self, account_id: str) -> tuple[int, datetime | None]:
         """How many runs failed in a row until now, and when the first of them began."""
@@ -140,7 +95,7 @@ class RunStore(Store):
             row = connection.execute(_FAILING, {"account_id": account_id}).fetchone()
         return (int(row[0]), row[1]) if row else (0, None)
 
-    def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[RunRow]:
+    def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[SyncRun]:
         """The newest runs, newest first, of one account where it is given."""
         return self._all(
             sql.SQL(
@@ -150,20 +105,18 @@ class RunStore(Store):
             (account_id, account_id, limit),
         )
 
-    def _save(self, run: RunRow | Mapping[str, Any], connection: Connection | None) -> None:
-        given = _storable(asdict(run) if isinstance(run, RunRow) else asdict(RunRow(**run)))
-        values = given | {
-            name: None if given[name] is None else Jsonb(given[name]) for name in _JSON
-        }
+    def _save(self, run: SyncRun, connection: Connection | None) -> None:
+        row = _storable(run.row())
+        values = row | {name: Jsonb(row[name]) for name in _JSON}
         with self._using(connection) as used:
             used.execute(_UPSERT, values)
 
-    def _all(self, where: sql.SQL, values: tuple[Any, ...]) -> list[RunRow]:
+    def _all(self, where: sql.SQL, values: tuple[Any, ...]) -> list[SyncRun]:
         with self._using() as connection:
-            cursor = connection.cursor(row_factory=class_row(RunRow))
-            return cursor.execute(_SELECT + sql.SQL(" ") + where, values).fetchall()
+            cursor = connection.cursor(row_factory=dict_row)
+            return [*map(SyncRun.of_row, cursor.execute(_SELECT + sql.SQL(" ") + where, values))]
 
-    def _one(self, where: sql.SQL, values: tuple[Any, ...]) -> RunRow | None:
+    def _one(self, where: sql.SQL, values: tuple[Any, ...]) -> SyncRun | None:
         rows = self._all(where, values)
         return rows[0] if rows else None
 

@@ -13,7 +13,7 @@ from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.record_metadata import Account
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.simulator import Fault
-from meta_pipeline.sync import SyncRecord, SyncRequest
+from meta_pipeline.sync import SyncRequest, SyncRun
 from meta_pipeline.warehouse import account_lock
 from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
 
@@ -299,7 +299,7 @@ def test_an_account_that_was_busy_is_asked_once_more_after_the_others(
     held.enter_context(account_lock(stand.database_url, good, holder="somebody else"))
     sync = SyncSession.sync
 
-    def ending_meanwhile(self: SyncSession, request: SyncRequest) -> tuple[SyncRecord, Account]:
+    def ending_meanwhile(self: SyncSession, request: SyncRequest) -> tuple[SyncRun, Account]:
         if request.account_id == other:
             held.close()
         return sync(self, request)

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.orchestration.outcome import Outcome, is_in, sentence
-from meta_pipeline.sync import ENTITIES, Part, Status, SyncRecord
+from meta_pipeline.model.part import ENTITIES, INSIGHTS, Part
+from meta_pipeline.model.sync_run import Missing, Status, SyncRun
+from meta_pipeline.orchestration.outcome import Outcome, sentence
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def record(account_id: str, status: Status, **changes: Any) -> SyncRecord:
-    return SyncRecord("run", account_id, "ads", START, status=status, **changes)
+def record(account_id: str, status: Status, **changes: Any) -> SyncRun:
+    return SyncRun("run", account_id, "ads", START, status=status, **changes)
 
 
-def outcome(*records: SyncRecord, parts: frozenset[Part] = ENTITIES) -> Outcome:
+def outcome(*records: SyncRun, parts: frozenset[Part] = ENTITIES) -> Outcome:
     return Outcome(parts, {one.account_id: one for one in records})
 
 
@@ -34,16 +35,21 @@ def test_red_means_that_the_data_is_not_in(status: Status, red: bool) -> None:
     assert (failure is not None) is red
 
 
-def test_a_table_that_was_not_read_whole_is_not_in() -> None:
-    partial = record("act_1", Status.PARTIAL, missing=["ads: Meta says no"])
-    assert [part for part in ENTITIES if not is_in(partial, part)] == [Part.ADS]
-    assert outcome(partial).failure() is not None
-    assert outcome(partial, parts=frozenset({Part.CAMPAIGNS})).failure() is None
+@pytest.mark.parametrize("part", [*sorted(ENTITIES), Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY])
+def test_a_table_that_was_not_read_whole_is_not_in(part: Part) -> None:
+    """Whatever the sentence about it begins with."""
+    missing = [Missing("Meta says no", part, "some edge", is_whole=True)]
+    partial = record("act_1", Status.PARTIAL, missing=missing)
+    assert [each for each in Part if not partial.is_in(each)] == [part]
+    assert outcome(partial, parts=frozenset({part})).failure() is not None
 
 
-def test_insights_of_which_days_are_missing_are_in() -> None:
-    partial = record("act_1", Status.PARTIAL, missing=["insights_ad 2026-11-01: not finished"])
-    assert outcome(partial, parts=frozenset({Part.INSIGHTS})).failure() is None
+@pytest.mark.parametrize("part", sorted(INSIGHTS))
+@pytest.mark.parametrize("named", ["2026-11-01", ""])
+def test_insights_of_which_days_are_missing_are_in(part: Part, named: str) -> None:
+    missing = [Missing("not proven by the account's own row", part, f"{part}{named}")]
+    partial = record("act_1", Status.PARTIAL, missing=missing)
+    assert outcome(partial, parts=frozenset({part})).failure() is None
 
 
 def test_the_failure_names_the_accounts_and_spares_the_others() -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
+from meta_pipeline.model.part import Part
+from meta_pipeline.model.sync_run import Missing, Status, SyncRun
 from meta_pipeline.orchestration.record_metadata import (
     Account,
     ads_manager_url,
@@ -13,13 +15,12 @@ from meta_pipeline.orchestration.record_metadata import (
     worst_usage_pct,
 )
 from meta_pipeline.orchestration.tables import DELIVERY, STRUCTURE
-from meta_pipeline.sync import Status, SyncRecord
 from meta_pipeline.words import ago
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def record(**changes: object) -> SyncRecord:
+def record(**changes: object) -> SyncRun:
     values: dict[str, object] = {
         "sync_run_id": "run1",
         "account_id": "act_101",
@@ -37,7 +38,7 @@ def record(**changes: object) -> SyncRecord:
         "db_write_ms": 210.0,
         "meta_usage_end_snapshot": {"app_pct": 3.0, "account_pct": 11.5, "insights_pct": None},
     }
-    return SyncRecord(**{**values, **changes})  # type: ignore[arg-type]
+    return SyncRun(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_every_table_has_its_own_rows() -> None:
@@ -88,7 +89,7 @@ def test_the_account_can_be_told_and_opened() -> None:
 def test_the_summary_tells_what_is_missing_and_until_when() -> None:
     throttled = record(
         status=Status.THROTTLED,
-        missing=["ads: not finished"],
+        missing=[Missing("not finished", Part.ADS, "ads")],
         error_summary="Meta limits the account",
         not_before=START + timedelta(minutes=12),
         since=date(2026, 11, 1),

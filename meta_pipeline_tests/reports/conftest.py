@@ -15,7 +15,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from meta_pipeline.simulator import AccountSpec, Limits
-from meta_pipeline.sync import Status, SyncRecord
+from meta_pipeline.sync import Status, SyncRun
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync.lab import START, Lab, lab
@@ -31,10 +31,10 @@ LIMITS = Limits(tier="development_access", calls=200)
 class Morning:
     url: str
     now: datetime
-    records: list[SyncRecord]
+    records: list[SyncRun]
 
     @property
-    def throttled(self) -> list[SyncRecord]:
+    def throttled(self) -> list[SyncRun]:
         return [one for one in self.records if one.status is Status.THROTTLED]
 
     def query(self, text: str, *values: Any) -> list[dict[str, Any]]:
@@ -54,7 +54,7 @@ def morning(postgres: TestPostgres) -> Iterator[Morning]:
         yield Morning(url, made.clock.now(), records)
 
 
-def _live(made: Lab) -> Iterator[SyncRecord]:
+def _live(made: Lab) -> Iterator[SyncRun]:
     made.engine.discover()
     shop, quiet, busy = (one.id for one in made.world.accounts())
     for hour in range(HOURS):

@@ -16,7 +16,7 @@ from meta_pipeline.sync import (
     Part,
     PlanPolicy,
     Status,
-    SyncRecord,
+    SyncRun,
 )
 from meta_pipeline.sync.days import Restatement
 
@@ -52,7 +52,7 @@ _ALTERATIONS: dict[Answers, frozenset[str]] = {
 }
 
 
-def sync(found: Lab, edge: Edge) -> SyncRecord:
+def sync(found: Lab, edge: Edge) -> SyncRun:
     """One sync of what the edge belongs to; extras of the last days only."""
     since = None if Part.INSIGHTS in edge.parts else found.today() - timedelta(days=EXTRA_DAYS - 1)
     return found.sync(parts=edge.parts, since=since)
@@ -75,7 +75,7 @@ class Edge:
     is_async: bool = False
     is_one_call: bool = False
     prepare: Callable[[Lab], object] = lambda _: None
-    work: Callable[[Lab, Any], SyncRecord] = sync
+    work: Callable[[Lab, Any], SyncRun] = sync
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -89,10 +89,10 @@ class Edge:
         return fault.alter is None or fault.name in _ALTERATIONS[self.answers]
 
 
-def _told(found: Lab, ask: Callable[[], object]) -> SyncRecord:
+def _told(found: Lab, ask: Callable[[], object]) -> SyncRun:
     """A question that is no sync, told as if it were one."""
     now = found.clock.now()
-    record = SyncRecord("", found.account_id, "", started_at=now)
+    record = SyncRun("", found.account_id, "", started_at=now)
     try:
         ask()
         record.status = Status.SUCCESS

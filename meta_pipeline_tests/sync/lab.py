@@ -20,8 +20,8 @@ from meta_pipeline.sync import (
     Progress,
     SyncContext,
     SyncEngine,
-    SyncRecord,
     SyncRequest,
+    SyncRun,
 )
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 
@@ -63,7 +63,7 @@ class Lab:
     def account_id(self) -> str:
         return self.world.accounts()[0].id
 
-    def sync(self, account_id: str | None = None, **asked: Any) -> SyncRecord:
+    def sync(self, account_id: str | None = None, **asked: Any) -> SyncRun:
         request = SyncRequest(account_id or self.account_id, **asked)
         return self.engine.sync(request, self.steps.append)
 

@@ -23,8 +23,8 @@ from meta_pipeline.sync import (
     Progress,
     Status,
     SyncEngine,
-    SyncRecord,
     SyncRequest,
+    SyncRun,
 )
 from meta_pipeline.warehouse import Warehouse, WarehouseError
 from meta_pipeline.warehouse.embedded import EmbeddedPostgres
@@ -69,7 +69,7 @@ def runs(house: Lab) -> list[dict[str, Any]]:
 
 
 def test_a_second_sync_is_refused_with_a_record_and_the_first_goes_on(house: Lab) -> None:
-    second: list[SyncRecord] = []
+    second: list[SyncRun] = []
     request = SyncRequest(house.account_id)
 
     first = house.engine.sync(
@@ -241,7 +241,7 @@ def test_too_few_connections_are_told_and_nothing_is_half_done(database_url: str
         accounts = [account.id for account in house.world.accounts()]
         together = threading.Barrier(len(accounts))
 
-        def sync(account_id: str) -> SyncRecord | WarehouseError:
+        def sync(account_id: str) -> SyncRun | WarehouseError:
             together.wait()
             try:
                 return house.sync(account_id)
@@ -252,7 +252,7 @@ def test_too_few_connections_are_told_and_nothing_is_half_done(database_url: str
             ended = list(pool.map(sync, accounts))
 
         for one in ended:
-            if isinstance(one, SyncRecord):
+            if isinstance(one, SyncRun):
                 assert one.status is Status.SUCCESS, one.error_summary
             else:
                 # The second where one became free just when the pool gave up.

@@ -116,7 +116,7 @@ def test_unknown_values_are_kept_and_listed(small: Lab) -> None:
 
     # Its insights pass no filter either: the day does not add up to the account's row.
     assert record.status is Status.PARTIAL
-    assert any("did not come again" in one for one in record.missing)
+    assert any("did not come again" in one for one in map(str, record.missing))
     levitating = small.stored_entities("ads")[ad.id]
     assert levitating["effective_status"] == "LEVITATING"
     assert not levitating["is_deleted"]

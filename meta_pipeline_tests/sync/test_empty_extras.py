@@ -37,7 +37,7 @@ def test_an_empty_answer_is_named_as_the_reason_of_the_day(small: Lab, dataset: 
     record = small.sync(parts=parts, breakdowns=CELLS, since=since, force=True)
 
     assert record.status is Status.PARTIAL
-    told = [one for one in record.missing if one.startswith(dataset)]
+    told = [one for one in record.missing if (one.edge or "").startswith(dataset)]
     assert told, record.missing
     days = small.query(LEDGER, dataset, today)
     assert days

@@ -17,7 +17,7 @@ import pytest
 
 from meta_pipeline.simulator import FAULTS
 from meta_pipeline.simulator.insights import InsightsQuery, rows
-from meta_pipeline.sync import ENTITIES, Part, Status, SyncRecord
+from meta_pipeline.sync import ENTITIES, Part, Status, SyncRun
 from meta_pipeline_tests.postgres import TestPostgres
 
 from .edges import (
@@ -166,7 +166,7 @@ def test_the_next_clean_sync_ends_with_the_world(
         )
 
 
-def assert_truthful(found: Lab, record: SyncRecord, trouble: Trouble, edge: Edge) -> None:
+def assert_truthful(found: Lab, record: SyncRun, trouble: Trouble, edge: Edge) -> None:
     """Success means that everything is there; anything else says what is not, and until when."""
     if record.status is Status.SUCCESS:
         assert record.missing == []
@@ -198,7 +198,7 @@ def assert_no_call_into_a_block(found: Lab) -> None:
     assert len(after) <= 1, found.sim.journal.table(200)
 
 
-def recover(found: Lab, edge: Edge, record: SyncRecord, *, hours: int) -> SyncRecord:
+def recover(found: Lab, edge: Edge, record: SyncRun, *, hours: int) -> SyncRun:
     """The same work again, when it may be and today is due again."""
     now = found.clock.now()
     allowed = record.not_before or now

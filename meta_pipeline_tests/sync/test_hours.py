@@ -58,7 +58,9 @@ def test_an_hour_that_is_none_is_recorded_and_the_day_is_incomplete(
     record = small.sync(parts=HOURS, since=day, until=day)
 
     assert record.status is Status.PARTIAL
-    assert record.missing == [f"insights_hourly {day}: hours came without saying which they are"]
+    assert [*map(str, record.missing)] == [
+        f"insights_hourly {day}: hours came without saying which they are"
+    ]
     assert small.query(STORED) == [{"ad_id": ads[1], "hour": 5, "impressions": 10}]
     found = small.query("SELECT field, reason FROM meta_ads.unrecognized_values")
     assert found == [{"field": HOUR, "reason": "missing_key"}]
@@ -79,7 +81,7 @@ def test_a_row_of_nothing_may_lack_its_hour(small: Lab) -> None:
     day = small.today() - timedelta(days=1)
     answer(small, day, impressions="0", spend="0.00", clicks="0")
     record = small.sync(parts=HOURS, since=day, until=day)
-    assert "hours came without" not in " ".join(record.missing)
+    assert "hours came without" not in " ".join(map(str, record.missing))
 
 
 @given(st.integers(0, 99), st.integers(0, 99))

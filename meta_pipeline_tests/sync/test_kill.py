@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline.simulator import AccountSpec, Entry
-from meta_pipeline.sync import PageSizes, PlanPolicy, Status, SyncRecord
+from meta_pipeline.sync import PageSizes, PlanPolicy, Status, SyncRun
 from meta_pipeline.warehouse.runs import ABANDONED
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -68,7 +68,7 @@ def finished_edges(house: Lab) -> set[str]:
     return {row["edge"] for row in rows}
 
 
-def resume(house: Lab) -> SyncRecord:
+def resume(house: Lab) -> SyncRun:
     """The next sync, as soon as Postgres has noticed that the old one is gone."""
     ends = time.monotonic() + PATIENCE_SECONDS
     while (record := house.sync()).status is Status.REFUSED:

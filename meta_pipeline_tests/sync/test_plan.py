@@ -21,7 +21,7 @@ from meta_pipeline.sync.entities import statuses_hash
 from meta_pipeline.sync.fields import ENTITY_SPECS
 from meta_pipeline.sync.plan import Plan, edges_of, make_plan
 from meta_pipeline.sync.ranges import proof_ranges
-from meta_pipeline.sync.state import AccountState
+from meta_pipeline.sync.state import StoredAccount
 from meta_pipeline.warehouse import CursorRow, WindowRow
 
 ACCOUNT = "act_1"
@@ -95,7 +95,7 @@ class Case:
 
     @property
     def plan(self) -> Plan:
-        state = AccountState(
+        state = StoredAccount(
             ACCOUNT, ZONE, self.cursors, self.first_days, self.stored, self.ledgers
         )
         request = SyncRequest(ACCOUNT, parts=self.parts, **self.asked)
@@ -117,6 +117,7 @@ def words(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+HOURS = "insights_hourly"
 FRESH = {
     "insights_ad": read(range(10), 0.2),
     "insights_account": read(range(10), 0.2),
@@ -341,6 +342,35 @@ CASES = [
             "insights_ad": read(range(10), 0.2),
             "insights_account": read(range(10), 0.2) | read([5], 30, unproven=1),
         },
+    ),
+    Case(
+        "of several levels one that lacks something is read again alone, with the day's proof",
+        """
+        insights_ad 5..5 10 again
+        insights_account 5..5 1 again
+        """,
+        {
+            "insights_ad": read(range(10), 0.2) | read([5], 1, incomplete="half of it"),
+            "insights_campaign": read(range(10), 0.2),
+            "insights_account": read(range(10), 1),
+        },
+        policy=PlanPolicy(backfill_days=10, levels=("ad", "campaign")),
+    ),
+    Case(
+        "an extra that lacks something is read again, and nothing else",
+        "insights_hourly 5..5 10 again",
+        FRESH | {HOURS: read(range(10), 0.2) | read([5], 1, incomplete="half of it")},
+        parts=frozenset({Part.INSIGHTS, Part.HOURLY}),
+    ),
+    Case(
+        "the proof of what an extra needs again is not read for it",
+        "insights_hourly 9..0 100 again",
+        {
+            "insights_ad": read(range(10), 0.2),
+            "insights_account": read(range(10), 60),
+            HOURS: read(range(10), 24 * 7),
+        },
+        parts=frozenset({Part.INSIGHTS, Part.HOURLY}),
     ),
     Case(
         "old days are read for the last time together, a week's worth, and then never again",
@@ -634,6 +664,7 @@ def test_a_delta_knows_where_it_begins_and_a_listing_how_much_it_will_show() -> 
             (0, 0),
             ["since moved from 2026-11-23 to 2026-11-20, the last day asked for"],
         ),
+        ({"since": day(3), "until": TODAY}, (3, 0), []),
         ({"until": oldest(TODAY)}, ((TODAY - oldest(TODAY)).days,) * 2, []),
     ],
 )
@@ -661,7 +692,7 @@ def test_a_plan_without_insights_has_no_days() -> None:
 
 def test_it_is_the_day_of_the_account() -> None:
     """At noon UTC it is tomorrow in Kiritimati."""
-    state = AccountState(ACCOUNT, "Pacific/Kiritimati", all_listed())
+    state = StoredAccount(ACCOUNT, "Pacific/Kiritimati", all_listed())
     plan = make_plan(SyncRequest(ACCOUNT, INSIGHTS), state, PlanPolicy(backfill_days=2), NOW)
     assert (plan.since, plan.until) == (day(0), day(-1))
 
@@ -718,6 +749,7 @@ def test_calls_rows_and_days_are_sums() -> None:
         ({Part.CREATIVES}, {ADS_MANAGEMENT, ADS_INSIGHTS}, ("creatives",), False),
         ({Part.ACTIVITIES}, {ADS_INSIGHTS}, ("activities",), False),
         ({Part.HOURLY}, {ADS_INSIGHTS}, ("insights_hourly",), False),
+        (set(EXTRAS), {ADS_MANAGEMENT, ADS_INSIGHTS}, tuple(map(str, EXTRAS)), False),
         (
             ENTITIES | INSIGHTS | set(EXTRAS),
             {ADS_MANAGEMENT, ADS_INSIGHTS},
@@ -725,7 +757,16 @@ def test_calls_rows_and_days_are_sums() -> None:
             True,
         ),
     ],
-    ids=str,
+    ids=(
+        "entities",
+        "insights",
+        "both",
+        "creatives",
+        "activities",
+        "hourly",
+        "extras",
+        "everything",
+    ),
 )
 def test_what_a_plan_needs_of_the_governor(
     parts: set[Part], use_cases: set[str], optional: tuple[str, ...], critical: bool

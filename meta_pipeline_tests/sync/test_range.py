@@ -14,7 +14,7 @@ from meta_pipeline.simulator import AccountSpec
 from meta_pipeline.sync import DEFAULT_PARTS, Part, PlanPolicy, SyncEngine, SyncRequest
 from meta_pipeline.sync.days import today
 from meta_pipeline.sync.plan import make_plan
-from meta_pipeline.sync.state import AccountState
+from meta_pipeline.sync.state import StoredAccount
 from meta_pipeline.warehouse import CursorRow, WindowRow
 
 from .lab import START, Lab, lab
@@ -53,7 +53,7 @@ def test_gaps_and_restatement_do_not_depend_on_the_setting(
     if not ledger:
         return
     first = {"insights_ad": min(ledger), "insights_account": min(ledger)}
-    state = AccountState(
+    state = StoredAccount(
         "act_1",
         "Europe/Berlin",
         cursors=CURSORS,
@@ -124,7 +124,7 @@ def test_a_first_backfill_goes_on_whatever_the_setting_becomes(database_url: str
 def test_a_first_sync_still_reads_no_more_than_the_setting() -> None:
     plan = make_plan(
         SyncRequest("act_1", DEFAULT_PARTS),
-        AccountState("act_1", "Europe/Berlin"),
+        StoredAccount("act_1", "Europe/Berlin"),
         PlanPolicy(backfill_days=5),
         NOW,
     )

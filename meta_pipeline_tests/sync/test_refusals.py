@@ -40,7 +40,7 @@ def test_an_attribution_window_that_is_not_taken_costs_itself(
     record = small.sync(parts=NUMBERS)
 
     assert record.status is Status.PARTIAL
-    said = " ".join(record.missing)
+    said = " ".join(map(str, record.missing))
     assert all(f"META_ATTRIBUTION_WINDOWS: Meta does not take {name}" in said for name in gone)
     assert {("action_attribution_windows", name) for name in gone} == _reasons(small)
     _whole(small)
@@ -64,7 +64,7 @@ def test_a_status_that_is_not_taken_costs_no_edge(
     record = small.sync()
 
     # What is hidden with a status is in the account's own row: that is said, and nothing else.
-    assert all("not proven by the account's own row" in one for one in record.missing)
+    assert all("not proven by the account's own row" in one for one in map(str, record.missing))
     assert {("effective_status", status) for status in gone} == _reasons(small)
     hidden = {one.id for edge in ("campaigns", "adsets", "ads")
               for one in small.world.objects(edge, small.account_id)
@@ -112,7 +112,7 @@ def test_a_breakdown_that_is_not_taken_costs_its_table_only(
     record = small.sync(parts=parts, breakdowns=asked)
 
     assert record.status is Status.PARTIAL
-    assert "META_BREAKDOWNS: Meta does not take" in " ".join(record.missing)
+    assert "META_BREAKDOWNS: Meta does not take" in " ".join(map(str, record.missing))
     assert _cells(small).keys() == left
     _whole(small)
     small.advance(hours=1)

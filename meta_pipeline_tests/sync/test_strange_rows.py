@@ -130,7 +130,7 @@ def test_an_object_by_id_that_is_another_one_is_not_taken_for_it(odd_lab: Lab) -
     record = odd_lab.sync(parts=frozenset({Part.INSIGHTS}), force=True)
 
     assert record.status is Status.PARTIAL
-    assert "another object" in " ".join(record.missing)
+    assert "another object" in " ".join(map(str, record.missing))
     assert "4711" not in odd_lab.stored_entities("ads")
     odd_lab.sim.faults.clear()
     odd_lab.advance(hours=1)

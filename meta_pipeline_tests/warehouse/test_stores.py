@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 
+from meta_pipeline.model.part import Part
+from meta_pipeline.model.sync_run import Missing, Status, SyncRun
 from meta_pipeline.model.usage import UsageReading
-from meta_pipeline.sync.record import Status, SyncRecord
 from meta_pipeline.warehouse import (
     CursorRow,
-    RunRow,
     UnrecognizedRow,
     Warehouse,
     WindowRow,
@@ -25,7 +25,7 @@ from meta_pipeline.warehouse import (
 from .rows import ACCOUNT, DAY, MORNING, NOON, select
 
 ROW = {"account_id": ACCOUNT, "name": "Bakery", "currency": "USD", "timezone_name": "UTC"}
-RUN = RunRow(sync_run_id="run1", account_id=ACCOUNT, scope="ads,insights", started_at=MORNING)
+RUN = SyncRun(sync_run_id="run1", account_id=ACCOUNT, scope="ads,insights", started_at=MORNING)
 
 
 @pytest.fixture
@@ -87,36 +87,50 @@ class TestRuns:
         self, warehouse: Warehouse, odd: str
     ) -> None:
         warehouse.runs.open(RUN)
-        closed = replace(RUN, status="partial", error_summary=f"of {odd}", missing=[f"of {odd}"])
+        missing = [Missing(f"of {odd}")]
+        closed = replace(RUN, status=Status.PARTIAL, error_summary=f"of {odd}", missing=missing)
         warehouse.runs.close(closed)
         (kept,) = warehouse.runs.recent()
         clean = odd.replace("\x00", "").replace("\ud83d", "\ufffd").replace("\udc00", "\ufffd")
         assert kept.error_summary == f"of {clean}"
-        assert kept.missing == [f"of {clean}"]
+        assert kept.missing == [Missing(f"of {clean}")]
 
     def test_open_then_close(self, warehouse: Warehouse) -> None:
         warehouse.runs.open(RUN)
         assert warehouse.runs.get("run1") == RUN
         closed = replace(
             RUN,
-            status="partial",
+            status=Status.PARTIAL,
             finished_at=NOON,
             weighted_cost_total=2.5,
             entity_fetch_ms=10.25,
-            missing=["insights 2026-04-30"],
+            missing=[Missing("insights 2026-04-30")],
             meta_usage_end_snapshot={"app": 12},
         )
         warehouse.runs.close(closed)
-        assert warehouse.runs.latest(ACCOUNT) == closed
+        assert warehouse.runs.get("run1") == closed
 
-    def test_a_sync_record_is_a_row(self, warehouse: Warehouse) -> None:
-        record = SyncRecord("run9", ACCOUNT, "ads", MORNING)
-        warehouse.runs.open(record.row())
-        record.status = Status.REFUSED
-        warehouse.runs.close(record.row())
-        found = warehouse.runs.get("run9")
-        assert found is not None
-        assert asdict(found) == record.row()
+    def test_every_field_of_a_run_is_a_column_and_comes_back(self, warehouse: Warehouse) -> None:
+        run = SyncRun(
+            "run9", ACCOUNT, "ads", MORNING, "manual", Status.PARTIAL, NOON, MORNING.date(),
+            NOON.date(), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1.5, {"app_pct": 12.0}, 2.5, 3.5, 4.5,
+            "ads: not finished", [Missing("not finished", Part.ADS, "ads", is_whole=True)],
+            NOON, "dagster", "host:1",
+        )  # fmt: skip
+        assert all(value not in (None, "", 0) for value in run.row().values())
+        warehouse.runs.close(run)
+        assert warehouse.runs.get("run9") == replace(run, missing=[Missing("ads: not finished")])
+
+    def test_what_an_older_version_left_null_counts_as_nothing(self, warehouse: Warehouse) -> None:
+        with warehouse.connection() as connection:
+            connection.execute(
+                "INSERT INTO meta_ads.sync_runs (sync_run_id, account_id, scope, started_at, "
+                "status) VALUES ('old', %s, 'ads', %s, 'fail')",
+                (ACCOUNT, MORNING),
+            )
+        assert warehouse.runs.get("old") == SyncRun(
+            "old", ACCOUNT, "ads", MORNING, status=Status.FAIL
+        )
 
     def test_it_survives_the_syncs_rollback(self, warehouse: Warehouse) -> None:
         def failing() -> None:
@@ -130,10 +144,10 @@ class TestRuns:
 
     def test_abandoned_runs_are_closed(self, warehouse: Warehouse) -> None:
         for name, account, status in (
-            ("dead", ACCOUNT, "running"),
-            ("mine", ACCOUNT, "running"),
-            ("done", ACCOUNT, "success"),
-            ("other", "act_2", "running"),
+            ("dead", ACCOUNT, Status.RUNNING),
+            ("mine", ACCOUNT, Status.RUNNING),
+            ("done", ACCOUNT, Status.SUCCESS),
+            ("other", "act_2", Status.RUNNING),
         ):
             warehouse.runs.open(replace(RUN, sync_run_id=name, account_id=account, status=status))
         with warehouse.connection() as connection:
@@ -147,7 +161,7 @@ class TestRuns:
         assert sorted(running) == ["mine", "other"]
 
     def test_recent_and_latest(self, warehouse: Warehouse) -> None:
-        for hours, status in ((0, "success"), (1, "fail"), (2, "throttled")):
+        for hours, status in enumerate((Status.SUCCESS, Status.FAIL, Status.THROTTLED)):
             warehouse.runs.open(
                 replace(
                     RUN,
@@ -158,14 +172,10 @@ class TestRuns:
             )
         assert [run.status for run in warehouse.runs.recent(2)] == ["throttled", "fail"]
         assert warehouse.runs.recent(account_id="act_2") == []
-        latest = warehouse.runs.latest(ACCOUNT, status="success")
-        assert latest is not None
-        assert latest.sync_run_id == "success"
-        assert warehouse.runs.latest("act_2") is None
 
     def test_an_unknown_status_is_refused(self, warehouse: Warehouse) -> None:
         with pytest.raises(psycopg.errors.CheckViolation):
-            warehouse.runs.open(replace(RUN, status="sleeping"))
+            warehouse.runs.open(replace(RUN, status=cast("Status", "sleeping")))
 
 
 class TestLedger:

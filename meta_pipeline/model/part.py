@@ -1,0 +1,31 @@
+"""The parts of an ad account: what can be synced on its own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """A part of an account that can be synced on its own; `sync_runs.scope` lists them."""
+
+    CAMPAIGNS = "campaigns"
+    ADSETS = "adsets"
+    ADS = "ads"
+    INSIGHTS = "insights"
+    HOURLY = "insights_hourly"
+    BREAKDOWNS = "insights_breakdown"
+    CREATIVES = "creatives"
+    ACTIVITIES = "activities"
+
+
+ENTITIES = frozenset({Part.CAMPAIGNS, Part.ADSETS, Part.ADS})
+"""The structure of an account."""
+
+DEFAULT_PARTS = ENTITIES | {Part.INSIGHTS}
+"""What a sync brings when nothing else is said: entities, then insights."""
+
+INSIGHTS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS})
+"""Everything that is insights; the other parts are entities and what happened to them."""
+
+EXTRAS = (Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS)
+"""What is read where the settings ask for it, after the rest, and left out first."""

@@ -1,0 +1,129 @@
+"""One sync of one ad account: the row of `sync_runs`, and what everybody is told of it.
+
+A counter of its own takes a field here, a line where it is counted
+(`AccountSync.note_counts`), and a migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from .part import Part
+
+
+class Status(StrEnum):
+    """How a sync ended; `sync_runs.status`."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAIL = "fail"
+    THROTTLED = "throttled"
+    REFUSED = "refused"
+
+
+EXIT_CODES = {
+    Status.SUCCESS: 0,
+    Status.FAIL: 1,
+    Status.RUNNING: 1,
+    Status.THROTTLED: 3,
+    Status.PARTIAL: 4,
+    Status.REFUSED: 5,
+}
+"""What `meta-pipeline sync` exits with; 2 is kept for wrong usage, as every CLI does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Something that a sync did not get, and why; as text it is a sentence for people."""
+
+    why: str
+    part: Part | None = None
+    """The part it belongs to, where it belongs to one."""
+    edge: str | None = None
+    """The edge that was read, or the dataset with its days; None for all of the part."""
+    is_whole: bool = False
+    """Whether the part as a whole is not in: its edge was not read to the end, or not at all."""
+
+    def __str__(self) -> str:
+        name = self.edge or self.part
+        return f"{name}: {self.why}" if name else self.why
+
+
+@dataclass(slots=True)
+class SyncRun:
+    """What one sync did; fields are the columns of `sync_runs`. Times in UTC, durations in ms."""
+
+    sync_run_id: str
+    account_id: str
+    scope: str
+    """The parts that were asked for, with commas."""
+    started_at: datetime
+    reason: str = "manual"
+    status: Status = Status.RUNNING
+    finished_at: datetime | None = None
+    since: date | None = None
+    """First day of insights that was asked for, in the account's zone; `until` is the last."""
+    until: date | None = None
+    campaigns_fetched: int = 0
+    ad_sets_fetched: int = 0
+    ads_fetched: int = 0
+    creatives_fetched: int = 0
+    activities_fetched: int = 0
+    insights_calls: int = 0
+    insights_rows_read: int = 0
+    insights_rows_written: int = 0
+    """New or changed, as `entity_rows_written`: a row that is the same is not written."""
+    entity_rows_written: int = 0
+    meta_call_count_total: int = 0
+    """Calls as Meta counts them, also those that failed."""
+    weighted_cost_total: float = 0.0
+    meta_usage_end_snapshot: dict[str, Any] = field(default_factory=dict)
+    entity_fetch_ms: float | None = None
+    """None where no entity was due; as `insights_fetch_ms`."""
+    insights_fetch_ms: float | None = None
+    db_write_ms: float = 0.0
+    error_summary: str | None = None
+    missing: list[Missing] = field(default_factory=list)
+    """Stored as sentences."""
+    not_before: datetime | None = None
+    """Until when Meta may not be asked about the account again."""
+    dagster_run_id: str | None = None
+    host: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.status]
+
+    @property
+    def duration_seconds(self) -> float:
+        return ((self.finished_at or self.started_at) - self.started_at).total_seconds()
+
+    def is_in(self, part: Part) -> bool:
+        """Whether a part can be called materialized.
+
+        Of a partial sync that is what was read whole, and insights: the days that were read are
+        committed, and those that were not are named and read by the next sync.
+        """
+        if self.status is Status.PARTIAL:
+            return not any(one.is_whole and one.part is part for one in self.missing)
+        return self.status is Status.SUCCESS
+
+    def row(self) -> dict[str, Any]:
+        """The run as a `sync_runs` row: column name to value."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return values | {"status": str(self.status), "missing": [str(one) for one in self.missing]}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """The run of a `sync_runs` row; what is null there keeps its default."""
+        values = {name: value for name, value in row.items() if value is not None}
+        missing = [Missing(sentence) for sentence in values.get("missing", ())]
+        return cls(**values | {"status": Status(values["status"]), "missing": missing})
+
+
+SYNC_RUN_COLUMNS = tuple(each.name for each in fields(SyncRun))
