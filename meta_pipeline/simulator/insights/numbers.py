@@ -182,7 +182,7 @@ def before(totals: Delivered, i: int) -> Delivered:
     if i >= n:
         return totals
     people = i * totals[1] // n
-    clicks = people * totals[3] // totals[1]
+    clicks = people * totals[3] // totals[1] if totals[1] else 0
     links = clicks * totals[4] // totals[3] if totals[3] else 0
     outbound = links * totals[5] // totals[4] if totals[4] else 0
     return (

@@ -68,6 +68,21 @@ def test_what_is_taken_back_is_gone_at_every_level(world: World, keep: float) ->
     assert asked(world, "ad") == before[0]
 
 
+@pytest.mark.parametrize("left", range(1, 9))
+def test_a_day_of_a_few_impressions_has_hours_and_cells(world: World, left: int) -> None:
+    """Impressions may be left that not one whole person saw."""
+    ad = delivering(world)
+    (row,) = [r for r in asked(world, "ad") if (r["ad_id"], r["date_start"]) == (ad, str(DAY))]
+    world.take_back(ad, DAY, DAY, (left + 0.5) / int(row["impressions"]))
+    for breakdowns in ((), ("age", "gender"), HOURS):
+        kept = [
+            int(r["impressions"])
+            for r in asked(world, "ad", *breakdowns)
+            if (r["ad_id"], r["date_start"]) == (ad, str(DAY))
+        ]
+        assert sum(kept) == left
+
+
 def test_what_is_withheld_is_in_the_total_only(world: World) -> None:
     ad, total = delivering(world), asked(world, "account")
     world.withhold(ad, DAY, DAY)
