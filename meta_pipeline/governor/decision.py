@@ -114,7 +114,11 @@ def _stop(asked: _Asked, known: Sequence[EffectiveReading]) -> Decision | None:
     if not stopping:
         return None
     until, worst = max(stopping, key=lambda pair: pair[0])
-    return _stopped(asked, until, f"because {_why(worst, asked.now)}", worst.reading)
+    reading = worst.reading
+    why = f"because {reading.meter.words} is at {_usage_text(worst, asked.now)}"
+    if reading.blocks and reading.regain_at is not None:
+        why += f" and Meta refuses calls until {clock(reading.regain_at, asked.now)}"
+    return _stopped(asked, until, why, reading)
 
 
 def _stopped(
@@ -122,14 +126,6 @@ def _stopped(
 ) -> Decision:
     reason = f"{asked.who} stopped until {clock(until, asked.now)} {why}"
     return Decision(Action.STOP, 0, until=until, reason=reason, reading=reading)
-
-
-def _why(known: EffectiveReading, now: datetime) -> str:
-    reading = known.reading
-    text = f"{reading.meter.words} is at {_usage_text(known, now)}"
-    if not reading.blocks or reading.regain_at is None:
-        return text
-    return f"{text} and Meta refuses calls until {clock(reading.regain_at, now)}"
 
 
 def _over_budget(asked: _Asked, budget: BudgetState | None) -> Decision | None:
@@ -179,7 +175,9 @@ def _at_pace(asked: _Asked, known: Sequence[EffectiveReading], pace: Pace) -> De
     )
     usage = f"{worst.reading.meter.words} is at {_usage_text(worst, asked.now)}"
     slowed = pace.parallel < asked.max_parallel or pace.interval_seconds > 0
-    how = f"goes slower, {_pace_text(pace)}, because" if slowed else "goes:"
+    at_once = "one call at a time" if pace.parallel == 1 else f"{pace.parallel} calls at once"
+    apart = f", {pace.interval_seconds:.1f} s apart" if pace.interval_seconds >= 0.05 else ""
+    how = f"goes slower, {at_once}{apart}, because" if slowed else "goes:"
     return Decision(
         Action.SLOWER if slowed else Action.GO,
         pace.parallel,
@@ -187,12 +185,6 @@ def _at_pace(asked: _Asked, known: Sequence[EffectiveReading], pace: Pace) -> De
         reason=f"{asked.who} {how} {usage}",
         reading=worst.reading,
     )
-
-
-def _pace_text(pace: Pace) -> str:
-    at_once = "one call at a time" if pace.parallel == 1 else f"{pace.parallel} calls at once"
-    apart = f", {pace.interval_seconds:.1f} s apart" if pace.interval_seconds >= 0.05 else ""
-    return at_once + apart
 
 
 def _usage_text(known: EffectiveReading, now: datetime) -> str:

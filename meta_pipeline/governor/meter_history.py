@@ -70,7 +70,12 @@ class MeterHistory:
         if known is not None and gap <= _GAP_SECONDS and not reading.blocks:
             self._note_move(moved)
         self._calls = 0
-        self._newest, self._told = _with_block_of(known, reading), reading
+        self._newest = self._told = reading
+        shut_until = known.regain_at if known is not None and known.blocks else None
+        if known and shut_until and not reading.blocks and shut_until > reading.read_at:
+            # An answer that was on its way when Meta closed the door must not open it again.
+            source = f"{_BLOCK_OF}{known.source.removeprefix(_BLOCK_OF)}"
+            self._newest = replace(reading, regain_at=shut_until, source=source)
         return True
 
     def answered(self, at: datetime, calls: int, *, seen: bool, ok: bool) -> None:
@@ -104,13 +109,14 @@ class MeterHistory:
         ends = max(self._falls_to(_NOTHING_PCT), resumes or reading.read_at)
         if now >= ends:
             return None
+        eases = self._falls_to(thresholds.insights_skip_pct - _NOTHING_PCT)
         return EffectiveReading(
             reading=reading,
             effective_pct=self._model.pct_at(now.timestamp()) + in_flight * cost_pct,
             stops_mattering_at=ends,
             resumes_at=resumes if resumes is not None and resumes > now else None,
             is_guess=resumes is not None,
-            eases_at=self._eases_at(reading, thresholds, now),
+            eases_at=eases if reading.meter.is_insights and eases > now else None,
             freeing_pct_per_second=self._model.freeing_pct_per_second,
             cost_pct=cost_pct,
         )
@@ -160,14 +166,6 @@ class MeterHistory:
             return None
         return self._falls_to(thresholds.resume_pct(reading.meter)) + self._stagger
 
-    def _eases_at(
-        self, reading: UsageReading, thresholds: Thresholds, now: datetime
-    ) -> datetime | None:
-        if not reading.meter.is_insights:
-            return None
-        eases = self._falls_to(thresholds.insights_skip_pct - _NOTHING_PCT)
-        return eases if eases > now else None
-
     def _falls_to(self, pct: float) -> datetime:
         return datetime.fromtimestamp(self._model.falls_to(pct, self._changed_at), UTC)
 
@@ -180,15 +178,6 @@ class MeterHistory:
         if reading.scope == Scope.INSIGHTS_APP or not (reading.use_case or reading.key == APP):
             self._model = RollingHour()
         self._newest = replace(reading, regain_at=None)
-
-
-def _with_block_of(known: UsageReading | None, reading: UsageReading) -> UsageReading:
-    if known is None or not known.blocks or reading.blocks or known.regain_at is None:
-        return reading
-    if known.regain_at <= reading.read_at:
-        return reading
-    source = f"{_BLOCK_OF}{known.source.removeprefix(_BLOCK_OF)}"
-    return replace(reading, regain_at=known.regain_at, source=source)
 
 
 def _block_ends(reading: UsageReading, thresholds: Thresholds) -> datetime:

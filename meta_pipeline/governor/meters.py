@@ -117,7 +117,12 @@ class Meters:
         if meter is None:
             return []
         listed = list(told)
-        waits = [reading.regain_seconds or 0.0 for reading in listed if _tells_of(reading, meter)]
+        # An error of the whole account does not say which of its meters is full.
+        waits = [
+            each.regain_seconds or 0.0
+            for each in listed
+            if each.blocks and each.scope == meter.scope and meter.use_case in ("", each.use_case)
+        ]
         tiers = [reading.access_tier for reading in listed if reading.access_tier]
         tier = tiers[0] if tiers else self.access_tier(account_id)
         refusals = self.refused(meter, at)
@@ -144,13 +149,15 @@ class Meters:
 
         Without an account only the app's.
         """
-        limits = thresholds or self.thresholds
-        known = [
-            effective
-            for meter, history in self._histories.items()
-            if meter.key in (APP, account_id)
-            and (effective := history.effective(now, limits, self._on_its_way(meter))) is not None
-        ]
+        known = []
+        for meter, history in self._histories.items():
+            if meter.key not in (APP, account_id):
+                continue
+            # Calls that are on their way will count, whatever the newest answer still says.
+            moving = [calls for who, calls in self._in_flight.items() if meter.counts(*who)]
+            effective = history.effective(now, thresholds or self.thresholds, sum(moving))
+            if effective is not None:
+                known.append(effective)
         return sorted(known, key=lambda effective: -effective.effective_pct)
 
     def in_flight(self, account_id: str | None = None) -> int:
@@ -196,22 +203,6 @@ class Meters:
 
     def _new_history(self) -> MeterHistory:
         return MeterHistory(self.thresholds, self._stagger_seconds)
-
-    def _on_its_way(self, meter: Meter) -> int:
-        return sum(
-            calls
-            for (account_id, use_case), calls in self._in_flight.items()
-            if calls and meter.counts(account_id, use_case)
-        )
-
-
-def _tells_of(reading: UsageReading, meter: Meter) -> bool:
-    """Whether a header's block is the one that an error named.
-
-    An error of the whole account does not say which of its meters is full.
-    """
-    same_scope = reading.blocks and reading.scope == meter.scope
-    return same_scope and meter.use_case in ("", reading.use_case)
 
 
 def _worst(known: Iterable[EffectiveReading], *scopes: Scope) -> float | None:

@@ -57,20 +57,17 @@ class RateLimiter:
         on_its_way = self.meters.in_flight(account_id)
         if on_its_way and on_its_way + calls > parallel:
             return Permit(decision)
-        starts_at = self._start(account_id, decision, now)
+        # The pace is the account's, not the process's: a sync that starts anew goes on with it.
+        last = self._last_start.get(account_id) or self.meters.heard_at(account_id)
+        starts_at = now
+        if last is not None and decision.pause_seconds > 0:
+            starts_at = max(now, last + timedelta(seconds=decision.pause_seconds))
         longest = timedelta(seconds=self.meters.thresholds.max_pause_seconds)
         if starts_at - now > longest:
             return Permit(_come_back(decision, account_id, starts_at, now))
         self._last_start[account_id] = starts_at
         self.meters.sent(account_id, use_case, calls)
         return Permit(decision, starts_at)
-
-    def _start(self, account_id: str | None, decision: Decision, now: datetime) -> datetime:
-        # The pace is the account's, not the process's: a sync that starts anew goes on with it.
-        last = self._last_start.get(account_id) or self.meters.heard_at(account_id)
-        if last is None or decision.pause_seconds <= 0:
-            return now
-        return max(now, last + timedelta(seconds=decision.pause_seconds))
 
 
 def _come_back(

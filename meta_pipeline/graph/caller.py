@@ -209,7 +209,9 @@ class Caller:
         outcomes = inside.outcomes if inside else ()
         heads = [outcome.usage_headers for outcome in outcomes]
         usages = parse_usage_of_each(heads, call.account_id, now)
-        within = (reading for usage in usages for reading in usage)
+        usage = verdict.usage
+        if usages:  # operations of one batch tell of the same meters
+            usage = tuple(worst_of_each([*usage, *(one for each in usages for one in each)]))
         notice = version_notice(self.transport.version, got.headers) if got else None
         return Attempt(
             account_id=call.account_id,
@@ -236,7 +238,7 @@ class Caller:
                 for outcome, usage in zip(outcomes, usages, strict=True)
             ),
             version_notice=self.clean(notice)[:LONGEST_MESSAGE] if notice else None,
-            usage=tuple(worst_of_each([*verdict.usage, *within])),
+            usage=usage,
             limit=error.limit if isinstance(error, Throttled) else None,
         )
 

@@ -54,7 +54,7 @@ def parse_usage_of_each(
             reading
             for name, text in usage_headers.items()
             if name in _READERS
-            for document in _documents(text)
+            for document in _objects(text)
             for reading in _READERS[name](document, whose, at)
         )
         for usage_headers in several
@@ -68,13 +68,12 @@ def parse_usage_of_each(
     ]
 
 
-def _documents(text: str) -> Iterator[Document]:
+def _objects(text: str) -> list[Document]:
     """The JSON objects in a header; a header sent twice arrives joined by a comma."""
     try:
-        parsed = orjson.loads(f"[{text}]")
+        return [one for one in orjson.loads(f"[{text}]") if isinstance(one, dict)]
     except orjson.JSONDecodeError:
-        return
-    yield from (document for document in parsed if isinstance(document, dict))
+        return []
 
 
 def _app_readings(document: Document, _: str, at: datetime) -> Iterator[UsageReading]:

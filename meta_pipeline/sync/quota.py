@@ -259,7 +259,12 @@ class Quota:
 
     def _share(self, now: datetime, *, at_once: bool = False) -> None:
         due = self._shared_at is None or now - self._shared_at >= self._refresh
-        urgent = any(_is_urgent(reading, self._meters) for reading in self._unshared.values())
+        # The other processes should know now, not in a few seconds, of a meter that fills.
+        slow_pct = self._meters.thresholds.slow_pct
+        urgent = any(
+            reading.blocks or reading.usage_pct >= slow_pct(meter)
+            for meter, reading in self._unshared.items()
+        )
         if self._store is None or not self._unshared or not (due or urgent or at_once):
             return
         readings = list(self._unshared.values())
@@ -268,11 +273,6 @@ class Quota:
             self._store.remember(readings)
         except Exception as error:
             logger.warning("usage readings could not be shared: %s", error)
-
-
-def _is_urgent(reading: UsageReading, meters: Meters) -> bool:
-    """Whether the other processes should know now rather than in a few seconds."""
-    return reading.blocks or reading.usage_pct >= meters.thresholds.slow_pct(reading.meter)
 
 
 __all__ = ["Quota", "SharedReadings"]

@@ -30,33 +30,26 @@ _REMEMBER = f"""
 """
 
 
-def newest(readings: Iterable[UsageReading]) -> list[UsageReading]:
-    """One reading per meter, the newest, in the order of the meters."""
-    found: dict[Meter, UsageReading] = {}
-    for reading in readings:
-        known = found.get(reading.meter)
-        if known is None or reading.read_at >= known.read_at:
-            found[reading.meter] = reading
-    return [found[meter] for meter in sorted(found)]
-
-
-def remember(connection: Connection, readings: Iterable[UsageReading]) -> None:
-    """Keep the readings that are newer than what is known; order and repeats do not matter."""
-    # Written in one order by everybody: two processes cannot wait for each other.
-    rows = [asdict(reading) | {"scope": str(reading.scope)} for reading in newest(readings)]
-    if rows:
-        connection.cursor().executemany(_REMEMBER, rows)
-
-
 class UsageStore(Store):
     """`usage_readings`."""
 
     def remember(
         self, readings: Iterable[UsageReading], connection: Connection | None = None
     ) -> None:
-        """See `remember`; without a connection it is a transaction of its own."""
-        with self._using(connection) as used:
-            remember(used, readings)
+        """Keep the readings that are newer than what is known; order and repeats do not matter.
+
+        Without a connection it is a transaction of its own.
+        """
+        newest: dict[Meter, UsageReading] = {}
+        for reading in readings:
+            known = newest.get(reading.meter)
+            if known is None or reading.read_at >= known.read_at:
+                newest[reading.meter] = reading
+        # Written in one order by everybody: two processes cannot wait for each other.
+        rows = [asdict(newest[meter]) | {"scope": str(meter.scope)} for meter in sorted(newest)]
+        if rows:
+            with self._using(connection) as used:
+                used.cursor().executemany(_REMEMBER, rows)
 
     def current(self, keys: Collection[str] | None = None) -> list[UsageReading]:
         """The newest reading of every meter of these keys (accounts, the app); all when None."""
