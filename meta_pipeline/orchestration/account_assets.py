@@ -180,9 +180,8 @@ def sync_one(
 ) -> Iterator[Event]:
     """Sync one account, note in `outcome` how that ended, and give what Dagster is told of it."""
     try:
-        record, account = session.sync(
-            _request(context, session, step, account_id), context.log.info
-        )
+        session.tell = context.log.info
+        record, account = session.sync(_request(context, session, step, account_id))
     except Exception as error:  # one account must not take the others with it
         outcome.errors[account_id] = error
         if not step.is_extra:

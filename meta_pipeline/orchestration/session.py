@@ -39,6 +39,8 @@ class SyncSession:
         self._engine = engine
         self.is_simulated = is_simulated
         self.failed: dict[str, str] = {}
+        self.tell: Callable[[str], None] = lambda _: None
+        """Where a line goes now and then while a sync lasts: the events of the run."""
 
     @property
     def extras(self) -> Extras:
@@ -49,9 +51,7 @@ class SyncSession:
         """Refresh the list of ad accounts."""
         return self._engine.discover()
 
-    def sync(
-        self, request: SyncRequest, tell: Callable[[str], None] = lambda _: None
-    ) -> tuple[SyncRun, Account]:
+    def sync(self, request: SyncRequest) -> tuple[SyncRun, Account]:
         """Sync one account. Each step goes to the ordinary log; `tell` gets a line now and then."""
         account = Account(
             request.account_id,
@@ -59,7 +59,7 @@ class SyncSession:
             self.is_simulated,
             self._previous_success_at(request),
         )
-        return self._engine.sync(request, progress=Telling(account.label, tell)), account
+        return self._engine.sync(request, progress=Telling(account.label, self.tell)), account
 
     def days_of(self, preset: Preset, account_id: str) -> tuple[date, date]:
         """First and last day of a preset, in the account's own time zone."""

@@ -52,7 +52,7 @@ def test_it_says_who_is_next_and_why(output: list[str]) -> None:
 
 def test_it_says_of_the_others_why_not(output: list[str]) -> None:
     assert output[3].startswith("  act_100  no access: the token cannot see the account any more")
-    assert output[-1] == "  and 11 more; --all shows them"
+    assert output[-1] == "  ... and 11 more: --all shows them"
 
 
 def test_no_secret_is_printed(output: list[str], database_url: str) -> None:
