@@ -12,10 +12,10 @@ What it does and how sure that is: FIDELITY.md beside this file; how to use it: 
 from meta_pipeline.simulator.api.coverage import coverage_table
 from meta_pipeline.simulator.api.errors import GraphError
 from meta_pipeline.simulator.api.limits import Limits
+from meta_pipeline.simulator.api.login.apps import App, Configuration
 from meta_pipeline.simulator.api.reports import Plan
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.state import Caps
-from meta_pipeline.simulator.api.tokens import App
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.faults import Fault
 from meta_pipeline.simulator.server.instructions import FAULTS
@@ -38,6 +38,7 @@ __all__ = [
     "App",
     "Caps",
     "Clock",
+    "Configuration",
     "EditRefusedError",
     "Entry",
     "Fault",

@@ -21,7 +21,7 @@ Keep = Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
-class Condition:
+class EdgeCondition:
     """One element of `filtering`."""
 
     field: str
@@ -38,7 +38,7 @@ class Condition:
         return self.field.partition(".")[2] or self.field
 
 
-def conditions(request: GraphRequest) -> list[Condition]:
+def conditions(request: GraphRequest) -> list[EdgeCondition]:
     """The `filtering` parameter read; anything but a list of field/operator/value is error 100."""
     raw = request.params.get("filtering")
     if raw in (None, "", []):
@@ -54,7 +54,7 @@ def conditions(request: GraphRequest) -> list[Condition]:
         name = str(item["operator"]).upper()
         if name not in COMPARISONS:
             raise errors.unknown_value(f"filtering[{index}][operator]", name, sorted(COMPARISONS))
-        read.append(Condition(str(item["field"]), name, item.get("value")))
+        read.append(EdgeCondition(str(item["field"]), name, item.get("value")))
     return read
 
 
@@ -114,7 +114,7 @@ def select(
     return Selection(statuses, updated_after, keep, ignored)
 
 
-def _is(condition: Condition, kind: str, name: str, operation: str) -> bool:
+def _is(condition: EdgeCondition, kind: str, name: str, operation: str) -> bool:
     return (condition.prefix, condition.name, condition.operator) == (
         PREFIXES[kind],
         name,
@@ -122,7 +122,7 @@ def _is(condition: Condition, kind: str, name: str, operation: str) -> bool:
     )
 
 
-def _test(condition: Condition, kind: str, known: Callable[[str], bool], get: Lookup) -> Keep:
+def _test(condition: EdgeCondition, kind: str, known: Callable[[str], bool], get: Lookup) -> Keep:
     compare, wanted = COMPARISONS[condition.operator], condition.value
     convert = _seconds if condition.name.endswith("_time") else _comparable
     wanted = [convert(item) for item in wanted] if isinstance(wanted, list) else convert(wanted)

@@ -35,6 +35,12 @@ class _Account:
     user_errors: RollingHour = field(default_factory=RollingHour)
 
 
+@dataclass
+class _App:
+    hour: RollingHour = field(default_factory=RollingHour)
+    insights: RollingHour = field(default_factory=RollingHour)
+
+
 def active_ads_of(world: World) -> Callable[[str], int]:
     """How many ads of an account are active: what Meta's hourly allowance grows with."""
     known: dict[str, tuple[int, int]] = {}
@@ -51,7 +57,10 @@ def active_ads_of(world: World) -> Callable[[str], int]:
 
 
 class Limits:
-    """All meters of one app. `calls` and friends replace Meta's formulas by small numbers."""
+    """All meters: those of accounts, and those that each app has for itself.
+
+    `calls` and friends replace Meta's formulas by small numbers. No `app_id` is the first app.
+    """
 
     def __init__(
         self,
@@ -81,15 +90,15 @@ class Limits:
         self._calls = calls
         self._tiers: dict[str, Tier] = {}
         self._accounts: dict[str, _Account] = {}
-        self._app = RollingHour()
-        self._app_insights = RollingHour()
+        self._apps: dict[str, _App] = {}
         self._lock = threading.Lock()
         self._clock: Clock | None = None
+        self._first_app = ""
         self._active_ads: Callable[[str], int] = lambda _account_id: 0
 
-    def bind(self, clock: Clock, active_ads: Callable[[str], int]) -> None:
+    def bind(self, clock: Clock, active_ads: Callable[[str], int], first_app: str = "") -> None:
         """Give the meters their clock and the number of active ads of an account."""
-        self._clock, self._active_ads = clock, active_ads
+        self._clock, self._active_ads, self._first_app = clock, active_ads, first_app
 
     # -- configuration and force, for tests and the control plane -------------------------------
 
@@ -118,17 +127,17 @@ class Limits:
             share = self.allowance(account_id, use_case) * pct / 100
             self._hour(account_id, use_case).add(self._now(), share, 0.0)
 
-    def use_insights(self, account_id: str, pct: float) -> None:
+    def use_insights(self, account_id: str, pct: float, app_id: str = "") -> None:
         """Fill the insights throttle of an account, and with it a tenth of the app's."""
         points = self.insights_points * pct / 100
         with self._lock:
             self._account(account_id).insights.add(self._now(), points, 0.0)
-            self._app_insights.add(self._now(), points, 0.0)
+            self._app(app_id).insights.add(self._now(), points, 0.0)
 
-    def use_app(self, pct: float) -> None:
-        """Fill the app's own hour to `pct` percent."""
+    def use_app(self, pct: float, app_id: str = "") -> None:
+        """Fill an app's own hour to `pct` percent."""
         with self._lock:
-            self._app.add(self._now(), self.app_calls * pct / 100, 0.0)
+            self._app(app_id).hour.add(self._now(), self.app_calls * pct / 100, 0.0)
 
     def relieve(self, account_id: str | None = None) -> None:
         """Forget all usage of an account, or of everything."""
@@ -137,19 +146,26 @@ class Limits:
                 self._accounts.pop(account_id, None)
                 return
             self._accounts.clear()
-            self._app, self._app_insights = RollingHour(), RollingHour()
+            self._apps.clear()
 
     # -- charging -------------------------------------------------------------------------------
 
     def charge(
-        self, account_id: str | None, use_case: str, *, write: bool = False, insights: bool = False
+        self,
+        account_id: str | None,
+        use_case: str,
+        *,
+        write: bool = False,
+        insights: bool = False,
+        app_id: str = "",
     ) -> None:
         """Count one call, refused or not, and raise if it is one too many."""
         now = self._now()
         with self._lock:
-            self._app.forget(now)
-            refusals = [errors.app_limit()] if self._app.calls >= self.app_calls else []
-            self._app.add(now, 1.0, 0.0)
+            app = self._app(app_id).hour
+            app.forget(now)
+            refusals = [errors.app_limit()] if app.calls >= self.app_calls else []
+            app.add(now, 1.0, 0.0)
             if account_id:
                 if self._charge_score(account_id, now, 3.0 if write else 1.0):
                     refusals.append(errors.user_limit())
@@ -159,7 +175,7 @@ class Limits:
                 if hour.calls >= limit or hour.cpu_ms >= limit * _CPU_MS_PER_CALL:
                     refusals.append(errors.too_many_calls(use_case))
                 hour.add(now, 1.0, 0.0)
-                if insights and self._is_throttled(account_id, now):
+                if insights and self._is_throttled(account_id, app_id, now):
                     refusals.append(errors.insights_limit())
         # Every meter has counted the call; the first that is full says why it is refused.
         if refusals:
@@ -170,18 +186,26 @@ class Limits:
         with self._lock:
             self._account(account_id).user_errors.add(self._now(), 1.0, 0.0)
 
-    def spend(self, account_id: str | None, use_case: str, *, rows: int, weight: float) -> None:
+    def spend(
+        self,
+        account_id: str | None,
+        use_case: str,
+        *,
+        rows: int,
+        weight: float,
+        app_id: str = "",
+    ) -> None:
         """Book the work of an answered call: CPU time, and points on the insights throttle."""
         now = self._now()
         cpu_ms = 2.0 + 0.2 * rows * weight
         with self._lock:
-            self._app.add(now, 0.0, cpu_ms)
+            self._app(app_id).hour.add(now, 0.0, cpu_ms)
             if account_id:
                 self._hour(account_id, use_case).add(now, 0.0, cpu_ms)
                 if use_case == INSIGHTS:
                     points = 1.0 + rows * weight / 100
                     self._account(account_id).insights.add(now, points, 0.0)
-                    self._app_insights.add(now, points, 0.0)
+                    self._app(app_id).insights.add(now, points, 0.0)
 
     def _charge_score(self, account_id: str, now: float, points: float) -> bool:
         """Count points of the ad-account score; True when the account is blocked."""
@@ -196,13 +220,14 @@ class Limits:
         score.blocked_until = now + self.score_block_seconds
         return True
 
-    def _is_throttled(self, account_id: str, now: float) -> bool:
+    def _is_throttled(self, account_id: str, app_id: str, now: float) -> bool:
         own = self._account(account_id).insights
-        for meter in (own, self._app_insights):
+        app = self._app(app_id).insights
+        for meter in (own, app):
             meter.forget(now)
         # The app as a whole has ten times what one account has.
         app_points = self.insights_points * 10
-        return own.calls >= self.insights_points or self._app_insights.calls >= app_points
+        return own.calls >= self.insights_points or app.calls >= app_points
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -226,11 +251,13 @@ class Limits:
         mistakes.forget(self._now())
         return max(0.0, calls - self.calls_per_user_error * mistakes.calls)
 
-    def headers(self, account_id: str | None, *, insights: bool = False) -> dict[str, str]:
+    def headers(
+        self, account_id: str | None, *, insights: bool = False, app_id: str = ""
+    ) -> dict[str, str]:
         """The usage headers of one answer, successful or not; none while there is no usage."""
         now = self._now()
         with self._lock:
-            usage: dict[str, Any] = {"x-app-usage": self._app_usage(now)}
+            usage: dict[str, Any] = {"x-app-usage": self._app_usage(app_id, now)}
             if account_id:
                 known = sorted(self._account(account_id).hours)
                 entries = [self._use_case(account_id, case, now) for case in known]
@@ -241,10 +268,10 @@ class Limits:
                     usage["x-business-use-case-usage"] = {number: entries}
                 usage["x-ad-account-usage"] = self._score_usage(account_id, now)
                 if insights:
-                    usage["x-fb-ads-insights-throttle"] = self._throttle(account_id, now)
+                    usage["x-fb-ads-insights-throttle"] = self._throttle(account_id, app_id, now)
         return {name: orjson.dumps(value).decode() for name, value in usage.items() if value}
 
-    def meters(self, account_id: str) -> dict[str, Any]:
+    def meters(self, account_id: str, app_id: str = "") -> dict[str, Any]:
         """All of an account's meters in one document, for the status page."""
         now = self._now()
         with self._lock:
@@ -253,14 +280,15 @@ class Limits:
                 "use_cases": [
                     self._use_case(account_id, case, now) for case in (INSIGHTS, MANAGEMENT)
                 ],
-                "insights_throttle": self._throttle(account_id, now),
+                "insights_throttle": self._throttle(account_id, app_id, now),
                 "score_pct": round(score_pct, 2) if self.scoring else None,
             }
 
-    def _app_usage(self, now: float) -> dict[str, Any] | None:
-        self._app.forget(now)
-        calls = _pct(self._app.calls, self.app_calls)
-        cpu = _pct(self._app.cpu_ms, self.app_calls * _CPU_MS_PER_CALL)
+    def _app_usage(self, app_id: str, now: float) -> dict[str, Any] | None:
+        app = self._app(app_id).hour
+        app.forget(now)
+        calls = _pct(app.calls, self.app_calls)
+        cpu = _pct(app.cpu_ms, self.app_calls * _CPU_MS_PER_CALL)
         if max(calls, cpu) < self.emit_from_pct:
             return None
         return {"call_count": calls, "total_time": cpu, "total_cputime": cpu}
@@ -297,15 +325,19 @@ class Limits:
             "ads_api_access_tier": self._tiers.get(account_id, self.tier),
         }
 
-    def _throttle(self, account_id: str, now: float) -> dict[str, Any]:
+    def _throttle(self, account_id: str, app_id: str, now: float) -> dict[str, Any]:
         own = self._account(account_id).insights
         own.forget(now)
-        self._app_insights.forget(now)
+        app = self._app(app_id).insights
+        app.forget(now)
         return {
-            "app_id_util_pct": round(10 * self._app_insights.calls / self.insights_points, 2),
+            "app_id_util_pct": round(10 * app.calls / self.insights_points, 2),
             "acc_id_util_pct": round(100 * own.calls / self.insights_points, 2),
             "ads_api_access_tier": self._tiers.get(account_id, self.tier),
         }
+
+    def _app(self, app_id: str) -> _App:
+        return self._apps.setdefault(app_id or self._first_app, _App())
 
     def _account(self, account_id: str) -> _Account:
         return self._accounts.setdefault(account_id, _Account())

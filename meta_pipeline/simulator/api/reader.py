@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from meta_pipeline.simulator.api import errors, fields, filters, paging
 from meta_pipeline.simulator.api.calls import Call, Target
 from meta_pipeline.simulator.api.contract import GENERIC_PARAMS, Edge
 from meta_pipeline.simulator.api.insights_reader import InsightsReader, wants_summary
+from meta_pipeline.simulator.api.login.directory import Business
 from meta_pipeline.simulator.api.paging import Positions
 from meta_pipeline.simulator.api.reports import ReportRun
 from meta_pipeline.simulator.api.requests import FieldSpec, GraphRequest
@@ -40,9 +41,18 @@ class Reader:
         self.state, self.world, self.contract = state, state.world, state.contract
         self.insights = InsightsReader(state)
         self.positions = Positions(
-            lambda object_id: state.world.get(object_id) is not None, state.uneven
+            lambda found: (
+                state.world.get(found) is not None or found in state.directory.businesses()
+            ),
+            state.uneven,
         )
         self._selected: dict[tuple[Any, ...], Sequence[Entity]] = {}
+        self._edges: Mapping[str, Callable[[Call], dict[str, Any]]] = {
+            "insights": self.insights.read,
+            "permissions": self._permissions,
+            "businesses": self._businesses,
+            "activities": self._activities,
+        }
 
     def read(self, call: Call) -> dict[str, Any]:
         """The document of a GET on the call's target."""
@@ -55,12 +65,7 @@ class Reader:
             return self._objects(call, OBJECT_EDGES[key])
         if key in ACCOUNT_EDGES:
             return self._accounts(call)
-        if target.edge == "insights":
-            return self.insights.read(call)
-        if target.edge == "permissions":
-            scopes = sorted(call.token.scopes)
-            return {"data": [{"permission": scope, "status": "granted"} for scope in scopes]}
-        return self._activities(call)
+        return self._edges[target.edge](call)
 
     # -- parameters -----------------------------------------------------------------------------
 
@@ -102,14 +107,24 @@ class Reader:
         if isinstance(target.subject, ReportRun):
             return self._report(target.subject, specs)
         if target.node_type in {"User", "Business"}:
-            known = target.subject or {"name": call.token.user_name}
-            subject = Entity("plain", target.node_id, "", {"id": target.node_id, **known})
+            subject = self._plain(call)
             specs = specs or (FieldSpec("id"), FieldSpec("name"))
         else:
             subject = target.subject
         specs = specs or _ID_ONLY
         fields.check(specs, target.node_type, self.contract, SERVED)
         return self._projector(call, specs, target.node_type).show(subject)
+
+    def _plain(self, call: Call) -> Entity:
+        """A user or business: what is no object of the world."""
+        target, token = call.target, call.token
+        if isinstance(target.subject, Business):
+            values = {"id": target.node_id, "name": target.subject.name}
+        else:
+            values = {"id": target.node_id, "name": token.user_name}
+            if token.client_business_id:
+                values["client_business_id"] = token.client_business_id
+        return Entity("plain", target.node_id, "", values)
 
     def _report(self, run: ReportRun, specs: Sequence[FieldSpec]) -> dict[str, Any]:
         fields.check(specs, "AdReportRun", self.contract, {})
@@ -156,12 +171,28 @@ class Reader:
         return objects
 
     def _accounts(self, call: Call) -> dict[str, Any]:
-        accounts, seen = self.world.accounts(), call.token.accounts
-        if call.target.node_type == "Business":
-            owner = call.target.node_id
-            accounts = [a for a in accounts if (a.values.get("business") or {}).get("id") == owner]
+        accounts, seen, business = self.world.accounts(), call.token.accounts, call.target.subject
+        if isinstance(business, Business):
+            owned = call.target.edge == "owned_ad_accounts"
+            of_business = business.owned if owned else business.clients
+            accounts = [account for account in accounts if account.id in of_business]
         shown = [account for account in accounts if seen is None or account.id in seen]
         return self._page(call, shown, "AdAccount", None)
+
+    def _businesses(self, call: Call) -> dict[str, Any]:
+        known, seen = self.state.directory.businesses(), call.token.businesses
+        shown = [
+            Entity("plain", one.id, "", {"id": one.id, "name": one.name})
+            for one in sorted(known.values(), key=lambda one: one.id)
+            if seen is None or one.id in seen
+        ]
+        return self._page(call, shown, "Business", None)
+
+    def _permissions(self, call: Call) -> dict[str, Any]:
+        statuses = dict.fromkeys(call.token.declined, "declined")
+        statuses |= dict.fromkeys(call.token.scopes, "granted")
+        rows = sorted(statuses.items())
+        return {"data": [{"permission": scope, "status": status} for scope, status in rows]}
 
     def _page(
         self, call: Call, objects: Sequence[Entity], node: str, keep: filters.Keep | None

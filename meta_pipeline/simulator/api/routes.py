@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
 
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import Target
 from meta_pipeline.simulator.api.fields import NODE_OF_KIND
+from meta_pipeline.simulator.api.login.directory import Business
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.state import State
 from meta_pipeline.simulator.api.tokens import Token
@@ -35,6 +35,7 @@ OTHER_EDGES = {
     ("AdAccount", "activities"),
     ("AdSet", "activities"),
     ("User", "permissions"),
+    ("User", "businesses"),
     ("AdAccount", "insights"),
     ("Campaign", "insights"),
     ("AdSet", "insights"),
@@ -46,8 +47,11 @@ SERVED = {
     **dict.fromkeys(ACCOUNT_EDGES, "adaccounts"),
     **dict.fromkeys(OTHER_EDGES, "rows"),
 }
-SERVED_DELETES = {("User", "permissions")}
-SERVED_POSTS = {(node, "insights") for node in ("AdAccount", "Campaign", "AdSet", "Ad")}
+SERVED_DELETES = {("User", "permissions"), ("User", "access_tokens")}
+SERVED_POSTS = {
+    *((node, "insights") for node in ("AdAccount", "Campaign", "AdSet", "Ad")),
+    ("Business", "system_user_access_tokens"),
+}
 _SERVED_BY_METHOD: Mapping[str, Collection[tuple[str, str]]] = {
     "GET": SERVED,
     "POST": SERVED_POSTS,
@@ -61,6 +65,7 @@ class Routes:
 
     def __init__(self, state: State) -> None:
         self.world, self.contract, self.reports = state.world, state.contract, state.reports
+        self.tokens, self.directory = state.tokens, state.directory
 
     def check_version(self, version: str | None) -> None:
         """2635 for a retired version, 2500 for one that never was; none means the newest."""
@@ -101,12 +106,17 @@ class Routes:
     ) -> Target:
         """A user, report run, business or object of the world, if the token may see it."""
         if node_id in {"me", token.user_id} and token.user_id:
+            self._check_business_scope(token, edge == "businesses")
             return Target("User", token.user_id, edge)
+        # An app may speak of its users, whoever they are.
+        if token.kind == "APP" and self.tokens.is_user(node_id, token.app_id):
+            return Target("User", node_id, edge)
         report = self.reports.get(node_id)
         if report is not None:
             return Target("AdReportRun", node_id, edge, report, report.account_id)
-        business = self._business(node_id)
+        business = self._business(node_id, token)
         if business is not None:
+            self._check_business_scope(token, edge is not None)
             return Target("Business", node_id, edge, business)
         entity = self.world.get(node_id)
         if entity is None:
@@ -114,13 +124,17 @@ class Routes:
         self._check_permission(entity, token, edge)
         return Target(NODE_OF_KIND[entity.kind], node_id, edge, entity, entity.account_id)
 
-    def _business(self, node_id: str) -> Any:
-        # Only a business has a bare number that no object has. Accounts are dear to make, so they
-        # are looked through for their owners last.
+    def _business(self, node_id: str, token: Token) -> Business | None:
+        # Only a business has a bare number that no object has.
         if not node_id.isdigit() or self.world.locate(node_id) is not None:
             return None
-        owners = (account.values.get("business") or {} for account in self.world.accounts())
-        return next((owner for owner in owners if owner.get("id") == node_id), None)
+        if token.businesses is not None and node_id not in token.businesses:
+            return None
+        return self.directory.businesses().get(node_id)
+
+    def _check_business_scope(self, token: Token, is_edge: bool) -> None:
+        if is_edge and token.kind != "APP" and "business_management" not in token.scopes:
+            raise errors.missing_scope("business_management")
 
     def _check_permission(self, entity: Entity, token: Token, edge: str | None) -> None:
         account_id = entity.account_id

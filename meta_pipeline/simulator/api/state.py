@@ -8,6 +8,7 @@ from typing import Any
 
 from meta_pipeline.simulator.api.contract import Contract
 from meta_pipeline.simulator.api.limits import Limits
+from meta_pipeline.simulator.api.login.directory import Directory
 from meta_pipeline.simulator.api.reports import Reports
 from meta_pipeline.simulator.api.tokens import Tokens
 from meta_pipeline.simulator.api.uneven import Uneven
@@ -37,6 +38,7 @@ class State:
     world: World
     contract: Contract
     tokens: Tokens
+    directory: Directory
     limits: Limits
     reports: Reports
     caps: Caps = field(default_factory=Caps)
@@ -55,6 +57,7 @@ class State:
         return (
             id(self.world),
             self.world.version,
+            self.directory.version,
             self.contract.drift,
             self.uneven.key,
             moment,

@@ -4,45 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.login.apps import DEFAULT_SCOPES, App
+from meta_pipeline.simulator.api.login.directory import USER_ID, USER_NAME, Choice, Directory
 from meta_pipeline.simulator.world.clock import Clock
 
-DEFAULT_SCOPES = ("ads_read", "ads_management", "business_management")
-_LONG_LIVED_SECONDS = 5_183_944  # just under sixty days
-_SHORT_LIVED_SECONDS = 5_400  # one to two hours at Meta
+LONG_LIVED_SECONDS = 5_183_944
+"""Just under sixty days."""
+SHORT_LIVED_SECONDS = 5_400
+"""One to two hours at Meta."""
+CODE_SECONDS = 600
 _DATA_ACCESS = timedelta(days=90)
-
-USER_NAME = "Simulated User"
 
 Invalid = Literal["revoked", "password"]
 
 
 @dataclass(frozen=True)
-class App:
-    """The app that tokens belong to.
-
-    `is_new`: made since 2026-11-04, so that `?ids=` and the other legacy request forms are refused.
-    """
-
-    id: str = "900000000000001"
-    secret: str = "simulated-app-secret"  # noqa: S105 - guards nothing
-    name: str = "Simulated App"
-    require_proof: bool = False
-    is_new: bool = False
-
-    @property
-    def token(self) -> str:
-        return f"{self.id}|{self.secret}"
-
-
-@dataclass(frozen=True)
 class Token:
-    """One token and what it may do; `accounts` None means every account of the world."""
+    """One token and what it may do; `accounts` and `businesses` None mean all of the world.
+
+    A token is a snapshot: what its businesses get later is not in it. `client_business_id` is set
+    for the system user of a business integration.
+    """
 
     value: str
     user_id: str
@@ -55,6 +43,10 @@ class Token:
     invalid: Invalid | None = None
     long_lived: bool = False
     user_name: str = USER_NAME
+    app_id: str = ""
+    businesses: frozenset[str] | None = None
+    declined: frozenset[str] = frozenset()
+    client_business_id: str | None = None
 
     def __repr__(self) -> str:
         return f"Token(user_id={self.user_id!r}, kind={self.kind!r}, invalid={self.invalid!r})"
@@ -63,23 +55,88 @@ class Token:
 @dataclass(frozen=True)
 class _Code:
     redirect_uri: str
-    scopes: frozenset[str]
-    user_id: str
+    app_id: str
+    expires_at: datetime
+    given: Mapping[str, Any]
 
 
 class Tokens:
-    """Every token the simulator knows. Unknown text is no token (error 190)."""
+    """Every token the simulator knows. Unknown text is no token (error 190).
 
-    def __init__(
-        self, clock: Clock, *, app: App | None = None, user_id: str = "9000000001"
-    ) -> None:
-        self.clock = clock
-        self.app = app or App()
-        self.user_id = user_id
+    `dialog` is what happens at the login dialog: "ask" shows a page, "grant" gives what `choice`
+    says, "deny" cancels. The first app is the one that tokens belong to unless another is named.
+    """
+
+    def __init__(self, clock: Clock, directory: Directory, *, app: App | None = None) -> None:
+        self.clock, self.directory = clock, directory
         self.dialog: Literal["ask", "grant", "deny"] = "ask"
+        self.choice = Choice()
+        app = app or App()
+        self.apps: dict[str, App] = {app.id: app}
+        self._first = app.id
         self._tokens: dict[str, Token] = {}
         self._codes: dict[str, _Code] = {}
         self._serial = 0
+
+    # -- apps and the dialog --------------------------------------------------------------------
+
+    @property
+    def app(self) -> App:
+        """The first app."""
+        return self.apps[self._first]
+
+    def add_app(self, app: App) -> App:
+        """A further app: its tokens, codes, limits and secrets are its own."""
+        self.apps[app.id] = app
+        return app
+
+    def change_app(self, app_id: str | None = None, **changes: Any) -> App:
+        """Change fields of an app: `in_development`, `redirect_uris`, `configurations`, ..."""
+        changed = replace(self._app(app_id), **changes)
+        self.apps[changed.id] = changed
+        return changed
+
+    def make_app_new(self, *, is_new: bool = True) -> None:
+        """Whether the app was made since 2026-11-04: legacy request forms are then refused."""
+        self.change_app(is_new=is_new)
+
+    def require_proof(self, *, required: bool = True) -> None:
+        """From now on calls need `appsecret_proof` (an app's "require app secret" switch)."""
+        self.change_app(require_proof=required)
+
+    def choose(
+        self,
+        *,
+        person: str = USER_ID,
+        scopes: Iterable[str] | None = None,
+        businesses: Iterable[str] | None = None,
+        accounts: Iterable[str] | None = None,
+    ) -> None:
+        """The dialog grants from now on, and the person picks this; None is all that is offered.
+
+        Fewer `scopes` than were asked are a partial grant; with a configuration, which is all or
+        nothing, they are a refusal. KeyError or ValueError for what the person can't give.
+        """
+        choice = Choice(
+            person,
+            None if scopes is None else frozenset(scopes),
+            None if businesses is None else frozenset(businesses),
+            None if accounts is None else frozenset(accounts),
+        )
+        self.directory.reach(choice)
+        self.choice, self.dialog = choice, "grant"
+
+    def scoped_id(self, person_id: str, app_id: str) -> str:
+        """A person's id for one app: each app knows the same person by another."""
+        if app_id == self._first:
+            return person_id
+        digest = hashlib.sha256(f"{app_id}:{person_id}".encode()).hexdigest()
+        return f"9{int(digest[:12], 16) % 10**14:014d}"
+
+    def _app(self, app_id: str | None) -> App:
+        if app_id is not None and app_id not in self.apps:
+            raise KeyError(f"no app {app_id} here; see Tokens.add_app")
+        return self.apps[app_id or self._first]
 
     # -- making and breaking ------------------------------------------------------------------
 
@@ -94,15 +151,23 @@ class Tokens:
         long_lived: bool = False,
         user_id: str | None = None,
         user_name: str = USER_NAME,
+        app_id: str | None = None,
+        businesses: Iterable[str] | None = None,
+        declined: Iterable[str] = (),
+        client_business_id: str | None = None,
     ) -> Token:
         """Make a token known; without `value` a new text is made up.
 
-        `user_id` and `user_name` are whose it is: another system user, another person.
+        `user_id` and `user_name` are whose it is: another system user, another person. With
+        `businesses` and no `accounts` it sees the accounts that these have now.
         """
-        now = self.clock.now()
+        now, app = self.clock.now(), self._app(app_id)
+        businesses = None if businesses is None else frozenset(businesses)
+        if accounts is None and businesses is not None:
+            accounts = self.directory.accounts_of(businesses)
         token = Token(
-            value=value or f"EAASIM{self._digest(self.app.id)}",
-            user_id=user_id or self.user_id,
+            value=value or f"EAASIM{self._digest(app.id)}",
+            user_id=user_id or USER_ID,
             scopes=frozenset(scopes),
             issued_at=now,
             expires_at=None
@@ -113,6 +178,10 @@ class Tokens:
             kind=kind,
             long_lived=long_lived,
             user_name=user_name,
+            app_id=app.id,
+            businesses=businesses,
+            declined=frozenset(declined),
+            client_business_id=client_business_id,
         )
         self._tokens[token.value] = token
         return token
@@ -141,13 +210,26 @@ class Tokens:
         """The 90 days of data access are over while the token itself stays valid."""
         self._change(value, data_access_expires_at=self.clock.now())
 
-    def make_app_new(self, *, is_new: bool = True) -> None:
-        """Whether the app was made since 2026-11-04: legacy request forms are then refused."""
-        self.app = replace(self.app, is_new=is_new)
+    def revoke_all(self, user_id: str, app_id: str | None = None) -> int:
+        """Somebody removed the app: 190/458 for each of the user's tokens; how many those were."""
+        theirs = self._of(user_id, app_id)
+        for token in theirs:
+            self.revoke(token.value)
+        return len(theirs)
 
-    def require_proof(self, *, required: bool = True) -> None:
-        """From now on calls need `appsecret_proof` (an app's "require app secret" switch)."""
-        self.app = replace(self.app, require_proof=required)
+    def withdraw(self, user_id: str, scope: str, app_id: str | None = None) -> None:
+        """Somebody took one permission back: it goes from each of the user's tokens."""
+        for token in self._of(user_id, app_id):
+            self.drop_scope(token.value, scope)
+
+    def is_user(self, user_id: str, app_id: str) -> bool:
+        """Whether the app has, or had, a token of this user."""
+        return bool(self._of(user_id, app_id))
+
+    def _of(self, user_id: str, app_id: str | None) -> list[Token]:
+        app = self._app(app_id)
+        found = self._tokens.values()
+        return [one for one in found if (one.user_id, one.app_id) == (user_id, app.id)]
 
     def _change(self, value: str, **changes: Any) -> None:
         if value not in self._tokens:
@@ -167,23 +249,28 @@ class Tokens:
             raise errors.missing_token()
         token = self._tokens.get(value)
         if token is None:
-            if value == self.app.token:
-                return Token(value, "", frozenset(), self.clock.now(), kind="APP")
-            raise errors.malformed_token()
+            app = self._of_app_token(value)
+            if app is None:
+                raise errors.malformed_token()
+            return Token(value, "", frozenset(), self.clock.now(), kind="APP", app_id=app.id)
         self._check_life(token)
+        app = self.apps[token.app_id]
         if proof is not None:
-            secret = self.app.secret.encode()
+            secret = app.secret.encode()
             expected = hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
             if not hmac.compare_digest(expected, proof):
                 raise errors.invalid_proof()
-        elif self.app.require_proof:
+        elif app.require_proof:
             raise errors.missing_proof()
         return token
+
+    def _of_app_token(self, value: str) -> App | None:
+        return next((app for app in self.apps.values() if app.token == value), None)
 
     def _check_life(self, token: Token) -> None:
         now = self.clock.now()
         if token.invalid == "revoked":
-            raise errors.revoked_token(self.app.id)
+            raise errors.revoked_token(token.app_id)
         if token.invalid == "password":
             raise errors.invalidated_token()
         if token.expires_at and token.expires_at <= now:
@@ -193,17 +280,22 @@ class Tokens:
 
     # -- debug_token ----------------------------------------------------------------------------
 
-    def debug(self, value: str) -> dict[str, Any]:
-        """The answer of `GET /debug_token`: HTTP 200 even for an invalid token."""
-        base = {"app_id": self.app.id, "type": "USER", "application": self.app.name}
+    def debug(self, value: str, app_id: str | None = None) -> dict[str, Any]:
+        """The answer of `GET /debug_token`, asked for one app: HTTP 200 even for an invalid token.
+
+        Code 100 for a token of another app.
+        """
+        app = self._app(app_id)
+        base = {"app_id": app.id, "type": "USER", "application": app.name}
+        if value == app.token:
+            return {"data": {**base, "type": "APP", "is_valid": True, "scopes": []}}
         token = self._tokens.get(value)
         if token is None:
             error = {"code": 190, "message": "Malformed access token"}
             return {"data": {**base, "error": error, "is_valid": False, "scopes": []}}
-        # A token for some accounts names them under each of its scopes.
-        ids = sorted(account.removeprefix("act_") for account in token.accounts or ())
-        targets = {} if token.accounts is None else {"target_ids": ids}
-        granular = [{"scope": scope, **targets} for scope in sorted(token.scopes)]
+        if token.app_id != app.id:
+            raise errors.foreign_token()
+        granular = [{"scope": scope, **_targets(token, scope)} for scope in sorted(token.scopes)]
         data: dict[str, Any] = {
             **base,
             "type": token.kind,
@@ -225,72 +317,90 @@ class Tokens:
 
     # -- OAuth ----------------------------------------------------------------------------------
 
-    def grant_code(self, redirect_uri: str, scopes: Iterable[str]) -> str:
-        """A one-time code, as the dialog hands it to `redirect_uri`."""
+    def grant_code(self, redirect_uri: str, *, app_id: str | None = None, **given: Any) -> str:
+        """A one-time code, as the dialog hands it to `redirect_uri`; `given` is as in `issue`."""
         code = f"AQSIM{self._digest('code')}"
-        self._codes[code] = _Code(redirect_uri, frozenset(scopes), self.user_id)
+        ends_at = self.clock.now() + timedelta(seconds=CODE_SECONDS)
+        self._codes[code] = _Code(redirect_uri, self._app(app_id).id, ends_at, given)
         return code
 
-    def redeem(self, code: str, redirect_uri: str) -> dict[str, Any]:
-        """Change a code for a short-lived token; `redirect_uri` must match byte by byte."""
+    def redeem(self, code: str, redirect_uri: str, app: App) -> dict[str, Any]:
+        """Change a code for the token it stands for.
+
+        Once, within `CODE_SECONDS`, by the app that asked, with the same `redirect_uri` byte by
+        byte.
+        """
         known = self._codes.get(code)
-        if known is None:
-            raise errors.GraphError(
-                "This authorization code has been used.", code=100, subcode=36009
-            )
+        if known is None or known.app_id != app.id:
+            raise errors.used_code()
+        if known.expires_at <= self.clock.now():
+            raise errors.expired_code()
         if known.redirect_uri != redirect_uri:
-            raise errors.GraphError(
-                "Error validating verification code. Please make sure your redirect_uri is "
-                "identical to the one you used in the OAuth dialog request",
-                code=100,
-                subcode=36008,
-            )
+            raise errors.other_redirect()
         # A code works once.
         del self._codes[code]
-        token = self.issue(scopes=known.scopes, expires_in_seconds=_SHORT_LIVED_SECONDS)
-        return _issued(token, _SHORT_LIVED_SECONDS)
+        token = self.issue(app_id=app.id, **known.given)
+        return _issued(token, known.given.get("expires_in_seconds"))
 
-    def exchange(self, value: str, *, for_60_days: bool = False) -> dict[str, Any]:
-        """A long-lived token for a valid one; expired ones can't be exchanged.
+    def exchange(
+        self, value: str, *, app: App | None = None, for_60_days: bool = False
+    ) -> dict[str, Any]:
+        """A long-lived token for a valid one of this app; expired ones can't be exchanged.
 
-        `for_60_days` is the form that renews a system user's token; the old one lives on.
+        `for_60_days` is the form that renews a system user's token; the old one lives on. Neither
+        makes data access last longer: only logging in again does.
         """
-        old = self._tokens.get(value)
-        if old is None:
-            raise errors.malformed_token()
+        old = self._own(value, app)
         self._check_life(old)
         # Without the form a system user's token stays the one it is, with the end it has.
         if old.kind == "SYSTEM_USER" and not for_60_days:
             left = old.expires_at - self.clock.now() if old.expires_at else None
             return _issued(old, None if left is None else int(left.total_seconds()))
-        new = self.issue(
-            scopes=old.scopes,
-            accounts=old.accounts,
-            kind=old.kind,
-            expires_in_seconds=_LONG_LIVED_SECONDS,
+        now = self.clock.now()
+        new = replace(
+            old,
+            value=f"EAASIM{self._digest(old.app_id)}",
+            issued_at=now,
+            expires_at=now + timedelta(seconds=LONG_LIVED_SECONDS),
             long_lived=True,
-            user_id=old.user_id,
-            user_name=old.user_name,
         )
-        return _issued(new, _LONG_LIVED_SECONDS)
+        self._tokens[new.value] = new
+        return _issued(new, LONG_LIVED_SECONDS)
 
-    def end(self, value: str) -> None:
-        """The app revokes a token that lives: 190/458 from now on."""
+    def _own(self, value: str, app: App | None) -> Token:
+        """The token if it is the app's own."""
         token = self._tokens.get(value)
         if token is None:
             raise errors.malformed_token()
-        self._check_life(token)
+        if token.app_id != (app or self.app).id:
+            raise errors.foreign_token()
+        return token
+
+    def end(self, value: str, app: App | None = None) -> None:
+        """The app revokes a token of its own that lives: 190/458 from now on."""
+        self._check_life(self._own(value, app))
         self.revoke(value)
 
-    def check_client(self, client_id: str | None, secret: str | None) -> None:
-        """The app's own credentials, as token endpoints want them."""
-        if client_id != self.app.id:
+    def check_client(self, client_id: str | None, secret: str | None) -> App:
+        """The app with these credentials, as token endpoints want them."""
+        app = self.apps.get(client_id or "")
+        if app is None:
             raise errors.GraphError(
                 "Error validating application. Cannot get application info due to a system error.",
                 code=101,
             )
-        if secret is None or not hmac.compare_digest(secret, self.app.secret):
+        if secret is None or not hmac.compare_digest(secret.encode(), app.secret.encode()):
             raise errors.GraphError("Error validating client secret.", code=1)
+        return app
+
+
+def _targets(token: Token, scope: str) -> dict[str, Any]:
+    """What a scope is granted for, where that is not everything."""
+    if scope.startswith("ads_") and token.accounts is not None:
+        return {"target_ids": sorted(one.removeprefix("act_") for one in token.accounts)}
+    if scope == "business_management" and token.businesses is not None:
+        return {"target_ids": sorted(token.businesses)}
+    return {}
 
 
 def _issued(token: Token, seconds: int | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import Call
 from meta_pipeline.simulator.api.reader import Reader
 from meta_pipeline.simulator.api.state import State
+from meta_pipeline.simulator.api.tokens import LONG_LIVED_SECONDS
 from meta_pipeline.simulator.world import EditRefusedError
 
 _WRITABLE = frozenset({"name", "status", "daily_budget", "lifetime_budget"})
@@ -27,6 +28,11 @@ class Writer:
             return self._create_report(call)
         if call.target.edge == "permissions":
             return self._revoke(call)
+        if call.target.edge == "access_tokens":
+            self.state.tokens.revoke_all(call.target.node_id, call.token.app_id)
+            return {"success": True}
+        if call.target.edge == "system_user_access_tokens":
+            return self._business_token(call)
         return self._edit(call)
 
     def _create_report(self, call: Call) -> dict[str, Any]:
@@ -44,12 +50,44 @@ class Writer:
 
     def _revoke(self, call: Call) -> dict[str, Any]:
         """DELETE on a user's permissions: one of them, or all, which removes the app."""
-        permission, tokens = call.target.subject, self.state.tokens
+        permission, tokens, app_id = call.target.subject, self.state.tokens, call.token.app_id
         if permission is None:
-            tokens.revoke(call.token.value)
+            tokens.revoke_all(call.target.node_id, app_id)
         else:
-            tokens.drop_scope(call.token.value, str(permission))
+            tokens.withdraw(call.target.node_id, str(permission), app_id)
         return {"success": True}
+
+    def _business_token(self, call: Call) -> dict[str, Any]:
+        """A further token of a business integration, for fewer scopes or accounts, or the same."""
+        request, own, business_id = call.request, call.token, call.target.node_id
+        if own.client_business_id != business_id:
+            raise errors.no_part_in_business(business_id)
+        if request.text("appsecret_proof") is None:
+            raise errors.missing_proof()
+        if (request.text("fetch_only") or "").lower() == "true":
+            return {"access_token": own.value}
+        scopes = frozenset(request.words("scope")) or own.scopes
+        accounts = own.accounts or frozenset()
+        if assets := request.words("asset"):
+            chosen = frozenset(f"act_{one.removeprefix('act_')}" for one in assets)
+            if not chosen <= accounts:
+                raise errors.unsupported_object(min(chosen - accounts))
+            accounts = chosen
+        if not scopes <= own.scopes:
+            raise errors.missing_scope(min(scopes - own.scopes))
+        ends = (request.text("set_token_expires_in_60_days") or "").lower() == "true"
+        made = self.state.tokens.issue(
+            scopes=scopes,
+            accounts=accounts,
+            businesses=own.businesses,
+            kind=own.kind,
+            expires_in_seconds=LONG_LIVED_SECONDS if ends else None,
+            user_id=own.user_id,
+            user_name=own.user_name,
+            app_id=own.app_id,
+            client_business_id=business_id,
+        )
+        return {"access_token": made.value}
 
     def _edit(self, call: Call) -> dict[str, Any]:
         """Change or delete a campaign, ad set or ad."""

@@ -201,6 +201,21 @@ def oauth(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     return {"dialog": sim.tokens.dialog, "require_proof": sim.tokens.app.require_proof}
 
 
+@_on("POST", "/apps")
+def add_app(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
+    return instructions.add_app(sim, body)
+
+
+@_on("POST", "/businesses")
+def add_business(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
+    return instructions.add_business(sim, body)
+
+
+@_on("POST", "/people")
+def add_person(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
+    return instructions.add_person(sim, body)
+
+
 @_on("POST", "/contract")
 def contract(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     instructions.change_contract(sim, body)

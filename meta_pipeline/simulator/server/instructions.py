@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from meta_pipeline.simulator.api.login.apps import App, Configuration
 from meta_pipeline.simulator.api.reports import Plan
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.faults import Fault, Rule
@@ -99,14 +100,65 @@ def change_token(sim: Simulation, value: str, body: Body) -> None:
 
 
 def change_oauth(sim: Simulation, body: Body) -> None:
-    """`{"dialog": "ask" | "grant" | "deny", "require_proof": true, "new_app": true}`."""
-    _only(body, "dialog", "require_proof", "new_app")
+    """`{"dialog": "ask" | "grant" | "deny"}`, `{"choose": {"scopes": ["ads_read"]}}`.
+
+    Of the first app, or of `app_id`: `require_proof`, `new_app`, `in_development`,
+    `redirect_uris`, `configurations` (documents with the fields of `Configuration`).
+    """
+    _only(body, "dialog", "choose", "app_id", *_APP_CHANGES)
+    changes = {
+        field: read(body[name]) for name, (field, read) in _APP_CHANGES.items() if name in body
+    }
+    if "choose" in body:
+        sim.tokens.choose(**body["choose"])
     if "dialog" in body:
         sim.tokens.dialog = _known("dialog", body["dialog"], ("ask", "grant", "deny"))
-    if "require_proof" in body:
-        sim.tokens.require_proof(required=bool(body["require_proof"]))
-    if "new_app" in body:
-        sim.tokens.make_app_new(is_new=bool(body["new_app"]))
+    sim.tokens.change_app(body.get("app_id"), **changes)
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    # A text is a sequence of texts, too: each letter would be a value.
+    if not isinstance(values, list):
+        raise TypeError(f"a list is needed, not {values!r}")
+    return tuple(map(str, values))
+
+
+def _configuration(values: Mapping[str, Any]) -> Configuration:
+    scopes = {"scopes": _texts(values["scopes"])} if "scopes" in values else {}
+    return Configuration(**{**values, **scopes})
+
+
+_APP_CHANGES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "require_proof": ("require_proof", bool),
+    "new_app": ("is_new", bool),
+    "in_development": ("in_development", bool),
+    "redirect_uris": ("redirect_uris", _texts),
+    "configurations": ("configurations", lambda values: tuple(map(_configuration, values))),
+}
+
+
+def add_app(sim: Simulation, body: Body) -> dict[str, Any]:
+    """`{"id": "5", "secret": "…", "name": "Other"}`; the rest of it by `change_oauth`."""
+    _only(body, "id", "secret", "name")
+    app = App(str(given(body, "id")), str(given(body, "secret")), str(given(body, "name")))
+    sim.tokens.add_app(app)
+    return {"id": app.id, "name": app.name}
+
+
+def add_business(sim: Simulation, body: Body) -> dict[str, Any]:
+    """`{"name": "North", "owned": ["act_…"], "clients": ["act_…"]}`, with `id` to add to one."""
+    _only(body, "name", "id", "owned", "clients")
+    accounts = {name: _texts(body[name]) for name in ("owned", "clients") if name in body}
+    made = sim.directory.add_business(str(given(body, "name")), id=body.get("id"), **accounts)
+    return {"id": made.id, "name": made.name, "accounts": sorted(made.accounts)}
+
+
+def add_person(sim: Simulation, body: Body) -> dict[str, Any]:
+    """`{"name": "Ada", "businesses": ["…"], "accounts": ["act_…"]}`."""
+    _only(body, "name", "id", "businesses", "accounts")
+    parts = {name: _texts(body[name]) for name in ("businesses", "accounts") if name in body}
+    made = sim.directory.add_person(str(given(body, "name")), id=body.get("id"), **parts)
+    return {"id": made.id, "name": made.name}
 
 
 def change_limits(sim: Simulation, body: Body) -> None:
@@ -114,13 +166,13 @@ def change_limits(sim: Simulation, body: Body) -> None:
 
     `"calls": null` is Meta's formula again.
     """
-    _only(body, "calls", "app_pct", "relieve")
+    _only(body, "calls", "app_pct", "app_id", "relieve")
     if body.get("relieve"):
         sim.limits.relieve()
     if "calls" in body:
         sim.limits.set_calls(body["calls"])
     if "app_pct" in body:
-        sim.limits.use_app(float(body["app_pct"]))
+        sim.limits.use_app(float(body["app_pct"]), body.get("app_id", ""))
 
 
 def change_account_limits(sim: Simulation, account_id: str, body: Body) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 
 from meta_pipeline.simulator.api.limits import Limits, Tier
-from meta_pipeline.simulator.api.tokens import App
+from meta_pipeline.simulator.api.login.apps import App
 from meta_pipeline.simulator.server.latency import Latency
 from meta_pipeline.simulator.server.simulation import DEFAULT_TOKEN
 from meta_pipeline.simulator.server.simulator import Simulator

@@ -81,7 +81,9 @@ class Service:
         if call is not None:
             flag = flag or call.flag
             target = call.target
-            usage = self.state.limits.headers(target.account_id, insights=target.is_insights)
+            usage = self.state.limits.headers(
+                target.account_id, insights=target.is_insights, app_id=call.token.app_id
+            )
             answer = replace(answer, headers={**usage, **answer.headers})
         if fault and fault.alter and answer.status == 200:
             answer = fault.alter(answer, request)
@@ -124,7 +126,7 @@ class Service:
                 return None, answered
             return None, self._finish(request, document(answered), None)
         token = state.tokens.check(request.token, request.text("appsecret_proof"))
-        if state.tokens.app.is_new:
+        if state.tokens.apps[token.app_id].is_new:
             retired_forms.refuse(request)
         is_batch = batch.is_batch(request)
         if is_batch or (not request.path and "ids" in request.params):
@@ -159,7 +161,11 @@ class Service:
                 state.limits.user_error(call.target.account_id)
             raise
         state.limits.spend(
-            call.target.account_id, _use_case(call.target), rows=call.rows, weight=call.weight
+            call.target.account_id,
+            _use_case(call.target),
+            rows=call.rows,
+            weight=call.weight,
+            app_id=call.token.app_id,
         )
         return body
 
@@ -177,6 +183,7 @@ class Service:
                 _use_case(call.target),
                 write=call.request.method != "GET",
                 insights=call.target.is_insights,
+                app_id=call.token.app_id,
             )
 
     def _page(self, call: Call) -> bytes:

@@ -9,10 +9,12 @@ from typing import Any
 from meta_pipeline.simulator.api import contract as contracts
 from meta_pipeline.simulator.api.contract import Contract
 from meta_pipeline.simulator.api.limits import Limits, active_ads_of
+from meta_pipeline.simulator.api.login.apps import App
+from meta_pipeline.simulator.api.login.directory import Directory
 from meta_pipeline.simulator.api.reports import Reports
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.state import Caps, State
-from meta_pipeline.simulator.api.tokens import App, Tokens
+from meta_pipeline.simulator.api.tokens import Tokens
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.faults import Fault, Faults, Rule
 from meta_pipeline.simulator.server.journal import Journal
@@ -70,14 +72,16 @@ class Simulation:
         self.uneven = uneven or Uneven()
         self.contract: Contract = contracts.load()
         self.limits = limits or Limits()
-        self.limits.bind(self.clock, active_ads_of(world))
-        self.tokens = Tokens(self.clock, app=self._app)
+        self.directory = Directory(world)
+        self.tokens = Tokens(self.clock, self.directory, app=self._app)
+        self.limits.bind(self.clock, active_ads_of(world), self.tokens.app.id)
         self.tokens.issue(self.token)
         self.reports = Reports(self.clock)
         self.state = State(
             world,
             self.contract,
             self.tokens,
+            self.directory,
             self.limits,
             self.reports,
             self.caps,

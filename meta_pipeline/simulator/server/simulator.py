@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from meta_pipeline.simulator.api.limits import Limits
+from meta_pipeline.simulator.api.login.apps import App
 from meta_pipeline.simulator.api.state import Caps
-from meta_pipeline.simulator.api.tokens import App
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.app import Application
 from meta_pipeline.simulator.server.latency import Latency

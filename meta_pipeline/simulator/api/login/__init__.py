@@ -1,0 +1,1 @@
+"""Connecting: apps, the people and businesses who let them in, the dialog, signed requests."""
