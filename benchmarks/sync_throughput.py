@@ -61,7 +61,7 @@ from facebook_business.adobjects.user import User
 from facebook_business.api import FacebookAdsApi
 from facebook_business.session import FacebookSession
 from benchmarks._lab import TOKEN
-from meta_pipeline.sync.datasets import daily
+from meta_pipeline.sync.rows.datasets import daily
 url, graph_url, days = sys.argv[1], sys.argv[2], int(sys.argv[3])
 session = FacebookSession(access_token=TOKEN)
 session.GRAPH = graph_url

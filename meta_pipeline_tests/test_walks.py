@@ -16,8 +16,8 @@ from meta_pipeline.fleet.tick import look
 from meta_pipeline.governor import Weights
 from meta_pipeline.graph import GraphClient
 from meta_pipeline.settings import Settings
-from meta_pipeline.sync.calls import CallBook, Pauses
-from meta_pipeline.sync.quota import Quota
+from meta_pipeline.sync.limits.calls import CallCounter, Pauses
+from meta_pipeline.sync.limits.quota import Quota
 from meta_pipeline.warehouse import Warehouse
 
 from .fleet.stored import Stored
@@ -58,9 +58,9 @@ def test_from_a_usage_header_to_the_skip_reason(database_url: str, server: Scrip
                 "act_1", first_seen_at=datetime.now(UTC) - timedelta(hours=1)
             )
         quota = Quota("act_1", store=warehouse.usage, clock=lambda: datetime.now(UTC))
-        book = CallBook("r", lambda row: None, quota.observe, Weights(), Pauses())
+        counter = CallCounter("r", lambda row: None, quota.observe, Weights(), Pauses())
         client = GraphClient(
-            base_url=server.url, access_token="EAAx", on_attempt=book.note, gate=quota.gate
+            base_url=server.url, access_token="EAAx", on_attempt=counter.note, gate=quota.gate
         )
         found = walk(live, marker)
     assert "ads_insights is at 97 %" in said[0]

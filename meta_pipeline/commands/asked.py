@@ -7,7 +7,7 @@ from typing import Any
 
 from meta_pipeline.graph import GraphClient, GraphError, InvalidRequest, ValueRejected
 from meta_pipeline.settings import Settings
-from meta_pipeline.sync.refusals import BREAKDOWNS, SETTING_OF, WINDOWS
+from meta_pipeline.sync.read.refusals import BREAKDOWNS, SETTING_OF, WINDOWS
 
 
 def settings_asked(

@@ -17,8 +17,8 @@ from typing import Any
 
 from meta_pipeline.graph import GraphClient, GraphError, Throttled
 from meta_pipeline.model.usage import UsageReading
-from meta_pipeline.sync.account_node import oddities
 from meta_pipeline.sync.days import today
+from meta_pipeline.sync.run.account_node import oddities
 
 from .finding import Finding, failed
 

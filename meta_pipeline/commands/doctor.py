@@ -130,8 +130,8 @@ def examine(settings: Settings, version: str | None = None) -> Report:
 def asked_names(settings: Settings) -> dict[str, set[str]]:
     """Every field and breakdown that the queries of these settings name, by Meta's object."""
     from meta_pipeline.model.part import Part
-    from meta_pipeline.sync import datasets
-    from meta_pipeline.sync.fields import ACCOUNT_FIELDS, ENTITY_SPECS
+    from meta_pipeline.sync.rows import datasets
+    from meta_pipeline.sync.rows.fields import ACCOUNT_FIELDS, ENTITY_SPECS
 
     objects = {
         Part.CAMPAIGNS: "Campaign",

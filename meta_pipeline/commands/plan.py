@@ -23,7 +23,7 @@ from .wanted import (
 )
 
 if TYPE_CHECKING:
-    from meta_pipeline.sync.estimate import Estimate
+    from meta_pipeline.sync.limits.estimate import Estimate
 
     from .sheet import Sheet
 

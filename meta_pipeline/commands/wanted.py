@@ -12,8 +12,8 @@ import typer
 
 from meta_pipeline.settings import breakdown_names
 from meta_pipeline.sync import DEFAULT_PARTS, Part, SyncEngine, SyncRequest
-from meta_pipeline.sync.breakdown_names import refuse_unknown
-from meta_pipeline.sync.presets import Preset, days_of
+from meta_pipeline.sync.plan.presets import Preset, days_of
+from meta_pipeline.sync.rows.breakdown_names import refuse_unknown
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import READER
 

@@ -16,7 +16,7 @@ import dagster as dg
 
 from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRequest, SyncRun
-from meta_pipeline.sync.presets import Preset
+from meta_pipeline.sync.plan.presets import Preset
 
 from .configuration import EntitiesConfig, InsightsConfig, chosen, fields_of
 from .outcome import Outcome, sentence

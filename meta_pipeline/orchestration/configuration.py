@@ -15,7 +15,7 @@ import dagster as dg
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from meta_pipeline.settings import breakdown_names
-from meta_pipeline.sync.presets import Preset
+from meta_pipeline.sync.plan.presets import Preset
 
 _PRESETS = ", ".join(Preset)
 _ACCOUNT = re.compile(r"act_\d+")

@@ -15,7 +15,7 @@ import dagster as dg
 from dagster._core.definitions.assets.job.asset_job import is_reserved_asset_job_name
 
 from meta_pipeline.sync import Part
-from meta_pipeline.sync.presets import Preset
+from meta_pipeline.sync.plan.presets import Preset
 
 from .account_assets import Event, Step, accounts_in, in_time, selected_of, sync_one
 from .configuration import EntitiesConfig, InsightExtrasConfig, chosen, fields_of

@@ -17,7 +17,7 @@ from meta_pipeline.sync import (
     SyncRequest,
     SyncRun,
 )
-from meta_pipeline.sync.presets import Preset, days_of
+from meta_pipeline.sync.plan.presets import Preset, days_of
 
 from .record_metadata import Account
 from .tables import AccountTable

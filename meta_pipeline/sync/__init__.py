@@ -6,14 +6,13 @@ from meta_pipeline.model.part import DEFAULT_PARTS, ENTITIES, EXTRAS, Part
 from meta_pipeline.model.sync_run import Status, SyncRun
 
 from .context import SyncContext
-from .discovery import Discovery
 from .engine import SyncEngine
 from .extras import Extras
-from .page_sizes import PageSizes
-from .plan import Plan
-from .policy import PlanPolicy
+from .plan.plan import Plan
+from .plan.policy import PageSizes, PlanPolicy
 from .progress import Progress
 from .request import SyncRequest
+from .run.discovery import Discovery
 
 __all__ = [
     "DEFAULT_PARTS",

@@ -14,7 +14,7 @@ from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 
 from .days import Restatement
 from .extras import Extras
-from .policy import PlanPolicy
+from .plan.policy import PlanPolicy
 from .progress import PULSE_SECONDS
 
 

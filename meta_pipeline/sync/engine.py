@@ -41,28 +41,29 @@ from meta_pipeline.warehouse import (
     fault,
 )
 
-from .account_node import AccountNode, is_node_due
-from .account_sync import AccountSync
-from .calls import CallBook, Pauses
 from .context import SyncContext, policy_from, thresholds_from
 from .days import today
-from .discovery import Discovery, discover, read_account
-from .estimate import Estimate, estimate
 from .extras import Extras
-from .fields import ENTITY_SPECS
-from .memory import memory_for_pages
-from .plan import Plan, make_plan
+from .limits.calls import CallCounter, Pauses
+from .limits.estimate import Estimate, estimate
+from .limits.quota import Quota
+from .limits.spending import budget_of
+from .limits.version_watch import VersionWatch
+from .limits.waiting import rest_of, wait_of
+from .limits.weights import Prices, weights_from
+from .plan.plan import Plan
+from .plan.planner import make_plan
+from .plan.stored import load_state
 from .progress import Progress, ProgressListener, Pulse, silent
-from .provenance import refuse_mixture
-from .quota import Quota
 from .request import SyncRequest
-from .spending import budget_of
-from .state import load_state
-from .stop import Interrupted, StopSign
-from .tokens import look_at_token
-from .version_watch import VersionWatch
-from .waiting import rest_of, wait_of
-from .weights import Prices, weights_from
+from .rows.fields import ENTITY_SPECS
+from .run.account_node import AccountNode, is_node_due
+from .run.account_sync import AccountSync
+from .run.discovery import Discovery, discover, read_account
+from .run.memory import memory_for_pages
+from .run.provenance import refuse_mixture
+from .run.stop import Interrupted, StopSign
+from .run.tokens import look_at_token
 
 logger = logging.getLogger(__name__)
 
@@ -340,7 +341,7 @@ class SyncEngine:
 
     def _client_for(
         self, account_id: str | None, sync_run_id: str | None
-    ) -> tuple[GraphClient, CallBook, Quota]:
+    ) -> tuple[GraphClient, CallCounter, Quota]:
         context = self._context
         pauses = Pauses()
         quota = Quota(
@@ -352,7 +353,9 @@ class SyncEngine:
             max_parallel=context.max_parallel_calls,
             on_pause=pauses.note,
         )
-        calls = CallBook(sync_run_id, context.telemetry.log, quota.observe, context.weights, pauses)
+        calls = CallCounter(
+            sync_run_id, context.telemetry.log, quota.observe, context.weights, pauses
+        )
 
         def note(attempt: Attempt) -> None:
             calls.note(attempt)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .plan import Plan
+from .plan.plan import Plan
 
 logger = logging.getLogger(__name__)
 

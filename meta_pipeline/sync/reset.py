@@ -19,13 +19,13 @@ from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.settings import Settings, breakdown_names
 from meta_pipeline.warehouse import Connection, schema
 
-from . import datasets
-from .datasets import Dataset
 from .days import oldest
 from .engine import SyncEngine
-from .fields import ENTITY_SPECS, EntitySpec
-from .plan import Plan
+from .plan.plan import Plan
 from .request import SyncRequest
+from .rows import datasets
+from .rows.datasets import Dataset
+from .rows.fields import ENTITY_SPECS, EntitySpec
 
 _BREAKDOWN = "breakdown:"
 _DAILY = {one.name: one for one in map(datasets.daily, LEVELS)}

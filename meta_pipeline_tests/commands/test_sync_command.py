@@ -19,7 +19,7 @@ from meta_pipeline import quality
 from meta_pipeline.cli import app
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import Fault, Simulator, WallClock, World
-from meta_pipeline.sync.breakdown_names import NAMES
+from meta_pipeline.sync.rows.breakdown_names import NAMES
 from meta_pipeline.warehouse import account_lock
 from meta_pipeline_tests.sync.lab import SMALL
 

@@ -15,7 +15,7 @@ from meta_pipeline.graph import Attempt, GraphClient, RetryPolicy, Throttled
 from meta_pipeline.model.usage import Meter, UsageReading
 from meta_pipeline.simulator import Latency, Limits, Simulator, VirtualClock
 from meta_pipeline.simulator.pytest_plugin import graph_simulator_server, new_world
-from meta_pipeline.sync.quota import Quota
+from meta_pipeline.sync.limits.quota import Quota
 
 __all__ = ["graph_simulator_server"]
 

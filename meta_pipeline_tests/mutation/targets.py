@@ -24,10 +24,11 @@ _GOVERNOR = _tests("governor", "decision", "meters", "cost", "days")
 _FLEET = _tests("fleet", "choose", "order", "batch", "replay")
 
 TARGETS: dict[str, tuple[str, ...]] = {
-    "meta_pipeline.sync.plan": _tests("sync", "plan"),
-    "meta_pipeline.sync.ranges": _tests("sync", "plan"),
+    "meta_pipeline.sync.plan.plan": _tests("sync", "plan"),
+    "meta_pipeline.sync.plan.planner": _tests("sync", "plan"),
+    "meta_pipeline.sync.plan.ranges": _tests("sync", "plan"),
     "meta_pipeline.sync.days": _tests("sync", "days", "plan"),
-    "meta_pipeline.sync.evidence": _tests("sync", "evidence"),
+    "meta_pipeline.sync.write.evidence": _tests("sync", "evidence"),
     **dict.fromkeys(_modules("governor"), _GOVERNOR),
     **{
         f"meta_pipeline.fleet.{name}": _FLEET

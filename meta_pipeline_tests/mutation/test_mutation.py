@@ -65,7 +65,7 @@ def test_every_module_and_test_that_is_tried_exists() -> None:
 @pytest.mark.slow
 def test_a_mutant_is_noticed_or_survives() -> None:
     warm_up()
-    module, tests = "meta_pipeline.sync.ranges", TARGETS["meta_pipeline.sync.ranges"]
+    module, tests = "meta_pipeline.sync.plan.ranges", TARGETS["meta_pipeline.sync.plan.ranges"]
     assert survives(module, ast.parse(source_of(module)), tests)
     broken = source_of(module).replace("_PAGES_PER_WINDOW = 4", "_PAGES_PER_WINDOW = 40")
     assert not survives(module, ast.parse(broken), tests)

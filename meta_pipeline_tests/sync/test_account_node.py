@@ -12,7 +12,7 @@ from meta_pipeline import metrics
 from meta_pipeline.metrics import MixedCurrencies
 from meta_pipeline.simulator import ABSENT, AccountSpec, Fault
 from meta_pipeline.sync import ENTITIES, Part, Status
-from meta_pipeline.sync.money import CURRENCIES
+from meta_pipeline.sync.rows.money import CURRENCIES
 
 from .lab import Lab, lab
 

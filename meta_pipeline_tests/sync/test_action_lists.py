@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from meta_pipeline import metrics
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import Part, Status
-from meta_pipeline.sync.actions import are_regular, is_countable
+from meta_pipeline.sync.rows.actions import are_regular, is_countable
 
 from .lab import Lab
 

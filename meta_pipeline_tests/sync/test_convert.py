@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.sync import convert
-from meta_pipeline.sync.convert import Unfit
-from meta_pipeline.sync.describe import goal_of, summarise_targeting
-from meta_pipeline.sync.fields import CAMPAIGNS, ENTITY_SPECS
-from meta_pipeline.sync.unrecognized import Findings, Reason
+from meta_pipeline.sync.rows import convert
+from meta_pipeline.sync.rows.convert import Unfit
+from meta_pipeline.sync.rows.describe import goal_of, summarise_targeting
+from meta_pipeline.sync.rows.fields import CAMPAIGNS, ENTITY_SPECS
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from meta_pipeline.sync.days import (
     span,
     today,
 )
-from meta_pipeline.sync.presets import Preset, days_of
+from meta_pipeline.sync.plan.presets import Preset, days_of
 from meta_pipeline.warehouse import WindowRow
 
 RULE = Restatement.parse("0:1h,3:6h,7:1d,28:7d")

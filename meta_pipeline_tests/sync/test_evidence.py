@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.sync.evidence import PATIENCE, Evidence, Outcome, judge
+from meta_pipeline.sync.write.evidence import PATIENCE, Evidence, Outcome, judge
 from meta_pipeline.warehouse import Totals
 
 COUNTS = st.integers(0, 1_000)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import ENTITIES, Part, Status
-from meta_pipeline.sync.datasets import HOUR
-from meta_pipeline.sync.keys import hour_of
+from meta_pipeline.sync.rows.datasets import HOUR
+from meta_pipeline.sync.rows.keys import hour_of
 
 from .lab import Lab
 

@@ -10,7 +10,7 @@ import pytest
 from meta_pipeline import metrics
 from meta_pipeline.simulator import AccountSpec, Caps, Fault, Plan
 from meta_pipeline.sync import Part, PlanPolicy, Status, SyncRequest
-from meta_pipeline.sync.page_sizes import PageSizes
+from meta_pipeline.sync.plan.policy import PageSizes
 
 from .lab import SMALL, Lab, lab
 

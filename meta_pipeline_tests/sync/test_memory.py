@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from meta_pipeline.sync.memory import memory_for_pages
+from meta_pipeline.sync.run.memory import memory_for_pages
 
 
 @pytest.fixture(autouse=True)

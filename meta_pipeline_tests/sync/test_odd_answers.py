@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncEngine, SyncRequest
-from meta_pipeline.sync.datasets import HOUR, Dataset, broken_down, daily, hourly
-from meta_pipeline.sync.fields import ENTITY_SPECS, EntitySpec
-from meta_pipeline.sync.insights_mapping import InsightsMapper
-from meta_pipeline.sync.mapping import EntityMapper, Source
-from meta_pipeline.sync.slices import Slice, rendered
-from meta_pipeline.sync.unrecognized import Findings
-from meta_pipeline.sync.writer import Writer
+from meta_pipeline.sync.rows.datasets import HOUR, Dataset, broken_down, daily, hourly
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
+from meta_pipeline.sync.rows.insights_mapping import InsightsMapper
+from meta_pipeline.sync.rows.mapping import EntityMapper, Source
+from meta_pipeline.sync.rows.unrecognized import Findings
+from meta_pipeline.sync.write.slices import Slice, rendered
+from meta_pipeline.sync.write.writer import Writer
 from meta_pipeline.warehouse import Warehouse, account_lock
 
 from .lab import Lab

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 from meta_pipeline.sync import ENTITIES, EXTRAS, Part, PlanPolicy, SyncRequest
 from meta_pipeline.sync.days import Restatement, oldest, span
-from meta_pipeline.sync.entities import statuses_hash
-from meta_pipeline.sync.fields import ENTITY_SPECS
-from meta_pipeline.sync.plan import Plan, edges_of, make_plan
-from meta_pipeline.sync.ranges import proof_ranges
-from meta_pipeline.sync.state import StoredAccount
+from meta_pipeline.sync.plan.edge_plan import statuses_hash
+from meta_pipeline.sync.plan.plan import Plan
+from meta_pipeline.sync.plan.planner import make_plan
+from meta_pipeline.sync.plan.ranges import proof_ranges
+from meta_pipeline.sync.plan.stored import StoredAccount
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline.warehouse import CursorRow, WindowRow
 
 ACCOUNT = "act_1"
@@ -628,10 +629,10 @@ def test_pages_have_the_size_of_their_kind() -> None:
 def test_a_delta_knows_where_it_begins_and_a_listing_how_much_it_will_show() -> None:
     stale = {"adsets": listed(Part.ADSETS, full=6, seen=1)}
     plan = case(cursors=stale, stored={Part.ADSETS: 4_000}, parts=frozenset({Part.ADSETS})).plan
-    delta, scan = edges_of(plan, Part.ADSETS)
+    delta, scan = plan.edges_of(Part.ADSETS)
     assert (delta.changed_since, delta.expected_rows, delta.is_complete) == (ago(1), None, False)
     assert (scan.expected_rows, scan.is_complete) == (4_000, True)
-    assert edges_of(plan, Part.ADS) == []
+    assert plan.edges_of(Part.ADS) == []
     fresh = case(cursors={}, parts=frozenset({Part.ADS})).plan
     assert [edge.changed_since for edge in fresh.edges] == [None]
 

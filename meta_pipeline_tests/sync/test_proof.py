@@ -13,7 +13,7 @@ from meta_pipeline import metrics
 from meta_pipeline.simulator import AccountSpec, Fault
 from meta_pipeline.sync import Part, PlanPolicy, Status
 from meta_pipeline.sync.days import pause
-from meta_pipeline.sync.page_sizes import PageSizes
+from meta_pipeline.sync.plan.policy import PageSizes
 
 from .lab import Lab, lab
 

@@ -16,8 +16,8 @@ from meta_pipeline.governor import Action, Meters, Needs, Weights
 from meta_pipeline.graph import Attempt, Call, Throttled, parse_usage
 from meta_pipeline.model.usage import UsageReading, use_case_of
 from meta_pipeline.plain_log import as_json
-from meta_pipeline.sync.calls import CallBook, Pauses
-from meta_pipeline.sync.quota import Quota
+from meta_pipeline.sync.limits.calls import CallCounter, Pauses
+from meta_pipeline.sync.limits.quota import Quota
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.governor.refusals import limit_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
@@ -393,10 +393,10 @@ def test_a_pause_is_logged_with_the_call_that_it_held_back(clock: Clock) -> None
     rows: list[Any] = []
     pauses = Pauses()
     one = quota(clock, on_pause=pauses.note)
-    book = CallBook("run", rows.append, one.observe, Weights(), pauses)
+    counter = CallCounter("run", rows.append, one.observe, Weights(), pauses)
     for _ in range(4):
         one.gate(CALL)
-        book.note(answer(clock, {BUSINESS: business(66)}))
+        counter.note(answer(clock, {BUSINESS: business(66)}))
     waited = [row for row in rows if row.get("waited_ms")]
     assert sum(row["waited_ms"] for row in waited) == pytest.approx(1000 * sum(clock.slept))
     assert all("goes slower" in row["wait_reason"] for row in waited)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from meta_pipeline.simulator import AccountSpec
 from meta_pipeline.sync import DEFAULT_PARTS, Part, PlanPolicy, SyncEngine, SyncRequest
 from meta_pipeline.sync.days import today
-from meta_pipeline.sync.plan import make_plan
-from meta_pipeline.sync.state import StoredAccount
+from meta_pipeline.sync.plan.planner import make_plan
+from meta_pipeline.sync.plan.stored import StoredAccount
 from meta_pipeline.warehouse import CursorRow, WindowRow
 
 from .lab import START, Lab, lab

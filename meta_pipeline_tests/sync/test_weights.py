@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meta_pipeline.governor import QueryShape, Weights
-from meta_pipeline.sync.weights import Prices, weights_from
+from meta_pipeline.sync.limits.weights import Prices, weights_from
 from meta_pipeline.warehouse import ObservedWeight
 
 from .lab import Lab

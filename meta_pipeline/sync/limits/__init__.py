@@ -1,0 +1,1 @@
+"""What calls cost, and whether one may be made now."""

@@ -1,0 +1,90 @@
+"""Every Graph API attempt of one sync: counted, weighed, handed to telemetry and to the quota."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from meta_pipeline.governor import Weights
+from meta_pipeline.graph import Attempt
+from meta_pipeline.graph.call import Operation
+from meta_pipeline.model.usage import ADS_INSIGHTS, use_case_of
+
+from .weights import weight_of
+
+_NOT_LOGGED = ("counted_calls", "operations", "version_notice", "usage", "limit")
+
+
+class Pauses:
+    """How long each thread was kept waiting for quota before its next call, and why."""
+
+    def __init__(self) -> None:
+        self._of_thread = threading.local()
+
+    def note(self, seconds: float, reason: str) -> None:
+        """Take a pause of this thread, before the call it is going to make."""
+        before = getattr(self._of_thread, "seconds", 0.0)
+        self._of_thread.seconds, self._of_thread.reason = before + seconds, reason
+
+    def taken(self) -> dict[str, Any]:
+        """The pause before the call this thread made, as columns of `meta_api_logs`; once."""
+        seconds = getattr(self._of_thread, "seconds", 0.0)
+        self._of_thread.seconds = 0.0
+        if not seconds:
+            return {}
+        return {"waited_ms": seconds * 1000, "wait_reason": self._of_thread.reason}
+
+
+class CallCounter:
+    """Counts the attempts of one sync, in whichever thread they are made."""
+
+    def __init__(
+        self,
+        sync_run_id: str | None,
+        log: Callable[[Mapping[str, Any]], None],
+        observe: Callable[[Attempt], None],
+        weights: Weights,
+        pauses: Pauses,
+    ) -> None:
+        self._sync_run_id = sync_run_id
+        self._pauses = pauses
+        self._log = log
+        self._observe = observe
+        self._weights = weights
+        self._lock = threading.Lock()
+        self.calls = 0
+        self.insights_calls = 0
+        self.weighted_cost = 0.0
+
+    def note(self, attempt: Attempt) -> None:
+        """Take one attempt; given to the client as `on_attempt`."""
+        cost = weight_of(attempt, self._weights)
+        with self._lock:
+            self.calls += attempt.counted_calls
+            self.weighted_cost += cost
+            if use_case_of(attempt.endpoint_key) == ADS_INSIGHTS:
+                self.insights_calls += attempt.counted_calls
+        for number, row in enumerate(_log_rows(attempt, cost)):
+            waited = {} if number else self._pauses.taken()
+            self._log(row | waited | {"sync_run_id": self._sync_run_id})
+        self._observe(attempt)
+
+
+def _log_rows(attempt: Attempt, cost: float) -> Iterator[dict[str, Any]]:
+    """The rows of `meta_api_logs`: one, or one for each operation of an answered batch.
+
+    All operations of a batch took as long as the batch; its cost is shared out among them.
+    """
+    row = _logged(attempt)
+    share = cost / max(1, len(attempt.operations))
+    if not attempt.operations:
+        yield row | {"weighted_cost": share}
+    for operation in attempt.operations:
+        yield row | {"page_size": None} | _logged(operation) | {"weighted_cost": share}
+
+
+def _logged(call: Attempt | Operation) -> dict[str, Any]:
+    names = (each.name for each in fields(call) if each.name not in _NOT_LOGGED)
+    return {name: getattr(call, name) for name in names}

@@ -1,0 +1,179 @@
+"""What a plan costs before it runs: calls, weighted cost, share of the hour's allowance, minutes.
+
+The allowance is Meta's formula (FACTS section 2) for the access tier Meta last named, or for the
+smaller one while none is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+
+from meta_pipeline.governor import BudgetState
+from meta_pipeline.model.allowance import HourlyAllowance
+from meta_pipeline.sync.plan.plan import Plan
+from meta_pipeline.sync.plan.ranges import LONGEST_WINDOW_DAYS
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.words import duration
+
+from .weights import Prices
+
+_SECONDS_PER_CALL = 0.7
+"""Until the account has calls of its own to judge by."""
+_ADS_ACTIVE = """
+    SELECT count(*) FROM meta_ads.meta_ads WHERE account_id = %s AND effective_status = 'ACTIVE'
+"""
+_GUESSED_ROWS_A_DAY = (10, 200)
+"""Ads that deliver on a day, of most accounts: until one is stored."""
+_PAGE_SIZE = 500
+_OTHERS = """
+    SELECT count(*), percentile_cont(0.05) WITHIN GROUP (ORDER BY rows_a_day),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY rows_a_day)
+    FROM (
+        SELECT avg(rows) AS rows_a_day FROM meta_ads.sync_windows
+        WHERE dataset = 'insights_ad' AND account_id <> %s GROUP BY account_id
+    ) AS of_account
+"""
+_LATENCY = """
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms)
+    FROM (
+        SELECT latency_ms FROM meta_ads.meta_api_logs
+        WHERE account_id = %s AND status_code = 200 ORDER BY timestamp DESC LIMIT 200
+    ) AS newest
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsized:
+    """Days of which nobody knows how many rows they have: from so few to so many of each."""
+
+    days: int
+    rows: tuple[int, int]
+    calls: tuple[int, int]
+    accounts: int
+    """Accounts whose days the spread is taken from; 0: a guess."""
+
+    @property
+    def sentence(self) -> str:
+        basis = (
+            f"as nine of ten of the {self.accounts} accounts stored have"
+            if self.accounts
+            else "a guess, as no other account is stored"
+        )
+        return (
+            f"How much {self.days} days hold is not known yet: {self.rows[0]:,} to "
+            f"{self.rows[1]:,} rows ({basis}). The newest days are read first, the others in "
+            "windows sized by what these hold."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The price of a plan. `hour_share_pct` is of one hour's allowance of the account."""
+
+    calls: int
+    weighted_cost: float
+    rows: int
+    seconds: float
+    hour_share_pct: float
+    access_tier: str
+    days_fresh: int
+    days_later: int
+    unsized: Unsized | None = None
+    budget: BudgetState | None = None
+
+    def sentences(self) -> list[str]:
+        """The estimate in words, for the terminal."""
+        price = (
+            f"{self._calls()} ({self.hour_share_pct:.2g} % of one hour's allowance with "
+            f"{self.access_tier}), weighted cost {self.weighted_cost:,.0f}, {self._rows()}, "
+            f"about {duration(timedelta(seconds=self.seconds))}."
+        )
+        found = [price]
+        if self.unsized is not None:
+            found.append(self.unsized.sentence)
+        if self.days_fresh:
+            found.append(f"{self.days_fresh} days are fresh or final and are not read again.")
+        return [*found, *self._budget_sentences()]
+
+    def _calls(self) -> str:
+        if self.unsized is None:
+            return f"{self.calls} calls"
+        low, high = self.unsized.calls
+        return f"{self.calls + low:,} to {self.calls + high:,} calls"
+
+    def _rows(self) -> str:
+        if self.unsized is None:
+            return f"about {self.rows:,} rows" if self.rows else "rows not known yet"
+        low, high = self.unsized.rows
+        return f"{self.rows + low:,} to {self.rows + high:,} rows"
+
+    def _budget_sentences(self) -> Iterator[str]:
+        if self.budget is None:
+            return
+        for each in (self.budget.account, self.budget.app):
+            if each.limit is not None:
+                yield (
+                    f"Budget of {each.name}: {each.used:,.0f} of {each.limit:,.0f} a day spent, "
+                    f"until {each.resets_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+                )
+        short = self.budget.refusal(self.weighted_cost)
+        if short is not None:
+            yield f"It would not start: {short.name} has {short.left:,.0f} left."
+
+
+def estimate(
+    plan: Plan,
+    warehouse: Warehouse,
+    prices: Prices,
+    parallel: int,
+    budget: BudgetState | None = None,
+) -> Estimate:
+    """Price a plan with what is known of the account."""
+    tier = _tier(warehouse, plan.account_id)
+    with warehouse.connection() as connection:
+        active = connection.execute(_ADS_ACTIVE, (plan.account_id,)).fetchone()
+        latency = connection.execute(_LATENCY, (plan.account_id,)).fetchone()
+    seconds_per_call = float(latency[0]) / 1000 if latency and latency[0] else _SECONDS_PER_CALL
+    ads = int(active[0]) if active else 0
+    return Estimate(
+        calls=plan.calls,
+        weighted_cost=prices.of_plan(plan),
+        rows=plan.rows,
+        seconds=plan.calls * seconds_per_call / max(1, min(parallel, plan.calls)),
+        hour_share_pct=_share_pct(plan, tier, ads),
+        access_tier=tier,
+        days_fresh=plan.days_fresh,
+        days_later=plan.days_later,
+        unsized=_unsized(plan, warehouse),
+        budget=budget,
+    )
+
+
+def _unsized(plan: Plan, warehouse: Warehouse) -> Unsized | None:
+    """The spread of a plan's days of unknown size, from what other accounts have in a day."""
+    if not plan.days_later:
+        return None
+    first = [window for window in plan.windows if not window.expected_rows]
+    days = plan.days_later + sum(window.days for window in first)
+    with warehouse.connection() as connection:
+        row = connection.execute(_OTHERS, (plan.account_id,)).fetchone()
+    accounts, low, high = row if row and row[0] else (0, *_GUESSED_ROWS_A_DAY)
+    rows = (round(days * low), max(round(days * high), 1))
+    page_size = first[0].page_size if first else _PAGE_SIZE
+    # The windows of the newest days are in the plan already, as a page each.
+    pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
+    least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
+    return Unsized(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))
+
+
+def _tier(warehouse: Warehouse, account_id: str) -> str:
+    tiers = [row.access_tier for row in warehouse.usage.current([account_id]) if row.access_tier]
+    return tiers[0] if tiers else "development_access"
+
+
+def _share_pct(plan: Plan, tier: str, active_ads: int) -> float:
+    """The fuller of the two use cases the plan draws on."""
+    hour = HourlyAllowance.of(tier, active_ads)
+    return 100 * max(plan.edge_calls / hour.management, plan.insights_calls / hour.insights)

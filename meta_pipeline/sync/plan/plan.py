@@ -1,0 +1,100 @@
+"""The plan of a sync: what it will read and what that costs, before anything runs.
+
+`meta-pipeline plan` prints it, the governor and the budget weigh it, and the sync does it: one
+object for all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from meta_pipeline.governor import Needs
+from meta_pipeline.model.part import EXTRAS, Part
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
+
+from .edge_plan import EdgePlan
+from .window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one sync will read. Days are in the account's zone, windows newest first,
+    extras last.
+    """
+
+    account_id: str
+    timezone_name: str | None
+    since: date | None
+    until: date | None
+    edges: tuple[EdgePlan, ...] = ()
+    windows: tuple[Window, ...] = ()
+    activities_since: datetime | None = None
+    notes: tuple[str, ...] = ()
+    first_days: Mapping[str, date] = field(default_factory=dict)
+    """Where the backfill of each dataset begins, unless the days were asked for."""
+    days_fresh: int = 0
+    days_later: int = 0
+    """Days whose windows are sized when the newest ones have shown how many rows a day has."""
+    reads_account: bool = False
+    """Whether the ad account's own node is read before; once a day."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.edges and not self.windows and self.activities_since is None
+
+    @property
+    def edge_calls(self) -> int:
+        return sum(edge.calls for edge in self.edges) + bool(self.activities_since)
+
+    @property
+    def insights_calls(self) -> int:
+        return sum(window.calls for window in self.windows)
+
+    @property
+    def calls(self) -> int:
+        """Calls Meta will count, if the sizes are as the ledger suggests."""
+        return self.edge_calls + self.insights_calls + self.reads_account
+
+    @property
+    def rows(self) -> int:
+        """Insight rows expected; 0 where nothing is known of the account yet."""
+        return sum(window.expected_rows for window in self.windows)
+
+    @property
+    def days(self) -> int:
+        return sum(window.days for window in self.windows)
+
+    def needs(self, weighted_cost: float) -> Needs:
+        """The plan as the governor and the budget weigh it."""
+        parts = self._parts
+        optional = tuple(str(part) for part in EXTRAS if part in parts)
+        is_extra = bool(optional) and parts <= set(EXTRAS)
+        use_cases = frozenset(
+            name
+            for name, wanted in (
+                (ADS_MANAGEMENT, bool(self.edges)),
+                # The meters of insights say that quota is tight: extras then wait, whatever they
+                # read themselves.
+                (ADS_INSIGHTS, bool(self.windows) or is_extra),
+            )
+            if wanted
+        )
+        return Needs(
+            use_cases=use_cases or frozenset({ADS_MANAGEMENT}),
+            calls=self.calls,
+            weighted_cost=weighted_cost,
+            critical=not is_extra,
+            optional=optional,
+        )
+
+    def edges_of(self, part: Part) -> Sequence[EdgePlan]:
+        """The readings of one edge, in the order they have to be done."""
+        return [edge for edge in self.edges if edge.spec.part is part]
+
+    @property
+    def _parts(self) -> set[Part]:
+        changes = {Part.ACTIVITIES} if self.activities_since is not None else set[Part]()
+        edges = {edge.spec.part for edge in self.edges}
+        return edges | {window.dataset.part for window in self.windows} | changes

@@ -1,0 +1,44 @@
+"""What the settings say about a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from meta_pipeline.model.part import Part
+from meta_pipeline.sync.days import Restatement
+
+DEFAULT_RESTATEMENT = Restatement.parse("0:1h,3:6h,7:1d,28:7d")
+
+
+@dataclass(frozen=True, slots=True)
+class PageSizes:
+    """Rows of one page at most; below that a page adapts to what Meta gives.
+
+    Meta names no maximum (FACTS section 4.2). Larger pages are fewer calls, and refused more
+    often; a page is also what is held in memory and committed at once.
+    """
+
+    entities: int = 500
+    creatives: int = 100
+    insights: int = 1500
+
+    def of(self, part: Part) -> int:
+        """The size for an edge of entities."""
+        return self.creatives if part is Part.CREATIVES else self.entities
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPolicy:
+    """What the settings say about how much is read and how often."""
+
+    backfill_days: int = 90
+    window_days: int = 7
+    fresh: timedelta = timedelta(hours=1)
+    scan_every: timedelta = timedelta(hours=6)
+    creatives_every: timedelta = timedelta(days=1)
+    account_rows_every: timedelta = timedelta(days=1)
+    restatement: Restatement = DEFAULT_RESTATEMENT
+    levels: tuple[str, ...] = ("ad",)
+    breakdowns: tuple[tuple[str, ...], ...] = ()
+    page_sizes: PageSizes = field(default_factory=PageSizes)

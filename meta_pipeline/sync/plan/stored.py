@@ -1,0 +1,108 @@
+"""Loads what is stored of an account, for the plan; bounded whatever the account's size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from itertools import chain
+
+from psycopg import sql
+
+from meta_pipeline.model.part import Part
+from meta_pipeline.moments import past
+from meta_pipeline.sync.days import oldest, today
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
+from meta_pipeline.warehouse import CursorRow, Warehouse, WindowRow
+
+_DATASETS = """
+    SELECT DISTINCT dataset FROM meta_ads.sync_windows
+    WHERE account_id = %s AND date_start >= %s
+"""
+_FIRST_DAYS = """
+    SELECT dataset, min(day)
+    FROM (
+        SELECT dataset, min(date_start) AS day FROM meta_ads.sync_windows
+        WHERE account_id = %(account_id)s GROUP BY dataset
+        UNION ALL
+        SELECT edge, first_day FROM meta_ads.sync_cursor
+        WHERE account_id = %(account_id)s AND first_day IS NOT NULL
+    ) AS known
+    GROUP BY dataset
+"""
+_COUNT = sql.SQL("SELECT count(*) FROM {} WHERE account_id = %s AND NOT is_deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """What is stored of an account: the ground a plan stands on."""
+
+    account_id: str
+    timezone_name: str | None
+    cursors: Mapping[str, CursorRow] = field(default_factory=dict)
+    first_days: Mapping[str, date] = field(default_factory=dict)
+    """The oldest day that was ever read of each dataset, or that its first backfill began at."""
+    stored: Mapping[Part, int] = field(default_factory=dict)
+    ledgers: Mapping[str, Mapping[date, WindowRow]] = field(default_factory=dict)
+
+
+def load_state(
+    warehouse: Warehouse, account_id: str, timezone_name: str | None, now: datetime
+) -> StoredAccount:
+    """The account's cursors, counts and ledgers; at most one ledger row for each day Meta keeps.
+
+    What was read in the future, under a clock that was wrong, was not read.
+    """
+    current = today(now, timezone_name)
+    since, until = oldest(current), current + timedelta(days=1)
+    edges = chain((spec.edge for spec in ENTITY_SPECS.values()), ("activities", "insights"))
+    return StoredAccount(
+        account_id=account_id,
+        timezone_name=timezone_name,
+        cursors=_cursors(warehouse, account_id, list(edges), now),
+        first_days=_first_days(warehouse, account_id),
+        stored={part: _stored(warehouse, spec, account_id) for part, spec in ENTITY_SPECS.items()},
+        ledgers={
+            dataset: {
+                day: known
+                for day, known in warehouse.ledger.fetched(
+                    account_id, dataset, since, until
+                ).items()
+                if past(known.fetched_at, now) is not None
+            }
+            for dataset in _datasets(warehouse, account_id, since)
+        },
+    )
+
+
+def _cursors(
+    warehouse: Warehouse, account_id: str, edges: list[str], now: datetime
+) -> dict[str, CursorRow]:
+    found = {edge: warehouse.cursors.get(account_id, edge) for edge in edges}
+    return {
+        edge: replace(
+            cursor,
+            updated_since=past(cursor.updated_since, now),
+            last_full_at=past(cursor.last_full_at, now),
+            last_fetched_at=past(cursor.last_fetched_at, now),
+        )
+        for edge, cursor in found.items()
+        if cursor is not None
+    }
+
+
+def _first_days(warehouse: Warehouse, account_id: str) -> dict[str, date]:
+    with warehouse.connection() as connection:
+        return dict(connection.execute(_FIRST_DAYS, {"account_id": account_id}).fetchall())
+
+
+def _stored(warehouse: Warehouse, spec: EntitySpec, account_id: str) -> int:
+    query = _COUNT.format(sql.Identifier(str(spec.table.schema), spec.table.name))
+    with warehouse.connection() as connection:
+        row = connection.execute(query, (account_id,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _datasets(warehouse: Warehouse, account_id: str, since: date) -> list[str]:
+    with warehouse.connection() as connection:
+        return [row[0] for row in connection.execute(_DATASETS, (account_id, since))]

@@ -1,0 +1,62 @@
+"""A window: some days of one kind of insights, read and marked in the ledger together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from meta_pipeline.model.part import Part
+from meta_pipeline.sync.rows.datasets import Dataset
+
+_CALLS_AROUND_A_REPORT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some days of one dataset, both ends inclusive, in the account's zone."""
+
+    dataset: Dataset
+    since: date
+    until: date
+    page_size: int
+    expected_rows: int = 0
+    as_report: bool = False
+    is_reread: bool = False
+    """Whether some of its days were read before: only then can numbers have moved."""
+    as_of: datetime | None = None
+    """When the report was created that its rows come from, if an earlier sync did that."""
+    without: frozenset[str] = frozenset()
+    """Metrics that are not asked for."""
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The fields to ask for."""
+        return tuple(name for name in self.dataset.fields if name not in self.without)
+
+    @property
+    def days(self) -> int:
+        return (self.until - self.since).days + 1
+
+    @property
+    def calls(self) -> int:
+        """Pages expected; a report is also created and asked how far it is."""
+        pages = max(1, math.ceil(self.expected_rows / self.page_size))
+        return pages + _CALLS_AROUND_A_REPORT if self.as_report else pages
+
+    @property
+    def keeps_history(self) -> bool:
+        return self.is_reread and self.as_of is None and self.dataset.part is Part.INSIGHTS
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset.name} {self.since}..{self.until}"
+
+    def halves(self) -> tuple[Window, Window]:
+        """The newer half, then the older one."""
+        middle = self.since + timedelta(days=(self.days - 1) // 2)
+        rows = self.expected_rows // 2
+        return (
+            replace(self, since=middle + timedelta(days=1), expected_rows=rows),
+            replace(self, until=middle, expected_rows=rows),
+        )

@@ -1,0 +1,1 @@
+"""Reading edges and insights, whatever Meta makes of the question."""

@@ -1,0 +1,125 @@
+"""Who changed what: the account's activities as Meta's change log tells them (FACTS section 12)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from meta_pipeline.graph import GraphClient, Page
+from meta_pipeline.model.part import Part
+from meta_pipeline.sync.rows.convert import Unfit, json_text, moment
+from meta_pipeline.sync.rows.mapping import Row, Source
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
+from meta_pipeline.sync.write.slices import Slice, rendered
+from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
+
+_PAGE_SIZE = 200
+_FIELDS = (
+    "event_time",
+    "event_type",
+    "translated_event_type",
+    "object_id",
+    "object_type",
+    "object_name",
+    "actor_id",
+    "actor_name",
+    "application_name",
+    "extra_data",
+)
+_COLUMNS = ("activity_id", "account_id", *_FIELDS, "data_as_of")
+
+
+class ActivityReader:
+    """Reads the change log from a moment on; an event is known again by its hash."""
+
+    def __init__(
+        self, client: GraphClient, source: Source, warehouse: Warehouse, findings: Findings
+    ) -> None:
+        self._client = client
+        self._source = source
+        self._warehouse = warehouse
+        self._findings = findings
+
+    def slices(self, since: datetime) -> Iterator[Slice]:
+        """One slice for each page; the last one carries the cursor for the next time."""
+        newest = since
+        held: Slice | None = None
+        for page in self._pages(since):
+            if held is not None:
+                yield held
+            rows = [row for one in page.rows if (row := self._row(one)) is not None]
+            held = self._slice(page, rows)
+            newest = max([newest, *(row[2] for row in rows)])
+        if held is not None:
+            held.after.append(lambda connection: self._save(connection, newest))
+            yield held
+
+    def _pages(self, since: datetime) -> Iterator[Page]:
+        return self._client.pages(
+            f"{self._source.account_id}/activities",
+            {
+                "fields": ",".join(_FIELDS),
+                "since": int(since.timestamp()),
+                "until": int(self._source.data_as_of.timestamp()),
+            },
+            account_id=self._source.account_id,
+            endpoint_key="activities_list",
+            page_size=_PAGE_SIZE,
+        )
+
+    def _slice(self, page: Page, rows: Sequence[Row]) -> Slice:
+        return Slice(
+            part=Part.ACTIVITIES,
+            table=schema.meta_activities,
+            columns=_COLUMNS,
+            rows=rendered(schema.meta_activities, _COLUMNS, rows, self._findings),
+            read=len(page.rows),
+            message=f"activities page {page.number}",
+        )
+
+    def _row(self, given: Mapping[str, Any]) -> Row | None:
+        try:
+            happened = moment(given.get("event_time"), None)
+        except Unfit:
+            happened = None
+        if happened is None:
+            self._findings.note("activities", "event_time", json_text(given), Reason.MISSING_KEY)
+            return None
+        values = [given.get(name) for name in _FIELDS[1:-1]]
+        texts = [
+            value if value is None or isinstance(value, str) else json_text(value)
+            for value in values
+        ]
+        known = json_text([given.get(name) for name in _FIELDS]).encode()
+        return (
+            hashlib.blake2b(known, digest_size=16).hexdigest(),
+            self._source.account_id,
+            happened,
+            *texts,
+            _loaded(given.get("extra_data")),
+            self._source.data_as_of,
+        )
+
+    def _save(self, connection: Connection, newest: datetime) -> None:
+        account_id, now = self._source.account_id, self._source.data_as_of
+        known = self._warehouse.cursors.get(account_id, "activities")
+        cursor = known or CursorRow(account_id, "activities")
+        self._warehouse.cursors.save(
+            connection,
+            replace(cursor, updated_since=newest, last_fetched_at=now, last_full_at=now),
+        )
+
+
+def _loaded(value: Any) -> Any:
+    """`extra_data` is JSON in a text; text that is none is kept as text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value

@@ -1,0 +1,55 @@
+"""Creatives, of which one bad one refuses the whole page (FACTS section 4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from meta_pipeline.graph import CreativeUnreadable, Page
+from meta_pipeline.sync.rows.unrecognized import Reason
+
+from .entities import EdgeReader
+
+_FIELD = Reason.REFUSED_FIELD
+
+
+class CreativeReader(EdgeReader):
+    """Reads the creatives edge; a page that is refused for one creative is read by its ids.
+
+    The bad creative then comes without the field that Meta cannot read, all others whole.
+    """
+
+    def _pages(self, params: dict[str, Any], after: str | None = None) -> Iterator[Page]:
+        while True:
+            try:
+                for page in super()._pages(params, after):
+                    after = page.after
+                    yield page
+            except CreativeUnreadable as error:
+                page = self._by_ids(params, after, error.field_name)
+                yield page
+                if page.after is None:
+                    return
+                after = page.after
+            else:
+                return
+
+    def _by_ids(self, params: dict[str, Any], after: str | None, bad_field: str) -> Page:
+        """The page at the cursor: its ids alone, then every creative by its id."""
+        listed = super()._pages({**params, "fields": "id"}, after)
+        (page,) = islice(listed, 1)
+        ids = [str(row["id"]) for row in self._with_id(page.rows)]
+        account_id = self._source.account_id
+        whole = self._client.ids(ids, params, account_id=account_id)
+        names = [name for name in params["fields"].split(",") if name != bad_field]
+        rest = self._client.ids(
+            whole.missing, {**params, "fields": ",".join(names)}, account_id=account_id
+        )
+        for one in whole.missing:
+            is_lost = one in rest.missing
+            field, reason = ("id", Reason.REFUSED_OBJECT) if is_lost else (bad_field, _FIELD)
+            self._findings.note(self._spec.edge, field, one, reason, one)
+        found = whole.found | rest.found
+        return replace(page, rows=[found[one] for one in ids if one in found])

@@ -1,0 +1,276 @@
+"""Reading one edge of an account: all of it, what changed, or only what changes silently.
+
+`updated_time` does not move when a budget is edited, when a parent is paused or when something is
+deleted (FACTS section 8). So a delta is read often, and now and then every object is listed: with
+all fields where that costs no more calls than a delta, else with the few fields that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from meta_pipeline.graph import CursorLost, FieldRejected, GraphClient, InvalidRequest, Page
+from meta_pipeline.model.part import ENTITIES, Part
+from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode, statuses_hash
+from meta_pipeline.sync.rows.convert import Unfit, moment
+from meta_pipeline.sync.rows.fields import EntitySpec
+from meta_pipeline.sync.rows.keys import id_text
+from meta_pipeline.sync.rows.mapping import EntityMapper, Source
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
+from meta_pipeline.sync.write.seen import SeenIds
+from meta_pipeline.sync.write.slices import Note, Slice, rendered
+from meta_pipeline.warehouse import (
+    Connection,
+    CursorRow,
+    EntityHistory,
+    Warehouse,
+    tracked_columns,
+)
+
+from .refusals import STATUSES, Refusals
+
+OVERLAP = timedelta(minutes=10)
+"""A delta starts this much before the newest change seen: Meta promises no order of commits."""
+_INVALID_PARAMETER = 100
+_WALKS = 3
+"""How often an edge is walked from its start when its cursor dies on the way."""
+_TRIES = 2
+"""How often a parameter that is refused, and then is not, may be refused again."""
+
+
+class EdgeReader:
+    """Reads one edge as the plan says and yields it as slices, one for each page."""
+
+    def __init__(
+        self,
+        plan: EdgePlan,
+        *,
+        client: GraphClient,
+        warehouse: Warehouse,
+        source: Source,
+        findings: Findings,
+        cursor: CursorRow | None,
+        refusals: Refusals,
+    ) -> None:
+        self._refusals = refusals
+        self._plan = plan
+        self._spec = plan.spec
+        self._client = client
+        self._warehouse = warehouse
+        self._source = source
+        self._findings = findings
+        self._cursor = cursor or CursorRow(source.account_id, plan.spec.edge)
+        self._refused: set[str] = set()
+        self._page_size = (cursor.page_size if cursor else None) or plan.page_size
+        self._has_shrunk = False
+        self._newest = self._cursor.updated_since
+
+    def slices(self) -> Iterator[Slice]:
+        """The edge, page by page; the last slice carries the cursor for the next time."""
+        lost = passing = 0
+        while True:
+            try:
+                yield from self._walk()
+            except FieldRejected as error:
+                self._drop_field(error)
+            except CursorLost:
+                lost += 1
+                if lost == _WALKS:
+                    raise
+            except InvalidRequest as error:
+                # Which statuses may be asked for is not settled (FACTS section 4.5).
+                source, asked = self._spec.edge, self._statuses
+                if self._refusals.drop_statuses(source, asked, error, self._takes):
+                    continue
+                passing += 1
+                if passing == _TRIES or not asked or error.code != _INVALID_PARAMETER:
+                    raise
+            else:
+                return
+
+    @property
+    def _statuses(self) -> list[str]:
+        return self._refusals.taken(STATUSES, self._spec.edge, self._spec.statuses)
+
+    def _takes(self, statuses: Sequence[str]) -> bool:
+        """Whether the edge may be asked with these statuses: one small call."""
+        try:
+            self._client.get(
+                f"{self._source.account_id}/{self._spec.edge}",
+                {"fields": "id", "limit": 1, STATUSES: list(statuses)},
+                account_id=self._source.account_id,
+                endpoint_key=self._spec.endpoint_key,
+            )
+        except InvalidRequest:
+            return False
+        return True
+
+    def _walk(self) -> Iterator[Slice]:
+        mapper = EntityMapper(self._spec, self._findings, self._names)
+        held: Slice | None = None
+        for page in self._pages(self._params()):
+            if held is not None:
+                yield held
+            held = self._slice(page, mapper)
+        if held is not None:
+            held.after.append(self._save_cursor)
+            yield held
+
+    def _pages(self, params: dict[str, Any], after: str | None = None) -> Iterator[Page]:
+        return self._client.pages(
+            f"{self._source.account_id}/{self._spec.edge}",
+            params,
+            account_id=self._source.account_id,
+            endpoint_key=self._spec.endpoint_key,
+            page_size=self._plan.page_size,
+            start_page_size=self._page_size,
+            on_page_size=self._remember_page_size,
+            after=after,
+        )
+
+    @property
+    def _names(self) -> tuple[str, ...] | None:
+        cheap = self._plan.mode is Mode.SCAN
+        names = self._spec.cheap if cheap else tuple(one.name for one in self._spec.fields)
+        asked = tuple(name for name in names if name not in self._refused)
+        return None if not cheap and not self._refused else asked
+
+    def _params(self) -> dict[str, Any]:
+        names = self._names or tuple(one.name for one in self._spec.fields)
+        params: dict[str, Any] = {"fields": ",".join(names)}
+        if self._statuses:
+            params[STATUSES] = self._statuses
+        if self._plan.mode is Mode.DELTA and self._plan.changed_since is not None:
+            params["filtering"] = [
+                {
+                    "field": f"{self._spec.prefix}.updated_time",
+                    "operator": "GREATER_THAN",
+                    "value": int((self._plan.changed_since - OVERLAP).timestamp()),
+                }
+            ]
+        return params
+
+    def _slice(self, page: Page, mapper: EntityMapper) -> Slice:
+        given = self._with_id(page.rows)
+        rows = [mapper.row(one, self._source) for one in given]
+        self._note_change_times(given)
+        return Slice(
+            part=self._spec.part,
+            table=self._spec.table,
+            columns=mapper.columns,
+            rows=rendered(self._spec.table, mapper.columns, rows, self._findings),
+            read=len(page.rows),
+            message=f"{self._spec.edge} page {page.number}",
+            after=self._seen(page.number, [str(one["id"]) for one in given]),
+            history=history_of(self._spec, mapper.columns, self._source),
+        )
+
+    def _with_id(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows that say what they are; the others cannot be stored and are recorded."""
+        found = [row for row in rows if id_text(row.get("id")) is not None]
+        for row in rows if len(found) < len(rows) else ():
+            if id_text(row.get("id")) is None:
+                self._findings.note(self._spec.edge, "id", row, Reason.MISSING_KEY)
+        return found
+
+    def _seen(self, number: int, ids: list[str]) -> list[Note]:
+        if not self._plan.is_complete:
+            return []
+        seen = SeenIds(self._spec.edge)
+        return [lambda connection: seen.add(connection, ids, restart=number == 1)]
+
+    def _note_change_times(self, rows: list[dict[str, Any]]) -> None:
+        """Keep the newest change, and see that a delta holds only what it asked for."""
+        since = self._plan.changed_since if self._plan.mode is Mode.DELTA else None
+        for given in rows:
+            changed = _updated_time(given)
+            if changed is None:
+                continue
+            self._newest = max(self._newest or changed, changed)
+            if since is not None and changed < since - OVERLAP:
+                self._findings.note(
+                    self._spec.edge, "updated_time", "", Reason.FILTER_IGNORED, given.get("id")
+                )
+
+    def _save_cursor(self, connection: Connection) -> None:
+        cursors, now = self._warehouse.cursors, self._source.data_as_of
+        # A delta may have moved it since this sync began.
+        known = cursors.get(self._source.account_id, self._spec.edge, connection) or self._cursor
+        cursors.save(
+            connection,
+            replace(
+                known,
+                updated_since=self._changed_until(known.updated_since),
+                last_fetched_at=now,
+                last_full_at=now if self._is_done(connection) else known.last_full_at,
+                statuses_hash=statuses_hash(self._spec),
+                page_size=self._next_page_size(),
+            ),
+        )
+
+    def _changed_until(self, known: datetime | None) -> datetime | None:
+        """Where the next delta starts: what changed before it has been read with all its fields.
+
+        A scan reads few fields and moves nothing. A change made while the pages were read may be
+        of an object that had been read already, so nothing after the start counts.
+        """
+        if self._plan.mode is Mode.SCAN or self._newest is None:
+            return known
+        safe = min(self._newest, self._source.data_as_of)
+        return safe if known is None else max(known, safe)
+
+    def _is_done(self, connection: Connection) -> bool:
+        """Whether a listing has nothing left to look up: see `Dimensions.mark_vanished`."""
+        if not self._plan.is_complete:
+            return False
+        if self._spec.part not in ENTITIES:
+            return True
+        return not SeenIds(self._spec.edge).vanished(
+            connection,
+            self._spec.table,
+            self._spec.id_column,
+            self._source.account_id,
+            after="",
+            at_most=1,
+        )
+
+    def _remember_page_size(self, size: int) -> None:
+        self._has_shrunk |= size < self._page_size
+        self._page_size = size
+
+    def _next_page_size(self) -> int:
+        """A small edge has too few pages to grow back on the way: each listing may double them."""
+        if self._has_shrunk or not self._plan.is_complete:
+            return self._page_size
+        return min(self._page_size * 2, self._plan.page_size)
+
+    def _drop_field(self, error: FieldRejected) -> None:
+        if error.field_name in self._refused or error.field_name == self._spec.fields[0].name:
+            raise error
+        self._refused.add(error.field_name)
+        self._findings.note(self._spec.edge, error.field_name, error.message, Reason.REFUSED_FIELD)
+
+
+def history_of(spec: EntitySpec, columns: Sequence[str], source: Source) -> EntityHistory | None:
+    """What to note of changes to these columns; creatives are immutable and have no history."""
+    if spec.part is Part.CREATIVES:
+        return None
+    tracked = [name for name in tracked_columns(spec.table, columns) if name not in spec.untracked]
+    return EntityHistory(
+        tracked=tracked,
+        entity_type=spec.entity_type,
+        id_column=spec.id_column,
+        sync_run_id=source.sync_run_id,
+        seen_at=source.data_as_of,
+    )
+
+
+def _updated_time(given: Mapping[str, Any]) -> datetime | None:
+    value = given.get("updated_time")
+    try:
+        return moment(value, None) if value is not None else None
+    except Unfit:
+        return None

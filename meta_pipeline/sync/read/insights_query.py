@@ -1,0 +1,245 @@
+"""Questions to the insights edge of one account: as pages, as a report, or only the ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol
+
+from meta_pipeline.graph import (
+    GraphClient,
+    InvalidRequest,
+    NewReportNeeded,
+    Page,
+    RetryPolicy,
+    ServerTrouble,
+    ValueRejected,
+)
+from meta_pipeline.model.part import Part
+from meta_pipeline.sync.plan.window import Window
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS
+from meta_pipeline.sync.rows.keys import id_text
+
+from .refusals import BREAKDOWNS, STATUSES, WINDOWS, Refusals
+
+SMALLEST_PAGE = 25
+"""Meta's own default. Where so few rows are too much, fewer days help and smaller pages do not."""
+STATUSES_OF_LEVEL = {
+    "campaign": ENTITY_SPECS[Part.CAMPAIGNS].statuses,
+    "adset": ENTITY_SPECS[Part.ADSETS].statuses,
+    "ad": ENTITY_SPECS[Part.ADS].statuses,
+}
+
+Filter = Mapping[str, Any]
+
+
+class ReportPages(Protocol):
+    """Gives the pages of an async report of a query about a window, or about a part of it."""
+
+    def __call__(
+        self, params: dict[str, Any], window: Window, *, is_whole: bool
+    ) -> Iterator[Page]: ...
+
+
+def only(level: str, ids: Sequence[str]) -> Filter:
+    """The filter that lets these objects through."""
+    return {"field": f"{level}.id", "operator": "IN", "value": list(ids)}
+
+
+def other_than(level: str, ids: Sequence[str]) -> Filter:
+    """The filter that keeps these objects out."""
+    return {"field": f"{level}.id", "operator": "NOT_IN", "value": list(ids)}
+
+
+class InsightsEdge:
+    """Asks the insights edge of one account about windows, leaving out what Meta refuses."""
+
+    def __init__(
+        self,
+        client: GraphClient,
+        account_id: str,
+        *,
+        report_pages: ReportPages,
+        attribution_windows: Sequence[str],
+        refusals: Refusals,
+        start_page_size: int | None = None,
+        on_page_size: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._account_id = account_id
+        self._report_pages = report_pages
+        self._attribution_windows = list(attribution_windows)
+        self._refusals = refusals
+        self._start_page_size = start_page_size
+        self._on_page_size = on_page_size
+
+    def pages(self, window: Window, *filters: Filter, probing: bool = False) -> Iterator[Page]:
+        """The rows in pages. `probing` asks once, where it is likely that no answer comes."""
+        client = self._client.for_sync(retry=RetryPolicy(retries=0)) if probing else self._client
+        sizes: list[int] = []
+        params = self._params(window, *filters)
+        pages = client.pages(
+            f"{self._account_id}/insights",
+            params,
+            account_id=self._account_id,
+            endpoint_key=window.dataset.endpoint_key,
+            page_size=window.page_size,
+            min_page_size=min(SMALLEST_PAGE, window.page_size),
+            start_page_size=self._start_page_size,
+            on_page_size=sizes.append,
+        )
+        with _naming(params):
+            for page in pages:
+                if sizes:  # of a size that is answered: what nothing helps for shrinks no others
+                    self._start_page_size = sizes[-1]
+                    self._on_page_size(sizes[-1])
+                    sizes.clear()
+                yield page
+
+    def report(
+        self, window: Window, *filters: Filter, may_be_empty: bool = False
+    ) -> Iterator[Page]:
+        """The rows of an async report. One without any is believed when nothing delivered."""
+        is_empty = True
+        params = self._params(window, *filters)
+        with _naming(params):
+            pages = self._report_pages(params, window, is_whole=not filters)
+        try:
+            with _naming(params):
+                for page in pages:
+                    is_empty &= not page.rows
+                    yield page
+        except ServerTrouble as error:
+            raise self._renew(window, f"completed and cannot be read: {error.message}") from error
+        # A breakdown may be empty in silence, for want of an opt-in (FACTS section 5.4).
+        is_doubtful = is_empty and not window.dataset.breakdowns and not may_be_empty
+        # Ids are asked for because they delivered.
+        has_ids = any(one["operator"] == "IN" for one in filters)
+        if is_doubtful and (has_ids or self.delivering(window, "account", *filters)):
+            raise self._renew(window, "completed without rows, yet the account delivered")
+
+    def delivering(self, window: Window, level: str, *filters: Filter) -> list[str]:
+        """The ids of a level that have rows in the window."""
+        params = self._ids_params(window, level, *filters)
+        pages = self._client.pages(
+            f"{self._account_id}/insights",
+            params,
+            account_id=self._account_id,
+            endpoint_key=f"insights_{level}_ids",
+            page_size=window.page_size,
+        )
+        found = {id_text(row.get(f"{level}_id")) for page in pages for row in page.rows}
+        return sorted(one for one in found if one is not None)
+
+    def ads_of(self, adset_id: str) -> list[str]:
+        """All ads of an ad set, whether they delivered or not."""
+        pages = self._client.pages(
+            f"{adset_id}/ads",
+            {"fields": "id", "effective_status": self.statuses("ad")},
+            account_id=self._account_id,
+            endpoint_key="ads_ids",
+            page_size=500,
+        )
+        found = {id_text(row.get("id")) for page in pages for row in page.rows}
+        return sorted(one for one in found if one is not None)
+
+    def takes_statuses(self, window: Window, statuses: Sequence[str]) -> bool:
+        """Whether the level of the window may be asked with these statuses: one small call."""
+        level = window.dataset.level
+        day = replace(window, since=window.until)
+        params = self._ids_params(day, level) | {
+            "filtering": [_status_filter(level, statuses)],
+            "limit": 1,
+        }
+        try:
+            self._client.get(
+                f"{self._account_id}/insights",
+                params,
+                account_id=self._account_id,
+                endpoint_key=f"insights_{level}_ids",
+            )
+        except InvalidRequest:
+            return False
+        return True
+
+    def statuses(self, level: str) -> list[str]:
+        """The statuses that are asked for; none for the account's own total."""
+        if level == "account":  # reconciliation compares the ads with it
+            return []
+        return self._refusals.taken(STATUSES, f"insights_{level}", STATUSES_OF_LEVEL[level])
+
+    def attribution_windows(self) -> list[str]:
+        return self._refusals.taken(WINDOWS, "insights", self._attribution_windows)
+
+    def refused_breakdowns(self, window: Window) -> list[str]:
+        """The breakdowns of the window that Meta is known not to take."""
+        names = window.dataset.breakdowns
+        if self._refusals.is_dropped(names):
+            return list(names)
+        taken = self._refusals.taken(BREAKDOWNS, "insights", names)
+        return [name for name in names if name not in taken]
+
+    def asked(self, window: Window) -> list[str]:
+        """The fields that are asked for."""
+        refused = self._refusals.fields(window.dataset.endpoint_key)
+        return [name for name in window.asked if name not in refused]
+
+    def _params(self, window: Window, *filters: Filter) -> dict[str, Any]:
+        params: dict[str, Any] = {
+            "level": window.dataset.level,
+            "fields": ",".join(self.asked(window)),
+            "time_range": {"since": str(window.since), "until": str(window.until)},
+            "time_increment": 1,
+        }
+        if attribution_windows := self.attribution_windows():
+            params["action_attribution_windows"] = attribution_windows
+        if window.dataset.breakdowns:
+            params["breakdowns"] = list(window.dataset.breakdowns)
+        return params | self._filtering(window.dataset.level, *filters)
+
+    def _ids_params(self, window: Window, level: str, *filters: Filter) -> dict[str, Any]:
+        return {
+            "level": level,
+            "fields": f"{level}_id",
+            "time_range": {"since": str(window.since), "until": str(window.until)},
+            **self._filtering(level, *filters),
+        }
+
+    def _filtering(self, level: str, *filters: Filter) -> dict[str, Any]:
+        """With the filter that keeps archived and deleted objects in (FACTS section 4.5)."""
+        statuses = self.statuses(level)
+        found = [*([_status_filter(level, statuses)] if statuses else []), *filters]
+        return {"filtering": found} if found else {}
+
+    def _renew(self, window: Window, why: str) -> NewReportNeeded:
+        return NewReportNeeded(
+            f"the report for {window.since} to {window.until} {why}",
+            account_id=self._account_id,
+            endpoint_key=window.dataset.endpoint_key,
+        )
+
+
+def _status_filter(level: str, statuses: Sequence[str]) -> Filter:
+    return {"field": f"{level}.effective_status", "operator": "IN", "value": list(statuses)}
+
+
+@contextmanager
+def _naming(params: Mapping[str, Any]) -> Iterator[None]:
+    """Give a refused value its name while it is known which values were sent.
+
+    Meta tells its place, and another thread may have left something out meanwhile.
+    """
+    try:
+        yield
+    except ValueRejected as error:
+        at, sent = error.index, params.get(error.parameter or "", ())
+        if error.parameter == "filtering":
+            sent = next((one["value"] for one in sent if _is_of_status(one)), ())
+        if error.value is None and at is not None and at < len(sent):
+            error.value = sent[at]
+        raise
+
+
+def _is_of_status(one: Filter) -> bool:
+    return str(one["field"]).endswith(f".{STATUSES}")

@@ -1,0 +1,210 @@
+"""What Meta did not take or could not answer during one sync: asked once, noted once, left out.
+
+All readers of a sync share it, in whichever thread they run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from meta_pipeline.graph import (
+    FieldRejected,
+    GraphError,
+    InvalidRequest,
+    NewReportNeeded,
+    ServerTrouble,
+    TooMuchData,
+    ValueRejected,
+)
+from meta_pipeline.model.part import Part
+from meta_pipeline.model.sync_run import Missing
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
+
+UNANSWERED = (TooMuchData, NewReportNeeded, ServerTrouble)
+"""Errors that a smaller question may not meet."""
+WINDOWS = "action_attribution_windows"
+BREAKDOWNS = "breakdowns"
+STATUSES = "effective_status"
+SETTING_OF = {WINDOWS: "META_ATTRIBUTION_WINDOWS", BREAKDOWNS: "META_BREAKDOWNS"}
+_LIVING = ("ACTIVE", "PAUSED")
+_INVALID_PARAMETER = 100
+_FRUITLESS_AT_MOST = 10
+_TROUBLE_AT_MOST = 5
+_REPORTS_AT_MOST = 3
+
+
+class Refusals:
+    """Fields and values that are left out for the rest of the sync, and when to stop splitting."""
+
+    def __init__(self, findings: Findings, known: Iterable[tuple[str, str, str]] = ()) -> None:
+        """`known` are source, parameter and value of what an earlier sync was refused lately."""
+        self._findings = findings
+        self._lock = threading.Lock()
+        self._fields: dict[str, set[str]] = defaultdict(set)
+        self._values: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._tables: set[tuple[str, ...]] = set()
+        self._fruitless = 0
+        self._trouble = 0
+        self._reports_failed = 0
+        self._suspects: dict[str, set[str]] = defaultdict(set)
+        self._missing: dict[Missing, None] = {}
+        for source, parameter, value in known:
+            if parameter == BREAKDOWNS and "," in value:
+                self._tables.add(tuple(value.split(",")))
+            else:
+                self._values[parameter, source].add(value)
+
+    # -- fields and values ------------------------------------------------------------------------
+
+    def fields(self, source: str) -> frozenset[str]:
+        """The fields that `source` (an endpoint key) does not give."""
+        return frozenset(self._fields[source])
+
+    def drop_field(self, source: str, error: FieldRejected, asked: Iterable[str]) -> None:
+        """Leave the field out from now on; raises the error when it is none of those asked for.
+
+        Another thread may have met the same refusal at the same time.
+        """
+        if error.field_name not in asked:
+            raise error
+        with self._lock:
+            if error.field_name in self._fields[source]:
+                return
+            self._fields[source].add(error.field_name)
+        self._findings.note(source, error.field_name, error.message, Reason.REFUSED_FIELD)
+
+    def taken(self, parameter: str, source: str, values: Iterable[str]) -> list[str]:
+        """The values that may be asked for, in the order given."""
+        return [one for one in values if one not in self._values[parameter, source]]
+
+    def drop_value(self, parameter: str, source: str, value: str, error: GraphError) -> None:
+        """Leave a value out from now on; one that a setting names is told by that name."""
+        with self._lock:
+            if value in self._values[parameter, source]:
+                return
+            self._values[parameter, source].add(value)
+        self._findings.note(source, parameter, value, Reason.REFUSED_VALUE)
+        if setting := SETTING_OF.get(parameter):
+            why = f"Meta does not take {value}, left out: {error.message}"
+            self.miss(Missing(why, edge=setting))
+
+    def drop_table(self, breakdowns: Sequence[str], error: GraphError) -> None:
+        """Leave out breakdowns that Meta does not give together, and what they are a part of."""
+        with self._lock:
+            self._tables.add(tuple(breakdowns))
+        named = ",".join(breakdowns)
+        self._findings.note("insights", BREAKDOWNS, named, Reason.REFUSED_VALUE)
+        why = f"Meta does not take {named}: {error.message}"
+        self.miss(Missing(why, Part.BREAKDOWNS, SETTING_OF[BREAKDOWNS]))
+
+    def is_dropped(self, breakdowns: Sequence[str]) -> bool:
+        return tuple(breakdowns) in self._tables
+
+    def refused_value(self, error: ValueRejected, values: Sequence[str]) -> str | None:
+        """Which of the values sent is meant, by its name or its place; None when none is."""
+        if error.value is not None:
+            return error.value
+        if error.index is not None and error.index < len(values):
+            return values[error.index]
+        return values[0] if len(values) == 1 else None
+
+    def drop_statuses(
+        self,
+        source: str,
+        statuses: Sequence[str],
+        error: InvalidRequest,
+        takes: Callable[[Sequence[str]], bool],
+    ) -> bool:
+        """Leave out the statuses that an edge does not take; whether there are any.
+
+        `takes` asks the edge with some of them: where the answer names none, they are found by
+        halving, in about six calls for one.
+        """
+        if error.code != _INVALID_PARAMETER or not statuses:
+            return False
+        found: list[str] = []
+        if isinstance(error, ValueRejected):
+            if error.parameter not in (STATUSES, "filtering"):
+                return False
+            named = self.refused_value(error, statuses)
+            found = [named] if named and error.index is not None else []
+            if error.value is not None and error.value not in statuses:
+                return True  # left out meanwhile, in another thread
+        if not found and takes(_LIVING):
+            found = _not_taken(statuses, takes)
+        for one in found if len(found) < len(statuses) else ():
+            self.drop_value(STATUSES, source, one, error)
+        return bool(found) and len(found) < len(statuses)
+
+    # -- what could not be answered ---------------------------------------------------------------
+
+    def fruitless(self, error: GraphError) -> None:
+        """A question was not answered; raises the error when too many in a row were not.
+
+        What one object of one day is too much for leaves the rest answered: where nothing is,
+        smaller questions are wasted. Sooner still where the error is of no amount.
+        """
+        with self._lock:
+            self._fruitless += 1
+            self._trouble += isinstance(error, ServerTrouble)
+        if self.is_vain:
+            raise error
+
+    @property
+    def is_vain(self) -> bool:
+        """Whether so many questions in a row were not answered that smaller ones are wasted."""
+        return self._fruitless >= _FRUITLESS_AT_MOST or self._trouble >= _TROUBLE_AT_MOST
+
+    def fruitful(self, *, is_report: bool = False) -> None:
+        """A question was answered."""
+        with self._lock:
+            self._fruitless = self._trouble = 0
+            if is_report:
+                self._reports_failed = 0
+
+    def reachable(self) -> None:
+        """Meta answered something, though not the question itself."""
+        with self._lock:
+            self._trouble = 0
+
+    def report_failed(self) -> None:
+        with self._lock:
+            self._reports_failed += 1
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether the last questions met an error that may be of all of Meta."""
+        return self._trouble > 0
+
+    @property
+    def reports_fail(self) -> bool:
+        """Whether no report came lately: what is not too much is then better asked in pages."""
+        return self._reports_failed >= _REPORTS_AT_MOST
+
+    def suspect(self, dataset: str, entity: str) -> None:
+        """Note what a question could not be answered for: the next ones leave it to the end."""
+        with self._lock:
+            self._suspects[dataset].add(entity)
+
+    def suspects(self, dataset: str) -> frozenset[str]:
+        return frozenset(self._suspects[dataset])
+
+    def miss(self, missing: Missing) -> None:
+        """Keep for the record of the sync what did not come."""
+        with self._lock:
+            self._missing[missing] = None
+
+    @property
+    def missing(self) -> list[Missing]:
+        return list(self._missing)
+
+
+def _not_taken(statuses: Sequence[str], takes: Callable[[Sequence[str]], bool]) -> list[str]:
+    """Those of the statuses, refused together, that are refused alone too."""
+    if len(statuses) == 1:
+        return list(statuses)
+    middle = len(statuses) // 2
+    halves = (statuses[:middle], statuses[middle:])
+    return [one for half in halves if not takes(half) for one in _not_taken(half, takes)]

@@ -1,0 +1,138 @@
+"""One async insights report, from its creation to its rows (FACTS section 6)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from meta_pipeline.graph import (
+    GraphClient,
+    NewReportNeeded,
+    Page,
+    ReportRun,
+    ReportStalled,
+    ReportStatus,
+    ReportWatch,
+    query_hash,
+)
+from meta_pipeline.sync.plan.window import Window
+from meta_pipeline.warehouse import PendingReport, PendingReports
+
+from .insights_query import SMALLEST_PAGE
+
+logger = logging.getLogger(__name__)
+
+_FIRST_POLL_SECONDS = 2.0
+_LONGEST_POLL_SECONDS = 30.0
+_LONG_WAIT_SECONDS = 5.0
+"""A wait that is longer is told: why, and when it is over."""
+_LONGEST_RUN = timedelta(hours=1)
+"""What a report may take; one that has not moved for longer is created again."""
+DEFAULT_PATIENCE = timedelta(minutes=3)
+
+
+@dataclass
+class ReportReader:
+    """Reads queries as async reports; polls more and more rarely through the given `sleep`.
+
+    A report that has not moved for `patience` is left, so that the worker is free: its id is kept
+    in `store`, and the next sync that asks the same takes it (`pending`) instead of a new one.
+    """
+
+    client: GraphClient
+    account_id: str
+    store: PendingReports
+    sleep: Callable[[float], None]
+    clock: Callable[[], datetime]
+    pending: list[PendingReport] = field(default_factory=list)
+    patience: timedelta = DEFAULT_PATIENCE
+
+    def pages(self, params: dict[str, Any], window: Window, *, is_whole: bool) -> Iterator[Page]:
+        """Create the report or take the one that is there, wait for it, read its rows.
+
+        Raises NewReportNeeded when it failed, was skipped or expired, TooMuchData when Meta finds
+        it too large, ReportStalled when it does not move: a report of a `is_whole` window is then
+        kept for the next sync, any other is replaced by a smaller question.
+        """
+        path, hashed = f"{self.account_id}/insights", query_hash(params)
+        known = next((one for one in self.pending if one.query_hash == hashed), None)
+        if known is not None:
+            report = ReportRun(known.report_run_id, path, params, self.account_id, known.created_at)
+        else:
+            report = self.client.create_report(path, params, account_id=self.account_id)
+        kept = known or PendingReport(
+            self.account_id,
+            report.id,
+            window.dataset.name,
+            window.since,
+            window.until,
+            hashed,
+            report.created_at,
+        )
+        self._wait(report, kept, window, may_stall=is_whole)
+        return self._rows(report, window, is_known=known is not None)
+
+    def _rows(self, report: ReportRun, window: Window, *, is_known: bool) -> Iterator[Page]:
+        size = min(SMALLEST_PAGE, window.page_size)
+        yield from self.client.report_pages(report, page_size=window.page_size, min_page_size=size)
+        if is_known:
+            self._forget(report)
+
+    def _wait(
+        self, report: ReportRun, kept: PendingReport, window: Window, *, may_stall: bool
+    ) -> None:
+        watch, pause, waited = ReportWatch(), _FIRST_POLL_SECONDS, 0.0
+        while True:
+            status = self.client.report_status(report)
+            if status.done or status.error is not None:
+                break
+            if watch.saw(status) >= self.patience:
+                self._leave(report, kept, status, window, may_stall=may_stall)
+            if waited < _LONG_WAIT_SECONDS <= waited + pause:
+                logger.info(
+                    "%s: waiting for report %s of %s, which is at %d %%",
+                    self.account_id, report.id, window.name, status.percent,
+                )  # fmt: skip
+            self.sleep(pause)
+            waited += pause
+            pause = min(pause * 2, _LONGEST_POLL_SECONDS)
+        if waited >= _LONG_WAIT_SECONDS:
+            logger.info(
+                "%s: report %s of %s: %s after %.0f s",
+                self.account_id, report.id, window.name, status.async_status, waited,
+            )  # fmt: skip
+        if status.error is not None:
+            self._forget(report)
+            raise status.error
+
+    def _leave(
+        self,
+        report: ReportRun,
+        kept: PendingReport,
+        status: ReportStatus,
+        window: Window,
+        *,
+        may_stall: bool,
+    ) -> None:
+        minutes = self.patience.total_seconds() / 60
+        text = f"report {report.id} has stood at {status.percent} % for {minutes:.0f} minutes"
+        facts: dict[str, Any] = {
+            "account_id": self.account_id,
+            "endpoint_key": window.dataset.endpoint_key,
+        }
+        logger.info("%s: %s: left", self.account_id, text)
+        moved = status.percent > kept.progress_pct
+        is_dead = not moved and self.clock() - kept.created_at >= _LONGEST_RUN
+        if is_dead or not may_stall:
+            self._forget(report)
+            raise NewReportNeeded(text, **facts)
+        self.store.keep(replace(kept, progress_pct=status.percent))
+        raise ReportStalled(f"{text}; its id is kept for the next sync", **facts)
+
+    def _forget(self, report: ReportRun) -> None:
+        if any(one.report_run_id == report.id for one in self.pending):
+            self.pending[:] = [one for one in self.pending if one.report_run_id != report.id]
+            self.store.forget(self.account_id, report.id)

@@ -1,0 +1,409 @@
+"""A window that Meta cannot answer as a whole: less and less of it, until only the fault is left.
+
+One ad on one day can be too much whatever is asked, often for one field of it. Days are halved by
+the caller. Of a single day the objects that delivered are halved, a single object is asked for
+fewer fields, and what is not answered even then is given up as a gap: recorded, left out by the
+syncs that follow, and tried again ever more seldom.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from meta_pipeline.graph import (
+    CursorLost,
+    GraphError,
+    MustGoAsync,
+    NewReportNeeded,
+    TooMuchData,
+)
+from meta_pipeline.model.level import LEVELS
+from meta_pipeline.sync.days import pause, span
+from meta_pipeline.sync.plan.window import Window
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
+from meta_pipeline.warehouse import GapRow
+
+from .insights_query import Filter, InsightsEdge, only, other_than
+from .refusals import UNANSWERED, Refusals
+from .row_counts import RowCounts
+
+_WALKS = 3
+_SMALL_PAGE = 100
+_IDS_IN_A_URL = 50
+_GAPS_LEFT_OUT = 20
+"""More ids make a filter too long; then the day is asked whole and split again."""
+_SLACK = 0.9
+_REASON_LENGTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of one answer, and the metrics that were not asked for."""
+
+    rows: list[dict[str, Any]]
+    without: frozenset[str]
+
+
+@dataclass
+class Splitter:
+    """Reads windows of one dataset around what cannot be answered.
+
+    `known` are the gaps of earlier syncs, `gaps` those of this reading.
+    """
+
+    edge: InsightsEdge
+    refusals: Refusals
+    findings: Findings
+    now: datetime
+    known: Mapping[date, Sequence[GapRow]]
+    gaps: list[GapRow] = field(default_factory=list)
+    _guessed: set[str] = field(default_factory=set)
+    """Ids that are asked for although they may not have delivered."""
+
+    def portions(self, window: Window, counts: RowCounts) -> Iterator[Portion]:
+        """Everything of the window that is answered.
+
+        Raises what halving the window may help against, unless it is a single day.
+        """
+        left_out = self._objects_with_gaps(window)
+        if left_out and len(left_out) <= _GAPS_LEFT_OUT:
+            yield from self._around(window, counts, left_out)
+            return
+        try:
+            yield from self._whole(window, counts)
+        except UNANSWERED as error:
+            self.refusals.fruitless(error)
+            suspects = self.refusals.suspects(window.dataset.name)
+            if window.days > 1 and not 0 < len(suspects) <= _GAPS_LEFT_OUT:
+                raise
+            if window.days > 1:
+                yield from self._around(
+                    window, counts, {(window.dataset.level, one) for one in suspects}
+                )
+                return
+            yield from self._by_ids(window, counts, error)
+
+    # -- a whole window, in pages or as a report --------------------------------------------------
+
+    def _whole(self, window: Window, counts: RowCounts, *filters: Filter) -> Iterator[Portion]:
+        """The window sync or async, walked again where a walk is lost."""
+        lost = 0
+        while True:
+            try:
+                yield from self._either_way(window, counts, *filters)
+            except (CursorLost, NewReportNeeded) as error:
+                lost += 1
+                if isinstance(error, NewReportNeeded):  # pages were too slow, and still are
+                    window = replace(window, as_report=True)
+                    self.refusals.report_failed()
+                    lost = _WALKS if self.refusals.reports_fail else lost
+                if lost == _WALKS:
+                    raise
+            else:
+                return
+
+    def _either_way(self, window: Window, counts: RowCounts, *filters: Filter) -> Iterator[Portion]:
+        if not window.as_report:
+            probing = self.refusals.in_trouble
+            try:
+                yield from self._told(
+                    window, counts, self.edge.pages(window, *filters, probing=probing)
+                )
+            except MustGoAsync:
+                pass
+            except TooMuchData:
+                if window.days > 1:
+                    raise
+            else:
+                return
+        yield from self._told(window, counts, self.edge.report(window, *filters), is_report=True)
+
+    def _told(
+        self, window: Window, counts: RowCounts, pages: Iterator[Any], *, is_report: bool = False
+    ) -> Iterator[Portion]:
+        for page in counts.walk(pages):
+            yield Portion(page.rows, window.without)
+            del page  # the next one is fetched now
+        self.refusals.fruitful(is_report=is_report)
+
+    # -- around known gaps ------------------------------------------------------------------------
+
+    def _objects_with_gaps(self, window: Window) -> set[tuple[str, str]]:
+        days = span(window.since, window.until)
+        return {(gap.entity_type, gap.entity_id) for day in days for gap in self.known.get(day, ())}
+
+    def _around(
+        self, window: Window, counts: RowCounts, objects: Iterable[tuple[str, str]]
+    ) -> Iterator[Portion]:
+        """All other objects at once, then these each alone."""
+        listed = sorted(objects)
+        if all(level != "account" for level, _ in listed):
+            ids_of = {level: [one for kind, one in listed if kind == level] for level, _ in listed}
+            others = [other_than(level, ids) for level, ids in ids_of.items()]
+            try:
+                yield from self._whole(window, counts, *others)
+            except UNANSWERED as error:
+                self.refusals.fruitless(error)
+                if window.days > 1:
+                    raise
+                yield from self._by_ids(window, counts, error, *others)
+        for level, one in listed:
+            yield from self._alone(window, counts, level, one)
+
+    def _alone(self, window: Window, counts: RowCounts, level: str, one: str) -> Iterator[Portion]:
+        """One object: its days without a gap at once, the others a day at a time."""
+        gaps = [gap for day in span(window.since, window.until) for gap in self.known.get(day, ())
+                if (gap.entity_type, gap.entity_id) == (level, one)]  # fmt: skip
+        filters = () if level == "account" else (only(level, [one]),)
+        if window.days == 1 and gaps and not self._is_to_try(gaps[0]):
+            yield from self._without_gap(window, counts, gaps[0], *filters)
+            return
+        if not gaps or window.days == 1:
+            try:
+                yield from self._small(window, counts, *filters)
+            except UNANSWERED as error:
+                if window.days == 1:
+                    if gaps:
+                        yield from self._still(window, counts, gaps[0], error, *filters)
+                        return
+                    yield from self._by_ids(window, counts, error, *filters)
+                    return
+                self.refusals.fruitless(error)
+            else:
+                return
+        for half in window.halves():
+            yield from self._alone(half, counts, level, one)
+
+    def _is_to_try(self, gap: GapRow) -> bool:
+        return self.now - gap.tried_at >= pause(gap.tries) * _SLACK
+
+    def _without_gap(
+        self, window: Window, counts: RowCounts, gap: GapRow, *filters: Filter
+    ) -> Iterator[Portion]:
+        """What was answered of an object last time, and the gap stays."""
+        if gap.fields:
+            partly = replace(window, without=window.without | set(gap.fields))
+            yield from self._small(partly, counts, *filters)
+        self.gaps.append(gap)
+
+    def _still(
+        self, window: Window, counts: RowCounts, gap: GapRow, error: GraphError, *filters: Filter
+    ) -> Iterator[Portion]:
+        """The same, when the whole was asked for in vain once more."""
+        again = replace(gap, tries=gap.tries + 1, tried_at=self.now, reason=_reason(error))
+        try:
+            yield from self._without_gap(window, counts, again, *filters)
+        except UNANSWERED as now_this:
+            yield from self._by_ids(window, counts, now_this, *filters)
+
+    # -- a day by the objects that delivered on it -------------------------------------------------
+
+    def _by_ids(
+        self, day: Window, counts: RowCounts, error: GraphError, *above: Filter
+    ) -> Iterator[Portion]:
+        """A day in two halves of its ids, and so on; the coarser halves first.
+
+        That way what can be answered comes soon, and shows that only something cannot.
+        """
+        waiting: deque[tuple[tuple[Filter, ...], GraphError]] = deque([(above, error)])
+        while waiting:
+            filters, error = waiting.popleft()
+            try:
+                level, ids = self._finest_split(day, filters)
+            except UNANSWERED:  # not even the ids are told
+                if filters == above:
+                    raise error from None
+                self._give_up(day, *_named(filters), (), error)
+                continue
+            if len(ids) < 2:
+                named = only(level, ids) if ids else None
+                alone = filters if named is None or named in filters else (*filters, named)
+                yield from self._fewer_fields(day, counts, alone, error)
+                continue
+            middle = (len(ids) + 1) // 2
+            kept = tuple(one for one in filters if not _chooses(one, level))
+            for half in (ids[:middle], ids[middle:]):
+                some = (*kept, only(level, half))
+                try:
+                    yield from self._some(day, counts, half, *some)
+                except UNANSWERED as again:
+                    self.refusals.fruitless(again)
+                    waiting.append((some, again))
+
+    def _some(
+        self, day: Window, counts: RowCounts, ids: Sequence[str], *filters: Filter
+    ) -> Iterator[Portion]:
+        """Some objects of a day. A report takes its ids in the body, pages in the URL."""
+        if len(ids) == 1:
+            yield from self._small(day, counts, *filters)
+        elif self.refusals.reports_fail and len(ids) <= _IDS_IN_A_URL:
+            yield from self._told(day, counts, self.edge.pages(day, *filters))
+        else:
+            try:
+                may_be_empty = not self._guessed.isdisjoint(ids)
+                pages = self.edge.report(day, *filters, may_be_empty=may_be_empty)
+                yield from self._told(day, counts, pages, is_report=True)
+            except NewReportNeeded:
+                self.refusals.report_failed()
+                raise
+
+    def _small(self, day: Window, counts: RowCounts, *filters: Filter) -> Iterator[Portion]:
+        """One object: pages, and where they are too slow a report."""
+        small = replace(day, page_size=min(day.page_size, _SMALL_PAGE))
+        try:
+            yield from self._told(small, counts, self.edge.pages(small, *filters))
+        except TooMuchData:
+            yield from self._told(small, counts, self.edge.report(small, *filters), is_report=True)
+
+    def _finest_split(self, day: Window, filters: Sequence[Filter]) -> tuple[str, list[str]]:
+        """The coarsest level with more than one delivering id under what is chosen already.
+
+        A level is only asked for under a single object of the coarser ones; at most one id of the
+        finest level is the single object that is left.
+        """
+        chosen, under = _chosen(filters), list(filters)
+        finest = day.dataset.level
+        if len(chosen.get(finest, ())) == 1:
+            return finest, chosen[finest]
+        level, ids = finest, list[str]()
+        for level in LEVELS[1 : LEVELS.index(finest) + 1]:
+            ids = chosen.get(level) or self._ids(day, level, under)
+            self.refusals.reachable()
+            if len(ids) > 1:
+                break
+            if ids and level not in chosen:
+                under.append(only(level, ids))
+        return level, ids
+
+    def _ids(self, day: Window, level: str, filters: Sequence[Filter]) -> list[str]:
+        """The ids that delivered; all ads of an ad set where Meta cannot tell which of them did."""
+        try:
+            return self.edge.delivering(day, level, *filters)
+        except UNANSWERED:
+            adsets = _chosen(filters).get("adset", [])
+            if level != "ad" or len(adsets) != 1:
+                raise
+            found = self.edge.ads_of(adsets[0])
+            self._guessed.update(found)
+            return found
+
+    # -- an object by its fields ------------------------------------------------------------------
+
+    def _fewer_fields(
+        self, day: Window, counts: RowCounts, filters: Sequence[Filter], error: GraphError
+    ) -> Iterator[Portion]:
+        """One object of a day: with the fields that are answered, and the others are a gap."""
+        wanted = [name for name in self.edge.asked(day) if not name.endswith("_id")]
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+        def answered(names: Sequence[str]) -> bool:
+            try:
+                rows = [row for one in self._fields(day, filters, names) for row in one]
+            except UNANSWERED as again:
+                self.refusals.fruitless(again)
+                return False
+            for row in rows:
+                found.setdefault(_key(row, day), {}).update(row)
+            return True
+
+        missing = _unanswered(wanted, answered, self.refusals.suspects("fields"))
+        level, one = _named(filters)
+        self._give_up(day, level, one, missing if len(missing) < len(wanted) else [], error)
+        if found:
+            pages = iter([_Rows(list(found.values()))])
+            yield from self._told(replace(day, without=day.without | set(missing)), counts, pages)
+
+    def _fields(
+        self, day: Window, filters: Sequence[Filter], names: Sequence[str]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The rows with these metrics only."""
+        others = {name for name in day.asked if not name.endswith("_id")} - set(names)
+        less = replace(day, without=day.without | others, page_size=min(day.page_size, _SMALL_PAGE))
+        try:
+            pages = [page.rows for page in self.edge.pages(less, *filters)]
+        except MustGoAsync:
+            if len(names) > 1:
+                raise
+            pages = [page.rows for page in self.edge.report(less, *filters)]
+        self.refusals.fruitful()
+        yield from pages
+
+    def _give_up(
+        self, day: Window, level: str, one: str, fields: Sequence[str], error: GraphError
+    ) -> None:
+        tries = next((gap.tries for gap in self.known.get(day.since, ())
+                      if (gap.entity_type, gap.entity_id) == (level, one)), 0)  # fmt: skip
+        gap = GapRow(day.since, level, one, tuple(fields), _reason(error), self.now, tries + 1)
+        self.gaps.append(gap)
+        if level == day.dataset.level and level != "account":
+            self.refusals.suspect(day.dataset.name, one)
+        for name in fields:
+            self.refusals.suspect("fields", name)
+        for name in fields or ("row",):
+            value = f"{level} {one} on {day.since}"
+            self.findings.note(day.dataset.endpoint_key, name, value, Reason.UNANSWERED, one)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A page of rows that were put together from several answers."""
+
+    rows: list[dict[str, Any]]
+
+
+def _unanswered(wanted: Sequence[str], answered: Any, suspects: frozenset[str]) -> list[str]:
+    """The metrics that are not answered: all when not even one of the first two is."""
+    first = [name for name in wanted if name not in suspects][:2] or list(wanted[:2])
+    known = next((name for name in first if answered([name])), None)
+    if known is None:
+        return list(wanted)
+    tried = first[: first.index(known)]
+    rest = [name for name in wanted if name not in {known, *tried, *suspects}]
+    doubtful = [name for name in wanted if name in suspects and name not in {known, *tried}]
+    missing, waiting = list(tried), deque([rest, *([name] for name in doubtful)])
+    if not doubtful:  # all of them together were refused
+        middle = (len(rest) + 1) // 2
+        waiting = deque([rest[:middle], rest[middle:]])
+    while waiting:
+        names = waiting.popleft()
+        if not names or answered(names):
+            continue
+        if len(names) == 1:
+            missing += names
+            continue
+        middle = (len(names) + 1) // 2
+        waiting += [names[:middle], names[middle:]]
+    return missing
+
+
+def _key(row: Mapping[str, Any], window: Window) -> tuple[Any, ...]:
+    """What tells rows of one object and day apart."""
+    return tuple(
+        str(row.get(name)) for name in (window.dataset.id_field, *window.dataset.breakdowns)
+    )
+
+
+def _chosen(filters: Sequence[Filter]) -> dict[str, list[str]]:
+    """The ids that are asked for, by their level."""
+    named = [one for one in filters if one["operator"] == "IN"]
+    return {str(one["field"]).removesuffix(".id"): list(one["value"]) for one in named}
+
+
+def _named(filters: Sequence[Filter]) -> tuple[str, str]:
+    """The single object that the filters let through: the account, if they name none."""
+    chosen = _chosen(filters)
+    finest = max(chosen, key=LEVELS.index, default="account")
+    return (finest, chosen[finest][0]) if chosen else ("account", "whole")
+
+
+def _chooses(one: Filter, level: str) -> bool:
+    return (one["field"], one["operator"]) == (f"{level}.id", "IN")
+
+
+def _reason(error: GraphError) -> str:
+    code = f", code {error.code_text}" if error.code_text else ""
+    return f"{error.message[:_REASON_LENGTH]}{code}"

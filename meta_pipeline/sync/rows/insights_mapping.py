@@ -1,0 +1,313 @@
+"""Insight rows to table rows.
+
+Meta writes every metric as text (FACTS section 5.2). Numeric text goes to Postgres as it is, which
+keeps every digit and saves a conversion for each of the millions of values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from types import NoneType
+from typing import Any
+
+from .actions import are_regular, is_countable
+from .convert import LARGEST_WHOLE, Unfit, json_text, number
+from .datasets import CURRENCY, Dataset
+from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
+from .mapping import Row, Source
+from .money import CURRENCIES
+from .unrecognized import Findings, Reason
+
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
+_WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint column
+_DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
+_WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
+_COUNTS = ("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks")
+_DECIMALS = ("spend", "frequency")
+_LISTS = ("actions", "action_values", "video_thruplay_watched_actions")
+
+
+class InsightsMapper:
+    """Maps rows of one dataset of one account; a row that has no key is reported, not stored.
+
+    `asked` restricts it to the fields that were asked for: rows keep what they have of the others.
+
+    That a row is of a day that was asked for is seen to before: `window.RowCounts`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        source: Source,
+        findings: Findings,
+        asked: Sequence[str] | None = None,
+    ) -> None:
+        self._dataset = dataset
+        self._fields = tuple(asked) if asked is not None else dataset.fields
+        self._source = source
+        self._findings = findings
+        self._odd_entries: dict[tuple[str, Any], str] = {}
+        self._known = {
+            *dataset.fields,
+            *dataset.breakdowns,
+            "date_start",
+            "date_stop",
+            "account_id",
+        }
+        self._parents = self._parent_columns()
+        self._key = self._key_of_cell if dataset.breakdowns else self._key_of_day
+        self._metrics = [
+            (name, check)
+            for names, check in (
+                (_COUNTS, self._count),
+                (_DECIMALS, self._decimal),
+                (_LISTS, self._list),
+            )
+            for name in self._of(names)
+        ]
+
+    @property
+    def columns(self) -> list[str]:
+        return [
+            *self._key_columns(),
+            "account_id",
+            *self._parents,
+            "currency",
+            *(name for name, _ in self._metrics),
+            "data_as_of",
+        ]
+
+    def rows(self, given: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """The table rows of a page, in the order of `columns`; those without a key are left out.
+
+        A page is as a rule as Meta documents it, and then looked at a column at a time, which is
+        several times faster; where anything is odd, row by row.
+        """
+        regular = self._regular(given)
+        if regular is not None:
+            return regular
+        return [row for one in given if (row := self.row(one)) is not None]
+
+    def _regular(self, given: Sequence[Mapping[str, Any]]) -> list[Row] | None:
+        """The rows, if every value of every one of them is what it should be."""
+        if not (given and all(map(self._known.issuperset, given)) and self._have_keys(given)):
+            return None
+        if not set(map(type, (one.get(CURRENCY) for one in given))) <= {str, NoneType}:
+            return None
+        columns: list[Iterable[Any]] = []
+        for names, fits in (
+            (self._parents, _are_text),
+            (self._of(_COUNTS), _are_whole),
+            (self._of(_DECIMALS), _are_decimal),
+            (self._of(_LISTS), _are_lists),
+        ):
+            found = [[one.get(name) for one in given] for name in names]
+            if not all(map(fits, found)):
+                return None
+            columns += found
+        keys = [key for one in given if (key := self._key(one)) is not None]
+        parents, metrics = columns[: len(self._parents)], columns[len(self._parents) :]
+        return list(
+            zip(
+                *zip(*keys, strict=True),
+                repeat(self._source.account_id),
+                *parents,
+                self._currencies(given),
+                *metrics,
+                repeat(self._source.data_as_of),
+                strict=False,
+            )
+        )
+
+    def _currencies(self, given: Sequence[Mapping[str, Any]]) -> Iterable[str | None]:
+        """The currency of each row; as a rule one for all."""
+        said = {one.get(CURRENCY) if one.get(CURRENCY) else None for one in given}
+        if len(said) == 1:
+            return repeat(self._currency(given[0]))
+        return [self._currency(one) for one in given]
+
+    def _currency(self, given: Mapping[str, Any]) -> str | None:
+        """What the row's amounts are in; the account's own currency where the row names none."""
+        found = given.get(CURRENCY)
+        if found is None:
+            return self._source.currency
+        if not isinstance(found, str) or found not in CURRENCIES:
+            self._wrong(CURRENCY, found, given)
+            return self._source.currency
+        self._source.weigh_currency(found)
+        return found
+
+    def _have_keys(self, given: Sequence[Mapping[str, Any]]) -> bool:
+        of_account = self._dataset.level == "account"
+        names = ("date_start",) if of_account else ("date_start", self._dataset.id_field)
+        if self._dataset.is_hourly:
+            hours = [str(one.get(self._dataset.breakdowns[0])) for one in given]
+            if not all(map(HOUR_TEXT.match, hours)):
+                return False
+        if not all(_are_text([one.get(name) for one in given]) for name in names):
+            return False
+        return of_account or all(ID_TEXT.match(one[self._dataset.id_field]) for one in given)
+
+    def _of(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name in self._fields]
+
+    def row(self, given: Mapping[str, Any]) -> Row | None:
+        """One table row in the order of `columns`; None when the row has no key."""
+        key = self._key(given)
+        if key is None:
+            return None
+        if not self._known.issuperset(given):
+            self._report_unknown(given)
+        return (
+            *key,
+            self._source.account_id,
+            *[
+                value if type(value := given.get(name)) is str else self._parent(name, given)
+                for name in self._parents
+            ],
+            self._currency(given),
+            *[
+                None if (value := given.get(name)) is None else check(name, value, given)
+                for name, check in self._metrics
+            ],
+            self._source.data_as_of,
+        )
+
+    def _key_columns(self) -> tuple[str, ...]:
+        if self._dataset.is_hourly:
+            return ("ad_id", "date_start", "hour")
+        if self._dataset.breakdowns:
+            return ("entity_type", "entity_id", "date_start", "breakdown", "cell", "cell_values")
+        return ("entity_type", "entity_id", "date_start", "date_stop")
+
+    def _parent_columns(self) -> tuple[str, ...]:
+        own = {"ad_id"} if self._dataset.is_hourly else set()
+        return tuple(
+            name
+            for name in self._fields
+            if name.endswith("_id") and name != "account_id" and name not in own
+        )
+
+    def _key_of_day(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        entity_id, start = self._entity_id(given), given.get("date_start")
+        if entity_id is None or not isinstance(start, str):
+            self._without_key(given, "date_start" if entity_id else self._dataset.id_field)
+            return None
+        return (self._dataset.level, entity_id, start, given.get("date_stop") or start)
+
+    def _key_of_cell(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        key = self._key_of_day(given)
+        if key is None:
+            return None
+        level, entity_id, start, _ = key
+        if self._dataset.is_hourly:
+            hour = self._hour(given)
+            return None if hour is None else (entity_id, start, hour)
+        cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
+        listed = json_text(list(cell.values()))
+        return (level, entity_id, start, ",".join(self._dataset.breakdowns), listed, cell)
+
+    def _entity_id(self, given: Mapping[str, Any]) -> str | None:
+        if self._dataset.level == "account":
+            return self._source.account_id
+        return id_text(given.get(self._dataset.id_field))
+
+    def _parent(self, name: str, given: Mapping[str, Any]) -> str | None:
+        value = given.get(name)
+        found = id_text(value)
+        if found is None and value is not None:
+            self._wrong(name, value, given)
+        return found
+
+    def _hour(self, given: Mapping[str, Any]) -> int | None:
+        """The hour of a row; rows without impressions can lack it (FACTS section 5.2)."""
+        hour = hour_of(given.get(self._dataset.breakdowns[0]))
+        if hour is None:
+            self._without_key(given, self._dataset.breakdowns[0])
+        return hour
+
+    def _without_key(self, given: Mapping[str, Any], field: str) -> None:
+        self._findings.note(
+            self._dataset.endpoint_key, field, json_text(dict(given)), Reason.MISSING_KEY
+        )
+
+    def _count(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        if isinstance(value, str) and _WHOLE.match(value):
+            return value
+        try:
+            found = round(number(value))
+        except Unfit:
+            return self._wrong(name, value, given)
+        return found if abs(found) <= LARGEST_WHOLE else self._wrong(name, value, given)
+
+    def _decimal(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        if isinstance(value, str) and _DECIMAL.match(value):
+            return value
+        try:
+            found = f"{number(value):f}"
+        except Unfit:
+            return self._wrong(name, value, given)
+        return found if _DECIMAL.match(found) else self._wrong(name, value, given)
+
+    def _list(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        """The list as Meta sent it; what cannot be counted in it is recorded, the rest counts."""
+        if not isinstance(value, list):
+            return self._wrong(name, value, given)
+        for entry in value:
+            if not is_countable(entry):
+                # The first of a day stands for all of that day: a broken field is in every row.
+                shown = self._odd_entries.setdefault(
+                    (name, given.get("date_start")), json_text(entry)
+                )
+                self._wrong(name, shown, given)
+        return value
+
+    def _wrong(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
+        sample = self._entity_id(given)
+        self._findings.note(self._dataset.endpoint_key, name, value, Reason.WRONG_TYPE, str(sample))
+
+    def _report_unknown(self, given: Mapping[str, Any]) -> None:
+        for name in given.keys() - self._known:
+            self._findings.note(
+                self._dataset.endpoint_key,
+                name,
+                given[name],
+                Reason.UNKNOWN_FIELD,
+                str(self._entity_id(given)),
+            )
+
+
+def _are_text(column: Sequence[Any]) -> bool:
+    return set(map(type, column)) <= {str} and "" not in column
+
+
+def _are_lists(column: Sequence[Any]) -> bool:
+    if not set(map(type, column)) <= {list, NoneType}:
+        return False
+    return are_regular(list(chain.from_iterable(filter(None, column))))
+
+
+def _are_whole(column: Sequence[Any]) -> bool:
+    return _all_match(_WHOLES, column)
+
+
+def _are_decimal(column: Sequence[Any]) -> bool:
+    return _all_match(_DECIMAL_LINES, column)
+
+
+def _all_match(lines: re.Pattern[str], column: Sequence[Any]) -> bool:
+    """Whether all values that are there are text of this form: one look at all of them."""
+    present = [value for value in column if value is not None]
+    if not set(map(type, present)) <= {str}:
+        return False
+    text = "\n".join(present)
+    return not present or (text.count("\n") < len(present) and lines.match(text) is not None)
+
+
+def _cell_text(value: Any) -> str | None:
+    """The value of a breakdown as text; assets come as objects and count by their id."""
+    if isinstance(value, dict):
+        return str(value.get("id") or json_text(value))
+    return None if value is None else str(value)

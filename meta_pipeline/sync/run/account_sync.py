@@ -1,0 +1,411 @@
+"""One sync of one ad account, from the plan to the closed record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+
+from meta_pipeline.governor import BudgetState, Decision
+from meta_pipeline.graph import (
+    GraphClient,
+    GraphError,
+    ObjectMissing,
+    PermissionDenied,
+    Reauthorize,
+    Throttled,
+)
+from meta_pipeline.model.part import ENTITIES, INSIGHTS, Part
+from meta_pipeline.model.sync_run import Missing, Status, SyncRun
+from meta_pipeline.moments import past
+from meta_pipeline.sync.context import SyncContext
+from meta_pipeline.sync.limits.calls import CallCounter
+from meta_pipeline.sync.limits.quota import Quota
+from meta_pipeline.sync.limits.waiting import rest_of, wait_of
+from meta_pipeline.sync.limits.weights import Prices
+from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode
+from meta_pipeline.sync.plan.plan import Plan
+from meta_pipeline.sync.plan.stored import StoredAccount
+from meta_pipeline.sync.progress import Outlook, Progress, ProgressListener, still_reading
+from meta_pipeline.sync.read.activities import ActivityReader
+from meta_pipeline.sync.read.creatives import CreativeReader
+from meta_pipeline.sync.read.entities import EdgeReader
+from meta_pipeline.sync.read.insights import ends_all
+from meta_pipeline.sync.read.refusals import Refusals
+from meta_pipeline.sync.rows.datasets import daily
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS
+from meta_pipeline.sync.rows.mapping import Source
+from meta_pipeline.sync.rows.unrecognized import Findings
+from meta_pipeline.sync.run.account_windows import AccountWindows, refused_lately
+from meta_pipeline.sync.write.day_marks import unproven_since
+from meta_pipeline.sync.write.slices import Slice
+from meta_pipeline.sync.write.writer import Writer
+from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
+
+from .dimensions import Dimensions
+from .fetching import Done, ParallelFetch, Task
+from .stop import StopSign
+
+
+@dataclass
+class AccountSync:
+    """Does one plan. Everything it learns about its own course goes into `record`."""
+
+    context: SyncContext
+    account: AccountRow
+    state: StoredAccount
+    plan: Plan
+    record: SyncRun
+    connection: Connection
+    client: GraphClient
+    calls: CallCounter
+    quota: Quota
+    report: ProgressListener
+    stop: StopSign
+    replan: Callable[[date | None], Plan]
+    prices: Prices
+    budget: BudgetState | None = None
+    is_forced: bool = False
+
+    def __post_init__(self) -> None:
+        self.source = Source(
+            account_id=self.account.account_id,
+            currency=self.account.currency,
+            timezone_name=self.account.timezone_name,
+            data_as_of=self.record.started_at,
+            sync_run_id=self.record.sync_run_id,
+        )
+        self.findings = Findings()
+        known = refused_lately(self.context, self.source, is_forced=self.is_forced)
+        self.refusals = Refusals(self.findings, known)
+        self.windows = AccountWindows(
+            self.context,
+            self.client,
+            self.source,
+            self.state,
+            self.findings,
+            self.refusals,
+            self._sleep,
+        )
+        self.writer = Writer(
+            self.connection,
+            self.source,
+            self.findings,
+            self.context.warehouse.unrecognized,
+            self.windows.returned,
+        )
+        self._started = time.perf_counter()
+        self._ended: dict[str, float] = {}
+        self._account_rows = 0
+        self._outlook = Outlook()
+        self._under_way: dict[str, None] = {}
+        self._throttled: Throttled | None = None
+        self._fatal: GraphError | None = None
+        self._forbidden: GraphError | None = None
+        self._denials = 0
+        self._answered = False
+        self.failures, self._failing_since = self.context.warehouse.runs.failing(
+            self.account.account_id
+        )
+        self._calls_are_vain = False
+        self._read_until: date | None = None
+        self._edges = self.plan.edges
+        self._oldest: list[date] = []
+
+    def run(self) -> None:
+        """Do the plan; Meta's failures end up in the record, a broken database is raised."""
+        cost = self.prices.of_plan(self.plan)
+        decision = self.quota.decide(self.plan.needs(cost), self.budget)
+        if not decision.may_call:
+            self._stopped(decision)
+            return
+        self.windows.keep_first_days(self.connection, self.plan.first_days)
+        self._read(decision)
+        self._read_later_days(decision)
+        self._read_proofs(decision)
+        if self.is_going:
+            self._complete()
+        self.windows.save_page_size(self.connection, has_read=bool(self._oldest))
+        for missing in (*self.windows.proofs.missing(), *self.refusals.missing):
+            self._miss(missing)
+        self.writer.finish()
+        self._settle()
+
+    def _read_later_days(self, decision: Decision) -> None:
+        """The days whose windows were to be sized by the newest ones."""
+        later = self.plan.days_later
+        while later and self.is_going:
+            if self._calls_are_vain:
+                self._miss(
+                    Missing("not read after this failure", Part.INSIGHTS, f"{later} older days")
+                )
+                return
+            if self._read_until and self.plan.since and self._read_until < self.plan.since:
+                return
+            self.plan = self.replan(self._read_until)
+            self._read(decision)
+            if self.plan.days_later >= later:  # what is left out now shows no size
+                return
+            later = self.plan.days_later
+
+    def _read_proofs(self, decision: Decision) -> None:
+        """The account's own row of days that cannot be judged without it, and have it not."""
+        windows = self.windows.lacking_proofs() if self.is_going else ()
+        if windows:
+            self.plan = replace(self.plan, windows=windows, edges=(), activities_since=None)
+            self._read(decision)
+
+    @property
+    def is_going(self) -> bool:
+        """Whether nothing has happened that ends the sync."""
+        ended = self._throttled or self._fatal or self._forbidden
+        return self.record.status is Status.RUNNING and not ended
+
+    @property
+    def _is_doubtful(self) -> bool:
+        """Whether the account may be one that cannot be read at all: it is asked one call first."""
+        return not self._answered and (self.failures > 0 or not self.state.cursors)
+
+    def _read(self, decision: Decision) -> None:
+        """Fetch what the plan names, in parallel, and write it as it comes."""
+        tasks = list(self._tasks(decision))
+        self._outlook.begin(self.plan, self.calls.calls)
+        self._oldest += [window.since for window in self.plan.windows]
+        if self._is_doubtful and len(tasks) > 1:
+            # Another part each time: one that is refused alone holds the others up once only.
+            first = tasks.pop(self.failures % len(tasks))
+            self._gather([first])
+            if not self.is_going:
+                return
+        self._gather(tasks)
+
+    def _gather(self, tasks: Sequence[Task]) -> None:
+        self._under_way = dict.fromkeys(task.name for task in tasks)
+        # As many threads as may ever be of use: the gate lets fewer calls out where it is tight.
+        with ParallelFetch(tasks, self.context.max_parallel_calls, self.stop.check) as fetch:
+            for event in fetch:
+                if isinstance(event, Done):
+                    self._finished(event, fetch)
+                else:
+                    self._take(event[1], fetch)
+
+    def _tasks(self, decision: Decision) -> Iterator[Task]:
+        """Structure first, then numbers, newest days first; what can wait is left out if told."""
+        for part, spec in ENTITY_SPECS.items():
+            plans = self.plan.edges_of(part)
+            if plans and not self._skipped(part, decision):
+                yield Task(part, spec.edge, partial(self._edge, plans))
+        for window in self.plan.windows:
+            if not self._skipped(window.dataset.part, decision):
+                yield Task(window.dataset.part, window.name, partial(self.windows.slices, window))
+        if self.plan.activities_since is not None:
+            yield Task(Part.ACTIVITIES, "activities", self._activities)
+
+    def _skipped(self, part: Part, decision: Decision) -> bool:
+        if str(part) not in decision.skip:
+            return False
+        self._miss(Missing(f"left out, {decision.reason}", part, is_whole=True))
+        return True
+
+    def _edge(self, plans: Sequence[EdgePlan]) -> Iterator[Slice]:
+        for plan in plans:
+            reader = CreativeReader if plan.spec.part is Part.CREATIVES else EdgeReader
+            yield from reader(
+                plan,
+                client=self.client,
+                warehouse=self.context.warehouse,
+                source=self.source,
+                findings=self.findings,
+                cursor=self.state.cursors.get(plan.spec.edge),
+                refusals=self.refusals,
+            ).slices()
+
+    def _sleep(self, seconds: float) -> None:
+        """A wait that ends, and ends the task, when the sync is asked to stop."""
+        self.stop.check()
+        self.context.sleep(seconds)
+        self.stop.check()
+
+    def _activities(self) -> Iterator[Slice]:
+        assert self.plan.activities_since is not None
+        reader = ActivityReader(self.client, self.source, self.context.warehouse, self.findings)
+        return reader.slices(self.plan.activities_since)
+
+    def _take(self, one: Slice, fetch: ParallelFetch) -> None:
+        self.writer.write(one)
+        self._tell(one)
+        decision = self.quota.decide(self.plan.needs(weighted_cost=0))
+        if not decision.may_call and not fetch.stopped:
+            fetch.stop()
+            self._stopped(decision)
+
+    def _finished(self, done: Done, fetch: ParallelFetch) -> None:
+        self._ended["insights" if done.task.part in INSIGHTS else "entities"] = (
+            time.perf_counter() - self._started
+        )
+        self._under_way.pop(done.task.name, None)
+        error = done.error
+        self._answered |= error is None and not fetch.stopped
+        if error is None:
+            if fetch.stopped:
+                self._miss(done.task.missing("not finished"))
+            return
+        if not isinstance(error, GraphError):
+            raise error
+        self._miss(done.task.missing(str(error)))
+        if done.task.part in INSIGHTS:
+            self._calls_are_vain |= ends_all(error)
+            self._skip_days_of(done.task.name)
+        if isinstance(error, Throttled):
+            self._throttled = self._throttled or error
+            fetch.stop()
+        elif isinstance(error, PermissionDenied | ObjectMissing):
+            self._denials += 1
+            if not self._answered and (self._is_doubtful or self._denials > 1):
+                self._forbidden = self._forbidden or error
+                fetch.stop()
+        elif isinstance(error, Reauthorize):
+            self._fatal = self._fatal or error
+            fetch.stop()
+
+    def _skip_days_of(self, name: str) -> None:
+        """Go on with the days before a window that failed: the next sync comes back to it.
+
+        The account's own rows are of a known size: they are all asked for at once.
+        """
+        for window in self.plan.windows:
+            if window.name == name and window.dataset.level != "account":
+                before = window.since - timedelta(days=1)
+                self._read_until = min(self._read_until or before, before)
+
+    def _complete(self) -> None:
+        """Deleted things marked, orphans fetched: by id, and only where there is something."""
+        dimensions = Dimensions(self.client, self.connection, self.source, self.findings)
+        try:
+            for edge in self._edges:
+                failed = any(
+                    one.is_whole and one.part is edge.spec.part for one in self.record.missing
+                )
+                if edge.mode is not Mode.DELTA and edge.spec.part in ENTITIES and not failed:
+                    self._complete_edge(dimensions, edge)
+            self._fill_orphans(dimensions)
+        except Throttled as error:
+            self._throttled = error
+            self._miss(Missing(str(error), edge="dimensions"))
+        except GraphError as error:
+            if isinstance(error, Reauthorize):
+                self._fatal = error
+            self._miss(Missing(str(error), edge="dimensions"))
+
+    def _complete_edge(self, dimensions: Dimensions, edge: EdgePlan) -> None:
+        """Only now is the listing done: were it interrupted here, it would be read again."""
+        if edge.mode is Mode.SCAN:
+            dimensions.complete(edge.spec, self.writer.write)
+        cursors, account_id = self.context.warehouse.cursors, self.source.account_id
+        if not dimensions.mark_vanished(edge.spec, self.writer.write):
+            self._miss(
+                Missing(
+                    "Meta did not answer about all of them",
+                    edge.spec.part,
+                    f"{edge.spec.edge} that are gone",
+                )
+            )
+            return
+        known = cursors.get(account_id, edge.spec.edge, self.connection)
+        if known is not None and known.last_full_at != self.source.data_as_of:
+            with self.connection.transaction():
+                cursors.save(self.connection, replace(known, last_full_at=self.source.data_as_of))
+
+    def _fill_orphans(self, dimensions: Dimensions) -> None:
+        """Also those of windows that an earlier sync wrote and did not live to complete."""
+        cursors, account_id = self.context.warehouse.cursors, self.source.account_id
+        known = cursors.get(account_id, "insights", self.connection)
+        proven_at = past(known.last_full_at, self.source.data_as_of) if known else None
+        unproven = unproven_since(self.connection, account_id, proven_at)
+        days = [*self._oldest, *([unproven] if unproven else [])]
+        if not days:
+            return
+        dimensions.fill_orphans(self.writer.write, min(days))
+        cursor = known or CursorRow(account_id, "insights")
+        with self.connection.transaction():
+            cursors.save(self.connection, replace(cursor, last_full_at=self.source.data_as_of))
+
+    def _stopped(self, decision: Decision) -> None:
+        self.record.status = Status.THROTTLED
+        self.record.error_summary = decision.reason
+        self.record.not_before = decision.until
+
+    def _miss(self, missing: Missing) -> None:
+        if missing not in self.record.missing:
+            self.record.missing.append(missing)
+
+    def _settle(self) -> None:
+        """The status that tells the truth about what was done."""
+        record = self.record
+        if self._throttled is not None:
+            record.status = Status.THROTTLED
+            record.error_summary, record.not_before = wait_of(
+                self._throttled, self.quota.decide(), self.context.clock()
+            )
+        elif self._fatal is not None:
+            record.status = Status.FAIL
+            record.error_summary = str(self._fatal)
+        elif self._forbidden is not None:
+            record.status = Status.FAIL
+            record.error_summary, record.not_before = rest_of(
+                self._forbidden, self._failing_since, self.context.clock()
+            )
+        elif record.missing and record.status is Status.RUNNING:
+            nothing = not any(self.writer.read.values())
+            record.status = Status.FAIL if nothing else Status.PARTIAL
+            record.error_summary = str(record.missing[0])
+        elif record.status is Status.RUNNING:
+            record.status = Status.SUCCESS
+
+    def note_counts(self) -> None:
+        """Copy what was counted into the record; right at any moment."""
+        record, writer = self.record, self.writer
+        record.campaigns_fetched = writer.read[Part.CAMPAIGNS]
+        record.ad_sets_fetched = writer.read[Part.ADSETS]
+        record.ads_fetched = writer.read[Part.ADS]
+        record.creatives_fetched = writer.read[Part.CREATIVES]
+        record.activities_fetched = writer.read[Part.ACTIVITIES]
+        record.insights_rows_read = writer.insights_rows_read
+        record.insights_rows_written = writer.insights_rows_written
+        record.entity_rows_written = writer.entity_rows_written
+        record.insights_calls = self.calls.insights_calls
+        record.meta_call_count_total = self.calls.calls
+        record.weighted_cost_total = self.calls.weighted_cost
+        record.meta_usage_end_snapshot = self.quota.snapshot()
+        record.db_write_ms = round(writer.write_ms, 3)
+        if "entities" in self._ended:
+            record.entity_fetch_ms = round(self._ended["entities"] * 1000, 3)
+        if "insights" in self._ended:
+            record.insights_fetch_ms = round(self._ended["insights"] * 1000, 3)
+
+    def _tell(self, one: Slice) -> None:
+        if one.message.startswith(f"{daily('account').name} "):
+            self._account_rows += one.read
+        self.report(self.progress(str(one.part), one.message))
+
+    def progress(self, step: str, message: str) -> Progress:
+        """How far the sync is; may be asked from any thread."""
+        calls, seconds = self.calls.calls, time.perf_counter() - self._started
+        return Progress(
+            account_id=self.source.account_id,
+            step=step,
+            rows=sum(self.writer.read.values()),
+            calls=calls,
+            seconds=seconds,
+            message=message,
+            account_rows=self._account_rows,
+            quota_pct=self.quota.usage_pct(),
+            seconds_left=self._outlook.seconds_left(calls, seconds),
+        )
+
+    def pulse(self) -> Progress:
+        """The same while nothing steps: what is waited for."""
+        message = self.quota.waits_for or still_reading(list(self._under_way))
+        return replace(self.progress("waiting", message), is_pulse=True)

@@ -1,0 +1,162 @@
+"""Complete dimensions: whatever insights mention is in the tables, and deleted things are marked.
+
+Listings leave things out: an ad that was deleted long ago still has rows of insights, and a deleted
+campaign just stops being listed. Both are read by id, fifty to a call. What Meta will not give even
+by id keeps a row that says so, because an insight row without its ad is worth little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from psycopg import sql
+
+from meta_pipeline.graph import GraphClient, GraphError, ObjectMissing, Skippable
+from meta_pipeline.sync.read.entities import history_of
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
+from meta_pipeline.sync.rows.mapping import EntityMapper, Source
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
+from meta_pipeline.sync.write.seen import SeenIds
+from meta_pipeline.sync.write.slices import Slice, rendered
+from meta_pipeline.warehouse import Connection, mark_deleted, orphans
+
+_IDS_PER_CALL = 50
+_ROUNDS = 3
+"""An ad may bring a missing ad set, and that a missing campaign."""
+_NAMELESS = sql.SQL(
+    """
+    SELECT {id} FROM {table}
+    WHERE account_id = %s AND NOT is_deleted AND name IS NULL AND {id} > %s
+    ORDER BY {id} LIMIT %s
+    """
+)
+_SPEC_OF = {spec.entity_type: spec for spec in ENTITY_SPECS.values()}
+
+Write = Callable[[Slice], Any]
+
+
+class Dimensions:
+    """Completes one account's entity tables after its edges and insights were read."""
+
+    def __init__(
+        self, client: GraphClient, connection: Connection, source: Source, findings: Findings
+    ) -> None:
+        self._client = client
+        self._connection = connection
+        self._source = source
+        self._findings = findings
+
+    def mark_vanished(self, spec: EntitySpec, write: Write) -> bool:
+        """Read by id what a complete listing did not show, and mark what is gone.
+
+        Returns whether Meta answered about every one of them.
+        """
+        answered, after = True, ""
+        while True:
+            ids = SeenIds(spec.edge).vanished(
+                self._connection,
+                spec.table,
+                spec.id_column,
+                self._source.account_id,
+                after=after,
+                at_most=_IDS_PER_CALL,
+            )
+            if not ids:
+                return answered
+            after = ids[-1]
+            missing = self._read(spec, ids, write)
+            gone = [one for one, error in missing.items() if isinstance(error, ObjectMissing)]
+            self._mark(spec, gone)
+            answered &= len(gone) == len(missing)
+
+    def fill_orphans(self, write: Write, since: date) -> None:
+        """Fetch by id every entity that rows from `since` on mention and no table has.
+
+        Raises the error of an id that Meta did not answer about, after all were asked.
+        """
+        failed: dict[str, GraphError] = {}
+        for _ in range(_ROUNDS):
+            missing = orphans(self._connection, self._source.account_id, since=since)
+            new = [one for one in missing if one.entity_id not in failed]
+            for entity_type, spec in _SPEC_OF.items():
+                ids = [one.entity_id for one in new if one.entity_type == entity_type]
+                for some in _chunks(ids):
+                    failed |= self._fill(spec, some, write)
+            if not new:
+                break
+        for error in failed.values():
+            raise error
+
+    def complete(self, spec: EntitySpec, write: Write) -> None:
+        """Read by id what a scan found and no full reading has shown: it has no name yet."""
+        after = ""
+        while ids := self._nameless(spec, after):
+            after = ids[-1]
+            self._read(spec, ids, write)
+
+    def _nameless(self, spec: EntitySpec, after: str) -> list[str]:
+        query = _NAMELESS.format(
+            id=sql.Identifier(spec.id_column),
+            table=sql.Identifier(str(spec.table.schema), spec.table.name),
+        )
+        values = (self._source.account_id, after, _IDS_PER_CALL)
+        return [row[0] for row in self._connection.execute(query, values)]
+
+    def _fill(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
+        """Write what Meta gives, keep a row for what it refuses, return what it left open."""
+        missing = self._read(spec, ids, write)
+        refused = [one for one, error in missing.items() if isinstance(error, Skippable)]
+        self._keep_refused(spec, refused, write)
+        return {one: error for one, error in missing.items() if one not in refused}
+
+    def _read(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
+        """Write what Meta gives of these ids; return those it does not give, and why."""
+        answer = self._client.ids(
+            ids,
+            {"fields": ",".join(one.name for one in spec.fields)},
+            account_id=self._source.account_id,
+        )
+        self._write(spec, list(answer.found.values()), write)
+        return answer.missing
+
+    def _write(self, spec: EntitySpec, given: Sequence[dict[str, Any]], write: Write) -> None:
+        mapper = EntityMapper(spec, self._findings)
+        rows = [mapper.row(one, self._source) for one in given]
+        write(
+            Slice(
+                part=spec.part,
+                table=spec.table,
+                columns=mapper.columns,
+                rows=rendered(spec.table, mapper.columns, rows, self._findings),
+                read=0,
+                message=f"{spec.edge} by id",
+                history=history_of(spec, mapper.columns, self._source),
+            )
+        )
+
+    def _mark(self, spec: EntitySpec, ids: Sequence[str]) -> int:
+        if not ids:
+            return 0
+        with self._connection.transaction():
+            return mark_deleted(
+                self._connection,
+                spec.table,
+                self._source.account_id,
+                ids,
+                seen_at=self._source.data_as_of,
+                history=history_of(spec, [], self._source),
+            )
+
+    def _keep_refused(self, spec: EntitySpec, ids: Collection[str], write: Write) -> None:
+        """A row for what Meta does not give any more: its id, its account, marked as deleted."""
+        for one in ids:
+            self._findings.note(spec.edge, "id", one, Reason.REFUSED_OBJECT, one)
+        if ids:
+            self._write(spec, [{"id": one, "effective_status": "DELETED"} for one in ids], write)
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _IDS_PER_CALL):
+        yield ids[start : start + _IDS_PER_CALL]

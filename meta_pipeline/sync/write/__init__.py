@@ -1,0 +1,1 @@
+"""Slices into tables, the ledger's marks, and the proof of days."""

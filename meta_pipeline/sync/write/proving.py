@@ -1,0 +1,334 @@
+"""The proof of a sync's days: judged as their windows close, in the same transaction.
+
+Whichever of a day's rows and the account's own row is read last brings the verdict. What it comes
+to is in the ledger; what a sync has to say of it is in `missing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from meta_pipeline.model.sync_run import Missing
+from meta_pipeline.moments import past
+from meta_pipeline.sync.days import SLACK, end_of_day, is_final, pause, runs, today
+from meta_pipeline.sync.plan.window import Window
+from meta_pipeline.sync.rows import datasets
+from meta_pipeline.sync.rows.datasets import Dataset
+from meta_pipeline.sync.rows.mapping import Source
+from meta_pipeline.warehouse import (
+    Connection,
+    InsightsRead,
+    Ledger,
+    ReturnedRows,
+    Totals,
+    WindowRow,
+    one_change_per_day,
+)
+
+from .evidence import Evidence, Outcome, Verdict, judge
+
+_TOGETHER = timedelta(minutes=5)
+"""A day that is not over moves on between two readings that lie further apart."""
+_KNOWN_AFTER = 7
+"""A difference that has lasted for so many readings is known: no sync is partial for it."""
+_CELLS_KEPT = timedelta(days=13 * 30)
+_OLDEST_SHOWN = 3
+_ACCOUNT_ROWS = """
+    SELECT date_start, 1, coalesce(spend, 0), coalesce(impressions, 0), coalesce(clicks, 0)
+    FROM meta_ads.meta_insights
+    WHERE entity_type = 'account' AND entity_id = %(account_id)s
+      AND date_start = ANY (%(days)s::date[]) AND date_stop = date_start
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One day as a window of this sync read it, beside what the ledger said of it before."""
+
+    window: Window
+    walks: Sequence[int]
+    rows: int
+    is_silent: bool
+    times: tuple[datetime, datetime]
+    """When its first page was asked for, and when its last one had come."""
+    reason: str | None
+    before: WindowRow | None
+
+    @property
+    def kept_rows(self) -> int:
+        return self.before.kept_rows if self.before else 0
+
+    @property
+    def unproven_reads(self) -> int:
+        return self.before.unproven_reads if self.before else 0
+
+
+class Proofs:
+    """Judges the days of one sync; everything happens on the connection that writes."""
+
+    def __init__(self, ledger: Ledger, source: Source, returned: ReturnedRows) -> None:
+        self._ledger = ledger
+        self._source = source
+        self._returned = returned
+        self._proof = datasets.daily("account")
+        self._readings: dict[Dataset, dict[date, Reading]] = {}
+        self._verdicts: dict[Dataset, dict[date, Verdict]] = {}
+
+    def closed(self, connection: Connection, readings: Mapping[date, Reading]) -> None:
+        """Judge the days of a window that is marked in the ledger, and what they decide."""
+        dataset = next(iter(readings.values())).window.dataset
+        self._readings.setdefault(dataset, {}).update(readings)
+        if dataset != self._proof:
+            self._judge(connection, dataset, list(readings))
+            return
+        for other, known in self._readings.items():
+            days = [day for day in readings if day in known]
+            if other != self._proof and days:
+                self._judge(connection, other, days)
+        self._judge_proof(connection, list(readings))
+
+    def doubtful(self) -> list[date]:
+        """Days whose proof has to be read before anything can be said; newest first."""
+        return sorted(
+            {
+                day
+                for found in self._verdicts.values()
+                for day, verdict in found.items()
+                if verdict.outcome is Outcome.DOUBTFUL and self._is_apart(day)
+            },
+            reverse=True,
+        )
+
+    def _is_apart(self, day: date) -> bool:
+        """Whether the account's row of the day was not read in this sync, or too long ago."""
+        proof = self._readings.get(self._proof, {}).get(day)
+        if proof is None:
+            return True
+        others = [known[day] for known in self._readings.values() if day in known]
+        return not all(self._are_together(day, one, proof) for one in others)
+
+    def missing(self) -> list[Missing]:
+        """What this sync read and cannot be believed, one for each kind of rows."""
+        found = []
+        for dataset, verdicts in self._verdicts.items():
+            readings = self._readings[dataset]
+            bad = {
+                day: verdict
+                for day, verdict in sorted(verdicts.items(), reverse=True)
+                if verdict.outcome in (Outcome.CONTRADICTED, Outcome.DOUBTFUL)
+                and readings[day].unproven_reads < _KNOWN_AFTER
+            }
+            if bad:
+                soonest = min(pause(readings[day].unproven_reads + 1) for day in bad)
+                found.append(_not_proven(dataset, bad, soonest))
+        return found
+
+    # -- judging ----------------------------------------------------------------------------------
+
+    def _judge(self, connection: Connection, dataset: Dataset, days: Sequence[date]) -> None:
+        """Days are judged by window: each has walks of its own."""
+        readings = self._readings[dataset]
+        windows: dict[Window, list[date]] = {}
+        for day in days:
+            if readings[day].reason is None:
+                windows.setdefault(readings[day].window, []).append(day)
+        for window, some in windows.items():
+            self._judge_window(connection, window, some)
+
+    def _judge_window(self, connection: Connection, window: Window, days: list[date]) -> None:
+        dataset, account_id = window.dataset, self._source.account_id
+        readings = self._readings[dataset]
+        walks = readings[days[0]].walks
+        scope = dataset.scope(account_id)
+        keeps = self._returned.keeps(connection, scope, window.since, window.until)
+        stored = self._returned.stored(connection, scope, days, walks if keeps else None)
+        proofs = self._account_rows(connection, days)
+        marked = self._proofs_read(connection, days)
+        verdicts = {}
+        for day in days:
+            reading = readings[day]
+            verdicts[day] = judge(
+                Evidence(
+                    stored=stored[day].all,
+                    gone=stored[day].gone,
+                    account=proofs.get(day, Totals()) if day in marked else None,
+                    account_first=day in marked and marked[day].fetched_at <= reading.times[0],
+                    additive=dataset.additive,
+                    together=self._is_proven_with(day, reading, marked.get(day)),
+                    moves=self._moves(day, reading),
+                    comparable=self._was_over(day, reading.times[0])
+                    and day in marked
+                    and self._was_over(day, marked[day].fetched_at),
+                    settled=self._is_settled(day, reading),
+                    unproven_reads=reading.unproven_reads,
+                    waits=self._waits(reading, marked.get(day)),
+                    is_silent=reading.is_silent,
+                    kept_rows=reading.kept_rows,
+                    may_be_empty=self._may_be_empty(dataset, day),
+                )
+            )
+        self._remove(connection, window, walks, verdicts)
+        self._verdicts.setdefault(dataset, {}).update(verdicts)
+        self._ledger.judge(
+            connection,
+            account_id,
+            dataset.name,
+            {
+                day: self._entry(day, readings[day], verdict, stored[day].gone.rows)
+                for day, verdict in verdicts.items()
+            },
+        )
+
+    def _remove(
+        self,
+        connection: Connection,
+        window: Window,
+        walks: Sequence[int],
+        verdicts: Mapping[date, Verdict],
+    ) -> None:
+        ages = {day: self._age_days(day) for day, one in verdicts.items() if one.removes}
+        if not ages:
+            return
+        reading = read_of(window.dataset, self._source)
+        scope = window.dataset.scope(self._source.account_id)
+        self._returned.remove(connection, scope, ages, walks, reading)
+        one_change_per_day(connection, reading, list(ages))
+
+    def _judge_proof(self, connection: Connection, days: Sequence[date]) -> None:
+        """The account's row that did not come again goes with the last row it was the sum of."""
+        readings = self._readings[self._proof]
+        missing = [day for day in days if not readings[day].rows]
+        scope = self._proof.scope(self._source.account_id)
+        stored = self._returned.stored(connection, scope, missing, [])
+        verdicts = {}
+        for day in missing:
+            if not stored[day].all.rows:
+                continue
+            others = [found[day].outcome for found in self._verdicts.values() if day in found]
+            is_proven = bool(others) and set(others) == {Outcome.PROVEN}
+            verdicts[day] = (
+                Verdict(Outcome.PROVEN, removes=True)
+                if is_proven
+                else Verdict(
+                    Outcome.CONTRADICTED, reason="the account's own row did not come again"
+                )
+            )
+        if not verdicts:
+            return
+        self._remove(connection, readings[missing[0]].window, [], verdicts)
+        self._verdicts.setdefault(self._proof, {}).update(verdicts)
+        entries = {day: self._entry(day, readings[day], one, 0) for day, one in verdicts.items()}
+        self._ledger.judge(connection, self._source.account_id, self._proof.name, entries)
+
+    def _proofs_read(self, connection: Connection, days: Sequence[date]) -> dict[date, WindowRow]:
+        """When the account's rows of the days were read; without those that were not answered."""
+        account_id, now = self._source.account_id, self._readings.get(self._proof, {})
+        found = self._ledger.fetched(account_id, self._proof.name, min(days), max(days), connection)
+        for day in found.keys() & now.keys():
+            found[day] = replace(found[day], fetched_at=now[day].times[0])
+        clock = self._source.data_as_of
+        return {
+            day: row
+            for day, row in found.items()
+            if row.incomplete is None and (day in now or past(row.fetched_at, clock))
+        }
+
+    def _account_rows(self, connection: Connection, days: Sequence[date]) -> dict[date, Totals]:
+        """The account's own rows; of a day that this sync read without one, none counts."""
+        asked = {"account_id": self._source.account_id, "days": list(days)}
+        now = self._readings.get(self._proof, {})
+        return {
+            day: Totals(*values)
+            for day, *values in connection.execute(_ACCOUNT_ROWS, asked)
+            if day not in now or now[day].rows
+        }
+
+    def _entry(self, day: date, reading: Reading, verdict: Verdict, gone: int) -> WindowRow:
+        before = reading.before
+        read_at = self._read_at(reading)
+        if verdict.outcome is Outcome.PROVEN:
+            is_settled, kept = self._is_settled(day, reading), 0 if verdict.removes else gone
+            return WindowRow(read_at, reading.rows, is_settled, kept_rows=kept)
+        if verdict.outcome is Outcome.OPEN:
+            reason = before.incomplete if before else None
+            reads, kept = reading.unproven_reads, reading.kept_rows
+            return WindowRow(read_at, reading.rows, False, reason, reads, kept)
+        reads = reading.unproven_reads + 1
+        return WindowRow(read_at, reading.rows, False, verdict.reason, reads)
+
+    # -- times ------------------------------------------------------------------------------------
+
+    def _read_at(self, reading: Reading) -> datetime:
+        """When the ledger says it was read."""
+        return reading.window.as_of or self._source.data_as_of
+
+    def _is_settled(self, day: date, reading: Reading) -> bool:
+        return is_final(day, self._read_at(reading), self._source.timezone_name)
+
+    def _was_over(self, day: date, read_at: datetime) -> bool:
+        return read_at >= end_of_day(day, self._source.timezone_name)
+
+    def _is_proven_with(self, day: date, reading: Reading, marked: WindowRow | None) -> bool:
+        proof = self._readings.get(self._proof, {}).get(day)
+        if proof is not None:
+            return self._are_together(day, reading, proof)
+        zone_name = self._source.timezone_name
+        return (
+            marked is not None
+            and is_final(day, marked.fetched_at, zone_name)
+            and self._is_settled(day, reading)
+        )
+
+    def _moves(self, day: date, reading: Reading) -> bool:
+        """Whether the day was not over, and not read at the same moment as the account's row."""
+        proof = self._readings.get(self._proof, {}).get(day, reading)
+        began_at = min(reading.times[0], proof.times[0])
+        is_instant = max(reading.times[1], proof.times[1]) == began_at
+        return not is_instant and not self._was_over(day, began_at)
+
+    def _are_together(self, day: date, one: Reading, other: Reading) -> bool:
+        began_at = min(one.times[0], other.times[0])
+        spread = max(one.times[1], other.times[1]) - began_at
+        return self._was_over(day, began_at) or spread <= _TOGETHER
+
+    def _waits(self, reading: Reading, marked: WindowRow | None) -> bool:
+        """Whether the day was unproven before and its account row is not due again yet."""
+        if marked is None or not reading.unproven_reads:
+            return False
+        since = self._source.data_as_of - marked.fetched_at
+        return timedelta(0) <= since < pause(reading.unproven_reads) * SLACK
+
+    def _may_be_empty(self, dataset: Dataset, day: date) -> bool:
+        """Cells of old days come as nothing, in silence (FACTS section 5.4)."""
+        current = today(self._source.data_as_of, self._source.timezone_name)
+        return bool(dataset.breakdowns) and day <= current - _CELLS_KEPT
+
+    def _age_days(self, day: date) -> float:
+        end = end_of_day(day, self._source.timezone_name)
+        return (self._source.data_as_of - end).total_seconds() / 86_400
+
+
+def read_of(dataset: Dataset, source: Source) -> InsightsRead:
+    """What a sync reads of a dataset, as `insights_changes` knows it."""
+    return InsightsRead(
+        source.account_id, dataset.level, dataset.name, source.data_as_of, source.sync_run_id
+    )
+
+
+def _not_proven(dataset: Dataset, bad: Mapping[date, Verdict], soonest: timedelta) -> Missing:
+    ranges = [
+        str(first) if first == last else f"{first} to {last}"
+        for first, last in runs(list(bad), len(bad))
+    ]
+    shown = ", ".join(ranges[:_OLDEST_SHOWN])
+    more = f" and {len(ranges) - _OLDEST_SHOWN} more ranges" if len(ranges) > _OLDEST_SHOWN else ""
+    newest, verdict = next(iter(bad.items()))
+    days = "1 day" if len(bad) == 1 else f"{len(bad)} days"
+    hours = round(soonest.total_seconds() / 3600)
+    why = (
+        f"{days} not proven by the account's own row ({shown}{more}); "
+        f"{newest}: {verdict.reason}; read again after {hours} h"
+    )
+    return Missing(why, dataset.part, dataset.name)
