@@ -17,6 +17,7 @@ from meta_pipeline.simulator.api.reports import Plan
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.state import Caps
 from meta_pipeline.simulator.api.uneven import Uneven
+from meta_pipeline.simulator.server.callbacks import CallbackAnswer
 from meta_pipeline.simulator.server.faults import Fault
 from meta_pipeline.simulator.server.instructions import FAULTS
 from meta_pipeline.simulator.server.journal import Entry
@@ -36,6 +37,7 @@ __all__ = [
     "WORLDS",
     "AccountSpec",
     "App",
+    "CallbackAnswer",
     "Caps",
     "Clock",
     "Configuration",

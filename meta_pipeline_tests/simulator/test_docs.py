@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -68,6 +69,14 @@ def test_the_sdk_snippet_runs() -> None:
     names: dict[str, object] = {}
     exec(code, names)  # the documented lines themselves
     assert "api" in names
+
+
+def test_the_connecting_snippet_runs(sim: Simulator, graph: Graph) -> None:
+    code = re.findall(r"```python\n(from meta_pipeline\S+ import App.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {"sim": sim}
+    exec(code[0], names)  # the documented lines themselves
+    assert {row["name"] for row in graph.rows("me/businesses")} >= {"North", "South"}
+    assert sim.tokens.app.configuration("77")
 
 
 def listed(row: str) -> set[str]:

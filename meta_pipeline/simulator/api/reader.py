@@ -19,6 +19,7 @@ from meta_pipeline.simulator.world.entities import Entity
 from meta_pipeline.simulator.world.statuses import HIDDEN_BY_DEFAULT
 
 _ID_ONLY = (FieldSpec("id"),)
+_NAMED = (FieldSpec("id"), FieldSpec("name"))
 _ACTIVITY_FIELDS = tuple(
     FieldSpec(name)
     for name in ("event_type", "event_time", "extra_data", "object_id", "object_name",
@@ -108,7 +109,7 @@ class Reader:
             return self._report(target.subject, specs)
         if target.node_type in {"User", "Business"}:
             subject = self._plain(call)
-            specs = specs or (FieldSpec("id"), FieldSpec("name"))
+            specs = specs or _NAMED
         else:
             subject = target.subject
         specs = specs or _ID_ONLY
@@ -198,7 +199,7 @@ class Reader:
         self, call: Call, objects: Sequence[Entity], node: str, keep: filters.Keep | None
     ) -> dict[str, Any]:
         request, uneven = call.request, self.state.uneven
-        specs = request.fields() or _ID_ONLY
+        specs = request.fields() or (_NAMED if node == "Business" else _ID_ONLY)
         fields.check(specs, node, self.contract, SERVED)
         call.weight = fields.weight(specs)
         if min(paging.limit_of(request), len(objects)) * call.weight > self.state.caps.page_cells:

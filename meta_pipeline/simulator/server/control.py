@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -47,6 +49,8 @@ def router(sim: Simulation) -> Router:
                 if not isinstance(body, dict):
                     raise ValueError("the body must be a JSON object")
                 shown = handler(sim, request, body)
+                if inspect.isawaitable(shown):
+                    shown = await shown
             except (KeyError, TypeError, ValueError) as error:
                 return _json({"error": f"{type(error).__name__}: {error}"}, 400)
             except LookupError as error:
@@ -214,6 +218,12 @@ def add_business(sim: Simulation, _request: Request, body: Mapping[str, Any]) ->
 @_on("POST", "/people")
 def add_person(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     return instructions.add_person(sim, body)
+
+
+@_on("POST", "/callbacks")
+async def callbacks(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
+    # In a thread: whoever is called may call the simulator before it answers.
+    return asdict(await asyncio.to_thread(instructions.call_app_back, sim, body))
 
 
 @_on("POST", "/contract")

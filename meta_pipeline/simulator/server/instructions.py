@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 from meta_pipeline.simulator.api.login.apps import App, Configuration
+from meta_pipeline.simulator.api.login.signed_requests import FORGERIES
 from meta_pipeline.simulator.api.reports import Plan
 from meta_pipeline.simulator.api.uneven import Uneven
+from meta_pipeline.simulator.server.callbacks import CallbackAnswer, CallbackKind, call_back
 from meta_pipeline.simulator.server.faults import Fault, Rule
 from meta_pipeline.simulator.server.simulation import Simulation
 from meta_pipeline.simulator.world.entities import Entity
@@ -103,7 +105,8 @@ def change_oauth(sim: Simulation, body: Body) -> None:
     """`{"dialog": "ask" | "grant" | "deny"}`, `{"choose": {"scopes": ["ads_read"]}}`.
 
     Of the first app, or of `app_id`: `require_proof`, `new_app`, `in_development`,
-    `redirect_uris`, `configurations` (documents with the fields of `Configuration`).
+    `redirect_uris`, `deauthorize_url`, `deletion_url`, `configurations` (documents with the fields
+    of `Configuration`).
     """
     _only(body, "dialog", "choose", "app_id", *_APP_CHANGES)
     changes = {
@@ -133,6 +136,8 @@ _APP_CHANGES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "new_app": ("is_new", bool),
     "in_development": ("in_development", bool),
     "redirect_uris": ("redirect_uris", _texts),
+    "deauthorize_url": ("deauthorize_url", str),
+    "deletion_url": ("deletion_url", str),
     "configurations": ("configurations", lambda values: tuple(map(_configuration, values))),
 }
 
@@ -159,6 +164,16 @@ def add_person(sim: Simulation, body: Body) -> dict[str, Any]:
     parts = {name: _texts(body[name]) for name in ("businesses", "accounts") if name in body}
     made = sim.directory.add_person(str(given(body, "name")), id=body.get("id"), **parts)
     return {"id": made.id, "name": made.name}
+
+
+def call_app_back(sim: Simulation, body: Body) -> CallbackAnswer:
+    """`{"kind": "deauthorize" | "data_deletion", "user_id": "…", "forged": "signature"}`."""
+    _only(body, "kind", "user_id", "url", "app_id", "forged", "age_seconds")
+    kind = _known("kind", given(body, "kind"), get_args(CallbackKind))
+    if body.get("forged") is not None:
+        _known("forgery", body["forged"], FORGERIES)
+    how = {name: value for name, value in body.items() if name not in {"kind", "user_id"}}
+    return call_back(sim.tokens, kind, str(given(body, "user_id")), **how)
 
 
 def change_limits(sim: Simulation, body: Body) -> None:

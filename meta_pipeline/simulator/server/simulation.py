@@ -16,6 +16,7 @@ from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.state import Caps, State
 from meta_pipeline.simulator.api.tokens import Tokens
 from meta_pipeline.simulator.api.uneven import Uneven
+from meta_pipeline.simulator.server.callbacks import CallbackAnswer, call_back
 from meta_pipeline.simulator.server.faults import Fault, Faults, Rule
 from meta_pipeline.simulator.server.journal import Journal
 from meta_pipeline.simulator.server.latency import Latency
@@ -181,6 +182,14 @@ class Simulation:
         self._expected.clear()
         world = world or self.world
         self._assemble(world, limits=limits, latency=latency, caps=caps, uneven=uneven)
+
+    def deauthorize(self, user_id: str, **how: Any) -> CallbackAnswer:
+        """Somebody removes the app, and it is told; `how` is as in `call_back`."""
+        return call_back(self.tokens, "deauthorize", user_id, **how)
+
+    def request_deletion(self, user_id: str, **how: Any) -> CallbackAnswer:
+        """Somebody who removed the app wants their data deleted; `how` is as in `call_back`."""
+        return call_back(self.tokens, "data_deletion", user_id, **how)
 
     def issue(self, *, scopes: Iterable[str], **values: Any) -> str:
         """A further token with these scopes; see `Tokens.issue`."""

@@ -30,6 +30,8 @@ class App:
     `is_new`: made since 2026-11-04, so that `?ids=` and the other legacy request forms are refused.
     `in_development`: plain http is allowed to `localhost`, which a live app refuses.
     `redirect_uris`: the registered ones; empty: any that the mode allows.
+    `deauthorize_url`, `deletion_url`: where Meta tells the app that somebody removed it, or wants
+    their data deleted; empty: nowhere.
     """
 
     id: str = "900000000000001"
@@ -40,6 +42,8 @@ class App:
     in_development: bool = True
     redirect_uris: tuple[str, ...] = ()
     configurations: tuple[Configuration, ...] = ()
+    deauthorize_url: str = ""
+    deletion_url: str = ""
 
     @property
     def token(self) -> str:
