@@ -29,6 +29,10 @@ class _Root(Root):
             "Check token, scopes, accounts, insights and Postgres, or the stored data.",
         ),
         "accounts": Entry(f"{_COMMANDS}accounts:app", "Which ad accounts there are."),
+        "connections": Entry(
+            f"{_COMMANDS}connections:app",
+            "The tokens that let us in: whose, which accounts, until when.",
+        ),
         "plan": Entry(f"{_COMMANDS}plan:plan", "Say what a sync would read and cost."),
         "sync": Entry(f"{_COMMANDS}sync:sync", "Sync ad accounts into Postgres."),
         "backfill": Entry(

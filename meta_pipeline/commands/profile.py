@@ -25,6 +25,7 @@ ELSEWHERE = {
     "db reset": "is about the server, which the demo shares",
     "rotation replay": "needs no database",
     "metrics check": "needs no database",
+    "connections generate-key": "needs no database",
 }
 """Commands without `--demo`, and why."""
 

@@ -30,6 +30,11 @@ class ConnectionSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_APP_ID"),
         description="App id; with the app secret it lets the token be inspected and exchanged",
     )
+    token_keys: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_TOKEN_KEYS"),
+        description="Keys that seal stored tokens, id:key,...: the first seals, all open",
+    )
     api_version: str = Field(
         "v26.0",
         validation_alias=AliasChoices("META_API_VERSION"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .account_names import AccountAmbiguous, AccountUnknown, account_id_of, find_account
 from .accounts import AccountHealth, AccountRow, AccountStore
 from .connect import Connection, connect
+from .connections import ConnectionRow, ConnectionStore, SealedToken
 from .costs import CostStore, ObservedWeight
 from .cursors import CursorRow, CursorStore
 from .errors import (
@@ -87,6 +88,8 @@ __all__ = [
     "CannotTell",
     "Cleaned",
     "Connection",
+    "ConnectionRow",
+    "ConnectionStore",
     "CostStore",
     "CursorRow",
     "CursorStore",
@@ -112,6 +115,7 @@ __all__ = [
     "RowScope",
     "RowsRefused",
     "RunStore",
+    "SealedToken",
     "TelemetryWriter",
     "TokenRow",
     "TokenStore",

@@ -16,6 +16,7 @@ _SCHEMA = sql.Identifier(SCHEMA)
 def grant_reader(connection: Connection, role: str) -> None:
     """Let `role` read every table and view of the schema, also those that later versions add.
 
+    All but `connection_tokens`: even sealed, tokens are nobody's reading.
     The role must exist and stays what it is otherwise. What is granted can be granted again, and
     all of it happens or nothing. Raises RoleRefused when there is no such role, or when we own
     too little to grant it.
@@ -31,6 +32,7 @@ def grant_reader(connection: Connection, role: str) -> None:
         "GRANT USAGE ON SCHEMA {schema} TO {role}",
         "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role}",
+        "REVOKE SELECT ON {schema}.connection_tokens FROM {role}",
     )
     # Who may use the schema and not pass that on is only warned by Postgres.
     may = connection.execute(_MAY, (role, SCHEMA)).fetchone()

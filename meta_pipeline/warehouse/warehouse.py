@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from .accounts import AccountStore
 from .connect import READER, WRITER, Connection, Patience, connect, connection_options, set_up
+from .connections import ConnectionStore
 from .costs import CostStore
 from .cursors import CursorStore
 from .faults import explained, fault, unavailable
@@ -35,9 +36,9 @@ class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
     Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`, `gaps`,
-    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `unrecognized`) take a connection of
-    the pool for each call, or the connection they are given, so that a sync can write through the
-    one that holds its lock.
+    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `unrecognized`) take
+    a connection of the pool for each call, or the connection they are given, so that a sync can
+    write through the one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
 
@@ -143,6 +144,10 @@ class Warehouse:
     @cached_property
     def usage(self) -> UsageStore:
         return UsageStore(self.connection)
+
+    @cached_property
+    def connections(self) -> ConnectionStore:
+        return ConnectionStore(self.connection)
 
     @cached_property
     def tokens(self) -> TokenStore:

@@ -113,6 +113,7 @@ def test_every_command_prints_hostile_text_as_text(hostile: str, tmp_path: Path)
         "metric": "spend",
         "entity": hostile,
         "role": "[/nobody]",
+        "connection": "[/nobody]",
     }
     for name, command in commands().items():
         if name.startswith(UNENDING) or name in ("db start", "db stop", "db reset", "db psql"):

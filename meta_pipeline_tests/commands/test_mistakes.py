@@ -31,6 +31,7 @@ VALUES = {
     "metric": "spend",
     "entity": "act_1",
     "role": "nobody",
+    "connection": "conn_1",
 }
 _NEEDLESS = [name for name, why in ELSEWHERE.items() if why == "needs no database"]
 Mistake = Callable[[pytest.MonkeyPatch, Path, str], None]

@@ -6,6 +6,12 @@ from meta_pipeline.warehouse.names import SCHEMA
 
 from .alerts import alert_channels, alerts
 from .columns import metadata
+from .connections import (
+    connection_accounts,
+    connection_events,
+    connection_tokens,
+    connections,
+)
 from .entities import (
     entity_changes,
     meta_activities,
@@ -56,6 +62,10 @@ __all__ = [
     "alert_channels",
     "alerts",
     "campaign_rollups",
+    "connection_accounts",
+    "connection_events",
+    "connection_tokens",
+    "connections",
     "entity_changes",
     "exchange_rates",
     "insights_changes",

@@ -1,0 +1,95 @@
+"""Access: how Meta is asked about a token that is not the process's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from meta_pipeline.graph import GraphClient, GraphError, Retriable, Throttled, TokenInfo
+from meta_pipeline.settings import Settings
+
+_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a token is, and the ad accounts it reaches: id to name."""
+
+    user_id: str
+    name: str
+    accounts: Mapping[str, str | None]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Clients for single tokens, made from the settings; `clock` (UTC) and `sleep` are injected."""
+
+    settings: Settings
+    clock: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
+
+    def knows_app(self, app_id: str | None) -> bool:
+        """Whether the secret of this app is set: renewing and revoking take it."""
+        return self.settings.app_secret is not None and self.settings.app_id == app_id
+
+    def client(self, token: str, *, app_id: str | None) -> GraphClient:
+        """A client for the token, signing with the app secret where it is that app's."""
+        settings = self.settings
+        signs = settings.app_secret is not None and settings.app_id in (None, app_id)
+        return GraphClient(
+            access_token=token,
+            base_url=settings.graph_url,
+            trusted_url=settings.trusted_graph_url,
+            deadline_seconds=settings.call_deadline_seconds,
+            max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
+            version=settings.api_version,
+            app_secret=settings.app_secret.get_secret_value()  # type: ignore[union-attr]
+            if signs
+            else None,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    def inspect(self, token: str) -> TokenInfo:
+        """What Meta says of the token; an invalid one is an answer too.
+
+        Asked as the app of the settings; a token of another app is asked about with itself.
+        """
+        app_id = self.settings.app_id
+        try:
+            with self.client(token, app_id=app_id) as client:
+                info = client.debug_token(app_id=app_id)
+        except (Retriable, Throttled):
+            raise
+        except GraphError:
+            if self.settings.app_secret is None:
+                raise
+        else:
+            return info
+        with self.client(token, app_id="") as client:
+            return client.debug_token()
+
+    def owner(self, token: str, *, app_id: str) -> Owner:
+        """Whose the token is and every ad account it reaches, all pages."""
+        with self.client(token, app_id=app_id) as client:
+            me = client.me()
+            pages = client.pages(
+                "me/adaccounts",
+                {"fields": "id,name"},
+                account_id=None,
+                endpoint_key="ad_accounts_list",
+                page_size=_LISTED,
+            )
+            accounts = {
+                str(row["id"]): None if row.get("name") is None else str(row["name"])
+                for page in pages
+                for row in page.rows
+                if "id" in row
+            }
+        return Owner(str(me["id"]), str(me.get("name") or me["id"]), accounts)

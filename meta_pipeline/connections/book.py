@@ -1,0 +1,295 @@
+"""Connections: add, check and remove them; their tokens are stored sealed or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meta_pipeline.graph import Reauthorize, TokenInfo
+from meta_pipeline.graph.tokens import token_key
+from meta_pipeline.quality import missing_scopes
+from meta_pipeline.warehouse import Connection, ConnectionRow, SealedToken, Warehouse
+from meta_pipeline.warehouse.connections import TokenRole
+
+from .access import Access, Owner
+from .errors import ConnectionUnknown, TokenRefused, TokenUnreadable
+from .sealing import Keyring, Sealed
+from .state import Kind, State, state_at
+
+DEFAULT_TENANT = "default"
+_KINDS = {"SYSTEM_USER": Kind.SYSTEM_USER, "USER": Kind.USER}
+_EXPIRED = 463
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The stored connections of one warehouse, and the way to Meta to ask about them.
+
+    `actor` is who changes them, for the audit. What Meta answers badly raises a GraphError and
+    leaves everything as it was; everything else wrong is a ConnectionsError.
+    """
+
+    warehouse: Warehouse
+    access: Access
+    keyring: Keyring
+    actor: str
+
+    def add(self, token: str, *, name: str | None = None) -> ConnectionRow:
+        """Store a token as a connection, after Meta said whose it is and what it reaches.
+
+        A connection of the same user and app is replaced. Raises KeyMissing before Meta is asked,
+        TokenRefused for what cannot be one; then nothing is written.
+        """
+        _ = self.keyring.first
+        info = self.access.inspect(token)
+        kind = _kind(info)
+        app_id = info.app_id or self.access.settings.app_id
+        if app_id is None:
+            raise TokenRefused("Meta did not say which app the token belongs to: set META_APP_ID.")
+        owner = self.access.owner(token, app_id=app_id)
+        now = self.access.clock()
+        row = ConnectionRow(
+            connection_id=f"conn_{secrets.token_hex(6)}",
+            tenant=DEFAULT_TENANT,
+            kind=kind,
+            name=name or owner.name,
+            app_id=app_id,
+            user_id=info.user_id or owner.user_id,
+            scopes=sorted(info.scopes),
+            expires_at=info.expires_at,
+            data_access_expires_at=info.data_access_expires_at,
+            state=state_at(now, State.ACTIVE, info.expires_at, info.data_access_expires_at),
+            added_at=now,
+            checked_at=now,
+        )
+        with self.warehouse.connection() as connection:
+            self._replace_same(row, token, connection)
+            self.warehouse.connections.save(row, connection)
+            self.keep_token(row, token, "current", connection)
+            self.warehouse.connections.set_accounts(
+                row.connection_id, owner.accounts, now, connection
+            )
+            detail = {"kind": kind, "app_id": app_id, "accounts": len(owner.accounts)}
+            self.record(row, "added", detail, connection)
+        return row
+
+    def check(self, row: ConnectionRow) -> ConnectionRow:
+        """Ask Meta about the stored token and keep the answer: state, ends, scopes, accounts."""
+        token = self.token(row)
+        info = self.access.inspect(token)
+        now = self.access.clock()
+        owner = self.access.owner(token, app_id=row.app_id) if info.is_valid else None
+        with self.warehouse.connection() as connection:
+            known = self.warehouse.connections.get(row.connection_id, connection, locked=True)
+            if known is None:
+                raise ConnectionUnknown(f"Connection {row.connection_id} was removed meanwhile.")
+            current = self._sealed(row.connection_id, connection).get("current")
+            if current is None or current.token_key != token_key(token):
+                return known  # renewed or replaced meanwhile: the answer is about another token
+            found = replace(known, checked_at=now, **_said(info, now))
+            self.warehouse.connections.save(found, connection)
+            changes = self._accounts_changed(found, owner, connection) | _changes(known, found)
+            if changes:
+                self.record(found, "checked", changes, connection)
+        return found
+
+    def remove(self, row: ConnectionRow, *, revoke: bool = False) -> None:
+        """Forget a connection and its tokens; `revoke` ends them at Meta first.
+
+        When Meta does not revoke one, that is raised and the connection stays.
+        """
+        if revoke:
+            self._revoke_all(row)
+        with self.warehouse.connection() as connection:
+            if self.warehouse.connections.get(row.connection_id, connection, locked=True) is None:
+                raise ConnectionUnknown(f"Connection {row.connection_id} is gone already.")
+            self.warehouse.connections.remove(row.connection_id, connection)
+            self.record(row, "removed", {"name": row.name, "revoked": revoke}, connection)
+
+    def find(self, given: str) -> ConnectionRow:
+        """The connection of this id or name; ConnectionUnknown lists those it may be."""
+        rows = self.warehouse.connections.all()
+        wanted = given.strip().casefold()
+        by_id = [row for row in rows if row.connection_id == wanted]
+        living = [row for row in rows if row.state != State.REPLACED]
+        named = by_id or [row for row in living if row.name.casefold() == wanted]
+        if len(named) == 1:
+            return named[0]
+        which = "several connections have this name" if named else "no connection is called that"
+        known = ", ".join(f"{row.connection_id} ({row.name})" for row in named or rows) or "none"
+        raise ConnectionUnknown(f"{given}: {which}. There are: {known}.")
+
+    def reseal(self) -> int:
+        """Seal every stored token with the first key again; how many were under another.
+
+        All of them or, when one does not open, none: TokenUnreadable then names it.
+        """
+        first, count = self.keyring.first, 0
+        with self.warehouse.connection() as connection:
+            rows = {row.connection_id: row for row in self.warehouse.connections.all(connection)}
+            for stored in self.warehouse.connections.tokens(connection=connection):
+                if stored.key_id == first:
+                    continue
+                row = rows[stored.connection_id]
+                token = self._opened(row, stored)
+                self.keep_token(row, token, stored.role, connection, as_of=stored)
+                detail = {"role": stored.role, "from": stored.key_id, "to": first}
+                self.record(row, "resealed", detail, connection)
+                count += 1
+        return count
+
+    def token(self, row: ConnectionRow) -> str:
+        """The token in use; TokenUnreadable when there is none or it does not open."""
+        found = self.tokens(row).get("current")
+        if found is None:
+            raise TokenUnreadable(
+                f"Connection {row.connection_id} has no token any more: it is {row.state}."
+            )
+        return found
+
+    def tokens(self, row: ConnectionRow) -> dict[TokenRole, str]:
+        """Every stored token of the connection, by role."""
+        with self.warehouse.connection() as connection:
+            sealed = self._sealed(row.connection_id, connection)
+        return {role: self._opened(row, stored) for role, stored in sealed.items()}
+
+    def keep_token(
+        self,
+        row: ConnectionRow,
+        token: str,
+        role: TokenRole,
+        connection: Connection | None = None,
+        *,
+        as_of: SealedToken | None = None,
+    ) -> None:
+        """Seal the token and store it in its role; `as_of` keeps the time it came."""
+        sealed = self.keyring.seal(token, tenant=row.tenant, connection_id=row.connection_id)
+        stored = SealedToken(
+            connection_id=row.connection_id,
+            role=role,
+            key_id=sealed.key_id,
+            sealed=sealed.data,
+            token_key=token_key(token),
+            stored_at=as_of.stored_at if as_of else self.access.clock(),
+        )
+        self.warehouse.connections.save_token(stored, connection)
+
+    def record(
+        self,
+        row: ConnectionRow,
+        event: str,
+        detail: Mapping[str, Any],
+        connection: Connection | None = None,
+    ) -> None:
+        """Add a row to the audit."""
+        self.warehouse.connections.record(
+            row,
+            event,
+            at=self.access.clock(),
+            actor=self.actor,
+            detail=detail,
+            connection=connection,
+        )
+
+    def _sealed(self, connection_id: str, connection: Connection) -> dict[TokenRole, SealedToken]:
+        stored = self.warehouse.connections.tokens(connection_id, connection)
+        return {one.role: one for one in stored}
+
+    def _opened(self, row: ConnectionRow, stored: SealedToken) -> str:
+        return self.keyring.open(
+            Sealed(stored.key_id, bytes(stored.sealed)),
+            tenant=row.tenant,
+            connection_id=row.connection_id,
+        )
+
+    def _replace_same(self, new: ConnectionRow, token: str, connection: Connection) -> None:
+        store = self.warehouse.connections
+        for row in store.all(connection):
+            same = (row.tenant, row.app_id, row.user_id) == (new.tenant, new.app_id, new.user_id)
+            if row.state == State.REPLACED or not same:
+                continue
+            current = self._sealed(row.connection_id, connection).get("current")
+            if current is not None and current.token_key == token_key(token):
+                raise TokenRefused(
+                    f"This very token is stored already, as {row.connection_id} ({row.name}). "
+                    "Nothing was written."
+                )
+            old = replace(row, state=State.REPLACED)
+            store.save(old, connection)
+            store.drop_tokens(row.connection_id, ("current", "next", "previous"), connection)
+            store.set_accounts(row.connection_id, {}, new.added_at, connection)
+            self.record(old, "replaced", {"by": new.connection_id}, connection)
+
+    def _accounts_changed(
+        self, row: ConnectionRow, owner: Owner | None, connection: Connection
+    ) -> dict[str, Any]:
+        if owner is None:
+            return {}
+        store = self.warehouse.connections
+        before = store.accounts(row.connection_id).keys()
+        store.set_accounts(row.connection_id, owner.accounts, row.checked_at, connection)
+        new, lost = owner.accounts.keys() - before, before - owner.accounts.keys()
+        found = {"accounts_new": sorted(new), "accounts_lost": sorted(lost)}
+        return {name: ids for name, ids in found.items() if ids}
+
+    def _revoke_all(self, row: ConnectionRow) -> None:
+        if not self.access.knows_app(row.app_id):
+            raise TokenRefused(
+                f"Revoking takes the secret of app {row.app_id}: set META_APP_ID and "
+                "META_APP_SECRET, or revoke the token in Meta's business settings and remove the "
+                "connection without --revoke. Nothing was changed."
+            )
+        for role, token in self.tokens(row).items():
+            with self.access.client(token, app_id=row.app_id) as client:
+                try:
+                    client.revoke_token(token, app_id=row.app_id)
+                except Reauthorize:
+                    continue  # it is dead already
+            self.record(row, "token_revoked", {"role": role})
+
+
+def _kind(info: TokenInfo) -> Kind:
+    """The kind of connection a token makes; TokenRefused when it makes none."""
+    if not info.is_valid:
+        why = f": {info.error}" if info.error else ""
+        raise TokenRefused(f"Meta calls this token invalid{why} Nothing was written.")
+    kind = _KINDS.get(info.type or "")
+    if kind is None:
+        raise TokenRefused(
+            f"This is a token of type {info.type}: a connection takes that of a system user or of "
+            "a user (docs/tokens.md). Nothing was written."
+        )
+    if missing := missing_scopes(info.scopes):
+        raise TokenRefused(
+            f"The token lacks the scope {', '.join(missing)}: make one that has it. Nothing was "
+            "written."
+        )
+    return kind
+
+
+def _said(info: TokenInfo, now: Any) -> dict[str, Any]:
+    """What an answer about a token changes in its connection's row."""
+    if not info.is_valid:
+        subcode = None if info.error is None else info.error.subcode
+        state = State.EXPIRED if subcode == _EXPIRED else State.REVOKED
+        why = "Meta calls it invalid" if info.error is None else str(info.error)
+        return {"state": state, "problem": why}
+    ends = {
+        "expires_at": info.expires_at,
+        "data_access_expires_at": info.data_access_expires_at,
+    }
+    return {
+        **ends,
+        "state": state_at(now, State.ACTIVE, *ends.values()),
+        "problem": None,
+        "scopes": sorted(info.scopes),
+    }
+
+
+def _changes(before: ConnectionRow, after: ConnectionRow) -> dict[str, Any]:
+    """What is different of what the audit keeps: from and to."""
+    names = ("state", "scopes", "problem")
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
+    return {name: {"from": old, "to": new} for name, (old, new) in pairs.items() if old != new}

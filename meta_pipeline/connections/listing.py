@@ -1,0 +1,137 @@
+"""Listing: every way in, that of the environment included, and what to do about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from meta_pipeline.graph.tokens import token_key
+from meta_pipeline.quality import missing_scopes
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import ConnectionRow, Warehouse
+
+from .state import Kind, State, state_at
+
+_PASTE = "Make a new token and add it: meta-pipeline connections add --paste"
+_ENVIRONMENT = "Renew it or make a new one, and put that in META_ACCESS_TOKEN (docs/tokens.md)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One way in as people and programs see it; `connection_id` is None for META_ACCESS_TOKEN."""
+
+    connection_id: str | None
+    kind: Kind
+    name: str
+    app_id: str | None
+    accounts: int
+    scopes: tuple[str, ...]
+    state: State | None
+    """None: Meta was not asked about it yet."""
+    expires_at: datetime | None
+    data_access_expires_at: datetime | None
+    days_left: int | None
+    checked_at: datetime | None
+    problem: str | None
+    renewal_problem: str | None
+    what_to_do: str
+
+
+def listed(warehouse: Warehouse, settings: Settings, now: datetime) -> list[Listed]:
+    """The connection of the environment, if there is one, and the stored ones. Asks nobody."""
+    of_environment = _of_environment(warehouse, settings, now)
+    stored = [
+        _stored(row, len(warehouse.connections.accounts(row.connection_id)), settings, now)
+        for row in warehouse.connections.all()
+    ]
+    return ([of_environment] if of_environment else []) + stored
+
+
+def days_left(
+    now: datetime, expires_at: datetime | None, data_access_expires_at: datetime | None
+) -> int | None:
+    """Whole days until the nearer end, 0 when it is over; None: there is no end."""
+    ends = [end for end in (expires_at, data_access_expires_at) if end is not None]
+    return max(min(ends) - now, timedelta(0)).days if ends else None
+
+
+def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> Listed | None:
+    if settings.access_token is None:
+        return None
+    known = warehouse.tokens.get(token_key(settings.access_token.get_secret_value()))
+    shared = {
+        "connection_id": None,
+        "kind": Kind.ENVIRONMENT,
+        "name": "META_ACCESS_TOKEN",
+        "accounts": len(warehouse.accounts.all(accessible_only=True)),
+        "renewal_problem": None,
+    }
+    if known is None:
+        return Listed(
+            **shared,  # type: ignore[arg-type]
+            app_id=settings.app_id,
+            scopes=(),
+            state=None,
+            expires_at=None,
+            data_access_expires_at=None,
+            days_left=None,
+            checked_at=None,
+            problem=None,
+            what_to_do="Not looked at yet: meta-pipeline check",
+        )
+    said = State.ACTIVE if known.is_valid else State.REVOKED
+    ends = (known.expires_at, known.data_access_expires_at)
+    state = state_at(now, said, *ends)
+    return Listed(
+        **shared,  # type: ignore[arg-type]
+        app_id=known.app_id,
+        scopes=tuple(known.scopes),
+        state=state,
+        expires_at=known.expires_at,
+        data_access_expires_at=known.data_access_expires_at,
+        days_left=days_left(now, *ends),
+        checked_at=known.checked_at,
+        problem=known.problem,
+        what_to_do="" if state is State.ACTIVE else _ENVIRONMENT,
+    )
+
+
+def _stored(row: ConnectionRow, accounts: int, settings: Settings, now: datetime) -> Listed:
+    ends = (row.expires_at, row.data_access_expires_at)
+    state = state_at(now, row.state, *ends)
+    return Listed(
+        connection_id=row.connection_id,
+        kind=Kind(row.kind),
+        name=row.name,
+        app_id=row.app_id,
+        accounts=accounts,
+        scopes=tuple(row.scopes),
+        state=state,
+        expires_at=row.expires_at,
+        data_access_expires_at=row.data_access_expires_at,
+        days_left=days_left(now, *ends),
+        checked_at=row.checked_at,
+        problem=row.problem,
+        renewal_problem=row.renewal_problem,
+        what_to_do=_what_to_do(row, state, settings, now),
+    )
+
+
+def _what_to_do(row: ConnectionRow, state: State, settings: Settings, now: datetime) -> str:
+    if state is State.REPLACED:
+        return f"A newer one took its place: meta-pipeline connections remove {row.connection_id}"
+    if not state.is_usable:
+        return _PASTE
+    return _while_it_lives(row, state, settings, now)
+
+
+def _while_it_lives(row: ConnectionRow, state: State, settings: Settings, now: datetime) -> str:
+    if missing := missing_scopes(row.scopes):
+        return f"It lacks {', '.join(missing)}. {_PASTE}"
+    if state is State.ACTIVE:
+        return ""
+    if row.expires_at is None or state_at(now, row.state, row.expires_at) is State.ACTIVE:
+        return "Access to data ends: whoever gave the token has to log in to the app again"
+    if settings.app_secret is None or settings.app_id != row.app_id:
+        return f"Set META_APP_ID and META_APP_SECRET of app {row.app_id}, then connections renew"
+    return f"meta-pipeline connections renew {row.connection_id}"

@@ -1,0 +1,181 @@
+"""Renewal: a token gets another sixty days before it ends, and there is always one that works.
+
+Exchange, check, swap, revoke: after each step what is known is stored, so that a process that dies
+anywhere leaves the old token in use, or the new one, and the next try goes on from there.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from meta_pipeline.graph import GraphError, Reauthorize, TokenInfo
+from meta_pipeline.warehouse import Connection, ConnectionRow
+
+from .book import Connections
+from .errors import ConnectionUnknown, NotRenewed
+from .state import Kind, State, is_due, state_at
+
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('meta_ads:connection:' || %s, 0))"
+_REVOCABLE = (Kind.SYSTEM_USER, Kind.BUSINESS_INTEGRATION)
+"""Meta documents how one token of these is ended; a person's could end the app's access too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What became of one renewal: `problem` is why not, or why the old token still lives."""
+
+    row: ConnectionRow
+    is_renewed: bool
+    problem: str | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.problem is not None and not self.is_renewed
+
+
+def renew(connections: Connections, given: ConnectionRow, *, force: bool = False) -> Renewal:
+    """Renew the token of a connection if 20 days or fewer are left, or with `force`.
+
+    What was begun earlier is finished first. A failure is kept in the row and told in `problem`;
+    the old token stays in use. Nothing is raised for what Meta answers.
+    """
+    with connections.warehouse.connection() as guard:
+        if not guard.execute(_LOCK, (given.connection_id,)).fetchone()[0]:  # type: ignore[index]
+            return Renewal(given, is_renewed=False, problem="Another process is renewing it.")
+        row = connections.warehouse.connections.get(given.connection_id)
+        if row is None:
+            raise ConnectionUnknown(f"Connection {given.connection_id} was removed meanwhile.")
+        tokens = connections.tokens(row)
+        now = connections.access.clock()
+        wanted = "next" in tokens or force or is_due(now, row.state, row.expires_at)
+        state = state_at(now, row.state, row.expires_at)
+        if wanted and not state.is_usable:
+            return _failed(connections, row, f"It is {state}: only a living token is renewed.")
+        if not wanted:
+            problem = _revoke_previous(connections, row, tokens.get("previous"))
+            return Renewal(row, is_renewed=False, problem=problem)
+        try:
+            new = tokens.get("next") or _exchanged(connections, row, tokens["current"])
+            info = _checked(connections, row, new)
+        except (GraphError, NotRenewed) as error:
+            if isinstance(error, Reauthorize):  # perhaps the old one is dead: say which it is
+                with suppress(GraphError):
+                    connections.check(row)
+            return _failed(connections, row, str(error))
+        row = _swapped(connections, row, tokens["current"], new, info)
+        old = tokens["current"] if new != tokens["current"] else None
+        problem = _revoke_previous(connections, row, old)
+        return Renewal(row, is_renewed=True, problem=problem)
+
+
+def _exchanged(connections: Connections, row: ConnectionRow, current: str) -> str:
+    """A new token for the current one, stored before anything else is done with it."""
+    if not connections.access.knows_app(row.app_id):
+        raise NotRenewed(
+            f"Renewing takes the secret of app {row.app_id}: set META_APP_ID and META_APP_SECRET, "
+            "or add a new token with `meta-pipeline connections add --paste`."
+        )
+    with connections.access.client(current, app_id=row.app_id) as client:
+        new = client.exchange_token(app_id=row.app_id, of_system_user=row.kind in _REVOCABLE)
+    connections.keep_token(row, new.value, "next")
+    return new.value
+
+
+def _checked(connections: Connections, row: ConnectionRow, new: str) -> TokenInfo:
+    """What Meta says of the new token; NotRenewed, and it is dropped, when it is no better."""
+    info = connections.access.inspect(new)
+    problem = _worse(row, info)
+    if problem is not None:
+        connections.warehouse.connections.drop_tokens(row.connection_id, ["next"])
+        raise NotRenewed(problem)
+    return info
+
+
+def _worse(row: ConnectionRow, info: TokenInfo) -> str | None:
+    if not info.is_valid:
+        return f"The renewed token is invalid{f': {info.error}' if info.error else '.'}"
+    if info.user_id not in (None, row.user_id) or info.app_id not in (None, row.app_id):
+        return "The renewed token belongs to somebody else."
+    if missing := set(row.scopes) - set(info.scopes):
+        return f"The renewed token lacks {', '.join(sorted(missing))}."
+    longer = row.expires_at is not None and (
+        info.expires_at is None or info.expires_at > row.expires_at
+    )
+    if not longer:
+        ends = "never" if info.expires_at is None else f"on {info.expires_at:%Y-%m-%d %H:%M} UTC"
+        return f"Meta gave a token that lives no longer: it ends {ends}."
+    return None
+
+
+def _swapped(
+    connections: Connections, given: ConnectionRow, old: str, new: str, info: TokenInfo
+) -> ConnectionRow:
+    """The new token in use and the old one kept to be revoked, in one transaction."""
+    now, store = connections.access.clock(), connections.warehouse.connections
+    with connections.warehouse.connection() as connection:
+        row = _living(connections, given, connection)
+        renewed = replace(
+            row,
+            scopes=sorted(info.scopes),
+            expires_at=info.expires_at,
+            data_access_expires_at=info.data_access_expires_at,
+            state=state_at(now, State.ACTIVE, info.expires_at, info.data_access_expires_at),
+            problem=None,
+            checked_at=now,
+            renewed_at=now,
+            renewal_failed_at=None,
+            renewal_problem=None,
+        )
+        store.save(renewed, connection)
+        store.drop_tokens(row.connection_id, ["next"], connection)
+        connections.keep_token(row, new, "current", connection)
+        if old != new and row.kind in _REVOCABLE:
+            connections.keep_token(row, old, "previous", connection)
+        detail = {"expires_at": None if info.expires_at is None else info.expires_at.isoformat()}
+        connections.record(renewed, "renewed", detail, connection)
+    return renewed
+
+
+def _living(
+    connections: Connections, given: ConnectionRow, connection: Connection
+) -> ConnectionRow:
+    row = connections.warehouse.connections.get(given.connection_id, connection, locked=True)
+    if row is None or row.state == State.REPLACED:
+        raise ConnectionUnknown(f"Connection {given.connection_id} was removed meanwhile.")
+    return row
+
+
+def _revoke_previous(connections: Connections, row: ConnectionRow, old: str | None) -> str | None:
+    """End the token that was replaced; why it still lives, if it does: tried again next time."""
+    if old is None or row.kind not in _REVOCABLE:
+        return None
+    if not connections.access.knows_app(row.app_id):
+        return "The old token lives until its own end: revoking it takes META_APP_SECRET."
+    try:
+        with connections.access.client(connections.token(row), app_id=row.app_id) as client:
+            client.revoke_token(old, app_id=row.app_id)
+    except GraphError as error:
+        if not _is_dead(connections, old):
+            return f"The old token lives until its own end, or the next try: {error}"
+    with connections.warehouse.connection() as connection:
+        connections.warehouse.connections.drop_tokens(row.connection_id, ["previous"], connection)
+        connections.record(row, "token_revoked", {"role": "previous"}, connection)
+    return None
+
+
+def _is_dead(connections: Connections, token: str) -> bool:
+    try:
+        return not connections.access.inspect(token).is_valid
+    except GraphError:
+        return False
+
+
+def _failed(connections: Connections, given: ConnectionRow, problem: str) -> Renewal:
+    now = connections.access.clock()
+    with connections.warehouse.connection() as connection:
+        row = _living(connections, given, connection)
+        failed = replace(row, renewal_failed_at=now, renewal_problem=problem)
+        connections.warehouse.connections.save(failed, connection)
+        connections.record(failed, "renewal_failed", {"problem": problem}, connection)
+    return Renewal(failed, is_renewed=False, problem=problem)
