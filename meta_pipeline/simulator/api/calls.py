@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
+from meta_pipeline.simulator.api.login.token import Token
 from meta_pipeline.simulator.api.requests import GraphRequest
-from meta_pipeline.simulator.api.tokens import Token
 
 # On every answer, as recorded; the last one is ours, so that none is taken for Meta's.
 _STANDING_HEADERS = {

@@ -9,9 +9,9 @@ from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import Target
 from meta_pipeline.simulator.api.fields import NODE_OF_KIND
 from meta_pipeline.simulator.api.login.directory import Business
+from meta_pipeline.simulator.api.login.token import Token
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.state import State
-from meta_pipeline.simulator.api.tokens import Token
 from meta_pipeline.simulator.world.entities import Entity
 
 # (node type, edge) -> kind of object behind it.

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.login import refusals
 from meta_pipeline.simulator.api.login.apps import DEFAULT_SCOPES, App
 from meta_pipeline.simulator.api.login.directory import USER_ID, USER_NAME, Choice, Directory
+from meta_pipeline.simulator.api.login.token import Token
 from meta_pipeline.simulator.world.clock import Clock
 
 LONG_LIVED_SECONDS = 5_183_944
@@ -20,36 +22,6 @@ SHORT_LIVED_SECONDS = 5_400
 """One to two hours at Meta."""
 CODE_SECONDS = 600
 _DATA_ACCESS = timedelta(days=90)
-
-Invalid = Literal["revoked", "password"]
-
-
-@dataclass(frozen=True)
-class Token:
-    """One token and what it may do; `accounts` and `businesses` None mean all of the world.
-
-    A token is a snapshot: what its businesses get later is not in it. `client_business_id` is set
-    for the system user of a business integration.
-    """
-
-    value: str
-    user_id: str
-    scopes: frozenset[str]
-    issued_at: datetime
-    expires_at: datetime | None = None
-    data_access_expires_at: datetime | None = None
-    accounts: frozenset[str] | None = None
-    kind: str = "USER"
-    invalid: Invalid | None = None
-    long_lived: bool = False
-    user_name: str = USER_NAME
-    app_id: str = ""
-    businesses: frozenset[str] | None = None
-    declined: frozenset[str] = frozenset()
-    client_business_id: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Token(user_id={self.user_id!r}, kind={self.kind!r}, invalid={self.invalid!r})"
 
 
 @dataclass(frozen=True)
@@ -294,8 +266,7 @@ class Tokens:
             error = {"code": 190, "message": "Malformed access token"}
             return {"data": {**base, "error": error, "is_valid": False, "scopes": []}}
         if token.app_id != app.id:
-            raise errors.foreign_token()
-        granular = [{"scope": scope, **_targets(token, scope)} for scope in sorted(token.scopes)]
+            raise refusals.foreign_token()
         data: dict[str, Any] = {
             **base,
             "type": token.kind,
@@ -304,7 +275,7 @@ class Tokens:
             "is_valid": True,
             "issued_at": _epoch(token.issued_at),
             "scopes": sorted(token.scopes),
-            "granular_scopes": granular,
+            "granular_scopes": token.granular_scopes(),
             "user_id": token.user_id,
         }
         try:
@@ -332,11 +303,11 @@ class Tokens:
         """
         known = self._codes.get(code)
         if known is None or known.app_id != app.id:
-            raise errors.used_code()
+            raise refusals.used_code()
         if known.expires_at <= self.clock.now():
-            raise errors.expired_code()
+            raise refusals.expired_code()
         if known.redirect_uri != redirect_uri:
-            raise errors.other_redirect()
+            raise refusals.other_redirect()
         # A code works once.
         del self._codes[code]
         token = self.issue(app_id=app.id, **known.given)
@@ -373,7 +344,7 @@ class Tokens:
         if token is None:
             raise errors.malformed_token()
         if token.app_id != (app or self.app).id:
-            raise errors.foreign_token()
+            raise refusals.foreign_token()
         return token
 
     def end(self, value: str, app: App | None = None) -> None:
@@ -392,15 +363,6 @@ class Tokens:
         if secret is None or not hmac.compare_digest(secret.encode(), app.secret.encode()):
             raise errors.GraphError("Error validating client secret.", code=1)
         return app
-
-
-def _targets(token: Token, scope: str) -> dict[str, Any]:
-    """What a scope is granted for, where that is not everything."""
-    if scope.startswith("ads_") and token.accounts is not None:
-        return {"target_ids": sorted(one.removeprefix("act_") for one in token.accounts)}
-    if scope == "business_management" and token.businesses is not None:
-        return {"target_ids": sorted(token.businesses)}
-    return {}
 
 
 def _issued(token: Token, seconds: int | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import Call
+from meta_pipeline.simulator.api.login import refusals
 from meta_pipeline.simulator.api.reader import Reader
 from meta_pipeline.simulator.api.state import State
 from meta_pipeline.simulator.api.tokens import LONG_LIVED_SECONDS
@@ -61,7 +62,7 @@ class Writer:
         """A further token of a business integration, for fewer scopes or accounts, or the same."""
         request, own, business_id = call.request, call.token, call.target.node_id
         if own.client_business_id != business_id:
-            raise errors.no_part_in_business(business_id)
+            raise refusals.no_part_in_business(business_id)
         if request.text("appsecret_proof") is None:
             raise errors.missing_proof()
         if (request.text("fetch_only") or "").lower() == "true":
