@@ -108,8 +108,9 @@ class Routes:
         if node_id in {"me", token.user_id} and token.user_id:
             self._check_business_scope(token, edge == "businesses")
             return Target("User", token.user_id, edge)
-        # An app may speak of its users, whoever they are.
-        if token.kind == "APP" and self.tokens.is_user(node_id, token.app_id):
+        # An app may give back what any of its users granted.
+        of_app = method == "DELETE" and token.kind == "APP"
+        if of_app and self.tokens.is_user(node_id, token.app_id):
             return Target("User", node_id, edge)
         report = self.reports.get(node_id)
         if report is not None:

@@ -354,6 +354,7 @@ def test_removing_the_app_ends_all_tokens_of_a_person(
     # The app itself may do it, too.
     app_token = sim.tokens.app.token
     assert graph.call("DELETE", f"{ben}/permissions", access_token=app_token).ok
+    assert graph.error(f"{ben}/permissions", access_token=app_token)[1]["error_subcode"] == 33
     for token in (first, second):
         assert graph.error("me", access_token=token)[1]["error_subcode"] == 458
     assert graph.get("me", access_token=others)["name"] == "Ada"
