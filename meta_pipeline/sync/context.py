@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from meta_pipeline.governor import Thresholds, Weights
 from meta_pipeline.graph import GraphClient
@@ -14,6 +15,7 @@ from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 
 from .days import Restatement
 from .extras import Extras
+from .limits.weights import weights_from
 from .plan.policy import PlanPolicy
 from .progress import PULSE_SECONDS
 
@@ -42,6 +44,31 @@ class SyncContext:
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     pulse_seconds: float = PULSE_SECONDS
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        client: GraphClient,
+        warehouse: Warehouse,
+        telemetry: TelemetryWriter,
+    ) -> Self:
+        """The surroundings that the settings ask for."""
+        return cls(
+            client=client,
+            warehouse=warehouse,
+            telemetry=telemetry,
+            policy=policy_from(settings),
+            thresholds=thresholds_from(settings),
+            attribution_windows=settings.attribution_window_names,
+            max_parallel_calls=settings.max_parallel_calls,
+            weights=weights_from(settings.cost_weights),
+            daily_budget_per_account=settings.daily_budget_per_account,
+            daily_budget_of_app=settings.daily_budget_of_app,
+            app_id=settings.app_id,
+            extras=Extras.of(settings),
+            report_patience=timedelta(seconds=settings.report_patience_seconds),
+        )
 
     @property
     def is_simulated(self) -> bool:

@@ -9,15 +9,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property, partial
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.graph import (
-    Attempt,
     GraphClient,
     GraphError,
     PermissionDenied,
@@ -41,16 +40,14 @@ from meta_pipeline.warehouse import (
     fault,
 )
 
-from .context import SyncContext, policy_from, thresholds_from
+from .context import SyncContext
 from .days import today
 from .extras import Extras
-from .limits.calls import CallCounter, Pauses
 from .limits.estimate import Estimate, estimate
-from .limits.quota import Quota
 from .limits.spending import budget_of
 from .limits.version_watch import VersionWatch
 from .limits.waiting import rest_of, wait_of
-from .limits.weights import Prices, weights_from
+from .limits.weights import Prices
 from .plan.plan import Plan
 from .plan.planner import make_plan
 from .plan.stored import load_state
@@ -62,6 +59,7 @@ from .run.account_sync import AccountSync
 from .run.discovery import Discovery, discover, read_account
 from .run.memory import memory_for_pages
 from .run.provenance import refuse_mixture
+from .run.session import CallSession
 from .run.stop import Interrupted, StopSign
 from .run.tokens import look_at_token
 
@@ -102,23 +100,16 @@ class SyncEngine:
         ):
             warehouse.migrate()
             refuse_mixture(warehouse, is_simulated=settings.is_simulated)
-            yield cls(
-                SyncContext(
-                    client=client,
-                    warehouse=warehouse,
-                    telemetry=telemetry,
-                    policy=policy_from(settings),
-                    thresholds=thresholds_from(settings),
-                    attribution_windows=settings.attribution_window_names,
-                    max_parallel_calls=settings.max_parallel_calls,
-                    weights=weights_from(settings.cost_weights),
-                    daily_budget_per_account=settings.daily_budget_per_account,
-                    daily_budget_of_app=settings.daily_budget_of_app,
-                    app_id=settings.app_id,
-                    extras=Extras.of(settings),
-                    report_patience=timedelta(seconds=settings.report_patience_seconds),
-                )
-            )
+            yield cls(SyncContext.of(settings, client, warehouse, telemetry))
+
+    @property
+    def context(self) -> SyncContext:
+        """What its syncs share."""
+        return self._context
+
+    def changed(self, **changes: Any) -> Self:
+        """Another engine, whose context differs in some fields: a clock, a policy of its own."""
+        return type(self)(replace(self._context, **changes))
 
     @property
     def warehouse(self) -> Warehouse:
@@ -139,22 +130,22 @@ class SyncEngine:
 
     def discover(self) -> Discovery:
         """Read the list of ad accounts; raises GraphError when Meta does not give it."""
-        client, _, quota = self._client_for(None, None)
-        decision = quota.decide(None)
+        session = self._session()
+        decision = session.quota.decide()
         if not decision.may_call and decision.until is not None:
             now = self._context.clock()
             seconds = (decision.until - now).total_seconds()
             raise Throttled(
                 decision.reason, until=decision.until, seconds=seconds, limit=Limit("app")
             )
-        return discover(self._context, client)
+        return discover(self._context, session.client)
 
     def token(self) -> TokenInfo | TokenRow:
         """What Meta says of the access token; kept in `token_health`.
 
         While no call may be made it is what Meta said last. Raises GraphError when it said nothing.
         """
-        client, _, _ = self._client_for(None, None)
+        client = self._session().client
         try:
             return look_at_token(self._context, client)
         except Throttled:
@@ -165,7 +156,7 @@ class SyncEngine:
 
     def plan(self, request: SyncRequest) -> Plan:
         """What a sync would read now; asks Meta only for an account that is not stored yet."""
-        client, _, _ = self._client_for(request.account_id, None)
+        client = self._session(request.account_id).client
         account = read_account(self._context, client, request.account_id)
         is_due = is_node_due(self._context, account)
         now = self._context.clock()
@@ -177,7 +168,7 @@ class SyncEngine:
         """Why a plan would not start now, as a sentence; None when it would."""
         account = self.warehouse.accounts.get(plan.account_id)
         budget = self._budget(account, self._context.clock()) if account else None
-        _, _, quota = self._client_for(plan.account_id, None)
+        quota = self._session(plan.account_id).quota
         decision = quota.decide(plan.needs(self._prices.of_plan(plan)), budget)
         return None if decision.may_call else decision.reason
 
@@ -194,7 +185,7 @@ class SyncEngine:
 
     def today(self, account_id: str) -> date:
         """The account's current day, in its own time zone."""
-        client, _, _ = self._client_for(account_id, None)
+        client = self._session(account_id).client
         account = read_account(self._context, client, account_id)
         return today(self._context.clock(), account.timezone_name)
 
@@ -237,7 +228,7 @@ class SyncEngine:
             record.status, record.error_summary = Status.PARTIAL, "stopped by request"
         except Throttled as error:
             record.status = Status.THROTTLED
-            _, _, quota = self._client_for(request.account_id, None)
+            quota = self._session(request.account_id).quota
             record.error_summary, record.not_before = wait_of(
                 error, quota.decide(), self._context.clock()
             )
@@ -272,8 +263,8 @@ class SyncEngine:
         progress: ProgressListener,
     ) -> tuple[AccountSync, AccountNode, tuple[str, ...]]:
         """The sync, ready to run; the account's node; what is to be said of the account."""
-        client, calls, quota = self._client_for(request.account_id, record.sync_run_id)
-        node = AccountNode(self._context, client, connection, record.sync_run_id)
+        session = self._session(request.account_id, record.sync_run_id)
+        node = AccountNode(self._context, session.client, connection, record.sync_run_id)
         read = node.read(request.account_id)
         account = read.account
         state = load_state(
@@ -288,9 +279,7 @@ class SyncEngine:
             plan=plan,
             record=record,
             connection=connection,
-            client=client,
-            calls=calls,
-            quota=quota,
+            session=session,
             report=progress,
             stop=self._stop,
             prices=self._prices,
@@ -339,29 +328,10 @@ class SyncEngine:
         plan = make_plan(replace(numbers, force=False), state, self._context.policy, now)
         return replace(plan, edges=())  # whatever edges there were have been read
 
-    def _client_for(
-        self, account_id: str | None, sync_run_id: str | None
-    ) -> tuple[GraphClient, CallCounter, Quota]:
-        context = self._context
-        pauses = Pauses()
-        quota = Quota(
-            account_id,
-            thresholds=context.thresholds,
-            store=context.warehouse.usage,
-            clock=context.clock,
-            sleep=context.sleep,
-            max_parallel=context.max_parallel_calls,
-            on_pause=pauses.note,
-        )
-        calls = CallCounter(
-            sync_run_id, context.telemetry.log, quota.observe, context.weights, pauses
-        )
-
-        def note(attempt: Attempt) -> None:
-            calls.note(attempt)
-            self._versions.note(attempt)
-
-        return context.client.for_sync(on_attempt=note, gate=quota.gate), calls, quota
+    def _session(
+        self, account_id: str | None = None, sync_run_id: str | None = None
+    ) -> CallSession:
+        return CallSession.open(self._context, self._versions, account_id, sync_run_id)
 
     def _new_record(self, request: SyncRequest) -> SyncRun:
         return SyncRun(

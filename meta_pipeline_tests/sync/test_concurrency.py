@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +21,6 @@ from meta_pipeline.sync import (
     PlanPolicy,
     Progress,
     Status,
-    SyncEngine,
     SyncRequest,
     SyncRun,
 )
@@ -97,7 +95,7 @@ def test_a_sync_begins_when_the_account_is_its_own(house: Lab) -> None:
         held[house.clock.now()] = house.scalar(locks) > 0
         return house.clock.now()
 
-    engine = SyncEngine(replace(house.engine._context, clock=clock))
+    engine = house.engine.changed(clock=clock)
     record = engine.sync(SyncRequest(house.account_id, parts=ENTITIES))
 
     assert record.status is Status.SUCCESS, record.error_summary
@@ -200,7 +198,7 @@ def test_a_process_that_never_closed_its_record_is_closed_by_the_next(house: Lab
         pass
 
     def die() -> None:
-        house.engine._context.telemetry.flush()
+        house.engine.context.telemetry.flush()
         raise Dead
 
     with pytest.raises(Dead):

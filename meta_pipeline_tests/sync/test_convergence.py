@@ -30,7 +30,6 @@ from meta_pipeline.sync import (
     Part,
     PlanPolicy,
     Status,
-    SyncEngine,
     SyncRequest,
 )
 from meta_pipeline_tests.postgres import TestPostgres
@@ -144,7 +143,7 @@ class Convergence(RuleBasedStateMachine):
     @rule(steps=st.integers(1, 6), is_kill=st.booleans(), parts=st.sampled_from(PARTS))
     def sync_and_end_it(self, steps: int, is_kill: bool, parts: frozenset[Part]) -> None:
         """Asked to stop, or struck down, after some slices."""
-        engine = self.found.engine = SyncEngine(self.found.engine._context)
+        engine = self.found.engine = self.found.engine.changed()
         seen = []
 
         def report(step: object) -> None:
@@ -156,7 +155,7 @@ class Convergence(RuleBasedStateMachine):
 
         with suppress(Killed):
             engine.sync(SyncRequest(self.found.account_id, parts=parts), report)
-        self.found.engine = SyncEngine(engine._context)
+        self.found.engine = engine.changed()
 
     @rule()
     def settle(self) -> None:

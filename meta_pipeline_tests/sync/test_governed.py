@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from meta_pipeline.simulator import AccountSpec, Fault, Limits
-from meta_pipeline.sync import Part, Status, SyncContext, SyncEngine, SyncRequest
+from meta_pipeline.sync import Part, Status, SyncRequest
 
 from .lab import Lab, lab
 
 
-def _with(small: Lab, **changes: float) -> SyncEngine:
-    context: SyncContext = small.engine._context
-    return SyncEngine(replace(context, **changes))  # type: ignore[arg-type]
-
-
 def test_a_plan_over_the_daily_budget_does_not_start(small: Lab) -> None:
-    small.engine = _with(small, daily_budget_per_account=8.0)
+    small.engine = small.engine.changed(daily_budget_per_account=8.0)
 
     record = small.sync()
 
@@ -29,7 +23,7 @@ def test_a_plan_over_the_daily_budget_does_not_start(small: Lab) -> None:
 
 
 def test_what_was_spent_counts_until_the_accounts_midnight(small: Lab) -> None:
-    small.engine = _with(small, daily_budget_per_account=25.0)
+    small.engine = small.engine.changed(daily_budget_per_account=25.0)
     assert small.sync().status is Status.SUCCESS
     small.advance(hours=2)
     assert small.sync(force=True).status is Status.THROTTLED
@@ -47,7 +41,7 @@ def test_a_sync_that_was_killed_has_spent_too(small: Lab) -> None:
         )
     spent = small.scalar("SELECT sum(weighted_cost)::float8 FROM meta_ads.meta_api_logs")
     for budget in ("daily_budget_per_account", "daily_budget_of_app"):
-        small.engine = _with(small, **{budget: spent + 1})
+        small.engine = small.engine.changed(**{budget: spent + 1})
         again = small.sync(force=True)
         assert again.status is Status.THROTTLED
         assert f"has 1 of its {spent + 1:,.0f} a day left" in str(again.error_summary)
@@ -55,7 +49,7 @@ def test_a_sync_that_was_killed_has_spent_too(small: Lab) -> None:
 
 def test_a_plan_shows_what_the_day_has_left(small: Lab) -> None:
     small.sync()
-    small.engine = _with(small, daily_budget_per_account=20.0, daily_budget_of_app=1000.0)
+    small.engine = small.engine.changed(daily_budget_per_account=20.0, daily_budget_of_app=1000.0)
     plan = small.engine.plan(SyncRequest(small.account_id, force=True))
     said = " ".join(small.engine.estimate(plan).sentences())
     spent = small.scalar("SELECT sum(weighted_cost) FROM meta_ads.meta_api_logs")

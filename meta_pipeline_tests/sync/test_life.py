@@ -145,7 +145,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(backfill=st.integers(1, 20))
     def set_backfill(self, backfill: int) -> None:
-        context = self.found.engine._context
+        context = self.found.engine.context
         policy = replace(context.policy, backfill_days=backfill)
         self.found.engine = SyncEngine(replace(context, policy=policy))
         self.found.sim.faults.clear()
@@ -154,11 +154,11 @@ class Life(RuleBasedStateMachine):
 
     @rule(ahead_hours=st.sampled_from([1, 30]))
     def sync_under_a_wrong_clock(self, ahead_hours: int) -> None:
-        sound = self.found.engine._context
+        sound = self.found.engine
         ahead = timedelta(hours=ahead_hours)
-        self.found.engine = SyncEngine(replace(sound, clock=lambda: sound.clock() + ahead))
+        self.found.engine = sound.changed(clock=lambda: sound.now() + ahead)
         self.found.sync(parts=PARTS[0])
-        self.found.engine = SyncEngine(sound)
+        self.found.engine = sound
 
     # -- syncs ----------------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Life(RuleBasedStateMachine):
         engine = self.found.engine
         with suppress(Killed):
             engine.sync(SyncRequest(self.found.account_id, parts=parts), report)
-        self.found.engine = SyncEngine(engine._context)
+        self.found.engine = engine.changed()
 
     @rule()
     def settle(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.simulator import Fault
-from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncEngine, SyncRequest
+from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncRequest
 from meta_pipeline.sync.rows.datasets import HOUR, Dataset, broken_down, daily, hourly
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
 from meta_pipeline.sync.rows.insights_mapping import InsightsMapper
@@ -348,10 +348,8 @@ def test_what_changes_while_an_edge_is_read_comes_with_the_next_delta(small: Lab
         "updated_time": f"{small.clock.now():%Y-%m-%dT%H:%M:%S}+0000",
     }
     small.sim.fail("GET", "/ads", times=1, with_=answer([stale, fresh]))
-    engine = SyncEngine(small.engine._context)
-    object.__setattr__(engine._context, "clock", lambda: started)
-    engine.sync(SyncRequest(small.account_id, parts=frozenset({Part.ADS})))
-    object.__setattr__(engine._context, "clock", small.clock.now)
+    early = small.engine.changed(clock=lambda: started)
+    early.sync(SyncRequest(small.account_id, parts=frozenset({Part.ADS})))
 
     small.advance(hours=1)
     small.sync(parts=ENTITIES)

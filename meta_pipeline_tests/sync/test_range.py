@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.simulator import AccountSpec
-from meta_pipeline.sync import DEFAULT_PARTS, Part, PlanPolicy, SyncEngine, SyncRequest
+from meta_pipeline.sync import DEFAULT_PARTS, Part, PlanPolicy, SyncRequest
 from meta_pipeline.sync.days import today
 from meta_pipeline.sync.plan.planner import make_plan
 from meta_pipeline.sync.plan.stored import StoredAccount
@@ -29,8 +29,8 @@ CURSORS = {
 
 
 def set_policy(found: Lab, **changes: Any) -> None:
-    context = found.engine._context
-    found.engine._context = replace(context, policy=replace(context.policy, **changes))
+    policy = replace(found.engine.context.policy, **changes)
+    found.engine = found.engine.changed(policy=policy)
 
 
 @given(
@@ -109,7 +109,7 @@ def test_a_gap_longer_than_the_setting_is_filled(database_url: str, away_days: i
 def test_a_first_backfill_goes_on_whatever_the_setting_becomes(database_url: str) -> None:
     with lab(database_url, SPEC, policy=PlanPolicy(backfill_days=40, window_days=5)) as found:
         first = found.today() - timedelta(days=39)
-        stopped = SyncEngine(found.engine._context)
+        stopped = found.engine.changed()
         stopped.sync(SyncRequest(found.account_id, NUMBERS), lambda _: stopped.stop())
         set_policy(found, backfill_days=2)
         found.advance(days=6)
@@ -137,10 +137,10 @@ def test_a_clock_ahead_once_freezes_nothing(database_url: str, ahead: float) -> 
     """A sync in another year leaves days, cursors and readings of the future behind."""
     with lab(database_url, SPEC, policy=PlanPolicy(backfill_days=5)) as found:
         found.sync()
-        sound = found.engine._context
-        found.engine._context = replace(sound, clock=lambda: sound.clock() + timedelta(days=ahead))
+        sound = found.engine
+        found.engine = sound.changed(clock=lambda: sound.now() + timedelta(days=ahead))
         found.sync()
-        found.engine._context = sound
+        found.engine = sound
         found.advance(hours=1)
         renamed = found.world.objects("ads", found.account_id)[0].id
         found.world.rename(renamed, "After the clock was set right")

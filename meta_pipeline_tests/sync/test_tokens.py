@@ -29,7 +29,7 @@ def issue(made: Lab, **given: object) -> str:
 @contextmanager
 def asking_with(made: Lab, token: str) -> Iterator[SyncEngine]:
     """The engine of a deployment whose META_ACCESS_TOKEN is another one."""
-    context = made.engine._context
+    context = made.engine.context
     with GraphClient(
         access_token=token, base_url=made.sim.url, clock=made.clock.now, sleep=made.sim.sleep
     ) as client:

@@ -19,7 +19,7 @@ def _said(caplog: pytest.LogCaptureFixture) -> int:
 
 
 def _other_process(laboratory: Lab) -> SyncEngine:
-    return SyncEngine(laboratory.engine._context)
+    return laboratory.engine.changed()
 
 
 def test_an_upgraded_version_is_logged_once_a_day_by_all_processes(

@@ -10,22 +10,18 @@ from functools import partial
 
 from meta_pipeline.governor import BudgetState, Decision
 from meta_pipeline.graph import (
-    GraphClient,
     GraphError,
     ObjectMissing,
     PermissionDenied,
     Reauthorize,
     Throttled,
 )
-from meta_pipeline.model.part import ENTITIES, INSIGHTS, Part
+from meta_pipeline.model.part import INSIGHTS, Part
 from meta_pipeline.model.sync_run import Missing, Status, SyncRun
-from meta_pipeline.moments import past
 from meta_pipeline.sync.context import SyncContext
-from meta_pipeline.sync.limits.calls import CallCounter
-from meta_pipeline.sync.limits.quota import Quota
 from meta_pipeline.sync.limits.waiting import rest_of, wait_of
 from meta_pipeline.sync.limits.weights import Prices
-from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode
+from meta_pipeline.sync.plan.edge_plan import EdgePlan
 from meta_pipeline.sync.plan.plan import Plan
 from meta_pipeline.sync.plan.stored import StoredAccount
 from meta_pipeline.sync.progress import Outlook, Progress, ProgressListener, still_reading
@@ -39,13 +35,14 @@ from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline.sync.rows.mapping import Source
 from meta_pipeline.sync.rows.unrecognized import Findings
 from meta_pipeline.sync.run.account_windows import AccountWindows, refused_lately
-from meta_pipeline.sync.write.day_marks import unproven_since
 from meta_pipeline.sync.write.slices import Slice
 from meta_pipeline.sync.write.writer import Writer
-from meta_pipeline.warehouse import AccountRow, Connection, CursorRow
+from meta_pipeline.warehouse import AccountRow, Connection
 
+from .completion import Completion
 from .dimensions import Dimensions
 from .fetching import Done, ParallelFetch, Task
+from .session import CallSession
 from .stop import StopSign
 
 
@@ -59,9 +56,7 @@ class AccountSync:
     plan: Plan
     record: SyncRun
     connection: Connection
-    client: GraphClient
-    calls: CallCounter
-    quota: Quota
+    session: CallSession
     report: ProgressListener
     stop: StopSign
     replan: Callable[[date | None], Plan]
@@ -82,7 +77,7 @@ class AccountSync:
         self.refusals = Refusals(self.findings, known)
         self.windows = AccountWindows(
             self.context,
-            self.client,
+            self.session.client,
             self.source,
             self.state,
             self.findings,
@@ -117,7 +112,7 @@ class AccountSync:
     def run(self) -> None:
         """Do the plan; Meta's failures end up in the record, a broken database is raised."""
         cost = self.prices.of_plan(self.plan)
-        decision = self.quota.decide(self.plan.needs(cost), self.budget)
+        decision = self.session.quota.decide(self.plan.needs(cost), self.budget)
         if not decision.may_call:
             self._stopped(decision)
             return
@@ -171,7 +166,7 @@ class AccountSync:
     def _read(self, decision: Decision) -> None:
         """Fetch what the plan names, in parallel, and write it as it comes."""
         tasks = list(self._tasks(decision))
-        self._outlook.begin(self.plan, self.calls.calls)
+        self._outlook.begin(self.plan, self.session.calls.calls)
         self._oldest += [window.since for window in self.plan.windows]
         if self._is_doubtful and len(tasks) > 1:
             # Another part each time: one that is refused alone holds the others up once only.
@@ -214,7 +209,7 @@ class AccountSync:
             reader = CreativeReader if plan.spec.part is Part.CREATIVES else EdgeReader
             yield from reader(
                 plan,
-                client=self.client,
+                client=self.session.client,
                 warehouse=self.context.warehouse,
                 source=self.source,
                 findings=self.findings,
@@ -230,13 +225,15 @@ class AccountSync:
 
     def _activities(self) -> Iterator[Slice]:
         assert self.plan.activities_since is not None
-        reader = ActivityReader(self.client, self.source, self.context.warehouse, self.findings)
+        reader = ActivityReader(
+            self.session.client, self.source, self.context.warehouse, self.findings
+        )
         return reader.slices(self.plan.activities_since)
 
     def _take(self, one: Slice, fetch: ParallelFetch) -> None:
         self.writer.write(one)
         self._tell(one)
-        decision = self.quota.decide(self.plan.needs(weighted_cost=0))
+        decision = self.session.quota.decide(self.plan.needs(weighted_cost=0))
         if not decision.may_call and not fetch.stopped:
             fetch.stop()
             self._stopped(decision)
@@ -281,56 +278,23 @@ class AccountSync:
                 self._read_until = min(self._read_until or before, before)
 
     def _complete(self) -> None:
-        """Deleted things marked, orphans fetched: by id, and only where there is something."""
-        dimensions = Dimensions(self.client, self.connection, self.source, self.findings)
+        completion = Completion(
+            Dimensions(self.session.client, self.connection, self.source, self.findings),
+            self.context.warehouse.cursors,
+            self.connection,
+            self.source,
+            self.writer.write,
+        )
         try:
-            for edge in self._edges:
-                failed = any(
-                    one.is_whole and one.part is edge.spec.part for one in self.record.missing
-                )
-                if edge.mode is not Mode.DELTA and edge.spec.part in ENTITIES and not failed:
-                    self._complete_edge(dimensions, edge)
-            self._fill_orphans(dimensions)
-        except Throttled as error:
-            self._throttled = error
-            self._miss(Missing(str(error), edge="dimensions"))
+            for missing in completion.edges(self._edges, self.record.missing):
+                self._miss(missing)
+            completion.orphans(self._oldest)
         except GraphError as error:
-            if isinstance(error, Reauthorize):
+            if isinstance(error, Throttled):
+                self._throttled = error
+            elif isinstance(error, Reauthorize):
                 self._fatal = error
             self._miss(Missing(str(error), edge="dimensions"))
-
-    def _complete_edge(self, dimensions: Dimensions, edge: EdgePlan) -> None:
-        """Only now is the listing done: were it interrupted here, it would be read again."""
-        if edge.mode is Mode.SCAN:
-            dimensions.complete(edge.spec, self.writer.write)
-        cursors, account_id = self.context.warehouse.cursors, self.source.account_id
-        if not dimensions.mark_vanished(edge.spec, self.writer.write):
-            self._miss(
-                Missing(
-                    "Meta did not answer about all of them",
-                    edge.spec.part,
-                    f"{edge.spec.edge} that are gone",
-                )
-            )
-            return
-        known = cursors.get(account_id, edge.spec.edge, self.connection)
-        if known is not None and known.last_full_at != self.source.data_as_of:
-            with self.connection.transaction():
-                cursors.save(self.connection, replace(known, last_full_at=self.source.data_as_of))
-
-    def _fill_orphans(self, dimensions: Dimensions) -> None:
-        """Also those of windows that an earlier sync wrote and did not live to complete."""
-        cursors, account_id = self.context.warehouse.cursors, self.source.account_id
-        known = cursors.get(account_id, "insights", self.connection)
-        proven_at = past(known.last_full_at, self.source.data_as_of) if known else None
-        unproven = unproven_since(self.connection, account_id, proven_at)
-        days = [*self._oldest, *([unproven] if unproven else [])]
-        if not days:
-            return
-        dimensions.fill_orphans(self.writer.write, min(days))
-        cursor = known or CursorRow(account_id, "insights")
-        with self.connection.transaction():
-            cursors.save(self.connection, replace(cursor, last_full_at=self.source.data_as_of))
 
     def _stopped(self, decision: Decision) -> None:
         self.record.status = Status.THROTTLED
@@ -347,7 +311,7 @@ class AccountSync:
         if self._throttled is not None:
             record.status = Status.THROTTLED
             record.error_summary, record.not_before = wait_of(
-                self._throttled, self.quota.decide(), self.context.clock()
+                self._throttled, self.session.quota.decide(), self.context.clock()
             )
         elif self._fatal is not None:
             record.status = Status.FAIL
@@ -375,10 +339,10 @@ class AccountSync:
         record.insights_rows_read = writer.insights_rows_read
         record.insights_rows_written = writer.insights_rows_written
         record.entity_rows_written = writer.entity_rows_written
-        record.insights_calls = self.calls.insights_calls
-        record.meta_call_count_total = self.calls.calls
-        record.weighted_cost_total = self.calls.weighted_cost
-        record.meta_usage_end_snapshot = self.quota.snapshot()
+        record.insights_calls = self.session.calls.insights_calls
+        record.meta_call_count_total = self.session.calls.calls
+        record.weighted_cost_total = self.session.calls.weighted_cost
+        record.meta_usage_end_snapshot = self.session.quota.snapshot()
         record.db_write_ms = round(writer.write_ms, 3)
         if "entities" in self._ended:
             record.entity_fetch_ms = round(self._ended["entities"] * 1000, 3)
@@ -392,7 +356,7 @@ class AccountSync:
 
     def progress(self, step: str, message: str) -> Progress:
         """How far the sync is; may be asked from any thread."""
-        calls, seconds = self.calls.calls, time.perf_counter() - self._started
+        calls, seconds = self.session.calls.calls, time.perf_counter() - self._started
         return Progress(
             account_id=self.source.account_id,
             step=step,
@@ -401,11 +365,11 @@ class AccountSync:
             seconds=seconds,
             message=message,
             account_rows=self._account_rows,
-            quota_pct=self.quota.usage_pct(),
+            quota_pct=self.session.quota.usage_pct(),
             seconds_left=self._outlook.seconds_left(calls, seconds),
         )
 
     def pulse(self) -> Progress:
         """The same while nothing steps: what is waited for."""
-        message = self.quota.waits_for or still_reading(list(self._under_way))
+        message = self.session.quota.waits_for or still_reading(list(self._under_way))
         return replace(self.progress("waiting", message), is_pulse=True)

@@ -1,0 +1,74 @@
+"""What a sync does by id when its edges and windows were read.
+
+Deleted things are marked, and what rows mention is fetched; only where there is something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from meta_pipeline.model.part import ENTITIES
+from meta_pipeline.model.sync_run import Missing
+from meta_pipeline.moments import past
+from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode
+from meta_pipeline.sync.rows.mapping import Source
+from meta_pipeline.sync.write.day_marks import unproven_since
+from meta_pipeline.warehouse import Connection, CursorRow, CursorStore
+
+from .dimensions import Dimensions, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Completes the entities of one sync, through the connection that writes."""
+
+    dimensions: Dimensions
+    cursors: CursorStore
+    connection: Connection
+    source: Source
+    write: Write
+
+    def edges(self, edges: Sequence[EdgePlan], missing: Sequence[Missing]) -> Iterator[Missing]:
+        """Look up what complete listings did not show; gives what Meta did not answer about.
+
+        Raises GraphError, and then the listing is read again by the next sync.
+        """
+        failed = {one.part for one in missing if one.is_whole}
+        for edge in edges:
+            part, name = edge.spec.part, edge.spec.edge
+            if edge.mode is Mode.DELTA or part not in ENTITIES or part in failed:
+                continue
+            if edge.mode is Mode.SCAN:
+                self.dimensions.complete(edge.spec, self.write)
+            if self.dimensions.mark_vanished(edge.spec, self.write):
+                self._note_full(name)
+            else:
+                yield Missing(
+                    "Meta did not answer about all of them", part, f"{name} that are gone"
+                )
+
+    def orphans(self, oldest: Sequence[date]) -> None:
+        """Fetch what rows of insights mention, from the oldest day that was read on.
+
+        Also those of windows that an earlier sync wrote and did not live to complete.
+        """
+        known = self.cursors.get(self.source.account_id, "insights", self.connection)
+        proven_at = past(known.last_full_at, self.source.data_as_of) if known else None
+        unproven = unproven_since(self.connection, self.source.account_id, proven_at)
+        days = [*oldest, *([unproven] if unproven else [])]
+        if days:
+            self.dimensions.fill_orphans(self.write, min(days))
+            self._save(known or CursorRow(self.source.account_id, "insights"))
+
+    def _note_full(self, edge: str) -> None:
+        """Only now is the listing done: were it interrupted before, it would be read again."""
+        known = self.cursors.get(self.source.account_id, edge, self.connection)
+        if known is not None and known.last_full_at != self.source.data_as_of:
+            self._save(known)
+
+    def _save(self, cursor: CursorRow) -> None:
+        with self.connection.transaction():
+            done = replace(cursor, last_full_at=self.source.data_as_of)
+            self.cursors.save(self.connection, done)
