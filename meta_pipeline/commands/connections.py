@@ -133,7 +133,7 @@ def check(given: Given = None, as_json: AsJson = False) -> None:
         say("No connection is stored: META_ACCESS_TOKEN is checked by meta-pipeline check.")
     for connection_id, problem in problems.items():
         say(styled("✗", "red"), f" {connection_id}: {problem}", to=errors)
-    if problems or any(one.state is not None and not one.state.is_usable for one in found):
+    if problems or any(one.problem or not (one.state and one.state.is_usable) for one in found):
         raise typer.Exit(1)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from meta_pipeline.graph import Reauthorize, TokenInfo
+from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled, TokenInfo
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.quality import missing_scopes
 from meta_pipeline.warehouse import Connection, ConnectionRow, SealedToken, Warehouse
@@ -76,11 +77,24 @@ class Connections:
         return row
 
     def check(self, row: ConnectionRow) -> ConnectionRow:
-        """Ask Meta about the stored token and keep the answer: state, ends, scopes, accounts."""
+        """Ask Meta about the stored token and keep the answer: state, ends, scopes, accounts.
+
+        A valid token whose calls are refused all the same (the app is blocked, say) keeps its
+        state and accounts, and why as its problem.
+        """
         token = self.token(row)
         info = self.access.inspect(token)
         now = self.access.clock()
-        owner = self.access.owner(token, app_id=row.app_id) if info.is_valid else None
+        said, owner = _said(info, now), None
+        if info.is_valid:
+            try:
+                owner = self.access.owner(token, app_id=row.app_id)
+            except (Retriable, Throttled):
+                raise
+            except GraphError as error:
+                said["problem"] = str(error)
+                if isinstance(error, Reauthorize):
+                    said["state"] = State.REVOKED
         with self.warehouse.connection() as connection:
             known = self.warehouse.connections.get(row.connection_id, connection, locked=True)
             if known is None:
@@ -88,7 +102,7 @@ class Connections:
             current = self._sealed(row.connection_id, connection).get("current")
             if current is None or current.token_key != token_key(token):
                 return known  # renewed or replaced meanwhile: the answer is about another token
-            found = replace(known, checked_at=now, **_said(info, now))
+            found = replace(known, checked_at=now, **said)
             self.warehouse.connections.save(found, connection)
             changes = self._accounts_changed(found, owner, connection) | _changes(known, found)
             if changes:
@@ -269,11 +283,13 @@ def _kind(info: TokenInfo) -> Kind:
     return kind
 
 
-def _said(info: TokenInfo, now: Any) -> dict[str, Any]:
+def _said(info: TokenInfo, now: datetime) -> dict[str, Any]:
     """What an answer about a token changes in its connection's row."""
     if not info.is_valid:
         subcode = None if info.error is None else info.error.subcode
-        state = State.EXPIRED if subcode == _EXPIRED else State.REVOKED
+        ended = state_at(now, State.ACTIVE, info.expires_at, info.data_access_expires_at)
+        is_over = subcode == _EXPIRED or ended is State.EXPIRED
+        state = State.EXPIRED if is_over else State.REVOKED
         why = "Meta calls it invalid" if info.error is None else str(info.error)
         return {"state": state, "problem": why}
     ends = {

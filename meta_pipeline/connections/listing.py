@@ -126,6 +126,8 @@ def _what_to_do(row: ConnectionRow, state: State, settings: Settings, now: datet
 
 
 def _while_it_lives(row: ConnectionRow, state: State, settings: Settings, now: datetime) -> str:
+    if row.problem:
+        return "Mend what Meta refuses, then meta-pipeline connections check"
     if missing := missing_scopes(row.scopes):
         return f"It lacks {', '.join(missing)}. {_PASTE}"
     if state is State.ACTIVE:

@@ -126,6 +126,26 @@ def test_a_check_tells_how_a_token_ended(place: Place, change: str, state: str) 
     assert place.events() == ["added", "checked"], "what did not change is no event"
 
 
+def test_a_valid_token_whose_calls_are_refused_says_why(place: Place) -> None:
+    row = place.book.add(place.issue())
+    blocked = Fault.graph_error(200, message="API access blocked.")
+    place.sim.fail("GET", "/me/adaccounts", times=None, with_=blocked)
+    found = place.book.check(row)
+    assert (found.state, found.expires_at) == ("active", row.expires_at)
+    assert "API access blocked" in str(found.problem)
+    assert list(place.warehouse.connections.accounts(row.connection_id)) == place.ids
+    told = listed(place.warehouse, place.book.access.settings, place.clock.now())[-1]
+    assert "connections check" in told.what_to_do
+    place.sim.faults.clear()
+    assert place.book.check(found).problem is None
+
+
+def test_access_to_data_that_ended_is_an_end(place: Place) -> None:
+    row = place.book.add(token := place.issue(kind="USER", expires_in_seconds=None))
+    place.sim.tokens.expire_data_access(token)
+    assert place.book.check(row).state == "expired"
+
+
 def test_a_check_notes_new_and_lost_accounts_and_scopes(place: Place) -> None:
     row = place.book.add(token := place.issue(accounts=place.ids[:2], scopes=["ads_read", "email"]))
     place.sim.tokens.restrict(token, accounts=place.ids[1:])
