@@ -18,9 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._lab import database
-from meta_pipeline.orchestration.jobs import build_jobs
-from meta_pipeline.orchestration.resources import WarehouseResource
-from meta_pipeline.orchestration.sensors import build_sensors
+from meta_pipeline.orchestration.defs.next_stale_account import next_stale_account as sensor
+from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline.warehouse import Warehouse, create_dagster_schema, dagster_url
 
 FLEETS = (10, 100, 1_000, 5_000)
@@ -82,12 +81,11 @@ def tick_seconds(url: str, accounts: int, times: int = 7) -> list[float]:
             connection.execute(statement, {"accounts": accounts})
         connection.execute("VACUUM ANALYZE")
     create_dagster_schema(url)
-    (sensor,) = build_sensors(build_jobs())
     with dagster_on(url) as instance:
         instance.add_dynamic_partitions("ad_account", [f"act_{n + 1}" for n in range(accounts)])
         seconds = []
         for _ in range(times + 1):
-            resources = {"warehouse": WarehouseResource(database_url=url)}
+            resources = {"warehouse": WarehouseResource(database_url=url), "clock": utc_now}
             with dg.build_sensor_context(instance=instance, resources=resources) as context:
                 began = time.perf_counter()
                 found = sensor(context)

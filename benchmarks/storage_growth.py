@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks._lab import TOKEN, database, simulator
 from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.warehouse import create_dagster_schema, dagster_url
 
 ROUNDS = 5
@@ -93,14 +94,9 @@ def _sync(instance: dg.DagsterInstance, accounts: Sequence[str]) -> None:
             "dagster/asset_partition_range_end": accounts[0],
             "reason": "benchmark",
         },
-        run_config={
-            "ops": {
-                "entities": {"config": {"accounts": list(accounts)}},
-                "insights": {
-                    "config": {"accounts": list(accounts), "preset": "today", "force": True}
-                },
-            }
-        },
+        run_config=run_config(
+            accounts={"ids": list(accounts)}, days={"preset": "today"}, freshness={"force": True}
+        ),
         raise_on_error=False,
     ):
         pass

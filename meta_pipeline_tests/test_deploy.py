@@ -23,6 +23,7 @@ from meta_pipeline.cli import app
 from meta_pipeline.commands.execute import FROM_FILES, WEBSERVER, guarded
 from meta_pipeline.commands.reference import EXAMPLES, with_deployment_settings
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
+from meta_pipeline.orchestration.run_queue import GuardedRunQueue
 from meta_pipeline.settings import Settings, SettingsError, variable_names
 from meta_pipeline.simulator import DEFAULT_TOKEN
 from meta_pipeline_tests.e2e.containers import (
@@ -85,11 +86,7 @@ CHART: dict[str, Any] = {
             "enabled": ...,
             "type": ...,
             "config": {
-                "queuedRunCoordinator": {
-                    "dequeueIntervalSeconds": ...,
-                    "dequeueUseThreads": ...,
-                    "dequeueNumWorkers": ...,
-                }
+                "customRunCoordinator": {"module": ..., "class": ..., "config": ...},
             },
         },
         "runMonitoring": {
@@ -404,7 +401,10 @@ def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
 def test_the_instance_on_celery_differs_where_it_must() -> None:
     theirs = yaml.safe_load((CELERY / "dagster.yaml").read_text(encoding="utf-8"))
     different = {key for key in {*OURS, *theirs} if OURS.get(key) != theirs.get(key)}
-    assert different == {"run_launcher", "compute_logs", "run_monitoring"}
+    assert different == {
+        *("run_launcher", "compute_logs", "run_monitoring", "run_queue", "run_coordinator")
+    }
+    assert theirs["run_coordinator"]["config"] == OURS["run_queue"]
     monitoring = {key: theirs["run_monitoring"][key] for key in OURS["run_monitoring"]}
     assert monitoring == OURS["run_monitoring"] | {"start_timeout_seconds": 600}
     worker = Unit.read(CELERY / "meta-pipeline-worker@.service").all("ExecStart")[0]
@@ -430,6 +430,10 @@ def test_the_instance_on_celery_is_one_dagster_takes(
         assert launcher.celery.conf.task_acks_late is True
         assert launcher.celery.conf.broker_transport_options["visibility_timeout"] == 10800
         assert instance.run_monitoring_max_resume_run_attempts == 0
+        assert isinstance(instance.run_coordinator, GuardedRunQueue)
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 4, "concurrency: is still heard"
 
 
 def test_the_charts_values_are_the_charts() -> None:
@@ -451,6 +455,9 @@ def test_the_charts_instance_is_ours() -> None:
     }
     more = values["additionalInstanceConfig"]
     assert {key: OURS[key] for key in more} == more
+    queue = values["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
+    assert (queue["module"], queue["class"]) == (GuardedRunQueue.__module__, "GuardedRunQueue")
+    assert set(queue["config"]) == set(OURS["run_queue"])
     retention = OURS["retention"]
     assert (
         values["retention"]["sensor"]["purgeAfterDays"] == retention["sensor"]["purge_after_days"]

@@ -243,7 +243,7 @@ class Demo:
         dagster.api.start_sensor(SENSOR)
         self._say("From now on the sensor next_stale_account keeps every account fresh")
         say()
-        say("Dagster's UI: ", styled(f"{dagster.url}/asset-groups", "bold"), "  (Ctrl-C ends all)")
+        say("Dagster's UI: ", styled(dagster.first_page, "bold"), "  (Ctrl-C ends all)")
         while True:
             dagster.children.require_alive()
             time.sleep(1)

@@ -68,7 +68,11 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
     home.note(url=dagster.url)
     if settings.is_simulated:
         say(f"Simulated data: the Graph API is {settings.graph_url}, not Meta's.")
-    say("Dagster's UI: ", styled(dagster.url, "bold"), f"  (logs in {home.logs}, Ctrl-C ends)")
+    say(
+        "Dagster's UI: ",
+        styled(dagster.first_page, "bold"),
+        f"  (logs in {home.logs}, Ctrl-C ends)",
+    )
     while True:
         children.require_alive()
         time.sleep(1)

@@ -53,16 +53,18 @@ class _Keys:
 
 
 def _accounts(tags: Mapping[str, str], config: Mapping[str, Any], keys: _Keys) -> Iterator[str]:
-    """A partition's, a range's, and those that a step's config names (fleet/batch.py)."""
+    """A partition's, a range's, and those that the run's config names (fleet/batch.py)."""
     if account_id := tags.get(PARTITION_TAG):
         yield account_id
     first, last = (tags.get(name) for name in RANGE_TAGS)
     if first and last:
         yield from keys.between(first, last)
-    for step in _mapping(_mapping(config).get("ops")).values():
-        accounts = _mapping(_mapping(step).get("config")).get("accounts")
-        if isinstance(accounts, list):
-            yield from (account for account in accounts if isinstance(account, str))
+    chosen: Any = config
+    for name in ("resources", "accounts", "config"):
+        chosen = _mapping(chosen).get(name)
+    named = _mapping(chosen).get("ids")
+    if isinstance(named, list):
+        yield from (account for account in named if isinstance(account, str))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@ nobody else runs on this instance, as `meta-pipeline dev` does of its own, need 
 from __future__ import annotations
 
 import dagster as dg
-from dagster._core.storage.tags import MAX_RETRIES_TAG
+
+from .dagster_internals import MAX_RETRIES_TAG
 
 IN_PROGRESS = (
     dg.DagsterRunStatus.STARTING,

@@ -12,9 +12,10 @@ from typing import Any
 
 from celery.result import AsyncResult
 from dagster import DagsterRun
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+
+from .dagster_internals import CheckRunHealthResult, WorkerStatus
 
 ANSWER_SECONDS = 5.0
 """How long a worker may take to answer; the pool's main process does, however busy its children."""

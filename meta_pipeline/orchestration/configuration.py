@@ -1,4 +1,7 @@
-"""What a person may choose in the launchpad: validated, described, with defaults that suit.
+"""What a person may choose in the launchpad: asked once a run, described, with defaults that suit.
+
+Each thing is a resource, which all steps of the run share, not a field of every step. It is checked
+before there is a run: types while one types, the rest when it is launched.
 
 Plain values only. Dagster gives each text, number and switch of a `Config` a second spelling,
 `{env: NAME}`, which reads any variable of the process: whoever may launch a run could have a secret
@@ -9,76 +12,104 @@ told in an error. And no error here says what was typed, as it may be a token th
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import dagster as dg
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from meta_pipeline.settings import breakdown_names
 from meta_pipeline.sync.plan.presets import Preset
 
-_PRESETS = ", ".join(Preset)
 _ACCOUNT = re.compile(r"act_\d+")
-
-
+_PRESETS = dg.Noneable(
+    dg.Enum("Preset", [dg.EnumValue(str(preset), str(preset)) for preset in Preset])
+)
 _PLAIN: Mapping[object, Any] = {
     str: dg.String,
     int: dg.Int,
     float: dg.Float,
     bool: dg.Bool,
     list[str]: dg.Array(dg.String),
+    Preset | None: _PRESETS,
 }
 """Dagster's own types, which know no `{env: NAME}`."""
 
 
-class Launchpad(dg.Config):
-    """Fields of the launchpad; what is wrong with one is said without the value."""
+class Choice(BaseModel):
+    """One thing of the launchpad; what is wrong with it is said without the value."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
 
-
-Chosen = TypeVar("Chosen", bound=Launchpad)
-
-
-def fields_of(model: type[Launchpad]) -> dict[str, dg.Field]:
-    """The `config_schema` of a step that is configured by the model."""
-    return {
-        name: dg.Field(
-            _PLAIN[field.annotation],
-            default_value=field.default,
-            is_required=False,
-            description=field.description,
+    @classmethod
+    def resource(cls) -> dg.ResourceDefinition:
+        """The resource that is this choice as the run's config has it."""
+        fields = {
+            name: dg.Field(
+                _PLAIN[field.annotation],
+                default_value=field.default,
+                is_required=False,
+                description=field.description,
+            )
+            for name, field in cls.model_fields.items()
+        }
+        chosen = dg.ResourceDefinition(
+            lambda context: cls.model_validate(context.resource_config), config_schema=fields
         )
-        for name, field in model.model_fields.items()
-    }
+
+        def checked(config: Mapping[str, Any]) -> Mapping[str, Any]:
+            try:
+                cls.model_validate(config)
+            except ValidationError as error:
+                problems = error.errors(
+                    include_input=False, include_url=False, include_context=False
+                )
+                said = (
+                    [".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")]
+                    for one in problems
+                )
+                text = "; ".join(": ".join(filter(None, each)) for each in said)
+                raise WrongChoice(text) from None
+            return config
+
+        return chosen.configured(checked, config_schema=fields, description=cls.__doc__)
 
 
-def chosen(model: type[Chosen], context: dg.AssetExecutionContext) -> Chosen:
-    """What the launchpad says of this step; a Failure names each field that is wrong."""
-    try:
-        return model(**context.op_execution_context.op_config)
-    except ValidationError as error:
-        raise dg.Failure(_explained(error), allow_retries=False) from None
+class WrongChoice(Exception):
+    """What was chosen in the launchpad cannot be; the message names each field."""
 
 
-def _explained(error: ValidationError) -> str:
-    problems = error.errors(include_input=False, include_url=False, include_context=False)
-    said = (
-        ": ".join([".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")])
-        for one in problems
-    )
-    return "; ".join(text.removeprefix(": ") for text in said)
+class Accounts(Choice):
+    """Which ad accounts, where they are not the run's partitions."""
 
-
-class EntitiesConfig(Launchpad):
-    """Which accounts, and whether what is fresh is read again."""
-
-    accounts: list[str] = Field(
+    ids: list[str] = Field(
         default=[],
         description="Ad accounts to sync in place of the run's partitions, such as "
         "[act_1, act_2]: any set, each synced, recorded and materialized on its own. The sensor "
         "fills it when many are due",
     )
+    begin_within_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="Begin no further account after so long: those left over keep their turn, and "
+        "one large account does not hold the others up; 0: begin all. The sensor sets it",
+    )
+
+    @field_validator("ids")
+    @classmethod
+    def _are_accounts(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if not _ACCOUNT.fullmatch(name):
+                raise ValueError("one is not an ad account id, which looks like act_1234567890")
+        return list(dict.fromkeys(value))
+
+    @property
+    def begin_within(self) -> timedelta | None:
+        return timedelta(seconds=self.begin_within_seconds) if self.begin_within_seconds else None
+
+
+class Freshness(Choice):
+    """Whether what is fresh is read again."""
+
     force: bool = Field(
         default=False,
         description="Read again what was read within the freshness window (META_FRESH_SECONDS)",
@@ -90,51 +121,30 @@ class EntitiesConfig(Launchpad):
         "0: as the settings say. The sensor sets it to the cadence of the account",
     )
 
-    begin_within_seconds: int = Field(
-        default=0,
-        ge=0,
-        description="Begin no further account after so long: those left over keep their turn, and "
-        "one large account does not hold the others up; 0: begin all. The sensor sets it",
-    )
-
-    @field_validator("accounts")
-    @classmethod
-    def _are_accounts(cls, value: list[str]) -> list[str]:
-        for name in value:
-            if not _ACCOUNT.fullmatch(name):
-                raise ValueError("one is not an ad account id, which looks like act_1234567890")
-        return list(dict.fromkeys(value))
-
     @property
     def max_age(self) -> timedelta | None:
         return timedelta(seconds=self.max_age_seconds) if self.max_age_seconds else None
 
-    @property
-    def begin_within(self) -> timedelta | None:
-        return timedelta(seconds=self.begin_within_seconds) if self.begin_within_seconds else None
+
+AS_THE_SETTINGS_SAY = Freshness()
 
 
-class InsightsConfig(EntitiesConfig):
-    """The same, and which days of insights are read."""
+class Days(Choice):
+    """Which days of insights, hours and breakdowns; nothing chosen: the plan reads what is due."""
 
-    preset: str = Field(
-        default="",
-        description=f"Range as Ads Manager names it, instead of since and until: {_PRESETS}",
-        examples=["last_28d"],
+    preset: Preset | None = Field(
+        default=None, description="Range as Ads Manager names it, instead of since and until"
     )
 
     since: str = Field(
         default="",
         description="First day, YYYY-MM-DD in the account's time zone. Empty: the plan decides "
         "(the first sync goes META_BACKFILL_DAYS back, later ones read what may have changed)",
-        examples=["2026-01-31"],
     )
     until: str = Field(
         default="",
         description="Last day, inclusive, YYYY-MM-DD in the account's time zone. Empty: today",
-        examples=["2026-02-28"],
     )
-
     newest_days: int = Field(
         default=0,
         ge=0,
@@ -152,15 +162,8 @@ class InsightsConfig(EntitiesConfig):
         except ValueError:
             raise ValueError("is not a day; write it as 2026-01-31") from None
 
-    @field_validator("preset")
-    @classmethod
-    def _is_a_preset(cls, value: str) -> str:
-        if value and value not in set(Preset):
-            raise ValueError(f"is not a range; choose one of {_PRESETS}")
-        return value
-
     @model_validator(mode="after")
-    def _in_order(self) -> "InsightsConfig":
+    def _in_order(self) -> "Days":
         if self.preset and (self.since or self.until):
             raise ValueError("give a preset, or since and until, not both")
         if self.newest_days and (self.preset or self.since or self.until):
@@ -178,17 +181,19 @@ class InsightsConfig(EntitiesConfig):
         return date.fromisoformat(self.until) if self.until else None
 
 
-class InsightExtrasConfig(InsightsConfig):
-    """The same, and which breakdowns."""
+ALL_THAT_ARE_DUE = Days()
 
-    breakdowns: list[str] = Field(
+
+class Breakdowns(Choice):
+    """Which breakdowns, where they are not those of the settings."""
+
+    tables: list[str] = Field(
         default=[],
         description="Breakdown tables to read in place of META_BREAKDOWNS, each as age,gender; "
         "asset meta/insights_breakdown only",
-        examples=[["age,gender", "country"]],
     )
 
-    @field_validator("breakdowns")
+    @field_validator("tables")
     @classmethod
     def _are_breakdowns(cls, value: list[str]) -> list[str]:
         for text in value:
@@ -196,5 +201,30 @@ class InsightExtrasConfig(InsightsConfig):
         return value
 
     @property
-    def breakdown_tables(self) -> tuple[tuple[str, ...], ...]:
-        return tuple(breakdown_names(text) for text in self.breakdowns)
+    def dimensions(self) -> tuple[tuple[str, ...], ...]:
+        """Each table by the dimensions it is broken down by."""
+        return tuple(breakdown_names(text) for text in self.tables)
+
+
+class Period(Choice):
+    """How long a period the operational questions are asked about."""
+
+    days: float = Field(
+        default=7, gt=0, le=3650, description="Length of the period in days, until now"
+    )
+
+
+def choices() -> dict[str, dg.ResourceDefinition]:
+    """The resources of the launchpad by name, which is also the name steps ask for them by."""
+    return {
+        "accounts": Accounts.resource(),
+        "freshness": Freshness.resource(),
+        "days": Days.resource(),
+        "breakdowns": Breakdowns.resource(),
+        "period": Period.resource(),
+    }
+
+
+def run_config(**chosen: Mapping[str, object]) -> dict[str, Any]:
+    """A run's config: each choice by the name of its resource, what is not given by default."""
+    return {"resources": {name: {"config": dict(config)} for name, config in chosen.items()}}

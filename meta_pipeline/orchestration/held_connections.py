@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from dagster import DagsterInstance
+
+from .dagster_internals import ENGINE, engines_of
 
 STATEMENT_TIMEOUT_MS = 600_000
 """Nothing Dagster asks in a run takes a second; what takes this long hangs."""
@@ -20,7 +21,6 @@ RECYCLE_SECONDS = 30
 """After a restart of Postgres a held connection is dead for no longer than this."""
 
 MOST_PER_STORAGE = 2
-_ENGINE = "_engine"
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def held_connections(instance: DagsterInstance) -> Iterator[None]:
     (https://github.com/dagster-io/dagster/issues/33935 asks for a setting). It has no way back, and
     in the warm process of a Celery worker the connections of one run would outlive it.
     """
-    before = _engines(instance)
+    before = engines_of(instance)
     instance.optimize_for_webserver(
         statement_timeout=STATEMENT_TIMEOUT_MS,
         pool_recycle=RECYCLE_SECONDS,
@@ -41,12 +41,6 @@ def held_connections(instance: DagsterInstance) -> Iterator[None]:
         yield
     finally:
         for storage, engine in before:
-            held, storage[_ENGINE] = storage[_ENGINE], engine
+            held, storage[ENGINE] = storage[ENGINE], engine
             if held is not engine:
                 held.dispose()
-
-
-def _engines(instance: DagsterInstance) -> list[tuple[dict[str, Any], Any]]:
-    """The attributes of each storage in Postgres, and its engine."""
-    storages = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
-    return [(vars(one), vars(one)[_ENGINE]) for one in storages if _ENGINE in vars(one)]

@@ -39,6 +39,11 @@ def daily_key(level: str) -> dg.AssetKey:
     return dg.AssetKey(["meta", f"daily_{level}_metrics"])
 
 
+DAILY_METRICS = tuple(map(daily_key, ROLLUPS))
+METRIC_KEYS = (*DAILY_METRICS, RECONCILIATION)
+"""Everything that follows a sync of insights."""
+
+
 def daily_relation(level: str) -> sa.Table:
     """The relation of a level as people read it: its table, with the names of what a row is of."""
     (name,) = daily_key(level).path[1:]

@@ -78,7 +78,8 @@ class Outcome:
                 "accounts": dg.MetadataValue.int(total),
                 "what_to_do": dg.MetadataValue.md(_advice(reasons)),
             },
-            allow_retries=self._worth_a_retry(),
+            # An unexpected error may pass; what Meta or the account said will not within minutes.
+            allow_retries=bool(self.errors),
         )
 
     def _reasons(self) -> dict[str, str]:
@@ -92,10 +93,6 @@ class Outcome:
             for account_id, error in self.errors.items()
         }
         return reasons | broken | self.skipped
-
-    def _worth_a_retry(self) -> bool:
-        """An unexpected error may pass; what Meta or the account said will not within minutes."""
-        return bool(self.errors)
 
 
 def failure_of(outcomes: Mapping[str, Outcome]) -> dg.Failure | None:

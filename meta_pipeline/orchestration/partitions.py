@@ -10,22 +10,16 @@ AD_ACCOUNTS = dg.DynamicPartitionsDefinition(name="ad_account")
 """Keys are ad account ids, `act_<n>`; the discovery adds them and nothing removes them."""
 
 ACCOUNT_TAG = "account"
-MAX_ACCOUNTS_PER_RUN = 25
-"""Accounts a backfill started in the UI puts into one run: 6 CPU-seconds of start-up for each run
-are then 0.25 an account, and three runs still share a fleet of 75."""
 
 
-def add_accounts(instance: dg.DagsterInstance, account_ids: list[str]) -> list[str]:
-    """Make the accounts materializable; returns those that were not before.
+def missing_partitions(instance: dg.DagsterInstance, account_ids: Iterable[str]) -> list[str]:
+    """The accounts that are no partitions yet, each once, in the order of their numbers.
 
-    One call for all of them: each call rebuilds Dagster's partition caches. The UI shows them in
-    the order they were added, which is that of their numbers.
+    To be added in one call, as each call rebuilds Dagster's partition caches; the UI shows them in
+    the order they were added.
     """
-    known = set(instance.get_dynamic_partitions("ad_account"))
-    new = in_order(account_id for account_id in account_ids if account_id not in known)
-    if new:
-        instance.add_dynamic_partitions("ad_account", new)
-    return new
+    known = set(instance.get_dynamic_partitions(str(AD_ACCOUNTS.name)))
+    return in_order(set(account_ids) - known)
 
 
 def in_order(account_ids: Iterable[str]) -> list[str]:

@@ -13,11 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from dagster._config import Shape
-from dagster._core.secrets import SecretsLoader
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
-
 from meta_pipeline.settings.secret_files import concealed, private_folder
+
+from .dagster_internals import ConfigurableClass, ConfigurableClassData, SecretsLoader, Shape
 
 
 class PrivateEnvironment(SecretsLoader, ConfigurableClass):

@@ -125,7 +125,8 @@ def _summary(record: SyncRun, account: Account) -> Iterator[str]:
             f"| Besides | {record.creatives_fetched:,} creatives, "
             f"{record.activities_fetched:,} entries of the change log |"
         )
-    yield f"| Insights read | {record.insights_rows_read:,} rows{_days(record)} |"
+    days = f", {record.since} to {record.until}" if record.since and record.until else ""
+    yield f"| Insights read | {record.insights_rows_read:,} rows{days} |"
     yield (
         f"| New or changed | {record.entity_rows_written:,} entities, "
         f"{record.insights_rows_written:,} insight rows |"
@@ -151,13 +152,12 @@ def _phases(record: SyncRun) -> str:
         ("insights", record.insights_fetch_ms),
         ("writing", record.db_write_ms),
     )
-    if not record.meta_call_count_total and record.status is Status.SUCCESS:
+    # Set by whatever was planned and ended, also without a row or a call; the account itself may be
+    # read where nothing else is due.
+    has_read = (record.entity_fetch_ms, record.insights_fetch_ms) != (None, None)
+    if record.status is Status.SUCCESS and not has_read:
         return "everything was fresh, nothing had to be read"
     return ", ".join(f"{name} {value / 1000:.1f} s" for name, value in phases if value) or "no work"
-
-
-def _days(record: SyncRun) -> str:
-    return f", {record.since} to {record.until}" if record.since and record.until else ""
 
 
 def _staleness_seconds(record: SyncRun, account: Account) -> float | None:

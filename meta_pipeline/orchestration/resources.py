@@ -1,22 +1,27 @@
-"""What the assets are handed: the settings of this process, one sync engine for each run.
+"""What the assets are handed: the settings of this process, one sync engine for each run, and what
+was chosen in the launchpad.
 
-None of it can be chosen in the launchpad: half of a run would go to another host, and whoever may
-launch one could have the token sent to a host of their own.
+Neither settings nor engine can be chosen there: half of a run would go to another host, and whoever
+may launch one could have the token sent to a host of their own.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.resource_annotation import TreatAsResourceParam
 
 from meta_pipeline.plain_log import show_log
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.connect import READER, Patience
 
+from .configuration import choices
+from .dagster_internals import TreatAsResourceParam
 from .held_connections import held_connections
 from .session import SyncSession
 
@@ -35,6 +40,33 @@ class WarehouseResource(TreatAsResourceParam):
         given = {"database_url": self.database_url} if self.database_url else {}
         return Settings.load(**given)
 
+    @contextmanager
+    def read(self, name: str) -> Iterator[Warehouse]:
+        """The tables as they are, for whoever must not wait long; `name` is shown by Postgres."""
+        with Warehouse(
+            self.settings().require_database_url(),
+            application_name=f"meta_pipeline {name}",
+            max_connections=1,
+            patience=READER,
+        ) as opened:
+            yield opened
+
+    @contextmanager
+    def migrated(
+        self, name: str, max_connections: int = 1, patience: Patience = READER
+    ) -> Iterator[Warehouse]:
+        """The tables as this version has them: the one place here that migrates, besides the
+        engine of a sync.
+        """
+        with Warehouse(
+            self.settings().require_database_url(),
+            application_name=f"meta_pipeline {name}",
+            max_connections=max_connections,
+            patience=patience,
+        ) as opened:
+            opened.migrate()
+            yield opened
+
 
 @contextmanager
 def sync_session(context: dg.InitResourceContext) -> Iterator[SyncSession]:
@@ -49,6 +81,14 @@ def sync_session(context: dg.InitResourceContext) -> Iterator[SyncSession]:
         yield SyncSession(engine, is_simulated=settings.is_simulated)
 
 
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The clock of this machine."""
+    return datetime.now(UTC)
+
+
 def default_resources() -> dict[str, Any]:
     """The resources by name."""
     return {
@@ -58,6 +98,15 @@ def default_resources() -> dict[str, Any]:
             config_schema={},
             description="One sync engine for each run, with the settings of this process",
         ),
+        "meta": dg.ResourceDefinition(
+            lambda context: context.resources.session.graph(),
+            config_schema={},
+            required_resource_keys={"session"},
+            description="The Graph API client, for assets of one's own: each call is logged with "
+            "its usage headers, and none is made while the governor forbids it",
+        ),
+        **choices(),
+        "clock": private(utc_now),
         # Nothing passes from step to step but through the tables; Dagster's own default would
         # offer a folder to write to.
         "io_manager": dg.IOManagerDefinition(

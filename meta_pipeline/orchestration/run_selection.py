@@ -6,7 +6,7 @@ bring: extras that are off for all of a run's accounts are no part of it, nor do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -14,17 +14,12 @@ import dagster as dg
 from meta_pipeline.fleet import Batch, DuePart
 from meta_pipeline.sync import Extras, Part
 
-from .metric_assets import METRIC_KEYS
-from .metric_metadata import RECONCILES, RECONCILIATION
+from .metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
 from .tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE, AccountTable
 
 CHANGES = tuple(table for table in ENTITY_EXTRAS if table.part is Part.ACTIVITIES)
 """Read with every sync, whatever else is due."""
 
-_EXTRA_STEPS: Mapping[str, Sequence[AccountTable]] = {
-    "entity_extras": ENTITY_EXTRAS,
-    "insight_extras": INSIGHT_EXTRAS,
-}
 _EXTRAS = {
     DuePart.ENTITIES: ENTITY_EXTRAS,
     DuePart.INSIGHTS: (*CHANGES, *INSIGHT_EXTRAS),
@@ -37,7 +32,7 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class RunSelection:
-    """`assets` and `checks` of a run, its `steps` of extras, and the account of its partition.
+    """`assets` and `checks` of a run, and the account of its partition.
 
     A run of many accounts has one partition in its tags: of an account that all its extras are on
     for, where there is one.
@@ -45,7 +40,6 @@ class RunSelection:
 
     assets: Sequence[dg.AssetKey]
     checks: Sequence[dg.AssetCheckKey]
-    steps: Sequence[str]
     account_id: str
 
     @classmethod
@@ -59,11 +53,6 @@ class RunSelection:
             checks=[dg.AssetCheckKey(RECONCILIATION, RECONCILES)]
             if DuePart.INSIGHTS in run.parts
             else [],
-            steps=[
-                step
-                for step, its in _EXTRA_STEPS.items()
-                if any(table.part in parts for table in its)
-            ],
             account_id=max(on, key=lambda account_id: len(on[account_id] & parts)),
         )
 

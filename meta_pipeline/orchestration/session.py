@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
+from meta_pipeline.graph import GraphClient
 from meta_pipeline.sync import (
     Discovery,
     Extras,
@@ -46,6 +47,10 @@ class SyncSession:
     def extras(self) -> Extras:
         """Which extras are on for which accounts."""
         return self._engine.extras
+
+    def graph(self) -> GraphClient:
+        """The Graph API client, with the recorder of calls and the governor's gate attached."""
+        return self._engine.graph()
 
     def discover(self) -> Discovery:
         """Refresh the list of ad accounts."""

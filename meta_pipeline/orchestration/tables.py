@@ -12,6 +12,8 @@ from sqlalchemy.dialects import postgresql
 from meta_pipeline.sync import Part
 from meta_pipeline.warehouse import schema
 
+AD_ACCOUNTS_KEY = dg.AssetKey(["meta", "ad_accounts"])
+INSIGHTS_KEY = dg.AssetKey(["meta", "insights"])
 OWNERS = ["team:marketing-data"]
 TAGS = {"domain": "ads", "source": "meta-marketing-api"}
 OPERATIONS = "operations"

@@ -328,6 +328,13 @@ class SyncEngine:
         plan = make_plan(replace(numbers, force=False), state, self._context.policy, now)
         return replace(plan, edges=())  # whatever edges there were have been read
 
+    def graph(self, account_id: str | None = None) -> GraphClient:
+        """The client for calls of one's own: each is logged with its usage headers.
+
+        None is made while the governor forbids it: Throttled says until when.
+        """
+        return self._session(account_id).client
+
     def _session(
         self, account_id: str | None = None, sync_run_id: str | None = None
     ) -> CallSession:

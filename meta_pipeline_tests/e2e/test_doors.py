@@ -165,14 +165,14 @@ def group_of(pid: int) -> int:
 
 def nothing_named_is_told(url: str) -> None:
     for variable in ("SECRET_OF_THE_CALLER", "META_ACCESS_TOKEN", "DAGSTER_PG_URL"):
-        for field in ({"accounts": [{"env": variable}]}, {"accounts": {"env": variable}}):
+        for field in ({"ids": [{"env": variable}]}, {"ids": {"env": variable}}):
             params = {
                 "selector": {
                     "repositoryName": "__repository__",
                     "repositoryLocationName": "meta_pipeline",
                     "jobName": "entities_only",
                 },
-                "runConfigData": {"ops": {"entities": {"config": field}}},
+                "runConfigData": {"resources": {"accounts": {"config": field}}},
             }
             answer = post(url, LAUNCH, params=params)
             assert answer.json()["data"]["launchRun"]["__typename"] == "RunConfigValidationInvalid"

@@ -20,9 +20,10 @@ from dagster._core.scheduler.instigation import (
 )
 
 from meta_pipeline.fleet.in_flight import UNFINISHED, InFlight
+from meta_pipeline.orchestration.configuration import run_config
+from meta_pipeline.orchestration.defs.next_stale_account import NEXT_STALE_ACCOUNT
 from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
-from meta_pipeline.orchestration.sensors import NEXT_STALE_ACCOUNT
 from meta_pipeline.warehouse import Warehouse, dagster_runs
 
 from .dagsters import dagster_in
@@ -35,9 +36,9 @@ RANGE = {
 TAGS: list[dict[str, str]] = [{}, {"dagster/partition": "act_5"}, RANGE]
 CONFIGS: list[dict[str, Any]] = [
     {},
-    {"ops": {"insights": {"config": {"accounts": ["act_7", "act_8"]}}}},
-    {"ops": {"insights": {"config": {"accounts": {"env": "HOME"}}}}},
-    {"ops": None},
+    run_config(accounts={"ids": ["act_7", "act_8"]}),
+    run_config(accounts={"ids": {"env": "HOME"}}),
+    {"resources": None},
 ]
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 """QUEUED wants an origin, and differs in nothing else."""

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from meta_pipeline.commands.rotation import app
 from meta_pipeline.model.usage import UsageReading
+from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.warehouse import Warehouse
 
 from .dagsters import dagster_in
@@ -85,7 +86,7 @@ def test_who_is_asked_for_or_stopped_is_not_next(
     with dagster_in(database_url, tmp_path) as instance:
         run = dg.DagsterRun(
             "sync_account",
-            run_config={"ops": {"entities": {"config": {"accounts": ["act_1", "act_9"]}}}},
+            run_config=run_config(accounts={"ids": ["act_1", "act_9"]}),
             status=dg.DagsterRunStatus.STARTED,
         )
         instance.add_run(run)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.record_metadata import Account
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.simulator import Fault
@@ -30,7 +31,7 @@ def discover_accounts() -> dg.JobDefinition:
 
 @contextmanager
 def run(
-    stand: Stand, accounts: list[str], **config: Mapping[str, object]
+    stand: Stand, accounts: list[str], **chosen: Mapping[str, object]
 ) -> Iterator[dg.JobExecutionResult]:
     """One run of `sync_account` with the executor a real run has."""
     tags = (
@@ -41,12 +42,11 @@ def run(
             "dagster/asset_partition_range_end": accounts[-1],
         }
     )
-    ops = {"ops": {step: {"config": values} for step, values in config.items()}}
     with dg.execute_job(
         dg.reconstructable(sync_account),
         instance=stand.instance,
         tags=tags,
-        run_config=ops if config else None,
+        run_config=run_config(**chosen),
         raise_on_error=False,
     ) as result:
         yield result
@@ -132,7 +132,7 @@ def test_a_second_sync_of_the_account_is_polite(stand: Stand) -> None:
 
 def test_days_are_chosen_in_the_launchpad(stand: Stand) -> None:
     chosen = {"since": "2026-10-01", "until": "2026-10-02"}
-    with run(stand, [stand.good], insights=chosen) as result:
+    with run(stand, [stand.good], days=chosen) as result:
         assert result.success
     found = scalar(
         stand,
@@ -140,21 +140,6 @@ def test_days_are_chosen_in_the_launchpad(stand: Stand) -> None:
         "FROM meta_ads.meta_insights WHERE entity_type = 'ad'",
     )
     assert found == ["2026-10-01", "2026-10-02"]
-
-
-@pytest.mark.parametrize(
-    ("config", "said"),
-    [
-        ({"since": "yesterday"}, "is not a day; write it as 2026-01-31"),
-        ({"since": "2026-10-02", "until": "2026-10-01"}, "is after until 2026-10-01"),
-    ],
-)
-def test_a_wrong_day_is_named(stand: Stand, config: Mapping[str, object], said: str) -> None:
-    with run(stand, [stand.good], insights=config) as result:
-        assert not result.success
-        error = result.failure_data_for_node("insights")
-        assert error is not None
-        assert said in str(error.error)
 
 
 def test_discovery_makes_accounts_materializable(stand: Stand) -> None:
@@ -179,24 +164,24 @@ def test_no_event_holds_the_token(stand: Stand) -> None:
     assert not [line for line in said if TOKEN in line]
 
 
-def batch(accounts: list[str], **config: object) -> dict[str, dict[str, object]]:
-    """The config of a run that names its accounts."""
-    return {step: {"accounts": accounts, **config} for step in ("entities", "insights")}
-
-
 @contextmanager
-def run_of(stand: Stand, config: Mapping[str, object]) -> Iterator[dg.JobExecutionResult]:
+def run_of(
+    stand: Stand,
+    accounts: list[str],
+    *,
+    begin_within_seconds: int = 0,
+    **chosen: Mapping[str, object],
+) -> Iterator[dg.JobExecutionResult]:
     """A run that names its accounts, as the sensor requests one for many."""
-    first = next(iter(config["entities"]["accounts"]))  # type: ignore[index]
-    ops = {"ops": {step: {"config": values} for step, values in config.items()}}
+    named = {"ids": accounts, "begin_within_seconds": begin_within_seconds}
     with dg.execute_job(
         dg.reconstructable(sync_account),
         instance=stand.instance,
         tags={
-            "dagster/asset_partition_range_start": first,
-            "dagster/asset_partition_range_end": first,
+            "dagster/asset_partition_range_start": accounts[0],
+            "dagster/asset_partition_range_end": accounts[0],
         },
-        run_config=ops,
+        run_config=run_config(accounts=named, **chosen),
         raise_on_error=False,
     ) as result:
         yield result
@@ -205,7 +190,7 @@ def run_of(stand: Stand, config: Mapping[str, object]) -> Iterator[dg.JobExecuti
 def test_a_run_may_name_any_set_of_accounts(stand: Stand) -> None:
     """First and last of three, which no range of partitions is; order as given."""
     chosen = [stand.accounts[2], stand.accounts[0]]
-    with run_of(stand, batch(chosen)) as result:
+    with run_of(stand, chosen) as result:
         assert result.success
         run_id = result.run_id
     for table in TABLES:
@@ -222,7 +207,7 @@ def test_a_run_may_name_any_set_of_accounts(stand: Stand) -> None:
 
 
 def test_a_failing_account_of_a_batch_is_red_alone(stand: Stand) -> None:
-    with run_of(stand, batch(stand.accounts)) as result:
+    with run_of(stand, stand.accounts) as result:
         assert not result.success
         assert "1 of 3 accounts were not synced" in failure_of(result, "entities")
     for table in TABLES:
@@ -240,8 +225,8 @@ def test_a_run_of_no_account_says_how_to_choose(stand: Stand) -> None:
 
 
 def test_what_is_fresh_by_the_settings_may_be_too_old_for_the_account(stand: Stand) -> None:
-    def calls(**config: object) -> object:
-        with run_of(stand, batch([stand.good], **config)) as result:
+    def calls(**freshness: object) -> object:
+        with run_of(stand, [stand.good], freshness=freshness) as result:
             assert result.success
             return scalar(
                 stand,
@@ -261,7 +246,7 @@ def test_what_is_fresh_by_the_settings_may_be_too_old_for_the_account(stand: Sta
 
 
 def test_a_preset_is_a_range_in_the_accounts_own_days(stand: Stand) -> None:
-    with run(stand, [stand.good], insights={"preset": "yesterday", "force": True}) as result:
+    with run(stand, [stand.good], days={"preset": "yesterday"}) as result:
         assert result.success
     days = scalar(
         stand,
@@ -278,16 +263,11 @@ def test_a_preset_is_a_range_in_the_accounts_own_days(stand: Stand) -> None:
 def test_jobs_start_with_a_range_that_suits(job: str, preset: str, force: bool | None) -> None:
     """What the launchpad shows, and what a backfill over partitions uses."""
     found = build_defs().resolve_job_def(job)
-    config = found.get_run_config_for_partition_key("act_1")["ops"]["insights"]["config"]
-    assert (config["preset"], config.get("force")) == (preset, force)
-    assert dg.validate_run_config(found, {"ops": {"insights": {"config": config}}})
-
-
-def test_a_range_is_said_in_one_way(stand: Stand) -> None:
-    chosen = {"preset": "last_7d", "since": "2026-10-01"}
-    with run(stand, [stand.good], insights=chosen) as result:
-        assert not result.success
-        assert "not both" in str(result.failure_data_for_node("insights"))
+    config = found.get_run_config_for_partition_key("act_1")
+    chosen = config["resources"]
+    assert chosen["days"]["config"]["preset"] == preset
+    assert chosen.get("freshness", {"config": {}})["config"].get("force") == force
+    assert dg.validate_run_config(found, config)
 
 
 def test_an_account_that_was_busy_is_asked_once_more_after_the_others(
@@ -305,7 +285,7 @@ def test_an_account_that_was_busy_is_asked_once_more_after_the_others(
         return sync(self, request)
 
     monkeypatch.setattr(SyncSession, "sync", ending_meanwhile)
-    with run_of(stand, batch([good, other])) as result:
+    with run_of(stand, [good, other]) as result:
         assert result.success
     assert stand.materialized("campaigns", good) == 1
     statuses = scalar(

@@ -10,7 +10,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from meta_pipeline.orchestration.alerts import OFF, build_alert_sensors
+from meta_pipeline.orchestration.defs.alerts import OFF, alerts, failed_runs
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline_tests.alerts.catchers import Hook, hook
 from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
@@ -43,14 +43,13 @@ class Ticks:
         self.instance = instance
         self.database_url = database_url
         self.now = datetime.now(UTC)
-        self.failed_runs, self.alerts = build_alert_sensors(lambda: self.now)
         self.cursor: str | None = None
         self.look()
 
     def tick(self, minutes: float = 0) -> str:
         self.now += timedelta(minutes=minutes)
         context = dg.build_sensor_context(instance=self.instance)
-        skipped: Any = self.alerts(context, warehouse=WarehouseResource())
+        skipped: Any = alerts(context, warehouse=WarehouseResource(), clock=lambda: self.now)
         assert isinstance(skipped, dg.SkipReason)
         return str(skipped.skip_message)
 
@@ -59,9 +58,9 @@ class Ticks:
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursor,
-            resources={"warehouse": WarehouseResource()},
+            resources={"warehouse": WarehouseResource(), "clock": lambda: self.now},
         ) as context:
-            done = self.failed_runs.evaluate_tick(context)
+            done = failed_runs.evaluate_tick(context)
         assert done.cursor is not None
         self.cursor = done.cursor
         return str(done.skip_message)

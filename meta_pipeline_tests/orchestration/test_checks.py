@@ -13,7 +13,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from meta_pipeline.alerts import AlertBook
 from meta_pipeline.orchestration.build import build_defs
-from meta_pipeline.orchestration.checks import DATA_QUALITY_KEY
+from meta_pipeline.orchestration.defs.quality import DATA_QUALITY_KEY
 from meta_pipeline.quality import CHECKS, TOKEN_CHECK
 from meta_pipeline.simulator import Fault
 from meta_pipeline.warehouse import Warehouse

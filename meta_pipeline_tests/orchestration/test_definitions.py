@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from meta_pipeline.definitions import defs
-from meta_pipeline.orchestration.checks import DATA_QUALITY_KEY
-from meta_pipeline.orchestration.overview import OVERVIEW_KEY
-from meta_pipeline.orchestration.report_asset import REPORT_KEY
+from meta_pipeline.orchestration.defs.overview import OVERVIEW_KEY
+from meta_pipeline.orchestration.defs.quality import DATA_QUALITY_KEY
+from meta_pipeline.orchestration.defs.report import REPORT_KEY
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("graph.json")

@@ -13,6 +13,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob, Reconstruc
 
 from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.simulator import Fault
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.rotation_states import rotation_states
@@ -46,15 +47,9 @@ def run(
     *,
     only: Sequence[str] = (),
     job: ReconstructableJob = SYNC,
-    **config: Mapping[str, object],
+    **chosen: Mapping[str, object],
 ) -> Iterator[dg.JobExecutionResult]:
     """One run of accounts; `only` are the assets that were chosen by hand."""
-    named: Mapping[str, object] = {"config": {"accounts": list(accounts)}}
-    ops: dict[str, Mapping[str, object]] = {
-        step: {"config": values} for step, values in config.items()
-    }
-    if not only:
-        ops = {"entities": named, "insights": named, **ops}
     with dg.execute_job(
         job,
         instance=stand.instance,
@@ -62,7 +57,7 @@ def run(
             "dagster/asset_partition_range_start": accounts[0],
             "dagster/asset_partition_range_end": accounts[0],
         },
-        run_config={"ops": ops},
+        run_config=run_config(accounts={"ids": list(accounts)}, **chosen),
         asset_selection=[dg.AssetKey(["meta", name]) for name in only] or None,
         raise_on_error=False,
     ) as result:
@@ -262,15 +257,11 @@ def test_by_hand_breakdowns_are_named_in_the_launchpad(stand: Stand) -> None:
     with run(stand, [stand.good], only=only, job=BY_HAND) as result:
         assert not result.success
         assert "which breakdowns?" in str(result.failure_data_for_node("insight_extras"))
-    chosen = {"breakdowns": ["gender"], "preset": "yesterday"}
-    with run(stand, [stand.good], only=only, job=BY_HAND, insight_extras=chosen) as result:
+    tables, days = {"tables": ["gender"]}, {"preset": "yesterday"}
+    with run(stand, [stand.good], only=only, job=BY_HAND, breakdowns=tables, days=days) as result:
         assert result.success
     ledger = rows(stand, "SELECT DISTINCT dataset FROM meta_ads.sync_windows")
     assert ledger == [("breakdown:gender",)]
-    wrong = {"breakdowns": ["age gender"]}
-    with run(stand, [stand.good], only=only, job=BY_HAND, insight_extras=wrong) as result:
-        assert not result.success
-        assert "write age,gender" in str(result.failure_data_for_node("insight_extras"))
 
 
 def test_materialize_all_is_no_wish_for_extras(stand: Stand) -> None:

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from meta_pipeline.orchestration.build import build_defs
-from meta_pipeline.orchestration.history import DagsterHistory
-from meta_pipeline.orchestration.maintenance import build_maintenance_job
-from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.orchestration.defs.maintenance import maintenance
+from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
+from meta_pipeline.orchestration.retention.dagster_history import DagsterHistory
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.vacuum import TableState, table_states
 
@@ -188,9 +188,8 @@ def test_the_job_cleans_both_and_gives_advice(
             " what_to_do, opened_at, changed_at, resolved_at)"
             " VALUES ('a', 's', 'run', 'x', 1, 'c', 'w', now(), now(), now() - interval '40 days')"
         )
-    job = build_maintenance_job()
-    result = job.execute_in_process(
-        instance=store.instance, resources={"warehouse": WarehouseResource()}
+    result = maintenance.execute_in_process(
+        instance=store.instance, resources={"warehouse": WarehouseResource(), "clock": utc_now}
     )
     told: dict[str | None, dict[str, Any]] = {
         event.step_key: {name: one.value for name, one in event.step_output_data.metadata.items()}

@@ -12,7 +12,8 @@ import pytest
 
 from meta_pipeline.metrics import read_dictionary
 from meta_pipeline.orchestration.build import build_defs
-from meta_pipeline.orchestration.jobs import FOLLOWING as FOLLOWING_SELECTION
+from meta_pipeline.orchestration.configuration import run_config
+from meta_pipeline.orchestration.defs.jobs import FOLLOWING as FOLLOWING_SELECTION
 from meta_pipeline.orchestration.metric_metadata import RECONCILES
 from meta_pipeline.simulator import Fault
 from meta_pipeline_tests.orchestration.conftest import Stand
@@ -117,8 +118,7 @@ def test_an_account_that_failed_hides_no_other(stand: Stand) -> None:
 
 
 def test_a_batch_named_in_the_config_is_followed(stand: Stand) -> None:
-    chosen = {"config": {"accounts": [stand.accounts[0], stand.accounts[2]]}}
-    config = {"ops": {"entities": chosen, "insights": chosen}}
+    config = run_config(accounts={"ids": [stand.accounts[0], stand.accounts[2]]})
     with run(stand, stand.accounts[0], config=config) as result:
         assert result.success
     for name in FOLLOWING:
@@ -141,7 +141,7 @@ def test_an_account_of_a_batch_whose_metrics_fail_is_red_alone(stand: Stand, pla
     chosen = [stand.accounts[2], stand.accounts[0]]
     broken, fine = chosen[place], chosen[1 - place]
     break_metrics(stand, broken)
-    config = {"ops": {step: {"config": {"accounts": chosen}} for step in ("entities", "insights")}}
+    config = run_config(accounts={"ids": chosen})
     with run(stand, chosen[0], config=config) as result:
         assert not result.success
     for name in DAILY:
@@ -201,7 +201,7 @@ def test_insights_that_were_throttled_leave_the_metrics_as_they_were(stand: Stan
     with run(stand, stand.good) as result:
         assert result.success
     stand.sim.fail("GET", "/insights", with_=Fault.graph_error(80000), times=None)
-    forced = {"ops": {"insights": {"config": {"force": True}}}}
+    forced = run_config(freshness={"force": True})
     with run(stand, stand.good, config=forced) as result:
         assert not result.success
     assert metadata(stand, "daily_ad_metrics")["days_recomputed"] == 0

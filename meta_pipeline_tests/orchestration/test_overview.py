@@ -22,12 +22,11 @@ from dagster._core.scheduler.instigation import (
 from dagster_shared.error import SerializableErrorInfo
 
 from meta_pipeline.orchestration.build import build_defs
-from meta_pipeline.orchestration.jobs import build_jobs
-from meta_pipeline.orchestration.overview import (
+from meta_pipeline.orchestration.defs.overview import (
     FIRST_ANSWERS,
     OVERVIEW_KEY,
     REPORT_EVERY,
-    build_overview_sensor,
+    overview_sensor,
 )
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.warehouse import Warehouse
@@ -64,17 +63,19 @@ class Looks:
     """The sensor's ticks, each with what it left for the next one."""
 
     def __init__(self, instance: dg.DagsterInstance, url: str, clock: Clock) -> None:
-        self._sensor = build_overview_sensor(build_jobs(), clock=clock)
-        self._instance, self._url = instance, url
+        self._instance, self._url, self._clock = instance, url, clock
         self.cursor: str | None = None
 
     def tick(self) -> dg.SensorResult:
         """One tick, done as the daemon does it: its events and partitions are recorded."""
-        resources = {"warehouse": WarehouseResource(database_url=self._url)}
+        resources = {
+            "warehouse": WarehouseResource(database_url=self._url),
+            "clock": self._clock,
+        }
         with dg.build_sensor_context(
             instance=self._instance, cursor=self.cursor, resources=resources
         ) as context:
-            found = self._sensor(context)
+            found = overview_sensor(context)
         assert isinstance(found, dg.SensorResult)
         self.cursor = found.cursor
         for event in found.asset_events:
@@ -159,6 +160,10 @@ def test_the_first_tick_tells_each_account_in_words(
     ]
     assert "permission" in accounts[0]
     assert "<b>" not in summary
+    assert told.metadata["state"].value == told.description
+    needs = str(told.metadata["needs_somebody"].value)
+    assert needs.startswith("Shop 2: failing, code 200")
+    assert "Shop 4: partly synced" in needs
     assert "<i>" not in summary
     assert {name: told.metadata[name].value for name in told.metadata if "accounts" in name} == {
         "accounts": 5,

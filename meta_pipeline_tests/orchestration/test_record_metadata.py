@@ -52,10 +52,28 @@ def test_what_is_stored_is_not_what_was_read() -> None:
     assert metadata["rows_read"].value == 49
 
 
-def test_a_sync_of_what_is_fresh_says_so() -> None:
-    idle = record(meta_call_count_total=0, entity_fetch_ms=None, db_write_ms=0.0)
+@pytest.mark.parametrize(
+    ("changes", "is_fresh"),
+    [
+        ({"meta_call_count_total": 0, "entity_fetch_ms": None}, True),
+        # The account itself is looked at once a day, whatever else is fresh.
+        ({"meta_call_count_total": 1, "entity_fetch_ms": None}, True),
+        # Planned, and answered from what an earlier, killed sync had already asked for.
+        ({"meta_call_count_total": 0, "entity_fetch_ms": 3.5}, False),
+        ({"meta_call_count_total": 0, "entity_fetch_ms": None, "insights_fetch_ms": 0.0}, False),
+        ({"meta_call_count_total": 0, "entity_fetch_ms": None, "status": Status.FAIL}, False),
+        (
+            {"meta_call_count_total": 0, "entity_fetch_ms": None, "status": Status.THROTTLED},
+            False,
+        ),
+    ],
+)
+def test_a_sync_of_what_is_fresh_says_so_by_what_was_planned(
+    changes: dict[str, object], is_fresh: bool
+) -> None:
+    idle = record(**({"db_write_ms": 0.0} | changes))
     summary = str(record_metadata(idle, Account("act_101"))["summary"].value)
-    assert "everything was fresh, nothing had to be read" in summary
+    assert ("everything was fresh, nothing had to be read" in summary) is is_fresh
 
 
 def test_numbers_are_numbers_so_that_dagster_plots_them() -> None:

@@ -12,7 +12,8 @@ import dagster as dg
 import pytest
 
 from meta_pipeline.orchestration.build import build_defs
-from meta_pipeline.orchestration.report_asset import summary_table
+from meta_pipeline.orchestration.configuration import run_config
+from meta_pipeline.orchestration.defs.report import summary_table
 from meta_pipeline.reports import make_report, questions
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
@@ -25,11 +26,11 @@ def operations_report() -> dg.JobDefinition:
 
 
 @contextmanager
-def report(stand: Stand, **config: Any) -> Iterator[tuple[bool, dict[str, Any]]]:
+def report(stand: Stand, **period: Any) -> Iterator[tuple[bool, dict[str, Any]]]:
     with dg.execute_job(
         dg.reconstructable(operations_report),
         instance=stand.instance,
-        run_config={"ops": {"report": {"config": config}}} if config else None,
+        run_config=run_config(period=period),
         raise_on_error=False,
     ) as result:
         yield result.success, metadata(stand, "operations_report")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from meta_pipeline.orchestration.maintenance import build_maintenance_job
+from meta_pipeline.orchestration.defs.maintenance import maintenance
 from meta_pipeline.orchestration.resources import WarehouseResource
-from meta_pipeline.orchestration.run_files import remove_run_files
+from meta_pipeline.orchestration.retention.run_files import remove_run_files
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -51,13 +51,12 @@ def test_no_storage_is_nothing_to_do(tmp_path: Path) -> None:
 
 
 def test_maintenance_does_it_daily(database_url: str, tmp_path: Path) -> None:
-    job = build_maintenance_job(lambda: NOW)
     with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
         storage = Path(instance.storage_directory())
         old, new = run_folder(storage, 3), run_folder(storage, 1)
-        done = job.execute_in_process(
+        done = maintenance.execute_in_process(
             instance=instance,
-            resources={"warehouse": WarehouseResource(database_url)},
+            resources={"warehouse": WarehouseResource(database_url), "clock": lambda: NOW},
             op_selection=["run_files"],
         )
         assert done.success

@@ -7,14 +7,14 @@ from typing import cast
 
 import pytest
 
-from meta_pipeline.orchestration.account_assets import Step, in_time
-from meta_pipeline.orchestration.configuration import InsightsConfig
+from meta_pipeline.orchestration.configuration import Days
+from meta_pipeline.orchestration.defs.sync import Step, in_time
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.sync.days import today
 from meta_pipeline_tests.fleet.fleet import NOW
 from meta_pipeline_tests.orchestration.conftest import Stand
 
-from .test_account_assets import run, scalar
+from .test_account_assets import run, run_of, scalar
 
 FOUR = ["act_1", "act_2", "act_3", "act_4"]
 
@@ -54,15 +54,14 @@ def test_accounts_left_over_fail_nothing_and_look_not_fresh(
     moments = iter(NOW + timedelta(hours=number) for number in range(99))
     monkeypatch.setattr(SyncSession, "now", lambda _: next(moments))
     accounts = [stand.good, stand.accounts[-1]]
-    asked = {"accounts": accounts, "begin_within_seconds": 60}
-    with run(stand, [stand.good], entities=asked, insights=asked) as result:
+    with run_of(stand, accounts, begin_within_seconds=60) as result:
         assert result.success
     for table in ("campaigns", "ads", "insights"):
         assert [stand.materialized(table, account) for account in accounts] == [1, 0]
 
 
 def test_only_the_newest_days_are_read(stand: Stand) -> None:
-    with run(stand, [stand.good], insights={"newest_days": 3}) as result:
+    with run(stand, [stand.good], days={"newest_days": 3}) as result:
         assert result.success
     found = scalar(
         stand,
@@ -82,4 +81,4 @@ def test_only_the_newest_days_are_read(stand: Stand) -> None:
 @pytest.mark.parametrize("other", [{"preset": "last_7d"}, {"since": "2026-01-01"}])
 def test_newest_days_and_another_range_contradict(other: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="give newest_days, or a preset, or since and until"):
-        InsightsConfig.model_validate({"newest_days": 3, **other})
+        Days.model_validate({"newest_days": 3, **other})

@@ -16,12 +16,12 @@ from dagster._core.remote_origin import (
 )
 
 from meta_pipeline.model.usage import UsageReading
-from meta_pipeline.orchestration.accounts_asset import AD_ACCOUNTS_KEY
 from meta_pipeline.orchestration.build import build_defs
+from meta_pipeline.orchestration.configuration import run_config
+from meta_pipeline.orchestration.defs.next_stale_account import next_stale_account as sensor
 from meta_pipeline.orchestration.in_flight import in_flight
-from meta_pipeline.orchestration.jobs import build_jobs
-from meta_pipeline.orchestration.resources import WarehouseResource
-from meta_pipeline.orchestration.sensors import build_sensors
+from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
+from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY
 from meta_pipeline.warehouse import Warehouse, account_lock
 from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline_tests.fleet.fleet import HOUR, MINUTE, NOW
@@ -68,11 +68,10 @@ def tick(
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tick:
-    (sensor,) = build_sensors(build_jobs(), clock=clock)
     monkeypatch.setenv("META_ACCESS_TOKEN", "EAASENSOR")
 
     def once(cursor: str | None = None) -> dg.SensorResult:
-        resources = {"warehouse": WarehouseResource(database_url=database_url)}
+        resources = {"warehouse": WarehouseResource(database_url=database_url), "clock": clock}
         with dg.build_sensor_context(
             instance=instance, cursor=cursor, resources=resources
         ) as context:
@@ -86,6 +85,11 @@ def tick(
 def words(result: dg.SensorResult) -> str:
     assert result.skip_reason is not None
     return str(result.skip_reason.skip_message)
+
+
+def chosen(request: dg.RunRequest) -> dict[str, Any]:
+    """What the request says in the launchpad's words."""
+    return {name: one["config"] for name, one in request.run_config["resources"].items()}
 
 
 def synced(stored: Stored, number: int, minutes_ago: float, **account: Any) -> None:
@@ -127,8 +131,7 @@ def test_accounts_that_were_never_listed_here_are_synced_and_listed(
     """`sync act_1` in a terminal, then the first Dagster: it waits for no hour to come."""
     monkeypatch.setenv("META_ACCESS_TOKEN", "EAASENSOR")
     new(stored, 1)
-    (sensor,) = build_sensors(build_jobs(), clock=clock)
-    resources = {"warehouse": WarehouseResource(database_url=database_url)}
+    resources = {"warehouse": WarehouseResource(database_url=database_url), "clock": clock}
     with (
         dg.instance_for_test() as fresh,
         dg.build_sensor_context(instance=fresh, resources=resources) as context,
@@ -145,8 +148,7 @@ def test_accounts_that_were_never_listed_here_are_synced_and_listed(
 def test_a_database_without_tables_is_no_error(
     empty_url: str, instance: dg.DagsterInstance, clock: Clock
 ) -> None:
-    (sensor,) = build_sensors(build_jobs(), clock=clock)
-    resources = {"warehouse": WarehouseResource(database_url=empty_url)}
+    resources = {"warehouse": WarehouseResource(database_url=empty_url), "clock": clock}
     with dg.build_sensor_context(instance=instance, resources=resources) as context:
         found = sensor(context)
     assert isinstance(found, dg.SensorResult)
@@ -186,10 +188,10 @@ def test_many_accounts_share_runs(
         stored.spend(812, 0, entity_id=f"act_{number}", account_id=f"act_{number}")
     requests = tick().run_requests or ()
     assert [request.partition_key for request in requests] == [None] * 3
-    accounts = [request.run_config["ops"]["entities"]["config"]["accounts"] for request in requests]
+    accounts = [chosen(request)["accounts"]["ids"] for request in requests]
     assert sorted(name for run in accounts for name in run) == [f"act_{n}" for n in range(1, 9)]
     assert [len(run) for run in accounts] == [3, 3, 2]
-    assert requests[0].run_config["ops"]["insights"]["config"]["max_age_seconds"] == 1800
+    assert chosen(requests[0])["freshness"]["max_age_seconds"] == 1800
     assert len({request.run_key for request in requests}) == 3
     for request, names in zip(requests, accounts, strict=True):
         tags = {name for name in request.tags if name.startswith("account/")}
@@ -211,11 +213,8 @@ def test_a_fleet_of_new_accounts_begins_with_its_newest_days(
     requests = tick().run_requests or ()
     assert [len(request.tags["account"].split(",")) for request in requests] == [4, 4, 4]
     for request in requests:
-        steps = {name: step["config"] for name, step in request.run_config["ops"].items()}
-        assert steps["insights"]["newest_days"] == 7
-        assert steps["insight_extras"]["newest_days"] == 7
-        assert "newest_days" not in steps["entities"]
-        assert {step["begin_within_seconds"] for step in steps.values()} == {300}
+        assert chosen(request)["days"] == {"newest_days": 7}
+        assert chosen(request)["accounts"]["begin_within_seconds"] == 300
         assert request.tags["window"] == "last 7 days"
         assert dg.validate_run_config(
             build_defs().resolve_job_def("sync_account"), request.run_config
@@ -232,7 +231,7 @@ def test_what_is_before_the_newest_days_is_due_at_once(
     (request,) = tick().run_requests or ()
     assert request.job_name == "insights_only"
     assert request.tags["window"] == "last 90 days"
-    assert "newest_days" not in request.run_config["ops"]["insights"]["config"]
+    assert "days" not in chosen(request)
     # Tried, and they still did not come: not before half an hour is over.
     stored.run("success", 1, "act_1")
     assert not tick().run_requests
@@ -251,7 +250,7 @@ def test_what_is_before_the_newest_days_is_due_at_once(
             },
             {},
         ),
-        ({}, {"ops": {"insights": {"config": {"accounts": ["act_2", "act_9"]}}}}),
+        ({}, run_config(accounts={"ids": ["act_2", "act_9"]})),
     ],
     ids=["partition", "range", "list"],
 )
@@ -427,7 +426,10 @@ def test_every_request_is_one_dagster_accepts(
         instance=instance,
         instance_ref=instance.get_ref(),
         definitions=defs,
-        resources={"warehouse": WarehouseResource(database_url=database_url)},
+        resources={
+            "warehouse": WarehouseResource(database_url=database_url),
+            "clock": utc_now,
+        },
     ) as context:
         data = sensor.evaluate_tick(context)
     for request in data.run_requests or ():
@@ -451,7 +453,7 @@ def test_extras_that_are_off_are_no_part_of_a_run(tick: Tick, stored: Stored) ->
         *("daily_campaign_metrics", "daily_adset_metrics", "daily_ad_metrics"),
     }
     assert [key.name for key in request.asset_check_keys or ()] == ["synced_days_reconcile"]
-    assert request.run_config["ops"].keys() == {"entities", "insights"}
+    assert chosen(request).keys() == {"freshness"}
 
 
 def test_a_run_has_the_extras_of_its_accounts(
@@ -465,9 +467,6 @@ def test_a_run_has_the_extras_of_its_accounts(
     new(stored, 1, 2, 3)
     (request,) = tick().run_requests or ()
     assert selected(request) & EXTRAS == {"activities", "insights_hourly"}
-    ops = request.run_config["ops"]
-    assert ops.keys() == {"entities", "insights", "entity_extras", "insight_extras"}
-    assert ops["insight_extras"] == ops["insights"]
     assert request.tags["dagster/asset_partition_range_start"] == "act_2", "all are on for it"
     assert request.tags["dagster/asset_partition_range_end"] == "act_2"
     subset = (
@@ -508,7 +507,7 @@ def test_a_locked_table_is_not_waited_for(
     synced(stored, 1, minutes_ago=500)
     stored.connection.commit()
     quick = Patience(statement_seconds=60, lock_seconds=0.05)
-    for module in ("orchestration.sensors", "warehouse.warehouse"):
+    for module in ("orchestration.resources", "warehouse.warehouse"):
         monkeypatch.setattr(f"meta_pipeline.{module}.READER", quick)
     with psycopg.connect(database_url) as other:
         other.execute("LOCK meta_ads.meta_ad_accounts IN ACCESS EXCLUSIVE MODE")

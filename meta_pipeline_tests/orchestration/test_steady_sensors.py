@@ -29,10 +29,10 @@ from sqlalchemy import text
 
 from meta_pipeline.alerts import Kind
 from meta_pipeline.definitions import defs
-from meta_pipeline.orchestration.failed_runs import UNREADABLE
-from meta_pipeline.orchestration.failed_ticks import failing_ticks
+from meta_pipeline.orchestration.failures.runs import UNREADABLE
+from meta_pipeline.orchestration.failures.ticks import failing_ticks
 from meta_pipeline.orchestration.in_flight import in_flight
-from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline_tests.orchestration.test_alerts import Ticks, broken_job
 
 NOW = datetime.now(UTC)
@@ -176,13 +176,13 @@ def test_the_cursor_of_the_version_before_is_gone_on_from(ticks: Ticks) -> None:
 
 
 TYPED: list[dict[str, object]] = [
-    {"ops": None},
-    {"ops": []},
-    {"ops": {"entities": None}},
-    {"ops": {"entities": {"config": None}}},
-    {"ops": {"entities": {"config": {"accounts": None}}}},
-    {"ops": {"entities": {"config": {"accounts": {"env": "HOME"}}}}},
-    {"ops": {"entities": {"config": {"accounts": [{"env": "HOME"}, "act_1"]}}}},
+    {"resources": None},
+    {"resources": []},
+    {"resources": {"accounts": None}},
+    {"resources": {"accounts": {"config": None}}},
+    {"resources": {"accounts": {"config": {"ids": None}}}},
+    {"resources": {"accounts": {"config": {"ids": {"env": "HOME"}}}}},
+    {"resources": {"accounts": {"config": {"ids": [{"env": "HOME"}, "act_1"]}}}},
 ]
 
 
@@ -295,7 +295,7 @@ def test_every_sensor_of_ours_survives_a_world_of_nonsense(
             instance=ticks.instance,
             cursor=ticks.cursor if sensor.name == "failed_runs" else None,
             repository_def=repository,
-            resources={"warehouse": WarehouseResource()},
+            resources={"warehouse": WarehouseResource(), "clock": utc_now},
         ) as context:
             done = sensor.evaluate_tick(context)
         assert done.skip_message or done.run_requests, sensor.name

@@ -10,9 +10,9 @@ from pydantic import AliasChoices
 
 from meta_pipeline.alerts import AlertLimits, Kind
 from meta_pipeline.alerts.message import _TITLES
-from meta_pipeline.orchestration.checks import DATA_QUALITY_KEY
+from meta_pipeline.definitions import defs
+from meta_pipeline.orchestration.defs.quality import DATA_QUALITY_KEY
 from meta_pipeline.orchestration.metric_metadata import RECONCILES
-from meta_pipeline.orchestration.schedules import build_schedules
 from meta_pipeline.quality import CHECKS, TOKEN_CHECK
 from meta_pipeline.settings import Settings
 
@@ -57,7 +57,7 @@ def test_its_figures_are_the_defaults() -> None:
 
 
 def test_the_clock_it_tells_is_that_of_the_schedules() -> None:
-    crons = {one.name: str(one.cron_schedule) for one in build_schedules()}
+    crons = {one.name: str(one.cron_schedule) for one in defs.get_repository_def().schedule_defs}
     minute, hour, *_ = crons["maintenance"].split()
     assert f"{int(hour):02}:{minute} UTC" in PAGE
     assert crons["data_quality"].endswith(" * * * *")

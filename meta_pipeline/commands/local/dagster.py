@@ -85,6 +85,11 @@ class LocalDagster:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def first_page(self) -> str:
+        """Where the state of every account is."""
+        return f"{self.url}/assets/meta/overview"
+
+    @property
     def _storage_url(self) -> str:
         return self.storage_url or self.database_url
 

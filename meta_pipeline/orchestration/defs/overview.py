@@ -9,43 +9,42 @@ empty: a partition for every account that is known, and a first answer of what i
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import psycopg
-from dagster._core.definitions.unresolved_asset_job_definition import (
-    UnresolvedAssetJobDefinition,
-)
 
 from meta_pipeline.alerts import Condition
+from meta_pipeline.orchestration.failures.ticks import failing_ticks, stopped_by_hand
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
+from meta_pipeline.orchestration.record_metadata import ads_manager_url
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
+from meta_pipeline.printable import markdown, one_line
 from meta_pipeline.reports.status import AccountStatus, read_status
 from meta_pipeline.reports.words import times
-from meta_pipeline.warehouse import CannotTell, Warehouse
-from meta_pipeline.warehouse.connect import READER
+from meta_pipeline.warehouse import CannotTell
 
-from .checks import DATA_QUALITY_KEY
-from .failed_ticks import failing_ticks, stopped_by_hand
-from .markdown import cell
-from .partitions import AD_ACCOUNTS
-from .record_metadata import ads_manager_url
-from .report_asset import REPORT_KEY
-from .resources import WarehouseResource
-from .tables import OPERATIONS, OWNERS, TAGS
+from .jobs import data_quality_job, operations_report_job
+from .quality import DATA_QUALITY_KEY
+from .report import REPORT_KEY
 
 OVERVIEW_KEY = dg.AssetKey(["meta", "overview"])
 TICKING = "sensors_and_schedules_run"
 TICK_SECONDS = 120
 REPORT_EVERY = timedelta(minutes=15)
 """A point in the plots this often, also when nothing changed; a change is reported at once."""
-FIRST_ANSWERS = {"data_quality": DATA_QUALITY_KEY, "operations_report": REPORT_KEY}
+FIRST_ANSWERS = {data_quality_job.name: DATA_QUALITY_KEY, operations_report_job.name: REPORT_KEY}
 """Jobs of the clock, and what each materializes: asked once as soon as there is something to ask
 about, rather than empty until their hour comes."""
 
 _SHOWN = 100
+_NAMED = 10
+_NEEDS_SOMEBODY = ("failing", "lost to the token", "partly synced")
 _WORDS = {
     "fail": "failing",
     "lost": "lost to the token",
@@ -75,8 +74,6 @@ run.
 Open the newest materialization and its `summary`. It is reported by sensor `overview` when a state
 changes, and every 15 minutes for the plots; *Materialize* asks at once. Reads our own tables; asks
 Meta nothing. `meta-pipeline status` says the same in a terminal."""
-
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)
@@ -113,11 +110,21 @@ class Overview:
         synced = [one for one in open_to_us if one.facts["last_success_at"] is not None]
         return bool(open_to_us) and 2 * len(synced) >= len(open_to_us)
 
+    @property
+    def needs_somebody(self) -> str:
+        """The accounts somebody should look at, each with what it says; plain text."""
+        found = [one for one in self.accounts if word_of(one) in _NEEDS_SOMEBODY]
+        said = [f"{one.name}: {word_of(one)}, {_to_know(one)}" for one in found[:_NAMED]]
+        more = [f"and {len(found) - _NAMED:,} more"] if len(found) > _NAMED else []
+        return one_line("; ".join([*said, *more])) or "Nobody."
+
     def metadata(self) -> dict[str, dg.MetadataValue[Any]]:
         counts = Counter(word_of(one) for one in self.accounts)
         ages = [float(one.facts["staleness_seconds"] or 0) for one in self.accounts]
         rows = sum(int(one.facts["insight_rows"] or 0) for one in self.accounts)
         return {
+            "state": dg.MetadataValue.text(self.headline),
+            "needs_somebody": dg.MetadataValue.text(self.needs_somebody),
             "summary": dg.MetadataValue.md(self.summary()),
             "accounts": dg.MetadataValue.int(len(self.accounts)),
             **{
@@ -132,7 +139,7 @@ class Overview:
 
     def summary(self) -> str:
         """Markdown: the headline, and a line for each account, what needs somebody first."""
-        lines = [f"**{cell(self.headline)}**", ""]
+        lines = [f"**{markdown(self.headline)}**", ""]
         if self.is_simulated:
             lines += ["*Simulated data: it came from a Graph API that is not Meta's.*", ""]
         if not self.accounts:
@@ -148,6 +155,18 @@ class Overview:
     def materialization(self) -> dg.AssetMaterialization:
         return dg.AssetMaterialization(
             OVERVIEW_KEY, description=self.headline, metadata=self.metadata()
+        )
+
+    def evaluation(self) -> dg.AssetCheckEvaluation:
+        """The check's answer as it is reported without a run."""
+        check = self.check()
+        return dg.AssetCheckEvaluation(
+            asset_key=OVERVIEW_KEY,
+            check_name=TICKING,
+            passed=check.passed,
+            metadata=check.metadata,
+            severity=check.severity,
+            description=check.description,
         )
 
     def check(self) -> dg.AssetCheckResult:
@@ -171,7 +190,7 @@ def word_of(account: AccountStatus) -> str:
 def _line(account: AccountStatus) -> str:
     facts = account.facts
     link = f"[{account.account_id}]({ads_manager_url(account.account_id)})"
-    name = f"{cell(account.name)} {link}" if account.name != account.account_id else link
+    name = f"{markdown(account.name)} {link}" if account.name != account.account_id else link
     holds = (
         f"{facts['campaigns']:,} campaigns, {facts['adsets']:,} ad sets, {facts['ads']:,} ads, "
         f"{facts['insight_rows']:,} insight rows"
@@ -179,20 +198,18 @@ def _line(account: AccountStatus) -> str:
     newest = facts["newest_insight_day"]
     holds += f" up to {newest}" if newest else ""
     state = word_of(account)
-    error = str(facts["last_error"] or "") if state in ("failing", "partly synced") else ""
-    to_know = account.waiting or error
-    return f"| {name} | {state} | {account.staleness} | {holds} | {cell(to_know)} |"
+    said = _to_know(account) if state in (*_NEEDS_SOMEBODY, "waiting for quota") else ""
+    return f"| {name} | {state} | {account.staleness} | {holds} | {markdown(said)} |"
+
+
+def _to_know(account: AccountStatus) -> str:
+    return account.waiting or str(account.facts["last_error"] or "no reason is on record")
 
 
 def look(instance: dg.DagsterInstance, resource: WarehouseResource, now: datetime) -> Overview:
     """Read our tables and Dagster's ticks once; a database without our tables has no accounts."""
     settings = resource.settings()
-    with Warehouse(
-        settings.require_database_url(),
-        application_name="meta_pipeline overview",
-        max_connections=1,
-        patience=READER,
-    ) as warehouse:
+    with resource.read("overview") as warehouse:
         try:
             accounts = read_status(warehouse)
         except psycopg.errors.UndefinedTable:
@@ -202,99 +219,77 @@ def look(instance: dg.DagsterInstance, resource: WarehouseResource, now: datetim
     )
 
 
-def build_overview(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDefinition:
-    """The asset `meta/overview`, for a person who does not want to wait for the sensor."""
-    spec = dg.AssetSpec(
-        OVERVIEW_KEY,
-        group_name=OPERATIONS,
-        kinds={"postgres", "report"},
-        owners=OWNERS,
-        tags=TAGS,
-        description=_DESCRIPTION,
-    )
-    check = dg.AssetCheckSpec(
-        TICKING,
-        asset=OVERVIEW_KEY,
-        description="No sensor and no schedule that is on fails again and again: what one does "
-        "would otherwise just not happen, and if it is `alerts`, nobody be told.",
-    )
-
-    @dg.multi_asset(name="overview", specs=[spec], check_specs=[check])
-    def overview(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        found = look(context.instance, warehouse, clock())
-        yield dg.MaterializeResult(
-            asset_key=OVERVIEW_KEY, metadata=found.metadata(), check_results=[found.check()]
+@dg.multi_asset(
+    name="overview",
+    specs=[
+        dg.AssetSpec(
+            OVERVIEW_KEY,
+            group_name=OPERATIONS,
+            kinds={"postgres", "report"},
+            owners=OWNERS,
+            tags=TAGS,
+            description=_DESCRIPTION,
         )
-
-    return overview
-
-
-def build_overview_sensor(
-    jobs: Iterable[UnresolvedAssetJobDefinition], clock: Clock = lambda: datetime.now(UTC)
-) -> dg.SensorDefinition:
-    """The sensor `overview`; `jobs` has those it may start."""
-
-    @dg.sensor(
-        name="overview",
-        jobs=[job for job in jobs if job.name in FIRST_ANSWERS],
-        minimum_interval_seconds=TICK_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Keeps asset meta/overview: every account in words. Makes a partition for each "
-        "account that is known, and asks the daily and hourly questions once at the beginning.",
-    )
-    def overview_sensor(
-        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
-    ) -> dg.SensorResult:
-        now = clock()
-        try:
-            found = look(context.instance, warehouse, now)
-        except CannotTell as error:
-            return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-        reported = _reported(context.cursor)
-        is_news = found.digest != reported.get("digest") or _is_long_ago(reported.get("at"), now)
-        requests = list(_first_answers(context.instance, found, now))
-        return dg.SensorResult(
-            run_requests=requests,
-            skip_reason=None if requests else found.headline,
-            cursor=json.dumps({"digest": found.digest, "at": now.isoformat()})
-            if is_news
-            else context.cursor,
-            dynamic_partitions_requests=_missing_partitions(context.instance, found.accounts),
-            asset_events=_events(found) if is_news else [],
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            TICKING,
+            asset=OVERVIEW_KEY,
+            description="No sensor and no schedule that is on fails again and again: what one does "
+            "would otherwise just not happen, and if it is `alerts`, nobody be told.",
         )
+    ],
+)
+def overview(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> Iterator[dg.MaterializeResult[None]]:
+    found = look(context.instance, warehouse, clock())
+    yield dg.MaterializeResult(
+        asset_key=OVERVIEW_KEY, metadata=found.metadata(), check_results=[found.check()]
+    )
 
-    return overview_sensor
+
+@dg.sensor(
+    name="overview",
+    jobs=[data_quality_job, operations_report_job],
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps asset meta/overview: every account in words. Makes a partition for each "
+    "account that is known, and asks the daily and hourly questions once at the beginning.",
+)
+def overview_sensor(
+    context: dg.SensorEvaluationContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> dg.SensorResult:
+    now = clock()
+    try:
+        found = look(context.instance, warehouse, now)
+    except CannotTell as error:
+        return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+    is_news = _is_news(context.cursor, found, now)
+    missing = missing_partitions(context.instance, (one.account_id for one in found.accounts))
+    requests = list(_first_answers(context.instance, found, now))
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else found.headline,
+        cursor=json.dumps({"digest": found.digest, "at": now.isoformat()})
+        if is_news
+        else context.cursor,
+        dynamic_partitions_requests=[AD_ACCOUNTS.build_add_request(missing)] if missing else [],
+        asset_events=[found.materialization(), found.evaluation()] if is_news else [],
+    )
 
 
-def _reported(cursor: str | None) -> Mapping[str, Any]:
-    """What was reported last, and when."""
-    with suppress(ValueError, TypeError):
-        found = json.loads(cursor or "{}")
-        return found if isinstance(found, dict) else {}
-    return {}
-
-
-def _is_long_ago(at: object, now: datetime) -> bool:
-    with suppress(ValueError, TypeError):
-        return now - datetime.fromisoformat(str(at)) >= REPORT_EVERY
+def _is_news(cursor: str | None, found: Overview, now: datetime) -> bool:
+    """Whether it differs from what was reported last, or that is long ago or cannot be read."""
+    with suppress(ValueError, TypeError, KeyError):
+        last = json.loads(cursor or "{}")
+        is_recent = now - datetime.fromisoformat(last["at"]) < REPORT_EVERY
+        return not (is_recent and last["digest"] == found.digest)
     return True
-
-
-def _events(found: Overview) -> list[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
-    check = found.check()
-    return [
-        found.materialization(),
-        dg.AssetCheckEvaluation(
-            asset_key=OVERVIEW_KEY,
-            check_name=TICKING,
-            passed=check.passed,
-            metadata=check.metadata,
-            severity=check.severity,
-            description=check.description,
-        ),
-    ]
 
 
 def _first_answers(
@@ -308,12 +303,3 @@ def _first_answers(
             yield dg.RunRequest(
                 run_key=f"{job}:{now:%Y%m%dT%H}", job_name=job, tags={"reason": "first start"}
             )
-
-
-def _missing_partitions(
-    instance: dg.DagsterInstance, accounts: Sequence[AccountStatus]
-) -> Sequence[dg.AddDynamicPartitionsRequest]:
-    """Accounts that are in the tables and in no Dagster yet: synced by the command line before."""
-    known = set(instance.get_dynamic_partitions(str(AD_ACCOUNTS.name)))
-    missing = [one.account_id for one in accounts if one.account_id not in known]
-    return [AD_ACCOUNTS.build_add_request(missing)] if missing else []

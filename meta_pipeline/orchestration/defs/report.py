@@ -1,23 +1,19 @@
 """The operational report as an asset: every question in a sentence, numbers that plot, the page."""
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
-from pydantic import Field
 
+from meta_pipeline.orchestration.configuration import Period
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
+from meta_pipeline.printable import markdown
 from meta_pipeline.reports import Report, make_report, questions
 from meta_pipeline.reports.page import render, thresholds_of, write
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.connect import READER
-
-from .configuration import Launchpad, chosen, fields_of
-from .markdown import cell
-from .resources import WarehouseResource
-from .tables import OPERATIONS, OWNERS, TAGS
 
 REPORT_KEY = dg.AssetKey(["meta", "operations_report"])
 _NUMBERS = (
@@ -36,52 +32,37 @@ The summary has each question with its answer; numbers that end in `_24h` are of
 so that they plot day by day. With `META_REPORT_FILE` the page with all plots and queries is written
 there; `meta-pipeline report --html FILE` makes the same page at any time."""
 
-Clock = Callable[[], datetime]
+
+@dg.multi_asset(
+    name="report",
+    specs=[
+        dg.AssetSpec(
+            REPORT_KEY,
+            group_name=OPERATIONS,
+            kinds={"postgres", "report"},
+            owners=OWNERS,
+            tags=TAGS,
+            description=_DESCRIPTION,
+        )
+    ],
+)
+def operations_report(
+    warehouse: WarehouseResource, period: dg.ResourceParam[Period], clock: dg.ResourceParam[Clock]
+) -> Iterator[dg.MaterializeResult[None]]:
+    settings = warehouse.settings()
+    whole, day = _ask(warehouse, period.days)
+    metadata = _metadata(whole, day)
+    path, error = _page(whole, settings, clock())
+    if path is not None:
+        metadata["page"] = dg.MetadataValue.path(path)
+    yield dg.MaterializeResult(asset_key=REPORT_KEY, metadata=metadata)
+    if error is not None:
+        raise dg.Failure(error)
 
 
-class ReportConfig(Launchpad):
-    """How long a period the questions are asked about."""
-
-    days: float = Field(
-        default=7, gt=0, le=3650, description="Length of the period in days, until now"
-    )
-
-
-def build_report_asset(clock: Clock = lambda: datetime.now(UTC)) -> dg.AssetsDefinition:
-    """The asset `meta/operations_report`, without partitions: it is about all accounts."""
-    spec = dg.AssetSpec(
-        REPORT_KEY,
-        group_name=OPERATIONS,
-        kinds={"postgres", "report"},
-        owners=OWNERS,
-        tags=TAGS,
-        description=_DESCRIPTION,
-    )
-
-    @dg.multi_asset(name="report", specs=[spec], config_schema=fields_of(ReportConfig))
-    def operations_report(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        settings = warehouse.settings()
-        whole, day = _ask(settings, chosen(ReportConfig, context).days)
-        metadata = _metadata(whole, day)
-        path, error = _page(whole, settings, clock())
-        if path is not None:
-            metadata["page"] = dg.MetadataValue.path(path)
-        yield dg.MaterializeResult(asset_key=REPORT_KEY, metadata=metadata)
-        if error is not None:
-            raise dg.Failure(error)
-
-    return operations_report
-
-
-def _ask(settings: Settings, days: float) -> tuple[Report, Report]:
+def _ask(resource: WarehouseResource, days: float) -> tuple[Report, Report]:
     """The report of the period, and of the last day what is plotted."""
-    url = settings.require_database_url()
-    with Warehouse(
-        url, application_name="meta_pipeline report", max_connections=1, patience=READER
-    ) as warehouse:
-        warehouse.migrate()
+    with resource.migrated("report") as warehouse:
         whole = make_report(warehouse, days=days)
         plotted = [one for one in questions() if one.key in _NUMBERS]
         return whole, make_report(warehouse, days=1, only=plotted)
@@ -119,7 +100,7 @@ def summary_table(report: Report) -> str:
     """Question, answer in a sentence, and how many observations it rests on, as Markdown."""
     lines = ["| question | answer | observations |", "|---|---|---:|"]
     lines += [
-        f"| {cell(one.question)} | {cell(one.words)} | {one.observations:,} |"
+        f"| {markdown(one.question)} | {markdown(one.words)} | {one.observations:,} |"
         for one in report.summary
     ]
     return "\n".join(lines)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.scheduler.instigation import (
+
+from meta_pipeline.alerts import Condition, tick_condition
+from meta_pipeline.orchestration.dagster_internals import (
     InstigatorState,
     InstigatorStatus,
     InstigatorTick,
     InstigatorType,
     TickStatus,
 )
-
-from meta_pipeline.alerts import Condition, tick_condition
 from meta_pipeline.redaction import redact
 
 IN_A_ROW = 2
@@ -27,7 +27,11 @@ _KINDS = {InstigatorType.SENSOR: "sensor", InstigatorType.SCHEDULE: "schedule"}
 
 def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> list[Condition]:
     """One problem for each sensor and schedule that is on and whose last two ticks failed."""
-    found = {state.selector_id: state for state in _running(instance)}
+    found = {
+        one.selector_id: one
+        for one in instance.all_instigator_state()
+        if one.is_running and one.instigator_type in _KINDS
+    }
     # Not by status: Dagster 1.13 fails where get_batch_ticks is asked for both.
     ticks = instance.get_batch_ticks(list(found), limit=IN_A_ROW + 1)
     last = {
@@ -50,11 +54,6 @@ def stopped_by_hand(instance: dg.DagsterInstance) -> list[str]:
         for one in instance.all_instigator_state()
         if one.instigator_type in _KINDS and one.status is InstigatorStatus.STOPPED
     )
-
-
-def _running(instance: dg.DagsterInstance) -> Iterator[InstigatorState]:
-    states = instance.all_instigator_state()
-    return (one for one in states if one.is_running and one.instigator_type in _KINDS)
 
 
 def _condition(state: InstigatorState, ticks: Sequence[InstigatorTick]) -> Condition:

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 import psycopg
-from dagster._core.event_api import RunStatusChangeRecordsFilter
-from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from meta_pipeline.alerts import AlertBook, Condition, run_condition
+from meta_pipeline.orchestration.dagster_internals import (
+    WILL_RETRY_TAG,
+    RunStatusChangeRecordsFilter,
+)
 from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse import Connection, WarehouseError
 

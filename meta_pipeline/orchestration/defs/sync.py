@@ -10,22 +10,41 @@ import logging
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
+from meta_pipeline.orchestration.batches import (
+    MAX_ACCOUNTS_PER_RUN,
+    accounts_in,
+    note_failed,
+    passed_on,
+)
+from meta_pipeline.orchestration.configuration import (
+    ALL_THAT_ARE_DUE,
+    AS_THE_SETTINGS_SAY,
+    Accounts,
+    Days,
+    Freshness,
+)
+from meta_pipeline.orchestration.outcome import Outcome, sentence
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags
+from meta_pipeline.orchestration.pool import POOL
+from meta_pipeline.orchestration.record_metadata import (
+    Account,
+    materialization_metadata,
+    record_metadata,
+)
+from meta_pipeline.orchestration.session import SyncSession
+from meta_pipeline.orchestration.tables import (
+    AD_ACCOUNTS_KEY,
+    DELIVERY,
+    STRUCTURE,
+    AccountTable,
+    account_specs,
+)
 from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRequest, SyncRun
-from meta_pipeline.sync.plan.presets import Preset
-
-from .configuration import EntitiesConfig, InsightsConfig, chosen, fields_of
-from .outcome import Outcome, sentence
-from .partition_events import note_failed, passed_on
-from .partitions import AD_ACCOUNTS, MAX_ACCOUNTS_PER_RUN, account_tags
-from .pool import POOL
-from .record_metadata import Account, materialization_metadata, record_metadata
-from .session import SyncSession
-from .tables import DELIVERY, STRUCTURE, AccountTable, account_specs
 
 REASON_TAG = "reason"
 logger = logging.getLogger("meta_pipeline.progress")
@@ -39,17 +58,13 @@ class Step:
 
     name: str
     tables: Sequence[AccountTable]
+    accounts: Sequence[str] = ()
+    begin_within: timedelta | None = None
+    freshness: Freshness = AS_THE_SETTINGS_SAY
+    days: Days = ALL_THAT_ARE_DUE
+    breakdowns: tuple[tuple[str, ...], ...] = ()
     after_structure: bool = False
     is_extra: bool = False
-    accounts: Sequence[str] = ()
-    preset: Preset | None = None
-    since: date | None = None
-    until: date | None = None
-    force: bool = False
-    max_age: timedelta | None = None
-    newest_days: int = 0
-    begin_within: timedelta | None = None
-    breakdowns: tuple[tuple[str, ...], ...] = ()
 
     @property
     def parts(self) -> frozenset[Part]:
@@ -60,67 +75,55 @@ class Step:
         return [table.key for table in self.tables]
 
 
-def build_account_assets(ad_accounts: dg.AssetKey) -> list[dg.AssetsDefinition]:
-    """The two steps of an account's sync: `entities`, then `insights`."""
-    structure = account_specs(STRUCTURE, group="entities", deps=[ad_accounts])
-    delivery = account_specs(DELIVERY, group="insights", deps=[spec.key for spec in structure])
-
-    @dg.multi_asset(
-        name="entities",
-        specs=structure,
-        can_subset=True,
-        partitions_def=AD_ACCOUNTS,
-        backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
-        config_schema=fields_of(EntitiesConfig),
-        pool=POOL,
+@dg.multi_asset(
+    specs=account_specs(STRUCTURE, group="entities", deps=[AD_ACCOUNTS_KEY]),
+    can_subset=True,
+    partitions_def=AD_ACCOUNTS,
+    backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+    pool=POOL,
+)
+def entities(
+    context: dg.AssetExecutionContext,
+    session: dg.ResourceParam[SyncSession],
+    accounts: dg.ResourceParam[Accounts],
+    freshness: dg.ResourceParam[Freshness],
+) -> Iterator[Event]:
+    """Campaigns, ad sets and ads of the accounts, read in parallel."""
+    step = Step(
+        "structure",
+        selected_of(context, STRUCTURE),
+        accounts_in(context, accounts),
+        accounts.begin_within,
+        freshness,
     )
-    def entities(
-        context: dg.AssetExecutionContext,
-        session: dg.ResourceParam[SyncSession],
-    ) -> Iterator[Event]:
-        """Campaigns, ad sets and ads of the accounts, read in parallel."""
-        config = chosen(EntitiesConfig, context)
-        step = Step(
-            "structure",
-            selected_of(context, STRUCTURE),
-            accounts=accounts_in(context, config),
-            force=config.force,
-            max_age=config.max_age,
-            begin_within=config.begin_within,
-        )
-        yield from _run(context, session, step)
+    yield from _run(context, session, step)
 
-    @dg.multi_asset(
-        name="insights",
-        specs=delivery,
-        can_subset=True,
-        partitions_def=AD_ACCOUNTS,
-        backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
-        config_schema=fields_of(InsightsConfig),
-        pool=POOL,
+
+@dg.multi_asset(
+    specs=account_specs(DELIVERY, group="insights", deps=[table.key for table in STRUCTURE]),
+    can_subset=True,
+    partitions_def=AD_ACCOUNTS,
+    backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+    pool=POOL,
+)
+def insights(
+    context: dg.AssetExecutionContext,
+    session: dg.ResourceParam[SyncSession],
+    accounts: dg.ResourceParam[Accounts],
+    freshness: dg.ResourceParam[Freshness],
+    days: dg.ResourceParam[Days],
+) -> Iterator[Event]:
+    """Daily numbers of the accounts, once their structure is there."""
+    step = Step(
+        "numbers",
+        selected_of(context, DELIVERY),
+        accounts_in(context, accounts),
+        accounts.begin_within,
+        freshness,
+        days,
+        after_structure=True,
     )
-    def insights(
-        context: dg.AssetExecutionContext,
-        session: dg.ResourceParam[SyncSession],
-    ) -> Iterator[Event]:
-        """Daily numbers of the accounts, once their structure is there."""
-        config = chosen(InsightsConfig, context)
-        step = Step(
-            "numbers",
-            selected_of(context, DELIVERY),
-            after_structure=True,
-            accounts=accounts_in(context, config),
-            preset=Preset(config.preset) if config.preset else None,
-            since=config.first_day,
-            until=config.last_day,
-            force=config.force,
-            max_age=config.max_age,
-            newest_days=config.newest_days,
-            begin_within=config.begin_within,
-        )
-        yield from _run(context, session, step)
-
-    return [entities, insights]
+    yield from _run(context, session, step)
 
 
 def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
@@ -202,26 +205,23 @@ def sync_one(
 def _request(
     context: dg.AssetExecutionContext, session: SyncSession, step: Step, account_id: str
 ) -> SyncRequest:
-    since, until = step.since, step.until
-    if step.newest_days:
-        since = session.first_of_newest(step.newest_days, account_id)
-    if step.preset is not None:
-        since, until = session.days_of(step.preset, account_id)
+    days, tags = step.days, context.run.tags
+    since, until = days.first_day, days.last_day
+    if days.newest_days:
+        since = session.first_of_newest(days.newest_days, account_id)
+    if days.preset is not None:
+        since, until = session.days_of(days.preset, account_id)
     return SyncRequest(
         account_id,
         parts=step.parts,
         since=since,
         until=until,
-        force=step.force,
-        max_age=step.max_age,
+        force=step.freshness.force,
+        max_age=step.freshness.max_age,
         breakdowns=step.breakdowns,
-        reason=context.run.tags.get(REASON_TAG, _default_reason(context)),
+        reason=tags.get(REASON_TAG, "backfill" if "dagster/backfill" in tags else "manual"),
         dagster_run_id=context.run.run_id,
     )
-
-
-def _default_reason(context: dg.AssetExecutionContext) -> str:
-    return "backfill" if "dagster/backfill" in context.run.tags else "manual"
 
 
 def _events(session: SyncSession, record: SyncRun, account: Account, step: Step) -> Iterator[Event]:
@@ -243,17 +243,6 @@ def _events(session: SyncSession, record: SyncRun, account: Account, step: Step)
                 partition=account.account_id,
                 metadata=record_metadata(record, account),
             )
-
-
-def accounts_in(context: dg.AssetExecutionContext, config: EntitiesConfig) -> Sequence[str]:
-    """The accounts of the run: those named in its config, else those of its partitions."""
-    if not (context.has_partition_key or context.has_partition_key_range):
-        raise dg.Failure(
-            "Which account? Choose its partition when you launch the job; for several, choose "
-            "them on the page of the asset, under Materialize.",
-            allow_retries=False,
-        )
-    return config.accounts or list(context.partition_keys)
 
 
 def note_accounts(context: dg.AssetExecutionContext, accounts: Sequence[str]) -> None:

@@ -1,0 +1,156 @@
+"""Alerts: two sensors that look at our tables and at failed runs, and tell people what changed.
+
+A tick asks Meta nothing. Without a channel in the settings the sensors look and say so.
+"""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from meta_pipeline.alerts import (
+    Alert,
+    AlertBook,
+    AlertDesk,
+    AlertLimits,
+    Condition,
+    account_conditions,
+    channels_of,
+    error_rate_conditions,
+    limits_of,
+    look_condition,
+)
+from meta_pipeline.orchestration.failures.runs import (
+    RUNS,
+    UNKNOWN,
+    failures_since,
+    newest_event,
+    note,
+)
+from meta_pipeline.orchestration.failures.ticks import failing_ticks
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.warehouse import CannotTell, Connection
+
+TICK_SECONDS = 60
+OFF = (
+    "Alerts are off: set META_ALERT_WEBHOOK_URL, META_ALERT_EMAIL_TO or META_ALERT_LOG=true "
+    "(docs/operations.md)."
+)
+logger = logging.getLogger("meta_pipeline.alerts")
+
+_UNKNOWN_LASTS = timedelta(days=1)
+
+
+@dg.sensor(
+    name="failed_runs",
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Takes down runs that failed without the record of a sync to explain it; "
+    "sensor `alerts` tells people.",
+)
+def failed_runs(
+    context: dg.SensorEvaluationContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> dg.SensorResult:
+    begin = _cursor(context.cursor)
+    if begin is None:
+        newest = newest_event(context.instance)
+        return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
+    try:
+        with warehouse.migrated("alerts") as opened, opened.connection() as connection:
+            found = failures_since(context.instance, connection, begin, clock())
+            note(connection, found, clock())
+    except CannotTell as error:
+        return dg.SensorResult(skip_reason=str(error), cursor=str(begin))
+    return dg.SensorResult(skip_reason=found.sentence, cursor=str(found.last_id))
+
+
+@dg.sensor(
+    name="alerts",
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells people by webhook, e-mail or log what is wrong with accounts, runs, "
+    "checks and the token: once when it starts, once when it ends, as a digest at most hourly.",
+)
+def alerts(
+    context: dg.SensorEvaluationContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> dg.SkipReason:
+    settings = warehouse.settings()
+    channels = channels_of(settings)
+    if not channels:
+        return dg.SkipReason(OFF)
+    try:
+        with warehouse.migrated("alerts") as opened:
+            with opened.connection() as connection:
+                _look(context.instance, connection, limits_of(settings), clock())
+            desk = AlertDesk(
+                opened.connection,
+                channels,
+                digest=timedelta(minutes=settings.alert_digest_minutes),
+                ui_url=settings.dagster_ui_url,
+                is_simulated=settings.is_simulated,
+            )
+            told = desk.tell(clock())
+    except CannotTell as error:
+        return dg.SkipReason(str(error))
+    said = (
+        f"{one.channel}: not delivered, {one.error}; tried again by the next tick."
+        if one.error
+        else f"{one.channel}: told {one.news} new, {one.over} back to normal."
+        for one in told
+    )
+    return dg.SkipReason(" ".join(said) or "Nothing has changed.")
+
+
+def _cursor(text: str | None) -> int | None:
+    """The event to go on after; versions before this one kept Dagster's own cursor, as JSON."""
+    with suppress(ValueError, TypeError, KeyError):
+        found = json.loads(text or "")
+        return int(found["record_id"] if isinstance(found, dict) else found)
+    return None
+
+
+def _look(
+    instance: dg.DagsterInstance, connection: Connection, limits: AlertLimits, now: datetime
+) -> None:
+    """Every source by itself: one that breaks is a problem of its own, and ends no other."""
+    book = AlertBook(connection)
+    sources: dict[str, Callable[[], list[Condition]]] = {
+        "accounts": lambda: account_conditions(connection, limits),
+        "calls": lambda: error_rate_conditions(connection, limits),
+        "ticks": lambda: failing_ticks(instance, now),
+    }
+    broken: list[Condition] = []
+    for source, conditions in sources.items():
+        try:
+            with connection.transaction():
+                book.replace(source, conditions(), now)
+        except Exception as error:  # the others are told all the same
+            logger.exception("Alerts: %s could not be looked at", source)
+            broken.append(look_condition(source, error, now))
+    book.replace("look", broken, now)
+    over = [alert.alert_key for alert in book.open(RUNS) if _is_over(instance, alert, now)]
+    book.resolve(over, now)
+
+
+def _is_over(instance: dg.DagsterInstance, alert: Alert, now: datetime) -> bool:
+    """Whether the job that failed went through since."""
+    if alert.subject == UNKNOWN:  # no success can end it
+        return now - alert.opened_at > _UNKNOWN_LASTS
+    since = dg.RunsFilter(
+        job_name=alert.alert_key.removeprefix("run:"),
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        updated_after=alert.opened_at,
+    )
+    try:
+        return bool(instance.get_runs(since, limit=1))
+    except Exception:  # a run that Dagster cannot read back says nothing
+        logger.exception("Alerts: the runs of %s could not be read", alert.subject)
+        return False

@@ -1,0 +1,125 @@
+"""The `maintenance` job: our logs and Dagster's history are kept as long as the settings say."""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from meta_pipeline.alerts import AlertBook
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.retention.dagster_history import DagsterHistory
+from meta_pipeline.orchestration.retention.run_files import remove_run_files
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse.connect import WRITER
+from meta_pipeline.warehouse.retention import Retention, maintain
+from meta_pipeline.warehouse.vacuum import TableState, table_states
+
+JOB = "maintenance"
+_ALERTS_KEPT = timedelta(days=30)
+_TABLES_SHOWN = 15
+_MIB = 1024 * 1024
+
+
+@dg.op(
+    config_schema={},
+    description="Remove rows of our logs that are older than the settings say.",
+)
+def our_logs(
+    context: dg.OpExecutionContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> None:
+    settings, now = warehouse.settings(), clock()
+    with warehouse.migrated("maintenance", 2, WRITER) as opened:
+        removed = maintain(opened, retention_of(settings), now=now)
+        with opened.connection() as connection:
+            removed["alerts"] = AlertBook(connection).forget(now - _ALERTS_KEPT)
+    context.add_output_metadata({f"{table}_removed": count for table, count in removed.items()})
+
+
+@dg.op(
+    config_schema={},
+    description="Remove old events, runs and ticks of Dagster; the newest of each stay.",
+)
+def dagster_history(
+    context: dg.OpExecutionContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> None:
+    settings, now = warehouse.settings(), clock()
+    history = DagsterHistory.of(context.instance)
+    if history is None:
+        context.log.info("Dagster keeps its history outside Postgres: nothing to do here.")
+        return
+    removed = history.prune(
+        now - timedelta(days=settings.dagster_event_days),
+        now - timedelta(days=settings.dagster_history_days),
+    )
+    context.add_output_metadata({f"{what}_removed": count for what, count in removed.items()})
+
+
+@dg.op(
+    config_schema={},
+    description="Remove the files of old runs (what they printed), before a disk is full.",
+)
+def run_files(
+    context: dg.OpExecutionContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> None:
+    before = clock() - timedelta(days=warehouse.settings().run_files_days)
+    storage = Path(context.instance.storage_directory())
+    context.add_output_metadata({"folders_removed": remove_run_files(storage, before)})
+
+
+@dg.op(
+    config_schema={},
+    description="Say which tables are big and which Postgres does not clean up by itself.",
+)
+def vacuum_advice(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
+    with warehouse.read("maintenance") as opened, opened.connection() as connection:
+        tables = table_states(connection)
+    advice = [table.advice for table in tables if table.advice]
+    for statement in advice:
+        context.log.warning(statement)
+    context.add_output_metadata(
+        {
+            "database_mib": round(sum(table.size_bytes for table in tables) / _MIB, 1),
+            "tables_to_vacuum": len(advice),
+            "advice": dg.MetadataValue.md("\n".join(advice) or "Nothing to do."),
+            "biggest_tables": dg.MetadataValue.md(_sizes(tables)),
+        }
+    )
+
+
+@dg.job(
+    name=JOB,
+    description="Daily: retention of our logs, of Dagster's history and files; what to vacuum.",
+    tags={"dagster/max_runtime": "7200"},
+)
+def maintenance() -> None:
+    our_logs()
+    dagster_history()
+    run_files()
+    vacuum_advice()
+
+
+def retention_of(settings: Settings) -> Retention:
+    """How long our own logs are kept, as the settings have it."""
+    return Retention(
+        log_days=settings.log_retention_days,
+        total_days=settings.totals_retention_days,
+        run_days=settings.run_retention_days,
+        change_days=settings.change_retention_days,
+    )
+
+
+def _sizes(tables: list[TableState]) -> str:
+    lines = ["| table | MiB | rows | dead % |", "|---|---|---|---|"]
+    lines += [
+        f"| {table.name} | {table.size_bytes / _MIB:,.1f} | {table.live_rows:,} "
+        f"| {table.dead_pct} |"
+        for table in tables[:_TABLES_SHOWN]
+    ]
+    return "\n".join(lines)

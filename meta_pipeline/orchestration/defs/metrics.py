@@ -1,0 +1,184 @@
+"""The assets made of insights: daily metrics, and the proof that the ad rows add up.
+
+Both look for themselves what is behind, so a run after any sync, or after none, brings them up to
+the insights that are stored. An account that cannot be computed is named at the end of the step and
+takes nothing from the others.
+"""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+import time
+import traceback
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics.unreconciled import unreconciled_days
+from meta_pipeline.orchestration.batches import (
+    MAX_ACCOUNTS_PER_RUN,
+    accounts_in,
+    note_failed,
+    passed_on,
+)
+from meta_pipeline.orchestration.configuration import Accounts
+from meta_pipeline.orchestration.metric_metadata import (
+    DAILY_METRICS,
+    RECONCILES,
+    RECONCILIATION,
+    ROLLUPS,
+    daily_key,
+    daily_relation,
+    reconciled,
+    rolled_up,
+    verdict,
+)
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.orchestration.tables import INSIGHTS_KEY, table_spec
+from meta_pipeline.redaction import redact
+from meta_pipeline.warehouse import Connection, schema
+from meta_pipeline.warehouse.connect import WRITER
+
+_DOCS = "https://developers.facebook.com/docs/marketing-api/insights"
+_SUMMARIES = {
+    "campaign": "Daily metrics by campaign: conversions as the metric dictionary counts them.",
+    "adset": "Daily metrics by ad set: conversions as the metric dictionary counts them.",
+    "ad": "Daily metrics by ad: conversions as the metric dictionary counts them.",
+}
+
+Event = dg.AssetMaterialization | dg.AssetCheckResult | dg.Output[None]
+Work = Callable[[Connection, str], Iterator[dg.AssetMaterialization]]
+
+
+_VERSION = metrics.read_dictionary().version()
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            daily_key(level),
+            daily_relation(level),
+            group="metrics",
+            deps=[INSIGHTS_KEY],
+            summary=_SUMMARIES[level],
+            docs=_DOCS,
+        ).replace_attributes(code_version=_VERSION, kinds={"postgres"})
+        for level in ROLLUPS
+    ],
+    partitions_def=AD_ACCOUNTS,
+    backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+)
+def rollups(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    accounts: dg.ResourceParam[Accounts],
+) -> Iterator[Event]:
+    """Recompute the days whose insights were read again or whose definitions changed."""
+    failed: dict[str, str] = {}
+    yield from _each(context, warehouse, accounts, _roll_up, failed)
+    yield from (passed_on(context, key) for key in DAILY_METRICS)
+    _raise(failed, "rolled up")
+
+
+@dg.multi_asset(
+    specs=[
+        table_spec(
+            RECONCILIATION,
+            schema.reconciliations,
+            group="metrics",
+            deps=[INSIGHTS_KEY],
+            summary="Proof that the numbers are right: what the ad rows of a day add up to, beside "
+            "what Meta says of the account as a whole.",
+            docs=_DOCS,
+        ).replace_attributes(kinds={"postgres"})
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            RECONCILES,
+            asset=RECONCILIATION,
+            description="The days the last run compared add up, whichever accounts they "
+            "were of; check `reconciliation` says it of every account.",
+        )
+    ],
+    partitions_def=AD_ACCOUNTS,
+    backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
+)
+def reconciliation(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    accounts: dg.ResourceParam[Accounts],
+) -> Iterator[Event]:
+    """Compare the ad rows of the days read since the last comparison with the account row."""
+    differing: list[metrics.Reconciliation] = []
+    failed: dict[str, str] = {}
+
+    def compare(connection: Connection, account_id: str) -> Iterator[dg.AssetMaterialization]:
+        days = _compared(connection, account_id)
+        differing.extend(day for day in days if not day.is_ok)
+        yield reconciled(account_id, days)
+
+    yield from _each(context, warehouse, accounts, compare, failed)
+    yield verdict(differing)
+    yield passed_on(context, RECONCILIATION)
+    _raise(failed, "reconciled")
+
+
+def _each(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    accounts: Accounts,
+    work: Work,
+    failed: dict[str, str],
+) -> Iterator[Event]:
+    """Do the work of every account of the run, each in a transaction of its own.
+
+    What went wrong is put into `failed`, by account, and makes the account's partitions red.
+    """
+    with warehouse.migrated("metrics", patience=WRITER) as opened:
+        for account_id in accounts_in(context, accounts):
+            try:
+                with opened.connection() as connection:
+                    done = list(work(connection, account_id))
+            except Exception as error:  # one account must not take the others with it
+                failed[account_id] = redact(f"{type(error).__name__}: {error}")
+                note_failed(context, context.selected_asset_keys, account_id)
+                context.log.error("%s: %s", account_id, redact(traceback.format_exc()))
+            else:
+                yield from done
+
+
+def _roll_up(connection: Connection, account_id: str) -> Iterator[dg.AssetMaterialization]:
+    started = time.perf_counter()
+    done = metrics.rollup(connection, account_id)
+    seconds = time.perf_counter() - started
+    for level in ROLLUPS:
+        yield rolled_up(done, level, _rows(connection, level, account_id), seconds)
+
+
+def _rows(connection: Connection, level: str, account_id: str) -> int:
+    """Rows the table holds of the account; ad rows are on record by day, counting them is slow."""
+    query = (
+        "SELECT coalesce(sum(ad_rows), 0) FROM meta_ads.metric_rollups WHERE account_id = %s"
+        if level == "ad"
+        else f"SELECT count(*) FROM {ROLLUPS[level].fullname} WHERE account_id = %s"
+    )
+    row = connection.execute(query, (account_id,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _compared(connection: Connection, account_id: str) -> list[metrics.Reconciliation]:
+    days = unreconciled_days(connection, account_id)
+    if not days:
+        return []
+    wanted = set(days)
+    compared = metrics.reconcile(connection, account_id, days[0], days[-1])
+    return [day for day in compared if day.date_start in wanted]
+
+
+def _raise(failed: dict[str, str], done: str) -> None:
+    if failed:
+        listed = "\n".join(f"- {account_id}: {why}" for account_id, why in failed.items())
+        raise dg.Failure(
+            f"{len(failed)} accounts were not {done}; the others of the run were.\n{listed}",
+            metadata={"accounts_failed": len(failed)},
+        )

@@ -1,0 +1,169 @@
+"""What happens because it is due: the next accounts are synced. Thin: `fleet.tick` decides.
+
+A tick reads tables only, never Meta. A lost tick costs its interval; a doubled one requests the
+same run keys, which Dagster drops.
+"""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from meta_pipeline.fleet import Batch, DuePart
+from meta_pipeline.fleet.rotation import Rotation
+from meta_pipeline.fleet.skip_reason import skip_reason
+from meta_pipeline.fleet.tick import Stopped, look, record
+from meta_pipeline.orchestration.batches import tags_of_batch
+from meta_pipeline.orchestration.configuration import run_config
+from meta_pipeline.orchestration.in_flight import in_flight
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags, missing_partitions
+from meta_pipeline.orchestration.pool import keep_slots
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.run_selection import RunSelection
+from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY, DELIVERY
+from meta_pipeline.sync import Extras
+from meta_pipeline.warehouse import CannotTell, Warehouse
+
+from .jobs import discover_accounts, entities_only, insights_only, sync_account
+
+NEXT_STALE_ACCOUNT = "next_stale_account"
+TICK_SECONDS = 30
+DISCOVERY = discover_accounts.name
+JOBS = {
+    frozenset({DuePart.ENTITIES, DuePart.INSIGHTS}): sync_account.name,
+    frozenset({DuePart.ENTITIES}): entities_only.name,
+    frozenset({DuePart.INSIGHTS}): insights_only.name,
+}
+"""The job that reads these parts."""
+
+_WHY_CHARACTERS = 500
+
+
+@dg.sensor(
+    name=NEXT_STALE_ACCOUNT,
+    jobs=[discover_accounts, sync_account, entities_only, insights_only],
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Syncs whoever is due, by META_ROTATION_POLICY and the governor: one account "
+    "is a run of its own, many share runs of up to META_ACCOUNTS_PER_RUN, and at most "
+    "META_MAX_SYNCS runs are under way. Stop it and accounts are synced by hand only.",
+)
+def next_stale_account(
+    context: dg.SensorEvaluationContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> dg.SensorResult | dg.SkipReason:
+    settings = warehouse.settings()
+    with warehouse.read("sensor") as opened:
+        try:
+            return _tick(context, opened, Rotation.of(settings), Extras.of(settings), clock())
+        except CannotTell as error:
+            return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+
+
+def _tick(
+    context: dg.SensorEvaluationContext,
+    warehouse: Warehouse,
+    rotation: Rotation,
+    extras: Extras,
+    now: datetime,
+) -> dg.SensorResult | dg.SkipReason:
+    keep_slots(context.instance, rotation.slots)
+    busy = in_flight(context.instance)
+    try:
+        tick = look(
+            warehouse,
+            now,
+            rotation,
+            slots=max(0, rotation.slots - busy.runs),
+            cursor=context.cursor,
+            requested=busy.accounts,
+        )
+    except psycopg.errors.UndefinedTable:
+        return dg.SensorResult(run_requests=[_discovery(now)])
+    record(warehouse, tick, now)
+    if not tick.accounts:
+        return dg.SensorResult(run_requests=[_discovery(now)])
+    requests: list[dg.RunRequest] = []
+    for run in tick.runs:
+        try:
+            requests.append(run_request(run, extras, rotation.rules.begin_within))
+        except Exception:  # the other accounts have their turn all the same
+            context.log.exception("No run could be made for %s", ", ".join(run.account_ids))
+    # Accounts that the command line synced are due whether or not they were ever listed here.
+    if context.instance.get_latest_materialization_event(AD_ACCOUNTS_KEY) is None:
+        requests.append(_discovery(now))
+    # Accounts that the command line discovered have no partition yet.
+    named = (name for run in tick.runs for name in run.account_ids)
+    missing = missing_partitions(context.instance, named)
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else skip_reason(tick, busy.runs, now, warehouse.accounts),
+        cursor=tick.cursor,
+        dynamic_partitions_requests=[AD_ACCOUNTS.build_add_request(missing)] if missing else [],
+        asset_events=[_observation(each) for each in tick.stopped],
+    )
+
+
+def _discovery(now: datetime) -> dg.RunRequest:
+    """No account is known, or they were never listed: look for some, at most once an hour."""
+    return dg.RunRequest(
+        run_key=f"{DISCOVERY}:{now:%Y%m%dT%H}", job_name=DISCOVERY, tags={"reason": "first start"}
+    )
+
+
+def run_request(run: Batch, extras: Extras, begin_within: timedelta) -> dg.RunRequest:
+    """What is due of a run's accounts, and their extras.
+
+    One account is a run of its partition; several are named in the run's config.
+
+    Dagster has tags for one partition and for a range in the order the keys were added, none for
+    any set of them. It wants a partition of every run of partitioned assets: one account's.
+    """
+    selection = RunSelection.of(run, extras)
+    first = selection.account_id
+    is_one = len(run.picks) == 1
+    tags = {**run.tags, "why": run.why[:_WHY_CHARACTERS], **account_tags(run.account_ids)}
+    if not is_one:
+        tags |= tags_of_batch(first)
+    return dg.RunRequest(
+        run_key=run.run_key,
+        job_name=JOBS[run.parts],
+        partition_key=first if is_one else None,
+        run_config=_run_config(run, [] if is_one else run.account_ids, begin_within),
+        tags=tags,
+        asset_selection=selection.assets,
+        asset_check_keys=selection.checks,
+    )
+
+
+def _run_config(run: Batch, accounts: Sequence[str], begin_within: timedelta) -> dict[str, Any]:
+    # All of a run are due: each is older than the shortest cadence among them.
+    max_age = min(pick.max_age for pick in run.picks)
+    chosen: dict[str, dict[str, object]] = {
+        "freshness": {"max_age_seconds": int(max_age.total_seconds())}
+    }
+    if accounts:
+        seconds = int(begin_within.total_seconds())
+        chosen["accounts"] = {"ids": list(accounts), "begin_within_seconds": seconds}
+    if run.newest_days and DuePart.INSIGHTS in run.parts:
+        chosen["days"] = {"newest_days": run.newest_days}
+    return run_config(**chosen)
+
+
+def _observation(stopped: Stopped) -> dg.AssetObservation:
+    """So that the account's partition tells why nothing new came; once for each block."""
+    return dg.AssetObservation(
+        DELIVERY[0].key,
+        partition=stopped.account_id,
+        description=stopped.reason,
+        metadata={
+            "account": stopped.account_id,
+            "status": "throttled",
+            "not_before": dg.MetadataValue.timestamp(stopped.until),
+            "what_to_do": "Nothing: the sensor syncs it once Meta lets us.",
+        },
+    )

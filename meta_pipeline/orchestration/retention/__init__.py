@@ -1,0 +1,1 @@
+"""How long what Dagster writes is kept: its history in Postgres, and the files of its runs."""
