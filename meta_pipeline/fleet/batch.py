@@ -81,17 +81,13 @@ def batches(
     runs = [
         Batch(tuple(group[start : start + most]))
         for (_, _, is_long), group in groups.items()
-        for most in [min(size, _most(is_long, rules))]
+        for wanted in [rules.first_syncs_per_run if is_long else rules.accounts_per_run]
+        for most in [min(size, wanted, rules.accounts_per_run)]
         for start in range(0, len(group), most)
     ]
     place = {pick.account_id: index for index, pick in enumerate(picks)}
     runs.sort(key=lambda run: place[run.picks[0].account_id])
     return tuple(runs[:slots])
-
-
-def _most(is_long: bool, rules: RotationRules) -> int:
-    wanted = rules.first_syncs_per_run if is_long else rules.accounts_per_run
-    return min(wanted, rules.accounts_per_run)
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

@@ -14,9 +14,9 @@ from .rules import RotationRules
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands for a time nobody noted."""
+# A part that is due within this share of its cadence goes along, but no earlier than half the
+# freshness: the steps of one sync begin minutes apart and must not drift into runs of their own.
 _ALONG = 0.1
-"""A part that is due within this share of its cadence goes along, but no earlier than half the
-freshness: the steps of one sync begin minutes apart and must not drift into runs of their own."""
 _NOT_THROUGH = frozenset({"fail", "partial", "running"})
 _DOUBLED_AT_MOST = 10
 _NONE: frozenset[DuePart] = frozenset()
@@ -70,19 +70,8 @@ def candidate(
     state: AccountState, cadence: Cadence, now: datetime, rules: RotationRules
 ) -> Candidate:
     """The account's turn: when by the cadence of its parts, but not before what holds it back."""
-    state = _believed(state, now)
-    due_at, hold = _by_cadence(state, cadence, rules), Hold.CADENCE
-    for until, why in _holds(state, rules):
-        if until > due_at:
-            due_at, hold = until, why
-    turn = rules.first_sync_within if state.is_first_sync else cadence.insights
-    parts = _parts(state, cadence, now, rules.fresh) if due_at <= now else _NONE
-    return Candidate(state, cadence, due_at, hold, turn.total_seconds(), parts)
-
-
-def _believed(state: AccountState, now: datetime) -> AccountState:
-    """The state without what was written under a clock that was wrong."""
-    return replace(
+    # What was written under a clock that was wrong is not believed.
+    state = replace(
         state,
         entities_synced_at=past(state.entities_synced_at, now),
         insights_synced_at=past(state.insights_synced_at, now),
@@ -90,6 +79,13 @@ def _believed(state: AccountState, now: datetime) -> AccountState:
         first_seen_at=past(state.first_seen_at, now),
         not_before=awaited(state.not_before, now),
     )
+    due_at, hold = _by_cadence(state, cadence, rules), Hold.CADENCE
+    for until, why in _holds(state, rules):
+        if until > due_at:
+            due_at, hold = until, why
+    turn = rules.first_sync_within if state.is_first_sync else cadence.insights
+    parts = _parts(state, cadence, now, rules.fresh) if due_at <= now else _NONE
+    return Candidate(state, cadence, due_at, hold, turn.total_seconds(), parts)
 
 
 def retry_pause(failures: int, rules: RotationRules) -> timedelta:
@@ -114,7 +110,12 @@ def _holds(state: AccountState, rules: RotationRules) -> list[tuple[datetime, Ho
         holds.append((synced_at + rules.fresh, Hold.FRESH))
     if state.not_before is not None:
         holds.append((state.not_before, Hold.THROTTLED))
-    if state.last_attempt_at is not None and _is_to_retry(state):
+    # A row left `running` by nobody is a sync that died; a throttle without a time, a failure.
+    if state.last_status == "throttled":
+        did_fail = state.not_before is None
+    else:
+        did_fail = state.last_status in _NOT_THROUGH and not state.is_running
+    if state.last_attempt_at is not None and did_fail:
         pause = retry_pause(state.failures, rules)
         holds.append((state.last_attempt_at + pause, Hold.RETRY))
     return holds
@@ -132,13 +133,6 @@ def _synced_at(state: AccountState) -> datetime | None:
     if state.last_status == "success" and state.last_attempt_at is not None:
         return max(synced_at, state.last_attempt_at)
     return synced_at
-
-
-def _is_to_retry(state: AccountState) -> bool:
-    """A row left `running` by nobody is a sync that died; a throttle without a time, a failure."""
-    if state.last_status == "throttled":
-        return state.not_before is None
-    return state.last_status in _NOT_THROUGH and not state.is_running
 
 
 def _parts(

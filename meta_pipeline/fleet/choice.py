@@ -15,31 +15,31 @@ from .candidate import LONG_AGO, Candidate, DuePart, candidate
 from .policy import Cadences, Policy, Tier
 from .reasons import why_now
 from .rules import RotationRules
-from .skipped import Out, Skipped, Why
+from .skipped import Skipped, Why, out_of
 
 FIRST_SYNC = "first sync"
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """One account to sync now.
-
-    `reason` is one word for tags and records (`rotation`, `priority`, `fallback`, `first sync`),
-    `why` a sentence for people. `due_at` is when its turn came, `turn_at` the same moved on while
-    no request of it leaves a trace; it names the request. `max_age` is how old numbers may be
-    for this account: what is older should be read again. `days` says which days are read;
-    `newest_days` is how many of them where only the newest are, else None.
-    """
+    """One account to sync now."""
 
     account_id: str
     tenant: str
     parts: frozenset[DuePart]
+    # One word for tags and records: rotation, priority, fallback, first sync.
     reason: str
+    # A sentence for people.
     why: str
+    # When its turn came.
     due_at: datetime
+    # The same, moved on while no request of it leaves a trace; it names the request.
     turn_at: datetime
+    # How old numbers may be for this account: what is older should be read again.
     max_age: timedelta
+    # Which days are read, in words.
     days: str
+    # How many of them where only the newest are, else None.
     newest_days: int | None = None
     tier: Tier | None = None
 
@@ -103,7 +103,7 @@ class _Chooser:
         next_up: Candidate | None = None
         cadences = Cadences(self.policy, self.rules)
         for state in states:
-            if (out := self._out(state)) is not None:
+            if (out := out_of(state, self.rules)) is not None:
                 skipped[state.account_id] = out
                 continue
             each = candidate(state, cadences.of(state), self.now, self.rules)
@@ -114,26 +114,21 @@ class _Chooser:
             if next_up is None or each.due_at < next_up.due_at:
                 next_up = each
         ordered, late, places = self._ordered(due, states)
-        newest_days = self._newest_days(due)
+        # All days in one sync while few accounts are new, the newest first while many are.
+        is_crowd = sum(each.state.is_first_sync for each in due) > self.rules.accounts_per_run
+        is_part = is_crowd and self.rules.newest_days < self.rules.backfill_days
+        newest_days = self.rules.newest_days if is_part else None
         picks = tuple(self._pick(each, late, newest_days) for each in ordered[:places])
         skipped |= {each.state.account_id: each for each in ordered[places:]}
         next_at = next_up.due_at if next_up else None
+        moves = picks and self.policy is Policy.ROTATION
         return Choice(
             picks,
             Skipped(skipped, self.now, self.rules.fresh),
-            self._moved(picks),
+            picks[-1].account_id if moves else self.cursor,
             self.now if len(due) > places else next_at,
             next_up.state.account_id if next_up else None,
         )
-
-    def _out(self, state: AccountState) -> Out | None:
-        if not self.rules.names(state.account_id):
-            return Out.EXCLUDED
-        if state.is_running:
-            return Out.RUNNING
-        if state.is_requested:
-            return Out.REQUESTED
-        return None if state.is_accessible else Out.NO_ACCESS
 
     def _ordered(
         self, due: list[Candidate], states: Collection[AccountState]
@@ -157,50 +152,30 @@ class _Chooser:
             ordered, late = order.with_places_kept(ordered, self.now, self.limit, self.rules, busy)
         return order.with_history_last(ordered, self.now, late), late, self.limit
 
-    def _newest_days(self, due: list[Candidate]) -> int | None:
-        """How many days a first sync reads: all in one while few wait, the newest while many do."""
-        waiting = sum(each.state.is_first_sync for each in due)
-        days = self.rules.newest_days
-        is_crowd = waiting > self.rules.accounts_per_run
-        return days if is_crowd and days < self.rules.backfill_days else None
-
-    def _moved(self, picks: tuple[Pick, ...]) -> str | None:
-        return picks[-1].account_id if picks and self.policy is Policy.ROTATION else self.cursor
-
     def _pick(self, each: Candidate, late: frozenset[str], newest_days: int | None) -> Pick:
         state = each.state
         days = newest_days if state.is_first_sync else None
+        # Dagster forgets no run key: a turn whose run died without a trace needs another one.
+        again = self.rules.request_again_after
+        why = why_now(each, self.now, self.rules.backfill_days, days)
+        reason = Policy.PRIORITY if self.policy is Policy.HYBRID else self.policy
+        if state.account_id in late:
+            reason = Policy.FALLBACK
+            if each.due_at > LONG_AGO:
+                why = f"{duration(self.now - each.due_at)} late: {why}"
         return Pick(
             account_id=state.account_id,
             tenant=state.tenant,
             parts=each.parts,
-            reason=self._reason(state, late),
-            why=self._why(each, late, days),
+            reason=FIRST_SYNC if state.is_first_sync else str(reason),
+            why=why,
             due_at=each.due_at,
-            turn_at=self._turn_at(each),
+            turn_at=each.due_at + again * ((self.now - each.due_at) // again),
             max_age=each.cadence.insights,
             days=self._days(each, days),
             newest_days=days,
             tier=each.cadence.tier,
         )
-
-    def _reason(self, state: AccountState, late: frozenset[str]) -> str:
-        if state.is_first_sync:
-            return FIRST_SYNC
-        if state.account_id in late:
-            return str(Policy.FALLBACK)
-        return str(Policy.PRIORITY if self.policy is Policy.HYBRID else self.policy)
-
-    def _why(self, each: Candidate, late: frozenset[str], newest_days: int | None) -> str:
-        why = why_now(each, self.now, self.rules.backfill_days, newest_days)
-        if each.state.account_id in late and each.due_at > LONG_AGO:
-            return f"{duration(self.now - each.due_at)} late: {why}"
-        return why
-
-    def _turn_at(self, each: Candidate) -> datetime:
-        """Dagster forgets no run key: a turn whose run died without a trace needs another one."""
-        again = self.rules.request_again_after
-        return each.due_at + again * ((self.now - each.due_at) // again)
 
     def _days(self, each: Candidate, newest_days: int | None) -> str:
         if DuePart.INSIGHTS not in each.parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 
 from meta_pipeline.model.account_state import AccountState
 
@@ -41,15 +42,8 @@ def next_runs(
     choice = choose(states, now, policy, rules, cursor=cursor, limit=limit)
     runs = batches(choice.picks, slots, rules)
     if policy is Policy.ROTATION:
-        cursor = _moved(choice, runs, cursor)
+        # The round goes on before the first pick that found no run, so that none is passed over.
+        taken = {account_id for run in runs for account_id in run.account_ids}
+        done = takewhile(lambda pick: pick.account_id in taken, choice.picks)
+        cursor = next((pick.account_id for pick in reversed(list(done))), cursor)
     return NextRuns(runs, choice, cursor)
-
-
-def _moved(choice: Choice, runs: Collection[Batch], cursor: str | None) -> str | None:
-    """The round goes on before the first pick that found no run, so that none is passed over."""
-    done = {account_id for run in runs for account_id in run.account_ids}
-    for pick in choice.picks:
-        if pick.account_id not in done:
-            return cursor
-        cursor = pick.account_id
-    return cursor

@@ -15,39 +15,44 @@ class RotationRules:
     """The numbers of the policies; docs/rotation.md gives the reason of each.
 
     Spend is of the last 7 days, in major units of one currency for all accounts. `*_every` is how
-    old the data may become. `fresh`: an account synced within it is left alone. `entities_every`
-    and `insights_every` are the cadences of rotation; under priority the tier sets that of
-    insights, and entities are read no more often than `entities_every`. `fallback_*`: who is late
-    by more than that comes first, so many a tick. `retry_*`: the pause after a failure, doubled
-    each time. `first_sync_within` is the patience of a new account; `first_syncs_at_once` the
-    most of them while others are due. When more new accounts wait than one run holds, each is
-    read its `newest_days` first, and what is before them when nobody waits for that.
-    `begin_within`: so long a run goes on to its next account. `request_again_after`: a run that
-    left no trace is requested again. An empty `include` means every account. Raises ValueError
-    for numbers that make no sense.
+    old the data may become. Raises ValueError for numbers that make no sense.
     """
 
+    # An account is of the tier when it spends more than this.
     high_spend: float = 100.0
     medium_spend: float = 10.0
+    # How old numbers may become under priority and hybrid, by tier.
     high_every: timedelta = timedelta(minutes=30)
     medium_every: timedelta = timedelta(hours=2)
     low_every: timedelta = timedelta(hours=12)
     empty_every: timedelta = timedelta(days=1)
+    # Under any policy entities are read no more often than this.
     entities_every: timedelta = timedelta(hours=4)
+    # How old numbers may become under rotation, which knows no tiers.
     insights_every: timedelta = timedelta(hours=1)
+    # An account synced within this time is left alone.
     fresh: timedelta = timedelta(minutes=30)
+    # Who is late by more than this has places kept, so many a tick.
     fallback_after: timedelta = timedelta(hours=3)
     fallback_at_most: int = 3
+    # The pause after a failure, doubled each time, up to the longest.
     retry_first: timedelta = timedelta(minutes=10)
     retry_longest: timedelta = timedelta(hours=2)
+    # A run that left no trace is requested again.
     request_again_after: timedelta = timedelta(minutes=15)
+    # The patience of a new account: what its lateness is measured in.
     first_sync_within: timedelta = timedelta(minutes=15)
+    # The most new accounts ahead of others; a first sync takes minutes.
     first_syncs_at_once: int = 10
+    # A run costs 6 CPU-seconds before its first call, so many share one.
     accounts_per_run: int = 25
     first_syncs_per_run: int = 3
+    # Where more new accounts wait than one run holds, each is read these days first.
     newest_days: int = 7
+    # So long a run goes on to its next account; the others are left to the next run.
     begin_within: timedelta = timedelta(minutes=5)
     backfill_days: int = 90
+    # Empty means every account; whoever is excluded is out in any case.
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
 

@@ -37,8 +37,11 @@ def skip_reason(tick: Tick, runs: int, now: datetime, accounts: Accounts) -> str
     parts += [each.reason for each in tick.stopped[:_NAMED_STOPS]]
     if (more := len(tick.stopped) - _NAMED_STOPS) > 0:
         parts.append(f"{more} more were stopped")
-    if (coming := _next(tick, now, accounts)) is not None:
-        parts.append(coming)
+    next_at, account_id = tick.choice.next_at, tick.choice.next_account
+    if next_at is not None and account_id is not None and next_at > now:
+        found = accounts.get(account_id)
+        name = f"{found.name} ({account_id})" if found and found.name else account_id
+        parts.append(f"next is {name} in {duration(next_at - now)}, at {clock(next_at, now)}")
     return "; ".join(parts)
 
 
@@ -57,12 +60,3 @@ def _fleet(tick: Tick, runs: int) -> str:
 
 def _listed(kinds: Counter[str]) -> str:
     return ", ".join(f"{count:,} {_WORDS.get(kind, kind)}" for kind, count in kinds.most_common())
-
-
-def _next(tick: Tick, now: datetime, accounts: Accounts) -> str | None:
-    next_at, account_id = tick.choice.next_at, tick.choice.next_account
-    if next_at is None or account_id is None or next_at <= now:
-        return None
-    found = accounts.get(account_id)
-    name = f"{found.name} ({account_id})" if found and found.name else account_id
-    return f"next is {name} in {duration(next_at - now)}, at {clock(next_at, now)}"

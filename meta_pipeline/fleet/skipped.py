@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from meta_pipeline.model.account_state import AccountState
 from meta_pipeline.words import clock, duration
 
 from .candidate import Candidate, Hold
+from .rules import RotationRules
 
 
 class Out(StrEnum):
@@ -29,6 +31,17 @@ _OUT = {
     Out.NO_ACCESS: "the token cannot see the account any more; share it again in Meta",
 }
 Why = Out | Candidate
+
+
+def out_of(state: AccountState, rules: RotationRules) -> Out | None:
+    """Why the account has no turn, however late it is; None where it has one."""
+    if not rules.names(state.account_id):
+        return Out.EXCLUDED
+    if state.is_running:
+        return Out.RUNNING
+    if state.is_requested:
+        return Out.REQUESTED
+    return None if state.is_accessible else Out.NO_ACCESS
 
 
 class Skipped(Mapping[str, str]):

@@ -28,34 +28,35 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a plan, or the next slice of one, is going to ask of Meta.
+    """What a plan, or the next slice of one, is going to ask of Meta."""
 
-    `use_cases` are Meta's names for the calls to come, `weighted_cost` is in calls of weight 1.
-    `optional` names the parts that can wait; a plan that is not `critical` can wait as a whole.
-    """
-
+    # Meta's names for the calls to come.
     use_cases: frozenset[str] = frozenset({ADS_MANAGEMENT, ADS_INSIGHTS})
     calls: float = 1
+    # In calls of weight 1.
     weighted_cost: float = 1.0
+    # A plan that is not can wait as a whole.
     critical: bool = True
+    # The parts that can wait.
     optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What may be done now, and why.
-
-    `parallel` calls may be in flight, their starts `pause_seconds` apart. `skip` names the parts
-    to leave out. `until` is when to ask again after a stop. `reason` is a sentence for people;
-    `reading` is the one that decided.
-    """
+    """What may be done now, and why."""
 
     action: Action
+    # So many calls may be in flight,
     parallel: int
+    # their starts so far apart.
     pause_seconds: float = 0.0
+    # The parts to leave out.
     skip: tuple[str, ...] = ()
+    # When to ask again after a stop.
     until: datetime | None = None
+    # A sentence for people.
     reason: str = ""
+    # The reading that decided.
     reading: UsageReading | None = None
 
     @property

@@ -10,22 +10,22 @@ from meta_pipeline.model.usage import UsageReading
 
 @dataclass(frozen=True, slots=True)
 class EffectiveReading:
-    """A reading and what it is worth now.
-
-    `effective_pct` is the newest percentage, less what Meta has freed since, plus our own calls
-    that no reading has shown yet. From `stops_mattering_at` on it says nothing any more.
-    `resumes_at` is set while no call may be made: a block until Meta's own time, or usage at or
-    above its stop until it is forecast to have fallen enough. `is_guess`: it was stopped when
-    last seen, so one call has to look before many follow. `eases_at` is set on an insights meter
-    over its skip threshold: when it is forecast below. `freeing_pct_per_second` is what Meta
-    surely frees; `cost_pct` is what one of our calls was seen to move it by.
-    """
+    """A reading and what it is worth now."""
 
     reading: UsageReading
+    # The newest percentage, less what Meta has freed since, plus our own calls that no reading has
+    # shown yet.
     effective_pct: float
+    # From here on it says nothing any more.
     stops_mattering_at: datetime
+    # Set while no call may be made: a block until Meta's own time, or usage at its stop until it
+    # is forecast to have fallen enough.
     resumes_at: datetime | None = None
+    # It was stopped when last seen: one call has to look before many follow.
     is_guess: bool = False
+    # Set on an insights meter over its skip threshold: when it is forecast below.
     eases_at: datetime | None = None
+    # What Meta surely frees; 0 where nobody can know.
     freeing_pct_per_second: float = 0.0
+    # What one of our calls was seen to move it by.
     cost_pct: float = 0.0

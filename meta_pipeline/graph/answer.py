@@ -20,8 +20,8 @@ JsonObject = dict[str, Any]
 Expectation = Callable[[Any], "int | Malformed | None"]
 
 _LONGEST_WHOLE = 40
+# Rows deeper than that are cut where they pass what can be written.
 _DEEPEST_ROW = 150
-"""Rows deeper than that are cut where they pass what can be written."""
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -66,8 +66,11 @@ def decode(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         return _decode_leniently(body)
     # Only a body with so many closing brackets can be so deep, and few have.
-    if body.count(b"]") + body.count(b"}") > _DEEPEST and not _can_be_written(parsed):
-        return _cut_rows(parsed)
+    if body.count(b"]") + body.count(b"}") > _DEEPEST:
+        try:
+            orjson.dumps(parsed)
+        except orjson.JSONEncodeError:
+            return _cut_rows(parsed)
     return parsed
 
 
@@ -83,14 +86,6 @@ def _cut_rows(parsed: Any) -> Any:
     if not isinstance(rows, list):
         return _TOO_DEEP
     return {**parsed, "data": [cut(row, _DEEPEST_ROW) for row in rows]}
-
-
-def _can_be_written(parsed: Any) -> bool:
-    try:
-        orjson.dumps(parsed)
-    except orjson.JSONEncodeError:
-        return False
-    return True
 
 
 def _decode_leniently(body: bytes) -> Any:
@@ -115,12 +110,12 @@ def _decode_leniently(body: bytes) -> Any:
 
 
 def _parsed(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse_constant, parse_int=_whole)
-
-
-def _whole(digits: str) -> int | str:
-    """A whole number; text where it has more digits than any of Meta's."""
-    return int(digits) if len(digits) <= _LONGEST_WHOLE else digits
+    # More digits than any of Meta's numbers has: that is text, and Python refuses to count it.
+    return json.loads(
+        text,
+        parse_constant=_refuse_constant,
+        parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_WHOLE else digits,
+    )
 
 
 def _refuse_constant(name: str) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt
-from meta_pipeline.graph.caller import Caller, GraphResponse, Inside, Outcome, Request
+from meta_pipeline.graph.caller import Caller, Inside, Outcome, Request
 from meta_pipeline.graph.errors import (
     GraphError,
     MalformedAnswer,
@@ -77,24 +77,22 @@ def run_batch(
     for turn in range(caller.retry.retries + 1):
         if turn:
             caller.sleep(caller.retry.first_seconds * 2 ** (turn - 1))
-        for chunk in _chunks(waiting, LARGEST_BATCH):
+        for start in range(0, len(waiting), LARGEST_BATCH):
+            chunk = waiting[start : start + LARGEST_BATCH]
             asked = [operations[index] for index in chunk]
             got = _send_splitting(caller, asked, account_id, endpoint_key)
             answers.update(zip(chunk, got, strict=True))
-        waiting = [index for index in waiting if _worth_repeating(answers[index])]
+        # A write that was not answered may have happened: it is never repeated here.
+        waiting = [
+            index
+            for index in waiting
+            if operations[index].method == "GET"
+            and (error := answers[index].error) is not None
+            and error.retried
+        ]
         if not waiting:
             break
     return [answers[index] for index in range(len(operations))]
-
-
-def _chunks(items: list[int], size: int) -> Iterator[list[int]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def _worth_repeating(answer: BatchAnswer) -> bool:
-    """A write that was not answered may have happened: it is never repeated here."""
-    return answer.operation.method == "GET" and bool(answer.error and answer.error.retried)
 
 
 def _send_splitting(
@@ -108,7 +106,12 @@ def _send_splitting(
         if len(asked) == 1 or not (error.shrinks or isinstance(error, MustSplit)):
             raise
     else:
-        return _read(caller, asked, response)
+        entries: list[Any] = response.body  # type: ignore[assignment]  # `expect` made sure
+        usages = [logged.usage for logged in response.attempt.operations]
+        return [
+            _answer(caller, operation, entry, usage, response.attempt)
+            for operation, entry, usage in zip(asked, entries, usages, strict=True)
+        ]
     middle = len(asked) // 2
     halves = (asked[:middle], asked[middle:])
     return [a for half in halves for a in _send_splitting(caller, half, account_id, endpoint_key)]
@@ -182,17 +185,6 @@ def _read_entry(entry: Any) -> tuple[Any, int | None] | Refusal | Malformed:
         latency_ms=0,
     )
     return read_answer(answer, expect_object)
-
-
-def _read(
-    caller: Caller, asked: Sequence[BatchOperation], response: GraphResponse
-) -> list[BatchAnswer]:
-    entries: list[Any] = response.body  # type: ignore[assignment]  # `expect` made sure
-    usages = [logged.usage for logged in response.attempt.operations]
-    return [
-        _answer(caller, operation, entry, usage, response.attempt)
-        for operation, entry, usage in zip(asked, entries, usages, strict=True)
-    ]
 
 
 def _answer(

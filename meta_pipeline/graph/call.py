@@ -12,11 +12,7 @@ from meta_pipeline.model.usage import UsageReading
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is about to be asked; holds no secret, no cursor and no date.
-
-    `counted_calls` is what Meta counts it as: 1, or one for each id or batched operation.
-    `retry_count` is 0 for the first attempt.
-    """
+    """What is about to be asked; holds no secret, no cursor and no date."""
 
     account_id: str | None
     endpoint_key: str
@@ -25,7 +21,9 @@ class Call:
     query_shape: str
     params_hash: str
     page_size: int | None = None
+    # What Meta counts it as: 1, or one for each id or batched operation.
     counted_calls: int = 1
+    # 0 for the first attempt.
     retry_count: int = 0
 
 
@@ -33,6 +31,7 @@ class Call:
 class Operation:
     """One operation of a batch that was answered: Meta counts, limits and refuses it alone."""
 
+    # Its own HTTP status; that of the batch is 200 all the same.
     status_code: int | None
     error_code: int | None
     error_subcode: int | None
@@ -41,45 +40,48 @@ class Operation:
     throttled: bool
     response_size_bytes: int
     usage_headers: Mapping[str, str]
+    # What its headers say.
     usage: tuple[UsageReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP attempt, successful or not: a row of `meta_api_logs`, or one for each operation.
-
-    `status_code` is None when there was no HTTP answer. `error_message` is redacted.
-    `latency_ms` runs from sending to the last byte, `response_size_bytes` is the decompressed
-    body. `usage_headers` maps the lower-cased name to the raw text of the headers present, `usage`
-    is what they say, of a batch what its operations' say too. `limit`: the one it was refused for.
-    `rows` is None for a failure and for answers that are no page. `timestamp` (UTC) is the
-    moment the attempt ended. A 200 that was not a Graph answer has `error_message`, no code.
-    `operations` is what each operation of an answered batch got, else empty. `version_notice`
-    is what the answer's headers say of the API version, if anything.
-    """
+    """One HTTP attempt, successful or not: a row of `meta_api_logs`, or one for each operation."""
 
     account_id: str | None
     endpoint_key: str
     query_shape: str
     params_hash: str
     method: str
+    # None when there was no HTTP answer.
     status_code: int | None
     error_code: int | None
     error_subcode: int | None
+    # Redacted; a 200 that was not a Graph answer has one and no code.
     error_message: str | None
     fbtrace_id: str | None
     throttled: bool
+    # From sending to the last byte.
     latency_ms: float
     retry_count: int
+    # Of the decompressed body.
     response_size_bytes: int
+    # Lower-cased name to raw text; of a batch its own, not those of its operations.
     usage_headers: Mapping[str, str]
+    # None for a failure and for answers that are no page.
     rows: int | None
     page_size: int | None
+    # When the attempt ended, in UTC.
     timestamp: datetime
+    # What Meta counts it as: one for each id or batched operation.
     counted_calls: int = 1
+    # What each operation of an answered batch got.
     operations: tuple[Operation, ...] = ()
+    # What the answer's headers say of the API version, if anything.
     version_notice: str | None = None
+    # What the headers say, those of the operations of a batch included.
     usage: tuple[UsageReading, ...] = ()
+    # The one it was refused for.
     limit: Limit | None = None
 
     @property

@@ -76,25 +76,27 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call with what only this room may see: parameters, token, what the answer must be.
-
-    `shaping` are the parameters that `query_shape` and `params_hash` come from, where they are
-    not all of `params`. `can_shrink`: a smaller page may be asked. `just_created`: the object
-    may not be everywhere yet. `inspect` looks inside a batch's answer.
-    """
+    """A call with what only this room may see: parameters, token, what the answer must be."""
 
     method: str
     path: str
     params: Params = field(repr=False)
     account_id: str | None
     endpoint_key: str
+    # What `query_shape` and `params_hash` come from, where that is not all of `params`.
     shaping: Params | None = field(default=None, repr=False)
+    # Looks at a decoded 200: what is wrong with it, or how many rows it has.
     expect: Expectation = expect_object
     page_size: int | None = None
+    # What Meta counts the call as.
     counted_calls: int = 1
+    # A smaller page may be asked.
     can_shrink: bool = False
+    # The object may not be everywhere yet: 100/33 then means "not yet".
     just_created: bool = False
+    # Another token than the client's own.
     token: str | None = field(default=None, repr=False)
+    # Looks inside a batch's answer.
     inspect: Callable[[Any], Inside] | None = None
 
     def call(self, retry_count: int) -> Call:

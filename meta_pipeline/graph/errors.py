@@ -114,18 +114,15 @@ class GraphError(Exception):
 
     def __str__(self) -> str:
         where = " of ".join(part for part in (self.endpoint_key, self.account_id) if part)
-        facts = ", ".join(self._facts())
-        head = f"{where}: {self.message}" if where else self.message
-        return f"{head}{f' [{facts}]' if facts else ''} Next: {self.next_step}"
-
-    def _facts(self) -> list[str]:
         named = (
             ("code", self.code_text),
             ("HTTP", self.http_status),
             ("fbtrace_id", self.fbtrace_id),
             ("tried again", self.retry_count or None),
         )
-        return [f"{name} {value}" for name, value in named if value is not None]
+        facts = ", ".join(f"{name} {value}" for name, value in named if value is not None)
+        head = f"{where}: {self.message}" if where else self.message
+        return f"{head}{f' [{facts}]' if facts else ''} Next: {self.next_step}"
 
 
 class Retriable(GraphError):

@@ -44,7 +44,11 @@ def rule_for(
     """
     rule = _known(code, subcode, message.lower())
     if rule is None:
-        return _unknown(message.lower(), http_status, is_transient)
+        if http_status == 429 or any(text in message.lower() for text in _LIMIT_TEXTS):
+            return UNKNOWN_LIMIT
+        if is_transient or (http_status or 0) >= 500:
+            return UNKNOWN_RETRY
+        return UNKNOWN_TOKEN if http_status == 401 else UNKNOWN_STOP
     generic = rule.subcode is None and rule.text is None
     if is_transient and generic and rule.treatment is Treatment.STOP:
         return UNKNOWN_RETRY
@@ -61,11 +65,3 @@ def _known(code: int | None, subcode: int | None, message: str) -> Rule | None:
     if by_code is not None and code not in _UMBRELLAS:
         return by_code
     return by_text or _BY_SUBCODE.get(subcode or 0) or _BY_SUBCODE.get(code) or by_code
-
-
-def _unknown(message: str, http_status: int | None, is_transient: bool | None) -> Rule:
-    if http_status == 429 or any(text in message for text in _LIMIT_TEXTS):
-        return UNKNOWN_LIMIT
-    if is_transient or (http_status or 0) >= 500:
-        return UNKNOWN_RETRY
-    return UNKNOWN_TOKEN if http_status == 401 else UNKNOWN_STOP

@@ -20,17 +20,19 @@ MOST_STANDSTILLS = 3
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: `rows` as Meta sent them, `number` from 1, `page_size` as asked.
+    """One page of an edge."""
 
-    `after` goes on from here (None: this was the last page). It is good for this walk only, do
-    not store it: a cursor dies with its item. `size_bytes` is the decompressed body.
-    """
-
+    # As Meta sent them.
     rows: list[dict[str, Any]]
+    # From 1.
     number: int
+    # Goes on from here; None: this was the last page. Good for this walk only, do not store it: a
+    # cursor dies with its item.
     after: str | None
+    # As asked.
     page_size: int
     latency_ms: float
+    # Of the decompressed body.
     size_bytes: int
     summary: dict[str, Any] | None = None
 
@@ -43,11 +45,13 @@ def _quiet(_: int) -> None:
 class PageSize:
     """A page size that halves when Meta refuses and grows back carefully.
 
-    It doubles after `patience` good pages, never above `asked`; each refusal doubles the
-    patience, so that a size that does not work is tried ever more rarely.
+    It doubles after `patience` good pages; each refusal doubles the patience, so that a size that
+    does not work is tried ever more rarely.
     """
 
+    # Never grows above it.
     asked: int
+    # Never shrinks below it: then the error is raised.
     minimum: int = 1
     current: int = 0
     on_change: Callable[[int], None] = _quiet
@@ -115,8 +119,15 @@ class PageWalk:
     def _fetch(self) -> GraphResponse:
         """The page at the cursor, asked smaller and smaller until Meta gives it."""
         while True:
+            size = self.size.current
+            request = replace(
+                self.request,
+                params={**self.request.params, "limit": size, "after": self.after},
+                page_size=size,
+                can_shrink=self.size.can_shrink,
+            )
             try:
-                return self.caller.send(self._next_request())
+                return self.caller.send(request)
             except GraphError as error:
                 if not error.shrinks:
                     raise
@@ -125,11 +136,6 @@ class PageWalk:
                         error.page_size = self.size.current
                     raise
             self.size.shrink()
-
-    def _next_request(self) -> Request:
-        size = self.size.current
-        params = {**self.request.params, "limit": size, "after": self.after}
-        return replace(self.request, params=params, page_size=size, can_shrink=self.size.can_shrink)
 
     def _page(self, response: GraphResponse, number: int) -> Page:
         summary = response.body.get("summary")
@@ -150,15 +156,17 @@ class PageWalk:
             return None
         cursors = paging.get("cursors")
         after = cursors.get("after") if isinstance(cursors, dict) else None
-        found = after or _cursor_in(paging["next"])
-        if not found:
+        if not after and isinstance(paging["next"], str):
+            # Nothing else of the URL is used: it carries the token.
+            after = next(iter(parse_qs(urlsplit(paging["next"]).query).get("after", ())), None)
+        if not after:
             raise MalformedAnswer(
                 "a page has a `next` but no cursor to go on from",
                 http_status=response.attempt.status_code,
                 account_id=self.request.account_id,
                 endpoint_key=self.request.endpoint_key,
             )
-        return str(found)
+        return str(after)
 
     def _check_progress(self, page: Page) -> None:
         self._empty = 0 if page.rows else self._empty + 1
@@ -175,13 +183,6 @@ class PageWalk:
             account_id=self.request.account_id,
             endpoint_key=self.request.endpoint_key,
         )
-
-
-def _cursor_in(next_url: object) -> str | None:
-    """`after` of a `next` URL; nothing else of it is used, it carries the token."""
-    if not isinstance(next_url, str):
-        return None
-    return next(iter(parse_qs(urlsplit(next_url).query).get("after", ())), None)
 
 
 def page_request(

@@ -43,13 +43,17 @@ _MONTHS = re.compile(r"\b(\d{1,3})[\s-]months?\b", re.IGNORECASE)
 class Refusal:
     """The `error` object of an answer, every member checked and optional but `message`."""
 
+    # Localised by Meta: nothing is decided by it where a code decides.
     message: str
     code: int | None = None
     subcode: int | None = None
     fbtrace_id: str | None = None
+    # None where Meta did not say.
     is_transient: bool | None = None
+    # Often the better explanation, and as often missing.
     user_title: str | None = None
     user_message: str | None = None
+    # Parameters that `error_data` names, as dotted paths.
     blamed: tuple[str, ...] = ()
 
     @classmethod

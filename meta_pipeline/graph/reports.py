@@ -42,28 +42,29 @@ _STATES: Mapping[str, ReportState] = {
 
 @dataclass(frozen=True, slots=True)
 class ReportRun:
-    """A report run: what was asked (`path`, `params`), Meta's id for it, when (UTC)."""
+    """A report run: what was asked, and Meta's id for it."""
 
     id: str
+    # The edge it was asked of, such as act_1/insights.
     path: str
     params: Params
     account_id: str | None
+    # In UTC: a run is gone after 30 days (FACTS §6).
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class ReportStatus:
-    """How far a report is; `error` says what to do when it failed, was skipped or is gone.
-
-    `async_status` is Meta's own word, `percent` its progress. A failed report may stand at
-    100 %: only `done` (completed and 100 %) means that rows can be read.
-    """
+    """How far a report is."""
 
     report: ReportRun
     state: ReportState
+    # Meta's own word.
     async_status: str
+    # Its progress; a failed report may stand at 100, so only `done` means that rows can be read.
     percent: int
     checked_at: datetime
+    # What to do when it failed, was skipped or is gone.
     error: GraphError | None = None
 
     @property

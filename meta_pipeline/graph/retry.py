@@ -19,8 +19,8 @@ from meta_pipeline.graph.errors import (
 _DEADLINE_REPEATS = 2
 logger = logging.getLogger(__name__)
 
+# A wait that is longer is told.
 _LONG_WAIT_SECONDS = 5.0
-"""A wait that is longer is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,17 @@ class RetryPolicy:
     RetryPolicy()                       # again after about 1, 2 and 4 s, then the error is raised
     RetryPolicy(retries=0)              # never again
     RetryPolicy(max_wait_seconds=60)    # sit out throttles of up to a minute here
-
-    `max_seconds` caps one pause, `jitter_seconds` is added at random so that parallel edges do
-    not come back together. A throttle whose wait is longer than `max_wait_seconds` is raised at
-    once: a worker is not to be held for minutes. `missing_retries` counts for a report that was
-    created a moment ago and is not yet everywhere (100/33, once a second).
     """
 
     retries: int = 3
     first_seconds: float = 1.0
+    # Caps one pause.
     max_seconds: float = 30.0
+    # Added at random, so that parallel edges do not come back together.
     jitter_seconds: float = 0.5
+    # A throttle with a longer wait is raised: no worker is held for minutes.
     max_wait_seconds: float = 5.0
+    # For a report created a moment ago and not yet everywhere (100/33), once a second.
     missing_retries: int = 5
 
     def repeats(self, error: GraphError, *, can_shrink: bool, just_created: bool) -> int:
@@ -50,7 +49,8 @@ class RetryPolicy:
         With room to shrink one repetition is enough: the smaller page is the better second try.
         """
         if isinstance(error, Throttled):
-            return self.retries if self._short(error) else 0
+            is_short = error.hint != "caller" and error.seconds <= self.max_wait_seconds
+            return self.retries if is_short else 0
         if isinstance(error, ObjectMissing) and just_created:
             return self.missing_retries
         if not error.retried:
@@ -60,19 +60,19 @@ class RetryPolicy:
             return min(self.retries, _DEADLINE_REPEATS)
         return min(self.retries, 1) if error.shrinks and can_shrink else self.retries
 
-    def _short(self, error: Throttled) -> bool:
-        return error.hint != "caller" and error.seconds <= self.max_wait_seconds
-
     def retrying(
         self, repeats: Callable[[GraphError], int], sleep: Callable[[float], None]
     ) -> Retrying:
         """A tenacity loop; `repeats(error)` says how often that error may be repeated."""
+        backoff: wait_base = wait_exponential_jitter(
+            initial=self.first_seconds, max=self.max_seconds, jitter=self.jitter_seconds
+        )
 
         def wait(state: RetryCallState) -> float:
             error = _error_of(state)
             if isinstance(error, Throttled):
                 return error.seconds
-            return 1.0 if isinstance(error, ObjectMissing) else self._backoff(state)
+            return 1.0 if isinstance(error, ObjectMissing) else backoff(state)
 
         def stop(state: RetryCallState) -> bool:
             error = _error_of(state)
@@ -95,12 +95,6 @@ class RetryPolicy:
             retry=retry_if_exception(lambda error: isinstance(error, GraphError)),
             reraise=True,
         )
-
-    def _backoff(self, state: RetryCallState) -> float:
-        strategy: wait_base = wait_exponential_jitter(
-            initial=self.first_seconds, max=self.max_seconds, jitter=self.jitter_seconds
-        )
-        return strategy(state)
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:

@@ -29,23 +29,23 @@ _DEFAULT_ERRORS: Mapping[Treatment, type[GraphError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table: a code, what it means, what this client and what a person does.
-
-    `next_step` None: a person need do nothing. `text` (lower case) must occur in the message: for
-    codes that mean several things. `retries`: the client asks again, with backoff, before it
-    raises. `shrinks`: on a page with room below, a smaller page is asked instead (after one retry,
-    when `retries` too). `limit`: which of Meta's limits is reached, with WAIT.
-    """
+    """One row of the table: a code, what it means, what this client and what a person does."""
 
     code: int
     subcode: int | None
     treatment: Treatment
     meaning: str
+    # None: a person need do nothing.
     next_step: str | None
+    # Lower case; must occur in the message, for codes that mean several things.
     text: str | None = None
     error: type[GraphError] | None = None
+    # The client asks again, with backoff, before it raises.
     retries: bool = False
+    # On a page with room below, a smaller page is asked instead; after one retry where it retries
+    # too.
     shrinks: bool = False
+    # Which of Meta's limits is reached, with WAIT.
     limit: Limit | None = None
 
     @property

@@ -17,22 +17,23 @@ from meta_pipeline.graph.refusal import Refusal, error_of
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """What Meta knows about a token; times are UTC, None where there is no end or no answer.
-
-    `error` says why an invalid token is invalid. `granular_scopes` maps a scope to the ids it is
-    restricted to (empty: to none in particular).
-    """
+    """What Meta knows about a token; times are UTC, None where there is no end or no answer."""
 
     is_valid: bool
     scopes: tuple[str, ...] = ()
+    # A scope to the ids it is restricted to (empty: to none in particular).
     granular_scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     app_id: str | None = None
+    # Name of the app that the token was made for.
     application: str | None = None
     type: str | None = None
     user_id: str | None = None
     issued_at: datetime | None = None
+    # None of a system user, whose token may never end.
     expires_at: datetime | None = None
+    # A person's consent ends after 90 days, whatever the token says.
     data_access_expires_at: datetime | None = None
+    # Why an invalid token is invalid.
     error: GraphError | None = None
 
     def remaining(self, now: datetime) -> timedelta | None:

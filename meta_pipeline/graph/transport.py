@@ -143,7 +143,9 @@ class Transport:
         Never raises for what the network does: a traceback of requests would print the query.
         """
         url = f"{self.base_url}/{self.version}/{path.strip('/')}"
-        signed = {**params, **self._proof(token)}
+        signed = dict(params)
+        if self.app_secret is not None:
+            signed["appsecret_proof"] = appsecret_proof(token or self.access_token, self.app_secret)
         where = {"data": signed} if method == "POST" else {"params": signed}
         start = self._timer()
         allowance = Allowance(
@@ -173,11 +175,6 @@ class Transport:
 
     def _elapsed_ms(self, start: float) -> float:
         return (self._timer() - start) * 1000
-
-    def _proof(self, token: str | None) -> dict[str, str]:
-        if self.app_secret is None:
-            return {}
-        return {"appsecret_proof": appsecret_proof(token or self.access_token, self.app_secret)}
 
     def _why(self, error: Exception) -> tuple[Missing, str]:
         host = urlsplit(self.base_url).netloc

@@ -7,7 +7,7 @@ page is behind the table.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 
 from meta_pipeline.graph.errors import Treatment
@@ -80,60 +80,40 @@ a text instead of an object, a page without `data`. Meta is known to send these 
 
 def page() -> str:
     """The whole of docs/troubleshooting.md."""
-    intro = INTRO.replace("{most_empty}", str(MOST_EMPTY_PAGES))
-    return "\n".join([intro, *_entries(), *_unknown()]) + "\n"
-
-
-def _entries() -> Iterator[str]:
-    for key, rules in groupby(sorted(TABLE, key=_order), key=lambda rule: rule.key):
-        yield f"### {key}"
-        yield from _body(list(rules))
-        yield ""
-
-
-def _order(rule: Rule) -> tuple[int, int, str]:
-    return (rule.code, rule.subcode or 0, rule.text or "")
-
-
-def _body(rules: list[Rule]) -> Iterator[str]:
-    """One code may mean several things, told apart by its text."""
-    for rule in rules:
-        yield f"{rule.meaning}{_by_text(rule, len(rules))}"
-        yield ""
-        yield f"- **The pipeline** {_what_we_do(rule)} (`{rule.error_class.__name__}`)."
-        yield f"- **You**: {rule.next_step or 'nothing to do.'}"
-        if rule is not rules[-1]:
-            yield ""
-
-
-def _by_text(rule: Rule, several: int) -> str:
-    if rule.text:
-        return f" (The text contains “{rule.text}”.)"
-    return " (Any other text.)" if several > 1 else ""
+    lines = [INTRO.replace("{most_empty}", str(MOST_EMPTY_PAGES))]
+    ordered = sorted(TABLE, key=lambda rule: (rule.code, rule.subcode or 0, rule.text or ""))
+    for key, group in groupby(ordered, key=lambda rule: rule.key):
+        lines.append(f"### {key}")
+        rules = list(group)
+        for rule in rules:  # one code may mean several things, told apart by its text
+            other = " (Any other text.)" if len(rules) > 1 else ""
+            told = f" (The text contains “{rule.text}”.)" if rule.text else other
+            lines += [
+                f"{rule.meaning}{told}",
+                "",
+                f"- **The pipeline** {_what_we_do(rule)} (`{rule.error_class.__name__}`).",
+                f"- **You**: {rule.next_step or 'nothing to do.'}",
+                "",
+            ]
+    lines += ["## Codes without an entry", ""]
+    for rule in (UNKNOWN_RETRY, UNKNOWN_LIMIT, UNKNOWN_TOKEN, UNKNOWN_STOP):
+        lines.append(f"- {rule.meaning} The pipeline {_what_we_do(rule)}. {rule.next_step or ''}")
+    return "\n".join(lines) + "\n"
 
 
 def _what_we_do(rule: Rule) -> str:
     if rule.treatment is Treatment.WAIT:
-        return f"{WHAT_WE_DO[Treatment.WAIT]}, else {_default_wait(rule)}"
+        seconds = rule.limit.wait_seconds if rule.limit else None
+        if seconds is None:
+            wait = "for 300 seconds (60 with Full access)"
+        else:
+            wait = f"for {seconds:g} second{'s' if seconds > 1 else ''}"
+        return f"{WHAT_WE_DO[Treatment.WAIT]}, else {wait}"
     if rule.treatment is Treatment.RETRY and rule.shrinks:
         return "asks once more, then with pages of half the size"
     if rule.treatment is Treatment.GO_ASYNC and rule.retries:
         return f"tries it again a few times, then {WHAT_WE_DO[Treatment.GO_ASYNC]}"
     return WHAT_WE_DO[rule.treatment]
-
-
-def _default_wait(rule: Rule) -> str:
-    seconds = rule.limit.wait_seconds if rule.limit else None
-    if seconds is None:
-        return "for 300 seconds (60 with Full access)"
-    return f"for {seconds:g} second{'s' if seconds > 1 else ''}"
-
-
-def _unknown() -> Iterator[str]:
-    yield "## Codes without an entry"
-    yield ""
-    for rule in (UNKNOWN_RETRY, UNKNOWN_LIMIT, UNKNOWN_TOKEN, UNKNOWN_STOP):
-        yield f"- {rule.meaning} The pipeline {_what_we_do(rule)}. {rule.next_step or ''}"
 
 
 if __name__ == "__main__":

@@ -8,35 +8,37 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """How one ad account stands, as `rotation_states` reads it; every time is aware.
-
-    `tenant` is the owning business, else the owner, else empty.
-    `entities_synced_at` and `insights_synced_at` are when Meta was last asked for all of them,
-    None for never. `failures` counts the attempts in a row that did not succeed; throttled ones
-    do not count. `spend_7d` is in major units of `currency`, which is one for all accounts but
-    those that are not `is_comparable`. `can_deliver` is False for an account without an active
-    campaign. `has_backfill_gap`: the oldest days that are wanted are not there;
-    `has_newest_days_only`: nor is any but those that a fleet's first sync begins with.
-    `is_running`: a sync holds the account; `is_requested`: a run of it is queued or has started.
-    """
+    """How one ad account stands, as `rotation_states` reads it; every time is aware."""
 
     account_id: str
+    # The owning business, else the owner, else empty.
     tenant: str = ""
+    # When Meta was last asked for all of them; None for never.
     entities_synced_at: datetime | None = None
     insights_synced_at: datetime | None = None
+    # Of the newest attempt that was not refused and not of extras only.
     last_attempt_at: datetime | None = None
     last_status: str | None = None
+    # Attempts in a row that did not succeed; throttled ones do not count.
     failures: int = 0
+    # When Meta, or our own rest, allows the next call.
     not_before: datetime | None = None
+    # In major units of `currency`, today included.
     spend_7d: float = 0.0
     currency: str | None = None
+    # False where the currency has no rate to the others.
     is_comparable: bool = True
+    # False without an active campaign: nothing in it could spend.
     can_deliver: bool = True
     is_accessible: bool = True
     first_seen_at: datetime | None = None
+    # The oldest days that are wanted are not there.
     has_backfill_gap: bool = False
+    # Nor is any but those that a fleet's first sync begins with.
     has_newest_days_only: bool = False
+    # A sync holds the account's lock, whatever its rows say.
     is_running: bool = False
+    # A run of it is queued or has started.
     is_requested: bool = False
 
     @property

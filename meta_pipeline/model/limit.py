@@ -12,17 +12,16 @@ FULL_BLOCK_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What one error code says of its limit; graph/policy.py has one for each (FACTS §2, §3.3).
+    """What one error code says of its limit; graph/policy.py has one for each (FACTS §2, §3.3)."""
 
-    `scope` is whose limit it is: "account", "app", "user" or "page"; `use_case` is Meta's name
-    where it is one use case's only. `wait_seconds` is how long Meta documents the block to last;
-    None for the ad account's score, whose block depends on the access tier. `reads`: False for a
-    limit on edits, which stops no call of a program that only reads.
-    """
-
+    # Whose limit it is: "account", "app", "user" or "page".
     scope: str = "account"
+    # Meta's name where the limit is one use case's only.
     use_case: str | None = None
+    # How long Meta documents the block to last; None for the ad account's score, whose block
+    # depends on the access tier.
     wait_seconds: float | None = 300.0
+    # False for a limit on edits, which stops no call of a program that only reads.
     reads: bool = True
 
     def meter(self, account_id: str | None) -> Meter | None:

@@ -83,20 +83,22 @@ class Meter(NamedTuple):
 class UsageReading:
     """One meter as Meta reported it: what a header says, and a row of `usage_readings`.
 
-    `key` is the ad account's id, "app", or "" where the answer does not tell whose usage it is.
-    `use_case` is "" where the meter is of no use case. `usage_pct` is a percentage of the
-    allowance, never a count, and may exceed 100. `regain_at` is when Meta says access returns; of
-    `x-ad-account-usage` it is when the score is 0 again. `source` is the header, or the error, that
-    told. Times are aware.
+    Times are aware.
     """
 
     scope: str
+    # The ad account's id, "app", or "" where the answer does not tell whose usage it is.
     key: str
+    # Empty where the meter is of no use case.
     use_case: str
+    # Of the allowance, never a count; may exceed 100.
     usage_pct: float
     read_at: datetime
+    # When Meta says access returns; of `x-ad-account-usage` when the score is 0 again.
     regain_at: datetime | None = None
+    # As Meta names it, such as standard_access.
     access_tier: str | None = None
+    # The header, or the error, that told.
     source: str = ""
 
     @property

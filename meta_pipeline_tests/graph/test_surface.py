@@ -48,6 +48,7 @@ def test_the_client_has_what_others_code_against() -> None:
         "report_pages",
         "report_status",
         "report_statuses",
+        "revoke_token",
         "with_token",
     }
 

@@ -11,8 +11,8 @@ SPEND_DAYS = 7
 _EMPTY_SHARE = 0.15
 _NEW_SHARE = 0.02
 _MEDIAN_SPEND_7D = 20.0
+# Sigma of the log-normal: the best tenth of the spending accounts spends four fifths of it all.
 _SPREAD = 2.3
-"""Sigma of the log-normal: the best tenth of the spending accounts spends four fifths of it all."""
 _DAY_TO_DAY = 0.4
 _PAUSED_A_DAY = 0.03
 _RESUMED_A_DAY = 0.25

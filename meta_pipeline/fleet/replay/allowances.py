@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 
 from meta_pipeline.governor.rolling_hour import RollingHour
@@ -63,7 +62,12 @@ class SimulatedAllowances:
         ]
         if self._app_calls_per_hour is not None:
             meters.append((self._app, _STOPS.app_stop_pct))
-        return max(_resumptions(meters, at), default=None)
+        resumptions = [
+            meter.falls_to(stop_pct - _STOPS.resume_below_pct, at)
+            for meter, stop_pct in meters
+            if meter.pct_at(at) >= stop_pct
+        ]
+        return max(resumptions, default=None)
 
     def charge(
         self, account_id: str, active_ads: int, at: float, *, management: float, insights: float
@@ -79,11 +83,3 @@ class SimulatedAllowances:
             known = _AccountMeters(HourlyAllowance.of(self._tier, active_ads))
             self._accounts[account_id] = known
         return known
-
-
-def _resumptions(
-    meters: list[tuple[RollingHour | DrainingScore, float]], at: float
-) -> Iterator[float]:
-    for meter, stop_pct in meters:
-        if meter.pct_at(at) >= stop_pct:
-            yield meter.falls_to(stop_pct - _STOPS.resume_below_pct, at)

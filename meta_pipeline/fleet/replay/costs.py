@@ -24,24 +24,25 @@ class Calls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostModel:
-    """Calls and times of syncs.
+    """Calls and times of syncs, as benchmarks/sync_calls.py measures them."""
 
-    A refresh is one delta call for campaigns, ad sets and ads each and one for ad rows; once a day
-    one more for the account's own rows. A first sync lists all and reads 90 days in windows; where
-    many accounts wait it reads the newest days (`newest_insights`) and the others later.
-    `run_seconds` is what a Dagster run takes before its first call and after its last.
-    """
-
+    # A refresh: one delta call for campaigns, ad sets and ads each.
     entities: float = 3
+    # A refresh: the ad rows of the days that are due.
     insights: float = 1
+    # Once a day the account's own rows, the proof of the others.
     account_rows: float = 1
+    # A first sync lists all.
     first_sync_entities: float = 4
+    # And reads 90 days in windows; or the newest first, the others later.
     first_sync_insights: float = 16
     newest_insights: float = 2
     account_rows_every: timedelta = timedelta(days=1)
+    # An answer of Meta, and how many calls are in flight.
     call_seconds: float = 0.5
     parallel: float = 3
     write_seconds: float = 0.3
+    # What a Dagster run takes before its first call and after its last.
     run_seconds: float = 3.5
 
     def calls(

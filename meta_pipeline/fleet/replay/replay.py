@@ -144,14 +144,17 @@ class _Replay:
             self._finish(now)
             if (now - START).days != day:
                 day = (now - START).days
-                self._new_day(day)
+                for name, state in self._states.items():
+                    spend_7d = self._fleet[name].spend_7d(day)
+                    self._states[name] = replace(state, spend_7d=spend_7d)
             if now >= sample_at:
                 self._sample(now)
                 sample_at += _SAMPLED_EVERY
             if self._free:
                 self._tick(now)
             now += self._conditions.tick
-        self._count_accounts()
+        tiers = (tier_of(state, self._rules) for state in self._states.values())
+        self._result.accounts = Counter(tiers)
         self._result.busiest_hour_calls = max(self._hours.values(), default=0.0)
         return self._result
 
@@ -173,10 +176,6 @@ class _Replay:
             can_deliver=account.can_deliver,
             first_seen_at=account.first_seen_at,
         )
-
-    def _new_day(self, day: int) -> None:
-        for name, state in self._states.items():
-            self._states[name] = replace(state, spend_7d=self._fleet[name].spend_7d(day))
 
     def _tick(self, now: datetime) -> None:
         known = [
@@ -274,8 +273,3 @@ class _Replay:
                 age = now - state.insights_synced_at
                 tier = tier_of(state, self._rules)
                 self._result.ages[tier].add(max(0, int(age.total_seconds() // 60)))
-
-    def _count_accounts(self) -> None:
-        self._result.accounts = Counter(
-            tier_of(state, self._rules) for state in self._states.values()
-        )
