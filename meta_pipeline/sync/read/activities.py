@@ -49,18 +49,7 @@ class ActivityReader:
         """One slice for each page; the last one carries the cursor for the next time."""
         newest = since
         held: Slice | None = None
-        for page in self._pages(since):
-            if held is not None:
-                yield held
-            rows = [row for one in page.rows if (row := self._row(one)) is not None]
-            held = self._slice(page, rows)
-            newest = max([newest, *(row[2] for row in rows)])
-        if held is not None:
-            held.after.append(lambda connection: self._save(connection, newest))
-            yield held
-
-    def _pages(self, since: datetime) -> Iterator[Page]:
-        return self._client.pages(
+        for page in self._client.pages(
             f"{self._source.account_id}/activities",
             {
                 "fields": ",".join(_FIELDS),
@@ -70,7 +59,15 @@ class ActivityReader:
             account_id=self._source.account_id,
             endpoint_key="activities_list",
             page_size=_PAGE_SIZE,
-        )
+        ):
+            if held is not None:
+                yield held
+            rows = [row for one in page.rows if (row := self._row(one)) is not None]
+            held = self._slice(page, rows)
+            newest = max([newest, *(row[2] for row in rows)])
+        if held is not None:
+            held.after.append(lambda connection: self._save(connection, newest))
+            yield held
 
     def _slice(self, page: Page, rows: Sequence[Row]) -> Slice:
         return Slice(

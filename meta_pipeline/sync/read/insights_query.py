@@ -21,6 +21,7 @@ from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline.sync.rows.keys import id_text
 
+from .filters import Filter, with_statuses
 from .refusals import BREAKDOWNS, STATUSES, WINDOWS, Refusals
 
 SMALLEST_PAGE = 25
@@ -31,8 +32,6 @@ STATUSES_OF_LEVEL = {
     "ad": ENTITY_SPECS[Part.ADS].statuses,
 }
 
-Filter = Mapping[str, Any]
-
 
 class ReportPages(Protocol):
     """Gives the pages of an async report of a query about a window, or about a part of it."""
@@ -40,16 +39,6 @@ class ReportPages(Protocol):
     def __call__(
         self, params: dict[str, Any], window: Window, *, is_whole: bool
     ) -> Iterator[Page]: ...
-
-
-def only(level: str, ids: Sequence[str]) -> Filter:
-    """The filter that lets these objects through."""
-    return {"field": f"{level}.id", "operator": "IN", "value": list(ids)}
-
-
-def other_than(level: str, ids: Sequence[str]) -> Filter:
-    """The filter that keeps these objects out."""
-    return {"field": f"{level}.id", "operator": "NOT_IN", "value": list(ids)}
 
 
 class InsightsEdge:
@@ -149,7 +138,7 @@ class InsightsEdge:
         level = window.dataset.level
         day = replace(window, since=window.until)
         params = self._ids_params(day, level) | {
-            "filtering": [_status_filter(level, statuses)],
+            "filtering": [with_statuses(level, statuses)],
             "limit": 1,
         }
         try:
@@ -209,7 +198,7 @@ class InsightsEdge:
     def _filtering(self, level: str, *filters: Filter) -> dict[str, Any]:
         """With the filter that keeps archived and deleted objects in (FACTS section 4.5)."""
         statuses = self.statuses(level)
-        found = [*([_status_filter(level, statuses)] if statuses else []), *filters]
+        found = [*([with_statuses(level, statuses)] if statuses else []), *filters]
         return {"filtering": found} if found else {}
 
     def _renew(self, window: Window, why: str) -> NewReportNeeded:
@@ -218,10 +207,6 @@ class InsightsEdge:
             account_id=self._account_id,
             endpoint_key=window.dataset.endpoint_key,
         )
-
-
-def _status_filter(level: str, statuses: Sequence[str]) -> Filter:
-    return {"field": f"{level}.effective_status", "operator": "IN", "value": list(statuses)}
 
 
 @contextmanager
@@ -235,11 +220,9 @@ def _naming(params: Mapping[str, Any]) -> Iterator[None]:
     except ValueRejected as error:
         at, sent = error.index, params.get(error.parameter or "", ())
         if error.parameter == "filtering":
-            sent = next((one["value"] for one in sent if _is_of_status(one)), ())
+            sent = next(
+                (one["value"] for one in sent if str(one["field"]).endswith(f".{STATUSES}")), ()
+            )
         if error.value is None and at is not None and at < len(sent):
             error.value = sent[at]
         raise
-
-
-def _is_of_status(one: Filter) -> bool:
-    return str(one["field"]).endswith(f".{STATUSES}")

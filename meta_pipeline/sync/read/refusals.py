@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from meta_pipeline.graph import (
     FieldRejected,
@@ -21,6 +21,8 @@ from meta_pipeline.graph import (
 from meta_pipeline.model.part import Part
 from meta_pipeline.model.sync_run import Missing
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
+
+from .halving import Asks, refused_alone
 
 UNANSWERED = (TooMuchData, NewReportNeeded, ServerTrouble)
 """Errors that a smaller question may not meet."""
@@ -115,7 +117,7 @@ class Refusals:
         source: str,
         statuses: Sequence[str],
         error: InvalidRequest,
-        takes: Callable[[Sequence[str]], bool],
+        takes: Asks,
     ) -> bool:
         """Leave out the statuses that an edge does not take; whether there are any.
 
@@ -133,7 +135,7 @@ class Refusals:
             if error.value is not None and error.value not in statuses:
                 return True  # left out meanwhile, in another thread
         if not found and takes(_LIVING):
-            found = _not_taken(statuses, takes)
+            found = refused_alone(statuses, takes)
         for one in found if len(found) < len(statuses) else ():
             self.drop_value(STATUSES, source, one, error)
         return bool(found) and len(found) < len(statuses)
@@ -199,12 +201,3 @@ class Refusals:
     @property
     def missing(self) -> list[Missing]:
         return list(self._missing)
-
-
-def _not_taken(statuses: Sequence[str], takes: Callable[[Sequence[str]], bool]) -> list[str]:
-    """Those of the statuses, refused together, that are refused alone too."""
-    if len(statuses) == 1:
-        return list(statuses)
-    middle = len(statuses) // 2
-    halves = (statuses[:middle], statuses[middle:])
-    return [one for half in halves if not takes(half) for one in _not_taken(half, takes)]

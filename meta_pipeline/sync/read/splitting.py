@@ -27,7 +27,9 @@ from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.warehouse import GapRow
 
-from .insights_query import Filter, InsightsEdge, only, other_than
+from .filters import Filter, chosen_ids, instead, only, other_than, single_object
+from .halving import halves, unanswered
+from .insights_query import InsightsEdge
 from .refusals import UNANSWERED, Refusals
 from .row_counts import RowCounts
 
@@ -217,17 +219,15 @@ class Splitter:
             except UNANSWERED:  # not even the ids are told
                 if filters == above:
                     raise error from None
-                self._give_up(day, *_named(filters), (), error)
+                self._give_up(day, *single_object(filters), (), error)
                 continue
             if len(ids) < 2:
                 named = only(level, ids) if ids else None
                 alone = filters if named is None or named in filters else (*filters, named)
                 yield from self._fewer_fields(day, counts, alone, error)
                 continue
-            middle = (len(ids) + 1) // 2
-            kept = tuple(one for one in filters if not _chooses(one, level))
-            for half in (ids[:middle], ids[middle:]):
-                some = (*kept, only(level, half))
+            for half in halves(ids):
+                some = instead(filters, level, half)
                 try:
                     yield from self._some(day, counts, half, *some)
                 except UNANSWERED as again:
@@ -265,7 +265,7 @@ class Splitter:
         A level is only asked for under a single object of the coarser ones; at most one id of the
         finest level is the single object that is left.
         """
-        chosen, under = _chosen(filters), list(filters)
+        chosen, under = chosen_ids(filters), list(filters)
         finest = day.dataset.level
         if len(chosen.get(finest, ())) == 1:
             return finest, chosen[finest]
@@ -284,7 +284,7 @@ class Splitter:
         try:
             return self.edge.delivering(day, level, *filters)
         except UNANSWERED:
-            adsets = _chosen(filters).get("adset", [])
+            adsets = chosen_ids(filters).get("adset", [])
             if level != "ad" or len(adsets) != 1:
                 raise
             found = self.edge.ads_of(adsets[0])
@@ -298,23 +298,25 @@ class Splitter:
     ) -> Iterator[Portion]:
         """One object of a day: with the fields that are answered, and the others are a gap."""
         wanted = [name for name in self.edge.asked(day) if not name.endswith("_id")]
-        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        keys = (day.dataset.id_field, *day.dataset.breakdowns)
+        merged: dict[tuple[str, ...], dict[str, Any]] = {}
 
-        def answered(names: Sequence[str]) -> bool:
+        def answers(names: Sequence[str]) -> bool:
             try:
                 rows = [row for one in self._fields(day, filters, names) for row in one]
             except UNANSWERED as again:
                 self.refusals.fruitless(again)
                 return False
             for row in rows:
-                found.setdefault(_key(row, day), {}).update(row)
+                key = tuple(str(row.get(name)) for name in keys)
+                merged.setdefault(key, {}).update(row)
             return True
 
-        missing = _unanswered(wanted, answered, self.refusals.suspects("fields"))
-        level, one = _named(filters)
+        missing = unanswered(wanted, answers, self.refusals.suspects("fields"))
+        level, one = single_object(filters)
         self._give_up(day, level, one, missing if len(missing) < len(wanted) else [], error)
-        if found:
-            pages = iter([_Rows(list(found.values()))])
+        if merged:
+            pages = iter([_Rows(list(merged.values()))])
             yield from self._told(replace(day, without=day.without | set(missing)), counts, pages)
 
     def _fields(
@@ -353,55 +355,6 @@ class _Rows:
     """A page of rows that were put together from several answers."""
 
     rows: list[dict[str, Any]]
-
-
-def _unanswered(wanted: Sequence[str], answered: Any, suspects: frozenset[str]) -> list[str]:
-    """The metrics that are not answered: all when not even one of the first two is."""
-    first = [name for name in wanted if name not in suspects][:2] or list(wanted[:2])
-    known = next((name for name in first if answered([name])), None)
-    if known is None:
-        return list(wanted)
-    tried = first[: first.index(known)]
-    rest = [name for name in wanted if name not in {known, *tried, *suspects}]
-    doubtful = [name for name in wanted if name in suspects and name not in {known, *tried}]
-    missing, waiting = list(tried), deque([rest, *([name] for name in doubtful)])
-    if not doubtful:  # all of them together were refused
-        middle = (len(rest) + 1) // 2
-        waiting = deque([rest[:middle], rest[middle:]])
-    while waiting:
-        names = waiting.popleft()
-        if not names or answered(names):
-            continue
-        if len(names) == 1:
-            missing += names
-            continue
-        middle = (len(names) + 1) // 2
-        waiting += [names[:middle], names[middle:]]
-    return missing
-
-
-def _key(row: Mapping[str, Any], window: Window) -> tuple[Any, ...]:
-    """What tells rows of one object and day apart."""
-    return tuple(
-        str(row.get(name)) for name in (window.dataset.id_field, *window.dataset.breakdowns)
-    )
-
-
-def _chosen(filters: Sequence[Filter]) -> dict[str, list[str]]:
-    """The ids that are asked for, by their level."""
-    named = [one for one in filters if one["operator"] == "IN"]
-    return {str(one["field"]).removesuffix(".id"): list(one["value"]) for one in named}
-
-
-def _named(filters: Sequence[Filter]) -> tuple[str, str]:
-    """The single object that the filters let through: the account, if they name none."""
-    chosen = _chosen(filters)
-    finest = max(chosen, key=LEVELS.index, default="account")
-    return (finest, chosen[finest][0]) if chosen else ("account", "whole")
-
-
-def _chooses(one: Filter, level: str) -> bool:
-    return (one["field"], one["operator"]) == (f"{level}.id", "IN")
 
 
 def _reason(error: GraphError) -> str:

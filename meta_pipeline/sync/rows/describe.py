@@ -53,7 +53,7 @@ def summarise_targeting(row: Mapping[str, Any]) -> str | None:
         _ages(targeting),
         _genders(targeting),
         _audiences(targeting),
-        _platforms(targeting),
+        _short([str(one) for one in _list(targeting.get("publisher_platforms"))]),
     ]
     return " · ".join(part for part in parts if part) or "everybody"
 
@@ -96,10 +96,6 @@ def _audiences(targeting: Mapping[str, Any]) -> str:
         ),
     }
     return ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-
-
-def _platforms(targeting: Mapping[str, Any]) -> str:
-    return _short([str(one) for one in _list(targeting.get("publisher_platforms"))])
 
 
 def _list(value: Any) -> list[Any]:

@@ -48,7 +48,10 @@ def discover(context: SyncContext, client: GraphClient) -> Discovery:
     ):
         calls += 1
         for given in page.rows:
-            if not _is_account(given):
+            # Whether the row says which account it is of.
+            if not (
+                isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"]) is not None
+            ):
                 continue
             known, findings = stored.get(given["id"]), Findings()
             row = mapped(given, known, findings) | {"is_simulated": context.is_simulated}
@@ -79,8 +82,3 @@ def read_account(context: SyncContext, client: GraphClient, account_id: str) -> 
         return stored
     account, _ = store(context, ask(client, account_id), None)
     return account
-
-
-def _is_account(given: dict[str, Any]) -> bool:
-    """Whether the row says which account it is of."""
-    return isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"]) is not None
