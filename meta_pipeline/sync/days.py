@@ -17,7 +17,9 @@ SETTLED_AFTER_DAYS = 28
 """Numbers do not change after 28 days of being reported (FACTS section 5.5)."""
 OLDEST_MONTHS = 37
 """Earlier starts are refused with code 3018 (FACTS section 5.4)."""
+# A week of days costs the calls of one: at 1,500 rows a page they mostly fit the same pages.
 _GATHERED_DAYS = 7
+# Meta corrects most of what it got wrong within hours, and some of it never.
 _FIRST_PAUSE = timedelta(hours=1)
 _LONGEST_PAUSE = timedelta(days=7)
 SLACK = 0.9

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 PULSE_SECONDS = 30.0
 """So long nobody is left without a word."""
+# Fewer calls say little of the speed: the first of them also opens the connections.
 _CALLS_TO_JUDGE_BY = 3
 
 

@@ -26,6 +26,7 @@ _ADS_ACTIVE = """
 """
 _GUESSED_ROWS_A_DAY = (10, 200)
 """Ads that deliver on a day, of most accounts: until one is stored."""
+# For a plan that has no window yet to take a page size from.
 _PAGE_SIZE = 500
 _OTHERS = """
     SELECT count(*), percentile_cont(0.05) WITHIN GROUP (ORDER BY rows_a_day),
@@ -131,7 +132,8 @@ def estimate(
     budget: BudgetState | None = None,
 ) -> Estimate:
     """Price a plan with what is known of the account."""
-    tier = _tier(warehouse, plan.account_id)
+    usage = warehouse.usage.current([plan.account_id])
+    tier = next((row.access_tier for row in usage if row.access_tier), "development_access")
     with warehouse.connection() as connection:
         active = connection.execute(_ADS_ACTIVE, (plan.account_id,)).fetchone()
         latency = connection.execute(_LATENCY, (plan.account_id,)).fetchone()
@@ -166,11 +168,6 @@ def _unsized(plan: Plan, warehouse: Warehouse) -> Unsized | None:
     pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
     least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
     return Unsized(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))
-
-
-def _tier(warehouse: Warehouse, account_id: str) -> str:
-    tiers = [row.access_tier for row in warehouse.usage.current([account_id]) if row.access_tier]
-    return tiers[0] if tiers else "development_access"
 
 
 def _share_pct(plan: Plan, tier: str, active_ads: int) -> float:

@@ -27,8 +27,11 @@ from meta_pipeline.model.usage import APP, Meter, UsageReading, use_case_of
 
 logger = logging.getLogger(__name__)
 
+# Shorter waits are everyday pacing; a person wonders about longer ones.
 _ANNOUNCED_SECONDS = 5.0
+# Processes that a full meter stopped would all begin again in the same second.
 _STAGGERS = 7
+# Only a thread that died without an answer is noticed by it.
 _BACKSTOP_SECONDS = 1.0
 _AHEAD = timedelta(minutes=1)  # a reading from further on was dated by a clock that is wrong
 

@@ -12,9 +12,11 @@ from meta_pipeline.warehouse import VERSION_SOURCE, UnrecognizedRow, Unrecognize
 
 logger = logging.getLogger(__name__)
 
+# How a notice stands in unrecognized_values, of which it is no ordinary row.
 _FIELD = "notice"
 _OF_ALL = "app"
 _REASON = "version"
+# Notices name no account, so there are few; a bound all the same for what Meta may send.
 _AT_MOST = 50
 
 

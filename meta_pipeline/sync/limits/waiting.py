@@ -12,6 +12,7 @@ from meta_pipeline.governor import Decision
 from meta_pipeline.graph import GraphError, Throttled
 from meta_pipeline.words import clock
 
+# Access may be given back at any time, and nobody tells us: asking once a day is cheap enough.
 _FIRST_REST, _LONGEST_REST = timedelta(hours=1), timedelta(days=1)
 
 

@@ -33,7 +33,9 @@ from .ranges import bridged, longest, rows_per_day
 from .stored import StoredAccount
 from .window import Window
 
+# As pages they would be more calls than a report, and Meta is likelier to find them too slow.
 _REPORT_FROM_ROWS = 20_000
+# So few pages with all fields cost no more than a delta and a scan, and show more.
 _SMALL_EDGE_PAGES = 2
 
 

@@ -9,7 +9,9 @@ from datetime import date
 from meta_pipeline.sync.rows.datasets import Dataset
 from meta_pipeline.warehouse import WindowRow
 
+# A window is marked in the ledger as a whole: a longer one is more to read again when it breaks.
 LONGEST_WINDOW_DAYS = 93
+# Enough to fill pages, few enough that a sync that ends early has lost little.
 _PAGES_PER_WINDOW = 4
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from itertools import chain
 
 from psycopg import sql
 
@@ -13,11 +12,11 @@ from meta_pipeline.model.part import Part
 from meta_pipeline.moments import past
 from meta_pipeline.sync.days import oldest, today
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
-from meta_pipeline.warehouse import CursorRow, Warehouse, WindowRow
+from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, WindowRow
 
 _DATASETS = """
     SELECT DISTINCT dataset FROM meta_ads.sync_windows
-    WHERE account_id = %s AND date_start >= %s
+    WHERE account_id = %(account_id)s AND date_start >= %(since)s
 """
 _FIRST_DAYS = """
     SELECT dataset, min(day)
@@ -55,54 +54,40 @@ def load_state(
     """
     current = today(now, timezone_name)
     since, until = oldest(current), current + timedelta(days=1)
-    edges = chain((spec.edge for spec in ENTITY_SPECS.values()), ("activities", "insights"))
-    return StoredAccount(
-        account_id=account_id,
-        timezone_name=timezone_name,
-        cursors=_cursors(warehouse, account_id, list(edges), now),
-        first_days=_first_days(warehouse, account_id),
-        stored={part: _stored(warehouse, spec, account_id) for part, spec in ENTITY_SPECS.items()},
-        ledgers={
-            dataset: {
-                day: known
-                for day, known in warehouse.ledger.fetched(
-                    account_id, dataset, since, until
-                ).items()
-                if past(known.fetched_at, now) is not None
-            }
-            for dataset in _datasets(warehouse, account_id, since)
-        },
+    edges = (*(spec.edge for spec in ENTITY_SPECS.values()), "activities", "insights")
+    asked = {"account_id": account_id, "since": since}
+    with warehouse.connection() as connection:
+        cursors = [warehouse.cursors.get(account_id, edge, connection) for edge in edges]
+        datasets = [dataset for (dataset,) in connection.execute(_DATASETS, asked)]
+        ledgers = {
+            dataset: warehouse.ledger.fetched(account_id, dataset, since, until, connection)
+            for dataset in datasets
+        }
+        return StoredAccount(
+            account_id=account_id,
+            timezone_name=timezone_name,
+            cursors={cursor.edge: _believed(cursor, now) for cursor in cursors if cursor},
+            first_days=dict(connection.execute(_FIRST_DAYS, asked).fetchall()),
+            stored={
+                part: _count(connection, spec, account_id) for part, spec in ENTITY_SPECS.items()
+            },
+            ledgers={
+                dataset: {day: row for day, row in days.items() if past(row.fetched_at, now)}
+                for dataset, days in ledgers.items()
+            },
+        )
+
+
+def _believed(cursor: CursorRow, now: datetime) -> CursorRow:
+    return replace(
+        cursor,
+        updated_since=past(cursor.updated_since, now),
+        last_full_at=past(cursor.last_full_at, now),
+        last_fetched_at=past(cursor.last_fetched_at, now),
     )
 
 
-def _cursors(
-    warehouse: Warehouse, account_id: str, edges: list[str], now: datetime
-) -> dict[str, CursorRow]:
-    found = {edge: warehouse.cursors.get(account_id, edge) for edge in edges}
-    return {
-        edge: replace(
-            cursor,
-            updated_since=past(cursor.updated_since, now),
-            last_full_at=past(cursor.last_full_at, now),
-            last_fetched_at=past(cursor.last_fetched_at, now),
-        )
-        for edge, cursor in found.items()
-        if cursor is not None
-    }
-
-
-def _first_days(warehouse: Warehouse, account_id: str) -> dict[str, date]:
-    with warehouse.connection() as connection:
-        return dict(connection.execute(_FIRST_DAYS, {"account_id": account_id}).fetchall())
-
-
-def _stored(warehouse: Warehouse, spec: EntitySpec, account_id: str) -> int:
+def _count(connection: Connection, spec: EntitySpec, account_id: str) -> int:
     query = _COUNT.format(sql.Identifier(str(spec.table.schema), spec.table.name))
-    with warehouse.connection() as connection:
-        row = connection.execute(query, (account_id,)).fetchone()
+    row = connection.execute(query, (account_id,)).fetchone()
     return int(row[0]) if row else 0
-
-
-def _datasets(warehouse: Warehouse, account_id: str, since: date) -> list[str]:
-    with warehouse.connection() as connection:
-        return [row[0] for row in connection.execute(_DATASETS, (account_id, since))]

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync.rows.datasets import Dataset
 
+# It is created, and asked twice how far it is.
 _CALLS_AROUND_A_REPORT = 3
 
 

@@ -18,6 +18,7 @@ from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.slices import Slice, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
 
+# Entries are small, and an hour has few: one page as a rule.
 _PAGE_SIZE = 200
 _FIELDS = (
     "event_time",

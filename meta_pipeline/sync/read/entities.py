@@ -34,6 +34,7 @@ from .refusals import STATUSES, Refusals
 
 OVERLAP = timedelta(minutes=10)
 """A delta starts this much before the newest change seen: Meta promises no order of commits."""
+# Meta's code for any parameter that it does not take (FACTS section 3).
 _INVALID_PARAMETER = 100
 _WALKS = 3
 """How often an edge is walked from its start when its cursor dies on the way."""

@@ -53,6 +53,7 @@ from .splitting import Portion, Splitter
 
 __all__ = ["SMALLEST_PAGE", "WindowReader", "ends_all"]
 
+# Subcode of breakdowns that do not go together; the message names none of them.
 _INVALID_BREAKDOWNS = 1504041
 _DAYS_CLAMPED = 3
 """So many days the line of 37 months may lie from where the calendar says; then halves find it."""

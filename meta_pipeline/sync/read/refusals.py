@@ -26,14 +26,19 @@ from .halving import Asks, refused_alone
 
 UNANSWERED = (TooMuchData, NewReportNeeded, ServerTrouble)
 """Errors that a smaller question may not meet."""
+# Names of parameters whose values Meta may refuse one by one.
 WINDOWS = "action_attribution_windows"
 BREAKDOWNS = "breakdowns"
 STATUSES = "effective_status"
 SETTING_OF = {WINDOWS: "META_ATTRIBUTION_WINDOWS", BREAKDOWNS: "META_BREAKDOWNS"}
+# Statuses that every edge takes: where even they are refused, the statuses are not the fault.
 _LIVING = ("ACTIVE", "PAUSED")
 _INVALID_PARAMETER = 100
+# Halving a day of many ads down to the one at fault takes about so many questions in vain.
 _FRUITLESS_AT_MOST = 10
+# Errors that tell of no amount of data: smaller questions rarely help against them.
 _TROUBLE_AT_MOST = 5
+# A report that fails costs minutes, pages that fail cost seconds.
 _REPORTS_AT_MOST = 3
 
 

@@ -25,12 +25,14 @@ from .insights_query import SMALLEST_PAGE
 
 logger = logging.getLogger(__name__)
 
+# Small reports are done in seconds; long ones take minutes, and each look is a call.
 _FIRST_POLL_SECONDS = 2.0
 _LONGEST_POLL_SECONDS = 30.0
 _LONG_WAIT_SECONDS = 5.0
 """A wait that is longer is told: why, and when it is over."""
 _LONGEST_RUN = timedelta(hours=1)
 """What a report may take; one that has not moved for longer is created again."""
+# A worker that waits longer for one account could have read several others.
 DEFAULT_PATIENCE = timedelta(minutes=3)
 
 

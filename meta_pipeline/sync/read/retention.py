@@ -20,6 +20,7 @@ _MONTHS_OF_BREAKDOWN = {
     "hourly_stats_aggregated_by_advertiser_time_zone": 13,
     "hourly_stats_aggregated_by_audience_time_zone": 13,
 }
+# Nobody says in whose time zone, or at which hour, the line runs.
 _MARGIN = timedelta(days=2)
 
 

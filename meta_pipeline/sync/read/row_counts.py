@@ -16,6 +16,7 @@ from meta_pipeline.sync.rows.convert import Unfit, number
 from meta_pipeline.sync.rows.keys import hour_of, id_text
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 
+# Numbers are of the process, as temporary tables keep rows of several windows by them.
 _WALKS = count(1)
 
 

@@ -33,12 +33,17 @@ from .insights_query import InsightsEdge
 from .refusals import UNANSWERED, Refusals
 from .row_counts import RowCounts
 
+# Cursors die and reports expire by chance; what fails three times does not.
 _WALKS = 3
+# One object has few rows in a window, and where it is too much, smaller pages come through.
 _SMALL_PAGE = 100
+# More of them, with the fields beside, make a URL that is refused on the way.
 _IDS_IN_A_URL = 50
 _GAPS_LEFT_OUT = 20
 """More ids make a filter too long; then the day is asked whole and split again."""
+# A sync that comes a little early must not skip a whole turn.
 _SLACK = 0.9
+# It stands in a column that people read, beside the code.
 _REASON_LENGTH = 120
 
 
@@ -71,7 +76,7 @@ class Splitter:
 
         Raises what halving the window may help against, unless it is a single day.
         """
-        left_out = self._objects_with_gaps(window)
+        left_out = {(gap.entity_type, gap.entity_id) for gap in self._known_gaps(window)}
         if left_out and len(left_out) <= _GAPS_LEFT_OUT:
             yield from self._around(window, counts, left_out)
             return
@@ -134,9 +139,9 @@ class Splitter:
 
     # -- around known gaps ------------------------------------------------------------------------
 
-    def _objects_with_gaps(self, window: Window) -> set[tuple[str, str]]:
+    def _known_gaps(self, window: Window) -> list[GapRow]:
         days = span(window.since, window.until)
-        return {(gap.entity_type, gap.entity_id) for day in days for gap in self.known.get(day, ())}
+        return [gap for day in days for gap in self.known.get(day, ())]
 
     def _around(
         self, window: Window, counts: RowCounts, objects: Iterable[tuple[str, str]]
@@ -158,12 +163,17 @@ class Splitter:
 
     def _alone(self, window: Window, counts: RowCounts, level: str, one: str) -> Iterator[Portion]:
         """One object: its days without a gap at once, the others a day at a time."""
-        gaps = [gap for day in span(window.since, window.until) for gap in self.known.get(day, ())
-                if (gap.entity_type, gap.entity_id) == (level, one)]  # fmt: skip
+        gaps = [
+            gap
+            for gap in self._known_gaps(window)
+            if (gap.entity_type, gap.entity_id) == (level, one)
+        ]
         filters = () if level == "account" else (only(level, [one]),)
-        if window.days == 1 and gaps and not self._is_to_try(gaps[0]):
-            yield from self._without_gap(window, counts, gaps[0], *filters)
-            return
+        if window.days == 1 and gaps:
+            waited = self.now - gaps[0].tried_at
+            if waited < pause(gaps[0].tries) * _SLACK:
+                yield from self._without_gap(window, counts, gaps[0], *filters)
+                return
         if not gaps or window.days == 1:
             try:
                 yield from self._small(window, counts, *filters)
@@ -179,9 +189,6 @@ class Splitter:
                 return
         for half in window.halves():
             yield from self._alone(half, counts, level, one)
-
-    def _is_to_try(self, gap: GapRow) -> bool:
-        return self.now - gap.tried_at >= pause(gap.tries) * _SLACK
 
     def _without_gap(
         self, window: Window, counts: RowCounts, gap: GapRow, *filters: Filter
@@ -337,8 +344,14 @@ class Splitter:
     def _give_up(
         self, day: Window, level: str, one: str, fields: Sequence[str], error: GraphError
     ) -> None:
-        tries = next((gap.tries for gap in self.known.get(day.since, ())
-                      if (gap.entity_type, gap.entity_id) == (level, one)), 0)  # fmt: skip
+        tries = next(
+            (
+                gap.tries
+                for gap in self._known_gaps(day)
+                if (gap.entity_type, gap.entity_id) == (level, one)
+            ),
+            0,
+        )
         gap = GapRow(day.since, level, one, tuple(fields), _reason(error), self.now, tries + 1)
         self.gaps.append(gap)
         if level == day.dataset.level and level != "account":

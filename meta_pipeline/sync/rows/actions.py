@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
+# Bounded, and possessive where lines are matched: no text makes the match go back and forth.
 _NUMBER = r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,2})?"
 _IS_NUMBER = re.compile(rf"{_NUMBER}\Z")
 _ARE_NUMBERS = re.compile(rf"(?:{_NUMBER}\n)*+\Z")

@@ -18,9 +18,11 @@ from .money import major
 Converter = Callable[[Any, str | None], Any]
 """Takes Meta's value and the account's currency; raises Unfit for a value of the wrong kind."""
 
+# Meta writes -0700 (FACTS section 0), other sources -07:00.
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
 LARGEST_WHOLE = 2**63 - 1
 """What a bigint column holds."""
+# More than any account has ever spent: a value beyond it is no amount.
 _LARGEST_AMOUNT = Decimal(10) ** 18
 _LONGEST_NUMBER = 64
 """Characters; longer text is no number of Meta's, and costs time to be read as one."""

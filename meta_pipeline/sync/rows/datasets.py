@@ -25,6 +25,7 @@ _METRICS = (
     "action_values",
     "video_thruplay_watched_actions",
 )
+# By hour they are 0, or are not given at all (FACTS section 5.3).
 _NOT_BY_HOUR = frozenset(("reach", "frequency", "unique_clicks", "video_thruplay_watched_actions"))
 _IDS = {"account": (), "campaign": ("campaign_id",), "adset": ("campaign_id", "adset_id")}
 

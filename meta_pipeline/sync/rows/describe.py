@@ -29,6 +29,7 @@ _GOALS = {
     "VIDEO_VIEWS": "video views",
 }
 _GENDERS = {1: "men", 2: "women"}
+# A line of a table, not the whole list: that is in the column targeting.
 _LIST_AT_MOST = 3
 
 

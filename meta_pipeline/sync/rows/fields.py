@@ -19,6 +19,8 @@ from . import convert
 from .convert import Converter
 from .describe import goal_of, learning_stage, summarise_targeting
 
+# Values beyond these are stored and listed in unrecognized_values: Meta adds some without
+# notice.
 _STATUS = frozenset(("ACTIVE", "PAUSED", "DELETED", "ARCHIVED"))
 _CAMPAIGN_STATUS = _STATUS | {"IN_PROCESS", "WITH_ISSUES"}
 _ADSET_STATUS = _CAMPAIGN_STATUS | {"CAMPAIGN_PAUSED"}
@@ -104,6 +106,7 @@ _TIMES = (
     Field("updated_time", "updated_time", convert.moment),
 )
 _ISSUES = Field("issues_info", "issues_info", convert.structure)
+# They move with every hour of delivery and would drown what people changed.
 _VOLATILE = frozenset(("budget_remaining", "updated_time", "issues_info", "learning_stage_info"))
 
 CAMPAIGNS = EntitySpec(

@@ -24,6 +24,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
 _WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint column
 _DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
 _WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
+# Metrics by the kind of text they come as.
 _COUNTS = ("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks")
 _DECIMALS = ("spend", "frequency")
 _LISTS = ("actions", "action_values", "video_thruplay_watched_actions")

@@ -11,6 +11,7 @@ from typing import Any
 from meta_pipeline.nesting import cut
 from meta_pipeline.warehouse import UnrecognizedRow
 
+# Enough to recognize a value; a whole targeting spec would fill the table.
 _SHOWN = 200
 _SHOWN_LEVELS = 20
 _AT_MOST = 1_000

@@ -35,7 +35,9 @@ it is to be read again at once; `last_full_at` when such a doubt was last settle
 NODE_FIELDS = ",".join(
     [*(known.name for known in ACCOUNT_FIELDS), "account_id", "business{id,name}"]
 )
+# Currency and zone change a few times in an account's life.
 _READ_EVERY = timedelta(days=1)
+# What all numbers of the account hang on.
 _KEPT = ("currency", "timezone_name")
 _ENTITY_EDGES = ("campaigns", "adsets", "ads")
 

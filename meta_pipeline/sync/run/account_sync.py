@@ -232,7 +232,9 @@ class AccountSync:
 
     def _take(self, one: Slice, fetch: ParallelFetch) -> None:
         self.writer.write(one)
-        self._tell(one)
+        if one.message.startswith(f"{daily('account').name} "):
+            self._account_rows += one.read
+        self.report(self.progress(str(one.part), one.message))
         decision = self.session.quota.decide(self.plan.needs(weighted_cost=0))
         if not decision.may_call and not fetch.stopped:
             fetch.stop()
@@ -348,11 +350,6 @@ class AccountSync:
             record.entity_fetch_ms = round(self._ended["entities"] * 1000, 3)
         if "insights" in self._ended:
             record.insights_fetch_ms = round(self._ended["insights"] * 1000, 3)
-
-    def _tell(self, one: Slice) -> None:
-        if one.message.startswith(f"{daily('account').name} "):
-            self._account_rows += one.read
-        self.report(self.progress(str(one.part), one.message))
 
     def progress(self, step: str, message: str) -> Progress:
         """How far the sync is; may be asked from any thread."""

@@ -31,7 +31,9 @@ from meta_pipeline.warehouse import (
     ReturnedRows,
 )
 
+# Meta is slow for hours as a rule; a size that was refused is asked for again the next day.
 _PAGES_GROW_AFTER = timedelta(days=1)
+# A value may be taken again after an opt-in or a new version; asking costs a call that fails.
 _REFUSED_FOR = timedelta(days=1)
 _REPORTS_LIVE = timedelta(days=30)
 """FACTS section 6."""

@@ -7,7 +7,7 @@ by id keeps a row that says so, because an insight row without its ad is worth l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -22,6 +22,7 @@ from meta_pipeline.sync.write.seen import SeenIds
 from meta_pipeline.sync.write.slices import Slice, rendered
 from meta_pipeline.warehouse import Connection, mark_deleted, orphans
 
+# So many operations are one batch, and so many ids one call (FACTS section 4.6).
 _IDS_PER_CALL = 50
 _ROUNDS = 3
 """An ad may bring a missing ad set, and that a missing campaign."""
@@ -82,8 +83,8 @@ class Dimensions:
             new = [one for one in missing if one.entity_id not in failed]
             for entity_type, spec in _SPEC_OF.items():
                 ids = [one.entity_id for one in new if one.entity_type == entity_type]
-                for some in _chunks(ids):
-                    failed |= self._fill(spec, some, write)
+                for start in range(0, len(ids), _IDS_PER_CALL):
+                    failed |= self._fill(spec, ids[start : start + _IDS_PER_CALL], write)
             if not new:
                 break
         for error in failed.values():
@@ -91,24 +92,29 @@ class Dimensions:
 
     def complete(self, spec: EntitySpec, write: Write) -> None:
         """Read by id what a scan found and no full reading has shown: it has no name yet."""
-        after = ""
-        while ids := self._nameless(spec, after):
-            after = ids[-1]
-            self._read(spec, ids, write)
-
-    def _nameless(self, spec: EntitySpec, after: str) -> list[str]:
         query = _NAMELESS.format(
             id=sql.Identifier(spec.id_column),
             table=sql.Identifier(str(spec.table.schema), spec.table.name),
         )
-        values = (self._source.account_id, after, _IDS_PER_CALL)
-        return [row[0] for row in self._connection.execute(query, values)]
+        after = ""
+        while True:
+            values = (self._source.account_id, after, _IDS_PER_CALL)
+            ids = [row[0] for row in self._connection.execute(query, values)]
+            if not ids:
+                return
+            after = ids[-1]
+            self._read(spec, ids, write)
 
     def _fill(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
         """Write what Meta gives, keep a row for what it refuses, return what it left open."""
         missing = self._read(spec, ids, write)
         refused = [one for one, error in missing.items() if isinstance(error, Skippable)]
-        self._keep_refused(spec, refused, write)
+        for one in refused:
+            self._findings.note(spec.edge, "id", one, Reason.REFUSED_OBJECT, one)
+        if refused:
+            # Without a row insights would mention it for ever, and each sync would ask again.
+            gone = [{"id": one, "effective_status": "DELETED"} for one in refused]
+            self._write(spec, gone, write)
         return {one: error for one, error in missing.items() if one not in refused}
 
     def _read(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
@@ -148,15 +154,3 @@ class Dimensions:
                 seen_at=self._source.data_as_of,
                 history=history_of(spec, [], self._source),
             )
-
-    def _keep_refused(self, spec: EntitySpec, ids: Collection[str], write: Write) -> None:
-        """A row for what Meta does not give any more: its id, its account, marked as deleted."""
-        for one in ids:
-            self._findings.note(spec.edge, "id", one, Reason.REFUSED_OBJECT, one)
-        if ids:
-            self._write(spec, [{"id": one, "effective_status": "DELETED"} for one in ids], write)
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), _IDS_PER_CALL):
-        yield ids[start : start + _IDS_PER_CALL]

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from meta_pipeline.warehouse import Totals
 
+# Each row is rounded to a cent by itself.
 _HALF_A_CENT = Decimal("0.005")
 _MOVES_PCT = 5
 """A running day is counted anew every 15 minutes (FACTS section 5.5), also between two calls."""

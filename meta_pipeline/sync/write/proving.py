@@ -33,7 +33,9 @@ _TOGETHER = timedelta(minutes=5)
 """A day that is not over moves on between two readings that lie further apart."""
 _KNOWN_AFTER = 7
 """A difference that has lasted for so many readings is known: no sync is partial for it."""
+# Thirteen months of FACTS section 5.4, counted short: near the line an empty answer is no surprise.
 _CELLS_KEPT = timedelta(days=13 * 30)
+# A sentence, not a list: all days are in sync_windows.
 _OLDEST_SHOWN = 3
 _ACCOUNT_ROWS = """
     SELECT date_start, 1, coalesce(spend, 0), coalesce(impressions, 0), coalesce(clicks, 0)

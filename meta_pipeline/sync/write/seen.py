@@ -12,6 +12,7 @@ from meta_pipeline.warehouse import Connection
 _CREATE = """
     CREATE TEMP TABLE IF NOT EXISTS seen_ids (edge text, id text, PRIMARY KEY (edge, id))
 """
+# In a table, as an edge may list more ids than are well held in memory.
 _ADD = "INSERT INTO seen_ids SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING"
 _VANISHED = sql.SQL(
     """
