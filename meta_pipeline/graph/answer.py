@@ -14,8 +14,6 @@ from meta_pipeline.graph.refusal import Refusal
 from meta_pipeline.graph.transport import HttpAnswer
 from meta_pipeline.nesting import cut, cut_text
 
-JsonObject = dict[str, Any]
-
 # Looks at a decoded 200 body; returns its number of rows (None: no page), or why it is wrong.
 Expectation = Callable[[Any], "int | Malformed | None"]
 

@@ -43,7 +43,7 @@ from .warehouse import Warehouse
 if TYPE_CHECKING:
     from .copytext import Cleaned, Rendered, render
     from .dagster_schema import create_dagster_schema
-    from .entities import ids_of, mark_deleted, orphans
+    from .entities import mark_deleted, orphans
     from .history import (
         EntityHistory,
         InsightsHistory,
@@ -60,7 +60,6 @@ _WITH_SQLALCHEMY = {
     "Rendered": "copytext",
     "render": "copytext",
     "create_dagster_schema": "dagster_schema",
-    "ids_of": "entities",
     "mark_deleted": "entities",
     "orphans": "entities",
     "EntityHistory": "history",
@@ -136,7 +135,6 @@ __all__ = [
     "dagster_url",
     "fault",
     "find_account",
-    "ids_of",
     "lock_holder",
     "maintain",
     "mark_deleted",

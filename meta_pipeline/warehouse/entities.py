@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,8 +13,6 @@ from .connect import Connection
 from .history import EntityHistory
 from .schema import meta_ads, meta_adsets, meta_campaigns
 
-FETCH_ROWS = 5_000
-
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
@@ -23,28 +20,6 @@ class Orphan:
 
     entity_type: str
     entity_id: str
-
-
-def ids_of(
-    connection: Connection,
-    table: sa.Table,
-    account_id: str,
-    *,
-    include_deleted: bool = False,
-) -> Iterator[str]:
-    """Stream the ids an entity table holds of the account, in order of the ids.
-
-    Read through a server-side cursor: it needs a transaction, which the caller owns.
-    """
-    query = sql.SQL("SELECT {id} FROM {table} WHERE account_id = %s{deleted} ORDER BY {id}").format(
-        id=sql.Identifier(_id_column(table)),
-        table=_identifier(table),
-        deleted=sql.SQL("" if include_deleted else " AND NOT is_deleted"),
-    )
-    with connection.cursor(name=f"ids_{uuid.uuid4().hex}") as cursor:
-        cursor.itersize = FETCH_ROWS
-        for (entity_id,) in cursor.execute(query, (account_id,)):
-            yield entity_id
 
 
 def mark_deleted(

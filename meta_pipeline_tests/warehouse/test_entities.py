@@ -8,8 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from meta_pipeline.warehouse import Warehouse, ids_of, mark_deleted, orphans, upsert
-from meta_pipeline.warehouse import schema as s
+from meta_pipeline.warehouse import Warehouse, mark_deleted, orphans, upsert
 from meta_pipeline.warehouse.entities import Orphan
 
 from .rows import (
@@ -35,32 +34,6 @@ def connection(warehouse: Warehouse) -> Iterator[psycopg.Connection[Any]]:
 
 def put(connection: psycopg.Connection[Any], *ids: str, **values: Any) -> None:
     upsert(connection, CAMPAIGNS, CAMPAIGN_COLUMNS, [campaign(one, **values) for one in ids])
-
-
-def test_ids_of_the_account(connection: psycopg.Connection[Any]) -> None:
-    put(connection, "c2", "c1")
-    put(connection, "c3", account_id="act_2")
-    put(connection, "c4", is_deleted=True)
-    assert list(ids_of(connection, CAMPAIGNS, ACCOUNT)) == ["c1", "c2"]
-    everything = ids_of(connection, CAMPAIGNS, ACCOUNT, include_deleted=True)
-    assert list(everything) == ["c1", "c2", "c4"]
-    assert list(ids_of(connection, s.meta_ads, ACCOUNT)) == []
-
-
-def test_two_streams_at_once(connection: psycopg.Connection[Any]) -> None:
-    put(connection, "c1", "c2")
-    first, second = (ids_of(connection, CAMPAIGNS, ACCOUNT) for _ in range(2))
-    assert [next(first), next(second), next(first), next(second)] == ["c1", "c1", "c2", "c2"]
-
-
-def test_ids_are_streamed(connection: psycopg.Connection[Any]) -> None:
-    """Only a page of ids is on this side at a time: the cursor is still open on the server."""
-    put(connection, *(f"c{number:05}" for number in range(6_000)))
-    stream = ids_of(connection, CAMPAIGNS, ACCOUNT)
-    assert next(stream) == "c00000"
-    assert select(connection, "SELECT count(*) FROM pg_cursors WHERE name LIKE 'ids_%%'") == [1]
-    assert len(list(stream)) == 5_999
-    assert select(connection, "SELECT count(*) FROM pg_cursors WHERE name LIKE 'ids_%%'") == [0]
 
 
 def test_deleted_is_marked_never_removed(connection: psycopg.Connection[Any]) -> None:
