@@ -8,7 +8,6 @@ import importlib.util
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -21,7 +20,7 @@ from hypothesis import Phase, settings
 _SECONDS = 30
 """A mutant with a test that takes longer goes round in circles: that is noticed too."""
 _PROFILE = "mutants"
-_OPTIONS = ("-x", "-p", "no:cacheprovider", "-m", "not slow", f"--timeout={_SECONDS}",
+_OPTIONS = ("-x", "-p", "no:cacheprovider", "-m", "not slow", "--tb=no", f"--timeout={_SECONDS}",
             f"--hypothesis-profile={_PROFILE}")  # fmt: skip
 _FOUNDATIONS = ("graph", "model", "printable", "settings", "simulator", "warehouse")
 """Rooms that import none of those that are tried: they are kept, which saves most of a trial."""
@@ -40,9 +39,14 @@ def warm_up() -> None:
     for room in _FOUNDATIONS:
         importlib.import_module(f"meta_pipeline.{room}")
     importlib.import_module("meta_pipeline_tests.conftest")
-    # That an example fails is all that a trial asks: the smallest one is of no use.
+    # That an example fails is all that a trial asks: the smallest one is of no use, and what was
+    # learned about a mutant says nothing about the next one.
     settings.register_profile(
-        _PROFILE, settings(), max_examples=20, phases=[Phase.explicit, Phase.generate]
+        _PROFILE,
+        settings(),
+        max_examples=20,
+        phases=[Phase.explicit, Phase.generate],
+        database=None,
     )
 
 
@@ -62,13 +66,10 @@ def _try(module: str, code: CodeType, tests: Sequence[str]) -> int:
     os.dup2(nothing, 2)
     _forget(module)
     sys.meta_path.insert(0, _Finder(module, code))
-    with tempfile.TemporaryDirectory() as folder:
-        # What Hypothesis learns about a mutant says nothing about the module.
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
-        try:
-            return pytest.main([*_OPTIONS, *tests])
-        except BaseException:  # a mutant may raise anything, also on import
-            return pytest.ExitCode.INTERNAL_ERROR
+    try:
+        return pytest.main([*_OPTIONS, *tests])
+    except BaseException:  # a mutant may raise anything, also on import
+        return pytest.ExitCode.INTERNAL_ERROR
 
 
 def _forget(module: str) -> None:
