@@ -44,12 +44,12 @@ class Progress:
         """Its numbers, as people read them: `9,969 rows, 13 calls, 4.2 s, quota 12 %, ...`."""
         rows = self.rows - self.account_rows
         calls = f"{self.calls:,} call" if self.calls == 1 else f"{self.calls:,} calls"
-        found = [f"{rows:,} rows", calls, f"{self.seconds:,.1f} s"]
+        facts = [f"{rows:,} rows", calls, f"{self.seconds:,.1f} s"]
         if self.quota_pct is not None:
-            found.append(f"quota {self.quota_pct:.0f} %")
+            facts.append(f"quota {self.quota_pct:.0f} %")
         if self.seconds_left is not None:
-            found.append(f"about {in_words(self.seconds_left)} left")
-        return ", ".join(found)
+            facts.append(f"about {in_words(self.seconds_left)} left")
+        return ", ".join(facts)
 
     @property
     def sentence(self) -> str:

@@ -129,7 +129,7 @@ def holdings(
 ) -> list[Holding]:
     """What is stored of these datasets; those of which nothing is are left out."""
     first = oldest(engine.today(account_id))
-    found = [
+    held = [
         _insights(connection, one, account_id, first)
         if isinstance(one, Dataset)
         else _entities(connection, one, account_id)
@@ -137,7 +137,7 @@ def holdings(
     ]
     return [
         replace(one, is_read=_is_read(one.target, engine, settings, account_id))
-        for one in found
+        for one in held
         if not one.is_empty or one.kept
     ]
 

@@ -691,6 +691,12 @@ def test_a_plan_without_insights_has_no_days() -> None:
     assert plan.is_empty
 
 
+@pytest.mark.parametrize("part", [Part.ADS, Part.INSIGHTS, Part.ACTIVITIES])
+def test_a_plan_that_reads_anything_is_not_empty(part: Part) -> None:
+    asked = {"force": True, "since": TODAY}
+    assert not case(parts=frozenset({part}), asked=asked).plan.is_empty
+
+
 def test_it_is_the_day_of_the_account() -> None:
     """At noon UTC it is tomorrow in Kiritimati."""
     state = StoredAccount(ACCOUNT, "Pacific/Kiritimati", all_listed())

@@ -91,12 +91,12 @@ class Estimate:
             f"{self.access_tier}), weighted cost {self.weighted_cost:,.0f}, {self._rows()}, "
             f"about {duration(timedelta(seconds=self.seconds))}."
         )
-        found = [price]
+        sentences = [price]
         if self.unsized is not None:
-            found.append(self.unsized.sentence)
+            sentences.append(self.unsized.sentence)
         if self.days_fresh:
-            found.append(f"{self.days_fresh} days are fresh or final and are not read again.")
-        return [*found, *self._budget_sentences()]
+            sentences.append(f"{self.days_fresh} days are fresh or final and are not read again.")
+        return [*sentences, *self._budget_sentences()]
 
     def _calls(self) -> str:
         if self.unsized is None:

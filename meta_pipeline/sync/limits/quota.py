@@ -177,8 +177,8 @@ class Quota:
     def usage_pct(self) -> float | None:
         """The fullest meter of the account and the app, as last read; None while none is known."""
         with self._answered:
-            found = self._meters.snapshot(self._clock(), self.account_id)
-        known = [found[name] for name in ("app_pct", "account_pct", "insights_pct")]
+            snapshot = self._meters.snapshot(self._clock(), self.account_id)
+        known = [snapshot[name] for name in ("app_pct", "account_pct", "insights_pct")]
         return max((float(each) for each in known if each is not None), default=None)
 
     def snapshot(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class _Planner:
         since, until, notes = self._range(wanted)
         firsts = {one: max(self._first_day(one, until), since) for one in wanted}
         days = self._days(wanted, firsts, until)
-        unlisted = self._unlisted(dataset for dataset, found in days.items() if found)
+        unlisted = self._unlisted(dataset for dataset, due_days in days.items() if due_days)
         if unlisted:
             names = ", ".join(ENTITY_SPECS[part].edge for part in unlisted)
             notes.append(f"{names} are listed too: insights mention them and no table has them yet")
@@ -87,8 +87,8 @@ class _Planner:
             first_days={}
             if self.request.since
             else {one.name: first for one, first in firsts.items()},
-            days_fresh=asked - sum(len(found) for found in days.values()),
-            days_later=sum(self._later(dataset, found) for dataset, found in days.items()),
+            days_fresh=asked - sum(len(due_days) for due_days in days.values()),
+            days_later=sum(self._later(dataset, due_days) for dataset, due_days in days.items()),
         )
 
     def _first_day(self, dataset: Dataset, until: date) -> date:
@@ -121,22 +121,22 @@ class _Planner:
         return since, until, notes
 
     def _datasets(self) -> list[Dataset]:
-        parts, found = self.request.parts, []
+        parts, chosen_datasets = self.request.parts, []
         if Part.INSIGHTS in parts:
             levels = dict.fromkeys((*self.policy.levels, "account"))
-            found += [datasets.daily(level) for level in levels]
+            chosen_datasets += [datasets.daily(level) for level in levels]
         if Part.HOURLY in parts:
-            found.append(datasets.hourly())
+            chosen_datasets.append(datasets.hourly())
         if Part.BREAKDOWNS in parts:
             chosen = self.request.breakdowns or self.policy.breakdowns
-            found += [datasets.broken_down(names) for names in chosen]
-        return found
+            chosen_datasets += [datasets.broken_down(names) for names in chosen]
+        return chosen_datasets
 
     def _days(
         self, wanted: Sequence[Dataset], firsts: Mapping[Dataset, date], until: date
     ) -> dict[Dataset, list[date]]:
         """The days of each dataset that are due."""
-        found = {dataset: self._due(dataset, firsts[dataset], until) for dataset in wanted}
+        due_days = {dataset: self._due(dataset, firsts[dataset], until) for dataset in wanted}
         numbers = [dataset for dataset in wanted if dataset.part is Part.INSIGHTS]
         proven = [dataset for dataset in numbers if not dataset.is_proof]
         for dataset in proven:  # a proof in doubt is settled by what it proves
@@ -144,20 +144,20 @@ class _Planner:
                 day
                 for proof in numbers
                 if proof.is_proof
-                for day in self._doubtful(proof, found[proof])
+                for day in self._doubtful(proof, due_days[proof])
             }
-            found[dataset] = sorted({*found[dataset], *doubtful}, reverse=True)
+            due_days[dataset] = sorted({*due_days[dataset], *doubtful}, reverse=True)
         if proven and not self.request.force:
             windows = (
-                each for dataset in proven for each in self._windows(dataset, found[dataset])
+                each for dataset in proven for each in self._windows(dataset, due_days[dataset])
             )
             read = {day for window in windows for day in span(window.since, window.until)}
-            found |= {
-                proof: self._proofs(proof, found[proof], read)
+            due_days |= {
+                proof: self._proofs(proof, due_days[proof], read)
                 for proof in numbers
                 if proof not in proven
             }
-        return found
+        return due_days
 
     def _doubtful(self, dataset: Dataset, days: Iterable[date]) -> Iterator[date]:
         ledger = self.state.ledgers.get(dataset.name, {})

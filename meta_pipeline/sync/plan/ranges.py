@@ -19,19 +19,19 @@ def bridged(
     ranges: Iterable[tuple[date, date]], per_day: float, page_size: int
 ) -> list[tuple[date, date]]:
     """Ranges (newest first) with the gaps closed where reading the gap too takes fewer calls."""
-    found: list[tuple[date, date]] = []
+    closed: list[tuple[date, date]] = []
     for since, until in ranges:
-        if found:
-            newer_since, newer_until = found[-1]
+        if closed:
+            newer_since, newer_until = closed[-1]
             together = pages_of(since, newer_until, per_day, page_size)
             apart = pages_of(since, until, per_day, page_size) + pages_of(
                 newer_since, newer_until, per_day, page_size
             )
             if together < apart and (newer_until - since).days < longest(per_day, page_size):
-                found[-1] = (since, newer_until)
+                closed[-1] = (since, newer_until)
                 continue
-        found.append((since, until))
-    return found
+        closed.append((since, until))
+    return closed
 
 
 def pages_of(since: date, until: date, per_day: float, page_size: int) -> int:
@@ -53,11 +53,11 @@ def longest(per_day: float, page_size: int) -> int:
 
 def proof_ranges(days: Sequence[date]) -> Iterator[tuple[date, date]]:
     """Days (newest first) of the account's own rows as ranges; the days between cost no call."""
-    found: list[date] = []
+    together: list[date] = []
     for day in days:
-        if found and (found[0] - day).days >= LONGEST_WINDOW_DAYS:
-            yield found[-1], found[0]
-            found = []
-        found.append(day)
-    if found:
-        yield found[-1], found[0]
+        if together and (together[0] - day).days >= LONGEST_WINDOW_DAYS:
+            yield together[-1], together[0]
+            together = []
+        together.append(day)
+    if together:
+        yield together[-1], together[0]

@@ -51,5 +51,5 @@ class CreativeReader(EdgeReader):
             is_lost = one in rest.missing
             field, reason = ("id", Reason.REFUSED_OBJECT) if is_lost else (bad_field, _FIELD)
             self._findings.note(self._spec.edge, field, one, reason, one)
-        found = whole.found | rest.found
-        return replace(page, rows=[found[one] for one in ids if one in found])
+        creatives = whole.found | rest.found
+        return replace(page, rows=[creatives[one] for one in ids if one in creatives])

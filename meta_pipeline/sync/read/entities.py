@@ -171,11 +171,11 @@ class EdgeReader:
 
     def _with_id(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows that say what they are; the others cannot be stored and are recorded."""
-        found = [row for row in rows if id_text(row.get("id")) is not None]
-        for row in rows if len(found) < len(rows) else ():
+        identified = [row for row in rows if id_text(row.get("id")) is not None]
+        for row in rows if len(identified) < len(rows) else ():
             if id_text(row.get("id")) is None:
                 self._findings.note(self._spec.edge, "id", row, Reason.MISSING_KEY)
-        return found
+        return identified
 
     def _seen(self, number: int, ids: list[str]) -> list[Note]:
         if not self._plan.is_complete:

@@ -118,8 +118,8 @@ class InsightsEdge:
             endpoint_key=f"insights_{level}_ids",
             page_size=window.page_size,
         )
-        found = {id_text(row.get(f"{level}_id")) for page in pages for row in page.rows}
-        return sorted(one for one in found if one is not None)
+        ids = {id_text(row.get(f"{level}_id")) for page in pages for row in page.rows}
+        return sorted(one for one in ids if one is not None)
 
     def ads_of(self, adset_id: str) -> list[str]:
         """All ads of an ad set, whether they delivered or not."""
@@ -130,8 +130,8 @@ class InsightsEdge:
             endpoint_key="ads_ids",
             page_size=500,
         )
-        found = {id_text(row.get("id")) for page in pages for row in page.rows}
-        return sorted(one for one in found if one is not None)
+        ids = {id_text(row.get("id")) for page in pages for row in page.rows}
+        return sorted(one for one in ids if one is not None)
 
     def takes_statuses(self, window: Window, statuses: Sequence[str]) -> bool:
         """Whether the level of the window may be asked with these statuses: one small call."""
@@ -198,8 +198,8 @@ class InsightsEdge:
     def _filtering(self, level: str, *filters: Filter) -> dict[str, Any]:
         """With the filter that keeps archived and deleted objects in (FACTS section 4.5)."""
         statuses = self.statuses(level)
-        found = [*([with_statuses(level, statuses)] if statuses else []), *filters]
-        return {"filtering": found} if found else {}
+        all_filters = [*([with_statuses(level, statuses)] if statuses else []), *filters]
+        return {"filtering": all_filters} if all_filters else {}
 
     def _renew(self, window: Window, why: str) -> NewReportNeeded:
         return NewReportNeeded(

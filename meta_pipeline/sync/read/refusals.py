@@ -131,19 +131,19 @@ class Refusals:
         """
         if error.code != _INVALID_PARAMETER or not statuses:
             return False
-        found: list[str] = []
+        refused: list[str] = []
         if isinstance(error, ValueRejected):
             if error.parameter not in (STATUSES, "filtering"):
                 return False
             named = self.refused_value(error, statuses)
-            found = [named] if named and error.index is not None else []
+            refused = [named] if named and error.index is not None else []
             if error.value is not None and error.value not in statuses:
                 return True  # left out meanwhile, in another thread
-        if not found and takes(_LIVING):
-            found = refused_alone(statuses, takes)
-        for one in found if len(found) < len(statuses) else ():
+        if not refused and takes(_LIVING):
+            refused = refused_alone(statuses, takes)
+        for one in refused if len(refused) < len(statuses) else ():
             self.drop_value(STATUSES, source, one, error)
-        return bool(found) and len(found) < len(statuses)
+        return bool(refused) and len(refused) < len(statuses)
 
     # -- what could not be answered ---------------------------------------------------------------
 

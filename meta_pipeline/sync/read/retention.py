@@ -51,8 +51,8 @@ def by_age(window: Window, today: date, unique_months: int) -> list[Window]:
     if UNIQUE_COUNTS.isdisjoint(window.asked):
         return [window]
     newer, older = parted(window, months_before(today, unique_months) + _MARGIN)
-    found = [newer] if newer else []
-    return [*found, *([without_unique_counts(older)] if older else [])]
+    parts = [newer] if newer else []
+    return [*parts, *([without_unique_counts(older)] if older else [])]
 
 
 def parted(window: Window, first: date) -> tuple[Window | None, Window | None]:

@@ -294,9 +294,9 @@ class Splitter:
             adsets = chosen_ids(filters).get("adset", [])
             if level != "ad" or len(adsets) != 1:
                 raise
-            found = self.edge.ads_of(adsets[0])
-            self._guessed.update(found)
-            return found
+            ads = self.edge.ads_of(adsets[0])
+            self._guessed.update(ads)
+            return ads
 
     # -- an object by its fields ------------------------------------------------------------------
 

@@ -51,13 +51,13 @@ def are_regular(entries: Sequence[Any]) -> bool:
         return False
 
 
-def _are_texts(key: str, found: set[Any]) -> bool:
+def _are_texts(key: str, values: set[Any]) -> bool:
     """Whether the distinct values of one key are what belongs there, as text."""
-    if not set(map(type, found)) <= {str}:
+    if not set(map(type, values)) <= {str}:
         return False
     if key.startswith(_ABOUT):
-        return key != _TYPE or "" not in found
-    return _ARE_NUMBERS.match("".join(f"{value}\n" for value in found)) is not None
+        return key != _TYPE or "" not in values
+    return _ARE_NUMBERS.match("".join(f"{value}\n" for value in values)) is not None
 
 
 def _where_absent(key: str) -> str | None:

@@ -54,8 +54,8 @@ def text(value: Any, _: str | None) -> str:
 
 def identifier(value: Any, _: str | None) -> str | None:
     """An id; Meta writes "0" for none (FACTS section 12, `source_ad_id`)."""
-    found = text(value, None)
-    return None if found == "0" else found
+    identified = text(value, None)
+    return None if identified == "0" else identified
 
 
 def linked_id(value: Any, _: str | None) -> str | None:
@@ -70,19 +70,19 @@ def number(value: Any) -> Decimal:
     if isinstance(value, bool) or len(shown := str(value)) > _LONGEST_NUMBER:
         raise Unfit("number")
     try:
-        found = Decimal(shown)
+        decimal = Decimal(shown)
     except InvalidOperation:
         raise Unfit("number") from None
-    if not found.is_finite():
+    if not decimal.is_finite():
         raise Unfit("number")
-    return found
+    return decimal
 
 
 def whole(value: Any, _: str | None) -> int:
-    found = number(value)
-    if abs(found) > LARGEST_WHOLE or found != found.to_integral_value():
+    decimal = number(value)
+    if abs(decimal) > LARGEST_WHOLE or decimal != decimal.to_integral_value():
         raise Unfit("whole number")
-    return int(found)
+    return int(decimal)
 
 
 def flag(value: Any, _: str | None) -> bool:
@@ -93,12 +93,12 @@ def flag(value: Any, _: str | None) -> bool:
 
 def amount(value: Any, currency: str | None) -> Decimal:
     """Minor units, given as numeric text or number, in major units; raises UnknownCurrency."""
-    found = number(value)
-    if abs(found) >= _LARGEST_AMOUNT:
+    minor = number(value)
+    if abs(minor) >= _LARGEST_AMOUNT:
         raise Unfit("amount")
-    if not found:
-        return found
-    in_major = major(found, currency)
+    if not minor:
+        return minor
+    in_major = major(minor, currency)
     if in_major is None:
         raise UnknownCurrency("amount of a known currency")
     return in_major
@@ -106,8 +106,8 @@ def amount(value: Any, currency: str | None) -> Decimal:
 
 def cap(value: Any, currency: str | None) -> Decimal | None:
     """An amount where 0 means that there is none, such as a budget of the other kind."""
-    found = amount(value, currency)
-    return found if found else None
+    in_major = amount(value, currency)
+    return in_major if in_major else None
 
 
 def moment(value: Any, _: str | None) -> datetime | None:
@@ -121,9 +121,9 @@ def moment(value: Any, _: str | None) -> datetime | None:
         if not isinstance(value, str):
             raise Unfit("time")
         repaired = _OFFSET.sub(r"\1:\2", value.replace("t", "T").replace(" ", "+"))
-        found = datetime.fromisoformat(repaired)
-        found = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return found.astimezone(UTC) if found.timestamp() > 0 else None
+        parsed = datetime.fromisoformat(repaired)
+        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return parsed.astimezone(UTC) if parsed.timestamp() > 0 else None
     except (ValueError, OverflowError, OSError):  # also a year that no calendar here has
         raise Unfit("time") from None
 

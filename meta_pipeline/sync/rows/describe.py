@@ -63,14 +63,14 @@ def _places(targeting: Mapping[str, Any]) -> str:
     places = targeting.get("geo_locations")
     if not isinstance(places, dict):
         return ""
-    found = [str(country) for country in _list(places.get("countries"))]
+    names = [str(country) for country in _list(places.get("countries"))]
     for kind in ("regions", "cities", "zips", "custom_locations"):
-        found += [
+        names += [
             str(place.get("name") or place.get("key") or kind)
             for place in _list(places.get(kind))
             if isinstance(place, dict)
         ]
-    return _short(found)
+    return _short(names)
 
 
 def _ages(targeting: Mapping[str, Any]) -> str:

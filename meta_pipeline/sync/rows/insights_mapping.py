@@ -104,10 +104,10 @@ class InsightsMapper:
             (self._of(_DECIMALS), _are_decimal),
             (self._of(_LISTS), _are_lists),
         ):
-            found = [[one.get(name) for one in given] for name in names]
-            if not all(map(fits, found)):
+            values = [[one.get(name) for one in given] for name in names]
+            if not all(map(fits, values)):
                 return None
-            columns += found
+            columns += values
         keys = [key for one in given if (key := self._key(one)) is not None]
         parents, metrics = columns[: len(self._parents)], columns[len(self._parents) :]
         return list(
@@ -131,14 +131,14 @@ class InsightsMapper:
 
     def _currency(self, given: Mapping[str, Any]) -> str | None:
         """What the row's amounts are in; the account's own currency where the row names none."""
-        found = given.get(CURRENCY)
-        if found is None:
+        named = given.get(CURRENCY)
+        if named is None:
             return self._source.currency
-        if not isinstance(found, str) or found not in CURRENCIES:
-            self._wrong(CURRENCY, found, given)
+        if not isinstance(named, str) or named not in CURRENCIES:
+            self._wrong(CURRENCY, named, given)
             return self._source.currency
-        self._source.weigh_currency(found)
-        return found
+        self._source.weigh_currency(named)
+        return named
 
     def _have_keys(self, given: Sequence[Mapping[str, Any]]) -> bool:
         of_account = self._dataset.level == "account"
@@ -217,10 +217,10 @@ class InsightsMapper:
 
     def _parent(self, name: str, given: Mapping[str, Any]) -> str | None:
         value = given.get(name)
-        found = id_text(value)
-        if found is None and value is not None:
+        parent_id = id_text(value)
+        if parent_id is None and value is not None:
             self._wrong(name, value, given)
-        return found
+        return parent_id
 
     def _hour(self, given: Mapping[str, Any]) -> int | None:
         """The hour of a row; rows without impressions can lack it (FACTS section 5.2)."""
@@ -238,19 +238,19 @@ class InsightsMapper:
         if isinstance(value, str) and _WHOLE.match(value):
             return value
         try:
-            found = round(number(value))
+            count = round(number(value))
         except Unfit:
             return self._wrong(name, value, given)
-        return found if abs(found) <= LARGEST_WHOLE else self._wrong(name, value, given)
+        return count if abs(count) <= LARGEST_WHOLE else self._wrong(name, value, given)
 
     def _decimal(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
         if isinstance(value, str) and _DECIMAL.match(value):
             return value
         try:
-            found = f"{number(value):f}"
+            decimal = f"{number(value):f}"
         except Unfit:
             return self._wrong(name, value, given)
-        return found if _DECIMAL.match(found) else self._wrong(name, value, given)
+        return decimal if _DECIMAL.match(decimal) else self._wrong(name, value, given)
 
     def _list(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
         """The list as Meta sent it; what cannot be counted in it is recorded, the rest counts."""

@@ -159,7 +159,7 @@ def account_row(
         value = given.get(known.name)
         row[known.column] = None
         try:
-            found = None if value is None else known.convert(value, currency)
+            converted = None if value is None else known.convert(value, currency)
         except UnknownCurrency:
             findings.note(
                 _ACCOUNTS, known.name, str(given.get("currency")), Reason.UNKNOWN_CURRENCY, sample
@@ -168,9 +168,9 @@ def account_row(
         except Unfit:
             findings.note(_ACCOUNTS, known.name, value, Reason.WRONG_TYPE, sample)
             continue
-        row[known.column] = found
+        row[known.column] = converted
         values = _ACCOUNT_ENUMS.get(known.name)
-        if found is not None and values is not None and found not in values:
+        if converted is not None and values is not None and converted not in values:
             findings.note(_ACCOUNTS, known.name, value, Reason.UNKNOWN_ENUM, sample)
     for name in ("currency", "timezone_name"):
         if given.get(name) in (None, ""):
@@ -190,13 +190,13 @@ def _business(given: Mapping[str, Any], findings: Findings, sample: str) -> dict
     business = given.get("business")
     if business is not None and not isinstance(business, dict):
         findings.note(_ACCOUNTS, "business", business, Reason.WRONG_TYPE, sample)
-    found = business if isinstance(business, dict) else {}
-    name = found.get("name")
+    fields = business if isinstance(business, dict) else {}
+    name = fields.get("name")
     row = {
-        "business_id": id_text(found.get("id")),
+        "business_id": id_text(fields.get("id")),
         "business_name": name if isinstance(name, str) else None,
     }
     for key in ("id", "name"):
-        if row[f"business_{key}"] is None and found.get(key) is not None:
-            findings.note(_ACCOUNTS, f"business.{key}", found[key], Reason.WRONG_TYPE, sample)
+        if row[f"business_{key}"] is None and fields.get(key) is not None:
+            findings.note(_ACCOUNTS, f"business.{key}", fields[key], Reason.WRONG_TYPE, sample)
     return row

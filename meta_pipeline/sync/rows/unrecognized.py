@@ -85,8 +85,8 @@ class Findings:
     def drain(self) -> list[Unrecognized]:
         """Everything found since the last call."""
         with self._lock:
-            found, self._found = self._found, {}
+            drained, self._found = self._found, {}
         return [
             Unrecognized(source, field, value, reason, sample, count)
-            for (source, field, value, reason), (sample, count) in found.items()
+            for (source, field, value, reason), (sample, count) in drained.items()
         ]

@@ -199,17 +199,17 @@ def is_odd(account: AccountRow) -> bool:
 
 def oddities(currency: object, timezone_name: object) -> list[str]:
     """What an odd currency or zone of an account means for its numbers, as sentences."""
-    found = []
+    sentences = []
     if not is_known_zone(timezone_name):
         named = timezone_name or "not named by Meta"
-        found.append(f"time zone {named} is not known here: days are counted in UTC")
+        sentences.append(f"time zone {named} is not known here: days are counted in UTC")
     if not isinstance(currency, str) or currency not in CURRENCIES:
         named = currency or "not named by Meta"
-        found.append(
+        sentences.append(
             f"currency {named} is not known here: budgets and bids come in minor units and are "
             "left empty"
         )
-    return found
+    return sentences
 
 
 def _notes(account: AccountRow) -> tuple[str, ...]:

@@ -159,8 +159,8 @@ class AccountWindows:
     def _pending_reports(self) -> list[PendingReport]:
         """Reports that an earlier sync left, unless their days were read since."""
         store, account_id = self.context.warehouse.pending_reports, self.source.account_id
-        found = store.of(account_id, self.source.data_as_of - _REPORTS_LIVE)
-        return [one for one in found if not self._is_overtaken(one)]
+        reports = store.of(account_id, self.source.data_as_of - _REPORTS_LIVE)
+        return [one for one in reports if not self._is_overtaken(one)]
 
     def _is_overtaken(self, report: PendingReport) -> bool:
         ledger = self.state.ledgers.get(report.dataset, {})

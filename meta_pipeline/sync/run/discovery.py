@@ -36,7 +36,7 @@ def discover(context: SyncContext, client: GraphClient) -> Discovery:
     stored = {row.account_id: row for row in warehouse.accounts.all()}
     before = {account_id for account_id, row in stored.items() if row.is_accessible}
     rows: list[dict[str, Any]] = []
-    found: list[UnrecognizedRow] = []
+    findings_of_all: list[UnrecognizedRow] = []
     doubted: list[str] = []
     calls = 0
     for page in client.pages(
@@ -59,10 +59,10 @@ def discover(context: SyncContext, client: GraphClient) -> Discovery:
                 row |= held
                 doubted.append(known.account_id)
             rows.append(row)
-            found += findings.rows(row["account_id"], context.clock())
+            findings_of_all += findings.rows(row["account_id"], context.clock())
     with warehouse.connection() as connection, connection.transaction():
         warehouse.accounts.upsert_listed(rows, context.clock(), connection)
-        warehouse.unrecognized.record(connection, found)
+        warehouse.unrecognized.record(connection, findings_of_all)
         for account_id in doubted:
             read_again(context, account_id, connection)
     listed = {row["account_id"] for row in rows}

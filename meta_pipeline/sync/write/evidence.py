@@ -164,12 +164,12 @@ def _is_nearer(day: Evidence, account: Totals) -> bool:
 
 def difference(day: Evidence, account: Totals) -> str:
     """What the rows hold of what the account's own row says."""
-    found = day.returned
-    parts = [f"{found.spend:,.2f} of {account.spend:,.2f} spent"]
+    rows = day.returned
+    parts = [f"{rows.spend:,.2f} of {account.spend:,.2f} spent"]
     parts += [
-        f"{getattr(found, name):,} of {getattr(account, name):,} {name}"
+        f"{getattr(rows, name):,} of {getattr(account, name):,} {name}"
         for name in day.additive
         if name != "spend"
     ]
     kept = f"; {day.gone.rows} stored rows did not come again" if day.gone.rows else ""
-    return f"{found.rows} rows with {', '.join(parts)}{kept}"
+    return f"{rows.rows} rows with {', '.join(parts)}{kept}"

@@ -96,8 +96,8 @@ class Proofs:
         return sorted(
             {
                 day
-                for found in self._verdicts.values()
-                for day, verdict in found.items()
+                for verdicts in self._verdicts.values()
+                for day, verdict in verdicts.items()
                 if verdict.outcome is Outcome.DOUBTFUL and self._is_apart(day)
             },
             reverse=True,
@@ -113,7 +113,7 @@ class Proofs:
 
     def missing(self) -> list[Missing]:
         """What this sync read and cannot be believed, one for each kind of rows."""
-        found = []
+        missing = []
         for dataset, verdicts in self._verdicts.items():
             readings = self._readings[dataset]
             bad = {
@@ -124,8 +124,8 @@ class Proofs:
             }
             if bad:
                 soonest = min(pause(readings[day].unproven_reads + 1) for day in bad)
-                found.append(_not_proven(dataset, bad, soonest))
-        return found
+                missing.append(_not_proven(dataset, bad, soonest))
+        return missing
 
     # -- judging ----------------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class Proofs:
         for day in missing:
             if not stored[day].all.rows:
                 continue
-            others = [found[day].outcome for found in self._verdicts.values() if day in found]
+            others = [by_day[day].outcome for by_day in self._verdicts.values() if day in by_day]
             is_proven = bool(others) and set(others) == {Outcome.PROVEN}
             verdicts[day] = (
                 Verdict(Outcome.PROVEN, removes=True)
@@ -227,13 +227,13 @@ class Proofs:
     def _proofs_read(self, connection: Connection, days: Sequence[date]) -> dict[date, WindowRow]:
         """When the account's rows of the days were read; without those that were not answered."""
         account_id, now = self._source.account_id, self._readings.get(self._proof, {})
-        found = self._ledger.fetched(account_id, self._proof.name, min(days), max(days), connection)
-        for day in found.keys() & now.keys():
-            found[day] = replace(found[day], fetched_at=now[day].times[0])
+        read = self._ledger.fetched(account_id, self._proof.name, min(days), max(days), connection)
+        for day in read.keys() & now.keys():
+            read[day] = replace(read[day], fetched_at=now[day].times[0])
         clock = self._source.data_as_of
         return {
             day: row
-            for day, row in found.items()
+            for day, row in read.items()
             if row.incomplete is None and (day in now or past(row.fetched_at, clock))
         }
 

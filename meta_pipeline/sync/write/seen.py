@@ -52,5 +52,5 @@ class SeenIds:
         query = _VANISHED.format(
             id=sql.Identifier(id_column), table=sql.Identifier(str(table.schema), table.name)
         )
-        found = connection.execute(query, (account_id, after, self._edge, at_most))
-        return [row[0] for row in found]
+        rows = connection.execute(query, (account_id, after, self._edge, at_most))
+        return [row[0] for row in rows]

@@ -113,8 +113,8 @@ class Writer:
         return sum(self.read[part] for part in INSIGHTS)
 
     def _note_findings(self) -> None:
-        found = self._findings.rows(self._source.account_id, self._source.data_as_of)
-        self._unrecognized.record(self._connection, found)
+        rows = self._findings.rows(self._source.account_id, self._source.data_as_of)
+        self._unrecognized.record(self._connection, rows)
 
     def finish(self) -> None:
         """Write the findings no slice has taken along."""
