@@ -19,10 +19,12 @@ from meta_pipeline.simulator import AccountSpec, Simulator, WallClock, World
 
 TOKEN = "EAAVERYSECRETTOKEN"
 
+ZONE = "Europe/Berlin"
+
 
 def spec(name: str, **more: Any) -> AccountSpec:
     """A small ad account."""
-    return AccountSpec(name, 2, 2, 3, (1, 1, 1), zone="Europe/Berlin", currency="EUR", **more)
+    return AccountSpec(name, 2, 2, 3, (1, 1, 1), zone=ZONE, currency="EUR", **more)
 
 
 @dataclass

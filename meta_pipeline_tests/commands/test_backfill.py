@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from meta_pipeline.warehouse import account_lock
-from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
+from meta_pipeline_tests.commands.shell import ZONE, Shell, shell_of, spec
 
 DAYS = "SELECT DISTINCT date_start FROM meta_ads.sync_windows WHERE dataset = 'insights_ad'"
-TODAY = datetime.now(UTC).date()
+TODAY = datetime.now(ZoneInfo(ZONE)).date()
+"""Of the account: after 22:00 UTC it is a day ahead of UTC's."""
 
 
 @pytest.fixture
