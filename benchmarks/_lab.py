@@ -14,9 +14,9 @@ from tempfile import gettempdir
 
 import psycopg
 
+from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
 
 TOKEN = "EAABENCHMARK"
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")

@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 import meta_pipeline
+from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
 
 RUNS = 7
 LIMITS_SECONDS = {"--version": 0.4, "--help": 0.4, "status": 0.9}

@@ -24,9 +24,9 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.reports import ask, period, questions
 from meta_pipeline.warehouse import Retention, Warehouse, maintain
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
 
 LIMIT_MS = 1000.0
 ACCOUNTS = 50

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from meta_pipeline.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 TEMPLATE = "app"
 _PREFIX = f"meta-pipeline-tests-{os.geteuid()}-"

@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from meta_pipeline import quality
 from meta_pipeline.alerts import limits_of
+from meta_pipeline.embedded import EmbeddedPostgresError
 from meta_pipeline.graph import GraphClient, GraphError, TokenInfo, version_state
 from meta_pipeline.printable import one_line
 from meta_pipeline.reports.status import read_status
@@ -27,7 +28,6 @@ from meta_pipeline.warehouse import (
     WarehouseError,
 )
 from meta_pipeline.warehouse.connect import READER
-from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.wire import Allowance, DirectSession, TooLarge, TooLate, within
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+from meta_pipeline.embedded import EmbeddedPostgresError
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     CannotTell,
@@ -13,7 +14,6 @@ from meta_pipeline.warehouse import (
     redacted,
 )
 from meta_pipeline.warehouse.connect import READER
-from meta_pipeline.warehouse.embedded import EmbeddedPostgresError
 from meta_pipeline.warehouse.faults import explained
 from meta_pipeline.warehouse.locks import is_pooled, refuse_shared_sessions
 from meta_pipeline.warehouse.names import SCHEMA

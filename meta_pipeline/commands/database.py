@@ -19,7 +19,7 @@ def database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+    from meta_pipeline.embedded import EmbeddedPostgres
 
     with EmbeddedPostgres(settings.data_dir).running() as url:
         yield url

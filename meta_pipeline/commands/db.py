@@ -17,8 +17,8 @@ from .console import errors, fail, say, write, write_json
 from .options import AsJson
 
 if TYPE_CHECKING:
+    from meta_pipeline.embedded import EmbeddedPostgres
     from meta_pipeline.settings import Settings
-    from meta_pipeline.warehouse.embedded import EmbeddedPostgres
 
 app = typer.Typer(
     add_completion=False,
@@ -215,7 +215,7 @@ def _embedded() -> Iterator["EmbeddedPostgres"]:
     """The embedded server in the folder that the settings name, with the database to use."""
     try:
         # Not at the top: the server does not exist for Windows, where DATABASE_URL still works.
-        from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+        from meta_pipeline.embedded import EmbeddedPostgres
     except ImportError as error:
         fail(str(error))
     from .local.database import DEMO_DATABASE

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from meta_pipeline import settings
 from meta_pipeline.cli import app
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres, binaries
-from meta_pipeline_tests.warehouse.embedded_fixtures import (
+from meta_pipeline.embedded import EmbeddedPostgres, binaries
+from meta_pipeline_tests.embedded.fixtures import (
     answers,
     ask,
     empty_root,

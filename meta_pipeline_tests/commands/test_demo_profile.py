@@ -14,10 +14,10 @@ from meta_pipeline.cli import app
 from meta_pipeline.commands.demo import called
 from meta_pipeline.commands.local.database import DEMO_DATABASE
 from meta_pipeline.commands.local.home import Home
+from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import WallClock, demo_world
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
-from meta_pipeline_tests.warehouse.embedded_fixtures import empty_root, root, seed
+from meta_pipeline_tests.embedded.fixtures import empty_root, root, seed
 
 __all__ = ["empty_root", "root", "seed"]
 

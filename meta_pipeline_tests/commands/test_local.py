@@ -36,7 +36,7 @@ from meta_pipeline.commands.local.ports import (
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import ago
-from meta_pipeline_tests.warehouse.embedded_fixtures import empty_root, root, seed
+from meta_pipeline_tests.embedded.fixtures import empty_root, root, seed
 
 __all__ = ["empty_root", "root", "seed"]
 

@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from meta_pipeline.commands.local.database import DEMO_DATABASE
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+from meta_pipeline.embedded import EmbeddedPostgres
 
 RUN = "import typer; from meta_pipeline.commands.demo import demo; typer.run(demo)"
 EVERY_TABLE = """

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.simulator import AccountSpec
 from meta_pipeline.sync import (
     ENTITIES,
@@ -25,9 +26,8 @@ from meta_pipeline.sync import (
     SyncRun,
 )
 from meta_pipeline.warehouse import Warehouse, WarehouseError
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
 from meta_pipeline.warehouse.runs import ABANDONED
-from meta_pipeline_tests.warehouse.embedded_fixtures import temporary_root
+from meta_pipeline_tests.embedded.fixtures import temporary_root
 
 from .child import Job
 from .lab import SMALL, Lab, lab

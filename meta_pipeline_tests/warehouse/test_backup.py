@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from meta_pipeline.cli import app
+from meta_pipeline.embedded.binaries import find_binaries
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import Simulator, WallClock, World
 from meta_pipeline.warehouse import create_dagster_schema, dagster_url
-from meta_pipeline.warehouse.embedded.binaries import find_binaries
 from meta_pipeline_tests.sync.lab import SMALL
 
 PAGE = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")

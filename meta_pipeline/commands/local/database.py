@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from meta_pipeline.embedded import EmbeddedPostgres, default_root
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import READER
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres, default_root
 
 DEMO_DATABASE = "meta_pipeline_demo"
 _REAL_ACCOUNTS = "SELECT count(*) FROM meta_ads.meta_ad_accounts WHERE NOT is_simulated"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from meta_pipeline.warehouse.embedded import (
+from meta_pipeline.embedded import (
     BinariesNotFoundError,
     EmbeddedPostgres,
     ServerFolderError,
@@ -21,7 +21,7 @@ from meta_pipeline.warehouse.embedded import (
     binaries,
     configuration,
 )
-from meta_pipeline_tests.warehouse.embedded_fixtures import (
+from meta_pipeline_tests.embedded.fixtures import (
     Child,
     answers,
     as_root,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from meta_pipeline.warehouse.embedded.deadline import Deadline
-from meta_pipeline.warehouse.embedded.errors import ServerStartError
+from .deadline import Deadline
+from .errors import ServerStartError
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres, default_root
+from meta_pipeline.embedded import EmbeddedPostgres, default_root
 from meta_pipeline_tests import postgres
-from meta_pipeline_tests.warehouse.embedded_fixtures import ask, temporary_root
+from meta_pipeline_tests.embedded.fixtures import ask, temporary_root
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import pq, sql
 
-from meta_pipeline.warehouse.embedded.cluster import SUPERUSER
-from meta_pipeline.warehouse.embedded.errors import ServerStartError
+from .cluster import SUPERUSER
+from .errors import ServerStartError
 
 _HOST = "127.0.0.1"
 _PORTS = range(20_000, 30_000)  # below the range from which systems give outgoing connections

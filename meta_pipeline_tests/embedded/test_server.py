@@ -14,13 +14,13 @@ import psycopg2
 import pytest
 from sqlalchemy import create_engine, text
 
-from meta_pipeline.warehouse.embedded import (
+from meta_pipeline.embedded import (
     EmbeddedPostgres,
     ServerInUseError,
     ServerNotCreatedError,
     default_root,
 )
-from meta_pipeline_tests.warehouse.embedded_fixtures import (
+from meta_pipeline_tests.embedded.fixtures import (
     Child,
     answers,
     ask,

@@ -10,19 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from meta_pipeline.warehouse.embedded.account import ServerAccount
-from meta_pipeline.warehouse.embedded.binaries import Binaries, find_binaries
-from meta_pipeline.warehouse.embedded.cluster import SUPERUSER, Cluster
-from meta_pipeline.warehouse.embedded.connection import Answer, Probe, create_database, probe
-from meta_pipeline.warehouse.embedded.deadline import Deadline, Patience
-from meta_pipeline.warehouse.embedded.errors import (
+from .account import ServerAccount
+from .binaries import Binaries, find_binaries
+from .cluster import SUPERUSER, Cluster
+from .connection import Answer, Probe, create_database, probe
+from .deadline import Deadline, Patience
+from .errors import (
     ServerInUseError,
     ServerNotCreatedError,
     ServerStartError,
 )
-from meta_pipeline.warehouse.embedded.folder import ServerFolder, default_root
-from meta_pipeline.warehouse.embedded.launch import Launch, stop
-from meta_pipeline.warehouse.embedded.locks import User, Users, exclusive
+from .folder import ServerFolder, default_root
+from .launch import Launch, stop
+from .locks import User, Users, exclusive
 
 logger = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from meta_pipeline.warehouse.embedded.account import ServerAccount
-from meta_pipeline.warehouse.embedded.binaries import Binaries
-from meta_pipeline.warehouse.embedded.configuration import (
+from .account import ServerAccount
+from .binaries import Binaries
+from .configuration import (
     as_file,
     configuration,
     shared_memory_type,
 )
-from meta_pipeline.warehouse.embedded.errors import ServerStartError
-from meta_pipeline.warehouse.embedded.folder import (
+from .errors import ServerStartError
+from .folder import (
     ServerFolder,
     remove,
     replace_file,

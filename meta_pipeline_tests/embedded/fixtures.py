@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline_tests.postgres import scratch_folder
 
 fork = multiprocessing.get_context("fork")

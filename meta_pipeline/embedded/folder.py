@@ -10,8 +10,8 @@ from pathlib import Path
 
 import platformdirs
 
-from meta_pipeline.warehouse.embedded.account import require_own_folder
-from meta_pipeline.warehouse.embedded.errors import ServerFolderError
+from .account import require_own_folder
+from .errors import ServerFolderError
 
 _LOG_LIMIT_BYTES = 10_000_000
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres, ServerStartError
-from meta_pipeline.warehouse.embedded.connection import Answer, probe
-from meta_pipeline.warehouse.embedded.deadline import Patience
-from meta_pipeline_tests.warehouse.embedded_fixtures import (
+from meta_pipeline.embedded import EmbeddedPostgres, ServerStartError
+from meta_pipeline.embedded.connection import Answer, probe
+from meta_pipeline.embedded.deadline import Patience
+from meta_pipeline_tests.embedded.fixtures import (
     Child,
     answers,
     as_root,
@@ -388,7 +388,7 @@ _PARALLEL = """
 import sys, psycopg
 from contextlib import closing
 from pathlib import Path
-from meta_pipeline.warehouse.embedded import EmbeddedPostgres
+from meta_pipeline.embedded import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1])).running() as url:
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute("CREATE TABLE big AS SELECT g AS id FROM generate_series(1, 300000) g")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from meta_pipeline.warehouse.embedded.errors import ServerFolderError, ServerStartError
+from .errors import ServerFolderError, ServerStartError
 
 _FOR_ROOT = ("postgres", "nobody")
 

@@ -12,7 +12,7 @@ if sys.platform == "win32":
         "The embedded Postgres runs on Linux and macOS: set DATABASE_URL to a Postgres of yours."
     )
 
-from meta_pipeline.warehouse.embedded.errors import (
+from .errors import (
     BinariesNotFoundError,
     EmbeddedPostgresError,
     ServerFolderError,
@@ -21,8 +21,8 @@ from meta_pipeline.warehouse.embedded.errors import (
     ServerStartError,
     ServerStopError,
 )
-from meta_pipeline.warehouse.embedded.folder import default_root
-from meta_pipeline.warehouse.embedded.server import EmbeddedPostgres, Status
+from .folder import default_root
+from .server import EmbeddedPostgres, Status
 
 __all__ = [
     "BinariesNotFoundError",

@@ -7,10 +7,10 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from meta_pipeline.warehouse.embedded.cluster import Cluster, last_lines
-from meta_pipeline.warehouse.embedded.connection import Answer, Probe, free_port, is_free, probe
-from meta_pipeline.warehouse.embedded.deadline import Deadline
-from meta_pipeline.warehouse.embedded.errors import ServerStartError, ServerStopError
+from .cluster import Cluster, last_lines
+from .connection import Answer, Probe, free_port, is_free, probe
+from .deadline import Deadline
+from .errors import ServerStartError, ServerStopError
 
 logger = logging.getLogger(__name__)
 

