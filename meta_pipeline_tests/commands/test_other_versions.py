@@ -28,8 +28,15 @@ __all__ = ["shell", "sim"]
 
 MIGRATING = ("backfill", "demo", "dev", "exec", "migrate", "plan", "sync")
 """What makes tables, or prepares a sync, which does; `plan` only where there are none."""
-NOTHING_TO_WRITE = ("plan", "metrics rollup", "db maintain")
-"""What needs no right to write where all is fresh."""
+NOTHING_TO_WRITE = (
+    "plan",
+    "metrics rollup",
+    "db maintain",
+    "connections check",
+    "connections renew",
+    "connections rotate-keys",
+)
+"""What needs no right to write where all is fresh, or no connection is stored."""
 NEEDLESS = (
     "init",
     "doctor api-version",
@@ -37,6 +44,7 @@ NEEDLESS = (
     "simulate coverage",
     "rotation replay",
     "metrics check",
+    "connections generate-key",
 )
 SCHEMALESS = ("check", "db url", "db psql", "db start", "db stop", "db reset", "db status")
 """What works on a database of any version, and `check`, which says of which it is."""
@@ -49,6 +57,11 @@ WRITING = (
     "db maintain",
     "db grant-reader",
     "reset",
+    "connections add",
+    "connections check",
+    "connections remove",
+    "connections renew",
+    "connections rotate-keys",
 )
 """What writes rows, or rights: not for a reader, and not into tables of another version."""
 OTHERS = sorted(set(commands()) - {*MIGRATING, *NEEDLESS, *SCHEMALESS})
@@ -146,7 +159,10 @@ def _words(name: str, shell: Shell, folder: Path) -> list[str]:
         **dict.fromkeys(("account_id", "account", "entity"), shell.account_id),
         **dict.fromkeys(("name", "names", "metric"), "spend"),
         "role": "nobody",
+        "connection": "con_none",
     }
+    if name == "connections add":
+        return [*name.split(), "--paste"]
     file = rates if name == "metrics rates" else dictionary
     return [*name.split(), *arguments(commands()[name], file=file, values=given)]
 
