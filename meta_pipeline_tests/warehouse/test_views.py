@@ -103,10 +103,17 @@ def test_no_view_reads_another(connection: psycopg.Connection[Any]) -> None:
     assert found == []
 
 
+REFERENCE_ROWS = {"currency_worth": "source = 'reference'"}
+"""What a view holds that comes with this version, whatever is stored."""
+
+
 @pytest.mark.parametrize("view", [view.name for view in declared()])
 def test_every_view_answers_on_an_empty_database(warehouse: Warehouse, view: str) -> None:
+    of_reference = REFERENCE_ROWS.get(view, "false")
     with warehouse.connection() as connection:
-        assert select(connection, f"SELECT * FROM meta_ads.{view}") == []
+        assert not select(connection, f"SELECT * FROM meta_ads.{view} WHERE NOT ({of_reference})")
+        if view in REFERENCE_ROWS:
+            assert select(connection, f"SELECT * FROM meta_ads.{view} WHERE {of_reference}")
 
 
 def test_campaigns_without_delivery_are_shown_with_zeros(

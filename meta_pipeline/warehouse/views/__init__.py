@@ -3,14 +3,15 @@
 A file holds one SELECT. Its leading comment becomes the view's comment; lines of the form
 `-- column: meaning` in it become comments of the columns, and what follows one belongs to it.
 A `.sql.j2` file is a Jinja template of one view for each level, whose name stands where the file's
-name says `each_level`: `each_level_insights` makes `ad_insights` and so on.
+name says `each_level`: `each_level_insights` makes `ad_insights` and so on. One that does not make
+every level says which in its first line: `{# levels: campaign, adset #}`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,9 @@ _COLUMNS = """
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
+_FOLDER = Path(__file__).parent
 _EACH_LEVEL = "each_level"
+_LEVELS = re.compile(r"\{# levels: (?P<levels>[a-z, ]+) #\}")
 _TEMPLATE = ".sql.j2"
 _NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
 """Levels from coarse to fine, and what people call one of each."""
@@ -47,33 +50,49 @@ class View:
 @lru_cache(maxsize=1)
 def declared() -> tuple[View, ...]:
     """Every view of this package, by name. No view of ours reads another: the order is free."""
-    folder = Path(__file__).parent
-    plain = [_view(path.stem, path.read_text(encoding="utf-8")) for path in folder.glob("*.sql")]
-    templates = sorted(folder.glob(f"*{_TEMPLATE}"))
-    made = [view for path in templates for view in _each_level(path)]
+    digests = _digests()
+    plain = [_view(path.stem, _text(path), digests) for path in _FOLDER.glob("*.sql")]
+    made = [view for path in _FOLDER.glob(f"*{_TEMPLATE}") for view in _each_level(path, digests)]
     return tuple(sorted((*plain, *made), key=lambda view: view.name))
 
 
 def changed(connection: Connection) -> tuple[str, ...]:
     """Names of the views that the database lacks or has from another text."""
-    known = _known(connection)
+    table = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.schema_views",)).fetchone()
+    if table is None or table[0] is None:
+        return tuple(_digests())
+    # A view that somebody dropped counts as unknown.
+    known = dict(
+        connection.execute(
+            sql.SQL(
+                "SELECT view_name, digest FROM {} WHERE to_regclass({} || view_name) IS NOT NULL"
+            ).format(_HASHES, sql.Literal(f"{SCHEMA}."))
+        ).fetchall()
+    )
     return tuple(name for name, digest in _digests().items() if known.get(name) != digest)
 
 
 @lru_cache(maxsize=1)
 def _digests() -> dict[str, str]:
     """What each view is made of, by name: every command asks, so no template is rendered."""
-    folder = Path(__file__).parent
-    found = {path.stem: _digest(path.read_text(encoding="utf-8")) for path in folder.glob("*.sql")}
-    for path in folder.glob(f"*{_TEMPLATE}"):
-        text = path.read_text(encoding="utf-8")
-        for level in _NOUNS:
-            found[_name(path, level)] = _digest(f"{level} {_NOUNS} {text}")
-    return dict(sorted(found.items()))
+    sources = {path.stem: _text(path) for path in _FOLDER.glob("*.sql")}
+    for path in _FOLDER.glob(f"*{_TEMPLATE}"):
+        text = _text(path)
+        for level in _levels(text):
+            sources[_name(path, level)] = f"{level} {_NOUNS} {text}"
+    return {
+        name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(sources.items())
+    }
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _levels(template: str) -> list[str]:
+    """The levels a template makes a view of: all, or those its first line names."""
+    named = _LEVELS.match(template)
+    return re.findall(r"[a-z]+", named["levels"]) if named else list(_NOUNS)
 
 
 def refresh(connection: Connection) -> tuple[str, ...]:
@@ -93,7 +112,14 @@ def _make(connection: Connection, view: View) -> None:
         with connection.transaction():
             connection.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(name, query))
     except psycopg.errors.InvalidTableDefinition:
-        _drop(connection, view.name)
+        try:
+            connection.execute(sql.SQL("DROP VIEW {}").format(name))
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise ViewInUse(
+                f"View {SCHEMA}.{view.name} gets other columns and has to be dropped, but "
+                f"something of yours is built on it: {error.diag.message_detail}. Drop that, "
+                "start again, then make it anew. Nothing was changed."
+            ) from error
         connection.execute(sql.SQL("CREATE VIEW {} AS {}").format(name, query))
     _comment(connection, view)
     connection.execute(
@@ -105,23 +131,12 @@ def _make(connection: Connection, view: View) -> None:
     )
 
 
-def _drop(connection: Connection, name: str) -> None:
-    try:
-        connection.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(SCHEMA, name)))
-    except psycopg.errors.DependentObjectsStillExist as error:
-        raise ViewInUse(
-            f"View {SCHEMA}.{name} gets other columns and has to be dropped, but something of "
-            f"yours is built on it: {error.diag.message_detail}. Drop that, start again, then "
-            "make it anew. Nothing was changed."
-        ) from error
-
-
 def _comment(connection: Connection, view: View) -> None:
-    rows = connection.execute(_COLUMNS, (f"{SCHEMA}.{view.name}",))
-    about_view, found = meanings(view.header, {column for (column,) in rows})
+    columns = connection.execute(_COLUMNS, (f"{SCHEMA}.{view.name}",))
+    about_view, of_columns = meanings(view.header, {column for (column,) in columns})
     name = sql.Identifier(SCHEMA, view.name)
     connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(name, sql.Literal(about_view)))
-    for column, meaning in found.items():
+    for column, meaning in of_columns.items():
         identifier = sql.Identifier(SCHEMA, view.name, column)
         connection.execute(
             sql.SQL("COMMENT ON COLUMN {} IS {}").format(identifier, sql.Literal(meaning))
@@ -142,56 +157,35 @@ def meanings(header: Sequence[str], columns: Collection[str]) -> tuple[str, dict
     return " ".join(about_view), {name: " ".join(lines) for name, lines in of_columns.items()}
 
 
-def _known(connection: Connection) -> dict[str, str]:
-    """Digest of each view that is really there: a dropped one counts as unknown."""
-    found = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.schema_views",)).fetchone()
-    if found is None or found[0] is None:
-        return {}
-    rows = connection.execute(
-        sql.SQL(
-            "SELECT view_name, digest FROM {} WHERE to_regclass({} || view_name) IS NOT NULL"
-        ).format(_HASHES, sql.Literal(f"{SCHEMA}."))
-    )
-    return dict(rows.fetchall())
-
-
-def _each_level(template: Path) -> list[View]:
-    """The views of a template; `path` leads from the campaign down to the view's own level."""
+def _each_level(path: Path, digests: Mapping[str, str]) -> list[View]:
+    """The views of a template; its `path` leads from the campaign down to its own level."""
     import jinja2  # noqa: PLC0415  # only who makes views waits for it
 
-    made = jinja2.Template(
-        template.read_text(encoding="utf-8"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
+    text = _text(path)
+    template = jinja2.Template(
+        text, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     levels = list(_NOUNS)
-    return [
-        _view(
-            _name(template, level),
-            made.render(
-                level=level,
-                noun=_NOUNS[level],
-                path=[
-                    {"level": each, "noun": _NOUNS[each]}
-                    for each in levels[1 : levels.index(level) + 1]
-                ],
-            ),
-        )
-        for level in levels
-    ]
+    made = []
+    for level in _levels(text):
+        down = [
+            {"level": each, "noun": _NOUNS[each]} for each in levels[1 : levels.index(level) + 1]
+        ]
+        sql_text = template.render(level=level, noun=_NOUNS[level], path=down).lstrip()
+        made.append(_view(_name(path, level), sql_text, digests))
+    return made
 
 
 def _name(template: Path, level: str) -> str:
     return template.name.removesuffix(_TEMPLATE).replace(_EACH_LEVEL, level)
 
 
-def _view(name: str, text: str) -> View:
+def _view(name: str, text: str, digests: Mapping[str, str]) -> View:
     lines = text.splitlines()
     body = next(index for index, line in enumerate(lines) if not line.startswith("--"))
     return View(
         name=name,
         query="\n".join(lines[body:]).strip().removesuffix(";"),
         header=tuple(line.removeprefix("--").strip() for line in lines[:body]),
-        digest=_digests()[name],
+        digest=digests[name],
     )
