@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from meta_pipeline.quality import TOKEN_CHECK, Finding, Limits, Severity
+from meta_pipeline.quality import TOKEN_CHECK, Finding, Limits, Severity, read_query
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Connection
 
@@ -190,6 +190,6 @@ def _token_grade(finding: Finding) -> Grade:
 
 
 def _rows(connection: Connection, name: str, limits: AlertLimits) -> Iterable[dict[str, Any]]:
-    query = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    query = read_query(_SQL / f"{name}.sql")
     cursor = connection.cursor(row_factory=dict_row)
     return cursor.execute(query, limits.parameters()).fetchall()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .catalogue import CHECKS, find
-from .check import Check, Limits
+from .check import Check, Limits, read_query
 from .finding import Finding, Severity
 from .token import TOKEN_CHECK, missing_scopes, token_finding, token_unknown
 
@@ -16,6 +16,7 @@ __all__ = [
     "Severity",
     "find",
     "missing_scopes",
+    "read_query",
     "token_finding",
     "token_unknown",
 ]

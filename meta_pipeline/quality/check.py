@@ -16,6 +16,7 @@ from meta_pipeline.warehouse import Connection
 from .finding import Finding, Severity
 
 _SQL = Path(__file__).parent / "sql"
+_LATE = "/* late */"
 WORST = 20
 """Rows a finding shows; the rest is counted."""
 
@@ -48,6 +49,12 @@ class Limits:
         return asdict(self) | {"include": list(self.include), "exclude": list(self.exclude)}
 
 
+def read_query(path: Path) -> str:
+    """The query of a file; where it says `/* late */` stands the one rule of who is late."""
+    query = path.read_text(encoding="utf-8")
+    return query.replace(_LATE, (_SQL.parent / "late.sql").read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True)
 class Check:
     """A check of the catalogue.
@@ -66,18 +73,14 @@ class Check:
 
     @cached_property
     def query(self) -> str:
-        return (_SQL / f"{self.name}.sql").read_text(encoding="utf-8")
+        return read_query(_SQL / f"{self.name}.sql")
 
     def run(self, connection: Connection, limits: Limits | None = None) -> Finding:
         """Ask the question; reads only."""
         cursor = connection.cursor(row_factory=dict_row)
         asked = (limits or Limits()).parameters() | {"worst": WORST}
         rows = cursor.execute(self.query, asked).fetchall()
-        return self._found([dict(row) for row in rows])
-
-    def _found(self, rows: list[dict[str, Any]]) -> Finding:
         count = int(rows[0]["total"]) if rows else 0
-        is_error = any(row["is_error"] for row in rows)
         shown = [
             {name: value for name, value in row.items() if name not in ("total", "is_error")}
             for row in rows
@@ -85,7 +88,7 @@ class Check:
         return Finding(
             check=self.name,
             count=count,
-            severity=Severity.ERROR if is_error else Severity.WARN,
+            severity=Severity.ERROR if any(row["is_error"] for row in rows) else Severity.WARN,
             headline=self._headline(count, shown),
             what_to_do=self.what_to_do,
             rows=shown,
@@ -95,5 +98,6 @@ class Check:
         if not count:
             return f"No {self.title}."
         accounts = len({row.get("account_id") for row in rows})
+        # Only the worst rows were read: of more than those the accounts are not all known.
         within = f" in {accounts} accounts" if accounts > 1 and count <= WORST else ""
         return f"{count:,} {self.title}{within}."

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline import metrics
-from meta_pipeline.alerts import AlertLimits, account_conditions
+from meta_pipeline.alerts import AlertLimits, Kind, account_conditions
 from meta_pipeline.quality import CHECKS, Finding, Limits, Severity, find
 from meta_pipeline_tests.sync.lab import Lab, lab
 
@@ -240,3 +240,22 @@ def test_every_file_is_a_check_and_every_check_has_one() -> None:
     assert {path.stem for path in folder.glob("*.sql")} == {check.name for check in CHECKS}
     with pytest.raises(KeyError, match="there are freshness, orphans"):
         find("freshnes")
+
+
+def test_alerts_and_checks_call_the_same_accounts_late(synced: Lab) -> None:
+    late_after = []
+    for hours in (5.9, 6.1, 23.9, 24.1):
+        at = (synced.clock.now() + timedelta(hours=hours)).isoformat()
+        with synced.warehouse.connection() as connection:
+            connection.execute("SELECT set_config('meta_ads.now', %s, true)", (at,))
+            told = account_conditions(connection, AlertLimits())
+            check = find("freshness").run(connection)
+
+        assert check.accounts == [one.account_id for one in told if one.kind is Kind.STALE]
+        late_after += [(hours, one.grade.name, check.severity.name) for one in told]
+
+    assert late_after == [
+        (6.1, "WARNING", "WARN"),
+        (23.9, "WARNING", "WARN"),
+        (24.1, "ERROR", "ERROR"),
+    ]

@@ -1,11 +1,6 @@
 -- What is wrong with each ad account, at most one row an account: lost, failing, throttled or stale.
 -- Of each account's last runs only, so that the cost is the number of accounts and no more.
-WITH rate AS MATERIALIZED (
-    -- What the limit is in each currency; of one without a rate only nothing is little.
-    SELECT own.currency, limits.usd / own.usd AS per_unit
-    FROM meta_ads.currency_worth AS own
-    JOIN meta_ads.currency_worth AS limits ON limits.currency = %(currency)s
-)
+WITH /* late */
 SELECT account_id, name, kind, error, coalesce(since, meta_ads.present()) AS since, is_error
 FROM (
     SELECT
@@ -15,39 +10,18 @@ FROM (
             WHEN NOT account.is_accessible THEN 'lost'
             WHEN runs.failures >= %(failures)s THEN 'failing'
             WHEN meta_ads.present() - runs.throttled_since > %(throttled)s THEN 'throttled'
-            WHEN late.by > due.after THEN 'stale'
+            WHEN account.is_late THEN 'stale'
         END AS kind,
         runs.error,
         CASE
             WHEN NOT account.is_accessible THEN account.last_listed_at
             WHEN runs.failures >= %(failures)s THEN runs.failing_since
             WHEN meta_ads.present() - runs.throttled_since > %(throttled)s THEN runs.throttled_since
-            ELSE coalesce(numbers.read_at, account.first_seen_at)
+            ELSE account.late_since
         END AS since,
         coalesce(account.is_accessible AND
-            (runs.failures >= %(failures)s OR late.by > due.after * %(very_late)s), false) AS is_error
-    FROM meta_ads.meta_ad_accounts AS account
-    LEFT JOIN rate ON rate.currency = account.currency
-    LEFT JOIN LATERAL (
-        SELECT fetched_at AS read_at FROM meta_ads.sync_windows
-        WHERE account_id = account.account_id AND dataset = 'insights_ad'
-            AND meta_ads.past(fetched_at) IS NOT NULL
-        ORDER BY date_start DESC LIMIT 1
-    ) AS numbers ON true
-    CROSS JOIN LATERAL (
-        SELECT meta_ads.present() - coalesce(numbers.read_at, account.first_seen_at) AS by
-    ) AS late
-    CROSS JOIN LATERAL (
-        -- Who spends little is read more rarely on purpose.
-        SELECT CASE
-            WHEN numbers.read_at IS NOT NULL AND coalesce(sum(spend), 0) <= %(quiet_spend)s * coalesce(rate.per_unit, 0)
-                THEN %(stale_quiet)s
-            ELSE %(stale)s
-        END AS after
-        FROM meta_ads.meta_insights
-        WHERE account_id = account.account_id AND date_start > meta_ads.present()::date - 8
-            AND entity_type = 'account'
-    ) AS due
+            (runs.failures >= %(failures)s OR account.is_very_late), false) AS is_error
+    FROM account
     LEFT JOIN LATERAL (
         -- Structure and numbers have rows of their own: one going well does not excuse the other.
         SELECT
@@ -78,8 +52,6 @@ FROM (
             GROUP BY scope
         ) AS by_scope
     ) AS runs ON true
-    WHERE account.account_id <> ALL (%(exclude)s::text[])
-        AND (%(include)s::text[] = '{}' OR account.account_id = ANY (%(include)s::text[]))
-) AS account
+) AS judged
 WHERE kind IS NOT NULL
 ORDER BY account_id
