@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,6 +45,20 @@ def _migrate(url: str) -> None:
 def build_template() -> Callable[[str], None]:
     """Every test's database starts with the tables of `meta_ads`."""
     return _migrate
+
+
+@pytest.fixture(autouse=True)
+def unchanged_process() -> Iterator[None]:
+    """Tests share their process: one that leaves another umask or SIGINT is named."""
+    before = _process()
+    yield
+    assert _process() == before, "the test left its process changed"
+
+
+def _process() -> tuple[object, ...]:
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask, signal.getsignal(signal.SIGINT), Path.cwd()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`meta-pipeline exec`: a process of Dagster's, handed what it needs from the settings."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,10 @@ def execute(command: Command) -> None:
     """
     environment = dagster_environment(Settings.load())
     arguments = guarded(command)
+    if shutil.which(arguments[0]) is None:
+        raise typer.BadParameter(
+            f"there is no program {command[0]} beside this Python or on PATH.", param_hint="COMMAND"
+        )
     sys.stdout.flush()
     # Where a script started us in the background SIGINT is ignored, and Dagster, which makes
     # SIGTERM the same as SIGINT, could then only be killed.

@@ -106,6 +106,7 @@ def assert_dagster_knows(connection: psycopg.Connection[tuple[object, ...]]) -> 
         '["meta", "adsets"]': 12,
         '["meta", "campaigns"]': 12,
         '["meta", "insights"]': 12,
+        '["meta", "overview"]': 0,
         '["meta", "daily_ad_metrics"]': 12,
         '["meta", "daily_adset_metrics"]': 12,
         '["meta", "daily_campaign_metrics"]': 12,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -19,8 +18,8 @@ import pytest
 
 from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline_tests.postgres import scratch_folder
+from meta_pipeline_tests.processes import CHILDREN
 
-fork = multiprocessing.get_context("fork")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -88,8 +87,8 @@ class Child:
     """A process of the test; `target` talks through the pipe it is given."""
 
     def __init__(self, target: Callable[..., None], *arguments: object) -> None:
-        self._pipe, theirs = fork.Pipe()
-        self.process: BaseProcess = fork.Process(target=target, args=(theirs, *arguments))
+        self._pipe, theirs = CHILDREN.Pipe()
+        self.process: BaseProcess = CHILDREN.Process(target=target, args=(theirs, *arguments))
         self.process.start()
         theirs.close()
 

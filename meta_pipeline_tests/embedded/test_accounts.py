@@ -183,7 +183,7 @@ def test_a_normal_user_runs_it_as_himself(empty_root: Path) -> None:
 
 
 def _as_a_normal_user(pipe: Connection, root: Path) -> None:
-    """Forked, because a normal user may not be able to enter this Python's folder at all."""
+    """Everything is imported: a normal user may not be able to enter this Python's folder."""
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)

@@ -29,7 +29,6 @@ from meta_pipeline_tests.embedded.fixtures import (
     as_root,
     ask,
     empty_root,
-    fork,
     pid_file,
     postmaster_pid,
     root,
@@ -37,6 +36,7 @@ from meta_pipeline_tests.embedded.fixtures import (
     temporary_root,
     use_server,
 )
+from meta_pipeline_tests.processes import CHILDREN
 
 __all__ = ["empty_root", "root", "seed"]
 
@@ -228,7 +228,7 @@ def test_a_server_restarted_by_hand_on_another_port_is_found(root: Path) -> None
 
 
 def test_ten_processes_at_once_make_one_server(empty_root: Path) -> None:
-    barrier = fork.Barrier(10)
+    barrier = CHILDREN.Barrier(10)
     children = [Child(_start_at_once, empty_root, barrier) for _ in range(10)]
     told = [child.hear() for child in children]
     assert len(set(told)) == 1

@@ -66,7 +66,7 @@ def test_metas_refusal_is_one_sentence_everywhere(
     assert "because ads_insights is at 100 % (read 02:30" in sentence
     assert "Next:" not in sentence
     assert "act_" not in sentence.removeprefix(record.account_id)
-    assert caplog.messages == [sentence]
+    assert caplog.messages == [f"throttled: {sentence}"]
     assert account.waiting == stored == sentence
     assert account.not_before == record.not_before
     assert account.state == "waiting"

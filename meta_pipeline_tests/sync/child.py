@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.process import BaseProcess
@@ -10,9 +9,7 @@ from multiprocessing.process import BaseProcess
 from meta_pipeline.graph import GraphClient
 from meta_pipeline.sync import PlanPolicy, SyncContext, SyncEngine, SyncRequest
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["meta_pipeline_tests.sync.child"])
+from meta_pipeline_tests.processes import CHILDREN
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Job:
     policy: PlanPolicy
 
     def start(self) -> BaseProcess:
-        process = _processes.Process(target=run, args=(self,), daemon=True)
+        process = CHILDREN.Process(target=run, args=(self,), daemon=True)
         process.start()
         return process
 

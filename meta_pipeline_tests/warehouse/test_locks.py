@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -20,12 +19,11 @@ from meta_pipeline.warehouse import (
     account_lock,
     lock_holder,
 )
+from meta_pipeline_tests.processes import CHILDREN
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .pooler import pooler
 from .rows import insert, select
-
-FORK = multiprocessing.get_context("fork")
 
 
 def test_the_second_is_told_who_holds_it(warehouse: Warehouse) -> None:
@@ -105,8 +103,8 @@ def test_ten_at_once(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("query", [None, "SELECT pg_sleep(100)"])
 def test_a_killed_holder_frees_it(warehouse: Warehouse, query: str | None) -> None:
-    ours, theirs = FORK.Pipe()
-    child = FORK.Process(target=_hold, args=(warehouse.url, query, theirs))
+    ours, theirs = CHILDREN.Pipe()
+    child = CHILDREN.Process(target=_hold, args=(warehouse.url, query, theirs))
     child.start()
     assert ours.recv() == "held"
     assert child.pid

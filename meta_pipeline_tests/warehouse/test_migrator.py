@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -21,9 +20,8 @@ from meta_pipeline.warehouse.errors import MigrationBusy, WarehouseError
 from meta_pipeline.warehouse.migrations import draft as drafting
 from meta_pipeline.warehouse.migrations.draft import draft
 from meta_pipeline.warehouse.schema import metadata
+from meta_pipeline_tests.processes import CHILDREN
 from meta_pipeline_tests.waiting import wait_until
-
-FORK = multiprocessing.get_context("fork")
 
 
 def test_an_empty_database_gets_everything(empty_url: str) -> None:
@@ -88,7 +86,7 @@ def test_every_released_revision_can_be_upgraded(empty_url: str, revision: str) 
 
 
 def test_eight_at_once(empty_url: str) -> None:
-    with FORK.Pool(8) as pool:
+    with CHILDREN.Pool(8) as pool:
         results = pool.map(migrator.migrate, [empty_url] * 8)
     assert sum(result.changed for result in results) == 1
     assert {result.after for result in results} == {migrator.head()}
@@ -100,7 +98,7 @@ def test_killed_inside_leaves_nothing(empty_url: str) -> None:
         with connection.transaction(force_rollback=True):
             # An uncommitted table of the same name holds the migration up in its middle.
             connection.execute("CREATE TABLE meta_ads.usage_readings ()")
-            child = FORK.Process(target=migrator.migrate, args=(empty_url,))
+            child = CHILDREN.Process(target=migrator.migrate, args=(empty_url,))
             child.start()
             _wait_until_blocked(empty_url, "meta_pipeline migrate")
             assert child.pid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -19,12 +18,12 @@ import psycopg
 import pytest
 
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
+from meta_pipeline_tests.processes import CHILDREN
 from meta_pipeline_tests.waiting import wait_until
 
 from .pooler import Pooler
 from .rows import MORNING, select
 
-FORK = multiprocessing.get_context("fork")
 LONG = 3600.0
 
 
@@ -207,8 +206,8 @@ def test_it_comes_back_when_postgres_does(warehouse: Warehouse) -> None:
 
 def test_kill_9_loses_nothing_that_was_flushed(warehouse: Warehouse) -> None:
     """Every interval what was logged is written, by a process that never closes or stops."""
-    ours, theirs = FORK.Pipe()
-    child = FORK.Process(target=_log_for_ever, args=(warehouse.url, 0.05, theirs))
+    ours, theirs = CHILDREN.Pipe()
+    child = CHILDREN.Process(target=_log_for_ever, args=(warehouse.url, 0.05, theirs))
     child.start()
     last = ours.recv()
     wait_until(lambda: last in logged(warehouse), "an interval passes")
