@@ -10,6 +10,10 @@ from .schema import SCHEMA
 
 _KNOWN = "SELECT FROM pg_roles WHERE rolname = %s"
 _MAY = "SELECT has_schema_privilege(%s, %s, 'USAGE')"
+_TOKENS = """
+    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = %s AND relname = 'connection_tokens'
+"""
 _SCHEMA = sql.Identifier(SCHEMA)
 
 
@@ -26,14 +30,15 @@ def grant_reader(connection: Connection, role: str) -> None:
             f"There is no role {role} in this Postgres. Its administrator makes one with: "
             f"CREATE ROLE {sql.Identifier(role).as_string(connection)} LOGIN PASSWORD '...'"
         )
-    _change(
-        connection,
-        role,
+    statements = [
         "GRANT USAGE ON SCHEMA {schema} TO {role}",
         "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role}",
-        "REVOKE SELECT ON {schema}.connection_tokens FROM {role}",
-    )
+    ]
+    # A schema of an older version has no such table; the migration that makes it takes the right.
+    if connection.execute(_TOKENS, (SCHEMA,)).fetchone() is not None:
+        statements.append("REVOKE SELECT ON {schema}.connection_tokens FROM {role}")
+    _change(connection, role, *statements)
     # Who may use the schema and not pass that on is only warned by Postgres.
     may = connection.execute(_MAY, (role, SCHEMA)).fetchone()
     if may is None or not may[0]:
