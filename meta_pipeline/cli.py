@@ -24,6 +24,7 @@ class _Root(Root):
         ),
         "init": Entry(f"{_COMMANDS}init:init", "Write a commented .env: asks for the token."),
         "dev": Entry(f"{_COMMANDS}dev:dev", "Run Dagster (UI, daemon, code location)."),
+        "web": Entry(f"{_COMMANDS}web:web", "Serve the web application."),
         "check": Entry(
             f"{_COMMANDS}check:check",
             "Check token, scopes, accounts, insights and Postgres, or the stored data.",

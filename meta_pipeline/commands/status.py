@@ -213,12 +213,11 @@ def _days(fetched: int, missing: int) -> str:
 
 def _sentences(one: "AccountStatus") -> "list[Text]":
     """What a person should know besides: the wait, or what went wrong in the last attempt."""
+    if one.trouble is None:
+        return []
     name = one_line(one.label)
     if one.waiting is not None:
-        return [line(styled("…", "yellow"), f" {name}: {one.waiting}")]
-    facts = one.facts
-    if facts["last_error"] and facts["last_status"] != "running":
-        is_well = facts["last_status"] == "success"  # then it is what to know of the account
-        mark = styled("!", "yellow") if is_well else styled("✗", "red")
-        return [line(mark, f" {name}: {facts['last_error']}")]
-    return []
+        return [line(styled("…", "yellow"), f" {name}: {one.trouble}")]
+    is_well = one.facts["last_status"] == "success"  # then it is what to know of the account
+    mark = styled("!", "yellow") if is_well else styled("✗", "red")
+    return [line(mark, f" {name}: {one.trouble}")]

@@ -174,7 +174,7 @@ class KPIs:
             known = float(value) if value == value else None  # noqa: PLR0124  # NaN is unknown
             with self._warehouse.connection() as connection:
                 better = store.current(connection).metric(kpi.metric_key).better
-            rows.append(_judged(kpi, known, better, tuple(answer.attrs["notes"])))
+            rows.append(judged(kpi, known, better, tuple(answer.attrs["notes"])))
         return rows
 
     def pacing(
@@ -198,7 +198,10 @@ def read_pacing(
         return [Pacing(**(row | {"state": PacingState(row["state"])})) for row in cursor]
 
 
-def _judged(kpi: Kpi, value: float | None, better: Better, notes: tuple[str, ...]) -> Performance:
+def judged(
+    kpi: Kpi, value: float | None, better: Better, notes: tuple[str, ...] = ()
+) -> Performance:
+    """A KPI's value, whoever asked the metric layer for it, against its target."""
     target = None if kpi.target is None else float(kpi.target)
     distance, verdict = _distance(value, target, better)
     return Performance(

@@ -124,6 +124,14 @@ class AccountStatus:
         return found
 
     @property
+    def trouble(self) -> str | None:
+        """What a person should know besides: the wait, or what the last attempt met."""
+        if self.waiting is not None:
+            return self.waiting
+        error = self.facts["last_error"]
+        return str(error) if error and self.facts["last_status"] != "running" else None
+
+    @property
     def state(self) -> str:
         """One word: running, waiting, lost (the token sees it no more) or the last status."""
         if not self.facts["is_accessible"]:

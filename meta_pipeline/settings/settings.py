@@ -23,6 +23,7 @@ from .reading import ReadingSettings, breakdown_tables
 from .reporting import ReportSettings
 from .retention import RetentionSettings
 from .rotation import RotationSettings
+from .web import WebSettings
 
 _ENCODING = "utf-8-sig"  # with or without the byte order mark that some editors write
 
@@ -34,6 +35,7 @@ class SettingsError(Exception):
 class Settings(
     AlertSettings,
     LogSettings,
+    WebSettings,
     ReportSettings,
     RetentionSettings,
     LimitSettings,
@@ -120,6 +122,15 @@ class Settings(
     @property
     def activity_accounts(self) -> Chosen:
         return Chosen.parse(self.activity_accounts_text)
+
+    @property
+    def web_admin_names(self) -> frozenset[str]:
+        return frozenset(name.casefold() for name in _names(self.web_admins, ","))
+
+    @property
+    def web_proxies(self) -> tuple[str, ...]:
+        """Addresses and networks of the reverse proxies whose word is taken."""
+        return _names(self.web_proxy_addresses, ",")
 
     @property
     def included(self) -> frozenset[str]:

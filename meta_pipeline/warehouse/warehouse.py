@@ -28,6 +28,7 @@ from .tokens import TokenStore
 from .unrecognized import UnrecognizedStore
 from .urls import normalized
 from .usage import UsageStore
+from .web import WebStore
 
 POOL_TIMEOUT_SECONDS = 30
 
@@ -36,9 +37,9 @@ class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
     Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`, `gaps`,
-    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `unrecognized`) take
-    a connection of the pool for each call, or the connection they are given, so that a sync can
-    write through the one that holds its lock.
+    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `unrecognized`, `web`)
+    take a connection of the pool for each call, or the one they are given, so that a sync can write
+    through the one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
 
@@ -152,6 +153,10 @@ class Warehouse:
     @cached_property
     def tokens(self) -> TokenStore:
         return TokenStore(self.connection)
+
+    @cached_property
+    def web(self) -> WebStore:
+        return WebStore(self.connection)
 
     @cached_property
     def unrecognized(self) -> UnrecognizedStore:

@@ -21,6 +21,7 @@ DOING = {
     "dev": "runs until Ctrl-C",
     "exec": "becomes another program",
     "exporter": "serves until Ctrl-C",
+    "web": "serves until Ctrl-C",
     "simulate": "serves until Ctrl-C",
     "simulate coverage": "prints one table of names",
     "migrate": "changes the tables",

@@ -65,7 +65,7 @@ WRITING = (
 )
 """What writes rows, or rights: not for a reader, and not into tables of another version."""
 OTHERS = sorted(set(commands()) - {*MIGRATING, *NEEDLESS, *SCHEMALESS})
-READING = sorted({*OTHERS} - {*WRITING, "exporter"})
+READING = sorted({*OTHERS} - {*WRITING, "exporter", "web"})
 
 _SCHEMA = """
     SELECT relname::text, attname::text, attnum::int, atttypid::int FROM pg_class

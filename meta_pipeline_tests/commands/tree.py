@@ -10,7 +10,7 @@ import typer
 
 from meta_pipeline.cli import app
 
-UNENDING = ("demo", "dev", "exec", "exporter", "migrate", "simulate")
+UNENDING = ("demo", "dev", "exec", "exporter", "migrate", "simulate", "web")
 """Commands that run until Ctrl-C or start processes of Dagster's."""
 
 

@@ -53,6 +53,7 @@ from .operations import (
     usage_readings,
 )
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
+from .web import web_events, web_links, web_members
 
 __all__ = [
     "SCHEMA",
@@ -98,4 +99,7 @@ __all__ = [
     "token_health",
     "unrecognized_values",
     "usage_readings",
+    "web_events",
+    "web_links",
+    "web_members",
 ]

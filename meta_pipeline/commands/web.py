@@ -1,0 +1,83 @@
+"""`meta-pipeline web`: the pages people open, on this machine or behind a proxy."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meta_pipeline.plain_log import show_log
+
+from .console import fail, say, styled
+from .database import opened_warehouse
+
+if TYPE_CHECKING:
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.web import Site
+    from meta_pipeline.web.access.secret import Secret
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+NewLink = Annotated[
+    bool,
+    typer.Option("--link", help="Only print a fresh one-time link to the one that runs there."),
+]
+_CONNECTIONS = 8
+_GRACE_SECONDS = 5
+
+
+def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> None:
+    """Serve the web application until Ctrl-C.
+
+    On this machine's own address whoever opens the printed link comes in, once. Elsewhere it starts
+    only with an identity provider (META_WEB_OIDC_ISSUER) or a trusted proxy's header
+    (META_WEB_PROXY_HEADER).
+    """
+    import uvicorn
+
+    from meta_pipeline.settings import SettingsError
+    from meta_pipeline.web import Site, web_application
+    from meta_pipeline.web.access.ways import way_in
+
+    with opened_warehouse(application_name="meta_pipeline web", max_connections=_CONNECTIONS) as (
+        settings,
+        warehouse,
+    ):
+        try:
+            way = way_in(settings, host)
+        except SettingsError as error:
+            fail(str(error))
+        site = Site(settings, warehouse, _secret(settings), way)
+        say(styled(_address(site, host, port), "bold"), "  (Ctrl-C ends it)")
+        if link:
+            return
+        show_log()
+        uvicorn.run(
+            web_application(site),
+            host=host,
+            port=port,
+            # Who is believed to be a proxy is decided by META_WEB_PROXY_ADDRESSES alone.
+            proxy_headers=False,
+            server_header=False,
+            log_level="warning",
+            log_config=None,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+
+
+def _secret(settings: "Settings") -> "Secret":
+    from meta_pipeline.web.access.secret import Secret, kept_secret
+
+    from .local.database import data_root
+
+    if settings.web_secret is not None:
+        return Secret(settings.web_secret.get_secret_value())
+    return kept_secret(data_root(settings))
+
+
+def _address(site: "Site", host: str, port: int) -> str:
+    """Where to open it; with a one-time link where that is the way in."""
+    from meta_pipeline.web.access.links import new_link
+    from meta_pipeline.web.access.ways import Way
+
+    shown = f"[{host}]" if ":" in host else host
+    base = site.settings.web_url or f"http://{shown}:{port}"
+    return new_link(site.secret, base) if site.way is Way.LINK else base

@@ -1,0 +1,80 @@
+"""The web application: where it is reached, and who gets in."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings
+
+
+class WebSettings(BaseSettings, defer_build=True):
+    """Who may open `meta-pipeline web`; on this machine's own address a one-time link will do."""
+
+    web_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_WEB_URL"),
+        description="Address people open the web application at, such as https://ads.example.com",
+    )
+    web_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        validation_alias=AliasChoices("META_WEB_SECRET"),
+        description="Signs sessions of the web application; the same for all its processes. "
+        "Without it one is kept in a file beside the data",
+    )
+    web_oidc_issuer: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_WEB_OIDC_ISSUER"),
+        description="Issuer of OpenID Connect that says who a visitor is",
+    )
+    web_oidc_client_id: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_WEB_OIDC_CLIENT_ID"),
+        description="Client id of the web application at the issuer",
+    )
+    web_oidc_client_secret: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_WEB_OIDC_CLIENT_SECRET"),
+        description="Client secret of the web application at the issuer",
+    )
+    web_proxy_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        validation_alias=AliasChoices("META_WEB_PROXY_HEADER"),
+        description="Header in which a trusted reverse proxy says who the visitor is",
+    )
+    web_proxy_addresses: str = Field(
+        "",
+        validation_alias=AliasChoices("META_WEB_PROXY_ADDRESSES"),
+        description="Addresses of the reverse proxies that are trusted, such as 10.0.0.5,fd00::/64",
+    )
+    web_admins: str = Field(
+        "",
+        validation_alias=AliasChoices("META_WEB_ADMINS"),
+        description="Who is an administrator of the web application whatever the members say: "
+        "e-mail addresses or user names, with commas",
+    )
+
+    @field_validator("web_url", "web_oidc_issuer")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("is not an address such as https://ads.example.com")
+        return value.rstrip("/")
+
+    @field_validator("web_proxy_addresses")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for one in filter(None, map(str.strip, value.split(","))):
+            try:
+                ip_network(one)
+            except ValueError:
+                raise ValueError(
+                    "is not a list of addresses or networks such as 10.0.0.5,fd00::/64"
+                ) from None
+        return value

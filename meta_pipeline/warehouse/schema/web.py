@@ -1,0 +1,40 @@
+"""The web application's own: who is a member, which links were used, who changed what."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from .columns import moment, table, text
+
+web_members = table(
+    "web_members",
+    "One row per person who may open the web application",
+    text("subject", "Who: an e-mail address or user name in small letters", primary_key=True),
+    text("role", "viewer, analyst or admin", nullable=False),
+    text("added_by", "Who let them in", nullable=False),
+    moment("added_at", "When", nullable=False),
+    sa.CheckConstraint("role IN ('viewer','analyst','admin')", name="role"),
+    sa.CheckConstraint("subject = lower(subject) AND subject <> ''", name="subject"),
+)
+
+web_links = table(
+    "web_links",
+    "One row per one-time link that somebody came in by lately",
+    text("link_hash", "SHA-256 of what makes the link unique", primary_key=True),
+    moment("used_at", "When", nullable=False),
+)
+
+web_events = table(
+    "web_events",
+    "One row per change somebody made in the web application; rows are only ever added",
+    sa.Column(
+        "id", sa.BigInteger, sa.Identity(always=True), primary_key=True, comment="Running number"
+    ),
+    moment("at", "When", nullable=False),
+    text("actor", "Who: the member's subject, or owner for a one-time link", nullable=False),
+    text("action", "What was done, such as signed in or member added", nullable=False),
+    text("detail", "To what, in words; never a secret", nullable=False),
+    sa.Index(None, "at"),
+)
+
+__all__ = ["web_events", "web_links", "web_members"]

@@ -1,0 +1,119 @@
+"""The doors: signing in by link or identity provider, and out."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from meta_pipeline.web.rendering import plain_page
+from meta_pipeline.web.site import site_of
+
+from .forms import read_form
+from .links import is_let_in
+from .openid import OpenId, SignInRefused
+from .pace import Pace
+from .visitor import OWNER, client_address
+from .ways import Way
+
+_BACK = "/sign-in/back"
+
+
+def way_to_sign_in(request: Request) -> RedirectResponse:
+    """To the door, and afterwards to the address that was asked for."""
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/sign-in?next={quote(asked, safe='')}", status_code=303)
+
+
+async def sign_in(request: Request) -> Response:
+    """Say how to get in here."""
+    if site_of(request).way is Way.PROXY:
+        return plain_page(request, "stranger.html", status_code=403)
+    return plain_page(request, "sign_in.html", next=_ours(request.query_params.get("next")))
+
+
+async def enter(request: Request) -> Response:
+    """Let in whoever has a fresh one-time link."""
+    site = site_of(request)
+    _pace(request).spend(client_address(request))
+    key = request.query_params.get("key", "")
+    if site.way is not Way.LINK or not await run_in_threadpool(
+        is_let_in, key, site.secret, site.warehouse
+    ):
+        return plain_page(request, "link_used.html", status_code=403)
+    return await _signed_in(request, OWNER, "you", "/")
+
+
+async def to_provider(request: Request) -> Response:
+    """Send the visitor to the identity provider."""
+    site = site_of(request)
+    _pace(request).spend(client_address(request))
+    if site.way is not Way.OPENID:
+        return way_to_sign_in(request)
+    request.session["next"] = _ours(request.query_params.get("next"))
+    base = site.settings.web_url or str(request.base_url).rstrip("/")
+    return await _openid(request).start(request, base + _BACK)
+
+
+async def back(request: Request) -> Response:
+    """Where the identity provider sends people back to."""
+    _pace(request).spend(client_address(request))
+    if site_of(request).way is not Way.OPENID:
+        raise SignInRefused("People are not signed in by an identity provider here.")
+    claims = await _openid(request).finish(request)
+    return await _signed_in(
+        request, claims.subject, claims.name, _ours(request.session.get("next"))
+    )
+
+
+async def sign_out(request: Request) -> Response:
+    """Forget who this browser's visitor is."""
+    await read_form(request)
+    request.session.clear()
+    return RedirectResponse("/sign-in", status_code=303)
+
+
+async def _signed_in(request: Request, subject: str, name: str, to: str) -> Response:
+    # A session from before, and whoever may have planted it, ends here.
+    request.session.clear()
+    request.session.update({"subject": subject, "name": name})
+    site = site_of(request)
+    await run_in_threadpool(site.warehouse.web.note, subject, "signed in", site.way.value)
+    return RedirectResponse(to, status_code=303)
+
+
+def _ours(address: str | None) -> str:
+    """An address of this application; nobody is sent to another site."""
+    parts = urlsplit(address or "/")
+    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/")
+    if not is_ours or "\\" in parts.path or parts.path.startswith("//"):
+        return "/"
+    return f"{parts.path}{f'?{parts.query}' if parts.query else ''}"
+
+
+def _pace(request: Request) -> Pace:
+    state = request.app.state
+    if not hasattr(state, "pace"):
+        state.pace = Pace()
+    found: Pace = state.pace
+    return found
+
+
+def _openid(request: Request) -> OpenId:
+    state = request.app.state
+    if not hasattr(state, "openid"):
+        state.openid = OpenId(site_of(request).settings)
+    found: OpenId = state.openid
+    return found
+
+
+ROUTES = (
+    Route("/sign-in", sign_in, methods=["GET"]),
+    Route("/enter", enter, methods=["GET"]),
+    Route("/sign-in/provider", to_provider, methods=["GET"]),
+    Route(_BACK, back, methods=["GET"]),
+    Route("/sign-out", sign_out, methods=["POST"]),
+)

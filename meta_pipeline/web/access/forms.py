@@ -1,0 +1,36 @@
+"""Forms that only our own pages can send: a token in the session, and the same in the form."""
+
+from __future__ import annotations
+
+import secrets
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+
+FIELD = "csrf"
+MAX_FIELDS = 2000
+
+
+class Forged(Exception):
+    """The form was not sent from a page of ours, or that page is older than the session."""
+
+
+def token_of(request: Request) -> str:
+    """The token of this session, to be put into each of its forms."""
+    found: str | None = request.session.get(FIELD)
+    if found is None:
+        found = request.session[FIELD] = secrets.token_urlsafe(24)
+    return found
+
+
+async def read_form(request: Request) -> FormData:
+    """The form, if it has the token of this very session; Forged otherwise."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Forged
+    form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+    sent, kept = form.get(FIELD), request.session.get(FIELD)
+    if not (
+        isinstance(sent, str) and kept and secrets.compare_digest(sent.encode(), kept.encode())
+    ):
+        raise Forged
+    return form

@@ -1,0 +1,47 @@
+"""The secret that signs sessions and links, and what is derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret of at least 32 characters; each use has a key of its own."""
+
+    value: str
+
+    def of(self, use: str) -> str:
+        """The key of one use: a link cannot pass for a session."""
+        return hmac.new(self.value.encode(), use.encode(), hashlib.sha256).hexdigest()
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+def kept_secret(folder: Path) -> Secret:
+    """The secret kept in `folder`; made at the first call, readable by its owner alone.
+
+    Several processes that start at once get the same.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "web_secret"
+    fresh = folder / f".web_secret.{os.getpid()}.{secrets.token_hex(4)}"
+    if not path.exists():
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(_BYTES))
+        try:
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            pass  # another process was first
+        finally:
+            fresh.unlink()
+    return Secret(path.read_text(encoding="ascii").strip())

@@ -1,0 +1,75 @@
+"""How people prove who they are, as the settings and the address say; and when there is no way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from meta_pipeline.settings import Settings, SettingsError
+
+from .hosts import is_loopback
+
+
+class Way(StrEnum):
+    """How a visitor proves who they are."""
+
+    LINK = "link"
+    OPENID = "openid"
+    PROXY = "proxy"
+
+
+def way_in(settings: Settings, host: str) -> Way:
+    """The way into an application that listens on `host`.
+
+    SettingsError when it can be reached from elsewhere and nobody would say who comes, when a way
+    is only half set up, or when there are two.
+    """
+    ways = [way for way, is_set in ((Way.OPENID, _openid), (Way.PROXY, _proxy)) if is_set(settings)]
+    if len(ways) > 1:
+        raise SettingsError(
+            "META_WEB_OIDC_ISSUER and META_WEB_PROXY_HEADER are both set: who comes in is said by "
+            "one of them. Leave the other out."
+        )
+    own = urlsplit(settings.web_url or "").hostname
+    is_local = is_loopback(host) and (own is None or is_loopback(own))
+    if ways == [Way.OPENID] and not (is_local or own):
+        raise SettingsError(
+            "META_WEB_URL is not set: it is the address the identity provider sends people back "
+            "to, such as https://ads.example.com."
+        )
+    if ways:
+        return ways[0]
+    if is_local:
+        return Way.LINK
+    raise SettingsError(
+        f"{settings.web_url or host} can be reached from other machines, and nothing says who may "
+        "come in. Set META_WEB_OIDC_ISSUER, META_WEB_OIDC_CLIENT_ID and "
+        "META_WEB_OIDC_CLIENT_SECRET, or META_WEB_PROXY_HEADER with META_WEB_PROXY_ADDRESSES; or "
+        "listen on 127.0.0.1, where a one-time link lets you in. docs/web.md shows each."
+    )
+
+
+def _openid(settings: Settings) -> bool:
+    given = {
+        "META_WEB_OIDC_ISSUER": settings.web_oidc_issuer,
+        "META_WEB_OIDC_CLIENT_ID": settings.web_oidc_client_id,
+        "META_WEB_OIDC_CLIENT_SECRET": settings.web_oidc_client_secret,
+    }
+    return _all_or_none(given)
+
+
+def _proxy(settings: Settings) -> bool:
+    given = {
+        "META_WEB_PROXY_HEADER": settings.web_proxy_header,
+        "META_WEB_PROXY_ADDRESSES": settings.web_proxies,
+    }
+    return _all_or_none(given)
+
+
+def _all_or_none(given: Mapping[str, object]) -> bool:
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        there = next(name for name, value in given.items() if value)
+        raise SettingsError(f"{there} is set without {' and '.join(missing)}: set all of them.")
+    return not missing

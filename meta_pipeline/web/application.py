@@ -1,0 +1,62 @@
+"""The ASGI application: every route of the front door, behind the same headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from .access import doors
+from .access.hosts import served_hosts
+from .failures import HANDLERS
+from .headers import SecurityHeaders
+from .pages import PAGES
+from .site import Site
+
+SESSION_SECONDS = 14 * 24 * 3600
+
+
+def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """The application of `site`.
+
+    `routes` come before the pages and have no session: they are for programs, which prove who they
+    are with each request.
+    """
+    application = Starlette(
+        routes=[
+            *routes,
+            Mount("/static", _static_files(), name="static"),
+            Mount("/", routes=[*doors.ROUTES, *PAGES], middleware=[_sessions(site)]),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=served_hosts(site.settings)),
+            Middleware(SecurityHeaders, is_secure=site.is_secure),
+            Middleware(GZipMiddleware, minimum_size=1000),
+        ],
+        exception_handlers=HANDLERS,
+    )
+    application.state.site = site
+    return application
+
+
+def _static_files() -> StaticFiles:
+    return StaticFiles(directory=str(resources.files("meta_pipeline.web") / "static"))
+
+
+def _sessions(site: Site) -> Middleware:
+    # Lax, not strict: the way back from the identity provider is a link from another site.
+    return Middleware(
+        SessionMiddleware,
+        secret_key=site.secret.of("session"),
+        session_cookie="__Host-meta_pipeline" if site.is_secure else "meta_pipeline",
+        max_age=SESSION_SECONDS,
+        same_site="lax",
+        https_only=site.is_secure,
+    )

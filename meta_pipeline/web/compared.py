@@ -1,0 +1,101 @@
+"""The metric layer's answer for some days beside that for as many days before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics.period import Period
+from meta_pipeline.metrics.question import Account, DateRange, periods
+from meta_pipeline.warehouse import Warehouse
+
+from .asked import before
+from .reader import change_pct
+
+Value = float | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Numbers by key (an account's or entity's id), and what they are, as the metric layer says."""
+
+    values: Mapping[str, Mapping[str, Value]]
+    about: Mapping[str, Any]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def value(self, key: str, metric: str) -> Value:
+        """None where it is not known."""
+        return self.values.get(key, {}).get(metric)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The days asked for and the days before, for the same keys."""
+
+    now: Answer
+    before: Answer
+    periods: Mapping[str, Period]
+
+    def change(self, key: str, metric: str) -> float | None:
+        """By how many percent a number changed; None where either is not known."""
+        return change_pct(self.now.value(key, metric), self.before.value(key, metric))
+
+
+def compared(
+    warehouse: Warehouse,
+    accounts: Sequence[Account],
+    names: Sequence[str],
+    days: DateRange,
+    now: datetime,
+) -> Compared:
+    """Metrics of each account, now and before; days are days of the account's own time zone."""
+    with warehouse.connection() as connection:
+        found = dict(
+            zip(
+                (one.account_id for one in accounts),
+                periods(connection, accounts, days, now),
+                strict=True,
+            )
+        )
+    return Compared(
+        now=_asked(warehouse, found, names, now),
+        before=_asked(warehouse, {key: before(one) for key, one in found.items()}, names, now),
+        periods=found,
+    )
+
+
+def _asked(
+    warehouse: Warehouse, wanted: Mapping[str, Period], names: Sequence[str], now: datetime
+) -> Answer:
+    """One question for each range: accounts far apart on the globe have their days apart."""
+    by_period: dict[Period, list[str]] = defaultdict(list)
+    for account_id, period in wanted.items():
+        by_period[period].append(account_id)
+    answers = [
+        metrics.query(
+            warehouse,
+            account=ids,
+            metrics=names,
+            by=["account"],
+            date_range=(period.since, period.until),
+            now=now,
+        )
+        for period, ids in by_period.items()
+    ]
+    values: dict[str, dict[str, Value]] = {}
+    for answer in answers:
+        values |= records(answer, "account_id", names)
+    notes = dict.fromkeys(note for answer in answers for note in answer.attrs["notes"])
+    about = {str(name): value for one in answers[:1] for name, value in one.attrs.items()}
+    return Answer(values, about, tuple(notes))
+
+
+def records(answer: Any, key: str, names: Sequence[str]) -> dict[str, dict[str, Value]]:
+    """Rows of an answer by their key; what pandas calls NaN or NA is None."""
+    known = answer[list(names)].astype(object).where(answer[list(names)].notna(), None)
+    rows = known.to_dict("records")
+    return dict(zip(answer[key].astype(str), rows, strict=True))

@@ -1,0 +1,94 @@
+"""What went wrong, as a page with one sentence that says what to do next."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from meta_pipeline.metrics import MetricsError
+from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
+
+from .access.forms import Forged
+from .access.openid import SignInRefused
+from .access.pace import TooManyTries
+from .access.visitor import NotAMember
+from .gate import NotAllowed, NotFound
+from .rendering import plain_page
+
+_log = logging.getLogger(__name__)
+_TITLES = {
+    400: "This question has no answer",
+    403: "Not for you",
+    404: "Not here",
+    405: "Not this way",
+    413: "Too much",
+    429: "Too often",
+    500: "Something went wrong here",
+    503: "The numbers cannot be read now",
+}
+
+
+def _failure(request: Request, status_code: int, sentence: str) -> Response:
+    title = _TITLES.get(status_code, "That did not work")
+    return plain_page(
+        request, "failure.html", status_code=status_code, title=title, sentence=sentence
+    )
+
+
+def _says(status_code: int) -> Callable[[Request, Exception], Response]:
+    return lambda request, error: _failure(request, status_code, str(error))
+
+
+def _forged(request: Request, _: Exception) -> Response:
+    return _failure(
+        request,
+        403,
+        "The form was not sent from a page of this session, so nothing was changed. Open the page "
+        "again and repeat it.",
+    )
+
+
+def _too_often(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooManyTries)
+    answer = _failure(request, 429, str(error))
+    answer.headers["Retry-After"] = str(error.seconds)
+    return answer
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = "There is no page at this address." if error.status_code == 404 else str(error.detail)
+    return _failure(request, error.status_code, said)
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:
+    reference = secrets.token_hex(4)
+    _log.error("page failed: %s %s", reference, request.url.path, exc_info=error)
+    return _failure(
+        request,
+        500,
+        f"It is written in the log of the web application under {reference}. Try again; if it "
+        "stays, send that reference to whoever looks after this installation.",
+    )
+
+
+HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
+    MetricsError: _says(400),
+    CannotTell: _says(503),
+    WarehouseError: _says(503),
+    NotFound: _says(404),
+    NotAllowed: _says(403),
+    NotAMember: _says(403),
+    SignInRefused: _says(403),
+    Forged: _forged,
+    TooManyTries: _too_often,
+    HTTPException: _http,
+    Exception: _unforeseen,
+}
+"""By error; each answer is a page, and none of them shows what was being worked on."""

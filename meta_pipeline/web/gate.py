@@ -1,0 +1,149 @@
+"""The gate before every page: who is it, may they, is the form ours; then the page itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from meta_pipeline.warehouse import Connection, Warehouse
+
+from .access.doors import way_to_sign_in
+from .access.forms import read_form, token_of
+from .access.role import Role
+from .access.visitor import Visitor, visitor_of
+from .reader import Reader, reader_of
+from .rendering import templates
+from .site import Site, site_of
+
+
+class NotAllowed(Exception):
+    """The visitor's role is not enough; says which would be."""
+
+
+class NotFound(Exception):
+    """There is no such thing here, for this visitor; the message says what was looked for."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request of somebody who is let in."""
+
+    request: Request
+    site: Site
+    visitor: Visitor
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The tables as this visitor may see them."""
+        return self.site.warehouse
+
+    @cached_property
+    def reader(self) -> Reader:
+        return reader_of(self.request.headers.get("accept-language"))
+
+    @cached_property
+    def now(self) -> datetime:
+        return self.site.now()
+
+    def may(self, needed: Role) -> bool:
+        return self.visitor.role.may(needed)
+
+    def page(self, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+        """The template with what every page has; `said` of a change is shown once."""
+        text = (
+            templates()
+            .get_template(template)
+            .render(
+                visit=self,
+                visitor=self.visitor,
+                site=self.site,
+                reader=self.reader,
+                csrf=token_of(self.request),
+                path=self.request.url.path,
+                said=self.request.session.pop("said", None),
+                is_simulated=self._is_simulated,
+                Role=Role,
+                **values,
+            )
+        )
+        return HTMLResponse(text, status_code)
+
+    @cached_property
+    def _is_simulated(self) -> bool:
+        if self.site.settings.is_simulated:
+            return True
+        with self.warehouse.connection() as connection:
+            found = connection.execute(
+                "SELECT EXISTS (SELECT FROM meta_ads.meta_ad_accounts WHERE is_simulated)"
+            ).fetchone()
+        return bool(found and found[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a change did, for the audit and for the visitor; `to` is the page to go on with."""
+
+    action: str
+    detail: str
+    to: str
+    said: str
+
+
+Show = Callable[[Visit], Response]
+Act = Callable[[Visit, FormData, Connection], Done]
+
+
+def page(path: str, show: Show, *, needs: Role = Role.VIEWER) -> Route:
+    """A page for those whose role is enough; who is not signed in is shown the door."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(_shown, request, show, needs)
+
+    return Route(path, endpoint, methods=["GET"], name=show.__name__)
+
+
+def change(path: str, act: Act, *, needs: Role) -> Route:
+    """Something a form changes: checked, done and written to the audit in one transaction."""
+
+    async def endpoint(request: Request) -> Response:
+        form = await read_form(request)
+        return await run_in_threadpool(_changed, request, form, act, needs)
+
+    return Route(path, endpoint, methods=["POST"], name=act.__name__)
+
+
+def _shown(request: Request, show: Show, needs: Role) -> Response:
+    visit = _visit(request, needs)
+    return way_to_sign_in(request) if visit is None else show(visit)
+
+
+def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Response:
+    visit = _visit(request, needs)
+    if visit is None:
+        return RedirectResponse("/sign-in", status_code=303)
+    with visit.warehouse.connection() as connection:
+        done = act(visit, form, connection)
+        visit.warehouse.web.note(visit.visitor.subject, done.action, done.detail, connection)
+    request.session["said"] = done.said
+    return RedirectResponse(done.to, status_code=303)
+
+
+def _visit(request: Request, needs: Role) -> Visit | None:
+    visitor = visitor_of(request)
+    if visitor is None:
+        return None
+    if not visitor.role.may(needs):
+        raise NotAllowed(
+            f"This needs the role {needs}; yours is {visitor.role}. An administrator can change it "
+            "under Members."
+        )
+    return Visit(request, site_of(request), visitor)

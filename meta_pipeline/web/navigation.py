@@ -1,0 +1,5 @@
+"""The pages of the navigation, in its order."""
+
+from __future__ import annotations
+
+NAVIGATION = (("/", "Overview"),)

@@ -1,0 +1,112 @@
+"""Overview: every account in a row, what needs a look first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from meta_pipeline import metrics
+from meta_pipeline.alerts import account_problems, limits_of
+from meta_pipeline.metrics.definition import Metric
+from meta_pipeline.metrics.kpi import Kpi, KPIs, Performance, Verdict, judged
+from meta_pipeline.reports.status import AccountStatus, in_short, read_status, token_warnings
+from meta_pipeline.web.asked import OFFERED, address, days_of, preset_label
+from meta_pipeline.web.compared import Compared, compared
+from meta_pipeline.web.gate import Visit
+from meta_pipeline.web.paging import paging
+
+SHOWN = ("spend", "results", "cost_per_result")
+_PER_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One account: how it stands, and how near it is to its target."""
+
+    status: AccountStatus
+    currency: str | None
+    timezone: str
+    kpi: Performance | None
+    metric: Metric | None
+
+    @property
+    def misses_target(self) -> bool:
+        return self.kpi is not None and self.kpi.verdict is Verdict.MISSED
+
+    @property
+    def needs_look(self) -> bool:
+        return self.status.standing.is_problem or self.misses_target
+
+
+def overview(visit: Visit) -> Response:
+    """The first page: all accounts, sorted by what needs a look, then by what they spent."""
+    params = visit.request.query_params
+    days, search = days_of(params), params.get("search", "").strip()
+    with visit.warehouse.connection() as connection:
+        problems = account_problems(connection, limits_of(visit.site.settings))
+    statuses = read_status(visit.warehouse, problems=problems)
+    found = [one for one in statuses if search.casefold() in one.label.casefold()]
+    dictionary = metrics.dictionary_of(visit.warehouse)
+    kpis = _primary(visit, dictionary)
+    names = list(dict.fromkeys([*SHOWN, *(kpi.metric_key for kpi in kpis.values())]))
+    ids = [one.account_id for one in found if one.facts["name"] is not None]
+    known = metrics.accounts_of(visit.warehouse, ids) if ids else ()
+    numbers = compared(visit.warehouse, known, names, days.asked, visit.now)
+    about = {one.account_id: one for one in known}
+
+    def row(status: AccountStatus) -> Row:
+        account, kpi = about.get(status.account_id), kpis.get(status.account_id)
+        return Row(
+            status,
+            account.currency if account else None,
+            (account.timezone_name if account else None) or "UTC",
+            _performance(kpi, numbers, dictionary) if kpi else None,
+            dictionary.metric(kpi.metric_key) if kpi else None,
+        )
+
+    rows = sorted(map(row, found), key=lambda one: _order(one, numbers))
+    page = paging(params, len(rows), _PER_PAGE)
+    return visit.page(
+        "overview.html",
+        title="Overview",
+        days=days,
+        presets=[(name, preset_label(name)) for name in OFFERED],
+        search=search,
+        rows=rows[page.first : page.after],
+        numbers=numbers,
+        shown=[dictionary.metric(name) for name in SHOWN],
+        page=page,
+        turned=lambda to: address("/", days.params, search=search, page=to),
+        summary=in_short(statuses),
+        warnings=token_warnings(visit.warehouse, now=visit.now),
+        needing=sum(one.needs_look for one in rows),
+    )
+
+
+def _primary(visit: Visit, dictionary: metrics.Dictionary) -> dict[str, Kpi]:
+    """The metric each account is steered by; people are not counted over several days."""
+    return {
+        kpi.account_id: kpi
+        for kpi in KPIs(visit.warehouse).list()
+        if kpi.is_primary and dictionary.is_additive(dictionary.metric(kpi.metric_key))
+    }
+
+
+def _performance(kpi: Kpi, numbers: Compared, dictionary: metrics.Dictionary) -> Performance:
+    better = dictionary.metric(kpi.metric_key).better
+    return judged(kpi, numbers.now.value(kpi.account_id, kpi.metric_key), better)
+
+
+def _order(row: Row, numbers: Compared) -> tuple[bool, int, bool, float, str]:
+    """What is broken, by how badly; then what misses its target; then by spend."""
+    standing = row.status.standing
+    rank = list(type(standing)).index(standing) if standing.is_problem else 0
+    spend = numbers.now.value(row.status.account_id, "spend") or 0.0
+    return (
+        not standing.is_problem,
+        rank,
+        not row.misses_target,
+        -spend,
+        row.status.name.casefold(),
+    )

@@ -1,0 +1,127 @@
+"""Numbers, amounts and dates as the reader's browser asks for them (Accept-Language)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, format_decimal
+
+from meta_pipeline.reports.words import NOTHING
+
+Number = int | float | Decimal
+_ENGLISH = "en"
+_LANGUAGES_READ = 10
+"""Of a header that anybody may make as long as they like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One reader's habits; a value that is not known is a dash."""
+
+    locale: Locale
+
+    def count(self, value: Number | None) -> str:
+        """A whole number, or with up to two places where Meta counts in parts."""
+        if value is None or _is_unknown(value):
+            return NOTHING
+        return str(format_decimal(value, "#,##0.##", locale=self.locale))
+
+    def money(self, value: Number | None, currency: str | None) -> str:
+        """An amount in major units, with the places of its currency."""
+        if value is None or _is_unknown(value):
+            return NOTHING
+        if not currency or len(currency) != 3:
+            return str(format_decimal(value, "#,##0.00", locale=self.locale))
+        return str(format_currency(value, currency, locale=self.locale))
+
+    def percent(self, value: Number | None) -> str:
+        """A value that is in percent already."""
+        if value is None or _is_unknown(value):
+            return NOTHING
+        return str(format_decimal(value, "#,##0.0#", locale=self.locale)) + "\u202f%"
+
+    def ratio(self, value: Number | None) -> str:
+        if value is None or _is_unknown(value):
+            return NOTHING
+        return str(format_decimal(value, "#,##0.00", locale=self.locale))
+
+    def value(self, value: Number | None, unit: str, currency: str | None = None) -> str:
+        """A metric's value in its unit (`metrics.definition.Unit`)."""
+        if unit == "currency":
+            return self.money(value, currency)
+        if unit == "percent":
+            return self.percent(value)
+        return self.ratio(value) if unit == "ratio" else self.count(value)
+
+    def change(self, value: float | None) -> str:
+        """A change in percent, with its sign; `new` from nothing to something."""
+        if value is None:
+            return NOTHING
+        if math.isinf(value):
+            return "new"
+        return str(format_decimal(value, "+#,##0.0;-#,##0.0", locale=self.locale)) + "\u202f%"
+
+    def day(self, value: date | None) -> str:
+        return NOTHING if value is None else str(format_date(value, "medium", locale=self.locale))
+
+    def short_day(self, value: date) -> str:
+        return str(format_date(value, "d MMM", locale=self.locale))
+
+    def moment(self, value: datetime | None, zone: tzinfo | None = None) -> str:
+        """A moment in `zone` (UTC without one), with the zone's name."""
+        if value is None:
+            return NOTHING
+        where = zone or ZoneInfo("UTC")
+        local = value.astimezone(where)
+        text = format_datetime(local, "medium", tzinfo=where, locale=self.locale)
+        return f"{text} {getattr(where, 'key', local.tzname())}"
+
+
+def reader_of(accept_language: str | None) -> Reader:
+    """The reader that a browser's header describes; English where it names nothing we know."""
+    for name in _wanted(accept_language or "")[:_LANGUAGES_READ]:
+        found = _locale(name)
+        if found is not None:
+            return Reader(found)
+    return Reader(Locale(_ENGLISH))
+
+
+def change_pct(now: float | None, before: float | None) -> float | None:
+    """By how many percent a value changed; infinite from zero, None where one is not known."""
+    if _is_unknown(now) or _is_unknown(before) or now is None or before is None:
+        return None
+    if before == 0:
+        return None if now == 0 else math.inf
+    return 100 * (float(now) - float(before)) / abs(float(before))
+
+
+def _wanted(header: str) -> list[str]:
+    weighted = []
+    for position, part in enumerate(header.split(",")):
+        name, _, quality = part.partition(";q=")
+        try:
+            weight = float(quality or 1)
+        except ValueError:
+            weight = 0.0
+        if weight > 0:
+            weighted.append((-weight, position, name.strip()))
+    return [name for _, _, name in sorted(weighted)]
+
+
+@lru_cache(maxsize=256)
+def _locale(name: str) -> Locale | None:
+    try:
+        return Locale.parse(name, sep="-")
+    except (ValueError, UnknownLocaleError, TypeError):
+        return None
+
+
+def _is_unknown(value: Number | None) -> bool:
+    return value is None or value != value  # noqa: PLR0124  # NaN is unknown; so is pandas' NA

@@ -1,0 +1,93 @@
+"""Templates to pages: one environment that escapes everything, and what every page needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from meta_pipeline.printable import printable
+from meta_pipeline.reports.words import NOTHING, times
+from meta_pipeline.words import ago, duration
+
+from .access.forms import token_of
+from .asked import address
+from .navigation import NAVIGATION
+from .reader import reader_of
+from .site import site_of
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """The environment of all templates; an unknown name in one of them is an error, not a gap."""
+    environment = Environment(
+        loader=PackageLoader("meta_pipeline.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = _shown
+    environment.globals.update(
+        address=address,
+        ago=ago,
+        duration=duration,
+        listed=listed,
+        moment_of=_moment,
+        navigation=NAVIGATION,
+        nothing=NOTHING,
+        style_version=_style_version(),
+        times=times,
+    )
+    return environment
+
+
+def plain_page(
+    request: Request, template: str, *, status_code: int = 200, **values: Any
+) -> HTMLResponse:
+    """A page outside the house: nobody is signed in, and no table is read."""
+    session = request.scope.get("session")
+    text = (
+        templates()
+        .get_template(template)
+        .render(
+            visitor=None,
+            site=site_of(request),
+            reader=reader_of(request.headers.get("accept-language")),
+            csrf=token_of(request) if session else None,
+            **values,
+        )
+    )
+    return HTMLResponse(text, status_code)
+
+
+def _shown(text: object) -> str:
+    """Somebody else's text without what changes its direction or cannot be seen."""
+    return printable(str(text)) if text not in (None, "") else NOTHING
+
+
+_NAMED = 3
+
+
+def listed(values: str | Sequence[str]) -> str:
+    """`EUR`, or `AUD, JPY, USD and 3 more`."""
+    names = [values] if isinstance(values, str) else list(values)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more or NOTHING
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _style_version() -> str:
+    """Changes with the style sheet, so that browsers may keep it as long as they like."""
+    file = resources.files("meta_pipeline.web") / "static" / "style.css"
+    return sha256(file.read_bytes()).hexdigest()[:12]

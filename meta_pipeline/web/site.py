@@ -1,0 +1,41 @@
+"""What every route stands on: the settings, the warehouse, the clock, and who may come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from starlette.requests import HTTPConnection
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+
+from .access.secret import Secret
+from .access.ways import Way
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One running web application; `now` is its clock, `way` how people prove who they are."""
+
+    settings: Settings
+    warehouse: Warehouse
+    secret: Secret
+    way: Way
+    now: Callable[[], datetime] = field(default=_now)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people reach it over TLS."""
+        return (self.settings.web_url or "").startswith("https://")
+
+
+def site_of(connection: HTTPConnection) -> Site:
+    """The site a request came to."""
+    found: Site = connection.app.state.site
+    return found

@@ -1,0 +1,175 @@
+"""Who gets in: links that work once, forms that only our pages send, headers on every answer."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.web import Site
+from meta_pipeline.web.access.links import new_link
+from meta_pipeline.web.access.secret import Secret
+from meta_pipeline.web.access.ways import Way, way_in
+
+
+def fresh(base_url: str) -> httpx2.Client:
+    return httpx2.Client(base_url=base_url, follow_redirects=True, timeout=60)
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def test_a_link_lets_one_browser_in_once(site: Site, base_url: str) -> None:
+    link = new_link(site.secret, base_url)
+    with fresh(base_url) as first, fresh(base_url) as second:
+        assert "Overview" in first.get(link).text
+        refused = second.get(link)
+        assert refused.status_code == 403
+        assert "used up" in refused.text
+        assert second.get("/").url.path == "/sign-in"
+        assert first.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "x", "a.b.c", "é" * 500])
+def test_a_made_up_key_opens_nothing(base_url: str, key: str) -> None:
+    with fresh(base_url) as browser:
+        assert browser.get("/enter", params={"key": key}).status_code == 403
+
+
+def test_a_link_of_another_secret_opens_nothing(base_url: str) -> None:
+    with fresh(base_url) as browser:
+        other = new_link(Secret("another secret of thirty-two characters"), base_url)
+        assert browser.get(other).status_code == 403
+
+
+def test_who_is_not_signed_in_comes_back_to_what_was_asked_for(base_url: str) -> None:
+    with fresh(base_url) as browser:
+        answer = browser.get("/?days=last_3d")
+        assert answer.url.path == "/sign-in"
+        assert answer.url.params["next"] == "/?days=last_3d"
+
+
+def test_a_session_cannot_be_made_up(base_url: str, browser: httpx2.Client) -> None:
+    (kept,) = [one.value for one in browser.cookies.jar]
+    payload, _, signature = (kept or "").partition(".")
+    forged = base64.b64encode(b'{"subject": "owner"}').decode()
+    for value in ("x", f"{forged}.{signature}", f"{payload}.AAAAAA.AAAA", ""):
+        with httpx2.Client(base_url=base_url) as stranger:
+            stranger.cookies.set("meta_pipeline", value)
+            assert stranger.get("/").status_code == 303, value
+
+
+def test_a_cookie_is_kept_from_scripts_and_other_sites(site: Site, base_url: str) -> None:
+    with httpx2.Client(base_url=base_url) as browser:
+        cookie = browser.get(new_link(site.secret, base_url)).headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+
+
+def test_only_a_form_of_this_session_changes_anything(sign_in: Callable[[], httpx2.Client]) -> None:
+    one, other = sign_in(), sign_in()
+    for token in (None, "", "wrong", csrf_of(other.get("/").text)):
+        data = {} if token is None else {"csrf": token}
+        assert one.post("/sign-out", data=data).status_code == 403
+    token = csrf_of(one.get("/").text)
+    from_elsewhere = {"sec-fetch-site": "cross-site"}
+    refused = one.post("/sign-out", data={"csrf": token}, headers=from_elsewhere)
+    assert refused.status_code == 403
+    assert one.get("/").url.path == "/"
+    assert one.post("/sign-out", data={"csrf": token}).url.path == "/sign-in"
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/nowhere", "/static/style.css", "/enter"])
+def test_every_answer_has_the_headers(browser: httpx2.Client, path: str) -> None:
+    headers = browser.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "strict-transport-security" not in headers
+
+
+def test_a_name_that_is_not_ours_is_not_served(base_url: str) -> None:
+    with httpx2.Client(base_url=base_url) as browser:
+        assert browser.get("/sign-in", headers={"host": "evil.example"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "next_address",
+    ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"],
+)
+def test_nobody_is_sent_to_another_site(base_url: str, next_address: str) -> None:
+    with fresh(base_url) as browser:
+        assert "evil" not in browser.get("/sign-in", params={"next": next_address}).text
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "way"),
+    [
+        ({}, "127.0.0.1", Way.LINK),
+        ({}, "::1", Way.LINK),
+        ({}, "localhost", Way.LINK),
+        ({}, "127.1.2.3", Way.LINK),
+        ({"web_proxy_header": "X-User", "web_proxy_addresses": "10.0.0.1"}, "0.0.0.0", Way.PROXY),
+        (
+            {
+                "web_oidc_issuer": "https://id.example",
+                "web_oidc_client_id": "ads",
+                "web_oidc_client_secret": "s",
+                "web_url": "https://ads.example",
+            },
+            "0.0.0.0",
+            Way.OPENID,
+        ),
+    ],
+)
+def test_the_way_in_follows_from_settings_and_address(
+    given: dict[str, str], host: str, way: Way
+) -> None:
+    assert way_in(Settings.load(env_file=None, **given), host) is way
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "named"),
+    [
+        ({}, "0.0.0.0", "META_WEB_OIDC_ISSUER"),
+        ({}, "::", "META_WEB_PROXY_HEADER"),
+        ({}, "192.168.1.5", "one-time link"),
+        ({"web_url": "https://ads.example"}, "127.0.0.1", "META_WEB_OIDC_ISSUER"),
+        ({"web_proxy_header": "X-User"}, "0.0.0.0", "META_WEB_PROXY_ADDRESSES"),
+        ({"web_oidc_issuer": "https://id.example"}, "127.0.0.1", "META_WEB_OIDC_CLIENT_ID"),
+        (
+            {
+                "web_oidc_issuer": "https://id.example",
+                "web_oidc_client_id": "ads",
+                "web_oidc_client_secret": "s",
+            },
+            "0.0.0.0",
+            "META_WEB_URL",
+        ),
+        (
+            {
+                "web_oidc_issuer": "https://id.example",
+                "web_oidc_client_id": "ads",
+                "web_oidc_client_secret": "s",
+                "web_proxy_header": "X-User",
+                "web_proxy_addresses": "10.0.0.1",
+            },
+            "127.0.0.1",
+            "one of them",
+        ),
+    ],
+)
+def test_it_does_not_start_where_nobody_says_who_comes(
+    given: dict[str, str], host: str, named: str
+) -> None:
+    with pytest.raises(SettingsError, match=named):
+        way_in(Settings.load(env_file=None, **given), host)
