@@ -25,6 +25,8 @@ _PATTERNS = (
     # name=value in a query or form, plain or percent-encoded, and "name": "value" in JSON.
     re.compile(rf"(?i)\b((?:{_NAMES})(?:=|%3D))[^&\s\"'<>\\)]+"),
     re.compile(rf"(?i)([\"'](?:{_NAMES})\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+"),
+    # What a login dialog sends back: /callback?code=...&state=...
+    re.compile(r"(?i)([?&](?:code|state)=)[^&\s\"'<>\\)]{16,}"),
     re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"),
     # user:password@ in a URL.
     re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),

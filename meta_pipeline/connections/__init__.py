@@ -5,15 +5,36 @@ from __future__ import annotations
 from .access import Access
 from .book import Connections
 from .errors import (
+    ChoiceRefused,
     ConnectionsError,
     ConnectionUnknown,
     KeyMissing,
     KeysUnusable,
+    LoginRefused,
     NotRenewed,
+    PendingUnknown,
     TokenRefused,
     TokenUnreadable,
 )
 from .listing import Listed, days_left, listed
+from .login.answers import (
+    Answer,
+    Denied,
+    Expired,
+    Forged,
+    Granted,
+    Misconfigured,
+    NoAccounts,
+    OtherSession,
+    Partial,
+    Pending,
+    Refused,
+    Replayed,
+    Unavailable,
+)
+from .login.choice import AccountChoice, AccountPage, PickedAccount
+from .login.flow import Begun, LoginFlow
+from .login.pending import sweep
 from .renewal import Renewal, renew
 from .sealing import Keyring, Sealed, generate_key
 from .state import RENEW_WITHIN, Kind, State, is_due, state_at
@@ -21,24 +42,46 @@ from .state import RENEW_WITHIN, Kind, State, is_due, state_at
 __all__ = [
     "RENEW_WITHIN",
     "Access",
+    "AccountChoice",
+    "AccountPage",
+    "Answer",
+    "Begun",
+    "ChoiceRefused",
     "ConnectionUnknown",
     "Connections",
     "ConnectionsError",
+    "Denied",
+    "Expired",
+    "Forged",
+    "Granted",
     "KeyMissing",
     "Keyring",
     "KeysUnusable",
     "Kind",
     "Listed",
+    "LoginFlow",
+    "LoginRefused",
+    "Misconfigured",
+    "NoAccounts",
     "NotRenewed",
+    "OtherSession",
+    "Partial",
+    "Pending",
+    "PendingUnknown",
+    "PickedAccount",
+    "Refused",
     "Renewal",
+    "Replayed",
     "Sealed",
     "State",
     "TokenRefused",
     "TokenUnreadable",
+    "Unavailable",
     "days_left",
     "generate_key",
     "is_due",
     "listed",
     "renew",
     "state_at",
+    "sweep",
 ]

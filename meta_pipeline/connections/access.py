@@ -22,6 +22,14 @@ class Owner:
     accounts: Mapping[str, str | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Business:
+    """The business portfolio that granted a token."""
+
+    id: str
+    name: str
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -55,6 +63,13 @@ class Access:
             clock=self.clock,
             sleep=self.sleep,
         )
+
+    def as_app(self) -> GraphClient:
+        """A client with the token of the app itself; id and secret have to be set."""
+        settings = self.settings
+        assert settings.app_id is not None and settings.app_secret is not None  # noqa: PT018
+        app_token = f"{settings.app_id}|{settings.app_secret.get_secret_value()}"
+        return self.client(app_token, app_id=settings.app_id)
 
     def inspect(self, token: str) -> TokenInfo:
         """What Meta says of the token; an invalid one is an answer too.
@@ -93,3 +108,22 @@ class Access:
                 if "id" in row
             }
         return Owner(str(me["id"]), str(me.get("name") or me["id"]), accounts)
+
+    def client_business(self, token: str, *, app_id: str) -> Business | None:
+        """The portfolio behind the token of a business integration; None when Meta names none."""
+        with self.client(token, app_id=app_id) as client:
+            business_id = client.me(("id", "client_business_id")).get("client_business_id")
+            if business_id is None:
+                return None
+            try:
+                said = client.get(
+                    str(business_id),
+                    {"fields": "id,name"},
+                    account_id=None,
+                    endpoint_key="business",
+                )
+            except (Retriable, Throttled):
+                raise
+            except GraphError:  # its name is not for everybody
+                return Business(str(business_id), str(business_id))
+        return Business(str(business_id), str(said.body.get("name") or business_id))

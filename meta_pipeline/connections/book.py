@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -66,15 +67,36 @@ class Connections:
             checked_at=now,
         )
         with self.warehouse.connection() as connection:
-            self._replace_same(row, token, connection)
-            self.warehouse.connections.save(row, connection)
-            self.keep_token(row, token, "current", connection)
-            self.warehouse.connections.set_accounts(
-                row.connection_id, owner.accounts, now, connection
-            )
-            detail = {"kind": kind, "app_id": app_id, "accounts": len(owner.accounts)}
-            self.record(row, "added", detail, connection)
+            if known := self._holder(token, connection):
+                raise TokenRefused(
+                    f"This very token is stored already, as {known.connection_id} ({known.name}). "
+                    "Nothing was written."
+                )
+            self.insert(row, token, owner.accounts, connection)
         return row
+
+    def insert(
+        self,
+        row: ConnectionRow,
+        token: str,
+        accounts: Mapping[str, str | None],
+        connection: Connection,
+    ) -> None:
+        """Store a new connection, in the place of one of the same user and app.
+
+        `accounts` are those that the token reaches; those of `row.chosen_accounts` are kept.
+        """
+        old = self._replace_same(row, connection)
+        self.warehouse.connections.save(row, connection)
+        self.keep_token(row, token, "current", connection)
+        if old is not None and old != token:
+            self.keep_token(row, old, "previous", connection)
+        self.warehouse.connections.set_accounts(
+            row.connection_id, accounts, row.added_at, connection
+        )
+        chosen = "all" if row.chosen_accounts is None else len(row.chosen_accounts)
+        detail = {"kind": row.kind, "app_id": row.app_id, "accounts": len(accounts)}
+        self.record(row, "added", detail | {"chosen": chosen}, connection)
 
     def check(self, row: ConnectionRow) -> ConnectionRow:
         """Ask Meta about the stored token and keep the answer: state, ends, scopes, accounts.
@@ -152,7 +174,20 @@ class Connections:
                 detail = {"role": stored.role, "from": stored.key_id, "to": first}
                 self.record(row, "resealed", detail, connection)
                 count += 1
+            count += self._reseal_pending(connection)
         return count
+
+    def _reseal_pending(self, connection: Connection) -> int:
+        old = [
+            row for row in self.warehouse.logins.all(connection) if row.key_id != self.keyring.first
+        ]
+        for row in old:
+            whose = {"tenant": row.tenant, "connection_id": row.pending_id}
+            token = self.keyring.open(Sealed(row.key_id, bytes(row.sealed)), **whose)
+            sealed = self.keyring.seal(token, **whose)
+            renewed = replace(row, key_id=sealed.key_id, sealed=sealed.data)
+            self.warehouse.logins.save(renewed, connection)
+        return len(old)
 
     def token(self, row: ConnectionRow) -> str:
         """The token in use; TokenUnreadable when there is none or it does not open."""
@@ -218,23 +253,36 @@ class Connections:
             connection_id=row.connection_id,
         )
 
-    def _replace_same(self, new: ConnectionRow, token: str, connection: Connection) -> None:
+    def _holder(self, token: str, connection: Connection) -> ConnectionRow | None:
+        """The connection that has this very token in use."""
+        stored = self.warehouse.connections.tokens(connection=connection)
+        of_token = (one for one in stored if one.token_key == token_key(token))
+        found = next((one for one in of_token if one.role == "current"), None)
+        if found is None:
+            return None
+        return self.warehouse.connections.get(found.connection_id, connection)
+
+    def _replace_same(self, new: ConnectionRow, connection: Connection) -> str | None:
+        """Mark those of the same user and app as replaced; the old token, if it is ours to end.
+
+        That of a business integration came by our own login: nobody else uses it.
+        """
         store = self.warehouse.connections
+        ours: str | None = None
         for row in store.all(connection):
             same = (row.tenant, row.app_id, row.user_id) == (new.tenant, new.app_id, new.user_id)
             if row.state == State.REPLACED or not same:
                 continue
-            current = self._sealed(row.connection_id, connection).get("current")
-            if current is not None and current.token_key == token_key(token):
-                raise TokenRefused(
-                    f"This very token is stored already, as {row.connection_id} ({row.name}). "
-                    "Nothing was written."
-                )
+            if row.kind == Kind.BUSINESS_INTEGRATION:
+                current = self._sealed(row.connection_id, connection).get("current")
+                with suppress(TokenUnreadable):
+                    ours = self._opened(row, current) if current else None
             old = replace(row, state=State.REPLACED)
             store.save(old, connection)
             store.drop_tokens(row.connection_id, ("current", "next", "previous"), connection)
             store.set_accounts(row.connection_id, {}, new.added_at, connection)
             self.record(old, "replaced", {"by": new.connection_id}, connection)
+        return ours
 
     def _accounts_changed(
         self, row: ConnectionRow, owner: Owner | None, connection: Connection
@@ -244,7 +292,9 @@ class Connections:
         store = self.warehouse.connections
         before = store.accounts(row.connection_id).keys()
         store.set_accounts(row.connection_id, owner.accounts, row.checked_at, connection)
-        new, lost = owner.accounts.keys() - before, before - owner.accounts.keys()
+        chosen = row.chosen_accounts
+        reached = owner.accounts.keys() & (owner.accounts if chosen is None else set(chosen))
+        new, lost = reached - before, before - reached
         found = {"accounts_new": sorted(new), "accounts_lost": sorted(lost)}
         return {name: ids for name, ids in found.items() if ids}
 

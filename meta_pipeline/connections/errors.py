@@ -29,3 +29,15 @@ class ConnectionUnknown(ConnectionsError):
 
 class NotRenewed(ConnectionsError):
     """A token could not be renewed; the old one stays in use."""
+
+
+class LoginRefused(ConnectionsError):
+    """A login cannot be begun: the app, its secret or the redirect address is not what it takes."""
+
+
+class PendingUnknown(ConnectionsError):
+    """Nothing waits for a choice: it is over, chosen already, or another session's."""
+
+
+class ChoiceRefused(ConnectionsError):
+    """What was chosen is not among the accounts that may be."""

@@ -146,6 +146,11 @@ def _living(
     return row
 
 
+def revoke_previous(connections: Connections, row: ConnectionRow) -> str | None:
+    """End the token that was replaced, if it is still kept; why it lives on, if it does."""
+    return _revoke_previous(connections, row, connections.tokens(row).get("previous"))
+
+
 def _revoke_previous(connections: Connections, row: ConnectionRow, old: str | None) -> str | None:
     """End the token that was replaced; why it still lives, if it does: tried again next time."""
     if old is None or row.kind not in _REVOCABLE:

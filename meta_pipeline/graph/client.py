@@ -31,6 +31,7 @@ from meta_pipeline.graph.tokens import (
     AccessToken,
     TokenInfo,
     debug_token,
+    exchange_code,
     exchange_token,
     revoke_token,
     token_key,
@@ -252,6 +253,10 @@ class GraphClient:
         return exchange_token(
             self._caller, app_id=app_id, token=token, of_system_user=of_system_user
         )
+
+    def exchange_code(self, code: str, *, app_id: str, redirect_uri: str) -> AccessToken:
+        """The token that a login dialog's code stands for; takes the app secret."""
+        return exchange_code(self._caller, app_id=app_id, code=code, redirect_uri=redirect_uri)
 
     def revoke_token(self, token: str, *, app_id: str) -> None:
         """End another token at Meta; takes the app secret."""

@@ -115,13 +115,34 @@ def exchange_token(
             expect=expect_keys("access_token"),
         )
     )
-    body, now = response.body, response.attempt.timestamp
-    lasts = _number(body.get("expires_in"))
-    return AccessToken(
-        value=str(body["access_token"]),
-        expires_at=_moment(now.timestamp() + lasts) if lasts else None,
-        type=str(body.get("token_type") or "bearer"),
+    return _access_token(response.body, response.attempt.timestamp)
+
+
+def exchange_code(caller: Caller, *, app_id: str, code: str, redirect_uri: str) -> AccessToken:
+    """The token that a login dialog's `code` stands for; a code works once, for a short while.
+
+    `redirect_uri` is the one the dialog was given, byte by byte.
+    """
+    caller = caller.hiding(code)
+    transport = caller.transport
+    if transport.app_secret is None:
+        raise ValueError("exchanging a code takes the app's secret: set META_APP_SECRET")
+    response = caller.send(
+        Request(
+            "GET",
+            "oauth/access_token",
+            {
+                "client_id": app_id,
+                "client_secret": transport.app_secret,
+                "redirect_uri": redirect_uri,
+                "code": code,
+            },
+            None,
+            "code_exchange",
+            expect=expect_keys("access_token"),
+        )
     )
+    return _access_token(response.body, response.attempt.timestamp)
 
 
 def revoke_token(caller: Caller, *, app_id: str, token: str) -> None:
@@ -145,6 +166,15 @@ def revoke_token(caller: Caller, *, app_id: str, token: str) -> None:
             None,
             "token_revoke",
         )
+    )
+
+
+def _access_token(body: Mapping[str, Any], now: datetime) -> AccessToken:
+    lasts = _number(body.get("expires_in"))
+    return AccessToken(
+        value=str(body["access_token"]),
+        expires_at=_moment(now.timestamp() + lasts) if lasts else None,
+        type=str(body.get("token_type") or "bearer"),
     )
 
 

@@ -30,6 +30,29 @@ class ConnectionSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_APP_ID"),
         description="App id; with the app secret it lets the token be inspected and exchanged",
     )
+    app_secret_previous: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_APP_SECRET_PREVIOUS"),
+        description="The app secret before the last reset: what Meta signed with it is still taken",
+    )
+    login_config_id: str | None = Field(
+        None,
+        validation_alias=AliasChoices("META_LOGIN_CONFIG_ID"),
+        pattern=r"^[0-9]{1,30}$",
+        description="Configuration of Facebook Login for Business to connect with; else scopes",
+    )
+    login_scopes: str = Field(
+        "ads_read",
+        validation_alias=AliasChoices("META_LOGIN_SCOPES"),
+        description="Scopes to connect with, by comma, where no configuration is set",
+    )
+    login_port: int = Field(
+        8460,
+        ge=1,
+        le=65_535,
+        validation_alias=AliasChoices("META_LOGIN_PORT"),
+        description="Port of http://localhost that `connections connect` is led back to",
+    )
     token_keys: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("META_TOKEN_KEYS"),
@@ -78,3 +101,9 @@ class ConnectionSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_PIPELINE_DATA"),
         description="Folder of the embedded server and of Dagster's files",
     )
+
+    @property
+    def login_scope_names(self) -> tuple[str, ...]:
+        """What classic scopes are asked for, each once."""
+        names = (one.strip() for one in self.login_scopes.split(","))
+        return tuple(dict.fromkeys(filter(None, names)))

@@ -68,7 +68,9 @@ class Settings(
         except ValueError as error:
             raise ValueError(str(error).removeprefix("META_ACCESS_TOKEN ")) from None
 
-    @field_validator("app_id", "app_secret", mode="before")
+    @field_validator(
+        "app_id", "app_secret", "app_secret_previous", "login_config_id", mode="before"
+    )
     @classmethod
     def _without_space(cls, value: Any) -> Any:
         return value.strip().strip("\ufeff\u200b\"'") if isinstance(value, str) else value

@@ -29,6 +29,7 @@ from .faults import fault
 from .gaps import GapRow, Gaps
 from .ledger import Ledger, WindowRow
 from .locks import account_lock, lock_holder
+from .logins import LoginState, LoginStore, PendingRow
 from .migrator import MigrationResult
 from .pending_reports import PendingReport, PendingReports
 from .redaction import redacted, without_secrets
@@ -102,11 +103,14 @@ __all__ = [
     "InsightsHistory",
     "InsightsRead",
     "Ledger",
+    "LoginState",
+    "LoginStore",
     "MigrationBusy",
     "MigrationResult",
     "ObservedWeight",
     "PendingReport",
     "PendingReports",
+    "PendingRow",
     "PoolerUnsupported",
     "Rendered",
     "Retention",

@@ -25,6 +25,7 @@ class ConnectionRow:
     name: str
     app_id: str
     user_id: str
+    client_business_id: str | None = None
     scopes: list[str]
     expires_at: datetime | None = None
     data_access_expires_at: datetime | None = None
@@ -35,6 +36,7 @@ class ConnectionRow:
     renewed_at: datetime | None = None
     renewal_failed_at: datetime | None = None
     renewal_problem: str | None = None
+    chosen_accounts: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,15 @@ _SAVE_TOKEN = f"""
     ON CONFLICT (connection_id, role) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _TOKEN_COLUMNS[2:])}
 """
+_REACHED = """
+    INSERT INTO meta_ads.connection_accounts (connection_id, account_id, name, seen_at)
+    SELECT connection_id, wanted.account_id, wanted.name, wanted.seen_at
+    FROM (VALUES (%s::text, %s::text, %s::timestamptz)) AS wanted (account_id, name, seen_at)
+    JOIN meta_ads.connections ON connection_id = %s
+    WHERE chosen_accounts IS NULL OR chosen_accounts @> to_jsonb(wanted.account_id)
+    ON CONFLICT (connection_id, account_id)
+    DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at
+"""
 _RECORD = """
     INSERT INTO meta_ads.connection_events (at, connection_id, tenant, event, actor, detail)
     VALUES (%s, %s, %s, %s, %s, %s)
@@ -90,7 +101,9 @@ class ConnectionStore(Store):
 
     def save(self, row: ConnectionRow, connection: Connection | None = None) -> None:
         with self._using(connection) as used:
-            used.execute(_SAVE, asdict(row) | {"scopes": Jsonb(row.scopes)})
+            chosen = None if row.chosen_accounts is None else Jsonb(row.chosen_accounts)
+            lists = {"scopes": Jsonb(row.scopes), "chosen_accounts": chosen}
+            used.execute(_SAVE, asdict(row) | lists)
 
     def remove(self, connection_id: str, connection: Connection) -> None:
         """Take the connection out, its tokens and accounts with it; its events stay."""
@@ -143,17 +156,18 @@ class ConnectionStore(Store):
         at: datetime,
         connection: Connection,
     ) -> None:
-        """Note which accounts a connection reaches; those it no longer does are taken out."""
+        """Note which accounts a connection reaches; those it no longer does are taken out.
+
+        Where accounts were chosen, the others are not noted.
+        """
         connection.execute(
             "DELETE FROM meta_ads.connection_accounts "
             "WHERE connection_id = %s AND account_id <> ALL (%s)",
             (connection_id, list(accounts)),
         )
         connection.cursor().executemany(
-            "INSERT INTO meta_ads.connection_accounts (connection_id, account_id, name, seen_at) "
-            "VALUES (%s, %s, %s, %s) ON CONFLICT (connection_id, account_id) "
-            "DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at",
-            [(connection_id, account_id, name, at) for account_id, name in accounts.items()],
+            _REACHED,
+            [(account_id, name, at, connection_id) for account_id, name in accounts.items()],
         )
 
     def record(

@@ -10,17 +10,19 @@ from .schema import SCHEMA
 
 _KNOWN = "SELECT FROM pg_roles WHERE rolname = %s"
 _MAY = "SELECT has_schema_privilege(%s, %s, 'USAGE')"
-_TOKENS = """
-    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE nspname = %s AND relname = 'connection_tokens'
+_HIDDEN = """
+    SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = %s AND relname = ANY (%s) ORDER BY 1
 """
 _SCHEMA = sql.Identifier(SCHEMA)
+UNREAD = ("connection_tokens", "login_states", "pending_connections")
+"""Even sealed and hashed, tokens and logins are nobody's reading."""
 
 
 def grant_reader(connection: Connection, role: str) -> None:
     """Let `role` read every table and view of the schema, also those that later versions add.
 
-    All but `connection_tokens`: even sealed, tokens are nobody's reading.
+    All but what is in `UNREAD`.
     The role must exist and stays what it is otherwise. What is granted can be granted again, and
     all of it happens or nothing. Raises RoleRefused when there is no such role, or when we own
     too little to grant it.
@@ -35,9 +37,9 @@ def grant_reader(connection: Connection, role: str) -> None:
         "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role}",
     ]
-    # A schema of an older version has no such table; the migration that makes it takes the right.
-    if connection.execute(_TOKENS, (SCHEMA,)).fetchone() is not None:
-        statements.append("REVOKE SELECT ON {schema}.connection_tokens FROM {role}")
+    # A schema of an older version has not all of them; the migration that makes one hides it.
+    hidden = connection.execute(_HIDDEN, (SCHEMA, list(UNREAD))).fetchall()
+    statements += [f"REVOKE SELECT ON {{schema}}.{name} FROM {{role}}" for (name,) in hidden]
     _change(connection, role, *statements)
     # Who may use the schema and not pass that on is only warned by Postgres.
     may = connection.execute(_MAY, (role, SCHEMA)).fetchone()

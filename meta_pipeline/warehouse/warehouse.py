@@ -20,6 +20,7 @@ from .cursors import CursorStore
 from .faults import explained, fault, unavailable
 from .gaps import Gaps
 from .ledger import Ledger
+from .logins import LoginStore
 from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
 from .pending_reports import PendingReports
 from .redaction import redacted
@@ -37,9 +38,9 @@ class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
     Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`, `gaps`,
-    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `unrecognized`, `web`)
-    take a connection of the pool for each call, or the one they are given, so that a sync can write
-    through the one that holds its lock.
+    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `logins`,
+    `unrecognized`, `web`) take a connection of the pool for each call, or the one they are given,
+    so that a sync can write through the one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
 
@@ -149,6 +150,10 @@ class Warehouse:
     @cached_property
     def connections(self) -> ConnectionStore:
         return ConnectionStore(self.connection)
+
+    @cached_property
+    def logins(self) -> LoginStore:
+        return LoginStore(self.connection)
 
     @cached_property
     def tokens(self) -> TokenStore:

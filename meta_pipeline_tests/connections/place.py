@@ -78,7 +78,10 @@ class Place:
         """Every row of every table, with bytes as text: what a dump of the database shows."""
         query = "SELECT tablename FROM pg_tables WHERE schemaname = 'meta_ads'"
         found = [self.query(f"SELECT * FROM meta_ads.{name}") for (name,) in self.query(query)]
-        sealed = self.query("SELECT encode(sealed, 'escape') FROM meta_ads.connection_tokens")
+        sealed = self.query(
+            "SELECT encode(sealed, 'escape') FROM meta_ads.connection_tokens UNION ALL "
+            "SELECT encode(sealed, 'escape') FROM meta_ads.pending_connections"
+        )
         return repr((found, sealed))
 
 

@@ -28,6 +28,7 @@ from .insights import (
     meta_insights_breakdown,
     meta_insights_hourly,
 )
+from .logins import login_states, pending_accounts, pending_connections
 from .metrics import (
     account_kpis,
     ad_rollups,
@@ -71,6 +72,7 @@ __all__ = [
     "exchange_rates",
     "insights_changes",
     "insights_gaps",
+    "login_states",
     "meta_activities",
     "meta_ad_accounts",
     "meta_ads",
@@ -89,6 +91,8 @@ __all__ = [
     "metric_goals",
     "metric_overrides",
     "metric_rollups",
+    "pending_accounts",
+    "pending_connections",
     "pending_reports",
     "reconciliations",
     "retired_totals",

@@ -33,6 +33,7 @@ connections = table(
     text("name", "Whose token it is, for people", nullable=False),
     text("app_id", "App the token belongs to", nullable=False),
     text("user_id", "Meta's app-scoped id of the user or system user", nullable=False),
+    text("client_business_id", "Business portfolio that granted it; null where a person did"),
     json("scopes", "What the token may do, a list", nullable=False),
     moment("expires_at", "End of the token; null when Meta names none"),
     moment("data_access_expires_at", "End of its access to data; null likewise"),
@@ -45,6 +46,10 @@ connections = table(
     moment("renewed_at", "When its token was last renewed"),
     moment("renewal_failed_at", "When renewing last failed; null once it went well"),
     text("renewal_problem", "Why renewing failed, redacted"),
+    json(
+        "chosen_accounts",
+        "Ad accounts that were chosen of those it reaches, a list; null: all, also later ones",
+    ),
     sa.CheckConstraint("kind IN ('system_user','business_integration','user')", name="kind"),
     sa.CheckConstraint(
         "state IN ('active','expiring','expired','revoked','replaced')", name="state"
@@ -83,7 +88,7 @@ connection_tokens = table(
 
 connection_accounts = table(
     "connection_accounts",
-    "One row per connection and ad account that its token reaches",
+    "One row per connection and ad account that its token reaches and that was chosen",
     _connection_id(),
     account_id(primary_key=True),
     text("name", "Name of the account, as this connection saw it"),

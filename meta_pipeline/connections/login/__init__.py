@@ -1,0 +1,1 @@
+"""Connecting by OAuth: the question to Meta's dialog, its answer, the choice of accounts."""

@@ -1,0 +1,14 @@
+"""Logins."""
+
+from __future__ import annotations
+
+from meta_pipeline.warehouse.migrations.script import run
+
+revision = "0021"
+down_revision = "0020"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run(__file__)
