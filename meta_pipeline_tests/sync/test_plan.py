@@ -301,6 +301,42 @@ CASES = [
         },
     ),
     Case(
+        "days beyond those that need their proof are left: they would prove little",
+        """
+        insights_ad 7..0 80 again
+        insights_account 5..2 4 again
+        """,
+        {
+            "insights_ad": read(range(8), 24) | read([8, 9], 0.2),
+            "insights_account": read(range(10), 3) | read([2, 5], 24),
+        },
+    ),
+    Case(
+        "the level that waits least for a day's proof says when it is read",
+        """
+        insights_ad 4..4 10 again
+        insights_account 4..4 1 again
+        """,
+        {
+            "insights_ad": read(range(10), 0.2) | read([4], 2, unproven=1),
+            "insights_campaign": read(range(10), 0.2) | read([4], 2, unproven=5),
+            "insights_account": read(range(10), 2),
+        },
+        policy=PlanPolicy(backfill_days=10, levels=("ad", "campaign")),
+    ),
+    Case(
+        "a proof from before its day was final is read with the last reading of the day",
+        """
+        insights_ad 36..29 80 again
+        insights_account 29..29 1 again
+        """,
+        {
+            "insights_ad": read(range(29), 0.2) | read(range(29, 37), 192) | settled(range(37, 40)),
+            "insights_account": read(range(29), 0.2) | read([29], 15) | settled(range(30, 40)),
+        },
+        policy=PlanPolicy(backfill_days=40),
+    ),
+    Case(
         "an account's row alone is not due where nothing else is",
         "",
         {"insights_ad": read(range(10), 0.2), "insights_account": read(range(10), 60)},
@@ -676,6 +712,7 @@ def test_days_outside_of_what_meta_keeps_are_moved_with_a_note(
     assert list(plan.notes) == notes
     if days is None:
         assert (plan.since, plan.until, plan.windows) == (None, None, ())
+        assert plan.days_fresh == 0
     else:
         assert (plan.since, plan.until) == (day(days[0]), day(days[1]))
 
