@@ -25,8 +25,8 @@ from rich.table import Table
 
 from benchmarks._lab import TOKEN, database
 from meta_pipeline.commands.demo import batches
-from meta_pipeline.commands.local.children import Children
-from meta_pipeline.commands.local.ports import answers, free_port
+from meta_pipeline.local.children import Children
+from meta_pipeline.local.ports import answers, free_port
 from meta_pipeline_tests.e2e.stand import finished, redis, retimed, scalar, until
 from meta_pipeline_tests.e2e.units import CELERY, SYSTEMD, Machine, Unit
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
-from meta_pipeline.commands.group import Entry, Root
+from meta_pipeline.commands.terminal.group import Entry, Root
 
 _COMMANDS = "meta_pipeline.commands."
 _PASSED_ON = {
@@ -26,7 +26,7 @@ class _Root(Root):
         "dev": Entry(f"{_COMMANDS}dev:dev", "Run Dagster (UI, daemon, code location)."),
         "web": Entry(f"{_COMMANDS}web:web", "Serve the web application."),
         "check": Entry(
-            f"{_COMMANDS}check:check",
+            f"{_COMMANDS}check.check:check",
             "Check token, scopes, accounts, insights and Postgres, or the stored data.",
         ),
         "accounts": Entry(f"{_COMMANDS}accounts:app", "Which ad accounts there are."),
@@ -34,20 +34,22 @@ class _Root(Root):
             f"{_COMMANDS}connections:app",
             "The tokens that let us in: whose, which accounts, until when.",
         ),
-        "plan": Entry(f"{_COMMANDS}plan:plan", "Say what a sync would read and cost."),
-        "sync": Entry(f"{_COMMANDS}sync:sync", "Sync ad accounts into Postgres."),
+        "plan": Entry(f"{_COMMANDS}sync.plan:plan", "Say what a sync would read and cost."),
+        "sync": Entry(f"{_COMMANDS}sync.sync:sync", "Sync ad accounts into Postgres."),
         "backfill": Entry(
-            f"{_COMMANDS}backfill:backfill",
+            f"{_COMMANDS}sync.backfill:backfill",
             "Bring in earlier days of insights, after it said what they cost.",
         ),
-        "reset": Entry(f"{_COMMANDS}reset:reset", "Take datasets out, to be read again."),
+        "reset": Entry(f"{_COMMANDS}sync.reset:reset", "Take datasets out, to be read again."),
         "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
         "runs": Entry(f"{_COMMANDS}runs:app", "What every sync did, waited for and met."),
         "report": Entry(f"{_COMMANDS}report:report", "Answer the operational questions."),
         "exporter": Entry(f"{_COMMANDS}exporter:exporter", "Serve metrics for Prometheus."),
         "rotation": Entry(f"{_COMMANDS}rotation:app", "Which account is synced next, and why."),
         "simulate": Entry(f"{_COMMANDS}simulate:app", "A Graph API with made-up ad accounts."),
-        "metrics": Entry(f"{_COMMANDS}metrics:app", "Numbers people can trust: ask, check."),
+        "metrics": Entry(
+            f"{_COMMANDS}metrics.metrics:app", "Numbers people can trust: ask, check."
+        ),
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import SIMULATED, add_row, console, say, styled, table, write_json
-from .options import AsJson
 from .selection import is_left_out, named
+from .terminal.console import SIMULATED, add_row, console, say, styled, table, write_json
+from .terminal.options import AsJson
 
 if TYPE_CHECKING:
     from meta_pipeline.reports.status import AccountStatus
     from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import AccountRow, Warehouse
 
-    from .sheet import Sheet
+    from .terminal.sheet import Sheet
 
 app = typer.Typer(
     add_completion=False,
@@ -84,7 +84,7 @@ def _stored(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
 
 
 def _refreshed(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
-    from .wanted import opened_engine
+    from .sync.wanted import opened_engine
 
     with opened_engine() as (settings, engine):
         engine.discover()

@@ -13,8 +13,19 @@ import typer
 
 from meta_pipeline.credentials import cleaned_token
 
-from .console import add_row, console, errors, fail, say, styled, table, warn, write, write_json
-from .options import AsJson
+from .terminal.console import (
+    add_row,
+    console,
+    errors,
+    fail,
+    say,
+    styled,
+    table,
+    warn,
+    write,
+    write_json,
+)
+from .terminal.options import AsJson
 
 if TYPE_CHECKING:
     from meta_pipeline.connections import Connections, Listed, Renewal

@@ -77,8 +77,8 @@ def opened(*, with_graph: bool = False) -> Iterator[tuple[Settings, str]]:
         with database(settings) as url:
             yield settings, url
         return
-    from .local.database import demo_database
-    from .local.simulated import demo_settings
+    from meta_pipeline.local.database import demo_database
+    from meta_pipeline.local.simulated import demo_settings
 
     with demo_database(settings) as url, demo_settings(settings, url, with_graph) as of_demo:
         yield of_demo, url

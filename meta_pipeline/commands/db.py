@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import profile
-from .console import errors, fail, say, write, write_json
-from .options import AsJson
+from .terminal.console import errors, fail, say, write, write_json
+from .terminal.options import AsJson
 
 if TYPE_CHECKING:
     from meta_pipeline.embedded import EmbeddedPostgres
@@ -218,7 +218,7 @@ def _embedded() -> Iterator["EmbeddedPostgres"]:
         from meta_pipeline.embedded import EmbeddedPostgres
     except ImportError as error:
         fail(str(error))
-    from .local.database import DEMO_DATABASE
+    from meta_pipeline.local.database import DEMO_DATABASE
 
     if profile.is_demo():
         yield EmbeddedPostgres(_settings().data_dir, database=DEMO_DATABASE)

@@ -15,21 +15,27 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
+from meta_pipeline.local.children import ChildDied, Children
+from meta_pipeline.local.dagster import SENSOR, DagsterNotReady, LocalDagster
+from meta_pipeline.local.database import (
+    DEMO_DATABASE,
+    RealData,
+    data_root,
+    demo_database,
+    named_database,
+)
+from meta_pipeline.local.environment import without_ours
+from meta_pipeline.local.graphql import FINISHED, DagsterApiError
+from meta_pipeline.local.home import AlreadyRunning, Home
+from meta_pipeline.local.ports import PortsTaken, free_port_from
+from meta_pipeline.local.progress import StepProgress, progress_table, read_progress
+from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
+from meta_pipeline.local.simulated import SimulatorNotReady, start_simulator
+from meta_pipeline.local.summary import is_fresh, read_efforts, summary_table
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse, redacted
 
-from .console import console, fail, line, say, styled
-from .local.children import ChildDied, Children
-from .local.dagster import SENSOR, DagsterNotReady, LocalDagster
-from .local.database import DEMO_DATABASE, RealData, data_root, demo_database, named_database
-from .local.environment import without_ours
-from .local.graphql import FINISHED, DagsterApiError
-from .local.home import AlreadyRunning, Home
-from .local.ports import PortsTaken, free_port_from
-from .local.progress import StepProgress, progress_table, read_progress
-from .local.signals import ToldToEnd, termination_as_interrupt
-from .local.simulated import SimulatorNotReady, start_simulator
-from .local.summary import is_fresh, read_efforts, summary_table
+from .terminal.console import console, fail, line, say, styled
 
 RUNS = 2
 """Dagster runs the accounts are shared between: a run costs 6-7 CPU-seconds whatever it does."""

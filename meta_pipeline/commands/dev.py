@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
+from meta_pipeline.local.children import ChildDied, Children
+from meta_pipeline.local.dagster import DagsterNotReady, LocalDagster
+from meta_pipeline.local.database import data_root
+from meta_pipeline.local.environment import of_settings
+from meta_pipeline.local.home import AlreadyRunning, Home
+from meta_pipeline.local.ports import HOST, PortsTaken, free_port_from
+from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
-from .console import fail, say, styled
 from .database import database
-from .local.children import ChildDied, Children
-from .local.dagster import DagsterNotReady, LocalDagster
-from .local.database import data_root
-from .local.environment import of_settings
-from .local.home import AlreadyRunning, Home
-from .local.ports import HOST, PortsTaken, free_port_from
-from .local.signals import ToldToEnd, termination_as_interrupt
+from .terminal.console import fail, say, styled
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI; if taken, the next.")]
 Host = Annotated[

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import say, styled, write_json
-from .options import AsJson
+from .terminal.console import say, styled, write_json
+from .terminal.options import AsJson
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings

@@ -6,8 +6,8 @@ import typer
 
 from meta_pipeline.plain_log import show_log
 
-from .console import say
 from .database import opened_warehouse
+from .terminal.console import say
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]

@@ -21,10 +21,10 @@ from meta_pipeline.warehouse import WarehouseError, normalized
 
 from . import profile
 from .accounts import STATUS_WORDS
-from .console import add_row, console, fail, say, styled, table, warn, write_json
 from .database import opened
 from .env_file import env_text, write_env
 from .selection import named
+from .terminal.console import add_row, console, fail, say, styled, table, warn, write_json
 
 TokenFile = Annotated[
     str | None,

@@ -18,10 +18,10 @@ from meta_pipeline.warehouse.locks import refuse_shared_sessions
 from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
 
-from .console import say, warn
 from .database import opened
 from .execute import beside_python, dagster_environment
-from .options import length
+from .terminal.console import say, warn
+from .terminal.options import length
 
 _APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"

@@ -6,15 +6,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import SIMULATED, add_row, console, fail, say, say_more, styled, table, write_json
 from .database import opened_warehouse
-from .options import AsJson, Limit
+from .terminal.console import (
+    SIMULATED,
+    add_row,
+    console,
+    fail,
+    say,
+    say_more,
+    styled,
+    table,
+    write_json,
+)
+from .terminal.options import AsJson, Limit
 
 if TYPE_CHECKING:
     from meta_pipeline.reports import Answer, Question, Report
     from meta_pipeline.settings import Settings
 
-    from .sheet import Sheet
+    from .terminal.sheet import Sheet
 
 _ROWS = 20
 Days = Annotated[float, typer.Option(min=0.01, max=3650, help="Length of the period in days.")]

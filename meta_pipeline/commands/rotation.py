@@ -9,8 +9,8 @@ import typer
 from meta_pipeline.fleet import Policy
 from meta_pipeline.fleet.replay.allowances import AccessTier
 
-from .console import add_row, console, say, say_more, styled, table, warn, write_json
-from .options import AsJson, Limit
+from .terminal.console import add_row, console, say, say_more, styled, table, warn, write_json
+from .terminal.options import AsJson, Limit
 
 if TYPE_CHECKING:
     from meta_pipeline.fleet.in_flight import InFlight
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import Warehouse
 
-    from .sheet import Sheet
+    from .terminal.sheet import Sheet
 
 app = typer.Typer(
     add_completion=False,
@@ -151,8 +151,9 @@ def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight,
     import psycopg
 
     from meta_pipeline.fleet.in_flight import UNFINISHED, InFlight
-    from meta_pipeline.warehouse import WarehouseError, dagster_runs
+    from meta_pipeline.warehouse import WarehouseError
     from meta_pipeline.warehouse.connect import READER, connect
+    from meta_pipeline.warehouse.stores import dagster_runs
 
     given = settings.dagster_database_url
     url = warehouse.url if given is None else given.get_secret_value()

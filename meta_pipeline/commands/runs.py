@@ -9,10 +9,10 @@ import typer
 
 from meta_pipeline.printable import one_line
 
-from .console import Words, add_row, console, fail, say, styled, table, write_json
 from .database import opened_warehouse
-from .options import Accounts, AsJson, Limit
 from .selection import stored
+from .terminal.console import Words, add_row, console, fail, say, styled, table, write_json
+from .terminal.options import Accounts, AsJson, Limit
 
 if TYPE_CHECKING:
     from meta_pipeline.reports.runs import RunDetail

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from .console import warn
+from .terminal.console import warn
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
     from meta_pipeline.sync import SyncEngine
     from meta_pipeline.warehouse import AccountRow, Warehouse
-    from meta_pipeline.warehouse.account_names import Named
+    from meta_pipeline.warehouse.stores.account_names import Named
 
     N = TypeVar("N", bound=Named)
 

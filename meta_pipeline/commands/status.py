@@ -10,7 +10,9 @@ import typer
 
 from meta_pipeline.printable import one_line
 
-from .console import (
+from .database import opened_warehouse
+from .selection import named
+from .terminal.console import (
     SIMULATED,
     Words,
     add_row,
@@ -23,9 +25,7 @@ from .console import (
     table,
     write_json,
 )
-from .database import opened_warehouse
-from .options import Accounts, AsJson, Limit, length
-from .selection import named
+from .terminal.options import Accounts, AsJson, Limit, length
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import Warehouse
 
-    from .sheet import Sheet
+    from .terminal.sheet import Sheet
 
 Failing = Annotated[
     bool,

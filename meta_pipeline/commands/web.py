@@ -6,8 +6,8 @@ import typer
 
 from meta_pipeline.plain_log import show_log
 
-from .console import fail, say, styled
 from .database import opened_warehouse
+from .terminal.console import fail, say, styled
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
@@ -64,9 +64,8 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
 
 
 def _secret(settings: "Settings") -> "Secret":
+    from meta_pipeline.local.database import data_root
     from meta_pipeline.web.access.secret import Secret, kept_secret
-
-    from .local.database import data_root
 
     if settings.web_secret is not None:
         return Secret(settings.web_secret.get_secret_value())

@@ -13,7 +13,7 @@ from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled, T
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.quality import missing_scopes
 from meta_pipeline.warehouse import Connection, ConnectionRow, SealedToken, Warehouse
-from meta_pipeline.warehouse.connections import TokenRole
+from meta_pipeline.warehouse.stores.connections import TokenRole
 
 from .access import Access, Owner
 from .errors import ConnectionUnknown, TokenRefused, TokenUnreadable

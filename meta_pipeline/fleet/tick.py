@@ -19,7 +19,7 @@ from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.warehouse.rotation_states import rotation_states
+from meta_pipeline.warehouse.stores.rotation_states import rotation_states
 
 from .batch import Batch
 from .candidate import DuePart

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from .answers.query import accounts_of, days_of, query
 from .comparison import Outcome
-from .dictionary import Dictionary
+from .definitions.dictionary import Dictionary
+from .definitions.reader import read_dictionary
+from .definitions.store import dictionary_of, load_dictionary
 from .errors import (
     DictionaryError,
     ImpossibleQuestion,
@@ -13,12 +16,9 @@ from .errors import (
     UnknownName,
 )
 from .kpi import KPIs, Pacing, Performance
-from .query import accounts_of, days_of, query
-from .reader import read_dictionary
 from .reconciliation import Reconciliation, reconcile, reconciliations
 from .rollup import RolledUp, rollup, stale_days
 from .settling import AgeMovement, Settling, settling
-from .store import dictionary_of, load_dictionary
 from .timeline import Happening, Timeline, timeline
 
 __all__ = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from .definition import DEFAULT_WINDOW, ActionList, Kind, Metric, Unit
-from .dictionary import Dictionary, Variant
+from .definitions.definition import DEFAULT_WINDOW, ActionList, Kind, Metric, Unit
+from .definitions.dictionary import Dictionary, Variant
 from .source import ROLLUP_COLUMNS, Source
 
 _IS_NUMBER = r"'^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,2})?$'"

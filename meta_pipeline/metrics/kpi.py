@@ -14,10 +14,10 @@ from psycopg.rows import dict_row
 
 from meta_pipeline.warehouse import Warehouse
 
-from . import store
-from .definition import Better
+from .answers.question import DateRange, known_accounts
+from .definitions import store
+from .definitions.definition import Better
 from .errors import ImpossibleQuestion, UnknownName
-from .question import DateRange, known_accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class KPIs:
         now: datetime | None = None,
     ) -> Sequence[Performance]:
         """Every KPI of `account` (or of all) over `date_range`, against its target."""
-        from .query import query  # noqa: PLC0415  # brings pandas, which a sync never needs
+        from .answers.query import query  # noqa: PLC0415  # brings pandas, which a sync never needs
 
         rows = []
         for kpi in self.list(account):

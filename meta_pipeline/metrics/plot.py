@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Warehouse
 
+from .answers.question import DateRange
 from .errors import MetricsError
-from .question import DateRange
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +61,9 @@ def trend(
     if file_format not in FORMATS:
         raise MetricsError(f"No such format: {file_format}. There are {', '.join(FORMATS)}.")
     _require_matplotlib()
+    from .answers.query import query  # noqa: PLC0415  # pandas, only for those who draw
+    from .answers.question import known_accounts  # noqa: PLC0415
     from .kpi import KPIs  # noqa: PLC0415
-    from .query import query  # noqa: PLC0415  # pandas, only for those who draw
-    from .question import known_accounts  # noqa: PLC0415
 
     kpis = KPIs(warehouse).list(account)
     chosen = _chosen(warehouse, [kpi.metric_key for kpi in kpis if kpi.is_primary])
@@ -92,7 +92,7 @@ def _require_matplotlib() -> None:
 
 
 def _chosen(warehouse: Warehouse, primary: list[str]) -> tuple[str, str]:
-    from . import store  # noqa: PLC0415
+    from .definitions import store  # noqa: PLC0415
 
     with warehouse.connection() as connection:
         dictionary = store.current(connection)

@@ -11,9 +11,9 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from . import store
 from .comparison import Comparison, Outcome, verdict
-from .dictionary import Dictionary
+from .definitions import store
+from .definitions.dictionary import Dictionary
 from .expression import Expressions
 from .settling import META_RESTATES_DAYS
 from .source import daily

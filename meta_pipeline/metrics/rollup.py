@@ -9,8 +9,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from . import store
-from .dictionary import Dictionary
+from .definitions import store
+from .definitions.dictionary import Dictionary
 from .expression import Expressions, stored_json
 from .source import ROLLUP_COLUMNS, daily
 

@@ -13,9 +13,9 @@ from psycopg import Connection
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 
+from .answers.period import today_in, zone
+from .answers.question import OPTIONAL_LEVELS, known_accounts
 from .errors import ImpossibleQuestion, UnknownName
-from .period import today_in, zone
-from .question import OPTIONAL_LEVELS, known_accounts
 
 META_RESTATES_DAYS = 28
 """Meta's own limit: numbers do not change after 28 days (FACTS section 5.5)."""

@@ -12,9 +12,9 @@ from psycopg.rows import class_row, dict_row
 
 from meta_pipeline.warehouse import Warehouse
 
+from .answers.period import Period, zone
+from .answers.question import known_accounts
 from .errors import ImpossibleQuestion, UnknownName
-from .period import Period, zone
-from .question import known_accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .account_names import AccountAmbiguous, AccountUnknown, account_id_of, find_account
-from .accounts import AccountHealth, AccountRow, AccountStore
 from .connect import Connection, connect
-from .connections import ConnectionRow, ConnectionStore, SealedToken
-from .costs import CostStore, ObservedWeight
-from .cursors import CursorRow, CursorStore
 from .errors import (
     AccountBusy,
     CannotTell,
@@ -26,54 +21,59 @@ from .errors import (
     WarehouseUnavailable,
 )
 from .faults import fault
-from .gaps import GapRow, Gaps
-from .ledger import Ledger, WindowRow
 from .locks import account_lock, lock_holder
-from .logins import LoginState, LoginStore, PendingRow
 from .migrator import MigrationResult
-from .pending_reports import PendingReport, PendingReports
 from .redaction import redacted, without_secrets
 from .retention import Retention, maintain
-from .runs import RunStore
-from .tokens import TokenRow, TokenStore, tokens_in_use
-from .unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
+from .stores.account_names import AccountAmbiguous, AccountUnknown, account_id_of, find_account
+from .stores.accounts import AccountHealth, AccountRow, AccountStore
+from .stores.connections import ConnectionRow, ConnectionStore, SealedToken
+from .stores.costs import CostStore, ObservedWeight
+from .stores.cursors import CursorRow, CursorStore
+from .stores.gaps import GapRow, Gaps
+from .stores.ledger import Ledger, WindowRow
+from .stores.logins import LoginState, LoginStore, PendingRow
+from .stores.pending_reports import PendingReport, PendingReports
+from .stores.runs import RunStore
+from .stores.tokens import TokenRow, TokenStore, tokens_in_use
+from .stores.unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
+from .stores.usage import UsageStore
 from .urls import dagster_url, normalized
-from .usage import UsageStore
 from .warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from .copytext import Cleaned, Rendered, render
     from .dagster_schema import create_dagster_schema
-    from .entities import mark_deleted, orphans
-    from .history import (
+    from .write.copytext import Cleaned, Rendered, render
+    from .write.entities import mark_deleted, orphans
+    from .write.history import (
         EntityHistory,
         InsightsHistory,
         InsightsRead,
         one_change_per_day,
         tracked_columns,
     )
-    from .replacement import ReturnedRows, RowScope, Totals
-    from .telemetry import TelemetryWriter
-    from .upserts import Upserted, upsert
+    from .write.replacement import ReturnedRows, RowScope, Totals
+    from .write.telemetry import TelemetryWriter
+    from .write.upserts import Upserted, upsert
 
 _WITH_SQLALCHEMY = {
-    "Cleaned": "copytext",
-    "Rendered": "copytext",
-    "render": "copytext",
+    "Cleaned": "write.copytext",
+    "Rendered": "write.copytext",
+    "render": "write.copytext",
     "create_dagster_schema": "dagster_schema",
-    "mark_deleted": "entities",
-    "orphans": "entities",
-    "EntityHistory": "history",
-    "InsightsHistory": "history",
-    "InsightsRead": "history",
-    "one_change_per_day": "history",
-    "tracked_columns": "history",
-    "ReturnedRows": "replacement",
-    "RowScope": "replacement",
-    "Totals": "replacement",
-    "TelemetryWriter": "telemetry",
-    "Upserted": "upserts",
-    "upsert": "upserts",
+    "mark_deleted": "write.entities",
+    "orphans": "write.entities",
+    "EntityHistory": "write.history",
+    "InsightsHistory": "write.history",
+    "InsightsRead": "write.history",
+    "one_change_per_day": "write.history",
+    "tracked_columns": "write.history",
+    "ReturnedRows": "write.replacement",
+    "RowScope": "write.replacement",
+    "Totals": "write.replacement",
+    "TelemetryWriter": "write.telemetry",
+    "Upserted": "write.upserts",
+    "upsert": "write.upserts",
 }
 """What writes tables: SQLAlchemy is most of a start, and reading needs none of it."""
 

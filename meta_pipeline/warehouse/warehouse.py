@@ -12,24 +12,24 @@ from typing import Self
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from .accounts import AccountStore
 from .connect import READER, WRITER, Connection, Patience, connect, connection_options, set_up
-from .connections import ConnectionStore
-from .costs import CostStore
-from .cursors import CursorStore
 from .faults import explained, fault, unavailable
-from .gaps import Gaps
-from .ledger import Ledger
-from .logins import LoginStore
 from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
-from .pending_reports import PendingReports
 from .redaction import redacted
-from .runs import RunStore
-from .tokens import TokenStore
-from .unrecognized import UnrecognizedStore
+from .stores.accounts import AccountStore
+from .stores.connections import ConnectionStore
+from .stores.costs import CostStore
+from .stores.cursors import CursorStore
+from .stores.gaps import Gaps
+from .stores.ledger import Ledger
+from .stores.logins import LoginStore
+from .stores.pending_reports import PendingReports
+from .stores.runs import RunStore
+from .stores.tokens import TokenStore
+from .stores.unrecognized import UnrecognizedStore
+from .stores.usage import UsageStore
+from .stores.web import WebStore
 from .urls import normalized
-from .usage import UsageStore
-from .web import WebStore
 
 POOL_TIMEOUT_SECONDS = 30
 

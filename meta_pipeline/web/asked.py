@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from meta_pipeline.metrics.answers.period import PRESETS, Period
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
-from meta_pipeline.metrics.period import PRESETS, Period
 
 DEFAULT_DAYS = "last_7d"
 OFFERED = (

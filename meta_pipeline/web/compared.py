@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from meta_pipeline import metrics
-from meta_pipeline.metrics.period import Period
-from meta_pipeline.metrics.question import Account, DateRange, periods
+from meta_pipeline.metrics.answers.period import Period
+from meta_pipeline.metrics.answers.question import Account, DateRange, periods
 from meta_pipeline.warehouse import Warehouse
 
 from .asked import before

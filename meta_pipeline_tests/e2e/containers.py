@@ -21,9 +21,9 @@ from typing import Any
 
 import yaml
 
-from meta_pipeline.commands.local.children import Child, Children
-from meta_pipeline.commands.local.graphql import DagsterApi
-from meta_pipeline.commands.local.ports import free_port
+from meta_pipeline.local.children import Child, Children
+from meta_pipeline.local.graphql import DagsterApi
+from meta_pipeline.local.ports import free_port
 from meta_pipeline_tests.e2e.units import DEPLOY, ROOT
 
 DOCKER = DEPLOY / "docker"

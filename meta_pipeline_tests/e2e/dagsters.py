@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 
-from meta_pipeline.commands.local.children import Children
-from meta_pipeline.commands.local.dagster import LocalDagster
-from meta_pipeline.commands.local.graphql import DagsterApi
-from meta_pipeline.commands.local.ports import free_port
+from meta_pipeline.local.children import Children
+from meta_pipeline.local.dagster import LocalDagster
+from meta_pipeline.local.graphql import DagsterApi
+from meta_pipeline.local.ports import free_port
 from meta_pipeline_tests.e2e.stand import finished, retimed, scalar, until
 
 SENSOR = "next_stale_account"

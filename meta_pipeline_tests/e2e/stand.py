@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from meta_pipeline.commands.local.children import Child, Children
-from meta_pipeline.commands.local.graphql import FINISHED, DagsterApi
-from meta_pipeline.commands.local.ports import answers, free_port
-from meta_pipeline.commands.local.simulated import SimulatedGraph, start_simulator
+from meta_pipeline.local.children import Child, Children
+from meta_pipeline.local.graphql import FINISHED, DagsterApi
+from meta_pipeline.local.ports import answers, free_port
+from meta_pipeline.local.simulated import SimulatedGraph, start_simulator
 
 REDIS = "redis-server"
 

@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 from celery.result import AsyncResult
 
-from meta_pipeline.commands.local.children import Child, Children
+from meta_pipeline.local.children import Child, Children
 from meta_pipeline_tests.e2e.stand import finished, redis, retimed, scalar, simulator, until
 from meta_pipeline_tests.e2e.units import CELERY, SYSTEMD, Machine, Unit
 

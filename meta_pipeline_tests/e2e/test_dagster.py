@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from meta_pipeline.commands.local.children import Children
+from meta_pipeline.local.children import Children
 from meta_pipeline.simulator import AccountSpec, Simulator, WallClock, World
 from meta_pipeline_tests.e2e.dagsters import Stack, stack
 from meta_pipeline_tests.e2e.stand import simulator, until

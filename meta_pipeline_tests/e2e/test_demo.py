@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from meta_pipeline.commands.local.database import DEMO_DATABASE
 from meta_pipeline.embedded import EmbeddedPostgres
+from meta_pipeline.local.database import DEMO_DATABASE
 
 RUN = "import typer; from meta_pipeline.commands.demo import demo; typer.run(demo)"
 EVERY_TABLE = """

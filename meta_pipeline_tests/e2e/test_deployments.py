@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from meta_pipeline.commands.local.children import Children
-from meta_pipeline.commands.local.graphql import DagsterApi
-from meta_pipeline.commands.local.ports import answers, free_port
+from meta_pipeline.local.children import Children
+from meta_pipeline.local.graphql import DagsterApi
+from meta_pipeline.local.ports import answers, free_port
 from meta_pipeline.simulator import DEFAULT_TOKEN
 from meta_pipeline_tests.e2e.containers import Containers, build
 from meta_pipeline_tests.e2e.stand import finished, scalar, simulator, until

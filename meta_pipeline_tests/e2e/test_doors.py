@@ -17,8 +17,8 @@ import pytest
 import requests
 from psycopg import sql
 
-from meta_pipeline.commands.local.children import Children
-from meta_pipeline.commands.local.environment import of_settings
+from meta_pipeline.local.children import Children
+from meta_pipeline.local.environment import of_settings
 from meta_pipeline.settings import Settings
 from meta_pipeline_tests.e2e.dagsters import Stack, stack
 from meta_pipeline_tests.e2e.stand import simulator

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from meta_pipeline.commands.local.children import Child, Children
-from meta_pipeline.commands.local.graphql import DagsterApi
-from meta_pipeline.commands.local.ports import free_port
+from meta_pipeline.local.children import Child, Children
+from meta_pipeline.local.graphql import DagsterApi
+from meta_pipeline.local.ports import free_port
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]

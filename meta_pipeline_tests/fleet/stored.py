@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.model.account_state import AccountState
-from meta_pipeline.warehouse.rotation_states import rotation_states
+from meta_pipeline.warehouse.stores.rotation_states import rotation_states
 
 from .fleet import NOW
 

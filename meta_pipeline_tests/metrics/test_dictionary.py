@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from meta_pipeline.metrics import DictionaryError, load_dictionary, read_dictionary, rollup, store
-from meta_pipeline.metrics.definition import Kind
-from meta_pipeline.metrics.reader import STANDARD
+from meta_pipeline.metrics import DictionaryError, load_dictionary, read_dictionary, rollup
+from meta_pipeline.metrics.definitions import store
+from meta_pipeline.metrics.definitions.definition import Kind
+from meta_pipeline.metrics.definitions.reader import STANDARD
 from meta_pipeline.metrics.source import ROLLUP_COLUMNS
 from meta_pipeline.warehouse import Warehouse, schema
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from meta_pipeline.cli import app
 from meta_pipeline.metrics import read_dictionary
-from meta_pipeline.metrics.period import PRESETS
+from meta_pipeline.metrics.answers.period import PRESETS
 from meta_pipeline.warehouse import views
 from meta_pipeline.warehouse.schema import SCHEMA
 

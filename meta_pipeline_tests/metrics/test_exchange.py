@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline.metrics import MetricsError, MissingRate, MixedCurrencies, rollup
-from meta_pipeline.metrics.exchange import load_rates, read_rates
+from meta_pipeline.metrics.answers.exchange import load_rates, read_rates
 from meta_pipeline.warehouse import Warehouse
 
 from .rows import ACCOUNT, TODAY, Rows, actions, ago, ask

@@ -11,7 +11,7 @@ import pytest
 from facebook_business.adobjects.adpromotedobject import AdPromotedObject
 
 from meta_pipeline.metrics import rollup
-from meta_pipeline.metrics.store import current
+from meta_pipeline.metrics.definitions.store import current
 from meta_pipeline.warehouse import Warehouse
 
 from .rows import ACCOUNT, TODAY, Rows, ago, ask

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_pipeline.metrics import ImpossibleQuestion
-from meta_pipeline.metrics.period import PRESETS, Period, preset, today_in
+from meta_pipeline.metrics.answers.period import PRESETS, Period, preset, today_in
 
 WEDNESDAY = date(2026, 3, 18)
 

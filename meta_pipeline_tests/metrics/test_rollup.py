@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from psycopg import Connection, errors
 
 from meta_pipeline import metrics
-from meta_pipeline.metrics import load_dictionary, rollup, stale_days, store
+from meta_pipeline.metrics import load_dictionary, rollup, stale_days
+from meta_pipeline.metrics.definitions import store
 from meta_pipeline.metrics.rollup import gone
 from meta_pipeline.metrics.source import ROLLUP_COLUMNS
 from meta_pipeline.warehouse import Warehouse

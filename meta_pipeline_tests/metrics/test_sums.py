@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import read_dictionary
-from meta_pipeline.metrics.definition import Kind
+from meta_pipeline.metrics.definitions.definition import Kind
 
 from .world import BACKFILL_DAYS, SPLIT_DAYS, World
 

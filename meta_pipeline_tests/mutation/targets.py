@@ -24,17 +24,17 @@ _GOVERNOR = _tests("governor", "decision", "meters", "cost", "days")
 _FLEET = _tests("fleet", "choose", "order", "batch", "replay")
 
 TARGETS: dict[str, tuple[str, ...]] = {
-    "meta_pipeline.sync.plan.plan": _tests("sync", "plan"),
-    "meta_pipeline.sync.plan.planner": _tests("sync", "plan"),
-    "meta_pipeline.sync.plan.ranges": _tests("sync", "plan"),
-    "meta_pipeline.sync.days": _tests("sync", "days", "plan"),
-    "meta_pipeline.sync.write.evidence": _tests("sync", "evidence"),
+    "meta_pipeline.sync.plan.plan": _tests("sync/plan", "plan"),
+    "meta_pipeline.sync.plan.planner": _tests("sync/plan", "plan"),
+    "meta_pipeline.sync.plan.ranges": _tests("sync/plan", "plan"),
+    "meta_pipeline.sync.days": _tests("sync/plan", "days", "plan"),
+    "meta_pipeline.sync.write.evidence": _tests("sync/write", "evidence"),
     **dict.fromkeys(_modules("governor"), _GOVERNOR),
     **{
         f"meta_pipeline.fleet.{name}": _FLEET
         for name in ("batch", "candidate", "choice", "order", "policy")
     },
     "meta_pipeline.metrics.expression": _tests("metrics", "dictionary", "query"),
-    "meta_pipeline.warehouse.upserts": _tests("warehouse", "upsert"),
-    "meta_pipeline.warehouse.copytext": _tests("warehouse", "copytext"),
+    "meta_pipeline.warehouse.write.upserts": _tests("warehouse", "upsert"),
+    "meta_pipeline.warehouse.write.copytext": _tests("warehouse", "copytext"),
 }

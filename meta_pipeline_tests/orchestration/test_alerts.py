@@ -13,8 +13,8 @@ import pytest
 from meta_pipeline.orchestration.defs.alerts import OFF, alerts, failed_runs
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline_tests.alerts.catchers import Hook, hook
+from meta_pipeline_tests.orchestration.assets.test_metric_assets import run as sync
 from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
-from meta_pipeline_tests.orchestration.test_metric_assets import run as sync
 
 
 @dg.op

@@ -13,7 +13,7 @@ from dagster import DagsterRun
 from dagster._core.launcher import WorkerStatus
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
-from meta_pipeline.commands.local.children import Children
+from meta_pipeline.local.children import Children
 from meta_pipeline.orchestration import celery_launcher
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline_tests.e2e.stand import redis

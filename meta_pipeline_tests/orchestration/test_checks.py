@@ -17,8 +17,8 @@ from meta_pipeline.orchestration.defs.quality import DATA_QUALITY_KEY
 from meta_pipeline.quality import CHECKS, TOKEN_CHECK
 from meta_pipeline.simulator import Fault
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.orchestration.assets.test_metric_assets import run as sync
 from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
-from meta_pipeline_tests.orchestration.test_metric_assets import run as sync
 
 CHECK_KEYS = [dg.AssetCheckKey(DATA_QUALITY_KEY, one.name) for one in (*CHECKS, TOKEN_CHECK)]
 

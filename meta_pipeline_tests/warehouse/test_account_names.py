@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
-from meta_pipeline.warehouse.account_names import account_id_of
+from meta_pipeline.warehouse.stores.account_names import account_id_of
 
 
 @dataclass(frozen=True)

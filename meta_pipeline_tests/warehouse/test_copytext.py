@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects.postgresql import JSONB
 
-from meta_pipeline.warehouse.copytext import Cleaned, CopyText, render
+from meta_pipeline.warehouse.write.copytext import Cleaned, CopyText, render
 
 TABLE = sa.Table(
     "t",

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from meta_pipeline.warehouse import Warehouse, mark_deleted, orphans, upsert
-from meta_pipeline.warehouse.entities import Orphan
+from meta_pipeline.warehouse.write.entities import Orphan
 
 from .rows import (
     ACCOUNT,

@@ -13,7 +13,7 @@ from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY, table_spec
 from meta_pipeline.printable import markdown
 from meta_pipeline.warehouse import schema
-from meta_pipeline.warehouse.accounts import AccountRow
+from meta_pipeline.warehouse.stores.accounts import AccountRow
 
 _LISTED_AT_MOST = 50
 

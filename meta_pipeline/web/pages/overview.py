@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from meta_pipeline import metrics
 from meta_pipeline.alerts import account_problems, limits_of
-from meta_pipeline.metrics.definition import Metric
+from meta_pipeline.metrics.definitions.definition import Metric
 from meta_pipeline.metrics.kpi import Kpi, KPIs, Performance, Verdict, judged
 from meta_pipeline.reports.status import AccountStatus, in_short, read_status, token_warnings
 from meta_pipeline.web.asked import OFFERED, address, days_of, preset_label

@@ -1,0 +1,1 @@
+"""`meta-pipeline check`: what it looks at, and how it tells."""

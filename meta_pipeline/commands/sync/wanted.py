@@ -1,0 +1,119 @@
+"""Wanted: what a command line asks a sync to read, the same for `plan`, `sync` and `backfill`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+from meta_pipeline.commands.database import opened, refuse_another_version
+from meta_pipeline.commands.terminal.options import PRESET, days
+from meta_pipeline.settings import breakdown_names
+from meta_pipeline.sync import DEFAULT_PARTS, Part, SyncEngine, SyncRequest
+from meta_pipeline.sync.plan.presets import Preset, days_of
+from meta_pipeline.sync.rows.breakdown_names import refuse_unknown
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.connect import READER
+
+if TYPE_CHECKING:
+    from meta_pipeline.settings import Settings
+
+PresetOption = Annotated[Preset | None, PRESET]
+Only = Annotated[
+    list[Part] | None, typer.Option("--only", help="Sync only this part; may be repeated.")
+]
+With = Annotated[
+    list[Part] | None,
+    typer.Option("--with", help="Sync this part too, on or off; may be repeated."),
+]
+Breakdown = Annotated[
+    list[str] | None, typer.Option("--breakdown", help="Breakdowns to read, as age,gender.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Read also what is fresh.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Days, parts and breakdowns as typed; an account's own request follows from it.
+
+    `parts` are those named, None for what a sync brings and the settings switch on; `besides` come
+    to them in either case.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    preset: Preset | None = None
+    parts: frozenset[Part] | None = None
+    besides: frozenset[Part] = frozenset()
+    breakdowns: tuple[tuple[str, ...], ...] = ()
+    force: bool = False
+    reason: str = "manual"
+
+    @classmethod
+    def of(
+        cls,
+        since: str | None = None,
+        until: str | None = None,
+        preset: Preset | None = None,
+        only: Sequence[Part] | None = None,
+        with_: Sequence[Part] | None = None,
+        breakdown: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+        reason: str = "manual",
+    ) -> Self:
+        """What was typed, if it can be; wrong usage says what cannot."""
+        first, last = days(since, until, preset) or (None, None)
+        if until is None:
+            last = None  # each account's own today
+        try:
+            tables = tuple(breakdown_names(one) for one in breakdown or ())
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        besides = frozenset(with_ or ()) | ({Part.BREAKDOWNS} if tables else frozenset())
+        parts = frozenset(only) if only else None
+        return cls(first, last, preset, parts, besides, tables, force, reason)
+
+    def check(self, api_version: str) -> None:
+        """Wrong usage when a breakdown is none of this API version's."""
+        try:
+            for names in self.breakdowns:
+                refuse_unknown(names, api_version)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    def request(self, engine: SyncEngine, account_id: str) -> SyncRequest:
+        """The request of one account; a preset is counted from its own today."""
+        first, last = self.since, self.until
+        if self.preset is not None:
+            first, last = days_of(self.preset, engine.today(account_id))
+        parts = self.parts
+        if parts is None:
+            parts = DEFAULT_PARTS | engine.extras.on(account_id)
+        return SyncRequest(
+            account_id=account_id,
+            parts=parts | self.besides,
+            since=first,
+            until=last,
+            force=self.force,
+            breakdowns=self.breakdowns,
+            reason=self.reason,
+        )
+
+
+@contextmanager
+def opened_engine(*, migrates: bool = True) -> Iterator[tuple[Settings, SyncEngine]]:
+    """The settings and the sync engine on the database this command works on.
+
+    Unless it `migrates`, tables of an older version are refused, not changed.
+    """
+    with opened(with_graph=True) as (settings, url):
+        if not migrates:
+            with Warehouse(url, max_connections=1, patience=READER) as warehouse:
+                refuse_another_version(warehouse, or_none=True)
+        with SyncEngine.open(settings, url) as engine:
+            yield settings, engine

@@ -1,0 +1,127 @@
+"""Group: the root of the command line. A command is imported when it is called, none may end badly.
+
+Whatever a command meets ends it with a sentence and an exit code; what it prints goes through
+`streams`. Both hold for every command by being here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from meta_pipeline.commands import profile
+from meta_pipeline.plain_log import keep_plain
+from meta_pipeline.printable import printable
+
+from .company import kept
+from .streams import forgiving
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command that is not imported yet: `module:name`, and its help in one line.
+
+    `name` is a function or a typer.Typer. `options` are those of Typer.command.
+    """
+
+    place: str
+    help: str
+    options: Any = None
+
+    def load(self, name: str) -> Any:
+        """The command itself."""
+        module, _, attribute = self.place.partition(":")
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            app = found
+        else:
+            app = typer.Typer(add_completion=False)
+            app.command(name, **(self.options or {}))(found)
+        app.rich_markup_mode = None
+        command = typer.main.get_command(app)
+        command.name = name
+        profile.add_option(command, name)
+        return command
+
+
+class Commands(MutableMapping[str, Any]):
+    """The commands by name, each imported when it is asked for."""
+
+    def __init__(self, entries: dict[str, Entry]) -> None:
+        self.entries = entries
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = self.entries[name].load(name)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+class Root(TyperGroup):
+    """The group `meta-pipeline`; `entries` is set by `cli`."""
+
+    entries: ClassVar[dict[str, Entry]]
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands(self.entries)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands in `--help`, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in self.entries.items()])
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command line to its end, which is a SystemExit."""
+        keep_plain()
+        with profile.fresh(), forgiving() as (output, _):
+            try:
+                return super().main(*args, **options)
+            except SystemExit as ended:
+                output.flush()
+                if output.is_lost:
+                    from .console import errors, say
+
+                    trouble = output.trouble
+                    say(f"Standard output cannot be written: {trouble.strerror}.", to=errors)  # type: ignore[union-attr]
+                    raise SystemExit(ended.code or 1) from None
+                raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what it does not catch itself is told in a sentence."""
+        try:
+            with kept([*ctx._protected_args, *ctx.args], sys.stdout, sys.stderr):  # noqa: SLF001
+                return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            self._told(error, ctx)
+
+    def _told(self, error: Exception, ctx: Any) -> None:
+        if hasattr(error, "format_message"):  # wrong usage: typer tells it, with the usage
+            error.message = printable(str(getattr(error, "message", "")))  # type: ignore[attr-defined]
+            raise error
+        if ctx.params.get("traceback"):
+            raise error
+        from .console import fail
+        from .mistakes import exit_code, sentence
+
+        fail(sentence(error), exit_code(error))

@@ -1,0 +1,149 @@
+"""The demo's Graph API as a process of its own.
+
+What it is told comes from the environment, as the token must not be on a command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from meta_pipeline.local.children import Child, Children
+from meta_pipeline.local.database import data_root
+from meta_pipeline.local.environment import without_ours
+from meta_pipeline.local.home import Home
+from meta_pipeline.local.ports import HOST, answers, free_port
+from meta_pipeline.settings import Settings
+
+START_TIMEOUT_SECONDS = 60.0
+_PORT, _TOKEN, _ANCHOR, _LATENCY = "SIM_PORT", "SIM_TOKEN", "SIM_ANCHOR", "SIM_LATENCY_MS"
+
+
+class SimulatorNotReady(Exception):
+    """The simulator did not come up."""
+
+
+@dataclass(frozen=True)
+class SimulatedGraph:
+    """A simulator process: its URL, and the token it knows."""
+
+    url: str
+    token: str
+    child: Child
+    port: int
+
+    def wait(self) -> None:
+        """Return when it answers; SimulatorNotReady when it does not come up."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not answers(self.port):
+            self.child.require_alive()
+            if time.monotonic() > deadline:
+                raise SimulatorNotReady(
+                    f"The simulator did not start; its log is {self.child.log}."
+                )
+            time.sleep(0.05)
+
+
+@contextmanager
+def demo_settings(settings: Settings, url: str, with_graph: bool) -> Iterator[Settings]:
+    """The settings as the demo has them: its database, and with a graph its simulator too.
+
+    A running demo's simulator is used; else one is started for as long as the context lasts. It
+    serves the same accounts, as the day their past ends is kept in the demo's folder.
+    """
+    ours = {
+        "database_url": SecretStr(url),
+        "dagster_database_url": None,
+        "app_id": None,
+        "app_secret": None,
+    }
+    if not with_graph:
+        yield settings.model_copy(update=ours)
+        return
+    home = Home(data_root(settings) / "demo")
+    with ExitStack() as stack:
+        where = home.simulator() or _started(home, stack)
+        graph = {"graph_url": where[0], "access_token": SecretStr(where[1])}
+        yield settings.model_copy(update=ours | graph)
+
+
+def _started(home: Home, stack: ExitStack) -> tuple[str, str]:
+    if find_spec("facebook_business") is None:
+        raise SimulatorNotReady(
+            "The demo's simulator does not run, and cannot be started without an extra: "
+            "pip install 'meta-pipeline[simulator]'."
+        )
+    home.path.mkdir(parents=True, exist_ok=True)
+    children = stack.enter_context(Children(home.path / "on-demand"))
+    graph = start_simulator(children, without_ours(), folder=home.path, latency_ms=0)
+    graph.wait()
+    return graph.url, graph.token
+
+
+def start_simulator(
+    children: Children, env: Mapping[str, str], *, folder: Path, latency_ms: float
+) -> SimulatedGraph:
+    """Start the demo world on a free port; `wait` for it before it is asked.
+
+    The world's past ends on the day of the first demo in `folder`, so that every later one finds
+    the same campaigns and the same numbers, and more of them as days go by.
+    """
+    port, token = free_port(), f"EAASIM{secrets.token_hex(16)}"
+    child = children.start(
+        "simulator",
+        [sys.executable, "-m", __name__],
+        env={
+            **env,
+            _PORT: str(port),
+            _TOKEN: token,
+            _ANCHOR: _anchor(folder).isoformat(),
+            _LATENCY: str(latency_ms),
+        },
+        cwd=folder,
+    )
+    return SimulatedGraph(f"http://{HOST}:{port}", token, child, port)
+
+
+def _anchor(folder: Path) -> date:
+    path = folder / "world.json"
+    if path.exists():
+        return date.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["anchor"])
+    anchor = datetime.now(UTC).date()
+    path.write_text(json.dumps({"anchor": anchor.isoformat()}), encoding="utf-8")
+    return anchor
+
+
+def main() -> None:
+    """Serve the demo world until told to end."""
+    from meta_pipeline.simulator import (
+        Latency,
+        Limits,
+        Simulator,
+        WallClock,
+        demo_world,
+    )
+
+    world = demo_world(WallClock(), anchor=date.fromisoformat(os.environ[_ANCHOR]))
+    Simulator(
+        world,
+        token=os.environ[_TOKEN],
+        host=HOST,
+        port=int(os.environ[_PORT]),
+        latency=Latency(median_ms=float(os.environ[_LATENCY])),
+        limits=Limits(tier="standard_access"),
+    ).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Exchange rates: what one unit of an account's currency was worth on a day."""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+
+from meta_pipeline.metrics.errors import MetricsError, MissingRate
+
+from .period import Period
+
+OLDEST_RATE_DAYS = 7
+"""A rate holds over weekends and holidays, not longer."""
+
+Rate = tuple[date, str, str, Decimal]
+"""Day, base currency, quote currency, rate."""
+Series = tuple[list[date], list[Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The factor for every account and day of a question, as a join named `fx`."""
+
+    params: dict[str, Any]
+    join: str = (
+        "JOIN unnest(%(fx_accounts)s::text[], %(fx_days)s::date[], %(fx_rates)s::numeric[])"
+        " AS fx (account_id, day, rate) ON fx.account_id = f.account_id AND fx.day = f.date_start"
+    )
+
+
+def rates(
+    connection: Connection[Any],
+    currencies: Mapping[str, str | None],
+    periods: Sequence[Period],
+    target: str,
+) -> Rates:
+    """Factors from each account's currency (`currencies`, in the order of `periods`) to `target`.
+
+    A pair is used as stored, turned round, or through a third currency both have a rate to; the
+    newest rate of the last seven days holds. MissingRate says which pair and day is lacking.
+    """
+    stored = _Stored(connection)
+    rows = [
+        (account, day, stored.factor(currency or "unknown", target, day))
+        for (account, currency), period in zip(currencies.items(), periods, strict=True)
+        for day in period
+    ]
+    names = ("fx_accounts", "fx_days", "fx_rates")
+    return Rates({name: [row[n] for row in rows] for n, name in enumerate(names)})
+
+
+def load_rates(connection: Connection[Any], rows: Iterable[Rate], source: str) -> int:
+    """Upsert (day, base, quote, rate) rows; gives how many are new or different."""
+    written = 0
+    for day, base, quote, rate in rows:
+        written += connection.execute(_UPSERT, (day, base, quote, rate, source)).rowcount
+    return written
+
+
+def read_rates(path: Path) -> Iterator[Rate]:
+    """Rows of a CSV file (date, base, quote, rate); MetricsError names a bad line."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = {"date", "base", "quote", "rate"} - set(reader.fieldnames or ())
+        if missing:
+            raise MetricsError(
+                f"{path.name} has no column {', '.join(sorted(missing))}: "
+                "a rates file begins with date,base,quote,rate."
+            )
+        for row in reader:
+            yield _parsed(row, f"{path.name}:{reader.line_num}")
+
+
+def _parsed(row: Mapping[str, str | None], where: str) -> Rate:
+    try:
+        rate = Decimal(row["rate"] or "")
+        day = date.fromisoformat((row["date"] or "").strip())
+    except (InvalidOperation, ValueError):
+        raise MetricsError(
+            f"{where}: not a day and a number: {row['date']}, {row['rate']}"
+        ) from None
+    base, quote = (row["base"] or "").strip().upper(), (row["quote"] or "").strip().upper()
+    if not rate.is_finite() or rate <= 0 or len(base) != 3 or len(quote) != 3:
+        raise MetricsError(f"{where}: not two currencies and a rate above zero")
+    return day, base, quote, rate
+
+
+class _Stored:
+    """All stored rates, read once; a question needs a handful of currencies."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        found: dict[tuple[str, str], Series] = defaultdict(lambda: ([], []))
+        for day, base, quote, rate in connection.execute(
+            "SELECT rate_date, base_currency, quote_currency, rate FROM meta_ads.exchange_rates"
+            " ORDER BY rate_date"
+        ):
+            for pair, value in (((base, quote), rate), ((quote, base), 1 / rate)):
+                days, values = found[pair]
+                days.append(day)
+                values.append(value)
+        self.series = dict(found)
+
+    def factor(self, base: str, quote: str, day: date) -> Decimal:
+        if base == quote:
+            return Decimal(1)
+        direct = self._on(base, quote, day)
+        if direct is not None:
+            return direct
+        for middle in sorted({there for here, there in self.series if here == base}):
+            first, second = self._on(base, middle, day), self._on(middle, quote, day)
+            if first is not None and second is not None:
+                return first * second
+        raise MissingRate(
+            f"There is no exchange rate from {base} to {quote} for {day} (nor in the "
+            f"{OLDEST_RATE_DAYS} days before). Load one: meta-pipeline metrics rates FILE.csv "
+            "with the columns date,base,quote,rate."
+        )
+
+    def _on(self, base: str, quote: str, day: date) -> Decimal | None:
+        days, values = self.series.get((base, quote), ([], []))
+        position = bisect_right(days, day) - 1
+        if position < 0 or day - days[position] > timedelta(days=OLDEST_RATE_DAYS):
+            return None
+        return values[position]
+
+
+_UPSERT = """
+    INSERT INTO meta_ads.exchange_rates AS kept
+        (rate_date, base_currency, quote_currency, rate, source)
+    VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (rate_date, base_currency, quote_currency) DO UPDATE
+        SET rate = excluded.rate, source = excluded.source
+        WHERE (kept.rate, kept.source) IS DISTINCT FROM (excluded.rate, excluded.source)
+"""

@@ -1,0 +1,264 @@
+"""The metric layer: one question, one table of numbers that say what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+
+from meta_pipeline.metrics.definitions import store
+from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
+from meta_pipeline.metrics.errors import ImpossibleQuestion, MetricsError
+from meta_pipeline.metrics.rollup import stale_days
+from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest, hourly, rollup
+from meta_pipeline.model.level import LEVELS
+from meta_pipeline.warehouse import Warehouse
+
+from . import statement
+from .completeness import completeness
+from .dimension import FilterValue, grouping
+from .exchange import rates
+from .goals import goal_notes
+from .held import in_held_currencies
+from .question import (
+    Account,
+    DateRange,
+    Question,
+    check,
+    check_window,
+    known_accounts,
+    level_of,
+    periods,
+    sync_command,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def query(
+    warehouse: Warehouse,
+    *,
+    account: str | Sequence[str] | None = None,
+    metrics: Sequence[str] = ("spend",),
+    level: str | None = None,
+    date_range: DateRange = "last_7d",
+    by: Sequence[str] | None = None,
+    filters: Mapping[str, FilterValue] | None = None,
+    currency: str | None = None,
+    attribution: str = DEFAULT_WINDOW,
+    zeros: bool = True,
+    now: datetime | None = None,
+) -> pd.DataFrame:
+    """Answer one question about metrics; a DataFrame with what the numbers are in `.attrs`.
+
+    `account` is an id (`act_1`), a name, a list of them, or None for all. `date_range` is a preset
+    of Ads Manager (`last_7d` ends yesterday) or (first day, last day), both inclusive, in each
+    account's time zone. `by` groups: hour, day, week (from Monday), month, account, campaign,
+    adset, ad, objective, goal, ... or a breakdown such as age; without it there is one row per
+    entity of `level`. `filters` keep rows: `{"campaign_name": "*spring*", "ad": ["1", "2"]}`.
+    Amounts stay in the account's currency, or are converted day by day to `currency`.
+
+    Ratios are ratios of sums. Entities without delivery are rows of zeros unless `zeros` is False
+    (not when days are grouped by too); days that were never fetched are NaN. `.attrs` has units,
+    formulas, attribution, currency, timezone, range, data_as_of, completeness, overrides, notes.
+
+    Raises UnknownName with near names, ImpossibleQuestion (also MixedCurrencies, MissingRate) with
+    the reason.
+    """
+    moment = now or datetime.now(UTC)
+    with warehouse.connection() as connection:
+        question = ask(
+            connection,
+            account=account,
+            metrics=metrics,
+            level=level,
+            date_range=date_range,
+            by=by,
+            filters=filters,
+            currency=currency,
+            attribution=attribution,
+            now=moment,
+        )
+        return _answer(connection, question, zeros=zeros, now=moment)
+
+
+def ask(
+    connection: Connection[Any],
+    *,
+    account: str | Sequence[str] | None,
+    metrics: Sequence[str],
+    level: str | None,
+    date_range: DateRange,
+    by: Sequence[str] | None,
+    filters: Mapping[str, FilterValue] | None,
+    currency: str | None,
+    attribution: str,
+    now: datetime,
+) -> Question:
+    """The question, checked; raises what `query` raises before anything is read."""
+    if not metrics:
+        raise MetricsError("Name at least one metric; meta-pipeline metrics list shows them.")
+    dictionary = store.current(connection)
+    chosen = tuple(dictionary.metric(key) for key in dict.fromkeys(metrics))
+    grouped = grouping(by, level, filters)
+    accounts = known_accounts(connection, account)
+    question = Question(
+        dictionary=dictionary,
+        metrics=chosen,
+        accounts=accounts,
+        periods=periods(connection, accounts, date_range, now),
+        level=level_of(level, grouped),
+        grouping=grouped,
+        attribution=check_window(attribution),
+        currency=currency.upper() if currency else None,
+    )
+    check(question)
+    return question
+
+
+def days_of(
+    connection: Connection[Any], account: str, date_range: DateRange, now: datetime | None = None
+) -> tuple[str, date, date]:
+    """The account's id, and the first and last day of `date_range` in its time zone."""
+    known = known_accounts(connection, account)
+    (period,) = periods(connection, known, date_range, now or datetime.now(UTC))
+    return known[0].account_id, period.since, period.until
+
+
+def accounts_of(
+    warehouse: Warehouse, account: str | Sequence[str] | None = None
+) -> tuple[Account, ...]:
+    """The accounts named (all without a name); UnknownName offers near ones."""
+    with warehouse.connection() as connection:
+        return known_accounts(connection, account)
+
+
+def _answer(
+    connection: Connection[Any], question: Question, *, zeros: bool, now: datetime
+) -> pd.DataFrame:
+    from . import frame  # noqa: PLC0415  # pandas takes half a second; a sync only rolls up
+
+    if question.needs_money:
+        question = in_held_currencies(connection, question)
+    source, notes = choose_source(connection, question)
+    notes += goal_notes(connection, question) if question.by_goal else []
+    factors = None
+    if question.currency is not None:
+        held = {account.account_id: account.currency for account in question.accounts}
+        factors = rates(connection, held, question.periods, question.currency)
+    _check_window_kept(connection, question, source)
+    complete = completeness(connection, question, source.dataset, now)
+    parts = frame.Parts(
+        sums=frame.read(connection, statement.sums(question, source, factors)),
+        people=_read(connection, _people(question)),
+        entities=_read(connection, _entities(question)),
+    )
+    return frame.assemble(question, parts, complete, zeros=zeros, notes=notes)
+
+
+def choose_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
+    """The fastest table that has the answer, and what to say about the choice."""
+    grouped = question.grouping
+    if "hour" in grouped.by:
+        return hourly(), []
+    if grouped.breakdowns:
+        return _breakdown_source(connection, question)
+    if question.attribution != DEFAULT_WINDOW:
+        return daily("ad"), []
+    behind = sum(
+        len(
+            stale_days(
+                connection,
+                account.account_id,
+                question.dictionary.version(account.account_id),
+                period.since,
+                period.until,
+            )
+        )
+        for account, period in zip(question.accounts, question.periods, strict=True)
+    )
+    if behind:
+        note = f"The rollup is {behind} days behind: read from the insight rows, slower."
+        return daily("ad"), [note]
+    # Whether results are known is known of an ad set, not of a campaign.
+    goals = ["adset"] if question.by_goal else []
+    return rollup(finest([*grouped.levels, *goals, "account"])), []
+
+
+def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
+    """Cells of exactly these breakdowns, or of more of them (added up), fine enough."""
+    wanted = set(question.grouping.breakdowns)
+    coarsest = LEVELS.index(finest([*question.grouping.levels, "account"]))
+    kept = connection.execute(
+        "SELECT DISTINCT breakdown, entity_type FROM meta_ads.meta_insights_breakdown"
+        " WHERE account_id = ANY (%s) AND date_start BETWEEN %s AND %s",
+        (list(question.account_ids), question.period.since, question.period.until),
+    ).fetchall()
+    fits = [
+        (len(names.split(",")), LEVELS.index(level), names, level)
+        for names, level in kept
+        if wanted <= set(names.split(",")) and LEVELS.index(level) >= coarsest
+    ]
+    if not fits:
+        known = sorted({names for names, _ in kept})
+        raise ImpossibleQuestion(
+            f"No rows by {', '.join(sorted(wanted))} are kept for these days"
+            + (f" (there are: {'; '.join(known)})" if known else "")
+            + ". Fetch them: "
+            + sync_command(
+                question.account_ids, question.period, "--breakdown", ",".join(sorted(wanted))
+            )
+        )
+    _, _, names, level = min(fits)
+    note = [] if set(names.split(",")) == wanted else [f"Added up from the cells of {names}."]
+    return breakdown(level, names), note
+
+
+def _people(question: Question) -> statement.Statement | None:
+    if not question.people:
+        return None
+    names = ",".join(question.grouping.breakdowns)
+    source = breakdown(question.level, names) if names else daily(question.level)
+    return statement.people(question, source)
+
+
+def _entities(question: Question) -> statement.Statement | None:
+    if not set(question.grouping.entities) & {"campaign", "adset", "ad"}:
+        return None
+    return statement.entities(question)
+
+
+def _read(connection: Connection[Any], wanted: statement.Statement | None) -> pd.DataFrame | None:
+    from . import frame  # noqa: PLC0415
+
+    return None if wanted is None else frame.read(connection, wanted)
+
+
+def _check_window_kept(connection: Connection[Any], question: Question, source: Source) -> None:
+    """A window that was never asked for looks like zero everywhere: refuse it."""
+    if question.attribution == DEFAULT_WINDOW or source.rows is Rows.ROLLUP:
+        return
+    found = connection.execute(
+        f"""SELECT count(*), count(*) FILTER (WHERE f.actions @? %(path)s::jsonpath)
+            FROM {source.table} AS f
+            WHERE {source.condition} AND jsonb_array_length(f.actions) > 0
+              AND f.account_id = ANY (%(accounts)s::text[])
+              AND f.date_start BETWEEN %(since)s AND %(until)s""",
+        {
+            "path": f'$[*]."{question.attribution}"',
+            "accounts": list(question.account_ids),
+            "since": question.period.since,
+            "until": question.period.until,
+        },
+    ).fetchone()
+    assert found is not None
+    if found[0] and not found[1]:
+        raise ImpossibleQuestion(
+            f"None of the {found[0]} rows with actions has the window {question.attribution}: it "
+            "was not asked for, so it is unknown, not zero. Add it to META_ATTRIBUTION_WINDOWS, "
+            "then read these days again: "
+            + sync_command(question.account_ids, question.period, "--force")
+        )

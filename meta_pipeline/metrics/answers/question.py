@@ -1,0 +1,291 @@
+"""What is asked: metrics, accounts with their days, grouping; and whether it has an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg import Connection
+
+from meta_pipeline.metrics.definitions.definition import (
+    DEFAULT_WINDOW,
+    RETIRED_WINDOWS,
+    WINDOWS,
+    Kind,
+    Metric,
+    Unit,
+)
+from meta_pipeline.metrics.definitions.dictionary import Dictionary
+from meta_pipeline.metrics.errors import (
+    ImpossibleQuestion,
+    MixedCurrencies,
+    UnknownAccount,
+    UnknownName,
+)
+from meta_pipeline.metrics.source import finest
+from meta_pipeline.model.level import LEVELS
+from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
+
+from .dimension import NO_CONVERSIONS_BY, Grouping
+from .period import Period, preset, today_in
+
+DateRange = str | tuple[date, date]
+OPTIONAL_LEVELS = ("campaign", "adset")
+"""Levels whose own daily rows are read only when META_INSIGHTS_LEVELS names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an answer has to know of an ad account."""
+
+    account_id: str
+    name: str | None
+    currency: str | None
+    timezone_name: str | None
+    is_simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that has an answer; everything in it is known and allowed."""
+
+    dictionary: Dictionary
+    metrics: tuple[Metric, ...]
+    accounts: tuple[Account, ...]
+    periods: tuple[Period, ...]
+    level: str
+    grouping: Grouping
+    attribution: str
+    currency: str | None
+
+    @property
+    def account_ids(self) -> tuple[str, ...]:
+        return tuple(account.account_id for account in self.accounts)
+
+    @property
+    def additive(self) -> list[Metric]:
+        return [metric for metric in self.metrics if self.dictionary.is_additive(metric)]
+
+    @property
+    def people(self) -> list[Metric]:
+        """Metrics that count people, or divide by them: from rows of the very level and range."""
+        return [metric for metric in self.metrics if not self.dictionary.is_additive(metric)]
+
+    @property
+    def by_goal(self) -> bool:
+        """Whether something counts what each ad set is optimised for."""
+        names = _with_references(self.dictionary, self.metrics)
+        return any(self.dictionary.metrics[name].by_goal for name in names)
+
+    @property
+    def needs_money(self) -> bool:
+        return any(_has_money(self.dictionary, metric) for metric in self.metrics)
+
+    @property
+    def period(self) -> Period:
+        """From the first day of any account to the last of any."""
+        return Period(
+            min(period.since for period in self.periods),
+            max(period.until for period in self.periods),
+        )
+
+    def variant_notes(self) -> dict[str, list[dict[str, Any]]]:
+        """The overrides in use, per metric: account, days, note, what differs."""
+        names = _with_references(self.dictionary, self.metrics)
+        notes: dict[str, list[dict[str, Any]]] = {}
+        for override in self.dictionary.overrides:
+            touched = any(
+                override.account == account.account_id
+                and (override.valid_from or date.min) <= period.until
+                and (override.valid_until or date.max) >= period.since
+                for account, period in zip(self.accounts, self.periods, strict=True)
+            )
+            if override.metric in names and touched:
+                kept = override.model_dump(mode="json", exclude_none=True, exclude={"metric"})
+                notes.setdefault(override.metric, []).append(kept)
+        return notes
+
+
+def known_accounts(
+    connection: Connection[Any], account: str | Sequence[str] | None
+) -> tuple[Account, ...]:
+    """The accounts asked for (all without a name); UnknownName offers near ids and names."""
+    rows = [
+        Account(*row)
+        for row in connection.execute(
+            "SELECT account_id, name, currency, timezone_name, is_simulated"
+            " FROM meta_ads.meta_ad_accounts ORDER BY account_id"
+        )
+    ]
+    if account is None:
+        if not rows:
+            raise UnknownName("account", "(any)", (), hint="Sync one first: meta-pipeline sync.")
+        return tuple(rows)
+    wanted = [account] if isinstance(account, str) else list(dict.fromkeys(account))
+    return tuple(_find(name, rows) for name in wanted)
+
+
+def _find(wanted: str, rows: list[Account]) -> Account:
+    try:
+        return find_account(wanted, rows)
+    except AccountUnknown as error:
+        raise UnknownAccount(error) from None
+    except AccountAmbiguous as error:
+        raise ImpossibleQuestion(str(error)) from None
+
+
+def periods(
+    connection: Connection[Any],
+    accounts: Sequence[Account],
+    date_range: DateRange,
+    now: datetime,
+) -> tuple[Period, ...]:
+    """The days asked for, in each account's own time zone."""
+    if not isinstance(date_range, str):
+        since, until = date_range
+        return (Period(since, until),) * len(accounts)
+    first = _first_days(connection, accounts) if date_range.endswith("maximum") else {}
+    return tuple(
+        preset(date_range, today_in(a.timezone_name, now), first.get(a.account_id))
+        for a in accounts
+    )
+
+
+def _first_days(connection: Connection[Any], accounts: Sequence[Account]) -> dict[str, date]:
+    return dict(
+        connection.execute(
+            """SELECT given.account_id, (
+                   SELECT date_start FROM meta_ads.meta_insights AS i
+                   WHERE i.account_id = given.account_id ORDER BY date_start LIMIT 1)
+               FROM unnest(%s::text[]) AS given (account_id)""",
+            ([account.account_id for account in accounts],),
+        ).fetchall()
+    )
+
+
+def check_window(attribution: str) -> str:
+    """The attribution window, if it has data; otherwise what is wrong with it."""
+    if attribution in RETIRED_WINDOWS:
+        raise ImpossibleQuestion(
+            f"Meta gives no data for {attribution} since 2026-01-12, and no error either: it would "
+            f"look like zero. Windows with data: {', '.join(WINDOWS)}."
+        )
+    if attribution not in WINDOWS:
+        raise UnknownName("attribution window", attribution, WINDOWS)
+    return attribution
+
+
+def level_of(level: str | None, grouping: Grouping) -> str:
+    return level or finest(list(grouping.entities))
+
+
+def how_to_read(question: Question) -> str:
+    """What to set and to run, so that the rows of the question's own level are there."""
+    level = question.level
+    setting = f"Add {level} to META_INSIGHTS_LEVELS (ad,{level}), then read these days: "
+    sync = sync_command(question.account_ids, question.period)
+    return f"{setting if level in OPTIONAL_LEVELS else 'Read these days: '}{sync}"
+
+
+def sync_command(account_ids: Sequence[str], period: Period, *options: str) -> str:
+    """What to type to read these days, with the other accounts mentioned if there are any."""
+    days = f"--since {period.since} --until {period.until}"
+    several = " (and likewise for the other accounts)" if len(account_ids) > 1 else ""
+    return " ".join(["meta-pipeline sync", account_ids[0], days, *options]) + several
+
+
+def check(question: Question) -> None:
+    """Refuse what has no right answer, with the reason and what has one."""
+    _check_money(question)
+    _check_conversions(question)
+    for metric in question.people:
+        _check_people(question, metric)
+
+
+def _check_money(question: Question) -> None:
+    currencies = {account.currency or "unknown" for account in question.accounts}
+    alone = "account" in question.grouping.entities or set(question.grouping.entities) & {
+        "campaign",
+        "adset",
+        "ad",
+    }
+    if question.currency is None and len(currencies) > 1 and question.needs_money and not alone:
+        raise MixedCurrencies(currencies)
+
+
+def _check_conversions(question: Question) -> None:
+    split = [
+        n for n in (*question.grouping.by, *question.grouping.filters) if n in NO_CONVERSIONS_BY
+    ]
+    if not split:
+        return
+    for metric in question.metrics:
+        types = question.dictionary.action_types(metric)
+        if question.dictionary.families.off_meta(types):
+            raise ImpossibleQuestion(
+                f"{metric.key} by {split[0]} is refused: since 2021 Meta leaves actions outside "
+                f"its apps out of rows by {' or '.join(NO_CONVERSIONS_BY)}, so the numbers would "
+                "be too small without saying so. Ask by day, or for spend, impressions, clicks."
+            )
+        if "hour" in split and metric.list == "video_thruplay_watched_actions":
+            raise ImpossibleQuestion(f"{metric.key} by hour is refused: Meta has no video by hour.")
+
+
+def _check_people(question: Question, metric: Metric) -> None:
+    """People can only be read from a row of exactly this level and range."""
+    grouping, level = question.grouping, question.level
+    why = f"{metric.key} counts people: added up, whoever was seen twice would count twice."
+    if "hour" in grouping.times:
+        raise ImpossibleQuestion(f"{why} By hour Meta does not give it at all. Ask by day.")
+    if grouping.attributes:
+        raise ImpossibleQuestion(f"{why} By {grouping.attributes[0]} several {level}s are one row.")
+    wanted = {"account"} if level == "account" else {level}
+    alone = level == "account" and len(question.accounts) == 1
+    if not alone and not wanted & set(grouping.entities):
+        raise ImpossibleQuestion(
+            f"{why} Rows of level {level} need by=['{level}']"
+            + ("" if level == "account" else " (or ask with level='account')")
+            + "."
+        )
+    finer = [f for f in grouping.levels if LEVELS.index(f) > LEVELS.index(level)]
+    if finer:
+        raise ImpossibleQuestion(
+            f"{why} A filter on {finer[0]} would take part of each {level}: ask with "
+            f"level='{finer[0]}', by=['{finer[0]}']."
+        )
+    if grouping.breakdowns and grouping.times != ("day",) and len(question.period) > 1:
+        raise ImpossibleQuestion(
+            f"{why} Breakdown rows are kept by day: add 'day' to by, or ask for one day."
+        )
+
+
+def _has_money(dictionary: Dictionary, metric: Metric) -> bool:
+    if metric.kind is Kind.RATIO:
+        return any(_has_money(dictionary, dictionary.metric(n)) for n in metric.references)
+    return metric.unit is Unit.CURRENCY
+
+
+def _with_references(dictionary: Dictionary, metrics: Sequence[Metric]) -> set[str]:
+    found: set[str] = set()
+    for metric in metrics:
+        inner = [dictionary.metrics[n] for n in metric.references if n in dictionary.metrics]
+        found |= {metric.key} | _with_references(dictionary, inner)
+    return found
+
+
+__all__ = [
+    "DEFAULT_WINDOW",
+    "OPTIONAL_LEVELS",
+    "Account",
+    "DateRange",
+    "Question",
+    "check",
+    "check_window",
+    "how_to_read",
+    "known_accounts",
+    "level_of",
+    "periods",
+    "sync_command",
+]

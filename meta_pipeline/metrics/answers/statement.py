@@ -1,0 +1,225 @@
+"""The SQL of a question: what rows add up to, what people rows say, which entities there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from meta_pipeline.metrics.definitions.definition import Kind, Metric
+from meta_pipeline.metrics.expression import Expressions
+from meta_pipeline.metrics.source import Source, finest
+from meta_pipeline.model.level import LEVELS
+
+from .dimension import ENTITY_JOINS
+from .exchange import Rates
+from .period import Period
+from .question import Question
+
+IMPRESSIONS = "impressions"
+_BUCKET = {
+    "day": lambda d: d,
+    "week": lambda d: d - timedelta(days=d.weekday()),
+    "month": lambda d: d.replace(day=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with its parameters; rows come as `keys` then `values`."""
+
+    sql: str
+    params: dict[str, Any]
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+def sums(question: Question, source: Source, rates: Rates | None) -> Statement:
+    """Everything additive, grouped: numerators and denominators are added up apart."""
+    expressions = Expressions(
+        question.dictionary,
+        source,
+        question.account_ids,
+        question.attribution,
+        money_factor="fx.rate" if rates else "",
+    )
+    values = dict(_components(question, expressions))
+    params = _range_params(question)
+    conditions = [source.condition, _range_condition(question)]
+    conditions += question.grouping.conditions(params)
+    keys = question.grouping.by
+    selected = [f"{question.grouping.expression(name)} AS {name}" for name in keys]
+    selected += [f"sum({sql})" for sql in values.values()]
+    text = f"""
+        SELECT {", ".join(selected)}
+        FROM {source.table} AS f
+        {_range_join(question)}
+        {rates.join if rates else ""}
+        {question.grouping.joins}
+        {expressions.joins}
+        WHERE {" AND ".join(conditions)}
+        {f"GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""}
+    """
+    params |= expressions.params | (rates.params if rates else {})
+    return Statement(text, params, _columns(question), tuple(values))
+
+
+def people(question: Question, source: Source) -> Statement:
+    """People metrics from rows of exactly the level and the days of each group."""
+    grouping = question.grouping
+    bucket = next((name for name in grouping.times), None)
+    columns = sorted(
+        {name for metric in question.people for name in _people_columns(question, metric)}
+    )
+    selected = [
+        "asked.bucket" if name == bucket else grouping.expression(name) for name in grouping.by
+    ]
+    selected += [f"f.{question.dictionary.metric(name).column}" for name in columns]
+    stop = "" if source.table.endswith("breakdown") else "AND f.date_stop = asked.date_stop"
+    params = _ranges(question, bucket)
+    conditions = grouping.conditions(params)
+    text = f"""
+        SELECT {", ".join(selected)}
+        FROM unnest(%(range_accounts)s::text[], %(range_starts)s::date[], %(range_stops)s::date[],
+                    %(range_buckets)s::date[]) AS asked (account_id, date_start, date_stop, bucket)
+        JOIN {source.table} AS f
+          ON f.account_id = asked.account_id AND f.date_start = asked.date_start {stop}
+        {grouping.joins}
+        WHERE {" AND ".join([_people_condition(question, source), *conditions])}
+    """
+    return Statement(text, params, _columns(question), tuple(columns))
+
+
+def entities(question: Question) -> Statement:
+    """Every entity of the finest level grouped by, with names; deleted ones are marked."""
+    grouping = question.grouping
+    level = finest([*grouping.entities, "account"])
+    table = {"campaign": "meta_campaigns", "adset": "meta_adsets", "ad": "meta_ads"}[level]
+    above = LEVELS[: LEVELS.index(level) + 1]
+    params: dict[str, Any] = {"accounts": list(question.account_ids)}
+    names = {"account": "f.account_name", "campaign": "c.name", "adset": "s.name", "ad": "a.name"}
+    selected = [grouping.expression(n) for n in _entity_keys(question)]
+    selected += [names[n] for n in grouping.entities]
+    joins = [ENTITY_JOINS[name] for name in above if name in ENTITY_JOINS]
+    conditions = [c for c in grouping.conditions(params) if "cell_values" not in c]
+    text = f"""
+        SELECT {", ".join(selected)}, f.is_deleted
+        FROM (SELECT e.*, account.name AS account_name FROM meta_ads.{table} AS e
+              LEFT JOIN meta_ads.meta_ad_accounts AS account USING (account_id)
+              WHERE e.account_id = ANY (%(accounts)s::text[])) AS f
+        {chr(10).join(joins)}
+        {"WHERE " + " AND ".join(conditions) if conditions else ""}
+    """
+    keys = tuple(grouping.column(name) for name in _entity_keys(question))
+    values = (*(f"{name}_name" for name in grouping.entities), "is_deleted")
+    return Statement(text, params, keys, values)
+
+
+def _entity_keys(question: Question) -> list[str]:
+    grouping = question.grouping
+    return [n for n in grouping.by if n in grouping.entities or n in grouping.attributes]
+
+
+def _columns(question: Question) -> tuple[str, ...]:
+    return tuple(question.grouping.column(name) for name in question.grouping.by)
+
+
+def _components(question: Question, expressions: Expressions) -> list[tuple[str, str]]:
+    """(component, SQL of one row's share): `key` of a sum, `key/above`, `key/below` of a ratio."""
+    found = []
+    if question.people or question.by_goal:
+        found.append(("/impressions", expressions.summand(IMPRESSIONS)))
+    for metric in question.metrics:
+        if metric.kind is Kind.SUM:
+            found.append((metric.key, expressions.summand(metric.key)))
+        elif metric.kind is Kind.RATIO:
+            found += _ratio_components(question, expressions, metric)
+    return found or [("/impressions", expressions.summand(IMPRESSIONS))]
+
+
+def _ratio_components(
+    question: Question, expressions: Expressions, metric: Metric
+) -> list[tuple[str, str]]:
+    sides = (
+        ("above", metric.numerator, expressions.numerator),
+        ("below", metric.denominator, expressions.denominator),
+    )
+    return [
+        (f"{metric.key}/{side}", write(metric.key))
+        for side, name, write in sides
+        if question.dictionary.metric(name or "").kind is not Kind.NON_ADDITIVE
+    ]
+
+
+def _people_columns(question: Question, metric: Metric) -> list[str]:
+    if metric.kind is Kind.NON_ADDITIVE:
+        return [metric.key]
+    names = [question.dictionary.metric(name) for name in metric.references]
+    return [m.key for m in names if m.kind is Kind.NON_ADDITIVE]
+
+
+def _people_condition(question: Question, source: Source) -> str:
+    if source.table.endswith("breakdown"):
+        return source.condition
+    return f"f.entity_type = '{question.level}'"
+
+
+def _range_params(question: Question) -> dict[str, Any]:
+    if len(set(question.periods)) == 1:
+        period = question.period
+        return {
+            "accounts": list(question.account_ids),
+            "since": period.since,
+            "until": period.until,
+        }
+    return {
+        "accounts": list(question.account_ids),
+        "since": [period.since for period in question.periods],
+        "until": [period.until for period in question.periods],
+    }
+
+
+def _range_condition(question: Question) -> str:
+    """Plain comparisons where all accounts ask for the same days: Postgres plans those best."""
+    if len(set(question.periods)) == 1:
+        return (
+            "f.account_id = ANY (%(accounts)s::text[])"
+            " AND f.date_start BETWEEN %(since)s::date AND %(until)s::date"
+        )
+    return "true"
+
+
+def _range_join(question: Question) -> str:
+    if len(set(question.periods)) == 1:
+        return ""
+    return (
+        "JOIN unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])"
+        " AS asked (account_id, since, until) ON f.account_id = asked.account_id"
+        " AND f.date_start BETWEEN asked.since AND asked.until"
+    )
+
+
+def _ranges(question: Question, bucket: str | None) -> dict[str, Any]:
+    """The exact (first day, last day) a people row must have, for each account and group."""
+    rows = [
+        (account.account_id, part.since, part.until, _bucket(bucket, part.since))
+        for account, period in zip(question.accounts, question.periods, strict=True)
+        for part in split(period, bucket)
+    ]
+    names = ("range_accounts", "range_starts", "range_stops", "range_buckets")
+    return {name: [row[n] for row in rows] for n, name in enumerate(names)}
+
+
+def _bucket(name: str | None, day: date) -> date | None:
+    return _BUCKET[name](day) if name else None
+
+
+def split(period: Period, bucket: str | None) -> Sequence[Period]:
+    """`period` by day, week (from Monday) or month, clipped to it; itself without `bucket`."""
+    if bucket is None:
+        return [period]
+    groups: dict[date, list[date]] = {}
+    for day in period:
+        groups.setdefault(_BUCKET[bucket](day), []).append(day)
+    return [Period(days[0], days[-1]) for days in groups.values()]

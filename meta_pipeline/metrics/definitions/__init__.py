@@ -1,0 +1,1 @@
+"""What a metric means: the dictionary, read from YAML, checked, and kept in Postgres."""

@@ -1,0 +1,240 @@
+"""What the parts of a dictionary say about each other: names, cycles, double counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from pydantic import ValidationError
+
+from meta_pipeline.metrics.errors import DictionaryError, near
+
+from .definition import Kind, Metric, Override
+from .dictionary import Dictionary
+from .document import Place
+from .families import Families
+
+_COLUMN_CONTENT = {
+    "clicks": {"inline_link_clicks", "link_click"},
+    "inline_link_clicks": {"link_click"},
+}
+"""What is inside a column, so that adding it to the action type counts twice."""
+
+
+class Checks:
+    """The checks of one dictionary; `error` makes a DictionaryError that names the line."""
+
+    def __init__(
+        self,
+        dictionary: Dictionary,
+        error: Callable[[str, Place], DictionaryError],
+        override_places: Sequence[Place],
+    ) -> None:
+        self._dictionary = dictionary
+        self._error = error
+        self._places = override_places
+
+    def run(self) -> None:
+        """Raise the first thing that is wrong."""
+        self._check_families()
+        self._check_metrics()
+        self._check_goals()
+        self._check_overrides()
+
+    def _check_families(self) -> None:
+        families = self._dictionary.families
+        owner: dict[str, str] = {}
+        for name, family in families.by_name.items():
+            for position, action_type in enumerate(family.types):
+                if action_type in owner:
+                    raise self._error(
+                        f"action type {action_type} is already in family {owner[action_type]}",
+                        ("families", name, "types", position),
+                    )
+                owner[action_type] = name
+            for other in family.includes:
+                if other not in families.by_name:
+                    raise self._error(
+                        f"family {name} includes {other}, which is no family",
+                        ("families", name, "includes"),
+                    )
+            self._check_family_cycle(name, ())
+
+    def _check_family_cycle(self, name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            path = " -> ".join((*above, name))
+            raise self._error(f"families include each other: {path}", ("families", name))
+        families = self._dictionary.families.by_name
+        for inner in families[name].includes:
+            if inner in families:
+                self._check_family_cycle(inner, (*above, name))
+
+    def _check_metrics(self) -> None:
+        dictionary = self._dictionary
+        for key, metric in dictionary.metrics.items():
+            place = ("metrics", key)
+            if dictionary.families.knows(key):
+                raise self._error(f"{key} is an action type: call the metric otherwise", place)
+            self._check_one(dictionary, metric, place)
+            self._check_cycle(dictionary, key, ())
+        for key, metric in dictionary.metrics.items():
+            self._check_double_count(dictionary, metric, None, ("metrics", key))
+
+    def _check_one(self, dictionary: Dictionary, metric: Metric, place: Place) -> None:
+        for action_type in metric.actions:
+            self._check_action_type(dictionary.families, action_type, (*place, "actions"))
+        for name in metric.references:
+            may_be_action = name in metric.add and dictionary.families.knows(name)
+            if name not in dictionary.metrics and not may_be_action:
+                raise self._error(
+                    f"{metric.key} uses {name!r}, which is no metric"
+                    f"{hint(name, dictionary.metrics)}",
+                    place,
+                )
+        self._check_ratio_side(dictionary, metric, place)
+        for name in metric.add:
+            self._check_addend(dictionary, metric, name, place)
+
+    def _check_ratio_side(self, dictionary: Dictionary, metric: Metric, place: Place) -> None:
+        for name in (metric.numerator, metric.denominator):
+            other = dictionary.metrics.get(name or "")
+            if other is not None and other.kind is Kind.RATIO:
+                raise self._error(
+                    f"{metric.key} divides by or through the ratio {name}: name the sums behind it",
+                    place,
+                )
+
+    def _check_action_type(self, families: Families, action_type: str, place: Place) -> None:
+        if not families.knows(action_type):
+            raise self._error(
+                f"unknown action type {action_type!r}{hint(action_type, families.of_type)}. "
+                "If Meta has a new one, add it to a family",
+                place,
+            )
+
+    def _check_addend(
+        self, dictionary: Dictionary, metric: Metric, name: str, place: Place
+    ) -> None:
+        other = dictionary.metrics.get(name)
+        if other is None:
+            return
+        if other.kind is not Kind.SUM or other.by_goal:
+            raise self._error(f"{name} cannot be added: it is {other.formula}", (*place, "add"))
+        if other.unit is not metric.unit:
+            raise self._error(
+                f"{name} is in {other.unit}, {metric.key} in {metric.unit}: they cannot be added",
+                (*place, "add"),
+            )
+
+    def _check_cycle(self, dictionary: Dictionary, key: str, above: tuple[str, ...]) -> None:
+        if key in above:
+            path = " -> ".join((*above[above.index(key) :], key))
+            raise self._error(f"metrics are made of each other: {path}", ("metrics", key))
+        if metric := dictionary.metrics.get(key):
+            for name in metric.references:
+                self._check_cycle(dictionary, name, (*above, key))
+
+    def _check_double_count(
+        self, dictionary: Dictionary, metric: Metric, account: str | None, place: Place
+    ) -> None:
+        """Refuse two addends that may hold the same actions, however deep they are."""
+        for content in _variant_contents(dictionary, metric, account):
+            seen: dict[str, str] = {}
+            for name, parts in content:
+                twice = sorted(part for part in parts if part in seen)
+                if twice:
+                    raise self._error(
+                        f"{metric.key} would count twice: {seen[twice[0]]} and {name} both hold "
+                        f"{twice[0]} actions{f' for {account}' if account else ''}. One family is "
+                        "counted by its first action type present, never by adding them: use "
+                        "actions (a fallback order)",
+                        place,
+                    )
+                seen |= dict.fromkeys(parts, name)
+
+    def _check_goals(self) -> None:
+        dictionary = self._dictionary
+        for field, mapping in dictionary.goals.model_dump().items():
+            for value, key in mapping.items():
+                metric = dictionary.metrics.get(key)
+                if metric is None or not metric.is_stored or metric.by_goal:
+                    raise self._error(
+                        f"goal {value} needs a sum that is stored, not {key!r}",
+                        ("goals", field, value),
+                    )
+
+    def _check_overrides(self) -> None:
+        dictionary = self._dictionary
+        for override, place in zip(dictionary.overrides, self._places, strict=True):
+            self._check_override(dictionary, override, place)
+        for position, override in enumerate(dictionary.overrides):
+            for earlier in dictionary.overrides[:position]:
+                if override.meets(earlier):
+                    raise self._error(
+                        f"two overrides of {override.metric} for {override.account} hold on the "
+                        "same days: give them valid_from and valid_until",
+                        self._places[position],
+                    )
+
+    def _check_override(self, dictionary: Dictionary, override: Override, place: Place) -> None:
+        general = dictionary.metrics.get(override.metric)
+        if general is None:
+            raise self._error(
+                f"there is no metric {override.metric!r}"
+                f"{hint(override.metric, dictionary.metrics)}",
+                place,
+            )
+        try:
+            special = override.applied(general)
+        except ValidationError as error:
+            raise self._error(sentence(error), place) from None
+        self._check_one(dictionary, special, place)
+        self._check_override_cycle(dictionary, special, place)
+        for metric in dictionary.metrics.values():
+            self._check_double_count(dictionary, metric, override.account, place)
+
+    def _check_override_cycle(self, dictionary: Dictionary, special: Metric, place: Place) -> None:
+        replaced = Dictionary(
+            {**dictionary.metrics, special.key: special}, dictionary.families, dictionary.goals
+        )
+        try:
+            self._check_cycle(replaced, special.key, ())
+        except DictionaryError as error:
+            raise self._error(error.problem, place) from None
+
+
+def _variant_contents(
+    dictionary: Dictionary, metric: Metric, account: str | None
+) -> Iterator[list[tuple[str, set[str]]]]:
+    """For each way `account` counts `metric`: its addends, each with what is inside it."""
+    for variant in dictionary.variants(metric.key, account):
+        yield [(name, _content(dictionary, name, account, ())) for name in variant.metric.add]
+
+
+def _content(
+    dictionary: Dictionary, name: str, account: str | None, above: tuple[str, ...]
+) -> set[str]:
+    """Families and columns that may be inside `name` on any day for `account`."""
+    if name not in dictionary.metrics:
+        return dictionary.families.covered([name])
+    found: set[str] = set()
+    for variant in dictionary.variants(name, account):
+        metric = variant.metric
+        found |= dictionary.families.covered(metric.actions)
+        if metric.column:
+            found |= {metric.column} | _COLUMN_CONTENT.get(metric.column, set())
+        for inner in metric.add:
+            if inner not in above:
+                found |= _content(dictionary, inner, account, (*above, name))
+    return found
+
+
+def sentence(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message
+
+
+def hint(name: str, known: Mapping[str, object]) -> str:
+    close = near(name, known)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""

@@ -1,0 +1,122 @@
+"""The metric dictionary: definitions, families, goals and overrides, checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from meta_pipeline.metrics.errors import UnknownName
+
+from .definition import Goals, Kind, Metric, Override
+from .families import Families
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One definition of a metric and the days it holds; None is open-ended."""
+
+    metric: Metric
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Every metric by key, what its action types mean, and what single accounts do otherwise."""
+
+    metrics: Mapping[str, Metric]
+    families: Families
+    goals: Goals
+    overrides: tuple[Override, ...] = field(default=())
+
+    def metric(self, key: str) -> Metric:
+        """The general definition; UnknownName offers near ones."""
+        try:
+            return self.metrics[key]
+        except KeyError:
+            raise UnknownName(
+                "metric",
+                key,
+                self.metrics,
+                hint="All of them: meta-pipeline metrics list.",
+            ) from None
+
+    def variants(self, key: str, account_id: str | None = None) -> list[Variant]:
+        """How `account_id` counts `key`: overrides with their days first, then the general one."""
+        general = self.metric(key)
+        special = [
+            Variant(override.applied(general), override.valid_from, override.valid_until)
+            for override in self.overrides
+            if override.metric == key and override.account == account_id
+        ]
+        return [*special, Variant(general)]
+
+    def effective(self, key: str, account_id: str | None, day: date) -> Metric:
+        """The definition of `key` that holds for `account_id` on `day`."""
+        for variant in self.variants(key, account_id):
+            if (variant.since or date.min) <= day <= (variant.until or date.max):
+                return variant.metric
+        raise AssertionError("the general definition holds on every day")
+
+    def action_types(self, metric: Metric) -> set[str]:
+        """Every action type `metric` may read, through sums, ratios and goals."""
+        found = set(metric.actions)
+        references = {*metric.references, *(self.goals.metrics() if metric.by_goal else ())}
+        for name in references:
+            if name in self.metrics:
+                found |= self.action_types(self.metrics[name])
+            else:
+                found.add(name)
+        return found
+
+    def is_additive(self, metric: Metric) -> bool:
+        """Whether it can be computed by adding rows up (itself, or both sides of its ratio)."""
+        if metric.kind is Kind.RATIO:
+            return all(self.is_additive(self.metric(name)) for name in metric.references)
+        return metric.kind is Kind.SUM
+
+    def stored(self) -> list[Metric]:
+        """The metrics the rollup tables carry, by key."""
+        return [metric for _, metric in sorted(self.metrics.items()) if metric.is_stored]
+
+    def version(self, account_id: str | None = None) -> str:
+        """Short hash of everything that decides the account's rollup rows."""
+        facts = {
+            "metrics": [self._facts(metric) for metric in self.stored()],
+            "goals": self.goals.model_dump(),
+            "overrides": [
+                override.model_dump(mode="json", exclude={"note", "display_name", "description"})
+                for override in sorted(self.overrides, key=_order)
+                if override.account == account_id and self.metric(override.metric).kind is Kind.SUM
+            ],
+        }
+        return _hash(facts)
+
+    def fingerprint(self) -> str:
+        """Short hash of every word of the dictionary."""
+        facts = {
+            "metrics": [metric.model_dump(mode="json") for metric in self.metrics.values()],
+            "families": {
+                name: family.model_dump() for name, family in self.families.by_name.items()
+            },
+            "goals": self.goals.model_dump(),
+            "overrides": [override.model_dump(mode="json") for override in self.overrides],
+        }
+        return _hash(facts)
+
+    @staticmethod
+    def _facts(metric: Metric) -> dict[str, object]:
+        words = {"display_name", "description", "unit", "better", "family"}
+        return metric.model_dump(mode="json", exclude=words)
+
+
+def _hash(facts: object) -> str:
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _order(override: Override) -> tuple[str, str, date]:
+    return override.account, override.metric, override.valid_from or date.min

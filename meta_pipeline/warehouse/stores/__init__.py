@@ -1,0 +1,1 @@
+"""The stores: what is kept, a class for each kind of row."""

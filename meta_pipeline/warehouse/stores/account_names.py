@@ -1,0 +1,128 @@
+"""Account names: which ad account somebody means who gives its id, its number or its name.
+
+Every command and every question asks here, so that an account is called the same everywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from meta_pipeline.printable import one_line
+from meta_pipeline.warehouse.errors import WarehouseError
+
+_ID = re.compile(r"(act_)?([0-9]{1,40})", re.IGNORECASE)
+_SHOWN = 8
+_LABEL_WIDTH = 80
+_LISTED = "meta-pipeline accounts list shows them all."
+
+
+class Named(Protocol):
+    """Anything of an ad account that has its id and its name."""
+
+    @property
+    def account_id(self) -> str: ...
+
+    @property
+    def name(self) -> str | None: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+class AccountUnknown(WarehouseError):
+    """No known ad account is called that; `near` are those that look like it, best first."""
+
+    def __init__(self, wanted: str, near: Sequence[Named], known: Sequence[Named]) -> None:
+        self.wanted, self.near = wanted, tuple(near)
+        if near:
+            offer = f"Did you mean {' or '.join(map(label, near))}? {_LISTED}"
+        elif known:
+            offer = f"Known: {_several(known)}. {_LISTED}"
+        else:
+            offer = "None is known yet: meta-pipeline accounts list --refresh asks Meta for them."
+        super().__init__(f"There is no ad account {wanted!r}. {offer}")
+
+
+class AccountAmbiguous(WarehouseError):
+    """Several ad accounts are called that; `candidates` are they."""
+
+    def __init__(self, wanted: str, candidates: Sequence[Named]) -> None:
+        self.wanted, self.candidates = wanted, tuple(candidates)
+        super().__init__(
+            f"{len(candidates)} ad accounts are called {wanted!r}: {_several(candidates)}. Give "
+            "the id of one instead."
+        )
+
+
+def account_id_of(text: str) -> str | None:
+    """`act_123` of `act_123` or `123`, also with space around it; None for what is no id."""
+    found = _ID.fullmatch(text.strip())
+    return None if found is None else f"act_{found[2]}"
+
+
+def find_account(wanted: str, known: Iterable[N]) -> N:
+    """The account of that id, number or name; capitals and spacing of a name do not matter.
+
+    An id comes before a name, a name that is written the same before one that is not. Raises
+    AccountUnknown with near ones, AccountAmbiguous with all that are called so.
+    """
+    rows = list(known)
+    account_id = account_id_of(wanted)
+    same = _folded(wanted)
+    for found in (
+        [one for one in rows if one.account_id in (wanted, account_id)],
+        [one for one in rows if one.name == wanted],
+        [one for one in rows if same and one.name is not None and _folded(one.name) == same],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise AccountAmbiguous(wanted, found)
+    raise AccountUnknown(wanted, _near(wanted, account_id, rows), rows)
+
+
+def label(account: Named) -> str:
+    """How an account is named in a sentence: id and name."""
+    name = one_line(account.name or "")
+    shown = name if len(name) <= _LABEL_WIDTH else f"{name[: _LABEL_WIDTH - 1]}…"
+    return f"{account.account_id} ({shown})" if shown else account.account_id
+
+
+def _several(accounts: Sequence[Named]) -> str:
+    shown = ", ".join(map(label, accounts[:_SHOWN]))
+    return f"{shown} and {len(accounts) - _SHOWN} more" if len(accounts) > _SHOWN else shown
+
+
+def _folded(name: str) -> str:
+    """A name as people tell names apart: as it is printed, without regard to capitals."""
+    return unicodedata.normalize("NFKC", one_line(name)).casefold()
+
+
+def _near(wanted: str, account_id: str | None, rows: Sequence[N]) -> list[N]:
+    """Up to three accounts: ids are compared with ids, names with names."""
+    if account_id is not None:
+        keys = {one.account_id: one for one in rows}
+        return [keys[key] for key in difflib.get_close_matches(account_id, keys, n=3, cutoff=0.8)]
+    same = _folded(wanted)
+    if not same:
+        return []
+    names: dict[str, N] = {}
+    for one in rows:
+        names.setdefault(_folded(one.name or ""), one)
+    parts = [names[name] for name in sorted(names, key=len) if name and same in name]
+    close = [names[name] for name in difflib.get_close_matches(same, names, n=3, cutoff=0.5)]
+    return list({one.account_id: one for one in (*close, *parts)}.values())[:3]
+
+
+__all__ = [
+    "AccountAmbiguous",
+    "AccountUnknown",
+    "Named",
+    "account_id_of",
+    "find_account",
+    "label",
+]

@@ -1,0 +1,187 @@
+"""Connections: the rows of what lets us in, with sealed tokens nobody here can open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from meta_pipeline.warehouse.connect import Connection, Store
+
+TokenRole: TypeAlias = Literal["current", "next", "previous"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRow:
+    """One row of `connections`; the columns' comments say what each field means."""
+
+    connection_id: str
+    tenant: str
+    kind: str
+    name: str
+    app_id: str
+    user_id: str
+    client_business_id: str | None = None
+    scopes: list[str]
+    expires_at: datetime | None = None
+    data_access_expires_at: datetime | None = None
+    state: str
+    problem: str | None = None
+    added_at: datetime
+    checked_at: datetime
+    renewed_at: datetime | None = None
+    renewal_failed_at: datetime | None = None
+    renewal_problem: str | None = None
+    chosen_accounts: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedToken:
+    """One row of `connection_tokens`."""
+
+    connection_id: str
+    role: TokenRole
+    key_id: str
+    sealed: bytes
+    token_key: str
+    stored_at: datetime
+
+
+_COLUMNS = tuple(field.name for field in fields(ConnectionRow))
+_TOKEN_COLUMNS = tuple(field.name for field in fields(SealedToken))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.connections"
+_SAVE = f"""
+    INSERT INTO meta_ads.connections ({", ".join(_COLUMNS)})
+    VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
+    ON CONFLICT (connection_id) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])}
+"""
+_SAVE_TOKEN = f"""
+    INSERT INTO meta_ads.connection_tokens ({", ".join(_TOKEN_COLUMNS)})
+    VALUES ({", ".join(f"%({name})s" for name in _TOKEN_COLUMNS)})
+    ON CONFLICT (connection_id, role) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in _TOKEN_COLUMNS[2:])}
+"""
+_REACHED = """
+    INSERT INTO meta_ads.connection_accounts (connection_id, account_id, name, seen_at)
+    SELECT connection_id, wanted.account_id, wanted.name, wanted.seen_at
+    FROM (VALUES (%s::text, %s::text, %s::timestamptz)) AS wanted (account_id, name, seen_at)
+    JOIN meta_ads.connections ON connection_id = %s
+    WHERE chosen_accounts IS NULL OR chosen_accounts @> to_jsonb(wanted.account_id)
+    ON CONFLICT (connection_id, account_id)
+    DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at
+"""
+_RECORD = """
+    INSERT INTO meta_ads.connection_events (at, connection_id, tenant, event, actor, detail)
+    VALUES (%s, %s, %s, %s, %s, %s)
+"""
+
+
+class ConnectionStore(Store):
+    """`connections`, `connection_tokens`, `connection_accounts`, `connection_events`."""
+
+    def all(self, connection: Connection | None = None) -> list[ConnectionRow]:
+        """Every connection, the oldest first."""
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(ConnectionRow))
+            return cursor.execute(f"{_SELECT} ORDER BY added_at, connection_id").fetchall()
+
+    def get(
+        self, connection_id: str, connection: Connection | None = None, *, locked: bool = False
+    ) -> ConnectionRow | None:
+        """The connection; `locked` makes others who change it wait until the transaction ends."""
+        query = f"{_SELECT} WHERE connection_id = %s{' FOR UPDATE' if locked else ''}"
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(ConnectionRow))
+            return cursor.execute(query, (connection_id,)).fetchone()
+
+    def save(self, row: ConnectionRow, connection: Connection | None = None) -> None:
+        with self._using(connection) as used:
+            chosen = None if row.chosen_accounts is None else Jsonb(row.chosen_accounts)
+            lists = {"scopes": Jsonb(row.scopes), "chosen_accounts": chosen}
+            used.execute(_SAVE, asdict(row) | lists)
+
+    def remove(self, connection_id: str, connection: Connection) -> None:
+        """Take the connection out, its tokens and accounts with it; its events stay."""
+        connection.execute(
+            "DELETE FROM meta_ads.connections WHERE connection_id = %s", (connection_id,)
+        )
+
+    def tokens(
+        self, connection_id: str | None = None, connection: Connection | None = None
+    ) -> list[SealedToken]:
+        """The sealed tokens of one connection, or of all; others wait to change them."""
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(SealedToken))
+            return cursor.execute(
+                f"SELECT {', '.join(_TOKEN_COLUMNS)} FROM meta_ads.connection_tokens "
+                "WHERE %s::text IS NULL OR connection_id = %s "
+                "ORDER BY connection_id, role FOR UPDATE",
+                (connection_id, connection_id),
+            ).fetchall()
+
+    def save_token(self, token: SealedToken, connection: Connection | None = None) -> None:
+        """Keep the token in its role; the one that had the role is gone."""
+        with self._using(connection) as used:
+            used.execute(_SAVE_TOKEN, asdict(token))
+
+    def drop_tokens(
+        self, connection_id: str, roles: Iterable[TokenRole], connection: Connection | None = None
+    ) -> None:
+        with self._using(connection) as used:
+            used.execute(
+                "DELETE FROM meta_ads.connection_tokens "
+                "WHERE connection_id = %s AND role = ANY (%s)",
+                (connection_id, list(roles)),
+            )
+
+    def accounts(self, connection_id: str) -> dict[str, str | None]:
+        """The ad accounts a connection reaches: id to name, as it last saw them."""
+        with self._using() as used:
+            rows = used.execute(
+                "SELECT account_id, name FROM meta_ads.connection_accounts "
+                "WHERE connection_id = %s ORDER BY account_id",
+                (connection_id,),
+            ).fetchall()
+        return dict(rows)
+
+    def set_accounts(
+        self,
+        connection_id: str,
+        accounts: Mapping[str, str | None],
+        at: datetime,
+        connection: Connection,
+    ) -> None:
+        """Note which accounts a connection reaches; those it no longer does are taken out.
+
+        Where accounts were chosen, the others are not noted.
+        """
+        connection.execute(
+            "DELETE FROM meta_ads.connection_accounts "
+            "WHERE connection_id = %s AND account_id <> ALL (%s)",
+            (connection_id, list(accounts)),
+        )
+        connection.cursor().executemany(
+            _REACHED,
+            [(account_id, name, at, connection_id) for account_id, name in accounts.items()],
+        )
+
+    def record(
+        self,
+        row: ConnectionRow,
+        event: str,
+        *,
+        at: datetime,
+        actor: str,
+        detail: Mapping[str, Any],
+        connection: Connection | None = None,
+    ) -> None:
+        """Add a row to the audit; none is ever changed or taken out."""
+        with self._using(connection) as used:
+            used.execute(
+                _RECORD, (at, row.connection_id, row.tenant, event, actor, Jsonb(dict(detail)))
+            )

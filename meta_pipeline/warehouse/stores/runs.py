@@ -1,0 +1,129 @@
+"""Runs: one row for every attempt to sync an ad account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from meta_pipeline.model.sync_run import SYNC_RUN_COLUMNS, SyncRun
+from meta_pipeline.warehouse.connect import Connection, Store
+
+ABANDONED = "abandoned: the process ended"
+"""What `error_summary` says of a run whose process did not live to close it."""
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_JSON = ("meta_usage_end_snapshot", "missing")
+
+
+_SELECT = sql.SQL("SELECT {} FROM meta_ads.sync_runs").format(
+    sql.SQL(", ").join(
+        # numeric comes as Decimal; durations and costs are floats everywhere in the code
+        sql.SQL("{0}::float8 AS {0}").format(sql.Identifier(name))
+        if name.endswith("_ms") or name == "weighted_cost_total"
+        else sql.Identifier(name)
+        for name in SYNC_RUN_COLUMNS
+    )
+)
+_UPSERT = sql.SQL(
+    "INSERT INTO meta_ads.sync_runs ({columns}) VALUES ({values}) "
+    "ON CONFLICT (sync_run_id) DO UPDATE SET {assignments}"
+).format(
+    columns=sql.SQL(", ").join(map(sql.Identifier, SYNC_RUN_COLUMNS)),
+    values=sql.SQL(", ").join(map(sql.Placeholder, SYNC_RUN_COLUMNS)),
+    assignments=sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in SYNC_RUN_COLUMNS[1:]
+    ),
+)
+_ABANDON = """
+    UPDATE meta_ads.sync_runs SET status = 'fail', finished_at = %(now)s, error_summary = %(why)s
+    WHERE account_id = %(account_id)s AND status = 'running' AND sync_run_id <> ALL (%(keep)s)
+    RETURNING sync_run_id
+"""
+# Runs that were refused or waited for quota say nothing of the account.
+_FAILING = """
+    SELECT count(*), min(started_at)
+    FROM meta_ads.sync_runs AS run
+    WHERE account_id = %(account_id)s AND status = 'fail' AND started_at > coalesce((
+        SELECT max(started_at) FROM meta_ads.sync_runs
+        WHERE account_id = %(account_id)s AND status IN ('success', 'partial')
+    ), '-infinity')
+"""
+
+
+class RunStore(Store):
+    """`sync_runs`. Without a connection each call is a transaction of its own and so survives
+    whatever the sync's own transaction does.
+    """
+
+    def open(self, run: SyncRun, connection: Connection | None = None) -> None:
+        """Write the run as it starts; visible to everybody at once."""
+        self._save(run, connection)
+
+    def close(self, run: SyncRun, connection: Connection | None = None) -> None:
+        """Write the run as it ended, also one that was never opened (a refused sync)."""
+        self._save(run, connection)
+
+    def close_abandoned(
+        self,
+        connection: Connection,
+        account_id: str,
+        now: datetime,
+        *,
+        keep: Sequence[str] = (),
+    ) -> list[str]:
+        """Close the account's `running` rows as `fail` and give their ids.
+
+        Call it while holding the account's lock: whoever has it is the only one running, so every
+        other open row belongs to a process that died. `keep` names runs that are not abandoned.
+        """
+        values = {"account_id": account_id, "now": now, "why": ABANDONED, "keep": list(keep)}
+        return [row[0] for row in connection.execute(_ABANDON, values)]
+
+    def get(self, sync_run_id: str) -> SyncRun | None:
+        return self._one(sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
+
+    def failing(self, account_id: str) -> tuple[int, datetime | None]:
+        """How many runs failed in a row until now, and when the first of them began."""
+        with self._using() as connection:
+            row = connection.execute(_FAILING, {"account_id": account_id}).fetchone()
+        return (int(row[0]), row[1]) if row else (0, None)
+
+    def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[SyncRun]:
+        """The newest runs, newest first, of one account where it is given."""
+        return self._all(
+            sql.SQL(
+                "WHERE %s::text IS NULL OR account_id = %s "
+                "ORDER BY started_at DESC, sync_run_id DESC LIMIT %s"
+            ),
+            (account_id, account_id, limit),
+        )
+
+    def _save(self, run: SyncRun, connection: Connection | None) -> None:
+        row = _storable(run.row())
+        values = row | {name: Jsonb(row[name]) for name in _JSON}
+        with self._using(connection) as used:
+            used.execute(_UPSERT, values)
+
+    def _all(self, where: sql.SQL, values: tuple[Any, ...]) -> list[SyncRun]:
+        with self._using() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return [*map(SyncRun.of_row, cursor.execute(_SELECT + sql.SQL(" ") + where, values))]
+
+    def _one(self, where: sql.SQL, values: tuple[Any, ...]) -> SyncRun | None:
+        rows = self._all(where, values)
+        return rows[0] if rows else None
+
+
+def _storable(value: Any) -> Any:
+    """The value without what no text in Postgres holds; names of Meta's stand in sentences."""
+    if isinstance(value, str):
+        return _HALF_PAIR.sub("\ufffd", value.replace("\x00", ""))
+    if isinstance(value, dict):
+        return {_storable(name): _storable(one) for name, one in value.items()}
+    return [_storable(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,58 @@
+"""Usage: the newest reading of every meter, shared by all processes through Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, fields
+
+from psycopg.rows import class_row
+
+from meta_pipeline.model.usage import Meter, UsageReading
+from meta_pipeline.warehouse.connect import Connection, Store
+
+_COLUMNS = tuple(field.name for field in fields(UsageReading))
+_CURRENT = """
+    SELECT scope, key, use_case, usage_pct::float8 AS usage_pct, read_at, regain_at, access_tier,
+        coalesce(source, '') AS source
+    FROM meta_ads.usage_readings
+    WHERE %(keys)s::text[] IS NULL OR key = ANY (%(keys)s)
+    ORDER BY scope, key, use_case
+"""
+_REMEMBER = f"""
+    INSERT INTO meta_ads.usage_readings AS known ({", ".join(_COLUMNS)})
+    VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
+    ON CONFLICT (scope, key, use_case) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[3:])}
+    WHERE excluded.read_at >= known.read_at
+        -- A clock that was a day ahead must not keep everybody's readings out until that day.
+        OR known.read_at > excluded.read_at + interval '1 day'
+"""
+
+
+class UsageStore(Store):
+    """`usage_readings`."""
+
+    def remember(
+        self, readings: Iterable[UsageReading], connection: Connection | None = None
+    ) -> None:
+        """Keep the readings that are newer than what is known; order and repeats do not matter.
+
+        Without a connection it is a transaction of its own.
+        """
+        newest: dict[Meter, UsageReading] = {}
+        for reading in readings:
+            known = newest.get(reading.meter)
+            if known is None or reading.read_at >= known.read_at:
+                newest[reading.meter] = reading
+        # Written in one order by everybody: two processes cannot wait for each other.
+        rows = [asdict(newest[meter]) | {"scope": str(meter.scope)} for meter in sorted(newest)]
+        if rows:
+            with self._using(connection) as used:
+                used.cursor().executemany(_REMEMBER, rows)
+
+    def current(self, keys: Collection[str] | None = None) -> list[UsageReading]:
+        """The newest reading of every meter of these keys (accounts, the app); all when None."""
+        with self._using() as connection:
+            cursor = connection.cursor(row_factory=class_row(UsageReading))
+            wanted = {"keys": None if keys is None else list(keys)}
+            return cursor.execute(_CURRENT, wanted).fetchall()

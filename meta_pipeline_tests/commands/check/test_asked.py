@@ -1,0 +1,59 @@
+"""`check` asks Meta with the configured windows and breakdowns, and names the setting at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from meta_pipeline.commands.check.asked import settings_asked
+from meta_pipeline.graph import GraphClient
+from meta_pipeline.settings import Settings
+from meta_pipeline.simulator import Simulator, WallClock, World
+from meta_pipeline_tests.sync.lab import SMALL
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[Simulator]:
+    with Simulator(World(seed=5, clock=WallClock(), accounts=(SMALL,))) as running:
+        yield running
+
+
+def _asked(sim: Simulator, **values: str) -> dict[str, str | None]:
+    settings = Settings.load(env_file=None, **values)
+    account_id = sim.world.accounts()[0].id
+    with GraphClient(access_token=sim.token, base_url=sim.url) as client:
+        found = list(settings_asked(client, settings, account_id))
+    return {f"{setting} {value}": fix for setting, value, _, fix in found}
+
+
+def test_what_meta_takes_is_well(sim: Simulator) -> None:
+    found = _asked(sim, META_BREAKDOWNS="age,gender;country")
+    assert found == {
+        "META_ATTRIBUTION_WINDOWS 1d_click,7d_click,1d_view": None,
+        "META_BREAKDOWNS age,gender": None,
+        "META_BREAKDOWNS country": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "setting", "values"),
+    [
+        ("action_attribution_windows", "1d_view", "META_ATTRIBUTION_WINDOWS", {}),
+        ("breakdowns", "gender", "META_BREAKDOWNS", {"META_BREAKDOWNS": "age,gender;country"}),
+    ],
+)
+def test_what_meta_does_not_take_is_named_with_its_setting(
+    sim: Simulator, parameter: str, value: str, setting: str, values: dict[str, str]
+) -> None:
+    sim.contract.remove_value(parameter, value)
+    try:
+        fixes = [fix for fix in _asked(sim, **values).values() if fix]
+    finally:
+        sim.reset()
+    assert fixes == [f"Take {value} out of {setting}: Meta does not take it."]
+
+
+def test_breakdowns_that_do_not_go_together_are_named(sim: Simulator) -> None:
+    fixes = [fix for fix in _asked(sim, META_BREAKDOWNS="age,country").values() if fix]
+    assert fixes == ["Take age,country out of META_BREAKDOWNS: Meta does not take it."]

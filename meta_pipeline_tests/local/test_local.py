@@ -1,0 +1,238 @@
+"""Ports, homes, environments and databases of a Dagster on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import SecretStr
+
+from meta_pipeline.commands.demo import batches
+from meta_pipeline.local.children import Children
+from meta_pipeline.local.database import DEMO_DATABASE, RealData, demo_database, named_database
+from meta_pipeline.local.environment import of_settings, without_ours
+from meta_pipeline.local.home import AlreadyRunning, Home
+from meta_pipeline.local.ports import PortsTaken, answers_at, free_port, free_port_from, socket_in
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.words import ago
+from meta_pipeline_tests.embedded.fixtures import empty_root, root, seed
+
+__all__ = ["empty_root", "root", "seed"]
+
+HOLD = """
+import signal, sys
+from pathlib import Path
+from meta_pipeline.local.home import Home
+home = Home(Path(sys.argv[1]))
+with home.taken():
+    home.note(url="http://127.0.0.1:3000")
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+def test_a_used_port_gives_the_next_one() -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port_from(port) > port
+        with pytest.raises(PortsTaken, match="choose another with --port"):
+            free_port_from(port, tries=1)
+
+
+def test_a_free_port_is_taken_as_it_is() -> None:
+    port = free_port()
+    assert free_port_from(port) == port
+
+
+def test_a_socket_is_in_a_folder_of_ones_own_and_not_too_long(tmp_path: Path) -> None:
+    near = Path(tempfile.mkdtemp(prefix="mp-"))
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    missing = tmp_path / "missing"
+    found = {home: socket_in(home) for home in (near, deep, missing)}
+    assert found[near] == near / "private" / "code.sock"
+    assert len(set(found.values())) == 3
+    for path in found.values():
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        with closing(socket.socket(socket.AF_UNIX)) as server:
+            assert not answers_at(path)
+            server.bind(str(path))
+            server.listen()
+            assert answers_at(path)
+        path.unlink()
+    shutil.rmtree(near)
+
+
+def test_a_home_is_used_by_one_at_a_time(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(AlreadyRunning, match=r"already runs at http://127.0.0.1:3000"),
+            Home(tmp_path).taken(wait_seconds=0),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    with Home(tmp_path).taken(wait_seconds=0):
+        pass
+
+
+def test_a_home_is_not_free_before_the_guardian_has_done_its_work(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with home.taken() as lock, Children(home.logs, keep_open=[lock]) as children:
+        guardian = children._guardian
+        assert guardian is not None
+        held = Path(f"/proc/{guardian.pid}/fd/{lock}").readlink()
+        assert held == tmp_path / "lock"
+
+
+def test_nothing_of_the_callers_settings_leaks_into_a_demo() -> None:
+    given = {
+        "PATH": "/bin",
+        "META_ACCESS_TOKEN": "real",
+        "META_APP_SECRET_FILE": "/run/secret",
+        "DATABASE_URL": "postgresql://real",
+        "DAGSTER_HOME": "/opt/dagster",
+    }
+    assert without_ours(given) == {"PATH": "/bin"}
+
+
+def test_every_setting_reaches_the_processes_of_dev(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("META_ACCESS_TOKEN=EAAfromfile\nMETA_BACKFILL_DAYS=11\n")
+    said = of_settings(Settings.load(), "postgresql://u:p@h/db")
+    for name in [name for name in os.environ if name.startswith("META_")]:
+        monkeypatch.delenv(name)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    again = Settings.load(env_file=None)
+    assert again.require_token() == "EAAfromfile"
+    assert again.backfill_days == 11
+    assert again.require_database_url() == "postgresql://u:p@h/db"
+
+
+SAMPLES = {
+    "access_token": "EAAsample",
+    "app_secret": "0123456789abcdef",
+    "app_id": "1234567890",
+    "graph_url": "http://127.0.0.1:9",
+    "database_url": "postgresql://u:p%40@h/db",
+    "api_version": "v25.0",
+    "restatement": "0:2h",
+    "insights_levels_text": "ad,adset",
+    "breakdowns_text": "age,gender;country",
+    "attribution_windows": "7d_click",
+    "breakdown_accounts_text": "act_1",
+    "hourly_accounts_text": "act_1,act_2",
+    "creative_accounts_text": "all",
+    "activity_accounts_text": "act_3",
+    "include_accounts": "act_1",
+    "exclude_accounts": "act_2",
+    "rotation_policy": "priority",
+    "rotation_tiers": "high:1h,medium:2h,low:3h,empty:4h",
+    "rotation_currency": "EUR",
+    "insights_every": "2h",
+    "entities_every": "3h",
+    "rotation_fresh": "10m",
+    "cost_weights": "entity=2",
+    "alert_email_security": "tls",
+    "log_format": "json",
+}
+"""Values of settings that only take some."""
+
+
+def sample(name: str) -> object:
+    """A value that is not the default."""
+    field = Settings.model_fields[name]
+    if name in SAMPLES:
+        return SAMPLES[name]
+    kinds = {field.annotation, *get_args(field.annotation)} - {type(None)}
+    if bool in kinds:
+        return not field.default
+    if kinds & {int, float}:
+        return int(field.default or 0) + 1
+    if Path in kinds:
+        return Path("/somewhere/else")
+    if kinds & {str, SecretStr}:
+        return f"of {name} ü#=: 1"
+    raise AssertionError(f"{name} is of a kind that no sample is known of: {kinds}")
+
+
+def test_every_setting_there_is_reaches_the_processes_of_dev(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also one that is made tomorrow, and also those that are secret, which alerts need."""
+    for name in [name for name in os.environ if name.startswith("META_")]:
+        monkeypatch.delenv(name)
+    given = {name: sample(name) for name in Settings.model_fields}
+    given |= {"dagster_hosts": "dagster.lan"}
+    settings = Settings.load(env_file=None, **given)
+    for name in Settings.model_fields:
+        assert getattr(settings, name) != Settings.model_fields[name].default, name
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    for name, value in of_settings(settings, url).items():
+        monkeypatch.setenv(name, value)
+    again = Settings.load(env_file=None)
+    different = [
+        name for name in Settings.model_fields if getattr(again, name) != getattr(settings, name)
+    ]
+    assert different == []
+
+
+def test_the_demo_stays_away_from_real_data(database_url: str) -> None:
+    at = datetime.now(UTC)
+    settings = Settings.load(env_file=None, database_url=database_url)
+    with Warehouse(database_url) as warehouse:
+        warehouse.accounts.upsert_listed([{"account_id": "act_1", "is_simulated": True}], at)
+        with named_database(settings) as url:
+            assert url == database_url
+        warehouse.accounts.upsert_listed([{"account_id": "act_2", "is_simulated": False}], at)
+    with pytest.raises(RealData, match="holds 1 ad accounts of Meta's"), named_database(settings):
+        pass
+
+
+def test_the_demo_does_not_look_at_the_database_of_the_settings(root: Path) -> None:
+    nowhere = "postgresql://user:password@127.0.0.1:1/production"
+    settings = Settings.load(env_file=None, database_url=nowhere, data_dir=root)
+    with demo_database(settings) as url:
+        assert url.endswith(f"/{DEMO_DATABASE}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "count", "expected"),
+    [
+        (["a", "b", "c"], 2, [["a", "b"], ["c"]]),
+        (["a"], 2, [["a"]]),
+        ([], 2, []),
+        (["a", "b", "c", "d"], 2, [["a", "b"], ["c", "d"]]),
+    ],
+)
+def test_batches(keys: list[str], count: int, expected: list[list[str]]) -> None:
+    assert batches(keys, count) == expected
+
+
+def test_staleness_in_words() -> None:
+    spans = [None, timedelta(), timedelta(minutes=15), timedelta(hours=3), timedelta(days=2)]
+    said = [ago(span if span is None else span.total_seconds()) for span in spans]
+    assert said == ["never", "just now", "15m ago", "3h ago", "2d ago"]

@@ -1,0 +1,272 @@
+"""What Meta does not take: left out, named with its setting, asked for again a day later."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from meta_pipeline.simulator import AccountSpec, Fault, VirtualClock, World
+from meta_pipeline.simulator.world.days import months_before
+from meta_pipeline.sync import ENTITIES, Part, PlanPolicy, Status, SyncRequest
+from meta_pipeline_tests.sync.lab import START, Lab, lab
+
+NUMBERS = frozenset({Part.INSIGHTS})
+CELLS = frozenset({Part.BREAKDOWNS})
+SPEC = AccountSpec("Zwei Wege", 2, 3, 6, (2, 3, 6), zone="Europe/Berlin", currency="EUR")
+
+
+def _reasons(found: Lab) -> set[tuple[str, str]]:
+    rows = found.query(
+        "SELECT field, value FROM meta_ads.unrecognized_values WHERE reason = 'refused_value'"
+    )
+    return {(row["field"], row["value"]) for row in rows}
+
+
+def _whole(found: Lab, days: int = 10) -> None:
+    today = found.today()
+    found.assert_insights(today - timedelta(days=days - 1), today)
+
+
+@pytest.mark.parametrize("gone", [("1d_view",), ("1d_click", "1d_view"), ("7d_click",)])
+def test_an_attribution_window_that_is_not_taken_costs_itself(
+    small: Lab, gone: tuple[str, ...]
+) -> None:
+    for name in gone:
+        small.sim.contract.remove_value("action_attribution_windows", name)
+
+    record = small.sync(parts=NUMBERS)
+
+    assert record.status is Status.PARTIAL
+    said = " ".join(map(str, record.missing))
+    assert all(f"META_ATTRIBUTION_WINDOWS: Meta does not take {name}" in said for name in gone)
+    assert {("action_attribution_windows", name) for name in gone} == _reasons(small)
+    _whole(small)
+    small.advance(hours=1)
+    refused = small.sim.journal.count(code=100)
+    assert small.sync(parts=NUMBERS).status is Status.SUCCESS
+    assert small.sim.journal.count(code=100) == refused, "asked again within the day"
+    small.advance(days=1, hours=1)
+    small.sync(parts=NUMBERS)
+    assert small.sim.journal.count(code=100) > refused
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("gone", [("IN_PROCESS",), ("WITH_ISSUES", "DELETED"), ("ARCHIVED",)])
+def test_a_status_that_is_not_taken_costs_no_edge(
+    small: Lab, gone: tuple[str, ...], named: bool
+) -> None:
+    for status in gone:
+        small.sim.contract.remove_value("effective_status", status, named=named)
+
+    record = small.sync()
+
+    # What is hidden with a status is in the account's own row: that is said, and nothing else.
+    assert all("not proven by the account's own row" in one for one in map(str, record.missing))
+    assert {("effective_status", status) for status in gone} == _reasons(small)
+    hidden = {one.id for edge in ("campaigns", "adsets", "ads")
+              for one in small.world.objects(edge, small.account_id)
+              if one.values["effective_status"] in gone}  # fmt: skip
+    today = small.today()
+    stored = small.query(
+        "SELECT DISTINCT ad_id FROM meta_ads.meta_insights WHERE entity_type = 'ad'"
+    )
+    expected = {ad for ad, _ in small.expected_insights(today - timedelta(days=9), today)}
+    assert {row["ad_id"] for row in stored} >= expected - hidden
+    for edge in ("campaigns", "adsets", "ads"):
+        known = {one.id for one in small.world.objects(edge, small.account_id)}
+        assert small.stored_entities(edge).keys() >= known - hidden
+
+
+def test_a_parameter_that_is_refused_once_is_only_asked_again(small: Lab) -> None:
+    small.sim.fail("GET", "/ads", times=1, with_=Fault.graph_error(100, message="(#100) oops"))
+    assert small.sync(parts=ENTITIES).status is Status.SUCCESS
+    assert _reasons(small) == set()
+    small.assert_entities()
+
+
+def _cells(found: Lab) -> dict[str, int]:
+    rows = found.query(
+        "SELECT breakdown, count(*) AS rows FROM meta_ads.meta_insights_breakdown GROUP BY 1"
+    )
+    return {row["breakdown"]: row["rows"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("asked", "gone", "left"),
+    [
+        ((("age", "gender"), ("country",)), ("gender",), {"age", "country"}),
+        ((("age",), ("country",)), ("age",), {"country"}),
+        ((("age", "country"), ("gender",)), (), {"gender"}),
+    ],
+)
+def test_a_breakdown_that_is_not_taken_costs_its_table_only(
+    small: Lab, asked: Any, gone: tuple[str, ...], left: set[str]
+) -> None:
+    for name in gone:
+        small.sim.contract.remove_value("breakdowns", name)
+    parts = NUMBERS | CELLS
+
+    record = small.sync(parts=parts, breakdowns=asked)
+
+    assert record.status is Status.PARTIAL
+    assert "META_BREAKDOWNS: Meta does not take" in " ".join(map(str, record.missing))
+    assert _cells(small).keys() == left
+    _whole(small)
+    small.advance(hours=1)
+    calls = small.calls()
+    assert small.sync(parts=parts, breakdowns=asked).status in {Status.SUCCESS, Status.PARTIAL}
+    assert small.calls() - calls <= 8
+
+
+# -- how far back ----------------------------------------------------------------------------------
+
+
+def _old_lab(database_url: str, *, hard: bool, policy: PlanPolicy) -> Any:
+    clock = VirtualClock(START)
+    world = World(
+        seed=11, clock=clock, accounts=(SPEC,), hard_retention=hard, anchor=date(2026, 11, 1)
+    )
+    return lab(database_url, world=world, policy=policy)
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_old_cells_come_without_unique_counts(database_url: str, hard: bool) -> None:
+    with _old_lab(database_url, hard=hard, policy=PlanPolicy(backfill_days=10)) as old:
+        line = months_before(old.today(), 13)
+        since, until = line - timedelta(days=6), line + timedelta(days=6)
+
+        record = old.sync(parts=CELLS, since=since, until=until, breakdowns=(("age", "gender"),))
+
+        assert record.status is Status.SUCCESS, record.missing
+        rows = old.query(
+            "SELECT date_start, count(*) AS rows, sum(spend) AS spend, count(reach) AS reach "
+            "FROM meta_ads.meta_insights_breakdown GROUP BY 1"
+        )
+        expected = {day for _, day in old.expected_insights(since, until)}
+        assert {str(row["date_start"]) for row in rows} == expected
+        assert all(row["spend"] > 0 for row in rows)
+        assert all((row["reach"] > 0) == (row["date_start"] > line + timedelta(days=1))
+                   for row in rows)  # fmt: skip
+        calls = old.calls()
+        again = old.sync(parts=CELLS, since=since, until=until, breakdowns=(("age", "gender"),))
+        assert again.status is Status.SUCCESS
+        assert old.calls() == calls, "these days are done"
+
+
+@pytest.mark.parametrize("months", [12, 13])
+def test_another_line_of_metas_is_found(small: Lab, months: int) -> None:
+    """The line may lie elsewhere than the calendar says: the answer tells the months."""
+    line = months_before(small.today(), months) + timedelta(days=3)
+
+    def fits(request: Any) -> bool:
+        since = date.fromisoformat(request.params["time_range"]["since"])
+        return "breakdowns" not in request.params or since >= line or not (
+            {"reach", "unique_clicks", "frequency"} & set(request.params["fields"].split(","))
+        )  # fmt: skip
+
+    text = f"(#100) unique-count fields are only available for the last {months} months"
+    refused = Fault.graph_error(100, message=text)
+    small.sim.fail("GET", f"{small.account_id}/insights", until=fits, with_=refused)
+    since, until = line - timedelta(days=9), line + timedelta(days=9)
+
+    record = small.sync(parts=CELLS, since=since, until=until, breakdowns=(("country",),))
+
+    small.sim.faults.clear()
+    assert record.status is Status.SUCCESS, record.missing
+    rows = small.query(
+        "SELECT date_start, count(reach) AS reach FROM meta_ads.meta_insights_breakdown GROUP BY 1"
+    )
+    expected = {day for _, day in small.expected_insights(since, until)}
+    assert {str(row["date_start"]) for row in rows} == expected
+    assert all(row["reach"] > 0 for row in rows if row["date_start"] > line + timedelta(days=2))
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2, 9])
+def test_a_range_that_starts_before_metas_line_is_clamped(small: Lab, shift: int) -> None:
+    """3018, where Meta's line of 37 months lies some days after ours."""
+    plan = small.engine.plan(_request(small))
+    assert plan.since is not None
+    line = plan.since + timedelta(days=shift)
+
+    def fits(request: Any) -> bool:
+        return date.fromisoformat(request.params["time_range"]["since"]) >= line
+
+    text = (
+        "(#3018) The start date of the time range cannot be beyond 37 months from the current date"
+    )
+    small.sim.fail("GET", f"{small.account_id}/insights", until=fits,
+                   with_=Fault.graph_error(3018, message=text))  # fmt: skip
+    until = plan.since + timedelta(days=20)
+
+    record = small.sync(parts=NUMBERS, since=plan.since, until=until)
+
+    small.sim.faults.clear()
+    assert record.status is Status.SUCCESS, record.missing
+    small.assert_insights(line, until)
+    days = small.query(
+        "SELECT count(*) AS days FROM meta_ads.sync_windows WHERE dataset = 'insights_ad'"
+    )
+    assert days == [{"days": 21}]
+
+
+def _request(found: Lab) -> Any:
+    return SyncRequest(found.account_id, since=date(2020, 1, 1))
+
+
+def test_hours_before_their_line_are_not_asked_for(small: Lab) -> None:
+    line = months_before(small.today(), 13)
+    since = line - timedelta(days=20)
+    record = small.sync(parts=frozenset({Part.HOURLY}), since=since, until=since)
+    assert record.status is Status.SUCCESS, record.missing
+    assert small.sim.journal.count(path="/insights") == 0
+
+
+# -- permissions -----------------------------------------------------------------------------------
+
+DENIED = {
+    "200": Fault.graph_error(200, status=403, message="(#200) Ad account owner has NOT grant ..."),
+    "10": Fault.graph_error(10, status=403),
+    "100/33": Fault.graph_error(100, 33),
+    "perms": Fault.graph_error(100, message="(#100) Missing perms"),
+    "3191001": Fault.graph_error(100, 3191001),
+}
+
+
+@pytest.mark.parametrize("fault", DENIED.values(), ids=DENIED.keys())
+def test_a_forbidden_account_costs_one_call_and_rests(small: Lab, fault: Fault) -> None:
+    for edge in ("campaigns", "adsets", "ads", "insights"):
+        small.sim.fail("GET", f"{small.account_id}/{edge}", times=None, with_=fault)
+    rests = []
+    for _ in range(5):
+        before = _edge_calls(small)
+        record = small.sync()
+        assert record.status is Status.FAIL
+        assert "rests until" in (record.error_summary or "")
+        assert _edge_calls(small) - before == 1
+        assert record.not_before is not None
+        rests.append(record.not_before - small.clock.now())
+        small.clock.advance(rests[-1].total_seconds() + 60)
+    assert rests == sorted(rests)
+    assert rests[-1] > rests[0]
+    small.sim.faults.clear()
+    assert small.sync().status is Status.SUCCESS
+    small.assert_entities()
+
+
+def _edge_calls(found: Lab) -> int:
+    return sum("/" in entry.path.split("act_")[-1] for entry in found.sim.journal)
+
+
+def test_an_edge_that_is_refused_alone_costs_itself(small: Lab) -> None:
+    small.sim.fail(
+        "GET", f"{small.account_id}/campaigns", times=None, with_=Fault.graph_error(10, status=403)
+    )
+    statuses = []
+    for _ in range(3):
+        statuses.append(small.sync().status)
+        small.advance(hours=1)
+    assert Status.PARTIAL in statuses[1:]
+    yesterday = small.today() - timedelta(days=1)
+    small.assert_insights(yesterday - timedelta(days=7), yesterday, conversions=False)

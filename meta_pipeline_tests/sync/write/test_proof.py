@@ -1,0 +1,265 @@
+"""No day is believed without its proof, and a complete re-read replaces what it re-reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from meta_pipeline import metrics
+from meta_pipeline.simulator import AccountSpec, Fault
+from meta_pipeline.sync import Part, PlanPolicy, Status
+from meta_pipeline.sync.days import pause
+from meta_pipeline.sync.plan.policy import PageSizes
+from meta_pipeline_tests.sync.lab import Lab, lab
+
+NUMBERS = frozenset({Part.INSIGHTS})
+SPEC = AccountSpec("Zweifelhaft", 3, 4, 8, (2, 3, 5), zone="Europe/Berlin", currency="EUR")
+POLICY = PlanPolicy(
+    backfill_days=9, breakdowns=(("age", "gender"),), levels=("ad", "adset", "campaign")
+)
+EXTRAS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS})
+DATASETS = {
+    "insights_ad": ("meta_insights", "entity_type = 'ad'"),
+    "insights_adset": ("meta_insights", "entity_type = 'adset'"),
+    "insights_campaign": ("meta_insights", "entity_type = 'campaign'"),
+    "insights_hourly": ("meta_insights_hourly", "true"),
+    "breakdown:age,gender": ("meta_insights_breakdown", "true"),
+}
+
+
+@pytest.fixture
+def found(database_url: str) -> Any:
+    with lab(database_url, SPEC, policy=POLICY, parallel=2) as one:
+        yield one
+
+
+def ledger(found: Lab, dataset: str) -> dict[date, dict[str, Any]]:
+    rows = found.query("SELECT * FROM meta_ads.sync_windows WHERE dataset = %s", dataset)
+    return {row["date_start"]: row for row in rows}
+
+
+def ads(found: Lab) -> list[str]:
+    return [row["entity_id"] for row in found.query(
+        "SELECT entity_id FROM meta_ads.meta_insights WHERE entity_type = 'ad' "
+        "GROUP BY 1 ORDER BY sum(spend) DESC"
+    )]  # fmt: skip
+
+
+def by_day(found: Lab, dataset: str) -> dict[date, tuple[Decimal, int]]:
+    table, condition = DATASETS[dataset]
+    return {
+        row["date_start"]: (row["spend"], int(row["impressions"]))
+        for row in found.query(
+            f"SELECT date_start, sum(spend) AS spend, sum(impressions) AS impressions "
+            f"FROM meta_ads.{table} WHERE {condition} GROUP BY 1"
+        )
+    }
+
+
+def account_rows(found: Lab) -> dict[date, tuple[Decimal, int]]:
+    today = found.today()
+    rows = found.expected_insights(today - timedelta(days=90), today, "account")
+    return {
+        date.fromisoformat(day): (Decimal(row["spend"]), int(row["impressions"]))
+        for (_, day), row in rows.items()
+    }
+
+
+# -- an answer that is not true --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [Fault.no_rows, Fault.lost_rows], ids=["no rows", "lost rows"])
+def test_an_answer_that_the_accounts_row_contradicts_is_not_believed(
+    database_url: str, fault: Callable[[], Fault]
+) -> None:
+    """Old days too: none of them is final, all are due again, and the sync says so."""
+    policy = PlanPolicy(backfill_days=40, window_days=40)
+    with lab(database_url, SPEC, policy=policy, parallel=1) as found:
+        found.sim.fail("GET", "/insights", until=lambda r: r.text("level") != "ad", with_=fault())
+        record = found.sync()
+
+        assert record.status is Status.PARTIAL
+        assert any("insights_ad" in one and "not proven" in one for one in map(str, record.missing))
+        days = ledger(found, "insights_ad")
+        contradicted = {day for day, row in days.items() if row["incomplete"]}
+        stored = by_day(found, "insights_ad")
+        assert contradicted == {d for d, row in account_rows(found).items()
+                                if d in days and stored.get(d) != row}  # fmt: skip
+        assert len(contradicted) > 10
+        assert not any(days[day]["is_final"] for day in contradicted)
+        assert {row["unproven_reads"] for day, row in days.items() if day in contradicted} == {1}
+
+        found.sim.faults.clear()
+        found.advance(minutes=61)
+        healed = found.sync()
+
+        assert healed.status is Status.SUCCESS, healed.missing
+        found.assert_insights(found.today() - timedelta(days=39), found.today())
+        days = ledger(found, "insights_ad")
+        assert not any(row["incomplete"] or row["unproven_reads"] for row in days.values())
+        assert sum(row["is_final"] for row in days.values()) >= 10
+
+
+@pytest.mark.parametrize("fault", [Fault.no_rows, Fault.lost_rows], ids=["no rows", "lost rows"])
+def test_a_false_answer_wipes_nothing_that_is_stored(
+    found: Lab, fault: Callable[[], Fault]
+) -> None:
+    found.sync(parts=EXTRAS)
+    before = {dataset: by_day(found, dataset) for dataset in DATASETS}
+    found.sim.fail("GET", "/insights", until=lambda r: r.text("level") == "account", with_=fault())
+    record = found.sync(parts=EXTRAS, force=True)
+
+    assert record.status is Status.PARTIAL
+    for dataset in DATASETS:
+        assert any(dataset in one for one in map(str, record.missing)), record.missing
+        assert by_day(found, dataset) == before[dataset]
+    found.sim.faults.clear()
+    found.advance(minutes=61)
+    assert found.sync(parts=EXTRAS).status is Status.SUCCESS
+    for dataset in DATASETS:
+        stored = by_day(found, dataset)
+        assert stored == {day: row for day, row in account_rows(found).items() if day in stored}
+
+
+def test_silence_at_every_level_wipes_nothing(found: Lab) -> None:
+    found.sync(parts=EXTRAS)
+    before = {dataset: by_day(found, dataset) for dataset in DATASETS}
+    found.sim.fail("GET", "/insights", times=None, with_=Fault.no_rows())
+    found.advance(hours=2)
+    assert found.sync(parts=EXTRAS, force=True).status is not Status.SUCCESS
+    found.sim.faults.clear()
+    assert {dataset: by_day(found, dataset) for dataset in DATASETS} == before
+    found.advance(minutes=61)
+    assert found.sync(parts=EXTRAS).status is Status.SUCCESS
+
+
+def test_an_account_row_that_does_not_come_proves_nothing(found: Lab) -> None:
+    found.sim.fail(
+        "GET", "/insights", until=lambda r: r.text("level") != "account", with_=Fault.no_rows()
+    )
+    record = found.sync(parts=NUMBERS)
+    assert record.status is Status.PARTIAL
+    assert not any(row["is_final"] for row in ledger(found, "insights_ad").values() if row["rows"])
+    found.sim.faults.clear()
+    found.advance(minutes=61)
+    assert found.sync(parts=NUMBERS).status is Status.SUCCESS
+    found.assert_insights(found.today() - timedelta(days=8), found.today(), "account")
+
+
+def test_spend_that_only_the_account_has_is_marked_and_asked_for_ever_more_seldom(
+    database_url: str,
+) -> None:
+    """Ads that are gone: a difference for ever, and no reason to burn quota or to call for ever."""
+    policy = PlanPolicy(backfill_days=45)
+    with lab(database_url, SPEC, policy=policy, parallel=2) as found:
+        found.sync(parts=NUMBERS)
+        gone, day = ads(found)[0], found.today() - timedelta(days=40)
+        since = day - timedelta(days=1)
+        found.world.withhold(gone, since, day)
+        delete = "DELETE FROM meta_ads.meta_insights WHERE entity_id = %s AND date_start >= %s"
+        found.query(f"{delete} AND date_start <= %s RETURNING 1", gone, since, day)
+        assert found.sync(parts=NUMBERS, force=True).status is Status.PARTIAL
+
+        statuses = []
+        for reads in range(1, 12):
+            row = ledger(found, "insights_ad")[day]
+            assert row["unproven_reads"] == reads
+            assert row["incomplete"]
+            assert not row["is_final"]
+            wait = pause(reads).total_seconds()
+            found.advance(seconds=wait * 0.8)
+            assert found.sync(parts=NUMBERS).status is Status.SUCCESS, "not read, not told"
+            assert ledger(found, "insights_ad")[day]["fetched_at"] == row["fetched_at"]
+            found.advance(seconds=wait * 0.2)
+            statuses.append(found.sync(parts=NUMBERS).status)
+        assert statuses == [Status.PARTIAL] * 6 + [Status.SUCCESS] * 5, "what lasts is known"
+
+
+# -- rows that are taken back ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("force", [True, False], ids=["forced", "by age"])
+@pytest.mark.parametrize("keep", [0.0, 0.002], ids=["whole rows", "most cells"])
+def test_rows_cells_and_hours_that_are_taken_back_go(found: Lab, keep: float, force: bool) -> None:
+    found.sync(parts=EXTRAS)
+    ad, day = ads(found)[0], found.today() - timedelta(days=5)
+    counted = {dataset: by_day(found, dataset)[day] for dataset in DATASETS}
+    found.world.take_back(ad, day - timedelta(days=1), day, keep)
+    found.advance(days=1, hours=1)
+    record = found.sync(parts=EXTRAS, force=force)
+
+    assert record.status is Status.SUCCESS, record.missing
+    truth = account_rows(found)
+    for dataset in DATASETS:
+        stored = by_day(found, dataset)
+        assert {one: stored[one] for one in truth if one in stored} == {
+            one: truth[one] for one in truth if one in stored
+        }
+        changes = found.query(
+            "SELECT rows_removed, spend_before, spend_after, impressions_after "
+            "FROM meta_ads.insights_changes WHERE dataset = %s AND date_start = %s",
+            dataset,
+            day,
+        )
+        if dataset == "breakdown:age,gender" or (dataset == "insights_ad" and not keep):
+            assert [bool(row["rows_removed"]) for row in changes] == [True], dataset
+        for row in changes:
+            if dataset.startswith("insights_") and dataset != "insights_hourly":
+                assert row["spend_before"] == counted[dataset][0]
+            assert (row["spend_after"], row["impressions_after"]) == stored[day], dataset
+
+
+def test_what_is_taken_back_leaves_the_daily_metrics_too(found: Lab) -> None:
+    found.sync()
+    roll_up(found)
+    ad, day = ads(found)[0], found.today() - timedelta(days=2)
+    found.world.take_back(ad, day, day)
+    found.advance(hours=7)
+    found.sync()
+    roll_up(found)
+    for table in ("daily_ad_metrics", "daily_adset_metrics", "daily_campaign_metrics"):
+        spend = found.scalar(f"SELECT sum(spend) FROM meta_ads.{table} WHERE date_start = %s", day)
+        assert spend == account_rows(found)[day][0]
+    stored = "SELECT count(*) FROM meta_ads.daily_ad_metrics WHERE ad_id = %s AND date_start = %s"
+    assert found.scalar(stored, ad, day) == 0
+
+
+def roll_up(found: Lab) -> None:
+    with found.warehouse.connection() as connection:
+        metrics.rollup(connection, found.account_id)
+
+
+def test_a_row_that_is_missing_while_its_total_stands_stays(found: Lab) -> None:
+    found.sync(parts=NUMBERS)
+    ad, day = ads(found)[0], found.today() - timedelta(days=2)
+    before = by_day(found, "insights_ad")[day]
+    found.world.withhold(ad, day, day)
+    found.advance(hours=7)
+    told = []
+    for _ in range(8):
+        missing = found.sync(parts=NUMBERS).missing
+        told.append(any(one.edge == "insights_ad" for one in missing))
+        assert by_day(found, "insights_ad")[day] == before
+        found.advance(hours=5)
+    assert told[:2] == [True, True]
+    assert not any(told[-3:]), "the account's row counts what is stored"
+
+
+def test_an_ordinary_sync_costs_no_call_more(database_url: str) -> None:
+    """Taken back rows of an hourly read day ask for its proof: one call, and only then."""
+    policy = PlanPolicy(backfill_days=10, page_sizes=PageSizes(insights=500))
+    with lab(database_url, SPEC, policy=policy) as found:
+        found.sync()
+        found.advance(hours=1)
+        ordinary = found.sync(parts=NUMBERS).insights_calls
+        assert ordinary == 1
+        found.world.take_back(ads(found)[0], found.today(), found.today())
+        found.advance(hours=1)
+        record = found.sync(parts=NUMBERS)
+        assert record.status is Status.SUCCESS, record.missing
+        assert record.insights_calls == 2
+        found.assert_insights(found.today(), found.today())
