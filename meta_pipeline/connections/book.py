@@ -12,7 +12,13 @@ from typing import Any
 from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled, TokenInfo
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.quality import missing_scopes
-from meta_pipeline.warehouse import Connection, ConnectionRow, SealedToken, Warehouse
+from meta_pipeline.warehouse import (
+    DEFAULT_TENANT,
+    Connection,
+    ConnectionRow,
+    SealedToken,
+    Warehouse,
+)
 from meta_pipeline.warehouse.stores.connections import TokenRole
 
 from .access import Access, Owner
@@ -20,7 +26,6 @@ from .errors import ConnectionUnknown, TokenRefused, TokenUnreadable
 from .sealing import Keyring, Sealed
 from .state import Kind, State, state_at
 
-DEFAULT_TENANT = "default"
 _KINDS = {"SYSTEM_USER": Kind.SYSTEM_USER, "USER": Kind.USER}
 _EXPIRED = 463
 

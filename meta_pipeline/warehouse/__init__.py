@@ -16,6 +16,8 @@ from .errors import (
     MigrationBusy,
     PoolerUnsupported,
     RowsRefused,
+    TenantsNotApart,
+    TenantUnknown,
     ViewInUse,
     WarehouseError,
     WarehouseUnavailable,
@@ -35,11 +37,13 @@ from .stores.ledger import Ledger, WindowRow
 from .stores.logins import LoginState, LoginStore, PendingRow
 from .stores.pending_reports import PendingReport, PendingReports
 from .stores.runs import RunStore
+from .stores.tenants import MemberRole, MemberRow, TenantRefused, TenantRow, TenantStore
 from .stores.tokens import TokenRow, TokenStore, tokens_in_use
 from .stores.unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
 from .stores.usage import UsageStore
+from .tenancy import DEFAULT_TENANT, TenantSession, enforce, enforcement
 from .urls import dagster_url, normalized
-from .warehouse import Warehouse
+from .warehouse import TenantWarehouse, Warehouse
 
 if TYPE_CHECKING:
     from .dagster_schema import create_dagster_schema
@@ -78,6 +82,7 @@ _WITH_SQLALCHEMY = {
 """What writes tables: SQLAlchemy is most of a start, and reading needs none of it."""
 
 __all__ = [
+    "DEFAULT_TENANT",
     "VERSION_SOURCE",
     "AccountAmbiguous",
     "AccountBusy",
@@ -105,6 +110,8 @@ __all__ = [
     "Ledger",
     "LoginState",
     "LoginStore",
+    "MemberRole",
+    "MemberRow",
     "MigrationBusy",
     "MigrationResult",
     "ObservedWeight",
@@ -120,6 +127,13 @@ __all__ = [
     "RunStore",
     "SealedToken",
     "TelemetryWriter",
+    "TenantRefused",
+    "TenantRow",
+    "TenantSession",
+    "TenantStore",
+    "TenantUnknown",
+    "TenantWarehouse",
+    "TenantsNotApart",
     "TokenRow",
     "TokenStore",
     "Totals",
@@ -137,6 +151,8 @@ __all__ = [
     "connect",
     "create_dagster_schema",
     "dagster_url",
+    "enforce",
+    "enforcement",
     "fault",
     "find_account",
     "lock_holder",

@@ -11,6 +11,8 @@ WarehouseError
 ├── AccountAmbiguous       several are called that (account_names): give an id
 ├── PoolerUnsupported      a pooler that shares sessions is in between: connect past it
 ├── RoleRefused            a role is unknown or may not be given rights: ask the administrator
+├── TenantUnknown          there is no such tenant: add it, or correct its name
+├── TenantsNotApart        tenants are not kept apart yet: run meta-pipeline tenants enforce
 ├── DatabaseUnfit          its encoding, or the user's rights, do not do: change what is named
 ├── DiskFull               the server's disk is full or broken: make room there
 ├── CannotTell             a lock or the time limit was in the way of an answer: ask later
@@ -70,6 +72,21 @@ class PoolerUnsupported(WarehouseError):
 
 class RoleRefused(WarehouseError):
     """A role does not exist, or this user may not give it rights."""
+
+
+class TenantUnknown(WarehouseError):
+    """There is no tenant of that name."""
+
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        super().__init__(
+            f"There is no tenant {tenant!r}: meta-pipeline tenants list shows them all, "
+            "meta-pipeline tenants add makes one."
+        )
+
+
+class TenantsNotApart(WarehouseError):
+    """Nothing keeps tenants apart yet, so that none but the default one is served."""
 
 
 class DatabaseUnfit(WarehouseError):

@@ -1,13 +1,15 @@
 """Migrator: brings schema `meta_ads` to this version of the code, once, however many ask.
 
 Everything happens in one transaction under an advisory lock: revisions of `migrations/versions`,
-then the views of `views/`. A process killed inside leaves nothing behind. Revisions only expand
+then the views of `views/`; where tenants are kept apart (tenancy/), what is new is put under their
+policies. A process killed inside leaves nothing behind. Revisions only expand
 (new tables, new columns), so that older code keeps running beside newer code. Alembic and
 SQLAlchemy are imported where a migration runs: every command asks whether one is due.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,17 +21,19 @@ import psycopg
 
 from . import views
 from .connect import READER, Connection, Patience, connect
-from .errors import CannotTell, DatabaseNewer, DatabaseOutdated, MigrationBusy
+from .errors import CannotTell, DatabaseNewer, DatabaseOutdated, MigrationBusy, RoleRefused
 from .faults import explained
 from .locks import refuse_shared_sessions
 from .names import SCHEMA
 from .redaction import redacted
 from .rights import Problem, Rights, read_rights, refuse
+from .tenancy import enforce, enforcement
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.config import Config
 
+LOGGER = logging.getLogger(__name__)
 VERSION_TABLE = "schema_version"
 MIGRATE = "meta-pipeline migrate"
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -179,7 +183,18 @@ def _migrate_locked(url: str, waits: Patience, *, with_views: bool) -> Migration
             config.attributes["connection"] = alembic_connection
             command.upgrade(config, "head")
         made = views.refresh(connection) if with_views else ()
+        _keep_apart(connection)
         return MigrationResult(before, head(), applied, made)
+
+
+def _keep_apart(connection: Connection) -> None:
+    """Put what is new under the tenants' policies; who may not leaves it closed to them."""
+    if not enforcement(connection).is_on:
+        return
+    try:
+        enforce(connection)
+    except RoleRefused as error:
+        LOGGER.warning("New tables and views are closed to tenants. %s", error)
 
 
 def engine(url: str) -> sa.Engine:

@@ -25,10 +25,12 @@ from .stores.ledger import Ledger
 from .stores.logins import LoginStore
 from .stores.pending_reports import PendingReports
 from .stores.runs import RunStore
+from .stores.tenants import TenantStore
 from .stores.tokens import TokenStore
 from .stores.unrecognized import UnrecognizedStore
 from .stores.usage import UsageStore
 from .stores.web import WebStore
+from .tenancy import TenantSession, begin_session
 from .urls import normalized
 
 POOL_TIMEOUT_SECONDS = 30
@@ -38,7 +40,7 @@ class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
     Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`, `gaps`,
-    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `logins`,
+    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `logins`, `tenants`,
     `unrecognized`, `web`) take a connection of the pool for each call, or the one they are given,
     so that a sync can write through the one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
@@ -52,7 +54,7 @@ class Warehouse:
         max_connections: int = 4,
         patience: Patience = WRITER,
     ) -> None:
-        self.url = normalized(url)
+        self._url = normalized(url)
         self.application_name = application_name
         self._max_connections = max_connections
         self._patience = patience
@@ -61,6 +63,11 @@ class Warehouse:
 
     def __repr__(self) -> str:
         return f"Warehouse({redacted(self.url)!r})"
+
+    @property
+    def url(self) -> str:
+        """The database's URL as libpq reads it; with its password."""
+        return self._url
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -78,6 +85,19 @@ class Warehouse:
                 yield connection
             except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
                 raise fault(error, self.url) from error
+
+    @contextmanager
+    def tenant_session(self, tenant: str, *, read_only: bool = False) -> Iterator[TenantSession]:
+        """One transaction in which one tenant's rows are all there is (`tenancy.begin_session`)."""
+        with (
+            Warehouse.connection(self) as connection,
+            begin_session(connection, tenant, read_only=read_only) as session,
+        ):
+            yield session
+
+    def of_tenant(self, tenant: str, *, read_only: bool = False) -> TenantWarehouse:
+        """The same warehouse as one tenant sees it, over the same pool: for whom a request is."""
+        return TenantWarehouse(self, tenant, read_only=read_only)
 
     def migrate(self) -> MigrationResult:
         """Bring schema `meta_ads` to this version of the code; any number at once is safe."""
@@ -164,6 +184,10 @@ class Warehouse:
         return WebStore(self.connection)
 
     @cached_property
+    def tenants(self) -> TenantStore:
+        return TenantStore(self.connection)
+
+    @cached_property
     def unrecognized(self) -> UnrecognizedStore:
         return UnrecognizedStore(self.connection)
 
@@ -192,3 +216,33 @@ class Warehouse:
             name=self.application_name,
             open=True,
         )
+
+
+class TenantWarehouse(Warehouse):
+    """The warehouse as one tenant sees it: every store and every connection is in its session.
+
+    Cheap to make, one for each request. It lends its parent's connections, never a URL to open
+    others with: those would see everything.
+    """
+
+    def __init__(self, whole: Warehouse, tenant: str, *, read_only: bool) -> None:
+        self._whole = whole
+        self._read_only = read_only
+        self.tenant = tenant
+        self.application_name = whole.application_name
+
+    def __repr__(self) -> str:
+        return f"{self._whole!r}.of_tenant({self.tenant!r})"
+
+    @property
+    def url(self) -> str:
+        raise TypeError("A tenant's warehouse has no URL: a connection of its own would see all.")
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection in a session of this tenant (`Warehouse.tenant_session`)."""
+        with self._whole.tenant_session(self.tenant, read_only=self._read_only) as session:
+            yield session.connection
+
+    def close(self) -> None:
+        """Nothing: the pool is the whole warehouse's."""

@@ -41,10 +41,10 @@ class Visit:
     site: Site
     visitor: Visitor
 
-    @property
+    @cached_property
     def warehouse(self) -> Warehouse:
-        """The tables as this visitor may see them."""
-        return self.site.warehouse
+        """The tables as this visitor may see them: Postgres shows the tenant's rows alone."""
+        return self.site.warehouse.of_tenant(self.visitor.tenant)
 
     @cached_property
     def reader(self) -> Reader:

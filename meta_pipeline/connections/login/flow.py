@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from meta_pipeline.connections.book import DEFAULT_TENANT, Connections
+from meta_pipeline.connections.book import Connections
 from meta_pipeline.connections.errors import LoginRefused
 from meta_pipeline.connections.state import Kind
 from meta_pipeline.graph import AccessToken, GraphError, Retriable, Throttled, TokenInfo
 from meta_pipeline.printable import one_line
 from meta_pipeline.quality import missing_scopes
 from meta_pipeline.redaction import redact
-from meta_pipeline.warehouse import LoginState, PendingRow
+from meta_pipeline.warehouse import DEFAULT_TENANT, LoginState, PendingRow
 
 from . import answers
 from .answers import Answer, Granted

@@ -53,8 +53,9 @@ from .operations import (
     token_health,
     usage_readings,
 )
+from .tenants import members, tenant_accounts, tenant_roles, tenants
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
-from .web import web_events, web_links, web_members
+from .web import web_events, web_links
 
 __all__ = [
     "SCHEMA",
@@ -73,6 +74,7 @@ __all__ = [
     "insights_changes",
     "insights_gaps",
     "login_states",
+    "members",
     "meta_activities",
     "meta_ad_accounts",
     "meta_ads",
@@ -100,10 +102,12 @@ __all__ = [
     "sync_cursor",
     "sync_runs",
     "sync_windows",
+    "tenant_accounts",
+    "tenant_roles",
+    "tenants",
     "token_health",
     "unrecognized_values",
     "usage_readings",
     "web_events",
     "web_links",
-    "web_members",
 ]

@@ -54,6 +54,7 @@ connections = table(
     sa.CheckConstraint(
         "state IN ('active','expiring','expired','revoked','replaced')", name="state"
     ),
+    sa.ForeignKeyConstraint(["tenant"], [f"{SCHEMA}.tenants.tenant"]),
     sa.Index(
         "connections_whose_idx",
         "tenant",

@@ -207,7 +207,7 @@ schema_views = table(
     "schema_views",
     "One row per view of this schema: which text of it is in place",
     text("view_name", "Name of the view", primary_key=True),
-    text("digest", "SHA-256 of the file it was made from", nullable=False),
+    text("digest", "SHA-256 of what it was made from", nullable=False),
 )
 
 __all__ = [

@@ -1,21 +1,10 @@
-"""The web application's own: who is a member, which links were used, who changed what."""
+"""The web application's own: which links were used, who changed what."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
 from .columns import moment, table, text
-
-web_members = table(
-    "web_members",
-    "One row per person who may open the web application",
-    text("subject", "Who: an e-mail address or user name in small letters", primary_key=True),
-    text("role", "viewer, analyst or admin", nullable=False),
-    text("added_by", "Who let them in", nullable=False),
-    moment("added_at", "When", nullable=False),
-    sa.CheckConstraint("role IN ('viewer','analyst','admin')", name="role"),
-    sa.CheckConstraint("subject = lower(subject) AND subject <> ''", name="subject"),
-)
 
 web_links = table(
     "web_links",
@@ -34,7 +23,15 @@ web_events = table(
     text("actor", "Who: the member's subject, or owner for a one-time link", nullable=False),
     text("action", "What was done, such as signed in or member added", nullable=False),
     text("detail", "To what, in words; never a secret", nullable=False),
+    text(
+        "tenant",
+        "For which tenant it was done",
+        nullable=False,
+        server_default=sa.text(
+            "coalesce(nullif(current_setting('meta_ads.tenant', true), ''), 'default')"
+        ),
+    ),
     sa.Index(None, "at"),
 )
 
-__all__ = ["web_events", "web_links", "web_members"]
+__all__ = ["web_events", "web_links"]

@@ -1,4 +1,4 @@
-"""The web application's own rows: members, links that were used, who changed what."""
+"""The web application's own rows: links that were used, who changed what."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from meta_pipeline.warehouse.connect import Connection, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One row of `web_members`."""
-
-    subject: str
-    role: str
-    added_by: str
-    added_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WebEvent:
     """One row of `web_events`."""
 
@@ -32,7 +22,7 @@ class WebEvent:
 
 
 class WebStore(Store):
-    """`web_members`, `web_links`, `web_events`."""
+    """`web_links`, `web_events`."""
 
     def use_link(self, link_hash: str, connection: Connection | None = None) -> bool:
         """Whether the link was not used before; it is now. Links of last month are forgotten."""
@@ -46,44 +36,6 @@ class WebStore(Store):
                 (link_hash,),
             )
             return used.rowcount == 1
-
-    def role_of(self, subject: str, connection: Connection | None = None) -> str | None:
-        """The member's role; None for a stranger."""
-        with self._using(connection) as using:
-            found = using.execute(
-                "SELECT role FROM meta_ads.web_members WHERE subject = %s", (subject,)
-            ).fetchone()
-            return None if found is None else str(found[0])
-
-    def members(self, connection: Connection | None = None) -> Sequence[Member]:
-        """Everybody who is let in, by name."""
-        with self._using(connection) as using:
-            cursor = using.cursor(row_factory=class_row(Member))
-            return cursor.execute(
-                "SELECT subject, role, added_by, added_at FROM meta_ads.web_members"
-                " ORDER BY subject"
-            ).fetchall()
-
-    def save_member(
-        self, subject: str, role: str, added_by: str, connection: Connection | None = None
-    ) -> None:
-        """Let somebody in, or give a member another role."""
-        with self._using(connection) as using:
-            using.execute(
-                "INSERT INTO meta_ads.web_members VALUES (%s, %s, %s, clock_timestamp())"
-                " ON CONFLICT (subject) DO UPDATE SET role = excluded.role",
-                (subject, role, added_by),
-            )
-
-    def remove_member(self, subject: str, connection: Connection | None = None) -> bool:
-        """Let a member in no more; whether there was one."""
-        with self._using(connection) as using:
-            return (
-                using.execute(
-                    "DELETE FROM meta_ads.web_members WHERE subject = %s", (subject,)
-                ).rowcount
-                == 1
-            )
 
     def note(
         self, actor: str, action: str, detail: str, connection: Connection | None = None

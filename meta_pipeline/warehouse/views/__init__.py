@@ -29,6 +29,8 @@ _COLUMNS = """
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
+_OPTIONS = "WITH (security_invoker = true)"
+"""A view reads as its reader: as its owner it would show one tenant the rows of another."""
 _FOLDER = Path(__file__).parent
 _EACH_LEVEL = "each_level"
 _LEVELS = re.compile(r"\{# levels: (?P<levels>[a-z, ]+) #\}")
@@ -81,7 +83,8 @@ def _digests() -> dict[str, str]:
         for level in _levels(text):
             sources[_name(path, level)] = f"{level} {_NOUNS} {text}"
     return {
-        name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(sources.items())
+        name: hashlib.sha256(f"{_OPTIONS} {text}".encode()).hexdigest()
+        for name, text in sorted(sources.items())
     }
 
 
@@ -107,10 +110,15 @@ def refresh(connection: Connection) -> tuple[str, ...]:
 def _make(connection: Connection, view: View) -> None:
     name = sql.Identifier(SCHEMA, view.name)
     query = sql.SQL(view.query)
+    # Before version 15 there is no such option, and no tenant is let in (tenancy/).
+    knows = connection.info.server_version >= 150_000
+    options = sql.SQL(_OPTIONS if knows else "")
     try:
         # Replacing keeps the rights people were granted; it can only add columns at the end.
         with connection.transaction():
-            connection.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(name, query))
+            connection.execute(
+                sql.SQL("CREATE OR REPLACE VIEW {} {} AS {}").format(name, options, query)
+            )
     except psycopg.errors.InvalidTableDefinition:
         try:
             connection.execute(sql.SQL("DROP VIEW {}").format(name))
@@ -120,7 +128,7 @@ def _make(connection: Connection, view: View) -> None:
                 f"something of yours is built on it: {error.diag.message_detail}. Drop that, "
                 "start again, then make it anew. Nothing was changed."
             ) from error
-        connection.execute(sql.SQL("CREATE VIEW {} AS {}").format(name, query))
+        connection.execute(sql.SQL("CREATE VIEW {} {} AS {}").format(name, options, query))
     _comment(connection, view)
     connection.execute(
         sql.SQL(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from meta_pipeline.printable import one_line
+from meta_pipeline.warehouse import DEFAULT_TENANT
 from meta_pipeline.web.site import Site, site_of
 
 from .hosts import is_among
@@ -23,11 +24,12 @@ class NotAMember(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A person that is let in."""
+    """A person that is let in; `tenant` is the one whose rows they see."""
 
     subject: str
     name: str
     role: Role
+    tenant: str = DEFAULT_TENANT
 
 
 def visitor_of(connection: HTTPConnection) -> Visitor | None:
@@ -35,13 +37,13 @@ def visitor_of(connection: HTTPConnection) -> Visitor | None:
     site = site_of(connection)
     if site.way is Way.PROXY:
         subject = _told_by_proxy(connection, site)
-        return _member(site, subject, subject) if subject else None
+        return _member(connection, site, subject, subject) if subject else None
     subject = connection.session.get("subject")
     if subject is None:
         return None
     if site.way is Way.LINK:
         return Visitor(OWNER, "you", Role.ADMIN) if subject == OWNER else None
-    return _member(site, subject, connection.session.get("name", subject))
+    return _member(connection, site, subject, connection.session.get("name", subject))
 
 
 def client_address(connection: HTTPConnection) -> str:
@@ -63,14 +65,16 @@ def _told_by_proxy(connection: HTTPConnection, site: Site) -> str | None:
     return found[0].strip().casefold() or None if len(found) == 1 else None
 
 
-def _member(site: Site, subject: str, name: str) -> Visitor:
+def _member(connection: HTTPConnection, site: Site, subject: str, name: str) -> Visitor:
     shown = one_line(name)
     if subject in site.settings.web_admin_names:
         return Visitor(subject, shown, Role.ADMIN)
-    role = site.warehouse.web.role_of(subject)
-    if role is None:
+    found = site.warehouse.tenants.memberships(subject)
+    if not found:
         raise NotAMember(
             f"You are signed in as {one_line(subject)}, who is not a member here. Ask an "
             "administrator to add exactly this name under Members, or in META_WEB_ADMINS."
         )
-    return Visitor(subject, shown, Role(role))
+    wanted = connection.session.get("tenant")
+    of = next((one for one in found if one.tenant == wanted), found[0])
+    return Visitor(subject, shown, Role(of.role), of.tenant)

@@ -1,0 +1,216 @@
+"""Tenants: who there is, which ad accounts are theirs, and who may sign in for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from psycopg import errors
+from psycopg.rows import class_row
+
+from meta_pipeline.warehouse.connect import Connection, Store
+from meta_pipeline.warehouse.errors import TenantUnknown, WarehouseError
+from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
+
+MemberRole: TypeAlias = Literal["viewer", "analyst", "admin"]
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_ALL = """
+    SELECT tenant, name, added_at,
+        array(
+            SELECT account_id FROM meta_ads.tenant_accounts AS held
+            WHERE held.tenant = tenants.tenant ORDER BY account_id
+        ) AS account_ids,
+        array(
+            SELECT role_name FROM meta_ads.tenant_roles AS held
+            WHERE held.tenant = tenants.tenant ORDER BY role_name
+        ) AS sql_roles,
+        (SELECT count(*) FROM meta_ads.members AS held WHERE held.tenant = tenants.tenant)
+            AS member_count
+    FROM meta_ads.tenants
+    ORDER BY tenant <> 'default', tenant
+"""
+_MEMBERS = "SELECT tenant, subject, role, added_at, added_by FROM meta_ads.members"
+_SET_MEMBER = """
+    INSERT INTO meta_ads.members (tenant, subject, role, added_at, added_by)
+    VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (tenant, subject) DO UPDATE SET role = excluded.role
+"""
+
+
+class TenantRefused(WarehouseError):
+    """A tenant, or a change of one, that cannot be; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantRow:
+    """A tenant, its ad accounts, the roles of Postgres that see it, and how many members it has."""
+
+    tenant: str
+    name: str
+    added_at: datetime
+    account_ids: list[str]
+    sql_roles: list[str]
+    member_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRow:
+    """One row of `members`: a person in one tenant."""
+
+    tenant: str
+    subject: str
+    role: MemberRole
+    added_at: datetime
+    added_by: str
+
+
+class TenantStore(Store):
+    """`tenants`, `tenant_accounts` and `members`.
+
+    A new ad account belongs to the tenant `default` by itself. In a tenant's session the rows are
+    that tenant's, and which accounts it has is not its own to change.
+    """
+
+    def all(self, connection: Connection | None = None) -> list[TenantRow]:
+        """Every tenant, default first, then by name."""
+        with self._using(connection) as used:
+            return used.cursor(row_factory=class_row(TenantRow)).execute(_ALL).fetchall()
+
+    def get(self, tenant: str, connection: Connection | None = None) -> TenantRow:
+        """The tenant; TenantUnknown when there is none of that name."""
+        for row in self.all(connection):
+            if row.tenant == tenant:
+                return row
+        raise TenantUnknown(tenant)
+
+    def add(
+        self, tenant: str, name: str, at: datetime, connection: Connection | None = None
+    ) -> None:
+        """Add a tenant without accounts. Raises TenantRefused for a name that is taken or no name.
+
+        It is served once `tenancy.enforce` has run.
+        """
+        if not _NAME.fullmatch(tenant):
+            raise TenantRefused(
+                f"{tenant!r} is no short name: up to 32 of a-z, 0-9, - and _, and first a letter "
+                "or a digit. --name takes any name for people. Nothing was changed."
+            )
+        with self._using(connection) as used:
+            made = used.execute(
+                "INSERT INTO meta_ads.tenants (tenant, name, added_at) VALUES (%s, %s, %s) "
+                "ON CONFLICT (tenant) DO NOTHING",
+                (tenant, name, at),
+            )
+            if not made.rowcount:
+                raise TenantRefused(f"There is a tenant {tenant} already. Nothing was changed.")
+
+    def remove(self, tenant: str, connection: Connection | None = None) -> None:
+        """Remove a tenant, its members and what it was granted; the accounts' rows stay.
+
+        Raises TenantRefused for default, and for one that connections belong to.
+        """
+        if tenant == DEFAULT_TENANT:
+            raise TenantRefused("The tenant default stays: it is the installation's own.")
+        with self._using(connection) as used:
+            try:
+                with used.transaction():
+                    removed = used.execute(
+                        "DELETE FROM meta_ads.tenants WHERE tenant = %s", (tenant,)
+                    )
+            except errors.ForeignKeyViolation as error:
+                raise TenantRefused(
+                    f"Connections belong to tenant {tenant}: remove them first "
+                    "(meta-pipeline connections remove). Nothing was changed."
+                ) from error
+            if not removed.rowcount:
+                raise TenantUnknown(tenant)
+
+    def grant(
+        self,
+        tenant: str,
+        account_ids: Iterable[str],
+        at: datetime,
+        connection: Connection | None = None,
+    ) -> int:
+        """Make ad accounts the tenant's too; how many were not before. TenantUnknown."""
+        with self._using(connection) as used:
+            try:
+                with used.transaction():
+                    return used.execute(
+                        "INSERT INTO meta_ads.tenant_accounts (tenant, account_id, granted_at) "
+                        "SELECT %s, account_id, %s FROM unnest(%s::text[]) AS given (account_id) "
+                        "ON CONFLICT DO NOTHING",
+                        (tenant, at, sorted(set(account_ids))),
+                    ).rowcount
+            except errors.ForeignKeyViolation as error:
+                raise TenantUnknown(tenant) from error
+
+    def revoke(
+        self, tenant: str, account_ids: Iterable[str], connection: Connection | None = None
+    ) -> int:
+        """Take ad accounts from the tenant; how many were its. Others keep them."""
+        with self._using(connection) as used:
+            return used.execute(
+                "DELETE FROM meta_ads.tenant_accounts WHERE tenant = %s AND account_id = ANY (%s)",
+                (tenant, list(account_ids)),
+            ).rowcount
+
+    def members(
+        self, tenant: str | None = None, connection: Connection | None = None
+    ) -> list[MemberRow]:
+        """The members of a tenant, or of all."""
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(MemberRow))
+            return cursor.execute(
+                f"{_MEMBERS} WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s "
+                "ORDER BY tenant, subject",
+                {"tenant": tenant},
+            ).fetchall()
+
+    def memberships(self, subject: str, connection: Connection | None = None) -> list[MemberRow]:
+        """What a person may be, tenant by tenant; default first. Empty for a stranger."""
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(MemberRow))
+            return cursor.execute(
+                f"{_MEMBERS} WHERE subject = %s ORDER BY tenant <> 'default', tenant",
+                (_subject(subject),),
+            ).fetchall()
+
+    def set_member(
+        self,
+        tenant: str,
+        subject: str,
+        role: MemberRole,
+        *,
+        at: datetime,
+        added_by: str,
+        connection: Connection | None = None,
+    ) -> None:
+        """Let a person in, or change what they may. TenantUnknown; TenantRefused for no name."""
+        if not _subject(subject):
+            raise TenantRefused("A member needs an e-mail address or a user name.")
+        with self._using(connection) as used:
+            try:
+                with used.transaction():
+                    used.execute(_SET_MEMBER, (tenant, _subject(subject), role, at, added_by))
+            except errors.ForeignKeyViolation as error:
+                raise TenantUnknown(tenant) from error
+
+    def remove_member(
+        self, tenant: str, subject: str, connection: Connection | None = None
+    ) -> bool:
+        """Let a person in no more; False when they were no member."""
+        with self._using(connection) as used:
+            removed = used.execute(
+                "DELETE FROM meta_ads.members WHERE tenant = %s AND subject = %s",
+                (tenant, _subject(subject)),
+            )
+            return removed.rowcount > 0
+
+
+def _subject(given: str) -> str:
+    """The name as it is stored: capitals make nobody another person."""
+    return given.strip().casefold()

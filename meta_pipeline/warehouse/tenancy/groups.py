@@ -1,0 +1,104 @@
+"""Groups: the two roles of Postgres that the policies are for; nobody can log in as one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from psycopg import errors, sql
+
+from meta_pipeline.warehouse.connect import Connection
+from meta_pipeline.warehouse.errors import RoleRefused
+
+ENFORCE: Final = "meta-pipeline tenants enforce"
+# Roles are the whole server's, tables one database's: its name keeps installations apart. The cast
+# shortens to what Postgres allows, at a character's end.
+API: Final = "('meta_ads_api_' || current_database())::name"
+"""SQL for the name of the group whose members say for whom they work."""
+SQL: Final = "('meta_ads_tenant_' || current_database())::name"
+"""SQL for the name of the group whose members are told apart by their own name."""
+
+_ABOUT = {
+    API: "What meta_pipeline becomes while it works for one tenant",
+    SQL: "Login roles of tenants: each sees its own tenant's rows",
+}
+_NAMES = f"SELECT {API}::text, {SQL}::text, current_user::text"
+_MISSING = """
+    SELECT name FROM unnest(%s::text[]) AS wanted (name)
+    WHERE to_regrole(quote_ident(name)) IS NULL
+"""
+_MAY_CREATE = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+_MAY_BECOME = "SELECT pg_has_role(current_user, %s, 'MEMBER')"
+_MAY_SET = "SELECT pg_has_role(current_user, %s, 'SET')"
+_WITH_SET = 160_000
+
+
+def group_names(connection: Connection) -> tuple[str, str]:
+    """Names of the API's and of the SQL group in this database."""
+    row = connection.execute(_NAMES).fetchone()
+    assert row is not None
+    return str(row[0]), str(row[1])
+
+
+def ensure_groups(connection: Connection) -> None:
+    """Make the groups that are missing, and let this user take that of the API.
+
+    Raises RoleRefused with the statements for an administrator when this user may not.
+    """
+    api, tenants = group_names(connection)
+    missing = [name for (name,) in connection.execute(_MISSING, ([api, tenants],)).fetchall()]
+    if missing:
+        _refuse_unless_may_create(connection, missing, (api, tenants))
+    try:
+        for name in missing:
+            _create(connection, name)
+        if not _may_become(connection, api):
+            option = sql.SQL(" WITH INHERIT FALSE, SET TRUE" if _knows_set(connection) else "")
+            connection.execute(
+                sql.SQL("GRANT {} TO CURRENT_USER{}").format(sql.Identifier(api), option)
+            )
+    except errors.InsufficientPrivilege as error:
+        raise _refusal(connection, [], (api, tenants)) from error
+
+
+def _refuse_unless_may_create(
+    connection: Connection, missing: list[str], groups: tuple[str, str]
+) -> None:
+    may = connection.execute(_MAY_CREATE).fetchone()
+    if may is None or not may[0]:
+        raise _refusal(connection, missing, groups)
+
+
+def _create(connection: Connection, name: str) -> None:
+    about = _ABOUT[API if name.startswith("meta_ads_api_") else SQL]
+    try:
+        with connection.transaction():
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(name), sql.Literal(about))
+            )
+    except (errors.DuplicateObject, errors.UniqueViolation):
+        return  # another process was faster
+
+
+def _may_become(connection: Connection, group: str) -> bool:
+    ask = _MAY_SET if _knows_set(connection) else _MAY_BECOME
+    row = connection.execute(ask, (group,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _knows_set(connection: Connection) -> bool:
+    return connection.info.server_version >= _WITH_SET
+
+
+def _refusal(connection: Connection, missing: list[str], groups: tuple[str, str]) -> RoleRefused:
+    row = connection.execute("SELECT quote_ident(current_user)").fetchone()
+    assert row is not None
+    named = [sql.Identifier(name).as_string(connection) for name in groups]
+    create = "".join(
+        f"CREATE ROLE {sql.Identifier(name).as_string(connection)} NOLOGIN; " for name in missing
+    )
+    return RoleRefused(
+        f"The user {row[0]} may not make the roles that keep tenants apart: let an administrator "
+        f"of Postgres run {create}GRANT {', '.join(named)} TO {row[0]} WITH ADMIN OPTION; and then "
+        f"run {ENFORCE}. Until then only the tenant default is served, as before."
+    )

@@ -1,0 +1,183 @@
+"""SQL roles: logins of Postgres for people with SQL, each of which sees one tenant's rows."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+from psycopg import errors, sql
+
+from meta_pipeline.warehouse.connect import Connection
+from meta_pipeline.warehouse.errors import RoleRefused, TenantsNotApart, TenantUnknown
+from meta_pipeline.warehouse.names import SCHEMA
+
+from .enforcement import enforcement
+from .groups import ENFORCE, group_names
+
+_PASSWORD_BYTES: Final = 24
+_SHORTEST: Final = 12
+_ENCRYPTION: Final = b"scram-sha-256"
+_SETTINGS: Final = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "60s",
+    "search_path": SCHEMA,
+}
+"""What such a role starts with; it may set them otherwise and still writes nothing."""
+# What a role could see other rows by, whatever policies say.
+_BEYOND_POLICIES = """
+    SELECT CASE
+        WHEN rolsuper THEN 'it is a superuser'
+        WHEN rolbypassrls THEN 'it has BYPASSRLS'
+        WHEN NOT rolcanlogin THEN 'it may not log in'
+        WHEN EXISTS (
+            SELECT FROM pg_class
+            WHERE relnamespace = to_regnamespace(%(schema)s)
+                AND pg_has_role(pg_roles.oid, relowner, 'MEMBER')
+        ) THEN 'it is, or may become, the owner of the tables'
+        WHEN pg_has_role(pg_roles.oid, %(api)s, 'MEMBER')
+            THEN 'it may become the role of the API'
+    END
+    FROM pg_roles WHERE rolname = %(role)s
+"""
+_TENANT_OF = f"SELECT tenant, is_ours FROM {SCHEMA}.tenant_roles WHERE role_name = %s"
+
+
+def add_sql_role(
+    connection: Connection,
+    tenant: str,
+    role: str,
+    at: datetime,
+    *,
+    password: str | None = None,
+    is_there: bool = False,
+) -> str | None:
+    """Make a login role that reads the tenant's rows and no others; give its password.
+
+    A role that was made here for the same tenant gets the new password. `is_there` takes one that
+    an administrator made instead, with its password, where it cannot get round the policies.
+    The password is one that is made up unless given; Postgres is sent its SCRAM verifier alone.
+    All happens or nothing. Raises RoleRefused, TenantUnknown, or TenantsNotApart before `enforce`.
+    """
+    if not enforcement(connection).is_on:
+        raise TenantsNotApart(f"Tenants are not kept apart here yet: run {ENFORCE} first.")
+    if password is not None and (len(password) < _SHORTEST or not password.isprintable()):
+        raise RoleRefused(
+            f"A password has at least {_SHORTEST} characters, on one line. Nothing was changed."
+        )
+    known = connection.execute(_TENANT_OF, (role,)).fetchone()
+    if known is not None and known[0] != tenant:
+        raise RoleRefused(
+            f"Role {role} is that of tenant {known[0]}: choose another name. Nothing was changed."
+        )
+    secret = None if is_there else password or secrets.token_urlsafe(_PASSWORD_BYTES)
+    try:
+        with connection.transaction():
+            if secret is None:
+                _check_foreign(connection, role)
+            elif known is not None and known[1]:
+                _set_password(connection, role, secret, "ALTER")
+            else:
+                _set_password(connection, role, secret, "CREATE")
+            _join(connection, tenant, role, at, is_ours=secret is not None)
+    except errors.DuplicateObject as error:
+        raise RoleRefused(
+            f"There is a role {role} in this Postgres that was not made here: choose another name, "
+            "or take it as it is with --existing. Nothing was changed."
+        ) from error
+    except errors.ForeignKeyViolation as error:
+        raise TenantUnknown(tenant) from error
+    except errors.InsufficientPrivilege as error:
+        raise _may_not(connection, role) from error
+    return secret
+
+
+def drop_sql_role(connection: Connection, role: str) -> None:
+    """Take a role's tenant from it; drop the role when it was made here.
+
+    Raises RoleRefused for one that is no tenant's, or that owns something; then nothing changed.
+    """
+    known = connection.execute(_TENANT_OF, (role,)).fetchone()
+    if known is None:
+        raise RoleRefused(f"Role {role} is that of no tenant. Nothing was changed.")
+    name = sql.Identifier(role)
+    _, tenants = group_names(connection)
+    try:
+        with connection.transaction():
+            connection.execute(f"DELETE FROM {SCHEMA}.tenant_roles WHERE role_name = %s", (role,))
+            if _is_role(connection, role):
+                connection.execute(
+                    sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(tenants), name)
+                )
+                if known[1]:
+                    connection.execute(sql.SQL("DROP ROLE {}").format(name))
+    except errors.DependentObjectsStillExist as error:
+        raise RoleRefused(
+            f"Role {role} cannot be dropped: {error.diag.message_detail}. Let an administrator run "
+            f"DROP OWNED BY {name.as_string(connection)}; in that database. Nothing was changed."
+        ) from error
+    except errors.InsufficientPrivilege as error:
+        raise _may_not(connection, role) from error
+
+
+def _set_password(connection: Connection, role: str, password: str, verb: str) -> None:
+    # The statement may be logged by the server: it holds no password.
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), _ENCRYPTION
+    ).decode()
+    name = sql.Identifier(role)
+    connection.execute(
+        sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(sql.SQL(verb), name, sql.Literal(verifier))
+    )
+    if verb == "CREATE":
+        for setting, value in _SETTINGS.items():
+            connection.execute(
+                sql.SQL("ALTER ROLE {} SET {} = {}").format(
+                    name, sql.Identifier(setting), sql.Literal(value)
+                )
+            )
+
+
+def _check_foreign(connection: Connection, role: str) -> None:
+    api, _ = group_names(connection)
+    row = connection.execute(
+        _BEYOND_POLICIES, {"role": role, "schema": SCHEMA, "api": api}
+    ).fetchone()
+    if row is None:
+        raise RoleRefused(
+            f"There is no role {role} in this Postgres. Its administrator makes one with: "
+            f"CREATE ROLE {sql.Identifier(role).as_string(connection)} LOGIN PASSWORD '...'"
+        )
+    if row[0] is not None:
+        raise RoleRefused(f"Role {role} will not do for a tenant: {row[0]}. Nothing was changed.")
+
+
+def _join(connection: Connection, tenant: str, role: str, at: datetime, *, is_ours: bool) -> None:
+    _, tenants = group_names(connection)
+    connection.execute(
+        f"INSERT INTO {SCHEMA}.tenant_roles (role_name, tenant, is_ours, added_at) "
+        "VALUES (%s, %s, %s, %s) ON CONFLICT (role_name) DO NOTHING",
+        (role, tenant, is_ours, at),
+    )
+    connection.execute(
+        sql.SQL("GRANT {} TO {}").format(sql.Identifier(tenants), sql.Identifier(role))
+    )
+
+
+def _is_role(connection: Connection, role: str) -> bool:
+    return (
+        connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+        is not None
+    )
+
+
+def _may_not(connection: Connection, role: str) -> RoleRefused:
+    _, tenants = group_names(connection)
+    user, made, group = (
+        sql.Identifier(name).as_string(connection) for name in (connection.info.user, role, tenants)
+    )
+    return RoleRefused(
+        f"The user {user} may not make, change or drop this role: let an administrator of Postgres "
+        f"run CREATE ROLE {made} LOGIN PASSWORD '...'; GRANT {group} TO {user} WITH ADMIN OPTION; "
+        "and then say --existing. Nothing was changed."
+    )
