@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .answers.query import accounts_of, days_of, query
+from .answers.ranking import Ranking, ranking
 from .comparison import Outcome
 from .definitions.dictionary import Dictionary
 from .definitions.reader import read_dictionary
@@ -34,6 +35,7 @@ __all__ = [
     "Outcome",
     "Pacing",
     "Performance",
+    "Ranking",
     "Reconciliation",
     "RolledUp",
     "Settling",
@@ -44,6 +46,7 @@ __all__ = [
     "dictionary_of",
     "load_dictionary",
     "query",
+    "ranking",
     "read_dictionary",
     "reconcile",
     "reconciliations",

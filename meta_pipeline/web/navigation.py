@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-NAVIGATION = (("/", "Overview"),)
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/campaigns", "Campaigns"),
+)

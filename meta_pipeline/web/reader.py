@@ -11,7 +11,12 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import (
+    format_compact_currency,
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+)
 
 from meta_pipeline.reports.words import NOTHING
 
@@ -40,6 +45,17 @@ class Reader:
         if not currency or len(currency) != 3:
             return str(format_decimal(value, "#,##0.00", locale=self.locale))
         return str(format_currency(value, currency, locale=self.locale))
+
+    def compact(self, value: float, unit: str, currency: str | None = None) -> str:
+        """A value for a scale, as short as it goes: `A$1K`, `2.5M`."""
+        if unit == "currency" and currency and len(currency) == 3:
+            digits = 0 if value >= 10 else 2
+            return str(
+                format_compact_currency(value, currency, locale=self.locale, fraction_digits=digits)
+            )
+        if value < 1000:
+            return self.value(value, "count" if unit != "percent" else unit)
+        return str(format_compact_decimal(value, locale=self.locale, fraction_digits=1))
 
     def percent(self, value: Number | None) -> str:
         """A value that is in percent already."""

@@ -1,0 +1,183 @@
+"""Campaigns: the tree of campaigns, ad sets and ads with the metrics one chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from starlette.responses import Response
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics.definitions.definition import WINDOWS
+from meta_pipeline.web.asked import OFFERED, preset_label
+from meta_pipeline.web.compared import Answer, Value
+from meta_pipeline.web.entities import LABELS, LEVELS, SINGULAR, STATUSES, Entity, entities
+from meta_pipeline.web.gate import Visit
+from meta_pipeline.web.numbers import numbers_of, total, total_of
+from meta_pipeline.web.paging import Paging
+
+from .table_view import TableView
+
+PER_PAGE = 50
+_BELOW = 200
+"""Rows below an opened one; a link leads to all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A row of the table; `hidden` is how many more are below its parent than are shown."""
+
+    entity: Entity
+    depth: int
+    values: dict[str, Value]
+    is_open: bool
+    hidden: int = 0
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one page and what their numbers are."""
+
+    nodes: list[Node]
+    total: int
+    about: Answer
+
+
+def campaigns(visit: Visit) -> Response:
+    """The table, as its address says."""
+    dictionary = metrics.dictionary_of(visit.warehouse)
+    view = TableView.read(visit.request.query_params, dictionary)
+    accounts = metrics.accounts_of(visit.warehouse) if _has_accounts(visit) else ()
+    if not accounts:
+        return visit.page("no_accounts.html", title="Campaigns")
+    if view.account is not None:
+        (known,) = metrics.accounts_of(visit.warehouse, view.account)
+        view = replace(view, account=known.account_id)
+    table = read_table(visit, view, dictionary, first=(view.page - 1) * PER_PAGE, size=PER_PAGE)
+    whole = total_of(
+        visit.warehouse,
+        dictionary,
+        view.metrics,
+        account=view.account,
+        filters=view.filters,
+        days=view.days.asked,
+        attribution=view.attribution,
+        now=visit.now,
+    )
+    notes = dict.fromkeys([*whole.notes, *table.about.notes])
+    return visit.page(
+        "campaigns.html",
+        title=LABELS[view.level],
+        view=view,
+        accounts=accounts,
+        currency={one.account_id: one.currency for one in accounts},
+        path_above=_above(visit, view),
+        table=table,
+        whole={metric.key: total(whole, metric.key) for metric in view.metrics},
+        about=whole.about or table.about.about,
+        notes=list(notes),
+        page=Paging(view.page, table.total, PER_PAGE),
+        turned=lambda to: view.address(page=to),
+        presets=[(name, preset_label(name)) for name in OFFERED],
+        levels=[(level, LABELS[level]) for level in LEVELS],
+        statuses=list(STATUSES),
+        windows=WINDOWS,
+        singular=SINGULAR,
+        all_metrics=sorted(dictionary.metrics.values(), key=lambda one: one.display_name.lower()),
+        additive={one.key for one in dictionary.metrics.values() if dictionary.is_additive(one)},
+    )
+
+
+def read_table(
+    visit: Visit, view: TableView, dictionary: metrics.Dictionary, *, first: int, size: int
+) -> Table:
+    """Rows `first` to `first + size` of the view, and below each opened one what belongs to it."""
+    found = metrics.ranking(
+        visit.warehouse,
+        level=view.level,
+        order=view.sort,
+        descending=view.descending,
+        first=first,
+        size=size,
+        account=view.account,
+        date_range=view.days.asked,
+        filters=view.filters,
+        attribution=view.attribution,
+        now=visit.now,
+    )
+    answer, nodes = _nodes(visit, view, dictionary, view.level, found.ids, depth=0)
+    shown = [one for node in nodes for one in _with_below(visit, view, dictionary, node)]
+    return Table(shown, found.total, answer)
+
+
+def _nodes(
+    visit: Visit,
+    view: TableView,
+    dictionary: metrics.Dictionary,
+    level: str,
+    ids: tuple[str, ...],
+    *,
+    depth: int,
+) -> tuple[Answer, list[Node]]:
+    with visit.warehouse.connection() as connection:
+        known = entities(connection, level, ids)
+    answer = numbers_of(
+        visit.warehouse,
+        dictionary,
+        view.metrics,
+        level=level,
+        ids=ids,
+        accounts=sorted({one.account_id for one in known.values()}),
+        days=view.days.asked,
+        attribution=view.attribution,
+        now=visit.now,
+    )
+    nodes = [
+        Node(known[one], depth, dict(answer.values.get(one, {})), one in view.opened)
+        for one in ids
+        if one in known
+    ]
+    return answer, nodes
+
+
+def _with_below(
+    visit: Visit, view: TableView, dictionary: metrics.Dictionary, node: Node
+) -> Iterator[Node]:
+    yield node
+    level = node.entity.child_level
+    if not node.is_open or level is None:
+        return
+    order = "spend" if level == "ad" and view.sort == "budget" else view.sort
+    found = metrics.ranking(
+        visit.warehouse,
+        level=level,
+        order=order,
+        descending=view.descending,
+        size=_BELOW,
+        account=node.entity.account_id,
+        date_range=view.days.asked,
+        filters={node.entity.level: node.entity.id},
+        attribution=view.attribution,
+        now=visit.now,
+    )
+    _, children = _nodes(visit, view, dictionary, level, found.ids, depth=node.depth + 1)
+    hidden = found.total - len(children)
+    for position, child in enumerate(children, start=1):
+        is_last = position == len(children)
+        yield from _with_below(
+            visit, view, dictionary, replace(child, hidden=hidden if is_last else 0)
+        )
+
+
+def _above(visit: Visit, view: TableView) -> list[Entity]:
+    """The campaign and ad set the table is narrowed down to."""
+    wanted = [("campaign", view.campaign), ("adset", view.adset)]
+    with visit.warehouse.connection() as connection:
+        found = [entities(connection, level, [one]).get(one) for level, one in wanted if one]
+    return [one for one in found if one is not None]
+
+
+def _has_accounts(visit: Visit) -> bool:
+    with visit.warehouse.connection() as connection:
+        found = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
+    return found is not None

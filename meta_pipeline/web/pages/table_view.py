@@ -1,0 +1,140 @@
+"""What an address of the campaigns page asks for, checked; and the address of what is near it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from meta_pipeline.metrics import Dictionary
+from meta_pipeline.metrics.answers.ranking import BUDGETS, BY_COLUMN
+from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric
+from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
+from meta_pipeline.web.asked import Days, address, days_of
+from meta_pipeline.web.entities import LEVELS, STATUSES
+
+DEFAULT_METRICS = ("spend", "results", "cost_per_result", "impressions", "ctr", "roas")
+MOST_METRICS = 20
+MOST_OPEN = 50
+PATH = "/campaigns"
+
+
+@dataclass(frozen=True)
+class TableView:
+    """One view of the table: all of it is in the address."""
+
+    account: str | None
+    level: str
+    campaign: str | None
+    adset: str | None
+    days: Days
+    metrics: tuple[Metric, ...]
+    sort: str
+    descending: bool
+    search: str
+    status: str
+    attribution: str
+    opened: tuple[str, ...]
+    page: int
+
+    @classmethod
+    def read(cls, params: QueryParams, dictionary: Dictionary) -> TableView:
+        """The view of an address; UnknownName and ImpossibleQuestion say what is wrong in it."""
+        names = params.getlist("metric")[: MOST_METRICS + 1] or list(DEFAULT_METRICS)
+        if len(names) > MOST_METRICS:
+            raise ImpossibleQuestion(f"More than {MOST_METRICS} metrics: leave some out.")
+        chosen = tuple(dictionary.metric(name) for name in dict.fromkeys(names))
+        level = _one_of("level", params.get("level") or "campaign", LEVELS)
+        status = params.get("status", "")
+        page = params.get("page", "1")
+        return cls(
+            account=params.get("account") or None,
+            level=level,
+            campaign=params.get("campaign") or None,
+            adset=params.get("adset") or None,
+            days=days_of(params),
+            metrics=chosen,
+            sort=_sort(params.get("sort"), level, chosen, dictionary),
+            descending=params.get("order", "desc") != "asc",
+            search=params.get("search", "").strip()[:400],
+            status=_one_of("status", status, STATUSES) if status else "",
+            attribution=params.get("attribution") or DEFAULT_WINDOW,
+            opened=tuple(dict.fromkeys(params.getlist("open")))[:MOST_OPEN],
+            page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        )
+
+    @property
+    def filters(self) -> dict[str, str | tuple[str, ...]]:
+        """As the metric layer takes them."""
+        found: dict[str, str | tuple[str, ...]] = {}
+        if self.campaign:
+            found["campaign"] = self.campaign
+        if self.adset:
+            found["adset"] = self.adset
+        if self.status:
+            found[f"{self.level}_status"] = STATUSES[self.status]
+        if self.search.isascii() and self.search.isdigit() and len(self.search) > 8:
+            found[self.level] = self.search
+        elif self.search:
+            found[f"{self.level}_name"] = f"*{self.search}*"
+        return found
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """As it stands in an address; what is usual is left out."""
+        names = tuple(metric.key for metric in self.metrics)
+        return {
+            "account": self.account,
+            "level": self.level if self.level != "campaign" else None,
+            "campaign": self.campaign,
+            "adset": self.adset,
+            **self.days.params,
+            "metric": [] if names == DEFAULT_METRICS else list(names),
+            "sort": self.sort if self.sort != "spend" else None,
+            "order": None if self.descending else "asc",
+            "search": self.search,
+            "status": self.status,
+            "attribution": self.attribution if self.attribution != DEFAULT_WINDOW else None,
+            "open": list(self.opened),
+            "page": self.page if self.page > 1 else None,
+        }
+
+    def address(self, path: str = PATH, **changed: Any) -> str:
+        """The address of this view with something changed; a change begins on the first page."""
+        start = {} if "page" in changed or "opened" in changed else {"page": 1}
+        return address(path, replace(self, **{**start, **changed}).params)
+
+    def sorted_by(self, key: str) -> str:
+        """Its heading's link: downwards first, upwards when it is so already."""
+        falls = (
+            not (self.sort == key and self.descending)
+            if self.sort == key
+            else key
+            not in (
+                "name",
+                "status",
+            )
+        )
+        return self.address(sort=key, descending=falls, opened=())
+
+    def toggled(self, entity_id: str) -> str:
+        """Its row's link: what is below it shown, or shown no more."""
+        left = tuple(one for one in self.opened if one != entity_id)
+        return self.address(opened=left if entity_id in self.opened else (*self.opened, entity_id))
+
+
+def _one_of(what: str, given: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    if given not in known:
+        raise UnknownName(what, given, tuple(known))
+    return given
+
+
+def _sort(given: str | None, level: str, chosen: tuple[Metric, ...], dictionary: Dictionary) -> str:
+    if given is None:
+        sums = [one.key for one in chosen if dictionary.is_additive(one)]
+        return "spend" if "spend" in sums or not sums else sums[0]
+    if given in BY_COLUMN or (given in BUDGETS and level != "ad"):
+        return given
+    return dictionary.metric(given).key
