@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from .access import Access
 from .book import Connections
+from .callbacks.deletion import CarriedOut, carry_out
+from .callbacks.receipts import Callbacks, DeletionStatus, Receipt
 from .errors import (
+    CallbackRefused,
     ChoiceRefused,
     ConnectionsError,
     ConnectionUnknown,
@@ -46,10 +49,14 @@ __all__ = [
     "AccountPage",
     "Answer",
     "Begun",
+    "CallbackRefused",
+    "Callbacks",
+    "CarriedOut",
     "ChoiceRefused",
     "ConnectionUnknown",
     "Connections",
     "ConnectionsError",
+    "DeletionStatus",
     "Denied",
     "Expired",
     "Forged",
@@ -69,6 +76,7 @@ __all__ = [
     "Pending",
     "PendingUnknown",
     "PickedAccount",
+    "Receipt",
     "Refused",
     "Renewal",
     "Replayed",
@@ -77,6 +85,7 @@ __all__ = [
     "TokenRefused",
     "TokenUnreadable",
     "Unavailable",
+    "carry_out",
     "days_left",
     "generate_key",
     "is_due",

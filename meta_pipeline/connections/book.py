@@ -28,6 +28,8 @@ from .state import Kind, State, state_at
 
 _KINDS = {"SYSTEM_USER": Kind.SYSTEM_USER, "USER": Kind.USER}
 _EXPIRED = 463
+_SHORTEST = 2
+"""Names of a letter or two are in every word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Connections:
             if self.warehouse.connections.get(row.connection_id, connection, locked=True) is None:
                 raise ConnectionUnknown(f"Connection {row.connection_id} is gone already.")
             self.warehouse.connections.remove(row.connection_id, connection)
-            self.record(row, "removed", {"name": row.name, "revoked": revoke}, connection)
+            self.record(row, "removed", {"revoked": revoke}, connection)
 
     def find(self, given: str) -> ConnectionRow:
         """The connection of this id or name; ConnectionUnknown lists those it may be."""
@@ -237,13 +239,13 @@ class Connections:
         detail: Mapping[str, Any],
         connection: Connection | None = None,
     ) -> None:
-        """Add a row to the audit."""
+        """Add a row to the audit, which outlives the person: no name or id of one is in it."""
         self.warehouse.connections.record(
             row,
             event,
             at=self.access.clock(),
             actor=self.actor,
-            detail=detail,
+            detail=_impersonal(detail, row),
             connection=connection,
         )
 
@@ -317,6 +319,20 @@ class Connections:
                 except Reauthorize:
                     continue  # it is dead already
             self.record(row, "token_revoked", {"role": role})
+
+
+def _impersonal(said: Any, row: ConnectionRow) -> Any:
+    """`said` without the name and the id of the person a connection belongs to."""
+    if row.kind != Kind.USER:
+        return said
+    if isinstance(said, str):
+        for personal in (row.user_id, row.name):
+            if len(personal) > _SHORTEST:
+                said = said.replace(personal, "[person]")
+        return said
+    if isinstance(said, Mapping):
+        return {name: _impersonal(value, row) for name, value in said.items()}
+    return [_impersonal(one, row) for one in said] if isinstance(said, list | tuple) else said
 
 
 def _kind(info: TokenInfo) -> Kind:

@@ -41,3 +41,7 @@ class PendingUnknown(ConnectionsError):
 
 class ChoiceRefused(ConnectionsError):
     """What was chosen is not among the accounts that may be."""
+
+
+class CallbackRefused(ConnectionsError):
+    """A callback does not come from Meta, or not for this app: nothing is done."""

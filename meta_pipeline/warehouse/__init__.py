@@ -29,6 +29,7 @@ from .redaction import redacted, without_secrets
 from .retention import Retention, maintain
 from .stores.account_names import AccountAmbiguous, AccountUnknown, account_id_of, find_account
 from .stores.accounts import AccountHealth, AccountRow, AccountStore
+from .stores.callbacks import CallbackKind, CallbackRow, CallbackStore
 from .stores.connections import ConnectionRow, ConnectionStore, SealedToken
 from .stores.costs import CostStore, ObservedWeight
 from .stores.cursors import CursorRow, CursorStore
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from .dagster_schema import create_dagster_schema
     from .write.copytext import Cleaned, Rendered, render
     from .write.entities import mark_deleted, orphans
+    from .write.forgetting import forget_account
     from .write.history import (
         EntityHistory,
         InsightsHistory,
@@ -66,6 +68,7 @@ _WITH_SQLALCHEMY = {
     "render": "write.copytext",
     "create_dagster_schema": "dagster_schema",
     "mark_deleted": "write.entities",
+    "forget_account": "write.forgetting",
     "orphans": "write.entities",
     "EntityHistory": "write.history",
     "InsightsHistory": "write.history",
@@ -90,6 +93,9 @@ __all__ = [
     "AccountRow",
     "AccountStore",
     "AccountUnknown",
+    "CallbackKind",
+    "CallbackRow",
+    "CallbackStore",
     "CannotTell",
     "Cleaned",
     "Connection",
@@ -155,6 +161,7 @@ __all__ = [
     "enforcement",
     "fault",
     "find_account",
+    "forget_account",
     "lock_holder",
     "maintain",
     "mark_deleted",

@@ -15,8 +15,8 @@ _HIDDEN = """
     WHERE nspname = %s AND relname = ANY (%s) ORDER BY 1
 """
 _SCHEMA = sql.Identifier(SCHEMA)
-UNREAD = ("connection_tokens", "login_states", "pending_connections")
-"""Even sealed and hashed, tokens and logins are nobody's reading."""
+UNREAD = ("connection_tokens", "login_states", "meta_callbacks", "pending_connections")
+"""Tokens and logins, even sealed and hashed, and who wants to be forgotten: nobody's reading."""
 
 
 def grant_reader(connection: Connection, role: str) -> None:

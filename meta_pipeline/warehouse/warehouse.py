@@ -17,6 +17,7 @@ from .faults import explained, fault, unavailable
 from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
 from .redaction import redacted
 from .stores.accounts import AccountStore
+from .stores.callbacks import CallbackStore
 from .stores.connections import ConnectionStore
 from .stores.costs import CostStore
 from .stores.cursors import CursorStore
@@ -40,9 +41,9 @@ class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
     Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`, `gaps`,
-    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `logins`, `tenants`,
-    `unrecognized`, `web`) take a connection of the pool for each call, or the one they are given,
-    so that a sync can write through the one that holds its lock.
+    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `logins`, `callbacks`,
+    `tenants`, `unrecognized`, `web`) take a connection of the pool for each call, or the one they
+    are given, so that a sync can write through the one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
 
@@ -170,6 +171,10 @@ class Warehouse:
     @cached_property
     def connections(self) -> ConnectionStore:
         return ConnectionStore(self.connection)
+
+    @cached_property
+    def callbacks(self) -> CallbackStore:
+        return CallbackStore(self.connection)
 
     @cached_property
     def logins(self) -> LoginStore:

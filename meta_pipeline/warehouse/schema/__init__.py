@@ -5,6 +5,7 @@ from __future__ import annotations
 from meta_pipeline.warehouse.names import SCHEMA
 
 from .alerts import alert_channels, alerts
+from .callbacks import meta_callbacks
 from .columns import metadata
 from .connections import (
     connection_accounts,
@@ -82,6 +83,7 @@ __all__ = [
     "meta_api_hours",
     "meta_api_latency_hours",
     "meta_api_logs",
+    "meta_callbacks",
     "meta_campaigns",
     "meta_creatives",
     "meta_insights",

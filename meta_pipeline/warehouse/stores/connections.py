@@ -111,6 +111,20 @@ class ConnectionStore(Store):
             "DELETE FROM meta_ads.connections WHERE connection_id = %s", (connection_id,)
         )
 
+    def erase(self, connection_id: str, connection: Connection) -> dict[str, int]:
+        """Take out the connection and all that was said of it but the audit: table to rows."""
+        return {
+            name: connection.execute(
+                f"DELETE FROM meta_ads.{name} WHERE {key} = %s", (prefix + connection_id,)
+            ).rowcount
+            for name, key, prefix in (
+                ("connection_accounts", "connection_id", ""),
+                ("connection_tokens", "connection_id", ""),
+                ("connections", "connection_id", ""),
+                ("alerts", "alert_key", "connection:"),
+            )
+        }
+
     def tokens(
         self, connection_id: str | None = None, connection: Connection | None = None
     ) -> list[SealedToken]:

@@ -130,6 +130,13 @@ class LoginStore(Store):
             )
             return gone.rowcount == 1
 
+    def erase(self, app_id: str, user_id: str, connection: Connection) -> int:
+        """Take out what is pending of a person; how much that was. An empty `app_id` is any app."""
+        return connection.execute(
+            "DELETE FROM meta_ads.pending_connections WHERE user_id = %s AND %s IN ('', app_id)",
+            (user_id, app_id),
+        ).rowcount
+
     def set_accounts(
         self, pending_id: str, accounts: Mapping[str, str | None], connection: Connection
     ) -> None:

@@ -98,6 +98,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "schema_version": SHARED,
         "schema_views": SHARED,
         "alert_channels": OPERATOR,
+        "meta_callbacks": OPERATOR,
         "meta_api_latency_hours": OPERATOR,
         "retired_totals": OPERATOR,
         "token_health": OPERATOR,

@@ -1,0 +1,101 @@
+"""`signed_request`: what Meta posts to an app, and the proof that it was Meta (FACTS §9)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+import orjson
+
+from meta_pipeline.connections.errors import CallbackRefused
+
+MOST_BYTES = 16_384
+"""More than any form that Meta sends; what is larger is not read."""
+_ALGORITHM = "HMAC-SHA256"
+_LONGEST_ID = 64
+_NAME = "signed_request"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """What Meta said and signed; `request_hash` tells this very request from all others."""
+
+    user_id: str = field(repr=False)
+    issued_at: datetime
+    request_hash: str
+
+
+def read_signed_request(body: bytes, secrets: Sequence[str], *, now: datetime) -> SignedRequest:
+    """The request in a posted form, as the raw bytes came over the wire.
+
+    The signature is HMAC-SHA256 over the encoded payload, under one of `secrets`: the app's secret
+    and the one before. Raises CallbackRefused for everything else, without a word of it inside.
+    """
+    if not any(secrets):
+        raise CallbackRefused("Meta's callbacks cannot be verified: set META_APP_SECRET.")
+    if len(body) > MOST_BYTES:
+        raise CallbackRefused("This is larger than any signed request of Meta.")
+    signed = _signed(body)
+    signature, _, payload = signed.partition(b".")
+    given = _decoded(signature)
+    # Each of them is compared, in constant time, whatever the one before said.
+    is_ours = [
+        hmac.compare_digest(given, hmac.new(secret.encode(), payload, hashlib.sha256).digest())
+        for secret in secrets
+        if secret
+    ]
+    if not any(is_ours):
+        raise CallbackRefused("The signature is not one of this app's.")
+    return _read(payload, hashlib.sha256(signed).hexdigest(), now)
+
+
+def _signed(body: bytes) -> bytes:
+    """The one value of the form that counts."""
+    try:
+        pairs = parse_qsl(body, keep_blank_values=True, strict_parsing=True, max_num_fields=20)
+    except ValueError:
+        pairs = []
+    values = [value for name, value in pairs if name == _NAME.encode()]
+    if len(values) != 1:
+        raise CallbackRefused("There has to be one signed_request in the form.")
+    return values[0]
+
+
+def _decoded(text: bytes) -> bytes:
+    """base64url with or without padding, and nothing that is not."""
+    bare = text.rstrip(b"=")
+    try:
+        return base64.b64decode(bare + b"=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise CallbackRefused("The signed request is not as Meta encodes it.") from None
+
+
+def _read(payload: bytes, request_hash: str, now: datetime) -> SignedRequest:
+    try:
+        said = orjson.loads(_decoded(payload))
+    except orjson.JSONDecodeError:
+        said = None
+    if not isinstance(said, dict):
+        raise CallbackRefused("The signed request holds no JSON object.")
+    if str(said.get("algorithm", "")).upper() != _ALGORITHM:
+        raise CallbackRefused(f"The signed request does not say {_ALGORITHM}.")
+    user_id, issued_at = said.get("user_id"), said.get("issued_at")
+    if not isinstance(user_id, str | int) or isinstance(user_id, bool) or not _is_id(str(user_id)):
+        raise CallbackRefused("The signed request names no user.")
+    if not isinstance(issued_at, int | float) or isinstance(issued_at, bool):
+        raise CallbackRefused("The signed request does not say when it was issued.")
+    try:
+        moment = datetime.fromtimestamp(issued_at, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise CallbackRefused("The signed request was issued on no day there is.") from None
+    return SignedRequest(str(user_id), min(moment, now), request_hash)
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_ID and text.isascii() and text.isdigit()

@@ -1,0 +1,88 @@
+"""Callbacks: what Meta told about people who removed the app or want their data deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from meta_pipeline.warehouse.connect import Connection, Store
+
+CallbackKind: TypeAlias = Literal["deauthorize", "data_deletion"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRow:
+    """One row of `meta_callbacks`; the columns' comments say what each field means."""
+
+    confirmation_code: str
+    kind: CallbackKind
+    request_hash: str
+    app_id: str
+    user_id: str | None
+    issued_at: datetime
+    received_at: datetime
+    attempts: int = 0
+    tried_at: datetime | None = None
+    problem: str | None = None
+    done_at: datetime | None = None
+    deleted: Mapping[str, int] | None = None
+
+
+_COLUMNS = tuple(field.name for field in fields(CallbackRow))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.meta_callbacks"
+_ADD = f"""
+    INSERT INTO meta_ads.meta_callbacks ({", ".join(_COLUMNS)})
+    VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
+    ON CONFLICT (request_hash) DO NOTHING
+"""
+
+
+class CallbackStore(Store):
+    """`meta_callbacks`."""
+
+    def add(self, row: CallbackRow, connection: Connection) -> CallbackRow:
+        """Keep what came; the row that is there when the same request came before."""
+        connection.execute(_ADD, asdict(row) | {"deleted": None})
+        cursor = connection.cursor(row_factory=class_row(CallbackRow))
+        found = cursor.execute(f"{_SELECT} WHERE request_hash = %s", (row.request_hash,)).fetchone()
+        assert found is not None
+        return found
+
+    def get(self, confirmation_code: str) -> CallbackRow | None:
+        with self._using() as used:
+            cursor = used.cursor(row_factory=class_row(CallbackRow))
+            query = f"{_SELECT} WHERE confirmation_code = %s"
+            return cursor.execute(query, (confirmation_code,)).fetchone()
+
+    def open(self) -> list[CallbackRow]:
+        """Those not carried out yet, the oldest first."""
+        with self._using() as used:
+            cursor = used.cursor(row_factory=class_row(CallbackRow))
+            query = f"{_SELECT} WHERE done_at IS NULL ORDER BY received_at, confirmation_code"
+            return cursor.execute(query).fetchall()
+
+    def failed(self, row: CallbackRow, problem: str, at: datetime) -> None:
+        """Note that it could not be carried out, and why."""
+        with self._using() as used:
+            used.execute(
+                "UPDATE meta_ads.meta_callbacks "
+                "SET attempts = attempts + 1, tried_at = %s, problem = %s "
+                "WHERE confirmation_code = %s AND done_at IS NULL",
+                (at, problem, row.confirmation_code),
+            )
+
+    def done(
+        self, row: CallbackRow, deleted: Mapping[str, int], at: datetime, connection: Connection
+    ) -> None:
+        """Note that it is carried out, and forget whom it was about."""
+        connection.execute(
+            "UPDATE meta_ads.meta_callbacks SET attempts = attempts + 1, tried_at = %s, "
+            "problem = NULL, done_at = %s, user_id = NULL, deleted = %s "
+            "WHERE confirmation_code = %s",
+            (at, at, Jsonb(dict(deleted)), row.confirmation_code),
+        )

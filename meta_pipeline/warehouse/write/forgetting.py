@@ -1,0 +1,38 @@
+"""Forgetting: all that is stored of an ad account, in every table that there is."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from psycopg import sql
+
+from meta_pipeline.warehouse.connect import Connection
+from meta_pipeline.warehouse.locks import account_lock
+from meta_pipeline.warehouse.schema import SCHEMA, metadata
+
+_SCOPED = "DELETE FROM meta_ads.usage_readings WHERE key = %s"
+
+
+def forget_account(url: str, account_id: str) -> dict[str, int]:
+    """Take out every row of the account, in one transaction: table to number of rows.
+
+    Holds the account's lock. Raises AccountBusy while it is synced; then nothing is taken out.
+    """
+    with (
+        account_lock(url, account_id, holder="meta_pipeline deletion") as connection,
+        connection.transaction(),
+    ):
+        removed = {table.name: _removed(connection, table, account_id) for table in of_accounts()}
+        removed["usage_readings"] = connection.execute(_SCOPED, (account_id,)).rowcount
+    return {name: rows for name, rows in removed.items() if rows}
+
+
+def of_accounts() -> list[sa.Table]:
+    """The tables with rows of single ad accounts, those that others refer to last."""
+    return [one for one in reversed(metadata.sorted_tables) if "account_id" in one.columns]
+
+
+def _removed(connection: Connection, table: sa.Table, account_id: str) -> int:
+    statement = sql.SQL("DELETE FROM {} WHERE account_id = %s").format(
+        sql.Identifier(SCHEMA, table.name)
+    )
+    return connection.execute(statement, (account_id,)).rowcount
