@@ -40,6 +40,9 @@ class _Root(Root):
             f"{_COMMANDS}sync.backfill:backfill",
             "Bring in earlier days of insights, after it said what they cost.",
         ),
+        "requests": Entry(
+            f"{_COMMANDS}sync.requests:app", "Ask for syncs that Dagster does; what came of them."
+        ),
         "reset": Entry(f"{_COMMANDS}sync.reset:reset", "Take datasets out, to be read again."),
         "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
         "runs": Entry(f"{_COMMANDS}runs:app", "What every sync did, waited for and met."),

@@ -11,6 +11,8 @@ UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 """Dagster's own list of runs in progress leaves out those that wait."""
 
 PARTITION_TAG = "dagster/partition"
+ACCOUNT_PREFIX = "account/"
+"""A run is tagged with each account it is about: `account/act_1`."""
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -53,12 +55,15 @@ class _Keys:
 
 
 def _accounts(tags: Mapping[str, str], config: Mapping[str, Any], keys: _Keys) -> Iterator[str]:
-    """A partition's, a range's, and those that the run's config names (fleet/batch.py)."""
+    """A partition's, a range's, those that the run's config names, and those it is tagged with."""
     if account_id := tags.get(PARTITION_TAG):
         yield account_id
     first, last = (tags.get(name) for name in RANGE_TAGS)
     if first and last:
         yield from keys.between(first, last)
+    yield from (
+        name.removeprefix(ACCOUNT_PREFIX) for name in tags if name.startswith(ACCOUNT_PREFIX)
+    )
     chosen: Any = config
     for name in ("resources", "accounts", "config"):
         chosen = _mapping(chosen).get(name)

@@ -27,5 +27,8 @@ DEFAULT_PARTS = ENTITIES | {Part.INSIGHTS}
 INSIGHTS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS})
 """Everything that is insights; the other parts are entities and what happened to them."""
 
+BY_ID = "by_id"
+"""`sync_runs.scope` of a sync that read named objects only: it says nothing of any part."""
+
 EXTRAS = (Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS)
 """What is read where the settings ask for it, after the rest, and left out first."""

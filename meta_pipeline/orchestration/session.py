@@ -19,6 +19,7 @@ from meta_pipeline.sync import (
     SyncRun,
 )
 from meta_pipeline.sync.plan.presets import Preset, days_of
+from meta_pipeline.warehouse import Warehouse
 
 from .record_metadata import Account
 from .tables import AccountTable
@@ -42,6 +43,8 @@ class SyncSession:
         self.failed: dict[str, str] = {}
         self.tell: Callable[[str], None] = lambda _: None
         """Where a line goes now and then while a sync lasts: the events of the run."""
+        self.note: Callable[[Progress], None] | None = None
+        """Told of each step too, where somebody asked for the sync and waits for it."""
 
     @property
     def extras(self) -> Extras:
@@ -64,7 +67,13 @@ class SyncSession:
             self.is_simulated,
             self._previous_success_at(request),
         )
-        return self._engine.sync(request, progress=Telling(account.label, self.tell)), account
+        telling = Telling(account.label, self.tell, note=self.note)
+        return self._engine.sync(request, progress=telling), account
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The tables that the engine writes."""
+        return self._engine.warehouse
 
     def days_of(self, preset: Preset, account_id: str) -> tuple[date, date]:
         """First and last day of a preset, in the account's own time zone."""
@@ -129,7 +138,9 @@ class Telling:
         label: str,
         tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        note: Callable[[Progress], None] | None = None,
     ) -> None:
+        self._note = note
         self._label = label
         self._tell = tell
         self._clock = clock
@@ -137,6 +148,8 @@ class Telling:
 
     def __call__(self, progress: Progress) -> None:
         log_progress(progress)
+        if self._note is not None:
+            self._note(progress)
         if self._clock() - self._told_at >= EVENT_SECONDS:
             self._told_at = self._clock()
             self._tell(f"{self._label}: {progress.message or progress.step}: {progress.facts}")

@@ -344,7 +344,7 @@ class SyncEngine:
         return SyncRun(
             sync_run_id=uuid.uuid4().hex,
             account_id=request.account_id,
-            scope=",".join(sorted(request.parts)),
+            scope=request.scope,
             started_at=self._context.clock(),
             reason=request.reason,
             since=request.since,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from meta_pipeline.model.part import DEFAULT_PARTS, Part
+from meta_pipeline.model.part import BY_ID, DEFAULT_PARTS, ENTITIES, Part
+
+NAMEABLE = ENTITIES | {Part.CREATIVES}
+"""The parts whose objects can be read by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class SyncRequest:
     `since` and `until` are days in the ad account's time zone, both inclusive; without them the
     plan decides (backfill first, restatement by age later). `force` reads fresh days again;
     `max_age` calls what is older stale where the settings would still call it fresh: today's
-    numbers, the structure.
+    numbers, the structure. With `objects` only these are read, by their ids, and nothing else.
     """
 
     account_id: str
@@ -27,6 +31,8 @@ class SyncRequest:
     dagster_run_id: str | None = None
     breakdowns: tuple[tuple[str, ...], ...] = ()
     max_age: timedelta | None = None
+    objects: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
+    """Ids of entities and creatives, each once, by the part they belong to."""
 
     def __post_init__(self) -> None:
         if not self.account_id.startswith("act_") or not self.account_id[4:].isdigit():
@@ -37,3 +43,13 @@ class SyncRequest:
             raise ValueError(f"since {self.since} is after until {self.until}")
         if not self.parts:
             raise ValueError("nothing to sync: name at least one part")
+        for part, ids in self.objects.items():
+            if part not in NAMEABLE:
+                raise ValueError(f"{part} has no objects that could be named by id")
+            if not ids or not all(one.isdigit() for one in ids):
+                raise ValueError(f"{part}: an id is a number, such as 23850000000000001")
+
+    @property
+    def scope(self) -> str:
+        """What `sync_runs.scope` says of it: its parts with commas, or that ids were named."""
+        return BY_ID if self.objects else ",".join(sorted(self.parts))

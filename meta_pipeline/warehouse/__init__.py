@@ -38,6 +38,7 @@ from .stores.ledger import Ledger, WindowRow
 from .stores.logins import LoginState, LoginStore, PendingRow
 from .stores.pending_reports import PendingReport, PendingReports
 from .stores.runs import RunStore
+from .stores.sync_requests import SyncRequestRow, SyncRequestStore
 from .stores.tenants import MemberRole, MemberRow, TenantRefused, TenantRow, TenantStore
 from .stores.tokens import TokenRow, TokenStore, tokens_in_use
 from .stores.unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedStore
@@ -132,6 +133,8 @@ __all__ = [
     "RowsRefused",
     "RunStore",
     "SealedToken",
+    "SyncRequestRow",
+    "SyncRequestStore",
     "TelemetryWriter",
     "TenantRefused",
     "TenantRow",

@@ -26,6 +26,7 @@ from .stores.ledger import Ledger
 from .stores.logins import LoginStore
 from .stores.pending_reports import PendingReports
 from .stores.runs import RunStore
+from .stores.sync_requests import SyncRequestStore
 from .stores.tenants import TenantStore
 from .stores.tokens import TokenStore
 from .stores.unrecognized import UnrecognizedStore
@@ -40,10 +41,9 @@ POOL_TIMEOUT_SECONDS = 30
 class Warehouse:
     """Schema `meta_ads` of one Postgres database.
 
-    Cheap to make: it connects when first used. The stores (`accounts`, `runs`, `ledger`, `gaps`,
-    `pending_reports`, `costs`, `cursors`, `usage`, `tokens`, `connections`, `logins`, `callbacks`,
-    `tenants`, `unrecognized`, `web`) take a connection of the pool for each call, or the one they
-    are given, so that a sync can write through the one that holds its lock.
+    Cheap to make: it connects when first used. Its stores are properties, one for each thing that
+    is kept (`accounts`, `runs`, ...): they take a connection of the pool for each call, or the one
+    they are given, so that a sync can write through the one that holds its lock.
     Raises WarehouseUnavailable when the server does not answer.
     """
 
@@ -179,6 +179,10 @@ class Warehouse:
     @cached_property
     def logins(self) -> LoginStore:
         return LoginStore(self.connection)
+
+    @cached_property
+    def sync_requests(self) -> SyncRequestStore:
+        return SyncRequestStore(self.connection)
 
     @cached_property
     def tokens(self) -> TokenStore:

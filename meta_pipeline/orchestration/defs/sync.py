@@ -35,6 +35,7 @@ from meta_pipeline.orchestration.record_metadata import (
     materialization_metadata,
     record_metadata,
 )
+from meta_pipeline.orchestration.requested import note_for
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import (
     AD_ACCOUNTS_KEY,
@@ -184,6 +185,7 @@ def sync_one(
     """Sync one account, note in `outcome` how that ended, and give what Dagster is told of it."""
     try:
         session.tell = context.log.info
+        session.note = note_for(session.warehouse, context.run.tags, account_id, session.now)
         record, account = session.sync(_request(context, session, step, account_id))
     except Exception as error:  # one account must not take the others with it
         outcome.errors[account_id] = error

@@ -12,6 +12,16 @@ import orjson
 
 from meta_pipeline.sync.rows.fields import EntitySpec
 
+SINGLY_UP_TO = 5
+"""So few ids are read one by one, in one request; each counts as a call."""
+IDS_PER_PAGE = 100
+"""Ids that one page of an edge is asked for; their list is most of the URL."""
+
+
+def calls_by_id(ids: int) -> int:
+    """Calls that so many named objects of one edge cost, where Meta gives all of them."""
+    return ids if ids <= SINGLY_UP_TO else math.ceil(ids / IDS_PER_PAGE)
+
 
 class Mode(StrEnum):
     """How an edge is read."""

@@ -14,7 +14,7 @@ from meta_pipeline.governor import Needs
 from meta_pipeline.model.part import EXTRAS, Part
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 
-from .edge_plan import EdgePlan
+from .edge_plan import EdgePlan, calls_by_id
 from .window import Window
 
 
@@ -31,6 +31,8 @@ class Plan:
     edges: tuple[EdgePlan, ...] = ()
     windows: tuple[Window, ...] = ()
     activities_since: datetime | None = None
+    objects: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
+    """Ids to be read and nothing else, by part; there are no edges and no windows then."""
     notes: tuple[str, ...] = ()
     first_days: Mapping[str, date] = field(default_factory=dict)
     """Where the backfill of each dataset begins, unless the days were asked for."""
@@ -42,11 +44,13 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        return not self.edges and not self.windows and self.activities_since is None
+        nothing = not self.edges and not self.windows and not self.objects
+        return nothing and self.activities_since is None
 
     @property
     def edge_calls(self) -> int:
-        return sum(edge.calls for edge in self.edges) + bool(self.activities_since)
+        named = sum(calls_by_id(len(ids)) for ids in self.objects.values())
+        return sum(edge.calls for edge in self.edges) + bool(self.activities_since) + named
 
     @property
     def insights_calls(self) -> int:
@@ -74,7 +78,7 @@ class Plan:
         use_cases = frozenset(
             name
             for name, wanted in (
-                (ADS_MANAGEMENT, bool(self.edges)),
+                (ADS_MANAGEMENT, bool(self.edges or self.objects)),
                 # The meters of insights say that quota is tight: extras then wait, whatever they
                 # read themselves.
                 (ADS_INSIGHTS, bool(self.windows) or is_extra),

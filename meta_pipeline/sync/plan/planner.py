@@ -65,6 +65,14 @@ class _Planner:
         )
 
     def plan(self) -> Plan:
+        if self.request.objects:
+            return Plan(
+                self.request.account_id,
+                self.state.timezone_name,
+                since=None,
+                until=None,
+                objects=self.request.objects,
+            )
         wanted = self._datasets()
         since, until, notes = self._range(wanted)
         firsts = {one: max(self._first_day(one, until), since) for one in wanted}

@@ -291,6 +291,8 @@ class AccountSync:
             for missing in completion.edges(self._edges, self.record.missing):
                 self._miss(missing)
             completion.orphans(self._oldest)
+            for missing in completion.named(self.plan.objects):
+                self._miss(missing)
         except GraphError as error:
             if isinstance(error, Throttled):
                 self._throttled = error

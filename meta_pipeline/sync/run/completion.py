@@ -5,14 +5,15 @@ Deleted things are marked, and what rows mention is fetched; only where there is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from meta_pipeline.model.part import ENTITIES
+from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.model.sync_run import Missing
 from meta_pipeline.moments import past
 from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline.sync.rows.mapping import Source
 from meta_pipeline.sync.write.day_marks import unproven_since
 from meta_pipeline.warehouse import Connection, CursorRow, CursorStore
@@ -48,6 +49,21 @@ class Completion:
                 yield Missing(
                     "Meta did not answer about all of them", part, f"{name} that are gone"
                 )
+
+    def named(self, objects: Mapping[Part, Sequence[str]]) -> Iterator[Missing]:
+        """Read the objects of these ids and what they belong to; gives what was not answered.
+
+        What Meta says is gone is marked as deleted. Raises GraphError.
+        """
+        for part, ids in objects.items():
+            spec = ENTITY_SPECS[part]
+            left = self.dimensions.refresh(spec, ids, self.write)
+            if left:
+                yield Missing(
+                    str(next(iter(left.values()))), part, f"{len(left)} {spec.edge} by id"
+                )
+        if ENTITIES & objects.keys():
+            self.dimensions.fill_parents(objects, self.write)
 
     def orphans(self, oldest: Sequence[date]) -> None:
         """Fetch what rows of insights mention, from the oldest day that was read on.

@@ -7,15 +7,19 @@ by id keeps a row that says so, because an insight row without its ad is worth l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from psycopg import sql
 
 from meta_pipeline.graph import GraphClient, GraphError, ObjectMissing, Skippable
+from meta_pipeline.model.part import Part
+from meta_pipeline.sync.plan.edge_plan import IDS_PER_PAGE, SINGLY_UP_TO
 from meta_pipeline.sync.read.entities import history_of
-from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
+from meta_pipeline.sync.read.filters import only
+from meta_pipeline.sync.read.refusals import STATUSES
+from meta_pipeline.sync.rows.fields import ADS, ADSETS, CAMPAIGNS, ENTITY_SPECS, EntitySpec
 from meta_pipeline.sync.rows.mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.seen import SeenIds
@@ -31,6 +35,14 @@ _NAMELESS = sql.SQL(
     SELECT {id} FROM {table}
     WHERE account_id = %s AND NOT is_deleted AND name IS NULL AND {id} > %s
     ORDER BY {id} LIMIT %s
+    """
+)
+_PARENTLESS = sql.SQL(
+    """
+    SELECT DISTINCT child.{id} FROM {child} AS child
+    WHERE child.account_id = %s AND child.{key} = ANY (%s) AND child.{id} IS NOT NULL
+        AND NOT EXISTS (SELECT FROM {parent} AS parent WHERE parent.{id} = child.{id})
+    ORDER BY child.{id}
     """
 )
 _SPEC_OF = {spec.entity_type: spec for spec in ENTITY_SPECS.values()}
@@ -105,6 +117,61 @@ class Dimensions:
             after = ids[-1]
             self._read(spec, ids, write)
 
+    def refresh(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
+        """Read these objects and mark what is gone; returns those Meta did not answer about.
+
+        Many are asked for as pages of their edge, filtered by id; what no page shows, and few at
+        all, one by one. Creatives have no such filter.
+        """
+        asked = list(dict.fromkeys(ids))
+        if len(asked) > SINGLY_UP_TO and spec.prefix:
+            asked = self._unlisted(spec, asked, write)
+        left: dict[str, GraphError] = {}
+        for start in range(0, len(asked), _IDS_PER_CALL):
+            chunk = asked[start : start + _IDS_PER_CALL]
+            left |= self._read(spec, chunk, write, is_named=True)
+        gone = [one for one, error in left.items() if isinstance(error, ObjectMissing)]
+        self._mark(spec, gone)
+        return {one: error for one, error in left.items() if one not in gone}
+
+    def _unlisted(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> list[str]:
+        """Write what the filtered edge shows of these ids; gives the ids it does not show."""
+        shown: set[str] = set()
+        for start in range(0, len(ids), IDS_PER_PAGE):
+            chunk = ids[start : start + IDS_PER_PAGE]
+            pages = self._client.pages(
+                f"{self._source.account_id}/{spec.edge}",
+                {
+                    "fields": ",".join(one.name for one in spec.fields),
+                    "filtering": [only(spec.prefix, chunk)],
+                    STATUSES: list(spec.statuses),
+                },
+                account_id=self._source.account_id,
+                endpoint_key=spec.endpoint_key,
+                page_size=IDS_PER_PAGE,
+            )
+            for page in pages:
+                found = [row for row in page.rows if str(row.get("id")) in chunk]
+                self._write(spec, found, write, is_named=True)
+                shown.update(str(row["id"]) for row in found)
+        return [one for one in ids if one not in shown]
+
+    def fill_parents(self, objects: Mapping[Part, Sequence[str]], write: Write) -> None:
+        """Fetch by id the ad sets and campaigns that these objects belong to and no table has."""
+        known = {part: list(ids) for part, ids in objects.items()}
+        for child, parent in ((ADS, ADSETS), (ADS, CAMPAIGNS), (ADSETS, CAMPAIGNS)):
+            query = _PARENTLESS.format(
+                key=sql.Identifier(child.id_column),
+                id=sql.Identifier(parent.id_column),
+                child=sql.Identifier(str(child.table.schema), child.table.name),
+                parent=sql.Identifier(str(parent.table.schema), parent.table.name),
+            )
+            values = (self._source.account_id, known.get(child.part, []))
+            ids = [row[0] for row in self._connection.execute(query, values)]
+            for start in range(0, len(ids), _IDS_PER_CALL):
+                self._fill(parent, ids[start : start + _IDS_PER_CALL], write)
+            known.setdefault(parent.part, []).extend(ids)
+
     def _fill(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
         """Write what Meta gives, keep a row for what it refuses, return what it left open."""
         missing = self._read(spec, ids, write)
@@ -117,17 +184,26 @@ class Dimensions:
             self._write(spec, gone, write)
         return {one: error for one, error in missing.items() if one not in refused}
 
-    def _read(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
+    def _read(
+        self, spec: EntitySpec, ids: Sequence[str], write: Write, *, is_named: bool = False
+    ) -> dict[str, GraphError]:
         """Write what Meta gives of these ids; return those it does not give, and why."""
         answer = self._client.ids(
             ids,
             {"fields": ",".join(one.name for one in spec.fields)},
             account_id=self._source.account_id,
         )
-        self._write(spec, list(answer.found.values()), write)
+        self._write(spec, list(answer.found.values()), write, is_named=is_named)
         return answer.missing
 
-    def _write(self, spec: EntitySpec, given: Sequence[dict[str, Any]], write: Write) -> None:
+    def _write(
+        self,
+        spec: EntitySpec,
+        given: Sequence[dict[str, Any]],
+        write: Write,
+        *,
+        is_named: bool = False,
+    ) -> None:
         mapper = EntityMapper(spec, self._findings)
         rows = [mapper.row(one, self._source) for one in given]
         write(
@@ -136,7 +212,7 @@ class Dimensions:
                 table=spec.table,
                 columns=mapper.columns,
                 rows=rendered(spec.table, mapper.columns, rows, self._findings),
-                read=0,
+                read=len(rows) if is_named else 0,  # what completes others counts nowhere
                 message=f"{spec.edge} by id",
                 history=history_of(spec, mapper.columns, self._source),
             )

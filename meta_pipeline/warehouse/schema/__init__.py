@@ -54,6 +54,7 @@ from .operations import (
     token_health,
     usage_readings,
 )
+from .requests import sync_requests
 from .tenants import members, tenant_accounts, tenant_roles, tenants
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
 from .web import web_events, web_links
@@ -102,6 +103,7 @@ __all__ = [
     "retired_totals",
     "schema_views",
     "sync_cursor",
+    "sync_requests",
     "sync_runs",
     "sync_windows",
     "tenant_accounts",

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from psycopg.rows import class_row
 
 from meta_pipeline.model.account_state import AccountState
-from meta_pipeline.model.part import EXTRAS
+from meta_pipeline.model.part import BY_ID, EXTRAS
 from meta_pipeline.moments import LONGEST_WAIT
 from meta_pipeline.warehouse.connect import Connection
 
@@ -151,8 +151,8 @@ def rotation_states(
         "currency": currency,
         "failures_counted": _FAILURES_COUNTED,
         "longest_wait": LONGEST_WAIT,
-        # Syncs of extras only decide about nothing.
-        "extras": [str(part) for part in EXTRAS],
+        # Syncs of extras only, and of named objects, decide about nothing.
+        "extras": [*map(str, EXTRAS), BY_ID],
         **_days(now, backfill_days, newest_days),
     }
     with connection.transaction():

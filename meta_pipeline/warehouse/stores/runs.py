@@ -104,6 +104,13 @@ class RunStore(Store):
             (account_id, account_id, limit),
         )
 
+    def of_dagster_run(self, dagster_run_id: str) -> list[SyncRun]:
+        """The syncs of one Dagster run, in the order they began."""
+        return self._all(
+            sql.SQL("WHERE dagster_run_id = %s ORDER BY started_at, sync_run_id"),
+            (dagster_run_id,),
+        )
+
     def _save(self, run: SyncRun, connection: Connection | None) -> None:
         row = _storable(run.row())
         values = row | {name: Jsonb(row[name]) for name in _JSON}

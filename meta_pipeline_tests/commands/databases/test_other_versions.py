@@ -56,6 +56,8 @@ WRITING = (
     "metrics kpi remove",
     "db maintain",
     "db grant-reader",
+    "requests add",
+    "requests cancel",
     "reset",
     "connections add",
     "connections check",
@@ -160,6 +162,7 @@ def _words(name: str, shell: Shell, folder: Path) -> list[str]:
         **dict.fromkeys(("name", "names", "metric"), "spend"),
         "role": "nobody",
         "connection": "con_none",
+        "request": "none",
     }
     if name == "connections add":
         return [*name.split(), "--paste"]

@@ -31,6 +31,7 @@ DOING = {
     "db reset": "removes a server",
     "db maintain": "removes rows",
     "db grant-reader": "grants rights",
+    "requests cancel": "takes one back",
     "connections remove": "removes a connection",
     "connections generate-key": "prints a key, for scripts",
     "connections rotate-keys": "seals tokens again",

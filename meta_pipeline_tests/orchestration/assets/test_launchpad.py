@@ -28,6 +28,7 @@ ASKED = {
     "data_quality": set(),
     "operations_report": {"period"},
     "maintenance": set(),
+    "sync_named_objects": set(),
 }
 
 

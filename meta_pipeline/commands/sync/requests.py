@@ -1,0 +1,268 @@
+"""`meta-pipeline requests`: asking for syncs that Dagster does, and what came of them."""
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from meta_pipeline.commands.database import opened_warehouse
+from meta_pipeline.commands.selection import named, stored
+from meta_pipeline.commands.terminal.console import (
+    add_row,
+    console,
+    fail,
+    say,
+    styled,
+    table,
+    write_json,
+)
+from meta_pipeline.commands.terminal.options import (
+    Account,
+    Accounts,
+    AsJson,
+    Limit,
+    Since,
+    Until,
+    days,
+)
+from meta_pipeline.model.part import Part
+from meta_pipeline.printable import one_line
+
+from .wanted import Force, Only
+
+if TYPE_CHECKING:
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.sync_requests import Wish
+    from meta_pipeline.warehouse import SyncRequestRow, Warehouse
+
+app = typer.Typer(add_completion=False, name="requests", no_args_is_help=True)
+STATES = ("pending", "running", "done", "failed", "cancelled")
+_STYLES = {"done": "green", "failed": "red", "running": "cyan"}
+_ID_SHOWN = 8
+
+Ids = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="PART=ID", help="Read only this object, as ads=123; repeatable."),
+]
+Request = Annotated[
+    str, typer.Argument(metavar="REQUEST", help="Id of the request, or its beginning.")
+]
+
+
+@app.callback()
+def about() -> None:
+    """Ask for syncs that Dagster does, and see what came of them.
+
+    The same list has what was asked for on the web, over the API and by Meta's webhooks.
+    """
+
+
+@app.command()
+def add(
+    account: Account,
+    since: Since = None,
+    until: Until = None,
+    only: Only = None,
+    object_ids: Ids = None,
+    force: Force = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for those who look later.")] = "",
+    price: Annotated[
+        bool, typer.Option("--price", help="Say what it would cost, and ask for nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a sync of an ad account: Dagster's sensor starts it within seconds.
+
+    Many who ask for the same get one sync. While Meta refuses calls the request waits, and says
+    until when. Asks Meta nothing itself.
+    """
+    from meta_pipeline.sync_requests import RequestRefused, ask
+    from meta_pipeline.sync_requests import price as priced
+
+    with opened_warehouse(writes=True) as (settings, warehouse):
+        (known,) = named(warehouse.accounts.all(), [account])
+        try:
+            wish = _wish(known.account_id, since, until, only, object_ids, force=force)
+            if price:
+                _say_price(warehouse, settings, wish, as_json=as_json)
+                return
+            row = ask(
+                warehouse,
+                wish,
+                source="cli",
+                requested_by=getpass.getuser(),
+                reason=reason,
+                now=datetime.now(UTC),
+            )
+        except RequestRefused as error:
+            raise typer.BadParameter(str(error)) from None
+        cost = priced(warehouse, settings, wish, datetime.now(UTC))
+    if as_json:
+        write_json(asdict(row))
+        return
+    say(f"Asked for {row.account_id}: request {row.request_id[:_ID_SHOWN]}.")
+    for sentence in cost.facts()["sentences"]:
+        say(f"  {sentence}")
+    say(f"See what comes of it: meta-pipeline requests show {row.request_id[:_ID_SHOWN]}")
+
+
+@app.command("list")
+def list_requests(
+    account: Accounts = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", help=f"Only in this state: {', '.join(STATES)}; repeatable."),
+    ] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest requests, newest first: who asked for what, and what came of it."""
+    for one in state or ():
+        if one not in STATES:
+            raise typer.BadParameter(f"{one!r} is no state: {', '.join(STATES)}")
+    with opened_warehouse() as (_, warehouse):
+        ids = [one.account_id for one in stored(warehouse, account)] if account else None
+        found = warehouse.sync_requests.recent(limit, accounts=ids, states=state)
+    if as_json:
+        write_json([asdict(row) for row in found])
+    elif found:
+        _print(found)
+    else:
+        say("Nobody asked for anything." if not (account or state) else "No such request.")
+
+
+@app.command()
+def show(
+    request: Annotated[
+        str | None,
+        typer.Argument(metavar="[REQUEST]", help="Its id, or its beginning; newest without."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one request: who, why, what, how far its sync is or what came of it."""
+    with opened_warehouse() as (_, warehouse):
+        if request is not None:
+            row = _found(warehouse, request)
+        elif newest := warehouse.sync_requests.recent(1):
+            row = newest[0]
+        else:
+            say("Nobody asked for anything.")
+            return
+    if as_json:
+        write_json(asdict(row))
+        return
+    say(
+        f"Request {row.request_id} of {one_line(row.requested_by)} ({row.source}) for "
+        f"{row.account_id}: {_what(row)}."
+    )
+    if row.reason:
+        say(f"  why       {one_line(row.reason)}")
+    say(f"  asked     {row.requested_at:%Y-%m-%d %H:%M:%S} UTC")
+    say("  state     ", styled(row.state, _STYLES.get(row.state, "yellow")))
+    if row.not_before is not None:
+        say(f"  waits to  {row.not_before:%Y-%m-%d %H:%M:%S} UTC")
+    if row.progress:
+        say(f"  progress  {one_line(str(row.progress.get('sentence') or ''))}")
+    if row.message:
+        say(f"  {one_line(row.message)}")
+    for run in row.sync_run_ids or ():
+        say(f"  more      meta-pipeline runs show {run[:_ID_SHOWN]}")
+
+
+@app.command()
+def cancel(request: Request) -> None:
+    """Take back a request that waits; one whose sync has begun goes on."""
+    from meta_pipeline.sync_requests import cancel as taken_back
+
+    with opened_warehouse(writes=True) as (_, warehouse):
+        row = _found(warehouse, request)
+        done = taken_back(warehouse, row, by=getpass.getuser(), now=datetime.now(UTC))
+    if not done:
+        fail(
+            f"Request {row.request_id[:_ID_SHOWN]} is {row.state}: only one that waits can be "
+            "taken back."
+        )
+    say(f"Request {row.request_id[:_ID_SHOWN]} was taken back.")
+
+
+def _wish(
+    account_id: str,
+    since: str | None,
+    until: str | None,
+    only: Sequence[Part] | None,
+    object_ids: Sequence[str] | None,
+    *,
+    force: bool,
+) -> "Wish":
+    from meta_pipeline.sync_requests import Wish
+
+    first, last = days(since, until) or (None, None)
+    objects: dict[Part, list[str]] = {}
+    for text in object_ids or ():
+        part, equals, one = text.partition("=")
+        if not equals or part not in list(Part):
+            raise typer.BadParameter(f"{text!r} names no object: write it as ads=123")
+        objects.setdefault(Part(part), []).append(one)
+    return Wish(
+        account_id,
+        frozenset(only) if only else None,
+        objects,
+        since=first,
+        until=last if until else None,
+        force=force,
+    )
+
+
+def _say_price(
+    warehouse: "Warehouse", settings: "Settings", wish: "Wish", *, as_json: bool
+) -> None:
+    from meta_pipeline.sync_requests import price
+
+    facts: dict[str, Any] = price(warehouse, settings, wish, datetime.now(UTC)).facts()
+    if as_json:
+        write_json(facts)
+        return
+    for sentence in facts["sentences"]:
+        say(sentence)
+    if facts["obstacle"]:
+        say(styled("…", "yellow"), f" It would wait: {facts['obstacle']}")
+
+
+def _found(warehouse: "Warehouse", given: str) -> "SyncRequestRow":
+    rows = warehouse.sync_requests.beginning(given)
+    if len(rows) == 1:
+        return rows[0]
+    if rows:
+        raise typer.BadParameter(f"more than one request begins with {given!r}: give more of it")
+    raise typer.BadParameter(
+        f"there is no request {given!r}; meta-pipeline requests list shows them"
+    )
+
+
+def _what(row: "SyncRequestRow") -> str:
+    if row.objects:
+        counts = (f"{len(ids)} {part}" for part, ids in row.objects.items())
+        return f"{', '.join(counts)} by id"
+    parts = ", ".join(row.parts) if row.parts else "all that is on"
+    span = f" of {row.since} to {row.until or 'today'}" if row.since else ""
+    return f"{parts}{span}{', forced' if row.force else ''}"
+
+
+def _print(rows: Sequence["SyncRequestRow"]) -> None:
+    shown = table("request", "asked", "by", "from", "account", "what", "state", "message")
+    for row in rows:
+        add_row(
+            shown,
+            row.request_id[:_ID_SHOWN],
+            f"{row.requested_at:%m-%d %H:%M}",
+            one_line(row.requested_by),
+            row.source,
+            row.account_id,
+            _what(row),
+            styled(row.state, _STYLES.get(row.state, "yellow")),
+            one_line(row.message or ""),
+        )
+    console.print(shown)

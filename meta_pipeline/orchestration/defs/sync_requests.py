@@ -1,0 +1,150 @@
+"""What people, programs and Meta asked for: a sensor claims it, runs bring it."""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from datetime import datetime
+
+import dagster as dg
+import psycopg
+
+from meta_pipeline.orchestration.in_flight import in_flight
+from meta_pipeline.orchestration.outcome import Outcome, sentence
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
+from meta_pipeline.orchestration.pool import POOL, keep_slots
+from meta_pipeline.orchestration.record_metadata import record_metadata
+from meta_pipeline.orchestration.requested import (
+    CLAIM_TAG,
+    NAMED_OBJECTS,
+    note_for,
+    run_request,
+    runs_of,
+)
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.session import SyncSession
+from meta_pipeline.orchestration.tables import ENTITY_EXTRAS, STRUCTURE
+from meta_pipeline.redaction import redact
+from meta_pipeline.settings import Settings
+from meta_pipeline.sync import Extras, Status, SyncRequest
+from meta_pipeline.sync.context import thresholds_from
+from meta_pipeline.sync_requests import Desk
+from meta_pipeline.sync_requests.claims import objects_of
+from meta_pipeline.warehouse import CannotTell, Warehouse
+
+from .jobs import MAX_RUNTIME_SECONDS, sync_account
+
+SYNC_REQUESTS = "sync_requests"
+TICK_SECONDS = 5
+
+
+@dg.op(
+    config_schema={},
+    pool=POOL,
+    description="Read the objects that a claim of sync_requests names, by id and nothing else.",
+)
+def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSession]) -> None:
+    claim_id = context.run.tags.get(CLAIM_TAG)
+    if claim_id is None:
+        raise dg.Failure(
+            "Nobody asked for this run: name the objects with meta-pipeline requests add "
+            '"My Shop" --id ads=123, and the sensor sync_requests starts it.',
+            allow_retries=False,
+        )
+    outcome = Outcome(frozenset())
+    rows = session.warehouse.sync_requests.claimed(claim_id)
+    for account_id in dict.fromkeys(row.account_id for row in rows):
+        objects = objects_of(row for row in rows if row.account_id == account_id)
+        session.tell = context.log.info
+        session.note = note_for(session.warehouse, {CLAIM_TAG: claim_id}, account_id, session.now)
+        request = SyncRequest(
+            account_id,
+            parts=frozenset(objects),
+            objects=objects,
+            reason="requested",
+            dagster_run_id=context.run_id,
+        )
+        try:
+            record, account = session.sync(request)
+        except Exception as error:  # one account must not take the others with it
+            outcome.errors[account_id] = error
+            context.log.error("%s: %s", account_id, redact(str(error)))
+            continue
+        outcome.records[account_id] = record
+        if record.status is not Status.SUCCESS:
+            context.log.warning(sentence(record))
+        for table in (*STRUCTURE, *ENTITY_EXTRAS):
+            if table.part in objects:
+                context.log_event(
+                    dg.AssetObservation(
+                        table.key,
+                        partition=account_id,
+                        description=f"{len(objects[table.part])} read by id. {sentence(record)}",
+                        metadata=record_metadata(record, account),
+                    )
+                )
+    if tags := outcome.tags():
+        context.instance.add_run_tags(context.run_id, tags)
+    if failure := outcome.failure():
+        raise failure from None
+
+
+@dg.job(
+    name=NAMED_OBJECTS,
+    description="Read single campaigns, ad sets, ads or creatives by id, as somebody or a webhook "
+    "of Meta's asked for in sync_requests. The sensor of that name starts it.",
+    tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+)
+def sync_named_objects() -> None:
+    read_by_id()
+
+
+@dg.sensor(
+    name=SYNC_REQUESTS,
+    jobs=[sync_account, sync_named_objects],
+    minimum_interval_seconds=TICK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts what was asked for by hand, over the API or by Meta's webhooks: the rows "
+    "of sync_requests. One sync serves all who asked for the same; those of a blocked account "
+    "wait until Meta lets us. Stop it and requests stay pending.",
+)
+def sync_requests(
+    context: dg.SensorEvaluationContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> dg.SensorResult | dg.SkipReason:
+    settings = warehouse.settings()
+    with warehouse.read("requests") as opened:
+        try:
+            return _tick(context, opened, settings, clock())
+        except psycopg.errors.UndefinedTable:
+            return dg.SkipReason("The tables of this version are not there yet.")
+        except CannotTell as error:
+            return dg.SkipReason(str(error))
+
+
+def _tick(
+    context: dg.SensorEvaluationContext, warehouse: Warehouse, settings: Settings, now: datetime
+) -> dg.SensorResult | dg.SkipReason:
+    desk = Desk(warehouse, thresholds_from(settings), settings.accounts_per_run)
+    open_rows = warehouse.sync_requests.open()
+    if not open_rows:
+        return dg.SkipReason("Nobody asked for anything.")
+    keep_slots(context.instance, settings.max_syncs)
+    claim_ids = dict.fromkeys(row.claim_id for row in open_rows if row.claim_id)
+    desk.settle(runs_of(context.instance, list(claim_ids)), now)
+    taken = desk.take(now, busy=in_flight(context.instance).accounts)
+    extras = Extras.of(settings)
+    missing = missing_partitions(
+        context.instance, (account_id for claim in taken for account_id in claim.rows)
+    )
+    return dg.SensorResult(
+        run_requests=[run_request(claim, extras, sync_account.name) for claim in taken],
+        skip_reason=None if taken else _waiting(warehouse),
+        dynamic_partitions_requests=[AD_ACCOUNTS.build_add_request(missing)] if missing else [],
+    )
+
+
+def _waiting(warehouse: Warehouse) -> str:
+    rows = warehouse.sync_requests.open()
+    running = sum(row.state == "running" for row in rows)
+    why = next((row.message for row in rows if row.state == "pending" and row.message), None)
+    said = f"{running} requests are being served, {len(rows) - running} wait."
+    return f"{said} {why}" if why else said

@@ -1,0 +1,21 @@
+"""Wishes to sync: one inbox for people, programs and Meta; what they cost; what came of them."""
+
+from __future__ import annotations
+
+from .asking import RequestRefused, Wish, ask, cancel
+from .claims import Claim, claims
+from .desk import Desk, RunState
+from .price import Price, price
+
+__all__ = [
+    "Claim",
+    "Desk",
+    "Price",
+    "RequestRefused",
+    "RunState",
+    "Wish",
+    "ask",
+    "cancel",
+    "claims",
+    "price",
+]

@@ -1,0 +1,143 @@
+"""Asking: a wish is checked, then it is a row that a sensor claims."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from meta_pipeline.model.part import DEFAULT_PARTS, Part
+from meta_pipeline.sync.request import SyncRequest
+from meta_pipeline.warehouse import Connection, SyncRequestRow, Warehouse
+from meta_pipeline.warehouse.stores.sync_requests import RequestSource
+
+ENOUGH_SECONDS = 60
+"""What was read within the last minute is not read again because somebody asked for it."""
+MOST_OBJECTS = 5_000
+"""Ids in one request; who names more means the account."""
+_LONGEST = 500
+
+
+class RequestRefused(ValueError):
+    """The wish cannot be one; the message says what to change. `field` is where it is wrong."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants synced of one ad account.
+
+    `parts` None: what the settings bring. With `objects` these ids are read and nothing else.
+    Days are in the account's zone, both inclusive. `force` reads again what is fresh.
+    """
+
+    account_id: str
+    parts: frozenset[Part] | None = None
+    objects: Mapping[Part, Sequence[str]] = field(default_factory=dict)
+    since: date | None = None
+    until: date | None = None
+    force: bool = False
+
+    def request(self) -> SyncRequest:
+        """The sync it stands for; RequestRefused where there can be none."""
+        if self.objects and (self.parts or self.since or self.until):
+            raise RequestRefused(
+                "name objects, or parts and days: objects are read by id and have no days",
+                field="objects",
+            )
+        if sum(len(ids) for ids in self.objects.values()) > MOST_OBJECTS:
+            raise RequestRefused(
+                f"more than {MOST_OBJECTS} objects are named: ask for their parts instead",
+                field="objects",
+            )
+        try:
+            return SyncRequest(
+                self.account_id,
+                parts=DEFAULT_PARTS if self.parts is None else self.parts,
+                since=self.since,
+                until=self.until,
+                force=self.force,
+                objects={
+                    part: tuple(dict.fromkeys(ids)) for part, ids in sorted(self.objects.items())
+                },
+            )
+        except ValueError as error:
+            raise RequestRefused(str(error), field=_field_of(str(error))) from None
+
+
+def ask(
+    warehouse: Warehouse,
+    wish: Wish,
+    *,
+    source: RequestSource,
+    requested_by: str,
+    now: datetime,
+    reason: str = "",
+    connection: Connection | None = None,
+) -> SyncRequestRow:
+    """Write the wish down and give its row. No call is made; a sensor starts the sync.
+
+    Ten who ask for the same have ten rows and one sync. Raises RequestRefused for what cannot be
+    synced: an account that is not known here, days that contradict.
+    """
+    request = wish.request()
+    if warehouse.accounts.get(wish.account_id, connection) is None:
+        raise RequestRefused(
+            f"there is no ad account {wish.account_id} here: GET /v1/accounts and "
+            "meta-pipeline accounts list show those there are",
+            field="account_id",
+        )
+    row = SyncRequestRow(
+        request_id=uuid.uuid4().hex,
+        account_id=wish.account_id,
+        source=source,
+        requested_by=_short(requested_by),
+        reason=_short(reason),
+        parts=None if wish.parts is None else sorted(map(str, wish.parts)),
+        objects={str(part): list(ids) for part, ids in request.objects.items()} or None,
+        since=wish.since,
+        until=wish.until,
+        max_age_seconds=None if wish.force else ENOUGH_SECONDS,
+        force=wish.force,
+        requested_at=now,
+    )
+    warehouse.sync_requests.add([row], connection)
+    return row
+
+
+def cancel(
+    warehouse: Warehouse,
+    row: SyncRequestRow,
+    *,
+    by: str,
+    now: datetime,
+    connection: Connection | None = None,
+) -> bool:
+    """Take back a wish that waits; False where its sync has begun or is done."""
+    if row.state != "pending":
+        return False
+    done = warehouse.sync_requests.finish(
+        [row.request_id],
+        now,
+        state="cancelled",
+        outcome=None,
+        message=f"Taken back by {_short(by)}.",
+        connection=connection,
+    )
+    return bool(done)
+
+
+def _short(text: str) -> str:
+    return text.replace("\x00", "")[:_LONGEST]
+
+
+def _field_of(message: str) -> str:
+    if "ad account id" in message:
+        return "account_id"
+    if "since" in message:
+        return "since"
+    return "objects" if "id" in message else "parts"

@@ -1,0 +1,150 @@
+"""Claims: which open requests one run serves. Pure: rows in, claims out."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from meta_pipeline.model.part import DEFAULT_PARTS, Part
+from meta_pipeline.warehouse import SyncRequestRow
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is the same of all accounts of a claim: parts and days; `is_named`: objects by id."""
+
+    is_named: bool
+    parts: frozenset[Part] | None
+    since: date | None = None
+    until: date | None = None
+    force: bool = False
+    max_age_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The requests that one run serves, by account; one sync of each account is made."""
+
+    claim_id: str
+    scope: Scope
+    rows: Mapping[str, Sequence[SyncRequestRow]]
+
+    @property
+    def request_ids(self) -> list[str]:
+        return [row.request_id for rows in self.rows.values() for row in rows]
+
+    @property
+    def why(self) -> str:
+        """Who asked, in a line."""
+        askers = dict.fromkeys(
+            f"{row.requested_by} ({row.source})" for rows in self.rows.values() for row in rows
+        )
+        named = ", ".join(list(askers)[:3])
+        more = len(askers) - 3
+        return f"asked for by {named}" + (f" and {more} more" if more > 0 else "")
+
+
+def objects_of(rows: Iterable[SyncRequestRow]) -> dict[Part, tuple[str, ...]]:
+    """All ids that the rows name, each once, by part."""
+    found: dict[Part, dict[str, None]] = {}
+    for row in rows:
+        for part, ids in (row.objects or {}).items():
+            found.setdefault(Part(part), {}).update(dict.fromkeys(ids))
+    return {part: tuple(ids) for part, ids in sorted(found.items())}
+
+
+def claims(
+    pending: Iterable[SyncRequestRow],
+    now: datetime,
+    *,
+    busy: Collection[str] = (),
+    accounts_per_run: int = 25,
+) -> list[Claim]:
+    """What may be started now, oldest first: one claim an account, equal scopes share a run.
+
+    `busy` are accounts that are being synced or are about to be: their requests wait.
+    """
+    by_account: dict[str, list[SyncRequestRow]] = {}
+    for row in pending:
+        is_due = row.not_before is None or row.not_before <= now
+        if is_due and row.account_id not in busy:
+            by_account.setdefault(row.account_id, []).append(row)
+    by_scope: dict[Scope, dict[str, list[SyncRequestRow]]] = {}
+    for account_id, rows in by_account.items():
+        scope, served = _together(rows)
+        by_scope.setdefault(scope, {})[account_id] = served
+    return [
+        Claim(uuid.uuid4().hex, scope, dict(some))
+        for scope, accounts in by_scope.items()
+        for some in _shares(list(accounts.items()), accounts_per_run)
+    ]
+
+
+def joinable(
+    pending: Iterable[SyncRequestRow], running: Sequence[SyncRequestRow]
+) -> dict[str, list[str]]:
+    """Pending requests that a sync under way serves as well: claim id to request ids.
+
+    It brings all they ask for, and began no longer before they were made than what they call
+    fresh enough.
+    """
+    joined: dict[str, list[str]] = {}
+    for row in pending:
+        for other in running:
+            if other.claim_id and _covers(other, row):
+                joined.setdefault(other.claim_id, []).append(row.request_id)
+                break
+    return joined
+
+
+def _covers(running: SyncRequestRow, row: SyncRequestRow) -> bool:
+    if row.account_id != running.account_id or row.objects or running.objects or row.force:
+        return False
+    if (row.since, row.until) != (running.since, running.until) or running.claimed_at is None:
+        return False
+    enough = timedelta(seconds=row.max_age_seconds or 0)
+    if row.requested_at - running.claimed_at > enough:
+        return False
+    if running.parts is None:
+        return _is_usual(row)
+    return row.parts is not None and set(row.parts) <= set(running.parts)
+
+
+def _is_usual(row: SyncRequestRow) -> bool:
+    """Whether what the settings bring is all that it asks for."""
+    return row.parts is None or set(map(str, row.parts)) <= set(map(str, DEFAULT_PARTS))
+
+
+def _together(rows: Sequence[SyncRequestRow]) -> tuple[Scope, list[SyncRequestRow]]:
+    """The oldest request, and all that one sync with it serves."""
+    first = rows[0]
+    if first.objects:
+        served = [row for row in rows if row.objects]
+        return Scope(is_named=True, parts=None), served
+    alike = [
+        row
+        for row in rows
+        if not row.objects
+        and (row.since, row.until, row.force) == (first.since, first.until, first.force)
+    ]
+    is_usual = _is_usual(first) and any(row.parts is None for row in alike)
+    served = [row for row in alike if (_is_usual(row) if is_usual else row.parts is not None)]
+    parts = frozenset(Part(part) for row in served for part in row.parts or ())
+    ages = [row.max_age_seconds for row in served if row.max_age_seconds is not None]
+    scope = Scope(
+        is_named=False,
+        parts=None if is_usual else parts,
+        since=first.since,
+        until=first.until,
+        force=first.force,
+        max_age_seconds=min(ages, default=None),
+    )
+    return scope, served
+
+
+def _shares(
+    accounts: Sequence[tuple[str, Sequence[SyncRequestRow]]], size: int
+) -> Iterable[Sequence[tuple[str, Sequence[SyncRequestRow]]]]:
+    return (accounts[start : start + size] for start in range(0, len(accounts), size))

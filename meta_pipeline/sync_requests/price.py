@@ -1,0 +1,105 @@
+"""What a wish costs, from the tables alone: the plan of the sync, priced before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from meta_pipeline.governor import Meters, decide
+from meta_pipeline.model.part import DEFAULT_PARTS
+from meta_pipeline.model.usage import APP
+from meta_pipeline.settings import Settings
+from meta_pipeline.sync.context import policy_from, thresholds_from
+from meta_pipeline.sync.extras import Extras
+from meta_pipeline.sync.limits.estimate import Estimate, estimate
+from meta_pipeline.sync.limits.spending import budget_of
+from meta_pipeline.sync.limits.weights import Prices, weights_from
+from meta_pipeline.sync.plan.plan import Plan
+from meta_pipeline.sync.plan.planner import make_plan
+from meta_pipeline.sync.plan.stored import load_state
+from meta_pipeline.warehouse import Warehouse
+
+from .asking import RequestRefused, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a sync would read and cost now, and why it would not start, if it would not."""
+
+    plan: Plan
+    estimate: Estimate
+    obstacle: str | None
+
+    @property
+    def calls(self) -> tuple[int, int]:
+        """Calls, from so many to so many; none where all is fresh."""
+        if self.plan.is_empty:
+            return 0, 0
+        least, most = self.estimate.unsized.calls if self.estimate.unsized else (0, 0)
+        return self.estimate.calls + least, self.estimate.calls + most
+
+    @property
+    def since(self) -> date | None:
+        return self.plan.since
+
+    @property
+    def until(self) -> date | None:
+        return self.plan.until
+
+    def facts(self) -> dict[str, Any]:
+        """The price in numbers and in sentences."""
+        least, most = self.calls
+        per_call = self.estimate.seconds / max(self.estimate.calls, 1)
+        share = self.estimate.hour_share_pct / max(self.estimate.calls, 1)
+        return {
+            "account_id": self.plan.account_id,
+            "since": self.since,
+            "until": self.until,
+            "is_empty": self.plan.is_empty,
+            "calls_least": least,
+            "calls_most": most,
+            "hour_share_pct": round(share * most, 2),
+            "access_tier": self.estimate.access_tier,
+            "minutes": round(per_call * most / 60, 2),
+            "rows": self.estimate.rows,
+            "weighted_cost": self.estimate.weighted_cost,
+            "days_fresh": self.estimate.days_fresh,
+            "sentences": ["All is fresh: nothing would be read."]
+            if self.plan.is_empty
+            else [*self.plan.notes, *self.estimate.sentences()],
+            "obstacle": self.obstacle,
+        }
+
+
+def price(warehouse: Warehouse, settings: Settings, wish: Wish, now: datetime) -> Price:
+    """Plan and price a wish without a call. RequestRefused for an account that is not known."""
+    request = wish.request()
+    account = warehouse.accounts.get(wish.account_id)
+    if account is None:
+        raise RequestRefused(f"there is no ad account {wish.account_id} here", field="account_id")
+    if wish.parts is None and not wish.objects:
+        on = Extras.of(settings).on(wish.account_id)
+        request = replace(request, parts=DEFAULT_PARTS | on)
+    state = load_state(warehouse, account.account_id, account.timezone_name, now)
+    plan = make_plan(request, state, policy_from(settings), now)
+    prices = Prices.learned(weights_from(settings.cost_weights), warehouse.costs.observed())
+    budget = budget_of(
+        warehouse,
+        account.account_id,
+        account.timezone_name,
+        now,
+        per_account=settings.daily_budget_per_account,
+        per_app=settings.daily_budget_of_app,
+    )
+    meters = Meters(thresholds_from(settings))
+    meters.observe(warehouse.usage.current([APP, account.account_id]))
+    needs = plan.needs(prices.of_plan(plan))
+    decision = decide(
+        account_id=account.account_id, meters=meters, now=now, needs=needs, budget=budget
+    )
+    return Price(
+        plan,
+        estimate(plan, warehouse, prices, settings.max_parallel_calls, budget),
+        None if decision.may_call else decision.reason,
+    )

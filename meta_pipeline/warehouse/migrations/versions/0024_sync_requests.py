@@ -1,0 +1,14 @@
+"""Sync requests."""
+
+from __future__ import annotations
+
+from meta_pipeline.warehouse.migrations.script import run
+
+revision = "0024"
+down_revision = "0023"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run(__file__)

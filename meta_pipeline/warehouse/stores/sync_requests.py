@@ -1,0 +1,215 @@
+"""Sync requests: the one inbox of wishes, from people, programs and Meta's webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
+from typing import Any, Literal, TypeAlias
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from meta_pipeline.warehouse.connect import Connection, Store
+
+RequestSource: TypeAlias = Literal["cli", "web", "api", "webhook"]
+RequestState: TypeAlias = Literal["pending", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRequestRow:
+    """One row of `sync_requests`; the columns' comments say what each field means."""
+
+    request_id: str
+    account_id: str
+    source: RequestSource
+    requested_by: str
+    reason: str
+    parts: list[str] | None = None
+    objects: dict[str, list[str]] | None = None
+    since: date | None = None
+    until: date | None = None
+    max_age_seconds: int | None = None
+    force: bool = False
+    requested_at: datetime
+    not_before: datetime | None = None
+    state: RequestState = "pending"
+    attempts: int = 0
+    claim_id: str | None = None
+    claimed_at: datetime | None = None
+    dagster_run_id: str | None = None
+    progress: dict[str, Any] | None = None
+    outcome: str | None = None
+    message: str | None = None
+    sync_run_ids: list[str] | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for its sync, or for the end of it."""
+        return self.state in ("pending", "running")
+
+
+_COLUMNS = tuple(field.name for field in fields(SyncRequestRow))
+_JSON = ("parts", "objects", "progress", "sync_run_ids")
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.sync_requests"
+_ADD = f"""
+    INSERT INTO meta_ads.sync_requests ({", ".join(_COLUMNS)})
+    VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
+"""
+_CLAIM = """
+    UPDATE meta_ads.sync_requests
+    SET state = 'running', claim_id = %(claim_id)s, claimed_at = %(at)s, not_before = NULL,
+        attempts = attempts + 1, progress = NULL, message = NULL, dagster_run_id = %(run)s
+    WHERE request_id = ANY (%(ids)s) AND state = 'pending'
+    RETURNING request_id
+"""
+_WAIT = """
+    UPDATE meta_ads.sync_requests
+    SET state = 'pending', message = %(message)s, not_before = %(until)s,
+        claim_id = NULL, dagster_run_id = NULL, progress = NULL
+    WHERE request_id = ANY (%(ids)s) AND state IN ('pending', 'running')
+        AND (state, message, not_before)
+            IS DISTINCT FROM ('pending', %(message)s, %(until)s::timestamptz)
+"""
+_FINISH = """
+    UPDATE meta_ads.sync_requests
+    SET state = %(state)s, outcome = %(outcome)s, message = %(message)s,
+        sync_run_ids = %(runs)s, finished_at = %(at)s, progress = NULL
+    WHERE request_id = ANY (%(ids)s) AND state IN ('pending', 'running')
+"""
+
+
+class SyncRequestStore(Store):
+    """`sync_requests`."""
+
+    def add(self, rows: Iterable[SyncRequestRow], connection: Connection | None = None) -> None:
+        with self._using(connection) as used:
+            used.cursor().executemany(_ADD, [_storable(row) for row in rows])
+
+    def get(self, request_id: str, connection: Connection | None = None) -> SyncRequestRow | None:
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(SyncRequestRow))
+            return cursor.execute(f"{_SELECT} WHERE request_id = %s", (request_id,)).fetchone()
+
+    def beginning(self, given: str) -> list[SyncRequestRow]:
+        """The requests whose id begins so, two at most: one is what was meant."""
+        with self._using() as used:
+            cursor = used.cursor(row_factory=class_row(SyncRequestRow))
+            return cursor.execute(
+                f"{_SELECT} WHERE starts_with(request_id, %s) ORDER BY request_id LIMIT 2", (given,)
+            ).fetchall()
+
+    def open(self, connection: Connection | None = None) -> list[SyncRequestRow]:
+        """Those that wait or are being served, in the order they were made."""
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(SyncRequestRow))
+            return cursor.execute(
+                f"{_SELECT} WHERE state IN ('pending', 'running') ORDER BY requested_at, request_id"
+            ).fetchall()
+
+    def claimed(self, claim_id: str) -> list[SyncRequestRow]:
+        """Those that a claim serves, in the order they were made."""
+        with self._using() as used:
+            cursor = used.cursor(row_factory=class_row(SyncRequestRow))
+            return cursor.execute(
+                f"{_SELECT} WHERE claim_id = %s ORDER BY requested_at, request_id", (claim_id,)
+            ).fetchall()
+
+    def recent(
+        self,
+        limit: int,
+        *,
+        accounts: Sequence[str] | None = None,
+        states: Sequence[str] | None = None,
+        before: tuple[datetime, str] | None = None,
+        connection: Connection | None = None,
+    ) -> list[SyncRequestRow]:
+        """The newest, newest first; `before` is (requested_at, request_id) of the last one seen."""
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(SyncRequestRow))
+            return cursor.execute(
+                f"{_SELECT} WHERE (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))"
+                " AND (%(states)s::text[] IS NULL OR state = ANY (%(states)s))"
+                " AND (%(at)s::timestamptz IS NULL"
+                " OR (requested_at, request_id) < (%(at)s, %(id)s))"
+                " ORDER BY requested_at DESC, request_id DESC LIMIT %(limit)s",
+                {
+                    "accounts": None if accounts is None else list(accounts),
+                    "states": None if states is None else list(states),
+                    "at": before[0] if before else None,
+                    "id": before[1] if before else None,
+                    "limit": limit,
+                },
+            ).fetchall()
+
+    def claim(
+        self,
+        ids: Sequence[str],
+        claim_id: str,
+        at: datetime,
+        connection: Connection | None = None,
+        *,
+        dagster_run_id: str | None = None,
+    ) -> list[str]:
+        """Take those that are still pending; gives their ids. Two at once share them out."""
+        values = {"ids": list(ids), "claim_id": claim_id, "at": at, "run": dagster_run_id}
+        with self._using(connection) as used:
+            return [row[0] for row in used.execute(_CLAIM, values)]
+
+    def wait(
+        self,
+        ids: Sequence[str],
+        message: str,
+        until: datetime | None,
+        connection: Connection | None = None,
+    ) -> None:
+        """Let them wait, with the reason; what was being served waits again."""
+        with self._using(connection) as used:
+            used.execute(_WAIT, {"ids": list(ids), "message": message, "until": until})
+
+    def serve(self, claim_id: str, dagster_run_id: str) -> None:
+        """Note the Dagster run that serves a claim."""
+        with self._using() as used:
+            used.execute(
+                "UPDATE meta_ads.sync_requests SET dagster_run_id = %s "
+                "WHERE claim_id = %s AND state = 'running' AND dagster_run_id IS NULL",
+                (dagster_run_id, claim_id),
+            )
+
+    def note_progress(self, claim_id: str, account_id: str, progress: Mapping[str, Any]) -> None:
+        """Say how far the sync of an account is to all who wait for it."""
+        with self._using() as used:
+            used.execute(
+                "UPDATE meta_ads.sync_requests SET progress = %s "
+                "WHERE claim_id = %s AND account_id = %s AND state = 'running'",
+                (Jsonb(dict(progress)), claim_id, account_id),
+            )
+
+    def finish(
+        self,
+        ids: Sequence[str],
+        at: datetime,
+        *,
+        state: RequestState,
+        outcome: str | None,
+        message: str | None,
+        sync_run_ids: Sequence[str] = (),
+        connection: Connection | None = None,
+    ) -> int:
+        """Settle those that are open; gives how many were."""
+        values = {
+            "ids": list(ids),
+            "at": at,
+            "state": state,
+            "outcome": outcome,
+            "message": message,
+            "runs": Jsonb(list(sync_run_ids)),
+        }
+        with self._using(connection) as used:
+            return used.execute(_FINISH, values).rowcount
+
+
+def _storable(row: SyncRequestRow) -> dict[str, Any]:
+    values = asdict(row)
+    return values | {name: None if values[name] is None else Jsonb(values[name]) for name in _JSON}
