@@ -23,7 +23,10 @@ class _Root(Root):
             "Sync twelve simulated ad accounts into Postgres through Dagster.",
         ),
         "init": Entry(f"{_COMMANDS}init:init", "Write a commented .env: asks for the token."),
-        "dev": Entry(f"{_COMMANDS}dev:dev", "Run Dagster (UI, daemon, code location)."),
+        "dev": Entry(
+            f"{_COMMANDS}dev:dev",
+            "Run the web application and Dagster (UI, daemon, code location).",
+        ),
         "web": Entry(f"{_COMMANDS}web:web", "Serve the web application."),
         "check": Entry(
             f"{_COMMANDS}check.check:check",

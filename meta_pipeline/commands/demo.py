@@ -32,6 +32,7 @@ from meta_pipeline.local.progress import StepProgress, progress_table, read_prog
 from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
 from meta_pipeline.local.simulated import SimulatorNotReady, start_simulator
 from meta_pipeline.local.summary import is_fresh, read_efforts, summary_table
+from meta_pipeline.local.web import WebNotReady, start_web
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse, redacted
 
@@ -51,6 +52,7 @@ _EXPECTED = (
     PortsTaken,
     RealData,
     SimulatorNotReady,
+    WebNotReady,
 )
 
 Ui = Annotated[
@@ -121,6 +123,7 @@ class Demo:
         self._latency_ms = latency_ms
         self._started = time.monotonic()
         self._home = Home(data_root(settings) / "demo")
+        self._address: str | None = None
 
     def run(self, *, ui: bool) -> None:
         """Bring the data in, show it, and stay up if there is to be a UI."""
@@ -138,14 +141,14 @@ class Demo:
                 self._say(f"Everything was synced within {minutes:.0f} minutes: nothing to do")
                 self._show(warehouse)
             if ui or not fresh:
-                dagster = self._start(url, lock)
+                dagster = self._start(url, lock, ui=ui)
             if not fresh:
                 self._bring_in(dagster, warehouse)
                 self._show(warehouse)
             if ui:
                 self._stay(dagster)
 
-    def _start(self, url: str, lock: int) -> LocalDagster:
+    def _start(self, url: str, lock: int, *, ui: bool) -> LocalDagster:
         children = self._stack.enter_context(Children(self._home.logs, keep_open=[lock]))
         folder = self._home.path
         environment = without_ours()
@@ -168,6 +171,10 @@ class Demo:
             tell=self._say,
             sensor_rests=True,
         )
+        if ui:
+            self._address = start_web(
+                children, self._settings, environment, folder=folder, tell=self._say
+            )
         dagster.start()
         graph.wait()
         self._say(f"The simulated Graph API answers at {graph.url}")
@@ -249,6 +256,8 @@ class Demo:
         dagster.api.start_sensor(SENSOR)
         self._say("From now on the sensor next_stale_account keeps every account fresh")
         say()
+        if self._address:
+            say("Open: ", styled(self._address, "bold"), "  (lets one browser in, once)")
         say("Dagster's UI: ", styled(dagster.first_page, "bold"), "  (Ctrl-C ends all)")
         while True:
             dagster.children.require_alive()

@@ -1,4 +1,4 @@
-"""`meta-pipeline dev`: Dagster's UI and daemon on this machine, set up from the settings."""
+"""`meta-pipeline dev`: the web application and Dagster on this machine, from the settings."""
 
 import time
 from contextlib import ExitStack
@@ -14,6 +14,7 @@ from meta_pipeline.local.environment import of_settings
 from meta_pipeline.local.home import AlreadyRunning, Home
 from meta_pipeline.local.ports import HOST, PortsTaken, free_port_from
 from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
+from meta_pipeline.local.web import WebNotReady, start_web
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
@@ -27,7 +28,7 @@ Host = Annotated[
 
 
 def dev(port: Port = 3000, host: Host = HOST) -> None:
-    """Run Dagster (UI, daemon, code location) until Ctrl-C.
+    """Run the web application and Dagster (UI, daemon, code location) until Ctrl-C.
 
     Uses the Postgres of DATABASE_URL, or the embedded one, and the token of META_ACCESS_TOKEN.
     """
@@ -38,7 +39,7 @@ def dev(port: Port = 3000, host: Host = HOST) -> None:
         raise typer.Exit(143) from None
     except KeyboardInterrupt:
         say("\nStopped.")
-    except (AlreadyRunning, ChildDied, DagsterNotReady, PortsTaken) as error:
+    except (AlreadyRunning, ChildDied, DagsterNotReady, PortsTaken, WebNotReady) as error:
         fail(str(error))
 
 
@@ -51,12 +52,17 @@ def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
     with Warehouse(url, application_name="meta_pipeline dev") as warehouse:
         warehouse.migrate()
     children = stack.enter_context(Children(home.logs, keep_open=[lock]))
+    environment = of_settings(settings, url)
+    environment["META_PIPELINE_DATA"] = str(data_root(settings))
+    address = start_web(children, settings, environment, folder=home.path, tell=say)
+    if address:
+        say("Open: ", styled(address, "bold"), "  (lets one browser in, once)")
     dagster = LocalDagster(
         children=children,
         home=home.dagster,
         database_url=url,
         port=free_port_from(port),
-        env=of_settings(settings, url),
+        env=environment,
         cwd=Path.cwd(),
         is_alone=settings.database_url is None,
         storage_url=settings.require_dagster_database_url() if settings.database_url else None,

@@ -1,6 +1,6 @@
 """`meta-pipeline web`: the pages people open, on this machine or behind a proxy."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -8,11 +8,6 @@ from meta_pipeline.plain_log import show_log
 
 from .database import opened_warehouse
 from .terminal.console import fail, say, styled
-
-if TYPE_CHECKING:
-    from meta_pipeline.settings import Settings
-    from meta_pipeline.web import Site
-    from meta_pipeline.web.access.secret import Secret
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -33,6 +28,13 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
     """
     import uvicorn
 
+    from meta_pipeline.local.web import (
+        base_url,
+        note_address,
+        noted_address,
+        secret_of,
+        way_to,
+    )
     from meta_pipeline.settings import SettingsError
     from meta_pipeline.web import Site, web_application
     from meta_pipeline.web.access.ways import way_in
@@ -45,10 +47,13 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             way = way_in(settings, host)
         except SettingsError as error:
             fail(str(error))
-        site = Site(settings, warehouse, _secret(settings), way)
-        say(styled(_address(site, host, port), "bold"), "  (Ctrl-C ends it)")
+        base = base_url(settings, host, port)
         if link:
+            say(styled(way_to(settings, noted_address(settings) or base, way), "bold"))
             return
+        note_address(settings, base)
+        site = Site(settings, warehouse, secret_of(settings), way)
+        say(styled(way_to(settings, base, way), "bold"), "  (Ctrl-C ends it)")
         show_log()
         uvicorn.run(
             web_application(site),
@@ -61,22 +66,3 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             log_config=None,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-
-
-def _secret(settings: "Settings") -> "Secret":
-    from meta_pipeline.local.database import data_root
-    from meta_pipeline.web.access.secret import Secret, kept_secret
-
-    if settings.web_secret is not None:
-        return Secret(settings.web_secret.get_secret_value())
-    return kept_secret(data_root(settings))
-
-
-def _address(site: "Site", host: str, port: int) -> str:
-    """Where to open it; with a one-time link where that is the way in."""
-    from meta_pipeline.web.access.links import new_link
-    from meta_pipeline.web.access.ways import Way
-
-    shown = f"[{host}]" if ":" in host else host
-    base = site.settings.web_url or f"http://{shown}:{port}"
-    return new_link(site.secret, base) if site.way is Way.LINK else base

@@ -61,7 +61,7 @@ def days_of(params: QueryParams | Mapping[str, str], otherwise: str = DEFAULT_DA
     if since or until:
         if not (since and until):
             raise ImpossibleQuestion("A range has a first and a last day: give both, or a preset.")
-        period = Period(_day(since), _day(until))
+        period = Period(day_of(since), day_of(until))
         if len(period) > _LONGEST_DAYS:
             raise ImpossibleQuestion(f"{period} is over 37 months, and Meta keeps no more.")
         return Days(None, period.since, period.until)
@@ -96,7 +96,8 @@ def address(path: str, *given: Mapping[str, object], **changed: object) -> str:
     return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
 
 
-def _day(text: str) -> date:
+def day_of(text: str) -> date:
+    """A day of an address or a form; ImpossibleQuestion says how to write one."""
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from .access.role import Role
+
 NAVIGATION = (
-    ("/", "Overview"),
-    ("/campaigns", "Campaigns"),
+    ("/", "Overview", Role.VIEWER),
+    ("/campaigns", "Campaigns", Role.VIEWER),
+    ("/creatives", "Creatives", Role.VIEWER),
+    ("/sync", "Sync", Role.VIEWER),
+    ("/health", "Data health", Role.VIEWER),
+    ("/connections", "Connections", Role.VIEWER),
+    ("/members", "Members", Role.ADMIN),
 )
+"""Address, name, and the role it takes."""

@@ -49,7 +49,7 @@ class Reader:
     def compact(self, value: float, unit: str, currency: str | None = None) -> str:
         """A value for a scale, as short as it goes: `A$1K`, `2.5M`."""
         if unit == "currency" and currency and len(currency) == 3:
-            digits = 0 if value >= 10 else 2
+            digits = 1 if value >= 1000 else 0 if value >= 10 else 2
             return str(
                 format_compact_currency(value, currency, locale=self.locale, fraction_digits=digits)
             )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
@@ -20,7 +21,7 @@ from meta_pipeline.words import ago, duration
 from .access.forms import token_of
 from .asked import address
 from .navigation import NAVIGATION
-from .reader import reader_of
+from .reader import Reader, reader_of
 from .site import site_of
 
 
@@ -37,6 +38,7 @@ def templates() -> Environment:
     environment.filters["shown"] = _shown
     environment.globals.update(
         address=address,
+        cell=cell,
         ago=ago,
         duration=duration,
         listed=listed,
@@ -71,6 +73,17 @@ def plain_page(
 def _shown(text: object) -> str:
     """Somebody else's text without what changes its direction or cannot be seen."""
     return printable(str(text)) if text not in (None, "") else NOTHING
+
+
+def cell(value: object, reader: Reader) -> str:
+    """A value of a table of anything, as the reader writes it."""
+    if isinstance(value, datetime):
+        return reader.moment(value)
+    if isinstance(value, date):
+        return reader.day(value)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return reader.count(value)
+    return _shown("" if value is None else value)
 
 
 _NAMED = 3

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from meta_pipeline.web.gate import page
+from meta_pipeline.web.access.role import Role
+from meta_pipeline.web.gate import change, page
 
 from .account import account
 from .campaigns import campaigns
+from .connections import answered, choose, chosen, connect, connections, removed
+from .creatives import creatives
 from .download import campaigns_csv
+from .health import health
+from .members import members, remove_member, set_member
 from .overview import overview
+from .sync import sync, sync_asked, sync_cancelled, sync_price
 from .timeline import timeline
 
 PAGES = (
@@ -15,5 +21,20 @@ PAGES = (
     page("/accounts/{account_id}", account),
     page("/campaigns", campaigns),
     page("/campaigns.csv", campaigns_csv),
+    page("/creatives", creatives),
     page("/timeline/{entity_id}", timeline),
+    page("/sync", sync),
+    page("/sync/price", sync_price, needs=Role.ANALYST),
+    change("/sync", sync_asked, needs=Role.ANALYST),
+    change("/sync/cancel", sync_cancelled, needs=Role.ANALYST),
+    page("/health", health),
+    page("/connections", connections),
+    page("/connections/connect", connect, needs=Role.ADMIN),
+    page("/connections/back", answered, needs=Role.ADMIN),
+    page("/connections/choose/{pending_id}", choose, needs=Role.ADMIN),
+    change("/connections/choose", chosen, needs=Role.ADMIN),
+    change("/connections/remove", removed, needs=Role.ADMIN),
+    page("/members", members, needs=Role.ADMIN),
+    change("/members", set_member, needs=Role.ADMIN),
+    change("/members/remove", remove_member, needs=Role.ADMIN),
 )

@@ -1,0 +1,93 @@
+"""The web application on this machine: its secret, its address, and its process."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.settings.secret_files import concealed, private_folder
+from meta_pipeline.web.access.links import new_link
+from meta_pipeline.web.access.secret import Secret, kept_secret
+from meta_pipeline.web.access.ways import Way, way_in
+
+from .children import Child, Children
+from .database import data_root
+from .ports import HOST, answers, free_port_from
+
+PORT = 8350
+_WAIT_SECONDS = 60.0
+
+
+class WebNotReady(Exception):
+    """The web application did not come up; the message names the log to read."""
+
+
+def secret_of(settings: Settings) -> Secret:
+    """META_WEB_SECRET, or the secret kept beside the data."""
+    if settings.web_secret is not None:
+        return Secret(settings.web_secret.get_secret_value())
+    return kept_secret(data_root(settings))
+
+
+def base_url(settings: Settings, host: str, port: int) -> str:
+    """Where people open it."""
+    shown = f"[{host}]" if ":" in host else host
+    return settings.web_url or f"http://{shown}:{port}"
+
+
+def way_to(settings: Settings, base: str, way: Way) -> str:
+    """The address to open: with a one-time link where that is the way in."""
+    return new_link(secret_of(settings), base) if way is Way.LINK else base
+
+
+def note_address(settings: Settings, base: str) -> None:
+    """Keep where it runs, for whoever wants another link."""
+    (data_root(settings) / "web_address").write_text(base, encoding="utf-8")
+
+
+def noted_address(settings: Settings) -> str | None:
+    """Where it ran last on this machine; None if it never did."""
+    with suppress(OSError):
+        return (data_root(settings) / "web_address").read_text(encoding="utf-8").strip() or None
+    return None
+
+
+def start_web(
+    children: Children,
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    folder: Path,
+    tell: Callable[[str], None],
+) -> str | None:
+    """Start it as a process; gives the address to open, None where the settings let nobody in.
+
+    `settings` are the caller's, `environment` is what the process sees.
+    """
+    try:
+        way = way_in(settings, HOST)
+    except SettingsError as error:
+        tell(f"The web application does not start: {error}")
+        return None
+    port = free_port_from(PORT)
+    child = children.start(
+        "web",
+        [sys.executable, "-m", "meta_pipeline.cli", "web", "--host", HOST, "--port", str(port)],
+        env=concealed(environment, private_folder(folder)),
+        cwd=folder,
+    )
+    _wait(child, port)
+    return way_to(settings, base_url(settings, HOST, port), way)
+
+
+def _wait(child: Child, port: int) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not answers(port):
+        child.require_alive()
+        if time.monotonic() > deadline:
+            raise WebNotReady(f"The web application did not come up; its log is {child.log}.")
+        time.sleep(0.1)
