@@ -57,6 +57,25 @@ class WebSettings(BaseSettings, defer_build=True):
         "e-mail addresses or user names, with commas",
     )
 
+    webhook_verify_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        validation_alias=AliasChoices("META_WEBHOOK_VERIFY_TOKEN"),
+        description="Text of one's own by which Meta and the webhook know each other",
+    )
+    app_secret_previous: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("META_APP_SECRET_PREVIOUS"),
+        description="App secret before the present one: webhooks signed with it are still taken",
+    )
+    webhook_quiet_seconds: float = Field(
+        5,
+        ge=0,
+        le=600,
+        validation_alias=AliasChoices("META_WEBHOOK_QUIET_SECONDS"),
+        description="Seconds without a further change after which an account's changes are read",
+    )
+
     @field_validator("web_url", "web_oidc_issuer")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:

@@ -20,7 +20,8 @@ class Retention:
     """How many days of each table are kept; 0 keeps everything.
 
     `log_days` is for single calls (`meta_api_logs`), `total_days` for their hourly totals,
-    `run_days` for `sync_runs`, `change_days` for `insights_changes`.
+    `run_days` for `sync_runs`, settled `sync_requests` and `webhook_changes`, `change_days` for
+    `insights_changes`.
     """
 
     log_days: int = 90
@@ -53,6 +54,8 @@ def maintain(
         "meta_api_latency_hours": retention.total_days,
         "sync_runs": retention.run_days,
         "insights_changes": retention.change_days,
+        "sync_requests": retention.run_days,
+        "webhook_changes": retention.run_days,
     }
     return {
         table: sum(_slices(warehouse, _REMOVE[table], at - timedelta(days=kept), slice_rows))
@@ -146,5 +149,7 @@ _REMOVE: Mapping[str, str] = {
     "meta_api_hours": _HOURS,
     "meta_api_latency_hours": _plain("meta_api_latency_hours", "hour, endpoint_key, step", "hour"),
     "sync_runs": _RUNS,
+    "sync_requests": _plain("sync_requests", "request_id", "finished_at"),
+    "webhook_changes": _plain("webhook_changes", "change_hash", "received_at"),
     "insights_changes": _plain("insights_changes", "change_id", "read_at"),
 }

@@ -32,6 +32,7 @@ from .stores.tokens import TokenStore
 from .stores.unrecognized import UnrecognizedStore
 from .stores.usage import UsageStore
 from .stores.web import WebStore
+from .stores.webhooks import WebhookStore
 from .tenancy import TenantSession, begin_session
 from .urls import normalized
 
@@ -195,6 +196,10 @@ class Warehouse:
     @cached_property
     def tenants(self) -> TenantStore:
         return TenantStore(self.connection)
+
+    @cached_property
+    def webhooks(self) -> WebhookStore:
+        return WebhookStore(self.connection)
 
     @cached_property
     def unrecognized(self) -> UnrecognizedStore:

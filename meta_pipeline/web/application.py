@@ -18,6 +18,7 @@ from .access.hosts import served_hosts
 from .failures import HANDLERS
 from .headers import SecurityHeaders
 from .pages import PAGES
+from .programs import PROGRAMS
 from .site import Site
 
 SESSION_SECONDS = 14 * 24 * 3600
@@ -26,12 +27,13 @@ SESSION_SECONDS = 14 * 24 * 3600
 def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
     """The application of `site`.
 
-    `routes` come before the pages and have no session: they are for programs, which prove who they
-    are with each request.
+    `routes` come before the pages and have no session, as those for programs and Meta, which prove
+    who they are with each request.
     """
     application = Starlette(
         routes=[
             *routes,
+            *PROGRAMS,
             Mount("/static", _static_files(), name="static"),
             Mount("/", routes=[*doors.ROUTES, *PAGES], middleware=[_sessions(site)]),
         ],

@@ -1,7 +1,7 @@
 """What people, programs and Meta asked for: a sensor claims it, runs bring it."""
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 import psycopg
@@ -28,6 +28,7 @@ from meta_pipeline.sync.context import thresholds_from
 from meta_pipeline.sync_requests import Desk
 from meta_pipeline.sync_requests.claims import objects_of
 from meta_pipeline.warehouse import CannotTell, Warehouse
+from meta_pipeline.webhooks import collect
 
 from .jobs import MAX_RUNTIME_SECONDS, sync_account
 
@@ -123,6 +124,7 @@ def sync_requests(
 def _tick(
     context: dg.SensorEvaluationContext, warehouse: Warehouse, settings: Settings, now: datetime
 ) -> dg.SensorResult | dg.SkipReason:
+    collect(warehouse, now, timedelta(seconds=settings.webhook_quiet_seconds))
     desk = Desk(warehouse, thresholds_from(settings), settings.accounts_per_run)
     open_rows = warehouse.sync_requests.open()
     if not open_rows:

@@ -58,6 +58,7 @@ from .requests import sync_requests
 from .tenants import members, tenant_accounts, tenant_roles, tenants
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
 from .web import web_events, web_links
+from .webhooks import webhook_changes
 
 __all__ = [
     "SCHEMA",
@@ -114,4 +115,5 @@ __all__ = [
     "usage_readings",
     "web_events",
     "web_links",
+    "webhook_changes",
 ]

@@ -89,6 +89,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "web_events": by_tenant(api_writes=("INSERT",), sql_reads=False),
         "web_links": OPERATOR,
         "sync_requests": by_account(api_writes=("INSERT", "UPDATE")),
+        "webhook_changes": by_account(),
         "account_kpis": by_account(api_writes=_CHANGE),
         # Meters of an ad account have its id as key; those of the app are the operator's.
         "usage_readings": by_account("key"),

@@ -1,0 +1,25 @@
+"""Reading a body of at most so many bytes, whatever its headers say."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+MOST_BYTES = 1_048_576
+"""One MiB: what Meta and programs may send at once."""
+
+
+class TooLarge(Exception):
+    """The body is larger than what is taken."""
+
+
+async def read_body(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
+    """The whole body; TooLarge as soon as it is known to be too large."""
+    told = request.headers.get("content-length", "")
+    if told.isascii() and told.isdigit() and len(told) < 20 and int(told) > most_bytes:
+        raise TooLarge
+    read = bytearray()
+    async for chunk in request.stream():
+        read += chunk
+        if len(read) > most_bytes:
+            raise TooLarge
+    return bytes(read)

@@ -1,0 +1,17 @@
+"""Meta's webhooks: deliveries are checked and kept; what they name becomes a sync request."""
+
+from __future__ import annotations
+
+from .collecting import collect
+from .delivery import Unreadable, changes_of
+from .objects import named_objects
+from .signature import is_signed, is_verified
+
+__all__ = [
+    "Unreadable",
+    "changes_of",
+    "collect",
+    "is_signed",
+    "is_verified",
+    "named_objects",
+]

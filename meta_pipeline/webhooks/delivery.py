@@ -1,0 +1,117 @@
+"""A delivery as rows: one for each change, whatever Meta put into it (FACTS section 10)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from meta_pipeline.warehouse.stores.webhooks import ChangeRow
+
+AD_ACCOUNT = "ad_account"
+UNREADABLE = "unreadable"
+"""Field of what has not the shape of a change; its value is all of it."""
+_LATEST_SECONDS = 32_503_680_000  # year 3000; a larger number is in milliseconds
+_LONGEST = 200
+
+
+class Unreadable(ValueError):
+    """The body is no delivery at all; the message says why."""
+
+
+def changes_of(body: bytes) -> list[ChangeRow]:
+    """Every change of a delivery, each once. What has another shape is kept as it is.
+
+    Raises Unreadable when the body is not the JSON of an object with a list `entry`.
+    """
+    given = _decoded(body)
+    if not isinstance(given, dict) or not isinstance(given.get("entry"), list):
+        raise Unreadable("the body is not a JSON object with a list `entry`")
+    kind = _text(given.get("object"))
+    rows = (row for entry in given["entry"] for row in _rows(kind, entry))
+    return list({row.change_hash: row for row in rows}.values())
+
+
+def _rows(kind: str, entry: Any) -> Iterator[ChangeRow]:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("changes"), list):
+        yield _row(kind, entry if isinstance(entry, Mapping) else {}, UNREADABLE, entry)
+        return
+    for change in entry["changes"]:
+        if isinstance(change, Mapping) and isinstance(change.get("field"), str):
+            yield _row(kind, entry, change["field"], change.get("value"))
+        else:
+            yield _row(kind, entry, UNREADABLE, change)
+
+
+def _row(kind: str, entry: Mapping[str, Any], field: str, value: Any) -> ChangeRow:
+    entry_id = _text(entry.get("id"))
+    canonical = _canonical(value)
+    identity = _canonical([kind, entry_id, field, entry.get("time")]) + canonical
+    number = entry_id.removeprefix("act_")
+    is_account = kind == AD_ACCOUNT and number.isascii() and number.isdigit()
+    return ChangeRow(
+        hashlib.sha256(identity.encode()).hexdigest(),
+        kind,
+        entry_id,
+        f"act_{number}" if is_account else None,
+        _text(field),
+        _moment(entry.get("time")),
+        canonical,
+    )
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    # Half of a surrogate pair, a number that no double holds: Meta's JSON, not strict JSON.
+    try:
+        return json.loads(body, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"the body is not JSON: {error}") from None
+
+
+def _canonical(value: Any) -> str:
+    """JSON with sorted keys, as Postgres takes it: no NUL, no half pair of surrogates."""
+    try:
+        text = _dumped(value)
+        if "\\u0000" in text:
+            text = _dumped(_without_nul(value))
+    except (RecursionError, ValueError) as error:
+        raise Unreadable(f"the body is not what Postgres calls JSON: {error}") from None
+    return text.encode("utf-8", "replace").decode()
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, list):
+        return [_without_nul(one) for one in value]
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(one) for key, one in value.items()}
+    return value
+
+
+def _text(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")[:_LONGEST]
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    seconds = value / 1000 if value > _LATEST_SECONDS else value
+    if not 0 < seconds <= _LATEST_SECONDS:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
