@@ -56,15 +56,6 @@ class Cluster:
             sync_folder(self.folder.path)
 
     def _initialize(self, data: Path, password_file: Path) -> None:
-        command = [self.binaries.tool("initdb"), "--pgdata", data, *self._initdb_options()]
-        result = self.account.run([*command, "--pwfile", password_file], self.folder.path)
-        if result.returncode != 0:
-            raise ServerStartError(
-                f"The data folder {self.data} of the embedded Postgres cannot be made: "
-                f"{last_lines(result.stdout)}. Put that right, or set DATABASE_URL."
-            )
-
-    def _initdb_options(self) -> list[str]:
         options = [f"--username={SUPERUSER}", "--auth=scram-sha-256", "--encoding=UTF8"]
         options += ["--no-instructions", "--locale=C"]
         if self.binaries.major >= _BUILTIN_LOCALE_SINCE_MAJOR:
@@ -72,7 +63,18 @@ class Cluster:
         if self.binaries.major >= _INITDB_SETTINGS_SINCE_MAJOR:
             options += ["--set=scram_iterations=1"]
             options += [f"--set=dynamic_shared_memory_type={shared_memory_type()}"]
-        return options if self.durable else [*options, "--no-sync"]
+        command = [
+            self.binaries.tool("initdb"),
+            "--pgdata",
+            data,
+            *(options if self.durable else [*options, "--no-sync"]),
+        ]
+        result = self.account.run([*command, "--pwfile", password_file], self.folder.path)
+        if result.returncode != 0:
+            raise ServerStartError(
+                f"The data folder {self.data} of the embedded Postgres cannot be made: "
+                f"{last_lines(result.stdout)}. Put that right, or set DATABASE_URL."
+            )
 
     def configure(self, port: int) -> None:
         """Write the settings the next start will read."""

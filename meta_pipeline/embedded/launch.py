@@ -70,7 +70,11 @@ class Launch:
         folder.log.touch(mode=0o600)
         with folder.log.open("ab") as log:
             begin = log.tell()
-            process = self.cluster.account.start(self._command(), folder.path, log)
+            process = self.cluster.account.start(
+                [str(self.cluster.binaries.tool("postgres")), "-D", str(self.cluster.data)],
+                folder.path,
+                log,
+            )
         try:
             found = self._wait(process, port)
         except KeyboardInterrupt:
@@ -78,11 +82,8 @@ class Launch:
             process.wait()
             raise
         if found is None:
-            return _text_from(folder.log.read_bytes()[begin:])
+            return folder.log.read_bytes()[begin:].decode("utf-8", errors="replace")
         return found
-
-    def _command(self) -> list[str]:
-        return [str(self.cluster.binaries.tool("postgres")), "-D", str(self.cluster.data)]
 
     def _wait(self, process: subprocess.Popen[bytes], port: int) -> Probe | None:
         """The server once it answers; None when it ended instead."""
@@ -115,7 +116,3 @@ def stop(cluster: Cluster) -> None:
     child = _children.pop(str(cluster.data), None)
     if child is not None:
         child.wait()
-
-
-def _text_from(log: bytes) -> str:
-    return log.decode("utf-8", errors="replace")

@@ -100,7 +100,7 @@ class LocalDagster:
     def start(self) -> None:
         """Start all three and wait until the webserver shows the code location."""
         self._prepare()
-        has_tables = self._has_tables()
+        has_tables = bool(self._ask("SELECT to_regclass('dagster.instigators')"))
         cleaning = self._close_abandoned_runs() if has_tables else None
         code = self._start("code-server", self._code_server())
         web = self._start("dagster-webserver", self._webserver())
@@ -116,7 +116,10 @@ class LocalDagster:
             self.children.forget(cleaning)
         # A daemon that finds no code location looks again only after a minute.
         self._ready_at = time.time()
-        self._start("dagster-daemon", self._daemon())
+        self._start(
+            "dagster-daemon",
+            [*_dagster("dagster-daemon"), "run", "-w", str(self.home / "workspace.yaml")],
+        )
         self._wait(self.api.is_ready, web, "the webserver")
 
     def wait_for_first_look(self) -> None:
@@ -149,9 +152,6 @@ class LocalDagster:
         }
         self._environment = concealed(environment, private_folder(self.home))
 
-    def _has_tables(self) -> bool:
-        return bool(self._ask("SELECT to_regclass('dagster.instigators')"))
-
     def _close_abandoned_runs(self) -> Child | None:
         """Runs of a Dagster that was killed would keep their slots for two hours."""
         if not self.is_alone or not self._ask(_IN_PROGRESS):
@@ -181,9 +181,6 @@ class LocalDagster:
             *("api", "grpc", "--module-name", "meta_pipeline.definitions"),
             *("--socket", str(self._socket), "--location-name", LOCATION),
         ]
-
-    def _daemon(self) -> list[str]:
-        return [*_dagster("dagster-daemon"), "run", "-w", str(self.home / "workspace.yaml")]
 
     def _webserver(self) -> list[str]:
         return [

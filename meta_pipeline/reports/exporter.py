@@ -139,7 +139,15 @@ def _read(connection: Connection) -> Iterator[Metric]:
     connection.execute("SET TRANSACTION READ ONLY")
     connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_TIMEOUT_MS),))
     yield from _health(_rows(connection, _HEALTH))
-    yield _quota(_rows(connection, _QUOTA))
+    rows = _rows(connection, _QUOTA)
+    gauge = GaugeMetricFamily(
+        "metaads_quota_usage_ratio",
+        "Usage of Meta's limits as read within the last hour, 1 is full",
+        labels=("account", "kind"),
+    )
+    for row in rows:
+        gauge.add_metric((row["account"], row["kind"]), row["ratio"])
+    yield gauge
     yield _tokens(tokens_in_use(connection))
     for name, about, label, query in _COUNTERS:
         yield _counter(name, about, label, _rows(connection, query))
@@ -174,17 +182,6 @@ def _health(rows: list[dict[str, Any]]) -> Iterator[Metric]:
         for row in rows:
             gauge.add_metric((row["account_id"],), float(row[column] or 0))
         yield gauge
-
-
-def _quota(rows: list[dict[str, Any]]) -> Metric:
-    gauge = GaugeMetricFamily(
-        "metaads_quota_usage_ratio",
-        "Usage of Meta's limits as read within the last hour, 1 is full",
-        labels=("account", "kind"),
-    )
-    for row in rows:
-        gauge.add_metric((row["account"], row["kind"]), row["ratio"])
-    return gauge
 
 
 def _tokens(rows: list[TokenRow]) -> Metric:

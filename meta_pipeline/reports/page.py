@@ -31,6 +31,7 @@ def render(
     """The whole page. `thresholds` in percent by name are lines of the usage plot."""
     lines = dict(thresholds or {})
     title = f"Meta Ads operations, last {_days(report.days)}"
+    drawn = "".join(_question(one, lines) for one in report.answers.values())
     return "".join(
         (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -40,7 +41,7 @@ def render(
             f"</head><body>{_header(report, title, generated_at)}<main>",
             _findings(report.findings),
             _glance(report, lines),
-            _questions(report, lines),
+            f'<h2 id="questions">All questions</h2>{drawn}',
             f"</main>{_FOOTER}</body></html>\n",
         )
     )
@@ -139,11 +140,6 @@ def _glance(report: Report, thresholds: Mapping[str, float]) -> str:
 def _picture(answer: Answer, thresholds: Mapping[str, float]) -> str:
     note = f'<p class="few">{escape(answer.note)}</p>' if answer.note else ""
     return plot(answer, thresholds) or note or "<p>Nothing to draw: all values are zero.</p>"
-
-
-def _questions(report: Report, thresholds: Mapping[str, float]) -> str:
-    drawn = "".join(_question(one, thresholds) for one in report.answers.values())
-    return f'<h2 id="questions">All questions</h2>{drawn}'
 
 
 def _question(answer: Answer, thresholds: Mapping[str, float]) -> str:
