@@ -12,6 +12,11 @@ def clock(moment: datetime, now: datetime) -> str:
     return format(utc, form)
 
 
+def minute(moment: datetime) -> str:
+    """`2026-03-01 14:32 UTC`: a moment with its date, whatever day it is read."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def duration(span: timedelta) -> str:
     """`40 s`, `34 min`, `2 h`, `1 h 20 min`, `3 days`; below zero is none."""
     seconds = max(0, int(span.total_seconds()))
@@ -24,6 +29,24 @@ def duration(span: timedelta) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
     return f"{hours // 24} days"
+
+
+def as_typed(span: timedelta) -> str:
+    """A duration as people type it for an option or a setting: `90m`, `6h`, `2d`."""
+    for letter, unit in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
+        if span >= unit and not span % unit:
+            return f"{span // unit}{letter}"
+    return f"{span / timedelta(minutes=1):g}m"
+
+
+def times(count: int, noun: str) -> str:
+    """`1 sync`, `12 syncs`, `1,200 syncs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, its end given up for a `…` where it has more than `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def ago(seconds: float | None) -> str:

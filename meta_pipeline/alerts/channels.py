@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from meta_pipeline.printable import markdown, slack
 from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.words import shortened
 
 from .message import Message
 
@@ -232,7 +233,7 @@ def _slack(message: Message) -> Mapping[str, Any]:
         lines = [f"*{slack(one.title)}*", *map(slack, one.lines)]
         lines += [f"<{one.link}|Open in Dagster>"] if one.link else []
         parts.append("\n".join(lines))
-    return {"text": _cut("\n\n".join(parts), _SLACK_LENGTH)}
+    return {"text": shortened("\n\n".join(parts), _SLACK_LENGTH)}
 
 
 def _teams(message: Message) -> Mapping[str, Any]:
@@ -250,10 +251,6 @@ def _teams(message: Message) -> Mapping[str, Any]:
 
 def _block(text: str, **look: Any) -> dict[str, Any]:
     return {"type": "TextBlock", "text": text, "wrap": True, **look}
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _smtp_words(error: Exception) -> str:

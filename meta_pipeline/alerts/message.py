@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 
 from meta_pipeline.printable import one_line
-from meta_pipeline.words import duration
+from meta_pipeline.words import duration, minute, shortened, times
 
 from .book import Alert
 from .condition import Grade, Kind
@@ -17,7 +17,7 @@ NAMED = 5
 """Accounts a paragraph names; the rest is counted."""
 PARAGRAPHS = 12
 """Paragraphs a message has at most; the rest is counted."""
-_CAUSE_LENGTH = 400
+_CAUSE_LENGTH = 400  # a longer one is a wall that nobody reads
 _TITLES = {
     Kind.LOST: "Account lost",
     Kind.FAILING: "Sync failing",
@@ -90,7 +90,7 @@ def compose(
 
 
 def _subject(news: int, over: int, *, is_simulated: bool) -> str:
-    parts = [f"{news:,} new problem{'s' if news != 1 else ''}"] if news else []
+    parts = [times(news, "new problem")] if news else []
     parts += [f"{over:,} back to normal"] if over else []
     mark = "[simulated data] " if is_simulated else ""
     return f"{mark}meta_pipeline: {', '.join(parts)}"
@@ -112,8 +112,8 @@ def _cause(group: list[Alert], now: datetime, ui_url: str | None) -> Paragraph:
     return Paragraph(
         f"{mark} {_title(first.kind)}: {_subjects(group)}",
         (
-            f"Since {_moment(first.opened_at)} ({duration(now - first.opened_at)})",
-            shortened(first.cause),
+            f"Since {minute(first.opened_at)} ({duration(now - first.opened_at)})",
+            cause(first.cause),
             f"What to do: {first.what_to_do}",
         ),
         f"{ui_url.rstrip('/')}{first.link}" if ui_url and first.link else None,
@@ -127,7 +127,7 @@ def _over(alerts: Sequence[Alert], now: datetime) -> Iterator[Paragraph]:
         first = min(alert.opened_at for alert in ended)
         last = max(alert.resolved_at or now for alert in ended)
         was = _title(kind).lower()
-        yield Paragraph(title, (f"Was: {was}, {_moment(first)} to {_moment(last)}",))
+        yield Paragraph(title, (f"Was: {was}, {minute(first)} to {minute(last)}",))
 
 
 def _title(kind: str) -> str:
@@ -146,11 +146,6 @@ def _with_link(paragraph: Paragraph) -> tuple[str, ...]:
     return (*paragraph.lines, paragraph.link) if paragraph.link else paragraph.lines
 
 
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def shortened(text: str) -> str:
-    """A text that is no wall."""
-    flat = one_line(text)
-    return flat if len(flat) <= _CAUSE_LENGTH else f"{flat[: _CAUSE_LENGTH - 1]}…"
+def cause(text: str) -> str:
+    """What Meta or Postgres said, on one line and no longer than people read."""
+    return shortened(one_line(text), _CAUSE_LENGTH)

@@ -15,7 +15,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Connection
 
 from .condition import Condition, Grade, Kind
-from .message import shortened
+from .message import cause as readable
 
 _SQL = Path(__file__).parent / "sql"
 _TOLD_BY_ACCOUNT = "freshness"
@@ -121,7 +121,7 @@ def run_condition(job: str, run_id: str, error: str, at: datetime) -> Condition:
         kind=Kind.RUN,
         grade=Grade.ERROR,
         subject=job,
-        cause=shortened(error),
+        cause=readable(error),
         what_to_do="Open the run and read its last error; start the job again once it is mended.",
         since=at,
         link=f"/runs/{run_id}",
@@ -135,7 +135,7 @@ def tick_condition(what: str, name: str, error: str, since: datetime) -> Conditi
         kind=Kind.TICK,
         grade=Grade.ERROR,
         subject=f"{what} {name}",
-        cause=shortened(error),
+        cause=readable(error),
         what_to_do="Until it is mended nothing of its is done. The error of its last tick is on "
         "its page in Dagster, under Automation; docs/operations.md says what each one does.",
         since=since,
@@ -167,7 +167,7 @@ def _account(row: dict[str, Any]) -> Condition:
         kind=kind,
         grade=Grade.ERROR if row["is_error"] else Grade.WARNING,
         subject=f"{name} ({account_id})" if name else account_id,
-        cause=shortened(cause),
+        cause=readable(cause),
         what_to_do=_ADVICE[kind],
         since=row["since"],
         account_id=account_id,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from meta_pipeline.words import times
+
 from .selection import is_left_out, named
 from .terminal.console import SIMULATED, add_row, console, say, styled, table, write_json
 from .terminal.options import AsJson
@@ -162,4 +164,4 @@ def _summary(facts: Sequence[Mapping[str, Any]]) -> str:
     for one in facts:
         counts[one["state"]] = counts.get(one["state"], 0) + 1
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    return f"{len(facts)} ad account{'s' if len(facts) != 1 else ''}: {told}. Times are UTC."
+    return f"{times(len(facts), 'ad account')}: {told}. Times are UTC."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from meta_pipeline.credentials import cleaned_token
+from meta_pipeline.words import times
 
 from .terminal.console import (
     add_row,
@@ -96,7 +97,7 @@ def add(
         write_json(asdict(row) | {"accounts": accounts})
         return
     say(f"Added {row.connection_id}: {row.kind} {row.name} of app {row.app_id}, {_until(row)}.")
-    say(f"It reaches {len(accounts)} ad account{'' if len(accounts) == 1 else 's'}.")
+    say(f"It reaches {times(len(accounts), 'ad account')}.")
 
 
 @app.command()
@@ -209,7 +210,7 @@ def rotate_keys() -> None:
     with _opened(writes=True) as book:
         count = book.reseal()
         first, others = book.keyring.first, book.keyring.ids[1:]
-    say(f"{count} token{'' if count == 1 else 's'} sealed again, all are under key {first} now.")
+    say(f"{times(count, 'token')} sealed again, all are under key {first} now.")
     if others:
         say(f"No token needs {', '.join(others)} any more; backups of the database may.")
 

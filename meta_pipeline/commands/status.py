@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
     from meta_pipeline.warehouse import Warehouse
 
+    from .terminal.sheet import Sheet
 
 Failing = Annotated[
     bool,
@@ -169,19 +170,23 @@ def _print_accounts(seen: _Seen, limit: int) -> None:
         say("No account needs anybody.")
         return
     say()
-    numbers = ("Entities", "Insights", "Newest day", "Days", "Usage")
-    found = table(
-        "Account", "Id", "State", "Synced", *numbers, right=numbers, whole=("Id", "State", "Synced")
-    )
-    for one in shown:
-        add_row(found, *_cells(one))
-    console.print(found)
+    console.print(_table(shown))
     say_more(len(seen.wanted) - len(shown), f"--limit {len(seen.wanted)} shows them")
     sentences = [sentence for one in shown for sentence in _sentences(one)]
     if sentences:
         say()
     for sentence in sentences:
         say(sentence)
+
+
+def _table(accounts: "Sequence[AccountStatus]") -> "Sheet":
+    numbers = ("Entities", "Insights", "Newest day", "Days", "Usage")
+    found = table(
+        "Account", "Id", "State", "Synced", *numbers, right=numbers, whole=("Id", "State", "Synced")
+    )
+    for one in accounts:
+        add_row(found, *_cells(one))
+    return found
 
 
 def _cells(one: "AccountStatus") -> list[Words]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from meta_pipeline.graph import GraphError, Reauthorize, TokenInfo
 from meta_pipeline.warehouse import Connection, ConnectionRow
+from meta_pipeline.words import minute
 
 from .book import Connections
 from .errors import ConnectionUnknown, NotRenewed
@@ -103,7 +104,7 @@ def _worse(row: ConnectionRow, info: TokenInfo) -> str | None:
         info.expires_at is None or info.expires_at > row.expires_at
     )
     if not longer:
-        ends = "never" if info.expires_at is None else f"on {info.expires_at:%Y-%m-%d %H:%M} UTC"
+        ends = "never" if info.expires_at is None else f"on {minute(info.expires_at)}"
         return f"Meta gave a token that lives no longer: it ends {ends}."
     return None
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from meta_pipeline.warehouse import AccountRow
-from meta_pipeline.words import clock, duration
+from meta_pipeline.words import clock, duration, times
 
 from .tick import Tick
 
@@ -49,9 +49,9 @@ def _fleet(tick: Tick, runs: int) -> str:
     kinds: Counter[str] = Counter()
     for kind, count in tick.choice.skipped.kinds.items():
         kinds[_SAME.get(kind, kind)] += count
-    accounts = f"{tick.accounts:,} account{'s' if tick.accounts != 1 else ''}"
+    accounts = times(tick.accounts, "account")
     if kinds["waiting"]:
-        busy = f"{runs} run{'s' if runs != 1 else ''} of syncs under way"
+        busy = f"{times(runs, 'run')} of syncs under way"
         return f"{accounts}: {_listed(kinds)}; {busy}, as many as META_MAX_SYNCS allows"
     if set(+kinds) == {"fresh"}:
         return f"{accounts}, all fresh" if tick.accounts > 1 else f"{accounts}, fresh"

@@ -58,10 +58,6 @@ mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParam
   ... on PythonError { message }
 } }
 """
-_BACKFILLS = """
-query { partitionBackfillsOrError(limit: 1000) {
-  ... on PartitionBackfills { results { id status } } } }
-"""
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
@@ -139,11 +135,6 @@ class DagsterApi:
         if answer["__typename"] != "LaunchBackfillSuccess":
             raise DagsterApiError(f"Dagster did not start the backfill: {_why(answer)}")
         return str(answer["backfillId"])
-
-    def backfill_statuses(self) -> dict[str, str]:
-        """The backfills' statuses by id."""
-        found = self._ask(_BACKFILLS)["partitionBackfillsOrError"].get("results", [])
-        return {one["id"]: one["status"] for one in found}
 
     def start_sensor(self, name: str) -> None:
         """Let the sensor tick, whatever it did before."""

@@ -7,9 +7,8 @@ from datetime import timedelta
 
 from meta_pipeline.commands.terminal.console import add_row, styled, table
 from meta_pipeline.commands.terminal.sheet import Sheet
-from meta_pipeline.reports.words import times
 from meta_pipeline.warehouse import AccountHealth, Warehouse
-from meta_pipeline.words import ago
+from meta_pipeline.words import ago, times
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

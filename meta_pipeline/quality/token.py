@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from meta_pipeline.words import minute, times
+
 from .check import Check
 from .finding import Finding, Severity
 
@@ -98,19 +100,14 @@ def _end(what: str, at: datetime | None, now: datetime, fix: str) -> Iterator[di
     if at is None:
         return
     left = at - now
-    when = f"{at:%Y-%m-%d %H:%M} UTC"
+    when = minute(at)
     if left <= timedelta(0):
         yield _row(f"{what} ended on {when}.", 0, fix)
         return
     reached = next((stage.days for stage in _STAGES if left <= stage), None)
     if reached is not None:
-        yield _row(f"{what} ends on {when}, {_days_left(left)}.", reached, fix)
-
-
-def _days_left(left: timedelta) -> str:
-    if left < timedelta(days=1):
-        return f"in {int(left.total_seconds() // 3600)} hours"
-    return f"in {left.days} day{'s' if left.days > 1 else ''}"
+        span = times(left.days, "day") if left.days else times(left.seconds // 3600, "hour")
+        yield _row(f"{what} ends on {when}, in {span}.", reached, fix)
 
 
 def _row(problem: str, stage_days: int, fix: str) -> dict[str, Any]:

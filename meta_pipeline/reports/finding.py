@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from meta_pipeline.words import minute, times
+
 from .answer import Answer
-from .words import number, times
+from .words import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def _usage(answer: Answer) -> str:
     top = max(answer.records(), key=lambda row: row["usage_pct"])
     return (
         f"At most {number(top['usage_pct'])} % of a limit was used: {top['scope']}, "
-        f"{top['at']:%Y-%m-%d %H:%M} UTC."
+        f"{minute(top['at'])}."
     )
 
 
@@ -217,7 +219,7 @@ def _incidents(answer: Answer) -> str:
     return (
         f"{times(len(rows), 'incident')}, {times(refused, 'refused call')}, {in_vain:,} of them "
         f"although the block was known. Newest: {newest['account']}, "
-        f"{newest['started_at']:%Y-%m-%d %H:%M} UTC."
+        f"{minute(newest['started_at'])}."
     )
 
 

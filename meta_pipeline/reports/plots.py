@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from meta_pipeline.words import times
+
 from .answer import Answer
 from .chart import Bar, Series, Threshold, bars, columns, lines
-from .words import number, times
+from .words import number
 
 _SHOWN = 15
 """Bars in a picture; the table has them all."""

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.words import shortened, times
 
 from .answer import Answer
 from .report import Report, make_report
@@ -52,7 +53,7 @@ def page(report: Report) -> str:
 def _section(answer: Answer) -> str:
     asked = answer.question
     file = f"meta_pipeline/reports/sql/{asked.key}.sql"
-    minimum = f"{asked.minimum} observation{'s' if asked.minimum != 1 else ''}"
+    minimum = times(asked.minimum, "observation")
     return "\n".join(
         (
             f"## {asked.title}",
@@ -93,7 +94,7 @@ def _line(cells: Iterator[str]) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return shortened(text, _LONGEST + 1)
 
 
 if __name__ == "__main__":

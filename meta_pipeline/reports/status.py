@@ -16,8 +16,7 @@ from psycopg.rows import dict_row
 
 from meta_pipeline.quality import token_finding
 from meta_pipeline.warehouse import Warehouse
-
-from .words import times
+from meta_pipeline.words import as_typed, times
 
 _SQL = "SELECT * FROM meta_ads.sync_health ORDER BY name NULLS LAST, account_id"
 _FIRST_SYNCS = """
@@ -34,7 +33,6 @@ _FIRST_SYNCS = """
     ORDER BY account_id, started_at DESC
 """
 """Accounts whose first sync ended before Meta gave the account itself, throttled above all."""
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 class Standing(StrEnum):
@@ -206,17 +204,9 @@ def staleness_alarm(accounts: Iterable[AccountStatus], after: timedelta) -> str 
     named = "; ".join(f"{one.label}, {_last(one)}" for one in stale[:_NAMED])
     more = f"; and {len(stale) - _NAMED:,} more" if len(stale) > _NAMED else ""
     return (
-        f"{len(stale)} of {times(len(watched), 'account')} not synced within {in_words(after)}: "
+        f"{len(stale)} of {times(len(watched), 'account')} not synced within {as_typed(after)}: "
         f"{named}{more}. See meta-pipeline status --failing, and whether Dagster's daemon runs."
     )
-
-
-def in_words(duration: timedelta) -> str:
-    """A duration as it is typed: `90m`, `6h`, `2d`."""
-    for unit in ("d", "h"):
-        if duration >= _UNITS[unit] and not duration % _UNITS[unit]:
-            return f"{duration // _UNITS[unit]}{unit}"
-    return f"{duration / _UNITS['m']:g}m"
 
 
 def _last(one: AccountStatus) -> str:

@@ -45,8 +45,3 @@ def heading(column: str) -> str:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def times(count: int, noun: str) -> str:
-    """`1 sync`, `12 syncs`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -23,7 +23,7 @@ from .errors import (
     WarehouseUnavailable,
 )
 from .faults import fault
-from .locks import account_lock, lock_holder
+from .locks import account_lock
 from .migrator import MigrationResult
 from .redaction import redacted, without_secrets
 from .retention import Retention, maintain
@@ -165,7 +165,6 @@ __all__ = [
     "fault",
     "find_account",
     "forget_account",
-    "lock_holder",
     "maintain",
     "mark_deleted",
     "normalized",

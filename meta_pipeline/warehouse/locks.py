@@ -68,19 +68,14 @@ def accounts_lock(url: str, account_ids: Sequence[str], *, holder: str) -> Itera
             _try_setting(connection, setting)
         for account_id in account_ids:
             if not _value(connection, _TAKE, account_id):
-                raise AccountBusy(account_id, *_holder(connection, account_id))
+                raise AccountBusy(account_id, *lock_holder(connection, account_id))
         yield connection
     finally:
         _let_go(connection, account_ids)
 
 
-def lock_holder(connection: Connection, account_id: str) -> tuple[str, datetime] | None:
-    """Who syncs the account now (application name) and since when; None when nobody does."""
-    name, since = _holder(connection, account_id)
-    return None if name is None or since is None else (name, since)
-
-
-def _holder(connection: Connection, account_id: str) -> tuple[str | None, datetime | None]:
+def lock_holder(connection: Connection, account_id: str) -> tuple[str | None, datetime | None]:
+    """Who syncs the account now (application name) and since when; nothing when nobody does."""
     row = connection.execute(_HOLDER, (account_id,)).fetchone()
     return (None, None) if row is None else (row[0], row[1])
 

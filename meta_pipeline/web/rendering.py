@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from meta_pipeline.printable import printable
-from meta_pipeline.reports.words import NOTHING, times
-from meta_pipeline.words import ago, duration
+from meta_pipeline.reports.words import NOTHING
+from meta_pipeline.words import ago, duration, times
 
 from .access.forms import token_of
 from .asked import address

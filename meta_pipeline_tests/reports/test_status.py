@@ -20,7 +20,6 @@ from meta_pipeline.moments import span
 from meta_pipeline.orchestration.record_metadata import Account, record_metadata
 from meta_pipeline.reports.status import (
     AccountStatus,
-    in_words,
     read_status,
     staleness_alarm,
     token_warnings,
@@ -28,6 +27,7 @@ from meta_pipeline.reports.status import (
 from meta_pipeline.simulator import Limits
 from meta_pipeline.sync import Status
 from meta_pipeline.warehouse import TokenRow, Warehouse
+from meta_pipeline.words import as_typed
 from meta_pipeline_tests.sync.lab import lab
 
 from .conftest import BUSY, Morning
@@ -205,8 +205,8 @@ def test_durations_that_are_none(text: str) -> None:
         span(text)
 
 
-def test_durations_in_words() -> None:
-    assert [in_words(span(one)) for one in ("90m", "6h", "48h")] == ["90m", "6h", "2d"]
+def test_durations_typed() -> None:
+    assert [as_typed(span(one)) for one in ("90m", "6h", "48h")] == ["90m", "6h", "2d"]
 
 
 def test_fresh_is_no_alarm() -> None:

@@ -17,13 +17,15 @@ from meta_pipeline.warehouse import (
     Warehouse,
     WarehouseUnavailable,
     account_lock,
-    lock_holder,
 )
+from meta_pipeline.warehouse.locks import lock_holder
 from meta_pipeline_tests.processes import CHILDREN
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .pooler import pooler
 from .rows import insert, select
+
+NOBODY = (None, None)
 
 
 def test_the_second_is_told_who_holds_it(warehouse: Warehouse) -> None:
@@ -49,7 +51,7 @@ def test_other_accounts_are_free(warehouse: Warehouse) -> None:
         account_lock(warehouse.url, "act_2", holder="two"),
         warehouse.connection() as connection,
     ):
-        assert lock_holder(connection, "act_3") is None
+        assert lock_holder(connection, "act_3") == NOBODY
 
 
 def test_it_is_free_again_afterwards_and_after_an_error(warehouse: Warehouse) -> None:
@@ -64,7 +66,7 @@ def test_it_is_free_again_afterwards_and_after_an_error(warehouse: Warehouse) ->
         with pytest.raises(psycopg.errors.DivisionByZero):
             broken()
         with warehouse.connection() as connection:
-            assert lock_holder(connection, "act_1") is None
+            assert lock_holder(connection, "act_1") == NOBODY
             connection.execute("DELETE FROM schema_views WHERE view_name = 'a'")
 
 
@@ -114,7 +116,7 @@ def test_a_killed_holder_frees_it(warehouse: Warehouse, query: str | None) -> No
         # The server looks for its client every two seconds; it may be late on a busy machine.
         connection.execute("SET lock_timeout = '60s'")
         connection.execute("SELECT pg_advisory_lock(hashtextextended('meta_ads:sync:act_1', 0))")
-        assert lock_holder(connection, "act_1") is not None
+        assert lock_holder(connection, "act_1") != NOBODY
 
 
 def _hold(url: str, query: str | None, pipe: Connection) -> None:
@@ -140,7 +142,7 @@ def test_a_lost_connection_loses_lock_and_writes_together(warehouse: Warehouse) 
     with pytest.raises(psycopg.OperationalError):
         cut_off()
     with warehouse.connection() as connection:
-        assert lock_holder(connection, "act_1") is None
+        assert lock_holder(connection, "act_1") == NOBODY
         assert select(connection, "SELECT * FROM schema_views WHERE digest = 'x'") == []
 
 

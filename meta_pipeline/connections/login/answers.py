@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from meta_pipeline.connections.state import Kind
 from meta_pipeline.warehouse import PendingRow
+from meta_pipeline.words import times
 
 _AGAIN = "Connect again."
 
@@ -142,8 +143,7 @@ def granted(row: PendingRow, accounts: int) -> Granted:
     return Granted(
         pending=pending(row, accounts),
         declined=tuple(row.declined),
-        message=f"{row.name} gave access to {accounts} ad account{'' if accounts == 1 else 's'}."
-        + without,
+        message=f"{row.name} gave access to {times(accounts, 'ad account')}." + without,
         what_to_do=f"Choose those to connect, until {row.ends_at:%H:%M} UTC.",
     )
 

@@ -194,9 +194,6 @@ class Override(BaseModel):
         about = {"account", "metric", "note", "valid_from", "valid_until"}
         return self.model_dump(exclude=about, exclude_none=True)
 
-    def covers(self, day: date) -> bool:
-        return (self.valid_from or date.min) <= day <= (self.valid_until or date.max)
-
     def meets(self, other: Override) -> bool:
         """Whether both speak about the same metric of the same account on some day."""
         return (self.account, self.metric) == (other.account, other.metric) and (

@@ -45,10 +45,6 @@ class Families:
         found = set(family.includes) if family else set()
         return found | {inner for child in found for inner in self.included(child)}
 
-    def overlap(self, left: Iterable[str], right: Iterable[str]) -> set[str]:
-        """Families that both sides would count: adding them would count actions twice."""
-        return self.covered(left) & self.covered(right)
-
     def off_meta(self, action_types: Iterable[str]) -> bool:
         """Whether some of them happen outside Meta, so that fine breakdowns leave them out."""
         return any(

@@ -26,8 +26,8 @@ from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
 from meta_pipeline.printable import markdown, one_line
 from meta_pipeline.reports.status import AccountStatus, read_status
-from meta_pipeline.reports.words import times
 from meta_pipeline.warehouse import CannotTell
+from meta_pipeline.words import times
 
 from .jobs import data_quality_job, operations_report_job
 from .quality import DATA_QUALITY_KEY

@@ -20,6 +20,7 @@ from meta_pipeline.orchestration.dagster_internals import (
 )
 from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse import Connection, WarehouseError
+from meta_pipeline.words import times
 
 RUNS = "runs"
 """Source of these problems in the book of alerts."""
@@ -49,7 +50,7 @@ class Failures:
     def sentence(self) -> str:
         if not self.seen:
             return "No run has failed since the last look."
-        runs = f"{self.seen} failed run{'s' if self.seen != 1 else ''}"
+        runs = times(self.seen, "failed run")
         return (
             f"{runs} looked at, {len(self.conditions)} taken down; the rest is told by the record "
             "of its sync, or Dagster starts it again by itself."

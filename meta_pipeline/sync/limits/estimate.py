@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.model.allowance import HourlyAllowance
 from meta_pipeline.sync.plan.plan import Plan
 from meta_pipeline.sync.plan.ranges import LONGEST_WINDOW_DAYS
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.words import duration
+from meta_pipeline.words import duration, minute
 
 from .weights import Prices
 
@@ -117,7 +117,7 @@ class Estimate:
             if each.limit is not None:
                 yield (
                     f"Budget of {each.name}: {each.used:,.0f} of {each.limit:,.0f} a day spent, "
-                    f"until {each.resets_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+                    f"until {minute(each.resets_at)}."
                 )
         short = self.budget.refusal(self.weighted_cost)
         if short is not None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from meta_pipeline.governor import Decision
 from meta_pipeline.graph import GraphError, Throttled
-from meta_pipeline.words import clock
+from meta_pipeline.words import clock, minute
 
 # Access may be given back at any time, and nobody tells us: asking once a day is cheap enough.
 _FIRST_REST, _LONGEST_REST = timedelta(hours=1), timedelta(days=1)
@@ -25,7 +25,7 @@ def rest_of(
     """
     failing = now - failing_since if failing_since else timedelta(0)
     until = now + min(max(failing, _FIRST_REST), _LONGEST_REST)
-    return f"rests until {until:%Y-%m-%d %H:%M} UTC: {error}", until
+    return f"rests until {minute(until)}: {error}", until
 
 
 def wait_of(error: Throttled, decision: Decision, now: datetime) -> tuple[str, datetime]:

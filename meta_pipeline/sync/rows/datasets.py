@@ -93,11 +93,6 @@ class Dataset:
             return f"insights_{self.level}_hourly"
         return f"insights_{self.level}{'_breakdown' if self.breakdowns else ''}"
 
-    @property
-    def rows_per_entity(self) -> int:
-        """A guess at the rows one entity has in a day, until the ledger knows better."""
-        return 16 if self.is_hourly else 8 ** len(self.breakdowns)
-
 
 def daily(level: str) -> Dataset:
     """Daily rows of one level."""

@@ -127,14 +127,6 @@ class EntityMapper:
         self._findings.note(self._spec.edge, field, value, reason, str(given.get("id")))
 
 
-ACCOUNT_COLUMNS = [
-    *(known.column for known in ACCOUNT_FIELDS),
-    "business_id",
-    "business_name",
-    "extra",
-]
-
-
 _ACCOUNT_ENUMS: Mapping[str, frozenset[Any]] = {
     "account_status": frozenset((1, 2, 3, 7, 8, 9, 100, 101, 201, 202)),
     "disable_reason": frozenset(range(16)),

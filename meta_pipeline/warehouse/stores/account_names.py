@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse.errors import WarehouseError
+from meta_pipeline.words import shortened
 
 _ID = re.compile(r"(act_)?([0-9]{1,40})", re.IGNORECASE)
 _SHOWN = 8
@@ -88,7 +89,7 @@ def find_account(wanted: str, known: Iterable[N]) -> N:
 def label(account: Named) -> str:
     """How an account is named in a sentence: id and name."""
     name = one_line(account.name or "")
-    shown = name if len(name) <= _LABEL_WIDTH else f"{name[: _LABEL_WIDTH - 1]}…"
+    shown = shortened(name, _LABEL_WIDTH)
     return f"{account.account_id} ({shown})" if shown else account.account_id
 
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from meta_pipeline.warehouse.connect import Connection
-from meta_pipeline.warehouse.schema import meta_ads, meta_adsets, meta_campaigns
 
 from .history import EntityHistory
 
@@ -111,9 +110,6 @@ _ORPHANS = """
     )
     ORDER BY entity_type, entity_id
 """
-
-ENTITY_TABLES = {"campaign": meta_campaigns, "adset": meta_adsets, "ad": meta_ads}
-"""Table of each level."""
 
 
 def _id_column(table: sa.Table) -> str:
