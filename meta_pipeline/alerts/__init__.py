@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from .book import Alert, AlertBook, ChannelState
 from .channels import Channel, DeliveryFailed, Email, Log, Webhook, channels_of
 from .condition import Condition, Grade, Kind
-from .desk import AlertDesk, Told
 from .message import Message, compose
+from .notifier import Notifier, Told
 from .sources import (
     AlertLimits,
     account_conditions,
@@ -18,12 +17,12 @@ from .sources import (
     run_condition,
     tick_condition,
 )
+from .store import Alert, AlertStore, ChannelState
 
 __all__ = [
     "Alert",
-    "AlertBook",
-    "AlertDesk",
     "AlertLimits",
+    "AlertStore",
     "Channel",
     "ChannelState",
     "Condition",
@@ -33,6 +32,7 @@ __all__ = [
     "Kind",
     "Log",
     "Message",
+    "Notifier",
     "Told",
     "Webhook",
     "account_conditions",

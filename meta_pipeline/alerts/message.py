@@ -10,8 +10,8 @@ from itertools import groupby
 from meta_pipeline.printable import one_line
 from meta_pipeline.words import duration, minute, shortened, times
 
-from .book import Alert
 from .condition import Grade, Kind
+from .store import Alert
 
 NAMED = 5
 """Accounts a paragraph names; the rest is counted."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .access import Access
-from .book import Connections
 from .callbacks.deletion import CarriedOut, carry_out
 from .callbacks.receipts import Callbacks, DeletionStatus, Receipt
+from .connections import Connections
 from .errors import (
     CallbackRefused,
     ChoiceRefused,

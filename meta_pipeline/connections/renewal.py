@@ -13,7 +13,7 @@ from meta_pipeline.graph import GraphError, Reauthorize, TokenInfo
 from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.words import minute
 
-from .book import Connections
+from .connections import Connections
 from .errors import ConnectionUnknown, NotRenewed
 from .state import Kind, State, is_due, state_at
 

@@ -14,23 +14,23 @@ from typing import Any
 import pytest
 
 from meta_pipeline.alerts import (
-    AlertBook,
-    AlertDesk,
+    AlertStore,
     Channel,
     DeliveryFailed,
     Email,
     Log,
+    Notifier,
     Webhook,
     channels_of,
 )
 from meta_pipeline.alerts import channels as channels_module
-from meta_pipeline.alerts.desk import _send
 from meta_pipeline.alerts.message import Message
+from meta_pipeline.alerts.notifier import _send
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.alerts.catchers import postbox
 from meta_pipeline_tests.alerts.test_channels import MESSAGE
-from meta_pipeline_tests.alerts.test_desk import failing
+from meta_pipeline_tests.alerts.test_notifier import failing
 
 SECRET = "S3CRET"
 NOW = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -195,12 +195,12 @@ def test_the_next_channel_is_told(
     warehouse: Warehouse, broken: Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     with warehouse.connection() as connection:
-        AlertBook(connection).replace("accounts", [failing()], NOW)
-    told = AlertDesk(warehouse.connection, [broken, Log()]).tell(NOW)
+        AlertStore(connection).replace("accounts", [failing()], NOW)
+    told = Notifier(warehouse.connection, [broken, Log()]).tell(NOW)
     assert [(one.channel, bool(one.error)) for one in told] == [(broken.name, True), ("log", False)]
     assert SECRET not in caplog.text
     with warehouse.connection() as connection:
-        assert AlertBook(connection).channel(broken.name).failing_since == NOW
+        assert AlertStore(connection).channel(broken.name).failing_since == NOW
 
 
 def test_half_a_configuration_does_not_silence_the_rest() -> None:

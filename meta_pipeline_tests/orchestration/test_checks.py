@@ -1,4 +1,4 @@
-"""Job data_quality: every check over every account, one result each, and the book of alerts."""
+"""Job data_quality: every check over every account, one result each, and the stored alerts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dagster as dg
 import psycopg
 from dagster._core.loader import LoadingContextForTest
 
-from meta_pipeline.alerts import AlertBook
+from meta_pipeline.alerts import AlertStore
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.defs.quality import DATA_QUALITY_KEY
 from meta_pipeline.quality import CHECKS, TOKEN_CHECK
@@ -46,7 +46,7 @@ def materialized(stand: Stand) -> Mapping[str, dg.MetadataValue[Any]]:
 
 def alerts(stand: Stand) -> dict[str, int]:
     with Warehouse(stand.database_url) as warehouse, warehouse.connection() as connection:
-        return {alert.alert_key: alert.grade for alert in AlertBook(connection).open()}
+        return {alert.alert_key: alert.grade for alert in AlertStore(connection).open()}
 
 
 def write(stand: Stand, statement: str) -> None:

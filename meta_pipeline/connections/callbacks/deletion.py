@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from meta_pipeline.connections.book import Connections
+from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ConnectionsError
 from meta_pipeline.connections.state import State
 from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from meta_pipeline.connections.book import Connections
+from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.state import State
 from meta_pipeline.warehouse import CallbackKind, CallbackRow, Connection, ConnectionRow
 

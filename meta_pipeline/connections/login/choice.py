@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from meta_pipeline.connections.book import Connections
+from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ChoiceRefused, PendingUnknown
 from meta_pipeline.connections.renewal import revoke_previous
 from meta_pipeline.connections.state import Kind, State, state_at

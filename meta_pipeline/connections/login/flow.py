@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from meta_pipeline.connections.book import Connections
+from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import LoginRefused
 from meta_pipeline.connections.state import Kind
 from meta_pipeline.graph import AccessToken, GraphError, Retriable, Throttled, TokenInfo

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
-from meta_pipeline.connections.book import Connections
+from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import TokenUnreadable
 from meta_pipeline.connections.sealing import Sealed
 from meta_pipeline.connections.state import Kind

@@ -14,10 +14,10 @@ import dagster as dg
 
 from meta_pipeline.alerts import (
     Alert,
-    AlertBook,
-    AlertDesk,
     AlertLimits,
+    AlertStore,
     Condition,
+    Notifier,
     account_conditions,
     channels_of,
     error_rate_conditions,
@@ -90,14 +90,14 @@ def alerts(
         with warehouse.migrated("alerts") as opened:
             with opened.connection() as connection:
                 _look(context.instance, connection, limits_of(settings), clock())
-            desk = AlertDesk(
+            notifier = Notifier(
                 opened.connection,
                 channels,
                 digest=timedelta(minutes=settings.alert_digest_minutes),
                 ui_url=settings.dagster_ui_url,
                 is_simulated=settings.is_simulated,
             )
-            told = desk.tell(clock())
+            told = notifier.tell(clock())
     except CannotTell as error:
         return dg.SkipReason(str(error))
     said = (
@@ -121,7 +121,7 @@ def _look(
     instance: dg.DagsterInstance, connection: Connection, limits: AlertLimits, now: datetime
 ) -> None:
     """Every source by itself: one that breaks is a problem of its own, and ends no other."""
-    book = AlertBook(connection)
+    store = AlertStore(connection)
     sources: dict[str, Callable[[], list[Condition]]] = {
         "accounts": lambda: account_conditions(connection, limits),
         "calls": lambda: error_rate_conditions(connection, limits),
@@ -131,13 +131,13 @@ def _look(
     for source, conditions in sources.items():
         try:
             with connection.transaction():
-                book.replace(source, conditions(), now)
+                store.replace(source, conditions(), now)
         except Exception as error:  # the others are told all the same
             logger.exception("Alerts: %s could not be looked at", source)
             broken.append(look_condition(source, error, now))
-    book.replace("look", broken, now)
-    over = [alert.alert_key for alert in book.open(RUNS) if _is_over(instance, alert, now)]
-    book.resolve(over, now)
+    store.replace("look", broken, now)
+    over = [alert.alert_key for alert in store.open(RUNS) if _is_over(instance, alert, now)]
+    store.resolve(over, now)
 
 
 def _is_over(instance: dg.DagsterInstance, alert: Alert, now: datetime) -> bool:

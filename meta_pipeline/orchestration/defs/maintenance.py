@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from meta_pipeline.alerts import AlertBook
+from meta_pipeline.alerts import AlertStore
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.retention.dagster_history import DagsterHistory
 from meta_pipeline.orchestration.retention.run_files import remove_run_files
@@ -34,7 +34,7 @@ def our_logs(
     with warehouse.migrated("maintenance", 2, WRITER) as opened:
         removed = maintain(opened, retention_of(settings), now=now)
         with opened.connection() as connection:
-            removed["alerts"] = AlertBook(connection).forget(now - _ALERTS_KEPT)
+            removed["alerts"] = AlertStore(connection).forget(now - _ALERTS_KEPT)
     context.add_output_metadata({f"{table}_removed": count for table, count in removed.items()})
 
 

@@ -4,7 +4,7 @@ They run in a job of their own (`data_quality`, hourly), not with every sync: ea
 to all accounts. Dagster shows a check's answer until its asset is materialized again, so they stand
 on an asset that only this job materializes: on `meta/insights`, which some account's sync
 materializes every minute, they would read "not evaluated". What they find is also written to the
-book of alerts.
+stored alerts.
 """
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from meta_pipeline.alerts import AlertBook, check_conditions, limits_of
+from meta_pipeline.alerts import AlertStore, check_conditions, limits_of
 from meta_pipeline.graph import GraphError
 from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
@@ -99,7 +99,7 @@ def data_quality(
                 broken[name] = redact(str(error))
                 continue
             with opened.connection() as connection:
-                AlertBook(connection).replace(
+                AlertStore(connection).replace(
                     f"check:{finding.check}", check_conditions(finding, clock()), clock()
                 )
             findings.append(finding)

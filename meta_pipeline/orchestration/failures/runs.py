@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 import psycopg
 
-from meta_pipeline.alerts import AlertBook, Condition, run_condition
+from meta_pipeline.alerts import AlertStore, Condition, run_condition
 from meta_pipeline.orchestration.dagster_internals import (
     WILL_RETRY_TAG,
     RunStatusChangeRecordsFilter,
@@ -23,7 +23,7 @@ from meta_pipeline.warehouse import Connection, WarehouseError
 from meta_pipeline.words import times
 
 RUNS = "runs"
-"""Source of these problems in the book of alerts."""
+"""Source of these problems in the stored alerts."""
 RUNS_A_TICK = 100
 UNREADABLE_A_TICK = 10
 """Each of them takes some thirty questions to find; the next tick goes on."""
@@ -81,10 +81,10 @@ def newest_event(instance: dg.DagsterInstance) -> int:
 
 
 def note(connection: Connection, failures: Failures, now: datetime) -> None:
-    """Write them into the book of alerts, in the caller's transaction."""
-    book = AlertBook(connection)
+    """Write them into the stored alerts, in the caller's transaction."""
+    store = AlertStore(connection)
     for condition in failures.conditions:
-        book.note(RUNS, condition, now)
+        store.note(RUNS, condition, now)
 
 
 def _condition(

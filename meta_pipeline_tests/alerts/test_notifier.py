@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.alerts import AlertBook, AlertDesk, Condition, Email, Grade, Kind, Webhook
+from meta_pipeline.alerts import AlertStore, Condition, Email, Grade, Kind, Notifier, Webhook
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.alerts.catchers import Hook, Postbox, hook, postbox
 
@@ -44,11 +44,11 @@ def failing(number: int = 1, **changes: Any) -> Condition:
 
 
 class Room:
-    """A desk with one webhook, and the problems of one source."""
+    """A notifier with one webhook, and the problems of one source."""
 
     def __init__(self, warehouse: Warehouse, caught: Hook, **options: Any) -> None:
         self.warehouse = warehouse
-        self.desk = AlertDesk(
+        self.notifier = Notifier(
             warehouse.connection,
             [Webhook(caught.url)],
             ui_url="http://dagster.test/",
@@ -57,11 +57,11 @@ class Room:
         self.now = START
 
     def round(self, *conditions: Condition, minutes: float = 0) -> list[Any]:
-        """Time passes, the problems are these, and the desk has its round."""
+        """Time passes, the problems are these, and the notifier has its round."""
         self.now += timedelta(minutes=minutes)
         with self.warehouse.connection() as connection:
-            AlertBook(connection).replace("accounts", conditions, self.now)
-        return self.desk.tell(self.now)
+            AlertStore(connection).replace("accounts", conditions, self.now)
+        return self.notifier.tell(self.now)
 
 
 @pytest.fixture
@@ -155,14 +155,14 @@ def test_nothing_is_lost_while_the_webhook_is_down(room: Room, slack: Hook) -> N
     (told,) = room.round(failing())
     assert told.error == "127.0.0.1 answered HTTP 503"
     with room.warehouse.connection() as connection:
-        assert AlertBook(connection).channel("webhook").failing_since == START
+        assert AlertStore(connection).channel("webhook").failing_since == START
     room.round(failing(), failing(2), minutes=300)
     slack.status = 200
     room.round(failing(), failing(2), minutes=1)
     (text,) = slack.texts
     assert "2 new problems" in text
     with room.warehouse.connection() as connection:
-        assert AlertBook(connection).channel("webhook").failing_since is None
+        assert AlertStore(connection).channel("webhook").failing_since is None
 
 
 def test_one_dead_channel_does_not_silence_the_other(
@@ -170,49 +170,49 @@ def test_one_dead_channel_does_not_silence_the_other(
 ) -> None:
     email = Email("127.0.0.1", mail.port, "etl@test", ("ops@test",), security="none")
     with warehouse.connection() as connection:
-        AlertBook(connection).replace("accounts", [failing()], START)
-    desk = AlertDesk(warehouse.connection, [Webhook(slack.url), email])
+        AlertStore(connection).replace("accounts", [failing()], START)
+    notifier = Notifier(warehouse.connection, [Webhook(slack.url), email])
     slack.status = 500
-    outcome = {told.channel: told.error for told in desk.tell(START)}
+    outcome = {told.channel: told.error for told in notifier.tell(START)}
     assert outcome == {"webhook": "127.0.0.1 answered HTTP 500", "email": None}
     slack.status = 200
-    desk.tell(START + timedelta(minutes=1))
+    notifier.tell(START + timedelta(minutes=1))
     assert len(slack.texts) == 1
     assert len(mail.mails) == 1
 
 
-def test_desks_that_tick_at_the_same_moment_tell_it_once(warehouse: Warehouse, slack: Hook) -> None:
+def test_notifiers_at_the_same_moment_tell_it_once(warehouse: Warehouse, slack: Hook) -> None:
     with warehouse.connection() as connection:
-        AlertBook(connection).replace("accounts", [failing()], START)
-    desk = AlertDesk(warehouse.connection, [Webhook(slack.url)])
+        AlertStore(connection).replace("accounts", [failing()], START)
+    notifier = Notifier(warehouse.connection, [Webhook(slack.url)])
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(desk.tell, [START] * 8))
+        list(pool.map(notifier.tell, [START] * 8))
     assert len(slack.texts) == 1
 
 
 def test_sources_do_not_end_each_others_problems(room: Room) -> None:
     room.round(failing())
     with room.warehouse.connection() as connection:
-        book = AlertBook(connection)
-        book.replace("checks", [failing(2, key="check:orphans", kind=Kind.CHECK)], room.now)
-        book.replace("accounts", [], room.now)
-        assert [alert.alert_key for alert in book.open()] == ["check:orphans"]
-        book.resolve(["check:orphans"], room.now)
-        assert book.open() == []
-        assert book.forget(room.now + timedelta(days=1)) == 2
+        store = AlertStore(connection)
+        store.replace("checks", [failing(2, key="check:orphans", kind=Kind.CHECK)], room.now)
+        store.replace("accounts", [], room.now)
+        assert [alert.alert_key for alert in store.open()] == ["check:orphans"]
+        store.resolve(["check:orphans"], room.now)
+        assert store.open() == []
+        assert store.forget(room.now + timedelta(days=1)) == 2
 
 
 def test_the_start_of_a_problem_does_not_move_while_it_is_open(room: Room) -> None:
     room.round(failing())
     room.round(failing(since=START), minutes=10)
     with room.warehouse.connection() as connection:
-        (alert,) = AlertBook(connection).open()
+        (alert,) = AlertStore(connection).open()
     assert alert.opened_at == START - timedelta(hours=3)
     room.round(minutes=10)
     again = room.now
     room.round(failing(since=again), minutes=10)
     with room.warehouse.connection() as connection:
-        (alert,) = AlertBook(connection).open()
+        (alert,) = AlertStore(connection).open()
     assert alert.opened_at == again
 
 

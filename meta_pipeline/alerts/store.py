@@ -1,4 +1,4 @@
-"""The book of alerts: which problems are open, since when, and what each channel was told."""
+"""Alerts: which problems are open, since when, and what each channel was told."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ChannelState:
     failing_since: datetime | None = None
 
 
-class AlertBook:
+class AlertStore:
     """`alerts` and `alert_channels`, written in the caller's transaction."""
 
     def __init__(self, connection: Connection) -> None:

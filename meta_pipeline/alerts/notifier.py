@@ -1,4 +1,4 @@
-"""The alert desk: tells each channel what changed since it was last told, and no more often than
+"""Notifier: tells each channel what changed since it was last told, and no more often than
 people can stand.
 """
 
@@ -15,10 +15,10 @@ from threading import Thread
 from meta_pipeline.moments import past
 from meta_pipeline.warehouse import Connection
 
-from .book import Alert, AlertBook, ChannelState
 from .channels import Channel, DeliveryFailed
 from .condition import Grade
 from .message import Message, compose
+from .store import Alert, AlertStore, ChannelState
 
 DIGEST = timedelta(hours=1)
 URGENT = timedelta(minutes=5)
@@ -42,8 +42,8 @@ class Told:
     error: str | None = None
 
 
-class AlertDesk:
-    """Sends what is due. State is in Postgres, so any number of desks tell a thing once.
+class Notifier:
+    """Sends what is due. State is in Postgres, so any number of notifiers tell a thing once.
 
     A message goes out when something opened, got worse or ended since the channel's last message,
     and that one was `digest` ago; what is urgent waits no more than five minutes. An end counts
@@ -81,12 +81,12 @@ class AlertDesk:
 
     def _tell(self, channel: Channel, now: datetime) -> Told | None:
         with self._connect() as connection:
-            book = AlertBook(connection)
-            if not book.try_lock(channel.name):
+            store = AlertStore(connection)
+            if not store.try_lock(channel.name):
                 return None
-            state, current = book.channel(channel.name), book.open()
+            state, current = store.channel(channel.name), store.open()
             news = [alert for alert in current if alert.grade > state.told.get(alert.alert_key, 0)]
-            gone = book.named(state.told.keys() - {alert.alert_key for alert in current})
+            gone = store.named(state.told.keys() - {alert.alert_key for alert in current})
             over = [
                 alert for alert in gone if alert.resolved_at and now - alert.resolved_at >= CALM
             ]
@@ -94,7 +94,7 @@ class AlertDesk:
                 return None
             message = self._message(current, news, over, now)
             waiting = [alert for alert in gone if alert not in over]
-            return _deliver(book, channel, message, _known(state, [*current, *waiting]), now)
+            return _deliver(store, channel, message, _known(state, [*current, *waiting]), now)
 
     def _is_due(
         self, state: ChannelState, news: Sequence[Alert], over: Sequence[Alert], now: datetime
@@ -121,7 +121,7 @@ class AlertDesk:
 
 
 def _deliver(
-    book: AlertBook, channel: Channel, message: Message, known: dict[str, int], now: datetime
+    store: AlertStore, channel: Channel, message: Message, known: dict[str, int], now: datetime
 ) -> Told:
     try:
         _send(channel, message)
@@ -129,9 +129,9 @@ def _deliver(
         # The words of other errors may quote the secret address or the password.
         why = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
         logger.error("Alert not delivered by %s: %s", channel.name, why)
-        book.failed(channel.name, why, now)
+        store.failed(channel.name, why, now)
         return Told(channel.name, error=why)
-    book.delivered(channel.name, known, now)
+    store.delivered(channel.name, known, now)
     return Told(channel.name, news=message.news, over=message.over)
 
 
