@@ -51,8 +51,8 @@ def connections(context: typer.Context, as_json: AsJson = False) -> None:
     """List the tokens that let us in: whose, which accounts, until when, and what to do.
 
     META_ACCESS_TOKEN is the connection `environment`: it works alone and is never stored. Those
-    that were added are stored sealed (META_TOKEN_KEYS), checked and renewed; syncs use
-    META_ACCESS_TOKEN. Asks Meta nothing: `connections check` does.
+    that were added are stored sealed (META_TOKEN_KEYS), checked and renewed. An ad account is read
+    through the best that reaches it. Asks Meta nothing: `connections check` does.
     """
     if context.invoked_subcommand is not None:
         return

@@ -38,11 +38,14 @@ from .login.answers import (
 from .login.choice import AccountChoice, AccountPage, PickedAccount
 from .login.flow import Begun, LoginFlow
 from .login.pending import sweep
+from .reach import ENVIRONMENT, Reach, Way, in_order
 from .renewal import Renewal, renew
 from .sealing import Keyring, Sealed, generate_key
 from .state import RENEW_WITHIN, Kind, State, is_due, state_at
+from .usable import UsableConnection, UsableConnections, first_token
 
 __all__ = [
+    "ENVIRONMENT",
     "RENEW_WITHIN",
     "Access",
     "AccountChoice",
@@ -76,6 +79,7 @@ __all__ = [
     "Pending",
     "PendingUnknown",
     "PickedAccount",
+    "Reach",
     "Receipt",
     "Refused",
     "Renewal",
@@ -85,9 +89,14 @@ __all__ = [
     "TokenRefused",
     "TokenUnreadable",
     "Unavailable",
+    "UsableConnection",
+    "UsableConnections",
+    "Way",
     "carry_out",
     "days_left",
+    "first_token",
     "generate_key",
+    "in_order",
     "is_due",
     "listed",
     "renew",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP, UsageReading
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, UsageReading
 from meta_pipeline.words import clock
 
 from .budget import BudgetState
@@ -80,7 +80,8 @@ def decide(
     slower. Only meters that the needed use cases move are heeded; a block of any of an account's
     own use cases closes the whole account. `thresholds` default to those of the meters.
     """
-    asked = _Asked(account_id, now, needs or Needs(), thresholds or meters.thresholds, max_parallel)
+    limits = thresholds or meters.thresholds
+    asked = _Asked(account_id, now, needs or Needs(), limits, max_parallel, meters.app)
     known = [
         each for each in meters.current(account_id, now, asked.thresholds) if _matters(each, asked)
     ]
@@ -94,6 +95,7 @@ class _Asked:
     needs: Needs
     thresholds: Thresholds
     max_parallel: int
+    app: str
 
     @property
     def who(self) -> str:
@@ -105,9 +107,11 @@ def _matters(known: EffectiveReading, asked: _Asked) -> bool:
     if known.reading.blocks:
         use_cases = use_cases | {ADS_MANAGEMENT}
         # A closed account is left alone altogether; the app's insights limit closes insights.
-        if known.reading.key != APP:
+        if not known.reading.meter.is_of_app:
             use_cases = use_cases | {ADS_INSIGHTS}
-    return any(known.reading.meter.counts(asked.account_id, use_case) for use_case in use_cases)
+    return any(
+        known.reading.meter.counts(asked.account_id, use_case, asked.app) for use_case in use_cases
+    )
 
 
 def _stop(asked: _Asked, known: Sequence[EffectiveReading]) -> Decision | None:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from meta_pipeline.model.usage import APP, SCORE_HEADER, Scope, UsageReading
+from meta_pipeline.model.usage import SCORE_HEADER, Scope, UsageReading
 
 from .effective_reading import EffectiveReading
 from .rolling_hour import RollingHour
@@ -175,7 +175,7 @@ class MeterHistory:
         A score is gone with its block. Of a rolling hour we know that it was full, and that it
         frees as it was filled.
         """
-        if reading.scope == Scope.INSIGHTS_APP or not (reading.use_case or reading.key == APP):
+        if reading.scope == Scope.INSIGHTS_APP or not (reading.use_case or reading.meter.is_of_app):
             self._model = RollingHour()
         self._newest = replace(reading, regain_at=None)
 

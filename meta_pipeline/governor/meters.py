@@ -20,7 +20,9 @@ _DOUBLED_AT_MOST = 10
 
 
 class Meters:
-    """What this process knows of Meta's meters; not thread-safe, no clock of its own.
+    """What this process knows of Meta's meters, asked for calls of one `app` (its key).
+
+    Not thread-safe, no clock of its own.
 
     meters.observe(shared)                                  # readings of other processes
     meters.sent("act_1", "ads_insights")                    # a call goes out ...
@@ -32,9 +34,14 @@ class Meters:
     """
 
     def __init__(
-        self, thresholds: Thresholds | None = None, *, stagger_seconds: float = 0.0
+        self,
+        thresholds: Thresholds | None = None,
+        *,
+        stagger_seconds: float = 0.0,
+        app: str = APP,
     ) -> None:
         self.thresholds = thresholds or Thresholds()
+        self.app = app
         self._stagger_seconds = stagger_seconds
         self._histories: dict[Meter, MeterHistory] = {}
         self._in_flight: Counter[tuple[str | None, str]] = Counter()
@@ -77,18 +84,20 @@ class Meters:
         *,
         ok: bool = True,
         calls: int = 1,
+        app: str | None = None,
     ) -> list[UsageReading]:
         """Note the answer of a call; returns what is now known of the meters it told of.
 
-        `ok` is False for a refusal for a limit. A meter the call moved and the answer does not
-        tell of counts it at its usual cost.
+        `app` is the key of the app that made it, where it is another one. `ok` is False for a
+        refusal for a limit. A meter the call moved and the answer does not tell of counts it at
+        its usual cost.
         """
         self.unsent(account_id, use_case, calls)
         self._heard_at[account_id] = at
         told = list(readings)
         seen = {reading.meter for reading in told}
         for meter, history in self._histories.items():
-            if meter.counts(account_id, use_case):
+            if meter.counts(account_id, use_case, app or self.app):
                 history.answered(at, calls, seen=meter in seen, ok=ok)
         return self.observe(told)
 
@@ -106,6 +115,8 @@ class Meters:
         at: datetime,
         told: Iterable[UsageReading] = (),
         source: str = "",
+        *,
+        app: str | None = None,
     ) -> list[UsageReading]:
         """The block that a refusal for `limit` stands for; empty for a limit on edits.
 
@@ -113,7 +124,7 @@ class Meters:
         Without one the wait is the documented one, doubled for each further refusal in a row up to
         the hour that real blocks were seen to last: one call looks, ever more rarely.
         """
-        meter = limit.meter(account_id)
+        meter = limit.meter(account_id, app or self.app)
         if meter is None:
             return []
         listed = list(told)
@@ -138,7 +149,9 @@ class Meters:
         named = [
             (meter.key == account_id, history.reading.read_at, history.reading.access_tier)
             for meter, history in self._histories.items()
-            if history.reading is not None and history.reading.access_tier is not None
+            if not (meter.is_of_app and meter.key != self.app)
+            and history.reading is not None
+            and history.reading.access_tier is not None
         ]
         return max(named)[2] if named else None
 
@@ -151,10 +164,12 @@ class Meters:
         """
         known = []
         for meter, history in self._histories.items():
-            if meter.key not in (APP, account_id):
+            if meter.key not in (self.app, account_id):
                 continue
             # Calls that are on their way will count, whatever the newest answer still says.
-            moving = [calls for who, calls in self._in_flight.items() if meter.counts(*who)]
+            moving = [
+                calls for who, calls in self._in_flight.items() if meter.counts(*who, self.app)
+            ]
             effective = history.effective(now, thresholds or self.thresholds, sum(moving))
             if effective is not None:
                 known.append(effective)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meta_pipeline.model.limit import Limit
-from meta_pipeline.model.usage import UsageReading
+from meta_pipeline.model.usage import APP, UsageReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ class Attempt:
     usage: tuple[UsageReading, ...] = ()
     # The one it was refused for.
     limit: Limit | None = None
+    # The key of the app it was made as.
+    app: str = APP
 
     @property
     def refusal(self) -> str:

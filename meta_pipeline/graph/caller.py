@@ -17,15 +17,17 @@ from meta_pipeline.graph.errors import (
     GraphError,
     MalformedAnswer,
     Misconfigured,
+    Reauthorize,
     Throttled,
 )
 from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
+from meta_pipeline.graph.succession import Succession
 from meta_pipeline.graph.transport import HttpAnswer, Missing, NoAnswer, Transport
 from meta_pipeline.graph.usage import parse_usage, parse_usage_of_each, usage_headers_of
 from meta_pipeline.graph.versions import version_notice
-from meta_pipeline.model.usage import UsageReading, worst_of_each
+from meta_pipeline.model.usage import APP, UsageReading, of_app, worst_of_each
 from meta_pipeline.redaction import redact
 
 LONGEST_MESSAGE = 500
@@ -145,12 +147,28 @@ class Caller:
     on_attempt: Callable[[Attempt], None] = _ignore
     gate: Callable[[Call], None] = _ignore
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    # The key of the app whose token it is: its meters are named by it.
+    app: str = APP
+    # What goes on when the token dies; None: nothing does.
+    succession: Succession | None = None
 
     def send(self, request: Request) -> GraphResponse:
         """The checked answer to `request`, tried again as policy and RetryPolicy say.
 
-        Raises one of errors.py. `gate` is asked before every attempt and may raise.
+        Raises one of errors.py. `gate` is asked before every attempt and may raise. Where the
+        token is dead and another client goes on, it is asked the very same.
         """
+        if self.succession is None or request.token is not None:
+            return self.send_itself(request)
+        while True:
+            way = self.succession.current
+            try:
+                return way.send_itself(request)
+            except Reauthorize as error:
+                self.succession.give_way(way, error)
+
+    def send_itself(self, request: Request) -> GraphResponse:
+        """As `send`, and nothing goes on when the token is dead."""
         counter = itertools.count()
 
         def repeats(error: GraphError) -> int:
@@ -187,7 +205,7 @@ class Caller:
         if isinstance(answer, NoAnswer):
             return _Verdict(_WITHOUT_ANSWER[answer.kind](answer.reason, **facts))
         headers = usage_headers_of(answer.headers.items())
-        usage = parse_usage(headers, request.account_id, now)
+        usage = of_app(parse_usage(headers, request.account_id, now), self.app)
         facts |= {"usage": usage, "http_status": answer.status}
         read = read_answer(answer, request.expect)
         if isinstance(read, Malformed):
@@ -210,7 +228,8 @@ class Caller:
         got = answer if isinstance(answer, HttpAnswer) else None
         outcomes = inside.outcomes if inside else ()
         heads = [outcome.usage_headers for outcome in outcomes]
-        usages = parse_usage_of_each(heads, call.account_id, now)
+        told = parse_usage_of_each(heads, call.account_id, now)
+        usages = [of_app(one, self.app) for one in told]
         usage = verdict.usage
         if usages:  # operations of one batch tell of the same meters
             usage = tuple(worst_of_each([*usage, *(one for each in usages for one in each)]))
@@ -242,6 +261,7 @@ class Caller:
             version_notice=self.clean(notice)[:LONGEST_MESSAGE] if notice else None,
             usage=usage,
             limit=error.limit if isinstance(error, Throttled) else None,
+            app=self.app,
         )
 
     def _operation(
@@ -266,7 +286,7 @@ class Caller:
 
     def hiding(self, *secrets: str) -> Caller:
         """The same way out for calls about other tokens: those are in no text that leaves."""
-        return replace(self, transport=self.transport.hiding(*secrets))
+        return replace(self, transport=self.transport.hiding(*secrets), succession=None)
 
     def clean(self, text: str) -> str:
         """`text` without this client's secrets or anything that looks like one."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from meta_pipeline.graph.answer import expect_keys
 from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.call import Attempt, Call
 from meta_pipeline.graph.caller import Caller, GraphResponse, Request, _ignore, _utc_now
+from meta_pipeline.graph.errors import Reauthorize
 from meta_pipeline.graph.objects import ObjectsById, objects_by_id
 from meta_pipeline.graph.pages import Page, PageSize, PageWalk, _quiet, page_request
 from meta_pipeline.graph.reports import (
@@ -27,6 +29,7 @@ from meta_pipeline.graph.reports import (
 )
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params
+from meta_pipeline.graph.succession import Succession
 from meta_pipeline.graph.tokens import (
     AccessToken,
     TokenInfo,
@@ -38,6 +41,7 @@ from meta_pipeline.graph.tokens import (
 )
 from meta_pipeline.graph.transport import Transport
 from meta_pipeline.graph.versions import DEFAULT
+from meta_pipeline.model.usage import APP
 
 
 class GraphClient:
@@ -142,22 +146,36 @@ class GraphClient:
         on_attempt: Callable[[Attempt], None] | None = None,
         gate: Callable[[Call], None] | None = None,
         retry: RetryPolicy | None = None,
+        successor: Callable[[Reauthorize], GraphClient | None] | None = None,
     ) -> GraphClient:
-        """A sibling with its own log, gate and retry policy that shares the connection pool."""
+        """A sibling with its own log, gate and retry policy that shares the connection pool.
+
+        `successor` gives the client to go on with, log and gate of its own, when Meta calls the
+        token dead: the refused request is made again over it, and all later ones. It is asked once
+        for each dead token, in the thread that met it first; None: the error is raised.
+        """
         sibling = object.__new__(type(self))
-        sibling._caller = replace(
+        caller = replace(
             self._caller,
             on_attempt=on_attempt or self._caller.on_attempt,
             gate=gate or self._caller.gate,
             retry=retry or self._caller.retry,
         )
+        if successor is not None:
+            following = partial(_caller_of, successor)
+            caller = replace(caller, succession=Succession(caller, following))
+        sibling._caller = caller
         return sibling
 
-    def with_token(self, access_token: str) -> GraphClient:
-        """A sibling under another token that shares the connection pool."""
+    def with_token(self, access_token: str, *, signs: bool = True, app: str = APP) -> GraphClient:
+        """A sibling under another token that shares the connection pool.
+
+        `app` is the key of its app's meters. Without `signs` its calls carry no proof: the token
+        is of an app whose secret this is not.
+        """
         sibling = object.__new__(type(self))
-        transport = self._caller.transport.with_token(access_token)
-        sibling._caller = replace(self._caller, transport=transport)
+        transport = self._caller.transport.with_token(access_token, signs=signs)
+        sibling._caller = replace(self._caller, transport=transport, app=app, succession=None)
         return sibling
 
     def get(
@@ -261,3 +279,10 @@ class GraphClient:
     def revoke_token(self, token: str, *, app_id: str) -> None:
         """End another token at Meta; takes the app secret."""
         revoke_token(self._caller, app_id=app_id, token=token)
+
+
+def _caller_of(
+    successor: Callable[[Reauthorize], GraphClient | None], error: Reauthorize
+) -> Caller | None:
+    client = successor(error)
+    return None if client is None else client._caller  # noqa: SLF001

@@ -120,10 +120,15 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self.base_url}/{self.version})"
 
-    def with_token(self, access_token: str) -> Transport:
-        """The same connections under another token."""
+    def with_token(self, access_token: str, *, signs: bool = True) -> Transport:
+        """The same connections under another token; without the app's secret unless it `signs`."""
         sibling = copy.copy(self)
         sibling.access_token = cleaned_token(access_token)
+        if not signs:
+            sibling.app_secret, sibling.hidden = (
+                None,
+                (*self.hidden, *filter(None, [self.app_secret])),
+            )
         return sibling
 
     def hiding(self, *secrets: str) -> Transport:

@@ -24,8 +24,8 @@ class Limit:
     # False for a limit on edits, which stops no call of a program that only reads.
     reads: bool = True
 
-    def meter(self, account_id: str | None) -> Meter | None:
-        """The meter that is full, of a call to that account; None for a limit on edits.
+    def meter(self, account_id: str | None, app: str = APP) -> Meter | None:
+        """The meter that is full, of a call of the app to that account; None for a limit on edits.
 
         The limit of a user, or of a page, holds for every account the token reads. A refusal of a
         call to no account closes the app.
@@ -33,10 +33,10 @@ class Limit:
         if not self.reads:
             return None
         if self.scope == "app" and self.use_case == ADS_INSIGHTS:
-            return Meter(Scope.INSIGHTS_APP, APP, "")
+            return Meter(Scope.INSIGHTS_APP, app, "")
         is_shared = self.scope != "account" and self.use_case is None
         if account_id is None or is_shared:
-            return Meter(Scope.APP, APP, "")
+            return Meter(Scope.APP, app, "")
         return Meter(Scope.ACCOUNT, account_id, self.use_case or "")
 
     def documented_seconds(self, access_tier: str | None) -> float:

@@ -94,6 +94,10 @@ class SyncRun:
     """Until when Meta may not be asked about the account again."""
     dagster_run_id: str | None = None
     host: str | None = None
+    connection_id: str | None = None
+    """The connection its calls ended with; None for META_ACCESS_TOKEN."""
+    app_key: str | None = None
+    """Whose meters counted: a key of `usage_readings`."""
 
     @property
     def exit_code(self) -> int:

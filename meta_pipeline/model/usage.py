@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 APP = "app"
-"""Key of the meters that all accounts of one app share."""
+"""Key of the meters that all accounts of one app share: of the installation's own app."""
 
 ADS_MANAGEMENT = "ads_management"
 ADS_INSIGHTS = "ads_insights"
@@ -27,6 +27,14 @@ FULL_ACCESS = "standard_access"
 """What the headers call Full access of the Marketing API; Limited is `development_access`."""
 
 
+def app_key(app_id: str | None, own_app_id: str | None) -> str:
+    """The key of an app's meters: each app has its own (FACTS §2).
+
+    `app` is the app of META_ACCESS_TOKEN or the settings, and one nobody named; `app_<id>` another.
+    """
+    return APP if app_id is None or app_id == own_app_id else f"{APP}_{app_id}"
+
+
 class Scope(StrEnum):
     """Whom a meter counts for, and by which of Meta's limits."""
 
@@ -38,27 +46,30 @@ class Scope(StrEnum):
 
 
 class Meter(NamedTuple):
-    """Names one meter: scope, `act_<n>` or "app", and Meta's use case or ""."""
+    """Names one meter: scope, `act_<n>` or an app's key, and Meta's use case or ""."""
 
     scope: str
     key: str
     use_case: str
 
-    def counts(self, account_id: str | None, use_case: str) -> bool:
-        """Whether a call to the account for the use case moves this meter.
+    def counts(self, account_id: str | None, use_case: str, app: str = APP) -> bool:
+        """Whether a call of the app to the account for the use case moves this meter.
 
         Each use case has a quota of its own (FACTS §1.3): what another one used, known to us or
         invented tomorrow, says nothing of ours. Of an entry without a name nobody can tell.
         """
-        if self.scope == Scope.APP:
-            return True
-        if self.scope == Scope.INSIGHTS_APP:
-            return use_case == ADS_INSIGHTS
+        if self.is_of_app:
+            return self.key == app and (self.scope == Scope.APP or use_case == ADS_INSIGHTS)
         if self.key != account_id or self.scope == Scope.INSIGHTS_REACH:
             return False
         if self.scope == Scope.INSIGHTS_ACCOUNT:
             return use_case == ADS_INSIGHTS
         return self.use_case in ("", UNNAMED, use_case)
+
+    @property
+    def is_of_app(self) -> bool:
+        """Whether it counts for all accounts of an app."""
+        return self.scope in (Scope.APP, Scope.INSIGHTS_APP)
 
     @property
     def is_insights(self) -> bool:
@@ -70,10 +81,9 @@ class Meter(NamedTuple):
     @property
     def words(self) -> str:
         """The meter as a person would call it."""
-        if self.scope == Scope.APP:
-            return "the app"
-        if self.scope == Scope.INSIGHTS_APP:
-            return "the app's insights throttle"
+        if self.is_of_app:
+            app = "the app" if self.key == APP else f"app {self.key.removeprefix(f'{APP}_')}"
+            return app if self.scope == Scope.APP else f"{app}'s insights throttle"
         if self.scope == Scope.INSIGHTS_ACCOUNT:
             return "the account's insights throttle"
         return self.use_case or "the account"
@@ -87,7 +97,7 @@ class UsageReading:
     """
 
     scope: str
-    # The ad account's id, "app", or "" where the answer does not tell whose usage it is.
+    # The ad account's id, an app's key, or "" where the answer does not tell whose usage it is.
     key: str
     # Empty where the meter is of no use case.
     use_case: str
@@ -119,6 +129,11 @@ class UsageReading:
         if self.regain_at is None:
             return False
         return self.source != SCORE_HEADER or self.usage_pct >= 100
+
+
+def of_app(readings: Iterable[UsageReading], app: str) -> tuple[UsageReading, ...]:
+    """The readings of an answer, those of the app's meters under the key of the app that asked."""
+    return tuple(replace(r, key=app) if r.meter.is_of_app else r for r in readings)
 
 
 def use_case_of(endpoint_key: str) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from meta_pipeline.governor import Thresholds, Weights
 from meta_pipeline.graph import GraphClient
@@ -19,6 +19,9 @@ from .limits.weights import weights_from
 from .plan.policy import PlanPolicy
 from .progress import PULSE_SECONDS
 
+if TYPE_CHECKING:
+    from meta_pipeline.connections import UsableConnections
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -26,7 +29,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class SyncContext:
-    """The surroundings of a sync; clock and sleep are parameters, so that tests need not wait."""
+    """The surroundings of a sync; clock and sleep are parameters, so that tests need not wait.
+
+    `connections` says through which token an account is read; without, all calls are `client`'s.
+    """
 
     client: GraphClient
     warehouse: Warehouse
@@ -44,6 +50,7 @@ class SyncContext:
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     pulse_seconds: float = PULSE_SECONDS
+    connections: UsableConnections | None = None
 
     @classmethod
     def of(
@@ -52,6 +59,7 @@ class SyncContext:
         client: GraphClient,
         warehouse: Warehouse,
         telemetry: TelemetryWriter,
+        connections: UsableConnections | None = None,
     ) -> Self:
         """The surroundings that the settings ask for."""
         return cls(
@@ -68,6 +76,7 @@ class SyncContext:
             app_id=settings.app_id,
             extras=Extras.of(settings),
             report_patience=timedelta(seconds=settings.report_patience_seconds),
+            connections=connections,
         )
 
     @property

@@ -23,7 +23,6 @@ from meta_pipeline.graph import (
     Throttled,
     TokenInfo,
 )
-from meta_pipeline.model.limit import Limit
 from meta_pipeline.model.part import Part
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.settings import Settings
@@ -40,7 +39,7 @@ from meta_pipeline.warehouse import (
     fault,
 )
 
-from .context import SyncContext
+from .context import SyncContext, utc_now
 from .days import today
 from .extras import Extras
 from .limits.estimate import Estimate, estimate
@@ -80,15 +79,23 @@ class SyncEngine:
         """An engine made from the settings: the schema is migrated, telemetry flushed at the end.
 
         Raises SettingsError when no token or no database is set, WarehouseError when the
-        database cannot be used.
+        database cannot be used, ConnectionsError when no stored token opens.
         """
+        # Not at the top: what only asks an engine's types need not wait for ciphers.
+        from meta_pipeline.connections import Keyring, UsableConnections, first_token  # noqa: PLC0415
+
+        def keyring() -> Keyring:
+            keys = settings.token_keys
+            return Keyring.parse(keys.get_secret_value() if keys else None)
+
         url = database_url or settings.require_database_url()
-        with (
-            memory_for_pages(),
-            Warehouse(url) as warehouse,
-            TelemetryWriter(url) as telemetry,
-            GraphClient(
-                access_token=settings.require_token(),
+        with memory_for_pages(), Warehouse(url) as warehouse, TelemetryWriter(url) as telemetry:
+            token = settings.access_token and settings.require_token()
+            if token is None:
+                warehouse.migrate()
+                token = first_token(warehouse, settings, keyring, utc_now())
+            with GraphClient(
+                access_token=token or settings.require_token(),
                 base_url=settings.graph_url,
                 trusted_url=settings.trusted_graph_url,
                 deadline_seconds=settings.call_deadline_seconds,
@@ -96,11 +103,11 @@ class SyncEngine:
                 version=settings.api_version,
                 app_secret=settings.app_secret.get_secret_value() if settings.app_secret else None,
                 max_connections=max(8, settings.max_parallel_calls * 2),
-            ) as client,
-        ):
-            warehouse.migrate()
-            refuse_mixture(warehouse, is_simulated=settings.is_simulated)
-            yield cls(SyncContext.of(settings, client, warehouse, telemetry))
+            ) as client:
+                warehouse.migrate()
+                refuse_mixture(warehouse, is_simulated=settings.is_simulated)
+                found = UsableConnections(warehouse, settings, keyring, client, utc_now)
+                yield cls(SyncContext.of(settings, client, warehouse, telemetry, found))
 
     @property
     def context(self) -> SyncContext:
@@ -129,16 +136,11 @@ class SyncEngine:
         self._stop.put_up()
 
     def discover(self) -> Discovery:
-        """Read the list of ad accounts; raises GraphError when Meta does not give it."""
-        session = self._session()
-        decision = session.quota.decide()
-        if not decision.may_call and decision.until is not None:
-            now = self._context.clock()
-            seconds = (decision.until - now).total_seconds()
-            raise Throttled(
-                decision.reason, until=decision.until, seconds=seconds, limit=Limit("app")
-            )
-        return discover(self._context, session.client)
+        """Read the list of ad accounts of every connection; raises GraphError when none gives it.
+
+        A connection that gives none costs only itself: what is wrong is among the problems.
+        """
+        return discover(self._context, partial(CallSession.open, self._context, self._versions))
 
     def token(self) -> TokenInfo | TokenRow:
         """What Meta says of the access token; kept in `token_health`.
@@ -264,6 +266,7 @@ class SyncEngine:
     ) -> tuple[AccountSync, AccountNode, tuple[str, ...]]:
         """The sync, ready to run; the account's node; what is to be said of the account."""
         session = self._session(request.account_id, record.sync_run_id)
+        session.note_connection(record)
         node = AccountNode(self._context, session.client, connection, record.sync_run_id)
         read = node.read(request.account_id)
         account = read.account

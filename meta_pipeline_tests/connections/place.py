@@ -74,6 +74,11 @@ class Place:
         with psycopg.connect(self.warehouse.url) as connection:
             return connection.execute(text, values).fetchall()
 
+    def change(self, text: str, *values: Any) -> None:
+        """A statement that gives no rows."""
+        with psycopg.connect(self.warehouse.url) as connection:
+            connection.execute(text, values)
+
     def dump(self) -> str:
         """Every row of every table, with bytes as text: what a dump of the database shows."""
         query = "SELECT tablename FROM pg_tables WHERE schemaname = 'meta_ads'"

@@ -39,6 +39,7 @@ def test_the_client_has_what_others_code_against() -> None:
         "close",
         "create_report",
         "debug_token",
+        "exchange_code",
         "exchange_token",
         "for_sync",
         "get",
@@ -78,6 +79,7 @@ def test_an_attempt_is_a_row_of_meta_api_logs() -> None:
         "version_notice",
         "usage",
         "limit",
+        "app",
     ]
 
 

@@ -15,7 +15,7 @@ from meta_pipeline.model.usage import ADS_INSIGHTS, use_case_of
 from .weights import weight_of
 
 # Facts of an attempt that are no columns of meta_api_logs.
-_NOT_LOGGED = ("counted_calls", "operations", "version_notice", "usage", "limit")
+_NOT_LOGGED = ("counted_calls", "operations", "version_notice", "usage", "limit", "app")
 
 
 class Pauses:

@@ -62,7 +62,8 @@ class Quota:
     `clock` gives UTC, `sleep` takes seconds. Readings of other processes are looked up at most
     every `refresh_seconds`, ours are shared as often, and at once when a meter fills. A store
     that fails costs the sharing, never the sync. `on_pause` is told the seconds and the reason of
-    each pause, in the thread that makes the call.
+    each pause, in the thread that makes the call. `app` is the key of the app that calls are
+    made as; `go_on_as` names another one, whose own meters count from then on.
     """
 
     def __init__(
@@ -77,10 +78,11 @@ class Quota:
         refresh_seconds: float = 3.0,
         stagger_seconds: float | None = None,
         on_pause: Callable[[float, str], None] | None = None,
+        app: str = APP,
     ) -> None:
         self.account_id = account_id
         stagger = float(os.getpid() % _STAGGERS) if stagger_seconds is None else stagger_seconds
-        self._meters = Meters(thresholds, stagger_seconds=stagger)
+        self._meters = Meters(thresholds, stagger_seconds=stagger, app=app)
         self._limiter = RateLimiter(self._meters, max_parallel)
         self._store = store
         self._clock = clock
@@ -126,6 +128,19 @@ class Quota:
             self._pauses.pop(threading.current_thread(), None)
         self._check_again(call, use_case)
 
+    @property
+    def app(self) -> str:
+        """The key of the app that calls are made as."""
+        return self._meters.app
+
+    def go_on_as(self, app: str) -> None:
+        """Make the next calls as this app: its meters are heeded, those of the account stay."""
+        with self._answered:
+            if app != self._meters.app:
+                self._meters.app = app
+                self._refreshed_at = None
+                self._answered.notify_all()
+
     def observe(self, attempt: Attempt) -> None:
         """Take what an attempt says of the meters; give it to GraphClient as `on_attempt`."""
         readings = list(attempt.usage)
@@ -137,6 +152,7 @@ class Quota:
                     attempt.timestamp,
                     readings,
                     source=attempt.refusal,
+                    app=attempt.app,
                 )
             opened = self._open.pop(threading.current_thread(), None)
             changed = self._meters.answered(
@@ -146,6 +162,7 @@ class Quota:
                 readings,
                 ok=not attempt.throttled and attempt.status_code is not None,
                 calls=attempt.counted_calls,
+                app=attempt.app,
             )
             self._unshared |= {reading.meter: reading for reading in changed}
             self._share(attempt.timestamp)
@@ -235,7 +252,7 @@ class Quota:
     def _refusal(self, decision: Decision, call: Call, now: datetime) -> Throttled:
         until = decision.until or now
         reading = decision.reading
-        shared = reading is not None and reading.key == APP
+        shared = reading is not None and reading.meter.is_of_app
         return Throttled(
             decision.reason,
             until=until,
@@ -254,7 +271,7 @@ class Quota:
             return
         self._refreshed_at = now
         try:
-            shared = self._store.current([key for key in (self.account_id, APP) if key])
+            shared = self._store.current([key for key in (self.account_id, self.app) if key])
         except Exception as error:
             logger.warning("usage readings of other processes are not known: %s", error)
             return

@@ -347,6 +347,7 @@ class AccountSync:
         record.meta_call_count_total = self.session.calls.calls
         record.weighted_cost_total = self.session.calls.weighted_cost
         record.meta_usage_end_snapshot = self.session.quota.snapshot()
+        self.session.note_connection(record)
         record.db_write_ms = round(writer.write_ms, 3)
         if "entities" in self._ended:
             record.entity_fetch_ms = round(self._ended["entities"] * 1000, 3)

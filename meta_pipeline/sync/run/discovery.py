@@ -1,18 +1,25 @@
-"""Which ad accounts there are: Meta's list, paged, and one account read by itself."""
+"""Which ad accounts there are: the lists of all connections, and one account read by itself."""
 
 from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
-from meta_pipeline.graph import GraphClient
+from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Throttled
+from meta_pipeline.model.limit import Limit
 from meta_pipeline.sync.context import SyncContext
 from meta_pipeline.sync.rows.unrecognized import Findings
-from meta_pipeline.warehouse import AccountRow, UnrecognizedRow
+from meta_pipeline.warehouse import AccountRow, Connection, UnrecognizedRow
 
 from .account_node import NODE_FIELDS, ask, kept_for_sync, mapped, read_again, store
+from .session import CallSession
+
+if TYPE_CHECKING:
+    from meta_pipeline.connections import UsableConnection
 
 _PAGE_SIZE = 200
 _ACCOUNT = re.compile(r"act_[0-9]{1,40}")
@@ -20,59 +27,190 @@ _ACCOUNT = re.compile(r"act_[0-9]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the list brought: the accounts now readable, and the changes since the last time."""
+    """What the lists brought: the accounts now readable, and the changes since the last time.
+
+    `problems` says of each connection that gave no list why, as a sentence: its accounts stay.
+    """
 
     accounts: tuple[AccountRow, ...]
     new: tuple[str, ...]
     lost: tuple[str, ...]
     calls: int
     seconds: float
+    problems: tuple[str, ...] = ()
 
 
-def discover(context: SyncContext, client: GraphClient) -> Discovery:
-    """Read the list of ad accounts and write it; accounts no longer listed are marked, not lost."""
+@dataclass
+class _Walk:
+    """The list of one connection: its accounts' rows as Meta gave them, or why there is none."""
+
+    connection: UsableConnection | None
+    rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    calls: int = 0
+    error: GraphError | None = None
+
+    @property
+    def label(self) -> str:
+        return self.connection.way.label if self.connection else "META_ACCESS_TOKEN"
+
+
+class OpenSession(Protocol):
+    """Opens the calls of one connection: `CallSession.open` of the engine's context."""
+
+    def __call__(
+        self, account_id: str | None = None, *, connection: UsableConnection | None = None
+    ) -> CallSession: ...
+
+
+def discover(context: SyncContext, opened: OpenSession) -> Discovery:
+    """Read the list of every connection and write who reaches what.
+
+    An account that no list has any more is marked, not lost; one that only a connection reaches
+    that gave no list stays as it is. Raises the first error when no connection gives its list.
+    """
     started = time.perf_counter()
-    warehouse = context.warehouse
+    connections, problems = _connections(context)
+    walks = [_walk(context, opened, one) for one in connections]
+    good = [walk for walk in walks if walk.error is None]
+    if not good:
+        raise next((walk.error for walk in walks if walk.error), None) or Reauthorize(
+            "; ".join(problems), next_step="See meta-pipeline connections."
+        )
+    stored, new, lost = _write(context, good)
+    problems += [f"{walk.label}: {walk.error}" for walk in walks if walk.error is not None]
+    return Discovery(
+        accounts=stored,
+        new=new,
+        lost=lost,
+        calls=sum(walk.calls for walk in walks),
+        seconds=time.perf_counter() - started,
+        problems=tuple(problems),
+    )
+
+
+def _connections(context: SyncContext) -> tuple[list[UsableConnection | None], list[str]]:
+    """Those to ask, the best first, and why others cannot be asked."""
+    if context.connections is None:
+        return [None], []
+    found: list[UsableConnection | None] = []
+    problems = []
+    for way in context.connections.reach("").ways():
+        one = context.connections.opened(way)
+        if isinstance(one, str):
+            problems.append(one)
+        else:
+            found.append(one)
+    return found, problems
+
+
+def _walk(context: SyncContext, opened: OpenSession, connection: UsableConnection | None) -> _Walk:
+    """One connection's list, all pages; what goes wrong is its own and nobody else's."""
+    walk = _Walk(connection)
+    try:
+        session = opened(connection=connection)
+        decision = session.quota.decide()
+        if not decision.may_call and decision.until is not None:
+            seconds = (decision.until - context.clock()).total_seconds()
+            raise Throttled(
+                decision.reason, until=decision.until, seconds=seconds, limit=Limit("app")
+            )
+        for page in session.client.pages(
+            "me/adaccounts",
+            {"fields": NODE_FIELDS},
+            account_id=None,
+            endpoint_key="ad_accounts_list",
+            page_size=_PAGE_SIZE,
+        ):
+            walk.calls += 1
+            # Whether the row says which account it is of.
+            walk.rows |= {
+                given["id"]: given
+                for given in page.rows
+                if isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"])
+            }
+    except GraphError as error:
+        walk.error = error
+    if connection is not None and context.connections is not None:
+        if isinstance(walk.error, Reauthorize):
+            context.connections.note_refusal(connection, walk.error)
+        else:
+            context.connections.note_answer(connection, walk.error)
+    return walk
+
+
+def _write(
+    context: SyncContext, walks: Sequence[_Walk]
+) -> tuple[tuple[AccountRow, ...], tuple[str, ...], tuple[str, ...]]:
+    """Write what the lists say, in one transaction: accounts now readable, new ones, lost ones."""
+    warehouse, now = context.warehouse, context.clock()
     stored = {row.account_id: row for row in warehouse.accounts.all()}
     before = {account_id for account_id, row in stored.items() if row.is_accessible}
-    rows: list[dict[str, Any]] = []
     findings_of_all: list[UnrecognizedRow] = []
     doubted: list[str] = []
-    calls = 0
-    for page in client.pages(
-        "me/adaccounts",
-        {"fields": NODE_FIELDS},
-        account_id=None,
-        endpoint_key="ad_accounts_list",
-        page_size=_PAGE_SIZE,
-    ):
-        calls += 1
-        for given in page.rows:
-            # Whether the row says which account it is of.
-            if not (
-                isinstance(given.get("id"), str) and _ACCOUNT.fullmatch(given["id"]) is not None
-            ):
-                continue
-            known, findings = stored.get(given["id"]), Findings()
+    with warehouse.connection() as connection, connection.transaction():
+        listed: dict[str, Mapping[str, Any]] = {}
+        environment: frozenset[str] | None = None
+        for walk in walks:
+            way = walk.connection.way if walk.connection else None
+            if way is None or way.connection_id is None:
+                environment = frozenset(walk.rows)
+                listed = walk.rows | listed
+            else:
+                listed = _noted(context, way.connection_id, walk.rows, now, connection) | listed
+        rows = []
+        for account_id, given in listed.items():
+            known, findings = stored.get(account_id), Findings()
             row = mapped(given, known, findings) | {"is_simulated": context.is_simulated}
             if known is not None and (held := kept_for_sync(known, row)):
                 row |= held
                 doubted.append(known.account_id)
             rows.append(row)
-            findings_of_all += findings.rows(row["account_id"], context.clock())
-    with warehouse.connection() as connection, connection.transaction():
-        warehouse.accounts.upsert_listed(rows, context.clock(), connection)
+            findings_of_all += findings.rows(row["account_id"], now)
+        unsure = _unsure(context, walks, connection)
+        warehouse.accounts.upsert_listed(
+            rows, now, connection, by_environment=environment, unsure=unsure
+        )
         warehouse.unrecognized.record(connection, findings_of_all)
         for account_id in doubted:
             read_again(context, account_id, connection)
-    listed = {row["account_id"] for row in rows}
-    return Discovery(
-        accounts=tuple(warehouse.accounts.all(accessible_only=True)),
-        new=tuple(sorted(listed - stored.keys())),
-        lost=tuple(sorted(before - listed)),
-        calls=calls,
-        seconds=time.perf_counter() - started,
+    return (
+        tuple(warehouse.accounts.all(accessible_only=True)),
+        tuple(sorted(listed.keys() - stored.keys())),
+        tuple(sorted(before - listed.keys() - unsure)),
     )
+
+
+def _noted(
+    context: SyncContext,
+    connection_id: str,
+    rows: dict[str, Mapping[str, Any]],
+    now: datetime,
+    connection: Connection,
+) -> dict[str, Mapping[str, Any]]:
+    """Note whom a stored connection reaches; of its list what was chosen, which is all we read."""
+    store = context.warehouse.connections
+    row = store.get(connection_id, connection, locked=True)
+    if row is None or row.state == "replaced":
+        return {}  # removed while its list was read
+    names = {one: None if rows[one].get("name") is None else str(rows[one]["name"]) for one in rows}
+    store.set_accounts(connection_id, names, now, connection)
+    chosen = row.chosen_accounts
+    return rows if chosen is None else {one: rows[one] for one in rows if one in chosen}
+
+
+def _unsure(context: SyncContext, walks: Sequence[_Walk], connection: Connection) -> frozenset[str]:
+    """The accounts of the connections that gave no list: dead, refused, throttled, unreadable."""
+    store = context.warehouse.connections
+    asked = {walk.connection.way.connection_id if walk.connection else None for walk in walks}
+    found = {
+        account_id
+        for account_id, ids in store.reaching(connection=connection).items()
+        if not set(ids) <= asked
+    }
+    has_environment = context.connections is None or context.connections.has_environment
+    if has_environment and None not in asked:
+        found |= store.listed_by_environment(connection=connection)
+    return frozenset(found)
 
 
 def read_account(context: SyncContext, client: GraphClient, account_id: str) -> AccountRow:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from meta_pipeline.graph import Attempt, GraphClient
+from meta_pipeline.graph import Attempt, GraphClient, Reauthorize
+from meta_pipeline.model.sync_run import SyncRun
+from meta_pipeline.model.usage import APP
 from meta_pipeline.sync.context import SyncContext
 from meta_pipeline.sync.limits.calls import CallCounter, Pauses
 from meta_pipeline.sync.limits.quota import Quota
 from meta_pipeline.sync.limits.version_watch import VersionWatch
 
+if TYPE_CHECKING:
+    from meta_pipeline.connections import UsableConnection
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class CallSession:
-    """`client` asks `quota` before each call; `calls` counts them and hands them to telemetry."""
+    """`client` asks `quota` before each call; `calls` counts them and hands them to telemetry.
+
+    `connection` is whose token is used now, None where the context knows no connections. When Meta
+    calls it dead, the calls of an account go on over the next connection that reaches it.
+    """
 
     client: GraphClient
     calls: CallCounter
     quota: Quota
+    connection: UsableConnection | None = None
 
     @classmethod
     def open(
@@ -27,8 +37,17 @@ class CallSession:
         versions: VersionWatch,
         account_id: str | None = None,
         sync_run_id: str | None = None,
+        connection: UsableConnection | None = None,
     ) -> Self:
-        """A session for one account, None for calls that are of none; of one sync where named."""
+        """A session for one account, None for calls that are of none; of one sync where named.
+
+        `connection` is the one to use, else the best that reaches the account. Raises Reauthorize
+        when none does.
+        """
+        found = connection
+        if found is None and context.connections is not None:
+            chosen = context.connections
+            found = chosen.of_account(account_id) if account_id else chosen.any()
         pauses = Pauses()
         quota = Quota(
             account_id,
@@ -38,13 +57,37 @@ class CallSession:
             sleep=context.sleep,
             max_parallel=context.max_parallel_calls,
             on_pause=pauses.note,
+            app=found.way.app if found else APP,
         )
         calls = CallCounter(
             sync_run_id, context.telemetry.log, quota.observe, context.weights, pauses
         )
+        session = cls(context.client, calls, quota, found)
 
         def note(attempt: Attempt) -> None:
             calls.note(attempt)
             versions.note(attempt)
 
-        return cls(context.client.for_sync(on_attempt=note, gate=quota.gate), calls, quota)
+        refused: set[str] = set()
+
+        def follow(error: Reauthorize) -> GraphClient | None:
+            connections, dead = context.connections, session.connection
+            assert connections is not None and dead is not None and account_id is not None  # noqa: PT018
+            following = connections.after(dead, error, account_id, refused)
+            if following is None:
+                return None
+            session.connection = following
+            quota.go_on_as(following.way.app)
+            return following.client.for_sync(on_attempt=note, gate=quota.gate)
+
+        may_follow = found is not None and account_id is not None and connection is None
+        client = found.client if found else context.client
+        session.client = client.for_sync(
+            on_attempt=note, gate=quota.gate, successor=follow if may_follow else None
+        )
+        return session
+
+    def note_connection(self, record: SyncRun) -> None:
+        """Write into the record whose token its calls use now, and whose meters count."""
+        record.connection_id = self.connection.way.connection_id if self.connection else None
+        record.app_key = self.quota.app

@@ -109,8 +109,8 @@ connection_events = table(
     text("tenant", "Whom it belonged to", nullable=False),
     text(
         "event",
-        "added, replaced, checked, renewed, renewal_failed, token_revoked, resealed, removed, "
-        "deauthorized, data_deleted",
+        "added, replaced, checked, expired, revoked, renewed, renewal_failed, token_revoked, "
+        "resealed, removed, deauthorized, data_deleted",
         nullable=False,
     ),
     text("actor", "User of the machine, or the process, that did it", nullable=False),

@@ -79,6 +79,10 @@ meta_ad_accounts = table(
         server_default=sa.true(),
     ),
     moment("last_listed_at", "When the account was last in Meta's list", nullable=False),
+    moment(
+        "environment_listed_at",
+        "When META_ACCESS_TOKEN last listed it; null: it does not reach the account",
+    ),
     flag(
         "is_simulated",
         "True when the rows came from a host that is not Meta's",

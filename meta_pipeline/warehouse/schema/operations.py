@@ -86,6 +86,8 @@ sync_runs = table(
     moment("not_before", "When throttled: no call before this time"),
     text("dagster_run_id", "The Dagster run, where there was one"),
     text("host", "Host and process that ran it"),
+    text("connection_id", "Connection its calls ended with; null for META_ACCESS_TOKEN"),
+    text("app_key", "Whose meters of usage_readings counted: app, or app_<id> of another app"),
     whole("creatives_fetched", "Creatives Meta returned"),
     whole("activities_fetched", "Entries of the change log Meta returned"),
     sa.CheckConstraint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -100,7 +100,11 @@ _LISTED = """
     SET last_listed_at = CASE WHEN account_id = ANY (%(listed)s) THEN %(at)s
                               ELSE last_listed_at END,
         is_accessible = account_id = ANY (%(listed)s)
-    WHERE account_id = ANY (%(listed)s) OR is_accessible
+            OR (is_accessible AND account_id = ANY (%(unsure)s)),
+        environment_listed_at = CASE
+            WHEN %(environment)s::text[] IS NULL THEN environment_listed_at
+            WHEN account_id = ANY (%(environment)s) THEN %(at)s::timestamptz END
+    WHERE account_id = ANY (%(listed)s) OR is_accessible OR environment_listed_at IS NOT NULL
 """
 
 
@@ -112,16 +116,23 @@ class AccountStore(Store):
         rows: Iterable[Mapping[str, Any]],
         listed_at: datetime,
         connection: Connection | None = None,
+        *,
+        by_environment: Collection[str] | None = None,
+        unsure: Collection[str] = (),
     ) -> Upserted:
         """Write Meta's complete list of accounts; those no longer in it become inaccessible.
 
         Each row maps column names to values, `account_id` at least; missing ones become null.
-        Give the whole list: an account that is left out counts as lost. Nothing is ever removed.
+        Give the whole list: an account that is left out counts as lost, unless it is one of
+        `unsure`, whose connection gave no list. `by_environment` are those that META_ACCESS_TOKEN
+        listed; None: it gave no list. Nothing is ever removed.
         """
         listed = {str(row["account_id"]): row for row in rows}
         with self._using(connection) as used:
             done = _write(used, listed.values(), listed_at, None)
-            used.execute(_LISTED, {"listed": list(listed), "at": listed_at})
+            environment = None if by_environment is None else list(by_environment)
+            values = {"listed": list(listed), "unsure": list(unsure), "environment": environment}
+            used.execute(_LISTED, values | {"at": listed_at})
         return done
 
     def upsert_one(

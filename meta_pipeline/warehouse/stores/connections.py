@@ -153,6 +153,44 @@ class ConnectionStore(Store):
                 (connection_id, list(roles)),
             )
 
+    def current_token(
+        self, connection_id: str, connection: Connection | None = None
+    ) -> SealedToken | None:
+        """The sealed token in use, read without making others wait."""
+        with self._using(connection) as used:
+            cursor = used.cursor(row_factory=class_row(SealedToken))
+            return cursor.execute(
+                f"SELECT {', '.join(_TOKEN_COLUMNS)} FROM meta_ads.connection_tokens "
+                "WHERE connection_id = %s AND role = 'current'",
+                (connection_id,),
+            ).fetchone()
+
+    def reaching(
+        self, account_id: str | None = None, connection: Connection | None = None
+    ) -> dict[str, tuple[str, ...]]:
+        """The connections that reach an ad account, or each, by its id."""
+        with self._using(connection) as used:
+            rows = used.execute(
+                "SELECT account_id, array_agg(connection_id ORDER BY connection_id) "
+                "FROM meta_ads.connection_accounts WHERE %s::text IS NULL OR account_id = %s "
+                "GROUP BY account_id",
+                (account_id, account_id),
+            ).fetchall()
+        return {found: tuple(ids) for found, ids in rows}
+
+    def listed_by_environment(
+        self, account_id: str | None = None, connection: Connection | None = None
+    ) -> frozenset[str]:
+        """The ad accounts that META_ACCESS_TOKEN listed when it was last asked; or whether one."""
+        with self._using(connection) as used:
+            rows = used.execute(
+                "SELECT account_id FROM meta_ads.meta_ad_accounts "
+                "WHERE environment_listed_at IS NOT NULL "
+                "AND (%s::text IS NULL OR account_id = %s)",
+                (account_id, account_id),
+            ).fetchall()
+        return frozenset(found for (found,) in rows)
+
     def accounts(self, connection_id: str) -> dict[str, str | None]:
         """The ad accounts a connection reaches: id to name, as it last saw them."""
         with self._using() as used:

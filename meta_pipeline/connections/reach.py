@@ -1,0 +1,210 @@
+"""Reach: which connections reach which ad accounts, and through which of them one is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+from meta_pipeline.graph.tokens import token_key
+from meta_pipeline.model.usage import app_key
+from meta_pipeline.quality import missing_scopes
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Connection, ConnectionRow, TokenRow, Warehouse
+
+from .state import Kind, State, state_at
+
+ENVIRONMENT = "META_ACCESS_TOKEN"
+_FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A connection as the choice between several sees it; `connection_id` None: the environment's.
+
+    `is_known` is False of META_ACCESS_TOKEN until Meta was asked about it.
+    """
+
+    connection_id: str | None
+    name: str
+    kind: Kind
+    app_id: str | None
+    app: str
+    """The key of its app's meters."""
+    scopes: frozenset[str]
+    state: State
+    expires_at: datetime | None = None
+    data_access_expires_at: datetime | None = None
+    problem: str | None = None
+    is_known: bool = True
+
+    @property
+    def label(self) -> str:
+        """Whose it is, for people: `Agency (conn_1f)` or META_ACCESS_TOKEN."""
+        return self.name if self.connection_id is None else f"{self.name} ({self.connection_id})"
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The nearer end of token and data access; None: no end is known."""
+        ends = [end for end in (self.expires_at, self.data_access_expires_at) if end is not None]
+        return min(ends, default=None)
+
+    def days_left(self, now: datetime) -> int | None:
+        """Whole days until the nearer end, 0 when it is over."""
+        return None if self.ends_at is None else max(0, (self.ends_at - now).days)
+
+    @property
+    def may_read(self) -> bool:
+        return not self.is_known or not missing_scopes(self.scopes)
+
+
+def in_order(ways: Iterable[Way]) -> list[Way]:
+    """Several connections that reach one ad account, the one to use first.
+
+    One that may read and that Meta lets call goes before all others; one with weeks to live before
+    one that is about to end; then the one with more rights, then the one that lives longer. What
+    nobody asked Meta about comes after what is known. The rest is settled by id, so that every
+    process chooses alike.
+    """
+    return sorted(ways, key=_rank)
+
+
+def _rank(way: Way) -> tuple[object, ...]:
+    return (
+        not way.state.is_usable,
+        not way.may_read,
+        way.problem is not None,
+        way.state is not State.ACTIVE,
+        not way.is_known,
+        -len(way.scopes),
+        _FOREVER - (way.ends_at or _FOREVER),
+        way.connection_id or "",
+    )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The connections there are and whom each reaches, as last seen; asks nobody.
+
+    `environment` is META_ACCESS_TOKEN, None where it is not set. `accounts` has the stored
+    connections of an account, by its id; `environment_accounts` those META_ACCESS_TOKEN listed.
+    """
+
+    now: datetime
+    environment: Way | None = None
+    stored: Mapping[str, Way] = field(default_factory=dict)
+    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    environment_accounts: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(
+        cls,
+        warehouse: Warehouse,
+        settings: Settings,
+        now: datetime,
+        account_id: str | None = None,
+        connection: Connection | None = None,
+    ) -> Self:
+        """As the tables say: of one account, or of all."""
+        store = warehouse.connections
+        rows = [row for row in store.all(connection) if row.state != State.REPLACED]
+        token = settings.access_token
+        key = token_key(token.get_secret_value()) if token else None
+        # META_ACCESS_TOKEN alone has nothing to be chosen from: no more is read.
+        known = warehouse.tokens.get(key) if key and rows else None
+        own_app = settings.app_id or (known.app_id if known else None)
+        return cls(
+            now,
+            _environment(known, own_app, now) if key else None,
+            {row.connection_id: way_of(row, own_app, now) for row in rows},
+            store.reaching(account_id, connection) if rows else {},
+            store.listed_by_environment(account_id, connection) if rows else frozenset(),
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether META_ACCESS_TOKEN is all there is."""
+        return not self.stored
+
+    def ways(self) -> list[Way]:
+        """Every connection that may be asked, the best first; META_ACCESS_TOKEN whatever is known.
+
+        Its owner may have mended it, and only asking shows it.
+        """
+        usable = [way for way in self.stored.values() if way.state.is_usable]
+        return in_order([*usable, *([self.environment] if self.environment else [])])
+
+    def reaching(self, account_id: str) -> list[Way]:
+        """The connections that reach the account, dead ones too, the best first."""
+        found = [
+            self.stored[one] for one in self.accounts.get(account_id, ()) if one in self.stored
+        ]
+        if self.environment and (account_id in self.environment_accounts or not found):
+            found.append(self.environment)
+        return in_order(found)
+
+    def usable(self, account_id: str) -> list[Way]:
+        """Those the account may be read through now, the best first; empty: none is left.
+
+        An account nobody has listed yet may be anybody's.
+        """
+        found = [way for way in self.reaching(account_id) if self._may_be_asked(way)]
+        return found or ([] if self.is_reached(account_id) else self.ways())
+
+    def is_reached(self, account_id: str) -> bool:
+        """Whether a connection has ever listed the account."""
+        return account_id in self.environment_accounts or bool(self.accounts.get(account_id))
+
+    def why_none(self, account_id: str) -> str | None:
+        """Why the account cannot be read by any connection, in a sentence; None where it can."""
+        if self.usable(account_id):
+            return None
+        return no_way(account_id, self.reaching(account_id))
+
+    def _may_be_asked(self, way: Way) -> bool:
+        return way.state.is_usable or way.connection_id is None
+
+
+def no_way(account_id: str, ways: Iterable[Way]) -> str:
+    """That none of these connections lets us in any more, and what to do."""
+    dead = ", ".join(f"{way.label} is {way.state}" for way in ways)
+    return (
+        f"{account_id} is reached by no connection that lets us in: {dead or 'there is none'}. "
+        "Connect it again, or paste a new token: meta-pipeline connections add --paste."
+    )
+
+
+def way_of(row: ConnectionRow, own_app_id: str | None, now: datetime) -> Way:
+    """A stored connection as it stands at `now`."""
+    return Way(
+        connection_id=row.connection_id,
+        name=row.name,
+        kind=Kind(row.kind),
+        app_id=row.app_id,
+        app=app_key(row.app_id, own_app_id),
+        scopes=frozenset(row.scopes),
+        state=state_at(now, row.state, row.expires_at, row.data_access_expires_at),
+        expires_at=row.expires_at,
+        data_access_expires_at=row.data_access_expires_at,
+        problem=row.problem,
+    )
+
+
+def _environment(known: TokenRow | None, own_app_id: str | None, now: datetime) -> Way:
+    state = State.ACTIVE
+    if known is not None:
+        said = State.ACTIVE if known.is_valid else State.REVOKED
+        state = state_at(now, said, known.expires_at, known.data_access_expires_at)
+    return Way(
+        connection_id=None,
+        name=ENVIRONMENT,
+        kind=Kind.ENVIRONMENT,
+        app_id=own_app_id,
+        app=app_key(known.app_id if known else None, own_app_id),
+        scopes=frozenset(known.scopes if known else ()),
+        state=state,
+        expires_at=known.expires_at if known else None,
+        data_access_expires_at=known.data_access_expires_at if known else None,
+        is_known=known is not None,
+    )

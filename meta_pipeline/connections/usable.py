@@ -1,0 +1,233 @@
+"""Usable connections: the clients a process asks Meta with, and whose account goes over which."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Retriable, Throttled
+from meta_pipeline.graph.tokens import token_key
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import ConnectionRow, TokenRow, Warehouse
+
+from .errors import ConnectionsError
+from .reach import Reach, Way, no_way
+from .sealing import Keyring, Sealed
+from .state import State, state_at
+
+logger = logging.getLogger(__name__)
+
+_EXPIRED = 463
+_PASTE = "meta-pipeline connections add --paste"
+
+
+@dataclass(frozen=True, slots=True)
+class UsableConnection:
+    """A connection with its client, which asks with its token, signed where that is our app's."""
+
+    way: Way
+    client: GraphClient
+
+    @property
+    def token_key(self) -> str:
+        return self.client.token_key
+
+
+@dataclass
+class UsableConnections:
+    """The connections of one process: that of the environment and the stored ones.
+
+    `base` is the client whose connection pool all share, under META_ACCESS_TOKEN where that is
+    set. `actor` is who marks a connection that Meta refuses, for the audit. Thread-safe.
+    """
+
+    warehouse: Warehouse
+    settings: Settings
+    keyring: Callable[[], Keyring]
+    base: GraphClient
+    clock: Callable[[], datetime]
+    actor: str = "sync"
+    _clients: dict[str, GraphClient] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reach(self, account_id: str | None = None) -> Reach:
+        """Who reaches an account, or each of them."""
+        return Reach.read(self.warehouse, self.settings, self.clock(), account_id)
+
+    @property
+    def has_environment(self) -> bool:
+        """Whether META_ACCESS_TOKEN is set."""
+        return self.settings.access_token is not None
+
+    def of_account(self, account_id: str, refused: Collection[str] = ()) -> UsableConnection:
+        """The connection the account is read through, none with one of these tokens (keys).
+
+        Raises Reauthorize when none is left, without a call.
+        """
+        reach = self.reach(account_id)
+        problems = []
+        for way in reach.usable(account_id):
+            opened = self.opened(way)
+            if isinstance(opened, str):
+                problems.append(opened)
+            elif opened.token_key not in refused:
+                return opened
+        told = "; ".join((no_way(account_id, reach.reaching(account_id)), *problems))
+        raise Reauthorize(told, account_id=account_id, next_step="See meta-pipeline connections.")
+
+    def any(self) -> UsableConnection:
+        """The connection for calls that are of no account: META_ACCESS_TOKEN where it is set."""
+        reach = self.reach("")
+        ways = [reach.environment] if reach.environment else reach.ways()
+        problems = []
+        for way in ways:
+            opened = self.opened(way)
+            if isinstance(opened, UsableConnection):
+                return opened
+            problems.append(opened)
+        told = "; ".join(["There is no connection that lets us in", *problems])
+        raise Reauthorize(f"{told}.", next_step="Set META_ACCESS_TOKEN, or add a connection.")
+
+    def opened(self, way: Way) -> UsableConnection | str:
+        """The connection with its client; why it has none, where its token does not open."""
+        if way.connection_id is None:
+            return UsableConnection(way, self.base)
+        try:
+            token = read_token(self.warehouse, self.keyring, way.connection_id)
+        except ConnectionsError as error:
+            return f"{way.label}: {error}"
+        if token is None:
+            return f"{way.label} has no token any more"
+        return UsableConnection(way, self._client(token, way))
+
+    def after(
+        self, dead: UsableConnection, error: Reauthorize, account_id: str, refused: set[str]
+    ) -> UsableConnection | None:
+        """What an account goes on over when Meta calls a token dead; None: nothing reaches it.
+
+        The connection is marked, unless it was renewed meanwhile: then its new token goes on.
+        `refused` are the keys of the tokens refused so far.
+        """
+        refused.add(dead.token_key)
+        self.note_refusal(dead, error, account_id)
+        with suppress(Reauthorize):
+            found = self.of_account(account_id, refused)
+            text = "%s: %s no longer lets us in, goes on over %s"
+            logger.warning(text, account_id, dead.way.label, found.way.label)
+            return found
+        return None
+
+    def note_refusal(
+        self, dead: UsableConnection, error: Reauthorize, account_id: str | None = None
+    ) -> None:
+        """Mark the connection whose token Meta refuses, with why, and write it to the audit."""
+        now = self.clock()
+        if dead.way.connection_id is None:
+            self._note_environment(dead.token_key, error, now)
+            return
+        error.next_step = f"Connect {dead.way.label} again, or paste a new token: {_PASTE}."
+        store = self.warehouse.connections
+        with self.warehouse.connection() as connection:
+            known = store.get(dead.way.connection_id, connection, locked=True)
+            current = store.current_token(dead.way.connection_id, connection)
+            if known is None or current is None or current.token_key != dead.token_key:
+                return  # renewed, replaced or removed meanwhile: this is about another token
+            if not State(known.state).is_usable:
+                return
+            state = _ended(known, error, now)
+            ended = replace(known, state=state, problem=str(error), checked_at=now)
+            store.save(ended, connection)
+            detail = {"code": error.code_text, "problem": str(error), "account_id": account_id}
+            store.record(
+                ended, str(state), at=now, actor=self.actor, detail=detail, connection=connection
+            )
+        logger.warning("connection %s is %s: %s", dead.way.label, state, error)
+
+    def note_answer(self, asked: UsableConnection, error: GraphError | None) -> None:
+        """Keep whether Meta answers a living token's calls: where it does not, others go first.
+
+        `error` is what it was refused with; one that passes by itself says nothing.
+        """
+        if asked.way.connection_id is None or isinstance(error, Retriable | Throttled):
+            return
+        problem = None if error is None else str(error)
+        if (problem is None) == (asked.way.problem is None):
+            return
+        store, now = self.warehouse.connections, self.clock()
+        with self.warehouse.connection() as connection:
+            known = store.get(asked.way.connection_id, connection, locked=True)
+            if known is None or not State(known.state).is_usable:
+                return
+            store.save(replace(known, problem=problem, checked_at=now), connection)
+            detail = {"problem": {"from": known.problem, "to": problem}}
+            store.record(
+                known, "checked", at=now, actor=self.actor, detail=detail, connection=connection
+            )
+
+    def _note_environment(self, key: str, error: Reauthorize, now: datetime) -> None:
+        """Remember that META_ACCESS_TOKEN was refused, where others can go on in its place."""
+        if self.reach("").is_plain:
+            return
+        known = self.warehouse.tokens.get(key)
+        facts = known or TokenRow(
+            token_key=key, is_valid=False, scopes=[], missing_scopes=[], checked_at=now
+        )
+        self.warehouse.tokens.save(
+            replace(facts, is_valid=False, problem=str(error), checked_at=now)
+        )
+
+    def _client(self, token: str, way: Way) -> GraphClient:
+        """One client for each token: they share the connections to Meta."""
+        with self._lock:
+            key = token_key(token)
+            if key not in self._clients:
+                signs = self.settings.app_id in (None, way.app_id)
+                self._clients[key] = self.base.with_token(token, signs=signs, app=way.app)
+            return self._clients[key]
+
+
+def _ended(row: ConnectionRow, error: GraphError, now: datetime) -> State:
+    """Expired or revoked, by Meta's subcode (FACTS §3.3) and the ends that are known."""
+    by_time = state_at(now, State.ACTIVE, row.expires_at, row.data_access_expires_at)
+    is_over = error.subcode == _EXPIRED or by_time is State.EXPIRED
+    return State.EXPIRED if is_over else State.REVOKED
+
+
+def first_token(
+    warehouse: Warehouse, settings: Settings, keyring: Callable[[], Keyring], now: datetime
+) -> str | None:
+    """A stored token to begin with where META_ACCESS_TOKEN is not set; None: there is none.
+
+    Raises ConnectionsError when there are some and none of them opens.
+    """
+    problem: ConnectionsError | None = None
+    for way in Reach.read(warehouse, settings, now).ways():
+        if way.connection_id is None:
+            continue
+        try:
+            token = read_token(warehouse, keyring, way.connection_id)
+        except ConnectionsError as error:
+            problem = problem or error
+            continue
+        if token is not None:
+            return token
+    if problem is not None:
+        raise problem
+    return None
+
+
+def read_token(
+    warehouse: Warehouse, keyring: Callable[[], Keyring], connection_id: str
+) -> str | None:
+    """The token of a connection that is in use; None when it has none."""
+    with warehouse.connection() as connection:
+        row = warehouse.connections.get(connection_id, connection)
+        stored = warehouse.connections.current_token(connection_id, connection)
+    if row is None or stored is None:
+        return None
+    sealed = Sealed(stored.key_id, bytes(stored.sealed))
+    return keyring().open(sealed, tenant=row.tenant, connection_id=connection_id)

@@ -1,0 +1,265 @@
+"""Every ad account has its connection: over real sockets, with several tokens at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from meta_pipeline.graph import Reauthorize
+from meta_pipeline.simulator import App
+from meta_pipeline.sync import Progress, Status, SyncEngine, SyncRequest, SyncRun
+from meta_pipeline.warehouse import ConnectionRow
+from meta_pipeline_tests.connections.engines import engine_of
+from meta_pipeline_tests.connections.place import DAY_SECONDS, Place, place_of
+
+OTHER_APP = App(id="774400000000001", secret="other-secret", name="Another app")
+
+TABLES = {
+    "campaigns": "meta_campaigns",
+    "adsets": "meta_adsets",
+    "ads": "meta_ads",
+    "insights": "meta_insights",
+}
+
+
+@dataclass
+class Agency:
+    """Four accounts: 0 is the environment's; A reaches 1 and 2, B reaches 2 and 3."""
+
+    place: Place
+    engine: SyncEngine
+    tokens: dict[str, str]
+    rows: dict[str, ConnectionRow]
+
+    def connect(self, name: str, accounts: list[int], **given: Any) -> ConnectionRow:
+        ids = self.place.ids
+        token = self.place.issue(
+            user_id=f"70{len(self.rows)}1",
+            user_name=name,
+            accounts=[ids[number] for number in accounts],
+            **given,
+        )
+        self.tokens[name], self.rows[name] = token, self.place.book.add(token)
+        return self.rows[name]
+
+    def sync(self, number: int, told: Callable[[Progress], None] = lambda _: None) -> SyncRun:
+        return self.engine.sync(SyncRequest(self.place.ids[number], force=True), told)
+
+    def state(self, name: str) -> str:
+        return self.place.row(self.rows[name].connection_id).state
+
+    def is_whole(self, number: int) -> bool:
+        """Whether every campaign, ad set and ad of the account is stored, and insights are."""
+        account_id, world = self.place.ids[number], self.place.sim.world
+        stored = {
+            edge: self.place.query(
+                f"SELECT count(*) FROM meta_ads.{table} WHERE account_id = %s", account_id
+            )[0][0]
+            for edge, table in TABLES.items()
+        }
+        insights = stored.pop("insights")
+        expected = {edge: sum(1 for _ in world.objects(edge, account_id)) for edge in stored}
+        return insights > 0 and stored == expected
+
+    def answered_twice(self) -> list[tuple[str, str]]:
+        """Requests that Meta answered well more than once."""
+        good = Counter((e.path, e.query) for e in self.place.sim.journal if e.status == 200)
+        return [one for one, times in good.items() if times > 1]
+
+
+@pytest.fixture
+def agency(database_url: str) -> Iterator[Agency]:
+    with place_of(database_url, accounts=4) as place, engine_of(place) as engine:
+        place.sim.tokens.restrict(place.sim.token, accounts=[place.ids[0]])
+        found = Agency(place, engine, {}, {})
+        found.connect("A", [1, 2])
+        found.connect("B", [2, 3], expires_in_seconds=50 * DAY_SECONDS)
+        yield found
+        place.sim.check()
+
+
+def test_each_account_is_listed_and_read_by_the_connection_that_reaches_it(agency: Agency) -> None:
+    place, (env, one, both, three) = agency.place, agency.place.ids
+    place.sim.tokens.restrict(agency.tokens["B"], accounts=[both, three])
+    found = agency.engine.discover()
+    assert {row.account_id for row in found.accounts} == set(place.ids)
+    assert found.problems == ()
+    reached = place.warehouse.connections.reaching()
+    a, b = (agency.rows[name].connection_id for name in "AB")
+    assert reached == {one: (a,), both: tuple(sorted((a, b))), three: (b,)}
+    assert place.warehouse.connections.listed_by_environment() == {env}
+    used = {n: agency.sync(n) for n in range(4)}
+    assert {n: run.status for n, run in used.items()} == dict.fromkeys(range(4), Status.SUCCESS)
+    assert [used[n].connection_id for n in range(4)] == [None, a, a, b], "A lives longer than B"
+    assert all(agency.is_whole(n) for n in range(4))
+    stored = place.query("SELECT connection_id, app_key FROM meta_ads.sync_runs")
+    assert Counter(stored) == {(None, "app"): 1, (a, "app"): 2, (b, "app"): 1}
+
+
+ENDS = {
+    "expired": ("expire", "expired"),
+    "removed the app": ("revoke", "revoked"),
+    "another password": ("password_changed", "revoked"),
+}
+
+
+@pytest.mark.parametrize(("how", "state"), ENDS.values(), ids=ENDS)
+def test_a_token_that_dies_in_a_sync_gives_way_to_the_next(
+    agency: Agency, how: str, state: str
+) -> None:
+    place = agency.place
+    agency.engine.discover()
+    place.sim.journal.clear()
+    steps: list[Progress] = []
+
+    def die(step: Progress) -> None:
+        if not steps:
+            getattr(place.sim.tokens, how)(agency.tokens["A"])
+        steps.append(step)
+
+    run = agency.sync(2, die)
+    assert (run.status, run.connection_id) == (Status.SUCCESS, agency.rows["B"].connection_id)
+    assert agency.is_whole(2)
+    assert place.sim.journal.count(code=190) >= 1
+    assert not agency.answered_twice()
+    assert agency.state("A") == state
+    row = place.row(agency.rows["A"].connection_id)
+    assert "190" in str(row.problem)
+    assert place.events()[-1] == state, "once in the audit, however many threads met it"
+    assert place.events().count(state) == 1
+    place.sim.journal.clear()
+    assert agency.sync(2).status is Status.SUCCESS
+    assert place.sim.journal.count(code=190) == 0, "no further call with the dead token"
+
+
+def test_with_no_connection_left_the_account_waits_and_is_not_taken_for_gone(
+    agency: Agency,
+) -> None:
+    place = agency.place
+    agency.engine.discover()
+    place.sim.tokens.revoke(agency.tokens["B"])
+    run = agency.sync(3)
+    assert run.status is Status.FAIL
+    assert "190/458" in str(run.error_summary)
+    assert "connections add" in str(run.error_summary)
+    found = agency.engine.discover()
+    assert (found.lost, len(found.accounts)) == ((), 4)
+    place.sim.journal.clear()
+    again = agency.sync(3)
+    assert again.status is Status.FAIL
+    assert "is revoked" in str(again.error_summary)
+    assert "connections add" in str(again.error_summary)
+    assert len(place.sim.journal) == 0, "nobody is asked with a token that is dead"
+    assert agency.sync(2).status is Status.SUCCESS
+
+
+def test_a_token_that_was_renewed_meanwhile_goes_on_as_the_new_one(agency: Agency) -> None:
+    place, row = agency.place, agency.rows["A"]
+    place.pass_days(45)
+    agency.engine.discover()
+    steps: list[Progress] = []
+
+    def renew(step: Progress) -> None:
+        if not steps:
+            assert place.renew(row, force=True).is_renewed
+            assert not place.works(agency.tokens["A"]), "the old one is revoked"
+        steps.append(step)
+
+    run = agency.sync(1, renew)
+    assert (run.status, run.connection_id) == (Status.SUCCESS, row.connection_id)
+    assert agency.state("A") == "active"
+    assert agency.is_whole(1)
+
+
+def test_the_token_of_the_environment_gives_way_too(agency: Agency) -> None:
+    place = agency.place
+    agency.connect("C", [0])
+    place.sim.tokens.revoke(place.sim.token)
+    assert [one.partition(":")[0] for one in agency.engine.discover().problems] == [
+        "META_ACCESS_TOKEN"
+    ]
+    run = agency.sync(0)
+    assert (run.status, run.connection_id) == (Status.SUCCESS, agency.rows["C"].connection_id)
+    assert place.sim.token not in place.dump()
+
+
+def test_a_broken_connection_beside_four_good_ones(agency: Agency) -> None:
+    """Of five lists one is refused, one is dead and one does not open: the others come whole."""
+    place = agency.place
+    for name, number in (("C", 3), ("D", 1), ("E", 3)):
+        agency.connect(name, [number])
+    agency.engine.discover()
+    place.sim.tokens.revoke(agency.tokens["A"])
+    place.sim.tokens.expire_data_access(agency.tokens["C"])
+    place.change(
+        "UPDATE meta_ads.connection_tokens SET sealed = sealed || '\\x00' WHERE connection_id = %s",
+        agency.rows["E"].connection_id,
+    )
+    added = agency.connect("F", [0, 3])
+    found = agency.engine.discover()
+    assert {row.account_id for row in found.accounts} == set(place.ids)
+    assert found.lost == ()
+    told = {one.partition(" (")[0].partition(":")[0] for one in found.problems}
+    assert told == {"A", "C", "E"}
+    runs = [agency.sync(number) for number in range(4)]
+    assert [run.status for run in runs] == [Status.SUCCESS] * 4
+    assert runs[3].connection_id == added.connection_id
+
+
+def test_of_no_list_at_all_the_first_error_is_told(agency: Agency) -> None:
+    place = agency.place
+    agency.engine.discover()
+    for token in (place.sim.token, *agency.tokens.values()):
+        place.sim.tokens.revoke(token)
+    with pytest.raises(Reauthorize):
+        agency.engine.discover()
+    assert len(place.warehouse.accounts.all(accessible_only=True)) == 4
+
+
+def test_only_chosen_accounts_come_into_the_tables(agency: Agency) -> None:
+    place, ids = agency.place, agency.place.ids
+    place.change(
+        "UPDATE meta_ads.connections SET chosen_accounts = to_jsonb(%s::text[]) "
+        "WHERE connection_id = %s",
+        [ids[3]],
+        agency.rows["B"].connection_id,
+    )
+    place.book.remove(agency.rows["A"])
+    agency.engine.discover()
+    assert {row.account_id for row in place.warehouse.accounts.all()} == {ids[0], ids[3]}
+
+
+def test_an_app_at_its_limit_stops_its_own_connections_only(agency: Agency) -> None:
+    place = agency.place
+    place.sim.tokens.add_app(OTHER_APP)
+    other = place.issue(
+        user_id="7777", user_name="Other", app_id=OTHER_APP.id, accounts=[place.ids[3]]
+    )
+    place.book.remove(agency.rows["B"])
+    row = place.book.add(other)
+    place.sim.limits.use_app(100, OTHER_APP.id)
+    agency.engine.discover()
+    stopped, goes = agency.sync(3), agency.sync(1)
+    assert (stopped.status, stopped.app_key) == (Status.THROTTLED, f"app_{OTHER_APP.id}")
+    assert stopped.connection_id == row.connection_id
+    assert f"app {OTHER_APP.id}" in str(stopped.error_summary)
+    assert (goes.status, goes.app_key) == (Status.SUCCESS, "app")
+    keys = {key for (key,) in place.query("SELECT key FROM meta_ads.usage_readings")}
+    assert f"app_{OTHER_APP.id}" in keys
+    place.sim.limits.relieve()
+    place.sim.limits.use_app(100)
+    place.change("DELETE FROM meta_ads.usage_readings")
+    assert agency.sync(3).status is Status.SUCCESS
+    assert agency.sync(1).status is Status.THROTTLED
+
+
+def test_without_the_environment_stored_connections_are_enough(database_url: str) -> None:
+    with place_of(database_url, accounts=2) as place:
+        place.book.add(place.issue(accounts=place.ids))
+        with engine_of(place, has_environment=False) as engine:
+            assert len(engine.discover().accounts) == 2
+            assert engine.sync(SyncRequest(place.ids[0])).status is Status.SUCCESS
