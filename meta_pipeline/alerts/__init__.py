@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .channels import Channel, DeliveryFailed, Email, Log, Webhook, channels_of
 from .condition import Condition, Grade, Kind
+from .connections import connection_conditions
 from .message import Message, compose
 from .notifier import Notifier, Told
 from .sources import (
@@ -40,6 +41,7 @@ __all__ = [
     "channels_of",
     "check_conditions",
     "compose",
+    "connection_conditions",
     "error_rate_conditions",
     "limits_of",
     "look_condition",

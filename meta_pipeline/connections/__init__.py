@@ -5,6 +5,7 @@ from __future__ import annotations
 from .access import Access
 from .callbacks.deletion import CarriedOut, carry_out
 from .callbacks.receipts import Callbacks, DeletionStatus, Receipt
+from .care import Cared, Due, due, take_care
 from .connections import Connections
 from .errors import (
     CallbackRefused,
@@ -41,7 +42,7 @@ from .login.pending import sweep
 from .reach import ENVIRONMENT, Reach, Way, in_order
 from .renewal import Renewal, renew
 from .sealing import Keyring, Sealed, generate_key
-from .state import RENEW_WITHIN, Kind, State, is_due, state_at
+from .state import RENEW_WITHIN, Kind, State, is_due, renews_at, state_at
 from .usable import UsableConnection, UsableConnections, first_token
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Begun",
     "CallbackRefused",
     "Callbacks",
+    "Cared",
     "CarriedOut",
     "ChoiceRefused",
     "ConnectionUnknown",
@@ -61,6 +63,7 @@ __all__ = [
     "ConnectionsError",
     "DeletionStatus",
     "Denied",
+    "Due",
     "Expired",
     "Forged",
     "Granted",
@@ -94,12 +97,15 @@ __all__ = [
     "Way",
     "carry_out",
     "days_left",
+    "due",
     "first_token",
     "generate_key",
     "in_order",
     "is_due",
     "listed",
     "renew",
+    "renews_at",
     "state_at",
     "sweep",
+    "take_care",
 ]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.state import State
 from meta_pipeline.warehouse import CallbackKind, CallbackRow, Connection, ConnectionRow
+from meta_pipeline.words import minute, times
 
 from .signed_request import read_signed_request
 
@@ -116,13 +117,13 @@ def meant(
 def _told(row: CallbackRow, count: int) -> str:
     if row.done_at is not None:
         return (
-            f"Everything that was stored about you was deleted on {row.done_at:%Y-%m-%d %H:%M} UTC "
-            f"({count} rows). What is left is that a deletion took place, without your name or id."
+            f"Everything that was stored about you was deleted on {minute(row.done_at)} "
+            f"({times(count, 'row')}). What is left is that a deletion took place, without your "
+            "name or id."
         )
-    when = f"{row.received_at:%Y-%m-%d %H:%M} UTC"
     if row.problem is not None:
         return (
-            f"The request came on {when}. It could not be carried out yet and is tried again; the "
-            "operator of this installation has been told."
+            f"The request came on {minute(row.received_at)}. It could not be carried out yet and "
+            "is tried again; the operator of this installation has been told."
         )
-    return f"The request came on {when} and will be carried out within the hour."
+    return f"The request came on {minute(row.received_at)} and will be carried out within the hour."

@@ -20,6 +20,7 @@ from meta_pipeline.alerts import (
     Notifier,
     account_conditions,
     channels_of,
+    connection_conditions,
     error_rate_conditions,
     limits_of,
     look_condition,
@@ -125,6 +126,7 @@ def _look(
     sources: dict[str, Callable[[], list[Condition]]] = {
         "accounts": lambda: account_conditions(connection, limits),
         "calls": lambda: error_rate_conditions(connection, limits),
+        "connections": lambda: connection_conditions(connection, now),
         "ticks": lambda: failing_ticks(instance, now),
     }
     broken: list[Condition] = []

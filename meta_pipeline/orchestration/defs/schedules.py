@@ -1,9 +1,16 @@
 """What happens by the clock."""
 
-from __future__ import annotations
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 
 import dagster as dg
 
+from meta_pipeline.connections import due
+from meta_pipeline.fleet.in_flight import UNFINISHED
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.warehouse import CannotTell
+
+from .connections import JOB as CARE_JOB
+from .connections import connection_care as care_job
 from .jobs import data_quality_job, discover_accounts, operations_report_job
 from .maintenance import maintenance as maintenance_job
 
@@ -13,6 +20,9 @@ DATA_QUALITY_CRON = "23 * * * *"
 MAINTENANCE_CRON = "41 3 * * *"
 REPORT_CRON = "2 5 * * *"
 """Shortly after a full hour: the questions read whole hours, so a day of theirs is 24 of them."""
+
+CARE_CRON = "*/2 * * * *"
+"""Often enough for the last five minutes of a token that lives for hours; it asks the tables."""
 
 account_discovery = dg.ScheduleDefinition(
     name="account_discovery",
@@ -54,3 +64,32 @@ operations_report = dg.ScheduleDefinition(
     description="Daily: answer the operational questions; with META_REPORT_FILE also as a page.",
     tags={"reason": "schedule"},
 )
+
+
+@dg.schedule(
+    name="connection_care",
+    job=care_job,
+    cron_schedule=CARE_CRON,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every two minutes: does a connection to Meta need something? A token is renewed "
+    "when 20 days are left, every connection looked at once a day.",
+)
+def connection_care(
+    context: dg.ScheduleEvaluationContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> dg.RunRequest | dg.SkipReason:
+    """Start a run only when there is something to do, and none beside one that is at it."""
+    try:
+        with warehouse.migrated("connections") as opened:
+            found = due(opened, clock())
+    except CannotTell as error:
+        return dg.SkipReason(str(error))
+    if not found.is_anything:
+        return dg.SkipReason(found.sentence)
+    unfinished = [dg.DagsterRunStatus(status) for status in UNFINISHED]
+    asked = dg.RunsFilter(job_name=CARE_JOB, statuses=unfinished)
+    if context.instance.get_runs(asked, limit=1):
+        return dg.SkipReason("The last run is still at it.")
+    return dg.RunRequest(tags={"reason": "schedule"})

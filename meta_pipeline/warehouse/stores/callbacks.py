@@ -42,6 +42,13 @@ _ADD = f"""
 """
 
 
+def open_callbacks(connection: Connection) -> list[CallbackRow]:
+    """Those not carried out yet, the oldest first."""
+    cursor = connection.cursor(row_factory=class_row(CallbackRow))
+    query = f"{_SELECT} WHERE done_at IS NULL ORDER BY received_at, confirmation_code"
+    return cursor.execute(query).fetchall()
+
+
 class CallbackStore(Store):
     """`meta_callbacks`."""
 
@@ -60,11 +67,9 @@ class CallbackStore(Store):
             return cursor.execute(query, (confirmation_code,)).fetchone()
 
     def open(self) -> list[CallbackRow]:
-        """Those not carried out yet, the oldest first."""
+        """See `open_callbacks`."""
         with self._using() as used:
-            cursor = used.cursor(row_factory=class_row(CallbackRow))
-            query = f"{_SELECT} WHERE done_at IS NULL ORDER BY received_at, confirmation_code"
-            return cursor.execute(query).fetchall()
+            return open_callbacks(used)
 
     def failed(self, row: CallbackRow, problem: str, at: datetime) -> None:
         """Note that it could not be carried out, and why."""

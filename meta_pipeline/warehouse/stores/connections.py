@@ -81,14 +81,19 @@ _RECORD = """
 """
 
 
+def all_connections(connection: Connection) -> list[ConnectionRow]:
+    """Every connection, the oldest first."""
+    cursor = connection.cursor(row_factory=class_row(ConnectionRow))
+    return cursor.execute(f"{_SELECT} ORDER BY added_at, connection_id").fetchall()
+
+
 class ConnectionStore(Store):
     """`connections`, `connection_tokens`, `connection_accounts`, `connection_events`."""
 
     def all(self, connection: Connection | None = None) -> list[ConnectionRow]:
-        """Every connection, the oldest first."""
+        """See `all_connections`."""
         with self._using(connection) as used:
-            cursor = used.cursor(row_factory=class_row(ConnectionRow))
-            return cursor.execute(f"{_SELECT} ORDER BY added_at, connection_id").fetchall()
+            return all_connections(used)
 
     def get(
         self, connection_id: str, connection: Connection | None = None, *, locked: bool = False

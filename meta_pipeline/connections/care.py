@@ -1,0 +1,133 @@
+"""Care: what connections need by the clock; looked up cheaply, done one by one.
+
+Renewing at 20 days, looking at each token once a day, sweeping what nobody chose, carrying out
+what people asked of Meta. What fails is kept with its connection, and stops nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from meta_pipeline.graph import GraphError
+from meta_pipeline.warehouse import ConnectionRow, Warehouse
+from meta_pipeline.words import times
+
+from .callbacks.deletion import CarriedOut, carry_out
+from .connections import Connections
+from .errors import ConnectionsError
+from .login.pending import sweep
+from .renewal import Renewal, renew
+from .state import State, renews_at
+
+LOOKED_AT_EVERY = timedelta(days=1)
+TRIED_AGAIN = timedelta(hours=1)
+"""What could not be looked at, or not be carried out, is tried again so much later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be done now: ids of connections, and how much else."""
+
+    renewals: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
+    callbacks: int = 0
+    sweeps: int = 0
+
+    @property
+    def is_anything(self) -> bool:
+        return bool(self.renewals or self.looks or self.callbacks or self.sweeps)
+
+    @property
+    def sentence(self) -> str:
+        """It in words, for people."""
+        parts = (
+            (len(self.renewals), f"{times(len(self.renewals), 'token')} to renew"),
+            (len(self.looks), f"{times(len(self.looks), 'connection')} to look at"),
+            (self.callbacks, f"{times(self.callbacks, 'request')} of people to carry out"),
+            (self.sweeps, f"{times(self.sweeps, 'login')} to sweep"),
+        )
+        named = ", ".join(text for count, text in parts if count)
+        return f"Due: {named}." if named else "No connection needs anything now."
+
+
+@dataclass(frozen=True, slots=True)
+class Cared:
+    """What was done: `looked_at` are ids; `problems` says of ids why it went wrong."""
+
+    renewals: tuple[Renewal, ...]
+    looked_at: tuple[str, ...]
+    problems: dict[str, str]
+    callbacks: tuple[CarriedOut, ...]
+    swept: int
+
+
+def due(warehouse: Warehouse, now: datetime) -> Due:
+    """What connections need at `now`, from the tables alone: no key is used, nobody is asked."""
+    living = [row for row in warehouse.connections.all() if State(row.state).is_usable]
+    renewals = tuple(row.connection_id for row in living if _renews(row, now))
+    return Due(
+        renewals=renewals,
+        looks=tuple(
+            row.connection_id
+            for row in living
+            if row.connection_id not in renewals and _is_looked_at(row, now)
+        ),
+        callbacks=sum(
+            row.tried_at is None or now - row.tried_at >= TRIED_AGAIN
+            for row in warehouse.callbacks.open()
+        ),
+        sweeps=sum(row.ends_at <= now for row in warehouse.logins.all()),
+    )
+
+
+def take_care(connections: Connections, now: datetime | None = None) -> Cared:
+    """Do what is due, one thing after the other; nothing is raised for what Meta answers."""
+    found = due(connections.warehouse, now or connections.access.clock())
+    problems: dict[str, str] = {}
+    callbacks = tuple(carry_out(connections)) if found.callbacks else ()
+    renewals = []
+    for row in _rows(connections, found.renewals):
+        try:
+            renewals.append(renew(connections, row))
+        except ConnectionsError as error:
+            _note(connections, row, problems, error)
+    looked_at = []
+    for row in _rows(connections, found.looks):
+        try:
+            checked = connections.check(row)
+            looked_at.append(checked.connection_id)
+            if State(checked.state).is_usable:
+                renew(connections, checked)  # what an earlier renewal left undone
+        except (ConnectionsError, GraphError) as error:
+            _note(connections, row, problems, error)
+    return Cared(tuple(renewals), tuple(looked_at), problems, callbacks, sweep(connections))
+
+
+def _renews(row: ConnectionRow, now: datetime) -> bool:
+    at = renews_at(row.expires_at, row.renewed_at, row.renewal_failed_at)
+    return at is not None and row.expires_at is not None and at <= now < row.expires_at
+
+
+def _is_looked_at(row: ConnectionRow, now: datetime) -> bool:
+    after = TRIED_AGAIN if row.problem is not None else LOOKED_AT_EVERY
+    return now - row.checked_at >= after
+
+
+def _rows(connections: Connections, ids: Iterable[str]) -> list[ConnectionRow]:
+    """The rows as they are now: another process may have been faster, or removed one."""
+    found = (connections.warehouse.connections.get(one) for one in ids)
+    return [row for row in found if row is not None]
+
+
+def _note(
+    connections: Connections, row: ConnectionRow, problems: dict[str, str], error: Exception
+) -> None:
+    """Keep why with the connection, which its alert tells."""
+    problems[row.connection_id] = str(error)
+    with connections.warehouse.connection() as connection:
+        known = connections.warehouse.connections.get(row.connection_id, connection, locked=True)
+        if known is not None:
+            noted = replace(known, problem=str(error), checked_at=connections.access.clock())
+            connections.warehouse.connections.save(noted, connection)

@@ -1,0 +1,64 @@
+"""The care of connections: tokens renewed, looked at and swept, requests of people carried out."""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from typing import Any
+
+import dagster as dg
+
+from meta_pipeline.connections import Access, Cared, Connections, Keyring, KeysUnusable, take_care
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.printable import markdown
+from meta_pipeline.warehouse.connect import WRITER
+
+JOB = "connection_care"
+
+
+@dg.op(
+    config_schema={},
+    description="Renew tokens that end within 20 days, ask Meta about each once a day, sweep "
+    "logins nobody finished, carry out what people asked for at Meta.",
+)
+def take_care_of_connections(
+    context: dg.OpExecutionContext,
+    warehouse: WarehouseResource,
+    clock: dg.ResourceParam[Clock],
+) -> None:
+    settings = warehouse.settings()
+    keys = settings.token_keys
+    try:
+        keyring = Keyring.parse(keys.get_secret_value() if keys else None)
+    except KeysUnusable as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    with warehouse.migrated("connections", 4, WRITER) as opened:
+        book = Connections(opened, Access(settings, clock=clock), keyring, f"job {JOB}")
+        cared = take_care(book)
+    for account_id in {one for each in cared.callbacks for one in each.accounts}:
+        context.instance.delete_dynamic_partition(str(AD_ACCOUNTS.name), account_id)
+    context.add_output_metadata(_metadata(cared))
+
+
+@dg.job(
+    name=JOB,
+    description="Renew, look at, sweep and end connections to Meta. A token that could not be "
+    "renewed is told by `alerts` with the days it has left, and tried again a day later.",
+    tags={"dagster/max_runtime": "3600", "dagster/priority": "10"},
+)
+def connection_care() -> None:
+    take_care_of_connections()
+
+
+def _metadata(cared: Cared) -> dict[str, dg.MetadataValue[Any]]:
+    failed = [one for one in cared.renewals if one.is_failed]
+    problems = {one.row.connection_id: str(one.problem) for one in failed} | cared.problems
+    undone = [one.problem for one in cared.callbacks if one.problem]
+    lines = [f"- {name}: {markdown(why)}" for name, why in problems.items()]
+    lines += [f"- a request of somebody at Meta: {markdown(why)}" for why in undone]
+    return {
+        "renewed": dg.MetadataValue.int(sum(one.is_renewed for one in cared.renewals)),
+        "not_renewed": dg.MetadataValue.int(len(failed)),
+        "looked_at": dg.MetadataValue.int(len(cared.looked_at)),
+        "requests_carried_out": dg.MetadataValue.int(len(cared.callbacks) - len(undone)),
+        "logins_swept": dg.MetadataValue.int(cared.swept),
+        "problems": dg.MetadataValue.md("\n".join(lines) or "None."),
+    }
