@@ -80,6 +80,9 @@ def add(
     name: Annotated[
         str | None, typer.Option("--name", help="Name for it; without, that of its user at Meta.")
     ] = None,
+    tenant: Annotated[
+        str, typer.Option("--tenant", help="Whose it is, and the ad accounts it reaches.")
+    ] = "default",
     as_json: AsJson = False,
 ) -> None:
     """Store a token of a system user or a person, after Meta said what it may do and reaches.
@@ -91,7 +94,8 @@ def add(
         raise typer.BadParameter("say --paste: the token is asked for, or read from standard input")
     with _opened(writes=True) as book:
         _ = book.keyring.first  # before a secret is asked for that could not be kept
-        row = book.add(_pasted(), name=name)
+        book.warehouse.tenants.get(tenant)
+        row = book.add(_pasted(), name=name, tenant=tenant)
         accounts = book.warehouse.connections.accounts(row.connection_id)
     if as_json:
         write_json(asdict(row) | {"accounts": accounts})

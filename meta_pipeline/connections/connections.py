@@ -45,13 +45,17 @@ class Connections:
     keyring: Keyring
     actor: str
 
-    def add(self, token: str, *, name: str | None = None) -> ConnectionRow:
+    def add(
+        self, token: str, *, name: str | None = None, tenant: str = DEFAULT_TENANT
+    ) -> ConnectionRow:
         """Store a token as a connection, after Meta said whose it is and what it reaches.
 
-        A connection of the same user and app is replaced. Raises KeyMissing before Meta is asked,
-        TokenRefused for what cannot be one; then nothing is written.
+        A connection of the same tenant, user and app is replaced; the accounts are the tenant's.
+        Raises KeyMissing or TenantUnknown before Meta is asked, TokenRefused for what cannot be
+        one; then nothing is written.
         """
         _ = self.keyring.first
+        self.warehouse.tenants.get(tenant)
         info = self.access.inspect(token)
         kind = _kind(info)
         app_id = info.app_id or self.access.settings.app_id
@@ -61,7 +65,7 @@ class Connections:
         now = self.access.clock()
         row = ConnectionRow(
             connection_id=f"conn_{secrets.token_hex(6)}",
-            tenant=DEFAULT_TENANT,
+            tenant=tenant,
             kind=kind,
             name=name or owner.name,
             app_id=app_id,

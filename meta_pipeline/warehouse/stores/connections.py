@@ -75,6 +75,14 @@ _REACHED = """
     ON CONFLICT (connection_id, account_id)
     DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at
 """
+# Every account is the default tenant's by itself, unless it was taken from it.
+_GRANTED = """
+    INSERT INTO meta_ads.tenant_accounts (tenant, account_id, granted_at)
+    SELECT tenant, account_id, %(at)s
+    FROM meta_ads.connection_accounts JOIN meta_ads.connections USING (connection_id)
+    WHERE connection_id = %(connection_id)s AND tenant <> 'default'
+    ON CONFLICT DO NOTHING
+"""
 _RECORD = """
     INSERT INTO meta_ads.connection_events (at, connection_id, tenant, event, actor, detail)
     VALUES (%s, %s, %s, %s, %s, %s)
@@ -215,7 +223,8 @@ class ConnectionStore(Store):
     ) -> None:
         """Note which accounts a connection reaches; those it no longer does are taken out.
 
-        Where accounts were chosen, the others are not noted.
+        Where accounts were chosen, the others are not noted. What a tenant's own connection
+        reaches is the tenant's: noted here, and not in a tenant's session, which may not.
         """
         connection.execute(
             "DELETE FROM meta_ads.connection_accounts "
@@ -226,6 +235,7 @@ class ConnectionStore(Store):
             _REACHED,
             [(account_id, name, at, connection_id) for account_id, name in accounts.items()],
         )
+        connection.execute(_GRANTED, {"connection_id": connection_id, "at": at})
 
     def record(
         self,

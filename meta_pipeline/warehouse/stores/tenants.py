@@ -32,6 +32,12 @@ _ALL = """
     FROM meta_ads.tenants
     ORDER BY tenant <> 'default', tenant
 """
+_OWN = """
+    SELECT account_id, connection_id
+    FROM meta_ads.connection_accounts JOIN meta_ads.connections USING (connection_id)
+    WHERE tenant = %s AND tenant <> %s AND account_id = ANY (%s)
+    ORDER BY account_id LIMIT 1
+"""
 _MEMBERS = "SELECT tenant, subject, role, added_at, added_by FROM meta_ads.members"
 _SET_MEMBER = """
     INSERT INTO meta_ads.members (tenant, subject, role, added_at, added_by)
@@ -151,11 +157,21 @@ class TenantStore(Store):
     def revoke(
         self, tenant: str, account_ids: Iterable[str], connection: Connection | None = None
     ) -> int:
-        """Take ad accounts from the tenant; how many were its. Others keep them."""
+        """Take ad accounts from the tenant; how many were its. Others keep them.
+
+        Raises TenantRefused for what the tenant's own connection reaches: it would come back.
+        """
+        given = list(account_ids)
         with self._using(connection) as used:
+            own = used.execute(_OWN, (tenant, DEFAULT_TENANT, given)).fetchone()
+            if own is not None:
+                raise TenantRefused(
+                    f"Ad account {own[0]} is reached by the tenant's own connection {own[1]}: "
+                    "remove that, or choose its accounts anew, first. Nothing was changed."
+                )
             return used.execute(
                 "DELETE FROM meta_ads.tenant_accounts WHERE tenant = %s AND account_id = ANY (%s)",
-                (tenant, list(account_ids)),
+                (tenant, given),
             ).rowcount
 
     def members(
