@@ -13,11 +13,13 @@ def id_text(value: Any) -> str | None:
     """An id as text; Meta writes numbers in some places. None for what is no id.
 
     An id is a key in Postgres and part of a URL: without blanks, control characters and half
-    surrogates, and not longer than any of Meta's by far.
+    surrogates, and not longer than any of Meta's by far. "0" is Meta's word for none (FACTS
+    section 12).
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value if isinstance(value, str) and ID_TEXT.match(value) else None
+    fits = isinstance(value, str) and value != "0" and ID_TEXT.match(value)
+    return value if fits else None
 
 
 def hour_of(value: Any) -> int | None:

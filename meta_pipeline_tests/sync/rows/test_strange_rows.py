@@ -31,6 +31,10 @@ ODD = (
     '{"id":{"id":1}}', f'"{"k" * 9_000}"', _deep(60), _deep(140), _deep(800), _deep(9_000),
     '"2026-13-45"', '"0001-01-01T00:00:00+2359"', '[[[{"genders":[{}]}]]]',
 )  # fmt: skip
+NO_IDS = tuple(
+    f'{{"id":{one}{end}' for one in ("null", "true", "[]", "{}", '""', "-0") for end in ",}"
+)
+"""How a row begins that cannot be stored; of others nothing need be odd but what they lack."""
 ids = st.sampled_from((*ODD, '"120000000000000001"', "120000000000000002"))
 NAMES = (
     "name", "status", "effective_status", "updated_time", "campaign_id", "adset_id", "ad_id",
@@ -112,7 +116,8 @@ def test_strange_rows_cost_nothing_but_themselves(odd_lab: Lab, edge: str) -> No
         assert record.status in {Status.SUCCESS, Status.PARTIAL}, record.error_summary
         assert record.error_summary is None or "Error" not in record.error_summary
         _assert_whole(odd_lab)
-        assert odd_lab.query("SELECT reason FROM meta_ads.unrecognized_values LIMIT 1")
+        if any(row.startswith(NO_IDS) for row in strange):
+            assert odd_lab.query("SELECT reason FROM meta_ads.unrecognized_values LIMIT 1")
 
     go_on()
     odd_lab.sim.faults.clear()
