@@ -93,6 +93,9 @@ def loaded(
 
 
 def engines_of(instance: dg.DagsterInstance) -> list[tuple[dict[str, Any], Any]]:
-    """The attributes of each storage in Postgres, and its engine."""
+    """The attributes of each storage in Postgres, and its engine.
+
+    The instance of a test, which `dg.materialize` makes where none is given, has no schedules.
+    """
     storages = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
-    return [(vars(one), vars(one)[ENGINE]) for one in storages if ENGINE in vars(one)]
+    return [(vars(one), vars(one)[ENGINE]) for one in storages if one and ENGINE in vars(one)]

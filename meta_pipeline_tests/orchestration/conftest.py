@@ -57,7 +57,7 @@ class Stand:
 def stand(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     """Settings come from the environment, as they do in a run's own process."""
     world = World(seed=5, clock=WallClock(), accounts=ACCOUNTS)
-    with Simulator(world, token=TOKEN) as sim, dg.instance_for_test() as instance:
+    with Simulator(world, token=TOKEN) as sim, dg.DagsterInstance.ephemeral() as instance:
         monkeypatch.setenv("META_ACCESS_TOKEN", TOKEN)
         monkeypatch.setenv("META_GRAPH_URL", sim.url)
         monkeypatch.setenv("DATABASE_URL", database_url)
