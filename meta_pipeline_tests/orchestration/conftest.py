@@ -54,10 +54,19 @@ class Stand:
 
 
 @pytest.fixture
-def stand(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance in memory; a module whose tests look at ticks has a stored one."""
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+@pytest.fixture
+def stand(
+    instance: dg.DagsterInstance, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stand]:
     """Settings come from the environment, as they do in a run's own process."""
     world = World(seed=5, clock=WallClock(), accounts=ACCOUNTS)
-    with Simulator(world, token=TOKEN) as sim, dg.DagsterInstance.ephemeral() as instance:
+    with Simulator(world, token=TOKEN) as sim:
         monkeypatch.setenv("META_ACCESS_TOKEN", TOKEN)
         monkeypatch.setenv("META_GRAPH_URL", sim.url)
         monkeypatch.setenv("DATABASE_URL", database_url)

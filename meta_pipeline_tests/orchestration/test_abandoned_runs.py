@@ -5,6 +5,7 @@ import pytest
 
 from meta_pipeline.definitions import defs
 from meta_pipeline.orchestration.abandoned_runs import IN_PROGRESS, close_abandoned
+from meta_pipeline_tests.orchestration.instances import stored_instance
 
 ENDED = (
     dg.DagsterRunStatus.SUCCESS,
@@ -17,7 +18,7 @@ ENDED = (
 def test_only_runs_in_progress_are_closed(status: dg.DagsterRunStatus) -> None:
     """A run of a killed Dagster stayed "started" and kept one of four slots for two hours."""
     job = defs.resolve_job_def("discover_accounts")
-    with dg.instance_for_test() as instance:
+    with stored_instance() as instance:
         run = instance.create_run_for_job(job, status=status)
         closed = close_abandoned(instance)
         after = instance.get_run_by_id(run.run_id)

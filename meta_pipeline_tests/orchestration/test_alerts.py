@@ -15,6 +15,9 @@ from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline_tests.alerts.catchers import Hook, hook
 from meta_pipeline_tests.orchestration.assets.test_metric_assets import run as sync
 from meta_pipeline_tests.orchestration.conftest import TOKEN, Stand
+from meta_pipeline_tests.orchestration.instances import instance
+
+__all__ = ["instance"]
 
 
 @dg.op

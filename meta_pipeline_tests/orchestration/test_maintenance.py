@@ -16,6 +16,7 @@ from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline.orchestration.retention.dagster_history import DagsterHistory
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.vacuum import TableState, table_states
+from meta_pipeline_tests.orchestration.instances import stored_instance
 
 ACCOUNTS = dg.DynamicPartitionsDefinition(name="ad_account")
 KEY = dg.AssetKey("synced")
@@ -165,7 +166,7 @@ def test_the_border_is_found_by_halving_with_holes_in_the_ids(store: Store) -> N
 
 
 def test_history_outside_postgres_is_left_alone() -> None:
-    with dg.instance_for_test() as instance:
+    with stored_instance() as instance:
         assert DagsterHistory.of(instance) is None
 
 

@@ -31,6 +31,7 @@ from meta_pipeline.orchestration.defs.overview import (
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.fleet.stored import Stored
+from meta_pipeline_tests.orchestration.instances import stored_instance
 
 
 class Clock:
@@ -49,7 +50,7 @@ def clock() -> Clock:
 @pytest.fixture
 def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     monkeypatch.setenv("META_ACCESS_TOKEN", "EAAOVERVIEW")
-    with dg.instance_for_test() as opened:
+    with stored_instance() as opened:
         yield opened
 
 

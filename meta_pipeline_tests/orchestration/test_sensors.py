@@ -26,6 +26,7 @@ from meta_pipeline.warehouse import Warehouse, account_lock
 from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline_tests.fleet.fleet import HOUR, MINUTE, NOW
 from meta_pipeline_tests.fleet.stored import Stored
+from meta_pipeline_tests.orchestration.instances import stored_instance
 
 ORIGIN = RemoteJobOrigin(
     RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("meta_pipeline"), "__repository__"),
@@ -56,7 +57,7 @@ def stored(warehouse: Warehouse) -> Any:
 @pytest.fixture
 def instance() -> Any:
     """A Dagster that has listed the ad accounts before."""
-    with dg.instance_for_test() as opened:
+    with stored_instance() as opened:
         opened.report_runless_asset_event(dg.AssetMaterialization(AD_ACCOUNTS_KEY))
         yield opened
 
@@ -133,7 +134,7 @@ def test_accounts_that_were_never_listed_here_are_synced_and_listed(
     new(stored, 1)
     resources = {"warehouse": WarehouseResource(database_url=database_url), "clock": clock}
     with (
-        dg.instance_for_test() as fresh,
+        stored_instance() as fresh,
         dg.build_sensor_context(instance=fresh, resources=resources) as context,
     ):
         found = sensor(context)

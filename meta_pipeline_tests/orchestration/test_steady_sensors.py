@@ -33,6 +33,7 @@ from meta_pipeline.orchestration.failures.runs import UNREADABLE
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
 from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
+from meta_pipeline_tests.orchestration.instances import stored_instance
 from meta_pipeline_tests.orchestration.test_alerts import Ticks, broken_job
 
 NOW = datetime.now(UTC)
@@ -187,7 +188,7 @@ TYPED: list[dict[str, object]] = [
 
 
 def test_whatever_somebody_typed_the_rotation_goes_on() -> None:
-    with dg.instance_for_test() as instance:
+    with stored_instance() as instance:
         for config in TYPED:
             instance.add_run(
                 dg.DagsterRun(
@@ -259,7 +260,7 @@ OUTCOMES = [
 
 def test_what_fails_twice_in_a_row_is_told() -> None:
     expected = set()
-    with dg.instance_for_test() as instance:
+    with stored_instance() as instance:
         for kind, (number, (outcomes, is_told)) in itertools.product(
             (InstigatorType.SENSOR, InstigatorType.SCHEDULE), enumerate(OUTCOMES)
         ):
