@@ -36,6 +36,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("!", f"NOT COMPARED: {recorded.ABSENT}", yellow=True)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a product marked `each_value` the quick suite meets every value once; `slow` is all."""
+    products: dict[str, list[pytest.Function]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("each_value"):
+            products.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for product in products.values():
+        met: set[tuple[str, str]] = set()
+        left = {item: set(map(_named, item.callspec.params.items())) for item in product}
+        while left:
+            most = max(left, key=lambda item: len(left[item] - met))
+            if left[most] <= met:
+                break
+            met |= left.pop(most)
+        for item in left:
+            item.add_marker(pytest.mark.slow)
+
+
+def _named(parameter: tuple[str, object]) -> tuple[str, str]:
+    return parameter[0], repr(parameter[1])
+
+
 def _migrate(url: str) -> None:
     with Warehouse(url) as warehouse:
         warehouse.migrate()

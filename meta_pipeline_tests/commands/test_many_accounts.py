@@ -176,7 +176,9 @@ def test_the_list_has_what_there_is_of_each_account(shell: Shell) -> None:
     assert shell.run("accounts", "list", "nobody").exit_code == 2
 
 
-@pytest.mark.parametrize("width", [30, 60, 80, 200])
+@pytest.mark.parametrize(
+    "width", [30, *(pytest.param(w, marks=pytest.mark.slow) for w in (60, 80, 200))]
+)
 def test_nothing_is_cut_however_narrow_the_terminal(shell: Shell, width: int) -> None:
     shell.run("sync", "Nordwind Shop", "Nordwind US")
     first, second, *_ = shell.ids

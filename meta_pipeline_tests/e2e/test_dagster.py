@@ -24,6 +24,7 @@ BIGGEST = "act_990000000000001"
 PEOPLE = 10
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_tick_fills_the_tables(database_url: str, tmp_path: Path) -> None:
     """Nobody does anything: accounts are discovered, picked, synced and materialized."""

@@ -59,6 +59,7 @@ def test_a_new_account_is_synced_soon_and_once() -> None:
     assert found.calls >= 20
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_result_and_another_one_another() -> None:
     def calls(seed: int) -> tuple[float, int, int | None]:
         fleet = make_fleet(12, 2, START, seed)
@@ -75,6 +76,7 @@ def test_spend_of_the_fleet_is_as_unequal_as_in_life() -> None:
     assert 50 < sum(spend == 0 for spend in spends) < 300
 
 
+@pytest.mark.slow
 def test_priority_keeps_spenders_fresher_for_fewer_calls_than_rotation() -> None:
     fleet = make_fleet(40, 2, START, 3)
     rotation, hybrid = (replay(each, fleet, ONE_DAY) for each in (Policy.ROTATION, Policy.HYBRID))
@@ -123,6 +125,7 @@ def test_the_rolling_hour_gives_back_what_was_used_an_hour_ago() -> None:
     assert quota.blocked_until("act_2", 0, 1200) is None
 
 
+@pytest.mark.slow
 def test_the_score_drains_in_five_minutes() -> None:
     quota = SimulatedAllowances(AccessTier.LIMITED)
     quota.charge("act_1", 100, 0, management=45, insights=0)
@@ -131,6 +134,7 @@ def test_the_score_drains_in_five_minutes() -> None:
     assert quota.blocked_until("act_1", 100, 30) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accounts", [10, 40, 60])
 @pytest.mark.parametrize("policy", [Policy.PRIORITY, Policy.HYBRID])
 def test_a_crowd_of_new_accounts_has_its_newest_days_first(policy: Policy, accounts: int) -> None:

@@ -12,6 +12,7 @@ from .world import HOUR
 SAME_CAPS = (0.7, 0.8)
 
 
+@pytest.mark.slow
 def test_a_rising_load_is_never_refused_and_all_of_it_is_done() -> None:
     """At noon the load is half more than the quota: a perfect scheduler has it done by night."""
     day = run("rising", scenarios.rising)
@@ -26,6 +27,7 @@ def test_under_more_load_than_fits_it_does_nine_tenths_of_what_its_thresholds_al
     assert day.work_pct >= 90
 
 
+@pytest.mark.slow
 def test_allowed_to_go_to_95_it_does_nine_tenths_of_the_whole_quota() -> None:
     day = run("to 95 %", lambda: scenarios.saturated(5, account_stop_pct=95))
     assert day.refused == 0
@@ -63,6 +65,7 @@ def _assert_left_alone(day: scenarios.Outcome) -> None:
             assert job.finished - ideal.finished <= 5
 
 
+@pytest.mark.slow
 def test_one_blocked_account_of_ten_is_left_alone_and_nine_are_on_time() -> None:
     day = run("one of ten", lambda: scenarios.one_of_ten(16))
     _assert_left_alone(day)
@@ -71,6 +74,7 @@ def test_one_blocked_account_of_ten_is_left_alone_and_nine_are_on_time() -> None
     assert day.unfinished == []
 
 
+@pytest.mark.slow
 def test_a_process_that_starts_anew_within_a_block_knows_of_it() -> None:
     day = run("restart", lambda: scenarios.restart(16))
     _assert_left_alone(day)

@@ -221,6 +221,7 @@ SHRINKING = {
 }
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("refusal", SHRINKING.values(), ids=SHRINKING)
 @pytest.mark.parametrize("limit", [1, 3, 7, 24, 100])
 def test_a_refused_amount_shrinks_the_page_and_loses_nothing(

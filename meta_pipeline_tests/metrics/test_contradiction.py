@@ -58,6 +58,7 @@ def gone(rows: Rows) -> None:
     rollup(rows.connection, ACCOUNT)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("options", LEVELS, ids=str)
 @pytest.mark.parametrize("span", RANGES, ids=str)
 @pytest.mark.parametrize("is_compared", [False, True])

@@ -64,6 +64,7 @@ def test_a_range_is_the_sum_of_its_halves(world: World, back: Any, name: str, be
     assert sum(halves) == pytest.approx(ask(world, back, metrics=[name])[name])
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("cut", [["age"], ["gender"], ["age", "gender"], ["day", "age"], ["hour"]])
 @pytest.mark.parametrize("name", ON_META)
 def test_cells_and_hours_add_up_to_the_day(world: World, name: str, cut: list[str]) -> None:

@@ -240,6 +240,7 @@ def test_what_is_before_the_newest_days_is_due_at_once(
     assert tick().run_requests
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize(
     ("tags", "config"),
     [

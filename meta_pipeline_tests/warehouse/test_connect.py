@@ -52,6 +52,7 @@ SETTINGS = (
 )
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("whose", ["ROLE {role}", "DATABASE {database}"])
 @pytest.mark.parametrize("settings", SETTINGS, ids=["west", "bytes", "east"])
 def test_settings_of_role_and_database_change_nothing(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -115,6 +116,9 @@ VERSIONS: dict[str, tuple[Callable[[str], None], str]] = {
     ),
 }
 
+QUICK = {("nothing", "owner"), ("before", "reader"), ("lost view", "owner"), ("newer", "reader")}
+"""Every reason once; `slow` is the whole table."""
+
 
 @pytest.fixture
 def reader(postgres: TestPostgres) -> Iterator[str]:
@@ -170,8 +174,13 @@ def _words(name: str, shell: Shell, folder: Path) -> list[str]:
     return [*name.split(), *arguments(commands()[name], file=file, values=given)]
 
 
-@pytest.mark.parametrize("who", ["reader", "owner"])
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("version", "who"),
+    [
+        pytest.param(version, who, marks=() if (version, who) in QUICK else pytest.mark.slow)
+        for version, who in product(VERSIONS, ("reader", "owner"))
+    ],
+)
 def test_a_schema_of_another_version_is_told_and_left_alone(
     shell: Shell, empty_url: str, reader: str, tmp_path: Path, version: str, who: str
 ) -> None:

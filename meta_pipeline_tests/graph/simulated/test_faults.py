@@ -46,6 +46,7 @@ PASSING: dict[str, Callable[[], Fault]] = {
 }
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("on_call", [1, 3, 8], ids=["first", "middle", "last"])
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_a_passing_fault_loses_nothing(

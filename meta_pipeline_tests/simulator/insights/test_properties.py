@@ -178,6 +178,7 @@ def test_reach_is_between_its_largest_part_and_the_sum(case: Asked, cut: str) ->
         assert int(row.get("unique_clicks", 0)) <= min(int(row["clicks"]), int(row["reach"]))
 
 
+@pytest.mark.slow
 @given(
     asked,
     st.sampled_from(["ad", "campaign", "account"]),
@@ -198,6 +199,7 @@ def test_pages_of_any_size_make_the_whole(
     assert paged == whole
 
 
+@pytest.mark.slow
 @given(asked, st.integers(0, 40 * 24 * 60))
 @relaxed
 def test_delivery_of_a_day_that_is_over_is_final_and_conversions_only_grow(
@@ -302,7 +304,7 @@ class Edits(RuleBasedStateMachine):
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=12, stateful_step_count=12)
+TestEdits.settings = settings(max_examples=5, stateful_step_count=12)
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,7 @@ ODD: tuple[tuple[dict[str, Any], set[tuple[str, str, str]]], ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize(("values", "expected"), ODD, ids=[str(values)[:50] for values, _ in ODD])
 @pytest.mark.parametrize("how", ["sync", "discover"])
 def test_what_does_not_fit_an_account_is_recorded(

@@ -52,6 +52,7 @@ def test_an_attribution_window_that_is_not_taken_costs_itself(
     assert small.sim.journal.count(code=100) > refused
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("gone", [("IN_PROCESS",), ("WITH_ISSUES", "DELETED"), ("ARCHIVED",)])
 def test_a_status_that_is_not_taken_costs_no_edge(

@@ -132,6 +132,7 @@ PLANS = {
 }
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
 def test_a_report_that_does_not_come_is_made_again_then_split(

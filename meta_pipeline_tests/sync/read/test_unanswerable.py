@@ -56,6 +56,7 @@ def _open_days(found: Lab) -> list[tuple[date, str]]:
     return [(row["date_start"], row["incomplete"]) for row in rows]
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("age", [2, 12])
 @pytest.mark.parametrize("refusal", ["timeout", "reduce", "too_much", "unknown"])
 @pytest.mark.parametrize("report", ["too_large", "fail", "skip"])
@@ -82,6 +83,7 @@ def test_one_field_of_one_ad_day_costs_that_field(
     assert found == [{"field": "actions", "reason": "unanswered", "sample_id": ad}]
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("refusal", ["timeout", "reduce", "too_much"])
 @pytest.mark.parametrize("report", ["too_large", "fail"])
 def test_an_ad_day_that_cannot_be_had_at_all_costs_itself(

@@ -72,6 +72,7 @@ def sync_day(lab: Lab, day: date) -> None:
         metrics.rollup(connection, lab.account_id)
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
 @pytest.mark.parametrize("name", LISTS)
 def test_an_odd_entry_is_recorded_and_the_rest_counts(small: Lab, name: str, odd: Any) -> None:

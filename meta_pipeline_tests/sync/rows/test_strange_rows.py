@@ -86,7 +86,7 @@ def _assert_whole(found: Lab) -> None:
 @pytest.mark.parametrize("edge", EDGES)
 def test_strange_rows_cost_nothing_but_themselves(odd_lab: Lab, edge: str) -> None:
     @settings(
-        max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+        max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
     )
     @example([f'{{"id":{one}}}' for one in ODD])
     @example(

@@ -182,6 +182,7 @@ def test_spend_that_only_the_account_has_is_marked_and_asked_for_ever_more_seldo
 # -- rows that are taken back ----------------------------------------------------------------------
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("force", [True, False], ids=["forced", "by age"])
 @pytest.mark.parametrize("keep", [0.0, 0.002], ids=["whole rows", "most cells"])
 def test_rows_cells_and_hours_that_are_taken_back_go(found: Lab, keep: float, force: bool) -> None:
