@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from .access import doors
 from .access.hosts import served_hosts
-from .failures import HANDLERS
+from .failures import HANDLERS, Unforeseen
 from .headers import SecurityHeaders
 from .pages import PAGES
 from .programs import PROGRAMS
@@ -41,6 +41,7 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
             Middleware(TrustedHostMiddleware, allowed_hosts=served_hosts(site.settings)),
             Middleware(SecurityHeaders, is_secure=site.is_secure),
             Middleware(GZipMiddleware, minimum_size=1000),
+            Middleware(Unforeseen),
         ],
         exception_handlers=HANDLERS,
     )

@@ -89,17 +89,17 @@ _SQL = {
         SELECT 'campaign' AS level, f.campaign_id AS id, f.campaign_id,
                f.name AS campaign_name, NULL AS adset_id, NULL AS adset_name,
                f.daily_budget, f.lifetime_budget, {_COMMON}
-        FROM meta_ads.meta_campaigns AS f {_ACCOUNT} WHERE f.campaign_id = ANY (%s)
+        FROM meta_ads.meta_campaigns AS f {_ACCOUNT} WHERE f.campaign_id = ANY (%s::text[])
     """,
     "adset": f"""
         SELECT 'adset' AS level, f.adset_id AS id, f.campaign_id, c.name AS campaign_name,
                f.adset_id, f.name AS adset_name, f.daily_budget, f.lifetime_budget, {_COMMON}
-        FROM meta_ads.meta_adsets AS f {_ACCOUNT} {_CAMPAIGN} WHERE f.adset_id = ANY (%s)
+        FROM meta_ads.meta_adsets AS f {_ACCOUNT} {_CAMPAIGN} WHERE f.adset_id = ANY (%s::text[])
     """,
     "ad": f"""
         SELECT 'ad' AS level, f.ad_id AS id, f.campaign_id, c.name AS campaign_name,
                f.adset_id, s.name AS adset_name, NULL::numeric AS daily_budget,
                NULL::numeric AS lifetime_budget, {_COMMON}
-        FROM meta_ads.meta_ads AS f {_ACCOUNT} {_CAMPAIGN} {_ADSET} WHERE f.ad_id = ANY (%s)
+        FROM meta_ads.meta_ads AS f {_ACCOUNT} {_CAMPAIGN} {_ADSET} WHERE f.ad_id = ANY (%s::text[])
     """,
 }

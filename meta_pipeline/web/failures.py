@@ -10,6 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meta_pipeline.metrics import MetricsError
 from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
@@ -78,6 +79,32 @@ def _unforeseen(request: Request, error: Exception) -> Response:
     )
 
 
+class Unforeseen:
+    """ASGI middleware: what nobody foresaw is a page too, with the headers of every answer.
+
+    An answer that has begun cannot be taken back: the connection is cut, so that half a file is
+    not taken for a whole one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if scope["type"] != "http" or has_begun:
+                raise
+            await _unforeseen(Request(scope), error)(scope, receive, send)
+
+
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     MetricsError: _says(400),
     CannotTell: _says(503),
@@ -89,6 +116,5 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     Forged: _forged,
     TooManyTries: _too_often,
     HTTPException: _http,
-    Exception: _unforeseen,
 }
 """By error; each answer is a page, and none of them shows what was being worked on."""

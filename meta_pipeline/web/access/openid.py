@@ -8,6 +8,7 @@ from typing import Any
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from httpx2 import HTTPError
+from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -62,6 +63,11 @@ class OpenId:
         except AuthlibBaseError as error:
             reason = error.description or error.error or type(error).__name__
             raise SignInRefused(f"You were not signed in: {reason}. Try again.") from error
+        except JoseError as error:
+            raise SignInRefused(
+                "You were not signed in: what the identity provider sent is not signed by it, or "
+                f"is not for us ({type(error).__name__}). Try again; if it stays, tell an admin."
+            ) from error
         except (HTTPError, ValueError, KeyError) as error:
             raise self._silent(error) from error
         claims: dict[str, Any] = token.get("userinfo") or {}

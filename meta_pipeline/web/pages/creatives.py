@@ -25,7 +25,7 @@ _PICTURE_HOSTS = (".fbcdn.net",)
 _CREATIVES = """
     SELECT creative_id, account_id, name, title, body, object_type, call_to_action_type,
            coalesce(thumbnail_url, image_url) AS picture
-    FROM meta_ads.meta_creatives WHERE creative_id = ANY (%s)
+    FROM meta_ads.meta_creatives WHERE creative_id = ANY (%s::text[])
 """
 # Meta's own rows of an ad's day say how often one person saw it there; the days are not added up.
 _FREQUENCY = """
@@ -34,7 +34,7 @@ _FREQUENCY = """
     FROM meta_ads.meta_ads AS ads
     JOIN meta_ads.meta_insights AS seen ON seen.entity_type = 'ad' AND seen.entity_id = ads.ad_id
         AND seen.account_id = ads.account_id AND seen.date_start BETWEEN %(since)s AND %(until)s
-    WHERE ads.account_id = %(account)s AND ads.creative_id = ANY (%(ids)s)
+    WHERE ads.account_id = %(account)s AND ads.creative_id = ANY (%(ids)s::text[])
     GROUP BY ads.creative_id
 """
 
@@ -99,10 +99,13 @@ def creatives(visit: Visit) -> Response:
         now=visit.now,
     )
     better = dictionary.metric(str(sort)).better
-    rows = {key: row for key, row in records(answer, "creative", SHOWN).items() if row["spend"]}
+    has_creative = answer[answer["creative"].notna()]
+    rows = {
+        key: row for key, row in records(has_creative, "creative", SHOWN).items() if row["spend"]
+    }
     ordered = sorted(rows, key=lambda key: _order(rows[key].get(str(sort)), better == "lower"))
     trends = _trends(visit, known.account_id, period)
-    ids = [key for key in ordered if key and key != "None"][:PER_PAGE]
+    ids = ordered[:PER_PAGE]
     about, frequency = _about(visit, known.account_id, ids, period)
     cards = [
         Card(one, about.get(one), rows[one], frequency.get(one), trends.get(one)) for one in ids

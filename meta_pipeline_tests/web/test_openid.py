@@ -1,0 +1,201 @@
+"""Signing in by an identity provider that runs as a process of its own, and by a trusted proxy."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from meta_pipeline.local.ports import answers, free_port
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.access.ways import Way
+from meta_pipeline_tests.waiting import wait_until
+from meta_pipeline_tests.web import provider, served
+from meta_pipeline_tests.web.conftest import SECRET
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The running provider; `file` says who comes next."""
+
+    issuer: str
+    file: Path
+
+    def is_asked_by(self, **claims: Any) -> None:
+        self.sends({"claims": {"sub": "u1", **claims}})
+
+    def sends(self, what: dict[str, Any]) -> None:
+        self.file.write_text(json.dumps(what), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    file, port = tmp_path_factory.mktemp("provider") / "person.json", free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "meta_pipeline_tests.web.provider", str(port)],
+        env={**os.environ, "PROVIDER_PERSON": str(file)},
+    )
+    try:
+        wait_until(lambda: answers(port), "the provider answers")
+        yield Provider(f"http://127.0.0.1:{port}", file)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def site(web_warehouse: Warehouse, identity: Provider) -> Site:
+    settings = Settings.load(
+        env_file=None,
+        web_oidc_issuer=identity.issuer,
+        web_oidc_client_id=provider.CLIENT,
+        web_oidc_client_secret=provider.SECRET,
+        web_admins="Boss@Example.com",
+    )
+    return Site(settings, web_warehouse, SECRET, Way.OPENID)
+
+
+@pytest.fixture
+def stranger(site: Site) -> Iterator[httpx2.Client]:
+    """A browser at an application of its own: attempts of other tests do not count."""
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=30) as opened,
+    ):
+        yield opened
+
+
+def test_an_administrator_of_the_settings_comes_in(
+    stranger: httpx2.Client, identity: Provider
+) -> None:
+    identity.is_asked_by(email="boss@example.com", email_verified=True, name="The <b>Boss</b>")
+    answer = stranger.get("/sign-in/provider?next=/members")
+    assert answer.status_code == 200, answer.text
+    assert answer.url.path == "/members"
+    assert "The &lt;b&gt;Boss&lt;/b&gt;" in answer.text
+
+
+def test_a_member_comes_in_with_their_role_and_goes_when_removed(
+    stranger: httpx2.Client, identity: Provider, web_warehouse: Warehouse, site: Site
+) -> None:
+    web_warehouse.tenants.set_member(
+        "default", "ann@example.com", "viewer", at=site.now(), added_by="test"
+    )
+    identity.is_asked_by(email="ann@example.com", email_verified=True)
+    assert stranger.get("/sign-in/provider").url.path == "/"
+    refused = stranger.get("/members")
+    assert refused.status_code == 403
+    assert "admin" in refused.text
+    assert "/members" not in stranger.get("/").text
+    web_warehouse.tenants.remove_member("default", "ann@example.com")
+    assert stranger.get("/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": "boss@example.com", "email_verified": False},
+        {"email": "boss@example.com"},
+        {"email": "boss@example.com", "email_verified": "true"},
+        {"sub": "u2", "email": "other@example.com", "email_verified": True},
+    ],
+)
+def test_who_nobody_vouches_for_is_a_stranger(
+    stranger: httpx2.Client, identity: Provider, claims: dict[str, Any]
+) -> None:
+    identity.is_asked_by(**claims)
+    answer = stranger.get("/sign-in/provider")
+    assert answer.status_code == 403
+    assert "not a member" in answer.text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True}, "forges": 1},
+        {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True, "aud": "x"}},
+        {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True, "exp": 1}},
+        {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True,
+                    "nonce": "another"}},
+        {"claims": {"sub": "u1", "email": "boss@example.com", "email_verified": True,
+                    "iss": "https://evil.example"}},
+        {"claims": {}, "denies": 1},
+    ],
+    ids=["key", "audience", "expired", "nonce", "issuer", "denied"],
+)  # fmt: skip
+def test_a_token_that_is_not_the_providers_for_us_opens_nothing(
+    stranger: httpx2.Client, identity: Provider, sent: dict[str, Any]
+) -> None:
+    identity.sends(sent)
+    answer = stranger.get("/sign-in/provider")
+    assert answer.status_code == 403, answer.text
+    assert stranger.get("/").url.path == "/sign-in"
+
+
+def test_an_answer_nobody_asked_for_signs_nobody_in(stranger: httpx2.Client) -> None:
+    assert stranger.get("/sign-in/back?code=x&state=y").status_code == 403
+    assert stranger.get("/").url.path == "/sign-in"
+
+
+def test_trying_without_end_has_an_end(stranger: httpx2.Client) -> None:
+    answers = [stranger.get("/sign-in/back?state=x") for _ in range(21)]
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert {one.status_code for one in answers[:20]} == {403}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "headers", "status"),
+    [
+        ("127.0.0.1", {"x-user": "Boss"}, 200),
+        ("127.0.0.0/8,::1", {"x-user": "boss"}, 200),
+        ("127.0.0.1", {"x-user": "somebody"}, 403),
+        ("127.0.0.1", {}, 403),
+        ("127.0.0.1", {"x-user": ""}, 403),
+        ("10.0.0.1", {"x-user": "boss"}, 403),
+        ("10.0.0.1", {"x-user": "boss", "x-forwarded-for": "10.0.0.1"}, 403),
+    ],
+)
+def test_a_proxys_word_is_taken_from_the_proxy_alone(
+    web_warehouse: Warehouse, addresses: str, headers: dict[str, str], status: int
+) -> None:
+    settings = Settings.load(
+        env_file=None, web_proxy_header="X-User", web_proxy_addresses=addresses, web_admins="boss"
+    )
+    site = Site(settings, web_warehouse, SECRET, Way.PROXY)
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=30) as browser,
+    ):
+        assert browser.get("/", headers=headers).status_code == status
+        twice = [("x-user", "boss"), ("x-user", "somebody")]
+        assert browser.get("/", headers=twice).status_code == 403
+
+
+def test_behind_tls_cookies_and_browsers_keep_to_it(web_warehouse: Warehouse) -> None:
+    settings = Settings.load(
+        env_file=None,
+        web_url="https://ads.example.com",
+        web_proxy_header="X-User",
+        web_proxy_addresses="127.0.0.1",
+        web_admins="boss",
+    )
+    site = Site(settings, web_warehouse, SECRET, Way.PROXY)
+    with served.running(web_application(site)) as url, httpx2.Client(base_url=url) as browser:
+        answer = browser.get("/", headers={"x-user": "boss", "host": "ads.example.com"})
+        assert answer.status_code == 200, answer.text
+        assert "max-age=" in answer.headers["strict-transport-security"]
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-")
+        assert "secure" in cookie.lower()
+        assert browser.get("/", headers={"host": "other.example.com"}).status_code == 400

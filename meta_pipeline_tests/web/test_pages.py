@@ -1,0 +1,318 @@
+"""The pages over a real socket: what they show, what addresses keep, what cannot harm them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+
+from meta_pipeline.printable import printable
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site
+from meta_pipeline.web.access.ways import Way
+from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.web.conftest import SECRET
+from meta_pipeline_tests.web.world import ACCOUNT, HOSTILE, NOW, OTHER, fill
+
+WHOLE = (
+    "/",
+    "/campaigns",
+    f"/accounts/{ACCOUNT}",
+    f"/accounts/{OTHER}",
+    f"/creatives?account={ACCOUNT}",
+    "/sync",
+    "/health",
+    "/connections",
+    "/members",
+    f"/timeline/{ACCOUNT}",
+)
+WEEK = "since=2026-03-11&until=2026-03-17"
+
+
+@pytest.fixture(scope="module")
+def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
+    with postgres.fresh_database() as url, Warehouse(url) as opened:
+        opened.migrate()
+        fill(opened)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site(web_warehouse: Warehouse) -> Site:
+    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+
+
+class Table(HTMLParser):
+    """The rows of the first table of a page, as texts, and every tag and attribute in it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+    def row(self, name: str) -> list[str]:
+        return next([" ".join(c.split()) for c in row] for row in self.rows if name in row[0])
+
+
+@pytest.mark.parametrize("address", WHOLE)
+def test_every_page_is_whole(browser: httpx2.Client, address: str) -> None:
+    answer = browser.get(address)
+    assert answer.status_code == 200, answer.text
+    assert 'lang="en"' in answer.text
+    assert answer.text.count("<h1>") == 1
+    assert answer.text.rstrip().endswith("</html>")
+    assert len(answer.content) < 150_000
+
+
+@pytest.mark.parametrize("address", WHOLE)
+def test_no_name_becomes_markup(browser: httpx2.Client, address: str) -> None:
+    tags = Table(browser.get(address).text).tags
+    assert not [tag for tag, _ in tags if tag == "img"]
+    for tag, attributes in tags:
+        assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+        assert "style" not in attributes, (tag, attributes)  # the policy would not let it work
+        if tag == "script":
+            assert (attributes.get("src") or "").startswith("/static/")
+        assert not (attributes.get("href") or "").lower().startswith("javascript")
+
+
+def test_the_overview_says_spend_results_cost_and_change(browser: httpx2.Client) -> None:
+    row = Table(browser.get(f"/?{WEEK}").text).row("Shop 1")
+    assert "€105.00" in row[1]
+    assert "0.0" in row[1]  # the week before was the same
+    assert "worse" in row[4]  # 7.5 a purchase, where 4 is the target
+    assert "CPA" in row[4] or "acquisition" in row[4].lower()
+
+
+def test_the_overview_begins_with_what_needs_a_look(browser: httpx2.Client) -> None:
+    first = Table(browser.get(f"/?{WEEK}").text).rows[1]
+    assert "Shop 1" in first[0]
+
+
+def test_things_without_delivery_are_shown_with_zeros(browser: httpx2.Client) -> None:
+    table = Table(browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}").text)
+    assert "€70.00" in " ".join(table.row("Campaign c1"))
+    assert "€0.00" in " ".join(table.row("Campaign c3"))
+    assert len(table.rows) == 1 + 3 + len(HOSTILE) + 1
+    assert "€105.00" in " ".join(table.rows[-1])
+
+
+def test_the_tree_opens_down_to_the_ads(browser: httpx2.Client) -> None:
+    page = browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}&open=c1&open=s1").text
+    table = Table(page)
+    names = [row[0] for row in table.rows]
+    order = [
+        next(n for n, name in enumerate(names) if wanted in name)
+        for wanted in ("Campaign c1", "Ad set s1", "Ad a1", "Ad a2", "Ad set s2", "Campaign c2")
+    ]
+    assert order == sorted(order)
+    assert "€70.00" in " ".join(table.row("Ad a1"))
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("sort=spend", "Campaign c1"),
+        ("sort=spend&order=asc", "Campaign c3"),
+        ("sort=cpa", "Campaign c1"),
+        ("sort=ctr&order=asc", "Campaign c2"),
+        ("sort=budget", "&lt;b&gt;&amp;"),
+        ("sort=name&search=campaign", "Campaign c3"),
+        ("status=active&sort=name&order=asc", "Campaign c1"),
+        ("search=c2", "Campaign c2"),
+        ("level=ad&sort=impressions", "Ad a1"),
+        ("level=adset&campaign=c2", "Ad set s3"),
+    ],
+)
+def test_the_table_is_sorted_searched_and_filtered(
+    browser: httpx2.Client, question: str, first: str
+) -> None:
+    page = browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}&{question}").text
+    assert first in Table(page).rows[1][0], question
+
+
+@pytest.mark.parametrize("sort", ["name", "status", "spend", "cpa", "created"])
+def test_pages_turn_without_losing_or_repeating_anything(
+    browser: httpx2.Client, monkeypatch: pytest.MonkeyPatch, sort: str
+) -> None:
+    monkeypatch.setattr(sys.modules["meta_pipeline.web.pages.campaigns"], "PER_PAGE", 4)
+    seen: list[str] = []
+    for number in range(1, 6):
+        page = browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}&sort={sort}&page={number}").text
+        seen += re.findall(r'id="e([ch]\d+)"', page)
+    assert len(seen) == len(set(seen)) == 3 + len(HOSTILE)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("metric=spendd", "spend"),
+        ("days=last_8d", "last_7d"),
+        ("since=2026-13-01&until=2026-03-01", "2026-11-05"),
+        ("since=2026-03-05&until=2026-03-01", "before it begins"),
+        ("since=2026-03-05", "first and a last day"),
+        ("since=0001-01-01&until=9999-12-31", "37 months"),
+        ("level=account", "campaign"),
+        ("account=act_9", "act_1"),
+        ("sort=reach", "people"),
+        ("status=asleep", "active"),
+        ("attribution=28d_view", "no data"),
+    ],
+)
+def test_what_has_no_answer_says_what_has(browser: httpx2.Client, question: str, said: str) -> None:
+    answer = browser.get(f"/campaigns?{question}")
+    assert answer.status_code == 400
+    assert said in answer.text
+
+
+def test_people_that_cannot_be_added_up_are_unknown_and_a_note_says_why(
+    browser: httpx2.Client,
+) -> None:
+    page = browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}&metric=spend&metric=reach").text
+    assert "–" in " ".join(Table(page).row("Campaign c1"))  # noqa: RUF001
+    assert "counts people" in page
+
+
+def test_the_csv_has_exactly_what_is_shown(browser: httpx2.Client) -> None:
+    view = f"account={ACCOUNT}&{WEEK}&open=c1&metric=spend&metric=results&sort=name&order=asc"
+    answer = browser.get(f"/campaigns.csv?{view}")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    shown = [row[0] for row in Table(browser.get(f"/campaigns?{view}").text).rows[1:-1]]
+    assert len(rows) == len(shown) == 3 + 2 + len(HOSTILE)
+    for row, text in zip(rows, shown, strict=True):
+        name = printable(row["name"].removeprefix("'"))
+        assert " ".join(name.split())[:60] in " ".join(text.split())
+    (first,) = [row for row in rows if row["id"] == "c1"]
+    assert (first["spend"], first["currency"], first["since"]) == ("70", "EUR", "2026-03-11")
+
+
+def test_the_csv_runs_no_formula(browser: httpx2.Client) -> None:
+    text = browser.get(f"/campaigns.csv?account={ACCOUNT}&{WEEK}").content.decode("utf-8-sig")
+    for row in csv.reader(io.StringIO(text)):
+        for cell in row:
+            assert not re.match(r"\s*[=+@\t\r]", cell), cell
+
+
+def test_a_direction_mark_of_a_name_changes_no_line(browser: httpx2.Client) -> None:
+    page = browser.get(f"/campaigns?account={ACCOUNT}").text
+    assert "\u202e" not in page
+    assert "إعلان" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "spend", "day"),
+    [
+        ("de-DE,de;q=0.9,en;q=0.5", "105,00\xa0€", "11.03.2026"),
+        ("en-US", "€105.00", "Mar 11, 2026"),
+        ("fr", "105,00\xa0€", "11 mars 2026"),
+        ("xx-nonsense, ;;q=", "€105.00", "Mar 11, 2026"),
+        ("*", "€105.00", "Mar 11, 2026"),
+    ],
+)
+def test_numbers_and_dates_are_those_of_the_browsers_language(
+    browser: httpx2.Client, language: str, spend: str, day: str
+) -> None:
+    page = browser.get(f"/accounts/{ACCOUNT}?{WEEK}", headers={"accept-language": language}).text
+    assert spend in page
+    assert day in page
+
+
+def test_a_number_says_what_it_is(browser: httpx2.Client) -> None:
+    page = browser.get(f"/accounts/{ACCOUNT}?{WEEK}").text
+    for said in ("sum(spend)", "7d_click", "EUR", "Europe/Berlin", "Mar 18, 2026"):
+        assert said in page
+
+
+def test_days_that_may_move_stand_on_a_band(browser: httpx2.Client) -> None:
+    page = browser.get(f"/accounts/{ACCOUNT}?days=last_28d").text
+    assert 'class="band"' in page
+    assert 'class="bar unknown"' in page  # of days before the first that was read
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/act_9", "/timeline/nothing", "/accounts/%3Cscript%3E", "/nowhere", "/v9"]
+)
+def test_what_is_not_here_is_said_so(browser: httpx2.Client, path: str) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == 404
+    assert "<script>alert" not in answer.text
+
+
+def test_sync_now_is_a_wish_in_the_inbox_and_in_the_audit(
+    browser: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sync").text)
+    assert token
+    given = {"csrf": token[1], "account": ACCOUNT}
+    for _ in range(3):
+        assert "Asked for" in browser.post("/sync", data=given).text
+    rows = web_warehouse.sync_requests.open()
+    assert [(row.account_id, row.source, row.requested_by) for row in rows] == [
+        (ACCOUNT, "web", "owner")
+    ] * 3
+    assert [one.action for one in web_warehouse.web.events(3)] == ["sync asked for"] * 3
+    back = browser.post("/sync/cancel", data={"csrf": token[1], "request": rows[0].request_id})
+    assert "Taken back" in back.text
+    assert len(web_warehouse.sync_requests.open()) == 2
+
+
+def test_a_backfill_says_its_price_before_it_is_asked_for(browser: httpx2.Client) -> None:
+    question = urlencode({"account": ACCOUNT, "since": "2026-01-01", "until": "2026-01-31"})
+    page = browser.get(f"/sync/price?{question}").text
+    for said in ("Calls", "quota", "Minutes", "Ask for it"):
+        assert said in page
+
+
+def test_nothing_of_an_account_that_is_not_known_is_asked_for(browser: httpx2.Client) -> None:
+    token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sync").text)
+    assert token
+    answer = browser.post("/sync", data={"csrf": token[1], "account": "act_9"})
+    assert answer.status_code == 400
+    assert "act_9" in answer.text
+
+
+def test_members_are_let_in_changed_and_removed(
+    browser: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    token = re.search(r'name="csrf" value="([^"]+)"', browser.get("/members").text)
+    assert token
+    given = {"csrf": token[1], "subject": " Ann@Example.com ", "role": "viewer"}
+    browser.post("/members", data=given)
+    browser.post("/members", data=given | {"role": "analyst"})
+    assert [(one.subject, one.role) for one in web_warehouse.tenants.members()] == [
+        ("ann@example.com", "analyst")
+    ]
+    assert browser.post("/members", data=given | {"role": "king"}).status_code == 400
+    browser.post("/members/remove", data=given)
+    assert web_warehouse.tenants.members() == []
+
+
+def test_an_address_that_is_shared_shows_the_same(browser: httpx2.Client) -> None:
+    page = browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}&status=active&sort=ctr").text
+    link = re.search(r'href="(/campaigns\?[^"]*level=ad[^"]*)"', page)
+    assert link
+    address = link[1].replace("&amp;", "&")
+    for kept in (f"account={ACCOUNT}", "since=2026-03-11", "status=active", "sort=ctr"):
+        assert kept in address
+    assert browser.get(address).status_code == 200
