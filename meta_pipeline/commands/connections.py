@@ -14,6 +14,7 @@ import typer
 from meta_pipeline.credentials import cleaned_token
 from meta_pipeline.words import times
 
+from .connect import connect
 from .terminal.console import (
     add_row,
     console,
@@ -92,7 +93,7 @@ def add(
     """
     if not paste:
         raise typer.BadParameter("say --paste: the token is asked for, or read from standard input")
-    with _opened(writes=True) as book:
+    with opened_connections(writes=True) as book:
         _ = book.keyring.first  # before a secret is asked for that could not be kept
         book.warehouse.tenants.get(tenant)
         row = book.add(_pasted(), name=name, tenant=tenant)
@@ -104,6 +105,9 @@ def add(
     say(f"It reaches {times(len(accounts), 'ad account')}.")
 
 
+app.command()(connect)
+
+
 @app.command()
 def remove(
     connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="Its id or name.")],
@@ -113,7 +117,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Forget a connection and its token; what was synced over it stays."""
-    with _opened(writes=True) as book:
+    with opened_connections(writes=True) as book:
         row = book.find(connection)
         if not yes:
             ends = " and end its token at Meta" if revoke else ""
@@ -132,7 +136,7 @@ def check(given: Given = None, as_json: AsJson = False) -> None:
     from meta_pipeline.graph import GraphError
 
     problems: dict[str, str] = {}
-    with _opened(writes=True) as book:
+    with opened_connections(writes=True) as book:
         for row in _chosen(book, given):
             try:
                 book.check(row)
@@ -171,7 +175,7 @@ def renew(
 
     renewals: list[Renewal] = []
     problems: dict[str, str] = {}
-    with _opened(writes=True) as book:
+    with opened_connections(writes=True) as book:
         for row in _chosen(book, given):
             try:
                 renewals.append(renew_one(book, row, force=force))
@@ -211,7 +215,7 @@ def rotate_keys() -> None:
 
     Put the new key before the old ones, run this, then take the old ones out.
     """
-    with _opened(writes=True) as book:
+    with opened_connections(writes=True) as book:
         count = book.reseal()
         first, others = book.keyring.first, book.keyring.ids[1:]
     say(f"{times(count, 'token')} sealed again, all are under key {first} now.")
@@ -220,7 +224,8 @@ def rotate_keys() -> None:
 
 
 @contextmanager
-def _opened(*, writes: bool = False) -> "Iterator[Connections]":
+def opened_connections(*, writes: bool = False) -> "Iterator[Connections]":
+    """The stored connections, and the way to Meta."""
     from meta_pipeline.connections import Access, Connections, Keyring
 
     from .database import opened_warehouse

@@ -1,0 +1,195 @@
+"""`meta-pipeline connections connect`: log in at Meta in a browser, choose in the terminal."""
+
+import secrets
+import webbrowser
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meta_pipeline.words import times
+
+from .selection import named
+from .terminal.console import add_row, console, errors, fail, say, table, warn, write_json
+from .terminal.options import AsJson
+
+if TYPE_CHECKING:
+    from meta_pipeline.connections import AccountChoice, Answer, Connections, Granted, PickedAccount
+    from meta_pipeline.warehouse import ConnectionRow
+
+_LISTED = 40
+_NOISE = ("Forged", "OtherSession", "Replayed")
+"""Answers that are not to the login that was begun here: it is waited on."""
+
+
+def connect(
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", help="Connect this ad account: id or name; repeat for more."),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Connect all it gives access to, also later ones.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name for it; without, that of its user at Meta.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--ask-again", help="Have Meta ask for what was declined before.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the browser, or print the link.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Connect ad accounts by logging in at Meta, in a browser on this machine.
+
+    Meta leads back to http://localhost:8460/callback (META_LOGIN_PORT), which has to stand under
+    Valid OAuth Redirect URIs, and allows that to apps in development mode only. With a live app
+    connect in meta-pipeline web, or add a token: connections add --paste.
+    """
+    from .connections import opened_connections
+
+    if every and account:
+        raise typer.BadParameter("--all and --account exclude each other")
+    session = secrets.token_urlsafe(32)
+    with opened_connections(writes=True) as book:
+        answer = _logged_in(book, session, again=again, browser=browser, quiet=as_json)
+        row = _connected(book, session, answer, account, name, every=every)
+        reached = book.warehouse.connections.accounts(row.connection_id)
+    if as_json:
+        write_json(asdict(row) | {"accounts": reached})
+        return
+    later = ", also later ones" if row.chosen_accounts is None else ""
+    say(f"Connected {row.connection_id}: {row.kind} {row.name} of app {row.app_id}.")
+    say(f"{times(len(reached), 'ad account')}{later}. meta-pipeline sync --all reads them.")
+
+
+def _logged_in(
+    book: "Connections", session: str, *, again: bool, browser: bool, quiet: bool
+) -> "Granted":
+    """Meta's answer, when it is access; every other one ends the command with what to do."""
+    from meta_pipeline.connections import Granted, LoginFlow
+    from meta_pipeline.local.callback import PATH, CallbackDoor, PortTaken
+
+    port = book.access.settings.login_port
+    flow = LoginFlow(book, redirect_uri=f"http://localhost:{port}{PATH}", session=session)
+    heard: list[Answer] = []
+
+    def answer(query: Mapping[str, str]) -> tuple[str, str, bool]:
+        found = flow.answer(query)
+        is_over = type(found).__name__ not in _NOISE
+        if is_over:
+            heard.append(found)
+        return found.title, f"{found.message} {found.what_to_do}", is_over
+
+    try:
+        with CallbackDoor(port, answer) as door:
+            begun = flow.begin(asks_again=again)
+            if not quiet:
+                say(
+                    f"Meta leads back to {flow.redirect_uri}: only for an app in development mode, "
+                    "and registered under Valid OAuth Redirect URIs (docs/tokens.md)."
+                )
+            if not (browser and webbrowser.open(begun.url)):
+                say("Open this in a browser on this machine:", to=errors)
+                say(begun.url, to=errors)
+            left = begun.ends_at - book.access.clock()
+            if not door.wait(left.total_seconds()):
+                fail("Nothing was connected: ten minutes passed without an answer. Try again.")
+    except PortTaken as error:
+        fail(f"Nothing was connected: {error}")
+    found = heard[0]
+    if not isinstance(found, Granted):
+        fail(f"{found.message} {found.what_to_do}")
+    if found.declined and not quiet:
+        warn(f"{', '.join(found.declined)} was not given; it works without.")
+    return found
+
+
+def _connected(
+    book: "Connections",
+    session: str,
+    answer: "Granted",
+    wanted: list[str] | None,
+    name: str | None,
+    *,
+    every: bool,
+) -> "ConnectionRow":
+    from meta_pipeline.connections import AccountChoice
+
+    choice = AccountChoice(book, session=session, pending_id=answer.pending.pending_id)
+    try:
+        if every:
+            return choice.choose_all(name=name)
+        picked = named(_all(choice), wanted) if wanted else _asked(choice, answer)
+        if picked is None:
+            return choice.choose_all(name=name)
+        return choice.choose([one.account_id for one in picked], name=name)
+    except BaseException:  # also Ctrl-C: nobody chose, so nothing is kept
+        with suppress(Exception):
+            choice.cancel()
+        raise
+
+
+def _all(choice: "AccountChoice") -> "list[PickedAccount]":
+    """Every account that may be chosen, page by page."""
+    found: list[PickedAccount] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = choice.page(offset=offset, limit=500)
+        found += page.accounts
+        offset = page.next_offset
+    return found
+
+
+def _asked(choice: "AccountChoice", answer: "Granted") -> "list[PickedAccount] | None":
+    """What a person picks; None is all, also later ones."""
+    say(answer.message)
+    shown = _shown(choice, "")
+    while True:
+        typed = _typed()
+        if typed.casefold() == "all":
+            return None
+        if typed.startswith("/"):
+            shown = _shown(choice, typed[1:])
+            continue
+        try:
+            return _picked(choice, shown, typed)
+        except typer.BadParameter as error:
+            warn(str(error))
+
+
+def _typed() -> str:
+    question = "Which: all, or numbers, ids, names with commas; /text looks for a name"
+    try:
+        return str(typer.prompt(question, err=True)).strip()
+    except typer.Abort:
+        fail("Nothing was connected: nobody chose. --all or --account answers for you.")
+
+
+def _shown(choice: "AccountChoice", search: str) -> "list[PickedAccount]":
+    page = choice.page(search, limit=_LISTED)
+    listing = table("", "Name", "Account", right=[""], whole=["Account"])
+    for number, one in enumerate(page.accounts, start=1):
+        add_row(listing, str(number), one.name or "-", one.account_id)
+    console.print(listing)
+    if page.total > len(page.accounts):
+        say(f"and {page.total - len(page.accounts):,} more: /text looks for a name")
+    if not page.total:
+        say("No account has that in its name or id.")
+    return list(page.accounts)
+
+
+def _picked(
+    choice: "AccountChoice", shown: "list[PickedAccount]", typed: str
+) -> "list[PickedAccount]":
+    """What `1,3,Shop US` means; wrong usage when a part of it means nothing."""
+    found: list[PickedAccount] = []
+    for part in filter(None, (one.strip() for one in typed.split(","))):
+        is_number = part.isdecimal() and len(part) < 5 and 0 < int(part) <= len(shown)
+        found += [shown[int(part) - 1]] if is_number else named(_all(choice), [part])
+    if not found:
+        raise typer.BadParameter("name at least one account, or all")
+    return list({one.account_id: one for one in found}.values())
