@@ -216,6 +216,7 @@ def _fill(warehouse: Warehouse, rows: int) -> None:
     )
     took = _seconds(lambda: _run(warehouse, text))
     console.print(f"{took:8.1f} s   filled: {ads * ACCOUNTS * DAYS:,} rows")
+    _run(warehouse, "ANALYZE")  # as autovacuum would have by now
     took = _seconds(lambda: _roll_up(warehouse))
     console.print(f"{took:8.1f} s   rolled up: {rows / took:,.0f} ad rows/s")
     with warehouse.connection() as connection:

@@ -11,7 +11,7 @@ class AccountState:
     """How one ad account stands, as `rotation_states` reads it; every time is aware."""
 
     account_id: str
-    # The owning business, else the owner, else empty.
+    # Its tenant; without one but default the owning business, else the owner, else empty.
     tenant: str = ""
     # When Meta was last asked for all of them; None for never.
     entities_synced_at: datetime | None = None

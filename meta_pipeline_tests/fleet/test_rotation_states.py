@@ -36,6 +36,14 @@ def test_the_tenant_is_the_owner_where_there_is_no_business(stored: Stored) -> N
     assert [state.tenant for state in stored.states()] == ["o1", ""]
 
 
+def test_the_tenant_is_whom_it_was_granted_to_before_it_is_the_business(stored: Stored) -> None:
+    for account_id in ("act_1", "act_2"):
+        stored.account(account_id, business_id="b7")
+    stored.insert("tenants", tenant="acme", name="Acme", added_at=NOW)
+    stored.insert("tenant_accounts", tenant="acme", account_id="act_2", granted_at=NOW)
+    assert [state.tenant for state in stored.states()] == ["b7", "acme"]
+
+
 def test_structure_is_as_old_as_its_oldest_edge(stored: Stored) -> None:
     stored.account()
     stored.entities(NOW - HOUR, edges=("campaigns", "adsets"))

@@ -38,7 +38,10 @@ WITH held AS MATERIALIZED (
 )
 SELECT
     account.account_id,
-    coalesce(account.business_id, account.owner_id, '') AS tenant,
+    coalesce((
+        SELECT min(tenant) FROM meta_ads.tenant_accounts
+        WHERE account_id = account.account_id AND tenant <> 'default'
+    ), account.business_id, account.owner_id, '') AS tenant,
     entities.synced_at AS entities_synced_at,
     insights.fetched_at AS insights_synced_at,
     attempt.started_at AS last_attempt_at,
