@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,8 @@ from meta_pipeline.warehouse import Warehouse
 
 from .fleet.stored import Stored
 from .graph.scripted import Reply, ScriptedServer
-from .walks import walk
+from .sync.lab import lab
+from .walks import walk, ways
 
 PAGE = (Path(__file__).parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
 
@@ -67,3 +70,33 @@ def test_from_a_usage_header_to_the_skip_reason(database_url: str, server: Scrip
     steps = drawn("From a usage header to the skip reason")
     assert len(steps) >= 8
     assert [step for step in found if step in steps] == steps
+
+
+def test_from_the_tick_to_the_first_written_page(database_url: str) -> None:
+    rotation = Rotation.of(Settings.load(env_file=None))
+    with lab(database_url) as room:
+        room.engine.discover()
+        now = room.clock.now()
+        picked = walk(lambda: look(room.warehouse, now, rotation, slots=1), room.account_id)
+        read, written = ways(
+            room.sync,
+            {
+                "graph/transport.Transport.send": f"{room.account_id}/campaigns",
+                "warehouse/write/upserts.upsert": "meta_campaigns",
+            },
+        ).values()
+    steps = drawn("From the sensor's tick to the first written page")
+    # The look itself is for all accounts; what it calls is handed this one.
+    of_fleet = [step for step in steps if step.startswith("fleet/")]
+    assert [step for step in picked if step in steps] == of_fleet[1:]
+    # A page is asked for in a thread that step 12 starts, and written by the one that started it.
+    assert steps[7:] == [*written[:5], *read, *written[5:]]
+
+
+@pytest.mark.parametrize("room", ["fleet", "orchestration", "sync", "graph", "warehouse"])
+def test_every_step_that_is_drawn_is_there(room: str) -> None:
+    steps: list[str] = re.findall(r"^\d+\. `([\w/.]+)`", PAGE, re.MULTILINE)
+    for place, _, name in (step.partition(".") for step in steps if step.startswith(f"{room}/")):
+        there: Any = importlib.import_module(f"meta_pipeline.{place.replace('/', '.')}")
+        for part in name.split("."):
+            there = getattr(there, part)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import meta_pipeline
 
 _HOME = str(Path(meta_pipeline.__file__).parent) + "/"
+
+_Look = Callable[[FrameType, str, Any], None]
 
 
 def walk(action: Callable[[], object], marker: str) -> list[str]:
@@ -21,17 +25,35 @@ def walk(action: Callable[[], object], marker: str) -> list[str]:
     seen: dict[str, None] = {}
 
     def look(frame: FrameType, event: str, _: object) -> None:
-        code = frame.f_code
-        if event != "call" or not code.co_filename.startswith(_HOME):
-            return
-        if code.co_name.startswith(("<", "__")):
-            return
-        count = code.co_argcount + code.co_kwonlyargcount
-        given = [frame.f_locals.get(name) for name in code.co_varnames[:count] if name != "self"]
-        if any(marker in _text(value) for value in given):
-            module = code.co_filename.removeprefix(_HOME).removesuffix(".py")
-            seen.setdefault(f"{module}.{code.co_qualname}")
+        is_call = event == "call" and _is_ours(frame)
+        if is_call and not frame.f_code.co_name.startswith(("<", "__")) and _has(frame, marker):
+            seen.setdefault(_name(frame))
 
+    _watched(action, look)
+    return list(seen)
+
+
+def ways(action: Callable[[], object], ends: Mapping[str, str]) -> dict[str, list[str]]:
+    """How the code gets there: our functions on the stack at each end, the outermost first.
+
+    An end is a function, and a text in what it is handed: the first such call counts. Nameless
+    functions are left out.
+    """
+    found: dict[str, list[str]] = {}
+
+    def look(frame: FrameType, event: str, _: object) -> None:
+        if event != "call" or not _is_ours(frame) or (end := _name(frame)) not in ends:
+            return
+        if end not in found and _has(frame, ends[end]):
+            stack = [one for one, _ in traceback.walk_stack(frame) if _is_ours(one)]
+            names = [_name(one) for one in reversed(stack)]
+            found[end] = [name for name in names if not name.endswith(">")]
+
+    _watched(action, look)
+    return found
+
+
+def _watched(action: Callable[[], object], look: _Look) -> None:
     threading.setprofile(look)
     sys.setprofile(look)
     try:
@@ -39,7 +61,22 @@ def walk(action: Callable[[], object], marker: str) -> list[str]:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    return list(seen)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_HOME)
+
+
+def _name(frame: FrameType) -> str:
+    module = frame.f_code.co_filename.removeprefix(_HOME).removesuffix(".py")
+    return f"{module}.{frame.f_code.co_qualname}"
+
+
+def _has(frame: FrameType, marker: str) -> bool:
+    """Whether what the function was handed, its receiver aside, has the marker in its text."""
+    count = frame.f_code.co_argcount + frame.f_code.co_kwonlyargcount
+    given = [name for name in frame.f_code.co_varnames[:count] if name != "self"]
+    return any(marker in _text(frame.f_locals.get(name)) for name in given)
 
 
 def _text(value: object) -> str:
