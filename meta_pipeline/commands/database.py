@@ -27,17 +27,22 @@ def database(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def opened_warehouse(
-    *, writes: bool = False, application_name: str = "meta_pipeline", max_connections: int = 4
+    *,
+    writes: bool = False,
+    asks: bool = False,
+    application_name: str = "meta_pipeline",
+    max_connections: int = 4,
 ) -> Iterator[tuple[Settings, Warehouse]]:
     """The settings and the warehouse, if its schema is this version's; changes none of it.
 
     A command migrates only where it prepares a sync or Dagster: who asks a question may read no
     more than the tables, and must not change them under those who run another version. Raises
     DatabaseOutdated, which names the command to run, or DatabaseNewer. What `writes` rows may take
-    its time; a question has its answer in a minute, or CannotTell.
+    its time; a question has its answer in a minute, or CannotTell. What only `asks` on behalf of
+    others is refused every change by Postgres itself, and has less time.
     """
     from meta_pipeline.warehouse import Warehouse
-    from meta_pipeline.warehouse.connect import READER, WRITER
+    from meta_pipeline.warehouse.connect import ASKER, READER, WRITER
 
     with (
         opened() as (settings, url),
@@ -45,7 +50,7 @@ def opened_warehouse(
             url,
             application_name=application_name,
             max_connections=max_connections,
-            patience=WRITER if writes else READER,
+            patience=ASKER if asks else WRITER if writes else READER,
         ) as warehouse,
     ):
         refuse_another_version(warehouse)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from .answers.query import accounts_of, days_of, query
+from .answers.period import preset, today_in
+from .answers.query import accounts_of, components, days_of, query
+from .answers.question import DateRange, known_accounts
 from .answers.ranking import Ranking, ranking
 from .comparison import Outcome
+from .definitions.definition import DEFAULT_WINDOW, WINDOWS, Kind, Metric, Unit
 from .definitions.dictionary import Dictionary
 from .definitions.reader import read_dictionary
-from .definitions.store import dictionary_of, load_dictionary
+from .definitions.store import current, dictionary_of, load_dictionary
 from .errors import (
     DictionaryError,
     ImpossibleQuestion,
@@ -23,12 +26,17 @@ from .settling import AgeMovement, Settling, settling
 from .timeline import Happening, Timeline, timeline
 
 __all__ = [
+    "DEFAULT_WINDOW",
+    "WINDOWS",
     "AgeMovement",
+    "DateRange",
     "Dictionary",
     "DictionaryError",
     "Happening",
     "ImpossibleQuestion",
     "KPIs",
+    "Kind",
+    "Metric",
     "MetricsError",
     "MissingRate",
     "MixedCurrencies",
@@ -40,11 +48,16 @@ __all__ = [
     "RolledUp",
     "Settling",
     "Timeline",
+    "Unit",
     "UnknownName",
     "accounts_of",
+    "components",
+    "current",
     "days_of",
     "dictionary_of",
+    "known_accounts",
     "load_dictionary",
+    "preset",
     "query",
     "ranking",
     "read_dictionary",
@@ -54,4 +67,5 @@ __all__ = [
     "settling",
     "stale_days",
     "timeline",
+    "today_in",
 ]

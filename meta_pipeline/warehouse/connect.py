@@ -34,12 +34,16 @@ class Patience:
 
     statement_seconds: float
     lock_seconds: float
+    is_read_only: bool = False
+    """Whether Postgres refuses every statement that would change something."""
 
 
 WRITER = Patience(statement_seconds=3_600, lock_seconds=600)
 """Of what writes: far more than any statement needs, so that nothing waits for ever."""
 READER = Patience(statement_seconds=60, lock_seconds=5)
 """Of what answers a question that somebody, or a clock, waits for."""
+ASKER = Patience(statement_seconds=20, lock_seconds=2, is_read_only=True)
+"""Of questions in words and of programs that ask: they may be many, and change nothing."""
 
 _APPLICATION_NAME_BYTES = 63
 # What the settings of a role, of a database or of the server's file may have made different, and
@@ -128,6 +132,8 @@ def set_up(connection: Connection, patience: Patience = WRITER) -> None:
         "statement_timeout": f"{patience.statement_seconds * 1000:.0f}",
         "lock_timeout": f"{patience.lock_seconds * 1000:.0f}",
     }
+    if patience.is_read_only:
+        settings["default_transaction_read_only"] = "on"
     is_autocommit = connection.autocommit
     connection.autocommit = True
     connection.execute(_SET, (list(settings), list(settings.values())))

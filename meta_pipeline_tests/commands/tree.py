@@ -40,7 +40,7 @@ def arguments(command: Any, *, file: Path, values: dict[str, str]) -> list[str]:
         is_whom = given.name in ("account", "dataset") and given.param_type_name == "argument"
         if not (given.required or is_whom):
             continue
-        values = {"dataset": "insights_ad", **values}
+        values = {"dataset": "insights_ad", "question": "spend last week", **values}
         value = str(file) if given.name == "file" else values.get(given.name)
         assert value is not None, f"say in the test what {given.name} of a command may be"
         found += [value] if given.param_type_name == "argument" else [given.opts[0], value]

@@ -63,7 +63,8 @@ def query(
 
     Ratios are ratios of sums. Entities without delivery are rows of zeros unless `zeros` is False
     (not when days are grouped by too); days that were never fetched are NaN. `.attrs` has units,
-    formulas, attribution, currency, timezone, range, data_as_of, completeness, overrides, notes.
+    formulas, attribution, currency, timezone, range, data_as_of, completeness, overrides, notes,
+    sql (of the sums).
 
     Raises UnknownName with near names, ImpossibleQuestion (also MixedCurrencies, MissingRate) with
     the reason.
@@ -119,6 +120,31 @@ def ask(
     return question
 
 
+def components(connection: Connection[Any], question: Question) -> list[dict[str, Any]]:
+    """The exact sums an answer is made of: one row per group, its keys and Decimals.
+
+    A sum is under its own key, a ratio as `key/above` (scale included) and `key/below`. Raises
+    ImpossibleQuestion where something counts people, whom nothing adds up.
+    """
+    if question.people:
+        raise ImpossibleQuestion(
+            f"{question.people[0].key} counts people, who cannot be added up: it has no parts."
+        )
+    if question.needs_money:
+        question = in_held_currencies(connection, question)
+    source, _ = choose_source(connection, question)
+    factors = None
+    if question.currency is not None:
+        held = {account.account_id: account.currency for account in question.accounts}
+        factors = rates(connection, held, question.periods, question.currency)
+    _check_window_kept(connection, question, source)
+    asked = statement.sums(question, source, factors)
+    names = [*asked.keys, *asked.values]
+    return [
+        dict(zip(names, row, strict=True)) for row in connection.execute(asked.sql, asked.params)
+    ]
+
+
 def days_of(
     connection: Connection[Any], account: str, date_range: DateRange, now: datetime | None = None
 ) -> tuple[str, date, date]:
@@ -151,12 +177,15 @@ def _answer(
         factors = rates(connection, held, question.periods, question.currency)
     _check_window_kept(connection, question, source)
     complete = completeness(connection, question, source.dataset, now)
+    asked = statement.sums(question, source, factors)
     parts = frame.Parts(
-        sums=frame.read(connection, statement.sums(question, source, factors)),
+        sums=frame.read(connection, asked),
         people=_read(connection, _people(question)),
         entities=_read(connection, _entities(question)),
     )
-    return frame.assemble(question, parts, complete, zeros=zeros, notes=notes)
+    answer = frame.assemble(question, parts, complete, zeros=zeros, notes=notes)
+    answer.attrs["sql"] = asked.text(connection)
+    return answer
 
 
 def choose_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -31,7 +31,8 @@ from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_accou
 from .dimension import NO_CONVERSIONS_BY, Grouping
 from .period import Period, preset, today_in
 
-DateRange = str | tuple[date, date]
+DateRange = str | tuple[date, date] | Callable[[date], tuple[date, date]]
+"""A preset by name, the first and last day, or those two as a function of the account's day."""
 OPTIONAL_LEVELS = ("campaign", "adset")
 """Levels whose own daily rows are read only when META_INSIGHTS_LEVELS names them."""
 
@@ -143,6 +144,10 @@ def periods(
     now: datetime,
 ) -> tuple[Period, ...]:
     """The days asked for, in each account's own time zone."""
+    if callable(date_range):
+        return tuple(
+            Period(*date_range(today_in(account.timezone_name, now))) for account in accounts
+        )
     if not isinstance(date_range, str):
         since, until = date_range
         return (Period(since, until),) * len(accounts)

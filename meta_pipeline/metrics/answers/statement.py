@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from textwrap import dedent
 from typing import Any
+
+from psycopg import ClientCursor, Connection
 
 from meta_pipeline.metrics.definitions.definition import Kind, Metric
 from meta_pipeline.metrics.expression import Expressions
@@ -33,6 +36,11 @@ class Statement:
     params: dict[str, Any]
     keys: tuple[str, ...]
     values: tuple[str, ...]
+
+    def text(self, connection: Connection[Any]) -> str:
+        """The SQL with its values filled in, as any client of Postgres takes it."""
+        written = ClientCursor(connection).mogrify(self.sql, self.params)
+        return "\n".join(line for line in dedent(written).strip().splitlines() if line.strip())
 
 
 def sums(question: Question, source: Source, rates: Rates | None) -> Statement:

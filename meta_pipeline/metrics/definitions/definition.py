@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -55,6 +55,10 @@ NON_ADDITIVE_COLUMNS = ("reach", "frequency", "unique_clicks")
 _SOURCES = ("column", "actions", "add", "by_goal")
 
 
+Synonym = Annotated[str, Field(pattern=r"^[^\W_].*[^\W_]$", max_length=80)]
+"""What people call a metric in a question; several metrics may share one, and then it is asked."""
+
+
 class Metric(BaseModel):
     """One definition, as written in the dictionary. `actions` is the fallback order."""
 
@@ -76,6 +80,7 @@ class Metric(BaseModel):
     numerator: str | None = None
     denominator: str | None = None
     scale: int = Field(1, gt=0)
+    synonyms: tuple[Synonym, ...] = ()
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -179,6 +184,7 @@ class Override(BaseModel):
     numerator: str | None = None
     denominator: str | None = None
     scale: int | None = Field(None, gt=0)
+    synonyms: tuple[Synonym, ...] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -250,5 +256,6 @@ __all__ = [
     "Kind",
     "Metric",
     "Override",
+    "Synonym",
     "Unit",
 ]

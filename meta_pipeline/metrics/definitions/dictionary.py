@@ -88,7 +88,7 @@ class Dictionary:
             "metrics": [self._facts(metric) for metric in self.stored()],
             "goals": self.goals.model_dump(),
             "overrides": [
-                override.model_dump(mode="json", exclude={"note", "display_name", "description"})
+                override.model_dump(mode="json", exclude=_WORDS)
                 for override in sorted(self.overrides, key=_order)
                 if override.account == account_id and self.metric(override.metric).kind is Kind.SUM
             ],
@@ -109,8 +109,11 @@ class Dictionary:
 
     @staticmethod
     def _facts(metric: Metric) -> dict[str, object]:
-        words = {"display_name", "description", "unit", "better", "family"}
+        words = {"display_name", "description", "unit", "better", "family", "synonyms"}
         return metric.model_dump(mode="json", exclude=words)
+
+
+_WORDS = {"note", "display_name", "description", "synonyms"}
 
 
 def _hash(facts: object) -> str:

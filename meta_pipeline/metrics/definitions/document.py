@@ -10,6 +10,8 @@ import yaml
 
 from meta_pipeline.metrics.errors import DictionaryError
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""In C where libyaml is there: ten times as fast, and every question reads a dictionary."""
 Place = tuple[str | int, ...]
 """Where something is in a document: keys and list positions from the top."""
 
@@ -44,7 +46,7 @@ def read(path: Path) -> Document:
 def parse(text: str, path: Path) -> Document:
     """As `read`, from text; `path` is only for messages."""
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
     except yaml.YAMLError as error:  # a character that no YAML has
         raise DictionaryError(f"is not YAML: {error}", path=path) from None
     try:
@@ -55,6 +57,8 @@ def parse(text: str, path: Path) -> Document:
         mark = error.problem_mark
         line = mark.line + 1 if mark else None
         raise DictionaryError(f"is not YAML: {error.problem}", path=path, line=line) from None
+    except yaml.YAMLError as error:  # a character that no YAML has, where the C loader meets it
+        raise DictionaryError(f"is not YAML: {error}", path=path) from None
     except (ValueError, RecursionError) as error:  # a date that is none, brackets without an end
         raise DictionaryError(f"cannot be read: {error}", path=path) from None
     finally:

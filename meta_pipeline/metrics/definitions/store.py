@@ -53,9 +53,16 @@ def current(connection: Connection[Any]) -> Dictionary:
     if found is not None and found[1] != STANDARD_NAME:
         return read(connection)
     standard = read_dictionary()
-    if found is None or found[0] != standard.fingerprint():
+    is_old = found is None or found[0] != standard.fingerprint()
+    if is_old and not _is_read_only(connection):
         write(connection, standard, STANDARD_NAME)
     return standard
+
+
+def _is_read_only(connection: Connection[Any]) -> bool:
+    """Whether this session only asks: then the standard dictionary is used and not written."""
+    found = connection.execute("SELECT current_setting('transaction_read_only')::boolean")
+    return bool(found.fetchone()[0])  # type: ignore[index]
 
 
 def write(connection: Connection[Any], dictionary: Dictionary, loaded_from: str) -> None:

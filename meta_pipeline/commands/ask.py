@@ -1,0 +1,146 @@
+"""`meta-pipeline ask`: a question in plain words, answered from the warehouse alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .database import opened_warehouse
+from .metrics.answers import Format, cell, formatted
+from .terminal.console import (
+    add_row,
+    console,
+    errors,
+    say,
+    say_more,
+    styled,
+    table,
+    warn,
+    write_csv,
+    write_json,
+)
+from .terminal.options import Accounts, AsJson, Limit
+
+if TYPE_CHECKING:
+    from meta_pipeline.copilot import Answer
+
+Question = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="QUESTION", help="The question, such as: spend last week by campaign for 2EZi"
+    ),
+]
+Output = Annotated[Format, typer.Option("--format", "-o", help="table, csv or json.")]
+_SHOWN = 30
+
+
+def ask(
+    question: Question,
+    account: Accounts = None,
+    limit: Limit = _SHOWN,
+    output: Output = Format.TABLE,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question in plain words: metrics, comparisons, rankings, status, why.
+
+    It says how it read the question. What it does not understand it refuses, what has two readings
+    it asks back; no metric is ever guessed. Nothing is changed and Meta is not asked.
+
+    Exit code: 0, 1 asked back, refused or no database, 3 the database had no answer in time.
+    """
+    from meta_pipeline.copilot import MAX_ROWS, Outcome
+    from meta_pipeline.copilot import ask as answered
+
+    wanted = formatted(output, as_json=as_json)
+    with opened_warehouse(asks=True) as (_, warehouse):
+        rows = min(limit, MAX_ROWS) if wanted is Format.TABLE else MAX_ROWS
+        answer = answered(warehouse, " ".join(question), account=account, limit=rows)
+        rest = answer
+        while wanted is not Format.TABLE and rest.next_cursor:
+            rest = answered(warehouse, " ".join(question), account=account, cursor=rest.next_cursor)
+            answer.rows += rest.rows
+            answer.next_cursor = None
+    if wanted is Format.JSON:
+        write_json(answer.model_dump(mode="json"))
+    elif answer.outcome is Outcome.ANSWERED:
+        _show(answer, wanted)
+    else:
+        _say_why_not(answer)
+    if answer.outcome is not Outcome.ANSWERED:
+        raise typer.Exit(1)
+
+
+def _show(answer: Answer, wanted: Format) -> None:
+    """The rows on standard output, how the question was read and what to know besides."""
+    if wanted is Format.CSV:
+        write_csv(answer.columns, ({n: row.get(n) for n in answer.columns} for row in answer.rows))
+        warn(f"Read as: {answer.reading}")
+    else:
+        say(styled(f"Read as: {answer.reading}", "dim"))
+        if answer.message:
+            say(answer.message)
+        if answer.rows:
+            say()
+            console.print(_table(answer))
+            say_more(answer.row_count - len(answer.rows), f"--limit {answer.row_count} shows them")
+        _say_provenance(answer)
+    for note in answer.notes:
+        warn(note)
+
+
+def _table(answer: Answer) -> Any:
+    about = answer.provenance
+    units = about.units if about else {}
+    currency = about.currency if about and isinstance(about.currency, str) else ""
+    headings = {name: _heading(name, units.get(name), currency) for name in answer.columns}
+    numbers = [headings[name] for name in answer.columns if name in units]
+    whole = [headings[name] for name in answer.columns if name.endswith(("_id", "_at"))]
+    shown = table(*headings.values(), right=numbers, whole=whole)
+    for row in answer.rows:
+        add_row(shown, *(_cell(row.get(name), units.get(name)) for name in answer.columns))
+    return shown
+
+
+def _heading(name: str, unit: str | None, currency: str) -> str:
+    if unit == "percent":
+        return f"{name.removesuffix('_pct')} %"
+    return f"{name} {currency}".strip() if unit == "currency" else name
+
+
+def _cell(value: Any, unit: str | None) -> str:
+    if isinstance(value, list | dict):
+        return ", ".join(map(str, value))
+    if unit and isinstance(value, str):  # exact decimals, which JSON has no number for
+        return cell(float(value), unit)
+    return cell(value, unit)
+
+
+def _say_provenance(answer: Answer) -> None:
+    about = answer.provenance
+    if about is None:
+        return
+    if about.since:
+        zone = about.timezone if isinstance(about.timezone, str) else "each account's own zone"
+        read = f"data as of {about.data_as_of}" if about.data_as_of else "never fetched"
+        say()
+        say(styled(f"{about.since} to {about.until} in {zone}; {read}", "dim"))
+    for name, formula in about.formulas.items():
+        say(styled(f"{name} = {formula}", "dim"))
+    for name, overrides in about.overrides.items():
+        for override in overrides:
+            note = f"{name} of {override['account']} is counted otherwise: {override['note']}"
+            say(styled(note, "dim"))
+    edits = answer.asked.get("edits") or []
+    if edits:
+        say(styled(f"{len(edits)} edits in these days: --json has them", "dim"))
+    if about.is_simulated:
+        say(styled("Simulated data.", "yellow"))
+
+
+def _say_why_not(answer: Answer) -> None:
+    say(styled("?", "yellow"), f" {answer.message}", to=errors)
+    for choice in answer.choices:
+        say(f"  {choice.say}", styled(f"  {choice.label}", "dim"), to=errors)
+    if answer.near:
+        say(f"  Near: {', '.join(answer.near)}", to=errors)

@@ -1,0 +1,165 @@
+"""Campaigns, ad sets and ads themselves: their status now, and what happened to them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from meta_pipeline import metrics
+from meta_pipeline.warehouse import Warehouse
+
+from .answer import Answer, Outcome, Provenance
+from .days import function_of
+from .errors import CannotRead
+from .names import Entity
+from .reading import Reading
+
+MAX_ENTITIES = 10_000
+_TABLES = {
+    "account": ("meta_ad_accounts", "account_id", "NULL::numeric", "account_status::text"),
+    "campaign": ("meta_campaigns", "campaign_id", "daily_budget", "effective_status"),
+    "adset": ("meta_adsets", "adset_id", "daily_budget", "effective_status"),
+    "ad": ("meta_ads", "ad_id", "NULL::numeric", "effective_status"),
+}
+
+
+def by_status(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
+    """The entities of a level with their status, active ones first; deleted ones only on demand."""
+    level = reading.level or "campaign"
+    table, key, budget, status = _TABLES[level]
+    statuses = reading.filters.get(f"{level}_status")
+    conditions, params = (
+        ["(%(accounts)s::text[] IS NULL OR e.account_id = ANY (%(accounts)s))"],
+        {
+            "accounts": reading.accounts or None,
+            "statuses": statuses,
+        },
+    )
+    if level != "account":
+        conditions.append(f"e.{status} = ANY (%(statuses)s)" if statuses else "NOT e.is_deleted")
+    for position, (name, values) in enumerate(reading.filters.items()):
+        column = f"{name}_id" if name in _TABLES else {f"{level}_name": "name"}.get(name)
+        if column is None or (column != "name" and not _has(level, name)):
+            continue
+        sign = "ILIKE ANY" if column == "name" else "= ANY"
+        params[f"f{position}"] = (
+            [_pattern(value) for value in values] if column == "name" else values
+        )
+        conditions.append(f"e.{column} {sign} (%(f{position})s::text[])")
+    sql = f"""SELECT e.account_id, e.{key} AS {level}_id, e.name AS {level}_name,
+                     e.{status} AS effective_status, {budget} AS daily_budget, e.data_as_of
+              FROM meta_ads.{table} AS e
+              WHERE {" AND ".join(conditions)}
+              ORDER BY e.{status} IN ('ACTIVE', 'WITH_ISSUES') DESC, e.{status}, e.{key}
+              LIMIT {MAX_ENTITIES}"""
+    with warehouse.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        rows = [_plain(row) for row in cursor.execute(sql, params)]
+        simulated = _is_simulated(connection, reading.accounts)
+    if level == "account":
+        for row in rows:
+            del row["daily_budget"]
+    dates = [row["data_as_of"] for row in rows if row["data_as_of"]]
+    return Answer(
+        outcome=Outcome.ANSWERED,
+        message=f"{len(rows)} {level}s.",
+        columns=list(rows[0]) if rows else [f"{level}_id", f"{level}_name", "effective_status"],
+        rows=rows,
+        row_count=len(rows),
+        provenance=Provenance(
+            accounts=reading.accounts,
+            data_as_of=max(dates, default=None),
+            is_simulated=simulated,
+            sql=[" ".join(sql.split())],
+        ),
+    )
+
+
+def _has(level: str, above: str) -> bool:
+    """Whether rows of `level` know the entity of level `above` they are part of."""
+    levels = list(_TABLES)
+    return levels.index(above) <= levels.index(level)
+
+
+def _pattern(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%")
+
+
+def history(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
+    """What happened to the entity that is named, or to an account and all below it."""
+    named = [one for one in reading.entities if isinstance(one, Entity)]
+    if len(named) > 1 or (not named and len(reading.accounts) != 1):
+        raise CannotRead(
+            "A history is that of one account, campaign, ad set or ad: name it.",
+            choices=[(one.name, one.entity_id) for one in named],
+        )
+    entity = named[0].entity_id if named else reading.accounts[0]
+    days = None
+    if reading.has_days:
+        with warehouse.connection() as connection:
+            account = named[0].account_id if named else reading.accounts[0]
+            _, *found = metrics.days_of(connection, account, reading.days.date_range, now)
+            days = (found[0], found[1])
+    return timeline(warehouse, entity, days=days, with_below=True)
+
+
+def timeline(
+    warehouse: Warehouse,
+    entity: str,
+    *,
+    days: Any = None,
+    with_below: bool = False,
+    limit: int = 500,
+) -> Answer:
+    """What happened to an entity, newest first; who did it where Meta tells."""
+    found = metrics.timeline(warehouse, entity, with_below=with_below, days=days, limit=limit)
+    columns = (
+        "happened_at source entity_type entity_id entity_name what old_value new_value who".split()
+    )
+    rows = [
+        {
+            name: value.isoformat() if isinstance(value := getattr(one, name), datetime) else value
+            for name in columns
+        }
+        for one in found.happenings
+    ]
+    return Answer(
+        outcome=Outcome.ANSWERED,
+        asked={"entity_type": found.entity_type, "entity_id": found.entity_id},
+        columns=columns,
+        rows=rows,
+        row_count=len(rows),
+        provenance=Provenance(
+            accounts=[found.account_id],
+            timezone=found.timezone_name,
+            data_as_of=found.activities_read_at.isoformat() if found.activities_read_at else None,
+            is_simulated=found.is_simulated,
+        ),
+        notes=found.notes(),
+    )
+
+
+def _is_simulated(connection: Any, accounts: list[str]) -> bool:
+    found = connection.execute(
+        "SELECT coalesce(bool_or(is_simulated), false) FROM meta_ads.meta_ad_accounts"
+        " WHERE %(of)s::text[] IS NULL OR account_id = ANY (%(of)s)",
+        {"of": accounts or None},
+    ).fetchone()
+    return bool(found[0])
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat()
+        if isinstance(value, datetime)
+        else float(value)
+        if name == "daily_budget" and value is not None
+        else value
+        for name, value in row.items()
+    }
+
+
+__all__ = ["by_status", "function_of", "history", "timeline"]

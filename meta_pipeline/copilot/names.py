@@ -1,0 +1,249 @@
+"""Which account, campaign, ad set or ad a question means: by id, by name, by part of a name.
+
+A name is found by the words of the question that nothing else explains, so that a campaign called
+"spend last week" cannot change what "spend last week" means; in quotation marks anything is a name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Connection
+
+from meta_pipeline.model.level import LEVELS
+
+from .errors import CannotRead
+from .text import Text, words
+from .words import LEVEL_OF, PLURALS
+
+_CANDIDATES = 2_000
+_LOOKED_THROUGH = 10_000
+_OFFERED = 8
+_IS_LIKE = 0.8
+_JOINING = ("called", "named", "containing", "like")
+_LEVEL_WORDS = "|".join(sorted(LEVEL_OF, key=len, reverse=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """An account, campaign, ad set or ad; `name` is text of others."""
+
+    level: str
+    entity_id: str
+    account_id: str
+    name: str
+    spoken: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """All entities of a level whose names have these words."""
+
+    level: str
+    words: str
+
+
+class Names:
+    """The names in the warehouse, looked up as a question needs them.
+
+    `is_word` says whether a word looks like one of the dictionary's: then it is no misspelt name.
+    """
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        accounts: Sequence[str] | None,
+        is_word: Callable[[str], bool],
+    ) -> None:
+        self._connection = connection
+        self._is_word = is_word
+        self._accounts = list(accounts) if accounts is not None else None
+
+    def mark(self, text: Text, left: Sequence[str]) -> None:
+        """Put a mark in place of each name; `left` are the words nothing else explained.
+
+        Raises CannotRead where several entities are meant equally.
+        """
+        for position, quoted in enumerate(text.quoted):
+            mark = f"<quoted {position}>"
+            level = self._hint(text, mark)
+            entity = self._of_quoted(quoted, level)
+            text.line = text.line.replace(mark, text.mark("entity", entity))
+        ids = [word for word in left if re.fullmatch(r"act_\d+|\d{5,}", word)]
+        for word in ids:
+            if found := self._by_id(word):
+                text.replace(re.escape(word), lambda _, found=found: text.mark("entity", found))  # type: ignore[misc]
+        wanted = [word for word in left if word not in ids and len(word) > 1]
+        if wanted:
+            self._mark_words(text, wanted)
+
+    def near(self, word: str) -> list[str]:
+        """Names that look like a word."""
+        names = {one.name: one for one in self._newest()}
+        return difflib.get_close_matches(word, sorted(names), n=3, cutoff=0.5)
+
+    def _mark_words(self, text: Text, left: list[str]) -> None:
+        candidates = self._containing(left)
+        while True:
+            tokens = text.tokens
+            found = self._longest(tokens, left, candidates)
+            if found is None:
+                break
+            start, stop = found
+            level = _level_beside(tokens, start, stop)
+            spoken = tuple(tokens[start:stop])
+            mark = text.mark("entity", self._meant(spoken, candidates, level))
+            before = tokens[:start]
+            while before and before[-1] in _JOINING:
+                before.pop()
+            text.line = " ".join([*before, mark, *tokens[stop:]])
+        self._mark_misspelt(text, left)
+
+    def _longest(
+        self, tokens: list[str], left: list[str], candidates: list[Entity]
+    ) -> tuple[int, int] | None:
+        """The longest run of words that has one left over and is part of a name."""
+        names = [words(one.name) for one in candidates]
+        best: tuple[int, int] | None = None
+        for start in range(len(tokens)):
+            for stop in range(len(tokens), start, -1):
+                if best is not None and stop - start <= best[1] - best[0]:
+                    break
+                run = tokens[start:stop]
+                if any(token in left for token in run) and any(_has(name, run) for name in names):
+                    best = (start, stop)
+                    break
+        return best
+
+    def _meant(
+        self, spoken: tuple[str, ...], candidates: list[Entity], level: tuple[str, bool] | None
+    ) -> Entity | Pattern:
+        matching = [one for one in candidates if _has(words(one.name), list(spoken))]
+        return _narrowed(" ".join(spoken), matching, level)
+
+    def _mark_misspelt(self, text: Text, left: list[str]) -> None:
+        """A word no name has, but one name has nearly: that one is meant."""
+        for token in text.tokens:
+            if token not in left or len(token) < 4 or self._is_word(token):
+                continue
+            near = [
+                one
+                for one in self._newest()
+                if difflib.get_close_matches(token, words(one.name), n=1, cutoff=_IS_LIKE)
+            ]
+            if near:
+                entity = _the_one(token, near)
+                text.replace(re.escape(token), lambda _, entity=entity: text.mark("entity", entity))  # type: ignore[misc]
+
+    def _of_quoted(self, quoted: str, level: tuple[str, bool] | None) -> Entity | Pattern:
+        spoken = words(quoted)
+        found = self._containing(spoken) if spoken else []
+        matching = [one for one in found if _has(words(one.name), spoken)]
+        if not matching:
+            raise CannotRead(
+                f"Nothing is called {quoted!r}.", words=[quoted], near=self.near(quoted)
+            )
+        return _narrowed(quoted.strip(), matching, level)
+
+    @staticmethod
+    def _hint(text: Text, mark: str) -> tuple[str, bool] | None:
+        tokens = text.tokens
+        at = tokens.index(mark)
+        return _level_beside(tokens, at, at + 1)
+
+    def _by_id(self, word: str) -> Entity | None:
+        rows = self._select("entity.entity_id IN (%(it)s, 'act_' || %(it)s)", {"it": word})
+        return rows[0] if rows else None
+
+    def _containing(self, wanted: Iterable[str]) -> list[Entity]:
+        patterns = [f"%{word.replace('_', ' ')}%" for word in wanted]
+        return self._select("entity.name ILIKE ANY (%(patterns)s)", {"patterns": patterns})
+
+    def _newest(self) -> list[Entity]:
+        return self._select("entity.level IN ('account', 'campaign')", {}, limit=_LOOKED_THROUGH)
+
+    def _select(
+        self, condition: str, params: dict[str, Any], limit: int = _CANDIDATES
+    ) -> list[Entity]:
+        rows = self._connection.execute(
+            f"""SELECT level, entity_id, account_id, name FROM ({_ENTITIES}) AS entity
+                WHERE {condition}
+                  AND (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
+                ORDER BY array_position(ARRAY['account', 'campaign', 'adset', 'ad'], level),
+                         entity_id
+                LIMIT {limit}""",
+            {**params, "accounts": self._accounts},
+        ).fetchall()
+        return [Entity(*row) for row in rows]
+
+
+def _narrowed(
+    spoken: str, matching: list[Entity], level: tuple[str, bool] | None
+) -> Entity | Pattern:
+    """Of those that match, the ones of the level named beside; a plural means all of them.
+
+    "nordwind's campaigns" are those of the account, where one is called so.
+    """
+    if level is not None:
+        named, is_plural = level
+        of_level = [one for one in matching if one.level == named]
+        has_account = any(one.level == "account" for one in matching)
+        if is_plural and named != "account" and of_level and not has_account:
+            return Pattern(named, spoken)
+        if not is_plural or named == "account":
+            matching = of_level
+    same = [one for one in matching if words(one.name) == words(spoken)]
+    return _the_one(spoken, same or matching)
+
+
+def _the_one(spoken: str, found: list[Entity]) -> Entity:
+    """The only one at the coarsest level; several of one level are asked for."""
+    if not found:
+        raise CannotRead(f"Nothing is called {spoken!r}.", words=[spoken])
+    level = min((one.level for one in found), key=LEVELS.index)
+    coarsest = [one for one in found if one.level == level]
+    same = {one.level for one in found if words(one.name) == words(spoken)}
+    if len(coarsest) == 1 and len(same) <= 1:
+        return coarsest[0]
+    offered = coarsest if len(coarsest) > 1 else found
+    kinds = " and ".join(sorted({f"{one.level}s" for one in offered}))
+    raise CannotRead(
+        f"{spoken!r} can mean {len(offered)} {kinds}: say which, by its id.",
+        words=[spoken],
+        choices=[(f"{one.level} {one.name}", one.entity_id) for one in offered[:_OFFERED]],
+    )
+
+
+def _has(name: list[str], run: list[str]) -> bool:
+    length = len(run)
+    return any(name[at : at + length] == run for at in range(len(name) - length + 1))
+
+
+def _level_beside(tokens: list[str], start: int, stop: int) -> tuple[str, bool] | None:
+    """The level named right before or after, and whether it is a plural."""
+    before = re.search(
+        rf"(?:^| )(?<!by )(?<!per )(?<!across )(?<!and )({_LEVEL_WORDS})"
+        r"(?: (?:called|named|containing|like|id|number))?$",
+        " ".join(tokens[:start]),
+    )
+    after = re.match(rf"({_LEVEL_WORDS})(?: |$)", " ".join(tokens[stop:]))
+    for found in (before, after):
+        if found:
+            return LEVEL_OF[found[1]], found[1] in PLURALS
+    return None
+
+
+_ENTITIES = """
+    SELECT 'account' AS level, account_id AS entity_id, account_id, coalesce(name, '') AS name
+    FROM meta_ads.meta_ad_accounts
+    UNION ALL
+    SELECT 'campaign', campaign_id, account_id, coalesce(name, '') FROM meta_ads.meta_campaigns
+    UNION ALL
+    SELECT 'adset', adset_id, account_id, coalesce(name, '') FROM meta_ads.meta_adsets
+    UNION ALL
+    SELECT 'ad', ad_id, account_id, coalesce(name, '') FROM meta_ads.meta_ads
+"""

@@ -1,0 +1,289 @@
+"""Numbers from the metric layer: filtered by value, ranked, or beside those of other days."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics import DEFAULT_WINDOW, MetricsError
+from meta_pipeline.warehouse import Warehouse
+
+from .answer import Answer, Outcome, Provenance, Reconciliation
+from .reading import Condition, Ranking
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = list[dict[str, Any]]
+WINDOW = "attribution_window"
+_COMPARES: dict[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One question about numbers, as the metric layer takes it, and what is done with its rows."""
+
+    metrics: Sequence[str]
+    date_range: Any
+    accounts: Sequence[str] | None = None
+    level: str | None = None
+    by: Sequence[str] | None = None
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    currency: str | None = None
+    attribution: str = DEFAULT_WINDOW
+    conditions: Sequence[Condition] = ()
+    ranking: Ranking | None = None
+
+    @property
+    def is_by_window(self) -> bool:
+        return WINDOW in (self.by or ())
+
+
+def numbers(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
+    """The metric layer's rows, those that meet the conditions, in the order asked for."""
+    if wanted.is_by_window:
+        return _by_window(warehouse, wanted, now)
+    wanted, frame = _labelled(warehouse, wanted, now)
+    rows = _ranked(_kept(_records(frame), wanted, _about(frame)), wanted.ranking)
+    about = provenance(warehouse, [_about(frame)])
+    return _answer(rows, list(frame.columns), about, _about(frame)["notes"])
+
+
+def compared(
+    warehouse: Warehouse, wanted: Wanted, before: Any, now: datetime, notes: Sequence[str] = ()
+) -> Answer:
+    """Each row beside the same row of the days `before`: both, difference, and in percent."""
+    wanted, frame = _labelled(warehouse, wanted, now)
+    frames = [frame, _query(warehouse, wanted, before, now)]
+    keys = [name for name in frames[0].columns if name not in wanted.metrics]
+    is_key = [name for name in keys if not name.endswith("_name")]
+    # Rows of both periods: what delivered in one of them only is a row, too.
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for position, frame in enumerate(frames):
+        for row in _records(frame):
+            key = tuple(row[name] for name in is_key)
+            kept = found.setdefault(key, {name: row[name] for name in keys})
+            for name in wanted.metrics:
+                kept[f"{name}{'_before' if position else ''}"] = row[name]
+    blank = {name: None if _is_ratio(frames[0], name) else 0 for name in wanted.metrics}
+    rows = [_difference(row, wanted.metrics, blank) for row in found.values()]
+    rows = _ranked(_kept(rows, wanted, _about(frames[0])), wanted.ranking)
+    columns = keys + [
+        f"{name}{part}"
+        for name in wanted.metrics
+        for part in ("", "_before", "_change", "_change_pct")
+    ]
+    about = provenance(warehouse, [_about(frame) for frame in frames])
+    for name in wanted.metrics:
+        unit = about.units[name]
+        about.units |= {
+            f"{name}_before": unit,
+            f"{name}_change": unit,
+            f"{name}_change_pct": "percent",
+        }
+    said = [*notes, *frames[0].attrs["notes"], *frames[1].attrs["notes"]]
+    return _answer(rows, columns, about, list(dict.fromkeys(said)))
+
+
+def _is_ratio(frame: pd.DataFrame, name: str) -> bool:
+    """Whether nothing delivered means unknown for this metric, not zero."""
+    return (
+        not str(frame.attrs["formulas"][name]).startswith("sum(")
+        or "/" in frame.attrs["formulas"][name]
+    )
+
+
+def _difference(
+    row: dict[str, Any], names: Sequence[str], blank: Mapping[str, Any]
+) -> dict[str, Any]:
+    for name in names:
+        now = row.setdefault(name, blank[name])
+        was = row.setdefault(f"{name}_before", blank[name])
+        change = None if now is None or was is None else now - was
+        row[f"{name}_change"] = change
+        row[f"{name}_change_pct"] = None if change is None or not was else 100 * change / was
+    return row
+
+
+def _by_window(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
+    """One row per attribution window (and group); a window nobody asked Meta for is left out."""
+    rows: Rows = []
+    abouts, notes, columns = [], [], []
+    by = [name for name in wanted.by or () if name != WINDOW]
+    for window in metrics.WINDOWS:
+        try:
+            frame = _query(warehouse, wanted, wanted.date_range, now, by=by, attribution=window)
+        except metrics.ImpossibleQuestion as error:
+            notes.append(str(error))
+            continue
+        rows += [{WINDOW: window, **row} for row in _records(frame)]
+        abouts.append(_about(frame))
+        columns = [WINDOW, *frame.columns]
+    if not abouts:
+        raise MetricsError(notes[0])
+    about = provenance(warehouse, abouts[:1])
+    about.sql = [one["sql"] for one in abouts]
+    about.attribution = "each of the windows by itself"
+    notes = [*abouts[0]["notes"], *(note for note in notes if "is unknown, not zero" not in note)]
+    return _answer(_kept(rows, wanted, abouts[0]), columns, about, notes)
+
+
+def _labelled(warehouse: Warehouse, wanted: Wanted, now: datetime) -> tuple[Wanted, pd.DataFrame]:
+    """The rows; where amounts are of several currencies, by account too, whose currency shows.
+
+    Amounts of several currencies are neither ranked nor compared with a number: MixedCurrencies.
+    """
+    frame = _query(warehouse, wanted, wanted.date_range, now)
+    held = frame.attrs["currency"]
+    money = {name for name, unit in frame.attrs["units"].items() if unit == "currency"}
+    if not money or not isinstance(held, list):
+        return wanted, frame
+    judged = {one.metric for one in wanted.conditions if one.value}
+    judged |= {wanted.ranking.metric} if wanted.ranking else set()
+    if judged & money:
+        raise metrics.MixedCurrencies(held)
+    if "account_id" in frame.columns or not wanted.by:
+        return wanted, frame
+    wanted = replace(wanted, by=["account", *wanted.by])
+    return wanted, _query(warehouse, wanted, wanted.date_range, now)
+
+
+def _query(
+    warehouse: Warehouse,
+    wanted: Wanted,
+    date_range: Any,
+    now: datetime,
+    *,
+    by: Sequence[str] | None = None,
+    attribution: str | None = None,
+) -> pd.DataFrame:
+    return metrics.query(
+        warehouse,
+        account=list(wanted.accounts) if wanted.accounts else None,
+        metrics=list(wanted.metrics),
+        level=wanted.level,
+        date_range=date_range,
+        by=by if by is not None else wanted.by,
+        filters=wanted.filters,
+        currency=wanted.currency,
+        attribution=attribution or wanted.attribution,
+        now=now,
+    )
+
+
+def _about(frame: pd.DataFrame) -> Mapping[str, Any]:
+    return {str(name): value for name, value in frame.attrs.items()}
+
+
+def _records(frame: pd.DataFrame) -> Rows:
+    """The rows; unknown values are None, days are dates."""
+    known = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
+
+
+def _kept(rows: Rows, wanted: Wanted, about: Mapping[str, Any]) -> Rows:
+    for condition in wanted.conditions:
+        if condition.currency and condition.currency != about["currency"]:
+            raise MetricsError(
+                f"The amounts are in {about['currency']}, not in {condition.currency}: give the "
+                f"number in that currency, or ask for an answer in {condition.currency}."
+            )
+        compare = _COMPARES[condition.sign]
+        rows = [
+            row
+            for row in rows
+            if row[condition.metric] is not None and compare(row[condition.metric], condition.value)
+        ]
+    return rows
+
+
+def _ranked(rows: Rows, ranking: Ranking | None) -> Rows:
+    """What is unknown has no rank; equal values keep the metric layer's order."""
+    if ranking is None:
+        return rows
+    known = [row for row in rows if row[ranking.metric] is not None]
+    known.sort(key=lambda row: row[ranking.metric], reverse=ranking.is_descending)
+    return known[: ranking.count]
+
+
+def _answer(rows: Rows, columns: list[str], about: Provenance, notes: Sequence[str]) -> Answer:
+    return Answer(
+        outcome=Outcome.ANSWERED,
+        columns=columns,
+        rows=[{name: _plain(row.get(name)) for name in columns} for row in rows],
+        row_count=len(rows),
+        provenance=about,
+        notes=list(notes),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; days as ISO text, whole numbers whole."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+
+def provenance(warehouse: Warehouse, abouts: Sequence[Mapping[str, Any]]) -> Provenance:
+    """What is known of the numbers, over all periods that were read."""
+    about = abouts[0]
+    complete = [one["completeness"] for one in abouts]
+    return Provenance(
+        accounts=about["accounts"],
+        since=about["range"][0],
+        until=about["range"][1],
+        timezone=about["timezone"],
+        currency=about["currency"],
+        is_converted=about["is_converted"],
+        attribution=about["attribution"],
+        units=dict(about["units"]),
+        formulas=about["formulas"],
+        overrides=about["overrides"],
+        data_as_of=about["data_as_of"],
+        settling_days=_joined(complete, "settling_days"),
+        missing_days=_joined(complete, "missing_days"),
+        contradicted_days=_joined(complete, "contradicted_days"),
+        is_final=all(one["is_final"] for one in complete),
+        reconciliation=reconciliation(warehouse, about["accounts"], *about["range"]),
+        is_simulated=about["is_simulated"],
+        sql=[one["sql"] for one in abouts],
+    )
+
+
+def _joined(complete: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in complete:
+        for account, days in one[name].items():
+            found[account] = sorted({*found.get(account, ()), *days})
+    return found
+
+
+def reconciliation(
+    warehouse: Warehouse, accounts: Sequence[str], since: str, until: str
+) -> Reconciliation:
+    """What the last comparison of each of the days came to."""
+    with warehouse.connection() as connection:
+        rows = connection.execute(
+            """SELECT coalesce(known.status, 'unchecked'), count(*)
+               FROM unnest(%s::text[]) AS asked (account_id)
+               CROSS JOIN generate_series(%s::date, %s::date, interval '1 day') AS day
+               LEFT JOIN meta_ads.reconciliations AS known
+                 ON known.account_id = asked.account_id AND known.date_start = day::date
+               GROUP BY 1 ORDER BY 1""",
+            (list(accounts), since, until),
+        ).fetchall()
+    found = {str(status): int(count) for status, count in rows}
+    if found.get("differs"):
+        return Reconciliation(is_reconciled=False, days_by_status=found)
+    is_all = not found.get("unchecked")
+    return Reconciliation(is_reconciled=True if is_all else None, days_by_status=found)

@@ -1,0 +1,123 @@
+"""What a question asks, once it is read: everything named, nothing guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from meta_pipeline.metrics import DEFAULT_WINDOW
+
+from .days import Days
+from .names import Entity, Pattern
+
+DEFAULT_DAYS = Days("last 7 days", preset="last_7d")
+
+
+class Kind(StrEnum):
+    """What sort of answer is wanted."""
+
+    NUMBERS = "numbers"
+    COMPARISON = "comparison"
+    WHY = "why"
+    ENTITIES = "entities"
+    FRESHNESS = "freshness"
+    SETTLING = "settling"
+    RECONCILIATION = "reconciliation"
+    TARGETS = "targets"
+    MEANING = "meaning"
+    HISTORY = "history"
+
+
+class Before(StrEnum):
+    """Which days a period is compared with, where they are not named themselves."""
+
+    PERIOD = "as many days right before"
+    WEEK = "the same days a week before"
+    MONTH = "the same days a month before"
+    YEAR = "the same days a year before"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Which rows stay: those whose `metric` is `sign` (`>`, `>=`, `<`, `<=`, `=`) a number."""
+
+    metric: str
+    sign: str
+    value: float
+    currency: str | None = None
+
+    def __str__(self) -> str:
+        unit = f" {self.currency}" if self.currency else ""
+        return f"{self.metric} {self.sign} {self.value:g}{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The first `count` rows by `metric`; all of them without a count."""
+
+    metric: str
+    is_descending: bool
+    count: int | None
+
+
+@dataclass
+class Reading:
+    """A question as it was read. `accounts` are ids; empty for all."""
+
+    kind: Kind
+    metrics: list[str] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
+    level: str | None = None
+    by: list[str] = field(default_factory=list)
+    days: Days = DEFAULT_DAYS
+    has_days: bool = False
+    before: Before | Days | None = None
+    filters: dict[str, list[str]] = field(default_factory=dict)
+    conditions: list[Condition] = field(default_factory=list)
+    ranking: Ranking | None = None
+    attribution: str = DEFAULT_WINDOW
+    currency: str | None = None
+    statuses: str | None = None
+    entities: list[Entity | Pattern] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """How it was read, for people; ids instead of names, which are text of others."""
+        parts = [_SUBJECT[self.kind].format(metrics=", ".join(self.metrics))]
+        if self.kind is Kind.MEANING:
+            return f"{parts[0]}."
+        if self.kind is Kind.ENTITIES and self.level:
+            parts = [f"{self.statuses or 'all'} {self.level}s, by status now"]
+        elif self.by and self.kind in (Kind.NUMBERS, Kind.COMPARISON, Kind.WHY):
+            parts.append(f"by {', '.join(self.by)}")
+        parts.append(f"of {', '.join(self.accounts) or 'all accounts'}")
+        parts += [f"{name} {' or '.join(values)}" for name, values in self.filters.items()]
+        if self.kind not in (Kind.ENTITIES, Kind.FRESHNESS):
+            default = "" if self.has_days else " (no days were named)"
+            parts.append(f"{self.days.words}{default}")
+        if self.before is not None:
+            spoken = self.before.words if isinstance(self.before, Days) else self.before
+            parts.append(f"against {spoken}")
+        parts += [f"only where {condition}" for condition in self.conditions]
+        if self.ranking is not None:
+            order = "highest" if self.ranking.is_descending else "lowest"
+            count = f"the {self.ranking.count} with " if self.ranking.count else ""
+            parts.append(f"{count}the {order} {self.ranking.metric} first")
+        if self.attribution != DEFAULT_WINDOW:
+            parts.append(f"attribution {self.attribution}")
+        if self.currency:
+            parts.append(f"converted to {self.currency}")
+        return f"{'; '.join(parts)}."
+
+
+_SUBJECT = {
+    Kind.NUMBERS: "{metrics}",
+    Kind.COMPARISON: "{metrics}, compared",
+    Kind.WHY: "what moved {metrics}",
+    Kind.ENTITIES: "status",
+    Kind.FRESHNESS: "how fresh the data is",
+    Kind.SETTLING: "days that may still change",
+    Kind.RECONCILIATION: "whether the ads add up to the account",
+    Kind.TARGETS: "metrics against their targets",
+    Kind.MEANING: "what {metrics} means",
+    Kind.HISTORY: "what changed",
+}

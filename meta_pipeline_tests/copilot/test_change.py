@@ -1,0 +1,102 @@
+"""Why a metric changed: parts that add up to the whole, to the last digit."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meta_pipeline import copilot, metrics
+from meta_pipeline.copilot.change import Sides, decompose
+
+from .conftest import Place
+from .goldens import N
+
+AMOUNT = st.decimals(0, 10_000, places=2).map(Fraction)
+PERIOD = st.dictionaries(
+    st.sampled_from("abcdefgh"), st.builds(Sides, AMOUNT, st.integers(0, 500).map(Fraction))
+)
+THIS, BEFORE = ((date(2026, 11, 13), date(2026, 11, 19)), (date(2026, 11, 6), date(2026, 11, 12)))
+
+
+def whole(period: dict[str, Sides], *, is_ratio: bool) -> Fraction | None:
+    above = sum((one.above for one in period.values()), Fraction(0))
+    below = sum((one.below for one in period.values()), Fraction(0))
+    if not is_ratio:
+        return above
+    return above / below if below else None
+
+
+@given(PERIOD, PERIOD, st.booleans())
+def test_parts_add_up_exactly(
+    before: dict[str, Sides], after: dict[str, Sides], is_ratio: bool
+) -> None:
+    expected = [whole(period, is_ratio=is_ratio) for period in (before, after)]
+    if None in expected:
+        with pytest.raises(metrics.ImpossibleQuestion):
+            decompose(before, after, is_ratio=is_ratio)
+        return
+
+    start, end, parts = decompose(before, after, is_ratio=is_ratio)
+
+    assert sum((one.mix + one.rate for one in parts), Decimal(0)) == end - start
+    for found, value in ((start, expected[0]), (end, expected[1])):
+        assert abs(Fraction(found) - value) <= Fraction(1, 2_000_000)  # type: ignore[operator]
+    assert {one.entity_id for one in parts} == before.keys() | after.keys()
+
+
+def test_mix_is_of_shares_and_rate_of_own_values() -> None:
+    cheap, dear = Sides(Fraction(100), Fraction(10)), Sides(Fraction(300), Fraction(10))
+
+    # The same prices in other shares: only mix. The same shares at another price: only rate.
+    _, _, shifted = decompose(
+        {"cheap": cheap, "dear": dear},
+        {"cheap": Sides(Fraction(50), Fraction(5)), "dear": Sides(Fraction(450), Fraction(15))},
+        is_ratio=True,
+    )
+    _, _, pricier = decompose(
+        {"cheap": cheap, "dear": dear},
+        {"cheap": Sides(Fraction(200), Fraction(10)), "dear": dear},
+        is_ratio=True,
+    )
+
+    assert {one.rate for one in shifted} == {Decimal(0)}
+    assert sum(one.mix for one in shifted) == 5
+    assert {one.entity_id: (one.mix, one.rate) for one in pricier} == {
+        "cheap": (Decimal(0), Decimal(5)),
+        "dear": (Decimal(0), Decimal(0)),
+    }
+
+
+@pytest.mark.parametrize("metric", ["cpl", "spend", "roas"])
+@pytest.mark.parametrize("level", ["campaign", "ad"])
+def test_the_whole_is_what_the_metric_layer_says(place: Place, metric: str, level: str) -> None:
+    found = copilot.explain_change(
+        place.warehouse, metric, account=N, level=level, date_range=THIS, now=place.now
+    )
+
+    values = [
+        metrics.query(place.warehouse, account=N, metrics=[metric], date_range=days)[metric][0]
+        for days in (BEFORE, THIS)
+    ]
+    assert (found.asked["before_since"], found.asked["before_until"]) == tuple(map(str, BEFORE))
+    assert [float(found.asked["before"]), float(found.asked["after"])] == pytest.approx(values)
+    parts = sum(Decimal(row["mix"]) + Decimal(row["rate"]) for row in found.rows)
+    assert parts == Decimal(found.asked["change"])
+    assert parts == sum(Decimal(row["contribution"]) for row in found.rows)
+
+
+def test_what_has_no_parts_is_refused(place: Place) -> None:
+    for metric, said in (("reach", "counts people"), ("cpa", "unknown")):
+        with pytest.raises(metrics.ImpossibleQuestion, match=said):
+            copilot.explain_change(
+                place.warehouse,
+                metric,
+                account=N,
+                date_range=(date(2026, 3, 2), date(2026, 3, 3)),
+                now=place.now,
+            )
