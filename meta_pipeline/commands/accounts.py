@@ -1,13 +1,14 @@
 """`meta-pipeline accounts`: which ad accounts there are, and in what state."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from meta_pipeline.words import times
 
+from .connected import connected
 from .selection import is_left_out, named
 from .terminal.console import SIMULATED, add_row, console, say, styled, table, write_json
 from .terminal.options import AsJson
@@ -104,7 +105,12 @@ def _facts(
     if wanted:
         chosen = {one.account_id for one in named(list(states), wanted)}
         states = [one for one in states if one.account_id in chosen]
-    return [_fact(settings, one, rows.get(one.account_id)) for one in states]
+    ids = [one.account_id for one in states]
+    whose = connected(warehouse, settings, ids, datetime.now(UTC))
+    return [
+        _fact(settings, one, rows.get(one.account_id)) | whose[one.account_id].facts
+        for one in states
+    ]
 
 
 def _fact(

@@ -44,7 +44,8 @@ def dev(port: Port = 3000, host: Host = HOST) -> None:
 
 
 def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
-    settings.require_token()
+    if settings.token_keys is None:  # else stored connections may be all it takes
+        settings.require_token()
     home = Home(data_root(settings) / "dev")
     lock = stack.enter_context(home.taken())
     home.note()

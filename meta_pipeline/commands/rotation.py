@@ -136,6 +136,7 @@ def next_command(
             slots=free if slots is None else slots,
             cursor=cursor or sensors_cursor,
             requested=busy.accounts,
+            settings=settings,
         )
         nobody = skip_reason(tick, busy.runs, now, warehouse.accounts)
     if as_json:

@@ -1,7 +1,7 @@
 """`meta-pipeline status`: what there is, how old it is, and what each account waits for."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ import typer
 
 from meta_pipeline.printable import one_line
 
+from .connected import Connected, connected
 from .database import opened_warehouse
 from .selection import named
 from .terminal.console import (
@@ -78,6 +79,8 @@ class _Seen:
     accounts: "Sequence[AccountStatus]"
     wanted: "Sequence[AccountStatus]"
     warnings: Sequence[str]
+    whose: "Mapping[str, Connected]"
+    """The connection of each account that was asked for."""
 
 
 def status(
@@ -104,7 +107,16 @@ def status(
     with opened_warehouse() as (settings, warehouse):
         for seen in _looks(warehouse, settings, account, every, failing=failing):
             if as_json:
-                write_json([{**one.facts, "standing": one.standing} for one in seen.wanted])
+                write_json(
+                    [
+                        {
+                            **one.facts,
+                            "standing": one.standing,
+                            **seen.whose[one.account_id].facts,
+                        }
+                        for one in seen.wanted
+                    ]
+                )
             else:
                 _print(seen, limit, is_clear=every is not None)
     alarm = staleness_alarm(seen.wanted, after) if after is not None else None
@@ -145,7 +157,8 @@ def _look(
     wanted = named(accounts, account) if account else accounts
     if failing:
         wanted = [one for one in wanted if one.standing.is_problem]
-    return _Seen(accounts, wanted, warnings)
+    whose = connected(warehouse, settings, [one.account_id for one in wanted], now)
+    return _Seen(accounts, wanted, warnings, whose)
 
 
 def _print(seen: _Seen, limit: int, *, is_clear: bool) -> None:
@@ -170,22 +183,31 @@ def _print_accounts(seen: _Seen, limit: int) -> None:
         say("No account needs anybody.")
         return
     say()
-    console.print(_table(shown))
+    console.print(_table(shown, seen.whose))
     say_more(len(seen.wanted) - len(shown), f"--limit {len(seen.wanted)} shows them")
     sentences = [sentence for one in shown for sentence in _sentences(one)]
+    unread = dict.fromkeys(seen.whose[one.account_id].problem for one in shown)
+    sentences += [line(styled("!", "red"), f" {why}") for why in unread if why]
     if sentences:
         say()
     for sentence in sentences:
         say(sentence)
 
 
-def _table(accounts: "Sequence[AccountStatus]") -> "Sheet":
+def _table(
+    accounts: "Sequence[AccountStatus]", whose: "Mapping[str, Connected] | None" = None
+) -> "Sheet":
+    whose = whose or {}
+    several = len({one.connection for one in whose.values()}) > 1
     numbers = ("Entities", "Insights", "Newest day", "Days", "Usage")
     found = table(
-        "Account", "Id", "State", "Synced", *numbers, right=numbers, whole=("Id", "State", "Synced")
+        *("Account", "Id", "State", "Synced", *numbers),
+        *(("Connection",) if several else ()),
+        right=numbers,
+        whole=("Id", "State", "Synced"),
     )
     for one in accounts:
-        add_row(found, *_cells(one))
+        add_row(found, *_cells(one), *([whose[one.account_id].cell] if several else []))
     return found
 
 

@@ -63,7 +63,7 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
         "connection_id": None,
         "kind": Kind.ENVIRONMENT,
         "name": "META_ACCESS_TOKEN",
-        "accounts": len(warehouse.accounts.all(accessible_only=True)),
+        "accounts": _listed_by_it(warehouse),
         "renewal_problem": None,
     }
     if known is None:
@@ -94,6 +94,13 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
         problem=known.problem,
         what_to_do="" if state is State.ACTIVE else _ENVIRONMENT,
     )
+
+
+def _listed_by_it(warehouse: Warehouse) -> int:
+    """Accounts META_ACCESS_TOKEN reaches: all there are, where there is nothing else."""
+    if not warehouse.connections.all():
+        return len(warehouse.accounts.all(accessible_only=True))
+    return len(warehouse.connections.listed_by_environment())
 
 
 def _stored(row: ConnectionRow, accounts: int, settings: Settings, now: datetime) -> Listed:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Self
 
 from meta_pipeline.graph.tokens import token_key
-from meta_pipeline.model.usage import app_key
+from meta_pipeline.model.usage import APP, app_key
 from meta_pipeline.quality import missing_scopes
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Connection, ConnectionRow, TokenRow, Warehouse
+from meta_pipeline.warehouse import ConnectionRow, TokenRow, Warehouse
 
 from .state import Kind, State, state_at
 
@@ -104,22 +104,27 @@ class Reach:
         settings: Settings,
         now: datetime,
         account_id: str | None = None,
-        connection: Connection | None = None,
+        *,
+        knows_environment: bool = False,
     ) -> Self:
-        """As the tables say: of one account, or of all."""
+        """As the tables say: of one account, or of all.
+
+        What is known of META_ACCESS_TOKEN is read where others are there to choose from, or with
+        `knows_environment`.
+        """
         store = warehouse.connections
-        rows = [row for row in store.all(connection) if row.state != State.REPLACED]
+        rows = [row for row in store.all() if row.state != State.REPLACED]
         token = settings.access_token
         key = token_key(token.get_secret_value()) if token else None
         # META_ACCESS_TOKEN alone has nothing to be chosen from: no more is read.
-        known = warehouse.tokens.get(key) if key and rows else None
+        known = warehouse.tokens.get(key) if key and (rows or knows_environment) else None
         own_app = settings.app_id or (known.app_id if known else None)
         return cls(
             now,
             _environment(known, own_app, now) if key else None,
             {row.connection_id: way_of(row, own_app, now) for row in rows},
-            store.reaching(account_id, connection) if rows else {},
-            store.listed_by_environment(account_id, connection) if rows else frozenset(),
+            store.reaching(account_id) if rows else {},
+            store.listed_by_environment(account_id) if rows else frozenset(),
         )
 
     @property
@@ -155,6 +160,10 @@ class Reach:
     def is_reached(self, account_id: str) -> bool:
         """Whether a connection has ever listed the account."""
         return account_id in self.environment_accounts or bool(self.accounts.get(account_id))
+
+    def app_of(self, account_id: str) -> str:
+        """The key of the app whose meters a sync of the account would move."""
+        return next((way.app for way in self.usable(account_id)), APP)
 
     def why_none(self, account_id: str) -> str | None:
         """Why the account cannot be read by any connection, in a sentence; None where it can."""

@@ -58,6 +58,11 @@ class UsableConnections:
         """Who reaches an account, or each of them."""
         return Reach.read(self.warehouse, self.settings, self.clock(), account_id)
 
+    def way(self, connection_id: str | None) -> Way | None:
+        """A connection as it stands now, None: META_ACCESS_TOKEN; None where it is gone."""
+        reach = Reach.read(self.warehouse, self.settings, self.clock(), "", knows_environment=True)
+        return reach.stored.get(connection_id) if connection_id else reach.environment
+
     @property
     def has_environment(self) -> bool:
         """Whether META_ACCESS_TOKEN is set."""

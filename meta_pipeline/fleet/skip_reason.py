@@ -20,6 +20,7 @@ _WORDS = {
     "failing": "failing, tried again later",
     "excluded": "left out by the settings",
     "no access": "lost to the token",
+    "no connection": "without a connection that lets us in",
 }
 _SAME = {"not due": "fresh"}
 _NAMED_STOPS = 3

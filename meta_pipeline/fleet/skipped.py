@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -23,17 +24,25 @@ class Out(StrEnum):
     NO_ACCESS = "no access"
 
 
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """No connection that reaches the account lets us in; `reason` is a sentence."""
+
+    reason: str
+
+
 WAITING = "waiting"
+UNREACHED = "no connection"
 _OUT = {
     Out.EXCLUDED: "the include and exclude lists leave it out",
     Out.RUNNING: "it is being synced now",
     Out.REQUESTED: "a run of it waits or has just started",
     Out.NO_ACCESS: "the token cannot see the account any more; share it again in Meta",
 }
-Why = Out | Candidate
+Why = Out | Unreached | Candidate
 
 
-def out_of(state: AccountState, rules: RotationRules) -> Out | None:
+def out_of(state: AccountState, rules: RotationRules) -> Out | Unreached | None:
     """Why the account has no turn, however late it is; None where it has one."""
     if not rules.names(state.account_id):
         return Out.EXCLUDED
@@ -41,7 +50,9 @@ def out_of(state: AccountState, rules: RotationRules) -> Out | None:
         return Out.RUNNING
     if state.is_requested:
         return Out.REQUESTED
-    return None if state.is_accessible else Out.NO_ACCESS
+    if not state.is_accessible:
+        return Out.NO_ACCESS
+    return None if state.unreached is None else Unreached(state.unreached)
 
 
 class Skipped(Mapping[str, str]):
@@ -60,7 +71,8 @@ class Skipped(Mapping[str, str]):
         why = self._whys[account_id]
         if isinstance(why, Out):
             return f"{why}: {_OUT[why]}"
-        return f"{self._kind(why)}: {self._sentence(why)}"
+        told = why.reason if isinstance(why, Unreached) else self._sentence(why)
+        return f"{self._kind(why)}: {told}"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._whys)
@@ -79,6 +91,8 @@ class Skipped(Mapping[str, str]):
     def _kind(self, why: Why) -> str:
         if isinstance(why, Out):
             return str(why)
+        if isinstance(why, Unreached):
+            return UNREACHED
         return WAITING if why.due_at <= self._now else str(why.hold)
 
     def _sentence(self, each: Candidate) -> str:

@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from meta_pipeline.connections import Reach
 from meta_pipeline.governor import Meters, Needs, decide
 from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP
+from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.stores.rotation_states import rotation_states
 
@@ -43,6 +45,7 @@ class Stopped:
     until: datetime
     reason: str
     usage: Mapping[str, Any]
+    app: str = APP
 
     @property
     def account_id(self) -> str:
@@ -63,6 +66,7 @@ class Stopped:
             meta_usage_end_snapshot=dict(self.usage),
             error_summary=self.reason,
             not_before=self.until,
+            app_key=self.app,
             host=socket.gethostname(),
         )
 
@@ -103,11 +107,14 @@ def look(
     slots: int,
     cursor: str | None = None,
     requested: Collection[str] = (),
+    settings: Settings | None = None,
 ) -> Tick:
     """Choose for `slots` free runs and ask the governor; done twice, it finds the same.
 
-    `requested` are accounts whose run is queued or under way.
+    `requested` are accounts whose run is queued or under way. With `settings`, an account that no
+    connection lets us read has no turn, and each app's limits stop its own accounts only.
     """
+    reach = None if settings is None else Reach.read(warehouse, settings, now)
     with warehouse.connection() as connection:
         rows = rotation_states(
             connection,
@@ -119,12 +126,16 @@ def look(
         )
     taken = frozenset(requested)
     states = {row.account_id: replace(row, is_requested=row.account_id in taken) for row in rows}
+    if reach is not None and not reach.is_plain:
+        states = {
+            each: replace(row, unreached=reach.why_none(each)) for each, row in states.items()
+        }
     stopped: dict[str, Stopped] = {}
     for _ in range(ROUNDS):
         found = next_runs(
             states.values(), now, rotation.policy, rotation.rules, cursor=cursor, slots=slots
         )
-        newly = _stopped(warehouse, now, rotation, found)
+        newly = _stopped(warehouse, now, rotation, found, reach)
         stopped |= newly
         for account_id, each in newly.items():
             states[account_id] = replace(states[account_id], not_before=each.until)
@@ -143,18 +154,27 @@ def record(warehouse: Warehouse, tick: Tick, now: datetime) -> None:
 
 
 def _stopped(
-    warehouse: Warehouse, now: datetime, rotation: Rotation, found: NextRuns
+    warehouse: Warehouse,
+    now: datetime,
+    rotation: Rotation,
+    found: NextRuns,
+    reach: Reach | None,
 ) -> dict[str, Stopped]:
-    """Those of the chosen that may not be called now."""
+    """Those of the chosen that may not be called now, by the meters of the app each is read as."""
     picks = [pick for run in found.runs for pick in run.picks]
-    meters = Meters(rotation.thresholds)
-    if picks:
-        meters.observe(warehouse.usage.current([APP, *(pick.account_id for pick in picks)]))
+    apps = {pick.account_id: reach.app_of(pick.account_id) if reach else APP for pick in picks}
+    readings = warehouse.usage.current([*set(apps.values()), *apps]) if picks else []
+    meters_of = {app: Meters(rotation.thresholds, app=app) for app in set(apps.values())}
+    for each in meters_of.values():
+        each.observe(readings)
     stopped = {}
     for pick in picks:
+        meters = meters_of[apps[pick.account_id]]
         needs = Needs(frozenset(_USE_CASES[part] for part in pick.parts))
         decision = decide(account_id=pick.account_id, meters=meters, now=now, needs=needs)
         if not decision.may_call and decision.until is not None:
             usage = meters.snapshot(now, pick.account_id)
-            stopped[pick.account_id] = Stopped(pick, decision.until, decision.reason, usage)
+            stopped[pick.account_id] = Stopped(
+                pick, decision.until, decision.reason, usage, meters.app
+            )
     return stopped

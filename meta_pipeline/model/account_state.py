@@ -36,6 +36,8 @@ class AccountState:
     has_backfill_gap: bool = False
     # Nor is any but those that a fleet's first sync begins with.
     has_newest_days_only: bool = False
+    # Why no connection that reaches it lets us in, a sentence; None where one does.
+    unreached: str | None = None
     # A sync holds the account's lock, whatever its rows say.
     is_running: bool = False
     # A run of it is queued or has started.

@@ -15,7 +15,7 @@ import dagster as dg
 
 from meta_pipeline.printable import markdown
 from meta_pipeline.sync import Status, SyncRun
-from meta_pipeline.words import ago
+from meta_pipeline.words import ago, times
 
 from .tables import AccountTable
 
@@ -30,6 +30,9 @@ class Account:
     name: str | None = None
     is_simulated: bool = False
     previous_success_at: datetime | None = None
+    connection: str | None = None
+    """Whose token its calls used; None where none was made."""
+    connection_days_left: int | None = None
 
     @property
     def label(self) -> str:
@@ -79,6 +82,7 @@ def _identity(record: SyncRun, account: Account) -> dict[str, dg.MetadataValue]:
         "status": dg.MetadataValue.text(str(record.status)),
         "sync_run_id": dg.MetadataValue.text(record.sync_run_id),
         "simulated": dg.MetadataValue.bool(account.is_simulated),
+        **({"connection": dg.MetadataValue.text(account.connection)} if account.connection else {}),
     }
 
 
@@ -93,6 +97,7 @@ def _numbers(record: SyncRun, account: Account) -> dict[str, dg.MetadataValue]:
         "db_write_ms": _rounded(record.db_write_ms),
         "usage_end_pct": worst_usage_pct(record.meta_usage_end_snapshot),
         "staleness_before_seconds": _rounded(_staleness_seconds(record, account)),
+        "connection_days_left": account.connection_days_left,
     }
     return {
         name: dg.MetadataValue.int(value)
@@ -136,6 +141,10 @@ def _summary(record: SyncRun, account: Account) -> Iterator[str]:
         f"weighted cost {record.weighted_cost_total:,.1f} |"
     )
     yield f"| Took | {record.duration_seconds:.1f} s: {_phases(record)} |"
+    if account.connection:
+        left = account.connection_days_left
+        ends = "" if left is None else f", {times(left, 'day')} left"
+        yield f"| Connection | {markdown(account.connection)}{ends} |"
     yield f"| Usage at the end | {'no reading' if usage is None else f'{usage:.0f} %'} |"
     yield f"| Synced before | {ago(_staleness_seconds(record, account))} |"
     if record.error_summary:

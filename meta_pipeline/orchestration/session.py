@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -68,7 +69,12 @@ class SyncSession:
             self._previous_success_at(request),
         )
         telling = Telling(account.label, self.tell, note=self.note)
-        return self._engine.sync(request, progress=telling), account
+        record = self._engine.sync(request, progress=telling)
+        way = self._engine.way_of(record)
+        if way is None:
+            return record, account
+        left = way.days_left(self._engine.now())
+        return record, replace(account, connection=way.label, connection_days_left=left)
 
     @property
     def warehouse(self) -> Warehouse:

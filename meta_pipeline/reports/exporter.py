@@ -37,6 +37,7 @@ _NEVER = float("inf")
 
 _HEALTH = """
     SELECT account_id, is_running, not_before, insight_days_missing, usage_pct,
+        coalesce(connection_id, 'environment') AS connection, last_attempt_at,
         extract(epoch FROM meta_ads.present() - entities_synced_at)::float8 AS entities,
         extract(epoch FROM meta_ads.present() - insights_synced_at)::float8 AS insights,
         extract(epoch FROM last_success_at)::float8 AS succeeded_at,
@@ -48,6 +49,11 @@ _QUOTA = """
         usage_pct::float8 / 100 AS ratio
     FROM meta_ads.usage_readings
     WHERE read_at > meta_ads.present() - interval '1 hour' ORDER BY 1, 2
+"""
+_CONNECTIONS = """
+    SELECT connection_id, app_id, state IN ('active', 'expiring') AS is_usable, expires_at,
+        data_access_expires_at
+    FROM meta_ads.connections WHERE state <> 'replaced' ORDER BY connection_id
 """
 _COUNTED = """
     SELECT label, sum(total)::float8 AS total
@@ -149,6 +155,7 @@ def _read(connection: Connection) -> Iterator[Metric]:
         gauge.add_metric((row["account"], row["kind"]), row["ratio"])
     yield gauge
     yield _tokens(tokens_in_use(connection))
+    yield _connections(_rows(connection, _CONNECTIONS))
     for name, about, label, query in _COUNTERS:
         yield _counter(name, about, label, _rows(connection, query))
 
@@ -182,6 +189,32 @@ def _health(rows: list[dict[str, Any]]) -> Iterator[Metric]:
         for row in rows:
             gauge.add_metric((row["account_id"],), float(row[column] or 0))
         yield gauge
+    used = GaugeMetricFamily(
+        "metaads_account_connection_info",
+        "The connection that an account was last read through; environment: META_ACCESS_TOKEN",
+        labels=("account", "connection"),
+    )
+    for row in rows:
+        if row["last_attempt_at"] is not None:
+            used.add_metric((row["account_id"], row["connection"]), 1)
+    yield used
+
+
+def _connections(rows: list[dict[str, Any]]) -> Metric:
+    gauge = GaugeMetricFamily(
+        "metaads_connection_expires_timestamp_seconds",
+        "End of a stored connection's token and data access; 0 when refused, +Inf for no end",
+        labels=("connection", "app", "kind"),
+    )
+    for row in rows:
+        for kind, end in (
+            ("token", row["expires_at"]),
+            ("data_access", row["data_access_expires_at"]),
+        ):
+            at = _NEVER if end is None else end.timestamp()
+            labels = (row["connection_id"], row["app_id"], kind)
+            gauge.add_metric(labels, at if row["is_usable"] else 0)
+    return gauge
 
 
 def _tokens(rows: list[TokenRow]) -> Metric:

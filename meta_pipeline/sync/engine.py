@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
@@ -30,7 +30,6 @@ from meta_pipeline.warehouse import (
     AccountBusy,
     AccountRow,
     Connection,
-    TelemetryWriter,
     TokenRow,
     Warehouse,
     WarehouseError,
@@ -39,7 +38,7 @@ from meta_pipeline.warehouse import (
     fault,
 )
 
-from .context import SyncContext, utc_now
+from .context import SyncContext
 from .days import today
 from .extras import Extras
 from .limits.estimate import Estimate, estimate
@@ -47,6 +46,7 @@ from .limits.spending import budget_of
 from .limits.version_watch import VersionWatch
 from .limits.waiting import rest_of, wait_of
 from .limits.weights import Prices
+from .opening import opened_context
 from .plan.plan import Plan
 from .plan.planner import make_plan
 from .plan.stored import load_state
@@ -56,11 +56,12 @@ from .rows.fields import ENTITY_SPECS
 from .run.account_node import AccountNode, is_node_due
 from .run.account_sync import AccountSync
 from .run.discovery import Discovery, discover, read_account
-from .run.memory import memory_for_pages
-from .run.provenance import refuse_mixture
 from .run.session import CallSession
 from .run.stop import Interrupted, StopSign
 from .run.tokens import look_at_token
+
+if TYPE_CHECKING:
+    from meta_pipeline.connections import Way
 
 logger = logging.getLogger(__name__)
 
@@ -81,33 +82,8 @@ class SyncEngine:
         Raises SettingsError when no token or no database is set, WarehouseError when the
         database cannot be used, ConnectionsError when no stored token opens.
         """
-        # Not at the top: what only asks an engine's types need not wait for ciphers.
-        from meta_pipeline.connections import Keyring, UsableConnections, first_token  # noqa: PLC0415
-
-        def keyring() -> Keyring:
-            keys = settings.token_keys
-            return Keyring.parse(keys.get_secret_value() if keys else None)
-
-        url = database_url or settings.require_database_url()
-        with memory_for_pages(), Warehouse(url) as warehouse, TelemetryWriter(url) as telemetry:
-            token = settings.access_token and settings.require_token()
-            if token is None:
-                warehouse.migrate()
-                token = first_token(warehouse, settings, keyring, utc_now())
-            with GraphClient(
-                access_token=token or settings.require_token(),
-                base_url=settings.graph_url,
-                trusted_url=settings.trusted_graph_url,
-                deadline_seconds=settings.call_deadline_seconds,
-                max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
-                version=settings.api_version,
-                app_secret=settings.app_secret.get_secret_value() if settings.app_secret else None,
-                max_connections=max(8, settings.max_parallel_calls * 2),
-            ) as client:
-                warehouse.migrate()
-                refuse_mixture(warehouse, is_simulated=settings.is_simulated)
-                found = UsableConnections(warehouse, settings, keyring, client, utc_now)
-                yield cls(SyncContext.of(settings, client, warehouse, telemetry, found))
+        with opened_context(settings, database_url) as context:
+            yield cls(context)
 
     @property
     def context(self) -> SyncContext:
@@ -180,6 +156,11 @@ class SyncEngine:
         account = self.warehouse.accounts.get(plan.account_id)
         budget = self._budget(account, self._context.clock()) if account else None
         return estimate(plan, self.warehouse, self._prices, parallel, budget)
+
+    def way_of(self, record: SyncRun) -> Way | None:
+        """Whose token the calls of a sync used, as it stands now; None where it made none."""
+        known = self._context.connections
+        return known.way(record.connection_id) if known and record.app_key else None
 
     def now(self) -> datetime:
         """The time of this engine's clock, UTC."""

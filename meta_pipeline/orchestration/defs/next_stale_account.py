@@ -24,6 +24,7 @@ from meta_pipeline.orchestration.pool import keep_slots
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.run_selection import RunSelection
 from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY, DELIVERY
+from meta_pipeline.settings import Settings
 from meta_pipeline.sync import Extras
 from meta_pipeline.warehouse import CannotTell, Warehouse
 
@@ -59,7 +60,7 @@ def next_stale_account(
     settings = warehouse.settings()
     with warehouse.read("sensor") as opened:
         try:
-            return _tick(context, opened, Rotation.of(settings), Extras.of(settings), clock())
+            return _tick(context, opened, settings, clock())
         except CannotTell as error:
             return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
 
@@ -67,10 +68,10 @@ def next_stale_account(
 def _tick(
     context: dg.SensorEvaluationContext,
     warehouse: Warehouse,
-    rotation: Rotation,
-    extras: Extras,
+    settings: Settings,
     now: datetime,
 ) -> dg.SensorResult | dg.SkipReason:
+    rotation, extras = Rotation.of(settings), Extras.of(settings)
     keep_slots(context.instance, rotation.slots)
     busy = in_flight(context.instance)
     try:
@@ -81,6 +82,7 @@ def _tick(
             slots=max(0, rotation.slots - busy.runs),
             cursor=context.cursor,
             requested=busy.accounts,
+            settings=settings,
         )
     except psycopg.errors.UndefinedTable:
         return dg.SensorResult(run_requests=[_discovery(now)])

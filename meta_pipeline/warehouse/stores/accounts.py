@@ -74,6 +74,7 @@ class AccountHealth:
     usage_pct: float | None
     usage_read_at: datetime | None
     usage_meter: str | None
+    connection_id: str | None
 
 
 _COLUMNS = tuple(field.name for field in fields(AccountRow))

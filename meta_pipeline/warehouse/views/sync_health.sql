@@ -28,6 +28,7 @@
 -- usage_pct: Worst usage read from the account's meters within the last hour
 -- usage_read_at: When it was read
 -- usage_meter: Which meter that was: scope, and use case where there is one
+-- connection_id: Connection its last attempt was made over; null for META_ACCESS_TOKEN
 SELECT
     account.account_id,
     account.name,
@@ -71,7 +72,8 @@ SELECT
     coalesce(campaign.active, 0) + coalesce(adset.active, 0) + coalesce(ad.active, 0) AS active,
     usage.usage_pct,
     usage.read_at AS usage_read_at,
-    usage.meter AS usage_meter
+    usage.meter AS usage_meter,
+    latest.connection_id
 FROM meta_ads.meta_ad_accounts AS account
 LEFT JOIN LATERAL (
     SELECT finished_at FROM meta_ads.sync_runs
@@ -96,7 +98,8 @@ LEFT JOIN LATERAL (
     ORDER BY started_at DESC LIMIT 1
 ) AS insights_run ON true
 LEFT JOIN LATERAL (
-    SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before
+    SELECT started_at, finished_at, status, error_summary, meta_call_count_total, not_before,
+        connection_id, app_key
     FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status <> 'refused'
         AND meta_ads.past(started_at) IS NOT NULL
@@ -117,8 +120,8 @@ LEFT JOIN LATERAL (
                 WHEN regain_at::date = meta_ads.present()::date THEN '' ELSE 'YYYY-MM-DD '
             END || 'HH24:MI'),
             CASE scope
-                WHEN 'app' THEN 'the app'
-                WHEN 'insights_app' THEN 'the app''s insights throttle'
+                WHEN 'app' THEN app.words
+                WHEN 'insights_app' THEN app.words || '''s insights throttle'
                 WHEN 'insights_account' THEN 'the account''s insights throttle'
                 ELSE coalesce(nullif(use_case, ''), 'the account')
             END,
@@ -128,7 +131,10 @@ LEFT JOIN LATERAL (
             END || 'HH24:MI')
         )
         FROM meta_ads.usage_readings
-        WHERE key IN (account.account_id, 'app')
+        CROSS JOIN LATERAL (
+            SELECT CASE key WHEN 'app' THEN 'the app' ELSE 'app ' || substr(key, 5) END AS words
+        ) AS app
+        WHERE key IN (account.account_id, coalesce(latest.app_key, 'app'))
             -- This header always says when the score is 0 again: only a full score is a block.
             AND (source IS DISTINCT FROM 'x-ad-account-usage' OR usage_pct >= 100)
     ) AS reason
