@@ -37,6 +37,7 @@ class _Root(Root):
             f"{_COMMANDS}connections:app",
             "The tokens that let us in: whose, which accounts, until when.",
         ),
+        "tenants": Entry(f"{_COMMANDS}tenants:app", "Who sees which ad accounts, and no others."),
         "plan": Entry(f"{_COMMANDS}sync.plan:plan", "Say what a sync would read and cost."),
         "sync": Entry(f"{_COMMANDS}sync.sync:sync", "Sync ad accounts into Postgres."),
         "backfill": Entry(

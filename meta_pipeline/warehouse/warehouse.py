@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property, partial
 from types import TracebackType
 from typing import Self
@@ -33,10 +33,11 @@ from .stores.unrecognized import UnrecognizedStore
 from .stores.usage import UsageStore
 from .stores.web import WebStore
 from .stores.webhooks import WebhookStore
-from .tenancy import TenantSession, begin_session
+from .tenancy import TenantSession, begin_session, enforce
 from .urls import normalized
 
 POOL_TIMEOUT_SECONDS = 30
+_ENFORCING = Patience(statement_seconds=60, lock_seconds=10)
 
 
 class Warehouse:
@@ -100,6 +101,24 @@ class Warehouse:
     def of_tenant(self, tenant: str, *, read_only: bool = False) -> TenantWarehouse:
         """The same warehouse as one tenant sees it, over the same pool: for whom a request is."""
         return TenantWarehouse(self, tenant, read_only=read_only)
+
+    def keep_tenants_apart(self) -> None:
+        """Put every table and view under row-level security (`tenancy.enforce`), one by one.
+
+        On a connection of its own, which locks a table for a moment and waits seconds for it.
+        """
+        with (
+            explained(self.url),
+            closing(
+                connect(
+                    self.url,
+                    application_name=self.application_name,
+                    autocommit=True,
+                    patience=_ENFORCING,
+                )
+            ) as connection,
+        ):
+            enforce(connection)
 
     def migrate(self) -> MigrationResult:
         """Bring schema `meta_ads` to this version of the code; any number at once is safe."""

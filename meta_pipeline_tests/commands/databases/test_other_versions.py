@@ -65,6 +65,12 @@ WRITING = (
     "connections remove",
     "connections renew",
     "connections rotate-keys",
+    "tenants add",
+    "tenants remove",
+    "tenants grant",
+    "tenants revoke",
+    "tenants sql-role",
+    "tenants enforce",
 )
 """What writes rows, or rights: not for a reader, and not into tables of another version."""
 OTHERS = sorted(set(commands()) - {*MIGRATING, *NEEDLESS, *SCHEMALESS})
@@ -167,6 +173,7 @@ def _words(name: str, shell: Shell, folder: Path) -> list[str]:
         "role": "nobody",
         "connection": "con_none",
         "request": "none",
+        "tenant": "default" if name.endswith(("grant", "revoke", "members")) else "acme",
     }
     if name == "connections add":
         return [*name.split(), "--paste"]

@@ -35,6 +35,12 @@ DOING = {
     "connections remove": "removes a connection",
     "connections generate-key": "prints a key, for scripts",
     "connections rotate-keys": "seals tokens again",
+    "tenants add": "adds a tenant",
+    "tenants remove": "removes a tenant",
+    "tenants grant": "grants accounts",
+    "tenants revoke": "takes accounts",
+    "tenants sql-role": "makes a login, whose password is shown once",
+    "tenants enforce": "makes policies",
     "metrics plot": "writes a picture",
     "metrics load": "writes the dictionary",
     "metrics check": "is a yes or a sentence",
@@ -79,7 +85,7 @@ def test_an_account_is_asked_in_one_way(name: str) -> None:
     command = COMMANDS[name]
     for given in command.params:
         if given.param_type_name == "argument" and given.name.startswith("account"):
-            assert given.metavar in ("ACCOUNT", "[ACCOUNT]..."), name
+            assert given.metavar in ("ACCOUNT", "ACCOUNT...", "[ACCOUNT]..."), name
             assert "id or name" in given.help or "or name" in given.help, name
     if (given := option(command, "--account")) is not None:
         assert "-a" in given.opts

@@ -1,0 +1,302 @@
+"""`meta-pipeline tenants`: who sees which ad accounts, and no others."""
+
+import getpass
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .terminal.console import add_row, console, fail, say, table, warn, write, write_json
+from .terminal.options import AsJson
+
+if TYPE_CHECKING:
+    from meta_pipeline.warehouse import Warehouse
+
+app = typer.Typer(
+    add_completion=False,
+    name="tenants",
+    no_args_is_help=True,
+    help="Who sees which ad accounts, and no others.",
+)
+
+
+class MemberRole(StrEnum):
+    """What a member may do; each may do what the ones before it may."""
+
+    VIEWER = "viewer"
+    ANALYST = "analyst"
+    ADMIN = "admin"
+
+
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Short name of the tenant.")]
+Theirs = Annotated[list[str], typer.Argument(metavar="ACCOUNT...", help="Ad accounts: id or name.")]
+
+
+@app.callback()
+def about() -> None:
+    """Who sees which ad accounts, and no others.
+
+    Every ad account belongs to the tenant default, and with it alone there is nothing to do. Each
+    further tenant sees the accounts it is granted: in the web application through its members, in
+    SQL through a login role. Postgres keeps them apart by row-level security.
+    """
+
+
+@app.command("list")
+def list_tenants(as_json: AsJson = False) -> None:
+    """List the tenants: how many ad accounts and members, which login roles see them."""
+    from meta_pipeline.warehouse import enforcement
+
+    from .database import opened_warehouse
+
+    with opened_warehouse() as (_, warehouse):
+        rows = warehouse.tenants.all()
+        with warehouse.connection() as connection:
+            state = enforcement(connection)
+    if as_json:
+        write_json([asdict(row) | {"is_kept_apart": state.is_on} for row in rows])
+        return
+    shown = table("tenant", "name", "accounts", "members", "login roles", right=("accounts",))
+    for row in rows:
+        add_row(
+            shown,
+            row.tenant,
+            row.name,
+            str(len(row.account_ids)),
+            str(row.member_count),
+            ", ".join(row.sql_roles) or "-",
+        )
+    console.print(shown)
+    if len(rows) > 1 and (not state.is_on or state.open_tables):
+        what = ", ".join(state.open_tables[:3]) if state.is_on else "tenants"
+        warn(f"Nothing keeps {what} apart yet: run meta-pipeline tenants enforce.")
+
+
+@app.command()
+def add(
+    tenant: Tenant,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Its name for people; without, the short one.")
+    ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option("--account", "-a", metavar="ACCOUNT", help="Ad account: id or name."),
+    ] = None,
+) -> None:
+    """Add a tenant, with ad accounts or without, and keep tenants apart from then on.
+
+    Where this user may not make roles of Postgres, it says what an administrator has to do; until
+    then the tenant is there and served nothing, and default goes on as before.
+    """
+    from .database import opened_warehouse
+
+    now = datetime.now(UTC)
+    with opened_warehouse(writes=True) as (_, warehouse):
+        ids = _ids(warehouse, account or [])
+        with warehouse.connection() as connection:
+            warehouse.tenants.add(tenant, name or tenant, now, connection)
+            warehouse.tenants.grant(tenant, ids, now, connection)
+        say(f"Added tenant {tenant}, with {_count(len(ids), 'ad account')}.")
+        _keep_apart(warehouse)
+
+
+@app.command()
+def remove(
+    tenant: Tenant, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+) -> None:
+    """Remove a tenant, its members and login roles; its ad accounts stay, with other tenants."""
+    from meta_pipeline.warehouse.tenancy import drop_sql_role
+
+    from .database import opened_warehouse
+
+    with opened_warehouse(writes=True) as (_, warehouse):
+        row = warehouse.tenants.get(tenant)
+        if not yes:
+            has = f"{_count(row.member_count, 'member')}, {_count(len(row.sql_roles), 'role')}"
+            typer.confirm(f"Remove tenant {tenant} ({row.name}; {has})?", abort=True)
+        with warehouse.connection() as connection:
+            for role in row.sql_roles:
+                drop_sql_role(connection, role)
+            warehouse.tenants.remove(tenant, connection)
+    say(f"Removed tenant {tenant}.")
+
+
+@app.command()
+def grant(tenant: Tenant, account: Theirs) -> None:
+    """Let a tenant see ad accounts; others that see them go on doing so."""
+    from .database import opened_warehouse
+
+    with opened_warehouse(writes=True) as (_, warehouse):
+        ids = _ids(warehouse, account)
+        new = warehouse.tenants.grant(tenant, ids, datetime.now(UTC))
+        row = warehouse.tenants.get(tenant)
+        say(f"{_count(new, 'ad account')} more: {tenant} sees {len(row.account_ids)}.")
+        _keep_apart(warehouse)
+
+
+@app.command()
+def revoke(tenant: Tenant, account: Theirs) -> None:
+    """Let a tenant see ad accounts no more; what is stored of them stays."""
+    from .database import opened_warehouse
+
+    with opened_warehouse(writes=True) as (_, warehouse):
+        taken = warehouse.tenants.revoke(tenant, _ids(warehouse, account))
+        row = warehouse.tenants.get(tenant)
+    say(f"{_count(taken, 'ad account')} fewer: {tenant} sees {len(row.account_ids)}.")
+
+
+@app.command("sql-role")
+def sql_role(
+    tenant: Tenant,
+    role: Annotated[
+        str | None,
+        typer.Option("--role", metavar="ROLE", help="Name of the role; without, TENANT_sql."),
+    ] = None,
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Its password comes on standard input."),
+    ] = False,
+    existing: Annotated[
+        bool,
+        typer.Option("--existing", help="An administrator has made the role, with its password."),
+    ] = False,
+    drop: Annotated[bool, typer.Option("--drop", help="Take the role away again.")] = False,
+) -> None:
+    """Make a login of Postgres that reads one tenant's rows, for Grafana, BI and notebooks.
+
+    The password is made up and shown this once, or read from standard input; it is never an
+    argument, and Postgres gets no more than its SCRAM verifier. Again for the same role: a new one.
+    """
+    from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_role
+
+    from .database import opened_warehouse
+
+    if sum((password_stdin, existing, drop)) > 1:
+        raise typer.BadParameter("--password-stdin, --existing and --drop exclude each other")
+    name = role or f"{tenant}_sql"
+    with opened_warehouse(writes=True) as (_, warehouse):
+        if tenant not in {row.tenant for row in warehouse.tenants.all()}:
+            warehouse.tenants.get(tenant)
+        with warehouse.connection() as connection:
+            if drop:
+                drop_sql_role(connection, name)
+                password = None
+            else:
+                password = add_sql_role(
+                    connection,
+                    tenant,
+                    name,
+                    datetime.now(UTC),
+                    password=_typed_password() if password_stdin else None,
+                    is_there=existing,
+                )
+    if drop:
+        say(f"Role {name} sees nothing any more.")
+        return
+    say(f"Role {name} reads the rows of tenant {tenant}, and no others.")
+    if password is not None and not password_stdin:
+        say("Its password is shown this once:")
+        write(f"{password}\n")
+
+
+@app.command()
+def members(
+    tenant: Tenant,
+    add: Annotated[
+        str | None, typer.Option("--add", metavar="WHO", help="E-mail address or user name.")
+    ] = None,
+    role: Annotated[
+        MemberRole, typer.Option("--role", help="What who is added may do.")
+    ] = MemberRole.VIEWER,
+    remove_: Annotated[
+        str | None, typer.Option("--remove", metavar="WHO", help="Who is let in no more.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List who may sign in for a tenant; --add lets one in or changes their role."""
+    from .database import opened_warehouse
+
+    with opened_warehouse(writes=bool(add or remove_)) as (_, warehouse):
+        store = warehouse.tenants
+        store.get(tenant)
+        if add is not None:
+            store.set_member(tenant, add, role.value, at=datetime.now(UTC), added_by=_actor())
+        if remove_ is not None and not store.remove_member(tenant, remove_):
+            fail(f"{remove_} is no member of {tenant}. Nothing was changed.")
+        rows = store.members(tenant)
+    if as_json:
+        write_json([asdict(row) for row in rows])
+        return
+    shown = table("member", "role", "since", "added by")
+    for row in rows:
+        add_row(shown, row.subject, row.role, f"{row.added_at:%Y-%m-%d}", row.added_by)
+    console.print(shown)
+
+
+@app.command()
+def enforce() -> None:
+    """Keep tenants apart: roles, policies and rights for every table and view. Safe to repeat.
+
+    `tenants add` and every migration do it too; needed after an administrator made the roles that
+    this user may not make, or after a restore into another server.
+    """
+    from .database import opened_warehouse
+
+    with opened_warehouse(writes=True) as (_, warehouse):
+        warehouse.keep_tenants_apart()
+    say("Every table and view is under row-level security: each tenant sees its own rows.")
+
+
+def _keep_apart(warehouse: "Warehouse") -> None:
+    """Keep tenants apart, or say why not: what was asked for is done all the same."""
+    from meta_pipeline.warehouse import WarehouseError
+
+    try:
+        warehouse.keep_tenants_apart()
+    except WarehouseError as error:
+        warn(str(error))
+
+
+def _ids(warehouse: "Warehouse", wanted: Iterable[str]) -> list[str]:
+    """The ids of accounts that are named; an id that is not stored yet is taken as it is."""
+    from meta_pipeline.warehouse import (
+        AccountAmbiguous,
+        AccountUnknown,
+        account_id_of,
+        find_account,
+    )
+
+    known, ids = warehouse.accounts.all(), []
+    for one in wanted:
+        try:
+            ids.append(find_account(one, known).account_id)
+        except (AccountUnknown, AccountAmbiguous) as error:
+            account_id = account_id_of(one)
+            if account_id is None:
+                raise typer.BadParameter(str(error)) from None
+            ids.append(account_id)
+    return ids
+
+
+def _typed_password() -> str:
+    """The password from a prompt that shows nothing, or from standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password (not shown)", hide_input=True, err=True))
+    return sys.stdin.read().removesuffix("\n")
+
+
+def _actor() -> str:
+    """Who runs the command: a container may have no name for its user."""
+    try:
+        return f"command of {getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"command of user {os.getuid()}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

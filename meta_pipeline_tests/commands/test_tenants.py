@@ -1,0 +1,106 @@
+"""`meta-pipeline tenants` as an agency uses it: one client sees its own ad accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
+
+
+@pytest.fixture
+def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
+    with shell_of(database_url, monkeypatch, tmp_path, spec("Shop DE"), spec("Shop US")) as found:
+        assert found.run("accounts", "list", "--refresh").exit_code == 0
+        yield found
+        database = urlsplit(database_url).path[1:]
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            for group in ("api", "tenant"):
+                name = sql.Identifier(f"meta_ads_{group}_{database}")
+                connection.execute(sql.SQL("DROP OWNED BY {}").format(name))
+                connection.execute(sql.SQL("DROP ROLE {}").format(name))
+
+
+def test_a_client_from_its_first_account_to_its_end(shell: Shell, database_url: str) -> None:
+    german, american = shell.ids
+    role = f"acme_{urlsplit(database_url).path[1:]}"
+    (default,) = shell.json("tenants", "list")
+    assert default["account_ids"] == sorted(shell.ids)
+    assert not default["is_kept_apart"]
+
+    assert shell.run("tenants", "add", "acme", "--name", "Acme", "-a", "shop de").exit_code == 0
+    assert shell.run("tenants", "members", "acme", "--add", "Ann@Acme.test").exit_code == 0
+    made = shell.run("tenants", "sql-role", "acme", "--role", role)
+    assert made.exit_code == 0
+    password = shell.outputs.pop().strip().splitlines()[-1]
+
+    _, acme = shell.json("tenants", "list")
+    assert acme["account_ids"] == [german]
+    assert acme["is_kept_apart"]
+    assert (acme["member_count"], acme["sql_roles"]) == (1, [role])
+    (member,) = shell.json("tenants", "members", "acme")
+    assert (member["subject"], member["role"]) == ("ann@acme.test", "viewer")
+    assert seen_by(role, password, database_url) == [german]
+
+    assert shell.run("tenants", "grant", "acme", american).exit_code == 0
+    assert seen_by(role, password, database_url) == sorted(shell.ids)
+    assert shell.run("tenants", "revoke", "acme", "Shop US", german).exit_code == 0
+    assert seen_by(role, password, database_url) == []
+
+    typed = shell.run(
+        "tenants", "sql-role", "acme", "--role", role, "--password-stdin", typed="a new password\n"
+    )
+    assert "a new password" not in typed.output
+    assert seen_by(role, "a new password", database_url) == []
+    assert shell.run("tenants", "members", "acme", "--remove", "ann@acme.test").exit_code == 0
+    assert shell.run("tenants", "remove", "acme", "--yes").exit_code == 0
+    assert len(shell.json("tenants", "list")) == 1
+    assert not shell.rows("SELECT FROM pg_roles WHERE rolname = %s", role)
+
+
+def test_every_mistake_is_a_sentence_and_changes_nothing(shell: Shell) -> None:
+    assert shell.run("tenants", "add", "acme").exit_code == 0
+    before = shell.json("tenants", "list")
+    for words, sentence in {
+        ("add", "acme"): "There is a tenant acme already",
+        ("add", "Acme Ltd"): "is no short name",
+        ("add", "other", "-a", "no such shop"): "There is no ad account 'no such shop'",
+        ("grant", "nobody", "Shop DE"): "There is no tenant 'nobody'",
+        ("revoke", "nobody", "Shop DE"): "There is no tenant 'nobody'",
+        ("remove", "default", "-y"): "The tenant default stays",
+        ("remove", "nobody", "-y"): "There is no tenant 'nobody'",
+        ("members", "acme", "--add", " "): "needs an e-mail address or a user name",
+        ("members", "acme", "--remove", "ann"): "ann is no member of acme",
+        ("sql-role", "nobody"): "There is no tenant 'nobody'",
+        ("sql-role", "acme", "--drop"): "is that of no tenant",
+        ("sql-role", "acme", "--existing"): "There is no role acme_sql",
+        ("sql-role", "acme", "--existing", "--drop"): "exclude each other",
+    }.items():
+        result = shell.run("tenants", *words)
+        assert result.exit_code != 0, words
+        assert sentence in result.output.replace("\n", " "), (words, result.output)
+    short = shell.run("tenants", "sql-role", "acme", "--password-stdin", typed="short")
+    assert short.exit_code == 1
+    assert "at least 12 characters" in short.output
+    assert shell.json("tenants", "list") == before
+
+
+def seen_by(role: str, password: str, url: str) -> list[str]:
+    parts = urlsplit(url)
+    with closing(
+        psycopg.connect(
+            host=parts.hostname,
+            port=parts.port,
+            dbname=parts.path[1:],
+            user=role,
+            password=password,
+        )
+    ) as connection:
+        rows = connection.execute("SELECT account_id FROM meta_ad_accounts ORDER BY 1").fetchall()
+    return [account_id for (account_id,) in rows]
