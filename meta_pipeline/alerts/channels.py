@@ -189,7 +189,7 @@ def _webhook(settings: Settings) -> Webhook:
 
 
 def _email(settings: Settings) -> Email:
-    recipients = tuple(one.strip() for one in settings.alert_email_to.split(",") if one.strip())
+    recipients = settings.alert_recipients
     if not recipients:
         raise SettingsError("META_ALERT_EMAIL_TO names nobody: write ops@example.com.")
     if not settings.alert_email_server.strip():

@@ -22,7 +22,7 @@ def hosts_of(settings: Settings) -> list[str]:
     """The names people open Dagster by, as the settings have them."""
     url = settings.dagster_ui_url
     named = [urlsplit(url).netloc] if url else []
-    return [*named, *(host.strip() for host in settings.dagster_hosts.split(",") if host.strip())]
+    return [*named, *settings.dagster_host_names]
 
 
 class GuardedWebserver(DagsterWebserver):  # type: ignore[type-arg]

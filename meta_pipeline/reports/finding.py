@@ -32,7 +32,11 @@ def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
     """A finding for every answer: what people ask first, then the rest."""
     said = {**_SAY, **_SAY_BESIDES}
     found = {key: _finding(answers[key], say) for key, say in said.items() if key in answers}
-    rest = [_finding(one, _count) for key, one in answers.items() if key not in found]
+    rest = [
+        _finding(one, lambda answer: f"{times(len(answer.rows), 'row')}.")
+        for key, one in answers.items()
+        if key not in found
+    ]
     return [*found.values(), *rest]
 
 
@@ -233,10 +237,6 @@ def _ranges(answer: Answer) -> str:
         else "Every row covers one day, so sums count no day twice."
     )
     return f"{verdict} Rows of an entity, by level: {levels}."
-
-
-def _count(answer: Answer) -> str:
-    return f"{times(len(answer.rows), 'row')}."
 
 
 _SAY_BESIDES: Mapping[str, Callable[[Answer], str]] = {

@@ -86,15 +86,11 @@ def _sample(answer: Answer) -> Iterator[str]:
         for n in range(len(answer.columns))
     )
     for row in shown:
-        yield _line(_short(cell(value)) for value in row)
+        yield _line(shortened(cell(value), _LONGEST + 1) for value in row)
 
 
 def _line(cells: Iterator[str]) -> str:
     return f"| {' | '.join(one.replace('|', '/') for one in cells)} |"
-
-
-def _short(text: str) -> str:
-    return shortened(text, _LONGEST + 1)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
@@ -46,3 +48,9 @@ class LimitSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_INSIGHTS_USAGE_STOP_PCT"),
         description="From this usage of insights extras wait; it stops nothing that is critical",
     )
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The guess by property of a call; one that is not named keeps that of the governor."""
+        pairs = (one.split("=") for one in self.cost_weights.split(","))
+        return {name: float(number) for name, number in pairs}

@@ -126,6 +126,14 @@ class Settings(
         return Chosen.parse(self.activity_accounts_text)
 
     @property
+    def alert_recipients(self) -> tuple[str, ...]:
+        return _names(self.alert_email_to, ",")
+
+    @property
+    def dagster_host_names(self) -> tuple[str, ...]:
+        return _names(self.dagster_hosts, ",")
+
+    @property
     def web_admin_names(self) -> frozenset[str]:
         return frozenset(name.casefold() for name in _names(self.web_admins, ","))
 

@@ -15,7 +15,6 @@ from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 
 from .days import Restatement
 from .extras import Extras
-from .limits.weights import weights_from
 from .plan.policy import PlanPolicy
 from .progress import PULSE_SECONDS
 
@@ -70,7 +69,7 @@ class SyncContext:
             thresholds=thresholds_from(settings),
             attribution_windows=settings.attribution_window_names,
             max_parallel_calls=settings.max_parallel_calls,
-            weights=weights_from(settings.cost_weights),
+            weights=Weights(**settings.weights),
             daily_budget_per_account=settings.daily_budget_per_account,
             daily_budget_of_app=settings.daily_budget_of_app,
             app_id=settings.app_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from meta_pipeline.governor import Meters, decide
+from meta_pipeline.governor import Meters, Weights, decide
 from meta_pipeline.model.part import DEFAULT_PARTS
 from meta_pipeline.model.usage import APP
 from meta_pipeline.settings import Settings
@@ -14,7 +14,7 @@ from meta_pipeline.sync.context import policy_from, thresholds_from
 from meta_pipeline.sync.extras import Extras
 from meta_pipeline.sync.limits.estimate import Estimate, estimate
 from meta_pipeline.sync.limits.spending import budget_of
-from meta_pipeline.sync.limits.weights import Prices, weights_from
+from meta_pipeline.sync.limits.weights import Prices
 from meta_pipeline.sync.plan.plan import Plan
 from meta_pipeline.sync.plan.planner import make_plan
 from meta_pipeline.sync.plan.stored import load_state
@@ -83,7 +83,7 @@ def price(warehouse: Warehouse, settings: Settings, wish: Wish, now: datetime) -
         request = replace(request, parts=DEFAULT_PARTS | on)
     state = load_state(warehouse, account.account_id, account.timezone_name, now)
     plan = make_plan(request, state, policy_from(settings), now)
-    prices = Prices.learned(weights_from(settings.cost_weights), warehouse.costs.observed())
+    prices = Prices.learned(Weights(**settings.weights), warehouse.costs.observed())
     budget = budget_of(
         warehouse,
         account.account_id,

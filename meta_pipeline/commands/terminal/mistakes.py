@@ -92,9 +92,6 @@ def _of_database(error: Exception) -> str | None:
     from meta_pipeline.warehouse import fault
 
     if not isinstance(found, Error):
-        return f"Postgres refused: {_first_line(str(found))}."
+        first_line = str(found).strip().partition("\n")[0]
+        return f"Postgres refused: {first_line.rstrip('.')}."
     return str(fault(found))
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0].rstrip(".")

@@ -22,12 +22,6 @@ def weight_of(attempt: Attempt, weights: Weights) -> float:
     return attempt.counted_calls * weight(shape, weights)
 
 
-def weights_from(text: str) -> Weights:
-    """The weights of the setting `name=number,...`; names that are left out keep their guess."""
-    pairs = (part.split("=") for part in text.split(","))
-    return Weights(**{name.strip(): float(number) for name, number in pairs})
-
-
 @dataclass(frozen=True)
 class Prices:
     """The price of each shape of call: the guess, and what was seen (weight, observations)."""

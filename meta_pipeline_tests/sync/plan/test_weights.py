@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from meta_pipeline.governor import QueryShape, Weights
-from meta_pipeline.sync.limits.weights import Prices, weights_from
+from meta_pipeline.settings import Settings
+from meta_pipeline.sync.limits.weights import Prices
 from meta_pipeline.warehouse import ObservedWeight
 from meta_pipeline_tests.sync.lab import Lab
 
@@ -14,9 +15,14 @@ SHAPE = "level=ad increment=1 days=7 fields=12"
 
 
 def test_a_setting_changes_the_guess() -> None:
-    weights = weights_from("daily=3,breakdowns=2")
+    settings = Settings.load(env_file=None, cost_weights="daily=3,breakdowns=2")
+    weights = Weights(**settings.weights)
     assert weights == Weights(daily=3, breakdowns=2)
     assert Prices(weights).of(DAILY) == 3
+
+
+def test_the_setting_as_it_stands_is_the_governors_guess() -> None:
+    assert Weights(**Settings.load(env_file=None).weights) == Weights()
 
 
 def test_few_observations_leave_the_guess_and_many_replace_it() -> None:
