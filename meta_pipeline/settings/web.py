@@ -57,16 +57,17 @@ class WebSettings(BaseSettings, defer_build=True):
         "e-mail addresses or user names, with commas",
     )
 
+    api_requests_per_minute: int = Field(
+        600,
+        ge=1,
+        validation_alias=AliasChoices("META_API_REQUESTS_PER_MINUTE"),
+        description="Requests an API key may make a minute, of each process of the web application",
+    )
     webhook_verify_token: SecretStr | None = Field(
         None,
         min_length=16,
         validation_alias=AliasChoices("META_WEBHOOK_VERIFY_TOKEN"),
         description="Text of one's own by which Meta and the webhook know each other",
-    )
-    app_secret_previous: SecretStr | None = Field(
-        None,
-        validation_alias=AliasChoices("META_APP_SECRET_PREVIOUS"),
-        description="App secret before the present one: webhooks signed with it are still taken",
     )
     webhook_quiet_seconds: float = Field(
         5,

@@ -17,10 +17,12 @@ from .faults import explained, fault, unavailable
 from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
 from .redaction import redacted
 from .stores.accounts import AccountStore
+from .stores.api_keys import ApiKeyStore
 from .stores.callbacks import CallbackStore
 from .stores.connections import ConnectionStore
 from .stores.costs import CostStore
 from .stores.cursors import CursorStore
+from .stores.facts import FactStore
 from .stores.gaps import Gaps
 from .stores.ledger import Ledger
 from .stores.logins import LoginStore
@@ -219,6 +221,14 @@ class Warehouse:
     @cached_property
     def webhooks(self) -> WebhookStore:
         return WebhookStore(self.connection)
+
+    @cached_property
+    def facts(self) -> FactStore:
+        return FactStore(self.connection)
+
+    @cached_property
+    def api_keys(self) -> ApiKeyStore:
+        return ApiKeyStore(self.connection)
 
     @cached_property
     def unrecognized(self) -> UnrecognizedStore:

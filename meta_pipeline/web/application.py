@@ -18,7 +18,7 @@ from .access.hosts import served_hosts
 from .failures import HANDLERS, Unforeseen
 from .headers import SecurityHeaders
 from .pages import PAGES
-from .programs import PROGRAMS
+from .programs import program_routes
 from .site import Site
 
 SESSION_SECONDS = 14 * 24 * 3600
@@ -33,7 +33,7 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
     application = Starlette(
         routes=[
             *routes,
-            *PROGRAMS,
+            *program_routes(site),
             Mount("/static", _static_files(), name="static"),
             Mount("/", routes=[*doors.ROUTES, *PAGES], middleware=[_sessions(site)]),
         ],

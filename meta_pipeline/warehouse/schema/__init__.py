@@ -23,6 +23,7 @@ from .entities import (
     meta_creatives,
     unrecognized_values,
 )
+from .facts import api_keys, facts
 from .insights import (
     insights_changes,
     meta_insights,
@@ -67,6 +68,7 @@ __all__ = [
     "adset_rollups",
     "alert_channels",
     "alerts",
+    "api_keys",
     "campaign_rollups",
     "connection_accounts",
     "connection_events",
@@ -74,6 +76,7 @@ __all__ = [
     "connections",
     "entity_changes",
     "exchange_rates",
+    "facts",
     "insights_changes",
     "insights_gaps",
     "login_states",

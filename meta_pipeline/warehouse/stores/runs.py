@@ -104,6 +104,25 @@ class RunStore(Store):
             (account_id, account_id, limit),
         )
 
+    def listed(
+        self,
+        limit: int,
+        *,
+        accounts: Sequence[str] | None = None,
+        before: tuple[datetime, str] | None = None,
+    ) -> list[SyncRun]:
+        """The newest runs, newest first, from behind (started_at, sync_run_id) of the last seen."""
+        at, sync_run_id = before or (None, None)
+        named = None if accounts is None else list(accounts)
+        return self._all(
+            sql.SQL(
+                "WHERE (%s::text[] IS NULL OR account_id = ANY (%s)) "
+                "AND (%s::timestamptz IS NULL OR (started_at, sync_run_id) < (%s, %s)) "
+                "ORDER BY started_at DESC, sync_run_id DESC LIMIT %s"
+            ),
+            (named, named, at, at, sync_run_id, limit),
+        )
+
     def of_dagster_run(self, dagster_run_id: str) -> list[SyncRun]:
         """The syncs of one Dagster run, in the order they began."""
         return self._all(

@@ -89,6 +89,9 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "web_events": by_tenant(api_writes=("INSERT",), sql_reads=False),
         "web_links": OPERATOR,
         "sync_requests": by_account(api_writes=("INSERT", "UPDATE")),
+        "facts": by_tenant(api_writes=("INSERT", "UPDATE")),
+        # Read before anybody knows for whom a request is.
+        "api_keys": by_tenant(sql_reads=False),
         "webhook_changes": by_account(),
         "account_kpis": by_account(api_writes=_CHANGE),
         # Meters of an ad account have its id as key; those of the app are the operator's.

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute, Mount
+
+from meta_pipeline.web.site import Site
+
+from .v1 import api
 from .webhooks import WEBHOOKS
 
-PROGRAMS = (*WEBHOOKS,)
+
+def program_routes(site: Site) -> Sequence[BaseRoute]:
+    """The routes of programs and of Meta, for one site."""
+    return [*WEBHOOKS, Mount("/v1", app=api(site), name="v1")]

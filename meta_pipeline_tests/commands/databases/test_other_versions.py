@@ -57,6 +57,8 @@ WRITING = (
     "metrics kpi remove",
     "db maintain",
     "db grant-reader",
+    "api-keys create",
+    "api-keys revoke",
     "requests add",
     "requests cancel",
     "reset",
@@ -174,6 +176,7 @@ def _words(name: str, shell: Shell, folder: Path) -> list[str]:
         "connection": "con_none",
         "request": "none",
         "tenant": "default" if name.endswith(("grant", "revoke", "members")) else "acme",
+        "key": "none",
     }
     if name == "connections add":
         return [*name.split(), "--paste"]

@@ -32,6 +32,7 @@ DOING = {
     "db maintain": "removes rows",
     "db grant-reader": "grants rights",
     "requests cancel": "takes one back",
+    "api-keys revoke": "ends a key",
     "connections remove": "removes a connection",
     "connections generate-key": "prints a key, for scripts",
     "connections rotate-keys": "seals tokens again",

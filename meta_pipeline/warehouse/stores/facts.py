@@ -1,0 +1,117 @@
+"""Facts: numbers that others send; the newest observation of each key is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from psycopg.rows import class_row
+
+from meta_pipeline.warehouse.connect import Connection, Store
+
+WHOLE_DAY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """One number: its key, its value, when it was seen."""
+
+    provider: str
+    account_id: str
+    level: str
+    entity_id: str
+    metric: str
+    date_start: date
+    hour: int
+    breakdown: str
+    value: Decimal
+    observed_at: datetime
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What it is the number of, within a tenant."""
+        return (
+            self.provider,
+            self.account_id,
+            self.level,
+            self.entity_id,
+            self.metric,
+            self.date_start,
+            self.hour,
+            self.breakdown,
+        )
+
+
+_COLUMNS: Mapping[str, str] = {
+    "provider": "text",
+    "account_id": "text",
+    "level": "text",
+    "entity_id": "text",
+    "metric": "text",
+    "date_start": "date",
+    "hour": "smallint",
+    "breakdown": "text",
+    "value": "numeric",
+    "observed_at": "timestamptz",
+}
+_KEY = "tenant, provider, account_id, level, entity_id, metric, date_start, hour, breakdown"
+# In the order of the key, so that two who send the same at once do not wait in a circle.
+_WRITE = f"""
+    INSERT INTO meta_ads.facts AS known (tenant, {", ".join(_COLUMNS)}, received_at)
+    SELECT %(tenant)s, given.*, %(at)s
+    FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS.items())})
+        AS given ({", ".join(_COLUMNS)})
+    ORDER BY {", ".join(list(_COLUMNS)[:8])}
+    ON CONFLICT ({_KEY}) DO UPDATE
+    SET value = excluded.value, observed_at = excluded.observed_at,
+        received_at = excluded.received_at
+    WHERE known.observed_at < excluded.observed_at
+"""
+
+
+class FactStore(Store):
+    """`facts`."""
+
+    def write(
+        self,
+        tenant: str,
+        rows: Sequence[FactRow],
+        at: datetime,
+        connection: Connection | None = None,
+    ) -> int:
+        """Keep those that are new or were seen later than what is kept; gives how many were.
+
+        Each key at most once. Written again they change no row.
+        """
+        columns = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
+        with self._using(connection) as used:
+            return used.execute(_WRITE, {"tenant": tenant, "at": at, **columns}).rowcount
+
+    def some(
+        self,
+        limit: int,
+        *,
+        provider: str | None = None,
+        account_id: str | None = None,
+        metric: str | None = None,
+        after: tuple[Any, ...] | None = None,
+    ) -> list[FactRow]:
+        """Facts in the order of their key, from behind `after`, the key of the last one seen."""
+        key = "provider, account_id, level, entity_id, metric, date_start, hour, breakdown"
+        places = "%(k0)s, %(k1)s, %(k2)s, %(k3)s, %(k4)s, %(k5)s::date, %(k6)s::smallint, %(k7)s"
+        behind = f"AND ({key}) > ({places})" if after else ""
+        values = {f"k{n}": one for n, one in enumerate(after or ())}
+        with self._using() as used:
+            cursor = used.cursor(row_factory=class_row(FactRow))
+            return cursor.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.facts "
+                "WHERE (%(provider)s::text IS NULL OR provider = %(provider)s) "
+                "AND (%(account)s::text IS NULL OR account_id = %(account)s) "
+                f"AND (%(metric)s::text IS NULL OR metric = %(metric)s) {behind} "
+                f"ORDER BY {key} LIMIT %(limit)s",
+                values
+                | {"provider": provider, "account": account_id, "metric": metric, "limit": limit},
+            ).fetchall()

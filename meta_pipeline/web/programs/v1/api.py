@@ -1,0 +1,117 @@
+"""The application under `/v1`: its document, its page, its health, and the routes of programs."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Literal
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse
+
+from meta_pipeline.facts.fact import Fact
+from meta_pipeline.web.rendering import templates
+from meta_pipeline.web.site import Site, site_of
+
+from .accounts import accounts
+from .caller import Rates
+from .etags import ETags
+from .facts import facts
+from .metrics import metrics
+from .problems import CODES, HANDLERS, MEDIA_TYPE
+from .syncs import syncs
+
+PATH = "/v1"
+_ABOUT = """Ad accounts, their entities and numbers, syncs, and facts of your own, as one tenant
+sees them. Send a key as `Authorization: Bearer mp_...`; `meta-pipeline api-keys create` makes one.
+Errors are `application/problem+json` with a `code` and a sentence that says what to do."""
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "enum": list(CODES)},
+        "detail": {"type": "string"},
+    },
+}
+health = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """Whether the API can answer."""
+
+    status: Literal["ok"]
+    version: str
+    is_simulated: bool
+
+
+@health.get("/health")
+def show_health(request: Request) -> Health:
+    """Say whether the database answers; takes no key. 503 where it does not."""
+    site = site_of(request)
+    with site.warehouse.connection() as connection:
+        connection.execute("SELECT FROM meta_ads.schema_version")
+    return Health(
+        status="ok", version=version("meta-pipeline"), is_simulated=site.settings.is_simulated
+    )
+
+
+def api(site: Site) -> FastAPI:
+    """The application of `site` under `/v1`."""
+    made = FastAPI(
+        title="meta_pipeline",
+        version=version("meta-pipeline"),
+        description=_ABOUT,
+        servers=[{"url": PATH}],
+        root_path_in_servers=False,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(ETags)],
+        exception_handlers=dict(HANDLERS),
+        responses={
+            "default": {
+                "description": "What went wrong",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }
+        },
+    )
+    made.state.site = site
+    made.state.rates = Rates(site.settings.api_requests_per_minute)
+    for router in (health, accounts, metrics, syncs, facts):
+        made.include_router(router)
+    made.openapi = lambda: _document(made)  # type: ignore[method-assign]
+    made.add_api_route("/docs", _page, include_in_schema=False)
+    return made
+
+
+def _document(made: FastAPI) -> dict[str, Any]:
+    if made.openapi_schema is None:
+        found = get_openapi(
+            title=made.title,
+            version=made.version,
+            description=made.description,
+            routes=made.routes,
+            servers=made.servers,
+        )
+        schemas = found["components"]["schemas"]
+        of_fact = Fact.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {"Problem": _PROBLEM, "Fact": of_fact}
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        for operations in found["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        made.openapi_schema = found
+    return made.openapi_schema
+
+
+def _page(request: Request) -> HTMLResponse:
+    """The document for people: every operation with what it takes and gives."""
+    document = _document(request.app)
+    template = templates().get_template("api.html")
+    return HTMLResponse(template.render(document=document, codes=CODES))

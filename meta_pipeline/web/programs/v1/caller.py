@@ -1,0 +1,108 @@
+"""Who calls: the API key of a request, what it may do, how often it may ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow
+from meta_pipeline.web.access.api_keys import MEANINGS, Scope, key_of
+from meta_pipeline.web.site import Site, site_of
+
+from .problems import Problem
+
+_WRONG_KEYS = RateLimitItemPerMinute(20)
+_SCHEME = HTTPBearer(
+    auto_error=False,
+    scheme_name="API key",
+    description="A key such as mp_1f2e..., made by meta-pipeline api-keys create",
+)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]
+
+
+class Rates:
+    """How often each key asks, within one process."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._allowed = RateLimitItemPerMinute(per_minute)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def spend(self, key_id: str) -> None:
+        """Count a request of a key; too many of them are a Problem."""
+        self._spend(self._allowed, f"key {key_id}", "this key asks")
+
+    def refuse(self, address: str) -> None:
+        """Count a wrong key from an address; too many of them are a Problem."""
+        self._spend(_WRONG_KEYS, f"address {address}", "this address tries keys")
+
+    def _spend(self, item: RateLimitItemPerMinute, who: str, what: str) -> None:
+        if self._limiter.hit(item, who):
+            return
+        end = self._limiter.get_window_stats(item, who).reset_time
+        seconds = max(1, round(end - time.time()))
+        raise Problem(
+            "too_many_requests",
+            f"{what} more than {item.amount} times a minute: try again in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """One request of a program that is let in."""
+
+    site: Site
+    key: ApiKeyRow
+    now: datetime
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The tables as the key's tenant may see them: Postgres shows its rows alone."""
+        return self.site.warehouse.of_tenant(self.key.tenant)
+
+    @property
+    def name(self) -> str:
+        """What the records say of who asked."""
+        return f"{self.key.name} (key {self.key.key_id})"
+
+
+def _caller(needed: Scope) -> Callable[[Request, Credentials], Caller]:
+    def found(request: Request, credentials: Credentials) -> Caller:
+        site, rates = site_of(request), request.app.state.rates
+        assert isinstance(rates, Rates)
+        now = site.now()
+        key = key_of(site.warehouse, credentials.credentials, now) if credentials else None
+        if key is None:
+            rates.refuse(request.client.host if request.client else "")
+            raise Problem(
+                "no_key",
+                "send a living key as Authorization: Bearer mp_...; meta-pipeline api-keys create "
+                "makes one",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        rates.spend(key.key_id)
+        if str(needed) not in key.scopes:
+            raise Problem(
+                "missing_scope",
+                f"this takes the scope {needed}, which {MEANINGS[needed]}; the key has "
+                f"{', '.join(key.scopes)}",
+            )
+        return Caller(site, key, now)
+
+    return found
+
+
+Reader = Annotated[Caller, Depends(_caller(Scope.READ))]
+Syncer = Annotated[Caller, Depends(_caller(Scope.SYNC))]
+Sender = Annotated[Caller, Depends(_caller(Scope.FACTS))]

@@ -1,0 +1,238 @@
+"""`/v1` over a socket: keys, tenants, pages, problems, requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from meta_pipeline.model.sync_run import Status, SyncRun
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
+from meta_pipeline.web.access.secret import Secret
+from meta_pipeline.web.access.ways import way_in
+from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web.api.conftest import Client
+
+NOW = datetime.now(UTC)
+
+
+def walk(client: httpx2.Client, path: str, limit: int, **params: Any) -> Iterator[dict[str, Any]]:
+    """All rows of a listing, page by page."""
+    cursor: str | None = None
+    while True:
+        given = params | {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        answer = client.get(path, params=given)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert len(page["data"]) <= limit
+        yield from page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = answer.json()
+    assert (found["status"], found["code"]) == (status, code)
+    assert found["detail"]
+    return found
+
+
+def test_accounts_and_entities_by_pages(mine: httpx2.Client) -> None:
+    assert [one["account_id"] for one in walk(mine, "/accounts", 1)] == ["act_1", "act_2"]
+    rows = list(walk(mine, "/accounts/act_1/campaigns", 2))
+    assert [row["campaign_id"] for row in rows] == ["10", "11", "12"]
+    assert mine.get("/accounts/act_1").json()["staleness"] == "never"
+    none = mine.get("/accounts/act_1/campaigns", params={"effective_status": ["PAUSED", "\x00"]})
+    assert none.json()["data"] == []
+
+
+def test_another_tenants_rows_are_not_there(mine: httpx2.Client, theirs: httpx2.Client) -> None:
+    assert [one["account_id"] for one in walk(theirs, "/accounts", 9)] == ["act_3"]
+    for path in ("/accounts/act_1", "/accounts/act_1/campaigns"):
+        problem(theirs.get(path), 404, "not_found")
+    made = mine.post("/sync-requests", json={"account_id": "act_1"}).json()
+    problem(theirs.get(f"/sync-requests/{made['request_id']}"), 404, "not_found")
+    problem(theirs.delete(f"/sync-requests/{made['request_id']}"), 404, "not_found")
+    problem(theirs.post("/sync-requests", json={"account_id": "act_1"}), 404, "not_found")
+    assert list(walk(theirs, "/sync-requests", 9)) == []
+    found = theirs.post("/metrics/query", json={"account": "act_1"})
+    assert "act_1" not in str(problem(found, 400, "unknown_name")["suggestions"])
+    fact = {"provider": "crm", "account_id": "act_1", "metric": "leads", "date": "2026-11-01"}
+    fact |= {"value": "5", "observed_at": "2026-11-02T00:00:00Z"}
+    assert theirs.post("/facts", json=[fact]).json()["written"] == 1
+    assert [one["value"] for one in walk(theirs, "/facts", 9)] == ["5"]
+    assert list(walk(mine, "/facts", 9, metric="leads", account_id="act_1")) == []
+
+
+def test_a_request_from_its_price_to_its_end(mine: httpx2.Client, tables: Warehouse) -> None:
+    wish = {"account_id": "act_2", "parts": ["insights"], "since": "2026-10-01"}
+    cost = mine.post("/sync-requests/price", json=wish).json()
+    assert cost["calls_most"] > 0
+    assert cost["sentences"]
+    asked = mine.post("/sync-requests", json=wish | {"reason": "month end"})
+    assert asked.status_code == 202
+    row = asked.json()
+    assert (row["state"], row["source"], row["reason"]) == ("pending", "api", "month end")
+    assert "key" in row["requested_by"]
+    found = list(walk(mine, "/sync-requests", 1, account_id="act_2"))
+    assert [one["request_id"] for one in found] == [row["request_id"]]
+    assert mine.delete(f"/sync-requests/{row['request_id']}").json()["state"] == "cancelled"
+    problem(mine.delete(f"/sync-requests/{row['request_id']}"), 409, "not_pending")
+    named = mine.post(
+        "/sync-requests", json={"account_id": "act_2", "objects": {"ads": ["1", "2", "1"]}}
+    )
+    assert named.json()["objects"] == {"ads": ["1", "2"]}
+    run = SyncRun("r" * 32, "act_2", "ads", NOW, status=Status.SUCCESS)
+    tables.runs.close(run)
+    assert [one["sync_run_id"] for one in walk(mine, "/sync-runs", 1)] == ["r" * 32]
+    assert mine.get(f"/sync-runs/{'r' * 32}").json()["status"] == "success"
+    problem(mine.get("/sync-runs/none"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"account_id": "act_2", "objects": {"insights": ["1"]}}, "objects"),
+        ({"account_id": "act_2", "objects": {"ads": ["1"]}, "since": "2026-01-01"}, "objects"),
+        ({"account_id": "act_2", "since": "2026-02-01", "until": "2026-01-01"}, "since"),
+        ({"account_id": "2"}, "body.account_id"),
+        ({"account_id": "act_2", "parts": ["nothing"]}, "body.parts.0"),
+        ({"account_id": "act_2", "force": "yes please"}, "body.force"),
+        ({"account_id": "act_2", "surprise": 1}, "body.surprise"),
+        ({}, "body.account_id"),
+    ],
+    ids=["no ids", "ids and days", "order", "account", "part", "force", "unknown", "empty"],
+)
+def test_a_wish_that_cannot_be_names_its_field(
+    mine: httpx2.Client, wish: dict[str, Any], field: str
+) -> None:
+    found = problem(mine.post("/sync-requests", json=wish), 422, "invalid")
+    assert [one["field"] for one in found["errors"]] == [field]
+
+
+def test_metrics_are_asked_as_everywhere(mine: httpx2.Client) -> None:
+    listed = {one["key"] for one in mine.get("/metrics").json()["data"]}
+    assert {"spend", "ctr"} <= listed
+    question = {"metrics": ["spend", "ctr"], "by": ["campaign"], "limit": 2, "account": "act_1"}
+    first = mine.post("/metrics/query", json=question).json()
+    rest = mine.post("/metrics/query", json=question | {"cursor": first["next_cursor"]}).json()
+    assert [row["campaign_id"] for row in first["data"] + rest["data"]] == ["10", "11", "12"]
+    assert rest["next_cursor"] is None
+    assert first["about"]["formulas"]["ctr"]
+    near = problem(mine.post("/metrics/query", json={"metrics": ["spent"]}), 400, "unknown_name")
+    assert "spend" in near["suggestions"]
+    both = {"metrics": ["reach"], "by": ["hour", "week"]}
+    problem(mine.post("/metrics/query", json=both), 400, "impossible_question")
+
+
+def test_what_a_program_has_already_is_not_sent_again(mine: httpx2.Client) -> None:
+    first = mine.get("/accounts")
+    tag = first.headers["etag"]
+    again = mine.get("/accounts", headers={"If-None-Match": f'"x", {tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert mine.get("/accounts", headers={"If-None-Match": '"x"'}).status_code == 200
+    assert "etag" not in mine.get("/accounts/act_9").headers
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "bm9wZQ", "W10", "WzFd", "WyJcdTAwMDAiXQ", "é", "WyJhIiwiYiJd"]
+)
+def test_a_cursor_that_is_none_of_ours(mine: httpx2.Client, cursor: str) -> None:
+    for path in ("/sync-requests", "/facts", "/sync-runs"):
+        problem(mine.get(path, params={"cursor": cursor}), 400, "bad_cursor")
+
+
+def test_who_has_no_key_or_too_little_of_one(url: str, client: Client) -> None:
+    for header in ("", "Bearer", "Bearer mp_1_2", "Basic eDp4", f"Bearer mp_{'0' * 12}_{'0' * 64}"):
+        answer = httpx2.get(f"{url}/v1/accounts", headers={"Authorization": header})
+        problem(answer, 401, "no_key")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    reading = client(Scope.READ)
+    assert reading.get("/accounts").status_code == 200
+    wish = {"account_id": "act_1"}
+    told = problem(reading.post("/sync-requests", json=wish), 403, "missing_scope")
+    assert "sync" in told["detail"]
+    problem(reading.post("/facts", json=[]), 403, "missing_scope")
+    problem(client(Scope.FACTS).get("/accounts"), 403, "missing_scope")
+
+
+def test_addresses_and_methods_there_are_not(mine: httpx2.Client) -> None:
+    problem(mine.get("/nothing"), 404, "not_found")
+    problem(mine.put("/accounts"), 405, "method_not_allowed")
+    problem(mine.get("/accounts/1"), 422, "invalid")
+    problem(mine.get("/accounts", params={"limit": 0}), 422, "invalid")
+
+
+def test_health_and_the_document_take_no_key(url: str) -> None:
+    assert httpx2.get(f"{url}/v1/health").json()["status"] == "ok"
+    document = httpx2.get(f"{url}/v1/openapi.json").json()
+    assert document["servers"] == [{"url": "/v1"}]
+    page = httpx2.get(f"{url}/v1/docs")
+    assert page.status_code == 200
+    for path in document["paths"]:
+        assert f"/v1{path}" in page.text
+    assert "<script" not in page.text
+
+
+def test_a_key_lives_as_long_as_it_was_given(tables: Warehouse) -> None:
+    def made(name: str, **more: Any) -> tuple[Any, str]:
+        given: dict[str, Any] = {"tenant": "default", "scopes": [Scope.READ], "created_by": "ana"}
+        return new_key(tables, name, now=NOW, **(given | more))
+
+    row, text = made("short", lasts=timedelta(hours=1))
+    assert text.startswith(f"mp_{row.key_id}_")
+    assert text.rpartition("_")[2] not in str(tables.api_keys.all())
+    assert key_of(tables, text, NOW) is not None
+    assert key_of(tables, text, NOW + timedelta(hours=1)) is None
+    kept = tables.api_keys.get(row.key_id)
+    assert kept is not None
+    assert kept.last_used_at == NOW
+    assert key_of(tables, text[:-1] + ("0" if text[-1] != "0" else "1"), NOW) is None
+    second, other = made("short", lasts=timedelta(hours=1))
+    with pytest.raises(KeyRefused, match=row.key_id):
+        made("short")
+    assert tables.api_keys.revoke(row.key_id, NOW)
+    assert not tables.api_keys.revoke(row.key_id, NOW)
+    assert key_of(tables, text, NOW) is None
+    assert key_of(tables, other, NOW) == tables.api_keys.get(second.key_id) or True
+    made("short")
+    with pytest.raises(KeyRefused, match="no tenant"):
+        made("x", tenant="nobody")
+    with pytest.raises(KeyRefused, match="needs a name"):
+        made(" \x00 ")
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(tables: Warehouse) -> None:
+    settings = Settings.load(env_file=None, api_requests_per_minute=2)
+    site = Site(settings, tables, Secret("x" * 32), way_in(settings, "127.0.0.1"))
+    _, text = new_key(
+        tables, "often", tenant="default", scopes=[Scope.READ], created_by="ana", now=NOW
+    )
+    with served.running(web_application(site)) as url:
+        headers = {"Authorization": f"Bearer {text}"}
+        answers = [httpx2.get(f"{url}/v1/metrics", headers=headers) for _ in range(3)]
+        assert [one.status_code for one in answers] == [200, 200, 429]
+        problem(answers[-1], 429, "too_many_requests")
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+        wrong = [httpx2.get(f"{url}/v1/metrics").status_code for _ in range(21)]
+        assert (wrong[0], wrong[-1]) == (401, 429)
+
+
+def test_while_the_database_is_away_it_says_so() -> None:
+    settings = Settings.load(env_file=None)
+    with Warehouse("postgresql://nobody@127.0.0.1:9/none") as gone:
+        site = Site(settings, gone, Secret("x" * 32), way_in(settings, "127.0.0.1"))
+        with served.running(web_application(site)) as url:
+            answer = httpx2.get(f"{url}/v1/health")
+            told = problem(answer, 503, "unavailable")
+            assert "127.0.0.1:9" not in told["detail"]
+            assert answer.headers["retry-after"] == "5"
