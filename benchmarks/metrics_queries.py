@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="keep the database")
     asked = parser.parse_args()
     server = nullcontext(asked.url) if asked.url else _lab.database()
-    with server as url, _filled(url, asked.rows, keep=asked.keep) as warehouse:
+    with server as url, filled(url, asked.rows, keep=asked.keep) as warehouse:
         _show([*_views(warehouse), *_questions(warehouse)], limit_ms=_limit_ms(asked.rows))
         if asked.plans:
             asked.plans.write_text(_plans(warehouse), encoding="utf-8")
@@ -187,7 +187,8 @@ def _show(timed: list[tuple[str, list[float]]], *, limit_ms: float) -> None:
 
 
 @contextmanager
-def _filled(url: str, rows: int, *, keep: bool) -> Iterator[Warehouse]:
+def filled(url: str, rows: int, *, keep: bool) -> Iterator[Warehouse]:
+    """A database with so many insight rows, rolled up."""
     name = f"bench_metrics_{rows}"
     with psycopg.connect(url, autocommit=True) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -111,6 +111,15 @@ def stale_days(
         {"account_id": account_id, "version": version, "since": since, "until": until},
     )
     return [day for (day,) in rows]
+
+
+def days_behind(connection: Connection[Any], asked: Sequence[tuple[str, str, date, date]]) -> int:
+    """How many `stale_days` these have together: account, definition version, first, last day."""
+    accounts, versions, since, until = map(list, zip(*asked, strict=True))
+    row = connection.execute(
+        _BEHIND, {"accounts": accounts, "versions": versions, "since": since, "until": until}
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _write(
@@ -267,46 +276,62 @@ _NOTE = """
 # A day is stale when the ledger read it again since, when its definitions changed, when an ad set
 # has another goal by now, or when it has ad rows and was never rolled up. The last one walks the
 # index (account_id, date_start) from day to day: rows are never counted.
-_STALE = """
+_STALE_OF = """
     WITH RECURSIVE days AS (
         (SELECT date_start FROM meta_ads.meta_insights
-         WHERE account_id = %(account_id)s
-           AND date_start >= coalesce(%(since)s::date, '0001-01-01')
+         WHERE account_id = {account}
+           AND date_start >= coalesce({since}::date, '0001-01-01')
          ORDER BY date_start LIMIT 1)
         UNION ALL
         SELECT (SELECT next.date_start FROM meta_ads.meta_insights AS next
-                WHERE next.account_id = %(account_id)s AND next.date_start > days.date_start
+                WHERE next.account_id = {account} AND next.date_start > days.date_start
                 ORDER BY next.date_start LIMIT 1)
         FROM days
-        WHERE days.date_start < coalesce(%(until)s::date, '9999-12-31')
+        WHERE days.date_start < coalesce({until}::date, '9999-12-31')
     ),
     candidates AS (
         SELECT date_start FROM days WHERE date_start IS NOT NULL
         UNION
         SELECT date_start FROM meta_ads.sync_windows
-        WHERE account_id = %(account_id)s AND dataset = 'insights_ad'
+        WHERE account_id = {account} AND dataset = 'insights_ad'
         UNION
-        SELECT date_start FROM meta_ads.metric_rollups WHERE account_id = %(account_id)s
+        SELECT date_start FROM meta_ads.metric_rollups WHERE account_id = {account}
     )
     SELECT candidates.date_start
     FROM candidates
     LEFT JOIN meta_ads.metric_rollups AS made
-      ON made.account_id = %(account_id)s AND made.date_start = candidates.date_start
+      ON made.account_id = {account} AND made.date_start = candidates.date_start
     LEFT JOIN meta_ads.sync_windows AS ledger
-      ON ledger.account_id = %(account_id)s AND ledger.dataset = 'insights_ad'
+      ON ledger.account_id = {account} AND ledger.dataset = 'insights_ad'
      AND ledger.date_start = candidates.date_start
     WHERE (made.date_start IS NULL
-           OR made.definition_version <> %(version)s
+           OR made.definition_version <> {version}
            OR made.source_fetched_at IS DISTINCT FROM ledger.fetched_at)
-      AND candidates.date_start BETWEEN coalesce(%(since)s::date, '0001-01-01')
-                                    AND coalesce(%(until)s::date, '9999-12-31')
+      AND candidates.date_start BETWEEN coalesce({since}::date, '0001-01-01')
+                                    AND coalesce({until}::date, '9999-12-31')
     UNION
     SELECT made.date_start
     FROM meta_ads.adset_rollups AS made
     JOIN meta_ads.adset_goals AS goal ON goal.adset_id = made.adset_id
-    WHERE made.account_id = %(account_id)s
+    WHERE made.account_id = {account}
       AND goal.result_metric IS DISTINCT FROM made.result_metric
-      AND made.date_start BETWEEN coalesce(%(since)s::date, '0001-01-01')
-                              AND coalesce(%(until)s::date, '9999-12-31')
+      AND made.date_start BETWEEN coalesce({since}::date, '0001-01-01')
+                              AND coalesce({until}::date, '9999-12-31')
     ORDER BY 1
+"""
+_STALE = _STALE_OF.format(
+    account="%(account_id)s", version="%(version)s", since="%(since)s", until="%(until)s"
+)
+_BEHIND = f"""
+    SELECT count(*)
+    FROM unnest(%(accounts)s::text[], %(versions)s::text[], %(since)s::date[], %(until)s::date[])
+        AS asked (account_id, version, since, until)
+    CROSS JOIN LATERAL ({
+    _STALE_OF.format(
+        account="asked.account_id",
+        version="asked.version",
+        since="asked.since",
+        until="asked.until",
+    )
+}) AS stale
 """

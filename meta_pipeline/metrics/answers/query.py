@@ -11,7 +11,7 @@ from psycopg import Connection
 from meta_pipeline.metrics.definitions import store
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
 from meta_pipeline.metrics.errors import ImpossibleQuestion, MetricsError
-from meta_pipeline.metrics.rollup import stale_days
+from meta_pipeline.metrics.rollup import days_behind
 from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest, hourly, rollup
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
@@ -197,17 +197,13 @@ def choose_source(connection: Connection[Any], question: Question) -> tuple[Sour
         return _breakdown_source(connection, question)
     if question.attribution != DEFAULT_WINDOW:
         return daily("ad"), []
-    behind = sum(
-        len(
-            stale_days(
-                connection,
-                account.account_id,
-                question.dictionary.version(account.account_id),
-                period.since,
-                period.until,
-            )
-        )
-        for account, period in zip(question.accounts, question.periods, strict=True)
+    version = question.dictionary.version
+    behind = days_behind(
+        connection,
+        [
+            (account.account_id, version(account.account_id), period.since, period.until)
+            for account, period in zip(question.accounts, question.periods, strict=True)
+        ],
     )
     if behind:
         note = f"The rollup is {behind} days behind: read from the insight rows, slower."

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
 from meta_pipeline.metrics.errors import UnknownName
 
@@ -84,6 +85,15 @@ class Dictionary:
 
     def version(self, account_id: str | None = None) -> str:
         """Short hash of everything that decides the account's rollup rows."""
+        if not any(override.account == account_id for override in self.overrides):
+            return self._common_version
+        return self._version(account_id)
+
+    @cached_property
+    def _common_version(self) -> str:
+        return self._version(None)
+
+    def _version(self, account_id: str | None) -> str:
         facts = {
             "metrics": [self._facts(metric) for metric in self.stored()],
             "goals": self.goals.model_dump(),
@@ -97,6 +107,10 @@ class Dictionary:
 
     def fingerprint(self) -> str:
         """Short hash of every word of the dictionary."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         facts = {
             "metrics": [metric.model_dump(mode="json") for metric in self.metrics.values()],
             "families": {

@@ -1,0 +1,163 @@
+"""A browser walks the pages as a marketer would: at a desk and on a phone, in light and in dark.
+
+Skipped aloud where there is no Chromium.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site
+from meta_pipeline.web.access.ways import Way
+from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.web.conftest import SECRET
+from meta_pipeline_tests.web.world import ACCOUNT, NOW, fill
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+SIZES = {"desk": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
+WEEK = "since=2026-03-11&until=2026-03-17"
+PAGES = {
+    "overview": f"/?{WEEK}",
+    "campaigns": f"/campaigns?account={ACCOUNT}&{WEEK}&open=c1",
+    "account": f"/accounts/{ACCOUNT}",
+    "creatives": f"/creatives?account={ACCOUNT}",
+    "sync": "/sync",
+    "health": "/health",
+    "connections": "/connections",
+    "members": "/members",
+    "timeline": f"/timeline/{ACCOUNT}",
+    "price": f"/sync/price?account={ACCOUNT}&since=2026-01-01&until=2026-01-31",
+}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="NO BROWSER: pages were not walked; install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
+    with postgres.fresh_database() as url, Warehouse(url) as opened:
+        opened.migrate()
+        fill(opened)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site(web_warehouse: Warehouse) -> Site:
+    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # where there is a browser
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Any, base_url: str, browser: httpx2.Client) -> Iterator[Callable[..., Any]]:
+    """Open a page as somebody who is signed in; a message on the console fails the test."""
+    said: list[str] = []
+    contexts = []
+
+    def open_page(path: str, size: str = "desk", **options: Any) -> Any:
+        context = chromium.new_context(viewport=SIZES[size], accept_downloads=True, **options)
+        contexts.append(context)
+        (cookie,) = browser.cookies.jar
+        context.add_cookies([{"name": cookie.name, "value": cookie.value or "", "url": base_url}])
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
+        page.goto(base_url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_and_is_accessible(opened: Callable[..., Any], name: str, size: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415
+
+    for scheme in ("light", "dark"):
+        page = opened(PAGES[name], size, color_scheme=scheme)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= SIZES[size]["width"], f"{name} scrolls sideways"
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{scheme}: {found.generate_report()}"
+
+
+def test_a_marketer_finds_sorts_opens_exports_and_asks(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = opened(f"/?{WEEK}")
+    assert page.locator("tbody tr").first.inner_text().startswith("Shop 1")
+    page.get_by_role("link", name="Shop 1").click()
+    assert "Shop 1" in page.get_by_role("heading", level=1).inner_text()
+    page.get_by_role("link", name="Campaigns").last.click()
+    page.get_by_role("link", name="Impressions").click()
+    assert "sort=impressions" in page.url
+    page.get_by_role("link", name="Open Campaign c1").click()
+    assert page.get_by_text("Ad set s1").is_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    file = tmp_path / "table.csv"
+    download.value.save_as(file)
+    text = file.read_text(encoding="utf-8-sig")
+    assert "Ad set s1" in text
+    page.goto(page.url.split("/campaigns")[0] + "/sync")
+    page.get_by_role("button", name="Sync Shop 1 now").click()
+    assert "Asked for" in page.get_by_role("status").inner_text()
+
+
+def test_progress_shows_without_a_reload(
+    opened: Callable[..., Any], web_warehouse: Warehouse
+) -> None:
+    page = opened("/sync")
+    page.get_by_role("button", name="Sync Shop 1 now").click()
+    row = web_warehouse.sync_requests.open()[-1]
+    page.evaluate("window.stays = true")
+    ids = [one.request_id for one in web_warehouse.sync_requests.open()]
+    now = datetime.now(UTC)
+    web_warehouse.sync_requests.claim(ids, "claim", now)
+    web_warehouse.sync_requests.note_progress(
+        "claim", row.account_id, {"sentence": "Campaigns are in, 12 calls"}
+    )
+    page.get_by_text("Campaigns are in, 12 calls").first.wait_for(timeout=60_000)
+    web_warehouse.sync_requests.finish(
+        ids, now, state="done", outcome="success", message="Synced with 12 calls."
+    )
+    page.get_by_text("Synced with 12 calls.").first.wait_for(timeout=60_000)
+    assert page.evaluate("window.stays") is True
+
+
+@pytest.mark.parametrize("name", ["overview", "campaigns", "sync"])
+def test_a_page_works_without_scripts_and_by_keyboard(
+    opened: Callable[..., Any], name: str
+) -> None:
+    page = opened(PAGES[name], java_script_enabled=False)
+    assert page.locator("tbody tr").count() > 1
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "Skip to content"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").count() == 1
