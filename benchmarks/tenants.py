@@ -34,7 +34,7 @@ from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_role, enforce
 from meta_pipeline.warehouse.tenancy.groups import group_names
 
 from . import _lab
-from .metrics_queries import NOW, VIEWS, _filled
+from .metrics_queries import NOW, VIEWS, filled
 
 ROUNDS, LIMIT = 15, 1.03
 OF_ONE = [f"act_{number}" for number in range(1, 6)]
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     asked = parser.parse_args()
     server = nullcontext(asked.url) if asked.url else _lab.database()
-    with server as url, _filled(url, asked.rows, keep=False) as warehouse:
+    with server as url, filled(url, asked.rows, keep=False) as warehouse:
         with _kept_apart(warehouse) as password:
             found = _rounds(warehouse, password)
             writes = _writes(warehouse)
