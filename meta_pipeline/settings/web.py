@@ -24,6 +24,12 @@ class WebSettings(BaseSettings, defer_build=True):
         description="Signs sessions of the web application; the same for all its processes. "
         "Without it one is kept in a file beside the data",
     )
+    mcp_token: SecretStr | None = Field(
+        None,
+        min_length=32,
+        validation_alias=AliasChoices("META_MCP_TOKEN"),
+        description="Bearer token of every request to `meta-pipeline mcp --http`",
+    )
     web_oidc_issuer: str | None = Field(
         None,
         validation_alias=AliasChoices("META_WEB_OIDC_ISSUER"),

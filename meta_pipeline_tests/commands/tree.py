@@ -10,7 +10,7 @@ import typer
 
 from meta_pipeline.cli import app
 
-UNENDING = ("demo", "dev", "exec", "exporter", "migrate", "simulate", "web")
+UNENDING = ("demo", "dev", "exec", "exporter", "mcp", "migrate", "simulate", "web")
 """Commands that run until Ctrl-C or start processes of Dagster's."""
 
 

@@ -1,0 +1,76 @@
+"""The HTTP door of the MCP server: nobody comes in without a key, nobody from another host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .server import TENANT
+
+Admits = Callable[[str], str | None]
+"""The tenant whose rows the bearer of a key may see; None for a key that lets nobody in."""
+MAX_BODY_BYTES = 1_048_576
+
+
+class _Door:
+    """Lets a request in with `Authorization: Bearer KEY`, and notes whose rows it may see."""
+
+    def __init__(self, inner: ASGIApp, admits: Admits) -> None:
+        self._inner = inner
+        self._admits = admits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        tenant = self._tenant(scope)
+        if tenant is None:
+            refused = JSONResponse(
+                {"error": "A key is needed: Authorization: Bearer KEY."},
+                status_code=401,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+            await refused(scope, receive, send)
+            return
+        await self._inner({**scope, TENANT: tenant or None}, receive, send)
+
+    def _tenant(self, scope: Scope) -> str | None:
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                kind, _, key = value.decode("latin-1").partition(" ")
+                if kind.lower() == "bearer" and key.strip():
+                    return self._admits(key.strip())
+        return None
+
+
+def http_application(
+    server: MCPServer[Any], admits: Admits, *, hosts: list[str], path: str = "/mcp"
+) -> Starlette:
+    """The streamable HTTP transport behind the door; `hosts` are those it is reached at.
+
+    `admits` gives "" for a key without a tenant of its own. Requests stand alone: no session is
+    kept, so that any number of processes can serve.
+    """
+    application = server.streamable_http_app(
+        streamable_http_path=path,
+        stateless_http=True,
+        json_response=True,
+        max_request_body_size=MAX_BODY_BYTES,
+        transport_security=TransportSecuritySettings(
+            allowed_hosts=hosts,
+            allowed_origins=[
+                f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
+            ],
+        ),
+    )
+    application.add_middleware(_Door, admits=admits)
+    return application
+
+
+__all__ = ["Admits", "http_application"]

@@ -1,0 +1,247 @@
+"""What programs may ask, each as one call that answers with rows and where they come from.
+
+The same functions stand behind the MCP server, whatever carries it. All refuse in the answer, with
+`outcome`; none changes anything, none takes SQL, none asks Meta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics import MetricsError, UnknownName
+from meta_pipeline.warehouse import Warehouse
+
+from .answer import MAX_ROWS, Answer, Outcome, Provenance
+from .ask import ask, describe
+from .change import explain_change
+from .cursor import cut
+from .days import Range, before, function_of
+from .entities import timeline
+from .errors import CannotRead, CopilotError
+from .health import data_health
+from .numbers import Wanted, compared, numbers
+from .reading import Ranking
+
+
+class Tools:
+    """The tools over one warehouse, at one moment of a clock."""
+
+    def __init__(
+        self, warehouse: Warehouse, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._warehouse = warehouse
+        self._now = now
+
+    def list_accounts(self, cursor: str | None, limit: int) -> Answer:
+        """Every ad account: id, name, currency, time zone."""
+        columns = "account_id name currency timezone_name is_simulated".split()
+
+        def found() -> Answer:
+            rows = [
+                {name: getattr(one, name) for name in columns}
+                for one in metrics.accounts_of(self._warehouse)
+            ]
+            return _table(columns, rows)
+
+        return _answered(found, {"tool": "list_accounts"}, cursor, limit)
+
+    def list_metrics(self, search: str | None, cursor: str | None, limit: int) -> Answer:
+        """Every metric of the dictionary, or those that have a text in name or meaning."""
+        columns = "metric name unit kind better formula meaning synonyms".split()
+
+        def found() -> Answer:
+            wanted = (search or "").casefold()
+            rows = [
+                {
+                    "metric": one.key,
+                    "name": one.display_name,
+                    "unit": str(one.unit),
+                    "kind": str(one.kind),
+                    "better": str(one.better),
+                    "formula": one.formula,
+                    "meaning": one.description,
+                    "synonyms": list(one.synonyms),
+                }
+                for _, one in sorted(metrics.dictionary_of(self._warehouse).metrics.items())
+                if wanted
+                in " ".join((one.key, one.display_name, one.description, *one.synonyms)).casefold()
+            ]
+            return _table(columns, rows)
+
+        return _answered(found, {"tool": "list_metrics", "search": search}, cursor, limit)
+
+    def describe_metric(self, metric: str) -> Answer:
+        """All there is to know of one metric."""
+        return _answered(lambda: describe(self._warehouse, metric), {}, None, MAX_ROWS)
+
+    def query_metrics(
+        self,
+        wanted: Mapping[str, Any],
+        order_by: str | None,
+        *,
+        descending: bool,
+        cursor: str | None,
+        limit: int,
+    ) -> Answer:
+        """Numbers, exactly as the metric layer has them."""
+
+        def found() -> Answer:
+            asked = _wanted(wanted, order_by, descending=descending)
+            return numbers(self._warehouse, asked, self._now())
+
+        asked = {"tool": "query_metrics", **wanted, "order_by": order_by, "descending": descending}
+        return _answered(found, asked, cursor, limit)
+
+    def compare_periods(
+        self,
+        wanted: Mapping[str, Any],
+        earlier: Range | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Answer:
+        """Numbers beside those of other days; as many days right before where none are named."""
+
+        def found() -> Answer:
+            other = _before(wanted["date_range"], earlier)
+            return compared(self._warehouse, _wanted(wanted), other, self._now())
+
+        asked = {
+            "tool": "compare_periods",
+            **wanted,
+            "earlier": earlier and [str(day) for day in earlier],
+        }
+        return _answered(found, asked, cursor, limit)
+
+    def explain_change(
+        self,
+        wanted: Mapping[str, Any],
+        earlier: Range | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Answer:
+        """What each entity did to the change of a metric; parts add up exactly to the whole."""
+
+        def found() -> Answer:
+            return explain_change(
+                self._warehouse,
+                wanted["metrics"][0],
+                account=wanted["accounts"],
+                level=wanted["level"] or "campaign",
+                date_range=wanted["date_range"],
+                before=_before(wanted["date_range"], earlier),
+                filters=wanted["filters"],
+                currency=wanted["currency"],
+                attribution=wanted["attribution"],
+                now=self._now(),
+            )
+
+        asked = {
+            "tool": "explain_change",
+            **wanted,
+            "earlier": earlier and [str(day) for day in earlier],
+        }
+        return _answered(found, asked, cursor, limit)
+
+    def entity_timeline(
+        self,
+        entity: str,
+        days: Range | None,
+        *,
+        with_below: bool,
+        cursor: str | None,
+        limit: int,
+    ) -> Answer:
+        """What happened to an account, campaign, ad set or ad, newest first."""
+
+        def found() -> Answer:
+            return timeline(self._warehouse, entity, days=days, with_below=with_below)
+
+        asked = {"tool": "entity_timeline", "entity": entity, "days": days}
+        return _answered(found, asked | {"with_below": with_below}, cursor, limit)
+
+    def data_health(self, accounts: Sequence[str] | None, cursor: str | None, limit: int) -> Answer:
+        """How fresh and complete the data of each account is."""
+
+        def found() -> Answer:
+            known = metrics.accounts_of(self._warehouse, list(accounts) if accounts else None)
+            return data_health(self._warehouse, [one.account_id for one in known])
+
+        return _answered(found, {"tool": "data_health", "accounts": accounts}, cursor, limit)
+
+    def ask(
+        self, question: str, accounts: Sequence[str] | None, cursor: str | None, limit: int
+    ) -> Answer:
+        """A question in plain words."""
+        try:
+            return ask(
+                self._warehouse,
+                question,
+                account=list(accounts) if accounts else None,
+                now=self._now(),
+                cursor=cursor,
+                limit=limit,
+            )
+        except CopilotError as error:
+            return Answer(outcome=Outcome.REFUSED, question=question, message=str(error))
+
+
+def days_asked(date_range: str | None, since: date | None, until: date | None) -> Any:
+    """The days of a call: a preset by name, or the first and the last day, inclusive."""
+    if since is None:
+        return date_range or "last_7d"
+    return since, until or since
+
+
+def days_before(since: date | None, until: date | None) -> Range | None:
+    """Days that may be left out of a call."""
+    return None if since is None else (since, until or since)
+
+
+def _wanted(
+    given: Mapping[str, Any], order_by: str | None = None, *, descending: bool = True
+) -> Wanted:
+    names = list(given["metrics"])
+    if order_by and order_by not in names:
+        raise MetricsError(f"order_by {order_by!r} is none of the metrics asked for.")
+    ranking = Ranking(order_by, descending, None) if order_by else None
+    return Wanted(**{**given, "metrics": names, "ranking": ranking})
+
+
+def _before(date_range: Any, earlier: Range | None) -> Any:
+    if earlier is not None:
+        return earlier
+    own = function_of(date_range)
+    return lambda today: before(own(today))
+
+
+def _table(columns: list[str], rows: list[dict[str, Any]]) -> Answer:
+    return Answer(
+        outcome=Outcome.ANSWERED,
+        columns=columns,
+        rows=rows,
+        row_count=len(rows),
+        provenance=Provenance(is_simulated=any(row.get("is_simulated") for row in rows)),
+    )
+
+
+def _answered(
+    found: Callable[[], Answer], asked: Mapping[str, Any], cursor: str | None, limit: int
+) -> Answer:
+    """The answer's page; what has none says why, and names of others stand beside the sentence."""
+    try:
+        answer = found()
+        answer.asked = {k: v for k, v in asked.items() if v is not None} | answer.asked
+        return cut(answer, asked, cursor, limit)
+    except CannotRead as error:
+        return Answer(outcome=Outcome.REFUSED, message=str(error), near=error.near)
+    except UnknownName as error:
+        message = f"There is no {error.kind} {error.name!r}."
+        return Answer(outcome=Outcome.REFUSED, message=message, near=error.near)
+    except (MetricsError, CopilotError) as error:
+        return Answer(outcome=Outcome.REFUSED, message=str(error))
+
+
+__all__ = ["Tools", "days_asked", "days_before"]

@@ -1,0 +1,251 @@
+"""The MCP server, asked by the official client: in memory, over stdio, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from meta_pipeline import metrics
+from meta_pipeline.copilot.server import http_application, mcp_server
+from meta_pipeline.warehouse import Warehouse
+
+from .conftest import HOSTILE, Place
+from .goldens import E, N
+
+KEY = "k" * 64
+DAYS = {"since": "2026-11-09", "until": "2026-11-15"}
+CALLS: dict[str, dict[str, Any]] = {
+    "list_accounts": {},
+    "list_metrics": {"search": "lead"},
+    "describe_metric": {"metric": "cpl"},
+    "query_metrics": {"metrics": ["spend", "cpl"], "accounts": [N], "level": "campaign", **DAYS},
+    "compare_periods": {"metrics": ["spend"], "accounts": [N], "by": ["campaign"], **DAYS},
+    "explain_change": {"metric": "cpl", "accounts": [N], **DAYS},
+    "entity_timeline": {"entity": N, "with_below": True},
+    "data_health": {"accounts": [N, E]},
+    "ask": {"question": "spend by campaign since 9 November 2026 for nordwind"},
+}
+
+Ask = Callable[[Client], Awaitable[Any]]
+
+
+def in_memory(place: Place, asked: Ask) -> Any:
+    async def run() -> Any:
+        server = mcp_server(lambda _: place.warehouse, lambda: place.now)
+        async with Client(server) as client:
+            return await asked(client)
+
+    return asyncio.run(run())
+
+
+async def every_tool(client: Client) -> dict[str, Any]:
+    """Each tool called once; what it answered, as its schema has it."""
+    listed = await client.list_tools()
+    assert {tool.name for tool in listed.tools} == CALLS.keys()
+    found = {}
+    for tool in listed.tools:
+        assert tool.annotations is not None
+        assert tool.annotations.read_only_hint
+        assert tool.output_schema is not None
+        result = await client.call_tool(tool.name, CALLS[tool.name])
+        assert not result.is_error, (tool.name, result.content)
+        assert result.structured_content is not None
+        found[tool.name] = result.structured_content
+    return found
+
+
+def check(place: Place, found: dict[str, Any]) -> None:
+    """The answers are those of the metric layer, with all that says what they are."""
+    assert {one["outcome"] for one in found.values()} == {"answered"}
+    assert [row["account_id"] for row in found["list_accounts"]["rows"]] == [N, E]
+    assert "cpl" in {row["metric"] for row in found["list_metrics"]["rows"]}
+    assert found["describe_metric"]["rows"][0]["formula"] == "sum(spend) / sum(leads)"
+    frame = metrics.query(
+        place.warehouse,
+        account=N,
+        metrics=["spend", "cpl"],
+        level="campaign",
+        date_range=(date(2026, 11, 9), date(2026, 11, 15)),
+    )
+    asked = found["query_metrics"]
+    assert [row["spend"] for row in asked["rows"]] == frame["spend"].tolist()
+    about = asked["provenance"]
+    assert (about["since"], about["until"]) == (DAYS["since"], DAYS["until"])
+    assert (about["currency"], about["timezone"]) == ("EUR", "Europe/Berlin")
+    assert about["data_as_of"]
+    assert about["settling_days"].keys() == {N}
+    assert about["reconciliation"]["days_by_status"]
+    assert about["sql"][0].startswith("SELECT")
+    assert about["is_simulated"]
+    change = found["explain_change"]
+    assert change["asked"]["change"]
+    assert found["data_health"]["row_count"] == 2
+
+
+def test_every_tool_in_memory(place: Place) -> None:
+    check(place, in_memory(place, every_tool))
+
+
+@pytest.mark.slow
+def test_every_tool_over_standard_streams(place: Place, tmp_path: Path) -> None:
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "meta_pipeline.cli", "mcp"],
+        cwd=str(tmp_path),
+        env={**os.environ, "DATABASE_URL": place.url, "META_PIPELINE_DATA": str(tmp_path)},
+    )
+
+    async def run() -> Any:
+        async with Client(stdio_client(server)) as client:
+            return await every_tool(client)
+
+    check(place, asyncio.run(run()))
+
+
+@contextmanager
+def served(warehouse_of: Callable[[str | None], Warehouse]) -> Iterator[str]:
+    """The server behind its door on a socket of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host = f"127.0.0.1:{listening.getsockname()[1]}"
+        application = http_application(mcp_server(warehouse_of), {KEY: ""}.get, hosts=[host])
+        server = uvicorn.Server(uvicorn.Config(application, log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://{host}/mcp"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def test_every_tool_over_http_with_a_key_and_nothing_without(place: Place) -> None:
+    with served(lambda _: place.warehouse) as url:
+
+        async def run() -> Any:
+            headers = {"Authorization": f"Bearer {KEY}"}
+            async with (
+                httpx2.AsyncClient(headers=headers) as http,
+                Client(streamable_http_client(url, http_client=http)) as client,
+            ):
+                return await every_tool(client)
+
+        check(place, asyncio.run(run()))
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}):
+            refused = httpx2.post(url, json=body, headers=headers)
+            assert (refused.status_code, KEY in refused.text) == (401, False)
+        elsewhere = httpx2.post(
+            url,
+            json=body,
+            headers={
+                "Authorization": f"Bearer {KEY}",
+                "Host": "evil.example",
+                "Accept": "application/json, text/event-stream",
+            },
+        )
+        assert elsewhere.status_code == 421
+
+
+def test_resources_and_the_weekly_review(place: Place) -> None:
+    async def read(client: Client) -> Any:
+        resources = await client.list_resources()
+        texts = [await client.read_resource(one.uri) for one in resources.resources]
+        prompts = await client.list_prompts()
+        review = await client.get_prompt("weekly_review", {"account": N})
+        return resources, texts, prompts, review
+
+    resources, texts, prompts, review = in_memory(place, read)
+
+    assert [str(one.uri) for one in resources.resources] == [
+        "meta-ads://metric-dictionary",
+        "meta-ads://data-dictionary",
+    ]
+    assert '"cpl"' in texts[0].contents[0].text
+    assert "meta_insights" in texts[1].contents[0].text
+    assert [one.name for one in prompts.prompts] == ["weekly_review"]
+    assert N in review.messages[0].content.text
+
+
+def test_pages_have_cursors_and_belong_to_their_question(place: Place) -> None:
+    asked = {"metrics": ["spend"], "accounts": [N], "level": "ad", **DAYS}
+
+    async def pages(client: Client) -> Any:
+        rows, cursor = [], None
+        for _ in range(20):
+            page = await client.call_tool("query_metrics", {**asked, "cursor": cursor, "limit": 7})
+            assert page.structured_content is not None
+            rows += page.structured_content["rows"]
+            cursor = page.structured_content["next_cursor"]
+            if cursor is None:
+                break
+            last = cursor
+        whole = await client.call_tool("query_metrics", asked)
+        other = await client.call_tool("query_metrics", {**asked, "level": "adset", "cursor": last})
+        return rows, whole.structured_content, other.structured_content
+
+    rows, whole, other = in_memory(place, pages)
+
+    assert rows == whole["rows"]
+    assert len(rows) > 14
+    assert other["outcome"] == "refused"
+    assert "another question" in other["message"]
+
+
+BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("query_metrics", {"metrics": ["spent"]}, "no metric"),
+    ("query_metrics", {"metrics": ["spend"], "accounts": ["nobody"]}, "no ad account"),
+    ("query_metrics", {"metrics": ["spend"]}, "EUR, USD"),
+    ("query_metrics", {"metrics": ["spend"], "accounts": [N], "by": ["moon"]}, "no dimension"),
+    ("query_metrics", {"metrics": ["spend"], "accounts": [N], "order_by": "ctr"}, "order_by"),
+    ("query_metrics", {"metrics": ["reach"], "accounts": [N]}, "counts people"),
+    ("query_metrics", {"metrics": ["spend"], "accounts": [N], "filters": {"1=1": ["x"]}}, "filter"),
+    ("query_metrics", {"metrics": ["spend"], "accounts": [N], "date_range": "soon"}, "no date"),
+    ("explain_change", {"metric": "reach", "accounts": [N]}, "counts people"),
+    ("explain_change", {"metric": "spend", "accounts": [N], "level": "account"}, "explained by"),
+    ("entity_timeline", {"entity": "nothing like it"}, "no account"),
+    ("describe_metric", {"metric": "'; DROP TABLE meta_ads.meta_ads; --"}, "no metric"),
+    ("ask", {"question": "spend by unicorn"}, "unicorn"),
+    ("ask", {"question": "spend", "cursor": "xx"}, "EUR, USD"),
+)
+
+
+def test_what_has_no_answer_is_refused_in_the_answer(place: Place) -> None:
+    async def run(client: Client) -> Any:
+        return [await client.call_tool(name, given) for name, given, _ in BAD]
+
+    for (name, given, said), result in zip(BAD, in_memory(place, run), strict=True):
+        found = result.structured_content
+        assert found is not None, (name, given, result.content)
+        assert found["outcome"] in ("refused", "asked_back"), (name, given)
+        assert said in found["message"], (name, given, found["message"])
+        assert found["rows"] == []
+
+
+def test_names_of_others_are_only_in_structured_fields(place: Place) -> None:
+    async def run(client: Client) -> Any:
+        tools = await client.list_tools()
+        named = await client.call_tool(
+            "query_metrics", {"metrics": ["spend"], "accounts": [N], "level": "campaign", **DAYS}
+        )
+        return tools, named.structured_content
+
+    tools, named = in_memory(place, run)
+
+    assert HOSTILE in {row["campaign_name"] for row in named["rows"]}
+    spoken = [named["message"], named["reading"], *named["notes"]]
+    spoken += [tool.description for tool in tools.tools]
+    assert not any(HOSTILE in (text or "") for text in spoken)
