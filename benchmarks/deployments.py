@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks._lab import TOKEN, database
-from meta_pipeline.commands.demo import batches
+from meta_pipeline.commands.processes.demo import batches
 from meta_pipeline.local.children import Children
 from meta_pipeline.local.ports import answers, free_port
 from meta_pipeline_tests.e2e.stand import finished, redis, retimed, scalar, until

@@ -19,15 +19,15 @@ class _Root(Root):
     # Modules are imported when a command is called; a test compares these lines with their help.
     entries: ClassVar = {
         "demo": Entry(
-            f"{_COMMANDS}demo:demo",
+            f"{_COMMANDS}processes.demo:demo",
             "Sync twelve simulated ad accounts into Postgres through Dagster.",
         ),
         "init": Entry(f"{_COMMANDS}init:init", "Write a commented .env: asks for the token."),
         "dev": Entry(
-            f"{_COMMANDS}dev:dev",
+            f"{_COMMANDS}processes.dev:dev",
             "Run the web application and Dagster (UI, daemon, code location).",
         ),
-        "web": Entry(f"{_COMMANDS}web:web", "Serve the web application."),
+        "web": Entry(f"{_COMMANDS}processes.web:web", "Serve the web application."),
         "check": Entry(
             f"{_COMMANDS}check.check:check",
             "Check token, scopes, accounts, insights and Postgres, or the stored data.",
@@ -51,9 +51,13 @@ class _Root(Root):
         "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
         "runs": Entry(f"{_COMMANDS}runs:app", "What every sync did, waited for and met."),
         "report": Entry(f"{_COMMANDS}report:report", "Answer the operational questions."),
-        "exporter": Entry(f"{_COMMANDS}exporter:exporter", "Serve metrics for Prometheus."),
+        "exporter": Entry(
+            f"{_COMMANDS}processes.exporter:exporter", "Serve metrics for Prometheus."
+        ),
         "rotation": Entry(f"{_COMMANDS}rotation:app", "Which account is synced next, and why."),
-        "simulate": Entry(f"{_COMMANDS}simulate:app", "A Graph API with made-up ad accounts."),
+        "simulate": Entry(
+            f"{_COMMANDS}processes.simulate:app", "A Graph API with made-up ad accounts."
+        ),
         "metrics": Entry(
             f"{_COMMANDS}metrics.metrics:app", "Numbers people can trust: ask, check."
         ),
@@ -63,7 +67,9 @@ class _Root(Root):
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),
         "api-keys": Entry(f"{_COMMANDS}api_keys:app", "Keys for programs that use the API."),
-        "exec": Entry(f"{_COMMANDS}execute:execute", "Become a process of Dagster's.", _PASSED_ON),
+        "exec": Entry(
+            f"{_COMMANDS}processes.execute:execute", "Become a process of Dagster's.", _PASSED_ON
+        ),
     }
 
 

@@ -20,7 +20,7 @@ from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.launcher import RunLauncher
 
 from meta_pipeline.cli import app
-from meta_pipeline.commands.execute import FROM_FILES, WEBSERVER, guarded
+from meta_pipeline.commands.processes.execute import FROM_FILES, WEBSERVER, guarded
 from meta_pipeline.commands.reference import EXAMPLES, with_deployment_settings
 from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline.orchestration.run_queue import GuardedRunQueue

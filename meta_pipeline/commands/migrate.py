@@ -19,7 +19,7 @@ from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
 
 from .database import opened
-from .execute import beside_python, dagster_environment
+from .processes.execute import beside_python, dagster_environment
 from .terminal.console import say, warn
 from .terminal.options import length
 

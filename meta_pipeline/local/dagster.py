@@ -20,7 +20,7 @@ from typing import LiteralString
 
 import requests
 
-from meta_pipeline.commands.execute import AS_WE_READ, WEBSERVER
+from meta_pipeline.commands.processes.execute import AS_WE_READ, WEBSERVER
 from meta_pipeline.local.children import Child, Children
 from meta_pipeline.local.graphql import DagsterApi, DagsterApiError
 from meta_pipeline.local.ports import HOST, answers_at, socket_in

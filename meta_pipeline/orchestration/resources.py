@@ -22,7 +22,7 @@ from meta_pipeline.warehouse.connect import READER, Patience
 
 from .configuration import choices
 from .dagster_internals import TreatAsResourceParam
-from .held_connections import held_connections
+from .runs.held_connections import held_connections
 from .session import SyncSession
 
 

@@ -18,7 +18,7 @@ from psycopg import sql
 from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.local.database import DEMO_DATABASE
 
-RUN = "import typer; from meta_pipeline.commands.demo import demo; typer.run(demo)"
+RUN = "import typer; from meta_pipeline.commands.processes.demo import demo; typer.run(demo)"
 EVERY_TABLE = """
     SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('meta_ads', 'dagster')
 """

@@ -22,8 +22,8 @@ from dagster._core.scheduler.instigation import (
 from meta_pipeline.fleet.in_flight import UNFINISHED, InFlight
 from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.defs.next_stale_account import NEXT_STALE_ACCOUNT
-from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.runs.in_flight import in_flight
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.stores import dagster_runs
 

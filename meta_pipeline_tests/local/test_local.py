@@ -16,7 +16,7 @@ from typing import get_args
 import pytest
 from pydantic import SecretStr
 
-from meta_pipeline.commands.demo import batches
+from meta_pipeline.commands.processes.demo import batches
 from meta_pipeline.local.children import Children
 from meta_pipeline.local.database import DEMO_DATABASE, RealData, demo_database, named_database
 from meta_pipeline.local.environment import of_settings, without_ours

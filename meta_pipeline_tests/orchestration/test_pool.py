@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from meta_pipeline.orchestration.build import build_defs
-from meta_pipeline.orchestration.pool import keep_slots
+from meta_pipeline.orchestration.runs.pool import keep_slots
 from meta_pipeline.warehouse import create_dagster_schema, dagster_url
 
 from .conftest import Stand

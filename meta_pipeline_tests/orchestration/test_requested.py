@@ -12,9 +12,9 @@ import pytest
 from meta_pipeline.model.part import Part
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.defs.sync_requests import sync_requests as sensor
-from meta_pipeline.orchestration.in_flight import in_flight
-from meta_pipeline.orchestration.requested import run_request
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
+from meta_pipeline.orchestration.runs.in_flight import in_flight
+from meta_pipeline.orchestration.runs.requested import run_request
 from meta_pipeline.sync import Extras
 from meta_pipeline.sync_requests import Wish, ask, claims
 from meta_pipeline.warehouse import SyncRequestRow, Warehouse

@@ -19,8 +19,8 @@ from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.defs.next_stale_account import next_stale_account as sensor
-from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
+from meta_pipeline.orchestration.runs.in_flight import in_flight
 from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY
 from meta_pipeline.warehouse import Warehouse, account_lock
 from meta_pipeline.warehouse.connect import Patience

@@ -31,8 +31,8 @@ from meta_pipeline.alerts import Kind
 from meta_pipeline.definitions import defs
 from meta_pipeline.orchestration.failures.runs import UNREADABLE
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
-from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
+from meta_pipeline.orchestration.runs.in_flight import in_flight
 from meta_pipeline_tests.orchestration.instances import stored_instance
 from meta_pipeline_tests.orchestration.test_alerts import Ticks, broken_job
 

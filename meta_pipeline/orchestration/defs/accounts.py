@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import dagster as dg
 
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
-from meta_pipeline.orchestration.pool import keep_slots
 from meta_pipeline.orchestration.record_metadata import ads_manager_url
 from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.orchestration.runs.pool import keep_slots
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY, table_spec
 from meta_pipeline.printable import markdown

@@ -13,17 +13,17 @@ from dataclasses import replace
 
 import dagster as dg
 
-from meta_pipeline.orchestration.batches import (
+from meta_pipeline.orchestration.configuration import Accounts, Breakdowns, Days, Freshness
+from meta_pipeline.orchestration.dagster_internals import is_reserved_asset_job_name
+from meta_pipeline.orchestration.outcome import Outcome, failure_of
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.runs.batches import (
     MAX_ACCOUNTS_PER_RUN,
     accounts_in,
     note_failed,
     passed_on,
 )
-from meta_pipeline.orchestration.configuration import Accounts, Breakdowns, Days, Freshness
-from meta_pipeline.orchestration.dagster_internals import is_reserved_asset_job_name
-from meta_pipeline.orchestration.outcome import Outcome, failure_of
-from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
-from meta_pipeline.orchestration.pool import POOL
+from meta_pipeline.orchestration.runs.pool import POOL
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import (
     DELIVERY,

@@ -10,7 +10,7 @@ import dagster as dg
 from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.dagster_internals import AssetJob
 from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
-from meta_pipeline.orchestration.run_selection import CHANGES
+from meta_pipeline.orchestration.runs.run_selection import CHANGES
 from meta_pipeline.orchestration.tables import (
     AD_ACCOUNTS_KEY,
     DELIVERY,

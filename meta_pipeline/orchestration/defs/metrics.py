@@ -14,12 +14,6 @@ import dagster as dg
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics.unreconciled import unreconciled_days
-from meta_pipeline.orchestration.batches import (
-    MAX_ACCOUNTS_PER_RUN,
-    accounts_in,
-    note_failed,
-    passed_on,
-)
 from meta_pipeline.orchestration.configuration import Accounts
 from meta_pipeline.orchestration.metric_metadata import (
     DAILY_METRICS,
@@ -34,6 +28,12 @@ from meta_pipeline.orchestration.metric_metadata import (
 )
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
 from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.orchestration.runs.batches import (
+    MAX_ACCOUNTS_PER_RUN,
+    accounts_in,
+    note_failed,
+    passed_on,
+)
 from meta_pipeline.orchestration.tables import INSIGHTS_KEY, table_spec
 from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse import Connection, schema

@@ -16,13 +16,13 @@ from meta_pipeline.fleet import Batch, DuePart
 from meta_pipeline.fleet.rotation import Rotation
 from meta_pipeline.fleet.skip_reason import skip_reason
 from meta_pipeline.fleet.tick import Stopped, look, record
-from meta_pipeline.orchestration.batches import tags_of_batch
 from meta_pipeline.orchestration.configuration import run_config
-from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags, missing_partitions
-from meta_pipeline.orchestration.pool import keep_slots
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
-from meta_pipeline.orchestration.run_selection import RunSelection
+from meta_pipeline.orchestration.runs.batches import tags_of_batch
+from meta_pipeline.orchestration.runs.in_flight import in_flight
+from meta_pipeline.orchestration.runs.pool import keep_slots
+from meta_pipeline.orchestration.runs.run_selection import RunSelection
 from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY, DELIVERY
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import Extras

@@ -14,12 +14,6 @@ from datetime import timedelta
 
 import dagster as dg
 
-from meta_pipeline.orchestration.batches import (
-    MAX_ACCOUNTS_PER_RUN,
-    accounts_in,
-    note_failed,
-    passed_on,
-)
 from meta_pipeline.orchestration.configuration import (
     ALL_THAT_ARE_DUE,
     AS_THE_SETTINGS_SAY,
@@ -29,13 +23,19 @@ from meta_pipeline.orchestration.configuration import (
 )
 from meta_pipeline.orchestration.outcome import Outcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags
-from meta_pipeline.orchestration.pool import POOL
 from meta_pipeline.orchestration.record_metadata import (
     Account,
     materialization_metadata,
     record_metadata,
 )
-from meta_pipeline.orchestration.requested import note_for
+from meta_pipeline.orchestration.runs.batches import (
+    MAX_ACCOUNTS_PER_RUN,
+    accounts_in,
+    note_failed,
+    passed_on,
+)
+from meta_pipeline.orchestration.runs.pool import POOL
+from meta_pipeline.orchestration.runs.requested import note_for
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import (
     AD_ACCOUNTS_KEY,

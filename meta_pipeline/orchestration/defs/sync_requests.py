@@ -6,19 +6,19 @@ from datetime import datetime, timedelta
 import dagster as dg
 import psycopg
 
-from meta_pipeline.orchestration.in_flight import in_flight
 from meta_pipeline.orchestration.outcome import Outcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
-from meta_pipeline.orchestration.pool import POOL, keep_slots
 from meta_pipeline.orchestration.record_metadata import record_metadata
-from meta_pipeline.orchestration.requested import (
+from meta_pipeline.orchestration.resources import Clock, WarehouseResource
+from meta_pipeline.orchestration.runs.in_flight import in_flight
+from meta_pipeline.orchestration.runs.pool import POOL, keep_slots
+from meta_pipeline.orchestration.runs.requested import (
     CLAIM_TAG,
     NAMED_OBJECTS,
     note_for,
     run_request,
     runs_of,
 )
-from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.orchestration.tables import ENTITY_EXTRAS, STRUCTURE
 from meta_pipeline.redaction import redact

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from meta_pipeline.commands.execute import dagster_environment
+from meta_pipeline.commands.processes.execute import dagster_environment
 from meta_pipeline.settings import Settings
 from meta_pipeline.settings.secret_files import with_passfile
 from meta_pipeline.warehouse import Warehouse, create_dagster_schema, dagster_url

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from meta_pipeline.cli import app
-from meta_pipeline.commands.demo import called
+from meta_pipeline.commands.processes.demo import called
 from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.local.database import DEMO_DATABASE
 from meta_pipeline.local.home import Home

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from meta_pipeline.commands.demo import waiting_words
+from meta_pipeline.commands.processes.demo import waiting_words
 from meta_pipeline.commands.terminal.company import kept
 from meta_pipeline.commands.terminal.streams import Outlet
 

@@ -26,8 +26,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
-from .configuration import Accounts
-from .dagster_internals import (
+from meta_pipeline.orchestration.configuration import Accounts
+from meta_pipeline.orchestration.dagster_internals import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION,

@@ -15,6 +15,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
+from meta_pipeline.commands.terminal.console import console, fail, line, say, styled
 from meta_pipeline.local.children import ChildDied, Children
 from meta_pipeline.local.dagster import SENSOR, DagsterNotReady, LocalDagster
 from meta_pipeline.local.database import (
@@ -35,8 +36,6 @@ from meta_pipeline.local.summary import is_fresh, read_efforts, summary_table
 from meta_pipeline.local.web import WebNotReady, start_web
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse, redacted
-
-from .terminal.console import console, fail, line, say, styled
 
 RUNS = 2
 """Dagster runs the accounts are shared between: a run costs 6-7 CPU-seconds whatever it does."""

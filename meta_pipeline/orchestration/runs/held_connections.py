@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from dagster import DagsterInstance
 
-from .dagster_internals import ENGINE, engines_of
+from meta_pipeline.orchestration.dagster_internals import ENGINE, engines_of
 
 STATEMENT_TIMEOUT_MS = 600_000
 """Nothing Dagster asks in a run takes a second; what takes this long hangs."""

@@ -12,10 +12,15 @@ from dataclasses import dataclass
 import dagster as dg
 
 from meta_pipeline.fleet import Batch, DuePart
+from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
+from meta_pipeline.orchestration.tables import (
+    DELIVERY,
+    ENTITY_EXTRAS,
+    INSIGHT_EXTRAS,
+    STRUCTURE,
+    AccountTable,
+)
 from meta_pipeline.sync import Extras, Part
-
-from .metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
-from .tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE, AccountTable
 
 CHANGES = tuple(table for table in ENTITY_EXTRAS if table.part is Part.ACTIVITIES)
 """Read with every sync, whatever else is due."""

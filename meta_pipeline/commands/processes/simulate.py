@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from .terminal.console import fail, say
+from meta_pipeline.commands.terminal.console import fail, say
 
 app = typer.Typer(
     add_completion=False,

@@ -10,8 +10,7 @@ from typing import Any
 import dagster as dg
 
 from meta_pipeline.fleet.in_flight import UNFINISHED, InFlight
-
-from .partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
 
 logger = logging.getLogger("meta_pipeline.orchestration")
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from meta_pipeline.commands.database import database
+from meta_pipeline.commands.terminal.console import fail, say, styled
 from meta_pipeline.local.children import ChildDied, Children
 from meta_pipeline.local.dagster import DagsterNotReady, LocalDagster
 from meta_pipeline.local.database import data_root
@@ -17,9 +19,6 @@ from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
 from meta_pipeline.local.web import WebNotReady, start_web
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
-
-from .database import database
-from .terminal.console import fail, say, styled
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI; if taken, the next.")]
 Host = Annotated[

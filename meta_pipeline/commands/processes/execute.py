@@ -22,7 +22,7 @@ AS_WE_READ = {"PGCLIENTENCODING": "UTF8", "PGTZ": "UTC", "PGDATESTYLE": "ISO"}
 """libpq sends these before all else; Dagster's times have no zone and are meant in UTC."""
 
 WEBSERVER = "meta_pipeline.orchestration.webserver"
-DAGSTER_YAML = Path(__file__).parents[1] / "orchestration" / "dagster.yaml"
+DAGSTER_YAML = Path(__file__).parents[2] / "orchestration" / "dagster.yaml"
 """The instance as this version wants it; a link to it is right after an upgrade too."""
 
 Command = Annotated[

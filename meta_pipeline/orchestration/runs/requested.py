@@ -10,15 +10,15 @@ import dagster as dg
 
 from meta_pipeline.fleet.in_flight import UNFINISHED
 from meta_pipeline.model.part import DEFAULT_PARTS, INSIGHTS, Part
+from meta_pipeline.orchestration.configuration import run_config
+from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
+from meta_pipeline.orchestration.partitions import account_tags
+from meta_pipeline.orchestration.tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE
 from meta_pipeline.sync import Extras, Progress
 from meta_pipeline.sync_requests import Claim, RunState
 from meta_pipeline.warehouse import Warehouse
 
 from .batches import tags_of_batch
-from .configuration import run_config
-from .metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
-from .partitions import account_tags
-from .tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE
 
 CLAIM_TAG = "meta_pipeline/sync_request"
 NAMED_OBJECTS = "sync_named_objects"

@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
+from meta_pipeline.commands.database import opened_warehouse
+from meta_pipeline.commands.terminal.console import say
 from meta_pipeline.plain_log import show_log
-
-from .database import opened_warehouse
-from .terminal.console import say
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]

@@ -1,0 +1,1 @@
+"""The commands that stay up until they are told to end, or become another process."""

@@ -1,0 +1,1 @@
+"""Runs of Dagster: which accounts, how many slots, which are under way."""
