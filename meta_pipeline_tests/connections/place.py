@@ -91,9 +91,9 @@ class Place:
 
 
 @contextmanager
-def place_of(url: str, accounts: int = 3) -> Iterator[Place]:
-    """A place with so many small ad accounts."""
-    clock = VirtualClock(START)
+def place_of(url: str, accounts: int = 3, clock: VirtualClock | None = None) -> Iterator[Place]:
+    """A place with so many small ad accounts, on a virtual clock if on no other."""
+    clock = clock or VirtualClock(START)
     specs = tuple(AccountSpec(f"Shop {n}", 1, 1, 1, (1, 1, 1)) for n in range(accounts))
     with (
         Simulator(World(seed=3, clock=clock, accounts=specs), token="EAAENVIRONMENT") as sim,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -115,12 +115,13 @@ class LoginFlow:
         login = self._claimed(state)
         if isinstance(login, Answer):
             return login
+        hidden = (state, given.get("code", ""), self.session)
         if "error" in given or "error_code" in given or not given.get("code"):
-            return _unwilling(given)
+            return _unwilling(given, hidden)
         try:
             return self._granted(login, given["code"])
         except GraphError as error:
-            return _refusal(error)
+            return _refusal(error, hidden)
 
     def _claimed(self, state: str) -> LoginState | Answer:
         """The login that this answers, taken; or why it is not answered by this."""
@@ -224,26 +225,26 @@ def _unusable(login: LoginState, info: TokenInfo) -> Answer | None:
     return None
 
 
-def _unwilling(given: Mapping[str, str]) -> Answer:
+def _unwilling(given: Mapping[str, str], hidden: Iterable[str]) -> Answer:
     """What Meta's dialog led back with in place of a code."""
     if "access_denied" in (given.get("error"), given.get("error_reason")) or (
         given.get("error_reason") == "user_denied"
     ):
         return answers.denied()
     said = next(filter(None, map(given.get, _WORDS)), "no code and no reason")
-    return answers.refused(f"Meta's dialog said: {one_line(redact(said))[:_LONGEST]}")
+    return answers.refused(f"Meta's dialog said: {one_line(redact(said, hidden))[:_LONGEST]}")
 
 
-def _refusal(error: GraphError) -> Answer:
+def _refusal(error: GraphError, hidden: Iterable[str]) -> Answer:
     """What it means for the person that Meta did not answer well."""
     if "client secret" in error.message.lower():
         return answers.setup("META_APP_SECRET is not the secret of app META_APP_ID")
     if isinstance(error, Retriable | Throttled):
-        return answers.unavailable(str(error))
+        return answers.unavailable(redact(str(error), hidden))
     if error.subcode == _CODE_USED:
         return answers.replayed()
     if error.subcode == _CODE_EXPIRED:
         return answers.expired()
     if error.subcode == _REDIRECT_DIFFERS:
         return answers.setup("Meta compares the redirect address byte by byte, and it differed")
-    return answers.refused(str(error))
+    return answers.refused(redact(str(error), hidden))
