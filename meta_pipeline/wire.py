@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+# An answer is unpacked in pieces of 256 KiB: a bomb is noticed before it fills the memory.
 _PIECE_BYTES = 1 << 18
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 

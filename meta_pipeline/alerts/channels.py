@@ -22,8 +22,11 @@ from .message import Message
 
 TIMEOUT_SECONDS = 10
 _TEAMS_HOSTS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
+# Slack advises no more than 4,000 characters; its escapes make some of ours longer.
 _SLACK_LENGTH = 3500
+# Submission (RFC 6409).
 _SMTP_PORT = 587
+# Authentication succeeded (RFC 4954).
 _WELCOME = 235
 
 logger = logging.getLogger("meta_pipeline.alerts")

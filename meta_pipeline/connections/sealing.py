@@ -21,7 +21,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from .errors import KeyMissing, KeysUnusable, TokenUnreadable
 
 VARIABLE = "META_TOKEN_KEYS"
+# AES-256.
 _KEY_BYTES = 32
+# What GCM is made for (NIST SP 800-38D); random, as each key seals few tokens.
 _NONCE_BYTES = 12
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _PURPOSE = "meta_pipeline connection token 1"

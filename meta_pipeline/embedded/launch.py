@@ -14,6 +14,7 @@ from .errors import ServerStartError, ServerStopError
 
 logger = logging.getLogger(__name__)
 
+# A fast shutdown writes a checkpoint first, which a slow disk takes its time for.
 _STOP_TIMEOUT_SECONDS = 120
 _LEAST_SECONDS = 5
 _PORT_TAKEN = ("could not bind", "could not create any TCP/IP sockets")

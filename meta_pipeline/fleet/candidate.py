@@ -18,6 +18,7 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 # freshness: the steps of one sync begin minutes apart and must not drift into runs of their own.
 _ALONG = 0.1
 _NOT_THROUGH = frozenset({"fail", "partial", "running"})
+# Far past retry_longest already; without it a thousand failures make a number too big.
 _DOUBLED_AT_MOST = 10
 _NONE: frozenset[DuePart] = frozenset()
 

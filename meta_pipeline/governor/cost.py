@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from meta_pipeline.model.usage import ADS_INSIGHTS, use_case_of
 
+# What `long_window` of META_COST_WEIGHTS is about: a quarter and more in one answer.
 LONG_WINDOW_DAYS = 90
+# Fewer say more about who else was calling than about the shape.
 ENOUGH_OBSERVATIONS = 10
+# The guess counts as much as so many observations; after hundreds it hardly counts.
 _PRIOR_OBSERVATIONS = 20
 
 

@@ -13,8 +13,11 @@ from .rolling_hour import RollingHour
 from .score import DrainingScore
 from .thresholds import Thresholds
 
+# The price of a call is learned from the last minutes: another workload has another price.
 _MOVES_SECONDS = 600.0
+# Between readings further apart others may have called, and the rolling hour forgets.
 _GAP_SECONDS = 60.0
+# The configured price counts as so many calls, so that one odd reading decides nothing.
 _PRIOR_CALLS = 5
 _ENOUGH_CALLS = 50
 _NOTHING_PCT = 0.01

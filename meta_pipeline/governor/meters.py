@@ -16,6 +16,7 @@ from .thresholds import Thresholds
 
 LONGEST_GUESS_SECONDS = 3600.0
 """Real blocks were seen to last an hour (FACTS §3.3)."""
+# Far past the longest guess already; without it a long refusal makes a number too big.
 _DOUBLED_AT_MOST = 10
 
 

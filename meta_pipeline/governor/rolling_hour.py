@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 HOUR_SECONDS = 3600.0
+# Calls of a minute leave the hour as one: 61 lumps remember what thousands of calls did.
 _LUMP_SECONDS = 60.0
 
 

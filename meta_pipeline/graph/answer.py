@@ -17,6 +17,7 @@ from meta_pipeline.nesting import cut, cut_text
 # Looks at a decoded 200 body; returns its number of rows (None: no page), or why it is wrong.
 Expectation = Callable[[Any], "int | Malformed | None"]
 
+# Python makes no number of more than 4,300 digits, and no figure of Meta's has 40.
 _LONGEST_WHOLE = 40
 # Rows deeper than that are cut where they pass what can be written.
 _DEEPEST_ROW = 150

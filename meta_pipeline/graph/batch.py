@@ -22,6 +22,7 @@ from meta_pipeline.graph.transport import HttpAnswer
 from meta_pipeline.graph.usage import usage_headers_of
 from meta_pipeline.model.usage import UsageReading
 
+# Meta takes no more requests in one.
 LARGEST_BATCH = 50
 
 

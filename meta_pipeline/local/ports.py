@@ -10,6 +10,7 @@ from pathlib import Path
 from meta_pipeline.settings.secret_files import private_folder
 
 HOST = "127.0.0.1"
+# `sun_path` of Linux has 108 bytes, and ends in a zero.
 _SOCKET_PATH_BYTES = 107
 
 

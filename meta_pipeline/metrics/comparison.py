@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 _HALF_A_CENT = Decimal("0.005")
+# Ads and account are read by different calls of one sync; numbers hardly move meanwhile.
 _SAME_READ = timedelta(minutes=5)
 
 

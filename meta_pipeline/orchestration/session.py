@@ -25,6 +25,7 @@ from meta_pipeline.warehouse import Warehouse
 from .record_metadata import Account
 from .tables import AccountTable
 
+# An older success is told as none: to look through all runs would cost more than it says.
 RECENT_RUNS = 20
 EVENT_SECONDS = 29.0
 """At most so often a run's events are told how far a sync is; a pulse comes every 30 s."""

@@ -31,7 +31,9 @@ from meta_pipeline.warehouse import (
     tokens_in_use,
 )
 
+# Two Prometheuses that scrape at once are one look at the tables.
 KEEP_SECONDS = 5.0
+# A scrape waits ten seconds by default: an answer after that is for nobody.
 _TIMEOUT_MS = 5_000
 _NEVER = float("inf")
 

@@ -21,6 +21,7 @@ OLDEST_MONTHS = 37
 _GATHERED_DAYS = 7
 # Meta corrects most of what it got wrong within hours, and some of it never.
 _FIRST_PAUSE = timedelta(hours=1)
+# A day that never proves itself still gets a chance each week, at the price of one call.
 _LONGEST_PAUSE = timedelta(days=7)
 SLACK = 0.9
 """A run that comes a little early must not skip a whole turn."""

@@ -45,6 +45,7 @@ READER = Patience(statement_seconds=60, lock_seconds=5)
 ASKER = Patience(statement_seconds=20, lock_seconds=2, is_read_only=True)
 """Of questions in words and of programs that ask: they may be many, and change nothing."""
 
+# Postgres cuts it there (NAMEDATALEN - 1), and would cut through a character.
 _APPLICATION_NAME_BYTES = 63
 # What the settings of a role, of a database or of the server's file may have made different, and
 # our text, numbers and times rely on. SET after connecting, because a pooler takes no others.

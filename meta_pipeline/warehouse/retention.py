@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from .warehouse import Warehouse
 
+# Each slice is a transaction of its own: no lock is held long, and an end loses one slice.
 SLICE_ROWS = 5_000
 
 

@@ -12,6 +12,7 @@ from meta_pipeline.sync import Progress, Status, SyncEngine, SyncRun
 
 from .wanted import Wanted
 
+# What a shell says of a command that Ctrl-C ended: 128 and the number of SIGINT.
 _STOPPED = 130
 _GRAVEST = (Status.FAIL, Status.PARTIAL, Status.THROTTLED, Status.REFUSED, Status.SUCCESS)
 """Of several accounts the exit code is that of the gravest outcome."""

@@ -23,6 +23,7 @@ from meta_pipeline.orchestration.tables import (
 from .quality import DATA_QUALITY_KEY
 from .report import REPORT_KEY
 
+# A run that hangs gives its slot of the pool back; what it did not begin comes back.
 MAX_RUNTIME_SECONDS = 7200
 FOLLOWING = dg.AssetSelection.assets(*METRIC_KEYS).without_checks() | dg.AssetSelection.checks(
     dg.AssetCheckKey(RECONCILIATION, RECONCILES)

@@ -33,6 +33,7 @@ STATUSES = "effective_status"
 SETTING_OF = {WINDOWS: "META_ATTRIBUTION_WINDOWS", BREAKDOWNS: "META_BREAKDOWNS"}
 # Statuses that every edge takes: where even they are refused, the statuses are not the fault.
 _LIVING = ("ACTIVE", "PAUSED")
+# Meta calls so whatever it does not take of a question (FACTS §3.3).
 _INVALID_PARAMETER = 100
 # Halving a day of many ads down to the one at fault takes about so many questions in vain.
 _FRUITLESS_AT_MOST = 10

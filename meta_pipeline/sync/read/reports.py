@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 # Small reports are done in seconds; long ones take minutes, and each look is a call.
 _FIRST_POLL_SECONDS = 2.0
+# Each look costs a call; a report that takes minutes is not found much later by this.
 _LONGEST_POLL_SECONDS = 30.0
 _LONG_WAIT_SECONDS = 5.0
 """A wait that is longer is told: why, and when it is over."""

@@ -12,6 +12,7 @@ from meta_pipeline.moments import LONGEST_WAIT
 from meta_pipeline.warehouse.connect import Connection
 
 SPEND_DAYS = 7
+# After so many in a row the pause is at its longest, and one more changes nothing.
 _FAILURES_COUNTED = 12
 _OLDEST_DAYS = 37 * 30
 """Meta keeps 37 months (FACTS section 5.4): a longer backfill never gets further."""

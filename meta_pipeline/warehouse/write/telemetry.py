@@ -25,8 +25,10 @@ from .copytext import CopyText
 
 LOGGER = logging.getLogger(__name__)
 
+# With Postgres away the log waits in memory; what comes beyond is counted, not kept.
 BUFFER_ROWS = 20_000
 RECONNECT_SECONDS = 5.0
+# A process that ends waits so long for its last rows, and no longer: they are telemetry.
 CLOSE_SECONDS = 15.0
 _COLUMNS = tuple(column.name for column in meta_api_logs.columns if column.name != "id")
 _NAMES = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))

@@ -24,7 +24,9 @@ from .copytext import CopyText, OnCleaned, Rendered
 from .history import EntityHistory, InsightsHistory, Movements, was
 from .replacement import ReturnedRows
 
+# One statement merges so many: enough that its fixed cost is small, few enough for memory.
 BATCH_ROWS = 30_000
+# Rows are rendered column by column in pieces of this size, which stay in the cache.
 CHUNK_ROWS = 1_000
 NOT_COMPARED = ("data_as_of", "first_seen_at")
 _STAGING = "pg_temp.upsert_staging"
