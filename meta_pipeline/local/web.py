@@ -10,6 +10,7 @@ from pathlib import Path
 
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.settings.secret_files import concealed, private_folder
+from meta_pipeline.web.access.hosts import is_loopback
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret, kept_secret
 from meta_pipeline.web.access.ways import Way, way_in
@@ -34,8 +35,8 @@ def secret_of(settings: Settings) -> Secret:
 
 
 def base_url(settings: Settings, host: str, port: int) -> str:
-    """Where people open it."""
-    shown = f"[{host}]" if ":" in host else host
+    """Where people open it; on this machine `localhost`, which Meta's dialog leads back to."""
+    shown = "localhost" if is_loopback(host) else f"[{host}]" if ":" in host else host
     return settings.web_url or f"http://{shown}:{port}"
 
 

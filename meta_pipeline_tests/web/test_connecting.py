@@ -1,0 +1,112 @@
+"""Connecting Meta from the browser: dialog, choice of accounts, removal, and what is no answer."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.access.links import new_link
+from meta_pipeline.web.access.ways import Way
+from meta_pipeline_tests.connections.place import KEY, Place, place_of
+from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web.conftest import SECRET
+
+
+@dataclass
+class Opened:
+    """A signed-in browser at the application of a place."""
+
+    place: Place
+    site: Site
+    url: str
+    browser: httpx2.Client
+
+    def answered(self, answer: str = "grant") -> str:
+        """Where Meta's dialog leads back to once the person agreed to all it asks, or not."""
+        dialog = self.browser.get("/connections/connect")
+        form = html.unescape(dialog.text.partition("<form")[2].partition("</form>")[0])
+        fields = re.findall(r'<input[^>]* name="([^"]+)" value="([^"]*)"', form)
+        given: dict[str, list[str]] = {"answer": [answer]}
+        for name, value in fields:
+            given.setdefault(name, []).append(value)
+        led = httpx2.post(str(dialog.url), data=given, follow_redirects=False)
+        return str(led.headers["location"])
+
+    def csrf(self, page: str) -> str:
+        found = re.search(r'name="csrf" value="([^"]+)"', page)
+        assert found
+        return found[1]
+
+
+@pytest.fixture
+def opened(database_url: str) -> Iterator[Opened]:
+    with place_of(database_url) as place:
+        settings = place.book.access.settings.model_copy(update={"token_keys": SecretStr(KEY)})
+        site = Site(settings, place.warehouse, SECRET, Way.LINK, now=place.clock.now)
+        with served.running(web_application(site)) as listening:
+            url = listening.replace("127.0.0.1", "localhost")  # as Meta leads back to
+            with httpx2.Client(base_url=url, follow_redirects=True, timeout=60) as browser:
+                browser.get(new_link(site.secret, url))
+                yield Opened(place, site, url, browser)
+
+
+def test_accounts_are_connected_by_name_and_removed_again(opened: Opened) -> None:
+    page = opened.browser.get(opened.answered())
+    assert page.url.path.startswith("/connections/choose/"), page.text
+    assert "Shop 0" in page.text
+    pending = re.search(r'name="pending_id" value="([^"]+)"', page.text)
+    accounts = re.findall(r'name="account" value="([^"]+)"', page.text)
+    assert pending
+    assert accounts
+    given = {"csrf": opened.csrf(page.text), "pending_id": pending[1]}
+    none = opened.browser.post("/connections/choose", data=given)
+    assert none.status_code == 400
+    assert "at least one" in none.text
+    done = opened.browser.post("/connections/choose", data={**given, "account": accounts[:1]})
+    assert "is connected" in done.text
+    (row,) = opened.place.warehouse.connections.all()
+    assert row.chosen_accounts == accounts[:1]
+    token = opened.place.book.token(row)
+    assert token not in done.text
+    assert [one.action for one in opened.place.warehouse.web.events(1)] == ["connected"]
+    gone = opened.browser.post(
+        "/connections/remove",
+        data={"csrf": opened.csrf(done.text), "connection": row.connection_id},
+    )
+    assert "is removed" in gone.text
+    assert opened.place.warehouse.connections.all() == []
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?state=x&code=y", "?error=access_denied", "?state=%00&code=%3Cscript%3E"]
+)
+def test_an_answer_of_nobodys_login_connects_nothing(opened: Opened, query: str) -> None:
+    answer = opened.browser.get(f"/connections/back{query}")
+    assert answer.status_code == 403
+    assert "<script>" not in answer.text
+    assert opened.place.warehouse.connections.all() == []
+
+
+def test_a_login_is_answered_in_the_browser_that_began_it(opened: Opened) -> None:
+    back = opened.answered()
+    with httpx2.Client(base_url=opened.url, follow_redirects=True, timeout=60) as other:
+        other.get(new_link(opened.site.secret, opened.url))
+        answer = other.get(back)
+        assert answer.status_code == 403
+        assert "another" in answer.text.lower()
+    assert opened.browser.get(back).status_code == 200
+
+
+def test_who_says_no_in_the_dialog_connects_nothing(opened: Opened) -> None:
+    answer = opened.browser.get(opened.answered("deny"))
+    assert answer.status_code == 403
+    assert "Nothing was connected" in answer.text
+    assert "Connect again" in answer.text
+    assert opened.place.warehouse.connections.all() == []
