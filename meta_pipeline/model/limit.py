@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .usage import ADS_INSIGHTS, APP, FULL_ACCESS, Meter, Scope
 
-# How long Meta documents a block to last, by the tier of access (FACTS §3.2).
+# How long Meta documents a block to last, by the tier of access (FACTS §2).
 LIMITED_BLOCK_SECONDS = 300.0
 FULL_BLOCK_SECONDS = 60.0
 

@@ -157,6 +157,13 @@ SAMPLES = {
     "cost_weights": "entity=2",
     "alert_email_security": "tls",
     "log_format": "json",
+    "login_config_id": "1234567890",
+    "web_url": "https://ads.example.com",
+    "web_secret": "of web_secret, long enough to sign with",
+    "mcp_token": "of mcp_token, long enough to be nobody's guess",
+    "web_oidc_issuer": "https://id.example.com",
+    "web_proxy_header": "X-Visitor",
+    "web_proxy_addresses": "10.0.0.5,fd00::/64",
 }
 """Values of settings that only take some."""
 

@@ -70,6 +70,8 @@ def test_each_table_by_its_own_setting(database_url: str, warehouse: Warehouse) 
         "meta_api_hours": 5,
         "meta_api_latency_hours": 5,
         "sync_runs": 3,
+        "sync_requests": 0,
+        "webhook_changes": 0,
     }
     assert count(database_url, "insights_changes") == 10
     assert not any(maintain(warehouse, kept, now=NOW).values()), "a second time there is nothing"
