@@ -172,6 +172,7 @@ def test_the_list_is_looked_through_by_name_page_by_page(place: Place) -> None:
         (place.ids[2].removeprefix("act_"), {2}),
         ("' OR 1=1 --", set()),
         ("\\", set()),
+        ("\x00shop", {1, 2}),
         ("  zürich ", {2}),
     ):
         page = choice.page(search)
@@ -186,7 +187,7 @@ def test_a_choice_is_what_was_offered_or_nothing_happens(place: Place) -> None:
     for wrong in ([], [place.ids[0], place.ids[1]], ["act_1"], [place.ids[0][4:]]):
         with pytest.raises(ChoiceRefused):
             choice.choose(wrong)
-    for other in (replace(choice, session="another"), replace(choice, pending_id="pend_x")):
+    for other in (replace(choice, session="another"), replace(choice, pending_id="pend_\x00")):
         for work in (other.choose_all, other.page, other.pending, other.cancel):
             with pytest.raises(PendingUnknown):
                 work()

@@ -10,6 +10,7 @@ from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ChoiceRefused, PendingUnknown
 from meta_pipeline.connections.renewal import revoke_previous
 from meta_pipeline.connections.state import Kind, State, state_at
+from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Connection, ConnectionRow, PendingRow
 
 from . import answers
@@ -60,7 +61,7 @@ class AccountChoice:
         """Accounts whose name or id has `search` in it, by name; all of them without."""
         row, offset = self._row(), max(offset, 0)
         total, found = self.connections.warehouse.logins.search(
-            row.pending_id, search.strip(), offset=offset, limit=max(limit, 1)
+            row.pending_id, one_line(search), offset=offset, limit=max(limit, 1)
         )
         after = offset + len(found)
         return AccountPage(
@@ -86,8 +87,9 @@ class AccountChoice:
         discard(self.connections, self._row())
 
     def _row(self, connection: Connection | None = None) -> PendingRow:
+        is_id = self.pending_id.isascii() and self.pending_id.isprintable()
         row = self.connections.warehouse.logins.get(
-            self.pending_id, connection, locked=connection is not None
+            self.pending_id if is_id else "", connection, locked=connection is not None
         )
         now = self.connections.access.clock()
         is_mine = row is not None and row.session_hash == hashed("session", self.session)
@@ -109,7 +111,7 @@ class AccountChoice:
                 connection_id=f"conn_{secrets.token_hex(6)}",
                 tenant=pending.tenant,
                 kind=Kind(str(pending.kind)),
-                name=(name or "").strip() or str(pending.name),
+                name=one_line(name or "") or str(pending.name),
                 app_id=pending.app_id,
                 user_id=str(pending.user_id),
                 client_business_id=pending.client_business_id,

@@ -8,10 +8,11 @@ from starlette.routing import BaseRoute, Mount
 
 from meta_pipeline.web.site import Site
 
+from .callbacks import CALLBACKS
 from .v1 import api
 from .webhooks import WEBHOOKS
 
 
 def program_routes(site: Site) -> Sequence[BaseRoute]:
     """The routes of programs and of Meta, for one site."""
-    return [*WEBHOOKS, Mount("/v1", app=api(site), name="v1")]
+    return [*WEBHOOKS, *CALLBACKS, Mount("/v1", app=api(site), name="v1")]

@@ -1,0 +1,82 @@
+"""Meta's deauthorize and data deletion callbacks, and the page on which a person reads what became
+of a deletion. Nothing is asked of Meta here; `connections.callbacks` decides.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from meta_pipeline.connections import Access, CallbackRefused, Callbacks, Connections, Keyring
+from meta_pipeline.warehouse.errors import WarehouseError
+from meta_pipeline.web.rendering import plain_page
+from meta_pipeline.web.site import Site, site_of
+
+from .body import TooLarge, read_body
+
+DEAUTHORIZE = "/meta/deauthorize"
+DELETION = "/meta/data-deletion"
+STATUS = "/meta/deletions"
+MOST_BYTES = 16_384
+_log = logging.getLogger(__name__)
+
+
+def _said(text: str, status_code: int) -> Response:
+    return PlainTextResponse(f"{text}\n", status_code)
+
+
+async def _received(request: Request) -> Response:
+    try:
+        body = await read_body(request, MOST_BYTES)
+    except TooLarge:
+        return _said("This is larger than any signed request of Meta.", 413)
+    except ClientDisconnect:
+        return _said("The request broke off.", 400)
+    site = site_of(request)
+    base = site.settings.web_url or str(request.base_url).rstrip("/")
+    return await run_in_threadpool(_kept, site, request.url.path, body, base)
+
+
+def _kept(site: Site, path: str, body: bytes, base: str) -> Response:
+    callbacks = _callbacks(site)
+    try:
+        if path == DEAUTHORIZE:
+            callbacks.deauthorized(body)
+            return JSONResponse({"success": True})
+        receipt = callbacks.deletion_asked(body)
+    except CallbackRefused as error:
+        return _said(str(error), 403)
+    except WarehouseError as error:
+        _log.warning("a callback of Meta was not kept: %s", error)
+        return _said("It cannot be kept now: send it again.", 503)
+    return JSONResponse(receipt.answer(f"{base}{STATUS}/{receipt.confirmation_code}"))
+
+
+async def _status(request: Request) -> Response:
+    code = request.path_params["code"]
+    status = await run_in_threadpool(_callbacks(site_of(request)).status, code)
+    sentence = status.message if status else "There is no request to delete data of this code."
+    return plain_page(
+        request,
+        "failure.html",
+        status_code=200 if status else 404,
+        title="Your data" if status else "Not here",
+        sentence=sentence,
+    )
+
+
+def _callbacks(site: Site) -> Callbacks:
+    """No token is opened for a callback: no key is needed."""
+    access = Access(site.settings, clock=site.now)
+    return Callbacks(Connections(site.warehouse, access, Keyring.parse(None), "Meta"))
+
+
+CALLBACKS = (
+    Route(DEAUTHORIZE, _received, methods=["POST"]),
+    Route(DELETION, _received, methods=["POST"]),
+    Route(f"{STATUS}/{{code}}", _status, methods=["GET"]),
+)
