@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hmac
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .database import opened_warehouse
-from .terminal.console import errors, fail, say
+from .terminal.console import errors, say
 
 if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
+    from meta_pipeline.warehouse import Warehouse
 
 Http = Annotated[bool, typer.Option("--http", help="Serve over HTTP instead of standard output.")]
 Host = Annotated[str, typer.Option(help="Address to listen at, with --http.")]
@@ -25,42 +27,48 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
     """Serve the questions of `ask`, metrics and their explanation to an MCP client, read-only.
 
     Over standard input and output for a client that starts it; with --http at /mcp, where each
-    request brings META_MCP_TOKEN as its bearer token. It never asks Meta. Ends with Ctrl-C.
+    request brings a key of meta-pipeline api-keys that may read, and sees what its tenant may, or
+    META_MCP_TOKEN, which sees all. It never asks Meta. Ends with Ctrl-C.
     """
     from meta_pipeline.copilot.server import http_application, mcp_server
 
     with opened_warehouse(
         asks=True, application_name="meta_pipeline mcp", max_connections=_CONNECTIONS
     ) as (settings, warehouse):
-        server = mcp_server(lambda _: warehouse)
+        server = mcp_server(
+            lambda tenant: warehouse.of_tenant(tenant, read_only=True) if tenant else warehouse
+        )
         if not http:
             server.run("stdio")
             return
         import uvicorn
 
-        token = _token(settings)
-        application = http_application(
-            server,
-            lambda key: "" if hmac.compare_digest(key.encode(), token.encode()) else None,
-            hosts=_hosts(host, port),
-        )
-        say(f"MCP server at http://{host}:{port}/mcp", to=errors)
-        uvicorn.run(
-            application,
-            host=host,
-            port=port,
-            log_level="warning",
-            limit_concurrency=_MOST_REQUESTS,
-        )
+        from meta_pipeline.warehouse import Warehouse
+
+        # That a key was used is written down: a connection that may write, for that alone.
+        with Warehouse(warehouse.url, application_name="meta_pipeline mcp keys") as keys:
+            application = http_application(
+                server, lambda key: _admitted(keys, settings, key), hosts=_hosts(host, port)
+            )
+            say(f"MCP server at http://{host}:{port}/mcp", to=errors)
+            uvicorn.run(
+                application,
+                host=host,
+                port=port,
+                log_level="warning",
+                limit_concurrency=_MOST_REQUESTS,
+            )
 
 
-def _token(settings: Settings) -> str:
-    if settings.mcp_token is None:
-        fail(
-            "META_MCP_TOKEN is not set: over HTTP every request must bring it. Make one: "
-            'python -c "import secrets; print(secrets.token_hex(32))"'
-        )
-    return settings.mcp_token.get_secret_value()
+def _admitted(warehouse: Warehouse, settings: Settings, key: str) -> str | None:
+    """The tenant of a key that may read, "" for the token that sees all, None for neither."""
+    from meta_pipeline.web.access.api_keys import Scope, key_of
+
+    token = settings.mcp_token
+    if token and hmac.compare_digest(key.encode(), token.get_secret_value().encode()):
+        return ""
+    row = key_of(warehouse, key, datetime.now(UTC))
+    return row.tenant if row is not None and str(Scope.READ) in row.scopes else None
 
 
 def _hosts(host: str, port: int) -> list[str]:

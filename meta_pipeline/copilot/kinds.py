@@ -37,6 +37,10 @@ _FRESHNESS = (
 )
 _SETTLING = (
     (
+        r"(?:which|what) (?:of )?(?P<who><days \d+>) (?:may|can|could|might|will)(?: still)? "
+        r"(?:change|move|be restated|settle)"
+    ),
+    (
         r"(?:which|what) days (?:may|can|could|might|will)(?: still)? "
         r"(?:change|move|be restated|settle)"
     ),

@@ -36,7 +36,7 @@ _BEFORE = {
     r"(?:the )?(?:year before|previous year|prior year|year earlier)": Before.YEAR,
     r"(?:the )?same (?:period|days|time) last year|a year (?:ago|before|earlier)": Before.YEAR,
     r"(?:the )?(?:period before|previous period|prior period|one before)": Before.PERIOD,
-    rf"(?:the )?(?:(?:same |same number of |{COUNT} ))?days before(?: (?:that|them))?": (
+    rf"(?:the )?(?:(?:same |same number of |(?:{COUNT}) ))?days before(?: (?:that|them))?": (
         Before.PERIOD
     ),
 }

@@ -6,6 +6,7 @@ from meta_pipeline.web.access.role import Role
 from meta_pipeline.web.gate import change, page
 
 from .account import account
+from .ask import ask
 from .campaigns import campaigns
 from .connections import answered, choose, chosen, connect, connections, removed
 from .creatives import creatives
@@ -21,6 +22,7 @@ PAGES = (
     page("/accounts/{account_id}", account),
     page("/campaigns", campaigns),
     page("/campaigns.csv", campaigns_csv),
+    page("/ask", ask),
     page("/creatives", creatives),
     page("/timeline/{entity_id}", timeline),
     page("/sync", sync),

@@ -23,6 +23,7 @@ DOING = {
     "web": "serves until Ctrl-C",
     "simulate": "serves until Ctrl-C",
     "simulate coverage": "prints one table of names",
+    "mcp": "serves until Ctrl-C",
     "migrate": "changes the tables",
     "db url": "prints a URL, for scripts",
     "db psql": "is psql",

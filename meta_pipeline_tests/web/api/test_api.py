@@ -236,3 +236,24 @@ def test_while_the_database_is_away_it_says_so() -> None:
             told = problem(answer, 503, "unavailable")
             assert "127.0.0.1:9" not in told["detail"]
             assert answer.headers["retry-after"] == "5"
+
+
+def test_a_question_in_words_is_answered_for_the_keys_tenant_alone(
+    mine: httpx2.Client, theirs: httpx2.Client
+) -> None:
+    question = {"question": "which campaigns are live?"}
+    answers = [client.post("/ask", json=question).json() for client in (mine, theirs)]
+
+    assert [one["outcome"] for one in answers] == ["answered"] * 2
+    assert [{row["account_id"] for row in one["rows"]} for one in answers] == [
+        {"act_1", "act_2"},
+        {"act_3"},
+    ]
+    page = mine.post("/ask", json={**question, "limit": 4}).json()
+    rest = mine.post("/ask", json={**question, "cursor": page["next_cursor"]}).json()
+    assert page["rows"] + rest["rows"] == answers[0]["rows"]
+    other = {"question": "which ads are live?", "cursor": page["next_cursor"]}
+    problem(mine.post("/ask", json=other), 400, "bad_cursor")
+    refused = mine.post("/ask", json={"question": "spend of act_3"}).json()
+    assert (refused["outcome"], refused["rows"]) == ("refused", [])
+    problem(mine.post("/ask", json={"question": "x" * 501}), 422, "invalid")

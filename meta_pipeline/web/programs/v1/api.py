@@ -16,6 +16,7 @@ from meta_pipeline.web.rendering import templates
 from meta_pipeline.web.site import Site, site_of
 
 from .accounts import accounts
+from .ask import questions
 from .caller import Rates
 from .etags import ETags
 from .facts import facts
@@ -82,7 +83,7 @@ def api(site: Site) -> FastAPI:
     )
     made.state.site = site
     made.state.rates = Rates(site.settings.api_requests_per_minute)
-    for router in (health, accounts, metrics, syncs, facts):
+    for router in (health, accounts, metrics, questions, syncs, facts):
         made.include_router(router)
     made.openapi = lambda: _document(made)  # type: ignore[method-assign]
     made.add_api_route("/docs", _page, include_in_schema=False)
