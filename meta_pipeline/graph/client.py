@@ -41,6 +41,13 @@ from meta_pipeline.graph.tokens import (
 )
 from meta_pipeline.graph.transport import Transport
 from meta_pipeline.graph.versions import DEFAULT
+from meta_pipeline.graph.webhooks import (
+    AppSubscription,
+    app_subscription,
+    connect_account,
+    connected_apps,
+    subscribe_app,
+)
 from meta_pipeline.model.usage import APP
 
 
@@ -275,6 +282,30 @@ class GraphClient:
     def exchange_code(self, code: str, *, app_id: str, redirect_uri: str) -> AccessToken:
         """The token that a login dialog's code stands for; takes the app secret."""
         return exchange_code(self._caller, app_id=app_id, code=code, redirect_uri=redirect_uri)
+
+    def subscribe_app(
+        self, app_id: str, *, callback_url: str, fields: Sequence[str], verify_token: str
+    ) -> None:
+        """Let Meta deliver changes of ad accounts to `callback_url`; takes the app secret."""
+        subscribe_app(
+            self._caller,
+            app_id,
+            callback_url=callback_url,
+            fields=fields,
+            verify_token=verify_token,
+        )
+
+    def app_subscription(self, app_id: str) -> AppSubscription | None:
+        """What the app subscribed to of ad accounts; takes the app secret."""
+        return app_subscription(self._caller, app_id)
+
+    def connect_account(self, account_id: str) -> None:
+        """Let Meta tell the token's app of this account; takes ads_management."""
+        connect_account(self._caller, account_id)
+
+    def connected_apps(self, account_id: str) -> list[str]:
+        """Ids of the apps that are told of this account."""
+        return connected_apps(self._caller, account_id)
 
     def revoke_token(self, token: str, *, app_id: str) -> None:
         """End another token at Meta; takes the app secret."""

@@ -10,6 +10,7 @@ from meta_pipeline.simulator.api.contract import Contract
 from meta_pipeline.simulator.api.limits import Limits
 from meta_pipeline.simulator.api.login.directory import Directory
 from meta_pipeline.simulator.api.reports import Reports
+from meta_pipeline.simulator.api.subscriptions import Subscriptions
 from meta_pipeline.simulator.api.tokens import Tokens
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.world import World
@@ -43,6 +44,7 @@ class State:
     reports: Reports
     caps: Caps = field(default_factory=Caps)
     uneven: Uneven = field(default_factory=Uneven)
+    subscriptions: Subscriptions = field(default_factory=Subscriptions)
     strict: bool = True
     """Unknown parameters are refused, which Meta mostly ignores."""
 

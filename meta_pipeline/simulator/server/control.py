@@ -226,6 +226,12 @@ async def callbacks(sim: Simulation, _request: Request, body: Mapping[str, Any])
     return asdict(await asyncio.to_thread(instructions.call_app_back, sim, body))
 
 
+@_on("POST", "/webhooks")
+async def webhooks(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
+    made = await asyncio.to_thread(instructions.deliver_webhooks, sim, body)
+    return {"deliveries": [one.statuses for one in made]}
+
+
 @_on("POST", "/contract")
 def contract(sim: Simulation, _request: Request, body: Mapping[str, Any]) -> Any:
     instructions.change_contract(sim, body)

@@ -17,6 +17,7 @@ from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.callbacks import CallbackAnswer, CallbackKind, call_back
 from meta_pipeline.simulator.server.faults import Fault, Rule
 from meta_pipeline.simulator.server.simulation import Simulation
+from meta_pipeline.simulator.server.webhooks import Change, Delivery
 from meta_pipeline.simulator.world.entities import Entity
 
 Body = Mapping[str, Any]
@@ -174,6 +175,23 @@ def call_app_back(sim: Simulation, body: Body) -> CallbackAnswer:
         _known("forgery", body["forged"], FORGERIES)
     how = {name: value for name, value in body.items() if name not in {"kind", "user_id"}}
     return call_back(sim.tokens, kind, str(given(body, "user_id")), **how)
+
+
+def deliver_webhooks(sim: Simulation, body: Body) -> list[Delivery]:
+    """`{"objects": ["…"], "copies": 2}`, `{"account_id": "act_…", "changes": […]}`.
+
+    `objects` are told as changes of their effective status, `changes` as they are: field and value.
+    `{"retry": true}`: what is due again.
+    """
+    how = {"url", "per_post", "copies", "disorder", "late_seconds", "is_forged"}
+    _only(body, "objects", "account_id", "changes", "retry", *how)
+    if body.get("retry"):
+        return sim.webhooks.retry(url=body.get("url"))
+    changes = [sim.webhooks.status_of(str(one)) for one in body.get("objects", ())]
+    for one in body.get("changes", ()):
+        told = given(one, "field"), given(one, "value")
+        changes.append(Change(str(given(body, "account_id")), *told))
+    return sim.webhooks.deliver(changes, **{name: body[name] for name in how & body.keys()})
 
 
 def change_limits(sim: Simulation, body: Body) -> None:

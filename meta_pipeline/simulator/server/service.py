@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 
@@ -118,10 +119,10 @@ class Service:
             status, kind, reply = fault.reply
             return None, Answer(status, reply, {"content-type": kind})
         error = fault.error if fault else None
-        if oauth.serves(request):
+        if oauth.serves(request) or state.subscriptions.serves(state.tokens, request):
             if error:
                 raise error
-            answered = oauth.answer(state.tokens, request)
+            answered = self._uncharged(request)
             if isinstance(answered, Answer):
                 return None, answered
             return None, self._finish(request, document(answered), None)
@@ -142,6 +143,14 @@ class Service:
             return None, batch.by_ids(request, one)
         call = Call(request, token, self.routes.account_of(request), state.now())
         return call, self._finish(request, self._call(call, error), call)
+
+    def _uncharged(self, request: GraphRequest) -> Any:
+        """The document (or answer) of what belongs to an app: tokens, and who is told of what."""
+        state = self.state
+        if oauth.serves(request):
+            return oauth.answer(state.tokens, request)
+        known = {one.id for one in state.world.accounts()}
+        return state.subscriptions.answer(state.tokens, request, known)
 
     def _call(self, call: Call, fault: errors.GraphError | None) -> bytes:
         """The body of a call on a node or edge; whatever comes of it, the call is charged for."""

@@ -22,6 +22,7 @@ from meta_pipeline.simulator.server.journal import Journal
 from meta_pipeline.simulator.server.latency import Latency
 from meta_pipeline.simulator.server.page_cache import MOST_BYTES, PageCache
 from meta_pipeline.simulator.server.service import Service
+from meta_pipeline.simulator.server.webhooks import Webhooks
 from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.clock import Clock, VirtualClock
 
@@ -87,8 +88,9 @@ class Simulation:
             self.reports,
             self.caps,
             self.uneven,
-            self.strict,
+            strict=self.strict,
         )
+        self.webhooks = Webhooks(world, self.tokens, self.state.subscriptions, self.clock.now)
         self.service = Service(
             self.state,
             faults=self.faults,

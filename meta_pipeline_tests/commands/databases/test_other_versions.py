@@ -57,6 +57,7 @@ WRITING = (
     "metrics kpi remove",
     "db maintain",
     "db grant-reader",
+    "webhooks subscribe",
     "api-keys create",
     "api-keys revoke",
     "requests add",
