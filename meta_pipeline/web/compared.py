@@ -96,6 +96,20 @@ def _asked(
 
 def records(answer: Any, key: str, names: Sequence[str]) -> dict[str, dict[str, Value]]:
     """Rows of an answer by their key; what pandas calls NaN or NA is None."""
-    known = answer[list(names)].astype(object).where(answer[list(names)].notna(), None)
-    rows = known.to_dict("records")
-    return dict(zip(answer[key].astype(str), rows, strict=True))
+    # Every step of pandas would copy what the answer says of itself: it is put aside meanwhile.
+    about, answer.attrs = answer.attrs, {}
+    ids = answer[key].tolist()
+    columns = {name: answer[name].tolist() for name in names}
+    answer.attrs = about
+    return {
+        str(one): {name: _known(values[position]) for name, values in columns.items()}
+        for position, one in enumerate(ids)
+    }
+
+
+def _known(value: Any) -> Value:
+    """NaN is not equal to itself, and whether NA is one cannot be told."""
+    try:
+        return value if value == value else None  # noqa: PLR0124
+    except TypeError:
+        return None

@@ -18,6 +18,8 @@ from meta_pipeline_tests.connections.place import KEY, Place, place_of
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Opened:

@@ -155,7 +155,7 @@ def test_the_table_is_sorted_searched_and_filtered(
     assert first in Table(page).rows[1][0], question
 
 
-@pytest.mark.parametrize("sort", ["name", "status", "spend", "cpa", "created"])
+@pytest.mark.parametrize("sort", ["status", "cpa"])
 def test_pages_turn_without_losing_or_repeating_anything(
     browser: httpx2.Client, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:

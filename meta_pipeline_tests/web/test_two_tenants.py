@@ -20,6 +20,7 @@ from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.world import ACCOUNT, NOW, OTHER, fill
 
 ACCOUNTS = {"ann": ACCOUNT, "bob": OTHER}
+pytestmark = pytest.mark.slow
 PAGES = (
     "/",
     "/campaigns",
