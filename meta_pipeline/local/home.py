@@ -69,6 +69,14 @@ class Home:
                 return str(note["graph_url"]), str(note["graph_token"])
         return None
 
+    def secrets(self) -> tuple[str, str] | None:
+        """Keys of stored tokens and app secret of what runs in the folder; else None."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            if _is_alive(int(note["pid"])):
+                return str(note["token_keys"]), str(note["app_secret"])
+        return None
+
     def _lock(self, descriptor: int, wait_seconds: float) -> None:
         deadline = time.monotonic() + wait_seconds
         while True:

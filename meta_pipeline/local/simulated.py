@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -28,6 +29,11 @@ from meta_pipeline.settings import Settings
 
 START_TIMEOUT_SECONDS = 60.0
 _PORT, _TOKEN, _ANCHOR, _LATENCY = "SIM_PORT", "SIM_TOKEN", "SIM_ANCHOR", "SIM_LATENCY_MS"
+_APP_SECRET, _TOKENS = "SIM_APP_SECRET", "SIM_CONNECTION_TOKENS"
+APP_ID = "900000000000001"
+_DAY_SECONDS = 86_400
+_OWNERS = (("8101", "Nordwind Agency", 60), ("8102", "Studio Lumen", 12))
+"""User id and name of each system user of the demo, and the days its token has left."""
 
 
 class SimulatorNotReady(Exception):
@@ -35,13 +41,24 @@ class SimulatorNotReady(Exception):
 
 
 @dataclass(frozen=True)
+class SimulatedToken:
+    """A token of a system user that the simulator knows, and whose it is."""
+
+    user_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class SimulatedGraph:
-    """A simulator process: its URL, and the token it knows."""
+    """A simulator process: its URL, its app, and the tokens it knows."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
     child: Child
     port: int
+    app_secret: str = field(repr=False)
+    connections: tuple[SimulatedToken, ...]
+    app_id: str = APP_ID
 
     def wait(self) -> None:
         """Return when it answers; SimulatorNotReady when it does not come up."""
@@ -75,7 +92,16 @@ def demo_settings(settings: Settings, url: str, with_graph: bool) -> Iterator[Se
     with ExitStack() as stack:
         where = home.simulator() or _started(home, stack)
         graph = {"graph_url": where[0], "access_token": SecretStr(where[1])}
-        yield settings.model_copy(update=ours | graph)
+        yield settings.model_copy(update=ours | graph | _its_app(home))
+
+
+def _its_app(home: Home) -> dict[str, Any]:
+    """App and keys of a demo that runs; without them stored connections are not used."""
+    found = home.secrets()
+    if found is None:
+        return {"token_keys": None}
+    keys, app_secret = map(SecretStr, found)
+    return {"app_id": APP_ID, "app_secret": app_secret, "token_keys": keys}
 
 
 def _started(home: Home, stack: ExitStack) -> tuple[str, str]:
@@ -100,6 +126,7 @@ def start_simulator(
     the same campaigns and the same numbers, and more of them as days go by.
     """
     port, token = free_port(), f"EAASIM{secrets.token_hex(16)}"
+    app_secret, tokens = secrets.token_hex(16), [f"EAASIM{secrets.token_hex(16)}" for _ in _OWNERS]
     child = children.start(
         "simulator",
         [sys.executable, "-m", __name__],
@@ -109,10 +136,15 @@ def start_simulator(
             _TOKEN: token,
             _ANCHOR: _anchor(folder).isoformat(),
             _LATENCY: str(latency_ms),
+            _APP_SECRET: app_secret,
+            _TOKENS: ",".join(tokens),
         },
         cwd=folder,
     )
-    return SimulatedGraph(f"http://{HOST}:{port}", token, child, port)
+    connections = tuple(
+        SimulatedToken(user_id, one) for (user_id, _, _), one in zip(_OWNERS, tokens, strict=True)
+    )
+    return SimulatedGraph(f"http://{HOST}:{port}", token, child, port, app_secret, connections)
 
 
 def _anchor(folder: Path) -> date:
@@ -127,6 +159,7 @@ def _anchor(folder: Path) -> date:
 def main() -> None:
     """Serve the demo world until told to end."""
     from meta_pipeline.simulator import (
+        App,
         Latency,
         Limits,
         Simulator,
@@ -135,14 +168,32 @@ def main() -> None:
     )
 
     world = demo_world(WallClock(), anchor=date.fromisoformat(os.environ[_ANCHOR]))
-    Simulator(
+    simulator = Simulator(
         world,
         token=os.environ[_TOKEN],
+        app=App(id=APP_ID, secret=os.environ[_APP_SECRET]),
         host=HOST,
         port=int(os.environ[_PORT]),
         latency=Latency(median_ms=float(os.environ[_LATENCY])),
         limits=Limits(tier="standard_access"),
-    ).run()
+    )
+    ids = [account.id for account in world.accounts()]
+    # Each reaches more than half, so that some accounts have two ways in.
+    most = len(ids) * 7 // 12
+    tokens = os.environ[_TOKENS].split(",")
+    for (user_id, name, days), value, accounts in zip(
+        _OWNERS, tokens, (ids[:most], ids[-most:]), strict=True
+    ):
+        simulator.tokens.issue(
+            value,
+            scopes=["ads_read"],
+            expires_in_seconds=days * _DAY_SECONDS,
+            accounts=accounts,
+            kind="SYSTEM_USER",
+            user_id=user_id,
+            user_name=name,
+        )
+    simulator.run()
 
 
 if __name__ == "__main__":

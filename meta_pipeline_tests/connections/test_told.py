@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+from meta_pipeline.commands.check.connections import connection_findings
 from meta_pipeline.commands.connected import Connected, connected
 from meta_pipeline.connections import days_left, listed
 from meta_pipeline.orchestration.record_metadata import record_metadata
@@ -52,11 +55,18 @@ def test_everybody_is_told_the_same(database_url: str) -> None:
         assert row.expires_at is not None
         assert ends[row.connection_id, row.app_id, "token"] == row.expires_at.timestamp()
 
+        (well,) = connection_findings(nullcontext(database_url), settings, now)
+        assert (well.subject, well.ok) == (f"Agency ({row.connection_id})", True)
+        assert f"1 account, active, {left} days left" in well.text
+
         place.sim.tokens.revoke(place.book.token(row))
         engine.discover()
         whose = connected(place.warehouse, settings, place.ids, now)
         assert (whose[mine].connection, whose[mine].cell) == (None, "none")
         assert "is revoked" in str(whose[mine].problem)
+        (dead,) = connection_findings(nullcontext(database_url), settings, now)
+        assert not dead.ok
+        assert "connections add --paste" in str(dead.fix)
         assert (
             exported(place, "metaads_connection_expires_timestamp_seconds")[
                 row.connection_id, row.app_id, "token"

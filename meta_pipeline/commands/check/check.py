@@ -48,6 +48,7 @@ from meta_pipeline.wire import Allowance, DirectSession, TooLarge, TooLate, with
 
 from .accounts import Budget, Reader
 from .asked import settings_asked
+from .connections import connection_findings
 from .database import database_findings
 from .finding import Finding, failed
 
@@ -103,12 +104,14 @@ def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[F
     if not profile.is_demo():
         settings = Settings.load()
         asked = _Asked(accounts, calls, within, _blocked(database(settings)))
-        yield from _meta(settings, asked)
+        stored = [*connection_findings(database(settings), settings)]
+        yield from _meta(settings, asked, stored)
         yield from database_findings(database(settings), settings)
         return
     with opened(with_graph=True) as (settings, url):
         asked = _Asked(accounts, calls, within, _blocked(nullcontext(url)))
-        yield from _meta(settings, asked)
+        stored = [*connection_findings(nullcontext(url), settings)]
+        yield from _meta(settings, asked, stored)
         yield from database_findings(nullcontext(url), settings)
 
 
@@ -125,10 +128,15 @@ def _blocked(its_url: AbstractContextManager[str]) -> Mapping[str, str]:
         return {}
 
 
-def _meta(settings: Settings, asked: "_Asked") -> Iterator[Finding]:
+def _meta(settings: Settings, asked: "_Asked", stored: Sequence[Finding]) -> Iterator[Finding]:
+    yield from stored
     try:
         token = settings.require_token()
     except SettingsError as error:
+        if any(one.ok for one in stored):
+            text = "not set: accounts are read over the stored connections"
+            yield Finding("Token", "META_ACCESS_TOKEN", ok=True, text=text)
+            return
         yield Finding("Token", "META_ACCESS_TOKEN", ok=False, text="not set", fix=str(error))
         return
     secret = settings.app_secret.get_secret_value() if settings.app_secret else None

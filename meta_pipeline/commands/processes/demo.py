@@ -70,6 +70,13 @@ LatencyMs = Annotated[
 ]
 
 
+_OF_CONNECTIONS = (
+    "META_ACCESS_TOKEN",
+    "META_GRAPH_URL",
+    "META_APP_ID",
+    "META_APP_SECRET",
+    "META_TOKEN_KEYS",
+)
 _QUERY = (
     "SELECT account_name, date_start, spend, currency FROM meta_ads.account_insights "
     "ORDER BY date_start DESC, account_name LIMIT 12"
@@ -140,21 +147,29 @@ class Demo:
                 self._say(f"Everything was synced within {minutes:.0f} minutes: nothing to do")
                 self._show(warehouse)
             if ui or not fresh:
-                dagster = self._start(url, lock, ui=ui)
+                dagster = self._start(url, warehouse, lock, ui=ui)
             if not fresh:
                 self._bring_in(dagster, warehouse)
                 self._show(warehouse)
             if ui:
                 self._stay(dagster)
 
-    def _start(self, url: str, lock: int, *, ui: bool) -> LocalDagster:
+    def _start(self, url: str, warehouse: Warehouse, lock: int, *, ui: bool) -> LocalDagster:
         children = self._stack.enter_context(Children(self._home.logs, keep_open=[lock]))
         folder = self._home.path
         environment = without_ours()
         graph = start_simulator(children, environment, folder=folder, latency_ms=self._latency_ms)
+        # Not at the top: who asks for --help need not wait for ciphers.
+        from meta_pipeline.connections import generate_key
+        from meta_pipeline.local.connections import connect
+
+        keys = generate_key("demo")
         environment |= {
             "META_ACCESS_TOKEN": graph.token,
             "META_GRAPH_URL": graph.url,
+            "META_APP_ID": graph.app_id,
+            "META_APP_SECRET": graph.app_secret,
+            "META_TOKEN_KEYS": keys,
             "META_PIPELINE_DATA": str(data_root(self._settings)),
             "META_FRESH_SECONDS": str(self._settings.fresh_seconds),
             "DATABASE_URL": url,
@@ -177,7 +192,16 @@ class Demo:
         dagster.start()
         graph.wait()
         self._say(f"The simulated Graph API answers at {graph.url}")
-        self._home.note(url=dagster.url, graph_url=graph.url, graph_token=graph.token)
+        self._home.note(
+            url=dagster.url,
+            graph_url=graph.url,
+            graph_token=graph.token,
+            token_keys=keys,
+            app_secret=graph.app_secret,
+        )
+        given = {name.lower().removeprefix("meta_"): environment[name] for name in _OF_CONNECTIONS}
+        for told in connect(warehouse, Settings.load(env_file=None, **given), graph):
+            self._say(told)
         self._say(f"Dagster is up at {dagster.url}")
         return dagster
 

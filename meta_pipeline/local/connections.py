@@ -1,0 +1,62 @@
+"""The demo's two connections: system users of two agencies, one of them close to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from meta_pipeline.connections import (
+    Access,
+    Connections,
+    ConnectionUnknown,
+    Keyring,
+    days_left,
+    renew,
+)
+from meta_pipeline.graph import GraphError
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import ConnectionRow, Warehouse
+from meta_pipeline.words import times
+
+from .simulated import SimulatedGraph
+
+
+def connect(warehouse: Warehouse, settings: Settings, graph: SimulatedGraph) -> Iterator[str]:
+    """Add the demo's connections and renew the one that is due; what happens, line by line.
+
+    Those of an earlier demo go first: its simulator's tokens died with it. Others are left alone.
+    """
+    keys = settings.token_keys
+    keyring = Keyring.parse(keys.get_secret_value() if keys else None)
+    book = Connections(warehouse, Access(settings), keyring, "demo")
+    users = {one.user_id for one in graph.connections}
+    for row in warehouse.connections.all():
+        if row.app_id == graph.app_id and row.user_id in users:
+            with suppress(ConnectionUnknown):
+                book.remove(row)
+    rows = [book.add(one.token) for one in graph.connections]
+    yield f"{times(len(rows), 'connection')}: {'; '.join(_told(book, row) for row in rows)}"
+    for row in rows:
+        before = _left(row)
+        try:
+            done = renew(book, row)
+        except GraphError as error:  # the schedule comes back to it
+            yield f"{row.name} was not renewed: {error}"
+            continue
+        if done.problem is not None:
+            yield f"{row.name} was not renewed: {done.problem}"
+        elif done.is_renewed:
+            yield (
+                f"{row.name} was close to its end and is renewed: {_left(done.row)} days left "
+                f"instead of {before}, its old token is revoked"
+            )
+
+
+def _told(book: Connections, row: ConnectionRow) -> str:
+    accounts = len(book.warehouse.connections.accounts(row.connection_id))
+    return f"{row.name} reaches {times(accounts, 'account')}, {_left(row)} days left"
+
+
+def _left(row: ConnectionRow) -> int | None:
+    return days_left(datetime.now(UTC), row.expires_at, row.data_access_expires_at)
