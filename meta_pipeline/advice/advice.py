@@ -1,0 +1,125 @@
+"""Advice: one thing to do, why, on which numbers, by which method, and with how much doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+from .known import Account, Entity
+
+ADS_MANAGER = "https://adsmanager.facebook.com/adsmanager/manage"
+_EDGES = {"account": "campaigns", "campaign": "campaigns", "adset": "adsets", "ad": "ads"}
+_NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
+
+
+class Kind(StrEnum):
+    """What an advice is about."""
+
+    DELIVERY = "delivery"
+    LEARNING_LIMITED = "learning_limited"
+    PAUSE = "pause"
+    SCALE = "scale"
+    FATIGUE = "fatigue"
+    PACING = "pacing"
+    ANOMALY = "anomaly"
+    BUDGET_SHIFT = "budget_shift"
+    DUPLICATES = "duplicates"
+
+
+class Severity(StrEnum):
+    """How much it costs to wait: low can wait a week, high should be looked at today."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """One advice. `subject` tells it apart from others of its kind and entity.
+
+    `what` is one sentence with the step, `why` the next with the reason. `numbers` are those it
+    rests on, in major units of the account's currency; `entity_ids` all it is about.
+    `confidence` is a probability, None where the matter is a fact or was not weighed.
+    """
+
+    account_id: str
+    kind: Kind
+    severity: Severity
+    entity_type: str
+    entity_id: str
+    entity_name: str
+    entity_ids: tuple[str, ...]
+    what: str
+    why: str
+    numbers: Mapping[str, Any]
+    method: str
+    doubt: str
+    confidence: float | None
+    expected_effect: str
+    as_of: date
+    review_on: date
+    ads_manager_url: str
+    subject: str = ""
+
+    @property
+    def key(self) -> str:
+        """The same for the same advice on another day."""
+        return ":".join(filter(None, (self.kind, self.entity_id, self.subject)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAdvice:
+    """A gate that is closed: why nothing is advised on an entity, in a sentence."""
+
+    kind: Kind
+    entity_type: str
+    entity_id: str
+    gate: str
+    sentence: str
+
+
+def advice(
+    account: Account, kind: Kind, entity: Entity, *, days_to_review: float = 7, **given: Any
+) -> Advice:
+    """An advice on an entity of an account; `given` are the fields that are its own."""
+    values: dict[str, Any] = {
+        "severity": Severity.MEDIUM,
+        "entity_ids": (entity.entity_id,),
+        "confidence": None,
+        "ads_manager_url": ads_manager_url(
+            account.account_id, entity.entity_type, entity.entity_id
+        ),
+    }
+    return Advice(
+        account_id=account.account_id,
+        kind=kind,
+        entity_type=entity.entity_type,
+        entity_id=entity.entity_id,
+        entity_name=entity.name,
+        as_of=account.today,
+        review_on=account.today + timedelta(days=round(days_to_review)),
+        **(values | given),
+    )
+
+
+def ads_manager_url(account_id: str, entity_type: str, entity_id: str) -> str:
+    """Where a person finds the entity in Ads Manager."""
+    query = f"act={account_id.removeprefix('act_')}"
+    if entity_type != "account":
+        query += f"&selected_{entity_type}_ids={entity_id}"
+    return f"{ADS_MANAGER}/{_EDGES[entity_type]}?{query}"
+
+
+def named(entity: Entity) -> str:
+    """An entity in a sentence: what it is, its name or else its id."""
+    noun = _NOUNS[entity.entity_type]
+    return f"{noun} “{entity.name}”" if entity.name else f"{noun} {entity.entity_id}"
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount in a sentence."""
+    return f"{amount:,.2f} {currency}".rstrip()

@@ -1,0 +1,102 @@
+"""Gates: what has to be true before numbers are weighed. Each gives why it is closed, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+from .advice import named
+from .known import Account, ChangeKind, Entity
+from .thresholds import Thresholds
+
+Closed = tuple[str, str] | None
+"""Name of the gate that is closed and the reason as the end of a sentence."""
+
+
+def settled(account: Account, thresholds: Thresholds) -> date:
+    """The newest day whose numbers are taken as settled."""
+    assumed = account.yesterday - timedelta(days=round(thresholds.settled_days))
+    return min(account.settled_until or assumed, account.yesterday)
+
+
+def settled_enough(since: date, until: date) -> Closed:
+    """Whether a day is left between the first one that may be used and the last settled one."""
+    if since <= until:
+        return None
+    return "settled", f"no day since {since} has settled yet (settled up to {until})"
+
+
+def reconciled(account: Account, since: date, until: date) -> Closed:
+    """Whether no day of these has ad rows that do not add up to the account's own row."""
+    days = sorted(one for one in account.differing if since <= one <= until)
+    if not days:
+        return None
+    listed = ", ".join(map(str, days[:3]))
+    return "reconciled", (
+        f"the ad rows of {len(days)} days do not add up to the account's own ({listed}); read them "
+        f"again: meta-pipeline sync {account.account_id} --force"
+    )
+
+
+def not_learning(account: Account, entities: Iterable[Entity]) -> Closed:
+    """Whether neither these nor the ad sets they are in are still learning."""
+    wanted = {name for one in entities for name in (one.entity_id, one.adset_id) if name}
+    for one in account.of_type("adset"):
+        if one.entity_id in wanted and one.learning and one.learning.stage == "LEARNING":
+            return "learning", f"the {named(one)} is still learning"
+    return None
+
+
+def volume(found: float, needed: float, what: str) -> Closed:
+    """Whether there is enough to judge by."""
+    if found >= needed:
+        return None
+    return "volume", f"{found:,.0f} {what} are too few to judge by: {needed:,.0f} are needed"
+
+
+def unchanged(account: Account, entities: Sequence[Entity], thresholds: Thresholds) -> Closed:
+    """Whether no change of these or what they are in is inside its observation window."""
+    for one in account.changes_of(_owners(account, entities)):
+        until = one.day + timedelta(days=_window(one.kind, thresholds))
+        if one.day < account.today < until:
+            return "observation", (
+                f"a change of {one.kind} on {one.day} is still being observed, until {until}"
+            )
+        if one.day >= account.today:
+            return "observation", f"a change of {one.kind} was made today"
+    return None
+
+
+def same_attribution(entities: Iterable[Entity]) -> Closed:
+    """Whether the conversions of all are counted in the same attribution window (FACTS 16)."""
+    found = {one.attribution for one in entities}
+    if len(found) <= 1:
+        return None
+    return "attribution", (
+        "their conversions are counted in different attribution windows, so their CPAs say nothing "
+        "of each other"
+    )
+
+
+def last_change(account: Account, entities: Sequence[Entity]) -> date | None:
+    """The day of the newest change of these or of what they are in."""
+    return max((one.day for one in account.changes_of(_owners(account, entities))), default=None)
+
+
+def _owners(account: Account, entities: Sequence[Entity]) -> list[str]:
+    names = (
+        name
+        for one in entities
+        for name in (one.entity_id, one.adset_id, one.campaign_id, account.account_id)
+    )
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _window(kind: ChangeKind, thresholds: Thresholds) -> int:
+    days = {
+        "budget": thresholds.budget_observation_days,
+        "creative": thresholds.creative_observation_days,
+        "bid": thresholds.bid_observation_days,
+        "status": 0.0,
+    }
+    return round(days[kind])

@@ -1,0 +1,146 @@
+"""What was known of an ad account on a day: the one input of every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+EntityType: TypeAlias = Literal["account", "campaign", "adset", "ad"]
+ChangeKind: TypeAlias = Literal["budget", "creative", "bid", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of one entity; `spend` in major units. `reach` are people, None where unknown."""
+
+    day: date
+    spend: float
+    impressions: int = 0
+    clicks: int = 0
+    results: float = 0.0
+    reach: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """Meta's learning stage of an ad set; its own threshold where Meta gives one (FACTS 12)."""
+
+    stage: Literal["LEARNING", "SUCCESS", "FAIL"]
+    events_needed: float | None = None
+    days_allowed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Somebody changed an entity on a day."""
+
+    day: date
+    entity_id: str
+    kind: ChangeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A delivery problem in Meta's own words."""
+
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """An account, campaign, ad set or ad, with its days of delivery in order.
+
+    `result_metric` is what `Day.results` counts, None where nothing counts them. `attribution` and
+    `targeting` are texts that are equal where the settings are. `fatigue` is Meta's level.
+    """
+
+    entity_type: EntityType
+    entity_id: str
+    name: str = ""
+    campaign_id: str | None = None
+    adset_id: str | None = None
+    effective_status: str = "ACTIVE"
+    days: tuple[Day, ...] = ()
+    result_metric: str | None = "results"
+    attribution: str | None = None
+    targeting: str | None = None
+    creative_id: str | None = None
+    learning: Learning | None = None
+    issues: tuple[Issue, ...] = ()
+    fatigue: str | None = None
+    daily_budget: float | None = None
+
+    @cached_property
+    def by_day(self) -> dict[date, Day]:
+        return {one.day: one for one in self.days}
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it may deliver, as far as its status says."""
+        return self.effective_status == "ACTIVE"
+
+    def between(self, since: date, until: date) -> list[Day]:
+        """Its days from `since` to `until`, both included."""
+        return [one for one in self.days if since <= one.day <= until]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPace:
+    """A budget, what it spent and what was due by now; amounts in major units."""
+
+    entity_type: EntityType
+    entity_id: str
+    name: str
+    kind: Literal["daily", "lifetime"]
+    budget: float
+    days_counted: int
+    spent: float
+    due: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An ad account as it was known on `today`, a day of its own zone that is not over.
+
+    `settled_until` is the newest day that moves no more, None while no day is. `differing` are days
+    whose ad rows do not add up to the account's. `target_cpa` in major units.
+    """
+
+    account_id: str
+    today: date
+    name: str = ""
+    currency: str = ""
+    account_status: int | None = 1
+    entities: tuple[Entity, ...] = ()
+    changes: tuple[Change, ...] = ()
+    budgets: tuple[BudgetPace, ...] = ()
+    differing: frozenset[date] = frozenset()
+    settled_until: date | None = None
+    target_cpa: float | None = None
+    target_metric: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def yesterday(self) -> date:
+        """The newest whole day."""
+        return self.today - timedelta(days=1)
+
+    def of_type(self, *types: EntityType) -> list[Entity]:
+        """Its entities of these types."""
+        return [one for one in self.entities if one.entity_type in types]
+
+    @cached_property
+    def _changes_of(self) -> dict[str, list[Change]]:
+        found: dict[str, list[Change]] = {}
+        for one in self.changes:
+            found.setdefault(one.entity_id, []).append(one)
+        return found
+
+    def changes_of(self, entity_ids: Iterable[str | None]) -> list[Change]:
+        """Changes of these entities, in the order of their days."""
+        found = (one for name in entity_ids if name for one in self._changes_of.get(name, ()))
+        return sorted(found, key=lambda one: one.day)

@@ -1,0 +1,130 @@
+"""Anomalies: a day of the account far off the same weekdays before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
+from meta_pipeline.advice.evidence import unusual_amount, unusually_low
+from meta_pipeline.advice.gates import reconciled, settled
+from meta_pipeline.advice.known import Account, Entity
+from meta_pipeline.advice.thresholds import Thresholds
+
+_WEEK = 7
+_SAME_DAYS = 4
+"""Same weekdays below which nothing is compared."""
+_FEW_RESULTS = 5
+
+
+def anomalies(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
+    """Spend of yesterday and results per spend of the newest settled days, of the account."""
+    for one in account.of_type("account"):
+        yield from _spend(account, one, thresholds)
+        yield from _results(account, one, thresholds)
+
+
+def _same_days(day: date, thresholds: Thresholds) -> list[date]:
+    return [
+        day - timedelta(days=_WEEK * week) for week in range(1, round(thresholds.anomaly_weeks) + 1)
+    ]
+
+
+def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator[Advice]:
+    day = account.yesterday
+    usual = [
+        entity.by_day[one].spend
+        for one in _same_days(day, thresholds)
+        if one in entity.by_day and entity.by_day[one].spend > 0
+    ]
+    if len(usual) < _SAME_DAYS or day not in entity.by_day:
+        return
+    spent = entity.by_day[day].spend
+    typical = sorted(usual)[len(usual) // 2]
+    chance = unusual_amount(spent, usual)
+    # What Meta may do by itself on a day is no anomaly.
+    room = 1 + thresholds.daily_overspend
+    if chance > thresholds.anomaly_chance or typical / room <= spent <= typical * room:
+        return
+    more = spent > typical
+    yield advice(
+        account,
+        Kind.ANOMALY,
+        entity,
+        subject="spend",
+        days_to_review=2,
+        severity=Severity.HIGH,
+        what=f"Check what changed in the {named(entity)} on {day}: budgets, schedules, payment.",
+        why=f"It spent {money(spent, account.currency)} that day, the same weekdays before "
+        f"{money(typical, account.currency)}: {'more' if more else 'less'} than Meta's daily "
+        "leeway explains.",
+        numbers={
+            "day": day.isoformat(),
+            "spend": round(spent, 2),
+            "typical": round(typical, 2),
+            "same_weekdays": len(usual),
+            "chance": float(f"{chance:.2g}"),
+        },
+        method="Student's t of the logarithms of the same weekdays.",
+        doubt="A holiday or a sale is no fault, and not known here.",
+        confidence=1 - chance,
+        expected_effect="A fault is found days earlier.",
+    )
+
+
+def _results(
+    account: Account, entity: Entity, thresholds: Thresholds
+) -> Iterator[Advice | NoAdvice]:
+    if entity.result_metric is None:
+        return
+    day = settled(account, thresholds)
+    today = entity.by_day.get(day)
+    if today is None or today.spend <= 0:
+        return
+    # At the day's own spend: fewer results of less spend are no anomaly.
+    usual = [
+        one.results * today.spend / one.spend
+        for each in _same_days(day, thresholds)
+        if (one := entity.by_day.get(each)) is not None and one.spend > 0
+    ]
+    if len(usual) < _SAME_DAYS or sum(usual) < _FEW_RESULTS:
+        return
+    chance = unusually_low(today.results, usual)
+    if chance > thresholds.anomaly_chance:
+        return
+    closed = reconciled(account, day, day)
+    if closed is not None:
+        yield NoAdvice(
+            kind=Kind.ANOMALY,
+            entity_type=entity.entity_type,
+            entity_id=entity.entity_id,
+            gate=closed[0],
+            sentence=f"No advice on the results of {day}: {closed[1]}.",
+        )
+        return
+    typical = sum(usual) / len(usual)
+    yield advice(
+        account,
+        Kind.ANOMALY,
+        entity,
+        subject="results",
+        days_to_review=2,
+        severity=Severity.HIGH,
+        what=f"Check how the {named(entity)} counts conversions: pixel, Conversions API, consent "
+        "banner and the pages behind the ads.",
+        why=f"On {day} it counted {today.results:,.0f} results where the same weekdays had "
+        f"{typical:,.1f} at that spend of {money(today.spend, account.currency)}.",
+        numbers={
+            "day": day.isoformat(),
+            "results": round(today.results, 2),
+            "typical": round(typical, 2),
+            "spend": round(today.spend, 2),
+            "same_weekdays": len(usual),
+            "chance": float(f"{chance:.2g}"),
+        },
+        method="Negative binomial of the same weekdays at the day's spend, widened by how much "
+        "they differ.",
+        doubt="Conversions may still be reported late, and the offer itself may have changed.",
+        confidence=1 - chance,
+        expected_effect="Meta's delivery learns from conversions again.",
+    )

@@ -1,0 +1,200 @@
+"""Pause or scale: one side against its siblings, by an e-value that may be looked at daily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+
+import numpy as np
+
+from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
+from meta_pipeline.advice.evidence import Comparison, compare
+from meta_pipeline.advice.gates import (
+    Closed,
+    last_change,
+    not_learning,
+    reconciled,
+    same_attribution,
+    settled,
+    settled_enough,
+    unchanged,
+    volume,
+)
+from meta_pipeline.advice.known import Account, Entity
+from meta_pipeline.advice.thresholds import Thresholds
+
+_ANCHOR_DAYS = 28
+_TWO = 2
+
+
+def comparisons(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
+    """Ads of an ad set with each other (pause), ad sets of a campaign (pause or scale)."""
+    for entity_type in ("ad", "adset"):
+        running = [
+            one
+            for one in account.of_type(entity_type)
+            if one.is_active and one.result_metric is not None and one.days
+        ]
+        running.sort(key=_siblings_of)
+        for _, siblings in groupby(running, key=_siblings_of):
+            found = list(siblings)
+            if len(found) >= _TWO:
+                yield from _among(account, found, thresholds)
+
+
+def _siblings_of(entity: Entity) -> tuple[str, str, str]:
+    owner = entity.adset_id if entity.entity_type == "ad" else entity.campaign_id
+    return entity.entity_type, owner or "", entity.result_metric or ""
+
+
+def _among(
+    account: Account, siblings: Sequence[Entity], thresholds: Thresholds
+) -> Iterator[Advice | NoAdvice]:
+    since, until = _first_day(account, siblings, thresholds), settled(account, thresholds)
+    totals = {one.entity_id: _totals(one, since, until) for one in siblings}
+    none_settled = since > until
+    taking_part = [one for one in siblings if none_settled or totals[one.entity_id][0] > 0]
+    if len(taking_part) < _TWO:
+        return
+    closed = _gates(account, taking_part, totals, (since, until), thresholds)
+    if closed is not None:
+        gate, reason = closed
+        first = taking_part[0]
+        among = f"the {len(taking_part)} {'ads' if first.entity_type == 'ad' else 'ad sets'}"
+        yield NoAdvice(
+            kind=Kind.PAUSE,
+            entity_type=first.entity_type,
+            entity_id=first.entity_id,
+            gate=gate,
+            sentence=f"No advice on {among} beside the {named(first)}: {reason}.",
+        )
+        return
+    # Each is compared with the rest: as many chances to err as there are comparisons.
+    chances = 1 if len(taking_part) == _TWO else len(taking_part)
+    judged = [
+        _Match(one, taking_part, (since, until), found, chances)
+        for one in taking_part
+        if (found := _against_rest(one, taking_part, since, until)).e_value
+        >= thresholds.e_value * chances
+    ]
+    dear = [one for one in judged if one.found.ratio > 1]
+    if dear:
+        yield _advice(account, Kind.PAUSE, max(dear, key=lambda one: one.found.e_value))
+    elif judged and judged[0].entity.entity_type == "adset":
+        yield _advice(account, Kind.SCALE, max(judged, key=lambda one: one.found.e_value))
+
+
+def _first_day(account: Account, siblings: Sequence[Entity], thresholds: Thresholds) -> date:
+    """Where the bet begins: after the last change, else at a day that does not move every day.
+
+    A window that slid along would be a new bet every day, and the promise of the e-value void.
+    """
+    oldest = account.today - timedelta(days=round(thresholds.compared_days))
+    begun = oldest + timedelta(days=-oldest.toordinal() % _ANCHOR_DAYS)
+    changed = last_change(account, siblings)
+    return begun if changed is None else max(begun, changed + timedelta(days=1))
+
+
+def _totals(entity: Entity, since: date, until: date) -> tuple[float, float]:
+    days = entity.between(since, until)
+    return sum(one.spend for one in days), sum(one.results for one in days)
+
+
+def _gates(
+    account: Account,
+    siblings: Sequence[Entity],
+    totals: dict[str, tuple[float, float]],
+    span: tuple[date, date],
+    thresholds: Thresholds,
+) -> Closed:
+    made = sum(results for _, results in totals.values())
+    return (
+        settled_enough(*span)
+        or reconciled(account, *span)
+        or not_learning(account, siblings)
+        or unchanged(account, siblings, thresholds)
+        or same_attribution(siblings if siblings[0].entity_type == "adset" else ())
+        or volume(made, thresholds.pair_conversions, "conversions of all sides together")
+    )
+
+
+def _against_rest(
+    entity: Entity, siblings: Sequence[Entity], since: date, until: date
+) -> Comparison:
+    number = (until - since).days + 1
+    own, rest = np.zeros((number, 2)), np.zeros((number, 2))
+    for one in siblings:
+        side = own if one is entity else rest
+        for day in one.between(since, until):
+            side[(day.day - since).days] += (day.spend, day.results)
+    both = own[:, 0] + rest[:, 0]
+    share = np.divide(own[:, 0], both, out=np.zeros(number), where=both > 0)
+    return compare(own[:, 1], rest[:, 1], share)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """One side, its siblings, and what the days between say of the two."""
+
+    entity: Entity
+    siblings: Sequence[Entity]
+    span: tuple[date, date]
+    found: Comparison
+    chances: int
+
+
+def _advice(account: Account, kind: Kind, match: _Match) -> Advice:
+    entity, siblings, span = match.entity, match.siblings, match.span
+    found, chances = match.found, match.chances
+    spent, made = _totals(entity, *span)
+    rest = [_totals(one, *span) for one in siblings if one is not entity]
+    rest_spent, rest_made = (sum(column) for column in zip(*rest, strict=True))
+    days = (span[1] - span[0]).days + 1
+    cheaper = rest_made / rest_spent if rest_spent else 0.0
+    numbers = {
+        "since": span[0].isoformat(),
+        "until": span[1].isoformat(),
+        "spend": round(spent, 2),
+        "results": round(made, 2),
+        "cpa": round(spent / made, 2) if made else None,
+        "siblings": len(siblings) - 1,
+        "siblings_spend": round(rest_spent, 2),
+        "siblings_results": round(rest_made, 2),
+        "siblings_cpa": round(rest_spent / rest_made, 2) if rest_made else None,
+        "cpa_ratio": round(found.ratio, 2),
+        "cpa_ratio_90_pct_low": round(found.ratio_low, 2),
+        "cpa_ratio_90_pct_high": round(found.ratio_high, 2),
+        "e_value": round(found.e_value, 1),
+        "comparisons": chances,
+    }
+    own = f"{money(spent / made, account.currency)}" if made else "no result at all"
+    others = f"{money(rest_spent / rest_made, account.currency)}" if rest_made else "no result"
+    gain = spent / days * cheaper - made / days
+    if kind is Kind.PAUSE:
+        what = f"Pause the {named(entity)} and leave its spend to its {len(siblings) - 1} siblings."
+        effect = f"About {max(gain, 0):.1f} results a day more for the same spend."
+    else:
+        what = f"Raise the budget of the {named(entity)} by at most 20 %, then look again."
+        effect = "More results at a CPA below that of its siblings, while returns hold."
+    return advice(
+        account,
+        kind,
+        entity,
+        days_to_review=14 if kind is Kind.PAUSE else 7,
+        severity=Severity.MEDIUM,
+        entity_ids=(entity.entity_id,),
+        what=what,
+        why=f"Its CPA was {own}, that of its siblings {others}, from {span[0]} to {span[1]}: about "
+        f"{found.ratio:.1f} times as much (90 %: {found.ratio_low:.1f} to {found.ratio_high:.1f}).",
+        numbers=numbers,
+        method=f"E-value {found.e_value:,.0f} against equal CPA: mixture Beta(20, 20) on the split "
+        "of conversions given each day's share of spend, multiplied day by day. It may be looked "
+        "at daily.",
+        doubt=f"If they were equal, so much evidence would ever come up in at most 1 of "
+        f"{found.e_value / chances:,.0f} such cases. Meta gives the sides different people; "
+        "conversions in bunches weaken it.",
+        confidence=1 - min(1.0, chances / found.e_value),
+        expected_effect=effect,
+    )

@@ -1,0 +1,103 @@
+"""Delivery stopped, or Meta names a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
+from meta_pipeline.advice.known import Account, Entity
+from meta_pipeline.advice.thresholds import Thresholds
+
+_ACCOUNT_STATES = {
+    2: "disabled",
+    3: "unsettled: a payment failed",
+    7: "under risk review",
+    8: "pending settlement",
+    9: "in its grace period: a payment is due",
+    100: "about to be closed",
+}
+"""States in which an account does not deliver, or soon will not (FACTS 12)."""
+_REFUSED = ("DISAPPROVED", "WITH_ISSUES", "PENDING_BILLING_INFO")
+_WEEK = 7
+_FORGOTTEN = 28
+"""Days of silence after which nobody waits for delivery any more."""
+
+
+def delivery(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
+    """The account's own state, then entities that Meta refused, then those that fell silent."""
+    if account.account_status in _ACCOUNT_STATES:
+        yield _account_is_off(account, _ACCOUNT_STATES[account.account_status])
+        return
+    refused: set[str] = set()
+    for one in account.of_type("campaign", "adset", "ad"):
+        if one.effective_status in _REFUSED or (one.issues and one.is_active):
+            refused.update(filter(None, (one.entity_id, one.adset_id, one.campaign_id)))
+            yield _refused(account, one)
+    for one in account.of_type("adset"):
+        if one.is_active and one.entity_id not in refused:
+            yield from _silent(account, one, round(thresholds.stopped_days))
+
+
+def _account_is_off(account: Account, state: str) -> Advice:
+    entity = Entity(entity_type="account", entity_id=account.account_id, name=account.name)
+    return advice(
+        account,
+        Kind.DELIVERY,
+        entity,
+        days_to_review=1,
+        severity=Severity.HIGH,
+        what=f"Settle the state of the {named(entity)} in Meta's billing and quality pages.",
+        why=f"Meta says it is {state}, so nothing in it delivers, or soon nothing will.",
+        numbers={"account_status": account.account_status},
+        method="Meta's account_status, as last read.",
+        doubt="None about the state; Meta alone knows the reason.",
+        expected_effect="Delivery starts again.",
+    )
+
+
+def _refused(account: Account, entity: Entity) -> Advice:
+    said = "; ".join(one.sentence for one in entity.issues) or (
+        f"its effective status is {entity.effective_status}"
+    )
+    return advice(
+        account,
+        Kind.DELIVERY,
+        entity,
+        days_to_review=2,
+        severity=Severity.HIGH,
+        what=f"Open the {named(entity)} in Ads Manager and mend what Meta objects to.",
+        why=f"Meta reports: {said}.",
+        numbers={
+            "effective_status": entity.effective_status,
+            "error_codes": [one.code for one in entity.issues],
+        },
+        method="effective_status and issues_info, as last read.",
+        doubt="None about the report; an appeal can also be right.",
+        expected_effect="It delivers again.",
+    )
+
+
+def _silent(account: Account, entity: Entity, least_days: int) -> Iterator[Advice]:
+    last = max((one.day for one in entity.days if one.spend > 0), default=None)
+    if last is None or not least_days <= (days := (account.yesterday - last).days) <= _FORGOTTEN:
+        return
+    before = entity.between(last - timedelta(days=_WEEK - 1), last)
+    if len(before) < _WEEK or not all(one.spend > 0 for one in before):
+        return  # it never ran steadily, so silence says little
+    usual = sum(one.spend for one in before) / len(before)
+    yield advice(
+        account,
+        Kind.DELIVERY,
+        entity,
+        days_to_review=2,
+        severity=Severity.HIGH,
+        what=f"Find out why the {named(entity)} stopped: check its budget, bid cap, audience, "
+        "schedule and the pages it leads to.",
+        why=f"It is active and spent {money(usual, account.currency)} a day, but nothing in the "
+        f"last {days} whole days.",
+        numbers={"days_silent": days, "usual_spend_a_day": round(usual, 2)},
+        method=f"Every one of the {_WEEK} days before had spend, the last {days} had none.",
+        doubt="A day that was not read yet looks the same: see the freshness of the account.",
+        expected_effect=f"About {money(usual, account.currency)} a day is spent again.",
+    )

@@ -1,0 +1,155 @@
+"""Creative fatigue: our own sign beside Meta's level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, named
+from meta_pipeline.advice.evidence import rate_fell
+from meta_pipeline.advice.gates import reconciled, unchanged
+from meta_pipeline.advice.known import Account, Day, Entity
+from meta_pipeline.advice.thresholds import Thresholds
+
+_WEEK = 7
+_WEEKS_BEFORE = 3
+_METAS = {"HIGH", "MEDIUM"}
+
+
+def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
+    """Active ads people have seen often and click less than before, or that Meta calls tired."""
+    since = account.today - timedelta(days=_WEEK)
+    before = since - timedelta(days=_WEEK * _WEEKS_BEFORE)
+    ads = [one for one in account.of_type("ad") if one.is_active and one.days]
+    for one in ads:
+        own = _windows(one, before, since, account.yesterday)
+        if min(_impressions(own[0]), _impressions(own[1])) < thresholds.fatigue_impressions:
+            if one.fatigue in _METAS:
+                yield _metas_only(account, one)
+            continue
+        found = _sign(one, own, _season(one, ads, before, since, account.yesterday), thresholds)
+        if found is None and one.fatigue not in _METAS:
+            continue
+        closed = reconciled(account, before, account.yesterday) or unchanged(
+            account, [one], thresholds
+        )
+        if closed is not None:
+            yield NoAdvice(
+                kind=Kind.FATIGUE,
+                entity_type="ad",
+                entity_id=one.entity_id,
+                gate=closed[0],
+                sentence=f"No advice on the creative of the {named(one)}: {closed[1]}.",
+            )
+        elif found is None:
+            yield _metas_only(account, one)
+        else:
+            yield _tired(account, one, found)
+
+
+def _windows(entity: Entity, before: date, since: date, until: date) -> tuple[list[Day], list[Day]]:
+    return entity.between(before, since - timedelta(days=1)), entity.between(since, until)
+
+
+def _impressions(days: Sequence[Day]) -> int:
+    return sum(one.impressions for one in days)
+
+
+def _clicks(days: Sequence[Day]) -> int:
+    return sum(one.clicks for one in days)
+
+
+def _season(entity: Entity, ads: Sequence[Entity], before: date, since: date, until: date) -> float:
+    """How the click rate of all other ads moved: what fell everywhere is not this creative."""
+    then: list[Day] = []
+    now: list[Day] = []
+    for one in ads:
+        same = one is entity or (one.creative_id and one.creative_id == entity.creative_id)
+        if not same:
+            earlier, later = _windows(one, before, since, until)
+            then += earlier
+            now += later
+    # Few clicks move by chance: pulled towards no movement.
+    steady = 200.0
+    if not _impressions(then) or not _impressions(now):
+        return 1.0
+    moved = (_clicks(now) / _impressions(now)) / max(_clicks(then) / _impressions(then), 1e-9)
+    weight = _clicks(now) / (_clicks(now) + steady)
+    return float(max(moved, 1e-3) ** weight)
+
+
+def _sign(
+    entity: Entity,
+    windows: tuple[Sequence[Day], Sequence[Day]],
+    season: float,
+    thresholds: Thresholds,
+) -> dict[str, float] | None:
+    then, now = windows
+    people = max((one.reach or 0 for one in now), default=0)
+    frequency = _impressions(now) / people if people else None
+    if frequency is None or frequency < thresholds.fatigue_frequency:
+        return None
+    rate_then, rate_now = _clicks(then) / _impressions(then), _clicks(now) / _impressions(now)
+    if not rate_then:
+        return None
+    season = min(season, 1.0)  # siblings that rose make no creative tired
+    drop = 1 - rate_now / (rate_then * season)
+    sure = float(
+        rate_fell(_clicks(now), _impressions(now) * season, _clicks(then), _impressions(then))
+    )
+    if drop < thresholds.fatigue_ctr_drop or sure < thresholds.fatigue_probability:
+        return None
+    made, made_then = (sum(one.results for one in days) for days in (now, then))
+    cost, cost_then = (sum(one.spend for one in days) for days in (now, then))
+    numbers = {
+        "frequency_at_most": round(frequency, 2),
+        "ctr_pct": round(100 * rate_now, 3),
+        "ctr_before_pct": round(100 * rate_then, 3),
+        "other_ads_ctr_factor": round(season, 3),
+        "ctr_drop_pct": round(100 * drop, 1),
+        "probability_fell": round(sure, 5),
+    }
+    if made and made_then:
+        numbers["cost_per_result_ratio"] = round((cost / made) / (cost_then / made_then), 2)
+    return numbers
+
+
+def _tired(account: Account, entity: Entity, numbers: dict[str, float]) -> Advice:
+    ratio = numbers.get("cost_per_result_ratio")
+    cost = f" Its cost per result is {ratio:.1f} times what it was." if ratio else ""
+    level = f" Meta's own level is {entity.fatigue}." if entity.fatigue else ""
+    return advice(
+        account,
+        Kind.FATIGUE,
+        entity,
+        days_to_review=14,
+        severity=Severity.HIGH if entity.fatigue == "HIGH" else Severity.MEDIUM,
+        what=f"Put a new creative beside the {named(entity)}, and pause the old one once it runs.",
+        why=f"Its click rate fell by {numbers['ctr_drop_pct']:.0f} % below that of its three weeks "
+        f"before, and people saw it up to {numbers['frequency_at_most']:.1f} times in the last "
+        f"week.{cost}{level}",
+        numbers=numbers | {"meta_fatigue_level": entity.fatigue},
+        method="Clicks per impression of 7 days beside the 21 before, corrected for how all other "
+        "ads moved; frequency is impressions by the largest reach of a day.",
+        doubt="The frequency is an upper bound: reach of days cannot be added up. A click rate "
+        "also falls when the audience or the placements change.",
+        confidence=numbers["probability_fell"],
+        expected_effect="The click rate returns to about its level before.",
+    )
+
+
+def _metas_only(account: Account, entity: Entity) -> Advice:
+    return advice(
+        account,
+        Kind.FATIGUE,
+        entity,
+        days_to_review=14,
+        severity=Severity.MEDIUM if entity.fatigue == "HIGH" else Severity.LOW,
+        what=f"Prepare a new creative for the {named(entity)}.",
+        why=f"Meta calls its creative tired (level {entity.fatigue}); our own numbers do not show "
+        "it yet.",
+        numbers={"meta_fatigue_level": entity.fatigue},
+        method="Meta's webhook creative_fatigue, as last received.",
+        doubt="Meta does not say how it decides; our click rate and frequency do not confirm it.",
+        expected_effect="The cost per result does not rise further.",
+    )

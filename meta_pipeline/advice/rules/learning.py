@@ -1,0 +1,53 @@
+"""Learning limited: how many events a day would end it, and what they would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, advice, money, named
+from meta_pipeline.advice.known import Account
+from meta_pipeline.advice.thresholds import Thresholds
+
+_WEEK = 7
+
+
+def learning_limited(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
+    """Active ad sets whose learning stage is FAIL, which Ads Manager calls learning limited."""
+    for one in account.of_type("adset"):
+        if not one.is_active or one.learning is None or one.learning.stage != "FAIL":
+            continue
+        needed = one.learning.events_needed or thresholds.learning_events
+        within = one.learning.days_allowed or thresholds.learning_days
+        days = one.between(account.today - timedelta(days=_WEEK), account.yesterday)
+        spent, made = sum(day.spend for day in days), sum(day.results for day in days)
+        daily, enough = made / _WEEK, needed / within
+        numbers = {
+            "events_needed": needed,
+            "days_allowed": within,
+            "events_a_day_needed": round(enough, 2),
+            "events_a_day": round(daily, 2),
+            "spend_a_day": round(spent / _WEEK, 2),
+        }
+        cost = ""
+        if made:
+            budget = spent / made * enough
+            numbers |= {"cpa": round(spent / made, 2), "budget_a_day_needed": round(budget, 2)}
+            cost = f", or a budget of about {money(budget, account.currency)} a day at its CPA"
+        yield advice(
+            account,
+            Kind.LEARNING_LIMITED,
+            one,
+            days_to_review=within,
+            what=f"Give the {named(one)} more events: merge it with a like ad set, choose an event "
+            f"that happens more often, or widen its audience{cost}.",
+            why=f"It had {daily:.1f} events a day, {enough:.1f} a day are needed to end learning "
+            f"({needed:g} in {within:g} days).",
+            numbers=numbers,
+            method="Meta's learning stage FAIL; "
+            + ("the ad set's own threshold" if one.learning.events_needed else "about 50 in 7 days")
+            + ", beside its results of the last 7 days.",
+            doubt="Meta counts events since the last significant edit, in windows of its own; at a "
+            "higher budget the CPA usually rises.",
+            expected_effect="Delivery leaves the learning stage and its cost becomes steadier.",
+        )
