@@ -7,8 +7,8 @@ import hmac
 import json
 from typing import Any
 
-SECRET = "the app's secret"
-BEFORE = "the secret before"
+SECRET = "the-secret-of-the-app"
+BEFORE = "the-secret-before"
 
 
 def envelope(*changes: dict[str, Any], account: str = "1", time: int = 1_782_862_117) -> bytes:

@@ -15,6 +15,7 @@ from meta_pipeline.metrics.rollup import days_behind
 from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest, hourly, rollup
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
 
 from . import statement
 from .completeness import completeness
@@ -33,6 +34,7 @@ from .question import (
     periods,
     sync_command,
 )
+from .sent import is_sent, with_facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +63,8 @@ def query(
     entity of `level`. `filters` keep rows: `{"campaign_name": "*spring*", "ad": ["1", "2"]}`.
     Amounts stay in the account's currency, or are converted day by day to `currency`.
 
+    A metric `<provider>.<metric>` is a fact that was sent (POST /v1/facts), beside Meta's numbers.
+
     Ratios are ratios of sums. Entities without delivery are rows of zeros unless `zeros` is False
     (not when days are grouped by too); days that were never fetched are NaN. `.attrs` has units,
     formulas, attribution, currency, timezone, range, data_as_of, completeness, overrides, notes,
@@ -70,11 +74,13 @@ def query(
     the reason.
     """
     moment = now or datetime.now(UTC)
+    sent = [name for name in dict.fromkeys(metrics) if is_sent(name)]
+    own = [name for name in metrics if not is_sent(name)]
     with warehouse.connection() as connection:
         question = ask(
             connection,
             account=account,
-            metrics=metrics,
+            metrics=own or (("spend",) if sent else ()),
             level=level,
             date_range=date_range,
             by=by,
@@ -83,7 +89,13 @@ def query(
             attribution=attribution,
             now=moment,
         )
-        return _answer(connection, question, zeros=zeros, now=moment)
+        answer = _answer(connection, question, zeros=zeros, now=moment)
+        if not sent:
+            return answer
+        if not own:
+            answer = answer.drop(columns="spend")
+        tenant = getattr(warehouse, "tenant", DEFAULT_TENANT)
+        return with_facts(connection, question, answer, sent, tenant)
 
 
 def ask(

@@ -1,0 +1,138 @@
+"""Facts beside Meta's numbers: `<provider>.<metric>`, added up by the keys of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+
+from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
+from meta_pipeline.metrics.source import finest
+from meta_pipeline.model.level import LEVELS
+
+from .question import Question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEYS = {
+    "day": "fact.date_start",
+    "week": "date_trunc('week', fact.date_start)::date",
+    "month": "date_trunc('month', fact.date_start)::date",
+    "account": "fact.account_id",
+    "campaign": "CASE fact.level WHEN 'campaign' THEN fact.entity_id "
+    "ELSE coalesce(ad.campaign_id, adset.campaign_id) END",
+    "adset": "CASE fact.level WHEN 'adset' THEN fact.entity_id ELSE ad.adset_id END",
+    "ad": "CASE fact.level WHEN 'ad' THEN fact.entity_id END",
+}
+_KNOWN = """
+    SELECT DISTINCT provider || '.' || metric FROM meta_ads.facts WHERE tenant = %s ORDER BY 1
+"""
+# Of an account the coarsest level that tells the keys apart: finer ones are parts of the same.
+# A day as it was sent, or the sum of its hours.
+_SUMS = """
+    WITH ranked AS (
+        SELECT known.*, known.provider || '.' || known.metric AS name,
+            array_position(%(levels)s::text[], known.level) AS depth
+        FROM meta_ads.facts AS known
+        JOIN unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
+            AS asked (account_id, since, until) ON known.account_id = asked.account_id
+            AND known.date_start BETWEEN asked.since AND asked.until
+        WHERE known.tenant = %(tenant)s AND known.breakdown = ''
+            AND known.provider || '.' || known.metric = ANY (%(names)s)
+    ),
+    fact AS (
+        SELECT one.*,
+            min(depth) OVER (PARTITION BY name, account_id) AS coarsest,
+            bool_or(hour = -1) OVER (
+                PARTITION BY name, account_id, level, entity_id, date_start
+            ) AS has_day
+        FROM ranked AS one WHERE depth >= %(depth)s
+    )
+    SELECT fact.name, sum(fact.value){keys}
+    FROM fact
+    LEFT JOIN meta_ads.meta_ads AS ad
+        ON fact.level = 'ad' AND ad.ad_id = fact.entity_id AND ad.account_id = fact.account_id
+    LEFT JOIN meta_ads.meta_adsets AS adset
+        ON fact.level = 'adset' AND adset.adset_id = fact.entity_id
+        AND adset.account_id = fact.account_id
+    WHERE fact.depth = fact.coarsest AND (fact.hour = -1) = fact.has_day
+    GROUP BY fact.name{keys}
+    ORDER BY fact.name{keys}
+"""
+
+
+def is_sent(name: str) -> bool:
+    """Whether a metric's name is one of a fact: no metric of Meta's has a dot."""
+    return "." in name
+
+
+def with_facts(
+    connection: Connection[Any],
+    question: Question,
+    answer: pd.DataFrame,
+    names: Sequence[str],
+    tenant: str,
+) -> pd.DataFrame:
+    """The answer with a column for each fact; what nobody sent is not known.
+
+    Keys that only facts have are further rows. Raises UnknownName for a fact nobody sent,
+    ImpossibleQuestion where facts cannot be told apart as asked.
+    """
+    known = [row[0] for row in connection.execute(_KNOWN, (tenant,))]
+    for name in names:
+        if name not in known:
+            raise UnknownName("fact", name, known, hint="POST /v1/facts sends facts.")
+    grouping = question.grouping
+    others = [one for one in grouping.by if one not in _KEYS]
+    if others or grouping.filters:
+        raise ImpossibleQuestion(
+            f"Facts ({', '.join(names)}) are told apart by {', '.join(_KEYS)} and not filtered: "
+            f"ask without {', '.join([*others, *grouping.filters])}."
+        )
+    return _joined(answer, question, _sums(connection, question, names, tenant), names)
+
+
+def _sums(
+    connection: Connection[Any], question: Question, names: Sequence[str], tenant: str
+) -> list[tuple[Any, ...]]:
+    keys = "".join(f", {_KEYS[name]}" for name in question.grouping.by)
+    depth = LEVELS.index(finest([*question.grouping.levels, "account"])) + 1
+    return connection.execute(
+        _SUMS.format(keys=keys),
+        {
+            "levels": list(LEVELS),
+            "accounts": list(question.account_ids),
+            "since": [period.since for period in question.periods],
+            "until": [period.until for period in question.periods],
+            "tenant": tenant,
+            "names": list(names),
+            "depth": depth,
+        },
+    ).fetchall()
+
+
+def _joined(
+    answer: pd.DataFrame,
+    question: Question,
+    sums: Sequence[tuple[Any, ...]],
+    names: Sequence[str],
+) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  # half a second, and a sync needs none of it
+
+    columns = [question.grouping.column(name) for name in question.grouping.by]
+    rows = {tuple(str(row[name]) for name in columns): row for row in answer.to_dict("records")}
+    for name, value, *key in sums:
+        found = rows.setdefault(tuple(map(str, key)), dict(zip(columns, key, strict=True)))
+        found[name] = float(value)
+    joined = pd.DataFrame(list(rows.values()), columns=[*answer.columns, *names])
+    for name in names:
+        joined[name] = joined[name].astype(float)
+    joined.attrs = dict(answer.attrs)
+    joined.attrs["units"] = {**answer.attrs["units"], **dict.fromkeys(names, "count")}
+    joined.attrs["formulas"] = {
+        **answer.attrs["formulas"],
+        **{name: f"sum of what {name.partition('.')[0]} sent" for name in names},
+    }
+    return joined
