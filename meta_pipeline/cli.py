@@ -45,7 +45,8 @@ class _Root(Root):
             "Bring in earlier days of insights, after it said what they cost.",
         ),
         "requests": Entry(
-            f"{_COMMANDS}sync.requests:app", "Ask for syncs that Dagster does; what came of them."
+            f"{_COMMANDS}sync.requests:app",
+            "Ask for syncs that Dagster does, and see what came of them.",
         ),
         "reset": Entry(f"{_COMMANDS}sync.reset:reset", "Take datasets out, to be read again."),
         "status": Entry(f"{_COMMANDS}status:status", "Show how fresh every ad account is."),
@@ -67,7 +68,7 @@ class _Root(Root):
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),
         "webhooks": Entry(f"{_COMMANDS}webhooks:app", "Let Meta tell what changes; what it told."),
-        "api-keys": Entry(f"{_COMMANDS}api_keys:app", "Keys for programs that use the API."),
+        "api-keys": Entry(f"{_COMMANDS}api_keys:app", "Keys for programs that use /v1."),
         "exec": Entry(
             f"{_COMMANDS}processes.execute:execute", "Become a process of Dagster's.", _PASSED_ON
         ),

@@ -27,7 +27,12 @@ _NOISE = ("Forged", "OtherSession", "Replayed")
 def connect(
     account: Annotated[
         list[str] | None,
-        typer.Option("--account", help="Connect this ad account: id or name; repeat for more."),
+        typer.Option(
+            "--account",
+            "-a",
+            metavar="ACCOUNT",
+            help="Connect this ad account: id or name; repeat for more.",
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Connect all it gives access to, also later ones.")
