@@ -67,7 +67,9 @@ class _Root(Root):
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),
-        "webhooks": Entry(f"{_COMMANDS}webhooks:app", "Let Meta tell what changes; what it told."),
+        "webhooks": Entry(
+            f"{_COMMANDS}webhooks:app", "Let Meta tell what changes, and see what it told."
+        ),
         "api-keys": Entry(f"{_COMMANDS}api_keys:app", "Keys for programs that use /v1."),
         "exec": Entry(
             f"{_COMMANDS}processes.execute:execute", "Become a process of Dagster's.", _PASSED_ON
