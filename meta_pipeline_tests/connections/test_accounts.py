@@ -263,3 +263,24 @@ def test_without_the_environment_stored_connections_are_enough(database_url: str
         with engine_of(place, has_environment=False) as engine:
             assert len(engine.discover().accounts) == 2
             assert engine.sync(SyncRequest(place.ids[0])).status is Status.SUCCESS
+
+
+def test_the_token_of_the_environment_alone_costs_no_call_and_is_written_nowhere(
+    database_url: str,
+) -> None:
+    with place_of(database_url, accounts=2) as place, engine_of(place) as engine:
+        engine.discover()
+        calls = []
+        for one, account_id in zip(
+            (engine, engine.changed(connections=None)), place.ids, strict=True
+        ):
+            place.sim.journal.clear()
+            assert one.sync(SyncRequest(account_id)).status is Status.SUCCESS
+            calls.append(len(place.sim.journal))
+        assert calls[0] == calls[1]
+        assert place.query("SELECT DISTINCT connection_id, app_key FROM meta_ads.sync_runs") == [
+            (None, "app")
+        ]
+        assert place.query("SELECT count(*) FROM meta_ads.connection_tokens") == [(0,)]
+        assert place.query("SELECT count(*) FROM meta_ads.token_health") == [(0,)]
+        assert place.sim.token not in place.dump()
