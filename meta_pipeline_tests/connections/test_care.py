@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def test_what_has_no_end_is_never_renewed() -> None:
     assert renews_at(None, START, START) is None
 
 
+@pytest.mark.slow
 def test_a_token_lives_on_and_it_is_asked_once_a_day(place: Place) -> None:
     row = place.book.add(place.issue())
     renewals, looks = 0, 0
@@ -99,6 +101,7 @@ def test_a_token_of_hours_is_exchanged_at_once(place: Place) -> None:
     assert left > START + timedelta(days=59)
 
 
+@pytest.mark.slow
 def test_one_that_renewals_give_hours_only_is_renewed_in_its_last_five_minutes(
     place: Place,
 ) -> None:
