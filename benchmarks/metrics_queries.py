@@ -247,6 +247,7 @@ def _roll_up(warehouse: Warehouse) -> None:
         with warehouse.connection() as connection:
             for days in weeks:
                 metrics.rollup(connection, f"act_{number}", days, only=True)
+        _run(warehouse, "ANALYZE")  # between accounts autovacuum has its turn
 
 
 def _views(warehouse: Warehouse) -> Iterator[tuple[str, list[float]]]:

@@ -6,9 +6,9 @@
 Fills the database of `metrics_queries` and asks its dashboards in turn: as they were (views that
 read as their owner, no policies), as one tenant has them, as the owner has them beside other
 tenants, and as a tenant of 5 accounts has them: in a session of the API, and by a login of its own.
-Then rows are written again, 5 % of them changed, as a sync writes them. The fastest of many rounds
-counts, because other work on the machine only makes things slower; the rounds are interleaved. What
-a single tenant and a sync pay has its limit beside it: 3 %.
+Then rows are written again, 5 % of them changed, as a sync writes them. What the server's process
+works is told, in CPU time; the least of many rounds counts, and the rounds are interleaved. What a
+single tenant and a sync pay has its limit beside it: 3 %.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import argparse
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,9 +115,9 @@ def _rounds(warehouse: Warehouse, password: str) -> dict[str, dict[str, float]]:
 def _ask(connection: psycopg.Connection[Any], fastest: dict[str, float]) -> None:
     connection.execute("SELECT set_config('meta_ads.now', %s, true)", (NOW.isoformat(),))
     for name, text in {**VIEWS, "spend by account, all rows": _SUM}.items():
-        start = time.perf_counter()
+        start = _milliseconds(connection)
         connection.execute(text).fetchall()
-        fastest[name] = min(fastest[name], 1000 * (time.perf_counter() - start))
+        fastest[name] = min(fastest[name], _milliseconds(connection) - start)
 
 
 def _set(warehouse: Warehouse, *, invoker: bool, policies: bool) -> None:
@@ -143,27 +144,30 @@ def _writes(warehouse: Warehouse) -> dict[str, float]:
     for turn in range(ROUNDS):
         for state in list(fastest):
             _set(warehouse, invoker=True, policies=state == "owner")
-            took = _seconds(lambda turn=turn: _write(warehouse, columns, rows, turn))  # type: ignore[misc]
-            fastest[state] = min(fastest[state], 1000 * took)
+            took = _write(warehouse, columns, rows, turn)
+            fastest[state] = min(fastest[state], took)
     return fastest
 
 
 def _write(
     warehouse: Warehouse, columns: list[str], rows: list[tuple[Any, ...]], turn: int
-) -> None:
+) -> float:
     spend = columns.index("spend")
     changed = [
         (*row[:spend], row[spend] + turn + 1, *row[spend + 1 :]) if number % 20 == 0 else row
         for number, row in enumerate(rows)
     ]
     with warehouse.connection() as connection:
+        start = _milliseconds(connection)
         upsert(connection, meta_insights, columns, changed)
+        took = _milliseconds(connection) - start
         connection.rollback()
+    return took
 
 
 def _show(found: dict[str, dict[str, float]], writes: dict[str, float]) -> None:
     load = os.getloadavg()[0]
-    table = Table(title=f"fastest of {ROUNDS} rounds, ms; load {load:.1f} on {os.cpu_count()}")
+    table = Table(title=f"least of {ROUNDS} rounds, ms; load {load:.1f} on {os.cpu_count()}")
     table.add_column("query")
     for state in found:
         table.add_column(state, justify="right")
@@ -181,10 +185,16 @@ def _verdict(what: str, ratio: float) -> None:
     console.print(f"{what:<36}{ratio:6.3f}x   limit {LIMIT}  {'ok' if ratio <= LIMIT else 'OVER'}")
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def _milliseconds(connection: psycopg.Connection[Any]) -> float:
+    """A clock of the server's work for this connection: its CPU time where it is on this machine.
+
+    Other work on the machine moves it far less than it moves the time that passes.
+    """
+    try:
+        text = Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text()
+    except OSError:
+        return 1000 * time.perf_counter()
+    return int(text.split()[0]) / 1e6
 
 
 if __name__ == "__main__":
