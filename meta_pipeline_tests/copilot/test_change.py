@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline import copilot, metrics
@@ -31,6 +31,7 @@ def whole(period: dict[str, Sides], *, is_ratio: bool) -> Fraction | None:
     return above / below if below else None
 
 
+@settings(max_examples=40)
 @given(PERIOD, PERIOD, st.booleans())
 def test_parts_add_up_exactly(
     before: dict[str, Sides], after: dict[str, Sides], is_ratio: bool
@@ -73,7 +74,7 @@ def test_mix_is_of_shares_and_rate_of_own_values() -> None:
 
 
 @pytest.mark.parametrize("metric", ["cpl", "spend", "roas"])
-@pytest.mark.parametrize("level", ["campaign", "ad"])
+@pytest.mark.parametrize("level", ["campaign", pytest.param("ad", marks=pytest.mark.slow)])
 def test_the_whole_is_what_the_metric_layer_says(place: Place, metric: str, level: str) -> None:
     found = copilot.explain_change(
         place.warehouse, metric, account=N, level=level, date_range=THIS, now=place.now
