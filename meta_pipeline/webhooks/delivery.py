@@ -88,6 +88,10 @@ def _canonical(value: Any) -> str:
 
 
 def _dumped(value: Any) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # what is beyond strict JSON: half a pair, an integer of more than 64 bits
+        pass
     return json.dumps(
         value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
     )

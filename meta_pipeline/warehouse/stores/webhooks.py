@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from meta_pipeline.warehouse.connect import Connection, Store
 
 
@@ -41,13 +43,10 @@ _KEEP = """
     INSERT INTO meta_ads.webhook_changes (
         change_hash, object, entry_id, account_id, field, occurred_at, value, received_at, state
     )
-    SELECT given.*, %(at)s,
-        CASE WHEN given.account_id IS NULL THEN 'kept' ELSE 'pending' END
-    FROM unnest(
-        %(hashes)s::text[], %(objects)s::text[], %(entries)s::text[], %(accounts)s::text[],
-        %(fields)s::text[], %(times)s::timestamptz[], %(values)s::jsonb[]
-    ) AS given (change_hash, object, entry_id, account_id, field, occurred_at, value)
-    ORDER BY change_hash
+    SELECT one ->> 0, one ->> 1, one ->> 2, one ->> 3, one ->> 4, (one ->> 5)::timestamptz,
+        one -> 6, %(at)s, CASE WHEN one ->> 3 IS NULL THEN 'kept' ELSE 'pending' END
+    FROM jsonb_array_elements(%(changes)s::jsonb) AS given (one)
+    ORDER BY one ->> 0
     ON CONFLICT (change_hash) DO NOTHING
 """
 _DUE = """
@@ -77,19 +76,23 @@ class WebhookStore(Store):
         self, changes: Sequence[ChangeRow], at: datetime, connection: Connection | None = None
     ) -> int:
         """Keep the changes that are new, all or none; gives how many were."""
-        ordered = sorted(changes, key=lambda one: one.change_hash)
-        values = {
-            "hashes": [one.change_hash for one in ordered],
-            "objects": [one.object for one in ordered],
-            "entries": [one.entry_id for one in ordered],
-            "accounts": [one.account_id for one in ordered],
-            "fields": [one.field for one in ordered],
-            "times": [one.occurred_at for one in ordered],
-            "values": [one.value for one in ordered],
-            "at": at,
-        }
+        # One document: a thousand changes as seven arrays cost ten times as much.
+        document = orjson.dumps(
+            [
+                (
+                    one.change_hash,
+                    one.object,
+                    one.entry_id,
+                    one.account_id,
+                    one.field,
+                    one.occurred_at,
+                    orjson.Fragment(one.value),
+                )
+                for one in changes
+            ]
+        )
         with self._using(connection) as used:
-            return used.execute(_KEEP, values).rowcount
+            return used.execute(_KEEP, {"changes": document.decode(), "at": at}).rowcount
 
     def due(self, quiet_since: datetime, late_since: datetime) -> list[str]:
         """Accounts with pending changes that have been quiet so long, or wait since then."""
