@@ -236,13 +236,16 @@ def gone(level: str) -> str:
         else f"SELECT date_start, {key} FROM meta_ads.ad_rollups WHERE true"
     )
     within = "account_id = %(account_id)s AND date_start = ANY (%(days)s::date[])"
+    # Materialized: before the first ANALYZE Postgres expects one row on each side, and would find
+    # out what is gone anew for every row that is kept.
     return f"""
-        DELETE FROM meta_ads.{level}_rollups AS kept
-        USING (
+        WITH gone (date_start, key) AS MATERIALIZED (
             SELECT date_start, {key} FROM meta_ads.{level}_rollups WHERE {within}
             EXCEPT
             {source} AND {within}
-        ) AS gone (date_start, key)
+        )
+        DELETE FROM meta_ads.{level}_rollups AS kept
+        USING gone
         WHERE kept.account_id = %(account_id)s AND kept.date_start = gone.date_start
           AND kept.{key} = gone.key
     """
