@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,32 +37,54 @@ def changes_of(body: bytes) -> list[ChangeRow]:
     return list({row.change_hash: row for row in rows}.values())
 
 
-def _rows(kind: str, entry: Any) -> Iterator[ChangeRow]:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("changes"), list):
-        yield _row(kind, entry if isinstance(entry, Mapping) else {}, UNREADABLE, entry)
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What all changes of an entry have in common."""
+
+    object: str
+    entry_id: str
+    account_id: str | None
+    occurred_at: datetime | None
+    identity: str
+
+    @classmethod
+    def of(cls, kind: str, given: Any) -> _Entry:
+        entry = given if isinstance(given, Mapping) else {}
+        entry_id, time = _text(entry.get("id")), entry.get("time")
+        number = entry_id.removeprefix("act_")
+        is_account = kind == AD_ACCOUNT and number.isascii() and number.isdigit()
+        return cls(
+            kind,
+            entry_id,
+            f"act_{number}" if is_account else None,
+            _moment(time),
+            _canonical([kind, entry_id, time]),
+        )
+
+    def row(self, field: str, value: Any) -> ChangeRow:
+        canonical = _canonical(value)
+        identity = f"{self.identity}{_canonical(field)}{canonical}"
+        return ChangeRow(
+            hashlib.sha256(identity.encode()).hexdigest(),
+            self.object,
+            self.entry_id,
+            self.account_id,
+            _text(field),
+            self.occurred_at,
+            canonical,
+        )
+
+
+def _rows(kind: str, given: Any) -> Iterator[ChangeRow]:
+    entry = _Entry.of(kind, given)
+    if not isinstance(given, Mapping) or not isinstance(given.get("changes"), list):
+        yield entry.row(UNREADABLE, given)
         return
-    for change in entry["changes"]:
+    for change in given["changes"]:
         if isinstance(change, Mapping) and isinstance(change.get("field"), str):
-            yield _row(kind, entry, change["field"], change.get("value"))
+            yield entry.row(change["field"], change.get("value"))
         else:
-            yield _row(kind, entry, UNREADABLE, change)
-
-
-def _row(kind: str, entry: Mapping[str, Any], field: str, value: Any) -> ChangeRow:
-    entry_id = _text(entry.get("id"))
-    canonical = _canonical(value)
-    identity = _canonical([kind, entry_id, field, entry.get("time")]) + canonical
-    number = entry_id.removeprefix("act_")
-    is_account = kind == AD_ACCOUNT and number.isascii() and number.isdigit()
-    return ChangeRow(
-        hashlib.sha256(identity.encode()).hexdigest(),
-        kind,
-        entry_id,
-        f"act_{number}" if is_account else None,
-        _text(field),
-        _moment(entry.get("time")),
-        canonical,
-    )
+            yield entry.row(UNREADABLE, change)
 
 
 def _decoded(body: bytes) -> Any:
