@@ -64,6 +64,10 @@ class _Root(Root):
         ),
         "ask": Entry(f"{_COMMANDS}ask:ask", "Answer a question in plain words."),
         "mcp": Entry(f"{_COMMANDS}mcp:mcp", "Serve metrics and questions to an MCP client."),
+        "advice": Entry(
+            f"{_COMMANDS}advice:app",
+            "What to pause, scale or mend in an ad account, and how sure that is.",
+        ),
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meta_pipeline.warehouse.names import SCHEMA
 
+from .advice import advice, advice_outcomes
 from .alerts import alert_channels, alerts
 from .callbacks import meta_callbacks
 from .columns import metadata
@@ -66,6 +67,8 @@ __all__ = [
     "account_kpis",
     "ad_rollups",
     "adset_rollups",
+    "advice",
+    "advice_outcomes",
     "alert_channels",
     "alerts",
     "api_keys",

@@ -60,6 +60,8 @@ WRITING = (
     "webhooks subscribe",
     "api-keys create",
     "api-keys revoke",
+    "advice judge",
+    "advice dismiss",
     "requests add",
     "requests cancel",
     "reset",

@@ -32,6 +32,7 @@ DOING = {
     "db reset": "removes a server",
     "db maintain": "removes rows",
     "db grant-reader": "grants rights",
+    "advice dismiss": "says no to one",
     "requests cancel": "takes one back",
     "api-keys revoke": "ends a key",
     "connections remove": "removes a connection",

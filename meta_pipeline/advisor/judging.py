@@ -1,0 +1,127 @@
+"""Judging: ask the rules of an account, and bring its open advice up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+
+from meta_pipeline.advice import Advice, Judgement, NoAdvice, Severity, Thresholds, judge
+from meta_pipeline.warehouse import Warehouse
+
+from .book import AdviceRow, give, newest_by_key, settle
+from .reading import known_account
+
+_RULES = "the rules"
+_RANK = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2}
+_PAUSED = ("PAUSED", "ARCHIVED", "DELETED")
+_FIELDS = {
+    "pause": ("status",),
+    "scale": ("daily_budget", "lifetime_budget"),
+    "budget_shift": ("daily_budget", "lifetime_budget"),
+    "pacing": ("daily_budget", "lifetime_budget", "end_time", "stop_time", "bid_amount"),
+    "fatigue": ("status", "creative_id"),
+    "duplicates": ("status",),
+    "learning_limited": ("targeting", "optimization_goal", "promoted_object", "daily_budget"),
+}
+"""Columns whose change shows that somebody followed an advice of the kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a look at an account changed: ids are not needed, the book has them."""
+
+    account_id: str
+    given: int
+    kept: int
+    settled: int
+    closed: tuple[NoAdvice, ...]
+
+
+def judge_account(
+    warehouse: Warehouse,
+    account_id: str,
+    thresholds: Thresholds | None = None,
+    now: datetime | None = None,
+) -> Judged:
+    """Judge an account and write what is new; one transaction, and the same twice changes nothing.
+
+    An open advice is kept while it is repeated. It is followed when its entity was changed so,
+    expired when the rules say it no more, superseded when it became more urgent. A dismissed or
+    settled one stays quiet for `quiet_days`, unless it becomes more urgent.
+    """
+    numbers, moment = thresholds or Thresholds(), now or datetime.now(UTC)
+    found = judge(known_account(warehouse, account_id, moment), numbers)
+    with warehouse.connection() as connection, connection.transaction():
+        return _brought_up_to_date(connection, account_id, found, numbers, moment)
+
+
+def _brought_up_to_date(
+    connection: Connection[Any],
+    account_id: str,
+    found: Judgement,
+    thresholds: Thresholds,
+    now: datetime,
+) -> Judged:
+    # Two runs at once would both give the same advice under two days' ids.
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"advice:{account_id}",)
+    )
+    known = newest_by_key(connection, account_id)
+    said = {one.key: one for one in found.advices}
+    settled = 0
+    gated = {(one.kind.value, one.entity_id) for one in found.closed}
+    for key, row in known.items():
+        if row.outcome is not None:
+            continue
+        if (how := _followed(connection, row)) is not None:
+            settled += settle(connection, row.advice_id, "followed", at=now, by=_RULES, reason=how)
+        elif key not in said and (row.kind, row.entity_id) not in gated:
+            reason = "The rules do not say it any more."
+            settled += settle(
+                connection, row.advice_id, "expired", at=now, by=_RULES, reason=reason
+            )
+    known = newest_by_key(connection, account_id)
+    fresh: list[tuple[Advice, str | None]] = []
+    for one in found.advices:
+        last = known.get(one.key)
+        if last is not None and not _is_news(one, last, thresholds, now):
+            continue
+        replaces = None if last is None or last.outcome is not None else last.advice_id
+        if replaces is not None:
+            reason = f"It became more urgent: {one.severity}."
+            settled += settle(connection, replaces, "superseded", at=now, by=_RULES, reason=reason)
+        fresh.append((one, replaces))
+    give(connection, fresh, now)
+    return Judged(account_id, len(fresh), len(said) - len(fresh), settled, found.closed)
+
+
+def _is_news(one: Advice, last: AdviceRow, thresholds: Thresholds, now: datetime) -> bool:
+    if one.as_of <= last.as_of:
+        return False  # given today already
+    if _RANK[one.severity] > _RANK[Severity(last.severity)]:
+        return True
+    if last.outcome is None or last.outcome_at is None:
+        return False
+    return now - last.outcome_at > timedelta(days=thresholds.quiet_days)
+
+
+_FOLLOWED = """
+    SELECT field, new_value, seen_at FROM meta_ads.entity_changes
+    WHERE account_id = %s AND entity_id = ANY (%s) AND field = ANY (%s) AND seen_at > %s
+    ORDER BY seen_at
+"""
+
+
+def _followed(connection: Connection[Any], row: AdviceRow) -> str | None:
+    fields = _FIELDS.get(row.kind)
+    if fields is None:
+        return None
+    asked = (row.account_id, row.entity_ids, list(fields), row.made_at)
+    for field, value, seen_at in connection.execute(_FOLLOWED, asked):
+        if field == "status" and value not in _PAUSED:
+            continue
+        return f"{field} became {value}, seen on {seen_at:%Y-%m-%d}."
+    return None

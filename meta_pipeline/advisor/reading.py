@@ -1,0 +1,272 @@
+"""Reading: what the warehouse knows of an account, as the rules want it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from meta_pipeline.advice import (
+    Account,
+    BudgetPace,
+    Change,
+    Day,
+    Entity,
+    Issue,
+    Learning,
+)
+from meta_pipeline.advice.known import ChangeKind, EntityType
+from meta_pipeline.metrics.answers.period import today_in
+from meta_pipeline.metrics.kpi import read_pacing
+from meta_pipeline.metrics.settling import settling
+from meta_pipeline.warehouse import Warehouse
+
+LOOKED_BACK_DAYS = 98
+_SETTLED_WITHIN_PCT = 1
+_STAGES = ("LEARNING", "SUCCESS", "FAIL")
+_CHANGES: dict[str, ChangeKind] = {
+    "daily_budget": "budget",
+    "lifetime_budget": "budget",
+    "spend_cap": "budget",
+    "creative_id": "creative",
+    "targeting": "creative",
+    "optimization_goal": "creative",
+    "promoted_object": "creative",
+    "attribution_spec": "creative",
+    "bid_strategy": "bid",
+    "bid_amount": "bid",
+    "status": "status",
+}
+
+
+def known_account(warehouse: Warehouse, account_id: str, now: datetime | None = None) -> Account:
+    """The account as the tables have it. Raises LookupError for one that is not stored."""
+    moment = now or datetime.now(UTC)
+    days_settle = settling(
+        warehouse, account_id, level="ad", tolerance_pct=_SETTLED_WITHIN_PCT, now=moment
+    )
+    with warehouse.connection() as connection:
+        (row,) = _rows(connection, _ACCOUNT, {"account": account_id})
+        today = today_in(row["timezone_name"], moment)
+        asked = {
+            "account": account_id,
+            "since": today - timedelta(days=LOOKED_BACK_DAYS),
+            "today": today,
+            "zone": row["timezone_name"],
+            "fields": list(_CHANGES),
+        }
+        entities = [
+            *_account_entity(connection, asked, row["name"] or ""),
+            *(one for level in _ENTITIES for one in _entities(connection, asked, level)),
+        ]
+        target = _rows(connection, _TARGET, asked)
+        return Account(
+            account_id=account_id,
+            today=today,
+            name=row["name"] or "",
+            currency=row["currency"] or "",
+            account_status=row["account_status"],
+            entities=tuple(entities),
+            changes=tuple(
+                Change(one["day"], one["entity_id"], _CHANGES[one["field"]])
+                for one in _rows(connection, _CHANGED, asked)
+            ),
+            budgets=tuple(_budgets(connection, account_id, moment)),
+            differing=frozenset(one["date_start"] for one in _rows(connection, _DIFFERING, asked)),
+            settled_until=days_settle.final_until,
+            target_cpa=float(target[0]["target"]) if target else None,
+            target_metric=target[0]["denominator"] if target else None,
+        )
+
+
+def _rows(
+    connection: Connection[Any], query: str, asked: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    return connection.cursor(row_factory=dict_row).execute(query, asked).fetchall()
+
+
+def _budgets(connection: Connection[Any], account_id: str, now: datetime) -> Iterable[BudgetPace]:
+    for one in read_pacing(connection, [account_id], now):
+        if one.pacing_pct is not None:
+            yield BudgetPace(
+                cast("EntityType", one.entity_type),
+                one.entity_id,
+                one.entity_name or "",
+                "daily" if one.budget_kind == "daily" else "lifetime",
+                float(one.budget),
+                one.days_counted,
+                float(one.spent),
+                None if one.due is None else float(one.due),
+            )
+
+
+def _day(row: Mapping[str, Any]) -> Day:
+    return Day(
+        row["date_start"],
+        float(row["spend"] or 0),
+        int(row["impressions"] or 0),
+        int(row["clicks"] or 0),
+        float(row["results"] or 0),
+        row["reach"],
+    )
+
+
+def _account_entity(
+    connection: Connection[Any], asked: Mapping[str, Any], name: str
+) -> Iterable[Entity]:
+    rows = _rows(connection, _ACCOUNT_DAYS, asked)
+    if not rows:
+        return
+    counted = {metric for row in rows for metric in row["metrics"] or ()}
+    yield Entity(
+        entity_type="account",
+        entity_id=asked["account"],
+        name=name,
+        days=tuple(map(_day, rows)),
+        # Results of several goals are no one number.
+        result_metric=counted.pop() if len(counted) == 1 else None,
+    )
+
+
+def _entities(
+    connection: Connection[Any], asked: Mapping[str, Any], level: EntityType
+) -> Iterable[Entity]:
+    days: dict[str, list[Day]] = defaultdict(list)
+    counted: dict[str, set[str]] = defaultdict(set)
+    for row in _rows(connection, _DAYS[level], asked):
+        days[row["entity_id"]].append(_day(row))
+        if row["result_metric"]:
+            counted[row["entity_id"]].add(row["result_metric"])
+    for row in _rows(connection, _ENTITIES[level], asked):
+        metrics = counted[row["entity_id"]]
+        yield Entity(
+            entity_type=level,
+            entity_id=row["entity_id"],
+            name=row["name"] or "",
+            campaign_id=row.get("campaign_id"),
+            adset_id=row.get("adset_id"),
+            effective_status=row["effective_status"] or "",
+            days=tuple(days[row["entity_id"]]),
+            result_metric=next(iter(metrics)) if len(metrics) == 1 else None,
+            attribution=row.get("attribution"),
+            targeting=row.get("targeting"),
+            creative_id=row.get("creative_id"),
+            learning=_learning(row.get("learning_stage"), row.get("learning_stage_info")),
+            issues=tuple(_issues(row["issues_info"])),
+            fatigue=row.get("fatigue"),
+            daily_budget=float(row["daily_budget"]) if row.get("daily_budget") else None,
+        )
+
+
+def _learning(stage: str | None, info: Any) -> Learning | None:
+    if stage not in _STAGES:
+        return None
+    said = info if isinstance(info, dict) else {}
+    return Learning(
+        cast("Any", stage),
+        _number(said.get("dynamic_lp_conversions_threshold")),
+        _number(said.get("dynamic_lp_days_threshold")),
+    )
+
+
+def _number(value: Any) -> float | None:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if 0 < found < float("inf") else None
+
+
+def _issues(info: Any) -> Iterable[Issue]:
+    for one in info if isinstance(info, list) else ():
+        if isinstance(one, dict):
+            said = one.get("error_message") or one.get("error_summary") or "no reason given"
+            yield Issue(str(one.get("error_code") or ""), str(said).rstrip(". "))
+
+
+_ACCOUNT = """
+    SELECT name, currency, timezone_name, account_status
+    FROM meta_ads.meta_ad_accounts WHERE account_id = %(account)s
+"""
+_ACCOUNT_DAYS = """
+    SELECT date_start, sum(spend) AS spend, sum(impressions) AS impressions,
+           sum(clicks) AS clicks, sum(results) AS results, NULL::bigint AS reach,
+           array_agg(DISTINCT result_metric) FILTER (WHERE result_metric IS NOT NULL) AS metrics
+    FROM meta_ads.adset_rollups
+    WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
+    GROUP BY date_start ORDER BY date_start
+"""
+_DAYS_OF = """
+    SELECT {id} AS entity_id, date_start, spend, impressions, clicks, results, reach,
+           result_metric
+    FROM meta_ads.{table}
+    WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
+    ORDER BY date_start
+"""
+_DAYS: dict[EntityType, str] = {
+    "campaign": """
+    SELECT c.campaign_id AS entity_id, c.date_start, c.spend, c.impressions, c.clicks, c.results,
+           c.reach, min(s.result_metric) AS result_metric
+    FROM meta_ads.campaign_rollups AS c
+    LEFT JOIN meta_ads.adset_rollups AS s
+      ON s.account_id = c.account_id AND s.date_start = c.date_start
+     AND s.campaign_id = c.campaign_id
+    WHERE c.account_id = %(account)s AND c.date_start >= %(since)s AND c.date_start < %(today)s
+    GROUP BY c.account_id, c.date_start, c.campaign_id
+    HAVING count(DISTINCT s.result_metric) <= 1
+    ORDER BY c.date_start
+""",
+    "adset": _DAYS_OF.format(id="adset_id", table="adset_rollups"),
+    "ad": _DAYS_OF.format(id="ad_id", table="ad_rollups"),
+}
+_ENTITIES: dict[EntityType, str] = {
+    "campaign": """
+    SELECT campaign_id AS entity_id, campaign_id, name, effective_status, daily_budget, issues_info
+    FROM meta_ads.meta_campaigns WHERE account_id = %(account)s AND NOT is_deleted
+    ORDER BY campaign_id
+""",
+    "adset": """
+    SELECT adset_id AS entity_id, campaign_id, adset_id, name, effective_status, daily_budget,
+           issues_info, learning_stage, learning_stage_info,
+           attribution_spec::text AS attribution, targeting::text AS targeting
+    FROM meta_ads.meta_adsets WHERE account_id = %(account)s AND NOT is_deleted
+    ORDER BY adset_id
+""",
+    "ad": """
+    SELECT a.ad_id AS entity_id, a.campaign_id, a.adset_id, a.name, a.effective_status,
+           a.issues_info, a.creative_id, told.level AS fatigue
+    FROM meta_ads.meta_ads AS a
+    LEFT JOIN LATERAL (
+        SELECT w.value ->> 'creative_fatigue_level' AS level
+        FROM meta_ads.webhook_changes AS w
+        WHERE w.account_id = a.account_id AND w.field = 'creative_fatigue'
+          AND w.value ->> 'adgroup_id' = a.ad_id
+        ORDER BY w.received_at DESC LIMIT 1
+    ) AS told ON true
+    WHERE a.account_id = %(account)s AND NOT a.is_deleted
+    ORDER BY a.ad_id
+""",
+}
+_CHANGED = """
+    SELECT entity_id, field, meta_ads.day_in_zone(seen_at, %(zone)s) AS day
+    FROM meta_ads.entity_changes
+    WHERE account_id = %(account)s AND field = ANY (%(fields)s)
+      AND seen_at >= %(since)s::date
+    ORDER BY seen_at
+"""
+_DIFFERING = """
+    SELECT date_start FROM meta_ads.reconciliations
+    WHERE account_id = %(account)s AND date_start >= %(since)s AND status = 'differs'
+"""
+_TARGET = """
+    SELECT kpi.target, metric.denominator
+    FROM meta_ads.account_kpis AS kpi
+    JOIN meta_ads.metric_definitions AS metric USING (metric_key)
+    WHERE kpi.account_id = %(account)s AND kpi.target > 0 AND metric.numerator = 'spend'
+      AND coalesce(metric.scale, 1) = 1 AND metric.better = 'lower'
+    ORDER BY kpi.is_primary DESC, kpi.metric_key LIMIT 1
+"""

@@ -1,0 +1,136 @@
+"""`meta-pipeline advice`: what to do in an ad account, why, and how sure that is."""
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meta_pipeline.commands.database import opened_warehouse
+from meta_pipeline.commands.selection import stored
+from meta_pipeline.commands.terminal.console import fail, say, styled, write_json
+from meta_pipeline.commands.terminal.options import Accounts, AsJson, Limit
+from meta_pipeline.printable import one_line
+
+if TYPE_CHECKING:
+    from meta_pipeline.advisor import AdviceRow
+
+app = typer.Typer(add_completion=False, name="advice", no_args_is_help=True)
+_STYLES = {"high": "red", "medium": "yellow", "low": "cyan"}
+_ID_SHOWN = 8
+
+
+@app.callback()
+def about() -> None:
+    """What to pause, scale or mend in an ad account, and how sure that is.
+
+    Made from the tables alone; nothing is ever changed at Meta.
+    """
+
+
+@app.command()
+def judge(account: Accounts = None, as_json: AsJson = False) -> None:
+    """Ask the rules of ad accounts, or of all, and keep what they advise.
+
+    Says which gates were closed, too: where nothing is advised because the numbers do not allow it.
+    """
+    from meta_pipeline.advisor import judge_account
+
+    with opened_warehouse(writes=True) as (_, warehouse):
+        done = [judge_account(warehouse, one.account_id) for one in stored(warehouse, account)]
+    if as_json:
+        write_json([asdict(one) for one in done])
+        return
+    for one in done:
+        say(
+            f"{one.account_id}: {one.given} new, {one.kept} said before, {one.settled} settled, "
+            f"{len(one.closed)} gates closed."
+        )
+        for sentence in dict.fromkeys(gate.sentence for gate in one.closed):
+            say(f"  {one_line(sentence)}")
+    say("See it: meta-pipeline advice list")
+
+
+@app.command("list")
+def list_advice(account: Accounts = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """List the advice that is open, the most urgent first: what, why, numbers, doubt."""
+    from meta_pipeline.advisor import open_advice
+
+    with opened_warehouse() as (_, warehouse):
+        ids = [one.account_id for one in stored(warehouse, account)] if account else None
+        with warehouse.connection() as connection:
+            found = open_advice(connection, ids, limit=limit)
+    if as_json:
+        write_json([asdict(one) for one in found])
+    elif found:
+        for one in found:
+            _say(one)
+    else:
+        say("No advice is open. Ask the rules: meta-pipeline advice judge")
+
+
+@app.command()
+def dismiss(
+    advice: Annotated[str, typer.Argument(help="Id of the advice, or its beginning.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why not, for those who look later.")],
+) -> None:
+    """Say no to an advice: it stays quiet for four weeks unless it becomes more urgent."""
+    from meta_pipeline.advisor import AdviceSettled, advice_beginning
+    from meta_pipeline.advisor import dismiss as dismissed
+
+    if not reason.strip():
+        raise typer.BadParameter("say why: --reason 'the sale ends on Sunday'")
+    with opened_warehouse(writes=True) as (_, warehouse), warehouse.connection() as connection:
+        rows = advice_beginning(connection, advice)
+        if len(rows) != 1:
+            wrong = "more than one advice begins with" if rows else "there is no advice"
+            raise typer.BadParameter(f"{wrong} {advice!r}; meta-pipeline advice list shows them")
+        try:
+            dismissed(
+                connection, rows[0], by=getpass.getuser(), reason=reason, at=datetime.now(UTC)
+            )
+        except AdviceSettled as error:
+            fail(str(error))
+    say(f"Advice {rows[0].advice_id[:_ID_SHOWN]} was dismissed.")
+
+
+@app.command()
+def outcomes(account: Accounts = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """Show what became of the newest advice: open, dismissed, followed, expired, superseded."""
+    from meta_pipeline.advisor import given_advice
+
+    with opened_warehouse() as (_, warehouse):
+        ids = [one.account_id for one in stored(warehouse, account)] if account else None
+        with warehouse.connection() as connection:
+            found = given_advice(connection, ids, limit=limit)
+    if as_json:
+        write_json([asdict(one) for one in found])
+        return
+    followed = sum(one.outcome == "followed" for one in found)
+    say(f"Of the last {len(found)} advices {followed} were followed.")
+    _say_outcomes(found)
+
+
+def _say(one: "AdviceRow") -> None:
+    say(
+        f"{one.advice_id[:_ID_SHOWN]} {one.account_id} ",
+        styled(one.severity, _STYLES.get(one.severity, "")),
+        f" {one.kind}, given {one.as_of}",
+    )
+    say(f"  {one_line(one.what)}")
+    say(f"  {one_line(one.why)}")
+    numbers = ", ".join(f"{name} {value}" for name, value in one.numbers.items())
+    say(f"  numbers  {one_line(numbers)}")
+    say(f"  method   {one_line(one.method)}")
+    say(f"  doubt    {one_line(one.doubt)}")
+    say(f"  effect   {one_line(one.expected_effect)} Look again on {one.review_on}.")
+    say(f"  {one.ads_manager_url}")
+
+
+def _say_outcomes(found: Sequence["AdviceRow"]) -> None:
+    for one in found:
+        why = f": {one_line(one.outcome_reason)}" if one.outcome_reason else ""
+        say(f"{one.advice_id[:_ID_SHOWN]} {one.as_of} {one.kind} {one.outcome or 'open'}{why}")
+        say(f"  {one_line(one.what)}")

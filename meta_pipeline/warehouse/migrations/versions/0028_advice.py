@@ -1,0 +1,14 @@
+"""Advice."""
+
+from __future__ import annotations
+
+from meta_pipeline.warehouse.migrations.script import run
+
+revision = "0028"
+down_revision = "0027"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run(__file__)

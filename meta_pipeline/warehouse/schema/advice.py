@@ -1,0 +1,51 @@
+"""What was advised and what became of it; rows are added, never changed."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from .columns import account_id, day, json, moment, number, table, text
+
+advice = table(
+    "advice",
+    "One row per advice that was given; rows never change, what became of it is in advice_outcomes",
+    text("advice_id", "Hash of account, key and day", primary_key=True),
+    account_id(nullable=False),
+    text("advice_key", "The same for the same advice on another day", nullable=False),
+    text("kind", "delivery, learning_limited, pause, scale, fatigue, pacing, ...", nullable=False),
+    text("severity", "low, medium or high: how much it costs to wait", nullable=False),
+    text("entity_type", "account, campaign, adset or ad", nullable=False),
+    text("entity_id", "What it is about", nullable=False),
+    text("entity_name", "Its name at the time"),
+    json("entity_ids", "Everything it is about, a list of ids", nullable=False),
+    text("what", "What to do, in a sentence", nullable=False),
+    text("why", "Why, in a sentence", nullable=False),
+    json("numbers", "What it rests on; amounts in major units of the account", nullable=False),
+    text("method", "How the numbers were weighed", nullable=False),
+    text("doubt", "What speaks against it", nullable=False),
+    number("confidence", "Probability, 0 to 1; null where it is a fact or was not weighed"),
+    text("expected_effect", "What following it should bring", nullable=False),
+    day("as_of", "Day it was given, in the account's zone", nullable=False),
+    day("review_on", "Day from which its outcome can be seen", nullable=False),
+    text("ads_manager_url", "The entity in Ads Manager", nullable=False),
+    text("supersedes", "The advice it takes the place of"),
+    moment("made_at", "When it was written", nullable=False),
+    sa.Index(None, "account_id", "as_of"),
+)
+
+advice_outcomes = table(
+    "advice_outcomes",
+    "One row per thing that became of an advice; one that has none of them is open",
+    text("advice_id", "The advice", primary_key=True),
+    text("outcome", "dismissed, followed, expired or superseded", primary_key=True),
+    account_id(nullable=False),
+    moment("at", "When", nullable=False),
+    text("by", "Who said so: a person, or the rules"),
+    text("reason", "Why, in a sentence"),
+    sa.CheckConstraint(
+        "outcome IN ('dismissed','followed','expired','superseded')", name="outcome"
+    ),
+    sa.Index(None, "account_id"),
+)
+
+__all__ = ["advice", "advice_outcomes"]

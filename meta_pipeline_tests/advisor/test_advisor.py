@@ -1,0 +1,130 @@
+"""The advisor on real tables: what is read, what is kept, and how an advice lives and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from meta_pipeline.advisor import (
+    AdviceSettled,
+    dismiss,
+    given_advice,
+    judge_account,
+    known_account,
+    open_advice,
+)
+from meta_pipeline.warehouse import Warehouse, schema
+from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, TODAY, Rows, ago
+
+ISSUE = {"error_code": "1815869", "error_message": "The pixel is missing."}
+LEARNING = {"status": "FAIL", "dynamic_lp_conversions_threshold": 30}
+
+
+@pytest.fixture
+def warehouse(database_url: str) -> Iterator[Warehouse]:
+    with Warehouse(database_url) as opened, opened.connection() as connection:
+        rows = Rows(connection)
+        rows.account()
+        rows.campaign("c", daily_budget=100)
+        rows.adset("s", "c", learning_stage="FAIL", learning_stage_info=LEARNING)
+        rows.ad("dear", "s", "c")
+        rows.ad("cheap", "s", "c", issues_info=[ISSUE])
+        for back in range(1, 41):
+            for ad, results in (("dear", 2), ("cheap", 6)):
+                _day(rows, "ad", ad, ago(back), results=results, spend=100)
+            _day(rows, "adset", "s", ago(back), results=8, spend=200)
+        yield opened
+
+
+def _day(rows: Rows, level: str, entity: str, day: Any, **numbers: Any) -> None:
+    parents = {"campaign_id": "c"} | ({"adset_id": "s"} if level == "ad" else {})
+    table = schema.metadata.tables[f"meta_ads.{level}_rollups"]
+    zeros: dict[str, Any] = {
+        column.name: Jsonb({}) if column.name == "other_metrics" else 0
+        for column in table.columns
+        if not column.nullable and column.default is None and column.server_default is None
+    }
+    own = {f"{level}_id": entity} | ({"delivering_ads": 2} if level == "adset" else {})
+    given: dict[str, Any] = {
+        "account_id": ACCOUNT,
+        "date_start": day,
+        "result_metric": "purchases",
+        "currency": "EUR",
+        "impressions": 5000,
+        "clicks": 75,
+        "reach": 4000,
+        "data_as_of": READ_AT,
+        "definition_version": "1",
+        "rolled_up_at": READ_AT,
+    }
+    rows.insert(f"{level}_rollups", **(zeros | given | own | parents | numbers))
+
+
+def test_what_is_stored_is_what_the_rules_are_told(warehouse: Warehouse) -> None:
+    known = known_account(warehouse, ACCOUNT, NOW)
+    by_id = {one.entity_id: one for one in known.entities}
+    assert (known.today, known.currency) == (TODAY, "EUR")
+    assert len(by_id["dear"].days) == 40
+    assert by_id["dear"].days[-1].day == ago(1)
+    assert by_id["cheap"].issues[0].code == "1815869"
+    learning = by_id["s"].learning
+    assert learning is not None
+    assert (learning.stage, learning.events_needed) == ("FAIL", 30)
+    assert by_id[ACCOUNT].result_metric == "purchases"
+
+
+def test_an_advice_is_given_once_dismissed_with_a_reason_and_then_quiet(
+    warehouse: Warehouse,
+) -> None:
+    first = judge_account(warehouse, ACCOUNT, now=NOW)
+    again = judge_account(warehouse, ACCOUNT, now=NOW)
+    next_day = judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=1))
+    assert first.given >= 2
+    assert again.given == next_day.given == 0
+    with warehouse.connection() as connection:
+        rows = open_advice(connection, [ACCOUNT])
+        assert {"delivery", "learning_limited"} <= {row.kind for row in rows}
+        assert open_advice(connection, ["act_2"]) == []
+        assert [row.kind for row in open_advice(connection, kinds=["delivery"])] == ["delivery"]
+        dismiss(connection, rows[0], by="ana", reason="known", at=NOW)
+        with pytest.raises(AdviceSettled, match="dismissed"):
+            dismiss(connection, rows[0], by="ana", reason="again", at=NOW)
+        assert len(open_advice(connection)) == len(rows) - 1
+    assert judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=2)).given == 0
+    assert judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=31)).given >= 1
+
+
+def test_what_somebody_did_is_followed_and_what_is_over_expires(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        connection.execute("UPDATE meta_ads.meta_ads SET issues_info = NULL")
+        connection.execute("UPDATE meta_ads.meta_adsets SET learning_stage = 'SUCCESS'")
+    judge_account(warehouse, ACCOUNT, now=NOW)
+    with warehouse.connection() as connection:
+        (pause,) = open_advice(connection, kinds=["pause"])
+        assert pause.entity_id == "dear"
+        assert pause.numbers["e_value"] >= 20
+        Rows(connection).insert(
+            "entity_changes", account_id=ACCOUNT, entity_type="ad", entity_id="dear",
+            field="status", old_value="ACTIVE", new_value="PAUSED",
+            seen_at=NOW + timedelta(hours=3),
+        )  # fmt: skip
+        connection.execute("UPDATE meta_ads.meta_ads SET effective_status = 'PAUSED'")
+    judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=1))
+    with warehouse.connection() as connection:
+        ended = {row.kind: row for row in given_advice(connection, [ACCOUNT])}
+    assert ended["pause"].outcome == "followed"
+    assert "PAUSED" in (ended["pause"].outcome_reason or "")
+
+
+def test_an_advice_that_the_rules_no_longer_give_has_expired(warehouse: Warehouse) -> None:
+    judge_account(warehouse, ACCOUNT, now=NOW)
+    with warehouse.connection() as connection:
+        connection.execute("UPDATE meta_ads.meta_ads SET issues_info = NULL")
+    judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=1))
+    with warehouse.connection() as connection:
+        ended = {row.kind: row.outcome for row in given_advice(connection, [ACCOUNT])}
+    assert ended["delivery"] == "expired"
