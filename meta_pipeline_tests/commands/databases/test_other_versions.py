@@ -67,6 +67,7 @@ WRITING = (
     "reset",
     "connections add",
     "connections check",
+    "connections connect",
     "connections remove",
     "connections renew",
     "connections rotate-keys",
