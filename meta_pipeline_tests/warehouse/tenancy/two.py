@@ -100,7 +100,9 @@ class Two:
             name: _value(table, name, kind, category, tenant)
             for name, kind, category in self.columns[table]
         }
-        return [row | {"entity_type": level} for level in LEVELS] if "entity_type" in row else [row]
+        # Of an advice the level is no part of the key: one of them is enough.
+        each = "entity_type" in row and table != "advice"
+        return [row | {"entity_type": level} for level in LEVELS] if each else [row]
 
 
 def _value(table: str, column: str, kind: str, category: str, tenant: str) -> Any:
