@@ -92,7 +92,9 @@ def list_keys(
         say("There is no key yet: meta-pipeline api-keys create NAME makes one.")
         return
     now = datetime.now(UTC)
-    shown = table("key", "name", "tenant", "scopes", "expires", "last used", "state")
+    shown = table(
+        "key", "name", "tenant", "scopes", "expires", "last used", "state", whole=("key", "expires")
+    )
     for row in rows:
         live = row.is_live(now)
         add_row(

@@ -232,7 +232,7 @@ def members(
     if as_json:
         write_json([asdict(row) for row in rows])
         return
-    shown = table("member", "role", "since", "added by")
+    shown = table("member", "role", "since", "added by", whole=("role", "since"))
     for row in rows:
         add_row(shown, row.subject, row.role, f"{row.added_at:%Y-%m-%d}", row.added_by)
     console.print(shown)

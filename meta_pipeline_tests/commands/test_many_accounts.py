@@ -164,6 +164,8 @@ def test_the_list_has_what_there_is_of_each_account(shell: Shell) -> None:
         "is_left_out": False,
         "is_accessible": True,
         "is_simulated": True,
+        "connection": "META_ACCESS_TOKEN",
+        "connection_days_left": None,
     }
     assert [found[one]["state"] for one in (second, third, fourth)] == [
         "left out",

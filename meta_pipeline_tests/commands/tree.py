@@ -13,6 +13,17 @@ from meta_pipeline.cli import app
 UNENDING = ("demo", "dev", "exec", "exporter", "mcp", "migrate", "simulate", "web")
 """Commands that run until Ctrl-C or start processes of Dagster's."""
 
+_SAMPLES = {
+    "advice": "1",
+    "dataset": "insights_ad",
+    "key": "mp_none",
+    "question": "spend last week",
+    "reason": "seen",
+    "request": "1",
+    "tenant": "nobody",
+}
+"""What may be given where a test has no value of its own."""
+
 
 def commands() -> dict[str, Any]:
     """Every command that does something, by its full name."""
@@ -36,12 +47,13 @@ def arguments(command: Any, *, file: Path, values: dict[str, str]) -> list[str]:
     found: list[str] = []
     if any("--accounts" in one.opts for one in command.params):  # a replay of a whole fleet
         found += ["--days", "1", "--accounts", "3", "--policy", "rotation"]
+    if command.name == "subscribe":  # accounts and address are always said
+        found += ["--all", "--url", "https://ads.example.com"]
     for given in command.params:
         is_whom = given.name in ("account", "dataset") and given.param_type_name == "argument"
         if not (given.required or is_whom):
             continue
-        values = {"dataset": "insights_ad", "question": "spend last week", **values}
-        value = str(file) if given.name == "file" else values.get(given.name)
+        value = str(file) if given.name == "file" else (_SAMPLES | values).get(given.name)
         assert value is not None, f"say in the test what {given.name} of a command may be"
         found += [value] if given.param_type_name == "argument" else [given.opts[0], value]
     return found

@@ -35,8 +35,11 @@ def test_the_client_has_what_others_code_against() -> None:
         if not name.startswith("_")
     }
     assert methods == {
+        "app_subscription",
         "batch",
         "close",
+        "connect_account",
+        "connected_apps",
         "create_report",
         "debug_token",
         "exchange_code",
@@ -50,6 +53,7 @@ def test_the_client_has_what_others_code_against() -> None:
         "report_status",
         "report_statuses",
         "revoke_token",
+        "subscribe_app",
         "with_token",
     }
 

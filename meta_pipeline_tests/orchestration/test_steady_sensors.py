@@ -289,7 +289,7 @@ def test_every_sensor_of_ours_survives_a_world_of_nonsense(
         )
     repository = defs.get_repository_def()
     assert {one.name for one in repository.sensor_defs} == {
-        *("next_stale_account", "failed_runs", "alerts", "overview")
+        *("next_stale_account", "failed_runs", "alerts", "overview", "sync_requests")
     }
     for sensor in repository.sensor_defs:
         with dg.build_sensor_context(

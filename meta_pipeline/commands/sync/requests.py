@@ -252,7 +252,8 @@ def _what(row: "SyncRequestRow") -> str:
 
 
 def _print(rows: Sequence["SyncRequestRow"]) -> None:
-    shown = table("request", "asked", "by", "from", "account", "what", "state", "message")
+    shown = table("request", "asked", "by", "from", "account", "what", "state", "message",
+                  whole=("request", "asked", "state"))  # fmt: skip
     for row in rows:
         add_row(
             shown,
