@@ -29,6 +29,7 @@ ASKED = {
     "operations_report": {"period"},
     "maintenance": set(),
     "sync_named_objects": set(),
+    "connection_care": set(),
 }
 
 
