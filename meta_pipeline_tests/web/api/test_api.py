@@ -186,7 +186,7 @@ def test_health_and_the_document_take_no_key(url: str) -> None:
 def test_a_key_lives_as_long_as_it_was_given(tables: Warehouse) -> None:
     def made(name: str, **more: Any) -> tuple[Any, str]:
         given: dict[str, Any] = {"tenant": "default", "scopes": [Scope.READ], "created_by": "ana"}
-        return new_key(tables, name, now=NOW, **(given | more))
+        return new_key(tables, name, **({"now": NOW} | given | more))
 
     row, text = made("short", lasts=timedelta(hours=1))
     assert text.startswith(f"mp_{row.key_id}_")
@@ -197,13 +197,16 @@ def test_a_key_lives_as_long_as_it_was_given(tables: Warehouse) -> None:
     assert kept is not None
     assert kept.last_used_at == NOW
     assert key_of(tables, text[:-1] + ("0" if text[-1] != "0" else "1"), NOW) is None
-    second, other = made("short", lasts=timedelta(hours=1))
+    later = NOW + timedelta(minutes=1)
+    second, other = made("short", now=later, lasts=timedelta(hours=1))
     with pytest.raises(KeyRefused, match=row.key_id):
         made("short")
     assert tables.api_keys.revoke(row.key_id, NOW)
     assert not tables.api_keys.revoke(row.key_id, NOW)
     assert key_of(tables, text, NOW) is None
-    assert key_of(tables, other, NOW) == tables.api_keys.get(second.key_id) or True
+    used = key_of(tables, other, later)
+    assert used is not None
+    assert used.key_id == second.key_id
     made("short")
     with pytest.raises(KeyRefused, match="no tenant"):
         made("x", tenant="nobody")

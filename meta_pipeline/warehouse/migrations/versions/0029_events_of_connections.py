@@ -1,0 +1,14 @@
+"""What is noted of connections."""
+
+from __future__ import annotations
+
+from meta_pipeline.warehouse.migrations.script import run
+
+revision = "0029"
+down_revision = "0028"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run(__file__)
