@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.waiting import wait_until
 from meta_pipeline_tests.warehouse.places import PASSWORD, Place, new_place, place
 from meta_pipeline_tests.warehouse.pooler import pooler
 
@@ -143,23 +143,19 @@ def pgbouncer(place: Place, folder: Path, mode: str) -> Iterator[str]:
     (folder / "users.txt").chmod(0o644)
     process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        wait_until(lambda: _listens(port), "the pooler listens")
         yield place.url.replace(f":{server.port}/", f":{port}/")
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
 
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise TimeoutError
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")

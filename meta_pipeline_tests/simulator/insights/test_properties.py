@@ -304,7 +304,7 @@ class Edits(RuleBasedStateMachine):
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=5, stateful_step_count=12)
+TestEdits.settings = settings(max_examples=12, stateful_step_count=12)
 
 
 @pytest.fixture(scope="module")

@@ -31,10 +31,10 @@ ODD = (
     '{"id":{"id":1}}', f'"{"k" * 9_000}"', _deep(60), _deep(140), _deep(800), _deep(9_000),
     '"2026-13-45"', '"0001-01-01T00:00:00+2359"', '[[[{"genders":[{}]}]]]',
 )  # fmt: skip
-NO_IDS = tuple(
-    f'{{"id":{one}{end}' for one in ("null", "true", "[]", "{}", '""', "-0") for end in ",}"
-)
-"""How a row begins that cannot be stored; of others nothing need be odd but what they lack."""
+STORABLE = ('"x"', "1" * 30, '"NaN"', '"2026-13-45"', '"0001-01-01T00:00:00+2359"')
+"""Of ODD, the strange ids that are still ids: text without blanks, of 64 characters at most."""
+NO_IDS = tuple(f'{{"id":{one}{end}' for one in ODD if one not in STORABLE for end in ",}")
+"""How a row begins that cannot be stored, and is therefore always found."""
 ids = st.sampled_from((*ODD, '"120000000000000001"', "120000000000000002"))
 NAMES = (
     "name", "status", "effective_status", "updated_time", "campaign_id", "adset_id", "ad_id",
@@ -86,7 +86,7 @@ def _assert_whole(found: Lab) -> None:
 @pytest.mark.parametrize("edge", EDGES)
 def test_strange_rows_cost_nothing_but_themselves(odd_lab: Lab, edge: str) -> None:
     @settings(
-        max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+        max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
     )
     @example([f'{{"id":{one}}}' for one in ODD])
     @example(
