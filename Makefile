@@ -56,6 +56,10 @@ bench: install ## Benchmarks: ratios measured in one run, each beside its limit
 mutate: install ## Break the pure modules on purpose: which changes does no test notice (half an hour)
 	@$(BIN)/python -m meta_pipeline_tests.mutation $(MODULES)
 
+docs: install ## The documentation as a site, in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html; .venv/bin/mkdocs serve shows it while you write"
+
 format: install ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -63,4 +67,4 @@ format: install ## Put the code into shape
 clean: ## Remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help install demo check test test-all test-holds bench mutate format clean
+.PHONY: help install demo check test test-all test-holds bench mutate docs format clean

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster
@@ -17,7 +20,8 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.sync.context import thresholds_from
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+_OF_THE_ROOT = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = [*(ROOT / name for name in _OF_THE_ROOT), *sorted((ROOT / "docs").glob("*.md"))]
 _LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
 _HOW = "stale: run `.venv/bin/python -m meta_pipeline.commands.reference`"
 
@@ -65,7 +69,7 @@ def test_pages_say_the_numbers_of_the_code() -> None:
     assert f"**At most {syncs} syncs**" in dagster_page
     assert instance["concurrency"]["runs"]["max_concurrent_runs"] == syncs + 1
     assert instance["concurrency"]["pools"]["default_limit"] == syncs
-    for page in [*PAGES, ROOT / "CHANGELOG.md"]:  # the run queue has a limit of its own
+    for page in PAGES:  # the run queue has a limit of its own
         assert "`META_MAX_SYNCS` alone" not in page.read_text(encoding="utf-8"), page.name
 
 
@@ -87,6 +91,29 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = _LINK.findall(page.read_text(encoding="utf-8"))
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert not missing
+
+
+def test_every_page_is_in_the_site_and_has_one_place_there() -> None:
+    site = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = re.findall(r": ([\w-]+\.md)$", site, flags=re.MULTILINE)
+    assert sorted(named) == sorted(page.name for page in PAGES if page.name != "README.md")
+
+
+@pytest.mark.slow
+def test_the_site_is_built_and_every_link_and_anchor_of_it_leads_somewhere(tmp_path: Path) -> None:
+    """Strict: a page that is in no menu, a lost link or anchor, a name of Python that is gone."""
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert built.returncode == 0, built.stderr
+    reference = (tmp_path / "python.html").read_text(encoding="utf-8")
+    assert "Answer one question about metrics" in reference
 
 
 def test_no_example_adds_up_all_levels_at_once() -> None:
