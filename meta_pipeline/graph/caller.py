@@ -24,18 +24,18 @@ from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
 from meta_pipeline.graph.succession import Succession
-from meta_pipeline.graph.transport import HttpAnswer, Missing, NoAnswer, Transport
+from meta_pipeline.graph.transport import Cause, HttpAnswer, NoAnswer, Transport
 from meta_pipeline.graph.usage import parse_usage, parse_usage_of_each, usage_headers_of
 from meta_pipeline.graph.versions import version_notice
 from meta_pipeline.model.usage import APP, UsageReading, of_app, worst_of_each
 from meta_pipeline.redaction import redact
 
 LONGEST_MESSAGE = 500
-_WITHOUT_ANSWER: Mapping[Missing, type[GraphError]] = {
-    Missing.LOST: ConnectionLost,
-    Missing.LATE: DeadlineExceeded,
-    Missing.LARGE: AnswerTooLarge,
-    Missing.SETTING: Misconfigured,
+_WITHOUT_ANSWER: Mapping[Cause, type[GraphError]] = {
+    Cause.LOST: ConnectionLost,
+    Cause.LATE: DeadlineExceeded,
+    Cause.LARGE: AnswerTooLarge,
+    Cause.SETTING: Misconfigured,
 }
 
 

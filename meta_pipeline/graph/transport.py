@@ -44,7 +44,7 @@ class HttpAnswer:
     latency_ms: float
 
 
-class Missing(StrEnum):
+class Cause(StrEnum):
     """Why there is no answer."""
 
     LOST = "lost"
@@ -59,7 +59,7 @@ class NoAnswer:
 
     reason: str
     latency_ms: float
-    kind: Missing = Missing.LOST
+    kind: Cause = Cause.LOST
 
 
 class BearerAuth(AuthBase):
@@ -181,18 +181,18 @@ class Transport:
     def _elapsed_ms(self, start: float) -> float:
         return (self._timer() - start) * 1000
 
-    def _why(self, error: Exception) -> tuple[Missing, str]:
+    def _why(self, error: Exception) -> tuple[Cause, str]:
         host = urlsplit(self.base_url).netloc
         if isinstance(error, TooLate):
-            return Missing.LATE, (
+            return Cause.LATE, (
                 f"{host} did not end its answer within {self._deadline_seconds:g} s"
             )
         if isinstance(error, TooLarge):
             most = self._max_answer_bytes / 1_000_000
-            return Missing.LARGE, f"the answer of {host} is larger than {most:g} MB"
+            return Cause.LARGE, f"the answer of {host} is larger than {most:g} MB"
         bundle = ca_bundle_problem() if self.base_url.startswith("https:") else None
         if bundle is not None and not isinstance(error, HTTPError | Undecodable):
-            return Missing.SETTING, bundle
+            return Cause.SETTING, bundle
         for kinds, text in (
             (
                 (requests.ConnectTimeout,),
@@ -215,8 +215,8 @@ class Transport:
             ((requests.ConnectionError,), f"connection to {host} failed ({_cause(error)})"),
         ):
             if isinstance(error, kinds):
-                return Missing.LOST, text
-        return Missing.LOST, f"request to {host} failed ({type(error).__name__})"
+                return Cause.LOST, text
+        return Cause.LOST, f"request to {host} failed ({type(error).__name__})"
 
 
 def _whole_body(response: requests.Response, allowance: Allowance) -> bytes:

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from .missing import Missing
 from .part import Part
 
 
@@ -35,23 +36,6 @@ EXIT_CODES = {
     Status.REFUSED: 5,
 }
 """What `meta-pipeline sync` exits with; 2 is kept for wrong usage, as every CLI does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Something that a sync did not get, and why; as text it is a sentence for people."""
-
-    why: str
-    part: Part | None = None
-    """The part it belongs to, where it belongs to one."""
-    edge: str | None = None
-    """The edge that was read, or the dataset with its days; None for all of the part."""
-    is_whole: bool = False
-    """Whether the part as a whole is not in: its edge was not read to the end, or not at all."""
-
-    def __str__(self) -> str:
-        name = self.edge or self.part
-        return f"{name}: {self.why}" if name else self.why
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ from typing import Any, cast
 import psycopg
 import pytest
 
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import Part
-from meta_pipeline.model.sync_run import Missing, Status, SyncRun
+from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.warehouse import (
     CursorRow,

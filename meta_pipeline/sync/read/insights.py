@@ -26,7 +26,7 @@ from meta_pipeline.graph import (
     UniqueCountsTooOld,
     ValueRejected,
 )
-from meta_pipeline.model.sync_run import Missing
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.sync.days import today, zone
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows import datasets

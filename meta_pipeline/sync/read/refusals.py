@@ -18,8 +18,8 @@ from meta_pipeline.graph import (
     TooMuchData,
     ValueRejected,
 )
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import Part
-from meta_pipeline.model.sync_run import Missing
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 
 from .halving import Asks, refused_alone

@@ -16,8 +16,9 @@ from meta_pipeline.graph import (
     Reauthorize,
     Throttled,
 )
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import INSIGHTS, Part
-from meta_pipeline.model.sync_run import Missing, Status, SyncRun
+from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.sync.context import SyncContext
 from meta_pipeline.sync.limits.waiting import rest_of, wait_of
 from meta_pipeline.sync.limits.weights import Prices

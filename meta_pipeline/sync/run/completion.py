@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import ENTITIES, Part
-from meta_pipeline.model.sync_run import Missing
 from meta_pipeline.moments import past
 from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS

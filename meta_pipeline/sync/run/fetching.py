@@ -16,8 +16,8 @@ from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Self
 
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import INSIGHTS, Part
-from meta_pipeline.model.sync_run import Missing
 from meta_pipeline.sync.write.slices import Slice
 
 _WAITING = 2

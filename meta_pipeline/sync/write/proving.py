@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from meta_pipeline.model.sync_run import Missing
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.moments import past
 from meta_pipeline.sync.days import SLACK, end_of_day, is_final, pause, runs, today
 from meta_pipeline.sync.plan.window import Window

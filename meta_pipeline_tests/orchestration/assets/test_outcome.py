@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import ENTITIES, INSIGHTS, Part
-from meta_pipeline.model.sync_run import Missing, Status, SyncRun
+from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.orchestration.outcome import Outcome, sentence
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

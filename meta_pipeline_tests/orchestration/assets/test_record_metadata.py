@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
+from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import Part
-from meta_pipeline.model.sync_run import Missing, Status, SyncRun
+from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.orchestration.record_metadata import (
     Account,
     ads_manager_url,
