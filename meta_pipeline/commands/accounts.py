@@ -10,8 +10,8 @@ from meta_pipeline.words import times
 
 from .connected import connected
 from .selection import is_left_out, named
-from .terminal.console import SIMULATED, add_row, console, say, styled, table, write_json
-from .terminal.options import AsJson
+from .terminal.console import SIMULATED, add_row, console, say, say_more, styled, table, write_json
+from .terminal.options import AsJson, Limit
 
 if TYPE_CHECKING:
     from meta_pipeline.reports.status import AccountStatus
@@ -39,6 +39,7 @@ STATUS_WORDS = {
 }
 """Meta's account_status in words (FACTS section 12)."""
 NOT_SYNCED = "found, not synced"
+_SHOWN = 100
 LEFT_OUT = "left out"
 _STYLES = {"success": "green", "fail": "red", "lost": "red", LEFT_OUT: "dim", NOT_SYNCED: "cyan"}
 
@@ -58,6 +59,7 @@ def list_accounts(
         bool,
         typer.Option("--refresh", help="Ask Meta for the list first: one call per 200 accounts."),
     ] = False,
+    limit: Limit = _SHOWN,
     as_json: AsJson = False,
 ) -> None:
     """List the ad accounts: name, id, status at Meta, currency, zone, last synced, state.
@@ -65,6 +67,7 @@ def list_accounts(
     State: success, partial, throttled or fail of the last sync; running; waiting for quota; lost,
     when the token no longer sees it; found, not synced; left out by META_INCLUDE_ACCOUNTS or
     META_EXCLUDE_ACCOUNTS. `meta-pipeline sync NAME` syncs one, whatever the settings leave out.
+    --json has all of them, whatever --limit says.
     """
     facts = _refreshed(account) if refresh else _stored(account)
     if as_json:
@@ -75,7 +78,8 @@ def list_accounts(
         return
     if any(one["is_simulated"] for one in facts):
         say(styled(SIMULATED, "yellow"))
-    console.print(_table(facts))
+    console.print(_table(facts[:limit]))
+    say_more(max(0, len(facts) - limit), f"--limit {len(facts)} shows them")
     say(_summary(facts))
 
 

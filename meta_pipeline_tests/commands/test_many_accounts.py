@@ -176,6 +176,10 @@ def test_the_list_has_what_there_is_of_each_account(shell: Shell) -> None:
     assert "4 ad accounts: 1 found, not synced, 1 left out, 1 success, 1 waiting" in shown
     assert "Europe/Berlin" in shell.run("accounts", "list", "nordwind us").stdout
     assert shell.run("accounts", "list", "nobody").exit_code == 2
+    capped = shell.run("accounts", "list", "--limit", "1").stdout
+    assert "... and 3 more: --limit 4 shows them" in capped
+    assert "4 ad accounts: " in capped
+    assert len(shell.json("accounts", "list", "--limit", "1")) == 4
 
 
 @pytest.mark.parametrize(
