@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from meta_pipeline.printable import one_line
+from meta_pipeline.words import times
 
 from .selection import EveryAccount, stored
 from .terminal.console import fail, say, styled, warn, write_json
@@ -107,11 +108,15 @@ def status(
 
     with opened_warehouse() as (_, warehouse):
         counts = warehouse.webhooks.counts()
+        waiting = warehouse.webhooks.waiting()
     facts: dict[str, Any] = {
+        "deliveries_waiting": None
+        if waiting is None
+        else dict(zip(("deliveries", "oldest", "newest"), waiting, strict=True)),
         "changes": {
             state: {"changes": count, "oldest": oldest, "newest": newest}
             for state, (count, oldest, newest) in counts.items()
-        }
+        },
     }
     if ask:
         facts |= _asked(account)
@@ -168,11 +173,18 @@ def _needed(settings: "Settings", url: str | None) -> _Needed:
 
 
 def _show(facts: dict[str, Any]) -> None:
-    if not facts["changes"]:
+    waiting = facts["deliveries_waiting"]
+    if not facts["changes"] and not waiting:
         say("Meta has told nothing yet.")
+    if waiting:
+        say(
+            f"Not taken apart yet: {times(waiting['deliveries'], 'post')} of Meta's, the oldest "
+            f"from {waiting['oldest']:%Y-%m-%d %H:%M} UTC. The sensor sync_requests does it within "
+            "seconds where Dagster runs."
+        )
     for state, one in facts["changes"].items():
         say(
-            f"{one['changes']:,} changes {state}, from {one['oldest']:%Y-%m-%d %H:%M} to "
+            f"{times(one['changes'], 'change')} {state}, from {one['oldest']:%Y-%m-%d %H:%M} to "
             f"{one['newest']:%Y-%m-%d %H:%M} UTC"
         )
     if "accounts" not in facts:

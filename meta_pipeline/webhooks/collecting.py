@@ -12,6 +12,7 @@ from meta_pipeline.warehouse import Connection, Warehouse
 from meta_pipeline.warehouse.stores.webhooks import PendingChange
 
 from .objects import named_objects
+from .unpacking import unpack
 
 MOST_CHANGES = 2_000
 """Changes of an account that one request is made of; the others follow with the next."""
@@ -30,11 +31,14 @@ _KNOWN = """
 
 
 def collect(warehouse: Warehouse, now: datetime, quiet: timedelta) -> list[str]:
-    """Ask for what pending changes name, account by account; gives the ids of the requests.
+    """Ask for what changes name, account by account; gives the ids of the requests.
+
+    Deliveries that wait are taken apart first.
 
     An account whose last request still waits is left alone: its changes stay pending and go
     together when it may be called.
     """
+    unpack(warehouse)
     waiting = {
         row.account_id
         for row in warehouse.sync_requests.open()

@@ -29,12 +29,24 @@ def changes_of(body: bytes) -> list[ChangeRow]:
 
     Raises Unreadable when the body is not the JSON of an object with a list `entry`.
     """
-    given = _decoded(body)
-    if not isinstance(given, dict) or not isinstance(given.get("entry"), list):
-        raise Unreadable("the body is not a JSON object with a list `entry`")
+    given = delivery_of(body)
     kind = _text(given.get("object"))
     rows = (row for entry in given["entry"] for row in _rows(kind, entry))
     return list({row.change_hash: row for row in rows}.values())
+
+
+def delivery_of(body: bytes) -> dict[str, Any]:
+    """The body as JSON; Unreadable when it is no object with a list `entry`."""
+    given = _decoded(body)
+    if not isinstance(given, dict) or not isinstance(given.get("entry"), list):
+        raise Unreadable("the body is not a JSON object with a list `entry`")
+    return given
+
+
+def unreadable_change(body: bytes) -> ChangeRow:
+    """A body that could not be taken apart, as one change that has all of it as text."""
+    text = body.decode("utf-8", "replace").replace("\x00", "")
+    return _Entry.of("", None).row(UNREADABLE, text)
 
 
 @dataclass(frozen=True, slots=True)

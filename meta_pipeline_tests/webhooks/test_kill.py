@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.webhooks import unpack
 from meta_pipeline_tests.webhooks.deliveries import SECRET, changed, signature
 
 _SERVE = """
@@ -50,6 +51,7 @@ def test_nothing_acknowledged_is_lost(
 ) -> None:
     with keeper.connection() as connection:
         connection.execute("DELETE FROM meta_ads.webhook_changes")
+        connection.execute("DELETE FROM meta_ads.webhook_deliveries")
     port = free_port()
     address = f"http://127.0.0.1:{port}/webhooks/meta"
     environment = {**os.environ, "META_APP_SECRET": SECRET}
@@ -89,6 +91,7 @@ def test_nothing_acknowledged_is_lost(
             for thread in threads:
                 thread.join(30)
     assert len(acknowledged) >= after_acknowledged
+    unpack(keeper, most=100_000)
     with keeper.connection() as connection:
         kept = dict(
             connection.execute(

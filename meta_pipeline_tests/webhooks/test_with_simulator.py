@@ -21,7 +21,7 @@ from meta_pipeline.sync_requests.claims import objects_of
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import way_in
-from meta_pipeline.webhooks import collect
+from meta_pipeline.webhooks import collect, unpack
 from meta_pipeline_tests.sync.lab import Lab, lab
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.webhooks.conftest import VERIFY
@@ -54,6 +54,8 @@ class Told:
         return done
 
     def pending(self) -> int:
+        """Changes that nobody has read yet."""
+        unpack(self.lab.warehouse)
         return self.lab.warehouse.webhooks.counts().get("pending", (0,))[0]
 
 

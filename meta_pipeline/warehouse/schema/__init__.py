@@ -60,7 +60,7 @@ from .requests import sync_requests
 from .tenants import members, tenant_accounts, tenant_roles, tenants
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
 from .web import web_events, web_links
-from .webhooks import webhook_changes
+from .webhooks import webhook_changes, webhook_deliveries
 
 __all__ = [
     "SCHEMA",
@@ -122,4 +122,5 @@ __all__ = [
     "web_events",
     "web_links",
     "webhook_changes",
+    "webhook_deliveries",
 ]

@@ -1,10 +1,24 @@
-"""What Meta's webhooks told: one row a change, kept as it came."""
+"""What Meta's webhooks told: deliveries as they came, then one row a change."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA
 
 from .columns import json, moment, table, text
+
+webhook_deliveries = table(
+    "webhook_deliveries",
+    "One row per delivery of Meta's that was answered and not yet taken apart into webhook_changes",
+    text(
+        "body_hash",
+        "SHA-256 of the body: a delivery that comes again is the same",
+        primary_key=True,
+    ),
+    sa.Column("body", BYTEA, comment="The signed bytes as Meta sent them", nullable=False),
+    moment("received_at", "When it was answered", nullable=False),
+    sa.Index(None, "received_at"),
+)
 
 webhook_changes = table(
     "webhook_changes",
@@ -37,4 +51,4 @@ webhook_changes = table(
     ),
 )
 
-__all__ = ["webhook_changes"]
+__all__ = ["webhook_changes", "webhook_deliveries"]

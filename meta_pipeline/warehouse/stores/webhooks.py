@@ -1,15 +1,21 @@
-"""Webhook changes: the inbox that Meta's deliveries go to before anybody looks at them."""
+"""Webhooks: the inbox that Meta's deliveries go to as they are, and the changes found in them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
+import psycopg
 
 from meta_pipeline.warehouse.connect import Connection, Store
+
+
+class Unstorable(ValueError):
+    """Postgres does not take a value that Meta sent; nothing was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,15 @@ class ChangeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery that was answered and not yet taken apart."""
+
+    body_hash: str
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PendingChange:
     """A change of an account that nobody has read yet; `value` is decoded."""
 
@@ -38,6 +53,17 @@ class PendingChange:
     """Whether the account is one of ours."""
 
 
+_RECEIVE = """
+    INSERT INTO meta_ads.webhook_deliveries (body_hash, body, received_at)
+    VALUES (%s, %b, %s) ON CONFLICT (body_hash) DO NOTHING
+"""
+_OLDEST = """
+    SELECT body_hash, body, received_at FROM meta_ads.webhook_deliveries
+    ORDER BY received_at, body_hash LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+_WAITING = """
+    SELECT count(*), min(received_at), max(received_at) FROM meta_ads.webhook_deliveries
+"""
 # Sorted, so that the same changes delivered twice at once do not wait for each other in a circle.
 _KEEP = """
     INSERT INTO meta_ads.webhook_changes (
@@ -70,12 +96,29 @@ _COUNTS = """
 
 
 class WebhookStore(Store):
-    """`webhook_changes`."""
+    """`webhook_deliveries` and `webhook_changes`."""
+
+    def receive(self, body: bytes, at: datetime) -> bool:
+        """Keep a delivery as it is, committed; False where the very same one is waiting."""
+        row = (hashlib.sha256(body).hexdigest(), body, at)
+        with self._using() as used:
+            return used.execute(_RECEIVE, row).rowcount == 1
+
+    def oldest(self, limit: int, connection: Connection) -> list[Delivery]:
+        """The oldest deliveries that nobody else takes apart, locked until the transaction ends."""
+        cursor = connection.cursor(binary=True)
+        return [Delivery(*row) for row in cursor.execute(_OLDEST, (limit,))]
+
+    def forget(self, hashes: Iterable[str], connection: Connection) -> None:
+        """Remove deliveries whose changes are kept."""
+        connection.execute(
+            "DELETE FROM meta_ads.webhook_deliveries WHERE body_hash = ANY (%s)", (list(hashes),)
+        )
 
     def keep(
         self, changes: Sequence[ChangeRow], at: datetime, connection: Connection | None = None
     ) -> int:
-        """Keep the changes that are new, all or none; gives how many were."""
+        """Keep the changes that are new, all or none; gives how many were. Raises Unstorable."""
         # One document: a thousand changes as seven arrays cost ten times as much.
         document = orjson.dumps(
             [
@@ -91,8 +134,13 @@ class WebhookStore(Store):
                 for one in changes
             ]
         )
+        given = {"changes": document.decode(), "at": at}
         with self._using(connection) as used:
-            return used.execute(_KEEP, {"changes": document.decode(), "at": at}).rowcount
+            try:
+                with used.transaction():
+                    return used.execute(_KEEP, given).rowcount
+            except psycopg.DataError as error:
+                raise Unstorable(str(error)) from error
 
     def due(self, quiet_since: datetime, late_since: datetime) -> list[str]:
         """Accounts with pending changes that have been quiet so long, or wait since then."""
@@ -121,6 +169,12 @@ class WebhookStore(Store):
         )
 
     def counts(self) -> dict[str, tuple[int, datetime, datetime]]:
-        """By state: how many, the oldest and the newest delivery."""
+        """Of changes, by state: how many, the oldest and the newest delivery."""
         with self._using() as used:
             return {row[0]: (row[1], row[2], row[3]) for row in used.execute(_COUNTS)}
+
+    def waiting(self) -> tuple[int, datetime, datetime] | None:
+        """Of deliveries nobody has taken apart: how many, the oldest, the newest; None of none."""
+        with self._using() as used:
+            row = used.execute(_WAITING).fetchone()
+        return row if row is not None and row[0] else None

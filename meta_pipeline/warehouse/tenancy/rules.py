@@ -93,6 +93,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         # Read before anybody knows for whom a request is.
         "api_keys": by_tenant(sql_reads=False),
         "webhook_changes": by_account(),
+        # Whose it is, is known when it is taken apart.
+        "webhook_deliveries": OPERATOR,
         "advice_outcomes": by_account(api_writes=("INSERT",)),
         "account_kpis": by_account(api_writes=_CHANGE),
         # Meters of an ad account have its id as key; those of the app are the operator's.

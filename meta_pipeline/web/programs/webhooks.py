@@ -1,7 +1,8 @@
 """`/webhooks/meta`: Meta's deliveries, checked, kept and answered; nothing is asked of Meta here.
 
-Answered 200 means committed: what is acknowledged is never lost. What cannot be kept now is
-answered 503, and Meta delivers it again, for 36 hours.
+Answered 200 means committed: what is acknowledged is never lost. A delivery is kept as it came, in
+one row; `webhooks.unpack` takes it apart later. What cannot be kept now is answered 503, and Meta
+delivers it again, for 36 hours.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse.errors import WarehouseError
 from meta_pipeline.web.site import Site, site_of
-from meta_pipeline.webhooks import Unreadable, changes_of, is_signed, is_verified
+from meta_pipeline.webhooks import Unreadable, delivery_of, is_signed, is_verified
 
 from .body import TooLarge, read_body
 
@@ -57,14 +58,15 @@ async def _deliver(request: Request) -> Response:
 
 def _keep(site: Site, body: bytes) -> Response:
     try:
-        new = site.warehouse.webhooks.keep(changes_of(body), site.now())
+        delivery_of(body)
+        is_new = site.warehouse.webhooks.receive(body, site.now())
     except Unreadable as error:
         _log.warning("a signed delivery cannot be read: %s", error)
         return _said(str(error), 400)
     except WarehouseError as error:
         _log.warning("a delivery was not kept, and will come again: %s", error)
         return _said("It cannot be kept now: deliver it again.", 503)
-    return _said(f"kept {new}")
+    return _said("kept" if is_new else "kept before")
 
 
 def _secrets(settings: Settings) -> list[str]:

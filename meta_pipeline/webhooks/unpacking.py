@@ -1,0 +1,45 @@
+"""Unpacking: deliveries that were answered as they came become rows, one for each change."""
+
+from __future__ import annotations
+
+import logging
+
+from meta_pipeline.warehouse import Connection, Warehouse
+from meta_pipeline.warehouse.stores.webhooks import Delivery, Unstorable
+
+from .delivery import Unreadable, changes_of, unreadable_change
+
+MOST_DELIVERIES = 2_000
+"""Taken apart in one go; the others follow with the next."""
+_AT_ONCE = 100
+"""Deliveries a transaction: their locks are held for about a second at most."""
+_log = logging.getLogger(__name__)
+
+
+def unpack(warehouse: Warehouse, most: int = MOST_DELIVERIES) -> int:
+    """Take waiting deliveries apart, oldest first, `most` of them; gives how many.
+
+    Each is removed in the transaction that keeps its changes. What cannot be taken apart is kept
+    whole as one change, so that it neither is lost nor stops those behind it.
+    """
+    done = 0
+    while done < most:
+        with warehouse.connection() as connection:
+            found = warehouse.webhooks.oldest(min(_AT_ONCE, most - done), connection)
+            for delivery in found:
+                _keep(warehouse, delivery, connection)
+            warehouse.webhooks.forget([one.body_hash for one in found], connection)
+        done += len(found)
+        if not found:
+            break
+    return done
+
+
+def _keep(warehouse: Warehouse, delivery: Delivery, connection: Connection) -> None:
+    try:
+        changes = changes_of(delivery.body)
+        warehouse.webhooks.keep(changes, delivery.received_at, connection)
+    except (Unreadable, Unstorable) as error:
+        _log.warning("a signed delivery cannot be taken apart and is kept whole: %s", error)
+        change = unreadable_change(delivery.body)
+        warehouse.webhooks.keep([change], delivery.received_at, connection)
