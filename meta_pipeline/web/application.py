@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from .access import doors
 from .access.hosts import served_hosts
+from .bounds import BodyLimit
 from .failures import HANDLERS, Unforeseen
 from .headers import SecurityHeaders
 from .pages import PAGES
@@ -42,6 +43,7 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
             Middleware(SecurityHeaders, is_secure=site.is_secure),
             Middleware(GZipMiddleware, minimum_size=1000),
             Middleware(Unforeseen),
+            Middleware(BodyLimit),
         ],
         exception_handlers=HANDLERS,
     )

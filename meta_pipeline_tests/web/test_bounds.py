@@ -1,0 +1,65 @@
+"""Nobody fills the memory of the web application, whoever they are and wherever they send it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Mount
+
+from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.bounds import MOST_BYTES
+
+_CHUNK = b"x" * 65_536
+
+
+def posts(routes: Iterable[BaseRoute], before: str = "") -> Iterator[str]:
+    for route in routes:
+        path = before + getattr(route, "path", "")
+        if "POST" in (getattr(route, "methods", None) or ()):
+            yield path
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            known = route.app.openapi()["paths"].items()
+            yield from (f"{path}{name}" for name, methods in known if "post" in methods)
+        elif isinstance(route, Mount):
+            yield from posts(route.routes or (), path)
+
+
+def status_of(base_url: str, path: str) -> int:
+    """Of a request that has sent a little more than the most, and never says that it ends."""
+    address = urlsplit(base_url)
+    assert address.hostname
+    with socket.create_connection((address.hostname, address.port or 80), timeout=60) as sent:
+        sent.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nTransfer-Encoding: chunked\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode()
+        )
+        try:
+            for _ in range(MOST_BYTES // len(_CHUNK) + 1):
+                sent.sendall(b"%x\r\n%b\r\n" % (len(_CHUNK), _CHUNK))
+        except OSError:
+            pass  # it was refused before all of it was there
+        return int(sent.recv(65_536).split()[1])
+
+
+def test_a_request_that_does_not_end_is_refused_at_every_address(site: Site, base_url: str) -> None:
+    paths = sorted({path.rstrip("/") or "/" for path in posts(web_application(site).routes)})
+    assert {"/sign-out", "/sync", "/v1/ask", "/webhooks/meta"} <= set(paths), paths
+    for path in paths:
+        # 401, 403 and 503: who is let in, or the secret that is not set, is looked at first.
+        assert status_of(base_url, path) in (401, 403, 413, 503), path
+
+
+def test_a_length_beyond_the_most_is_refused_unread(base_url: str) -> None:
+    address = urlsplit(base_url)
+    assert address.hostname
+    for length in (str(MOST_BYTES + 1), "9" * 30):
+        with socket.create_connection((address.hostname, address.port or 80), timeout=60) as sent:
+            sent.sendall(
+                f"POST /sign-out HTTP/1.1\r\nHost: {address.netloc}\r\n"
+                "Content-Type: application/x-www-form-urlencoded\r\n"
+                f"Content-Length: {length}\r\n\r\n".encode()
+            )
+            assert sent.recv(65_536).split()[1] in (b"413", b"400"), length
