@@ -17,6 +17,7 @@ from meta_pipeline import quality
 from meta_pipeline.alerts import limits_of
 from meta_pipeline.commands import profile
 from meta_pipeline.commands.database import database, opened, opened_warehouse
+from meta_pipeline.commands.selection import is_left_out
 from meta_pipeline.commands.terminal.console import (
     add_row,
     console,
@@ -58,6 +59,7 @@ _PROBE_BYTES = 100_000
 _WARN_BEFORE = timedelta(days=14)
 _ACCOUNTS_NAMED = 5
 _SHOWN = 30
+_LEFT_OUT = "not asked: META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS leave them out of syncs"
 
 
 Data = Annotated[
@@ -156,7 +158,7 @@ def _meta(settings: Settings, asked: "_Asked", stored: Sequence[Finding]) -> Ite
             yield _not_metas(settings.graph_url, host)
         yield from _token(client, settings)
         try:
-            yield from _accounts(client, settings, asked)
+            yield from _accounts(client, settings, asked, is_only_way=not stored)
         except GraphError as error:
             yield failed("Accounts", host, error)
         yield from _version(client.version, notices)
@@ -234,7 +236,9 @@ def _validity(name: str, info: TokenInfo) -> Finding:
     return Finding("Token", name, ok=not soon, text=text, fix=renew if soon else None)
 
 
-def _accounts(client: GraphClient, settings: Settings, asked: "_Asked") -> Iterator[Finding]:
+def _accounts(
+    client: GraphClient, settings: Settings, asked: "_Asked", *, is_only_way: bool
+) -> Iterator[Finding]:
     found: list[dict[str, Any]] = []
     for page in client.pages(
         "me/adaccounts",
@@ -247,10 +251,15 @@ def _accounts(client: GraphClient, settings: Settings, asked: "_Asked") -> Itera
     if not found:
         fix = "Give the token's user a role on an ad account in Meta's business settings."
         yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
-    wanted = found
     if asked.accounts:
         wanted = [one for one in found if asked.names(one)]
         yield from _unseen(asked.accounts, found)
+    else:
+        wanted = [one for one in found if not is_left_out(settings, one["id"])]
+        # An account that this token does not see may be read over a stored connection.
+        yield from _never_seen(settings, found) if is_only_way else ()
+        if left := len(found) - len(wanted):
+            yield Finding("Accounts", f"{left:,} of {len(found):,}", ok=True, text=_LEFT_OUT)
     reader = Reader(client, asked.budget(settings), asked.blocked, _tell)
     readable = None
     for finding in reader.findings(wanted):
@@ -262,6 +271,14 @@ def _accounts(client: GraphClient, settings: Settings, asked: "_Asked") -> Itera
     ):
         text = error.message if error else f"{value}: Meta takes it"
         yield Finding("Insights", setting, ok=error is None, text=text, fix=todo)
+
+
+def _never_seen(settings: Settings, found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """The accounts that are to be synced alone, and that the token does not see."""
+    for name in sorted(settings.included - {one["id"] for one in found}):
+        text = f"META_INCLUDE_ACCOUNTS names it; the token sees {len(found):,} others"
+        fix = "Give the token's user a role on it, or take it out of META_INCLUDE_ACCOUNTS."
+        yield Finding("Account", name, ok=False, text=text, fix=fix)
 
 
 def _unseen(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

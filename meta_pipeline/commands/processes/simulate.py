@@ -11,7 +11,7 @@ app = typer.Typer(
     add_completion=False,
     name="simulate",
     invoke_without_command=True,
-    help="A Graph API with made-up ad accounts on this machine, without Meta and without us: "
+    help="A Graph API with made-up ad accounts on this machine, for tests of any client: "
     "docs/simulator.md shows how to use it in your own project.",
 )
 

@@ -132,6 +132,23 @@ def test_the_command_asks_one_account_by_id_or_name(shell: Shell, sim: Simulator
     assert "the token sees no such account" in unseen.output
 
 
+def test_the_command_asks_only_whom_the_settings_let_it_sync(shell: Shell, sim: Simulator) -> None:
+    shell.patch.setenv("META_GRAPH_URL", sim.url)
+    first, second, *_ = (one.id for one in sim.world.accounts())
+    shell.patch.setenv("META_INCLUDE_ACCOUNTS", f"{first},{second},act_404404")
+    shell.patch.setenv("META_EXCLUDE_ACCOUNTS", second)
+    told = shell.run("check", "--json")
+    rows = json.loads(told.output)
+    assert {call.path.split("/")[2] for call in sim.journal if "/insights" in call.path} == {first}
+    assert [row["subject"] for row in rows if row["what"] == "Accounts"] == [
+        f"{TOTAL - 1} of {TOTAL}"
+    ]
+    (unseen,) = [row for row in rows if row["subject"] == "act_404404"]
+    assert not unseen["ok"]
+    assert "META_INCLUDE_ACCOUNTS" in unseen["fix"]
+    assert told.exit_code == 1
+
+
 def test_the_command_heeds_a_block_that_the_tables_know(shell: Shell, sim: Simulator) -> None:
     shell.patch.setenv("META_GRAPH_URL", sim.url)
     blocked, now = sim.world.accounts()[0].id, datetime.now(UTC)
