@@ -9,7 +9,7 @@ import typer
 from meta_pipeline.words import times
 
 from .connected import connected
-from .selection import is_left_out, named
+from .selection import named
 from .terminal.console import SIMULATED, add_row, console, say, say_more, styled, table, write_json
 from .terminal.options import AsJson, Limit
 
@@ -40,8 +40,7 @@ STATUS_WORDS = {
 """Meta's account_status in words (FACTS section 12)."""
 NOT_SYNCED = "found, not synced"
 _SHOWN = 100
-LEFT_OUT = "left out"
-_STYLES = {"success": "green", "fail": "red", "lost": "red", LEFT_OUT: "dim", NOT_SYNCED: "cyan"}
+_STYLES = {"success": "green", "fail": "red", "lost": "red", "left out": "dim", NOT_SYNCED: "cyan"}
 
 
 @app.callback()
@@ -105,23 +104,17 @@ def _facts(
     from meta_pipeline.reports.status import read_status
 
     rows = {one.account_id: one for one in warehouse.accounts.all()}
-    states = read_status(warehouse)
+    states = read_status(warehouse, leaves_out=settings.leaves_out)
     if wanted:
         chosen = {one.account_id for one in named(list(states), wanted)}
         states = [one for one in states if one.account_id in chosen]
     ids = [one.account_id for one in states]
     whose = connected(warehouse, settings, ids, datetime.now(UTC))
-    return [
-        _fact(settings, one, rows.get(one.account_id)) | whose[one.account_id].facts
-        for one in states
-    ]
+    return [_fact(one, rows.get(one.account_id)) | whose[one.account_id].facts for one in states]
 
 
-def _fact(
-    settings: "Settings", status: "AccountStatus", row: "AccountRow | None"
-) -> dict[str, Any]:
+def _fact(status: "AccountStatus", row: "AccountRow | None") -> dict[str, Any]:
     facts = status.facts
-    is_out = is_left_out(settings, status.account_id)
     number = row.account_status if row else None
     known = STATUS_WORDS.get(number) if number is not None else None
     return {
@@ -132,18 +125,12 @@ def _fact(
         "currency": row.currency if row else None,
         "timezone_name": row.timezone_name if row else None,
         "last_synced_at": facts["last_success_at"],
-        "state": _state(status, is_out=is_out),
+        "state": NOT_SYNCED if status.state == "never synced" else status.state,
         "waiting_for": status.waiting,
-        "is_left_out": is_out,
+        "is_left_out": status.is_left_out,
         "is_accessible": facts["is_accessible"],
         "is_simulated": facts["is_simulated"],
     }
-
-
-def _state(status: "AccountStatus", *, is_out: bool) -> str:
-    if is_out and status.state not in ("lost", "running"):
-        return LEFT_OUT
-    return NOT_SYNCED if status.state == "never synced" else status.state
 
 
 def _table(facts: Sequence[Mapping[str, Any]]) -> "Sheet":

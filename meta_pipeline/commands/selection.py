@@ -46,12 +46,6 @@ def stored(warehouse: Warehouse, wanted: Sequence[str] | None) -> list[AccountRo
     return named(known, wanted) if wanted else known
 
 
-def is_left_out(settings: Settings, account_id: str) -> bool:
-    """Whether META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS leave the account out."""
-    included = settings.included
-    return account_id in settings.excluded or bool(included and account_id not in included)
-
-
 def chosen(
     engine: SyncEngine, settings: Settings, wanted: Sequence[str] | None, *, every: bool
 ) -> list[str]:
@@ -70,7 +64,7 @@ def chosen(
     if not wanted:
         _discover(engine)
         known = engine.warehouse.accounts.all(accessible_only=True)
-        return [one.account_id for one in known if not is_left_out(settings, one.account_id)]
+        return [one.account_id for one in known if not settings.leaves_out(one.account_id)]
     return list(dict.fromkeys(_ids(engine, wanted)))
 
 

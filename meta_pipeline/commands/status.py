@@ -69,6 +69,7 @@ _MARKS = {
     "never synced": ("·", "dim"),
     "running": ("→", "cyan"),
     "fresh": ("✓", "green"),
+    "left out": ("·", "dim"),
 }
 
 
@@ -151,7 +152,7 @@ def _look(
 
     with warehouse.connection() as connection:
         problems = account_problems(connection, limits_of(settings))
-    accounts = read_status(warehouse, problems=problems)
+    accounts = read_status(warehouse, leaves_out=settings.leaves_out, problems=problems)
     now = datetime.now(UTC)
     warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)
     wanted = named(accounts, account) if account else accounts

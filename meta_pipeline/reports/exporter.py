@@ -97,9 +97,14 @@ class WarehouseCollector(Collector):
     """Gives Prometheus what the tables say now; asked again within seconds, what they said."""
 
     def __init__(
-        self, warehouse: Warehouse, *, clock: Callable[[], float] = time.monotonic
+        self,
+        warehouse: Warehouse,
+        *,
+        leaves_out: Callable[[str], bool] = lambda _: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._warehouse = warehouse
+        self._leaves_out = leaves_out
         self._clock = clock
         self._lock = threading.Lock()
         self._read_at: float | None = None
@@ -111,7 +116,7 @@ class WarehouseCollector(Collector):
             now = self._clock()
             if self._read_at is None or now - self._read_at >= KEEP_SECONDS:
                 with self._warehouse.connection() as connection:
-                    self._kept = list(_read(connection))
+                    self._kept = list(_read(connection, self._leaves_out))
                 self._read_at = now
             kept = list(self._kept)
         yield from kept
@@ -121,14 +126,18 @@ class WarehouseCollector(Collector):
         return []
 
 
-def exporter_app(warehouse: Warehouse) -> Starlette:
+def exporter_app(
+    warehouse: Warehouse, leaves_out: Callable[[str], bool] = lambda _: False
+) -> Starlette:
     """`GET /metrics` as text for Prometheus; `GET /healthy` says that the process lives.
+
+    Of accounts that the settings leave out (`leaves_out`) nothing is told: their age is no alarm.
 
     While Postgres does not answer, `/metrics` is a 503 with a sentence: Prometheus then shows the
     target as down instead of numbers that stand still.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(WarehouseCollector(warehouse))
+    registry.register(WarehouseCollector(warehouse, leaves_out=leaves_out))
 
     def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -143,10 +152,12 @@ def exporter_app(warehouse: Warehouse) -> Starlette:
     return Starlette(routes=[Route("/metrics", metrics), Route("/healthy", healthy)])
 
 
-def _read(connection: Connection) -> Iterator[Metric]:
+def _read(connection: Connection, leaves_out: Callable[[str], bool]) -> Iterator[Metric]:
     connection.execute("SET TRANSACTION READ ONLY")
     connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_TIMEOUT_MS),))
-    yield from _health(_rows(connection, _HEALTH))
+    yield from _health(
+        [row for row in _rows(connection, _HEALTH) if not leaves_out(row["account_id"])]
+    )
     rows = _rows(connection, _QUOTA)
     gauge = GaugeMetricFamily(
         "metaads_quota_usage_ratio",

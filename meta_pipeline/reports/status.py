@@ -6,7 +6,7 @@ Dagster need not run for it: this is the check that notices when nothing happens
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -38,7 +38,8 @@ _FIRST_SYNCS = """
 class Standing(StrEnum):
     """How an account stands, in one word; what needs a person first.
 
-    Waiting is until a named time; throttled was so at the last attempt and may go on now.
+    Waiting is until a named time; throttled was so at the last attempt and may go on now. Left out
+    is whom META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS keep from being synced.
     """
 
     FAILING = "failing"
@@ -50,6 +51,7 @@ class Standing(StrEnum):
     NEVER = "never synced"
     RUNNING = "running"
     FRESH = "fresh"
+    LEFT_OUT = "left out"
 
     @property
     def is_problem(self) -> bool:
@@ -74,6 +76,7 @@ class AccountStatus:
 
     facts: Mapping[str, Any]
     problem: str | None = None
+    is_left_out: bool = False
 
     @property
     def standing(self) -> Standing:
@@ -82,6 +85,7 @@ class AccountStatus:
         found = {
             Standing.LOST: not facts["is_accessible"],
             Standing.RUNNING: bool(facts["is_running"]),
+            Standing.LEFT_OUT: self.is_left_out,
             Standing.WAITING: self.waiting is not None,
             Standing.FAILING: facts["last_status"] == "fail" or self.problem == "failing",
             Standing.LATE: self.problem == "stale",
@@ -131,29 +135,39 @@ class AccountStatus:
 
     @property
     def state(self) -> str:
-        """One word: running, waiting, lost (the token sees it no more) or the last status."""
+        """One word: running, left out, waiting, lost (unseen by the token) or the last status."""
         if not self.facts["is_accessible"]:
             return "lost"
         if self.facts["is_running"]:
             return "running"
+        if self.is_left_out:
+            return "left out"
         if self.waiting is not None:
             return "waiting"
         return str(self.facts["last_status"] or "never synced")
 
     def is_stale(self, after: timedelta) -> bool:
-        """Whether the last success is older than that, or there was none; a lost account is not."""
-        if not self.facts["is_accessible"]:
+        """Whether the last success is older than that, or there was none.
+
+        An account that nobody can or wants to sync is not stale: one that is lost or left out.
+        """
+        if self.is_left_out or not self.facts["is_accessible"]:
             return False
         age = self.facts["staleness_seconds"]
         return age is None or float(age) > after.total_seconds()
 
 
 def read_status(
-    warehouse: Warehouse, *, now: datetime | None = None, problems: Mapping[str, str] | None = None
+    warehouse: Warehouse,
+    *,
+    leaves_out: Callable[[str], bool] = lambda _: False,
+    now: datetime | None = None,
+    problems: Mapping[str, str] | None = None,
 ) -> list[AccountStatus]:
     """Every account, problems first and by name; `problems` is what the alerts say of them, by id.
 
-    `now` moves the clock of the view (simulated days).
+    `leaves_out` says whom the settings keep from being synced (`Settings.leaves_out`); `now` moves
+    the clock of the view (simulated days).
     """
     with warehouse.connection() as connection:
         if now is not None:
@@ -163,7 +177,10 @@ def read_status(
         known = cursor.fetchall()
         first = connection.cursor(row_factory=dict_row).execute(_FIRST_SYNCS).fetchall()
     rows = [*known, *(dict.fromkeys(names) | row for row in first)]
-    found = [AccountStatus(row, (problems or {}).get(row["account_id"])) for row in rows]
+    found = [
+        AccountStatus(row, (problems or {}).get(row["account_id"]), leaves_out(row["account_id"]))
+        for row in rows
+    ]
     order = list(Standing)
     return sorted(found, key=lambda one: (order.index(one.standing), one.name.casefold()))
 
@@ -195,9 +212,12 @@ def staleness_alarm(accounts: Iterable[AccountStatus], after: timedelta) -> str 
 
     No account at all is an alarm too: a check that watches nothing must not be green.
     """
-    watched = list(accounts)
-    if not watched:
+    known = list(accounts)
+    watched = [one for one in known if not one.is_left_out]
+    if not known:
         return "No ad account is known: nothing was ever synced. Run meta-pipeline check."
+    if not watched:
+        return "META_INCLUDE_ACCOUNTS and META_EXCLUDE_ACCOUNTS leave every ad account out."
     stale = [one for one in watched if one.is_stale(after)]
     if not stale:
         return None

@@ -150,6 +150,12 @@ class Settings(
     def excluded(self) -> frozenset[str]:
         return frozenset(_names(self.exclude_accounts, ","))
 
+    def leaves_out(self, account_id: str) -> bool:
+        """Whether META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS leave the account out of syncs."""
+        return account_id in self.excluded or (
+            bool(self.included) and account_id not in self.included
+        )
+
     def require_database_url(self) -> str:
         """The database of the settings, or a SettingsError that says how to set it."""
         if self.database_url is None:

@@ -176,6 +176,23 @@ def test_the_first_tick_tells_each_account_in_words(
     }
 
 
+def test_an_account_that_is_left_out_is_said_to_be_so(
+    looks: Looks,
+    stored: Stored,
+    clock: Clock,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    synced(stored, clock, 1)
+    synced(stored, clock, 2, "fail")
+    stored.account("act_3", name="Never wanted")
+    monkeypatch.setenv("META_EXCLUDE_ACCOUNTS", "act_2,act_3")
+    looks.tick()
+    told = newest(instance)
+    assert told.description == "3 accounts: 1 up to date, 2 left out."
+    assert told.metadata["needs_somebody"].value == "Nobody."
+
+
 def test_partitions_are_there_before_anybody_looks(
     looks: Looks, stored: Stored, clock: Clock, instance: dg.DagsterInstance
 ) -> None:

@@ -18,6 +18,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from meta_pipeline.reports.exporter import KEEP_SECONDS, WarehouseCollector, exporter_app
+from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import TokenRow, Warehouse
 
 from .conftest import Morning
@@ -100,6 +101,27 @@ def test_never_synced_is_infinitely_old(warehouse: Warehouse) -> None:
     (quota,) = found["metaads_quota_usage_ratio"].samples  # readings older than an hour are nothing
     assert quota.labels == {"account": "act_1", "kind": "account:ads_insights"}
     assert quota.value == pytest.approx(0.97)
+
+
+def test_of_an_account_that_is_left_out_no_age_is_told(warehouse: Warehouse) -> None:
+    """Its age would be an alarm for ever."""
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ad_accounts (account_id, is_accessible, last_listed_at, "
+            "is_simulated, first_seen_at, data_as_of) "
+            "SELECT 'act_' || n, true, now(), false, now(), now() FROM generate_series(1, 3) AS n"
+        )
+    settings = Settings.load(
+        env_file=None, include_accounts="act_1,act_2", exclude_accounts="act_2"
+    )
+    collector = WarehouseCollector(warehouse, leaves_out=settings.leaves_out)
+    labels = {
+        sample.labels["account"]
+        for metric in collector.collect()
+        for sample in metric.samples
+        if "account" in sample.labels
+    }
+    assert labels == {"act_1"}
 
 
 def token(**given: Any) -> TokenRow:

@@ -352,6 +352,28 @@ def test_fail_if_stale(typed: Any, morning: Morning, database_url: str) -> None:
     assert typed(morning.url, "status", "--fail-if-stale", "soon").exit_code == 2
 
 
+def test_an_account_that_is_left_out_is_no_alarm(
+    typed: Any, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody syncs it, so it is never synced: an alarm of that would never end."""
+    with warehouse.connection() as connection:
+        connection.execute(
+            "INSERT INTO meta_ads.meta_ad_accounts (account_id, name, is_accessible, is_simulated,"
+            " last_listed_at, first_seen_at, data_as_of)"
+            " SELECT 'act_' || n, 'Shop ' || n, n <> 4, false, now(), now(), now()"
+            " FROM generate_series(1, 4) AS n"
+        )
+    alarm = ("status", "--fail-if-stale", "6h")
+    assert "3 of 4 accounts not synced" in typed(warehouse.url, *alarm).stderr
+    monkeypatch.setenv("META_INCLUDE_ACCOUNTS", "act_1,act_2,act_4")
+    monkeypatch.setenv("META_EXCLUDE_ACCOUNTS", "act_2")
+    told = typed(warehouse.url, *alarm)
+    assert "1 of 2 accounts not synced within 6h: Shop 1 (act_1)" in told.stderr
+    assert "4 accounts: 1 lost, 1 never synced, 2 left out" in told.stdout
+    monkeypatch.setenv("META_EXCLUDE_ACCOUNTS", "act_1,act_2,act_4")
+    assert "leave every ad account out" in typed(warehouse.url, *alarm).stderr
+
+
 def test_report_in_the_terminal(typed: Any, morning: Morning) -> None:
     shown = typed(morning.url, "report", "--days", "3650")
     assert shown.exit_code == 0

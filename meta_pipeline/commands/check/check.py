@@ -17,7 +17,6 @@ from meta_pipeline import quality
 from meta_pipeline.alerts import limits_of
 from meta_pipeline.commands import profile
 from meta_pipeline.commands.database import database, opened, opened_warehouse
-from meta_pipeline.commands.selection import is_left_out
 from meta_pipeline.commands.terminal.console import (
     add_row,
     console,
@@ -125,7 +124,8 @@ def _blocked(its_url: AbstractContextManager[str]) -> Mapping[str, str]:
         with its_url as url, Warehouse(url, max_connections=1, patience=READER) as warehouse:
             if warehouse.pending():
                 return {}
-            return {one.account_id: one.waiting for one in read_status(warehouse) if one.waiting}
+            known = read_status(warehouse, leaves_out=lambda _: False)
+            return {one.account_id: one.waiting for one in known if one.waiting}
     except (WarehouseError, EmbeddedPostgresError, psycopg.Error):
         return {}
 
@@ -255,7 +255,7 @@ def _accounts(
         wanted = [one for one in found if asked.names(one)]
         yield from _unseen(asked.accounts, found)
     else:
-        wanted = [one for one in found if not is_left_out(settings, one["id"])]
+        wanted = [one for one in found if not settings.leaves_out(one["id"])]
         # An account that this token does not see may be read over a stored connection.
         yield from _never_seen(settings, found) if is_only_way else ()
         if left := len(found) - len(wanted):

@@ -22,13 +22,13 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
     from meta_pipeline.reports.exporter import exporter_app
 
     with opened_warehouse(application_name="meta_pipeline exporter", max_connections=1) as (
-        _,
+        settings,
         warehouse,
     ):
         say(f"http://{host}:{port}/metrics  (Ctrl-C ends it)")
         show_log()
         uvicorn.run(
-            exporter_app(warehouse),
+            exporter_app(warehouse, settings.leaves_out),
             host=host,
             port=port,
             log_level="warning",

@@ -54,6 +54,7 @@ _WORDS = {
     "never synced": "not synced yet",
     "running": "being synced",
     "success": "up to date",
+    "left out": "left out",
 }
 """States of an account as people read them; what needs a person stands first."""
 _NUMBERS = {
@@ -106,7 +107,8 @@ class Overview:
     @property
     def has_something_to_ask(self) -> bool:
         """Whether half of the accounts were synced: before that a report says next to nothing."""
-        open_to_us = [one for one in self.accounts if word_of(one) != "lost to the token"]
+        closed = ("lost to the token", "left out")
+        open_to_us = [one for one in self.accounts if word_of(one) not in closed]
         synced = [one for one in open_to_us if one.facts["last_success_at"] is not None]
         return bool(open_to_us) and 2 * len(synced) >= len(open_to_us)
 
@@ -120,7 +122,11 @@ class Overview:
 
     def metadata(self) -> dict[str, dg.MetadataValue[Any]]:
         counts = Counter(word_of(one) for one in self.accounts)
-        ages = [float(one.facts["staleness_seconds"] or 0) for one in self.accounts]
+        ages = [
+            float(one.facts["staleness_seconds"] or 0)
+            for one in self.accounts
+            if not one.is_left_out
+        ]
         rows = sum(int(one.facts["insight_rows"] or 0) for one in self.accounts)
         return {
             "state": dg.MetadataValue.text(self.headline),
@@ -211,7 +217,7 @@ def look(instance: dg.DagsterInstance, resource: WarehouseResource, now: datetim
     settings = resource.settings()
     with resource.read("overview") as warehouse:
         try:
-            accounts = read_status(warehouse)
+            accounts = read_status(warehouse, leaves_out=settings.leaves_out)
         except psycopg.errors.UndefinedTable:
             accounts = []
     return Overview(

@@ -108,7 +108,9 @@ def account_named(visit: Visit, account_id: str) -> Account:
 def _status(visit: Visit, known: Account) -> AccountStatus:
     with visit.warehouse.connection() as connection:
         problems = account_problems(connection, limits_of(visit.site.settings))
-    found = read_status(visit.warehouse, problems=problems)
+    found = read_status(
+        visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
+    )
     return next(one for one in found if one.account_id == known.account_id)
 
 

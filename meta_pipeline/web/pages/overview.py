@@ -45,7 +45,9 @@ def overview(visit: Visit) -> Response:
     days, search = days_of(params), params.get("search", "").strip()
     with visit.warehouse.connection() as connection:
         problems = account_problems(connection, limits_of(visit.site.settings))
-    statuses = read_status(visit.warehouse, problems=problems)
+    statuses = read_status(
+        visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
+    )
     found = [one for one in statuses if search.casefold() in one.label.casefold()]
     dictionary = metrics.dictionary_of(visit.warehouse)
     kpis = _primary(visit, dictionary)

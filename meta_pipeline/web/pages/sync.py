@@ -48,7 +48,13 @@ def sync(visit: Visit) -> Response:
     with visit.warehouse.connection() as connection:
         problems = account_problems(connection, limits_of(visit.site.settings))
         meters = [Meter(*row) for row in connection.execute(_METERS).fetchall()]
-    found = [one for one in read_status(visit.warehouse, problems=problems) if _is(one, params)]
+    found = [
+        one
+        for one in read_status(
+            visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
+        )
+        if _is(one, params)
+    ]
     page = paging(params, len(found), _PER_PAGE)
     only = [params["account"]] if params.get("account") else None
     requests = visit.warehouse.sync_requests.recent(_REQUESTS_SHOWN, accounts=only)
