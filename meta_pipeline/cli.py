@@ -69,6 +69,9 @@ class _Root(Root):
             "What to pause, scale or mend in an ad account, and how sure that is.",
         ),
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
+        "views": Entry(
+            f"{_COMMANDS}views:app", "Our tables in the shape of Fivetran's, and dbt's sources."
+        ),
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),
         "webhooks": Entry(

@@ -46,6 +46,7 @@ NEEDLESS = (
     "rotation replay",
     "metrics check",
     "connections generate-key",
+    "views dbt-sources",
     "webhooks subscribe",  # before the tables it wants settings that nothing here has
 )
 SCHEMALESS = ("check", "db url", "db psql", "db start", "db stop", "db reset", "db status")
@@ -78,6 +79,7 @@ WRITING = (
     "tenants revoke",
     "tenants sql-role",
     "tenants enforce",
+    "views fivetran",
 )
 """What writes rows, or rights: not for a reader, and not into tables of another version."""
 OTHERS = sorted(set(commands()) - {*MIGRATING, *NEEDLESS, *SCHEMALESS})

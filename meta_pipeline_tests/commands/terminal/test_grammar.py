@@ -51,6 +51,8 @@ DOING = {
     "metrics rates": "writes rates",
     "metrics kpi set": "writes a target",
     "metrics kpi remove": "removes a target",
+    "views fivetran": "makes views",
+    "views dbt-sources": "writes a file",
 }
 """Commands without `--json`, and why: they do something and show nothing."""
 

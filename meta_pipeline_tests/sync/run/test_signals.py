@@ -35,10 +35,19 @@ def start(house: Lab, folder: Path, *before: str) -> subprocess.Popen[str]:
         "META_MAX_PARALLEL_CALLS": "1",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    return subprocess.Popen(
-        [*before, sys.executable, "-m", "meta_pipeline.cli", "sync", house.account_id],
-        env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    # Tests may be run under nohup, which every child would inherit.
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [*before, sys.executable, "-m", "meta_pipeline.cli", "sync", house.account_id],
+            env=environment,
+            cwd=folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -1,0 +1,94 @@
+"""`sources.yml` for dbt: our tables and views with what they mean, made from the one schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+import yaml
+from sqlalchemy.dialects import postgresql
+
+from . import views
+from .datadocs import GROUPS
+from .schema import SCHEMA, metadata
+
+_HEAD = """\
+# Made by meta-pipeline views dbt-sources; make it anew after an upgrade.
+# dbt source freshness warns where no sync wrote for a day; dbt test --select source:{name}.
+"""
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_OLD_HOURS = {"warn_after": 24, "error_after": 72}
+_FRESH_TABLES = ("meta_insights", "ad_rollups", "adset_rollups", "campaign_rollups")
+"""What every sync of numbers writes: when their newest row is old, syncs stand still."""
+_EXPOSED = {
+    "meta_pipeline_web": (
+        "application",
+        "The web application of meta-pipeline: overview, campaigns.",
+    ),
+    "meta_pipeline_grafana": ("dashboard", "The Grafana dashboards Marketing and Sync health."),
+}
+_BEHIND = ("meta_ad_accounts", "meta_campaigns", "meta_adsets", "meta_ads", "campaign_rollups")
+
+
+def sources(name: str = "meta_ads") -> str:
+    """The file's text; `name` is what models call the source: `source('meta_ads', 'ad_insights')`.
+
+    Tables of operations (syncs, API calls, secrets' rows) are not among them: models are about
+    accounts, what is in them, and numbers.
+    """
+    tables = [
+        _table(metadata.tables[f"{SCHEMA}.{table}"]) for names in GROUPS.values() for table in names
+    ]
+    document = {
+        "version": 2,
+        "sources": [
+            {
+                "name": name,
+                "schema": SCHEMA,
+                "description": "Meta Ads accounts, kept by meta_pipeline. Days are days of the ad "
+                "account's time zone, amounts are in major units of `currency`.",
+                "tables": [*tables, *(_view(view) for view in views.declared())],
+            }
+        ],
+        "exposures": [
+            {
+                "name": exposure,
+                "type": kind,
+                "description": about,
+                "owner": {"name": "marketing-data", "email": "marketing-data@example.com"},
+                "depends_on": [f"source('{name}', '{table}')" for table in _BEHIND],
+            }
+            for exposure, (kind, about) in _EXPOSED.items()
+        ],
+    }
+    made = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    return _HEAD.format(name=name) + made
+
+
+def _table(table: sa.Table) -> dict[str, Any]:
+    keys = [column.name for column in table.primary_key.columns]
+    found: dict[str, Any] = {"name": str(table.name), "description": f"{table.comment}."}
+    if table.name in _FRESH_TABLES:
+        freshness = {grade: {"count": n, "period": "hour"} for grade, n in _OLD_HOURS.items()}
+        found |= {"loaded_at_field": "data_as_of", "freshness": freshness}
+    found["columns"] = [_column(column, keys) for column in table.columns]
+    return found
+
+
+def _column(column: sa.Column[Any], keys: list[str]) -> dict[str, Any]:
+    tests = ["not_null"] if column.name in keys or not column.nullable else []
+    tests += ["unique"] if keys == [column.name] else []
+    return {
+        "name": str(column.name),
+        "description": column.comment or "",
+        "data_type": column.type.compile(dialect=_DIALECT).lower(),
+        **({"data_tests": tests} if tests else {}),
+    }
+
+
+def _view(view: views.View) -> dict[str, Any]:
+    names = set(re.findall(r"[a-z0-9_]+", view.query))
+    about, meanings = views.meanings(view.header, names)
+    columns = [{"name": name, "description": meaning} for name, meaning in meanings.items()]
+    return {"name": view.name, "description": f"{about}.", "columns": columns}

@@ -1,0 +1,465 @@
+"""Tables in the shape of Fivetran's Facebook Ads connector, as views on ours.
+
+Models that were written against that connector run on them unchanged: the same names, grains and
+types (guide: the columns that its dbt package reads). They are views of their own schema, read as
+their reader (`security_invoker`), and hold nothing: dropping them loses nothing.
+
+What differs is said in the comment of each view. Conversions overlap here as they do there; whoever
+wants numbers that may be added asks our own relations and the metric layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from .connect import Connection
+from .errors import WarehouseError
+
+DEFAULT_SCHEMA = "facebook_ads"
+_MARK = "Of meta-pipeline views fivetran. "
+_NO_MINOR_UNIT = "'CLP','COP','CRC','HUF','ISK','IDR','JPY','KRW','PYG','TWD','VND'"
+"""Currencies whose amounts Meta gives in whole units (FACTS section 12)."""
+_WINDOWS = ("1d_click", "7d_click", "28d_click", "1d_view", "7d_view", "28d_view", "inline")
+_STATUSES = {
+    1: "ACTIVE",
+    2: "DISABLED",
+    3: "UNSETTLED",
+    7: "PENDING_RISK_REVIEW",
+    8: "PENDING_SETTLEMENT",
+    9: "IN_GRACE_PERIOD",
+    100: "PENDING_CLOSURE",
+    101: "CLOSED",
+    201: "ANY_ACTIVE",
+    202: "ANY_CLOSED",
+}
+"""Meta's account_status in its own words (FACTS section 12)."""
+_RELATIONS = """
+    SELECT relname::text, relkind::text, coalesce(obj_description(oid, 'pg_class'), '')
+    FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'v', 'm', 'p', 'f')
+"""
+
+
+class SchemaTaken(WarehouseError):
+    """The schema holds something of somebody else under a name that is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewShape:
+    """One view: what it says of itself, and the SELECT behind it."""
+
+    about: str
+    query: str
+
+
+def make(connection: Connection, schema: str) -> tuple[str, ...]:
+    """Make the views anew in `schema`, which is made where there is none; their names.
+
+    All of it happens or nothing. Raises SchemaTaken where a relation of that name is not ours: a
+    table that Fivetran fills stays what it is.
+    """
+    with connection.transaction():
+        _refuse_others(connection, schema)
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        granted = _readers(connection, schema)
+        for name in VIEWS:
+            connection.execute(
+                sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(schema, name))
+            )
+        knows = connection.info.server_version >= 150_000
+        options = sql.SQL("WITH (security_invoker = true)" if knows else "")
+        for name, view in VIEWS.items():
+            relation = sql.Identifier(schema, name)
+            connection.execute(
+                sql.SQL("CREATE VIEW {} {} AS {}").format(relation, options, sql.SQL(view.query))
+            )
+            connection.execute(
+                sql.SQL("COMMENT ON VIEW {} IS {}").format(
+                    relation, sql.Literal(f"{_MARK}{view.about}")
+                )
+            )
+        for role in granted:
+            _let_read(connection, schema, role)
+    return tuple(VIEWS)
+
+
+def drop(connection: Connection, schema: str) -> tuple[str, ...]:
+    """Drop the views, and the schema if nothing else is in it; the names of those there were."""
+    with connection.transaction():
+        found = {
+            name
+            for name, kind, about in _relations(connection, schema)
+            if kind == "v" and about.startswith(_MARK)
+        }
+        for name in found:
+            connection.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, name)))
+        if found and not _relations(connection, schema):
+            connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
+    return tuple(sorted(found))
+
+
+def let_read(connection: Connection, schema: str, role: str) -> None:
+    """Let a role read the views; it needs the rights on our own tables too (`grant_reader`)."""
+    with connection.transaction():
+        _let_read(connection, schema, role)
+
+
+def _let_read(connection: Connection, schema: str, role: str) -> None:
+    for grant in ("USAGE ON SCHEMA {schema}", "SELECT ON ALL TABLES IN SCHEMA {schema}"):
+        connection.execute(
+            sql.SQL(f"GRANT {grant} TO {{role}}").format(
+                schema=sql.Identifier(schema), role=sql.Identifier(role)
+            )
+        )
+
+
+def _readers(connection: Connection, schema: str) -> list[str]:
+    """Who was let read the views that are about to be made anew."""
+    found = connection.execute(
+        """SELECT DISTINCT grantee::regrole::text FROM pg_class, aclexplode(relacl) AS granted
+           WHERE relnamespace = to_regnamespace(%s) AND relkind = 'v'
+             AND grantee <> 0 AND grantee <> relowner""",
+        (sql.Identifier(schema).as_string(connection),),
+    ).fetchall()
+    return [name.strip('"') for (name,) in found]
+
+
+def _relations(connection: Connection, schema: str) -> list[tuple[str, str, str]]:
+    """Name, kind and comment of each relation of the schema."""
+    quoted = sql.Identifier(schema).as_string(connection)
+    return connection.execute(_RELATIONS, (quoted,)).fetchall()
+
+
+def _refuse_others(connection: Connection, schema: str) -> None:
+    taken = [
+        name
+        for name, kind, about in _relations(connection, schema)
+        if name in VIEWS and not (kind == "v" and about.startswith(_MARK))
+    ]
+    if taken:
+        raise SchemaTaken(
+            f"Schema {schema} has {', '.join(sorted(taken))} of somebody else's: they stay as they "
+            "are. Name another schema with --schema, and give that name to the models "
+            "(dbt: the variable facebook_ads_schema). Nothing was changed."
+        )
+
+
+def _bare(column: str) -> str:
+    """An account's number without `act_`."""
+    return f"substr({column}, 5)::bigint"
+
+
+def _minor(amount: str, kind: str) -> str:
+    """An amount as Meta counts it: cents, but for currencies without them."""
+    factor = f"CASE WHEN now_is.currency IN ({_NO_MINOR_UNIT}) THEN 1 ELSE 100 END"
+    return f"round({amount} * {factor})::{kind}"
+
+
+def _was(name: str, kind: str = "text") -> str:
+    """A field's value in a version: what its first later change found, else what it is."""
+    return (
+        f"CASE WHEN later.was ? '{name}' THEN (later.was ->> '{name}')::{kind} "
+        f"ELSE now_is.{name}::{kind} END"
+    )
+
+
+def _history(level: str, table: str, key: str, columns: Mapping[str, str]) -> str:
+    """One row per entity and version, put together backwards from what is now.
+
+    A version begins when a sync saw something change, the first with the entity; `updated_time` is
+    when, and for the newest no earlier than Meta's own.
+    """
+    made = ",\n    ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    return f"""
+WITH moments AS (
+    SELECT {key} AS id, NULL::timestamptz AS since FROM meta_ads.{table}
+    UNION
+    SELECT entity_id, seen_at FROM meta_ads.entity_changes WHERE entity_type = '{level}'
+),
+versions AS (
+    SELECT id, since,
+        lead(since) OVER (PARTITION BY id ORDER BY since NULLS FIRST) IS NULL AS is_last
+    FROM moments
+)
+SELECT
+    {made}
+FROM meta_ads.{table} AS now_is
+JOIN versions ON versions.id = now_is.{key}
+LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(change.field, change.old_value) AS was
+    FROM (
+        SELECT DISTINCT ON (field) field, old_value FROM meta_ads.entity_changes
+        WHERE entity_type = '{level}' AND entity_id = now_is.{key}
+            AND seen_at > coalesce(versions.since, '-infinity')
+        ORDER BY field, seen_at, change_id
+    ) AS change
+) AS later ON NOT versions.is_last"""
+
+
+_UPDATED = (
+    "CASE WHEN versions.is_last THEN greatest(now_is.updated_time, versions.since) "
+    "ELSE coalesce(versions.since, now_is.created_time, now_is.first_seen_at) END"
+)
+
+
+def _entity(key: str, level: str, table: str, columns: Mapping[str, str]) -> str:
+    ids = {"id": f"now_is.{key}::bigint", "account_id": _bare("now_is.account_id")}
+    return _history(
+        level,
+        table,
+        key,
+        {
+            **ids,
+            **columns,
+            "updated_time": f"coalesce({_UPDATED}, now_is.first_seen_at)",
+            "_fivetran_synced": "now_is.data_as_of",
+        },
+    )
+
+
+_WORDS = " ".join(f"WHEN {number} THEN '{word}'" for number, word in _STATUSES.items())
+_ACCOUNTS = f"""
+SELECT
+    {_bare("account_id")} AS id,
+    name,
+    CASE account_status {_WORDS} ELSE account_status::text END AS account_status,
+    currency,
+    timezone_name,
+    (extract(epoch FROM (now() AT TIME ZONE coalesce(timezone_name, 'UTC'))
+        - (now() AT TIME ZONE 'UTC')) / 3600)::float8 AS timezone_offset_hours_utc,
+    created_time,
+    {_minor("min_daily_budget", "integer").replace("now_is.", "")} AS min_daily_budget,
+    extra ->> 'business_country_code' AS business_country_code,
+    extra ->> 'business_state' AS business_state,
+    coalesce(last_listed_at, data_as_of, first_seen_at) AS _fivetran_synced
+FROM meta_ads.meta_ad_accounts"""
+
+_APP_LINKS = ",\n    ".join(
+    f"(object_story_spec #> '{{template_data,app_link_spec,{system}}}')::text "
+    f"AS template_app_link_spec_{system}"
+    for system in ("android", "ios", "ipad", "iphone")
+)
+_CREATIVES = f"""
+SELECT
+    md5(creative_id) AS _fivetran_id,
+    coalesce(data_as_of, first_seen_at) AS _fivetran_synced,
+    creative_id::bigint AS id,
+    {_bare("account_id")} AS account_id,
+    name,
+    link_url AS page_link,
+    object_story_spec #>> '{{template_data,link}}' AS template_page_link,
+    url_tags,
+    (asset_feed_spec -> 'link_urls')::text AS asset_feed_spec_link_urls,
+    object_story_spec #>> '{{link_data,link}}' AS object_story_link_data_link,
+    object_story_spec #>> '{{link_data,caption}}' AS object_story_link_data_caption,
+    object_story_spec #>> '{{link_data,description}}' AS object_story_link_data_description,
+    object_story_spec #>> '{{link_data,message}}' AS object_story_link_data_message,
+    (object_story_spec #> '{{link_data,child_attachments}}')::text
+        AS object_story_link_data_child_attachments,
+    {_APP_LINKS}
+FROM meta_ads.meta_creatives"""
+
+_BASIC_AD = f"""
+SELECT
+    insight.entity_id AS ad_id,
+    ad.name AS ad_name,
+    adset.name AS adset_name,
+    {_bare("insight.account_id")} AS account_id,
+    insight.date_start AS date,
+    insight.impressions::integer AS impressions,
+    insight.inline_link_clicks::integer AS inline_link_clicks,
+    insight.spend::float8 AS spend,
+    insight.reach::integer AS reach,
+    insight.frequency::float8 AS frequency,
+    md5(insight.entity_id || insight.date_start::text) AS _fivetran_id,
+    insight.data_as_of AS _fivetran_synced
+FROM meta_ads.meta_insights AS insight
+LEFT JOIN meta_ads.meta_ads AS ad ON ad.ad_id = insight.entity_id
+LEFT JOIN meta_ads.meta_adsets AS adset ON adset.adset_id = coalesce(insight.adset_id, ad.adset_id)
+WHERE insight.entity_type = 'ad' AND insight.date_stop = insight.date_start"""
+
+
+def _entries(column: str) -> str:
+    """The entries of a list of actions, each with its place."""
+    return (
+        f"jsonb_array_elements(CASE jsonb_typeof({column}) WHEN 'array' THEN {column} "
+        "ELSE '[]' END) WITH ORDINALITY AS item (entry, place)"
+    )
+
+
+def _windows() -> str:
+    return ",\n    ".join(
+        f"meta_ads.number_or_null(item.entry ->> '{window}')::float8 AS {_window_column(window)}"
+        for window in _WINDOWS
+    )
+
+
+def _window_column(window: str) -> str:
+    return window if window == "inline" else "_" + window.replace("d_", "_d_")
+
+
+def _actions(column: str) -> str:
+    return f"""
+SELECT
+    insight.entity_id AS ad_id,
+    insight.date_start AS date,
+    item.entry ->> 'action_type' AS action_type,
+    (item.place - 1)::integer AS index,
+    meta_ads.number_or_null(item.entry ->> 'value')::float8 AS value,
+    {_windows()},
+    md5(insight.entity_id || insight.date_start::text) AS _fivetran_id,
+    insight.data_as_of AS _fivetran_synced
+FROM meta_ads.meta_insights AS insight
+CROSS JOIN LATERAL {_entries("insight." + column)}
+WHERE insight.entity_type = 'ad' AND insight.date_stop = insight.date_start"""
+
+
+def _cells(breakdown: str) -> str:
+    """The rows of a breakdown at the finest level there is of an account's day: no level twice."""
+    return f"""
+    SELECT cell.*, cell.cell_values ->> '{breakdown}' AS {breakdown}
+    FROM meta_ads.meta_insights_breakdown AS cell
+    WHERE cell.breakdown = '{breakdown}' AND cell.entity_type = (
+        SELECT CASE WHEN bool_or(same.entity_type = 'account') THEN 'account'
+            ELSE min(same.entity_type) END
+        FROM meta_ads.meta_insights_breakdown AS same
+        WHERE same.account_id = cell.account_id AND same.date_start = cell.date_start
+            AND same.breakdown = cell.breakdown
+    )"""
+
+
+def _demographics(breakdown: str) -> str:
+    return f"""
+SELECT
+    substr(cell.account_id, 5) AS account_id,
+    cell.date_start AS date,
+    cell.{breakdown},
+    sum(cell.impressions)::integer AS impressions,
+    sum(cell.inline_link_clicks)::integer AS inline_link_clicks,
+    CASE WHEN min(cell.entity_type) = 'account' THEN max(cell.reach)::integer END AS reach,
+    sum(cell.spend)::float8 AS spend,
+    CASE WHEN min(cell.entity_type) = 'account' THEN max(cell.frequency)::float8 END AS frequency,
+    md5(cell.account_id || cell.date_start::text || cell.{breakdown}) AS _fivetran_id,
+    max(cell.data_as_of) AS _fivetran_synced
+FROM ({_cells(breakdown)}
+) AS cell
+GROUP BY cell.account_id, cell.date_start, cell.{breakdown}"""
+
+
+def _demographics_actions(breakdown: str) -> str:
+    sums = ",\n    ".join(
+        f"sum(meta_ads.number_or_null(item.entry ->> '{window}'))::float8 AS "
+        f"{_window_column(window)}"
+        for window in _WINDOWS
+    )
+    return f"""
+SELECT
+    substr(cell.account_id, 5) AS account_id,
+    cell.date_start AS date,
+    cell.{breakdown},
+    item.entry ->> 'action_type' AS action_type,
+    (row_number() OVER (
+        PARTITION BY cell.account_id, cell.date_start, cell.{breakdown}
+        ORDER BY item.entry ->> 'action_type'
+    ) - 1)::integer AS index,
+    sum(meta_ads.number_or_null(item.entry ->> 'value'))::float8 AS value,
+    {sums},
+    md5(cell.account_id || cell.date_start::text || cell.{breakdown}) AS _fivetran_id,
+    max(cell.data_as_of) AS _fivetran_synced
+FROM ({_cells(breakdown)}
+) AS cell
+CROSS JOIN LATERAL {_entries("cell.actions")}
+GROUP BY cell.account_id, cell.date_start, cell.{breakdown}, item.entry ->> 'action_type'"""
+
+
+_NO_REACH = (
+    "Reach and frequency are null where the breakdown is stored by ad: people are not added up."
+)
+_BUDGETS = "Budgets in Meta's minor units."
+VIEWS: dict[str, ViewShape] = {
+    "account_history": ViewShape("One row per ad account: its present state.", _ACCOUNTS),
+    "campaign_history": ViewShape(
+        f"One row per campaign and version seen by a sync. {_BUDGETS}",
+        _entity(
+            "campaign_id",
+            "campaign",
+            "meta_campaigns",
+            {
+                "name": _was("name"),
+                "status": _was("status"),
+                "start_time": _was("start_time", "timestamptz"),
+                "stop_time": _was("stop_time", "timestamptz"),
+                "created_time": "now_is.created_time",
+                "daily_budget": _minor(f"({_was('daily_budget', 'numeric')})", "integer"),
+                "lifetime_budget": _minor(f"({_was('lifetime_budget', 'numeric')})", "integer"),
+                "budget_remaining": _minor("now_is.budget_remaining", "float8"),
+            },
+        ),
+    ),
+    "ad_set_history": ViewShape(
+        f"One row per ad set and version seen by a sync. {_BUDGETS}",
+        _entity(
+            "adset_id",
+            "adset",
+            "meta_adsets",
+            {
+                "campaign_id": "now_is.campaign_id::bigint",
+                "name": _was("name"),
+                "status": _was("status"),
+                "start_time": _was("start_time", "timestamptz"),
+                "end_time": _was("end_time", "timestamptz"),
+                "bid_strategy": _was("bid_strategy"),
+                "optimization_goal": _was("optimization_goal"),
+                "daily_budget": _minor(f"({_was('daily_budget', 'numeric')})", "integer"),
+                "budget_remaining": _minor("now_is.budget_remaining", "integer"),
+            },
+        ),
+    ),
+    "ad_history": ViewShape(
+        "One row per ad and version seen by a sync.",
+        _entity(
+            "ad_id",
+            "ad",
+            "meta_ads",
+            {
+                "campaign_id": "now_is.campaign_id::bigint",
+                "ad_set_id": "now_is.adset_id::bigint",
+                "creative_id": _was("creative_id", "bigint"),
+                "name": _was("name"),
+                "status": _was("status"),
+                "conversion_domain": _was("conversion_domain"),
+            },
+        ),
+    ),
+    "creative_history": ViewShape(
+        "One row per creative: its present state. Empty while creatives are not read "
+        "(META_CREATIVES).",
+        _CREATIVES,
+    ),
+    "basic_ad": ViewShape("One row per ad and day with delivery.", _BASIC_AD),
+    "basic_ad_actions": ViewShape(
+        "One row per ad, day and action type. Types overlap: adding them counts people twice.",
+        _actions("actions"),
+    ),
+    "basic_ad_action_values": ViewShape(
+        "One row per ad, day and action type that has a value, in major units. Types overlap.",
+        _actions("action_values"),
+    ),
+    **{
+        f"demographics_{breakdown}": ViewShape(
+            f"One row per ad account, day and {breakdown} that META_BREAKDOWNS reads. {_NO_REACH}",
+            _demographics(breakdown),
+        )
+        for breakdown in ("country", "region")
+    },
+    **{
+        f"demographics_{breakdown}_actions": ViewShape(
+            f"One row per ad account, day, {breakdown} and action type. Types overlap.",
+            _demographics_actions(breakdown),
+        )
+        for breakdown in ("country", "region")
+    },
+}
+"""Every view by its name."""
