@@ -12,9 +12,11 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -56,9 +58,9 @@ class TestPostgres:
 
     def execute(self, *statements: sql.Composed | sql.SQL) -> None:
         """Run statements outside a transaction in the maintenance database."""
-        with closing(psycopg.connect(self.url, autocommit=True)) as connection:
-            for statement in statements:
-                connection.execute(statement)
+        connection = _maintenance(self.url)
+        for statement in statements:
+            connection.execute(statement)
 
     def ensure_template(self, build: Callable[[str], None], name: str = TEMPLATE) -> None:
         """Make the template `name` once for all workers; half-built it is never seen."""
@@ -85,6 +87,19 @@ class TestPostgres:
         )
 
 
+@cache
+def _kept(url: str, _thread: int, _process: int) -> list[psycopg.Connection]:
+    return []
+
+
+def _maintenance(url: str) -> psycopg.Connection:
+    """A connection to the maintenance database; kept, since every test asks twice."""
+    kept = _kept(url, threading.get_ident(), os.getpid())
+    if not kept or kept[0].closed:
+        kept[:] = [psycopg.connect(url, autocommit=True)]
+    return kept[0]
+
+
 @pytest.fixture(scope="session")
 def build_template() -> Callable[[str], None]:
     """What makes the template's tables, given the URL of an empty database; override it."""
@@ -99,6 +114,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[TestPostgres]:
     server = EmbeddedPostgres(_folder_of(run), durable=False, database="tests")
     with server.running() as url:
         yield TestPostgres(url)
+        _kept.cache_clear()
     _remove(_folder_of(run))
 
 

@@ -111,6 +111,7 @@ def test_a_thousand_failing_accounts_are_one_message(room: Room, slack: Hook) ->
     assert "1,000 back to normal" in slack.texts[1]
 
 
+@pytest.mark.slow
 def test_a_storm_that_builds_up_is_a_message_and_a_digest(room: Room, slack: Hook) -> None:
     for number in range(1, 61):
         room.round(*map(failing, range(number * 16)), minutes=1)

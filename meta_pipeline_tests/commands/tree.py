@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
+from _pytest.mark import ParameterSet
 
 from meta_pipeline.cli import app
 
@@ -23,6 +25,28 @@ _SAMPLES = {
     "tenant": "nobody",
 }
 """What may be given where a test has no value of its own."""
+
+
+SHARES = 4
+"""How many cases of a product with all commands meet each of them once in the quick suite."""
+
+
+def shares(cases: Iterable[str]) -> list[ParameterSet]:
+    """`(case, part)`: quick, a fourth of all commands for each case, so that four cases have them
+    all; slow, every case with every command. `part` is a slice of the list of commands.
+    """
+    named = list(cases)
+    quick = [
+        pytest.param(case, slice(place % SHARES, None, SHARES), id=f"{case}-a share")
+        for place, case in enumerate(named)
+    ]
+    return [
+        *quick,
+        *(
+            pytest.param(case, slice(None), id=f"{case}-all", marks=pytest.mark.slow)
+            for case in named
+        ),
+    ]
 
 
 def commands() -> dict[str, Any]:

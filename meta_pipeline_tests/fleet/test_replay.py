@@ -108,6 +108,7 @@ def test_a_new_account_is_not_passed_over_when_one_run_is_free(policy: Policy) -
     assert found.first_sync_minutes.longest is not None
 
 
+@pytest.mark.slow
 def test_an_app_wide_limit_throttles_and_is_kept() -> None:
     fleet = make_fleet(60, 2, START, 5)
     found = replay(Policy.ROTATION, fleet, Conditions(days=1, app_calls_per_hour=60))

@@ -90,6 +90,7 @@ def test_what_brings_the_demo_up_to_date_is_named_and_works(
     assert row == (True,)
 
 
+@pytest.mark.slow
 def test_the_simulator_of_a_demo_that_runs_is_used(demo_url: str, root: Path) -> None:
     home = Home(root / "demo")
     with home.taken():

@@ -131,8 +131,14 @@ VERSIONS: dict[str, tuple[Callable[[str], None], str]] = {
     ),
 }
 
-QUICK = {("nothing", "owner"), ("before", "reader"), ("lost view", "owner"), ("newer", "reader")}
-"""Every reason once; `slow` is the whole table."""
+QUICK = (("nothing", "owner"), ("before", "reader"), ("lost view", "owner"), ("newer", "reader"))
+"""Every reason once, each with a fourth of the commands; `slow` is the whole table."""
+
+
+EVERY_FOURTH = [
+    pytest.param(slice(3, None, 4), id="a share"),
+    pytest.param(slice(None), id="all", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture
@@ -192,21 +198,24 @@ def _words(name: str, shell: Shell, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("version", "who"),
+    ("version", "who", "part"),
     [
-        pytest.param(version, who, marks=() if (version, who) in QUICK else pytest.mark.slow)
-        for version, who in product(VERSIONS, ("reader", "owner"))
+        *((*case, slice(place, None, len(QUICK))) for place, case in enumerate(QUICK)),
+        *(
+            pytest.param(version, who, slice(None), marks=pytest.mark.slow)
+            for version, who in product(VERSIONS, ("reader", "owner"))
+        ),
     ],
 )
 def test_a_schema_of_another_version_is_told_and_left_alone(
-    shell: Shell, empty_url: str, reader: str, tmp_path: Path, version: str, who: str
+    shell: Shell, empty_url: str, reader: str, tmp_path: Path, version: str, who: str, part: slice
 ) -> None:
     make, sentence = VERSIONS[version]
     make(empty_url)
     url = _granted(empty_url, reader) if who == "reader" else empty_url
     before = _schema(empty_url)
     try:
-        for name in OTHERS:
+        for name in OTHERS[part]:
             if name == "db grant-reader" and version != "nothing":
                 continue  # rights are given on whatever tables there are
             told = shell.refused(url, *_words(name, shell, tmp_path))
@@ -225,7 +234,11 @@ def test_a_schema_of_another_version_is_told_and_left_alone(
         _revoked(empty_url, reader)
 
 
-@pytest.mark.parametrize("only_reads", [True, False], ids=["as documented", "may write others"])
+@pytest.mark.parametrize(
+    "only_reads",
+    [True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["as documented", "may write others"],
+)
 def test_a_reader_of_the_current_version_reads_everything(
     shell: Shell,
     postgres: TestPostgres,
@@ -259,12 +272,13 @@ def test_a_reader_of_the_current_version_reads_everything(
         _revoked(database_url, reader)
 
 
+@pytest.mark.parametrize("part", EVERY_FOURTH)
 def test_who_may_not_even_look_is_told_who_gives_the_right(
-    shell: Shell, database_url: str, reader: str, tmp_path: Path
+    shell: Shell, database_url: str, reader: str, tmp_path: Path, part: slice
 ) -> None:
     rest = urlsplit(database_url)
     url = f"postgresql://{reader}:{PASSWORD}@{rest.netloc.rpartition('@')[2]}{rest.path}"
-    for name in OTHERS:
+    for name in OTHERS[part]:
         if name != "db grant-reader":
             told = shell.refused(url, *_words(name, shell, tmp_path))
             assert f"meta-pipeline db grant-reader {reader}" in told, (name, told)

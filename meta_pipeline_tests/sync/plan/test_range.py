@@ -74,6 +74,7 @@ def test_gaps_and_restatement_do_not_depend_on_the_setting(
             assert {TODAY - timedelta(days=age) for age in range(8, 29)} & ledger.keys() <= planned
 
 
+@pytest.mark.slow
 def test_days_of_a_short_backfill_are_restated_for_28_days(database_url: str) -> None:
     parts = NUMBERS | {Part.HOURLY, Part.BREAKDOWNS}
     policy = PlanPolicy(backfill_days=3, breakdowns=(("age",),))

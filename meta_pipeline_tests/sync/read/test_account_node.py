@@ -259,6 +259,7 @@ def _days(one: Lab, count: int) -> list[Any]:
 # -- what it costs --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_node_is_read_once_a_day(tokyo: Lab) -> None:
     for _ in range(50):
         tokyo.sync(parts=ENTITIES)
@@ -274,6 +275,7 @@ def test_a_listing_spares_the_node(tokyo: Lab) -> None:
     assert node_calls(tokyo) == 0
 
 
+@pytest.mark.slow
 def test_a_contradiction_that_stays_costs_a_call_a_day(tokyo: Lab) -> None:
     tell(tokyo, currency="EUR")
     for _ in range(50):

@@ -196,6 +196,7 @@ def test_a_day_that_moves_is_proven_daily_and_never_called_different(small: Lab)
     assert {row["status"] for row in small.query(stored, small.today())} <= {"match", "empty"}
 
 
+@pytest.mark.slow
 def test_ad_rows_are_read_with_the_accounts_own_row_once_a_day(database_url: str) -> None:
     """Also where each level is due at hours of its own: every day of ads is a page here."""
     policy = PlanPolicy(backfill_days=12, page_sizes=PageSizes(insights=20))

@@ -101,6 +101,7 @@ def test_an_ad_day_that_cannot_be_had_at_all_costs_itself(
     assert [known for known, _ in _open_days(four)] == [day]
 
 
+@pytest.mark.slow
 def test_later_syncs_cost_little_and_come_back_ever_more_seldom(four: Lab) -> None:
     day = four.today() - timedelta(days=9)
     ad = _victim(four, day)

@@ -150,6 +150,7 @@ def test_an_account_row_that_does_not_come_proves_nothing(found: Lab) -> None:
     found.assert_insights(found.today() - timedelta(days=8), found.today(), "account")
 
 
+@pytest.mark.slow
 def test_spend_that_only_the_account_has_is_marked_and_asked_for_ever_more_seldom(
     database_url: str,
 ) -> None:
