@@ -70,7 +70,7 @@ class _Root(Root):
         ),
         "db": Entry(f"{_COMMANDS}db:app", "The database: its URL, a psql on it, its life."),
         "views": Entry(
-            f"{_COMMANDS}views:app", "Our tables in the shape of Fivetran's, and dbt's sources."
+            f"{_COMMANDS}views:app", "Our tables in the shape that other people's models read."
         ),
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),

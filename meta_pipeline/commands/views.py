@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False, name="views", no_args_is_help=True)
 
 @app.callback()
 def about() -> None:
-    """Our tables in the shape that other people's models read: Fivetran's, dbt's sources."""
+    """Our tables in the shape that other people's models read: Fivetran's connector, dbt."""
 
 
 @app.command()
