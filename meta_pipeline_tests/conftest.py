@@ -27,6 +27,15 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
+# A shell starts what it puts in the background with SIGINT ignored. Dagster makes SIGTERM the same,
+# every child inherits it, and can then only be killed: a pool of them would be waited for for ever.
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
+
 __all__ = ["build_template", "database_url", "postgres", "postgres_server"]
 
 

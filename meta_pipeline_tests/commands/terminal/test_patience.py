@@ -12,6 +12,7 @@ import pytest
 from meta_pipeline.commands.migrate import patient
 from meta_pipeline.warehouse import WarehouseError
 from meta_pipeline.warehouse.errors import WarehouseUnavailable
+from meta_pipeline_tests.processes import closable_terminal
 
 
 class Clock:
@@ -90,14 +91,16 @@ except ToldToEnd:
 )
 def test_a_closed_terminal(under_nohup: bool, number: signal.Signals, said: str) -> None:
     command = [sys.executable, "-c", WAITS]
-    with subprocess.Popen(
-        ["nohup", *command] if under_nohup else command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=dict(os.environ),
-    ) as process:
+    with closable_terminal():
+        started = subprocess.Popen(
+            ["nohup", *command] if under_nohup else command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=dict(os.environ),
+        )
+    with started as process:
         assert process.stdout is not None
         assert process.stdin is not None
         assert process.stdout.readline() == "up\n"

@@ -15,6 +15,7 @@ import pytest
 
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import PageSizes, PlanPolicy
+from meta_pipeline_tests.processes import closable_terminal
 from meta_pipeline_tests.sync.lab import SMALL, Lab, lab
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
@@ -35,9 +36,7 @@ def start(house: Lab, folder: Path, *before: str) -> subprocess.Popen[str]:
         "META_MAX_PARALLEL_CALLS": "1",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    # Tests may be run under nohup, which every child would inherit.
-    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
+    with closable_terminal():
         return subprocess.Popen(
             [*before, sys.executable, "-m", "meta_pipeline.cli", "sync", house.account_id],
             env=environment,
@@ -46,8 +45,6 @@ def start(house: Lab, folder: Path, *before: str) -> subprocess.Popen[str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-    finally:
-        signal.signal(signal.SIGHUP, inherited)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
