@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import DEFAULT_WINDOW, MetricsError
@@ -14,9 +14,6 @@ from meta_pipeline.warehouse import Warehouse
 
 from .answer import Answer, Outcome, Provenance, Reconciliation
 from .reading import Condition, Ranking
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Rows = list[dict[str, Any]]
 WINDOW = "attribution_window"
@@ -53,37 +50,37 @@ def numbers(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
     """The metric layer's rows, those that meet the conditions, in the order asked for."""
     if wanted.is_by_window:
         return _by_window(warehouse, wanted, now)
-    wanted, frame = _labelled(warehouse, wanted, now)
-    rows = _ranked(_kept(_records(frame), wanted, _about(frame)), wanted.ranking)
-    about = provenance(warehouse, [_about(frame)])
-    return _answer(rows, list(frame.columns), about, _about(frame)["notes"])
+    wanted, found = _labelled(warehouse, wanted, now)
+    rows = _ranked(_kept(found.rows, wanted, found.about), wanted.ranking)
+    about = provenance(warehouse, [found.about])
+    return _answer(rows, found.columns, about, found.about["notes"])
 
 
 def compared(
     warehouse: Warehouse, wanted: Wanted, before: Any, now: datetime, notes: Sequence[str] = ()
 ) -> Answer:
     """Each row beside the same row of the days `before`: both, difference, and in percent."""
-    wanted, frame = _labelled(warehouse, wanted, now)
-    frames = [frame, _query(warehouse, wanted, before, now)]
-    keys = [name for name in frames[0].columns if name not in wanted.metrics]
+    wanted, present = _labelled(warehouse, wanted, now)
+    results = [present, _query(warehouse, wanted, before, now)]
+    keys = [name for name in present.columns if name not in wanted.metrics]
     is_key = [name for name in keys if not name.endswith("_name")]
     # Rows of both periods: what delivered in one of them only is a row, too.
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for position, frame in enumerate(frames):
-        for row in _records(frame):
+    for position, result in enumerate(results):
+        for row in result.rows:
             key = tuple(row[name] for name in is_key)
             kept = found.setdefault(key, {name: row[name] for name in keys})
             for name in wanted.metrics:
                 kept[f"{name}{'_before' if position else ''}"] = row[name]
-    blank = {name: None if _is_ratio(frames[0], name) else 0 for name in wanted.metrics}
+    blank = {name: None if _is_ratio(present, name) else 0 for name in wanted.metrics}
     rows = [_difference(row, wanted.metrics, blank) for row in found.values()]
-    rows = _ranked(_kept(rows, wanted, _about(frames[0])), wanted.ranking)
+    rows = _ranked(_kept(rows, wanted, present.about), wanted.ranking)
     columns = keys + [
         f"{name}{part}"
         for name in wanted.metrics
         for part in ("", "_before", "_change", "_change_pct")
     ]
-    about = provenance(warehouse, [_about(frame) for frame in frames])
+    about = provenance(warehouse, [one.about for one in results])
     for name in wanted.metrics:
         unit = about.units[name]
         about.units |= {
@@ -91,16 +88,14 @@ def compared(
             f"{name}_change": unit,
             f"{name}_change_pct": "percent",
         }
-    said = [*notes, *frames[0].attrs["notes"], *frames[1].attrs["notes"]]
+    said = [*notes, *(note for one in results for note in one.about["notes"])]
     return _answer(rows, columns, about, list(dict.fromkeys(said)))
 
 
-def _is_ratio(frame: pd.DataFrame, name: str) -> bool:
+def _is_ratio(result: metrics.Result, name: str) -> bool:
     """Whether nothing delivered means unknown for this metric, not zero."""
-    return (
-        not str(frame.attrs["formulas"][name]).startswith("sum(")
-        or "/" in frame.attrs["formulas"][name]
-    )
+    formula = str(result.about["formulas"][name])
+    return not formula.startswith("sum(") or "/" in formula
 
 
 def _difference(
@@ -122,13 +117,13 @@ def _by_window(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
     by = [name for name in wanted.by or () if name != WINDOW]
     for window in metrics.WINDOWS:
         try:
-            frame = _query(warehouse, wanted, wanted.date_range, now, by=by, attribution=window)
+            found = _query(warehouse, wanted, wanted.date_range, now, by=by, attribution=window)
         except metrics.ImpossibleQuestion as error:
             notes.append(str(error))
             continue
-        rows += [{WINDOW: window, **row} for row in _records(frame)]
-        abouts.append(_about(frame))
-        columns = [WINDOW, *frame.columns]
+        rows += [{WINDOW: window, **row} for row in found.rows]
+        abouts.append(found.about)
+        columns = [WINDOW, *found.columns]
     if not abouts:
         raise MetricsError(notes[0])
     about = provenance(warehouse, abouts[:1])
@@ -138,22 +133,22 @@ def _by_window(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
     return _answer(_kept(rows, wanted, abouts[0]), columns, about, notes)
 
 
-def _labelled(warehouse: Warehouse, wanted: Wanted, now: datetime) -> tuple[Wanted, pd.DataFrame]:
+def _labelled(warehouse: Warehouse, wanted: Wanted, now: datetime) -> tuple[Wanted, metrics.Result]:
     """The rows; where amounts are of several currencies, by account too, whose currency shows.
 
     Amounts of several currencies are neither ranked nor compared with a number: MixedCurrencies.
     """
-    frame = _query(warehouse, wanted, wanted.date_range, now)
-    held = frame.attrs["currency"]
-    money = {name for name, unit in frame.attrs["units"].items() if unit == "currency"}
+    found = _query(warehouse, wanted, wanted.date_range, now)
+    held = found.about["currency"]
+    money = {name for name, unit in found.about["units"].items() if unit == "currency"}
     if not money or not isinstance(held, list):
-        return wanted, frame
+        return wanted, found
     judged = {one.metric for one in wanted.conditions if one.value}
     judged |= {wanted.ranking.metric} if wanted.ranking else set()
     if judged & money:
         raise metrics.MixedCurrencies(held)
-    if "account_id" in frame.columns or not wanted.by:
-        return wanted, frame
+    if "account_id" in found.columns or not wanted.by:
+        return wanted, found
     wanted = replace(wanted, by=["account", *wanted.by])
     return wanted, _query(warehouse, wanted, wanted.date_range, now)
 
@@ -166,8 +161,8 @@ def _query(
     *,
     by: Sequence[str] | None = None,
     attribution: str | None = None,
-) -> pd.DataFrame:
-    return metrics.query(
+) -> metrics.Result:
+    return metrics.answer(
         warehouse,
         account=list(wanted.accounts) if wanted.accounts else None,
         metrics=list(wanted.metrics),
@@ -179,16 +174,6 @@ def _query(
         attribution=attribution or wanted.attribution,
         now=now,
     )
-
-
-def _about(frame: pd.DataFrame) -> Mapping[str, Any]:
-    return {str(name): value for name, value in frame.attrs.items()}
-
-
-def _records(frame: pd.DataFrame) -> Rows:
-    """The rows; unknown values are None, days are dates."""
-    known = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 
 
 def _kept(rows: Rows, wanted: Wanted, about: Mapping[str, Any]) -> Rows:
@@ -228,10 +213,8 @@ def _answer(rows: Rows, columns: list[str], about: Provenance, notes: Sequence[s
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it; days as ISO text, whole numbers whole."""
-    if isinstance(value, date):
-        return value.isoformat()
-    return value.item() if hasattr(value, "item") else value
+    """A value as JSON has it: days as ISO text."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def provenance(warehouse: Warehouse, abouts: Sequence[Mapping[str, Any]]) -> Provenance:

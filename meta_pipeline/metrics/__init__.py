@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .answers.assembly import Result
 from .answers.period import preset, today_in
-from .answers.query import accounts_of, components, days_of, query
+from .answers.query import accounts_of, answer, components, days_of, query
 from .answers.question import DateRange, known_accounts
 from .answers.ranking import Ranking, ranking
 from .comparison import Outcome
@@ -45,12 +46,14 @@ __all__ = [
     "Performance",
     "Ranking",
     "Reconciliation",
+    "Result",
     "RolledUp",
     "Settling",
     "Timeline",
     "Unit",
     "UnknownName",
     "accounts_of",
+    "answer",
     "components",
     "current",
     "days_of",

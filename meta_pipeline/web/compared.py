@@ -76,7 +76,7 @@ def _asked(
     for account_id, period in wanted.items():
         by_period[period].append(account_id)
     answers = [
-        metrics.query(
+        metrics.answer(
             warehouse,
             account=ids,
             metrics=names,
@@ -89,27 +89,11 @@ def _asked(
     values: dict[str, dict[str, Value]] = {}
     for answer in answers:
         values |= records(answer, "account_id", names)
-    notes = dict.fromkeys(note for answer in answers for note in answer.attrs["notes"])
-    about = {str(name): value for one in answers[:1] for name, value in one.attrs.items()}
+    notes = dict.fromkeys(note for answer in answers for note in answer.about["notes"])
+    about = answers[0].about if answers else {}
     return Answer(values, about, tuple(notes))
 
 
-def records(answer: Any, key: str, names: Sequence[str]) -> dict[str, dict[str, Value]]:
-    """Rows of an answer by their key; what pandas calls NaN or NA is None."""
-    # Every step of pandas would copy what the answer says of itself: it is put aside meanwhile.
-    about, answer.attrs = answer.attrs, {}
-    ids = answer[key].tolist()
-    columns = {name: answer[name].tolist() for name in names}
-    answer.attrs = about
-    return {
-        str(one): {name: _known(values[position]) for name, values in columns.items()}
-        for position, one in enumerate(ids)
-    }
-
-
-def _known(value: Any) -> Value:
-    """NaN is not equal to itself, and whether NA is one cannot be told."""
-    try:
-        return value if value == value else None  # noqa: PLR0124
-    except TypeError:
-        return None
+def records(answer: metrics.Result, key: str, names: Sequence[str]) -> dict[str, dict[str, Value]]:
+    """Rows of an answer by their key."""
+    return {str(row[key]): {name: row[name] for name in names} for row in answer.rows}

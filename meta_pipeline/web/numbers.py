@@ -90,16 +90,16 @@ def _together(
     notes: list[str] = []
     for names in filter(None, (additive, people)):
         try:
-            found = metrics.query(warehouse, metrics=names, **asked)
+            found = metrics.answer(warehouse, metrics=names, **asked)
         except metrics.MixedCurrencies:
             notes.append("There is no total: these accounts have several currencies. Choose one.")
             continue
         except metrics.ImpossibleQuestion as error:
             notes.append(str(error))
             continue
-        rows = records(found if key else found.assign(all=_ALL), key or "all", names)
+        rows = records(found, key, names) if key else dict(zip([_ALL], found.rows, strict=False))
         for name, row in rows.items():
             values.setdefault(name, {}).update(row)
-        about = about or {str(name): one for name, one in found.attrs.items()}
-        notes += found.attrs["notes"]
+        about = about or found.about
+        notes += found.about["notes"]
     return Answer(values, about, tuple(dict.fromkeys(notes)))

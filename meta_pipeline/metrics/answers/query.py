@@ -18,6 +18,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
 
 from . import statement
+from .assembly import Parts, Result, assemble, read
 from .completeness import completeness
 from .dimension import FilterValue, grouping
 from .exchange import rates
@@ -73,6 +74,39 @@ def query(
     Raises UnknownName with near names, ImpossibleQuestion (also MixedCurrencies, MissingRate) with
     the reason.
     """
+    result = answer(
+        warehouse,
+        account=account,
+        metrics=metrics,
+        level=level,
+        date_range=date_range,
+        by=by,
+        filters=filters,
+        currency=currency,
+        attribution=attribution,
+        zeros=zeros,
+        now=now,
+    )
+    from .frame import frame_of  # noqa: PLC0415  # pandas takes half a second; see `answer`
+
+    return frame_of(result)
+
+
+def answer(
+    warehouse: Warehouse,
+    *,
+    account: str | Sequence[str] | None = None,
+    metrics: Sequence[str] = ("spend",),
+    level: str | None = None,
+    date_range: DateRange = "last_7d",
+    by: Sequence[str] | None = None,
+    filters: Mapping[str, FilterValue] | None = None,
+    currency: str | None = None,
+    attribution: str = DEFAULT_WINDOW,
+    zeros: bool = True,
+    now: datetime | None = None,
+) -> Result:
+    """The answer of `query` as plain rows, without pandas: for pages, programs and the terminal."""
     moment = now or datetime.now(UTC)
     sent = [name for name in dict.fromkeys(metrics) if is_sent(name)]
     own = [name for name in metrics if not is_sent(name)]
@@ -89,13 +123,13 @@ def query(
             attribution=attribution,
             now=moment,
         )
-        answer = _answer(connection, question, zeros=zeros, now=moment)
+        found = _answer(connection, question, zeros=zeros, now=moment)
         if not sent:
-            return answer
+            return found
         if not own:
-            answer = answer.drop(columns="spend")
+            found.columns.remove("spend")
         tenant = getattr(warehouse, "tenant", DEFAULT_TENANT)
-        return with_facts(connection, question, answer, sent, tenant)
+        return with_facts(connection, question, found, sent, tenant)
 
 
 def ask(
@@ -176,9 +210,7 @@ def accounts_of(
 
 def _answer(
     connection: Connection[Any], question: Question, *, zeros: bool, now: datetime
-) -> pd.DataFrame:
-    from . import frame  # noqa: PLC0415  # pandas takes half a second; a sync only rolls up
-
+) -> Result:
     if question.needs_money:
         question = in_held_currencies(connection, question)
     source, notes = choose_source(connection, question)
@@ -190,14 +222,17 @@ def _answer(
     _check_window_kept(connection, question, source)
     complete = completeness(connection, question, source.dataset, now)
     asked = statement.sums(question, source, factors)
-    parts = frame.Parts(
-        sums=frame.read(connection, asked),
-        people=_read(connection, _people(question)),
-        entities=_read(connection, _entities(question)),
+    people, entities = _people(question), _entities(question)
+    parts = Parts(
+        columns=[*asked.keys, *asked.values],
+        sums=read(connection, asked),
+        people=read(connection, people) if people else None,
+        people_columns=[*people.keys, *people.values] if people else (),
+        entities=read(connection, entities) if entities else None,
     )
-    answer = frame.assemble(question, parts, complete, zeros=zeros, notes=notes)
-    answer.attrs["sql"] = asked.text(connection)
-    return answer
+    found = assemble(question, parts, complete, zeros=zeros, notes=notes)
+    found.about["sql"] = asked.text(connection)
+    return found
 
 
 def choose_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
@@ -266,12 +301,6 @@ def _entities(question: Question) -> statement.Statement | None:
     if not set(question.grouping.entities) & {"campaign", "adset", "ad"}:
         return None
     return statement.entities(question)
-
-
-def _read(connection: Connection[Any], wanted: statement.Statement | None) -> pd.DataFrame | None:
-    from . import frame  # noqa: PLC0415
-
-    return None if wanted is None else frame.read(connection, wanted)
 
 
 def _check_window_kept(connection: Connection[Any], question: Question, source: Source) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg import Connection
 
@@ -11,10 +11,8 @@ from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.metrics.source import finest
 from meta_pipeline.model.level import LEVELS
 
+from .assembly import Result
 from .question import Question
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _KEYS = {
     "day": "fact.date_start",
@@ -71,10 +69,10 @@ def is_sent(name: str) -> bool:
 def with_facts(
     connection: Connection[Any],
     question: Question,
-    answer: pd.DataFrame,
+    answer: Result,
     names: Sequence[str],
     tenant: str,
-) -> pd.DataFrame:
+) -> Result:
     """The answer with a column for each fact; what nobody sent is not known.
 
     Keys that only facts have are further rows. Raises UnknownName for a fact nobody sent,
@@ -114,25 +112,19 @@ def _sums(
 
 
 def _joined(
-    answer: pd.DataFrame,
-    question: Question,
-    sums: Sequence[tuple[Any, ...]],
-    names: Sequence[str],
-) -> pd.DataFrame:
-    import pandas as pd  # noqa: PLC0415  # half a second, and a sync needs none of it
-
+    answer: Result, question: Question, sums: Sequence[tuple[Any, ...]], names: Sequence[str]
+) -> Result:
     columns = [question.grouping.column(name) for name in question.grouping.by]
-    rows = {tuple(str(row[name]) for name in columns): row for row in answer.to_dict("records")}
+    rows = {tuple(str(row[name]) for name in columns): row for row in answer.rows}
     for name, value, *key in sums:
         found = rows.setdefault(tuple(map(str, key)), dict(zip(columns, key, strict=True)))
         found[name] = float(value)
-    joined = pd.DataFrame(list(rows.values()), columns=[*answer.columns, *names])
-    for name in names:
-        joined[name] = joined[name].astype(float)
-    joined.attrs = dict(answer.attrs)
-    joined.attrs["units"] = {**answer.attrs["units"], **dict.fromkeys(names, "count")}
-    joined.attrs["formulas"] = {
-        **answer.attrs["formulas"],
-        **{name: f"sum of what {name.partition('.')[0]} sent" for name in names},
+    formulas = {name: f"sum of what {name.partition('.')[0]} sent" for name in names}
+    about = {
+        **answer.about,
+        "units": {**answer.about["units"], **dict.fromkeys(names, "count")},
+        "formulas": {**answer.about["formulas"], **formulas},
     }
-    return joined
+    wanted = [*answer.columns, *names]
+    made = [{name: row.get(name) for name in wanted} for row in rows.values()]
+    return Result(wanted, made, about)

@@ -55,7 +55,7 @@ def account(visit: Visit) -> Response:
     ]
     numbers = compared(visit.warehouse, [known], _TILES, days.asked, visit.now)
     period = numbers.periods[known.account_id]
-    answer = metrics.query(
+    answer = metrics.answer(
         visit.warehouse,
         account=known.account_id,
         metrics=_CHARTS,
@@ -85,8 +85,8 @@ def account(visit: Visit) -> Response:
         numbers=numbers,
         kpis=[(kpi, dictionary.metric(kpi.metric_key)) for kpi in kpis],
         trends=_trends(visit.reader, dictionary, known, answer),
-        notes=list(dict.fromkeys([*numbers.now.notes, *answer.attrs["notes"]])),
-        completeness=answer.attrs["completeness"],
+        notes=list(dict.fromkeys([*numbers.now.notes, *answer.about["notes"]])),
+        completeness=answer.about["completeness"],
         budgets=sorted(budgets, key=lambda one: -abs(float(one.pacing_pct or 100) - 100)),
         budgets_shown=_BUDGETS_SHOWN,
         timeline=timeline,
@@ -115,23 +115,30 @@ def _status(visit: Visit, known: Account) -> AccountStatus:
 
 
 def _trends(
-    reader: Reader, dictionary: metrics.Dictionary, known: Account, answer: Any
+    reader: Reader, dictionary: metrics.Dictionary, known: Account, answer: metrics.Result
 ) -> list[Trend]:
-    complete: Mapping[str, Any] = answer.attrs["completeness"]
+    complete: Mapping[str, Any] = answer.about["completeness"]
     settling = {
         date.fromisoformat(day) for day in complete["settling_days"].get(known.account_id, ())
     }
-    shown = answer.tail(_MOST_BARS)
+    shown = answer.rows[-_MOST_BARS:]
     return [_trend(reader, dictionary.metric(name), known, shown, settling) for name in _CHARTS]
 
 
 def _trend(
-    reader: Reader, metric: Metric, known: Account, answer: Any, settling: set[date]
+    reader: Reader,
+    metric: Metric,
+    known: Account,
+    answered: Sequence[Mapping[str, Any]],
+    settling: set[date],
 ) -> Trend:
-    values = answer[metric.key].astype(object).where(answer[metric.key].notna(), None)
     rows = [
-        (day, None if value is None else float(value), day in settling)
-        for day, value in zip(answer["day"], values, strict=True)
+        (
+            row["day"],
+            None if row[metric.key] is None else float(row[metric.key]),
+            row["day"] in settling,
+        )
+        for row in answered
     ]
 
     def shown(value: float | None) -> str:

@@ -90,7 +90,7 @@ def creatives(visit: Visit) -> Response:
         _, since, until = metrics.days_of(connection, known.account_id, days.asked, visit.now)
     period = Period(since, until)
     sort = params.get("sort") if params.get("sort") in SHOWN else "spend"
-    answer = metrics.query(
+    answer = metrics.answer(
         visit.warehouse,
         account=known.account_id,
         metrics=SHOWN,
@@ -99,10 +99,8 @@ def creatives(visit: Visit) -> Response:
         now=visit.now,
     )
     better = dictionary.metric(str(sort)).better
-    has_creative = answer[answer["creative"].notna()]
-    rows = {
-        key: row for key, row in records(has_creative, "creative", SHOWN).items() if row["spend"]
-    }
+    answer.rows = [row for row in answer.rows if row["creative"] is not None]
+    rows = {key: row for key, row in records(answer, "creative", SHOWN).items() if row["spend"]}
     ordered = sorted(rows, key=lambda key: _order(rows[key].get(str(sort)), better == "lower"))
     trends = _trends(visit, known.account_id, period)
     ids = ordered[:PER_PAGE]
@@ -122,8 +120,8 @@ def creatives(visit: Visit) -> Response:
         is_read=bool(about),
         shown=[dictionary.metric(name) for name in SHOWN],
         sort=sort,
-        facts=answer.attrs,
-        notes=answer.attrs["notes"],
+        facts=answer.about,
+        notes=answer.about["notes"],
         total=len(rows),
         ctr=dictionary.metric("ctr"),
     )
@@ -158,7 +156,7 @@ def _trends(visit: Visit, account_id: str, period: Period) -> dict[str, float | 
 
 
 def _click_rates(visit: Visit, account_id: str, days: tuple[date, date]) -> dict[str, Value]:
-    answer = metrics.query(
+    answer = metrics.answer(
         visit.warehouse,
         account=account_id,
         metrics=["ctr"],

@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from meta_pipeline.metrics import dictionary_of, query
+from meta_pipeline.metrics import answer, dictionary_of
 
 from .caller import Reader
 from .paging import MOST, Page, cursor_of, key_behind
@@ -105,7 +105,7 @@ def list_metrics(caller: Reader) -> Page[Metric]:
 def ask(caller: Reader, question: Question) -> Answer:
     """Ask the metric layer; unknown values are null. An unknown name is refused with near ones."""
     start = (key_behind(question.cursor, int) or (0,))[0]
-    found = query(
+    found = answer(
         caller.warehouse,
         account=question.account,
         metrics=question.metrics,
@@ -118,20 +118,19 @@ def ask(caller: Reader, question: Question) -> Answer:
         zeros=question.zeros,
         now=caller.now,
     )
-    first = max(0, min(start, len(found)))
-    page = found.iloc[first : first + question.limit]
-    known = page.astype(object).where(page.notna(), None)
+    first = max(0, min(start, len(found.rows)))
     after = first + question.limit
+    page = [{name: row[name] for name in found.columns} for row in found.rows[first:after]]
     return Answer(
-        data=_plain([{str(k): v for k, v in row.items()} for row in known.to_dict("records")]),
-        next_cursor=cursor_of(after) if after < len(found) else None,
-        about=_plain(dict(found.attrs)),
+        data=_plain(page),
+        next_cursor=cursor_of(after) if after < len(found.rows) else None,
+        about=_plain(found.about),
     )
 
 
 def _plain(value: Any) -> Any:
     """The value as JSON has it: what is neither number nor text becomes text."""
-    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    options = orjson.OPT_NON_STR_KEYS
     return orjson.loads(orjson.dumps(value, default=_text, option=options))
 
 

@@ -1,0 +1,315 @@
+"""Putting an answer together: components to metrics, zeros, names, and what the numbers are.
+
+Plain rows: pandas takes half a second to import, more than most questions take to answer. Who asks
+for a DataFrame gets one in the end (`frame`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg import Connection
+
+from meta_pipeline.metrics.definitions.definition import Kind, Metric, Unit
+from meta_pipeline.metrics.errors import ImpossibleQuestion
+
+from .completeness import Completeness
+from .question import OPTIONAL_LEVELS, Question, how_to_read
+from .statement import Statement, split
+
+Row = dict[str, Any]
+_IMPRESSIONS = "/impressions"
+_TIMES = ("week", "month", "day", "hour")
+_WHOLE = (Unit.COUNT, Unit.PEOPLE)
+
+
+@dataclass(slots=True)
+class Result:
+    """An answer: `rows` by column, unknown values None, and what the numbers are.
+
+    Counts and people are int unless Meta counts in parts, all other numbers float. `about` has what
+    `query` gives in `.attrs`.
+    """
+
+    columns: list[str]
+    rows: list[Row]
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What was read: sums by component, people by column, entities by key; None when not needed."""
+
+    columns: Sequence[str]
+    sums: list[Row]
+    people: list[Row] | None
+    people_columns: Sequence[str]
+    entities: list[Row] | None
+
+
+def read(connection: Connection[Any], statement: Statement) -> list[Row]:
+    """The rows of a statement; amounts and counts as float, keys as they are."""
+    names = [*statement.keys, *statement.values]
+    numeric = [n for n in statement.values if n != "is_deleted" and not n.endswith("_name")]
+    rows = [
+        dict(zip(names, row, strict=True))
+        for row in connection.execute(statement.sql, statement.params)
+    ]
+    for row in rows:
+        for name in numeric:
+            if row[name] is not None:
+                row[name] = float(row[name])
+    return rows
+
+
+def assemble(
+    question: Question, parts: Parts, complete: Completeness, *, zeros: bool, notes: list[str]
+) -> Result:
+    """The answer, with units, formulas and the rest of it in `about`."""
+    keys = [question.grouping.column(name) for name in question.grouping.by]
+    values = [name for name in parts.columns if name not in keys]
+    rows = parts.sums
+    had_rows = any(row[name] is not None for row in rows for name in values)
+    if zeros:
+        known = [*_entities(question, parts.entities, keys), *_days(question, keys)]
+        rows = _with_all(rows, known, keys, values)
+    _blank_unknown(question, rows, values, complete)
+    notes = [*notes]
+    if parts.people is not None:
+        _add_people(rows, parts.people, keys, parts.people_columns)
+        notes += _check_people(question, rows)
+    made = [{**{name: row[name] for name in keys}, **_metrics(question, row)} for row in rows]
+    for metric in question.metrics:
+        _as_whole_numbers(metric, made)
+    columns = [*keys, *(metric.key for metric in question.metrics)]
+    _add_names(question, made, columns, parts.entities)
+    _order(question, made)
+    # What the account's own row contradicts is no "nothing", whatever was asked for.
+    is_idle = not (had_rows or complete.is_unknown or complete.contradicted)
+    notes += [*complete.notes(), *([_empty(question)] if is_idle else [])]
+    return Result(columns, made, _about(question, complete, notes))
+
+
+def _with_all(
+    rows: list[Row], known: Iterable[tuple[Any, ...]], keys: Sequence[str], values: Sequence[str]
+) -> list[Row]:
+    """The rows, and one without numbers for each key that has none."""
+    there = {tuple(row[name] for name in keys) for row in rows}
+    lacking = [key for key in dict.fromkeys(known) if key not in there]
+    nothing = dict.fromkeys(values)
+    return [*rows, *({**dict(zip(keys, key, strict=True)), **nothing} for key in lacking)]
+
+
+def _entities(
+    question: Question, entities: list[Row] | None, keys: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """What may have had no delivery; only where rows are entities, not entities by day."""
+    grouping = question.grouping
+    if grouping.times or grouping.breakdowns:
+        return []
+    if grouping.by == ("account",):
+        return [(account_id,) for account_id in question.account_ids]
+    if entities is None:
+        return []
+    return [tuple(one[name] for name in keys) for one in entities if not one["is_deleted"]]
+
+
+def _days(question: Question, keys: Sequence[str]) -> list[tuple[Any, ...]]:
+    if len(keys) != 1 or keys[0] not in ("day", "week", "month"):
+        return []
+    days = {
+        _bucket_start(part.since, keys[0])
+        for period in question.periods
+        for part in split(period, keys[0])
+    }
+    return [(day,) for day in sorted(days)]
+
+
+def _bucket_start(day: date, name: str) -> date:
+    if name == "month":
+        return day.replace(day=1)
+    return date.fromordinal(day.toordinal() - day.weekday()) if name == "week" else day
+
+
+def _blank_unknown(
+    question: Question, rows: list[Row], columns: Sequence[str], complete: Completeness
+) -> None:
+    """Zeros where nothing was delivered; nothing where nothing is known."""
+    values = [name for name in columns if "/" in name or name in question.dictionary.metrics]
+    # A row that delivered has unknown results where nothing here counts its goal.
+    empty = [row for row in rows if all(row[name] is None for name in values)]
+    if question.grouping.by == ("day",):
+        unknown = complete.unknown()
+        empty = [row for row in empty if row["day"] not in unknown]
+    elif complete.is_unknown and len(empty) == len(rows):
+        return
+    for row in empty:
+        row.update(dict.fromkeys(values, 0.0))
+
+
+def _add_people(
+    rows: list[Row], people: list[Row], keys: Sequence[str], columns: Sequence[str]
+) -> None:
+    found = {tuple(one[name] for name in keys): one for one in people}
+    for row in rows:
+        one = found.get(tuple(row[name] for name in keys), {})
+        row.update({name: one.get(name) for name in columns if name not in keys})
+
+
+def _check_people(question: Question, rows: list[Row]) -> list[str]:
+    """Zero people where nothing was shown; where something was, a row must say how many."""
+    named = {name for row in rows for name in row}
+    columns = [name for name in ("reach", "frequency", "unique_clicks") if name in named]
+    shown, lacking = 0, 0
+    for row in rows:
+        impressions = row[_IMPRESSIONS]
+        if impressions == 0:
+            row.update({name: 0.0 for name in columns if row[name] is None})
+        elif impressions is not None and impressions > 0:
+            shown += 1
+            lacking += all(row[name] is None for name in columns)
+    if not lacking:
+        return []
+    names = ", ".join(metric.key for metric in question.people)
+    if lacking == shown:
+        raise ImpossibleQuestion(_why_no_people(question, names))
+    unknown = f"{names} is unknown in {lacking} rows"
+    return [f"{unknown}: level {question.level} was not read. {how_to_read(question)}"]
+
+
+def _why_no_people(question: Question, names: str) -> str:
+    level, days = question.level, question.grouping.times
+    names_by = ["day"] if level == "account" else ["day", level]
+    by_day = f"Ask by day: {' '.join(f'--by {name}' for name in names_by)} (by={names_by})."
+    if level in OPTIONAL_LEVELS:
+        by_day += f" Days of that level are there once {level} is in META_INSIGHTS_LEVELS."
+    if not days and len(question.period) > 1:
+        return (
+            f"{names} of {question.period} is refused: it counts people, so it cannot be added up "
+            f"from days, and no row of level {level} for exactly these days is kept. {by_day}"
+        )
+    if days and days[0] in ("week", "month"):
+        return (
+            f"{names} by {days[0]} is refused: it counts people, so it cannot be added up from "
+            f"days, and no row of level {level} per {days[0]} is kept. {by_day}"
+        )
+    return (
+        f"{names} at level {level} is refused: no rows of that level are kept for "
+        f"{question.period}, and people cannot be added up from a finer one. "
+        f"{how_to_read(question)}"
+    )
+
+
+def _metrics(question: Question, row: Row) -> Row:
+    return {metric.key: _value(row, metric) for metric in question.metrics}
+
+
+def _value(row: Row, metric: Metric) -> float | None:
+    if metric.kind is not Kind.RATIO:
+        found: float | None = row[metric.key]
+        return found
+    above = _side(row, metric, "above", metric.numerator)
+    below = _side(row, metric, "below", metric.denominator)
+    return None if above is None or not below else above / below
+
+
+def _side(row: Row, metric: Metric, side: str, name: str | None) -> float | None:
+    component = f"{metric.key}/{side}"
+    found: float | None
+    if component in row:
+        found = row[component]
+        return found
+    found = row[str(name)]
+    return found * metric.scale if found is not None and side == "above" else found
+
+
+def _as_whole_numbers(metric: Metric, rows: list[Row]) -> None:
+    """Counts are whole numbers unless Meta counts in parts."""
+    known = [row for row in rows if row[metric.key] is not None]
+    if metric.unit in _WHOLE and all(row[metric.key].is_integer() for row in known):
+        for row in known:
+            row[metric.key] = int(row[metric.key])
+
+
+def _add_names(
+    question: Question, rows: list[Row], columns: list[str], entities: list[Row] | None
+) -> None:
+    """Put the name of each entity behind its id, and the currency where accounts differ."""
+    for name in question.grouping.entities:
+        known = _names(question, entities, name)
+        columns.insert(columns.index(f"{name}_id") + 1, f"{name}_name")
+        for row in rows:
+            row[f"{name}_name"] = known.get(row[f"{name}_id"])
+    currencies = {account.account_id: account.currency for account in question.accounts}
+    is_mixed = len(set(currencies.values())) > 1
+    if question.currency is None and is_mixed and "account_id" in columns:
+        columns.insert(len(question.grouping.by) + 1, "currency")
+        for row in rows:
+            row["currency"] = currencies.get(row["account_id"])
+
+
+def _names(question: Question, entities: list[Row] | None, name: str) -> Mapping[Any, str | None]:
+    if name == "account":
+        return {account.account_id: account.name for account in question.accounts}
+    assert entities is not None
+    return {one[f"{name}_id"]: one[f"{name}_name"] for one in entities}
+
+
+def _order(question: Question, rows: list[Row]) -> None:
+    """By time, then the first metric downwards, then by key; what is unknown comes last."""
+    columns = [question.grouping.column(name) for name in question.grouping.by]
+    times = [name for name in _TIMES if name in columns]
+    keys = [name for name in columns if name not in times]
+    first = question.metrics[0].key
+
+    def place(row: Row) -> list[tuple[bool, Any]]:
+        value = row[first]
+        return [
+            *((row[name] is None, row[name] or 0) for name in times),
+            *([(value is None, -(value or 0))] if keys else []),
+            *((row[name] is None, "" if row[name] is None else row[name]) for name in keys),
+        ]
+
+    rows.sort(key=place)
+
+
+def _about(question: Question, complete: Completeness, notes: list[str]) -> dict[str, Any]:
+    zones = sorted({account.timezone_name or "UTC" for account in question.accounts})
+    currencies = sorted({account.currency or "unknown" for account in question.accounts})
+    return {
+        "accounts": list(question.account_ids),
+        "level": question.level,
+        "by": list(question.grouping.by),
+        "filters": {name: list(values) for name, values in question.grouping.filters.items()},
+        "range": [question.period.since.isoformat(), question.period.until.isoformat()],
+        "timezone": zones[0] if len(zones) == 1 else zones,
+        "currency": question.currency or (currencies[0] if len(currencies) == 1 else currencies),
+        "is_converted": question.currency is not None,
+        "attribution": _attribution(question),
+        "units": {metric.key: str(metric.unit) for metric in question.metrics},
+        "display_names": {metric.key: metric.display_name for metric in question.metrics},
+        "formulas": {metric.key: metric.formula for metric in question.metrics},
+        "overrides": question.variant_notes(),
+        "data_as_of": complete.data_as_of.isoformat() if complete.data_as_of else None,
+        "completeness": complete.facts(),
+        "is_simulated": any(account.is_simulated for account in question.accounts),
+        "notes": notes,
+    }
+
+
+def _attribution(question: Question) -> str:
+    if question.attribution == "default":
+        return "default (each ad set's own setting; 7d_click + 1d_view unless changed)"
+    return question.attribution
+
+
+def _empty(question: Question) -> str:
+    names = ", ".join(question.account_ids[:3])
+    more = f" and {len(question.account_ids) - 3} more" if len(question.account_ids) > 3 else ""
+    filters = question.grouping.filters
+    kept = " and ".join(f"{name}={','.join(values)}" for name, values in filters.items())
+    what = f"Nothing that matches {kept}" if kept else "Nothing"
+    return f"{what} was delivered by {names}{more} in {question.period}: sums are zero."
