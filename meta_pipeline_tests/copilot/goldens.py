@@ -203,5 +203,9 @@ CASES = [
     g("hey, how much did we spend on nordwind yesterday", "spend", "", YESTERDAY),
     g("give me nordwind's leads per campaign for last month please", "leads", "campaign", LAST_MONTH),
     g("i need to see the impressions by campaign of nordwind", "impressions", "campaign"),
+    g("could you tell me the cpm of nordwind yesterday?", "cpm", "", YESTERDAY),
+    g("nordwind link ctr by campaign last month", "link_ctr", "campaign", LAST_MONTH),
+    g("purchases and roas of nordwind by day this week", "purchases roas", "day", THIS_WEEK),
+    g("clicks by ad set for nordwind last week", "clicks", "adset", LAST_WEEK),
     g("Cost per click nordwind since last Monday", "cpc", "", ("2026-11-16", "2026-11-20")),
 ]  # fmt: skip

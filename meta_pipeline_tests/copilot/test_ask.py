@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+import subprocess
+import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -87,8 +89,26 @@ def answer(place: Place, golden: Golden) -> list[dict[str, Any]]:
     ]
 
 
+def test_an_answer_waits_for_nothing_that_it_does_not_need(place: Place) -> None:
+    """pandas and numpy alone take half a second before the first word."""
+    asked = (
+        "import sys\n"
+        "from meta_pipeline.warehouse import Warehouse\n"
+        "from meta_pipeline.copilot import ask\n"
+        f"with Warehouse({place.url!r}) as warehouse:\n"
+        "    found = ask(warehouse, 'spend by campaign for nordwind against the week before')\n"
+        "assert found.outcome == 'answered', found\n"
+        "needless = {'pandas', 'numpy', 'scipy', 'dagster', 'facebook_business', 'matplotlib'}\n"
+        "sys.exit(', '.join(needless & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_golden_questions_are_read_as_what_they_stand_for(place: Place) -> None:
-    assert len(CASES) >= 145
+    assert len(CASES) >= 150
     wrong = {}
     for golden in CASES:
         found = read(place, golden.question)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from mcp.client.streamable_http import streamable_http_client
 
 from meta_pipeline import metrics
 from meta_pipeline.copilot.server import http_application, mcp_server
+from meta_pipeline.local.ports import answers
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web.access.api_keys import Scope, new_key
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 
 from .conftest import HOSTILE, Place
 from .goldens import E, N
@@ -158,6 +162,56 @@ def test_every_tool_over_http_with_a_key_and_nothing_without(place: Place) -> No
             },
         )
         assert elsewhere.status_code == 421
+
+
+def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(
+    place: Place, tmp_path: Path
+) -> None:
+    """A process, keys of `meta-pipeline api-keys`: one that may read, and one that may not."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/mcp"
+    with Warehouse(place.url) as writing:
+        made = {
+            scope: new_key(
+                writing,
+                f"mcp {scope}",
+                tenant="default",
+                scopes=[scope],
+                created_by="test",
+                now=datetime.now(UTC),
+            )[1]
+            for scope in (Scope.READ, Scope.FACTS)
+        }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "meta_pipeline.cli", "mcp", "--http", "--port", str(port)],
+        cwd=tmp_path,
+        env={**os.environ, "DATABASE_URL": place.url, "META_PIPELINE_DATA": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert url in process.stderr.readline()
+        wait_until(lambda: answers(port), "the MCP server answers")
+
+        async def run() -> Any:
+            headers = {"Authorization": f"Bearer {made[Scope.READ]}"}
+            async with (
+                httpx2.AsyncClient(headers=headers) as http,
+                Client(streamable_http_client(url, http_client=http)) as client,
+            ):
+                return await client.call_tool("list_accounts", {})
+
+        listed = asyncio.run(run())
+        assert [row["account_id"] for row in listed.structured_content["rows"]] == [N, E]
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        for key in (made[Scope.FACTS], made[Scope.READ][:-1] + "x", "none"):
+            refused = httpx2.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
+            assert refused.status_code == 401
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def test_resources_and_the_weekly_review(place: Place) -> None:
