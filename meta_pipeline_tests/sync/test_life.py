@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -57,6 +58,11 @@ FALSE = (
     Fault.too_much_data(),
     Fault.cursor_expired(),
 )
+
+
+OLDEST = START + timedelta(days=330)
+"""A life is over before its first hours are 13 months old: then Meta tells nobody the truth of them
+any more (FACTS §5.4), and what we keep has nothing to be compared with."""
 
 
 class Killed(BaseException):
@@ -117,6 +123,7 @@ class Life(RuleBasedStateMachine):
         with suppress(EditRefusedError):
             self.found.world.pause(ads[ad % len(ads)].id)
 
+    @precondition(lambda self: self.found.clock.now() < OLDEST)
     @rule(hours=st.sampled_from([1, 1, 3, 7, 26, 24 * 6, 24 * 25]))
     def wait(self, hours: int) -> None:
         self.found.advance(hours=hours)
@@ -181,6 +188,7 @@ class Life(RuleBasedStateMachine):
             engine.sync(SyncRequest(self.found.account_id, parts=parts), report)
         self.found.engine = engine.changed()
 
+    @precondition(lambda self: self.found.clock.now() < OLDEST)
     @rule()
     def settle(self) -> None:
         """Ordinary syncs alone bring every day to the truth, once what is due has come due."""
