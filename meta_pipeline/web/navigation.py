@@ -8,6 +8,7 @@ NAVIGATION = (
     ("/", "Overview", Role.VIEWER),
     ("/campaigns", "Campaigns", Role.VIEWER),
     ("/creatives", "Creatives", Role.VIEWER),
+    ("/advice", "Advice", Role.VIEWER),
     ("/ask", "Ask", Role.VIEWER),
     ("/sync", "Sync", Role.VIEWER),
     ("/health", "Data health", Role.VIEWER),

@@ -30,6 +30,8 @@ WHOLE = (
     f"/creatives?account={ACCOUNT}",
     "/sync",
     "/health",
+    "/advice",
+    f"/advice?account={ACCOUNT}",
     "/ask",
     "/ask?q=spend+by+account+last+week",
     "/ask?q=conversions",

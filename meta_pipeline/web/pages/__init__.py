@@ -6,6 +6,7 @@ from meta_pipeline.web.access.role import Role
 from meta_pipeline.web.gate import change, page
 
 from .account import account
+from .advice import advice, advice_dismissed, advice_judged
 from .ask import ask
 from .campaigns import campaigns
 from .connections import answered, choose, chosen, connect, connections, removed
@@ -22,6 +23,9 @@ PAGES = (
     page("/accounts/{account_id}", account),
     page("/campaigns", campaigns),
     page("/campaigns.csv", campaigns_csv),
+    page("/advice", advice),
+    change("/advice/judge", advice_judged, needs=Role.ANALYST),
+    change("/advice/dismiss", advice_dismissed, needs=Role.ANALYST),
     page("/ask", ask),
     page("/creatives", creatives),
     page("/timeline/{entity_id}", timeline),

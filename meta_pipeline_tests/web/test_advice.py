@@ -1,0 +1,72 @@
+"""The page of advice: the rules are asked, the evidence is shown, a no is kept with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site
+from meta_pipeline.web.access.ways import Way
+from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows
+from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.web.conftest import SECRET
+
+HOSTILE = '<script>alert("ad")</script>'
+ISSUE = {"error_code": "1815869", "error_message": "The pixel is missing."}
+
+
+@pytest.fixture(scope="module")
+def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
+    with postgres.fresh_database() as url, Warehouse(url) as opened:
+        with opened.connection() as connection:
+            rows = Rows(connection)
+            rows.account(name=HOSTILE)
+            rows.campaign("c", daily_budget=100)
+            rows.adset("s", "c")
+            rows.ad("broken", "s", "c", issues_info=[ISSUE], name=HOSTILE)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site(web_warehouse: Warehouse) -> Site:
+    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+
+
+def sent(browser: httpx2.Client, path: str, **fields: str) -> httpx2.Response:
+    page = browser.get("/advice").text
+    token = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert token
+    return browser.post(path, data={"csrf": token[1], **fields})
+
+
+def test_the_rules_are_asked_and_a_no_is_kept_with_its_reason(browser: httpx2.Client) -> None:
+    assert "No advice is open" in browser.get("/advice").text
+    asked = sent(browser, "/advice/judge", account=ACCOUNT)
+    assert asked.status_code == 200, asked.text
+    assert re.search(r"[1-9]\d* new, 0 said before", asked.text)
+    for word in ("Numbers", "Method", "Doubt", "Look again on", "Open in Ads Manager"):
+        assert word in asked.text, word
+    assert "1815869" in asked.text
+    assert HOSTILE not in asked.text
+    chosen = re.findall(r'name="advice" value="([0-9a-f]+)"', asked.text)[0]
+    assert "Say why not" in sent(browser, "/advice/dismiss", advice=chosen, reason="  ").text
+    done = sent(browser, "/advice/dismiss", advice=chosen, reason="the pixel comes on Monday")
+    assert f'value="{chosen}"' not in done.text
+    assert "the pixel comes on Monday" in done.text
+    assert "dismissed" in done.text
+    again = sent(browser, "/advice/dismiss", advice=chosen, reason="twice")
+    assert (again.status_code, "only one that is open" in again.text) == (400, True)
+    assert "0 new" in sent(browser, "/advice/judge", account=ACCOUNT).text
+    assert "the pixel comes on Monday" in browser.get("/members").text, "it is in the audit"
+
+
+def test_what_there_is_not_is_told(browser: httpx2.Client) -> None:
+    assert browser.get("/advice?account=act_404").status_code == 404
+    assert sent(browser, "/advice/dismiss", advice="0" * 32, reason="x").status_code == 404
+    assert sent(browser, "/advice/judge", account="act_404").status_code in (400, 404)
+    assert browser.post("/advice/judge", data={"account": ACCOUNT}).status_code == 403
