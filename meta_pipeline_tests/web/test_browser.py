@@ -32,6 +32,8 @@ PAGES = {
     "campaigns": f"/campaigns?account={ACCOUNT}&{WEEK}&open=c1",
     "account": f"/accounts/{ACCOUNT}",
     "creatives": f"/creatives?account={ACCOUNT}",
+    "advice": "/advice",
+    "ask": "/ask?q=spend+by+account+last+week",
     "sync": "/sync",
     "health": "/health",
     "connections": "/connections",
