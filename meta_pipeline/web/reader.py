@@ -16,11 +16,14 @@ from babel.numbers import (
     format_compact_decimal,
     format_currency,
     format_decimal,
+    format_scientific,
 )
 
 from meta_pipeline.reports.words import NOTHING
 
 Number = int | float | Decimal
+_VAST = 10**15
+"""From here on digits say nothing, and Babel refuses to write them all: a power of ten does."""
 _ENGLISH = "en"
 _LANGUAGES_READ = 10
 """Of a header that anybody may make as long as they like."""
@@ -36,18 +39,22 @@ class Reader:
         """A whole number, or with up to two places where Meta counts in parts."""
         if value is None or _is_unknown(value):
             return NOTHING
-        return str(format_decimal(value, "#,##0.##", locale=self.locale))
+        return self._decimal(value, "#,##0.##")
 
     def money(self, value: Number | None, currency: str | None) -> str:
         """An amount in major units, with the places of its currency."""
         if value is None or _is_unknown(value):
             return NOTHING
         if not currency or len(currency) != 3:
-            return str(format_decimal(value, "#,##0.00", locale=self.locale))
+            return self._decimal(value, "#,##0.00")
+        if _is_vast(value):
+            return f"{self._decimal(value, '')} {currency}"
         return str(format_currency(value, currency, locale=self.locale))
 
     def compact(self, value: float, unit: str, currency: str | None = None) -> str:
         """A value for a scale, as short as it goes: `A$1K`, `2.5M`."""
+        if _is_unknown(value) or _is_vast(value):
+            return self.value(value, unit, currency)
         if unit == "currency" and currency and len(currency) == 3:
             digits = 1 if value >= 1000 else 0 if value >= 10 else 2
             return str(
@@ -61,12 +68,12 @@ class Reader:
         """A value that is in percent already."""
         if value is None or _is_unknown(value):
             return NOTHING
-        return str(format_decimal(value, "#,##0.0#", locale=self.locale)) + "\u202f%"
+        return self._decimal(value, "#,##0.0#") + "\u202f%"
 
     def ratio(self, value: Number | None) -> str:
         if value is None or _is_unknown(value):
             return NOTHING
-        return str(format_decimal(value, "#,##0.00", locale=self.locale))
+        return self._decimal(value, "#,##0.00")
 
     def value(self, value: Number | None, unit: str, currency: str | None = None) -> str:
         """A metric's value in its unit (`metrics.definition.Unit`)."""
@@ -78,11 +85,18 @@ class Reader:
 
     def change(self, value: float | None) -> str:
         """A change in percent, with its sign; `new` from nothing to something."""
-        if value is None:
+        if value is None or _is_unknown(value):
             return NOTHING
         if math.isinf(value):
             return "new"
-        return str(format_decimal(value, "+#,##0.0;-#,##0.0", locale=self.locale)) + "\u202f%"
+        return self._decimal(value, "+#,##0.0;-#,##0.0") + "\u202f%"
+
+    def _decimal(self, value: Number, pattern: str) -> str:
+        if math.isinf(value):
+            return "∞" if value > 0 else "-∞"
+        if _is_vast(value):
+            return str(format_scientific(value, "0.##E0", locale=self.locale))
+        return str(format_decimal(value, pattern, locale=self.locale))
 
     def day(self, value: date | None) -> str:
         return NOTHING if value is None else str(format_date(value, "medium", locale=self.locale))
@@ -137,6 +151,10 @@ def _locale(name: str) -> Locale | None:
         return Locale.parse(name, sep="-")
     except (ValueError, UnknownLocaleError, TypeError):
         return None
+
+
+def _is_vast(value: Number) -> bool:
+    return not -_VAST < value < _VAST
 
 
 def _is_unknown(value: Number | None) -> bool:
