@@ -51,7 +51,7 @@ def test_the_rules_are_asked_and_a_no_is_kept_with_its_reason(browser: httpx2.Cl
     assert re.search(r"[1-9]\d* new, 0 said before", asked.text)
     for word in ("Numbers", "Method", "Doubt", "Look again on", "Open in Ads Manager"):
         assert word in asked.text, word
-    assert "1815869" in asked.text
+    assert "error codes 1815869" in asked.text
     assert HOSTILE not in asked.text
     chosen = re.findall(r'name="advice" value="([0-9a-f]+)"', asked.text)[0]
     assert "Say why not" in sent(browser, "/advice/dismiss", advice=chosen, reason="  ").text
