@@ -43,9 +43,7 @@ def fivetran(
             gone = shape.drop(connection, schema)
             say(f"{len(gone)} views are gone from {schema}." if gone else f"None were in {schema}.")
             return
-        made = shape.make(connection, schema)
-        if reader is not None:
-            shape.let_read(connection, schema, reader)
+        made = shape.make(connection, schema, reader=reader)
     say(f"{len(made)} views are in {schema}: {', '.join(made)}")
     say("In dbt_project.yml: ", styled(f"vars: {{facebook_ads_schema: {schema}}}", "bold"))
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
 import yaml
+from psycopg import errors, sql
 
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync import Status
-from meta_pipeline.warehouse import fivetran
+from meta_pipeline.warehouse import DatabaseUnfit, ViewInUse, fivetran
 from meta_pipeline.warehouse.dbt_sources import sources
+from meta_pipeline.warehouse.errors import RoleRefused
+from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync.lab import Lab, lab
+from meta_pipeline_tests.warehouse.tenancy.two import ACCOUNTS, ALPHA, BETA, two_tenants
 
 SHAPE = {
     "account_history": "id bigint, name text, account_status text, currency text, timezone_name "
@@ -51,10 +57,10 @@ _COLUMNS = """
 """
 
 
-@pytest.fixture
-def synced(database_url: str) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def synced(postgres: TestPostgres) -> Iterator[Lab]:
     """An account synced once, with its numbers by country, and the views made."""
-    with lab(database_url) as found:
+    with postgres.fresh_database() as url, lab(url) as found:
         assert found.sync().status is Status.SUCCESS
         cells = found.sync(parts=frozenset({Part.BREAKDOWNS}), breakdowns=(("country",),))
         assert cells.status is Status.SUCCESS
@@ -140,16 +146,92 @@ def test_tables_of_fivetrans_own_are_left_as_they_are(database_url: str) -> None
         )
 
 
-def test_a_view_reads_as_its_reader(database_url: str) -> None:
-    """One that read as its owner would show a tenant the rows of another."""
-    with psycopg.connect(database_url) as connection:
+def test_what_is_built_on_a_view_stays(database_url: str) -> None:
+    """dbt keeps staging models as views: making ours anew must not stumble over them."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
         fivetran.make(connection, "facebook_ads")
-        options = connection.execute(
-            "SELECT relname, reloptions FROM pg_class "
-            "WHERE relnamespace = 'facebook_ads'::regnamespace AND relkind = 'v'"
-        ).fetchall()
-    assert len(options) == len(fivetran.VIEWS)
-    assert all(given == ["security_invoker=true"] for _, given in options)
+        connection.execute("CREATE VIEW public.stg_ads AS SELECT ad_id FROM facebook_ads.basic_ad")
+        fivetran.make(connection, "facebook_ads")
+        with pytest.raises(ViewInUse, match=r"basic_ad.*stg_ads.*Nothing was changed"):
+            fivetran.drop(connection, "facebook_ads")
+        # One of an older version, with other columns, has to be dropped.
+        about = connection.execute(
+            "SELECT obj_description('facebook_ads.ad_history'::regclass)"
+        ).fetchone()
+        assert about
+        analyst = f"analyst_{secrets.token_hex(4)}"
+        connection.execute(f"CREATE ROLE {analyst}")
+        try:
+            for view in ("ad_history", "basic_ad"):
+                connection.execute(f"DROP VIEW facebook_ads.{view} CASCADE")
+                connection.execute(f"CREATE VIEW facebook_ads.{view} AS SELECT 1 AS other")
+                connection.execute(f"COMMENT ON VIEW facebook_ads.{view} IS '{about[0]}'")
+            connection.execute(f"GRANT SELECT ON facebook_ads.ad_history TO {analyst}")
+            connection.execute("CREATE VIEW public.stg_ads AS SELECT * FROM facebook_ads.basic_ad")
+            with pytest.raises(ViewInUse, match=r"basic_ad.*stg_ads"):
+                fivetran.make(connection, "facebook_ads")
+            kept = "SELECT other FROM facebook_ads.ad_history"
+            assert connection.execute(kept).fetchone() == (1,)
+            connection.execute("DROP VIEW public.stg_ads")
+            fivetran.make(connection, "facebook_ads")
+            may = "SELECT has_table_privilege(%s, 'facebook_ads.ad_history', 'SELECT')"
+            assert connection.execute(may, (analyst,)).fetchone() == (True,)
+        finally:
+            connection.execute(f"DROP OWNED BY {analyst}; DROP ROLE {analyst}")
+
+
+def test_a_reader_is_granted_the_views_and_nothing_else(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        with pytest.raises(RoleRefused, match=r'"nobody" does not exist\. Nothing was changed'):
+            fivetran.make(connection, "facebook_ads", reader="nobody")
+        none = "SELECT FROM pg_namespace WHERE nspname = 'facebook_ads'"
+        assert connection.execute(none).rowcount == 0
+        with pytest.raises(fivetran.SchemaTaken, match="is ours already"):
+            fivetran.make(connection, "meta_ads")
+        connection.execute("CREATE SCHEMA facebook_ads CREATE TABLE payroll (salary int)")
+        reader = f'of "models" {secrets.token_hex(4)}'
+        role = sql.Identifier(reader)
+        connection.execute(sql.SQL("CREATE ROLE {}").format(role))
+        try:
+            fivetran.make(connection, "facebook_ads", reader=reader)
+            fivetran.make(connection, "facebook_ads")
+            may = "SELECT has_table_privilege(%s, %s, 'SELECT')"
+            for name, expected in (
+                *dict.fromkeys(fivetran.VIEWS, True).items(),
+                ("payroll", False),
+            ):
+                found = connection.execute(may, (reader, f"facebook_ads.{name}")).fetchone()
+                assert found == (expected,), name
+            connection.execute(sql.SQL("SET ROLE {}").format(role))
+            with pytest.raises(
+                DatabaseUnfit, match=r"may not make the views.*CREATE SCHEMA \"ads\""
+            ):
+                fivetran.make(connection, "ads")
+        finally:
+            connection.execute(sql.SQL("RESET ROLE; DROP OWNED BY {0}; DROP ROLE {0}").format(role))
+
+
+def test_a_tenants_login_sees_its_own_rows(postgres: TestPostgres) -> None:
+    """A view that read as its owner would show a tenant the rows of another."""
+    with two_tenants(postgres) as two:
+        with two.warehouse.connection() as connection:
+            connection.execute("TRUNCATE meta_ads.meta_insights, meta_ads.meta_ads")
+            for number, account_id in enumerate(ACCOUNTS.values(), 1):
+                connection.execute(
+                    """INSERT INTO meta_ads.meta_insights (entity_type, entity_id, date_start,
+                        date_stop, account_id, spend, data_as_of)
+                       VALUES ('ad', %s, '2026-11-01', '2026-11-01', %s, 12.34, now())""",
+                    (number, account_id),
+                )
+            fivetran.make(connection, "facebook_ads", reader=two.roles[BETA])
+        read = "SELECT ad_id, account_id FROM facebook_ads.basic_ad"
+        with closing(two.login(BETA)) as theirs:
+            assert theirs.execute(read).fetchall() == [("2", 2002)]
+        with closing(two.login(ALPHA)) as others, pytest.raises(errors.InsufficientPrivilege):
+            others.execute(read)
+        with two.warehouse.connection() as connection:
+            assert len(connection.execute(read).fetchall()) == 2
+            fivetran.drop(connection, "facebook_ads")
 
 
 def test_sources_name_every_column_that_there_is(database_url: str) -> None:

@@ -1,8 +1,4 @@
-"""Tables in the shape of Fivetran's Facebook Ads connector, as views on ours.
-
-Models that were written against that connector run on them unchanged: the same names, grains and
-types (guide: the columns that its dbt package reads). They are views of their own schema, read as
-their reader (`security_invoker`), and hold nothing: dropping them loses nothing.
+"""Shape: the views in the shape of Fivetran's Facebook Ads connector, as SQL on our tables.
 
 What differs is said in the comment of each view. Conversions overlap here as they do there; whoever
 wants numbers that may be added asks our own relations and the metric layer.
@@ -13,13 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from psycopg import sql
-
-from .connect import Connection
-from .errors import WarehouseError
-
-DEFAULT_SCHEMA = "facebook_ads"
-_MARK = "Of meta-pipeline views fivetran. "
 _NO_MINOR_UNIT = "'CLP','COP','CRC','HUF','ISK','IDR','JPY','KRW','PYG','TWD','VND'"
 """Currencies whose amounts Meta gives in whole units (FACTS section 12)."""
 _WINDOWS = ("1d_click", "7d_click", "28d_click", "1d_view", "7d_view", "28d_view", "inline")
@@ -36,14 +25,6 @@ _STATUSES = {
     202: "ANY_CLOSED",
 }
 """Meta's account_status in its own words (FACTS section 12)."""
-_RELATIONS = """
-    SELECT relname::text, relkind::text, coalesce(obj_description(oid, 'pg_class'), '')
-    FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'v', 'm', 'p', 'f')
-"""
-
-
-class SchemaTaken(WarehouseError):
-    """The schema holds something of somebody else under a name that is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,98 +33,6 @@ class ViewShape:
 
     about: str
     query: str
-
-
-def make(connection: Connection, schema: str) -> tuple[str, ...]:
-    """Make the views anew in `schema`, which is made where there is none; their names.
-
-    All of it happens or nothing. Raises SchemaTaken where a relation of that name is not ours: a
-    table that Fivetran fills stays what it is.
-    """
-    with connection.transaction():
-        _refuse_others(connection, schema)
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-        granted = _readers(connection, schema)
-        for name in VIEWS:
-            connection.execute(
-                sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(schema, name))
-            )
-        knows = connection.info.server_version >= 150_000
-        options = sql.SQL("WITH (security_invoker = true)" if knows else "")
-        for name, view in VIEWS.items():
-            relation = sql.Identifier(schema, name)
-            connection.execute(
-                sql.SQL("CREATE VIEW {} {} AS {}").format(relation, options, sql.SQL(view.query))
-            )
-            connection.execute(
-                sql.SQL("COMMENT ON VIEW {} IS {}").format(
-                    relation, sql.Literal(f"{_MARK}{view.about}")
-                )
-            )
-        for role in granted:
-            _let_read(connection, schema, role)
-    return tuple(VIEWS)
-
-
-def drop(connection: Connection, schema: str) -> tuple[str, ...]:
-    """Drop the views, and the schema if nothing else is in it; the names of those there were."""
-    with connection.transaction():
-        found = {
-            name
-            for name, kind, about in _relations(connection, schema)
-            if kind == "v" and about.startswith(_MARK)
-        }
-        for name in found:
-            connection.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, name)))
-        if found and not _relations(connection, schema):
-            connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
-    return tuple(sorted(found))
-
-
-def let_read(connection: Connection, schema: str, role: str) -> None:
-    """Let a role read the views; it needs the rights on our own tables too (`grant_reader`)."""
-    with connection.transaction():
-        _let_read(connection, schema, role)
-
-
-def _let_read(connection: Connection, schema: str, role: str) -> None:
-    for grant in ("USAGE ON SCHEMA {schema}", "SELECT ON ALL TABLES IN SCHEMA {schema}"):
-        connection.execute(
-            sql.SQL(f"GRANT {grant} TO {{role}}").format(
-                schema=sql.Identifier(schema), role=sql.Identifier(role)
-            )
-        )
-
-
-def _readers(connection: Connection, schema: str) -> list[str]:
-    """Who was let read the views that are about to be made anew."""
-    found = connection.execute(
-        """SELECT DISTINCT grantee::regrole::text FROM pg_class, aclexplode(relacl) AS granted
-           WHERE relnamespace = to_regnamespace(%s) AND relkind = 'v'
-             AND grantee <> 0 AND grantee <> relowner""",
-        (sql.Identifier(schema).as_string(connection),),
-    ).fetchall()
-    return [name.strip('"') for (name,) in found]
-
-
-def _relations(connection: Connection, schema: str) -> list[tuple[str, str, str]]:
-    """Name, kind and comment of each relation of the schema."""
-    quoted = sql.Identifier(schema).as_string(connection)
-    return connection.execute(_RELATIONS, (quoted,)).fetchall()
-
-
-def _refuse_others(connection: Connection, schema: str) -> None:
-    taken = [
-        name
-        for name, kind, about in _relations(connection, schema)
-        if name in VIEWS and not (kind == "v" and about.startswith(_MARK))
-    ]
-    if taken:
-        raise SchemaTaken(
-            f"Schema {schema} has {', '.join(sorted(taken))} of somebody else's: they stay as they "
-            "are. Name another schema with --schema, and give that name to the models "
-            "(dbt: the variable facebook_ads_schema). Nothing was changed."
-        )
 
 
 def _bare(column: str) -> str:

@@ -1,0 +1,155 @@
+"""Making: the views come into a schema, or go, all or none."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from meta_pipeline.warehouse.connect import Connection
+from meta_pipeline.warehouse.errors import DatabaseUnfit, RoleRefused, ViewInUse, WarehouseError
+from meta_pipeline.warehouse.names import SCHEMA
+from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
+
+from .shape import VIEWS, ViewShape
+
+_MARK = "Of meta-pipeline views fivetran. "
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:fivetran', 0))"
+_RELATIONS = """
+    SELECT relname::text, relkind::text, coalesce(obj_description(oid, 'pg_class'), '')
+    FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'v', 'm', 'p', 'f')
+"""
+
+
+class SchemaTaken(WarehouseError):
+    """The schema holds something of somebody else under a name that is needed."""
+
+
+def make(connection: Connection, schema: str, *, reader: str | None = None) -> tuple[str, ...]:
+    """Make the views anew in `schema`, which is made where there is none; their names.
+
+    `reader` is a role that may read them from then on; it needs the rights on our own tables too
+    (`grant_reader`). Who was let read them before stays so, and nothing else in the schema is
+    granted. A view whose columns stay is replaced under what is built on it, such as a model that
+    dbt keeps as a view. All of it happens or nothing.
+    Raises SchemaTaken where a relation of that name is not ours: a table that Fivetran fills stays
+    what it is; ViewInUse where a view has to be dropped that something is built on; RoleRefused for
+    a role there is not; DatabaseUnfit where this user may not.
+    """
+    if schema in (SCHEMA, DAGSTER_SCHEMA):
+        raise SchemaTaken(
+            f"Schema {schema} is ours already: name another with --schema. Nothing was changed."
+        )
+    try:
+        with connection.transaction():
+            connection.execute(_ONE_AT_A_TIME)
+            _refuse_others(connection, schema)
+            _make_schema(connection, schema)
+            granted = _readers(connection, schema) | ({reader} if reader else set())
+            for name, view in VIEWS.items():
+                _make(connection, sql.Identifier(schema, name), view)
+            for role in sorted(granted):
+                _let_read(connection, schema, role)
+    except psycopg.errors.UndefinedObject as error:
+        raise RoleRefused(f"{error.diag.message_primary}. Nothing was changed.") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseUnfit(
+            f"This user may not make the views: {error.diag.message_primary}. Let an owner of the "
+            f"database run CREATE SCHEMA {sql.Identifier(schema).as_string(connection)} "
+            f"AUTHORIZATION {sql.Identifier(connection.info.user).as_string(connection)}; "
+            "Nothing was changed."
+        ) from error
+    return tuple(VIEWS)
+
+
+def drop(connection: Connection, schema: str) -> tuple[str, ...]:
+    """Drop the views, and the schema if nothing else is in it; the names of those there were.
+
+    Raises ViewInUse, and drops none, where something is built on one.
+    """
+    with connection.transaction():
+        found = {
+            name
+            for name, kind, about in _relations(connection, schema)
+            if kind == "v" and about.startswith(_MARK)
+        }
+        for name in found:
+            _drop(connection, sql.Identifier(schema, name))
+        if found and not _relations(connection, schema):
+            connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
+    return tuple(sorted(found))
+
+
+def _make(connection: Connection, relation: sql.Identifier, view: ViewShape) -> None:
+    # Before version 15 there is no such option, and no tenant is let in (tenancy/).
+    knows = connection.info.server_version >= 150_000
+    create = sql.SQL("CREATE OR REPLACE VIEW {} {} AS {}").format(
+        relation,
+        sql.SQL("WITH (security_invoker = true)" if knows else ""),
+        sql.SQL(view.query),
+    )
+    try:
+        with connection.transaction():
+            connection.execute(create)
+    except psycopg.errors.InvalidTableDefinition:  # other columns than before
+        _drop(connection, relation)
+        connection.execute(create)
+    about = sql.Literal(f"{_MARK}{view.about}")
+    connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(relation, about))
+
+
+def _drop(connection: Connection, relation: sql.Identifier) -> None:
+    try:
+        connection.execute(sql.SQL("DROP VIEW {}").format(relation))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise ViewInUse(
+            f"View {relation.as_string()} cannot be dropped: {error.diag.message_detail}. "
+            "Drop what is built on it (a model of dbt: drop its view, dbt run makes it anew) and "
+            "say the command again. Nothing was changed."
+        ) from error
+
+
+def _make_schema(connection: Connection, schema: str) -> None:
+    """Who may use a schema need not be one who may make schemas: none is made that is there."""
+    known = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
+    if known is None:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+
+
+def _let_read(connection: Connection, schema: str, role: str) -> None:
+    views = sql.SQL(", ").join(sql.Identifier(schema, name) for name in VIEWS)
+    for grant, what in (("USAGE ON SCHEMA", sql.Identifier(schema)), ("SELECT ON", views)):
+        connection.execute(
+            sql.SQL(f"GRANT {grant} {{}} TO {{}}").format(what, sql.Identifier(role))
+        )
+
+
+def _readers(connection: Connection, schema: str) -> set[str]:
+    """Who was let read the views that are about to be made anew."""
+    found = connection.execute(
+        """SELECT DISTINCT rolname::text
+           FROM pg_class, aclexplode(relacl) AS granted JOIN pg_roles ON pg_roles.oid = grantee
+           WHERE relnamespace = to_regnamespace(%s) AND relkind = 'v' AND relname = ANY (%s)
+             AND grantee <> relowner""",
+        (sql.Identifier(schema).as_string(connection), list(VIEWS)),
+    ).fetchall()
+    return {name for (name,) in found}
+
+
+def _relations(connection: Connection, schema: str) -> list[tuple[str, str, str]]:
+    """Name, kind and comment of each relation of the schema."""
+    quoted = sql.Identifier(schema).as_string(connection)
+    return connection.execute(_RELATIONS, (quoted,)).fetchall()
+
+
+def _refuse_others(connection: Connection, schema: str) -> None:
+    taken = [
+        name
+        for name, kind, about in _relations(connection, schema)
+        if name in VIEWS and not (kind == "v" and about.startswith(_MARK))
+    ]
+    if taken:
+        raise SchemaTaken(
+            f"Schema {schema} has {', '.join(sorted(taken))} of somebody else's: they stay as they "
+            "are. Name another schema with --schema, and give that name to the models "
+            "(dbt: the variable facebook_ads_schema). Nothing was changed."
+        )
