@@ -14,6 +14,7 @@ import pytest
 from meta_pipeline.simulator import Fault
 from meta_pipeline.warehouse import account_lock
 from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 NAMES = ("Nordwind Shop", "Nordwind US", "Twin", "Twin")
 SYNCED = "SELECT DISTINCT account_id FROM meta_ads.sync_runs WHERE status = 'success'"
@@ -132,7 +133,7 @@ def test_ctrl_c_begins_no_other_account(shell: Shell, tmp_path: Path) -> None:
     assert child.stdout is not None
     assert "1 of 4" in child.stdout.readline()
     child.send_signal(signal.SIGINT)
-    out, errors = child.communicate(timeout=120)
+    out, errors = child.communicate(timeout=PATIENCE_SECONDS)
     assert child.returncode in (4, 130), (out, errors)
     assert "ad accounts were not begun" in errors, (out, errors)
     assert "Traceback" not in errors

@@ -20,6 +20,7 @@ from meta_pipeline.copilot.ask import _read
 from meta_pipeline.copilot.errors import BadCursor, CannotRead
 from meta_pipeline.copilot.text import MAX_CHARACTERS, Text
 from meta_pipeline.copilot.vocabulary import Vocabulary, chosen
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .conftest import HOSTILE, POSING, Place
 from .goldens import CASES, Golden, N
@@ -102,7 +103,11 @@ def test_an_answer_waits_for_nothing_that_it_does_not_need(place: Place) -> None
         "sys.exit(', '.join(needless & set(sys.modules)) or 0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", asked],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 0, done.stderr
 

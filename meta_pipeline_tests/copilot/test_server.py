@@ -142,7 +142,7 @@ def test_every_tool_over_http_with_a_key_and_nothing_without(place: Place) -> No
         async def run() -> Any:
             headers = {"Authorization": f"Bearer {KEY}"}
             async with (
-                httpx2.AsyncClient(headers=headers) as http,
+                httpx2.AsyncClient(headers=headers, timeout=PATIENCE_SECONDS) as http,
                 Client(streamable_http_client(url, http_client=http)) as client,
             ):
                 return await every_tool(client)
@@ -150,7 +150,7 @@ def test_every_tool_over_http_with_a_key_and_nothing_without(place: Place) -> No
         check(place, asyncio.run(run()))
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}):
-            refused = httpx2.post(url, json=body, headers=headers)
+            refused = httpx2.post(url, json=body, headers=headers, timeout=PATIENCE_SECONDS)
             assert (refused.status_code, KEY in refused.text) == (401, False)
         elsewhere = httpx2.post(
             url,
@@ -160,6 +160,7 @@ def test_every_tool_over_http_with_a_key_and_nothing_without(place: Place) -> No
                 "Host": "evil.example",
                 "Accept": "application/json, text/event-stream",
             },
+            timeout=PATIENCE_SECONDS,
         )
         assert elsewhere.status_code == 421
 
@@ -198,7 +199,7 @@ def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(
         async def run() -> Any:
             headers = {"Authorization": f"Bearer {made[Scope.READ]}"}
             async with (
-                httpx2.AsyncClient(headers=headers) as http,
+                httpx2.AsyncClient(headers=headers, timeout=PATIENCE_SECONDS) as http,
                 Client(streamable_http_client(url, http_client=http)) as client,
             ):
                 return await client.call_tool("list_accounts", {})
@@ -207,7 +208,9 @@ def test_the_command_serves_over_http_whom_a_key_of_ours_lets_read(
         assert [row["account_id"] for row in listed.structured_content["rows"]] == [N, E]
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
         for key in (made[Scope.FACTS], made[Scope.READ][:-1] + "x", "none"):
-            refused = httpx2.post(url, json=body, headers={"Authorization": f"Bearer {key}"})
+            refused = httpx2.post(
+                url, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_SECONDS
+            )
             assert refused.status_code == 401
     finally:
         process.terminate()

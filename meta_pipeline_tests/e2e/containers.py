@@ -25,6 +25,7 @@ from meta_pipeline.local.children import Child, Children
 from meta_pipeline.local.graphql import DagsterApi
 from meta_pipeline.local.ports import free_port
 from meta_pipeline_tests.e2e.units import DEPLOY, ROOT
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 DOCKER = DEPLOY / "docker"
 DOCKERFILE = DOCKER / "Dockerfile"
@@ -135,7 +136,7 @@ class Containers:
             cwd=self.folder / "var",
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 

@@ -17,6 +17,7 @@ from meta_pipeline.simulator import DEFAULT_TOKEN
 from meta_pipeline_tests.e2e.containers import Containers, build
 from meta_pipeline_tests.e2e.stand import finished, scalar, simulator, until
 from meta_pipeline_tests.e2e.units import SYSTEMD, Machine, Unit
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -104,7 +105,7 @@ def refused(api: DagsterApi) -> None:
         "runConfigData": {},
     }
     body = {"query": LAUNCH, "variables": {"params": params}}
-    answer = requests.post(f"{api.url}/graphql", json=body, timeout=30).json()
+    answer = requests.post(f"{api.url}/graphql", json=body, timeout=PATIENCE_SECONDS).json()
     assert answer["data"]["launchRun"]["__typename"] == "UnauthorizedError"
 
 

@@ -23,6 +23,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline_tests.e2e.dagsters import Stack, stack
 from meta_pipeline_tests.e2e.stand import simulator
 from meta_pipeline_tests.orchestration.test_canary import EVERY_TABLE
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -62,7 +63,7 @@ def running(
 
 def post(url: str, query: str, headers: dict[str, str] | None = None, **variables: Any) -> Any:
     body = {"query": query, "variables": variables}
-    return requests.post(f"{url}/graphql", json=body, headers=headers, timeout=60)
+    return requests.post(f"{url}/graphql", json=body, headers=headers, timeout=PATIENCE_SECONDS)
 
 
 def test_a_whole_dagster_keeps_its_doors(
@@ -90,9 +91,11 @@ def foreign_requests_are_refused(url: str) -> None:
     assert post(url, ask, EVIL).status_code == 403
     assert post(url, ask, {"Host": "evil.example"}).status_code == 421
     got = {"query": change}
-    assert requests.get(f"{url}/graphql", got, timeout=30).status_code == 403
-    assert requests.get(f"{url}/graphql", {"query": ask}, timeout=30).status_code == 200
-    page = requests.get(url, headers={"Accept": "text/html"}, timeout=30)
+    assert requests.get(f"{url}/graphql", got, timeout=PATIENCE_SECONDS).status_code == 403
+    assert (
+        requests.get(f"{url}/graphql", {"query": ask}, timeout=PATIENCE_SECONDS).status_code == 200
+    )
+    page = requests.get(url, headers={"Accept": "text/html"}, timeout=PATIENCE_SECONDS)
     assert page.status_code == 200
     assert "Dagster" in page.text
 
@@ -111,7 +114,7 @@ def the_ui_works(url: str, folder: Path) -> None:
         [browser, *options.split(), f"--user-data-dir={folder / 'browser'}", f"{url}/jobs"],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert "backfill_insights" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]

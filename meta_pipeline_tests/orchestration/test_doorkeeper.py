@@ -22,6 +22,7 @@ from websockets.typing import Origin
 from meta_pipeline.orchestration.doorkeeper import Doorkeeper
 from meta_pipeline.orchestration.webserver import hosts_of
 from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 MUTATION = "mutation { launchRun { __typename } }"
 HOSTS = ["dagster.example.com", "ops.example.com:8443"]
@@ -56,7 +57,7 @@ def port() -> Iterator[int]:
 
 
 def ask(port: int, method: str, path: str, headers: dict[str, str] | list[tuple[str, str]]) -> int:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:
         connection.putrequest(method, path, skip_host=True)
         for name, value in headers.items() if isinstance(headers, dict) else headers:

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from meta_pipeline.reports.exporter import KEEP_SECONDS, WarehouseCollector, exporter_app
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import TokenRow, Warehouse
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Morning
 
@@ -45,7 +46,7 @@ def serving(warehouse: Warehouse) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def scraped(morning: Morning) -> dict[str, Metric]:
     with Warehouse(morning.url) as warehouse, serving(warehouse) as url:
-        answer = requests.get(f"{url}/metrics", timeout=20)
+        answer = requests.get(f"{url}/metrics", timeout=PATIENCE_SECONDS)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     return {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -195,8 +196,8 @@ def test_scrapes_within_seconds_cost_one_read(warehouse: Warehouse) -> None:
 
 def test_without_a_database_the_target_is_down() -> None:
     with Warehouse("postgresql://nobody@127.0.0.1:9/none") as warehouse, serving(warehouse) as url:
-        answer = requests.get(f"{url}/metrics", timeout=20)
-        alive = requests.get(f"{url}/healthy", timeout=20)
+        answer = requests.get(f"{url}/metrics", timeout=PATIENCE_SECONDS)
+        alive = requests.get(f"{url}/healthy", timeout=PATIENCE_SECONDS)
     assert answer.status_code == 503
     assert answer.text.startswith("The database does not answer:")
     assert alive.text == "ok\n"

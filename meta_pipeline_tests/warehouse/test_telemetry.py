@@ -19,7 +19,7 @@ import pytest
 
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
 from meta_pipeline_tests.processes import CHILDREN
-from meta_pipeline_tests.waiting import wait_until
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 
 from .pooler import Pooler
 from .rows import MORNING, select
@@ -238,7 +238,9 @@ def test_a_process_that_forgets_to_close_loses_nothing(warehouse: Warehouse) -> 
         "writer = TelemetryWriter(sys.argv[1], flush_seconds=3600)\n"
         "for number in range(3): writer.log({'retry_count': number})\n"
     )
-    subprocess.run([sys.executable, "-c", script, warehouse.url], check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", script, warehouse.url], check=True, timeout=PATIENCE_SECONDS
+    )
     assert logged(warehouse) == [0, 1, 2]
 
 

@@ -14,6 +14,7 @@ from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import way_in
 from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 
 SECRET = Secret("for tests alone, thirty-two characters")
@@ -47,7 +48,7 @@ def sign_in(site: Site, base_url: str) -> Iterator[Callable[[], httpx2.Client]]:
     opened = []
 
     def come_in() -> httpx2.Client:
-        browser = httpx2.Client(base_url=base_url, follow_redirects=True, timeout=60)
+        browser = httpx2.Client(base_url=base_url, follow_redirects=True, timeout=PATIENCE_SECONDS)
         opened.append(browser)
         assert browser.get(new_link(site.secret, base_url)).status_code == 200
         return browser

@@ -14,10 +14,11 @@ from meta_pipeline.web import Site
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import Way, way_in
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 
 def fresh(base_url: str) -> httpx2.Client:
-    return httpx2.Client(base_url=base_url, follow_redirects=True, timeout=60)
+    return httpx2.Client(base_url=base_url, follow_redirects=True, timeout=PATIENCE_SECONDS)
 
 
 def csrf_of(page: str) -> str:
@@ -61,13 +62,13 @@ def test_a_session_cannot_be_made_up(base_url: str, browser: httpx2.Client) -> N
     payload, _, signature = (kept or "").partition(".")
     forged = base64.b64encode(b'{"subject": "owner"}').decode()
     for value in ("x", f"{forged}.{signature}", f"{payload}.AAAAAA.AAAA", ""):
-        with httpx2.Client(base_url=base_url) as stranger:
+        with httpx2.Client(base_url=base_url, timeout=PATIENCE_SECONDS) as stranger:
             stranger.cookies.set("meta_pipeline", value)
             assert stranger.get("/").status_code == 303, value
 
 
 def test_a_cookie_is_kept_from_scripts_and_other_sites(site: Site, base_url: str) -> None:
-    with httpx2.Client(base_url=base_url) as browser:
+    with httpx2.Client(base_url=base_url, timeout=PATIENCE_SECONDS) as browser:
         cookie = browser.get(new_link(site.secret, base_url)).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
@@ -98,7 +99,7 @@ def test_every_answer_has_the_headers(browser: httpx2.Client, path: str) -> None
 
 
 def test_a_name_that_is_not_ours_is_not_served(base_url: str) -> None:
-    with httpx2.Client(base_url=base_url) as browser:
+    with httpx2.Client(base_url=base_url, timeout=PATIENCE_SECONDS) as browser:
         assert browser.get("/sign-in", headers={"host": "evil.example"}).status_code == 400
 
 

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount
 
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.bounds import MOST_BYTES
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 _CHUNK = b"x" * 65_536
 
@@ -31,7 +32,9 @@ def status_of(base_url: str, path: str) -> int:
     """Of a request that has sent a little more than the most, and never says that it ends."""
     address = urlsplit(base_url)
     assert address.hostname
-    with socket.create_connection((address.hostname, address.port or 80), timeout=60) as sent:
+    with socket.create_connection(
+        (address.hostname, address.port or 80), timeout=PATIENCE_SECONDS
+    ) as sent:
         sent.sendall(
             f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nTransfer-Encoding: chunked\r\n"
             "Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode()
@@ -56,7 +59,9 @@ def test_a_length_beyond_the_most_is_refused_unread(base_url: str) -> None:
     address = urlsplit(base_url)
     assert address.hostname
     for length in (str(MOST_BYTES + 1), "9" * 30):
-        with socket.create_connection((address.hostname, address.port or 80), timeout=60) as sent:
+        with socket.create_connection(
+            (address.hostname, address.port or 80), timeout=PATIENCE_SECONDS
+        ) as sent:
             sent.sendall(
                 f"POST /sign-out HTTP/1.1\r\nHost: {address.netloc}\r\n"
                 "Content-Type: application/x-www-form-urlencoded\r\n"

@@ -19,6 +19,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.world import ACCOUNT, NOW, fill
 
@@ -144,11 +145,11 @@ def test_progress_shows_without_a_reload(
     web_warehouse.sync_requests.note_progress(
         "claim", row.account_id, {"sentence": "Campaigns are in, 12 calls"}
     )
-    page.get_by_text("Campaigns are in, 12 calls").first.wait_for(timeout=60_000)
+    page.get_by_text("Campaigns are in, 12 calls").first.wait_for(timeout=PATIENCE_SECONDS * 1000)
     web_warehouse.sync_requests.finish(
         ids, now, state="done", outcome="success", message="Synced with 12 calls."
     )
-    page.get_by_text("Synced with 12 calls.").first.wait_for(timeout=60_000)
+    page.get_by_text("Synced with 12 calls.").first.wait_for(timeout=PATIENCE_SECONDS * 1000)
     assert page.evaluate("window.stays") is True
 
 

@@ -15,6 +15,7 @@ from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.connections.place import KEY, Place, place_of
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
 
@@ -38,7 +39,9 @@ class Opened:
         given: dict[str, list[str]] = {"answer": [answer]}
         for name, value in fields:
             given.setdefault(name, []).append(value)
-        led = httpx2.post(str(dialog.url), data=given, follow_redirects=False)
+        led = httpx2.post(
+            str(dialog.url), data=given, follow_redirects=False, timeout=PATIENCE_SECONDS
+        )
         return str(led.headers["location"])
 
     def csrf(self, page: str) -> str:
@@ -54,7 +57,9 @@ def opened(database_url: str) -> Iterator[Opened]:
         site = Site(settings, place.warehouse, SECRET, Way.LINK, now=place.clock.now)
         with served.running(web_application(site)) as listening:
             url = listening.replace("127.0.0.1", "localhost")  # as Meta leads back to
-            with httpx2.Client(base_url=url, follow_redirects=True, timeout=60) as browser:
+            with httpx2.Client(
+                base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS
+            ) as browser:
                 browser.get(new_link(site.secret, url))
                 yield Opened(place, site, url, browser)
 
@@ -98,7 +103,9 @@ def test_an_answer_of_nobodys_login_connects_nothing(opened: Opened, query: str)
 
 def test_a_login_is_answered_in_the_browser_that_began_it(opened: Opened) -> None:
     back = opened.answered()
-    with httpx2.Client(base_url=opened.url, follow_redirects=True, timeout=60) as other:
+    with httpx2.Client(
+        base_url=opened.url, follow_redirects=True, timeout=PATIENCE_SECONDS
+    ) as other:
         other.get(new_link(opened.site.secret, opened.url))
         answer = other.get(back)
         assert answer.status_code == 403

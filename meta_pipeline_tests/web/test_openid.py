@@ -19,7 +19,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.ways import Way
-from meta_pipeline_tests.waiting import wait_until
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web import provider, served
 from meta_pipeline_tests.web.conftest import SECRET
 
@@ -70,7 +70,7 @@ def stranger(site: Site) -> Iterator[httpx2.Client]:
     """A browser at an application of its own: attempts of other tests do not count."""
     with (
         served.running(web_application(site)) as url,
-        httpx2.Client(base_url=url, follow_redirects=True, timeout=30) as opened,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as opened,
     ):
         yield opened
 
@@ -175,7 +175,7 @@ def test_a_proxys_word_is_taken_from_the_proxy_alone(
     site = Site(settings, web_warehouse, SECRET, Way.PROXY)
     with (
         served.running(web_application(site)) as url,
-        httpx2.Client(base_url=url, follow_redirects=True, timeout=30) as browser,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as browser,
     ):
         assert browser.get("/", headers=headers).status_code == status
         twice = [("x-user", "boss"), ("x-user", "somebody")]
@@ -191,7 +191,10 @@ def test_behind_tls_cookies_and_browsers_keep_to_it(web_warehouse: Warehouse) ->
         web_admins="boss",
     )
     site = Site(settings, web_warehouse, SECRET, Way.PROXY)
-    with served.running(web_application(site)) as url, httpx2.Client(base_url=url) as browser:
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(base_url=url, timeout=PATIENCE_SECONDS) as browser,
+    ):
         answer = browser.get("/", headers={"x-user": "boss", "host": "ads.example.com"})
         assert answer.status_code == 200, answer.text
         assert "max-age=" in answer.headers["strict-transport-security"]

@@ -18,6 +18,7 @@ from meta_pipeline.web.access.ways import Way
 from meta_pipeline.web.pages import PAGES
 from meta_pipeline_tests.metrics.rows import Rows
 from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.world import ACCOUNT, NOW, OTHER, fill
@@ -59,13 +60,17 @@ def base_url(web_warehouse: Warehouse) -> Iterator[str]:
 
 @pytest.fixture
 def bob(base_url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=base_url, headers={"X-User": BOB}, timeout=60) as browser:
+    with httpx2.Client(
+        base_url=base_url, headers={"X-User": BOB}, timeout=PATIENCE_SECONDS
+    ) as browser:
         yield browser
 
 
 @pytest.fixture
 def ann(base_url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=base_url, headers={"X-User": ANN}, timeout=60) as browser:
+    with httpx2.Client(
+        base_url=base_url, headers={"X-User": ANN}, timeout=PATIENCE_SECONDS
+    ) as browser:
         yield browser
 
 

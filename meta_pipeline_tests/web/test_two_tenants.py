@@ -14,6 +14,7 @@ from meta_pipeline.warehouse.tenancy.groups import group_names
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.warehouse.tenancy import two
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
@@ -62,7 +63,7 @@ def url(postgres: TestPostgres) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_has_nothing_of_the_others(url: str, path: str) -> None:
-    with httpx2.Client(base_url=url, timeout=60, follow_redirects=True) as browser:
+    with httpx2.Client(base_url=url, timeout=PATIENCE_SECONDS, follow_redirects=True) as browser:
         for who, account in ACCOUNTS.items():
             other = next(name for name in ACCOUNTS if name != who)
             answer = browser.get(path, headers={"x-user": who})
@@ -75,7 +76,7 @@ def test_a_page_has_nothing_of_the_others(url: str, path: str) -> None:
 
 
 def test_an_address_of_the_others_is_not_there(url: str) -> None:
-    with httpx2.Client(base_url=url, timeout=60) as browser:
+    with httpx2.Client(base_url=url, timeout=PATIENCE_SECONDS) as browser:
         for path in (f"/accounts/{ACCOUNT}", "/timeline/c1", f"/timeline/{ACCOUNT}"):
             assert browser.get(path, headers={"x-user": "bob"}).status_code == 404, path
         for path in (f"/campaigns?account={ACCOUNT}", f"/creatives?account={ACCOUNT}"):

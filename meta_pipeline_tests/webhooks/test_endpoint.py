@@ -16,6 +16,7 @@ from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import way_in
 from meta_pipeline.webhooks import unpack
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.webhooks.conftest import VERIFY
 from meta_pipeline_tests.webhooks.deliveries import BEFORE, SECRET, changed, envelope, signature
 
@@ -32,22 +33,26 @@ def count(keeper: Warehouse, where: str = "true") -> int:
 
 def test_metas_question_is_answered_with_its_challenge_alone(address: str) -> None:
     query = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": VERIFY}
-    answer = httpx2.get(address, params=query)
+    answer = httpx2.get(address, params=query, timeout=PATIENCE_SECONDS)
     assert (answer.status_code, answer.text) == (200, "1158201444")
     for wrong in ({"hub.verify_token": "x"}, {"hub.verify_token": "é"}, {"hub.mode": "other"}):
-        assert httpx2.get(address, params=query | wrong).status_code == 403
-    assert httpx2.get(address).status_code == 403
+        assert (
+            httpx2.get(address, params=query | wrong, timeout=PATIENCE_SECONDS).status_code == 403
+        )
+    assert httpx2.get(address, timeout=PATIENCE_SECONDS).status_code == 403
 
 
 def test_a_delivery_is_kept_once_however_often_it_comes(address: str, keeper: Warehouse) -> None:
     body = envelope(*(changed(str(n)) for n in range(1000)), account="77")
     assert len(body) < 1_048_576
-    first = httpx2.post(address, content=body, headers=signature(body))
+    first = httpx2.post(address, content=body, headers=signature(body), timeout=PATIENCE_SECONDS)
     assert (first.status_code, first.text) == (200, "kept\n")
-    again = httpx2.post(address, content=body, headers=signature(body, BEFORE))
+    again = httpx2.post(
+        address, content=body, headers=signature(body, BEFORE), timeout=PATIENCE_SECONDS
+    )
     assert (again.status_code, again.text) == (200, "kept before\n")
     unpack(keeper)
-    late = httpx2.post(address, content=body, headers=signature(body))
+    late = httpx2.post(address, content=body, headers=signature(body), timeout=PATIENCE_SECONDS)
     assert (late.status_code, late.text) == (200, "kept\n")
     assert count(keeper, "account_id = 'act_77' AND state = 'pending'") == 1000
 
@@ -63,12 +68,22 @@ def test_what_is_not_metas_or_too_much_is_refused_and_not_kept(
         yield large[600_000:]
 
     answers = {
-        "unsigned": httpx2.post(address, content=body),
-        "other secret": httpx2.post(address, content=body, headers=signature(body, "x")),
-        "other body": httpx2.post(address, content=body + b" ", headers=signature(body)),
-        "too large": httpx2.post(address, content=large, headers=signature(large)),
-        "chunked": httpx2.post(address, content=chunks(), headers=signature(large)),
-        "no JSON": httpx2.post(address, content=b"x", headers=signature(b"x")),
+        "unsigned": httpx2.post(address, content=body, timeout=PATIENCE_SECONDS),
+        "other secret": httpx2.post(
+            address, content=body, headers=signature(body, "x"), timeout=PATIENCE_SECONDS
+        ),
+        "other body": httpx2.post(
+            address, content=body + b" ", headers=signature(body), timeout=PATIENCE_SECONDS
+        ),
+        "too large": httpx2.post(
+            address, content=large, headers=signature(large), timeout=PATIENCE_SECONDS
+        ),
+        "chunked": httpx2.post(
+            address, content=chunks(), headers=signature(large), timeout=PATIENCE_SECONDS
+        ),
+        "no JSON": httpx2.post(
+            address, content=b"x", headers=signature(b"x"), timeout=PATIENCE_SECONDS
+        ),
     }
     codes = {name: answer.status_code for name, answer in answers.items()}
     assert codes == {
@@ -97,7 +112,7 @@ def test_unknown_fields_and_other_objects_are_kept(address: str, keeper: Warehou
         ],
     }
     body = json.dumps(given).encode()
-    answer = httpx2.post(address, content=body, headers=signature(body))
+    answer = httpx2.post(address, content=body, headers=signature(body), timeout=PATIENCE_SECONDS)
     assert answer.text == "kept\n"
     assert count(keeper, "object = 'page' AND state = 'kept' AND account_id IS NULL") == 3
 

@@ -17,6 +17,7 @@ import pytest
 
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.webhooks import unpack
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.webhooks.deliveries import SECRET, changed, signature
 
 _SERVE = """
@@ -61,7 +62,7 @@ def test_nothing_acknowledged_is_lost(
     stopped = threading.Event()
 
     def pour() -> None:
-        with httpx2.Client(timeout=10) as client:
+        with httpx2.Client(timeout=PATIENCE_SECONDS) as client:
             while not stopped.is_set():
                 with lock:
                     number = next(numbers)

@@ -14,6 +14,7 @@ import pytest
 
 from meta_pipeline.simulator import Simulator, WallClock, World
 from meta_pipeline_tests.sync.lab import SMALL
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 TOKEN = "EAAVERYSECRETTOKEN"
 ROLLUP = "SELECT pg_advisory_lock(hashtextextended('meta_ads:rollup:' || %s, 0))"
@@ -60,7 +61,7 @@ def test_ctrl_c_ends_the_statement_that_runs(
         )
         _until(other, WAITING, 1)
         child.send_signal(number)
-        said, _ = child.communicate(timeout=60)
+        said, _ = child.communicate(timeout=PATIENCE_SECONDS)
         assert child.returncode == 130, said
         assert "stopped while the daily metrics were made" in said
         assert "success" in said

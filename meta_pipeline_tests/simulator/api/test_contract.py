@@ -15,6 +15,7 @@ from meta_pipeline.simulator.api import contract
 from meta_pipeline.simulator.api.coverage import coverage
 from meta_pipeline.simulator.api.fields import NODE_OF_KIND
 from meta_pipeline_tests.simulator.conftest import Graph
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 # What a sync reads. A release of the SDK without one of these is a warning to read.
 SYNCED = {
@@ -117,7 +118,9 @@ def test_versions(sim: Simulator, graph: Graph, account: str) -> None:
     codes = {}
     for version in ("v27.0", "v26.0", "v25.0", "v24.0", "v3.2", "v99.0"):
         body = graph.session.get(
-            f"{sim.url}/{version}/{account}", params={"access_token": sim.token}, timeout=10
+            f"{sim.url}/{version}/{account}",
+            params={"access_token": sim.token},
+            timeout=PATIENCE_SECONDS,
         ).json()
         codes[version] = body.get("error", {}).get("code")
     assert codes == {
@@ -165,7 +168,9 @@ def test_a_new_app_may_not_use_legacy_forms(
 
 def override(graph: Graph, account: str) -> requests.Response:
     asked = {"access_token": graph.sim.token, "method": "GET"}
-    return graph.session.post(f"{graph.sim.url}/v26.0/{account}", data=asked, timeout=10)
+    return graph.session.post(
+        f"{graph.sim.url}/v26.0/{account}", data=asked, timeout=PATIENCE_SECONDS
+    )
 
 
 def test_an_older_app_may_still_use_them(sim: Simulator, graph: Graph, account: str) -> None:

@@ -260,7 +260,10 @@ def test_etag_is_the_bodys_sha1_and_gives_304(graph: Graph, account: str) -> Non
     assert (again.status_code, again.content) == (304, b"")
     graph.sim.world.rename(first.json()["data"][0]["id"], "Other")
     named = requests.get(
-        url, params={**params, "fields": "name"}, headers={"If-None-Match": tag}, timeout=10
+        url,
+        params={**params, "fields": "name"},
+        headers={"If-None-Match": tag},
+        timeout=PATIENCE_SECONDS,
     )
     assert named.status_code == 200
 

@@ -197,7 +197,9 @@ def test_the_contract_drifts(sim: Simulator, graph: Graph, account: str) -> None
     assert drift("upgrade_version", version="v25.0", to="v27.0")["versions"][0] == "v25.0"
     assert (
         graph.session.get(
-            f"{sim.url}/v25.0/{account}", params={"access_token": sim.token}, timeout=10
+            f"{sim.url}/v25.0/{account}",
+            params={"access_token": sim.token},
+            timeout=PATIENCE_SECONDS,
         ).headers["facebook-api-version"]
         == "v27.0"
     )
@@ -223,7 +225,7 @@ def test_an_edit_meta_would_refuse_is_explained(sim: Simulator, account: str) ->
     campaign = sim.world.objects("campaigns", account)[0].id
     control(sim, "PATCH", f"/objects/{campaign}", edit="archive")
     response = requests.patch(
-        f"{sim.url}/_sim/objects/{campaign}", json={"edit": "activate"}, timeout=10
+        f"{sim.url}/_sim/objects/{campaign}", json={"edit": "activate"}, timeout=PATIENCE_SECONDS
     )
     assert response.status_code == 409
     assert "archived" in response.json()["error"]

@@ -16,6 +16,7 @@ from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import way_in
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync_requests.rows import account
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 
 Client = Callable[..., httpx2.Client]
@@ -77,7 +78,9 @@ def client(tables: Warehouse, url: str) -> Iterator[Client]:
             now=datetime.now(UTC),
         )
         headers = {"Authorization": f"Bearer {text}"}
-        opened.append(httpx2.Client(base_url=f"{url}/v1", headers=headers, timeout=60))
+        opened.append(
+            httpx2.Client(base_url=f"{url}/v1", headers=headers, timeout=PATIENCE_SECONDS)
+        )
         return opened[-1]
 
     yield make

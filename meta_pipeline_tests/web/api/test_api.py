@@ -16,6 +16,7 @@ from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import way_in
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.api.conftest import Client
 
@@ -153,7 +154,9 @@ def test_a_cursor_that_is_none_of_ours(mine: httpx2.Client, cursor: str) -> None
 
 def test_who_has_no_key_or_too_little_of_one(url: str, client: Client) -> None:
     for header in ("", "Bearer", "Bearer mp_1_2", "Basic eDp4", f"Bearer mp_{'0' * 12}_{'0' * 64}"):
-        answer = httpx2.get(f"{url}/v1/accounts", headers={"Authorization": header})
+        answer = httpx2.get(
+            f"{url}/v1/accounts", headers={"Authorization": header}, timeout=PATIENCE_SECONDS
+        )
         problem(answer, 401, "no_key")
         assert answer.headers["www-authenticate"] == "Bearer"
     reading = client(Scope.READ)
@@ -173,10 +176,10 @@ def test_addresses_and_methods_there_are_not(mine: httpx2.Client) -> None:
 
 
 def test_health_and_the_document_take_no_key(url: str) -> None:
-    assert httpx2.get(f"{url}/v1/health").json()["status"] == "ok"
-    document = httpx2.get(f"{url}/v1/openapi.json").json()
+    assert httpx2.get(f"{url}/v1/health", timeout=PATIENCE_SECONDS).json()["status"] == "ok"
+    document = httpx2.get(f"{url}/v1/openapi.json", timeout=PATIENCE_SECONDS).json()
     assert document["servers"] == [{"url": "/v1"}]
-    page = httpx2.get(f"{url}/v1/docs")
+    page = httpx2.get(f"{url}/v1/docs", timeout=PATIENCE_SECONDS)
     assert page.status_code == 200
     for path in document["paths"]:
         assert f"/v1{path}" in page.text
@@ -222,11 +225,16 @@ def test_who_asks_too_often_is_told_when_to_come_back(tables: Warehouse) -> None
     )
     with served.running(web_application(site)) as url:
         headers = {"Authorization": f"Bearer {text}"}
-        answers = [httpx2.get(f"{url}/v1/metrics", headers=headers) for _ in range(3)]
+        answers = [
+            httpx2.get(f"{url}/v1/metrics", headers=headers, timeout=PATIENCE_SECONDS)
+            for _ in range(3)
+        ]
         assert [one.status_code for one in answers] == [200, 200, 429]
         problem(answers[-1], 429, "too_many_requests")
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
-        wrong = [httpx2.get(f"{url}/v1/metrics").status_code for _ in range(21)]
+        wrong = [
+            httpx2.get(f"{url}/v1/metrics", timeout=PATIENCE_SECONDS).status_code for _ in range(21)
+        ]
         assert (wrong[0], wrong[-1]) == (401, 429)
 
 
@@ -235,7 +243,7 @@ def test_while_the_database_is_away_it_says_so() -> None:
     with Warehouse("postgresql://nobody@127.0.0.1:9/none") as gone:
         site = Site(settings, gone, Secret("x" * 32), way_in(settings, "127.0.0.1"))
         with served.running(web_application(site)) as url:
-            answer = httpx2.get(f"{url}/v1/health")
+            answer = httpx2.get(f"{url}/v1/health", timeout=PATIENCE_SECONDS)
             told = problem(answer, 503, "unavailable")
             assert "127.0.0.1:9" not in told["detail"]
             assert answer.headers["retry-after"] == "5"

@@ -12,6 +12,7 @@ from schemathesis import checks
 
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web.access.api_keys import Scope, new_key
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 QUICK, MANY = 1, 100
 
@@ -43,7 +44,7 @@ def walk(url: str, tables: Warehouse, examples: int) -> None:
         )
         @given(case=operation.as_strategy())
         def one(case: Any) -> None:
-            answer = case.call(headers=headers, timeout=120)
+            answer = case.call(headers=headers, timeout=PATIENCE_SECONDS)
             case.validate_response(
                 answer,
                 checks=[
