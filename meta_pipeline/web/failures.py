@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meta_pipeline.metrics import MetricsError
-from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
+from meta_pipeline.warehouse.errors import CannotTell, TenantsNotApart, WarehouseError
 
 from .access.forms import Forged
 from .access.openid import SignInRefused
 from .access.pace import TooManyTries
-from .access.visitor import NotAMember
+from .access.visitor import TENANT, NotAMember
 from .gate import NotAllowed, NotFound
 from .rendering import plain_page
 
@@ -44,6 +44,13 @@ def _failure(request: Request, status_code: int, sentence: str) -> Response:
 
 def _says(status_code: int) -> Callable[[Request, Exception], Response]:
     return lambda request, error: _failure(request, status_code, str(error))
+
+
+def _not_apart(request: Request, error: Exception) -> Response:
+    # Else a tenant that cannot be served stays open, and every page after this fails too.
+    if "session" in request.scope:
+        request.session.pop(TENANT, None)
+    return _failure(request, 503, str(error))
 
 
 def _forged(request: Request, _: Exception) -> Response:
@@ -108,6 +115,7 @@ class Unforeseen:
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     MetricsError: _says(400),
     CannotTell: _says(503),
+    TenantsNotApart: _not_apart,
     WarehouseError: _says(503),
     NotFound: _says(404),
     NotAllowed: _says(403),

@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Connection, Warehouse
 
 from .access.doors import way_to_sign_in
 from .access.forms import read_form, token_of
 from .access.role import Role
-from .access.visitor import Visitor, visitor_of
+from .access.visitor import TENANT, Visitor, visitor_of
 from .reader import Reader, reader_of
 from .rendering import templates
 from .site import Site, site_of
@@ -122,14 +123,45 @@ def change(path: str, act: Act, *, needs: Role) -> Route:
 
 
 def _shown(request: Request, show: Show, needs: Role) -> Response:
+    if TENANT in request.query_params:
+        return _opened(request, request.query_params[TENANT])
     visit = _visit(request, needs)
-    return way_to_sign_in(request) if visit is None else show(visit)
+    if visit is None:
+        return way_to_sign_in(request)
+    try:
+        return show(visit)
+    except NotFound as error:
+        if len(visit.visitor.memberships) == 1:
+            raise
+        name = one_line(visit.visitor.opened.name)
+        raise NotFound(
+            f"{error} You look at {name}: what is another's is found after opening that one."
+        ) from None
+
+
+def _opened(request: Request, tenant: str) -> Response:
+    """Show this tenant from now on, and the same address without naming it."""
+    visitor = visitor_of(request, tenant)
+    if visitor is None:
+        return way_to_sign_in(request)
+    _check_may_open(visitor, tenant)
+    site = site_of(request)
+    with site.warehouse.of_tenant(tenant).connection():
+        request.session[TENANT] = tenant  # where nothing keeps it apart it is not opened
+    rest = request.url.remove_query_params(TENANT)
+    return RedirectResponse(rest.path + (f"?{rest.query}" if rest.query else ""), status_code=303)
 
 
 def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Response:
-    visit = _visit(request, needs)
+    # In another tab another tenant may be open by now: meant is the one the form was shown for.
+    meant = form.get(TENANT)
+    tenant = meant if isinstance(meant, str) else None
+    visit = _visit(request, needs, tenant)
     if visit is None:
         return RedirectResponse("/sign-in", status_code=303)
+    if tenant is not None:
+        _check_may_open(visit.visitor, tenant)
+        request.session[TENANT] = tenant
     with visit.warehouse.connection() as connection:
         done = act(visit, form, connection)
         visit.warehouse.web.note(visit.visitor.subject, done.action, done.detail, connection)
@@ -137,8 +169,16 @@ def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Respons
     return RedirectResponse(done.to, status_code=303)
 
 
-def _visit(request: Request, needs: Role) -> Visit | None:
-    visitor = visitor_of(request)
+def _check_may_open(visitor: Visitor, tenant: str) -> None:
+    if not visitor.may_open(tenant):
+        raise NotAllowed(
+            f"You are not a member of {one_line(tenant)[:40]}. Ask one of its administrators to "
+            "add you under Members."
+        )
+
+
+def _visit(request: Request, needs: Role, tenant: str | None = None) -> Visit | None:
+    visitor = visitor_of(request, tenant)
     if visitor is None:
         return None
     if not visitor.role.may(needs):

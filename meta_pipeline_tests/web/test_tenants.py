@@ -1,9 +1,13 @@
-"""Two tenants in two browsers: every page of one has nothing of the other."""
+"""Two tenants in two browsers: every page of one has nothing of the other.
+
+And people of both of them: they open one at a time, and what they send is for the one they saw.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx2
 import psycopg
@@ -14,6 +18,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.tenancy.groups import group_names
 from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline.web.pages import PAGES
 from meta_pipeline_tests.metrics.rows import Rows
@@ -24,6 +29,7 @@ from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.world import ACCOUNT, NOW, OTHER, fill
 
 ANN, BOB = "ann@alpha.example", "bob@beta.example"
+EVE, BOSS = "eve@agency.example", "boss@agency.example"
 OF_ALPHA = re.compile(rf"\b{ACCOUNT}\b|(?<![-\w])(?:[csa]|h[as])[0-9]+\b|{re.escape(ANN)}")
 """What is alpha's alone: its account, the ids in it, its member."""
 
@@ -39,6 +45,9 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
             opened.tenants.add(tenant, tenant.title(), NOW)
             opened.tenants.grant(tenant, [account_id], NOW)
             opened.tenants.set_member(tenant, member, "admin", at=NOW, added_by="the test")
+        opened.tenants.set_member("alpha", EVE, "viewer", at=NOW, added_by="the test")
+        opened.tenants.set_member("beta", EVE, "admin", at=NOW, added_by="the test")
+        opened.tenants.set_member("alpha", BOSS, "analyst", at=NOW, added_by="the test")
         opened.keep_tenants_apart()
         yield opened
         opened.close()
@@ -51,26 +60,39 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
 @pytest.fixture(scope="module")
 def base_url(web_warehouse: Warehouse) -> Iterator[str]:
     settings = Settings.load(
-        env_file=None, web_proxy_header="X-User", web_proxy_addresses="127.0.0.1"
+        env_file=None,
+        web_proxy_header="X-User",
+        web_proxy_addresses="127.0.0.1",
+        web_admins=BOSS,
     )
     site = Site(settings, web_warehouse, SECRET, Way.PROXY, now=lambda: NOW)
     with served.running(web_application(site)) as url:
         yield url
 
 
-@pytest.fixture
-def bob(base_url: str) -> Iterator[httpx2.Client]:
+@contextmanager
+def browser_of(who: str, base_url: str) -> Iterator[httpx2.Client]:
     with httpx2.Client(
-        base_url=base_url, headers={"X-User": BOB}, timeout=PATIENCE_SECONDS
+        base_url=base_url, headers={"X-User": who}, follow_redirects=True, timeout=PATIENCE_SECONDS
     ) as browser:
         yield browser
 
 
 @pytest.fixture
+def bob(base_url: str) -> Iterator[httpx2.Client]:
+    with browser_of(BOB, base_url) as browser:
+        yield browser
+
+
+@pytest.fixture
 def ann(base_url: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(
-        base_url=base_url, headers={"X-User": ANN}, timeout=PATIENCE_SECONDS
-    ) as browser:
+    with browser_of(ANN, base_url) as browser:
+        yield browser
+
+
+@pytest.fixture
+def eve(base_url: str) -> Iterator[httpx2.Client]:
+    with browser_of(EVE, base_url) as browser:
         yield browser
 
 
@@ -116,10 +138,86 @@ def test_what_one_tenant_changes_is_its_own(
         asked = connection.execute(
             "SELECT account_id, requested_by FROM meta_ads.sync_requests"
         ).fetchall()
-    assert members == [("alpha", ANN), ("beta", BOB), ("beta", "carol")]
+    both = {EVE, BOSS}
+    assert [one for one in members if one[1] not in both] == [
+        ("alpha", ANN),
+        ("beta", BOB),
+        ("beta", "carol"),
+    ]
     assert asked == [(OTHER, BOB)]
     assert "carol" in bob.get("/members").text
     assert "carol" not in ann.get("/members").text
+
+
+def test_a_member_of_one_tenant_is_not_asked_which(ann: httpx2.Client) -> None:
+    page = ann.get("/").text
+    assert 'name="tenant"' not in page
+    assert "Beta" not in page
+    for tenant in ("beta", "default", "nobody", ""):
+        assert ann.get("/", params={"tenant": tenant}).status_code == 403, tenant
+    assert ann.get(f"/accounts/{ACCOUNT}").status_code == 200
+
+
+def test_a_member_of_several_opens_one_at_a_time(eve: httpx2.Client) -> None:
+    assert opened(eve.get("/").text) == "alpha"
+    assert eve.get(f"/accounts/{ACCOUNT}").status_code == 200
+    hidden = eve.get(f"/accounts/{OTHER}")
+    assert hidden.status_code == 404
+    assert "You look at Alpha" in hidden.text
+    there = eve.get(f"/accounts/{OTHER}", params={"tenant": "beta", "days": "last_3d"})
+    assert there.status_code == 200
+    assert str(there.url).endswith(f"/accounts/{OTHER}?days=last_3d")
+    assert opened(eve.get("/health").text) == "beta"
+    assert eve.get(f"/accounts/{ACCOUNT}").status_code == 404
+    assert eve.get("/members").status_code == 200
+    assert eve.get("/members", params={"tenant": "alpha"}).status_code == 403
+    assert opened(eve.get("/").text) == "alpha"
+
+
+def test_a_form_is_for_the_tenant_it_was_shown_for(
+    eve: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    form = eve.get("/members", params={"tenant": "beta"}).text
+    sent = {"csrf": csrf_of(form), "tenant": opened(form), "subject": "dan", "role": "viewer"}
+    eve.get("/", params={"tenant": "alpha"})
+    answer = eve.post("/members", data=sent)
+    assert answer.status_code == 200
+    assert opened(answer.text) == "beta"
+    assert [one.tenant for one in web_warehouse.tenants.memberships("dan")] == ["beta"]
+    for tenant in ("alpha", "default", "nobody"):
+        assert eve.post("/members", data=sent | {"tenant": tenant}).status_code == 403, tenant
+    assert [one.tenant for one in web_warehouse.tenants.memberships("dan")] == ["beta"]
+    assert eve.post("/members/remove", data=sent).status_code == 200
+
+
+def test_an_administrator_of_the_house_opens_what_they_are_a_member_of(base_url: str) -> None:
+    with browser_of(BOSS, base_url) as boss:
+        page = boss.get("/members").text
+        assert opened(page) == "default"
+        assert re.findall(r'<option value="(\w+)"', page)[:2] == ["default", "alpha"]
+        assert boss.get("/", params={"tenant": "beta"}).status_code == 403
+        assert opened(boss.get("/", params={"tenant": "alpha"}).text) == "alpha"
+        assert boss.get("/members").status_code == 403, "an analyst there"
+
+
+def test_who_comes_by_a_link_opens_every_tenant(web_warehouse: Warehouse) -> None:
+    site = Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+    with (
+        served.running(web_application(site)) as url,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as owner,
+    ):
+        assert opened(owner.get(new_link(SECRET, url)).text) == "default"
+        for tenant, account_id in (("alpha", ACCOUNT), ("beta", OTHER)):
+            assert opened(owner.get("/members", params={"tenant": tenant}).text) == tenant
+            seen = [owner.get(f"/accounts/{one}").status_code for one in (ACCOUNT, OTHER)]
+            assert seen == [200 if one == account_id else 404 for one in (ACCOUNT, OTHER)]
+        assert owner.get("/", params={"tenant": "nobody"}).status_code == 403
+
+
+def opened(page: str) -> str:
+    found = re.search(r'<body data-tenant="([^"]+)"', page)
+    assert found
+    return found[1]
 
 
 def csrf_of(page: str) -> str:

@@ -45,12 +45,13 @@ class AccountChoice:
     """The accounts behind a token that was granted; `session` is the one that logged in.
 
     Everything here raises PendingUnknown once it is over: chosen, cancelled, swept after half an
-    hour, or another session's.
+    hour, or another session's; or another tenant's than `tenant`, where that is given.
     """
 
     connections: Connections
     session: str = field(repr=False)
     pending_id: str
+    tenant: str | None = None
 
     def pending(self) -> Pending:
         """What was granted, as `Granted.pending` says it."""
@@ -92,11 +93,15 @@ class AccountChoice:
             self.pending_id if is_id else "", connection, locked=connection is not None
         )
         now = self.connections.access.clock()
-        is_mine = row is not None and row.session_hash == hashed("session", self.session)
+        is_mine = (
+            row is not None
+            and row.session_hash == hashed("session", self.session)
+            and self.tenant in (None, row.tenant)
+        )
         if row is None or not is_mine or row.kind is None or row.ends_at <= now:
             raise PendingUnknown(
                 "There is nothing to choose from any more: it was chosen or cancelled, half an "
-                "hour passed, or it belongs to another browser. Connect again."
+                "hour passed, or it belongs to another browser or another tenant. Connect again."
             )
         return row
 

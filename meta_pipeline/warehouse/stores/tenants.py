@@ -38,6 +38,11 @@ _OWN = """
     WHERE tenant = %s AND tenant <> %s AND account_id = ANY (%s)
     ORDER BY account_id LIMIT 1
 """
+_MEMBERSHIPS = """
+    SELECT tenant, name, role FROM meta_ads.members JOIN meta_ads.tenants USING (tenant)
+    WHERE subject = %s ORDER BY tenant <> 'default', tenant
+"""
+_NAMES = "SELECT tenant, name FROM meta_ads.tenants ORDER BY tenant <> 'default', tenant"
 _MEMBERS = "SELECT tenant, subject, role, added_at, added_by FROM meta_ads.members"
 _SET_MEMBER = """
     INSERT INTO meta_ads.members (tenant, subject, role, added_at, added_by)
@@ -71,6 +76,15 @@ class MemberRow:
     role: MemberRole
     added_at: datetime
     added_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A tenant that a person may open, by its short name and its name for people, and as what."""
+
+    tenant: str
+    name: str
+    role: MemberRole
 
 
 class TenantStore(Store):
@@ -186,14 +200,16 @@ class TenantStore(Store):
                 {"tenant": tenant},
             ).fetchall()
 
-    def memberships(self, subject: str, connection: Connection | None = None) -> list[MemberRow]:
-        """What a person may be, tenant by tenant; default first. Empty for a stranger."""
+    def memberships(self, subject: str, connection: Connection | None = None) -> list[Membership]:
+        """What a person may open, default first, then by name. Empty for a stranger."""
         with self._using(connection) as used:
-            cursor = used.cursor(row_factory=class_row(MemberRow))
-            return cursor.execute(
-                f"{_MEMBERS} WHERE subject = %s ORDER BY tenant <> 'default', tenant",
-                (_subject(subject),),
-            ).fetchall()
+            cursor = used.cursor(row_factory=class_row(Membership))
+            return cursor.execute(_MEMBERSHIPS, (_subject(subject),)).fetchall()
+
+    def names(self, connection: Connection | None = None) -> dict[str, str]:
+        """Every tenant's name for people by its short one, in the order of `all`."""
+        with self._using(connection) as used:
+            return dict(used.execute(_NAMES).fetchall())
 
     def set_member(
         self,

@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import DEFAULT_TENANT
+from meta_pipeline.warehouse.stores.tenants import Membership
 from meta_pipeline.web.site import Site, site_of
 
 from .hosts import is_among
@@ -18,32 +19,57 @@ OWNER = "owner"
 """Who came by a one-time link: whoever can read the files of the user that runs this."""
 
 
+TENANT = "tenant"
+"""What names a tenant: in the session the one that is open, in an address the one to open, in a
+form the one it was shown for."""
+
+
 class NotAMember(Exception):
     """Somebody is known, but nobody has let them in; says whom to ask."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A person that is let in; `tenant` is the one whose rows they see."""
+    """A person that is let in, and into which tenants; the rows of one of them are shown."""
 
     subject: str
     name: str
-    role: Role
-    tenant: str = DEFAULT_TENANT
+    memberships: tuple[Membership, ...]
+    opened: Membership
+
+    @property
+    def tenant(self) -> str:
+        """Whose rows they see now."""
+        return self.opened.tenant
+
+    @property
+    def role(self) -> Role:
+        """What they may do in that tenant."""
+        return Role(self.opened.role)
+
+    def may_open(self, tenant: str) -> bool:
+        return any(one.tenant == tenant for one in self.memberships)
 
 
-def visitor_of(connection: HTTPConnection) -> Visitor | None:
-    """Who the request is from; None before anybody signed in. NotAMember for a stranger."""
+def visitor_of(connection: HTTPConnection, tenant: str | None = None) -> Visitor | None:
+    """Who the request is from; None before anybody signed in. NotAMember for a stranger.
+
+    They see `tenant`, or the one their session has open, or the first that they may open.
+    """
     site = site_of(connection)
-    if site.way is Way.PROXY:
-        subject = _told_by_proxy(connection, site)
-        return _member(connection, site, subject, subject) if subject else None
-    subject = connection.session.get("subject")
-    if subject is None:
+    who = _subject_of(connection, site)
+    if who is None:
         return None
-    if site.way is Way.LINK:
-        return Visitor(OWNER, "you", Role.ADMIN) if subject == OWNER else None
-    return _member(connection, site, subject, connection.session.get("name", subject))
+    subject, name = who
+    memberships = _memberships(site, subject)
+    if not memberships:
+        raise NotAMember(
+            f"You are signed in as {one_line(subject)}, who is not a member here. Ask an "
+            "administrator to add exactly this name under Members, or in META_WEB_ADMINS."
+        )
+    wanted = tenant or connection.session.get(TENANT)
+    opened = next((one for one in memberships if one.tenant == wanted), memberships[0])
+    return Visitor(subject, one_line(name), tuple(memberships), opened)
 
 
 def client_address(connection: HTTPConnection) -> str:
@@ -65,16 +91,29 @@ def _told_by_proxy(connection: HTTPConnection, site: Site) -> str | None:
     return found[0].strip().casefold() or None if len(found) == 1 else None
 
 
-def _member(connection: HTTPConnection, site: Site, subject: str, name: str) -> Visitor:
-    shown = one_line(name)
-    if subject in site.settings.web_admin_names:
-        return Visitor(subject, shown, Role.ADMIN)
-    found = site.warehouse.tenants.memberships(subject)
-    if not found:
-        raise NotAMember(
-            f"You are signed in as {one_line(subject)}, who is not a member here. Ask an "
-            "administrator to add exactly this name under Members, or in META_WEB_ADMINS."
-        )
-    wanted = connection.session.get("tenant")
-    of = next((one for one in found if one.tenant == wanted), found[0])
-    return Visitor(subject, shown, Role(of.role), of.tenant)
+def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | None:
+    """Who it is and how they are called, as the site's way in says."""
+    if site.way is Way.PROXY:
+        subject = _told_by_proxy(connection, site)
+        return (subject, subject) if subject else None
+    subject = connection.session.get("subject")
+    if subject is None or (site.way is Way.LINK and subject != OWNER):
+        return None
+    return subject, connection.session.get("name", subject)
+
+
+def _memberships(site: Site, subject: str) -> list[Membership]:
+    """What they may open, the house's own first.
+
+    Whoever can read the files of this machine can read every table: no tenant is closed to them.
+    An administrator named in the settings is one of the house; a client's tenant takes a
+    membership, for them as for all.
+    """
+    tenants = site.warehouse.tenants
+    if site.way is Way.LINK:
+        return [Membership(tenant, name, "admin") for tenant, name in tenants.names().items()]
+    found = tenants.memberships(subject)
+    if subject not in site.settings.web_admin_names:
+        return found
+    house = Membership(DEFAULT_TENANT, tenants.names()[DEFAULT_TENANT], "admin")
+    return [house, *(one for one in found if one.tenant != DEFAULT_TENANT)]

@@ -125,7 +125,12 @@ def _flow(visit: Visit) -> LoginFlow:
 
 
 def _choice(visit: Visit, pending_id: str) -> AccountChoice:
-    return AccountChoice(_book(visit), session=_session(visit), pending_id=pending_id)
+    return AccountChoice(
+        _book(visit),
+        session=_session(visit),
+        pending_id=pending_id,
+        tenant=visit.visitor.tenant,
+    )
 
 
 def _session(visit: Visit) -> str:

@@ -7,6 +7,8 @@
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // Another tenant was opened in another tab: this page stays what it was.
+      if (page.body.dataset.tenant !== document.body.dataset.tenant) return;
       for (const part of parts()) {
         const fresh = page.getElementById(part.id);
         if (fresh && !part.contains(document.activeElement)) part.innerHTML = fresh.innerHTML;
