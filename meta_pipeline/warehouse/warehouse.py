@@ -24,6 +24,7 @@ from .stores.costs import CostStore
 from .stores.cursors import CursorStore
 from .stores.facts import FactStore
 from .stores.gaps import Gaps
+from .stores.invitations import InvitationStore
 from .stores.ledger import Ledger
 from .stores.logins import LoginStore
 from .stores.pending_reports import PendingReports
@@ -217,6 +218,10 @@ class Warehouse:
     @cached_property
     def tenants(self) -> TenantStore:
         return TenantStore(self.connection)
+
+    @cached_property
+    def invitations(self) -> InvitationStore:
+        return InvitationStore(self.connection)
 
     @cached_property
     def webhooks(self) -> WebhookStore:

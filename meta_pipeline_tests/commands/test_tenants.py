@@ -59,6 +59,18 @@ def test_a_client_from_its_first_account_to_its_end(shell: Shell, database_url: 
     assert "a new password" not in typed.output
     assert seen_by(role, "a new password", database_url) == []
     assert shell.run("tenants", "members", "acme", "--remove", "ann@acme.test").exit_code == 0
+    assert shell.run("tenants", "invitations", "acme", "--invite", "Ida@acme.test").exit_code == 0
+    (invited,) = shell.json("tenants", "invitations", "acme")
+    assert (invited["subject"], invited["role"]) == ("ida@acme.test", "viewer")
+    assert invited["is_open"]
+    assert shell.run("tenants", "invitations", "acme", "--revoke", "ida@acme.test").exit_code == 0
+    assert shell.json("tenants", "invitations", "acme") == []
+    assert shell.rows("SELECT tenant, action FROM meta_ads.web_events ORDER BY id") == [
+        ("acme", "member set"),
+        ("acme", "member removed"),
+        ("acme", "invited"),
+        ("acme", "invitation revoked"),
+    ]
     assert shell.run("tenants", "remove", "acme", "--yes").exit_code == 0
     assert len(shell.json("tenants", "list")) == 1
     assert not shell.rows("SELECT FROM pg_roles WHERE rolname = %s", role)
@@ -77,6 +89,9 @@ def test_every_mistake_is_a_sentence_and_changes_nothing(shell: Shell) -> None:
         ("remove", "nobody", "-y"): "There is no tenant 'nobody'",
         ("members", "acme", "--add", " "): "needs an e-mail address or a user name",
         ("members", "acme", "--remove", "ann"): "ann is no member of acme",
+        ("invitations", "acme", "--invite", "two words"): "An invitation needs the e-mail address",
+        ("invitations", "acme", "--revoke", "ann"): "ann is not invited to acme",
+        ("invitations", "nobody"): "There is no tenant 'nobody'",
         ("sql-role", "nobody"): "There is no tenant 'nobody'",
         ("sql-role", "acme", "--drop"): "is that of no tenant",
         ("sql-role", "acme", "--existing"): "There is no role acme_sql",

@@ -7,16 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
 
 from meta_pipeline.local.ports import answers, free_port
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import MemberRole, Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
@@ -99,6 +101,50 @@ def test_a_member_comes_in_with_their_role_and_goes_when_removed(
     assert "/members" not in stranger.get("/").text
     web_warehouse.tenants.remove_member("default", "ann@example.com")
     assert stranger.get("/").status_code == 403
+
+
+def test_an_invitation_is_accepted_by_signing_in(
+    stranger: httpx2.Client, identity: Provider, web_warehouse: Warehouse, site: Site
+) -> None:
+    invitations = web_warehouse.invitations
+    for who, role, at in (
+        ("Ida@Example.com", "analyst", site.now()),
+        ("late@example.com", "admin", site.now() - timedelta(days=14)),
+        ("gone@example.com", "admin", site.now()),
+        ("unsure@example.com", "admin", site.now()),
+    ):
+        invitations.invite("default", who, cast("MemberRole", role), at=at, invited_by="boss")
+    assert invitations.revoke("default", "gone@example.com")
+    for who, verified in (("late", True), ("gone", True), ("unsure", False)):
+        identity.is_asked_by(email=f"{who}@example.com", email_verified=verified)
+        assert stranger.get("/sign-in/provider").status_code == 403, who
+    identity.is_asked_by(email="ida@example.com", email_verified=True)
+    assert stranger.get("/sign-in/provider").status_code == 200
+    assert stranger.get("/members").status_code == 403
+    (member,) = [one for one in web_warehouse.tenants.members() if one.subject.startswith("ida")]
+    assert (member.role, member.added_by) == ("analyst", "boss")
+    assert {one.subject for one in invitations.of("default")} == {
+        "late@example.com",
+        "unsure@example.com",
+    }
+    said = [(one.actor, one.detail) for one in web_warehouse.web.events(50)]
+    assert ("ida@example.com", "as analyst, invited by boss") in said
+    assert invitations.accept("ida@example.com", site.now()) == 0
+
+
+def test_of_many_processes_that_see_somebody_come_one_accepts(
+    web_warehouse: Warehouse, site: Site
+) -> None:
+    web_warehouse.invitations.invite(
+        "default", "many@example.com", "viewer", at=site.now(), invited_by="boss"
+    )
+    with ThreadPoolExecutor(4) as threads:
+        accepted = list(
+            threads.map(
+                lambda _: web_warehouse.invitations.accept("many@example.com", site.now()), range(8)
+            )
+        )
+    assert sorted(accepted) == [0] * 7 + [1]
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,47 @@ def test_who_comes_by_a_link_opens_every_tenant(web_warehouse: Warehouse) -> Non
         assert owner.get("/", params={"tenant": "nobody"}).status_code == 403
 
 
+def test_an_administrator_invites_into_their_own_tenant(
+    ann: httpx2.Client, bob: httpx2.Client, base_url: str, web_warehouse: Warehouse
+) -> None:
+    csrf = csrf_of(bob.get("/members").text)
+
+    def send(path: str, **form: str) -> httpx2.Response:
+        return bob.post(f"/members/{path}", data={"csrf": csrf, "role": "viewer"} | form)
+
+    for wrong in ("", "two words", "x" * 255, BOB, "a\nb"):
+        assert send("invite", subject=wrong).status_code == 400, wrong
+    for days in ("0", "91", "-1", "many", "9" * 30):
+        assert send("invite", subject="fay@beta.example", days=days).status_code == 400, days
+    assert send("invite", subject="fay@beta.example", role="owner").status_code == 400
+    for who in ("Fay@beta.example", "gus@beta.example", "<b>@beta.example"):
+        page = send("invite", subject=who, role="analyst", days="7")
+        assert page.status_code == 200
+    assert "mailto:fay%40beta.example?subject=" in page.text
+    assert "&lt;b&gt;@beta.example" in page.text
+    assert "is invited no more" in send("revoke", subject="gus@beta.example").text
+    assert "fay@beta.example" not in ann.get("/members").text
+    csrf_of_ann = csrf_of(ann.get("/members").text)
+    ann.post("/members/revoke", data={"csrf": csrf_of_ann, "subject": "fay@beta.example"})
+    with browser_of("gus@beta.example", base_url) as gus:
+        assert gus.get("/").status_code == 403
+    with browser_of("FAY@beta.example", base_url) as fay:
+        assert opened(fay.get("/").text) == "beta"
+        assert fay.get("/members").status_code == 403
+    audit = bob.get("/members").text
+    for said in ("invited", "invitation revoked", "invitation accepted"):
+        assert f">{said}</td>" in audit, said
+    with web_warehouse.of_tenant("alpha").connection() as connection:
+        found = connection.execute("SELECT tenant FROM meta_ads.invitations").fetchall()
+        assert found == []
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+            connection.execute(
+                "INSERT INTO meta_ads.invitations VALUES ('beta', %s, 'admin', now(), 'x', now())",
+                (ANN,),
+            )
+    web_warehouse.tenants.remove_member("beta", "fay@beta.example")
+
+
 def opened(page: str) -> str:
     found = re.search(r'<body data-tenant="([^"]+)"', page)
     assert found

@@ -57,7 +57,7 @@ from .operations import (
     usage_readings,
 )
 from .requests import sync_requests
-from .tenants import members, tenant_accounts, tenant_roles, tenants
+from .tenants import invitations, members, tenant_accounts, tenant_roles, tenants
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
 from .web import web_events, web_links
 from .webhooks import webhook_changes, webhook_deliveries
@@ -82,6 +82,7 @@ __all__ = [
     "facts",
     "insights_changes",
     "insights_gaps",
+    "invitations",
     "login_states",
     "members",
     "meta_activities",

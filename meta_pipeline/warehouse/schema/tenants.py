@@ -52,6 +52,21 @@ members = table(
     sa.Index(None, "subject"),
 )
 
+invitations = table(
+    "invitations",
+    "One row per tenant and person who becomes a member by signing in before it ends",
+    _tenant(primary_key=True),
+    text("subject", "E-mail address or user name, case folded", primary_key=True),
+    text("role", "What the person will be: viewer, analyst or admin", nullable=False),
+    moment("invited_at", "When, the last time", nullable=False),
+    text("invited_by", "Who invited them", nullable=False),
+    moment("ends_at", "When it can no longer be accepted", nullable=False),
+    sa.CheckConstraint("role IN ('viewer','analyst','admin')", name="role"),
+    sa.CheckConstraint("subject <> ''", name="subject"),
+    _of_tenant(),
+    sa.Index(None, "subject"),
+)
+
 tenant_roles = table(
     "tenant_roles",
     "One row per login role of Postgres that sees one tenant's rows and no others",
@@ -63,4 +78,4 @@ tenant_roles = table(
     sa.Index(None, "tenant"),
 )
 
-__all__ = ["members", "tenant_accounts", "tenant_roles", "tenants"]
+__all__ = ["invitations", "members", "tenant_accounts", "tenant_roles", "tenants"]

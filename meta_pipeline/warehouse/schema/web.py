@@ -15,12 +15,17 @@ web_links = table(
 
 web_events = table(
     "web_events",
-    "One row per change somebody made in the web application; rows are only ever added",
+    "One row per sign-in and per change somebody made in the web application, or of members by "
+    "command; rows are only ever added",
     sa.Column(
         "id", sa.BigInteger, sa.Identity(always=True), primary_key=True, comment="Running number"
     ),
     moment("at", "When", nullable=False),
-    text("actor", "Who: the member's subject, or owner for a one-time link", nullable=False),
+    text(
+        "actor",
+        "Who: the member's subject, owner for a one-time link, or whose command",
+        nullable=False,
+    ),
     text("action", "What was done, such as signed in or member added", nullable=False),
     text("detail", "To what, in words; never a secret", nullable=False),
     text(

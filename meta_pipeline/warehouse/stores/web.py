@@ -21,6 +21,14 @@ class WebEvent:
     detail: str
 
 
+_NOTE = """
+    INSERT INTO meta_ads.web_events (at, actor, action, detail, tenant)
+    VALUES (clock_timestamp(), %s, %s, %s, coalesce(
+        %s::text, nullif(current_setting('meta_ads.tenant', true), ''), 'default'
+    ))
+"""
+
+
 class WebStore(Store):
     """`web_links`, `web_events`."""
 
@@ -38,15 +46,17 @@ class WebStore(Store):
             return used.rowcount == 1
 
     def note(
-        self, actor: str, action: str, detail: str, connection: Connection | None = None
+        self,
+        actor: str,
+        action: str,
+        detail: str,
+        connection: Connection | None = None,
+        *,
+        tenant: str | None = None,
     ) -> None:
-        """Add to the audit who did what."""
+        """Add to the audit who did what; for the tenant of the session unless one is named."""
         with self._using(connection) as using:
-            using.execute(
-                "INSERT INTO meta_ads.web_events (at, actor, action, detail)"
-                " VALUES (clock_timestamp(), %s, %s, %s)",
-                (actor, action, detail),
-            )
+            using.execute(_NOTE, (actor, action, detail, tenant))
 
     def events(self, limit: int, connection: Connection | None = None) -> Sequence[WebEvent]:
         """What was changed, newest first."""

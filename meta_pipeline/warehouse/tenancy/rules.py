@@ -75,6 +75,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         # Not the API's to write: whoever could, would give itself another's accounts.
         "tenant_accounts": by_tenant(),
         "members": by_tenant(api_writes=_CHANGE, sql_reads=False),
+        "invitations": by_tenant(api_writes=_CHANGE, sql_reads=False),
         "connections": by_tenant(api_writes=_CHANGE),
         "connection_events": by_tenant(api_writes=("INSERT",), sql_reads=False),
         "connection_accounts": by_parent("connections", "connection_id", api_writes=_CHANGE),

@@ -112,6 +112,7 @@ def _memberships(site: Site, subject: str) -> list[Membership]:
     tenants = site.warehouse.tenants
     if site.way is Way.LINK:
         return [Membership(tenant, name, "admin") for tenant, name in tenants.names().items()]
+    site.warehouse.invitations.accept(subject, site.now())
     found = tenants.memberships(subject)
     if subject not in site.settings.web_admin_names:
         return found

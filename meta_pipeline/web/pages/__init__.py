@@ -13,7 +13,7 @@ from .connections import answered, choose, chosen, connect, connections, removed
 from .creatives import creatives
 from .download import campaigns_csv
 from .health import health
-from .members import members, remove_member, set_member
+from .members import invite, members, remove_member, revoke_invitation, set_member
 from .overview import overview
 from .sync import sync, sync_asked, sync_cancelled, sync_price
 from .timeline import timeline
@@ -42,5 +42,7 @@ PAGES = (
     change("/connections/remove", removed, needs=Role.ADMIN),
     page("/members", members, needs=Role.ADMIN),
     change("/members", set_member, needs=Role.ADMIN),
+    change("/members/invite", invite, needs=Role.ADMIN),
+    change("/members/revoke", revoke_invitation, needs=Role.ADMIN),
     change("/members/remove", remove_member, needs=Role.ADMIN),
 )

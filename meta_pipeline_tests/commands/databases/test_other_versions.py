@@ -188,7 +188,9 @@ def _words(name: str, shell: Shell, folder: Path) -> list[str]:
         "role": "nobody",
         "connection": "con_none",
         "request": "none",
-        "tenant": "default" if name.endswith(("grant", "revoke", "members")) else "acme",
+        "tenant": "default"
+        if name.endswith(("grant", "revoke", "members", "invitations"))
+        else "acme",
         "key": "none",
     }
     if name == "connections add":
