@@ -83,6 +83,7 @@ def opened(chromium: Any, base_url: str, browser: httpx2.Client) -> Iterator[Cal
         contexts.append(context)
         (cookie,) = browser.cookies.jar
         context.add_cookies([{"name": cookie.name, "value": cookie.value or "", "url": base_url}])
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
