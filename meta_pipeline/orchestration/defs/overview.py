@@ -1,6 +1,6 @@
 """The asset `meta/overview`: every account in words, and whether sensors and schedules run.
 
-Its sensor looks every two minutes and reports what changed without a run, which would cost 6
+Its sensor looks every half minute and reports what changed without a run, which would cost 6
 CPU-seconds; so it is there seconds after the first start. It also keeps what nobody should find
 empty: a partition for every account that is known, and a first answer of what is else asked daily.
 """
@@ -35,7 +35,8 @@ from .report import REPORT_KEY
 
 OVERVIEW_KEY = dg.AssetKey(["meta", "overview"])
 TICKING = "sensors_and_schedules_run"
-TICK_SECONDS = 120
+TICK_SECONDS = 30
+"""How long a change may take until people see it: a failing account, a sensor stopped or let go."""
 REPORT_EVERY = timedelta(minutes=15)
 """A point in the plots this often, also when nothing changed; a change is reported at once."""
 FIRST_ANSWERS = {data_quality_job.name: DATA_QUALITY_KEY, operations_report_job.name: REPORT_KEY}
