@@ -8,6 +8,8 @@ from datetime import date
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings
 
+from meta_pipeline.model.insights_column import ALL, NAMES
+
 from .chosen import Chosen
 
 RETIRED_WINDOWS = {"7d_view": date(2026, 1, 12), "28d_view": date(2026, 1, 12)}
@@ -42,6 +44,12 @@ class ReadingSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_INSIGHTS_LEVELS"),
         pattern=r"^(ad|adset|campaign|account)(,(ad|adset|campaign|account))*$",
         description="Levels of daily insights; the account's own row is always read, as a proof",
+    )
+    insights_columns_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_INSIGHTS_COLUMNS"),
+        description="Columns of Ads Manager to keep in daily insights: all, or such as "
+        "results,purchase_roas (off when empty)",
     )
     breakdowns_text: str = Field(
         "",
@@ -111,6 +119,15 @@ class ReadingSettings(BaseSettings, defer_build=True):
                 f"names {name}, of which Meta gives nothing since {RETIRED_WINDOWS[name]}: "
                 "take it out"
             )
+        return value
+
+    @field_validator("insights_columns_text")
+    @classmethod
+    def _names_columns(cls, value: str) -> str:
+        for place, name in enumerate(value.split(","), 1):
+            if name.strip() not in ("", ALL, *NAMES):
+                # Not quoted: what stands in the wrong variable may be a secret.
+                raise ValueError(f"has no column at place {place}. Columns: {', '.join(NAMES)}")
         return value
 
     @field_validator("breakdowns_text")

@@ -100,6 +100,10 @@ class Settings(
         return tuple(dict.fromkeys(self.insights_levels_text.split(",")))
 
     @property
+    def insights_columns(self) -> tuple[str, ...]:
+        return _names(self.insights_columns_text, ",")
+
+    @property
     def attribution_window_names(self) -> tuple[str, ...]:
         return _names(self.attribution_windows, ",")
 

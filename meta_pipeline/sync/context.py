@@ -91,6 +91,7 @@ def policy_from(settings: Settings) -> PlanPolicy:
         fresh=timedelta(seconds=settings.fresh_seconds),
         restatement=Restatement.parse(settings.restatement),
         levels=settings.insights_levels,
+        columns=settings.insights_columns,
         breakdowns=settings.breakdowns,
     )
 

@@ -251,6 +251,8 @@ _METRICS: Mapping[str, Maker] = {
             "video_p25_watched_actions": n.QUARTER_WATCHED,
             "video_p50_watched_actions": n.HALF_WATCHED,
             "video_p75_watched_actions": n.MOST_WATCHED,
+            # Nor parts finer than these: whoever sees 95 % sees the end.
+            "video_p95_watched_actions": n.ALL_WATCHED,
             "video_p100_watched_actions": n.ALL_WATCHED,
             # This world has no seconds: half and three quarters stand in for them.
             "video_thruplay_watched_actions": n.HALF_WATCHED,

@@ -132,7 +132,11 @@ class _Planner:
         parts, chosen_datasets = self.request.parts, []
         if Part.INSIGHTS in parts:
             levels = dict.fromkeys((*self.policy.levels, "account"))
-            chosen_datasets += [datasets.daily(level) for level in levels]
+            # The account's own row is read as a proof: it has what the others add up to.
+            chosen_datasets += [
+                datasets.daily(level, self.policy.columns if level in self.policy.levels else ())
+                for level in levels
+            ]
         if Part.HOURLY in parts:
             chosen_datasets.append(datasets.hourly())
         if Part.BREAKDOWNS in parts:

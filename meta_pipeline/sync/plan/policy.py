@@ -40,5 +40,7 @@ class PlanPolicy:
     account_rows_every: timedelta = timedelta(days=1)
     restatement: Restatement = DEFAULT_RESTATEMENT
     levels: tuple[str, ...] = ("ad",)
+    columns: tuple[str, ...] = ()
+    """Of Ads Manager, beside the standard ones; `all` is every one."""
     breakdowns: tuple[tuple[str, ...], ...] = ()
     page_sizes: PageSizes = field(default_factory=PageSizes)

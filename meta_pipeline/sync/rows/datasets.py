@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from meta_pipeline.model.insights_column import columns_named
 from meta_pipeline.model.part import Part
 from meta_pipeline.warehouse import RowScope, schema
 
@@ -46,6 +47,8 @@ class Dataset:
     level: str
     table: sa.Table
     breakdowns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    """Columns of Ads Manager that are asked for beside the standard metrics."""
 
     @property
     def id_field(self) -> str:
@@ -85,7 +88,7 @@ class Dataset:
         """What Meta is asked for; breakdown names come by themselves (FACTS section 5.2)."""
         ids = _IDS.get(self.level, ("campaign_id", "adset_id", "ad_id"))
         metrics = [name for name in _METRICS if not (self.is_hourly and name in _NOT_BY_HOUR)]
-        return ("account_id", CURRENCY, *ids, *metrics)
+        return ("account_id", CURRENCY, *ids, *metrics, *self.columns)
 
     @property
     def endpoint_key(self) -> str:
@@ -94,9 +97,15 @@ class Dataset:
         return f"insights_{self.level}{'_breakdown' if self.breakdowns else ''}"
 
 
-def daily(level: str) -> Dataset:
-    """Daily rows of one level."""
-    return Dataset(f"insights_{level}", Part.INSIGHTS, level, schema.meta_insights)
+def daily(level: str, columns: Sequence[str] = ()) -> Dataset:
+    """Daily rows of one level, with those of META_INSIGHTS_COLUMNS that the level has."""
+    return Dataset(
+        f"insights_{level}",
+        Part.INSIGHTS,
+        level,
+        schema.meta_insights,
+        columns=columns_named(columns, level),
+    )
 
 
 def hourly() -> Dataset:

@@ -12,6 +12,8 @@ from itertools import chain, repeat
 from types import NoneType
 from typing import Any
 
+from meta_pipeline.model.insights_column import Shape, with_shape
+
 from .actions import are_regular, is_countable
 from .convert import LARGEST_WHOLE, Unfit, json_text, number
 from .datasets import CURRENCY, Dataset
@@ -25,9 +27,17 @@ _WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint colu
 _DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
 _WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
 # Metrics by the kind of text they come as.
-_COUNTS = ("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks")
+_COUNTS = (
+    *("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks"),
+    *with_shape(Shape.COUNT),
+)
 _DECIMALS = ("spend", "frequency")
-_LISTS = ("actions", "action_values", "video_thruplay_watched_actions")
+_LISTS = (
+    *("actions", "action_values", "video_thruplay_watched_actions"),
+    *with_shape(Shape.ACTIONS),
+)
+_OBJECTS = with_shape(Shape.OBJECTS)
+_TEXTS = with_shape(Shape.TEXT)
 
 
 class InsightsMapper:
@@ -65,6 +75,8 @@ class InsightsMapper:
                 (_COUNTS, self._count),
                 (_DECIMALS, self._decimal),
                 (_LISTS, self._list),
+                (_OBJECTS, self._objects),
+                (_TEXTS, self._text),
             )
             for name in self._of(names)
         ]
@@ -103,6 +115,8 @@ class InsightsMapper:
             (self._of(_COUNTS), _are_whole),
             (self._of(_DECIMALS), _are_decimal),
             (self._of(_LISTS), _are_lists),
+            (self._of(_OBJECTS), _are_objects),
+            (self._of(_TEXTS), _are_text_or_none),
         ):
             values = [[one.get(name) for one in given] for name in names]
             if not all(map(fits, values)):
@@ -265,6 +279,12 @@ class InsightsMapper:
                 self._wrong(name, shown, given)
         return value
 
+    def _objects(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        return value if _are_objects([value]) else self._wrong(name, value, given)
+
+    def _text(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
+        return value if isinstance(value, str) else self._wrong(name, value, given)
+
     def _wrong(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
         sample = self._entity_id(given)
         self._findings.note(self._dataset.endpoint_key, name, value, Reason.WRONG_TYPE, str(sample))
@@ -282,6 +302,17 @@ class InsightsMapper:
 
 def _are_text(column: Sequence[Any]) -> bool:
     return set(map(type, column)) <= {str} and "" not in column
+
+
+def _are_text_or_none(column: Sequence[Any]) -> bool:
+    return set(map(type, column)) <= {str, NoneType}
+
+
+def _are_objects(column: Sequence[Any]) -> bool:
+    """Whether each is a list of objects, or is not there."""
+    if not set(map(type, column)) <= {list, NoneType}:
+        return False
+    return set(map(type, chain.from_iterable(filter(None, column)))) <= {dict}
 
 
 def _are_lists(column: Sequence[Any]) -> bool:

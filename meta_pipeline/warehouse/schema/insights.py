@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
+
+from meta_pipeline.model.insights_column import INSIGHTS_COLUMNS, Shape
 
 from .columns import (
     HOT_UPDATES,
@@ -37,6 +40,17 @@ def _metrics() -> list[sa.Column[Any]]:
     ]
 
 
+def _of_ads_manager() -> Iterator[sa.Column[Any]]:
+    made: dict[Shape, Callable[[str, str], sa.Column[Any]]] = {
+        Shape.TEXT: text,
+        Shape.COUNT: count,
+        Shape.ACTIONS: json,
+        Shape.OBJECTS: json,
+    }
+    for one in INSIGHTS_COLUMNS:
+        yield made[one.shape](one.name, f"{one.meaning}. Kept with META_INSIGHTS_COLUMNS")
+
+
 def _parents() -> list[sa.Column[Any]]:
     return [
         text("campaign_id", "Campaign; null above its level"),
@@ -64,6 +78,7 @@ meta_insights = table(
     *_parents(),
     *_metrics(),
     data_as_of("sync_windows"),
+    *_of_ads_manager(),
     sa.Index(None, "account_id", "date_start"),
     **HOT_UPDATES,
 )

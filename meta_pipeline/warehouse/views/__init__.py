@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from meta_pipeline.model.insights_column import INSIGHTS_COLUMNS
 from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.errors import ViewInUse
 from meta_pipeline.warehouse.names import SCHEMA
@@ -81,7 +82,7 @@ def _digests() -> dict[str, str]:
     for path in _FOLDER.glob(f"*{_TEMPLATE}"):
         text = _text(path)
         for level in _levels(text):
-            sources[_name(path, level)] = f"{level} {_NOUNS} {text}"
+            sources[_name(path, level)] = f"{level} {_NOUNS} {INSIGHTS_COLUMNS} {text}"
     return {
         name: hashlib.sha256(f"{_OPTIONS} {text}".encode()).hexdigest()
         for name, text in sorted(sources.items())
@@ -166,7 +167,10 @@ def meanings(header: Sequence[str], columns: Collection[str]) -> tuple[str, dict
 
 
 def _each_level(path: Path, digests: Mapping[str, str]) -> list[View]:
-    """The views of a template; its `path` leads from the campaign down to its own level."""
+    """The views of a template; its `path` leads from the campaign down to its own level.
+
+    `columns` are those of Ads Manager that rows of the level can have.
+    """
     import jinja2  # noqa: PLC0415  # only who makes views waits for it
 
     text = _text(path)
@@ -179,7 +183,10 @@ def _each_level(path: Path, digests: Mapping[str, str]) -> list[View]:
         down = [
             {"level": each, "noun": _NOUNS[each]} for each in levels[1 : levels.index(level) + 1]
         ]
-        sql_text = template.render(level=level, noun=_NOUNS[level], path=down).lstrip()
+        columns = [one for one in INSIGHTS_COLUMNS if level in one.levels]
+        sql_text = template.render(
+            level=level, noun=_NOUNS[level], path=down, columns=columns
+        ).lstrip()
         made.append(_view(_name(path, level), sql_text, digests))
     return made
 
