@@ -52,7 +52,7 @@ def about() -> None:
 def list_accounts(
     account: Annotated[
         list[str] | None,
-        typer.Argument(help="Only these: id or name; all without.", metavar="[ACCOUNT]..."),
+        typer.Argument(help="Only these: id or name; all without.", metavar="ACCOUNT"),
     ] = None,
     refresh: Annotated[
         bool,

@@ -43,7 +43,7 @@ _STYLES = {"active": "green", "expiring": "yellow", "expired": "red", "revoked":
 
 Given = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[CONNECTION]...", help="Only these: id or name; all without."),
+    typer.Argument(metavar="CONNECTION", help="Only these: id or name; all without."),
 ]
 
 

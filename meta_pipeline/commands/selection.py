@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Accounts = Annotated[
     list[str] | None,
-    typer.Argument(help="Ad accounts: id (act_123 or 123) or name.", metavar="[ACCOUNT]..."),
+    typer.Argument(help="Ad accounts: id (act_123 or 123) or name.", metavar="ACCOUNT"),
 ]
 EveryAccount = Annotated[
     bool,

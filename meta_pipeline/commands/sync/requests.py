@@ -138,7 +138,7 @@ def list_requests(
 def show(
     request: Annotated[
         str | None,
-        typer.Argument(metavar="[REQUEST]", help="Its id, or its beginning; newest without."),
+        typer.Argument(metavar="REQUEST", help="Its id, or its beginning; newest without."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

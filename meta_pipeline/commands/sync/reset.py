@@ -48,7 +48,7 @@ Datasets = Annotated[
     typer.Argument(
         help="Datasets: campaigns, adsets, ads, creatives, insights_ad, insights_account, "
         "insights_hourly, breakdown:age,gender, ...; without, all of the accounts named.",
-        metavar="[DATASET]...",
+        metavar="DATASET",
     ),
 ]
 DryRun = Annotated[

@@ -47,7 +47,25 @@ class Entry:
         command = typer.main.get_command(app)
         command.name = name
         profile.add_option(command, name)
+        _name_values(command)
         return command
+
+
+def _name_values(command: Any) -> None:
+    """Call the value of an option as the option is called, or by what can be chosen.
+
+    Typer would show the types of Python: `--host <str>`, `--status <list[str]>`, `RUN <str>`.
+    """
+    for below in getattr(command, "commands", {}).values():
+        _name_values(below)
+    for one in command.params:
+        if one.param_type_name == "argument":
+            one.metavar = one.metavar or one.name.upper()
+            one.display_type = lambda ctx: ""
+        elif one.metavar is None and not one.is_flag:
+            choices = getattr(getattr(one, "type_descriptor", None), "choices", None) or ()
+            named = "|".join(str(getattr(choice, "value", choice)) for choice in choices)
+            one.metavar = named or max(one.opts, key=len).lstrip("-").replace("-", "_").upper()
 
 
 class Commands(MutableMapping[str, Any]):
