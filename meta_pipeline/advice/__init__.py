@@ -9,6 +9,7 @@ from __future__ import annotations
 from .advice import Advice, Kind, NoAdvice, Severity
 from .judge import Judgement, judge
 from .known import Account, BudgetPace, Change, Day, Entity, Issue, Learning
+from .review import Given, Review, Verdict, is_due, review
 from .thresholds import ThresholdError, Thresholds
 
 __all__ = [
@@ -18,13 +19,18 @@ __all__ = [
     "Change",
     "Day",
     "Entity",
+    "Given",
     "Issue",
     "Judgement",
     "Kind",
     "Learning",
     "NoAdvice",
+    "Review",
     "Severity",
     "ThresholdError",
     "Thresholds",
+    "Verdict",
+    "is_due",
     "judge",
+    "review",
 ]

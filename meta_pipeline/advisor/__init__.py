@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from .book import AdviceRow, AdviceSettled, advice_beginning, dismiss, given_advice, open_advice
-from .judging import Judged, judge_account
+from .book import (
+    AdviceRow,
+    AdviceSettled,
+    TrackRecord,
+    advice_beginning,
+    dismiss,
+    given_advice,
+    open_advice,
+    track_record,
+    unmeasured,
+)
+from .judging import Judged, judge_account, judged_at
 from .reading import known_account
 
 __all__ = [
     "AdviceRow",
     "AdviceSettled",
     "Judged",
+    "TrackRecord",
     "advice_beginning",
     "dismiss",
     "given_advice",
     "judge_account",
+    "judged_at",
     "known_account",
     "open_advice",
+    "track_record",
+    "unmeasured",
 ]

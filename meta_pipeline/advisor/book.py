@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from meta_pipeline.advice import Advice
+from meta_pipeline.advice import Advice, Review
 
 
 class AdviceSettled(Exception):
@@ -21,7 +21,11 @@ class AdviceSettled(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdviceRow:
-    """One row of `advice` with what became of it: `outcome` is None while it is open."""
+    """One row of `advice` with what became of it.
+
+    `outcome` is None while it is open; `verdict` is better, worse, same or unknown, None until its
+    review date is over, and `review` says it in a sentence.
+    """
 
     advice_id: str
     account_id: str
@@ -48,15 +52,23 @@ class AdviceRow:
     outcome_at: datetime | None = None
     outcome_by: str | None = None
     outcome_reason: str | None = None
+    verdict: str | None = None
+    review: str | None = None
+    reviewed_at: datetime | None = None
 
 
-_OUTCOMES = ("outcome", "outcome_at", "outcome_by", "outcome_reason")
+_OUTCOMES = (
+    *("outcome", "outcome_at", "outcome_by", "outcome_reason"),
+    *("verdict", "review", "reviewed_at"),
+)
 _COLUMNS = tuple(one.name for one in fields(AdviceRow) if one.name not in _OUTCOMES)
 _SELECT = f"""
     SELECT {", ".join(f"a.{name}" for name in _COLUMNS if name != "confidence")},
            a.confidence::float8 AS confidence,
-           o.outcome, o.at AS outcome_at, o.by AS outcome_by, o.reason AS outcome_reason
+           o.outcome, o.at AS outcome_at, o.by AS outcome_by, o.reason AS outcome_reason,
+           r.verdict, r.sentence AS review, r.reviewed_at
     FROM meta_ads.advice AS a
+    LEFT JOIN meta_ads.advice_reviews AS r USING (advice_id)
     LEFT JOIN LATERAL (
         SELECT outcome, at, by, reason FROM meta_ads.advice_outcomes
         WHERE advice_id = a.advice_id ORDER BY at DESC, outcome LIMIT 1
@@ -154,6 +166,95 @@ def settle(
     """Write what became of an advice; False when something already had."""
     values = {"advice_id": advice_id, "outcome": outcome, "at": at, "by": by, "reason": reason}
     return connection.execute(_SETTLE, values).rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """What became of the newest advices; `better` are of those that were followed."""
+
+    advices: int
+    followed: int
+    better: int
+    worse: int
+    waiting: int
+
+    @property
+    def sentence(self) -> str:
+        """It in a sentence, as people are told."""
+        if not self.advices:
+            return "No advice was given yet."
+        pieces = "piece" if self.advices == 1 else f"{self.advices} pieces"
+        said = f"Your last {pieces} of advice: {self.followed} followed"
+        if self.followed:
+            said += f", {self.better} of them better, {self.worse} worse"
+        return said + (f"; {self.waiting} cannot be measured yet." if self.waiting else ".")
+
+
+def track_record(
+    connection: Connection[Any], accounts: Sequence[str] | None = None, *, limit: int = 20
+) -> TrackRecord:
+    """What became of the newest `limit` advices; what a more urgent one replaced is not counted."""
+    row = connection.execute(
+        _RECORD,
+        {"accounts": None if accounts is None else list(accounts), "limit": limit},
+    ).fetchone()
+    return TrackRecord(*(row or (0, 0, 0, 0, 0)))
+
+
+_RECORD = """
+    SELECT count(*), count(*) FILTER (WHERE outcome = 'followed'),
+           count(*) FILTER (WHERE outcome = 'followed' AND verdict = 'better'),
+           count(*) FILTER (WHERE outcome = 'followed' AND verdict = 'worse'),
+           count(*) FILTER (WHERE outcome = 'followed' AND verdict IS NULL)
+    FROM (
+        SELECT o.outcome, r.verdict
+        FROM meta_ads.advice AS a
+        LEFT JOIN meta_ads.advice_reviews AS r USING (advice_id)
+        LEFT JOIN LATERAL (
+            SELECT outcome FROM meta_ads.advice_outcomes
+            WHERE advice_id = a.advice_id ORDER BY at DESC, outcome LIMIT 1
+        ) AS o ON true
+        WHERE o.outcome IS DISTINCT FROM 'superseded'
+          AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))
+        ORDER BY a.made_at DESC, a.advice_id LIMIT %(limit)s
+    ) AS newest
+"""
+
+
+def unreviewed(connection: Connection[Any], account_id: str) -> list[AdviceRow]:
+    """Advice whose outcome was not measured yet, but for what a more urgent one replaced."""
+    cursor = connection.cursor(row_factory=class_row(AdviceRow))
+    return cursor.execute(
+        f"{_SELECT} WHERE a.account_id = %s AND r.advice_id IS NULL"
+        " AND o.outcome IS DISTINCT FROM 'superseded' ORDER BY a.made_at, a.advice_id",
+        (account_id,),
+    ).fetchall()
+
+
+def unmeasured(connection: Connection[Any], accounts: Sequence[str], before: date) -> int:
+    """How much advice of these accounts had its review date before a day and no measurement."""
+    row = connection.execute(
+        """
+        SELECT count(*) FROM meta_ads.advice AS a
+        WHERE account_id = ANY (%s) AND review_on < %s
+          AND NOT EXISTS (SELECT FROM meta_ads.advice_reviews WHERE advice_id = a.advice_id)
+          AND NOT EXISTS (SELECT FROM meta_ads.advice_outcomes
+                          WHERE advice_id = a.advice_id AND outcome = 'superseded')
+        """,
+        (list(accounts), before),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def reviewed(connection: Connection[Any], row: AdviceRow, found: Review, at: datetime) -> None:
+    """Write what was measured of an advice; a second time changes nothing."""
+    connection.execute(
+        "INSERT INTO meta_ads.advice_reviews"
+        " (advice_id, account_id, verdict, sentence, numbers, reviewed_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (advice_id) DO NOTHING",
+        (row.advice_id, row.account_id, found.verdict, found.sentence, Jsonb(dict(found.numbers)),
+         at),
+    )  # fmt: skip
 
 
 def dismiss(

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
-from meta_pipeline.advice import Advice, Judgement, NoAdvice, Severity, Thresholds, judge
+from meta_pipeline.advice import (
+    Account,
+    Advice,
+    Given,
+    Judgement,
+    Kind,
+    NoAdvice,
+    Severity,
+    Thresholds,
+    is_due,
+    judge,
+    review,
+)
 from meta_pipeline.warehouse import Warehouse
 
-from .book import AdviceRow, give, newest_by_key, settle
+from .book import AdviceRow, give, newest_by_key, reviewed, settle, unreviewed
 from .reading import known_account
 
 _RULES = "the rules"
@@ -37,6 +50,7 @@ class Judged:
     given: int
     kept: int
     settled: int
+    reviewed: int
     closed: tuple[NoAdvice, ...]
 
 
@@ -50,12 +64,21 @@ def judge_account(
 
     An open advice is kept while it is repeated. It is followed when its entity was changed so,
     expired when the rules say it no more, superseded when it became more urgent. A dismissed or
-    settled one stays quiet for `quiet_days`, unless it becomes more urgent.
+    settled one stays quiet for `quiet_days`, unless it becomes more urgent. What became of older
+    ones is measured once their review date is over and their days have settled.
     """
     numbers, moment = thresholds or Thresholds(), now or datetime.now(UTC)
-    found = judge(known_account(warehouse, account_id, moment), numbers)
+    account = known_account(warehouse, account_id, moment)
+    found = judge(account, numbers)
     with warehouse.connection() as connection, connection.transaction():
-        return _brought_up_to_date(connection, account_id, found, numbers, moment)
+        # Two runs at once would both give the same advice under two days' ids.
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"advice:{account_id}",)
+        )
+        done = _brought_up_to_date(connection, account_id, found, numbers, moment)
+        done = replace(done, reviewed=_reviewed(connection, account, numbers, moment))
+        _note(connection, done, account.today, moment)
+        return done
 
 
 def _brought_up_to_date(
@@ -65,10 +88,6 @@ def _brought_up_to_date(
     thresholds: Thresholds,
     now: datetime,
 ) -> Judged:
-    # Two runs at once would both give the same advice under two days' ids.
-    connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"advice:{account_id}",)
-    )
     known = newest_by_key(connection, account_id)
     said = {one.key: one for one in found.advices}
     settled = 0
@@ -95,7 +114,57 @@ def _brought_up_to_date(
             settled += settle(connection, replaces, "superseded", at=now, by=_RULES, reason=reason)
         fresh.append((one, replaces))
     give(connection, fresh, now)
-    return Judged(account_id, len(fresh), len(said) - len(fresh), settled, found.closed)
+    return Judged(account_id, len(fresh), len(said) - len(fresh), settled, 0, found.closed)
+
+
+def _reviewed(
+    connection: Connection[Any], account: Account, thresholds: Thresholds, now: datetime
+) -> int:
+    done = 0
+    for row in unreviewed(connection, account.account_id):
+        given = Given(
+            kind=Kind(row.kind),
+            entity_type=row.entity_type,
+            entity_id=row.entity_id,
+            entity_ids=tuple(row.entity_ids),
+            as_of=row.as_of,
+            review_on=row.review_on,
+            numbers=row.numbers,
+            acted_on=row.outcome_at.date() if row.outcome == "followed" and row.outcome_at
+            else None,
+        )  # fmt: skip
+        if is_due(account, given, thresholds):
+            reviewed(connection, row, review(account, given), now)
+            done += 1
+    return done
+
+
+def _note(connection: Connection[Any], done: Judged, as_of: date, now: datetime) -> None:
+    closed = [asdict(one) for one in done.closed]
+    connection.execute(
+        _NOTE,
+        (done.account_id, now, as_of, done.given, done.kept, done.settled, done.reviewed,
+         Jsonb(closed)),
+    )  # fmt: skip
+
+
+_NOTE = """
+    INSERT INTO meta_ads.advice_judgements
+        (account_id, judged_at, as_of, given, kept, settled, reviewed, closed)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (account_id) DO UPDATE SET
+        judged_at = excluded.judged_at, as_of = excluded.as_of, given = excluded.given,
+        kept = excluded.kept, settled = excluded.settled, reviewed = excluded.reviewed,
+        closed = excluded.closed
+"""
+
+
+def judged_at(connection: Connection[Any], account_id: str) -> datetime | None:
+    """When the rules of an account were asked last; None where they never were."""
+    row = connection.execute(
+        "SELECT judged_at FROM meta_ads.advice_judgements WHERE account_id = %s", (account_id,)
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _is_news(one: Advice, last: AdviceRow, thresholds: Thresholds, now: datetime) -> bool:

@@ -41,7 +41,16 @@ def daily_key(level: str) -> dg.AssetKey:
 
 DAILY_METRICS = tuple(map(daily_key, ROLLUPS))
 METRIC_KEYS = (*DAILY_METRICS, RECONCILIATION)
+"""What is made of insights."""
+ADVICE = dg.AssetKey(["meta", "advice"])
+ASKED, NOT_URGENT, MEASURED = "rules_could_be_asked", "nothing_urgent_is_open", "advice_is_measured"
+FOLLOWING_KEYS = (*METRIC_KEYS, ADVICE)
 """Everything that follows a sync of insights."""
+FOLLOWING_CHECKS = (
+    dg.AssetCheckKey(RECONCILIATION, RECONCILES),
+    *(dg.AssetCheckKey(ADVICE, name) for name in (ASKED, NOT_URGENT, MEASURED)),
+)
+"""The checks of it that are asked in the same run."""
 
 
 def daily_relation(level: str) -> sa.Table:

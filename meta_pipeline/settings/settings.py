@@ -14,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 
 from meta_pipeline.credentials import TRUSTED_URL, checked_graph_url, cleaned_token, version_in
 
+from .advice import AdviceSettings
 from .alerts import AlertSettings
 from .chosen import Chosen
 from .connection import META_GRAPH_URL, ConnectionSettings
@@ -33,6 +34,7 @@ class SettingsError(Exception):
 
 
 class Settings(
+    AdviceSettings,
     AlertSettings,
     LogSettings,
     WebSettings,

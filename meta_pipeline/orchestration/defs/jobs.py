@@ -9,7 +9,12 @@ import dagster as dg
 
 from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.dagster_internals import AssetJob
-from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
+from meta_pipeline.orchestration.metric_metadata import (
+    FOLLOWING_CHECKS,
+    FOLLOWING_KEYS,
+    RECONCILES,
+    RECONCILIATION,
+)
 from meta_pipeline.orchestration.runs.run_selection import CHANGES
 from meta_pipeline.orchestration.tables import (
     AD_ACCOUNTS_KEY,
@@ -25,8 +30,8 @@ from .report import REPORT_KEY
 
 # A run that hangs gives its slot of the pool back; what it did not begin comes back.
 MAX_RUNTIME_SECONDS = 7200
-FOLLOWING = dg.AssetSelection.assets(*METRIC_KEYS).without_checks() | dg.AssetSelection.checks(
-    dg.AssetCheckKey(RECONCILIATION, RECONCILES)
+FOLLOWING = dg.AssetSelection.assets(*FOLLOWING_KEYS).without_checks() | dg.AssetSelection.checks(
+    *FOLLOWING_CHECKS
 )
 """What is made of insights, in the same run; checks over all accounts have a job of their own."""
 

@@ -7,8 +7,7 @@ takes nothing from the others.
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -28,16 +27,10 @@ from meta_pipeline.orchestration.metric_metadata import (
 )
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
 from meta_pipeline.orchestration.resources import WarehouseResource
-from meta_pipeline.orchestration.runs.batches import (
-    MAX_ACCOUNTS_PER_RUN,
-    accounts_in,
-    note_failed,
-    passed_on,
-)
+from meta_pipeline.orchestration.runs.batches import MAX_ACCOUNTS_PER_RUN, passed_on
+from meta_pipeline.orchestration.runs.each_account import each_account, raise_failed
 from meta_pipeline.orchestration.tables import INSIGHTS_KEY, table_spec
-from meta_pipeline.redaction import redact
-from meta_pipeline.warehouse import Connection, schema
-from meta_pipeline.warehouse.connect import WRITER
+from meta_pipeline.warehouse import Connection, Warehouse, schema
 
 _DOCS = "https://developers.facebook.com/docs/marketing-api/insights"
 _SUMMARIES = {
@@ -47,7 +40,6 @@ _SUMMARIES = {
 }
 
 Event = dg.AssetMaterialization | dg.AssetCheckResult | dg.Output[None]
-Work = Callable[[Connection, str], Iterator[dg.AssetMaterialization]]
 
 
 _VERSION = metrics.read_dictionary().version()
@@ -75,9 +67,9 @@ def rollups(
 ) -> Iterator[Event]:
     """Recompute the days whose insights were read again or whose definitions changed."""
     failed: dict[str, str] = {}
-    yield from _each(context, warehouse, accounts, _roll_up, failed)
+    yield from each_account(context, warehouse, accounts, "metrics", _roll_up, failed)
     yield from (passed_on(context, key) for key in DAILY_METRICS)
-    _raise(failed, "rolled up")
+    raise_failed(failed, "rolled up")
 
 
 @dg.multi_asset(
@@ -112,47 +104,25 @@ def reconciliation(
     differing: list[metrics.Reconciliation] = []
     failed: dict[str, str] = {}
 
-    def compare(connection: Connection, account_id: str) -> Iterator[dg.AssetMaterialization]:
-        days = _compared(connection, account_id)
+    def compare(opened: Warehouse, account_id: str) -> Iterator[dg.AssetMaterialization]:
+        with opened.connection() as connection:
+            days = _compared(connection, account_id)
         differing.extend(day for day in days if not day.is_ok)
         yield reconciled(account_id, days)
 
-    yield from _each(context, warehouse, accounts, compare, failed)
+    yield from each_account(context, warehouse, accounts, "metrics", compare, failed)
     yield verdict(differing)
     yield passed_on(context, RECONCILIATION)
-    _raise(failed, "reconciled")
+    raise_failed(failed, "reconciled")
 
 
-def _each(
-    context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
-    accounts: Accounts,
-    work: Work,
-    failed: dict[str, str],
-) -> Iterator[Event]:
-    """Do the work of every account of the run, each in a transaction of its own.
-
-    What went wrong is put into `failed`, by account, and makes the account's partitions red.
-    """
-    with warehouse.migrated("metrics", patience=WRITER) as opened:
-        for account_id in accounts_in(context, accounts):
-            try:
-                with opened.connection() as connection:
-                    done = list(work(connection, account_id))
-            except Exception as error:  # one account must not take the others with it
-                failed[account_id] = redact(f"{type(error).__name__}: {error}")
-                note_failed(context, context.selected_asset_keys, account_id)
-                context.log.error("%s: %s", account_id, redact(traceback.format_exc()))
-            else:
-                yield from done
-
-
-def _roll_up(connection: Connection, account_id: str) -> Iterator[dg.AssetMaterialization]:
-    started = time.perf_counter()
-    done = metrics.rollup(connection, account_id)
-    seconds = time.perf_counter() - started
-    for level in ROLLUPS:
-        yield rolled_up(done, level, _rows(connection, level, account_id), seconds)
+def _roll_up(opened: Warehouse, account_id: str) -> Iterator[dg.AssetMaterialization]:
+    with opened.connection() as connection:
+        started = time.perf_counter()
+        done = metrics.rollup(connection, account_id)
+        seconds = time.perf_counter() - started
+        for level in ROLLUPS:
+            yield rolled_up(done, level, _rows(connection, level, account_id), seconds)
 
 
 def _rows(connection: Connection, level: str, account_id: str) -> int:
@@ -173,12 +143,3 @@ def _compared(connection: Connection, account_id: str) -> list[metrics.Reconcili
     wanted = set(days)
     compared = metrics.reconcile(connection, account_id, days[0], days[-1])
     return [day for day in compared if day.date_start in wanted]
-
-
-def _raise(failed: dict[str, str], done: str) -> None:
-    if failed:
-        listed = "\n".join(f"- {account_id}: {why}" for account_id, why in failed.items())
-        raise dg.Failure(
-            f"{len(failed)} accounts were not {done}; the others of the run were.\n{listed}",
-            metadata={"accounts_failed": len(failed)},
-        )

@@ -11,7 +11,7 @@ import dagster as dg
 from meta_pipeline.fleet.in_flight import UNFINISHED
 from meta_pipeline.model.part import DEFAULT_PARTS, INSIGHTS, Part
 from meta_pipeline.orchestration.configuration import run_config
-from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
+from meta_pipeline.orchestration.metric_metadata import FOLLOWING_CHECKS, FOLLOWING_KEYS
 from meta_pipeline.orchestration.partitions import account_tags
 from meta_pipeline.orchestration.tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE
 from meta_pipeline.sync import Extras, Progress
@@ -51,11 +51,9 @@ def run_request(claim: Claim, extras: Extras, job_name: str) -> dg.RunRequest:
         tags=tags if is_one else {**tags, **tags_of_batch(first)},
         asset_selection=[
             *(table.key for table in _TABLES if table.part in parts),
-            *(METRIC_KEYS if Part.INSIGHTS in parts else ()),
+            *(FOLLOWING_KEYS if Part.INSIGHTS in parts else ()),
         ],
-        asset_check_keys=[dg.AssetCheckKey(RECONCILIATION, RECONCILES)]
-        if Part.INSIGHTS in parts
-        else [],
+        asset_check_keys=list(FOLLOWING_CHECKS) if Part.INSIGHTS in parts else [],
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from meta_pipeline.fleet import Batch, DuePart
-from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS, RECONCILES, RECONCILIATION
+from meta_pipeline.orchestration.metric_metadata import FOLLOWING_CHECKS, FOLLOWING_KEYS
 from meta_pipeline.orchestration.tables import (
     DELIVERY,
     ENTITY_EXTRAS,
@@ -31,7 +31,7 @@ _EXTRAS = {
 }
 _PLAIN = {
     DuePart.ENTITIES: tuple(table.key for table in STRUCTURE),
-    DuePart.INSIGHTS: (*(table.key for table in DELIVERY), *METRIC_KEYS),
+    DuePart.INSIGHTS: (*(table.key for table in DELIVERY), *FOLLOWING_KEYS),
 }
 
 
@@ -55,9 +55,7 @@ class RunSelection:
         plain = [key for part in sorted(run.parts) for key in _PLAIN[part]]
         return cls(
             assets=[*plain, *(table.key for table in tables)],
-            checks=[dg.AssetCheckKey(RECONCILIATION, RECONCILES)]
-            if DuePart.INSIGHTS in run.parts
-            else [],
+            checks=FOLLOWING_CHECKS if DuePart.INSIGHTS in run.parts else [],
             account_id=max(on, key=lambda account_id: len(on[account_id] & parts)),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meta_pipeline.warehouse.names import SCHEMA
 
-from .advice import advice, advice_outcomes
+from .advice import advice, advice_judgements, advice_outcomes, advice_reviews
 from .alerts import alert_channels, alerts
 from .callbacks import meta_callbacks
 from .columns import metadata
@@ -68,7 +68,9 @@ __all__ = [
     "ad_rollups",
     "adset_rollups",
     "advice",
+    "advice_judgements",
     "advice_outcomes",
+    "advice_reviews",
     "alert_channels",
     "alerts",
     "api_keys",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .columns import account_id, day, json, moment, number, table, text
+from .columns import account_id, day, json, moment, number, table, text, whole
 
 advice = table(
     "advice",
@@ -48,4 +48,30 @@ advice_outcomes = table(
     sa.Index(None, "account_id"),
 )
 
-__all__ = ["advice", "advice_outcomes"]
+advice_reviews = table(
+    "advice_reviews",
+    "One row per advice whose review date is over: what its numbers did; never changed",
+    text("advice_id", "The advice", primary_key=True),
+    account_id(nullable=False),
+    text("verdict", "better, worse, same or unknown, beside the days before", nullable=False),
+    text("sentence", "What was measured, in a sentence", nullable=False),
+    json("numbers", "The numbers of both sides; amounts in major units", nullable=False),
+    moment("reviewed_at", "When it was measured", nullable=False),
+    sa.CheckConstraint("verdict IN ('better','worse','same','unknown')", name="verdict"),
+    sa.Index(None, "account_id"),
+)
+
+advice_judgements = table(
+    "advice_judgements",
+    "One row per ad account whose rules were asked: when, and which gates were closed",
+    account_id(primary_key=True),
+    moment("judged_at", "When the rules were asked last", nullable=False),
+    day("as_of", "The account's day then", nullable=False),
+    whole("given", "Advice that was new", nullable=False),
+    whole("kept", "Advice that was said before", nullable=False),
+    whole("settled", "Advice that ended", nullable=False),
+    whole("reviewed", "Advice whose outcome was measured", nullable=False),
+    json("closed", "Gates that were closed: kind, entity, gate, sentence", nullable=False),
+)
+
+__all__ = ["advice", "advice_judgements", "advice_outcomes", "advice_reviews"]
