@@ -102,6 +102,21 @@ def test_extras_are_off_until_somebody_wants_them() -> None:
     assert "act_1" not in settings.breakdown_accounts, "all, but of no table"
 
 
+def test_thresholds_of_advice_are_the_shipped_ones_but_for_those_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shipped = Settings.load().advice_thresholds
+    monkeypatch.setenv("META_ADVICE_THRESHOLDS", " e_value=40, quiet_days=14 ")
+    chosen = Settings.load().advice_thresholds
+    assert (chosen.e_value, chosen.quiet_days) == (40, 14)
+    assert chosen.pair_conversions == shipped.pair_conversions
+    for wrong in ("T0PSECRET", "nothing=1", "e_value=many", "target_probability=1"):
+        monkeypatch.setenv("META_ADVICE_THRESHOLDS", wrong)
+        with pytest.raises(SettingsError, match="META_ADVICE_THRESHOLDS is no list") as raised:
+            Settings.load()
+        assert "T0PSECRET" not in str(raised.value)
+
+
 def test_extras_are_for_all_accounts_or_for_those_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("META_CREATIVES", "all")
     monkeypatch.setenv("META_HOURLY", " act_1, act_2 ")

@@ -38,8 +38,11 @@ def judge(account: Accounts = None, as_json: AsJson = False) -> None:
     """
     from meta_pipeline.advisor import judge_account
 
-    with opened_warehouse(writes=True) as (_, warehouse):
-        done = [judge_account(warehouse, one.account_id) for one in stored(warehouse, account)]
+    with opened_warehouse(writes=True) as (settings, warehouse):
+        done = [
+            judge_account(warehouse, one.account_id, settings.advice_thresholds)
+            for one in stored(warehouse, account)
+        ]
     if as_json:
         write_json([asdict(one) for one in done])
         return
@@ -99,17 +102,17 @@ def dismiss(
 @app.command()
 def outcomes(account: Accounts = None, limit: Limit = 20, as_json: AsJson = False) -> None:
     """Show what became of the newest advice: open, dismissed, followed, expired, superseded."""
-    from meta_pipeline.advisor import given_advice
+    from meta_pipeline.advisor import given_advice, track_record
 
     with opened_warehouse() as (_, warehouse):
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
         with warehouse.connection() as connection:
             found = given_advice(connection, ids, limit=limit)
+            record = track_record(connection, ids, limit=limit)
     if as_json:
         write_json([asdict(one) for one in found])
         return
-    followed = sum(one.outcome == "followed" for one in found)
-    say(f"Of the last {len(found)} advices {followed} were followed.")
+    say(record.sentence)
     _say_outcomes(found)
 
 
@@ -134,3 +137,5 @@ def _say_outcomes(found: Sequence["AdviceRow"]) -> None:
         why = f": {one_line(one.outcome_reason)}" if one.outcome_reason else ""
         say(f"{one.advice_id[:_ID_SHOWN]} {one.as_of} {one.kind} {one.outcome or 'open'}{why}")
         say(f"  {one_line(one.what)}")
+        if one.verdict is not None:
+            say(f"  {one.verdict}: {one_line(one.review or '')}")

@@ -40,9 +40,15 @@ class AdviceSettings(BaseSettings, defer_build=True):
     def _sets_thresholds(cls, value: str) -> str:
         if value.strip():
             # The rules bring scipy: only who changes their numbers waits for it.
-            from meta_pipeline.advice import Thresholds  # noqa: PLC0415
+            from meta_pipeline.advice import ThresholdError, Thresholds  # noqa: PLC0415
 
-            Thresholds.parse(value)
+            try:
+                Thresholds.parse(value)
+            except ThresholdError:
+                raise ValueError(
+                    "is no list of thresholds such as e_value=40,quiet_days=14: docs/advice.md has "
+                    "their names; each is a number above 0, a probability is below 1"
+                ) from None
         return value
 
     @property

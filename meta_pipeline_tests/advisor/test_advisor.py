@@ -16,6 +16,7 @@ from meta_pipeline.advisor import (
     judge_account,
     known_account,
     open_advice,
+    track_record,
 )
 from meta_pipeline.warehouse import Warehouse, schema
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, TODAY, Rows, ago
@@ -128,3 +129,66 @@ def test_an_advice_that_the_rules_no_longer_give_has_expired(warehouse: Warehous
     with warehouse.connection() as connection:
         ended = {row.kind: row.outcome for row in given_advice(connection, [ACCOUNT])}
     assert ended["delivery"] == "expired"
+
+
+def _meta_calls_it_tired(warehouse: Warehouse, level: str, received_at: Any) -> None:
+    with warehouse.connection() as connection:
+        Rows(connection).insert(
+            "webhook_changes",
+            change_hash=f"tired-{level}",
+            object="ad_account",
+            entry_id=ACCOUNT.removeprefix("act_"),
+            account_id=ACCOUNT,
+            field="creative_fatigue",
+            value={"adgroup_id": "cheap", "creative_fatigue_level": level},
+            received_at=received_at,
+            state="kept",
+        )
+
+
+def test_what_became_more_urgent_takes_the_place_of_what_was_said(warehouse: Warehouse) -> None:
+    _meta_calls_it_tired(warehouse, "MEDIUM", NOW)
+    judge_account(warehouse, ACCOUNT, now=NOW)
+    with warehouse.connection() as connection:
+        (low,) = open_advice(connection, kinds=["fatigue"])
+    next_day = NOW + timedelta(days=1)
+    _meta_calls_it_tired(warehouse, "HIGH", next_day)
+    judge_account(warehouse, ACCOUNT, now=next_day)
+    judge_account(warehouse, ACCOUNT, now=next_day + timedelta(days=1))
+    with warehouse.connection() as connection:
+        (now_open,) = open_advice(connection, kinds=["fatigue"])
+        before = next(row for row in given_advice(connection) if row.advice_id == low.advice_id)
+    assert (low.severity, now_open.severity) == ("low", "medium")
+    assert now_open.supersedes == low.advice_id
+    assert before.outcome == "superseded"
+    assert before.verdict is None
+
+
+def test_what_became_of_an_advice_is_measured_after_its_review_date(warehouse: Warehouse) -> None:
+    judge_account(warehouse, ACCOUNT, now=NOW)
+    with warehouse.connection() as connection:
+        (pause,) = open_advice(connection, kinds=["pause"])
+        rows = Rows(connection)
+        rows.insert(
+            "entity_changes", account_id=ACCOUNT, entity_type="ad", entity_id="dear",
+            field="status", old_value="ACTIVE", new_value="PAUSED",
+            seen_at=NOW + timedelta(hours=3),
+        )  # fmt: skip
+        for ahead in range(1, 25):
+            _day(rows, "ad", "cheap", TODAY + timedelta(days=ahead), results=12, spend=200)
+        connection.execute(
+            "UPDATE meta_ads.meta_ads SET effective_status = 'PAUSED' WHERE ad_id = 'dear'"
+        )
+    early = judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=1))
+    late = judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=25))
+    again = judge_account(warehouse, ACCOUNT, now=NOW + timedelta(days=25))
+    assert (early.reviewed, again.reviewed) == (0, 0)
+    assert late.reviewed >= 1
+    with warehouse.connection() as connection:
+        found = next(row for row in given_advice(connection) if row.advice_id == pause.advice_id)
+        record = track_record(connection, [ACCOUNT])
+        assert track_record(connection, ["act_2"]).sentence == "No advice was given yet."
+    assert (found.outcome, found.verdict) == ("followed", "better")
+    assert "A result cost" in (found.review or "")
+    assert (record.followed, record.better, record.worse) == (1, 1, 0)
+    assert ": 1 followed, 1 of them better, 0 worse" in record.sentence

@@ -103,6 +103,7 @@ def assert_dagster_knows(connection: psycopg.Connection[tuple[object, ...]]) -> 
     assert dict(materialized) == {  # type: ignore[arg-type]
         '["meta", "ad_accounts"]': 0,
         '["meta", "ads"]': 12,
+        '["meta", "advice"]': 12,
         '["meta", "adsets"]': 12,
         '["meta", "campaigns"]': 12,
         '["meta", "insights"]': 12,

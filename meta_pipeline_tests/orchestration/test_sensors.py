@@ -451,10 +451,13 @@ def test_extras_that_are_off_are_no_part_of_a_run(tick: Tick, stored: Stored) ->
     new(stored, 1)
     (request,) = tick().run_requests or ()
     assert selected(request) == {
-        *("campaigns", "adsets", "ads", "insights", "reconciliation"),
+        *("campaigns", "adsets", "ads", "insights", "reconciliation", "advice"),
         *("daily_campaign_metrics", "daily_adset_metrics", "daily_ad_metrics"),
     }
-    assert [key.name for key in request.asset_check_keys or ()] == ["synced_days_reconcile"]
+    assert {key.name for key in request.asset_check_keys or ()} == {
+        *("synced_days_reconcile", "rules_could_be_asked", "nothing_urgent_is_open"),
+        "advice_is_measured",
+    }
     assert chosen(request).keys() == {"freshness"}
 
 

@@ -19,6 +19,7 @@ from meta_pipeline.advisor import (
     open_advice,
     unmeasured,
 )
+from meta_pipeline.metrics import UnknownName
 from meta_pipeline.orchestration.configuration import Accounts
 from meta_pipeline.orchestration.dagster_internals import is_reserved_asset_job_name
 from meta_pipeline.orchestration.metric_metadata import (
@@ -105,7 +106,10 @@ def advice(
             last = judged_at(connection, account_id)
         if last is not None and not is_by_hand and timedelta(0) <= now - last < patience:
             return
-        done = judge_account(opened, account_id, thresholds, now)
+        try:
+            done = judge_account(opened, account_id, thresholds, now)
+        except UnknownName:  # it was never read: its own steps say why
+            return
         judged.append(done)
         with opened.connection() as connection:
             rows = open_advice(connection, [account_id])

@@ -15,6 +15,7 @@ from meta_pipeline.advisor import (
     given_advice,
     judge_account,
     open_advice,
+    track_record,
 )
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.warehouse import Connection
@@ -37,6 +38,7 @@ def advice(visit: Visit) -> Response:
     with visit.warehouse.connection() as connection:
         found = open_advice(connection, [account] if account else None)
         given = given_advice(connection, [account] if account else None, limit=_GIVEN_SHOWN)
+        record = track_record(connection, [account] if account else None, limit=_GIVEN_SHOWN)
     kinds = Counter(one.kind for one in found)
     return visit.page(
         "advice.html",
@@ -48,7 +50,7 @@ def advice(visit: Visit) -> Response:
         kinds=sorted(kinds.items()),
         found=[one for one in found if kind in (None, one.kind)],
         given=given,
-        followed=sum(one.outcome == "followed" for one in given),
+        record=record,
         folded=_FOLDED,
         most_characters=_LONGEST_REASON,
     )
@@ -64,7 +66,9 @@ def advice_judged(visit: Visit, form: FormData, _: Connection) -> Done:
     """Ask the rules of one account; they read our tables alone."""
     (known,) = metrics.accounts_of(visit.warehouse, str(form.get("account", "")))
     # What is advised is written by the installation itself: no tenant writes advice.
-    done = judge_account(visit.site.warehouse, known.account_id, now=visit.now)
+    done = judge_account(
+        visit.site.warehouse, known.account_id, visit.site.settings.advice_thresholds, visit.now
+    )
     closed = f", {len(done.closed)} rules could not be asked" if done.closed else ""
     return Done(
         "rules asked",
