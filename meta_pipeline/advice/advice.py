@@ -11,6 +11,8 @@ from typing import Any
 from .known import Account, Entity
 
 ADS_MANAGER = "https://adsmanager.facebook.com/adsmanager/manage"
+GROUPED = 3
+"""More of one cause than this are one advice."""
 _EDGES = {"account": "campaigns", "campaign": "campaigns", "adset": "adsets", "ad": "ads"}
 _NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
 
@@ -106,11 +108,11 @@ def advice(
     )
 
 
-def ads_manager_url(account_id: str, entity_type: str, entity_id: str) -> str:
-    """Where a person finds the entity in Ads Manager."""
+def ads_manager_url(account_id: str, entity_type: str, *entity_ids: str) -> str:
+    """Where a person finds the entities in Ads Manager."""
     query = f"act={account_id.removeprefix('act_')}"
     if entity_type != "account":
-        query += f"&selected_{entity_type}_ids={entity_id}"
+        query += f"&selected_{entity_type}_ids={','.join(entity_ids)}"
     return f"{ADS_MANAGER}/{_EDGES[entity_type]}?{query}"
 
 

@@ -54,6 +54,12 @@ def volume(found: float, needed: float, what: str) -> Closed:
     return "volume", f"{found:,.0f} {what} are too few to judge by: {needed:,.0f} are needed"
 
 
+def is_weighty(account: Account, entity: Entity, thresholds: Thresholds) -> bool:
+    """Whether it has a share of the account's spend that a step on it would be felt by."""
+    least = thresholds.least_spend_share * account.whole_spend_a_day
+    return account.spend_a_day(entity) >= least
+
+
 def unchanged(account: Account, entities: Sequence[Entity], thresholds: Thresholds) -> Closed:
     """Whether no change of these or what they are in is inside its observation window."""
     for one in account.changes_of(_owners(account, entities)):

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 EntityType: TypeAlias = Literal["account", "campaign", "adset", "ad"]
+_MONTH = 28
 ChangeKind: TypeAlias = Literal["budget", "creative", "bid", "status"]
 
 
@@ -132,6 +133,20 @@ class Account:
     def of_type(self, *types: EntityType) -> list[Entity]:
         """Its entities of these types."""
         return [one for one in self.entities if one.entity_type in types]
+
+    def spend_a_day(self, entity: Entity) -> float:
+        """What an entity spent a day in the last four weeks."""
+        since = self.today - timedelta(days=_MONTH)
+        return sum(one.spend for one in entity.between(since, self.yesterday)) / _MONTH
+
+    @cached_property
+    def whole_spend_a_day(self) -> float:
+        """What the account spent a day in the last four weeks, by its uppermost level with days."""
+        for level in ("account", "campaign", "adset", "ad"):
+            spent = sum(self.spend_a_day(one) for one in self.entities if one.entity_type == level)
+            if spent:
+                return spent
+        return 0.0
 
     @cached_property
     def _changes_of(self) -> dict[str, list[Change]]:

@@ -39,6 +39,18 @@ class Thresholds:
         "Conversions of both sides together below which nothing is compared",
         "usual floor of verdicts, 30 conversions",
     )
+    pair_ratio: float = _number(
+        1.25,
+        "Ratio of two CPAs below which the difference is not worth a step",
+        "practice: verdicts leave 10 % to noise; a step costs a learning stage",
+        100,
+    )
+    pair_share: float = _number(
+        0.2,
+        "Share of the spend that the siblings need to take over a dear one's",
+        "an average CPA says little of five times the spend",
+        0.99,
+    )
     compared_days: float = _number(
         84,
         "Days looked back at most to compare",
@@ -145,6 +157,12 @@ class Thresholds:
     shift_probability: float = _number(0.975, "Probability that the move gains", _MEASURED, 0.9999)
     stopped_days: float = _number(
         2, "Whole days without delivery after which it has stopped", "a day may be a gap", 28
+    )
+    least_spend_share: float = _number(
+        0.01,
+        "Share of the account's spend of four weeks below which nothing is paused, scaled or paced",
+        "practice: below one percent no step is felt",
+        0.5,
     )
     quiet_days: float = _number(
         28,

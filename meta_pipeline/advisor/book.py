@@ -126,6 +126,35 @@ def given_advice(
     ).fetchall()
 
 
+def advice_page(
+    connection: Connection[Any],
+    accounts: Sequence[str] | None = None,
+    *,
+    kinds: Sequence[str] | None = None,
+    is_open: bool = True,
+    after: tuple[date, str] | None = None,
+    limit: int = 100,
+) -> list[AdviceRow]:
+    """Advice from the newest day back, all of it or what is open; `after` is a row's day and id."""
+    cursor = connection.cursor(row_factory=class_row(AdviceRow))
+    return cursor.execute(
+        f"{_SELECT} WHERE (o.outcome IS NULL OR NOT %(is_open)s)"
+        " AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))"
+        " AND (%(kinds)s::text[] IS NULL OR a.kind = ANY (%(kinds)s))"
+        " AND (%(day)s::date IS NULL OR a.as_of < %(day)s"
+        "      OR (a.as_of = %(day)s AND a.advice_id > %(id)s))"
+        " ORDER BY a.as_of DESC, a.advice_id LIMIT %(limit)s",
+        {
+            "accounts": None if accounts is None else list(accounts),
+            "kinds": None if kinds is None else list(kinds),
+            "is_open": is_open,
+            "day": after[0] if after else None,
+            "id": after[1] if after else None,
+            "limit": limit,
+        },
+    ).fetchall()
+
+
 def advice_beginning(connection: Connection[Any], given: str) -> list[AdviceRow]:
     """The advice whose id begins so, two at most: one is what was meant."""
     cursor = connection.cursor(row_factory=class_row(AdviceRow))

@@ -92,11 +92,22 @@ def _brought_up_to_date(
     said = {one.key: one for one in found.advices}
     settled = 0
     gated = {(one.kind.value, one.entity_id) for one in found.closed}
+    grouped = {
+        (one.kind.value, each)
+        for one in found.advices
+        if one.entity_type == "account"
+        for each in one.entity_ids
+    }
     for key, row in known.items():
         if row.outcome is not None:
             continue
         if (how := _followed(connection, row)) is not None:
             settled += settle(connection, row.advice_id, "followed", at=now, by=_RULES, reason=how)
+        elif key not in said and (row.kind, row.entity_id) in grouped:
+            reason = "It is part of one advice on several by now."
+            settled += settle(
+                connection, row.advice_id, "superseded", at=now, by=_RULES, reason=reason
+            )
         elif key not in said and (row.kind, row.entity_id) not in gated:
             reason = "The rules do not say it any more."
             settled += settle(
@@ -110,7 +121,7 @@ def _brought_up_to_date(
             continue
         replaces = None if last is None or last.outcome is not None else last.advice_id
         if replaces is not None:
-            reason = f"It became more urgent: {one.severity}."
+            reason = f"It became more: {one.severity}, about {len(one.entity_ids)}."
             settled += settle(connection, replaces, "superseded", at=now, by=_RULES, reason=reason)
         fresh.append((one, replaces))
     give(connection, fresh, now)
@@ -172,6 +183,8 @@ def _is_news(one: Advice, last: AdviceRow, thresholds: Thresholds, now: datetime
         return False  # given today already
     if _RANK[one.severity] > _RANK[Severity(last.severity)]:
         return True
+    if one.severity is Severity.HIGH and not {*one.entity_ids} <= {*last.entity_ids}:
+        return True  # about more of them, and urgent
     if last.outcome is None or last.outcome_at is None:
         return False
     return now - last.outcome_at > timedelta(days=thresholds.quiet_days)

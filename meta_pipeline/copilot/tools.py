@@ -14,6 +14,7 @@ from meta_pipeline import metrics
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.warehouse import Warehouse
 
+from .advice import advice_given
 from .answer import MAX_ROWS, Answer, Outcome, Provenance
 from .ask import ask, describe
 from .change import explain_change
@@ -170,6 +171,28 @@ class Tools:
             return data_health(self._warehouse, [one.account_id for one in known])
 
         return _answered(found, {"tool": "data_health", "accounts": accounts}, cursor, limit)
+
+    def advice(
+        self,
+        accounts: Sequence[str] | None,
+        kinds: Sequence[str] | None,
+        *,
+        include_settled: bool,
+        cursor: str | None,
+        limit: int,
+    ) -> Answer:
+        """What to pause, scale or mend, with its evidence; the record of earlier advice beside."""
+
+        def found() -> Answer:
+            return advice_given(
+                self._warehouse,
+                list(accounts) if accounts else None,
+                kinds,
+                include_settled=include_settled,
+            )
+
+        asked = {"tool": "advice", "accounts": accounts, "kinds": kinds}
+        return _answered(found, asked | {"include_settled": include_settled}, cursor, limit)
 
     def ask(
         self, question: str, accounts: Sequence[str] | None, cursor: str | None, limit: int

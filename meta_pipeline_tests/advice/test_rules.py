@@ -33,6 +33,7 @@ from meta_pipeline.advice import (
     judge,
     planted,
 )
+from meta_pipeline.advice.evidence import compare
 from meta_pipeline.advice.replay import seen_on
 
 _PLAIN = (
@@ -299,3 +300,87 @@ def test_a_day_is_seen_without_what_came_after_it() -> None:
     seen = seen_on(account, day)
     assert max(one.day for entity in seen.entities for one in entity.days) == date(2026, 1, 19)
     assert seen.settled_until == date(2026, 1, 19)
+
+
+def _ads_with(issue: Issue, number: int) -> list[Entity]:
+    rng = _rng()
+    return [planted.entity(rng, f"ad{at}", [10.0] * 10, issues=(issue,)) for at in range(number)]
+
+
+def test_many_of_one_cause_are_one_advice() -> None:
+    issue = Issue("1815869", "The pixel is missing")
+    few = judge(planted.account(_ads_with(issue, 3), 10)).advices
+    many = judge(planted.account(_ads_with(issue, 9), 10)).advices
+    assert [one.entity_id for one in few if one.kind is Kind.DELIVERY] == ["ad0", "ad1", "ad2"]
+    (one,) = [one for one in many if one.kind is Kind.DELIVERY]
+    assert one.entity_ids == tuple(f"ad{at}" for at in range(9))
+    assert "ad0,ad1,ad2" in one.ads_manager_url
+    _whole(one)
+    paces = tuple(BudgetPace("ad", f"ad{at}", "", "daily", 100, 7, 70.0, 700.0) for at in range(9))
+    found = judge(planted.account(_ads_with(issue, 9), 10, budgets=paces)).advices
+    (pace,) = [one for one in found if one.kind is Kind.PACING]
+    assert len(pace.entity_ids) == 9
+    _whole(pace)
+
+
+def test_an_ad_whose_siblings_deliver_can_wait_a_day() -> None:
+    issue = Issue("1815869", "The pixel is missing")
+    ads = _ads_with(issue, 1)
+    (alone,) = judge(planted.account(ads, 10)).advices
+    adset = planted.entity(_rng(), "s", [50.0] * 10, entity_type="adset")
+    (beside,) = judge(planted.account([*ads, adset], 10)).advices
+    assert (alone.severity, beside.severity) == (Severity.HIGH, Severity.MEDIUM)
+
+
+def test_learning_that_has_its_events_is_nobodys_fault() -> None:
+    enough = Learning("FAIL", events_needed=10, days_allowed=7)
+    found = judge(planted.account([_adset(learning=enough)], 30))
+    assert Kind.LEARNING_LIMITED not in _kinds(found)
+    assert "as many as it needs" in found.closed[0].sentence
+
+
+def test_what_is_hardly_dearer_or_carries_nearly_all_is_left_alone() -> None:
+    rng = _rng()
+    many = planted.steady_spend(rng, 28, 5_000.0)
+    ads = [planted.entity(rng, name, many, rate=rate) for name, rate in (("a", 0.045), ("b", 0.05))]
+    assert not _kinds(judge(planted.account(ads, 28))), "a difference of 11 % is no reason"
+    big, small = planted.steady_spend(rng, 28, 900.0), planted.steady_spend(rng, 28, 50.0)
+    uneven = [planted.entity(rng, "a", big, rate=0.03), planted.entity(rng, "b", small, rate=0.1)]
+    found = judge(planted.account(uneven, 28))
+    assert not _kinds(found)
+    assert [one.gate for one in found.closed] == ["share"]
+
+
+def test_what_nobody_would_feel_is_not_advised() -> None:
+    rng = _rng()
+    account = bench.two_ads(3)(rng)
+    big = planted.entity(
+        rng, "big", planted.steady_spend(rng, 28, 50_000.0), adset_id="other", rate=0.001
+    )
+    assert Kind.PAUSE in _kinds(judge(account))
+    assert Kind.PAUSE not in _kinds(judge(replace(account, entities=(*account.entities, big))))
+
+
+def test_conversions_in_bunches_weigh_less() -> None:
+    """The same totals: spread evenly they prove a difference, in bunches they do not."""
+    days = 28
+    even = compare([6.0] * days, [3.0] * days, [0.5] * days)
+    bunched = compare([42.0, 0, 0, 0, 0, 0, 0] * 4, [0, 0, 21.0, 0, 0, 0, 0] * 4, [0.5] * days)
+    assert even.bunching == 1
+    assert bunched.bunching > 3
+    assert bunched.e_value < 20 < even.e_value
+
+
+def test_a_click_rate_that_jumps_daily_is_not_tired() -> None:
+    rng = np.random.default_rng(3)
+    said = 0
+    for _ in range(40):
+        jumps = 0.015 * rng.uniform(0.4, 1.6, 40)
+        ads = [
+            planted.entity(
+                rng, f"ad{at}", planted.steady_spend(rng, 40, 300.0), ctr=jumps, frequency=1.6
+            )
+            for at in range(1)
+        ]
+        said += Kind.FATIGUE in _kinds(judge(planted.account(ads, 40)))
+    assert said <= 2

@@ -22,7 +22,7 @@ from meta_pipeline.warehouse import Warehouse, schema
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, TODAY, Rows, ago
 
 ISSUE = {"error_code": "1815869", "error_message": "The pixel is missing."}
-LEARNING = {"status": "FAIL", "dynamic_lp_conversions_threshold": 30}
+LEARNING = {"status": "FAIL", "dynamic_lp_conversions_threshold": 100}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_what_is_stored_is_what_the_rules_are_told(warehouse: Warehouse) -> None
     assert by_id["cheap"].issues[0].code == "1815869"
     learning = by_id["s"].learning
     assert learning is not None
-    assert (learning.stage, learning.events_needed) == ("FAIL", 30)
+    assert (learning.stage, learning.events_needed) == ("FAIL", 100)
     assert by_id[ACCOUNT].result_metric == "purchases"
 
 

@@ -41,6 +41,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "explain_change": {"metric": "cpl", "accounts": [N], **DAYS},
     "entity_timeline": {"entity": N, "with_below": True},
     "data_health": {"accounts": [N, E]},
+    "advice": {"accounts": [N], "include_settled": True},
     "ask": {"question": "spend by campaign since 9 November 2026 for nordwind"},
 }
 

@@ -13,6 +13,7 @@ from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice
 from meta_pipeline.advice.evidence import Comparison, compare
 from meta_pipeline.advice.gates import (
     Closed,
+    is_weighty,
     last_change,
     not_learning,
     reconciled,
@@ -78,8 +79,25 @@ def _among(
         for one in taking_part
         if (found := _against_rest(one, taking_part, since, until)).e_value
         >= thresholds.e_value * chances
+        and max(found.ratio, 1 / found.ratio) >= thresholds.pair_ratio
+        and is_weighty(account, one, thresholds)
     ]
     dear = [one for one in judged if one.found.ratio > 1]
+    spent = sum(totals[one.entity_id][0] for one in taking_part)
+    alone = [
+        one for one in dear if 1 - totals[one.entity.entity_id][0] / spent < thresholds.pair_share
+    ]
+    if alone:
+        yield NoAdvice(
+            kind=Kind.PAUSE,
+            entity_type=alone[0].entity.entity_type,
+            entity_id=alone[0].entity.entity_id,
+            gate="share",
+            sentence=f"No advice to pause the {named(alone[0].entity)}: its siblings had less than "
+            f"{thresholds.pair_share:.0%} of the spend, so what they would do with the rest is not "
+            "known.",
+        )
+        return
     if dear:
         yield _advice(account, Kind.PAUSE, max(dear, key=lambda one: one.found.e_value))
     elif judged and judged[0].entity.entity_type == "adset":
@@ -167,6 +185,7 @@ def _advice(account: Account, kind: Kind, match: _Match) -> Advice:
         "cpa_ratio_90_pct_low": round(found.ratio_low, 2),
         "cpa_ratio_90_pct_high": round(found.ratio_high, 2),
         "e_value": round(found.e_value, 1),
+        "daily_bunching": round(found.bunching, 2),
         "comparisons": chances,
     }
     own = f"{money(spent / made, account.currency)}" if made else "no result at all"
@@ -193,8 +212,12 @@ def _advice(account: Account, kind: Kind, match: _Match) -> Advice:
         "of conversions given each day's share of spend, multiplied day by day. It may be looked "
         "at daily.",
         doubt=f"If they were equal, so much evidence would ever come up in at most 1 of "
-        f"{found.e_value / chances:,.0f} such cases. Meta gives the sides different people; "
-        "conversions in bunches weaken it.",
+        f"{found.e_value / chances:,.0f} such cases. Meta gives the sides different people"
+        + (
+            f"; conversions came in bunches, so each was counted as {1 / found.bunching:.2f}."
+            if found.bunching > 1
+            else "."
+        ),
         confidence=1 - min(1.0, chances / found.e_value),
         expected_effect=effect,
     )

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
+from meta_pipeline.advice.advice import (
+    GROUPED,
+    Advice,
+    Kind,
+    NoAdvice,
+    Severity,
+    ads_manager_url,
+    advice,
+    money,
+    named,
+)
 from meta_pipeline.advice.known import Account, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -20,6 +30,7 @@ _ACCOUNT_STATES = {
 """States in which an account does not deliver, or soon will not (FACTS 12)."""
 _REFUSED = ("DISAPPROVED", "WITH_ISSUES", "PENDING_BILLING_INFO")
 _WEEK = 7
+_LATELY = 3
 _FORGOTTEN = 28
 """Days of silence after which nobody waits for delivery any more."""
 
@@ -30,10 +41,17 @@ def delivery(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAd
         yield _account_is_off(account, _ACCOUNT_STATES[account.account_status])
         return
     refused: set[str] = set()
+    causes: dict[tuple[str, str], list[Entity]] = {}
     for one in account.of_type("campaign", "adset", "ad"):
         if one.effective_status in _REFUSED or (one.issues and one.is_active):
             refused.update(filter(None, (one.entity_id, one.adset_id, one.campaign_id)))
-            yield _refused(account, one)
+            cause = "+".join(sorted({issue.code for issue in one.issues} - {""}))
+            causes.setdefault((one.entity_type, cause or one.effective_status), []).append(one)
+    for (_, cause), alike in causes.items():
+        if len(alike) > GROUPED:
+            yield _refused_alike(account, alike, cause)
+        else:
+            yield from (_refused(account, one) for one in alike)
     for one in account.of_type("adset"):
         if one.is_active and one.entity_id not in refused:
             yield from _silent(account, one, round(thresholds.stopped_days))
@@ -56,18 +74,58 @@ def _account_is_off(account: Account, state: str) -> Advice:
     )
 
 
-def _refused(account: Account, entity: Entity) -> Advice:
-    said = "; ".join(one.sentence for one in entity.issues) or (
-        f"its effective status is {entity.effective_status}"
+def _said(entity: Entity) -> str:
+    return "; ".join(one.sentence for one in entity.issues) or (
+        f"the effective status is {entity.effective_status}"
     )
+
+
+def _severity(account: Account, entities: Sequence[Entity]) -> Severity:
+    """What its ad set delivers without is worth a look, and can wait a day."""
+    adsets = {one.entity_id: one for one in account.of_type("adset")}
+    since = account.today - timedelta(days=_LATELY)
+    for one in entities:
+        owner = adsets.get(one.adset_id or "")
+        if one.entity_type != "ad" or owner is None:
+            return Severity.HIGH
+        if not any(day.spend for day in owner.between(since, account.yesterday)):
+            return Severity.HIGH
+    return Severity.MEDIUM
+
+
+def _refused_alike(account: Account, entities: Sequence[Entity], cause: str) -> Advice:
+    first, kind = entities[0], entities[0].entity_type
+    names = ", ".join(named(one) for one in entities[:GROUPED])
+    noun = {"campaign": "campaigns", "adset": "ad sets", "ad": "ads"}[kind]
+    ids = tuple(one.entity_id for one in entities)
+    return advice(
+        account,
+        Kind.DELIVERY,
+        Entity(entity_type="account", entity_id=account.account_id, name=account.name),
+        subject=f"{kind}:{cause}",
+        days_to_review=2,
+        severity=_severity(account, entities),
+        entity_ids=ids,
+        what=f"Mend what Meta objects to in {len(entities)} {noun}: {names} and "
+        f"{len(entities) - GROUPED} more.",
+        why=f"Meta reports of each: {_said(first)}.",
+        numbers={"cause": cause, noun.replace(" ", ""): len(entities)},
+        method="effective_status and issues_info, as last read.",
+        doubt="None about the report; an appeal can also be right.",
+        expected_effect="They deliver again.",
+        ads_manager_url=ads_manager_url(account.account_id, kind, *ids),
+    )
+
+
+def _refused(account: Account, entity: Entity) -> Advice:
     return advice(
         account,
         Kind.DELIVERY,
         entity,
         days_to_review=2,
-        severity=Severity.HIGH,
+        severity=_severity(account, [entity]),
         what=f"Open the {named(entity)} in Ads Manager and mend what Meta objects to.",
-        why=f"Meta reports: {said}.",
+        why=f"Meta reports: {_said(entity)}.",
         numbers={
             "effective_status": entity.effective_status,
             "error_codes": [one.code for one in entity.issues],

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, named
-from meta_pipeline.advice.evidence import rate_fell
-from meta_pipeline.advice.gates import reconciled, unchanged
+from meta_pipeline.advice.evidence import dispersion, rate_fell
+from meta_pipeline.advice.gates import is_weighty, reconciled, unchanged
 from meta_pipeline.advice.known import Account, Day, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -26,6 +26,8 @@ def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdv
         if min(_impressions(own[0]), _impressions(own[1])) < thresholds.fatigue_impressions:
             if one.fatigue in _METAS:
                 yield _metas_only(account, one)
+            continue
+        if not is_weighty(account, one, thresholds):
             continue
         found = _sign(one, own, _season(one, ads, before, since, account.yesterday), thresholds)
         if found is None and one.fatigue not in _METAS:
@@ -94,8 +96,19 @@ def _sign(
         return None
     season = min(season, 1.0)  # siblings that rose make no creative tired
     drop = 1 - rate_now / (rate_then * season)
+    # Each window by its own rate: a fall between them is no spread.
+    days = [(day, rate) for side, rate in ((then, rate_then), (now, rate_now)) for day in side]
+    spread = dispersion(
+        [day.clicks for day, _ in days], [day.impressions * rate for day, rate in days], fitted=2
+    )
     sure = float(
-        rate_fell(_clicks(now), _impressions(now) * season, _clicks(then), _impressions(then))
+        rate_fell(
+            _clicks(now),
+            _impressions(now) * season,
+            _clicks(then),
+            _impressions(then),
+            spread=spread,
+        )
     )
     if drop < thresholds.fatigue_ctr_drop or sure < thresholds.fatigue_probability:
         return None
@@ -108,6 +121,7 @@ def _sign(
         "other_ads_ctr_factor": round(season, 3),
         "ctr_drop_pct": round(100 * drop, 1),
         "probability_fell": round(sure, 5),
+        "daily_spread": round(spread, 2),
     }
     if made and made_then:
         numbers["cost_per_result_ratio"] = round((cost / made) / (cost_then / made_then), 2)
@@ -130,7 +144,8 @@ def _tired(account: Account, entity: Entity, numbers: dict[str, float]) -> Advic
         f"week.{cost}{level}",
         numbers=numbers | {"meta_fatigue_level": entity.fatigue},
         method="Clicks per impression of 7 days beside the 21 before, corrected for how all other "
-        "ads moved; frequency is impressions by the largest reach of a day.",
+        "ads moved, and widened by how much its days differ; frequency is impressions by the "
+        "largest reach of a day.",
         doubt="The frequency is an upper bound: reach of days cannot be added up. A click rate "
         "also falls when the audience or the placements change.",
         confidence=numbers["probability_fell"],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, advice, money, named
+from meta_pipeline.advice.gates import is_weighty
 from meta_pipeline.advice.known import Account
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -17,11 +18,23 @@ def learning_limited(account: Account, thresholds: Thresholds) -> Iterator[Advic
     for one in account.of_type("adset"):
         if not one.is_active or one.learning is None or one.learning.stage != "FAIL":
             continue
+        if not is_weighty(account, one, thresholds):
+            continue
         needed = one.learning.events_needed or thresholds.learning_events
         within = one.learning.days_allowed or thresholds.learning_days
         days = one.between(account.today - timedelta(days=_WEEK), account.yesterday)
         spent, made = sum(day.spend for day in days), sum(day.results for day in days)
         daily, enough = made / _WEEK, needed / within
+        if daily >= enough:
+            yield NoAdvice(
+                kind=Kind.LEARNING_LIMITED,
+                entity_type="adset",
+                entity_id=one.entity_id,
+                gate="learning",
+                sentence=f"No advice on the learning of the {named(one)}: its {daily:.1f} events a "
+                f"day are as many as it needs; Meta looks again after its next significant edit.",
+            )
+            continue
         numbers = {
             "events_needed": needed,
             "days_allowed": within,

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
-from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
+from meta_pipeline.advice.advice import (
+    GROUPED,
+    Advice,
+    Kind,
+    NoAdvice,
+    Severity,
+    advice,
+    money,
+    named,
+)
 from meta_pipeline.advice.gates import unchanged
 from meta_pipeline.advice.known import Account, BudgetPace, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
 _WEEK = 7
 _HUNDRED = 100
+_METHOD = (
+    "View budget_pacing: a daily budget by its last seven whole days, a lifetime budget by the "
+    "part of its schedule that is over."
+)
+_DOUBT = "Meta does not spend a lifetime budget evenly, and no daily budget on every day."
+_Paced: TypeAlias = tuple[Entity, BudgetPace, float]
+"""An entity, its budget and its pace in percent."""
 
 
 def pacing(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
-    """Budgets out of pace; a daily one over a whole week, for single days may differ (FACTS 16)."""
+    """Budgets out of pace; a daily one over a whole week, for single days may differ (FACTS 16).
+
+    More than three on one side are one advice: what holds back so many is rarely each by itself.
+    """
     known = {one.entity_id: one for one in account.entities}
+    under: list[_Paced] = []
+    over: list[_Paced] = []
     for budget in account.budgets:
         if not budget.due or (budget.kind == "daily" and budget.days_counted < _WEEK):
             continue
@@ -25,11 +47,13 @@ def pacing(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvi
         entity = known.get(budget.entity_id) or Entity(
             entity_type=budget.entity_type, entity_id=budget.entity_id, name=budget.name
         )
-        if not entity.is_active:
+        # A budget that nothing is spent of, and that is small beside the account, holds back none.
+        a_day = max(budget.spent, budget.due) / max(budget.days_counted, 1)
+        if not entity.is_active or a_day < thresholds.least_spend_share * account.whole_spend_a_day:
             continue
         closed = unchanged(account, [entity], thresholds)
         if closed is None:
-            yield _advice(account, entity, budget, pct)
+            (under if pct < _HUNDRED else over).append((entity, budget, pct))
         else:
             yield NoAdvice(
                 kind=Kind.PACING,
@@ -38,6 +62,50 @@ def pacing(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvi
                 gate=closed[0],
                 sentence=f"No advice on the budget of the {named(entity)}: {closed[1]}.",
             )
+    for side in (under, over):
+        side.sort(key=lambda one: -abs((one[1].due or 0) - one[1].spent))
+        if len(side) > GROUPED:
+            yield _together(account, side)
+        else:
+            yield from (_advice(account, *one) for one in side)
+
+
+def _together(account: Account, side: Sequence[_Paced]) -> Advice:
+    is_under = side[0][2] < _HUNDRED
+    spent = sum(budget.spent for _, budget, _ in side)
+    due = sum(budget.due or 0 for _, budget, _ in side)
+    first = ", ".join(named(entity) for entity, _, _ in side[:GROUPED])
+    what = (
+        f"Find out what holds {len(side)} budgets back, the {first} above all: bid caps, small "
+        "audiences, weak ads, or more budget than there is demand."
+        if is_under
+        else f"Lower {len(side)} budgets or their ends, the {first} above all, if the month has "
+        "to hold."
+    )
+    return advice(
+        account,
+        Kind.PACING,
+        Entity(entity_type="account", entity_id=account.account_id, name=account.name),
+        subject="under" if is_under else "over",
+        days_to_review=7,
+        severity=Severity.LOW if is_under else Severity.MEDIUM,
+        entity_ids=tuple(entity.entity_id for entity, _, _ in side),
+        what=what,
+        why=f"Together they spent {money(spent, account.currency)} of the "
+        f"{money(due, account.currency)} that were due by now ({_HUNDRED * spent / due:.0f} %).",
+        numbers={
+            "budgets": len(side),
+            "spent": round(spent, 2),
+            "due": round(due, 2),
+            "pace_pct": round(_HUNDRED * spent / due, 1),
+            "worst": [
+                f"{entity.name or entity.entity_id}: {pct:.0f} %" for entity, _, pct in side[:10]
+            ],
+        },
+        method=_METHOD,
+        doubt=_DOUBT,
+        expected_effect="The budgets are spent as planned.",
+    )
 
 
 def _advice(account: Account, entity: Entity, budget: BudgetPace, pct: float) -> Advice:
@@ -67,8 +135,7 @@ def _advice(account: Account, entity: Entity, budget: BudgetPace, pct: float) ->
             "pace_pct": round(pct, 1),
             "days_counted": budget.days_counted,
         },
-        method="View budget_pacing: a daily budget by its last seven whole days, a lifetime budget "
-        "by the part of its schedule that is over.",
-        doubt="Meta does not spend a lifetime budget evenly, and no daily budget on every day.",
+        method=_METHOD,
+        doubt=_DOUBT,
         expected_effect="The budget is spent as planned.",
     )

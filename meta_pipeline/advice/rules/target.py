@@ -8,6 +8,7 @@ from datetime import timedelta
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
 from meta_pipeline.advice.evidence import cpa_above
 from meta_pipeline.advice.gates import (
+    is_weighty,
     last_change,
     not_learning,
     reconciled,
@@ -41,7 +42,7 @@ def _judged(
         since = max(since, changed + timedelta(days=1))
     days = entity.between(since, until)
     spent, made = sum(one.spend for one in days), sum(one.results for one in days)
-    if not spent:
+    if not spent or not is_weighty(account, entity, thresholds):
         return
     closed = (
         reconciled(account, since, until)

@@ -261,6 +261,29 @@ def _add_words(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools]) -
         """A question in plain English; `reading` says how it was understood. Never guesses."""
         return tools(context).ask(question, accounts, cursor, limit)
 
+    @server.tool(annotations=_READS)
+    def advice(
+        context: Context[Any],
+        *,
+        accounts: Accounts = None,
+        kinds: Annotated[
+            list[str] | None,
+            Field(description="delivery, learning_limited, pause, scale, fatigue, pacing, ..."),
+        ] = None,
+        include_settled: Annotated[
+            bool, Field(description="Also what was dismissed, followed or is over.")
+        ] = False,
+        cursor: Cursor = None,
+        limit: Limit = MAX_ROWS,
+    ) -> Answer:
+        """What to pause, scale or mend: each with why, numbers, method, doubt; urgent first.
+
+        Say the doubt with the advice. `message` tells how much was followed, and was better.
+        """
+        return tools(context).advice(
+            accounts, kinds, include_settled=include_settled, cursor=cursor, limit=limit
+        )
+
     @server.prompt(title="Weekly review of an ad account")
     def weekly_review(account: str) -> str:
         """Last week against the week before: what moved, why, and what the data is worth."""

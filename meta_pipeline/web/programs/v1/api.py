@@ -16,6 +16,7 @@ from meta_pipeline.web.rendering import templates
 from meta_pipeline.web.site import Site, site_of
 
 from .accounts import accounts
+from .advice import advice
 from .ask import questions
 from .caller import Rates
 from .etags import ETags
@@ -25,7 +26,7 @@ from .problems import CODES, HANDLERS, MEDIA_TYPE
 from .syncs import syncs
 
 PATH = "/v1"
-_ABOUT = """Ad accounts, their entities and numbers, syncs, and facts of your own, as one tenant
+_ABOUT = """Ad accounts, their entities and numbers, advice, syncs, facts of your own, as one tenant
 sees them. Send a key as `Authorization: Bearer mp_...`; `meta-pipeline api-keys create` makes one.
 Errors are `application/problem+json` with a `code` and a sentence that says what to do."""
 _PROBLEM = {
@@ -83,7 +84,7 @@ def api(site: Site) -> FastAPI:
     )
     made.state.site = site
     made.state.rates = Rates(site.settings.api_requests_per_minute)
-    for router in (health, accounts, metrics, questions, syncs, facts):
+    for router in (health, accounts, metrics, questions, advice, syncs, facts):
         made.include_router(router)
     made.openapi = lambda: _document(made)  # type: ignore[method-assign]
     made.add_api_route("/docs", _page, include_in_schema=False)

@@ -1,0 +1,64 @@
+"""Advice as rows: what to do, why, the numbers, the method, the doubt, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from meta_pipeline import metrics
+from meta_pipeline.metrics import UnknownName
+from meta_pipeline.warehouse import Warehouse
+
+from .answer import Answer, Outcome, Provenance
+
+_MOST = 2_000
+_COLUMNS = (
+    "account_id kind severity what why numbers method doubt confidence expected_effect as_of "
+    "review_on entity_type entity_id entity_name ads_manager_url outcome outcome_reason verdict "
+    "review advice_id"
+).split()
+
+
+def advice_given(
+    warehouse: Warehouse,
+    accounts: list[str] | None,
+    kinds: Sequence[str] | None,
+    *,
+    include_settled: bool,
+) -> Answer:
+    """The advice that is open, the most urgent first; with `include_settled` the newest first."""
+    # The rules bring scipy: only who asks for advice waits for it.
+    from meta_pipeline.advice import Kind  # noqa: PLC0415
+    from meta_pipeline.advisor import advice_page, open_advice, track_record  # noqa: PLC0415
+
+    for kind in kinds or ():
+        if kind not in set(Kind):
+            raise UnknownName("kind of advice", kind, [str(one) for one in Kind])
+    known = metrics.accounts_of(warehouse, accounts)
+    ids = [one.account_id for one in known]
+    with warehouse.connection() as connection:
+        found = (
+            advice_page(connection, ids, kinds=kinds, is_open=False, limit=_MOST)
+            if include_settled
+            else open_advice(connection, ids, kinds=kinds, limit=_MOST)
+        )
+        record = track_record(connection, ids)
+    rows = [
+        {
+            name: value.isoformat() if hasattr(value, "isoformat") else value
+            for name, value in asdict(one).items()
+            if name in _COLUMNS
+        }
+        for one in found
+    ]
+    return Answer(
+        outcome=Outcome.ANSWERED,
+        message=record.sentence if rows else "No advice is open.",
+        columns=_COLUMNS,
+        rows=[{name: row[name] for name in _COLUMNS} for row in rows],
+        row_count=len(rows),
+        provenance=Provenance(accounts=ids, is_simulated=any(one.is_simulated for one in known)),
+        notes=[
+            "Nothing is changed at Meta: each advice is for a person to follow or to dismiss.",
+        ],
+    )

@@ -1,0 +1,131 @@
+"""`/v1/advice`: what to pause, scale or mend, with its evidence and what became of it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+
+from meta_pipeline.advice import Kind, Severity, Verdict
+from meta_pipeline.advisor import advice_page, track_record
+
+from .accounts import account_of
+from .caller import Caller, Reader
+from .paging import Cursor, Limit, Page, cursor_of, key_behind
+from .problems import Problem
+
+advice = APIRouter(tags=["advice"])
+OfAccount = Annotated[
+    str | None, Query(pattern=r"^act_[0-9]{1,20}$", description="Of this ad account; all without")
+]
+
+
+class GivenAdvice(BaseModel):
+    """One advice: what to do, why, on which numbers, by which method, with how much doubt.
+
+    `outcome` is null while it is open; `verdict` until its review date is over.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    advice_id: str
+    account_id: str
+    kind: Kind
+    severity: Severity
+    entity_type: str
+    entity_id: str
+    entity_name: str | None
+    entity_ids: list[str]
+    what: str
+    why: str
+    numbers: dict[str, Any]
+    method: str
+    doubt: str
+    confidence: float | None
+    expected_effect: str
+    as_of: date
+    review_on: date
+    ads_manager_url: str
+    supersedes: str | None
+    made_at: datetime
+    outcome: str | None
+    outcome_at: datetime | None
+    outcome_by: str | None
+    outcome_reason: str | None
+    verdict: Verdict | None
+    review: str | None
+    reviewed_at: datetime | None
+
+
+class Record(BaseModel):
+    """What became of the newest advice, in numbers and in a sentence."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    advices: int
+    followed: int
+    better: int
+    worse: int
+    waiting: int
+    sentence: str
+
+
+@advice.get("/advice")
+def list_advice(
+    caller: Reader,
+    *,
+    account_id: OfAccount = None,
+    kind: Annotated[
+        list[Kind] | None, Query(max_length=len(Kind), description="Only of these kinds")
+    ] = None,
+    include_settled: Annotated[
+        bool, Query(description="Also what was dismissed, followed, expired or superseded")
+    ] = False,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[GivenAdvice]:
+    """List the advice that is open, from the newest day back."""
+    accounts = _accounts(caller, account_id)
+    after = _after(cursor)
+    with caller.warehouse.connection() as connection:
+        rows = advice_page(
+            connection,
+            accounts,
+            kinds=kind,
+            is_open=not include_settled,
+            after=after,
+            limit=limit + 1,
+        )
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        data=[GivenAdvice.model_validate(row) for row in rows[:limit]],
+        next_cursor=cursor_of(last.as_of.isoformat(), last.advice_id) if last else None,
+    )
+
+
+@advice.get("/advice/record")
+def show_record(
+    caller: Reader,
+    account_id: OfAccount = None,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="How many of the newest")] = 20,
+) -> Record:
+    """Say what became of the newest advice: how much was followed, and how much was better."""
+    accounts = _accounts(caller, account_id)
+    with caller.warehouse.connection() as connection:
+        return Record.model_validate(track_record(connection, accounts, limit=limit))
+
+
+def _accounts(caller: Caller, account_id: str | None) -> list[str] | None:
+    return None if account_id is None else [account_of(caller, account_id).account_id]
+
+
+def _after(cursor: str | None) -> tuple[date, str] | None:
+    key = key_behind(cursor, str, str)
+    if key is None:
+        return None
+    try:
+        return date.fromisoformat(key[0]), key[1]
+    except ValueError:
+        raise Problem("bad_cursor", "the cursor is none of ours: begin again without one") from None
