@@ -5,8 +5,8 @@ from __future__ import annotations
 from .channels import Channel, DeliveryFailed, Email, Log, Webhook, channels_of
 from .condition import Condition, Grade, Kind
 from .connections import connection_conditions
-from .message import Message, compose
-from .notifier import Notifier, Told
+from .message import Message, Paragraph, compose
+from .notifier import Notifier, Told, tell_all
 from .sources import (
     AlertLimits,
     account_conditions,
@@ -34,6 +34,7 @@ __all__ = [
     "Log",
     "Message",
     "Notifier",
+    "Paragraph",
     "Told",
     "Webhook",
     "account_conditions",
@@ -46,5 +47,6 @@ __all__ = [
     "limits_of",
     "look_condition",
     "run_condition",
+    "tell_all",
     "tick_condition",
 ]

@@ -39,11 +39,12 @@ _MARKS: dict[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """One cause: `title` in one line, then lines of text, then perhaps a link."""
+    """One cause: `title` in one line, then lines of text, then perhaps a link and its words."""
 
     title: str
     lines: tuple[str, ...]
     link: str | None = None
+    link_words: str = "Open in Dagster"
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,21 @@ class Notifier:
         )
 
 
+def tell_all(channels: Sequence[Channel], message: Message) -> list[Told]:
+    """Send one message by every channel now, whatever they were told before; no state is kept."""
+    told = []
+    for channel in channels:
+        try:
+            _send(channel, message)
+        except Exception as error:  # what a channel meets is not known beforehand
+            why = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
+            logger.error("Not delivered by %s: %s", channel.name, why)
+            told.append(Told(channel.name, error=why))
+        else:
+            told.append(Told(channel.name, news=message.news, over=message.over))
+    return told
+
+
 def _deliver(
     store: AlertStore, channel: Channel, message: Message, known: dict[str, int], now: datetime
 ) -> Told:

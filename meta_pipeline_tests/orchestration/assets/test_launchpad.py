@@ -30,6 +30,7 @@ ASKED = {
     "maintenance": set(),
     "sync_named_objects": set(),
     "connection_care": set(),
+    "advice_digest": set(),
 }
 
 

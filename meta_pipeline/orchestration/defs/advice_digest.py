@@ -1,0 +1,147 @@
+"""The digest of advice: what is open, and what became of the last, through the alert channels."""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import dagster as dg
+
+from meta_pipeline.advisor import AdviceRow, TrackRecord, open_advice, track_record
+from meta_pipeline.alerts import Message, Paragraph, channels_of, tell_all
+from meta_pipeline.orchestration.resources import WarehouseResource
+from meta_pipeline.printable import one_line
+from meta_pipeline.words import times
+
+JOB = "advice_digest"
+CRON = "17 7 * * *"
+"""In the morning of Europe, before the day's work on accounts; the setting says on which days."""
+OFF = (
+    "The digest goes through the alert channels, and none is set: META_ALERT_WEBHOOK_URL, "
+    "META_ALERT_EMAIL_TO or META_ALERT_LOG=true (docs/operations.md)."
+)
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TOLD = 10
+"""Pieces of advice that are told in full; the rest is counted by kind."""
+_MARKS = {"high": "🔴", "medium": "🟡", "low": "⚪"}
+
+
+@dg.op(
+    name="tell_advice",
+    config_schema={},
+    description="Tell the open advice, the most urgent first, through every alert channel.",
+)
+def tell_advice(
+    context: dg.OpExecutionContext,
+    warehouse: WarehouseResource,
+) -> None:
+    settings = warehouse.settings()
+    channels = channels_of(settings)
+    if not channels:
+        raise dg.Failure(OFF, allow_retries=False)
+    with warehouse.migrated("advice digest") as opened, opened.connection() as connection:
+        rows, record = open_advice(connection), track_record(connection)
+        names = dict(
+            connection.execute(
+                "SELECT account_id, coalesce(name, account_id) FROM meta_ads.meta_ad_accounts"
+            ).fetchall()
+        )
+    message = digest(rows, record, names, is_simulated=settings.is_simulated)
+    told = tell_all(channels, message)
+    context.add_output_metadata(
+        {
+            "open": len(rows),
+            "channels": len(told),
+            "subject": message.subject,
+            "as_of": str(clock()),
+        }
+    )
+    broken = [f"{one.channel}: {one.error}" for one in told if one.error]
+    if broken:
+        raise dg.Failure(
+            f"The digest was not delivered by {times(len(broken), 'channel')}: "
+            f"{'; '.join(broken)}. Mend the channel, then start job {JOB}: it tells all again.",
+            allow_retries=False,
+        )
+
+
+@dg.job(
+    name=JOB,
+    description="Tell the open advice and what became of the last, through the alert channels.",
+    tags={"dagster/max_runtime": "600"},
+)
+def advice_digest_job() -> None:
+    tell_advice()
+
+
+@dg.schedule(
+    name=JOB,
+    job=advice_digest_job,
+    cron_schedule=CRON,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="On the day META_ADVICE_DIGEST names (or daily): the open advice through the "
+    "alert channels. Without a channel it says so.",
+)
+def advice_digest(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    settings = warehouse.settings()
+    if settings.advice_digest == "off":
+        return dg.SkipReason("META_ADVICE_DIGEST is off.")
+    if not is_day(settings.advice_digest, context.scheduled_execution_time):
+        return dg.SkipReason(f"Not today: META_ADVICE_DIGEST is {settings.advice_digest}.")
+    if not channels_of(settings):
+        return dg.SkipReason(OFF)
+    return dg.RunRequest(tags={"reason": "schedule"})
+
+
+def is_day(setting: str, at: datetime) -> bool:
+    """Whether the setting names the day of a moment."""
+    return setting in {"daily", _DAYS[at.weekday()]}
+
+
+def digest(
+    rows: Sequence[AdviceRow],
+    record: TrackRecord,
+    names: Mapping[str, str],
+    *,
+    is_simulated: bool = False,
+) -> Message:
+    """Each piece of advice in a paragraph: what to do, why, numbers, method, doubt."""
+    mark = "[simulated data] " if is_simulated else ""
+    accounts = len({row.account_id for row in rows})
+    said = (
+        f"{times(len(rows), 'open matter')} in {times(accounts, 'account')}"
+        if rows
+        else "nothing is open"
+    )
+    return Message(
+        f"{mark}meta_pipeline advice: {said}",
+        (*_paragraphs(rows, names), Paragraph(record.sentence, ())),
+        len(rows),
+        0,
+    )
+
+
+def _paragraphs(rows: Sequence[AdviceRow], names: Mapping[str, str]) -> Iterator[Paragraph]:
+    for row in rows[:_TOLD]:
+        numbers = ", ".join(f"{name} {value}" for name, value in row.numbers.items())
+        yield Paragraph(
+            f"{_MARKS.get(row.severity, '')} {one_line(row.what)}",
+            (
+                one_line(row.why),
+                f"Account: {one_line(names.get(row.account_id, row.account_id))}",
+                f"Numbers: {one_line(numbers)}",
+                f"Method: {one_line(row.method)}",
+                f"Doubt: {one_line(row.doubt)}",
+            ),
+            row.ads_manager_url,
+            "Open in Ads Manager",
+        )
+    rest = Counter(row.kind for row in rows[_TOLD:])
+    if rest:
+        listed = ", ".join(
+            f"{count} {kind.replace('_', ' ')}" for kind, count in rest.most_common()
+        )
+        yield Paragraph(f"And {sum(rest.values())} more: {listed}", ("meta-pipeline advice list",))
