@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .backtest import Backtested, backtest_account
 from .book import (
     AdviceRow,
     AdviceSettled,
@@ -20,10 +21,12 @@ from .reading import known_account
 __all__ = [
     "AdviceRow",
     "AdviceSettled",
+    "Backtested",
     "Judged",
     "TrackRecord",
     "advice_beginning",
     "advice_page",
+    "backtest_account",
     "dismiss",
     "given_advice",
     "judge_account",

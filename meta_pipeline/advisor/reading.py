@@ -43,8 +43,14 @@ _CHANGES: dict[str, ChangeKind] = {
 }
 
 
-def known_account(warehouse: Warehouse, account_id: str, now: datetime | None = None) -> Account:
-    """The account as the tables have it. Raises LookupError for one that is not stored."""
+def known_account(
+    warehouse: Warehouse,
+    account_id: str,
+    now: datetime | None = None,
+    *,
+    look_back_days: int = LOOKED_BACK_DAYS,
+) -> Account:
+    """The account as the tables have it. Raises UnknownName for one that is not stored."""
     moment = now or datetime.now(UTC)
     days_settle = settling(
         warehouse, account_id, level="ad", tolerance_pct=_SETTLED_WITHIN_PCT, now=moment
@@ -54,7 +60,7 @@ def known_account(warehouse: Warehouse, account_id: str, now: datetime | None = 
         today = today_in(row["timezone_name"], moment)
         asked = {
             "account": account_id,
-            "since": today - timedelta(days=LOOKED_BACK_DAYS),
+            "since": today - timedelta(days=look_back_days),
             "today": today,
             "zone": row["timezone_name"],
             "fields": list(_CHANGES),
@@ -156,7 +162,7 @@ def _entities(
             targeting=row.get("targeting"),
             creative_id=row.get("creative_id"),
             learning=_learning(row.get("learning_stage"), row.get("learning_stage_info")),
-            issues=tuple(_issues(row["issues_info"])),
+            issues=tuple(issues_in(row["issues_info"])),
             fatigue=row.get("fatigue"),
             daily_budget=float(row["daily_budget"]) if row.get("daily_budget") else None,
         )
@@ -181,7 +187,8 @@ def _number(value: Any) -> float | None:
     return found if 0 < found < float("inf") else None
 
 
-def _issues(info: Any) -> Iterable[Issue]:
+def issues_in(info: Any) -> Iterable[Issue]:
+    """Meta's `issues_info` as the rules want it."""
     for one in info if isinstance(info, list) else ():
         if isinstance(one, dict):
             said = one.get("error_message") or one.get("error_summary") or "no reason given"

@@ -10,9 +10,18 @@ import typer
 
 from meta_pipeline.commands.database import opened_warehouse
 from meta_pipeline.commands.selection import stored
-from meta_pipeline.commands.terminal.console import fail, say, styled, write_json
+from meta_pipeline.commands.terminal.console import (
+    add_row,
+    console,
+    fail,
+    say,
+    styled,
+    table,
+    write_json,
+)
 from meta_pipeline.commands.terminal.options import Accounts, AsJson, Limit
 from meta_pipeline.printable import one_line
+from meta_pipeline.words import times
 
 if TYPE_CHECKING:
     from meta_pipeline.advisor import AdviceRow
@@ -114,6 +123,59 @@ def outcomes(account: Accounts = None, limit: Limit = 20, as_json: AsJson = Fals
         return
     say(record.sentence)
     _say_outcomes(found)
+
+
+@app.command()
+def backtest(
+    account: Accounts = None,
+    days: Annotated[
+        int, typer.Option("--days", min=7, max=365, help="Days to go back, each one asked.")
+    ] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the rules on each past day, on what was known then, and say how right they were.
+
+    A hit is an advice whose claim the days after bear out, a false alarm one they contradict.
+    Regret is what doing nothing lost in results, had it been followed until its review date.
+    Writes nothing.
+    """
+    from meta_pipeline.advice.backtest import Tally
+    from meta_pipeline.advisor import backtest_account
+
+    total: dict[str, Tally] = {}
+    with opened_warehouse() as (settings, warehouse):
+        accounts = stored(warehouse, account)
+        for one in accounts:
+            done = backtest_account(warehouse, one.account_id, days, settings.advice_thresholds)
+            for kind, tally in done.tallies.items():
+                total[kind] = total[kind] + tally if kind in total else tally
+    found = [total[kind] for kind in sorted(total)]
+    if as_json:
+        write_json(
+            [
+                asdict(one) | {"hit_rate_pct": one.hit_rate_pct, "regret_pct": one.regret_pct}
+                for one in found
+            ]
+        )
+        return
+    say(f"{times(len(accounts), 'account')}, each of the last {days} days on what was known then.")
+    if not found:
+        say("The rules would have said nothing.")
+        return
+    numbers = ["given", "hits", "false alarms", "unclear", "hit rate", "regret"]
+    shown = table("kind", *numbers, right=numbers)
+    for tally in found:
+        add_row(
+            shown,
+            tally.kind.value,
+            *(str(each) for each in (tally.given, tally.hits, tally.false_alarms, tally.unclear)),
+            "" if tally.hit_rate_pct is None else f"{tally.hit_rate_pct:.0f} %",
+            ""
+            if tally.regret_pct is None
+            else f"{tally.regret_results:+,.0f} results ({tally.regret_pct:+.1f} %)",
+        )
+    console.print(shown)
+    say("Unclear: too little happened after, or Meta's own word. Regret: lost by doing nothing.")
 
 
 def _say(one: "AdviceRow") -> None:

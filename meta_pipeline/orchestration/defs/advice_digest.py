@@ -53,7 +53,6 @@ def tell_advice(
             "open": len(rows),
             "channels": len(told),
             "subject": message.subject,
-            "as_of": str(clock()),
         }
     )
     broken = [f"{one.channel}: {one.error}" for one in told if one.error]

@@ -268,3 +268,57 @@ def test_a_question_in_words_is_answered_for_the_keys_tenant_alone(
     refused = mine.post("/ask", json={"question": "spend of act_3"}).json()
     assert (refused["outcome"], refused["rows"]) == ("refused", [])
     problem(mine.post("/ask", json={"question": "x" * 501}), 422, "invalid")
+
+
+def _advised(tables: Warehouse, account_id: str, number: int) -> None:
+    with tables.connection() as connection:
+        for at in range(number):
+            connection.execute(
+                """
+                INSERT INTO meta_ads.advice (
+                    advice_id, account_id, advice_key, kind, severity, entity_type, entity_id,
+                    entity_ids, what, why, numbers, method, doubt, confidence, expected_effect,
+                    as_of, review_on, ads_manager_url, made_at)
+                VALUES (%(id)s, %(account)s, %(id)s, %(kind)s, 'high', 'ad', '7', '["7"]',
+                    'Pause it.', 'It is dear.', '{"cpa": 40.5}', 'E-value 30.', 'Bunches.', 0.97,
+                    'More.', %(day)s, '2026-12-20', 'https://adsmanager.facebook.com/x', now())
+                """,
+                {
+                    "id": f"{account_id}-{at}",
+                    "account": account_id,
+                    "kind": "pause" if at % 2 else "pacing",
+                    "day": f"2026-11-{10 + at // 2}",
+                },
+            )
+        connection.execute(
+            "INSERT INTO meta_ads.advice_outcomes VALUES (%s, 'followed', %s, now(), 'x', 'y')",
+            (f"{account_id}-0", account_id),
+        )
+        connection.execute(
+            "INSERT INTO meta_ads.advice_reviews VALUES (%s, %s, 'better', 'Half.', '{}', now())",
+            (f"{account_id}-0", account_id),
+        )
+
+
+def test_advice_by_pages_with_what_became_of_it(
+    tables: Warehouse, mine: httpx2.Client, theirs: httpx2.Client
+) -> None:
+    _advised(tables, "act_1", 7)
+    _advised(tables, "act_3", 2)
+    found = list(walk(mine, "/advice", 2))
+    assert sorted(row["advice_id"] for row in found) == [f"act_1-{at}" for at in range(1, 7)]
+    assert [row["as_of"] for row in found] == sorted((r["as_of"] for r in found), reverse=True)
+    assert (found[0]["numbers"], found[0]["outcome"]) == ({"cpa": 40.5}, None)
+    every = list(walk(mine, "/advice", 3, include_settled=True))
+    assert [r["verdict"] for r in every if r["outcome"] == "followed"] == ["better"]
+    assert {row["kind"] for row in walk(mine, "/advice", 9, kind=["pacing"])} == {"pacing"}
+    assert {row["account_id"] for row in walk(theirs, "/advice", 9)} == {"act_3"}
+    record = mine.get("/advice/record", params={"account_id": "act_1"}).json()
+    assert record["sentence"] == (
+        "Your last 7 pieces of advice: 1 followed, 1 of them better, 0 worse."
+    )
+    problem(mine.get("/advice", params={"account_id": "act_3"}), 404, "not_found")
+    problem(mine.get("/advice", params={"kind": "magic"}), 422, "invalid")
+    problem(mine.get("/advice", params={"cursor": "bm9uZQ"}), 400, "bad_cursor")
+    wrong = mine.get("/accounts", params={"limit": 1}).json()["next_cursor"]
+    problem(mine.get("/advice", params={"cursor": wrong}), 400, "bad_cursor")
