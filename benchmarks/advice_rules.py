@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 import numpy as np
@@ -46,6 +46,7 @@ class World:
     kinds: tuple[Kind, ...]
     looked_from: int = 1
     crossed: int | None = None
+    seen: Callable[[Account, date], Account] = seen_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def measure(world: World, worlds: int, seed: int = 1) -> Found:
         account = world.make(np.random.default_rng((seed, number)))
         looks = [made.FIRST + timedelta(days=world.looked_from + at) for at in range(LOOKS)]
         first: Given | None = first_of(
-            replay(partial(seen_on, account), looks, rules=(world.rule,)),
+            replay(partial(world.seen, account), looks, rules=(world.rule,)),
             *world.kinds,
         )
         if first is not None:
@@ -159,6 +160,51 @@ def whole_account(breaks: bool, begins: int = 70) -> Make:
     return make
 
 
+def arriving_late(account: Account, today: date) -> Account:
+    """The account on a day, with the conversions that had arrived by then.
+
+    Half of a day's are there at once, the rest ever more slowly for 28 days (FACTS 5.5).
+    """
+    seen = seen_on(account, today)
+    entities = tuple(
+        replace(
+            one,
+            days=tuple(
+                replace(day, results=round(day.results * arrived((today - day.day).days - 1)))
+                for day in one.days
+            ),
+        )
+        for one in seen.entities
+    )
+    return replace(seen, entities=entities, settled_until=None)
+
+
+def arrived(age_days: int) -> float:
+    """Share of a day's conversions that are known, by whole days since its end."""
+    return 1 - 0.5 * (1 - min(age_days, 28) / 28) ** 6
+
+
+def throttled(begins: int = 28) -> Make:
+    """Three ad sets, the first twice as cheap and held at a budget that it spends every day."""
+
+    def make(rng: np.random.Generator) -> Account:
+        days = begins + LOOKS
+        sets = [
+            made.entity(
+                rng,
+                f"s{at}",
+                np.full(days, 100.0) if not at else made.steady_spend(rng, days),
+                entity_type="adset",
+                rate=0.1 if not at else 0.05,
+                daily_budget=100.0,
+            )
+            for at in range(3)
+        ]
+        return made.account(sets, days)
+
+    return make
+
+
 def curves(first: float, second: float) -> Make:
     """Two ad sets, results a * spend^0.7: the first brings `first` a day at 100, and so on."""
 
@@ -198,6 +244,12 @@ EQUAL = (
           (Kind.ANOMALY,), 70),
     World(budget_shift, "two equal response curves", curves(5, 5), (Kind.BUDGET_SHIFT,), 60),
     World(pacing, "a daily budget that is spent", budgets(1), (Kind.PACING,)),
+    World(comparisons, "two equal ads, conversions arrive late", two_ads(1), _BOTH,
+          seen=arriving_late),
+    World(against_target, "CPA at the target, conversions arrive late", target(1), _BOTH,
+          seen=arriving_late),
+    World(anomalies, "weekday seasonality, conversions arrive late", whole_account(breaks=False),
+          (Kind.ANOMALY,), 70, seen=arriving_late),
 )  # fmt: skip
 """Nothing to find: whatever is said is a false alarm."""
 PLANTED = (
@@ -209,6 +261,12 @@ PLANTED = (
     World(anomalies, "the pixel breaks", whole_account(breaks=True), (Kind.ANOMALY,), 70, 70),
     World(budget_shift, "one curve brings twice as much", curves(5, 10), (Kind.BUDGET_SHIFT,), 60,
           60),
+    World(comparisons, "one of two ads twice as dear, conversions arrive late", two_ads(2),
+          (Kind.PAUSE,), crossed=0, seen=arriving_late),
+    World(comparisons, "a cheap ad set held by its budget", throttled(), (Kind.SCALE,), 1,
+          crossed=0),
+    World(anomalies, "the pixel breaks, conversions arrive late", whole_account(breaks=True),
+          (Kind.ANOMALY,), 70, 70, seen=arriving_late),
     World(pacing, "a budget that is half spent", budgets(0.5), (Kind.PACING,), crossed=0),
 )  # fmt: skip
 
