@@ -44,6 +44,10 @@ class _Root(Root):
             f"{_COMMANDS}sync.backfill:backfill",
             "Bring in earlier days of insights, after it said what they cost.",
         ),
+        "reports": Entry(
+            f"{_COMMANDS}reports:app",
+            "Custom reports: tables of insights that META_REPORTS_FILE describes.",
+        ),
         "requests": Entry(
             f"{_COMMANDS}sync.requests:app",
             "Ask for syncs that Dagster does, and see what came of them.",

@@ -26,6 +26,10 @@ ELSEWHERE = {
     "rotation replay": "needs no database",
     "metrics check": "needs no database",
     "connections generate-key": "needs no database",
+    "reports validate": "needs no database",
+    "reports list": "needs no database",
+    "reports presets": "needs no database",
+    "reports show": "needs no database",
 }
 """Commands without `--demo`, and why."""
 

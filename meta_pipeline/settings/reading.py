@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings
@@ -75,6 +76,11 @@ class ReadingSettings(BaseSettings, defer_build=True):
         "",
         validation_alias=AliasChoices("META_ACTIVITIES"),
         description="Accounts whose change log is kept: all, or such as act_1,act_2",
+    )
+    reports_file: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("META_REPORTS_FILE"),
+        description="YAML file of custom reports, each a table of its own (off when empty)",
     )
     max_parallel_calls: int = Field(
         4,

@@ -47,6 +47,10 @@ NEEDLESS = (
     "metrics check",
     "connections generate-key",
     "views dbt-sources",
+    "reports validate",
+    "reports list",
+    "reports presets",
+    "reports show",
     "webhooks subscribe",  # before the tables it wants settings that nothing here has
 )
 SCHEMALESS = ("check", "db url", "db psql", "db start", "db stop", "db reset", "db status")

@@ -1,0 +1,98 @@
+"""The columns of a report's table: names, types, meanings; pure, as no table is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from .contract import FIELDS, Kind, adds_up, kind_of
+from .report import LEVELS, CustomReport
+
+
+class ColumnType(StrEnum):
+    """A type of Postgres."""
+
+    TEXT = "text"
+    BIGINT = "bigint"
+    NUMERIC = "numeric"
+    DATE = "date"
+    JSONB = "jsonb"
+    MOMENT = "timestamp with time zone"
+
+
+_TYPES: Final = {
+    Kind.COUNT: ColumnType.BIGINT,
+    Kind.DECIMAL: ColumnType.NUMERIC,
+    Kind.ACTIONS: ColumnType.JSONB,
+    Kind.JSON: ColumnType.JSONB,
+    Kind.TEXT: ColumnType.TEXT,
+}
+_OF_LEVEL: Final = {"campaign": "Campaign", "adset": "Ad set", "ad": "Ad"}
+_WORDS: Final = {
+    "spend": "Amount spent in major units of currency",
+    "impressions": "Times shown",
+    "reach": "People reached",
+    "frequency": "impressions / reach of this very row",
+    "clicks": "All clicks",
+    "unique_clicks": "People who clicked",
+    "inline_link_clicks": "Clicks on links in the ad",
+    "actions": "Actions by type as Meta sends them, with the windows asked for",
+    "action_values": "Value of actions by type in major units",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportColumn:
+    """A column; those of the key are never null."""
+
+    name: str
+    type: ColumnType
+    comment: str
+    is_key: bool = False
+
+
+def columns_of(report: CustomReport) -> tuple[ReportColumn, ...]:
+    """All columns of a report's table, those of its natural key first."""
+    return tuple(_columns(report))
+
+
+def _columns(report: CustomReport) -> Iterator[ReportColumn]:
+    yield ReportColumn("account_id", ColumnType.TEXT, "Ad account, as act_<number>", is_key=True)
+    ids = LEVELS[1 : LEVELS.index(report.level) + 1]
+    if ids:
+        yield ReportColumn(f"{ids[-1]}_id", ColumnType.TEXT, _OF_LEVEL[ids[-1]], is_key=True)
+    yield ReportColumn(
+        "date_start",
+        ColumnType.DATE,
+        "First day that the row is about, in the account's time zone",
+        is_key=True,
+    )
+    for name in report.breakdowns:
+        yield ReportColumn(
+            name,
+            ColumnType.TEXT,
+            f"Breakdown {name} as Meta names it; assets by their id, empty where Meta names none",
+            is_key=True,
+        )
+    yield ReportColumn("date_stop", ColumnType.DATE, "Last day that the row is about, inclusive")
+    for level in ids[:-1]:
+        yield ReportColumn(f"{level}_id", ColumnType.TEXT, _OF_LEVEL[level])
+    yield ReportColumn("currency", ColumnType.TEXT, "Currency of the amounts")
+    yield from map(field_column, report.fields)
+    yield ReportColumn(
+        "data_as_of",
+        ColumnType.MOMENT,
+        "When Meta gave these very values; reads that found the same are in sync_windows",
+    )
+
+
+def field_column(field: str) -> ReportColumn:
+    """The column of a field of insights."""
+    kind = kind_of(field)
+    words = _WORDS.get(field, f"Insights field {field}, {FIELDS.get(field, 'string')} in the SDK")
+    is_number = kind in (Kind.COUNT, Kind.DECIMAL)
+    return ReportColumn(
+        field, _TYPES[kind], words if adds_up(field) or not is_number else f"{words}; never add up"
+    )

@@ -1,0 +1,93 @@
+"""META_REPORTS_FILE: the YAML in which custom reports are written, read and checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from .presets import PRESETS, unknown_preset
+from .report import CustomReport
+
+
+class ReportsError(Exception):
+    """The file of custom reports cannot be used; the message has every reason, a line each."""
+
+
+def load(path: Path | str) -> tuple[CustomReport, ...]:
+    """The reports of a file, in its order. Raises ReportsError."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ReportsError(f"{path} is not UTF-8 text: save it again as UTF-8.") from None
+    except OSError as error:
+        raise ReportsError(
+            f"{path} cannot be read: {error.strerror}. META_REPORTS_FILE names it; "
+            "`meta-pipeline reports presets --yaml NAME` prints a start."
+        ) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str = "reports") -> tuple[CustomReport, ...]:
+    """The reports of YAML text; `source` is what messages call it. Raises ReportsError."""
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}" if where else ""
+        raise ReportsError(
+            f"{source}{line} is no YAML: {getattr(error, 'problem', error)}."
+        ) from None
+    listed = given.get("reports") if isinstance(given, Mapping) else None
+    if not isinstance(listed, list) or set(given) != {"reports"}:
+        raise ReportsError(
+            f"{source} must be a mapping with `reports:`, a list of reports, and nothing else."
+        )
+    found, problems = list[CustomReport](), list[str]()
+    for number, one in enumerate(listed, start=1):
+        try:
+            found.append(_report(one))
+        except ValidationError as error:
+            problems += [f"{_called(one, number)}: {line}" for line in _lines(error)]
+        except ValueError as error:
+            problems.append(f"{_called(one, number)}: {error}.")
+    problems += _twice(found)
+    if problems:
+        raise ReportsError("\n".join(f"{source}: {line}" for line in problems))
+    return tuple(found)
+
+
+def _report(given: Any) -> CustomReport:
+    if not isinstance(given, Mapping):
+        raise ValueError("is not a mapping with name, level, fields, ...")
+    values = dict(given)
+    preset = values.pop("preset", None)
+    if preset is None:
+        return CustomReport(**values)
+    if preset not in PRESETS:
+        raise ValueError(unknown_preset(str(preset)))
+    return CustomReport(**{**PRESETS[preset], "name": preset, **values})
+
+
+def _called(given: Any, number: int) -> str:
+    named = (given.get("name") or given.get("preset")) if isinstance(given, Mapping) else None
+    return f"report {named}" if isinstance(named, str) else f"report {number} of the list"
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(CustomReport.model_fields)
+            message = f"is not known here; a report has {known}"
+        yield f"{where}: {message}." if where else f"{message}."
+
+
+def _twice(reports: Sequence[CustomReport]) -> Iterator[str]:
+    names = [one.name for one in reports]
+    for name in sorted({one for one in names if names.count(one) > 1}):
+        yield f"report {name} stands in it twice: give one of them another name."
