@@ -58,7 +58,9 @@ GIVEN: Final = frozenset(
 )  # fmt: skip
 """What every row brings anyway, as far as its level knows it."""
 FIELDS: Final[Mapping[str, str]] = {
-    name: kind for name, kind in _SDK["fields"].items() if name not in REFUSED
+    name: kind
+    for name, kind in _SDK["fields"].items()
+    if name not in REFUSED and len(name) <= 63  # longer ones can be no column of Postgres
 }
 SDK_BREAKDOWNS: Final = frozenset(_SDK["breakdowns"])
 BREAKDOWNS: Final = SDK_BREAKDOWNS - REFUSED.keys()

@@ -105,8 +105,3 @@ def columns_named(names: Sequence[str], level: str) -> tuple[str, ...]:
         for one in INSIGHTS_COLUMNS
         if level in one.levels and (one.name in names or ALL in names)
     )
-
-
-def with_shape(*shapes: Shape) -> tuple[str, ...]:
-    """The names of all columns that are written in one of these shapes."""
-    return tuple(one.name for one in INSIGHTS_COLUMNS if one.shape in shapes)

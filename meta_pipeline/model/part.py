@@ -14,6 +14,7 @@ class Part(StrEnum):
     INSIGHTS = "insights"
     HOURLY = "insights_hourly"
     BREAKDOWNS = "insights_breakdown"
+    REPORTS = "custom_reports"
     CREATIVES = "creatives"
     ACTIVITIES = "activities"
 
@@ -24,11 +25,11 @@ ENTITIES = frozenset({Part.CAMPAIGNS, Part.ADSETS, Part.ADS})
 DEFAULT_PARTS = ENTITIES | {Part.INSIGHTS}
 """What a sync brings when nothing else is said: entities, then insights."""
 
-INSIGHTS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS})
+INSIGHTS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS, Part.REPORTS})
 """Everything that is insights; the other parts are entities and what happened to them."""
 
 BY_ID = "by_id"
 """`sync_runs.scope` of a sync that read named objects only: it says nothing of any part."""
 
-EXTRAS = (Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS)
+EXTRAS = (Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS, Part.REPORTS)
 """What is read where the settings ask for it, after the rest, and left out first."""

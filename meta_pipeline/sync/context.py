@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from meta_pipeline.custom_reports import load
 from meta_pipeline.governor import Thresholds, Weights
 from meta_pipeline.graph import GraphClient
 from meta_pipeline.settings import Settings
@@ -93,6 +94,7 @@ def policy_from(settings: Settings) -> PlanPolicy:
         levels=settings.insights_levels,
         columns=settings.insights_columns,
         breakdowns=settings.breakdowns,
+        reports=load(settings.reports_file) if settings.reports_file else (),
     )
 
 

@@ -53,6 +53,7 @@ from .plan.stored import load_state
 from .progress import Progress, ProgressListener, Pulse, silent
 from .request import SyncRequest
 from .rows.fields import ENTITY_SPECS
+from .rows.report_table import wanted_table
 from .run.account_node import AccountNode, is_node_due
 from .run.account_sync import AccountSync
 from .run.discovery import Discovery, discover, read_account
@@ -255,6 +256,7 @@ class SyncEngine:
             self.warehouse, account.account_id, account.timezone_name, record.started_at
         )
         plan = make_plan(request, state, self._context.policy, record.started_at)
+        self._make_report_tables(plan, record.started_at)
         record.since, record.until = plan.since, plan.until
         running = AccountSync(
             context=self._context,
@@ -278,6 +280,17 @@ class SyncEngine:
             ),
         )
         return running, node, read.notes
+
+    def _make_report_tables(self, plan: Plan, now: datetime) -> None:
+        """The tables of the custom reports that are going to be read, as their file wants them."""
+        reports = dict.fromkeys(
+            one.dataset.report for one in plan.windows if one.dataset.report is not None
+        )
+        if reports:
+            windows = self._context.attribution_windows
+            self.warehouse.report_tables.ensure(
+                [wanted_table(one, windows) for one in reports], now
+            )
 
     def _preparing(self, record: SyncRun) -> Progress:
         """What there is to say before the plan is made."""

@@ -31,6 +31,8 @@ class SyncRequest:
     dagster_run_id: str | None = None
     breakdowns: tuple[tuple[str, ...], ...] = ()
     max_age: timedelta | None = None
+    reports: tuple[str, ...] = ()
+    """Custom reports to read; all that are for the account where none is named."""
     objects: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
     """Ids of entities and creatives, each once, by the part they belong to."""
 

@@ -28,6 +28,7 @@ from .stores.invitations import InvitationStore
 from .stores.ledger import Ledger
 from .stores.logins import LoginStore
 from .stores.pending_reports import PendingReports
+from .stores.report_tables import ReportTables
 from .stores.runs import RunStore
 from .stores.sync_requests import SyncRequestStore
 from .stores.tenants import TenantStore
@@ -178,6 +179,10 @@ class Warehouse:
     @cached_property
     def pending_reports(self) -> PendingReports:
         return PendingReports(self.connection)
+
+    @cached_property
+    def report_tables(self) -> ReportTables:
+        return ReportTables(self.connection)
 
     @cached_property
     def cursors(self) -> CursorStore:

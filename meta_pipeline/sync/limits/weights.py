@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from meta_pipeline.custom_reports.report import DEFAULT_ACTION_BREAKDOWNS
 from meta_pipeline.governor import QueryShape, Weights, blend, weight
 from meta_pipeline.graph import Attempt
 from meta_pipeline.sync.plan.plan import Plan
@@ -45,12 +46,13 @@ class Prices:
         return blend(weight(shape, self.weights), seen, count)
 
     def of_window(self, window: Window) -> float:
-        """What reading a window of daily rows is expected to cost."""
+        """What reading a window is expected to cost."""
         shape = QueryShape(
             insights=True,
             level=window.dataset.level,
             breakdowns=window.dataset.breakdowns,
-            daily=True,
+            action_breakdowns=_action_breakdowns(window),
+            daily=window.dataset.is_daily,
             days=window.days,
         )
         return window.calls * self.of(shape)
@@ -59,3 +61,10 @@ class Prices:
         """What a plan is expected to cost; days that are sized later are not in it."""
         entities = plan.edge_calls * self.of(QueryShape())
         return entities + sum(self.of_window(window) for window in plan.windows)
+
+
+def _action_breakdowns(window: Window) -> tuple[str, ...]:
+    """Those that are asked for; the default is not (`InsightsEdge`)."""
+    report = window.dataset.report
+    asked = report.action_breakdowns if report else DEFAULT_ACTION_BREAKDOWNS
+    return () if asked == DEFAULT_ACTION_BREAKDOWNS else tuple(sorted(asked))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.model.part import EXTRAS, Part
 from meta_pipeline.sync.days import (
@@ -82,7 +83,9 @@ class _Planner:
             names = ", ".join(ENTITY_SPECS[part].edge for part in unlisted)
             notes.append(f"{names} are listed too: insights mention them and no table has them yet")
         windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
-        asked = sum(max(0, (until - first).days + 1) for first in firsts.values())
+        asked = sum(
+            len(one.starts(first, self._last_day(one, until))) for one, first in firsts.items()
+        )
         return Plan(
             account_id=self.request.account_id,
             timezone_name=self.state.timezone_name,
@@ -106,7 +109,9 @@ class _Planner:
         """
         if self.request.since:
             return self.request.since
-        backfill = until - timedelta(days=self.policy.backfill_days - 1)
+        report = dataset.report
+        days = (report.backfill_days if report else None) or self.policy.backfill_days
+        backfill = until - timedelta(days=days - 1)
         return min(backfill, self.state.first_days.get(dataset.name, backfill))
 
     def _range(self, wanted: Sequence[Dataset]) -> tuple[date, date, list[str]]:
@@ -142,7 +147,16 @@ class _Planner:
         if Part.BREAKDOWNS in parts:
             chosen = self.request.breakdowns or self.policy.breakdowns
             chosen_datasets += [datasets.broken_down(names) for names in chosen]
+        if Part.REPORTS in parts:
+            chosen_datasets += [datasets.custom(one) for one in self._reports()]
         return chosen_datasets
+
+    def _reports(self) -> Iterator[CustomReport]:
+        """The custom reports that are for the account, or those of them that are named."""
+        for report in self.policy.reports:
+            is_named = not self.request.reports or report.name in self.request.reports
+            if is_named and report.is_for(self.request.account_id):
+                yield report
 
     def _days(
         self, wanted: Sequence[Dataset], firsts: Mapping[Dataset, date], until: date
@@ -209,6 +223,8 @@ class _Planner:
         return min(pauses, default=timedelta.max)
 
     def _due(self, dataset: Dataset, since: date, until: date) -> list[date]:
+        if not dataset.is_daily:
+            return self._due_periods(dataset, since, until)
         # Once a day is often enough for a proof.
         proof = dataset.is_proof
         ledger = self.state.ledgers.get(dataset.name, {})
@@ -218,14 +234,73 @@ class _Planner:
             ledger,
             now=self.now,
             timezone_name=self.state.timezone_name,
-            restatement=self._restatement,
-            fresh=self.policy.account_rows_every if proof else self._fresh,
+            restatement=self._restatement_of(dataset),
+            fresh=self.policy.account_rows_every if proof else self._fresh_of(dataset),
             force=self.request.force,
         )
         just_begun = days == [today(self.now, self.state.timezone_name)]
         return [] if proof and ledger and just_begun and not self.request.force else days
 
+    def _due_periods(self, dataset: Dataset, since: date, until: date) -> list[date]:
+        """First days of the periods that are due: each as its last day would be, newest first."""
+        known = self.state.ledgers.get(dataset.name, {})
+        starts = dataset.starts(since, self._last_day(dataset, until))
+        ends = {dataset.last_of(start): start for start in starts}
+        if not ends:
+            return []
+        days = due(
+            min(ends),
+            max(ends),
+            {end: known[start] for end, start in ends.items() if start in known},
+            now=self.now,
+            timezone_name=self.state.timezone_name,
+            restatement=self._restatement_of(dataset),
+            fresh=self._fresh_of(dataset),
+            force=self.request.force,
+        )
+        return [ends[day] for day in days if day in ends]
+
+    def _last_day(self, dataset: Dataset, until: date) -> date:
+        """A rolling span ends yesterday: the day that goes on would make each row another one."""
+        yesterday = today(self.now, self.state.timezone_name) - timedelta(days=1)
+        return min(until, yesterday) if dataset.increment == "all_days" else until
+
+    def _fresh_of(self, dataset: Dataset) -> timedelta:
+        """How old a reading may be, whatever its day; a custom report has a cadence of its own."""
+        if dataset.report is None:
+            return self._fresh
+        return min(dataset.report.every, self.request.max_age or dataset.report.every)
+
+    def _restatement_of(self, dataset: Dataset) -> Restatement:
+        written = dataset.report.restatement if dataset.report else None
+        if written is None:
+            return self._restatement
+        own, max_age = Restatement.parse(written), self.request.max_age
+        return own if max_age is None else own.today(max_age)
+
+    def _period_windows(self, dataset: Dataset, starts: list[date]) -> Iterator[Window]:
+        """Neighbouring periods together, as many as fill a few pages; one, until that is known."""
+        ledger = self.state.ledgers.get(dataset.name, {})
+        each, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
+        current = self._last_day(dataset, today(self.now, self.state.timezone_name))
+        at_most = longest(each, page_size) if each is not None else 1
+        for together in list(_neighbours(dataset, starts, at_most))[: 1 if each is None else None]:
+            last = min(dataset.last_of(together[0]), current)
+            expected = round((each or 0) * len(together))
+            yield Window(
+                dataset,
+                together[-1],
+                last,
+                page_size,
+                expected,
+                as_report=expected > _REPORT_FROM_ROWS,
+                is_reread=any(start in ledger for start in together),
+            )
+
     def _windows(self, dataset: Dataset, days: list[date]) -> Iterator[Window]:
+        if not dataset.is_daily:
+            yield from self._period_windows(dataset, days)
+            return
         ledger = self.state.ledgers.get(dataset.name, {})
         per_day, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
         if per_day is None:  # the newest days first; the others when these have shown their size
@@ -251,6 +326,8 @@ class _Planner:
         ledger = self.state.ledgers.get(dataset.name, {})
         if rows_per_day(dataset, ledger) is not None or not days:
             return 0
+        if not dataset.is_daily:
+            return len(days) - 1
         since, until = next(runs(days, self.policy.window_days))
         return len(days) - (until - since).days - 1
 
@@ -312,6 +389,19 @@ class _Planner:
         if last is None or every == timedelta.max:
             return last is None
         return self.now - last >= every * SLACK
+
+
+def _neighbours(dataset: Dataset, starts: Sequence[date], at_most: int) -> Iterator[list[date]]:
+    """Periods (newest first) that follow on each other, at most so many together."""
+    together: list[date] = []
+    for start in starts:
+        follows = together and dataset.last_of(start) + timedelta(days=1) == together[-1]
+        if together and (not follows or len(together) >= at_most):
+            yield together
+            together = []
+        together.append(start)
+    if together:
+        yield together
 
 
 def _order(window: Window) -> tuple[bool, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync.days import Restatement
 
@@ -43,4 +44,5 @@ class PlanPolicy:
     columns: tuple[str, ...] = ()
     """Of Ads Manager, beside the standard ones; `all` is every one."""
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    reports: tuple[CustomReport, ...] = ()
     page_sizes: PageSizes = field(default_factory=PageSizes)

@@ -40,6 +40,20 @@ class Window:
         return (self.until - self.since).days + 1
 
     @property
+    def starts(self) -> list[date]:
+        """First days of its rows, newest first: every day, or every period of a custom report."""
+        return self.dataset.starts(self.since, self.until)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it cannot be split by days any more."""
+        return len(self.starts) == 1
+
+    def stop_of(self, start: date) -> date:
+        """Last day of the row that begins with `start`: a period ends with the window."""
+        return min(self.dataset.last_of(start), self.until)
+
+    @property
     def calls(self) -> int:
         """Pages expected; a report is also created and asked how far it is."""
         pages = max(1, math.ceil(self.expected_rows / self.page_size))
@@ -55,9 +69,18 @@ class Window:
 
     def halves(self) -> tuple[Window, Window]:
         """The newer half, then the older one."""
-        middle = self.since + timedelta(days=(self.days - 1) // 2)
-        rows = self.expected_rows // 2
+        starts, rows = self.starts, self.expected_rows // 2
+        first_of_newer = starts[len(starts) // 2 - 1]
         return (
-            replace(self, since=middle + timedelta(days=1), expected_rows=rows),
-            replace(self, until=middle, expected_rows=rows),
+            replace(self, since=first_of_newer, expected_rows=rows),
+            replace(self, until=first_of_newer - timedelta(days=1), expected_rows=rows),
         )
+
+    def parted(self, first: date) -> tuple[Window | None, Window | None]:
+        """The days from `first` on, or from the next row that begins, and those before."""
+        line = self.dataset.boundary(first)
+        if self.since >= line:
+            return self, None
+        if self.until < line or self.is_single:
+            return None, self
+        return replace(self, since=line), replace(self, until=line - timedelta(days=1))

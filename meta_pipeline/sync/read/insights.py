@@ -45,7 +45,6 @@ from .retention import (
     by_age,
     left_out,
     months_before,
-    parted,
     without_unique_counts,
 )
 from .row_counts import RowCounts
@@ -55,6 +54,7 @@ __all__ = ["SMALLEST_PAGE", "WindowReader", "ends_all"]
 
 # Subcode of breakdowns that do not go together; the message names none of them.
 _INVALID_BREAKDOWNS = 1504041
+_OF_REPORTS = (BREAKDOWNS, "action_breakdowns")
 _DAYS_CLAMPED = 3
 """So many days the line of 37 months may lie from where the calendar says; then halves find it."""
 
@@ -98,9 +98,11 @@ class WindowReader:
         """The window in parts, one of them for each report of its days that is still under way."""
         for report in self.pending:
             is_of_window = window.since <= report.since and report.until <= window.until
+            if not window.dataset.is_daily:  # a period that goes on is another one by then
+                is_of_window = (window.since, window.until) == (report.since, report.until)
             if report.dataset == window.dataset.name and is_of_window and window.as_of is None:
-                newer, rest = parted(window, report.until + timedelta(days=1))
-                own, older = parted(rest, report.since) if rest else (None, None)
+                newer, rest = window.parted(report.until + timedelta(days=1))
+                own, older = rest.parted(report.since) if rest else (None, None)
                 yield from self._around_pending(newer) if newer else ()
                 if own is not None:
                     yield replace(own, as_report=True, as_of=report.created_at)
@@ -129,21 +131,14 @@ class WindowReader:
             return
         try:
             yield from self._committed(window)
-        except ValueRejected as error:
-            named = self.refusals.refused_value(error, window.dataset.breakdowns)
-            if error.parameter != BREAKDOWNS or named is None:
-                raise
-            yield from self._refuse_breakdowns(window, [named], error)
         except UniqueCountsTooOld as error:
             yield from self._with_fewer_counts(window, error)
         except RangeTooOld as error:
             yield from self._clamped(window, error)
         except InvalidRequest as error:
-            if error.subcode != _INVALID_BREAKDOWNS:
-                raise
-            yield from self._refuse_breakdowns(window, window.dataset.breakdowns, error)
+            yield from self._refuse_breakdowns(window, self._refused_of(window, error), error)
         except UNANSWERED:
-            if window.days == 1 or self.refusals.is_vain:
+            if window.is_single or self.refusals.is_vain:
                 raise
             yield from self._each(window.halves())
 
@@ -224,7 +219,9 @@ class WindowReader:
         if isinstance(error, RangeTooOld):
             return False
         if isinstance(error, ValueRejected) and error.parameter == WINDOWS:
-            named = self.refusals.refused_value(error, self.edge.attribution_windows())
+            named = self.refusals.refused_value(
+                error, self.edge.attribution_windows(window.dataset.report)
+            )
             if named is not None:
                 self.refusals.drop_value(WINDOWS, "insights", named, error)
             return named is not None
@@ -239,23 +236,38 @@ class WindowReader:
         self, window: Window, names: Sequence[str], error: InvalidRequest
     ) -> Iterator[Slice]:
         """Go on without the breakdowns that Meta does not take, or that do not go together."""
-        if not window.dataset.breakdowns:
+        if not names:
             raise error
-        if set(names) == set(window.dataset.breakdowns):
+        if window.dataset.report is not None:  # with fewer its rows would be of another grain
+            self.refusals.drop_report(window.dataset.name, error)
+        elif set(names) == set(window.dataset.breakdowns):
             self.refusals.drop_table(window.dataset.breakdowns, error)
         else:
             for name in names:
                 self.refusals.drop_value(BREAKDOWNS, "insights", name, error)
         yield from self._part(window)
 
+    def _refused_of(self, window: Window, error: InvalidRequest) -> Sequence[str]:
+        """The breakdowns that an error is about; none where it is about something else."""
+        dataset, report = window.dataset, window.dataset.report
+        all_names = (*dataset.breakdowns, *(report.action_breakdowns if report else ()))
+        if not isinstance(error, ValueRejected):
+            return all_names if error.subcode == _INVALID_BREAKDOWNS else ()
+        if report is not None and error.parameter in _OF_REPORTS:
+            return all_names
+        named = self.refusals.refused_value(error, dataset.breakdowns)
+        return [named] if error.parameter == BREAKDOWNS and named is not None else ()
+
     def _without_breakdowns(self, window: Window, refused: Sequence[str]) -> Iterator[Slice]:
         """The cells of the other breakdowns, if there are any; the days stay incomplete."""
         rest = [name for name in window.dataset.breakdowns if name not in refused]
-        if rest:
+        if rest and window.dataset.report is None:
             fewer = datasets.broken_down(rest, window.dataset.level)
             yield from self._part(replace(window, dataset=fewer))
-        named = ", ".join(refused)
-        reason = f"Meta does not take {named} of {SETTING_OF[BREAKDOWNS]}"
+        named, setting = ", ".join(refused), SETTING_OF[BREAKDOWNS]
+        if window.dataset.report is not None:
+            named, setting = "the breakdowns", f"{window.dataset.name} in META_REPORTS_FILE"
+        reason = f"Meta does not take {named} of {setting}"
         counts = RowCounts(window, self.findings)
         closed = self._slice(window, Portion([], window.without))
         closed.after.append(
@@ -269,12 +281,12 @@ class WindowReader:
 
     def _with_fewer_counts(self, window: Window, error: UniqueCountsTooOld) -> Iterator[Slice]:
         """The days beyond Meta's line, which may be another than ours, without unique counts."""
-        newer, older = parted(window, months_before(self._today, error.months) + timedelta(days=2))
+        newer, older = window.parted(months_before(self._today, error.months) + timedelta(days=2))
         if newer and older:
             yield from self._each([newer, older])
-        elif not UNIQUE_COUNTS.isdisjoint(window.asked) and (older or window.days == 1):
+        elif not UNIQUE_COUNTS.isdisjoint(window.asked) and (older or window.is_single):
             yield from self._part(without_unique_counts(window))
-        elif window.days > 1:
+        elif not window.is_single:
             yield from self._each(window.halves())
         else:
             yield self._not_kept(window)
@@ -282,17 +294,19 @@ class WindowReader:
     def _clamped(self, window: Window, error: RangeTooOld) -> Iterator[Slice]:
         """The window from the first day that Meta keeps."""
         line = months_before(self._today, error.months)
-        newer, older = parted(window, line)
+        newer, older = window.parted(line)
         if newer and older:
             yield self._not_kept(older)
             yield from self._part(newer)
-        elif window.days == 1:
+        elif window.is_single:
             yield self._not_kept(window)
         elif older or (window.since - line).days >= _DAYS_CLAMPED:
             yield from self._each(window.halves())
         else:
-            yield self._not_kept(replace(window, until=window.since))
-            yield from self._part(replace(window, since=window.since + timedelta(days=1)))
+            newer, older = window.parted(window.since + timedelta(days=1))
+            assert newer is not None and older is not None  # noqa: PT018  # it is not single
+            yield self._not_kept(older)
+            yield from self._part(newer)
 
     def _not_kept(self, window: Window) -> Slice:
         """Days that are done because Meta keeps nothing of them any more."""

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
+from meta_pipeline.custom_reports import CustomReport
+from meta_pipeline.custom_reports.report import DEFAULT_ACTION_BREAKDOWNS
 from meta_pipeline.graph import (
     GraphClient,
     InvalidRequest,
@@ -102,6 +104,8 @@ class InsightsEdge:
         except ServerTrouble as error:
             raise self._renew(window, f"completed and cannot be read: {error.message}") from error
         # A breakdown may be empty in silence, for want of an opt-in (FACTS section 5.4).
+        report = window.dataset.report
+        may_be_empty |= report is not None and bool(report.filters)
         is_doubtful = is_empty and not window.dataset.breakdowns and not may_be_empty
         # Ids are asked for because they delivered.
         has_ids = any(one["operator"] == "IN" for one in filters)
@@ -158,12 +162,17 @@ class InsightsEdge:
             return []
         return self._refusals.taken(STATUSES, f"insights_{level}", STATUSES_OF_LEVEL[level])
 
-    def attribution_windows(self) -> list[str]:
-        return self._refusals.taken(WINDOWS, "insights", self._attribution_windows)
+    def attribution_windows(self, report: CustomReport | None = None) -> list[str]:
+        """Those that are asked for: of the settings, unless the report has its own."""
+        wanted = (report.attribution_windows if report else None) or self._attribution_windows
+        return self._refusals.taken(WINDOWS, "insights", wanted)
 
     def refused_breakdowns(self, window: Window) -> list[str]:
         """The breakdowns of the window that Meta is known not to take."""
         names = window.dataset.breakdowns
+        if window.dataset.report is not None:
+            name = window.dataset.name
+            return [name] if self._refusals.is_dropped((name,)) else []
         if self._refusals.is_dropped(names):
             return list(names)
         taken = self._refusals.taken(BREAKDOWNS, "insights", names)
@@ -179,26 +188,35 @@ class InsightsEdge:
             "level": window.dataset.level,
             "fields": ",".join(self.asked(window)),
             "time_range": {"since": str(window.since), "until": str(window.until)},
-            "time_increment": 1,
+            "time_increment": window.dataset.increment,
         }
-        if attribution_windows := self.attribution_windows():
+        report = window.dataset.report
+        if attribution_windows := self.attribution_windows(report):
             params["action_attribution_windows"] = attribution_windows
+        if report is not None and report.action_breakdowns != DEFAULT_ACTION_BREAKDOWNS:
+            params["action_breakdowns"] = list(report.action_breakdowns)
         if window.dataset.breakdowns:
             params["breakdowns"] = list(window.dataset.breakdowns)
-        return params | self._filtering(window.dataset.level, *filters)
+        return params | self._filtering(window, window.dataset.level, *filters)
 
     def _ids_params(self, window: Window, level: str, *filters: Filter) -> dict[str, Any]:
         return {
             "level": level,
             "fields": f"{level}_id",
             "time_range": {"since": str(window.since), "until": str(window.until)},
-            **self._filtering(level, *filters),
+            **self._filtering(window, level, *filters),
         }
 
-    def _filtering(self, level: str, *filters: Filter) -> dict[str, Any]:
-        """With the filter that keeps archived and deleted objects in (FACTS section 4.5)."""
-        statuses = self.statuses(level)
-        all_filters = [*([with_statuses(level, statuses)] if statuses else []), *filters]
+    def _filtering(self, window: Window, level: str, *filters: Filter) -> dict[str, Any]:
+        """With the filter that keeps archived and deleted objects in (FACTS section 4.5).
+
+        A custom report may say itself which statuses it wants.
+        """
+        report = window.dataset.report
+        own = [one.as_meta() for one in report.filters] if report else []
+        says_statuses = any(str(one["field"]).endswith(f".{STATUSES}") for one in own)
+        statuses = [] if says_statuses else self.statuses(level)
+        all_filters = [*([with_statuses(level, statuses)] if statuses else []), *own, *filters]
         return {"filtering": all_filters} if all_filters else {}
 
     def _renew(self, window: Window, why: str) -> NewReportNeeded:

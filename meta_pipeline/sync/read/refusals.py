@@ -20,6 +20,7 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import Part
+from meta_pipeline.sync.rows.datasets import REPORT
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 
 from .halving import Asks, refused_alone
@@ -59,7 +60,7 @@ class Refusals:
         self._suspects: dict[str, set[str]] = defaultdict(set)
         self._missing: dict[Missing, None] = {}
         for source, parameter, value in known:
-            if parameter == BREAKDOWNS and "," in value:
+            if parameter == BREAKDOWNS and ("," in value or value.startswith(REPORT)):
                 self._tables.add(tuple(value.split(",")))
             else:
                 self._values[parameter, source].add(value)
@@ -106,6 +107,14 @@ class Refusals:
         self._findings.note("insights", BREAKDOWNS, named, Reason.REFUSED_VALUE)
         why = f"Meta does not take {named}: {error.message}"
         self.miss(Missing(why, Part.BREAKDOWNS, SETTING_OF[BREAKDOWNS]))
+
+    def drop_report(self, name: str, error: GraphError) -> None:
+        """Leave out a custom report whose breakdowns Meta does not give together."""
+        with self._lock:
+            self._tables.add((name,))
+        self._findings.note("insights", BREAKDOWNS, name, Reason.REFUSED_VALUE)
+        why = f"Meta does not take its breakdowns, change it in META_REPORTS_FILE: {error.message}"
+        self.miss(Missing(why, Part.REPORTS, name))
 
     def is_dropped(self, breakdowns: Sequence[str]) -> bool:
         return tuple(breakdowns) in self._tables

@@ -45,23 +45,15 @@ def by_age(window: Window, today: date, unique_months: int) -> list[Window]:
     )
     if months:
         kept = months_before(today, months) - _MARGIN
-        if window.until < kept:
+        newer, _ = window.parted(kept)
+        if newer is None:
             return []
-        window = replace(window, since=max(window.since, kept))
+        window = newer
     if UNIQUE_COUNTS.isdisjoint(window.asked):
         return [window]
-    newer, older = parted(window, months_before(today, unique_months) + _MARGIN)
+    newer, older = window.parted(months_before(today, unique_months) + _MARGIN)
     parts = [newer] if newer else []
     return [*parts, *([without_unique_counts(older)] if older else [])]
-
-
-def parted(window: Window, first: date) -> tuple[Window | None, Window | None]:
-    """The days from `first` on, and the days before it."""
-    if window.since >= first:
-        return window, None
-    if window.until < first:
-        return None, window
-    return replace(window, since=first), replace(window, until=first - timedelta(days=1))
 
 
 def without_unique_counts(window: Window) -> Window:

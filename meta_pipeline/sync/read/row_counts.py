@@ -10,7 +10,6 @@ from itertools import count
 from typing import Any
 
 from meta_pipeline.graph import MalformedAnswer, Page
-from meta_pipeline.sync.days import span
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows.convert import Unfit, number
 from meta_pipeline.sync.rows.keys import hour_of, id_text
@@ -29,13 +28,14 @@ class RowCounts:
     """
 
     def __init__(self, window: Window, findings: Findings) -> None:
-        self.rows_by_day = dict.fromkeys(span(window.since, window.until), 0)
+        self.rows_by_day = dict.fromkeys(window.starts, 0)
         self.walks: list[int] = []
         """Numbers of the walks that came to their end; of no other walk in this process."""
         self.current_walk = 0
         self._window = window
         self._findings = findings
         self._days = {str(day): day for day in self.rows_by_day}
+        self._stops = {str(day): str(window.stop_of(day)) for day in self.rows_by_day}
         self.keyless: dict[date, str] = {}
 
     def walk(self, pages: Iterator[Page]) -> Iterator[Page]:
@@ -73,9 +73,10 @@ class RowCounts:
 
     def _is_own(self, row: Mapping[str, Any]) -> bool:
         start = row.get("date_start")
-        is_asked = isinstance(start, str) and start in self._days
-        if is_asked and row.get("date_stop", start) == start:
-            return True
+        if isinstance(start, str) and start in self._days:
+            stop = self._stops[start]
+            if row.get("date_stop", stop) == stop:
+                return True
         self._findings.note(
             self._window.dataset.endpoint_key,
             "date_start",

@@ -22,7 +22,7 @@ from meta_pipeline.graph import (
     TooMuchData,
 )
 from meta_pipeline.model.level import LEVELS
-from meta_pipeline.sync.days import pause, span
+from meta_pipeline.sync.days import pause
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.warehouse import GapRow
@@ -85,9 +85,9 @@ class Splitter:
         except UNANSWERED as error:
             self.refusals.fruitless(error)
             suspects = self.refusals.suspects(window.dataset.name)
-            if window.days > 1 and not 0 < len(suspects) <= _GAPS_LEFT_OUT:
+            if not window.is_single and not 0 < len(suspects) <= _GAPS_LEFT_OUT:
                 raise
-            if window.days > 1:
+            if not window.is_single:
                 yield from self._around(
                     window, counts, {(window.dataset.level, one) for one in suspects}
                 )
@@ -123,7 +123,7 @@ class Splitter:
             except MustGoAsync:
                 pass
             except TooMuchData:
-                if window.days > 1:
+                if not window.is_single:
                     raise
             else:
                 return
@@ -140,8 +140,7 @@ class Splitter:
     # -- around known gaps ------------------------------------------------------------------------
 
     def _known_gaps(self, window: Window) -> list[GapRow]:
-        days = span(window.since, window.until)
-        return [gap for day in days for gap in self.known.get(day, ())]
+        return [gap for day in window.starts for gap in self.known.get(day, ())]
 
     def _around(
         self, window: Window, counts: RowCounts, objects: Iterable[tuple[str, str]]
@@ -155,7 +154,7 @@ class Splitter:
                 yield from self._whole(window, counts, *others)
             except UNANSWERED as error:
                 self.refusals.fruitless(error)
-                if window.days > 1:
+                if not window.is_single:
                     raise
                 yield from self._by_ids(window, counts, error, *others)
         for level, one in listed:
@@ -169,16 +168,16 @@ class Splitter:
             if (gap.entity_type, gap.entity_id) == (level, one)
         ]
         filters = () if level == "account" else (only(level, [one]),)
-        if window.days == 1 and gaps:
+        if window.is_single and gaps:
             waited = self.now - gaps[0].tried_at
             if waited < pause(gaps[0].tries) * _SLACK:
                 yield from self._without_gap(window, counts, gaps[0], *filters)
                 return
-        if not gaps or window.days == 1:
+        if not gaps or window.is_single:
             try:
                 yield from self._small(window, counts, *filters)
             except UNANSWERED as error:
-                if window.days == 1:
+                if window.is_single:
                     if gaps:
                         yield from self._still(window, counts, gaps[0], error, *filters)
                         return

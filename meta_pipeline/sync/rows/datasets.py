@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
 
 import sqlalchemy as sa
 
+from meta_pipeline.custom_reports import CustomReport, periods
+from meta_pipeline.custom_reports.combinations import PARTS_OF_A_WHOLE
 from meta_pipeline.model.insights_column import columns_named
 from meta_pipeline.model.part import Part
 from meta_pipeline.warehouse import RowScope, schema
+
+from .report_table import table_of
 
 HOUR = "hourly_stats_aggregated_by_advertiser_time_zone"
 CURRENCY = "account_currency"
@@ -29,18 +35,17 @@ _METRICS = (
 # By hour they are 0, or are not given at all (FACTS section 5.3).
 _NOT_BY_HOUR = frozenset(("reach", "frequency", "unique_clicks", "video_thruplay_watched_actions"))
 _IDS = {"account": (), "campaign": ("campaign_id",), "adset": ("campaign_id", "adset_id")}
-
-
-_PARTS_OF_A_WHOLE = frozenset(
-    ("age", "country", "device_platform", "gender", "platform_position", "publisher_platform",
-     "region")
-)  # fmt: skip
-"""Breakdowns whose cells add up to the whole and that need no opt-in (FACTS sections 5.3, 5.4)."""
+REPORT = "report:"
+"""How the names of custom reports begin in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One kind of insights; `name` is its key in the ledger `sync_windows`."""
+    """One kind of insights; `name` is its key in the ledger `sync_windows`.
+
+    The days of a custom `report` may be periods: of each, the ledger has the first day. `only`
+    restricts it to one field, which is read later than the others.
+    """
 
     name: str
     part: Part
@@ -49,6 +54,8 @@ class Dataset:
     breakdowns: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     """Columns of Ads Manager that are asked for beside the standard metrics."""
+    report: CustomReport | None = None
+    only: str | None = None
 
     @property
     def id_field(self) -> str:
@@ -70,23 +77,63 @@ class Dataset:
         None where cells do not add up. By hour and by cell a click may come without its cell, when
         it had no impression there (FACTS section 5.2).
         """
-        if self.part is Part.INSIGHTS:
+        if self.report is not None and not self._has_totals(self.report):
+            return ()
+        if not self.breakdowns and "clicks" in self.fields:
             return ("spend", "impressions", "clicks")
-        if self.is_hourly or _PARTS_OF_A_WHOLE.issuperset(self.breakdowns):
+        if self.is_hourly or PARTS_OF_A_WHOLE.issuperset(self.breakdowns):
             return ("spend", "impressions")
         return ()
 
+    def _has_totals(self, report: CustomReport) -> bool:
+        """Whether its rows of a day can be compared with the account's own row of the day."""
+        is_whole = self.is_daily and not report.filters and self.only is None
+        return is_whole and {"spend", "impressions"} <= {*report.fields}
+
+    # -- periods ----------------------------------------------------------------------------------
+
+    @property
+    def increment(self) -> periods.Increment:
+        """Days of a row, as Meta's `time_increment`."""
+        return self.report.time_increment if self.report else 1
+
+    @property
+    def is_daily(self) -> bool:
+        return self.increment == 1
+
+    @property
+    def _covered_days(self) -> int | None:
+        return self.report.covered_days if self.report else None
+
+    def starts(self, since: date, until: date) -> list[date]:
+        """First days of the rows of a range of days, newest first."""
+        return periods.starts(self.increment, since, until, self._covered_days)
+
+    def last_of(self, start: date) -> date:
+        """Last day that a row of `start` is about, be it in the future."""
+        return periods.last_of(self.increment, start, self._covered_days)
+
+    def boundary(self, day: date) -> date:
+        """The first day of a row at `day` or after it; `day` itself where rows roll."""
+        start = periods.start_of(self.increment, day)
+        return day if start == day else self.last_of(start) + timedelta(days=1)
+
     def scope(self, account_id: str) -> RowScope:
         """Which rows of its table are its own."""
-        values = {} if self.is_hourly else {"entity_type": self.level}
-        if self.breakdowns and not self.is_hourly:
+        if self.is_hourly or self.report is not None:
+            return RowScope(self.table, account_id, is_daily=self.is_daily)
+        values = {"entity_type": self.level}
+        if self.breakdowns:
             values["breakdown"] = ",".join(self.breakdowns)
-        return RowScope(self.table, account_id, values)
+        return RowScope(self.table, account_id, values, is_daily=self.is_daily)
 
     @property
     def fields(self) -> tuple[str, ...]:
         """What Meta is asked for; breakdown names come by themselves (FACTS section 5.2)."""
         ids = _IDS.get(self.level, ("campaign_id", "adset_id", "ad_id"))
+        if self.report is not None:
+            own = self.report.fields if self.only is None else (self.only,)
+            return ("account_id", CURRENCY, *ids, *own)
         metrics = [name for name in _METRICS if not (self.is_hourly and name in _NOT_BY_HOUR)]
         return ("account_id", CURRENCY, *ids, *metrics, *self.columns)
 
@@ -94,6 +141,8 @@ class Dataset:
     def endpoint_key(self) -> str:
         if self.is_hourly:
             return f"insights_{self.level}_hourly"
+        if self.report is not None:
+            return f"insights_{self.level}_custom"
         return f"insights_{self.level}{'_breakdown' if self.breakdowns else ''}"
 
 
@@ -124,4 +173,18 @@ def broken_down(breakdowns: Sequence[str], level: str = "ad") -> Dataset:
         level,
         schema.meta_insights_breakdown,
         breakdowns=names,
+    )
+
+
+@lru_cache(maxsize=256)
+def custom(report: CustomReport, only: str | None = None) -> Dataset:
+    """Rows of a custom report; of one field of it, under a name of its own in the ledger."""
+    return Dataset(
+        f"{REPORT}{report.name}" if only is None else f"{REPORT}{report.name}/{only}",
+        Part.REPORTS,
+        report.level,
+        table_of(report),
+        report.breakdowns,
+        report=report,
+        only=only,
     )

@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from types import NoneType
 from typing import Any
 
-from meta_pipeline.model.insights_column import Shape, with_shape
+from meta_pipeline.custom_reports.contract import GIVEN, Kind, kind_of
 
 from .actions import are_regular, is_countable
 from .convert import LARGEST_WHOLE, Unfit, json_text, number
@@ -26,18 +26,7 @@ _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
 _WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint column
 _DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
 _WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
-# Metrics by the kind of text they come as.
-_COUNTS = (
-    *("impressions", "reach", "clicks", "unique_clicks", "inline_link_clicks"),
-    *with_shape(Shape.COUNT),
-)
-_DECIMALS = ("spend", "frequency")
-_LISTS = (
-    *("actions", "action_values", "video_thruplay_watched_actions"),
-    *with_shape(Shape.ACTIONS),
-)
-_OBJECTS = with_shape(Shape.OBJECTS)
-_TEXTS = with_shape(Shape.TEXT)
+_PARENTS = ("campaign_id", "adset_id", "ad_id")
 
 
 class InsightsMapper:
@@ -68,18 +57,22 @@ class InsightsMapper:
             "account_id",
         }
         self._parents = self._parent_columns()
-        self._key = self._key_of_cell if dataset.breakdowns else self._key_of_day
-        self._metrics = [
-            (name, check)
-            for names, check in (
-                (_COUNTS, self._count),
-                (_DECIMALS, self._decimal),
-                (_LISTS, self._list),
-                (_OBJECTS, self._objects),
-                (_TEXTS, self._text),
-            )
-            for name in self._of(names)
-        ]
+        if dataset.report is not None:
+            self._key = self._key_of_report
+        else:
+            self._key = self._key_of_cell if dataset.breakdowns else self._key_of_day
+        self._of = {
+            kind: [one for one in self._fields if one not in GIVEN and kind_of(one) is kind]
+            for kind in Kind
+        }
+        checks = {
+            Kind.COUNT: self._count,
+            Kind.DECIMAL: self._decimal,
+            Kind.ACTIONS: self._list,
+            Kind.JSON: self._objects,
+            Kind.TEXT: self._text,
+        }
+        self._metrics = [(name, check) for kind, check in checks.items() for name in self._of[kind]]
 
     @property
     def columns(self) -> list[str]:
@@ -112,11 +105,11 @@ class InsightsMapper:
         columns: list[Iterable[Any]] = []
         for names, fits in (
             (self._parents, _are_text),
-            (self._of(_COUNTS), _are_whole),
-            (self._of(_DECIMALS), _are_decimal),
-            (self._of(_LISTS), _are_lists),
-            (self._of(_OBJECTS), _are_objects),
-            (self._of(_TEXTS), _are_text_or_none),
+            (self._of[Kind.COUNT], _are_whole),
+            (self._of[Kind.DECIMAL], _are_decimal),
+            (self._of[Kind.ACTIONS], _are_lists),
+            (self._of[Kind.JSON], _are_objects),
+            (self._of[Kind.TEXT], _are_text_or_none),
         ):
             values = [[one.get(name) for one in given] for name in names]
             if not all(map(fits, values)):
@@ -165,9 +158,6 @@ class InsightsMapper:
             return False
         return of_account or all(ID_TEXT.match(one[self._dataset.id_field]) for one in given)
 
-    def _of(self, names: Iterable[str]) -> list[str]:
-        return [name for name in names if name in self._fields]
-
     def row(self, given: Mapping[str, Any]) -> Row | None:
         """One table row in the order of `columns`; None when the row has no key."""
         key = self._key(given)
@@ -193,17 +183,17 @@ class InsightsMapper:
     def _key_columns(self) -> tuple[str, ...]:
         if self._dataset.is_hourly:
             return ("ad_id", "date_start", "hour")
+        if self._dataset.report is not None:
+            own = () if self._dataset.level == "account" else (self._dataset.id_field,)
+            return (*own, "date_start", "date_stop", *self._dataset.breakdowns)
         if self._dataset.breakdowns:
             return ("entity_type", "entity_id", "date_start", "breakdown", "cell", "cell_values")
         return ("entity_type", "entity_id", "date_start", "date_stop")
 
     def _parent_columns(self) -> tuple[str, ...]:
-        own = {"ad_id"} if self._dataset.is_hourly else set()
-        return tuple(
-            name
-            for name in self._fields
-            if name.endswith("_id") and name != "account_id" and name not in own
-        )
+        is_own = self._dataset.is_hourly or self._dataset.report is not None
+        own = {self._dataset.id_field} if is_own else set()
+        return tuple(name for name in self._fields if name in _PARENTS and name not in own)
 
     def _key_of_day(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
         entity_id, start = self._entity_id(given), given.get("date_start")
@@ -223,6 +213,15 @@ class InsightsMapper:
         cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
         listed = json_text(list(cell.values()))
         return (level, entity_id, start, ",".join(self._dataset.breakdowns), listed, cell)
+
+    def _key_of_report(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        key = self._key_of_day(given)
+        if key is None:
+            return None
+        level, entity_id, start, stop = key
+        own = () if level == "account" else (entity_id,)
+        cell = [_cell_text(given.get(name)) or "" for name in self._dataset.breakdowns]
+        return (*own, start, stop, *cell)
 
     def _entity_id(self, given: Mapping[str, Any]) -> str | None:
         if self._dataset.level == "account":

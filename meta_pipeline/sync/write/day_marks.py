@@ -23,6 +23,7 @@ from .slices import Note
 _UNPROVEN = """
     SELECT min(date_start) FROM meta_ads.sync_windows
     WHERE account_id = %(account_id)s
+      AND NOT starts_with(dataset, 'report:')
       AND (%(proven_at)s::timestamptz IS NULL OR fetched_at > %(proven_at)s)
 """
 
@@ -119,7 +120,11 @@ class DayMarks:
             window.dataset.name,
             dict(rows_by_day),
             read_at,
-            [day for day in rows_by_day if final and is_final(day, read_at, timezone_name)],
+            [
+                day
+                for day in rows_by_day
+                if final and is_final(window.dataset.last_of(day), read_at, timezone_name)
+            ],
             self._source.sync_run_id,
             incomplete,
         )

@@ -267,7 +267,8 @@ class Proofs:
         return reading.window.as_of or self._source.data_as_of
 
     def _is_settled(self, day: date, reading: Reading) -> bool:
-        return is_final(day, self._read_at(reading), self._source.timezone_name)
+        last = reading.window.dataset.last_of(day)
+        return is_final(last, self._read_at(reading), self._source.timezone_name)
 
     def _was_over(self, day: date, read_at: datetime) -> bool:
         return read_at >= end_of_day(day, self._source.timezone_name)

@@ -14,6 +14,7 @@ from .connections import (
     connection_tokens,
     connections,
 )
+from .custom_reports import custom_reports
 from .entities import (
     entity_changes,
     meta_activities,
@@ -79,6 +80,7 @@ __all__ = [
     "connection_events",
     "connection_tokens",
     "connections",
+    "custom_reports",
     "entity_changes",
     "exchange_rates",
     "facts",

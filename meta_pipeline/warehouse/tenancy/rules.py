@@ -107,6 +107,8 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "schema_version": SHARED,
         "schema_views": SHARED,
         "alert_channels": OPERATOR,
+        # A definition names accounts; the rows of its table are under a rule by account.
+        "custom_reports": OPERATOR,
         "meta_callbacks": OPERATOR,
         "meta_api_latency_hours": OPERATOR,
         "retired_totals": OPERATOR,

@@ -23,16 +23,20 @@ from .history import InsightsRead, actions_sum
 
 @dataclass(frozen=True, slots=True)
 class RowScope:
-    """The rows of one kind of insights of an account: `values` tell them from others of `table`."""
+    """The rows of one kind of insights of an account: `values` tell them from others of `table`.
+
+    `is_daily` says that rows of several days are not among them.
+    """
 
     table: sa.Table
     account_id: str
     values: Mapping[str, str] = field(default_factory=dict)
+    is_daily: bool = True
 
     @property
     def condition(self) -> str:
         names = [f"kept.{name} = %({name})s" for name in ("account_id", *self.values)]
-        if "date_stop" in self.table.c:
+        if self.is_daily and "date_stop" in self.table.c:
             names.append("kept.date_stop = kept.date_start")
         return " AND ".join(names)
 
@@ -165,12 +169,12 @@ class ReturnedRows:
     def _marked(self, scope: RowScope, is_reread: bool = True) -> str:
         if not is_reread:
             return (
-                "SELECT kept.date_start, kept.spend, kept.impressions, kept.clicks, "
+                f"SELECT kept.date_start, {_counted(scope.table)}, "
                 f"false AS is_gone FROM {_name(scope.table)} AS kept "
                 f"WHERE {scope.condition} AND kept.date_start = ANY (%(days)s::date[])"
             )
         return (
-            "SELECT kept.date_start, kept.spend, kept.impressions, kept.clicks, kept.actions, "
+            f"SELECT kept.date_start, {_counted(scope.table)}, {_actions(scope.table)}, "
             "returned.walk IS NULL AS is_gone "
             f"FROM {_name(scope.table)} AS kept LEFT JOIN ("
             f"SELECT DISTINCT ON ({', '.join(_keys(scope.table))}) * "
@@ -216,6 +220,19 @@ _NOTE = f"""
     GROUP BY marked.date_start
     HAVING count(*) FILTER (WHERE is_gone) > 0
 """
+
+
+def _counted(table: sa.Table) -> str:
+    """The metrics of `Totals`; a custom report need not have them."""
+    types = {"spend": "numeric", "impressions": "bigint", "clicks": "bigint"}
+    return ", ".join(
+        f"kept.{name}" if name in table.c else f"NULL::{kind} AS {name}"
+        for name, kind in types.items()
+    )
+
+
+def _actions(table: sa.Table) -> str:
+    return "kept.actions" if "actions" in table.c else "NULL::jsonb AS actions"
 
 
 def _keys(table: sa.Table) -> Collection[str]:
