@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .database import opened_warehouse
 from .terminal.console import add_row, console, fail, say, styled, table, warn, write, write_json
 from .terminal.options import AsJson
 
@@ -53,7 +54,14 @@ def list_reports(reports_file: File = None, as_json: AsJson = False) -> None:
         write_json([_facts(one) for one in reports])
         return
     shown = table(
-        "report", "level", "rows of", "breakdowns", "fields", "accounts", right=("fields",)
+        "report",
+        "level",
+        "rows of",
+        "breakdowns",
+        "fields",
+        "accounts",
+        right=("fields",),
+        whole=("report", "fields"),
     )
     for one in reports:
         add_row(
@@ -85,7 +93,7 @@ def presets(
     if name is not None:
         write(as_yaml(name))
         return
-    shown = table("preset", "what it shows")
+    shown = table("preset", "what it shows", whole=("preset",))
     for key, values in PRESETS.items():
         add_row(shown, key, str(values["description"]))
     console.print(shown)
@@ -112,12 +120,31 @@ def show(
     words = f": {report.description}" if report.description else ""
     say(styled(report.name, "bold"), f"{words}. Table meta_ads.{report.table_name}.")
     say(f"Rows of {_rows_of(report)} at level {report.level}, read again {report.cadence} at most.")
-    shown = table("column", "type", "key", "meaning")
+    shown = table("column", "type", "key", "meaning", whole=("column", "type"))
     for one in columns:
         add_row(shown, one.name, str(one.type), "key" if one.is_key else "", one.comment)
     console.print(shown)
     for sentence in report.warnings():
         warn(sentence)
+
+
+@app.command()
+def drop(
+    name: Annotated[str, typer.Argument(metavar="REPORT", help="Name of the report.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Drop the table of a report and what is known of its days: it is read anew, or never again.
+
+    A report that still stands in the file is made anew by the next sync that reads it.
+    """
+    with opened_warehouse(writes=True) as (_, warehouse):
+        if name not in warehouse.report_tables.known():
+            raise typer.BadParameter(f"No report {name!r} has a table")
+        question = f"Drop meta_ads.report_{name} with all its rows?"
+        if not yes and not typer.confirm(question, err=True):
+            fail("Nothing was dropped.")
+        rows = warehouse.report_tables.drop(name)
+    say(f"meta_ads.report_{name} is gone, with {rows:,} rows.")
 
 
 def chosen(reports: "tuple[CustomReport, ...]", name: str) -> "CustomReport":

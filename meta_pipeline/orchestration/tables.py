@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,13 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from meta_pipeline.sync import Part
+from meta_pipeline.custom_reports import CustomReport, ReportsError, load
+from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.sync import Extras, Part
+from meta_pipeline.sync.rows.report_table import table_of
 from meta_pipeline.warehouse import schema
+
+logger = logging.getLogger(__name__)
 
 AD_ACCOUNTS_KEY = dg.AssetKey(["meta", "ad_accounts"])
 INSIGHTS_KEY = dg.AssetKey(["meta", "insights"])
@@ -29,7 +35,8 @@ class AccountTable:
 
     `part` is what the sync is asked for, `rows` the SyncRun fields whose sum is the number of
     rows Meta gave for it, `edge` the edge of the ad account it is read from. `is_counted` tables
-    are small enough per account to count their rows after each sync.
+    are small enough per account to count their rows after each sync. `report` is the custom report
+    that it holds.
     """
 
     part: Part
@@ -38,10 +45,21 @@ class AccountTable:
     rows: tuple[str, ...]
     summary: str
     is_counted: bool = True
+    report: CustomReport | None = None
+
+    @property
+    def name(self) -> str:
+        return self.report.table_name if self.report else str(self.part)
 
     @property
     def key(self) -> dg.AssetKey:
-        return dg.AssetKey(["meta", str(self.part)])
+        return dg.AssetKey(["meta", self.name])
+
+    def is_on(self, account_id: str, extras: Extras) -> bool:
+        """Whether the settings have an extra read for an account."""
+        if self.report is not None:
+            return self.report.is_for(account_id)
+        return self.part in extras.on(account_id)
 
 
 STRUCTURE = (
@@ -102,6 +120,37 @@ ENTITY_EXTRAS = (
 )
 """What an account may keep besides its structure: off by default, read after everything else."""
 
+
+def report_tables(reports: Sequence[CustomReport]) -> tuple[AccountTable, ...]:
+    """The table of each custom report."""
+    return tuple(
+        AccountTable(
+            Part.REPORTS,
+            table_of(report),
+            "insights",
+            ("insights_rows_read",),
+            f"{report.description or 'Custom report'}. As META_REPORTS_FILE describes it, at most "
+            f"every {report.cadence}; rows are read again by age.",
+            is_counted=False,
+            report=report,
+        )
+        for report in reports
+    )
+
+
+def _configured() -> tuple[CustomReport, ...]:
+    """The custom reports of this process's settings; none where these are wrong.
+
+    A run says what is wrong with them: definitions load without any settings.
+    """
+    try:
+        file = Settings.load().reports_file
+        return load(file) if file else ()
+    except (ReportsError, SettingsError) as error:
+        logger.warning("custom reports are no assets until this is mended: %s", error)
+        return ()
+
+
 INSIGHT_EXTRAS = (
     AccountTable(
         Part.HOURLY,
@@ -121,6 +170,7 @@ INSIGHT_EXTRAS = (
         "accounts of META_BREAKDOWN_ACCOUNTS. Off while it names none; days are read again by age.",
         is_counted=False,
     ),
+    *report_tables(_configured()),
 )
 """What an account may keep besides its daily numbers: off by default, read after them."""
 

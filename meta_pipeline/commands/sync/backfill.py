@@ -16,7 +16,7 @@ from meta_pipeline.sync import Part, SyncEngine
 
 from .plan import Priced, show, spread, together
 from .syncs import run
-from .wanted import Breakdown, Force, Wanted, opened_engine
+from .wanted import Breakdown, Force, Report, Wanted, opened_engine
 
 With = Annotated[
     list[Part] | None,
@@ -38,6 +38,7 @@ def backfill(
     until: Until = None,
     with_: With = None,
     breakdown: Breakdown = None,
+    report: Report = None,
     force: Force = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -51,10 +52,18 @@ def backfill(
     if since is None:
         raise typer.BadParameter("say from which day on: --since YYYY-MM-DD")
     wanted = Wanted.of(
-        since, until, None, [Part.INSIGHTS], with_, breakdown, force=force, reason="backfill"
+        since,
+        until,
+        None,
+        [Part.INSIGHTS],
+        with_,
+        breakdown,
+        report,
+        force=force,
+        reason="backfill",
     )
     with opened_engine(migrates=not dry_run) as (settings, engine):
-        wanted.check(engine.client.version)
+        wanted.check(engine.client.version, engine.extras.reports)
         ids = chosen(engine, settings, account, every=every or not account)
         priced = [Priced.of(engine, wanted, account_id) for account_id in ids]
         notes = list(_gaps(engine, priced))

@@ -17,6 +17,7 @@ from .wanted import (
     Force,
     Only,
     PresetOption,
+    Report,
     Wanted,
     With,
     opened_engine,
@@ -105,6 +106,7 @@ def plan(
     only: Only = None,
     with_: With = None,
     breakdown: Breakdown = None,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -112,9 +114,9 @@ def plan(
 
     With one ACCOUNT the JSON is an object, with several or --all a list of them.
     """
-    wanted = Wanted.of(since, until, preset, only, with_, breakdown, force=force)
+    wanted = Wanted.of(since, until, preset, only, with_, breakdown, report, force=force)
     with opened_engine(migrates=False) as (settings, engine):
-        wanted.check(engine.client.version)
+        wanted.check(engine.client.version, engine.extras.reports)
         priced = []
         for account_id in chosen(engine, settings, account, every=every):
             priced.append(Priced.of(engine, wanted, account_id))

@@ -11,6 +11,7 @@ from .wanted import (
     Force,
     Only,
     PresetOption,
+    Report,
     Wanted,
     With,
     opened_engine,
@@ -26,6 +27,7 @@ def sync(
     only: Only = None,
     with_: With = None,
     breakdown: Breakdown = None,
+    report: Report = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -38,9 +40,9 @@ def sync(
     the account runs, 130 stopped while the daily metrics were made (the sync itself had ended);
     of several accounts the gravest: failed, partial, throttled, refused.
     """
-    wanted = Wanted.of(since, until, preset, only, with_, breakdown, force=force)
+    wanted = Wanted.of(since, until, preset, only, with_, breakdown, report, force=force)
     with opened_engine() as (settings, engine):
-        wanted.check(engine.client.version)
+        wanted.check(engine.client.version, engine.extras.reports)
         ids = chosen(engine, settings, account, every=every)
         is_one = not every and len(account or ()) == 1
         code = run(engine, wanted, ids, as_json=as_json, is_one=is_one)

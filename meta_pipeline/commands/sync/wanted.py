@@ -20,6 +20,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import READER
 
 if TYPE_CHECKING:
+    from meta_pipeline.custom_reports import CustomReport
     from meta_pipeline.settings import Settings
 
 PresetOption = Annotated[Preset | None, PRESET]
@@ -33,12 +34,16 @@ With = Annotated[
 Breakdown = Annotated[
     list[str] | None, typer.Option("--breakdown", help="Breakdowns to read, as age,gender.")
 ]
+Report = Annotated[
+    list[str] | None,
+    typer.Option("--report", help="Custom report to read, by its name; may be repeated."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Read also what is fresh.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Days, parts and breakdowns as typed; an account's own request follows from it.
+    """Days, parts, breakdowns and reports as typed; an account's own request follows from it.
 
     `parts` are those named, None for what a sync brings and the settings switch on; `besides` come
     to them in either case.
@@ -50,6 +55,7 @@ class Wanted:
     parts: frozenset[Part] | None = None
     besides: frozenset[Part] = frozenset()
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    reports: tuple[str, ...] = ()
     force: bool = False
     reason: str = "manual"
 
@@ -62,6 +68,7 @@ class Wanted:
         only: Sequence[Part] | None = None,
         with_: Sequence[Part] | None = None,
         breakdown: Sequence[str] | None = None,
+        report: Sequence[str] | None = None,
         *,
         force: bool = False,
         reason: str = "manual",
@@ -75,14 +82,20 @@ class Wanted:
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         besides = frozenset(with_ or ()) | ({Part.BREAKDOWNS} if tables else frozenset())
+        besides |= {Part.REPORTS} if report else frozenset()
         parts = frozenset(only) if only else None
-        return cls(first, last, preset, parts, besides, tables, force, reason)
+        named = tuple(dict.fromkeys(report or ()))
+        return cls(first, last, preset, parts, besides, tables, named, force, reason)
 
-    def check(self, api_version: str) -> None:
-        """Wrong usage when a breakdown is none of this API version's."""
+    def check(self, api_version: str, known: Sequence[CustomReport] = ()) -> None:
+        """Wrong usage when a breakdown is none of this API version's, a report none of the file."""
         try:
             for names in self.breakdowns:
                 refuse_unknown(names, api_version)
+            for name in self.reports:
+                if all(name != one.name for one in known):
+                    listed = ", ".join(one.name for one in known) or "none"
+                    raise ValueError(f"There is no report {name!r}; META_REPORTS_FILE has {listed}")
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 
@@ -101,6 +114,7 @@ class Wanted:
             until=last,
             force=self.force,
             breakdowns=self.breakdowns,
+            reports=self.reports,
             reason=self.reason,
         )
 

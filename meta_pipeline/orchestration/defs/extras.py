@@ -1,4 +1,5 @@
-"""The assets that are off until somebody wants them: creatives, the change log, hours, breakdowns.
+"""The assets that are off until somebody wants them: creatives, the change log, hours, breakdowns,
+custom reports.
 
 Each costs calls of its own, so the settings say for which accounts a sync brings it. Everywhere
 else a step does nothing: no call, no event. A person who materializes one of these assets, and no
@@ -46,6 +47,7 @@ SETTINGS = {
     Part.ACTIVITIES: "META_ACTIVITIES",
     Part.HOURLY: "META_HOURLY",
     Part.BREAKDOWNS: "META_BREAKDOWNS and META_BREAKDOWN_ACCOUNTS",
+    Part.REPORTS: "its accounts in META_REPORTS_FILE",
 }
 _LAST = {"dagster/priority": "-1"}
 """Whatever else is ready goes first: numbers and metrics do not wait for extras."""
@@ -101,7 +103,7 @@ def insight_extras(
     days: dg.ResourceParam[Days],
     breakdowns: dg.ResourceParam[Breakdowns],
 ) -> Iterator[Event]:
-    """Hourly numbers and breakdowns, for the accounts they are on for."""
+    """Hourly numbers, breakdowns and custom reports, for the accounts they are on for."""
     step = Step(
         "extras",
         selected_of(context, INSIGHT_EXTRAS),
@@ -120,13 +122,13 @@ def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) ->
     outcomes: dict[str, Outcome] = {}
     for table in step.tables:
         outcome = Outcome(frozenset({table.part}), can_wait=True)
-        outcomes[str(table.part)] = outcome
+        outcomes[table.name] = outcome
         yield from _each(context, session, replace(step, tables=[table]), table, outcome)
     for table in step.tables:
         yield passed_on(context, table.key)
     tags: dict[str, str] = {}
-    for part, outcome in outcomes.items():
-        tags |= outcome.tags(EXTRA_TAG.format(part=part))
+    for name, outcome in outcomes.items():
+        tags |= outcome.tags(EXTRA_TAG.format(part=name))
     if tags:
         context.instance.add_run_tags(context.run.run_id, tags)
     if failure := failure_of(outcomes):
@@ -145,7 +147,7 @@ def _each(
     plain = {one.key for one in (*STRUCTURE, *DELIVERY)}
     is_asked_for = is_by_hand and not plain & (context.run.asset_selection or set())
     for account_id in in_time(step, session, step.accounts):
-        if not is_asked_for and table.part not in session.extras.on(account_id):
+        if not is_asked_for and not table.is_on(account_id, session.extras):
             if is_by_hand:  # who chose the asset would wonder
                 yield dg.AssetObservation(
                     table.key,

@@ -221,6 +221,7 @@ def _request(
         force=step.freshness.force,
         max_age=step.freshness.max_age,
         breakdowns=step.breakdowns,
+        reports=tuple(table.report.name for table in step.tables if table.report),
         reason=tags.get(REASON_TAG, "backfill" if "dagster/backfill" in tags else "manual"),
         dagster_run_id=context.run.run_id,
     )

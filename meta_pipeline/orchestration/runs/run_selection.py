@@ -50,7 +50,7 @@ class RunSelection:
     @classmethod
     def of(cls, run: Batch, extras: Extras) -> RunSelection:
         on = {pick.account_id: extras.on(pick.account_id) for pick in run.picks}
-        tables = _on(run.parts, frozenset[Part]().union(*on.values()))
+        tables = _on(run.parts, list(on), extras)
         parts = {table.part for table in tables}
         plain = [key for part in sorted(run.parts) for key in _PLAIN[part]]
         return cls(
@@ -60,6 +60,11 @@ class RunSelection:
         )
 
 
-def _on(due: Collection[DuePart], on: Collection[Part]) -> list[AccountTable]:
-    wanted = {table.part: table for part in sorted(due) for table in _EXTRAS[part]}
-    return [table for part, table in wanted.items() if part in on]
+def _on(due: Collection[DuePart], accounts: Collection[str], extras: Extras) -> list[AccountTable]:
+    """The extras that are on for any of the accounts; the change log may be due twice."""
+    wanted = {table.name: table for part in sorted(due) for table in _EXTRAS[part]}
+    return [
+        table
+        for table in wanted.values()
+        if any(table.is_on(account_id, extras) for account_id in accounts)
+    ]

@@ -10,6 +10,10 @@ from meta_pipeline.warehouse.locks import account_lock
 from meta_pipeline.warehouse.schema import SCHEMA, metadata
 
 _SCOPED = "DELETE FROM meta_ads.usage_readings WHERE key = %s"
+_REPORT_TABLES = """
+    SELECT 'report_' || report FROM meta_ads.custom_reports
+    WHERE to_regclass(format('meta_ads.%I', 'report_' || report)) IS NOT NULL ORDER BY report
+"""
 
 
 def forget_account(url: str, account_id: str) -> dict[str, int]:
@@ -21,9 +25,15 @@ def forget_account(url: str, account_id: str) -> dict[str, int]:
         account_lock(url, account_id, holder="meta_pipeline deletion") as connection,
         connection.transaction(),
     ):
-        removed = {table.name: _removed(connection, table, account_id) for table in of_accounts()}
+        names = [*(table.name for table in of_accounts()), *_report_tables(connection)]
+        removed = {name: _removed(connection, name, account_id) for name in names}
         removed["usage_readings"] = connection.execute(_SCOPED, (account_id,)).rowcount
     return {name: rows for name, rows in removed.items() if rows}
+
+
+def _report_tables(connection: Connection) -> list[str]:
+    """The tables of custom reports: no declaration has them."""
+    return [name for (name,) in connection.execute(_REPORT_TABLES)]
 
 
 def of_accounts() -> list[sa.Table]:
@@ -31,8 +41,8 @@ def of_accounts() -> list[sa.Table]:
     return [one for one in reversed(metadata.sorted_tables) if "account_id" in one.columns]
 
 
-def _removed(connection: Connection, table: sa.Table, account_id: str) -> int:
+def _removed(connection: Connection, table: str, account_id: str) -> int:
     statement = sql.SQL("DELETE FROM {} WHERE account_id = %s").format(
-        sql.Identifier(SCHEMA, table.name)
+        sql.Identifier(SCHEMA, table)
     )
     return connection.execute(statement, (account_id,)).rowcount

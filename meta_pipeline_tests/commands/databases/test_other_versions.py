@@ -84,6 +84,7 @@ WRITING = (
     "tenants sql-role",
     "tenants enforce",
     "views fivetran",
+    "reports drop",
 )
 """What writes rows, or rights: not for a reader, and not into tables of another version."""
 OTHERS = sorted(set(commands()) - {*MIGRATING, *NEEDLESS, *SCHEMALESS})

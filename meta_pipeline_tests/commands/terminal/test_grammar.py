@@ -53,6 +53,7 @@ DOING = {
     "metrics kpi remove": "removes a target",
     "views fivetran": "makes views",
     "views dbt-sources": "writes a file",
+    "reports drop": "drops a table",
 }
 """Commands without `--json`, and why: they do something and show nothing."""
 

@@ -1,4 +1,4 @@
-"""Custom reports synced like everything else: tables equal to what Meta says, ledger, restatement."""
+"""Custom reports synced like everything else: tables equal to what Meta says, and restated."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from meta_pipeline.custom_reports import CustomReport, parse
+from meta_pipeline.simulator import Fault
 from meta_pipeline.simulator.insights import InsightsQuery, rows
 from meta_pipeline.sync import Part, PlanPolicy, Status
+from meta_pipeline.warehouse import forget_account
+from meta_pipeline.warehouse.stores.report_tables import ReportChanged
 from meta_pipeline_tests.sync.lab import STATUSES, Lab, lab
 
 REPORTS = frozenset({Part.REPORTS})
@@ -115,5 +118,175 @@ def test_every_report_equals_what_meta_says(reporting: Lab) -> None:
     assert days["report:campaign_reach_28d"] == 1
     assert days["report:age_gender"] == 8
     assert days["report:account_monthly"] in (2, 3)
-    assert not [one for one in reporting.sync(parts=REPORTS).missing]
     assert reporting.sync(parts=REPORTS).meta_call_count_total == 0, "nothing is due"
+
+
+def test_lists_of_actions_are_taken_apart_in_a_view(reporting: Lab) -> None:
+    assert reporting.sync(parts=REPORTS, reports=("reactions",)).status is Status.SUCCESS
+    report = NAMED["reactions"]
+    counted = reporting.query(
+        "SELECT adset_id, date_start, action_type, action_reaction, actions, actions_1d_click "
+        "FROM meta_ads.report_reactions_actions"
+    )
+    wanted = {
+        (row["adset_id"], str(row["date_start"]), one["action_type"], one["action_reaction"]): one
+        for row in stored(reporting, report).values()
+        for one in row["actions"] or ()
+    }
+    assert len(counted) == len(wanted) > 0, "the view has a natural key"
+    for row in counted:
+        one = wanted[
+            row["adset_id"], str(row["date_start"]), row["action_type"], row["action_reaction"]
+        ]
+        assert row["actions"] == Decimal(one["value"])
+        assert row["actions_1d_click"] == (Decimal(one["1d_click"]) if "1d_click" in one else None)
+
+
+def test_rows_are_restated_and_those_that_are_gone_go(reporting: Lab) -> None:
+    names = ("age_gender", "campaign_weekly_reach", "account_monthly")
+    assert reporting.sync(parts=REPORTS, reports=names).status is Status.SUCCESS
+    table = "meta_ads.report_age_gender"
+    with reporting.warehouse.connection() as connection:
+        connection.execute(f"UPDATE {table} SET spend = spend + 1 WHERE gender = 'male'")
+        connection.execute(
+            f"INSERT INTO {table} (account_id, ad_id, date_start, age, gender, date_stop, "
+            "spend, impressions, data_as_of) SELECT account_id, ad_id, date_start, age, 'gone', "
+            f"date_stop, 1, 1, data_as_of FROM {table} WHERE gender = 'male'"
+        )
+    reporting.advance(days=2)
+    record = reporting.sync(parts=REPORTS, reports=names, force=True)
+    assert record.status is Status.SUCCESS, record.missing
+    for name in names:
+        assert_equal(reporting, NAMED[name])
+    assert reporting.scalar(
+        "SELECT sum(rows_removed) > 0 FROM meta_ads.insights_changes "
+        "WHERE dataset = 'report:age_gender'"
+    )
+
+
+def test_a_period_is_read_again_with_its_last_day_and_then_for_the_last_time(
+    reporting: Lab,
+) -> None:
+    names = ("campaign_weekly_reach", "campaign_reach_28d")
+    reporting.sync(parts=REPORTS, reports=names)
+    week = "SELECT date_start, date_stop FROM meta_ads.report_campaign_weekly_reach "
+    newest = reporting.query(f"{week} ORDER BY 1 DESC LIMIT 1")[0]
+    assert newest["date_stop"] == reporting.today()
+    reporting.advance(days=1)
+    reporting.sync(parts=REPORTS, reports=names)
+    again = reporting.query(f"{week} ORDER BY 1 DESC LIMIT 1")[0]
+    assert again["date_stop"] == reporting.today()
+    assert_equal(reporting, NAMED["campaign_weekly_reach"])
+    spans = reporting.query(
+        "SELECT DISTINCT date_start, date_stop FROM meta_ads.report_campaign_reach_28d ORDER BY 1"
+    )
+    yesterday = reporting.today() - timedelta(days=1)
+    assert [one["date_stop"] for one in spans] == [yesterday - timedelta(days=1), yesterday]
+    assert all((one["date_stop"] - one["date_start"]).days == 6 for one in spans)
+    finals = "SELECT count(*) FROM meta_ads.sync_windows WHERE dataset = %s AND is_final"
+    assert reporting.scalar(finals, "report:campaign_weekly_reach") == 0
+    for _ in range(6):
+        reporting.advance(days=10)
+        assert reporting.sync(parts=REPORTS, reports=names).status is Status.SUCCESS
+    assert reporting.scalar(finals, "report:campaign_weekly_reach") > 3
+    assert_equal(reporting, NAMED["campaign_weekly_reach"])
+
+
+def test_a_file_that_changes_widens_its_table_and_never_narrows_it(reporting: Lab) -> None:
+    (first,) = parse("reports: [{name: own, level: campaign, fields: [spend, actions]}]")
+    (wider,) = parse(
+        "reports: [{name: own, level: campaign, fields: [actions, action_values, clicks],"
+        " attribution_windows: [28d_click]}]"
+    )
+    (other,) = parse("reports: [{name: own, level: adset, fields: [spend]}]")
+    _with(reporting, first).sync(parts=REPORTS)
+    before = reporting.query("SELECT * FROM meta_ads.report_own")
+    assert before
+    assert "clicks" not in before[0]
+    reporting.advance(days=1)
+    _with(reporting, wider)
+    assert reporting.sync(parts=REPORTS, since=reporting.today()).status is Status.SUCCESS
+    rows = reporting.query("SELECT * FROM meta_ads.report_own ORDER BY date_start")
+    assert rows[0]["spend"] is not None
+    assert rows[0]["clicks"] is None, "read before"
+    assert rows[-1]["date_start"] == reporting.today()
+    assert rows[-1]["clicks"] is not None
+    assert rows[-1]["spend"] is None, "asked for no more"
+    view = reporting.query("SELECT * FROM meta_ads.report_own_actions LIMIT 1")[0]
+    assert {"actions", "actions_7d_click", "actions_28d_click", "action_values"} <= view.keys()
+    comment = reporting.scalar(
+        "SELECT col_description(attrelid, attnum) FROM pg_attribute "
+        "WHERE attrelid = 'meta_ads.report_own'::regclass AND attname = 'clicks'"
+    )
+    assert comment == "All clicks"
+    since = reporting.warehouse.report_tables.known()["own"].fields_since
+    assert since["spend"] < since["clicks"]
+
+    _with(reporting, other)
+    with pytest.raises(ReportChanged, match=r"level campaign.*reports drop own"):
+        reporting.sync(parts=REPORTS)
+    assert reporting.query("SELECT * FROM meta_ads.report_own ORDER BY date_start") == rows
+    assert reporting.warehouse.report_tables.drop("own") == len(rows)
+    assert reporting.sync(parts=REPORTS).status is Status.SUCCESS
+    assert_equal(reporting, other)
+
+
+def _with(found: Lab, *reports: CustomReport) -> Lab:
+    policy = PlanPolicy(backfill_days=4, reports=reports)
+    found.engine = found.engine.changed(policy=policy)
+    return found
+
+
+def test_what_meta_refuses_together_is_told_and_asked_ever_more_seldom(reporting: Lab) -> None:
+    (odd,) = parse(
+        "reports: [{name: odd, fields: spend, breakdowns: [age, country],"
+        " unlisted_combination: true}]"
+    )
+    _with(reporting, odd)
+    record = reporting.sync(parts=REPORTS)
+    assert record.status in (Status.PARTIAL, Status.FAIL)
+    assert any("META_REPORTS_FILE" in str(one) for one in record.missing), record.missing
+    days = reporting.query("SELECT * FROM meta_ads.sync_windows WHERE dataset = 'report:odd'")
+    assert days
+    assert all("report:odd in META_REPORTS_FILE" in day["incomplete"] for day in days)
+    assert reporting.sync(parts=REPORTS).meta_call_count_total <= 1
+    assert not reporting.query("SELECT * FROM meta_ads.report_odd")
+
+
+def test_tenants_see_their_rows_and_a_deletion_takes_all(reporting: Lab) -> None:
+    reporting.warehouse.keep_tenants_apart()
+    assert reporting.sync(parts=REPORTS).status is Status.SUCCESS
+    for table in (one.table_name for one in ALL):
+        with reporting.warehouse.tenant_session("default", read_only=True) as session:
+            seen = session.connection.execute(f"SELECT count(*) FROM meta_ads.{table}").fetchone()
+        everything = reporting.scalar(f"SELECT count(*) FROM meta_ads.{table}")
+        assert everything > 0
+        assert seen == (everything,)
+        assert reporting.scalar(
+            "SELECT relrowsecurity FROM pg_class WHERE oid = to_regclass(%s)", f"meta_ads.{table}"
+        )
+    removed = forget_account(reporting.warehouse.url, reporting.account_id)
+    assert {one.table_name for one in ALL} <= removed.keys()
+    assert not any(
+        reporting.scalar(f"SELECT count(*) FROM meta_ads.{one.table_name}") for one in ALL
+    )
+
+
+def test_an_empty_answer_takes_nothing_away(reporting: Lab) -> None:
+    _with(reporting, NAMED["age_gender"])
+    assert reporting.sync(parts=REPORTS).status is Status.SUCCESS
+    before = reporting.scalar("SELECT count(*) FROM meta_ads.report_age_gender")
+    reporting.sim.fail(
+        "GET",
+        f"{reporting.account_id}/insights",
+        until=lambda request: "age" not in str(request.params.get("breakdowns")),
+        with_=Fault.wrong_shape(b'{"data":[]}'),
+    )
+    reporting.advance(days=1)
+    record = reporting.sync(parts=REPORTS, force=True)
+    assert record.status is not Status.SUCCESS
+    assert reporting.scalar("SELECT count(*) FROM meta_ads.report_age_gender") == before
+    reporting.sim.faults.clear()
+    reporting.advance(days=1)
+    assert reporting.sync(parts=REPORTS, force=True).status is Status.SUCCESS
+    assert_equal(reporting, NAMED["age_gender"])
