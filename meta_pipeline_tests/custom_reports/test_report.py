@@ -24,6 +24,7 @@ from meta_pipeline.custom_reports.contract import (
 )
 from meta_pipeline.custom_reports.periods import Increment, last_of, start_of, starts
 from meta_pipeline.custom_reports.presets import as_yaml
+from meta_pipeline.model.insights_column import INSIGHTS_COLUMNS, Shape
 from meta_pipeline_tests.custom_reports.sdk import FILE, of_sdk
 
 HOUR = "hourly_stats_aggregated_by_advertiser_time_zone"
@@ -219,3 +220,15 @@ def test_a_rolling_span_is_one_period() -> None:
     assert starts("all_days", date(2026, 1, 1), until, 28) == [date(2026, 11, 1)]
     assert last_of("all_days", date(2026, 11, 1), 28) == until
     assert REFUSED
+
+
+def test_columns_of_ads_manager_are_of_one_kind_everywhere() -> None:
+    kinds = {
+        Shape.TEXT: Kind.TEXT,
+        Shape.COUNT: Kind.COUNT,
+        Shape.ACTIONS: Kind.ACTIONS,
+        Shape.OBJECTS: Kind.JSON,
+    }
+    assert {one.name: kind_of(one.name) for one in INSIGHTS_COLUMNS} == {
+        one.name: kinds[one.shape] for one in INSIGHTS_COLUMNS
+    }
