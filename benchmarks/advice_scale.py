@@ -48,7 +48,7 @@ def fill(connection: Connection, accounts: int) -> None:
         ("meta_ads", "ad_id", ADS, {"adset_id": ADSETS, "campaign_id": CAMPAIGNS}),
     ):
         columns = [key, *parents, "account_id", "name", "effective_status", "data_as_of"]
-        ids = [f"n || '-{name[:3]}-' || (i % {many})" for name, many in parents.items()]
+        ids = [f"n || '-{name[:3]}-' || mod(i, {many})" for name, many in parents.items()]
         values = [f"n || '-{key[:3]}-' || i", *ids, "'act_' || n", f"'{key} ' || i", "'ACTIVE'",
                   "now()"]  # fmt: skip
         connection.execute(
@@ -74,7 +74,7 @@ def _days(
     given = {
         "account_id": "'act_' || n",
         key: f"n || '-{key[:3]}-' || i",
-        **{name: f"n || '-{name[:3]}-' || (i % {many})" for name, many in parents.items()},
+        **{name: f"n || '-{name[:3]}-' || mod(i, {many})" for name, many in parents.items()},
         "date_start": "current_date - d",
         "spend": "80 + 40 * random()",
         "impressions": "(8000 + 4000 * random())::bigint",

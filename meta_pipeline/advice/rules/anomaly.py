@@ -15,13 +15,27 @@ _WEEK = 7
 _SAME_DAYS = 4
 """Same weekdays below which nothing is compared."""
 _FEW_RESULTS = 5
+_CAMPAIGN_SHARE = 0.05
 
 
 def anomalies(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
-    """Spend of yesterday and results per spend of the newest settled days, of the account."""
+    """Spend of yesterday, of the account; results by spend of the newest settled day.
+
+    Where the account has several goals, whose results are no one number, of its bigger campaigns:
+    as many chances to err as there are.
+    """
     for one in account.of_type("account"):
         yield from _spend(account, one, thresholds)
-        yield from _results(account, one, thresholds)
+    counted = [one for one in account.of_type("account") if one.result_metric is not None]
+    if not counted:
+        least = _CAMPAIGN_SHARE * account.whole_spend_a_day
+        counted = [
+            one
+            for one in account.of_type("campaign")
+            if one.is_active and one.result_metric and account.spend_a_day(one) > least
+        ]
+    for one in counted:
+        yield from _results(account, one, thresholds, thresholds.anomaly_chance / len(counted))
 
 
 def _same_days(day: date, thresholds: Thresholds) -> list[date]:
@@ -73,10 +87,8 @@ def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator
 
 
 def _results(
-    account: Account, entity: Entity, thresholds: Thresholds
+    account: Account, entity: Entity, thresholds: Thresholds, least_chance: float
 ) -> Iterator[Advice | NoAdvice]:
-    if entity.result_metric is None:
-        return
     day = settled(account, thresholds)
     today = entity.by_day.get(day)
     if today is None or today.spend <= 0:
@@ -90,7 +102,7 @@ def _results(
     if len(usual) < _SAME_DAYS or sum(usual) < _FEW_RESULTS:
         return
     chance = unusually_low(today.results, usual)
-    if chance > thresholds.anomaly_chance:
+    if chance > least_chance:
         return
     closed = reconciled(account, day, day)
     if closed is not None:

@@ -72,6 +72,7 @@ class Delivery:
         self._kept = world.overlay.kept
         # The account's own total has what is withheld from the rows below it.
         self._withheld = {} if is_total else world.overlay.withheld
+        self._tired, self._deaf = world.overlay.tired, world.overlay.deaf.get(ordinal, range(0))
         self._objectives: dict[int, str] = {}
 
     def running(self, ads: Iterable[int], first: int, last: int) -> list[Running]:
@@ -164,7 +165,8 @@ class Delivery:
                 piece = n.between(whole.totals, whole.until(a), whole.until(b))
                 delivered = tuple(map(int.__add__, delivered, piece))
         converted = n.NO_CONVERSIONS
-        if self.converted and whole.ad_traits.events and delivered[0]:
+        is_heard = self.converted and day not in self._deaf
+        if is_heard and whole.ad_traits.events and delivered[0]:
             age = self.horizon - (day + 1) * QUARTERS
             converted = n.conversions(whole, delivered[0], age)
         return n.Cell(delivered, converted)
@@ -182,6 +184,11 @@ class Delivery:
 
     def _day(self, running: Running, day: int) -> n.Day:
         whole = n.ad_day(self.key, self.ordinal, running.ad, day, running.traits)
+        since, a_day = self._tired.get((self.ordinal, running.ad), (day, 0.0))
+        if day > since:
+            whole = replace(
+                whole, totals=n.less_clicked(whole.totals, (1 - a_day) ** (day - since))
+            )
         share = self._kept.get((self.ordinal, running.ad), {}).get(day, 1)
         if share == 1:
             return whole

@@ -176,6 +176,12 @@ def ad_day(key: bytes, account: int, ad: int, day: int, ad_traits: Traits) -> Da
     return Day(totals, d, ad_traits)
 
 
+def less_clicked(totals: Delivered, share: float) -> Delivered:
+    """The day with a share of its clicks, and of what comes of them."""
+    fewer = [int(totals[at] * share) for at in range(CLICKS, LANDINGS + 1)]
+    return (*totals[:CLICKS], *fewer, *totals[LANDINGS + 1 :])
+
+
 def before(totals: Delivered, i: int) -> Delivered:
     """What the first `i` impressions of `totals` brought; additive in differences."""
     n = totals[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from meta_pipeline.simulator.world.accounts import AccountSpec
 from meta_pipeline.simulator.world.clock import Clock
@@ -27,9 +27,34 @@ DEMO_ACCOUNTS = (
 )
 
 
+TIRED = "993000100000000481"
+"""An ad of 2EZi: its click rate falls from two weeks before the anchor on."""
+BROKEN_PIXEL = "act_990000000000002"
+"""Australian Bill Cutters: no conversion is reported from six days before the anchor, for two
+weeks."""
+TWINS = (
+    ("993000100000000661", "992000100000000154"),
+    ("993000100000000663", "992000100000000155"),
+)
+"""An ad and its ad set of 2EZi, and two more: the same creative for the same people."""
+_A_WEEK = timedelta(days=7)
+
+
 def demo_world(clock: Clock, *, seed: int = DEMO_SEED, anchor: date | None = None) -> World:
-    """Twelve accounts, 183 campaigns, 576 ad sets, 1,074 ads; 243 of the 1,833 are active."""
-    return World(seed=seed, clock=clock, accounts=DEMO_ACCOUNTS, anchor=anchor)
+    """Twelve accounts, 183 campaigns, 576 ad sets, 1,074 ads; 243 of the 1,833 are active.
+
+    Some things went wrong in it around the anchor, for whoever looks for them: see `TIRED`,
+    `BROKEN_PIXEL` and `TWINS`.
+    """
+    world = World(seed=seed, clock=clock, accounts=DEMO_ACCOUNTS, anchor=anchor)
+    world.tire(TIRED, world.anchor - timedelta(days=14), 0.06)
+    world.break_pixel(BROKEN_PIXEL, world.anchor - timedelta(days=6), world.anchor + _A_WEEK)
+    (ad, adset), (twin_ad, twin_adset) = TWINS
+    known = {one: world.get(one) for one in (ad, adset)}
+    if (first := known[ad]) is not None and (owner := known[adset]) is not None:
+        world.patch(twin_ad, creative=first.values["creative"])
+        world.patch(twin_adset, targeting=owner.values["targeting"])
+    return world
 
 
 def large_world(

@@ -49,6 +49,11 @@ class Overlay:
     withheld: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
     """Of an ad, the days whose rows are missing though the account's total has them."""
 
+    tired: dict[tuple[int, int], tuple[int, float]] = field(default_factory=dict)
+    """Of an ad, the day from which people click it less, and the share that goes each day."""
+    deaf: dict[int, range] = field(default_factory=dict)
+    """Of an account, the days whose conversions nobody reported to Meta."""
+
     def applied(self, object_id: str, values: dict[str, Any]) -> dict[str, Any]:
         """`values` with this object's overrides on top, ABSENT keys taken out."""
         over = self.fields.get(object_id)

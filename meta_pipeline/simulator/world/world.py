@@ -159,6 +159,22 @@ class World(Objects):
             overlay.kept = {one: days for one, days in overlay.kept.items() if one != ad}
             overlay.withheld = {one: days for one, days in overlay.withheld.items() if one != ad}
 
+    def tire(self, ad_id: str, since: date | str, a_day: float = 0.05) -> None:
+        """People have seen an ad enough: from a day on its click rate falls by a share each day."""
+        if not 0 < a_day < 1:
+            raise ValueError(f"a_day is a share between 0 and 1, not {a_day}")
+        ad, overlay = self._ad(ad_id), self.overlay
+        with self._changed():
+            overlay.tired = {**overlay.tired, ad: (_date(since).toordinal(), a_day)}
+
+    def break_pixel(self, account_id: str, since: date | str, until: date | str) -> None:
+        """No conversion of these days reaches Meta, at any level; what is clicked is counted."""
+        ordinal = self.ordinal(account_id)
+        if ordinal is None:
+            raise KeyError(f"no account {account_id} in this world")
+        with self._changed():
+            self.overlay.deaf = {**self.overlay.deaf, ordinal: _days(since, until)}
+
     def spoil_creative(self, creative_id: str) -> None:
         """Make reading this creative's `object_story_spec` fail its whole page (FACTS §4.6)."""
         with self._changed():
