@@ -25,7 +25,7 @@ Body = Mapping[str, Any]
 EDITS = frozenset(
     {"rename", "pause", "activate", "archive", "delete", "set_budget", "patch", "vanish",
      "spoil_creative", "spoil_day", "mend_days", "take_back", "withhold", "give_back",
-     "lose_conversions", "find_conversions",
+     "lose_conversions", "find_conversions", "tire", "break_pixel",
      "add_campaign", "add_adset", "add_ad"}
 )  # fmt: skip
 DRIFTS = frozenset(

@@ -91,3 +91,41 @@ def test_what_is_withheld_is_in_the_total_only(world: World) -> None:
         found = asked(world, "ad", *breakdowns)
         assert not [r for r in found if r["ad_id"] == ad and r["date_start"] == str(DAY)]
     assert impressions(asked(world, "campaign"))[str(DAY)] < impressions(total)[str(DAY)]
+
+
+def test_a_tired_ad_is_clicked_less_each_day_and_shown_as_before(world: World) -> None:
+    ad = delivering(world)
+    before = asked(world, "ad")
+    world.tire(ad, DAY - timedelta(days=1), 0.5)
+    after = asked(world, "ad")
+    share = {}
+    for old, new in zip(before, after, strict=True):
+        assert (new["impressions"], new["spend"]) == (old["impressions"], old["spend"])
+        if new["ad_id"] == ad and int(old.get("clicks", 0)):
+            share[new["date_start"]] = int(new.get("clicks", 0)) / int(old["clicks"])
+        elif new["ad_id"] != ad:
+            assert new == old
+    assert share == {day: pytest.approx(0.5**n, abs=0.1) for n, day in enumerate(sorted(share))}
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        world.tire(ad, DAY, 1)
+
+
+def test_a_broken_pixel_reports_nothing_at_any_level(world: World) -> None:
+    account = world.accounts()[0].id
+
+    def conversions(level: str) -> set[str]:
+        return {
+            row["date_start"]
+            for row in asked(world, level)
+            if any("offsite" in one["action_type"] for one in row.get("actions", ()))  # type: ignore[index]
+        }
+
+    assert str(DAY) in conversions("ad")
+    clicks = [row["clicks"] for row in asked(world, "account")]
+    world.break_pixel(account, DAY, DAY)
+    for level in ("ad", "account"):
+        assert str(DAY) not in conversions(level)
+        assert str(DAY - timedelta(days=1)) in conversions(level)
+    assert [row["clicks"] for row in asked(world, "account")] == clicks
+    with pytest.raises(KeyError):
+        world.break_pixel("act_1", DAY, DAY)
