@@ -1,13 +1,17 @@
 """`meta-pipeline reports`: tables of insights that a file describes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from meta_pipeline.model.part import Part
+
 from .database import opened_warehouse
+from .selection import Accounts, EveryAccount
 from .terminal.console import add_row, console, fail, say, styled, table, warn, write, write_json
-from .terminal.options import AsJson
+from .terminal.options import AsJson, Since, Until
 
 if TYPE_CHECKING:
     from meta_pipeline.custom_reports import CustomReport
@@ -126,6 +130,54 @@ def show(
     console.print(shown)
     for sentence in report.warnings():
         warn(sentence)
+
+
+@app.command()
+def backfill(
+    name: Annotated[str, typer.Argument(metavar="REPORT", help="Name of the report.")],
+    field: Annotated[str, typer.Option("--field", help="Field that was added to it later.")],
+    account: Accounts = None,
+    every: EveryAccount = False,
+    since: Since = None,
+    until: Until = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say the price, and read nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the records as JSON; with --dry-run the plans.")
+    ] = False,
+) -> None:
+    """Read one field of a report for the days that were read before it had the field.
+
+    Nothing else of these days is asked for, and what they have stays as it is. It says first what
+    that costs; a day that is in is not read again, and the same command goes on where it was. Exit
+    code as `sync`.
+    """
+    from .selection import chosen as chosen_accounts
+    from .sync.backfill import say_price
+    from .sync.plan import Priced
+    from .sync.syncs import run
+    from .sync.wanted import Wanted, opened_engine
+
+    with opened_engine(migrates=not dry_run) as (settings, engine):
+        report = chosen(engine.extras.reports, name)
+        late = engine.late_field(report, field, makes_column=not dry_run)
+        if late is None:
+            raise typer.BadParameter(f"Report {name} has no field {field!r}, or no table yet")
+        typed = Wanted.of(since, until, only=[Part.REPORTS], report=[name], reason="backfill")
+        wanted = replace(typed, late_field=late)
+        ids = chosen_accounts(engine, settings, account, every=every or not account)
+        read = [one for one in ids if report.is_for(one)]
+        priced = [Priced.of(engine, wanted, account_id) for account_id in read]
+        if not as_json:
+            say_price(priced)
+        if dry_run:
+            if as_json:
+                write_json([one.facts() for one in priced])
+            return
+        due = [one.plan.account_id for one in priced if not one.plan.is_empty]
+        code = run(engine, wanted, due, as_json=as_json, is_one=False) if due or as_json else 0
+    raise typer.Exit(code)
 
 
 @app.command()

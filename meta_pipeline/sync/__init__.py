@@ -11,7 +11,7 @@ from .extras import Extras
 from .plan.plan import Plan
 from .plan.policy import PageSizes, PlanPolicy
 from .progress import Progress
-from .request import SyncRequest
+from .request import LateField, SyncRequest
 from .run.discovery import Discovery
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "EXTRAS",
     "Discovery",
     "Extras",
+    "LateField",
     "PageSizes",
     "Part",
     "Plan",

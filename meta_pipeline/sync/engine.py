@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
+from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.graph import (
     GraphClient,
@@ -51,7 +52,7 @@ from .plan.plan import Plan
 from .plan.planner import make_plan
 from .plan.stored import load_state
 from .progress import Progress, ProgressListener, Pulse, silent
-from .request import SyncRequest
+from .request import LateField, SyncRequest
 from .rows.fields import ENTITY_SPECS
 from .rows.report_table import wanted_table
 from .run.account_node import AccountNode, is_node_due
@@ -157,6 +158,21 @@ class SyncEngine:
         account = self.warehouse.accounts.get(plan.account_id)
         budget = self._budget(account, self._context.clock()) if account else None
         return estimate(plan, self.warehouse, self._prices, parallel, budget)
+
+    def late_field(
+        self, report: CustomReport, name: str, *, makes_column: bool = True
+    ) -> LateField | None:
+        """A field of a report, since when its column is there; None where it has no such field.
+
+        None, too, while the report has no table. A column that is missing is made, or, unless it
+        `makes_column`, taken to be made now.
+        """
+        tables, now = self.warehouse.report_tables, self._context.clock()
+        if name not in report.fields or report.name not in tables.known():
+            return None
+        if makes_column:
+            tables.ensure([wanted_table(report, self._context.attribution_windows)], now)
+        return LateField(report.name, name, tables.known()[report.name].fields_since.get(name, now))
 
     def way_of(self, record: SyncRun) -> Way | None:
         """Whose token the calls of a sync used, as it stands now; None where it made none."""

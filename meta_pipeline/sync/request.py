@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from meta_pipeline.model.part import BY_ID, DEFAULT_PARTS, ENTITIES, Part
 
 NAMEABLE = ENTITIES | {Part.CREATIVES}
 """The parts whose objects can be read by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateField:
+    """A field that a custom report had not from its beginning: its column is there since then."""
+
+    report: str
+    name: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,7 @@ class SyncRequest:
     plan decides (backfill first, restatement by age later). `force` reads fresh days again;
     `max_age` calls what is older stale where the settings would still call it fresh: today's
     numbers, the structure. With `objects` only these are read, by their ids, and nothing else.
+    With a `late_field` only this one is read, of the days that were read without it.
     """
 
     account_id: str
@@ -33,6 +43,7 @@ class SyncRequest:
     max_age: timedelta | None = None
     reports: tuple[str, ...] = ()
     """Custom reports to read; all that are for the account where none is named."""
+    late_field: LateField | None = None
     objects: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
     """Ids of entities and creatives, each once, by the part they belong to."""
 

@@ -18,6 +18,7 @@ UNENDING = ("demo", "dev", "exec", "exporter", "mcp", "migrate", "simulate", "we
 _SAMPLES = {
     "advice": "1",
     "dataset": "insights_ad",
+    "field": "spend",
     "key": "mp_none",
     "question": "spend last week",
     "reason": "seen",

@@ -68,7 +68,7 @@ def backfill(
         priced = [Priced.of(engine, wanted, account_id) for account_id in ids]
         notes = list(_gaps(engine, priced))
         if not as_json:
-            _say_price(priced, notes)
+            say_price(priced, notes)
         if dry_run:
             if as_json:
                 write_json([one.facts() for one in priced])
@@ -80,7 +80,8 @@ def backfill(
     raise typer.Exit(code)
 
 
-def _say_price(priced: Sequence[Priced], notes: Sequence[str]) -> None:
+def say_price(priced: Sequence[Priced], notes: Sequence[str] = ()) -> None:
+    """Print the plans of accounts with their prices, in sentences where they are many."""
     if len(priced) <= _WHOLE:
         for one in priced:
             show(one)

@@ -13,7 +13,7 @@ import typer
 from meta_pipeline.commands.database import opened, refuse_another_version
 from meta_pipeline.commands.terminal.options import PRESET, days
 from meta_pipeline.settings import breakdown_names
-from meta_pipeline.sync import DEFAULT_PARTS, Part, SyncEngine, SyncRequest
+from meta_pipeline.sync import DEFAULT_PARTS, LateField, Part, SyncEngine, SyncRequest
 from meta_pipeline.sync.plan.presets import Preset, days_of
 from meta_pipeline.sync.rows.breakdown_names import refuse_unknown
 from meta_pipeline.warehouse import Warehouse
@@ -56,6 +56,7 @@ class Wanted:
     besides: frozenset[Part] = frozenset()
     breakdowns: tuple[tuple[str, ...], ...] = ()
     reports: tuple[str, ...] = ()
+    late_field: LateField | None = None
     force: bool = False
     reason: str = "manual"
 
@@ -84,8 +85,17 @@ class Wanted:
         besides = frozenset(with_ or ()) | ({Part.BREAKDOWNS} if tables else frozenset())
         besides |= {Part.REPORTS} if report else frozenset()
         parts = frozenset(only) if only else None
-        named = tuple(dict.fromkeys(report or ()))
-        return cls(first, last, preset, parts, besides, tables, named, force, reason)
+        return cls(
+            first,
+            last,
+            preset,
+            parts,
+            besides,
+            tables,
+            reports=tuple(dict.fromkeys(report or ())),
+            force=force,
+            reason=reason,
+        )
 
     def check(self, api_version: str, known: Sequence[CustomReport] = ()) -> None:
         """Wrong usage when a breakdown is none of this API version's, a report none of the file."""
@@ -115,6 +125,7 @@ class Wanted:
             force=self.force,
             breakdowns=self.breakdowns,
             reports=self.reports,
+            late_field=self.late_field,
             reason=self.reason,
         )
 

@@ -25,7 +25,7 @@ from meta_pipeline.sync.request import SyncRequest
 from meta_pipeline.sync.rows import datasets
 from meta_pipeline.sync.rows.datasets import Dataset
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
-from meta_pipeline.warehouse import CursorRow
+from meta_pipeline.warehouse import CursorRow, WindowRow
 
 from .edge_plan import EdgePlan, Mode, statuses_hash
 from .plan import Plan
@@ -84,7 +84,9 @@ class _Planner:
             notes.append(f"{names} are listed too: insights mention them and no table has them yet")
         windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
         asked = sum(
-            len(one.starts(first, self._last_day(one, until))) for one, first in firsts.items()
+            len(one.starts(first, self._last_day(one, until)))
+            for one, first in firsts.items()
+            if one.only is None
         )
         return Plan(
             account_id=self.request.account_id,
@@ -97,8 +99,8 @@ class _Planner:
             notes=tuple(notes),
             first_days={}
             if self.request.since
-            else {one.name: first for one, first in firsts.items()},
-            days_fresh=asked - sum(len(due_days) for due_days in days.values()),
+            else {one.name: first for one, first in firsts.items() if one.only is None},
+            days_fresh=max(0, asked - sum(len(due_days) for due_days in days.values())),
             days_later=sum(self._later(dataset, due_days) for dataset, due_days in days.items()),
         )
 
@@ -112,7 +114,7 @@ class _Planner:
         report = dataset.report
         days = (report.backfill_days if report else None) or self.policy.backfill_days
         backfill = until - timedelta(days=days - 1)
-        return min(backfill, self.state.first_days.get(dataset.name, backfill))
+        return min(backfill, self.state.first_days.get(dataset.whole.name, backfill))
 
     def _range(self, wanted: Sequence[Dataset]) -> tuple[date, date, list[str]]:
         current = today(self.now, self.state.timezone_name)
@@ -148,7 +150,10 @@ class _Planner:
             chosen = self.request.breakdowns or self.policy.breakdowns
             chosen_datasets += [datasets.broken_down(names) for names in chosen]
         if Part.REPORTS in parts:
-            chosen_datasets += [datasets.custom(one) for one in self._reports()]
+            late = self.request.late_field
+            chosen_datasets += [
+                datasets.custom(one, late.name if late else None) for one in self._reports()
+            ]
         return chosen_datasets
 
     def _reports(self) -> Iterator[CustomReport]:
@@ -223,6 +228,8 @@ class _Planner:
         return min(pauses, default=timedelta.max)
 
     def _due(self, dataset: Dataset, since: date, until: date) -> list[date]:
+        if dataset.only is not None:
+            return self._without_field(dataset, since, until)
         if not dataset.is_daily:
             return self._due_periods(dataset, since, until)
         # Once a day is often enough for a proof.
@@ -260,6 +267,23 @@ class _Planner:
         )
         return [ends[day] for day in days if day in ends]
 
+    def _without_field(self, dataset: Dataset, since: date, until: date) -> list[date]:
+        """Days that were read before their report had the field, and not for it since."""
+        late, done = self.request.late_field, self.state.ledgers.get(dataset.name, {})
+        assert late is not None  # such a dataset comes of nothing else
+        return [
+            day
+            for day, known in sorted(self._ledger(dataset).items(), reverse=True)
+            if since <= dataset.last_of(day)
+            and day <= until
+            and known.fetched_at < late.since
+            and (self.request.force or day not in done)
+        ]
+
+    def _ledger(self, dataset: Dataset) -> Mapping[date, WindowRow]:
+        """What was read of it; of a field that is late, of all its report."""
+        return self.state.ledgers.get(dataset.whole.name, {})
+
     def _last_day(self, dataset: Dataset, until: date) -> date:
         """A rolling span ends yesterday: the day that goes on would make each row another one."""
         yesterday = today(self.now, self.state.timezone_name) - timedelta(days=1)
@@ -280,7 +304,7 @@ class _Planner:
 
     def _period_windows(self, dataset: Dataset, starts: list[date]) -> Iterator[Window]:
         """Neighbouring periods together, as many as fill a few pages; one, until that is known."""
-        ledger = self.state.ledgers.get(dataset.name, {})
+        ledger = self._ledger(dataset)
         each, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
         current = self._last_day(dataset, today(self.now, self.state.timezone_name))
         at_most = longest(each, page_size) if each is not None else 1
@@ -301,7 +325,7 @@ class _Planner:
         if not dataset.is_daily:
             yield from self._period_windows(dataset, days)
             return
-        ledger = self.state.ledgers.get(dataset.name, {})
+        ledger = self._ledger(dataset)
         per_day, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
         if per_day is None:  # the newest days first; the others when these have shown their size
             ranges = list(runs(days, self.policy.window_days))[:1]
@@ -323,7 +347,7 @@ class _Planner:
 
     def _later(self, dataset: Dataset, days: list[date]) -> int:
         """Days of a dataset of unknown size that wait for its newest window."""
-        ledger = self.state.ledgers.get(dataset.name, {})
+        ledger = self._ledger(dataset)
         if rows_per_day(dataset, ledger) is not None or not days:
             return 0
         if not dataset.is_daily:

@@ -58,6 +58,11 @@ class Dataset:
     only: str | None = None
 
     @property
+    def whole(self) -> Dataset:
+        """The dataset that it is a field of; itself where it is no single field."""
+        return custom(self.report) if self.report and self.only else self
+
+    @property
     def id_field(self) -> str:
         return f"{self.level}_id"
 

@@ -84,8 +84,8 @@ class DayMarks:
             before = self._ledger.fetched(account_id, name, window.since, window.until, connection)
             self._mark(connection, window, rows_by_day, reasons, is_read=walks is not None)
             self._gaps.replace(connection, account_id, name, list(rows_by_day), gaps)
-            if walks is None:
-                return
+            if walks is None or window.dataset.only is not None:
+                return  # one field tells nothing of what the others are
             self.proofs.closed(
                 connection,
                 {

@@ -27,7 +27,7 @@ from .database_shell import Shell, shell, sim
 
 __all__ = ["shell", "sim"]
 
-MIGRATING = ("backfill", "demo", "dev", "exec", "migrate", "plan", "sync")
+MIGRATING = ("backfill", "demo", "dev", "exec", "migrate", "plan", "reports backfill", "sync")
 """What makes tables, or prepares a sync, which does; `plan` only where there are none."""
 NOTHING_TO_WRITE = (
     "plan",

@@ -12,7 +12,7 @@ import pytest
 from meta_pipeline.custom_reports import CustomReport, parse
 from meta_pipeline.simulator import Fault
 from meta_pipeline.simulator.insights import InsightsQuery, rows
-from meta_pipeline.sync import Part, PlanPolicy, Status
+from meta_pipeline.sync import Part, PlanPolicy, Status, SyncRequest
 from meta_pipeline.warehouse import forget_account
 from meta_pipeline.warehouse.stores.report_tables import ReportChanged
 from meta_pipeline_tests.sync.lab import STATUSES, Lab, lab
@@ -290,3 +290,40 @@ def test_an_empty_answer_takes_nothing_away(reporting: Lab) -> None:
     reporting.advance(days=1)
     assert reporting.sync(parts=REPORTS, force=True).status is Status.SUCCESS
     assert_equal(reporting, NAMED["age_gender"])
+
+
+def test_a_field_that_came_later_is_read_alone_for_the_days_without_it(reporting: Lab) -> None:
+    (first,) = parse("reports: [{name: own, level: ad, fields: [spend, impressions]}]")
+    (wider,) = parse("reports: [{name: own, level: ad, fields: [spend, impressions, clicks]}]")
+    _with(reporting, first).sync(parts=REPORTS)
+    reporting.advance(days=1)
+    _with(reporting, wider)
+    with reporting.warehouse.connection() as connection:
+        connection.execute("UPDATE meta_ads.report_own SET spend = 77")
+    dry = reporting.engine.late_field(wider, "clicks", makes_column=False)
+    assert dry is not None
+    assert "clicks" not in reporting.warehouse.report_tables.known()["own"].fields_since
+    assert reporting.engine.late_field(wider, "reach") is None
+    late = reporting.engine.late_field(wider, "clicks")
+    assert late is not None
+    asked: dict[str, Any] = {"parts": REPORTS, "reports": ("own",), "late_field": late}
+    plan = reporting.engine.plan(SyncRequest(reporting.account_id, **asked))
+    assert plan.days == 4
+    assert plan.calls == 1 + plan.reads_account, "said before anything is read"
+
+    before = reporting.calls()
+    assert reporting.sync(**asked).status is Status.SUCCESS
+    asked_for = {
+        str(entry.params["fields"])
+        for entry in list(reporting.sim.journal)[before:]
+        if entry.path.endswith("/insights")
+    }
+    assert asked_for == {"account_id,account_currency,campaign_id,adset_id,ad_id,clicks"}
+    rows = reporting.query("SELECT * FROM meta_ads.report_own")
+    assert {row["spend"] for row in rows} == {77}, "nothing else was touched"
+    assert all(row["clicks"] is not None for row in rows)
+
+    again = reporting.engine.plan(SyncRequest(reporting.account_id, **asked))
+    assert again.is_empty
+    assert reporting.sync(parts=REPORTS, force=True).status is Status.SUCCESS
+    assert_equal(reporting, wider)
