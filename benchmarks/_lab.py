@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Any
 
 import psycopg
 
@@ -39,6 +40,36 @@ def cpu_seconds(pid: int) -> float:
     """Processor time of a process and its threads so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+
+def postgres_seconds(connection: psycopg.Connection[Any]) -> float | None:
+    """Processor time of the server's processes so far; None where it runs on another machine.
+
+    The one of this connection is left out. Processes that ended count, parallel workers above all.
+    """
+    pids = [pid for (pid,) in connection.execute(_BACKENDS)]
+    parent = _stat(connection.info.backend_pid)
+    if parent is None or "postgres" not in parent[0]:
+        return None
+    server = _stat(int(parent[1][1]))
+    ended = server[1][13:15] if server else ()
+    living = [one[1][11:13] for pid in pids if (one := _stat(pid))]
+    return sum(int(ticks) for pair in (*living, ended) for ticks in pair) / _TICKS_PER_SECOND
+
+
+_BACKENDS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+def _stat(pid: int) -> tuple[str, list[str]] | None:
+    """Name and figures of a process, from its state on."""
+    try:
+        before, after = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)
+    except OSError:
+        return None
+    return before.split("(", 1)[1], after.split()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .errors import (
     UnknownName,
 )
 from .kpi import KPIs, Pacing, Performance
+from .once import asked_once
 from .reconciliation import Reconciliation, reconcile, reconciliations
 from .rollup import RolledUp, rollup, stale_days
 from .settling import AgeMovement, Settling, settling
@@ -54,6 +55,7 @@ __all__ = [
     "UnknownName",
     "accounts_of",
     "answer",
+    "asked_once",
     "components",
     "current",
     "days_of",

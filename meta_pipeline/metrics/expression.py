@@ -9,7 +9,7 @@ from typing import Any
 
 from .definitions.definition import DEFAULT_WINDOW, ActionList, Kind, Metric, Unit
 from .definitions.dictionary import Dictionary, Variant
-from .source import ROLLUP_COLUMNS, Source
+from .source import ROLLUP_COLUMNS, Rows, Source
 
 _IS_NUMBER = r"'^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,2})?$'"
 """Longer ones are no counts of Meta's, and 1e999999 would end the statement."""
@@ -83,10 +83,17 @@ class Expressions:
 
     def _scaled_numerator(self, metric: Metric) -> str:
         number = self.summand(metric.numerator or "")
-        below = self.dictionary.metrics.get(metric.denominator or "")
-        if below is not None and below.by_goal:  # what results are unknown of has no cost of one
-            number = f"(CASE WHEN {self.summand(below.key)} IS NULL THEN 0 ELSE {number} END)"
+        if self.dictionary.is_by_goal(metric.denominator):
+            number = self._with_results(metric, number)
         return number if metric.scale == 1 else f"{number} * {metric.scale}"
+
+    def _with_results(self, metric: Metric, number: str) -> str:
+        """The part of `number` that has results: what they are unknown of has no cost of one."""
+        if self.source.rows is Rows.ROLLUP and metric.numerator == "spend":
+            spend = self.dictionary.metric("spend")
+            return self._money(spend, "(f.spend - f.spend_without_results)")
+        results = self.summand(metric.denominator or "")
+        return f"(CASE WHEN {results} IS NULL THEN 0 ELSE {number} END)"
 
     def _sum(self, metric: Metric) -> str:
         if metric.kind is Kind.NON_ADDITIVE:

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 
 from meta_pipeline.warehouse import Warehouse
 
+from .answers.query import answer
 from .answers.question import DateRange, known_accounts
 from .definitions import store
 from .definitions.definition import Better
@@ -159,22 +160,20 @@ class KPIs:
         now: datetime | None = None,
     ) -> Sequence[Performance]:
         """Every KPI of `account` (or of all) over `date_range`, against its target."""
-        from .answers.query import query  # noqa: PLC0415  # brings pandas, which a sync never needs
-
         rows = []
         for kpi in self.list(account):
-            answer = query(
+            found = answer(
                 self._warehouse,
                 account=kpi.account_id,
                 metrics=[kpi.metric_key],
                 date_range=date_range,
                 now=now,
             )
-            value = answer[kpi.metric_key].iloc[0]
-            known = float(value) if value == value else None  # noqa: PLR0124  # NaN is unknown
+            value = found.rows[0][kpi.metric_key]
+            known = None if value is None else float(value)
             with self._warehouse.connection() as connection:
                 better = store.current(connection).metric(kpi.metric_key).better
-            rows.append(judged(kpi, known, better, tuple(answer.attrs["notes"])))
+            rows.append(judged(kpi, known, better, tuple(found.about["notes"])))
         return rows
 
     def pacing(
@@ -234,9 +233,15 @@ _LIST = """
     WHERE %(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s::text[])
     ORDER BY account_id, is_primary DESC, metric_key
 """
+# Account by account: so each one's own rows alone are read of every table of the view.
 _PACING = f"""
-    SELECT {", ".join(Pacing.__dataclass_fields__)}
-    FROM meta_ads.budget_pacing
-    WHERE %(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s::text[])
-    ORDER BY account_id, entity_type <> 'campaign', entity_id
+    SELECT {", ".join(f"paced.{name}" for name in Pacing.__dataclass_fields__)}
+    FROM meta_ads.meta_ad_accounts AS account
+    CROSS JOIN LATERAL (
+        SELECT * FROM meta_ads.budget_pacing AS one
+        WHERE one.account_id = account.account_id
+        OFFSET 0
+    ) AS paced
+    WHERE %(accounts)s::text[] IS NULL OR account.account_id = ANY (%(accounts)s::text[])
+    ORDER BY paced.account_id, paced.entity_type <> 'campaign', paced.entity_id
 """

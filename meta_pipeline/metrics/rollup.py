@@ -113,13 +113,20 @@ def stale_days(
     return [day for (day,) in rows]
 
 
-def days_behind(connection: Connection[Any], asked: Sequence[tuple[str, str, date, date]]) -> int:
-    """How many `stale_days` these have together: account, definition version, first, last day."""
+def days_behind(
+    connection: Connection[Any], asked: Sequence[tuple[str, str, date, date]]
+) -> dict[tuple[str, str, date, date], int]:
+    """How many `stale_days` each has, but for goals: account, definition version, first, last day.
+
+    For sums that no goal decides; `answers.goals` says whether one has changed.
+    """
     accounts, versions, since, until = map(list, zip(*asked, strict=True))
-    row = connection.execute(
-        _BEHIND, {"accounts": accounts, "versions": versions, "since": since, "until": until}
-    ).fetchone()
-    return int(row[0]) if row else 0
+    found = dict(
+        connection.execute(
+            _BEHIND, {"accounts": accounts, "versions": versions, "since": since, "until": until}
+        ).fetchall()
+    )
+    return {one: found.get(number, 0) for number, one in enumerate(asked, start=1)}
 
 
 def _write(
@@ -279,7 +286,7 @@ _NOTE = """
 # A day is stale when the ledger read it again since, when its definitions changed, when an ad set
 # has another goal by now, or when it has ad rows and was never rolled up. The last one walks the
 # index (account_id, date_start) from day to day: rows are never counted.
-_STALE_OF = """
+_AGED_OF = """
     WITH RECURSIVE days AS (
         (SELECT date_start FROM meta_ads.meta_insights
          WHERE account_id = {account}
@@ -312,29 +319,32 @@ _STALE_OF = """
            OR made.source_fetched_at IS DISTINCT FROM ledger.fetched_at)
       AND candidates.date_start BETWEEN coalesce({since}::date, '0001-01-01')
                                     AND coalesce({until}::date, '9999-12-31')
+"""
+_STALE_OF = f"""{_AGED_OF}
     UNION
     SELECT made.date_start
     FROM meta_ads.adset_rollups AS made
     JOIN meta_ads.adset_goals AS goal ON goal.adset_id = made.adset_id
-    WHERE made.account_id = {account}
+    WHERE made.account_id = {{account}}
       AND goal.result_metric IS DISTINCT FROM made.result_metric
-      AND made.date_start BETWEEN coalesce({since}::date, '0001-01-01')
-                              AND coalesce({until}::date, '9999-12-31')
+      AND made.date_start BETWEEN coalesce({{since}}::date, '0001-01-01')
+                              AND coalesce({{until}}::date, '9999-12-31')
     ORDER BY 1
 """
 _STALE = _STALE_OF.format(
     account="%(account_id)s", version="%(version)s", since="%(since)s", until="%(until)s"
 )
 _BEHIND = f"""
-    SELECT count(*)
+    SELECT asked.number, count(*)
     FROM unnest(%(accounts)s::text[], %(versions)s::text[], %(since)s::date[], %(until)s::date[])
-        AS asked (account_id, version, since, until)
+        WITH ORDINALITY AS asked (account_id, version, since, until, number)
     CROSS JOIN LATERAL ({
-    _STALE_OF.format(
+    _AGED_OF.format(
         account="asked.account_id",
         version="asked.version",
         since="asked.since",
         until="asked.until",
     )
-}) AS stale
+}) AS aged
+    GROUP BY asked.number
 """

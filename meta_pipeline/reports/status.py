@@ -18,7 +18,11 @@ from meta_pipeline.quality import token_finding
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import as_typed, times
 
-_SQL = "SELECT * FROM meta_ads.sync_health ORDER BY name NULLS LAST, account_id"
+_SQL = """
+    SELECT * FROM meta_ads.sync_health
+    WHERE %(account)s::text IS NULL OR account_id = %(account)s
+    ORDER BY name NULLS LAST, account_id
+"""
 _FIRST_SYNCS = """
     SELECT DISTINCT ON (account_id) account_id, started_at AS last_attempt_at,
         status AS last_status, error_summary AS last_error, not_before,
@@ -27,7 +31,8 @@ _FIRST_SYNCS = """
         status = 'running' AS is_running, 0 AS campaigns, 0 AS adsets, 0 AS ads, 0 AS active,
         0 AS insight_rows, 0 AS insight_days_fetched, 0 AS insight_days_missing
     FROM meta_ads.sync_runs AS run
-    WHERE status <> 'refused' AND NOT EXISTS (
+    WHERE status <> 'refused' AND (%(account)s::text IS NULL OR account_id = %(account)s)
+        AND NOT EXISTS (
         SELECT FROM meta_ads.meta_ad_accounts WHERE account_id = run.account_id
     )
     ORDER BY account_id, started_at DESC
@@ -163,8 +168,11 @@ def read_status(
     leaves_out: Callable[[str], bool] = lambda _: False,
     now: datetime | None = None,
     problems: Mapping[str, str] | None = None,
+    account: str | None = None,
 ) -> list[AccountStatus]:
     """Every account, problems first and by name; `problems` is what the alerts say of them, by id.
+
+    With `account`, an id, that one alone.
 
     `leaves_out` says whom the settings keep from being synced (`Settings.leaves_out`); `now` moves
     the clock of the view (simulated days).
@@ -172,10 +180,14 @@ def read_status(
     with warehouse.connection() as connection:
         if now is not None:
             connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
-        cursor = connection.cursor(row_factory=dict_row).execute(_SQL)
+        cursor = connection.cursor(row_factory=dict_row).execute(_SQL, {"account": account})
         names = [column.name for column in cursor.description or ()]
         known = cursor.fetchall()
-        first = connection.cursor(row_factory=dict_row).execute(_FIRST_SYNCS).fetchall()
+        first = (
+            connection.cursor(row_factory=dict_row)
+            .execute(_FIRST_SYNCS, {"account": account})
+            .fetchall()
+        )
     rows = [*known, *(dict.fromkeys(names) | row for row in first)]
     found = [
         AccountStatus(row, (problems or {}).get(row["account_id"]), leaves_out(row["account_id"]))

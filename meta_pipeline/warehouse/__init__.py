@@ -45,7 +45,7 @@ from .stores.unrecognized import VERSION_SOURCE, UnrecognizedRow, UnrecognizedSt
 from .stores.usage import UsageStore
 from .tenancy import DEFAULT_TENANT, TenantSession, enforce, enforcement
 from .urls import dagster_url, normalized
-from .warehouse import TenantWarehouse, Warehouse
+from .warehouse import Snapshot, TenantWarehouse, Warehouse
 
 if TYPE_CHECKING:
     from .dagster_schema import create_dagster_schema
@@ -133,6 +133,7 @@ __all__ = [
     "RowsRefused",
     "RunStore",
     "SealedToken",
+    "Snapshot",
     "SyncRequestRow",
     "SyncRequestStore",
     "TelemetryWriter",

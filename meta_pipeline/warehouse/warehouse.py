@@ -94,11 +94,15 @@ class Warehouse:
                 raise fault(error, self.url) from error
 
     @contextmanager
-    def tenant_session(self, tenant: str, *, read_only: bool = False) -> Iterator[TenantSession]:
+    def tenant_session(
+        self, tenant: str, *, read_only: bool = False, of_one_moment: bool = False
+    ) -> Iterator[TenantSession]:
         """One transaction in which one tenant's rows are all there is (`tenancy.begin_session`)."""
         with (
             Warehouse.connection(self) as connection,
-            begin_session(connection, tenant, read_only=read_only) as session,
+            begin_session(
+                connection, tenant, read_only=read_only, of_one_moment=of_one_moment
+            ) as session,
         ):
             yield session
 
@@ -297,5 +301,36 @@ class TenantWarehouse(Warehouse):
         with self._whole.tenant_session(self.tenant, read_only=self._read_only) as session:
             yield session.connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The same tables as they are now, for as long as the context lasts; nothing is written."""
+        with self._whole.tenant_session(self.tenant, read_only=True, of_one_moment=True) as session:
+            yield Snapshot(self, session.connection)
+
     def close(self) -> None:
         """Nothing: the pool is the whole warehouse's."""
+
+
+class Snapshot(TenantWarehouse):
+    """A tenant's warehouse at one moment: all that is asked through it agrees.
+
+    One connection in one transaction, in which each `connection()` is the same one.
+    """
+
+    def __init__(self, of: TenantWarehouse, connection: Connection) -> None:
+        self._connection = connection
+        self.tenant = of.tenant
+        self.application_name = of.application_name
+
+    def __repr__(self) -> str:
+        return f"Snapshot(tenant={self.tenant!r})"
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """The connection of the snapshot."""
+        yield self._connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Itself."""
+        yield self

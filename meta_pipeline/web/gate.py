@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -14,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from meta_pipeline import metrics
 from meta_pipeline.printable import one_line
-from meta_pipeline.warehouse import Connection, Warehouse
+from meta_pipeline.warehouse import Connection, TenantWarehouse
 
 from .access.doors import way_to_sign_in
 from .access.forms import read_form, token_of
@@ -41,11 +43,22 @@ class Visit:
     request: Request
     site: Site
     visitor: Visitor
+    until: ExitStack | None = None
+    """What ends with the page: it sees the tables at one moment, so that its numbers add up."""
 
-    @cached_property
-    def warehouse(self) -> Warehouse:
+    @property
+    def tables(self) -> TenantWarehouse:
         """The tables as this visitor may see them: Postgres shows the tenant's rows alone."""
         return self.site.warehouse.of_tenant(self.visitor.tenant)
+
+    @cached_property
+    def warehouse(self) -> TenantWarehouse:
+        """These tables; of a page as they were when it asked first, each question asked once."""
+        if self.until is None:
+            return self.tables
+        snapshot = self.until.enter_context(self.tables.snapshot())
+        self.until.enter_context(metrics.asked_once(snapshot))
+        return snapshot
 
     @cached_property
     def reader(self) -> Reader:
@@ -129,7 +142,8 @@ def _shown(request: Request, show: Show, needs: Role) -> Response:
     if visit is None:
         return way_to_sign_in(request)
     try:
-        return show(visit)
+        with ExitStack() as until:
+            return show(replace(visit, until=until))
     except NotFound as error:
         if len(visit.visitor.memberships) == 1:
             raise

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from psycopg import Connection
 
+from meta_pipeline.metrics.once import once_each
+
 from .contradiction import Contradiction, contradictions, sentences
 from .period import Period, today_in
-from .question import Question, sync_command
+from .question import Asked, Question, as_arrays, sync_command
+
+Ledger = dict[date, tuple[datetime, bool]]
+"""Days of an account that were read: when last, and whether they are final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +108,23 @@ def completeness(
     connection: Connection[Any], question: Question, dataset: str, now: datetime
 ) -> Completeness:
     """What is known of the question's days in the ledger, under `dataset`."""
-    ledger = _ledger(connection, question, dataset)
+    ledger = once_each(
+        connection,
+        f"ledger of {dataset}",
+        question.asked,
+        lambda some: _ledger(connection, some, dataset),
+    )
     missing, settling, future = {}, {}, {}
     reads: list[tuple[date, datetime]] = []
-    for account, period in zip(question.accounts, question.periods, strict=True):
+    for account, period, asked in zip(
+        question.accounts, question.periods, question.asked, strict=True
+    ):
         today = today_in(account.timezone_name, now)
-        known = ledger.get(account.account_id, {})
+        known = ledger[asked]
         missing[account.account_id] = [d for d in period if d not in known and d <= today]
         future[account.account_id] = [d for d in period if d not in known and d > today]
-        inside = {d: entry for d, entry in known.items() if d in period}
-        settling[account.account_id] = sorted(d for d, (_, final) in inside.items() if not final)
-        reads += [(d, fetched) for d, (fetched, _) in inside.items()]
+        settling[account.account_id] = sorted(d for d, (_, final) in known.items() if not final)
+        reads += [(d, fetched) for d, (fetched, _) in known.items()]
     return Completeness(
         dataset=dataset,
         days_asked=sum(len(period) for period in question.periods),
@@ -128,17 +139,24 @@ def completeness(
 
 
 def _ledger(
-    connection: Connection[Any], question: Question, dataset: str
-) -> dict[str, dict[date, tuple[datetime, bool]]]:
-    found: dict[str, dict[date, tuple[datetime, bool]]] = {}
+    connection: Connection[Any], asked: Sequence[Asked], dataset: str
+) -> dict[Asked, Ledger]:
+    found: dict[str, Ledger] = {}
     for account_id, day, fetched_at, is_final in connection.execute(
-        "SELECT account_id, date_start, fetched_at, coalesce(is_final, false)"
-        " FROM meta_ads.sync_windows"
-        " WHERE account_id = ANY (%s) AND dataset = %s AND date_start BETWEEN %s AND %s",
-        (list(question.account_ids), dataset, question.period.since, question.period.until),
+        _LEDGER, {**as_arrays(asked), "dataset": dataset}
     ):
         found.setdefault(account_id, {})[day] = (fetched_at, is_final)
-    return found
+    return {one: found.get(one[0], {}) for one in asked}
+
+
+_LEDGER = """
+    SELECT read.account_id, read.date_start, read.fetched_at, coalesce(read.is_final, false)
+    FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
+        AS asked (account_id, since, until)
+    JOIN meta_ads.sync_windows AS read ON read.account_id = asked.account_id
+        AND read.date_start BETWEEN asked.since AND asked.until
+    WHERE read.dataset = %(dataset)s
+"""
 
 
 def _filled(lists: dict[str, list[date]]) -> dict[str, list[date]]:

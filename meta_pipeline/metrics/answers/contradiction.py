@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,7 +11,9 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from .question import Question
+from meta_pipeline.metrics.once import once_each
+
+from .question import Asked, Question, as_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,21 @@ def contradictions(connection: Connection[Any], question: Question) -> list[Cont
     since, what the two say now: an account row with delivery beside no ad row at all, or another
     amount read together with the ads.
     """
-    cursor = connection.cursor(row_factory=dict_row)
-    cursor.execute(
-        _CONTRADICTED,
-        {
-            "accounts": list(question.account_ids),
-            "since": [period.since for period in question.periods],
-            "until": [period.until for period in question.periods],
-        },
+    known = once_each(
+        connection, "contradictions", question.asked, lambda some: _read(connection, some)
     )
-    return [_contradiction(row) for row in cursor]
+    return sorted(
+        (one for found in known.values() for one in found),
+        key=lambda one: (one.day, one.account_id),
+    )
+
+
+def _read(connection: Connection[Any], asked: Sequence[Asked]) -> dict[Asked, list[Contradiction]]:
+    cursor = connection.cursor(row_factory=dict_row)
+    found: dict[str, list[Contradiction]] = {}
+    for row in cursor.execute(_CONTRADICTED, as_arrays(asked)):
+        found.setdefault(row["account_id"], []).append(_contradiction(row))
+    return {one: found.get(one[0], []) for one in asked}
 
 
 def _contradiction(row: dict[str, Any]) -> Contradiction:

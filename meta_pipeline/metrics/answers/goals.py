@@ -1,4 +1,4 @@
-"""What `results` of an answer are results of, where that has to be said."""
+"""What `results` of an answer are results of: whether that changed, and where it has to be said."""
 
 from __future__ import annotations
 
@@ -6,9 +6,23 @@ from typing import Any
 
 from psycopg import Connection
 
-from .question import Question
+from meta_pipeline.metrics.once import once_each
+from meta_pipeline.metrics.source import finest
+
+from .question import Asked, Question, as_arrays
 
 _SHOWN = 3
+_ALONE = frozenset({"adset", "ad", "optimization_goal"})
+"""Grouped by one of these, no row adds up several goals."""
+
+Goals = dict[str | None, bool]
+"""What an account's delivered ad sets count now (None: nothing here counts it), and whether days of
+one were rolled up by something else."""
+
+
+def has_changed(connection: Connection[Any], question: Question) -> bool:
+    """Whether a delivered ad set of the question's accounts and days has another goal by now."""
+    return any(any(goals.values()) for goals in _goals(connection, question).values())
 
 
 def goal_notes(connection: Connection[Any], question: Question) -> list[str]:
@@ -16,27 +30,63 @@ def goal_notes(connection: Connection[Any], question: Question) -> list[str]:
 
     Only ad sets that delivered in the question's days and pass its filters speak.
     """
-    params: dict[str, Any] = {
-        "accounts": list(question.account_ids),
-        "since": [period.since for period in question.periods],
-        "until": [period.until for period in question.periods],
-    }
+    by_account = _goals(connection, question)
+    notes = []
+    if any(None in goals for goals in by_account.values()):
+        unknown = _asked(connection, question, _UNKNOWN)
+        notes += [_unknown(unknown)] if unknown else []
+    whole = {goal for goals in by_account.values() for goal in goals if goal is not None}
+    if len(whole) > 1 and not _ALONE & set(question.grouping.by):
+        mixed = sorted(goal for (goal,) in _asked(connection, question, _MIXED))
+        notes += [_mixed(mixed)] if mixed else []
+    return notes
+
+
+def _goals(connection: Connection[Any], question: Question) -> dict[Asked, Goals]:
+    return once_each(connection, "goals", question.asked, lambda some: _read(connection, some))
+
+
+def _read(connection: Connection[Any], asked: list[Asked]) -> dict[Asked, Goals]:
+    found: dict[str, Goals] = {account_id: {} for account_id, _, _ in asked}
+    for account_id, goal, was_otherwise in connection.execute(_GOALS, as_arrays(asked)):
+        found[account_id][goal] = was_otherwise
+    return {one: found[one[0]] for one in asked}
+
+
+def _asked(connection: Connection[Any], question: Question, text: str) -> list[tuple[Any, ...]]:
+    """`text` about the delivered ad sets that pass the question's filters, by its rows."""
+    params: dict[str, Any] = as_arrays(question.asked)
     kept = [one for one in question.grouping.conditions(params) if "cell_values" not in one]
-    asked = " AND ".join(["true", *kept])
-    found = connection.execute(_GOALS.format(asked=asked), params).fetchall()
-    unknown = [(adset, why) for _, _, adset, goal, why in found if goal is None]
-    notes = [_unknown(unknown)] if unknown else []
-    by = question.grouping.by
-    if {"adset", "ad", "optimization_goal"} & set(by):
-        return notes
-    mixed = set[str]()
-    goals: dict[tuple[str, ...], set[str]] = {}
-    for account, campaign, _, goal, _ in found:
-        row = (account if "account" in by else "", campaign if "campaign" in by else "")
-        if goal is not None:
-            goals.setdefault(row, set()).add(goal)
-            mixed |= goals[row] if len(goals[row]) > 1 else set()
-    return [*notes, _mixed(sorted(mixed))] if mixed else notes
+    level = finest([*question.grouping.levels, "adset"])
+    rows = [f"f.{name}_id" for name in ("account", "campaign") if name in question.grouping.by]
+    filled = text.format(
+        delivered=_delivered(level),
+        joins=question.grouping.joins,
+        kept=" AND ".join(["true", *kept]),
+        row=", ".join(rows) or "()",
+    )
+    return connection.execute(filled, params).fetchall()
+
+
+def _delivered(level: str) -> str:
+    """What delivered in the days asked for, as rows `f` with `goal`, the present one of its ad set.
+
+    Account by account: so the days of each are one stretch of the index.
+    """
+    names = dict.fromkeys(("account", "campaign", "adset", level))
+    return f"""
+        unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
+            AS asked (account_id, since, until)
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT {", ".join(f"one.{name}_id" for name in names)}, one.result_metric
+            FROM meta_ads.{level}_rollups AS one
+            WHERE one.account_id = asked.account_id
+                AND one.date_start BETWEEN asked.since AND asked.until
+            OFFSET 0
+        ) AS f
+        LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id
+            AND goal.account_id = ANY (%(accounts)s::text[])
+    """
 
 
 def _mixed(goals: list[str]) -> str:
@@ -47,7 +97,7 @@ def _mixed(goals: list[str]) -> str:
     )
 
 
-def _unknown(adsets: list[tuple[str, str | None]]) -> str:
+def _unknown(adsets: list[tuple[Any, ...]]) -> str:
     named = "; ".join(f"{adset} ({why or 'not read yet'})" for adset, why in adsets[:_SHOWN])
     more = f" and {len(adsets) - _SHOWN} more" if len(adsets) > _SHOWN else ""
     return (
@@ -57,20 +107,29 @@ def _unknown(adsets: list[tuple[str, str | None]]) -> str:
     )
 
 
-_GOALS = """
-    SELECT f.account_id, f.campaign_id, f.adset_id, goal.result_metric, goal.decided_by
-    FROM (
-        SELECT DISTINCT made.account_id, made.campaign_id, made.adset_id, made.ad_id
-        FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
-            AS asked (account_id, since, until)
-        JOIN meta_ads.ad_rollups AS made ON made.account_id = asked.account_id
-            AND made.date_start BETWEEN asked.since AND asked.until
-    ) AS f
-    LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id
-    LEFT JOIN meta_ads.meta_campaigns AS c ON c.campaign_id = f.campaign_id
-    LEFT JOIN meta_ads.meta_adsets AS s ON s.adset_id = f.adset_id
-    LEFT JOIN meta_ads.meta_ads AS a ON a.ad_id = f.ad_id
-    WHERE {asked}
-    GROUP BY f.account_id, f.campaign_id, f.adset_id, goal.result_metric, goal.decided_by
+# Of an ad set that is not known yet there is no goal now that another could differ from.
+_GOALS = f"""
+    SELECT f.account_id, goal.result_metric,
+           coalesce(bool_or(goal.result_metric IS DISTINCT FROM f.result_metric)
+               FILTER (WHERE goal.adset_id IS NOT NULL), false)
+    FROM {_delivered("adset")}
+    GROUP BY f.account_id, goal.result_metric
+"""
+_UNKNOWN = """
+    SELECT DISTINCT f.adset_id, goal.decided_by
+    FROM {delivered}
+    {joins}
+    WHERE goal.result_metric IS NULL AND {kept}
     ORDER BY f.adset_id
+"""
+_MIXED = """
+    SELECT DISTINCT unnest(goals)
+    FROM (
+        SELECT array_agg(DISTINCT goal.result_metric) AS goals
+        FROM {delivered}
+        {joins}
+        WHERE goal.result_metric IS NOT NULL AND {kept}
+        GROUP BY {row}
+    ) AS row
+    WHERE cardinality(goals) > 1
 """

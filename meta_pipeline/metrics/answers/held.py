@@ -9,8 +9,12 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.metrics.errors import MixedCurrencies
+from meta_pipeline.metrics.once import once_each
 
-from .question import Question
+from .question import Asked, Question, as_arrays
+
+Held = list[tuple[str, date, date]]
+"""Currencies of one account, each with the first and last of its days."""
 
 # The account's own rows are one a day and say it for all. Only where the currency is known to have
 # changed are the rows looked at that are added up.
@@ -47,14 +51,8 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
     Raises MixedCurrencies where one account has amounts of several: they cannot be added, and a
     rate of one of them would be wrong for the other.
     """
-    held: dict[str, list[tuple[str, date, date]]] = {}
-    asked = {
-        "accounts": list(question.account_ids),
-        "since": [period.since for period in question.periods],
-        "until": [period.until for period in question.periods],
-    }
-    for account_id, currency, since, until in connection.execute(_HELD, asked):
-        held.setdefault(account_id, []).append((currency, since, until))
+    known = once_each(connection, "held", question.asked, lambda some: _held(connection, some))
+    held = {asked[0]: found for asked, found in known.items() if found}
     for account_id, found in held.items():
         if len(found) > 1:
             days = " and ".join(f"{currency} from {a} to {b}" for currency, a, b in found)
@@ -72,3 +70,10 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
             for account in question.accounts
         ),
     )
+
+
+def _held(connection: Connection[Any], asked: list[Asked]) -> dict[Asked, Held]:
+    found: dict[str, Held] = {}
+    for account_id, currency, since, until in connection.execute(_HELD, as_arrays(asked)):
+        found.setdefault(account_id, []).append((currency, since, until))
+    return {one: found.get(one[0], []) for one in asked}

@@ -11,7 +11,8 @@ from psycopg import Connection
 from meta_pipeline.metrics.definitions import store
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
 from meta_pipeline.metrics.errors import ImpossibleQuestion, MetricsError
-from meta_pipeline.metrics.rollup import days_behind
+from meta_pipeline.metrics.once import once_each
+from meta_pipeline.metrics.rollup import days_behind, stale_days
 from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest, hourly, rollup
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
@@ -22,7 +23,7 @@ from .assembly import Parts, Result, assemble, read
 from .completeness import completeness
 from .dimension import FilterValue, grouping
 from .exchange import rates
-from .goals import goal_notes
+from .goals import goal_notes, has_changed
 from .held import in_held_currencies
 from .question import (
     Account,
@@ -244,20 +245,23 @@ def choose_source(connection: Connection[Any], question: Question) -> tuple[Sour
         return _breakdown_source(connection, question)
     if question.attribution != DEFAULT_WINDOW:
         return daily("ad"), []
-    version = question.dictionary.version
-    behind = days_behind(
-        connection,
-        [
-            (account.account_id, version(account.account_id), period.since, period.until)
-            for account, period in zip(question.accounts, question.periods, strict=True)
-        ],
-    )
+    behind = _days_behind(connection, question)
     if behind:
         note = f"The rollup is {behind} days behind: read from the insight rows, slower."
         return daily("ad"), [note]
-    # Whether results are known is known of an ad set, not of a campaign.
-    goals = ["adset"] if question.by_goal else []
+    # Which part of an amount has results is known of an ad set; of spend its campaign knows it too.
+    goals = ["adset"] if question.parts_by_goal - {"spend"} else []
     return rollup(finest([*grouped.levels, *goals, "account"])), []
+
+
+def _days_behind(connection: Connection[Any], question: Question) -> int:
+    """Days whose rollups are missing or old; where goals count, or of another goal than now."""
+    version = question.dictionary.version
+    asked = [(one, version(one), since, until) for one, since, until in question.asked]
+    if question.by_goal and has_changed(connection, question):
+        return sum(len(stale_days(connection, *one)) for one in asked)
+    found = once_each(connection, "days behind", asked, lambda some: days_behind(connection, some))
+    return sum(found.values())
 
 
 def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:

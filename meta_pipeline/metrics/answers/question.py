@@ -24,6 +24,7 @@ from meta_pipeline.metrics.errors import (
     UnknownAccount,
     UnknownName,
 )
+from meta_pipeline.metrics.once import once
 from meta_pipeline.metrics.source import finest
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
@@ -31,6 +32,8 @@ from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_accou
 from .dimension import NO_CONVERSIONS_BY, Grouping
 from .period import Period, preset, today_in
 
+Asked = tuple[str, date, date]
+"""An account, and the first and last day that is asked of it."""
 DateRange = str | tuple[date, date] | Callable[[date], tuple[date, date]]
 """A preset by name, the first and last day, or those two as a function of the account's day."""
 OPTIONAL_LEVELS = ("campaign", "adset")
@@ -81,6 +84,17 @@ class Question:
         return any(self.dictionary.metrics[name].by_goal for name in names)
 
     @property
+    def parts_by_goal(self) -> set[str]:
+        """Sums of which only the part counts that has results of a goal: spend, for their cost."""
+        return {
+            variant.metric.numerator or ""
+            for metric in self.metrics
+            for account_id in self.account_ids
+            for variant in self.dictionary.variants(metric.key, account_id)
+            if self.dictionary.is_by_goal(variant.metric.denominator)
+        }
+
+    @property
     def needs_money(self) -> bool:
         return any(_has_money(self.dictionary, metric) for metric in self.metrics)
 
@@ -91,6 +105,14 @@ class Question:
             min(period.since for period in self.periods),
             max(period.until for period in self.periods),
         )
+
+    @property
+    def asked(self) -> list[Asked]:
+        """The days of each account."""
+        return [
+            (account.account_id, period.since, period.until)
+            for account, period in zip(self.accounts, self.periods, strict=True)
+        ]
 
     def variant_notes(self) -> dict[str, list[dict[str, Any]]]:
         """The overrides in use, per metric: account, days, note, what differs."""
@@ -113,19 +135,23 @@ def known_accounts(
     connection: Connection[Any], account: str | Sequence[str] | None
 ) -> tuple[Account, ...]:
     """The accounts asked for (all without a name); UnknownName offers near ids and names."""
-    rows = [
-        Account(*row)
-        for row in connection.execute(
-            "SELECT account_id, name, currency, timezone_name, is_simulated"
-            " FROM meta_ads.meta_ad_accounts ORDER BY account_id"
-        )
-    ]
+    rows = once(connection, "accounts", lambda: _all_accounts(connection))
     if account is None:
         if not rows:
             raise UnknownName("account", "(any)", (), hint="Sync one first: meta-pipeline sync.")
         return tuple(rows)
     wanted = [account] if isinstance(account, str) else list(dict.fromkeys(account))
     return tuple(_find(name, rows) for name in wanted)
+
+
+def _all_accounts(connection: Connection[Any]) -> list[Account]:
+    return [
+        Account(*row)
+        for row in connection.execute(
+            "SELECT account_id, name, currency, timezone_name, is_simulated"
+            " FROM meta_ads.meta_ad_accounts ORDER BY account_id"
+        )
+    ]
 
 
 def _find(wanted: str, rows: list[Account]) -> Account:
@@ -168,6 +194,12 @@ def _first_days(connection: Connection[Any], accounts: Sequence[Account]) -> dic
             ([account.account_id for account in accounts],),
         ).fetchall()
     )
+
+
+def as_arrays(asked: Sequence[Asked]) -> dict[str, list[Any]]:
+    """Accounts and their days as parameters `accounts`, `since`, `until`, side by side."""
+    accounts, since, until = ([row[n] for row in asked] for n in range(3))
+    return {"accounts": accounts, "since": since, "until": until}
 
 
 def check_window(attribution: str) -> str:
@@ -284,8 +316,10 @@ __all__ = [
     "DEFAULT_WINDOW",
     "OPTIONAL_LEVELS",
     "Account",
+    "Asked",
     "DateRange",
     "Question",
+    "as_arrays",
     "check",
     "check_window",
     "how_to_read",

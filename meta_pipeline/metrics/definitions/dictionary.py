@@ -79,6 +79,11 @@ class Dictionary:
             return all(self.is_additive(self.metric(name)) for name in metric.references)
         return metric.kind is Kind.SUM
 
+    def is_by_goal(self, key: str | None) -> bool:
+        """Whether `key` is a metric that counts what each ad set is optimised for."""
+        metric = self.metrics.get(key or "")
+        return metric is not None and metric.by_goal
+
     def stored(self) -> list[Metric]:
         """The metrics the rollup tables carry, by key."""
         return [metric for _, metric in sorted(self.metrics.items()) if metric.is_stored]

@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from meta_pipeline.metrics.once import once
 from meta_pipeline.warehouse import Warehouse
 
 from .definition import Family, Goals, Metric, Override
@@ -47,6 +48,10 @@ def current(connection: Connection[Any]) -> Dictionary:
 
     A dictionary loaded from a file stays until it is loaded again.
     """
+    return once(connection, "dictionary", lambda: _current(connection))
+
+
+def _current(connection: Connection[Any]) -> Dictionary:
     found = connection.execute(
         "SELECT dictionary_version, loaded_from FROM meta_ads.metric_definitions LIMIT 1"
     ).fetchone()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from meta_pipeline.printable import one_line
@@ -74,11 +74,13 @@ def find_account(wanted: str, known: Iterable[N]) -> N:
     rows = list(known)
     account_id = account_id_of(wanted)
     same = _folded(wanted)
-    for found in (
-        [one for one in rows if one.account_id in (wanted, account_id)],
-        [one for one in rows if one.name == wanted],
-        [one for one in rows if same and one.name is not None and _folded(one.name) == same],
-    ):
+    ways: tuple[Callable[[N], bool], ...] = (
+        lambda one: one.account_id in (wanted, account_id),
+        lambda one: one.name == wanted,
+        lambda one: bool(same) and one.name is not None and _folded(one.name) == same,
+    )
+    for is_called_so in ways:
+        found = [one for one in rows if is_called_so(one)]
         if len(found) == 1:
             return found[0]
         if found:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import errors
+from psycopg import IsolationLevel, errors
 from psycopg.pq import TransactionStatus
 
 from meta_pipeline.warehouse.connect import Connection
@@ -41,13 +41,14 @@ class TenantSession:
 
 @contextmanager
 def begin_session(
-    connection: Connection, tenant: str, *, read_only: bool = False
+    connection: Connection, tenant: str, *, read_only: bool = False, of_one_moment: bool = False
 ) -> Iterator[TenantSession]:
     """Work for one tenant on this connection: what is another's is not there.
 
     Committed at the end, rolled back on an exception; afterwards the connection is what it was,
     behind a pooler too. commit() and rollback() inside are refused by psycopg. With `read_only`
-    Postgres refuses to write. Raises TenantUnknown for a tenant there is not, TenantsNotApart when
+    Postgres refuses to write; `of_one_moment` shows the tables as they were when it began, whatever
+    others commit meanwhile. Raises TenantUnknown for a tenant there is not, TenantsNotApart when
     another one than default is asked for and tenants are not kept apart yet, RuntimeError when the
     connection is in a transaction already: that would go on as this tenant.
     """
@@ -55,7 +56,7 @@ def begin_session(
         raise RuntimeError(
             "A tenant's session begins a transaction of its own: end the one that is open first."
         )
-    with connection.transaction():
+    with _isolated(connection, of_one_moment), connection.transaction():
         try:
             row = connection.execute(_BEGIN, {"tenant": tenant, "read_only": read_only}).fetchone()
         except (errors.InvalidParameterValue, errors.InsufficientPrivilege) as error:
@@ -63,6 +64,20 @@ def begin_session(
         if row is None:
             raise _refusal(connection, tenant)
         yield TenantSession(tenant, connection, bool(row[0]))
+
+
+@contextmanager
+def _isolated(connection: Connection, of_one_moment: bool) -> Iterator[None]:
+    """The level the next transaction begins at; a connection of a pool goes back without it."""
+    if not of_one_moment:
+        yield
+        return
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.isolation_level = None
 
 
 def _refusal(connection: Connection, tenant: str) -> TenantUnknown | TenantsNotApart:

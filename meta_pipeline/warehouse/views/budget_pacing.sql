@@ -16,7 +16,7 @@
 -- spent: Spend in these days; of a lifetime budget all that Meta says is gone, in major units
 -- due: What an even pace would have spent by now; null without a pace
 -- pacing_pct: Spent in percent of due; null without a pace
-WITH accounts AS (
+WITH accounts AS NOT MATERIALIZED (
     SELECT
         account_id,
         currency,
@@ -57,7 +57,7 @@ budgets AS (
     WHERE NOT is_deleted AND (daily_budget > 0 OR lifetime_budget > 0)
 ),
 
-dated AS (
+dated AS NOT MATERIALIZED (
     SELECT
         budgets.*,
         CASE WHEN daily_budget > 0 THEN 'daily' ELSE 'lifetime' END AS budget_kind,
@@ -71,38 +71,63 @@ dated AS (
 ),
 
 -- Nothing is spent before its start, so the sums need not look at each schedule.
-delivered AS (
+lately AS (
     SELECT
         'campaign' AS entity_type,
         made.campaign_id AS entity_id,
         made.account_id,
-        sum(made.spend) FILTER (
-            WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
-        ) AS spent_7d,
-        sum(made.spend) AS spent_ever
+        sum(made.spend) AS spent_7d
     FROM meta_ads.campaign_rollups AS made
-    INNER JOIN accounts AS account ON account.account_id = made.account_id
+    INNER JOIN accounts AS account
+        ON account.account_id = made.account_id
+        AND made.date_start BETWEEN account.today - 7 AND account.today - 1
     GROUP BY made.account_id, made.campaign_id
     UNION ALL
     SELECT
         'adset',
         made.adset_id,
         made.account_id,
-        sum(made.spend) FILTER (
-            WHERE made.date_start BETWEEN account.today - 7 AND account.today - 1
-        ),
         sum(made.spend)
     FROM meta_ads.adset_rollups AS made
-    INNER JOIN accounts AS account ON account.account_id = made.account_id
+    INNER JOIN accounts AS account
+        ON account.account_id = made.account_id
+        AND made.date_start BETWEEN account.today - 7 AND account.today - 1
     GROUP BY made.account_id, made.adset_id
+),
+
+-- All days are added up for those alone of which Meta does not say what is left.
+ever AS (
+    SELECT
+        dated.entity_type,
+        dated.entity_id,
+        dated.account_id,
+        sum(made.spend) AS spent_ever
+    FROM dated
+    INNER JOIN meta_ads.campaign_rollups AS made
+        ON made.account_id = dated.account_id
+        AND made.campaign_id = dated.entity_id
+    WHERE dated.entity_type = 'campaign' AND dated.budget_kind = 'lifetime' AND dated.budget_remaining IS NULL
+    GROUP BY dated.account_id, dated.entity_type, dated.entity_id
+    UNION ALL
+    SELECT
+        dated.entity_type,
+        dated.entity_id,
+        dated.account_id,
+        sum(made.spend)
+    FROM dated
+    INNER JOIN meta_ads.adset_rollups AS made
+        ON made.account_id = dated.account_id
+        AND made.adset_id = dated.entity_id
+    WHERE dated.entity_type = 'adset' AND dated.budget_kind = 'lifetime' AND dated.budget_remaining IS NULL
+    GROUP BY dated.account_id, dated.entity_type, dated.entity_id
 ),
 
 spending AS (
     SELECT
         dated.*,
         CASE WHEN dated.budget_kind = 'daily'
-            THEN coalesce(delivered.spent_7d, 0)
-            ELSE coalesce(dated.budget - dated.budget_remaining, delivered.spent_ever, 0)
+            THEN coalesce(lately.spent_7d, 0)
+            ELSE coalesce(dated.budget - dated.budget_remaining, ever.spent_ever, 0)
         END AS spent,
         CASE WHEN dated.budget_kind = 'daily'
             THEN least(7, coalesce(today - starts_on, 7)) ELSE today - starts_on + 1
@@ -116,10 +141,14 @@ spending AS (
                 THEN 'no end'
         END AS without_pace
     FROM dated
-    LEFT JOIN delivered
-        ON delivered.account_id = dated.account_id
-        AND delivered.entity_type = dated.entity_type
-        AND delivered.entity_id = dated.entity_id
+    LEFT JOIN lately
+        ON lately.account_id = dated.account_id
+        AND lately.entity_type = dated.entity_type
+        AND lately.entity_id = dated.entity_id
+    LEFT JOIN ever
+        ON ever.account_id = dated.account_id
+        AND ever.entity_type = dated.entity_type
+        AND ever.entity_id = dated.entity_id
 ),
 
 due AS (

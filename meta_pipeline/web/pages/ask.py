@@ -24,8 +24,7 @@ def ask(visit: Visit) -> Response:
     question = visit.request.query_params.get("q", "").replace("\x00", "")[: MAX_CHARACTERS + 1]
     answer: Answer | None = None
     if question.strip():
-        warehouse = visit.site.warehouse.of_tenant(visit.visitor.tenant, read_only=True)
-        answer = answered(warehouse, question, now=visit.now, limit=MAX_ROWS)
+        answer = answered(visit.warehouse, question, now=visit.now, limit=MAX_ROWS)
     return visit.page(
         "ask.html",
         title="Ask",

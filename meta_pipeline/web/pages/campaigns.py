@@ -53,7 +53,6 @@ def campaigns(visit: Visit) -> Response:
     if view.account is not None:
         (known,) = metrics.accounts_of(visit.warehouse, view.account)
         view = replace(view, account=known.account_id)
-    table = read_table(visit, view, dictionary, first=(view.page - 1) * PER_PAGE, size=PER_PAGE)
     whole = total_of(
         visit.warehouse,
         dictionary,
@@ -64,6 +63,7 @@ def campaigns(visit: Visit) -> Response:
         attribution=view.attribution,
         now=visit.now,
     )
+    table = read_table(visit, view, dictionary, first=(view.page - 1) * PER_PAGE, size=PER_PAGE)
     notes = dict.fromkeys([*whole.notes, *table.about.notes])
     return visit.page(
         "campaigns.html",
