@@ -6,7 +6,7 @@ from .answers.assembly import Result
 from .answers.period import preset, today_in
 from .answers.query import accounts_of, answer, components, days_of, query
 from .answers.question import DateRange, known_accounts
-from .answers.ranking import Ranking, ranking
+from .answers.ranking import Ranking, ranked, ranking
 from .comparison import Outcome
 from .definitions.definition import DEFAULT_WINDOW, WINDOWS, Kind, Metric, Unit
 from .definitions.dictionary import Dictionary
@@ -64,6 +64,7 @@ __all__ = [
     "load_dictionary",
     "preset",
     "query",
+    "ranked",
     "ranking",
     "read_dictionary",
     "reconcile",

@@ -21,8 +21,8 @@ class Retention:
     """How many days of each table are kept; 0 keeps everything.
 
     `log_days` is for single calls (`meta_api_logs`), `total_days` for their hourly totals,
-    `run_days` for `sync_runs`, settled `sync_requests` and `webhook_changes`, `change_days` for
-    `insights_changes`.
+    `run_days` for `sync_runs`, settled `sync_requests`, `webhook_changes` and the
+    `webhook_deliveries` that nobody took apart, `change_days` for `insights_changes`.
     """
 
     log_days: int = 90
@@ -57,6 +57,7 @@ def maintain(
         "insights_changes": retention.change_days,
         "sync_requests": retention.run_days,
         "webhook_changes": retention.run_days,
+        "webhook_deliveries": retention.run_days,
     }
     return {
         table: sum(_slices(warehouse, _REMOVE[table], at - timedelta(days=kept), slice_rows))
@@ -152,5 +153,6 @@ _REMOVE: Mapping[str, str] = {
     "sync_runs": _RUNS,
     "sync_requests": _plain("sync_requests", "request_id", "finished_at"),
     "webhook_changes": _plain("webhook_changes", "change_hash", "received_at"),
+    "webhook_deliveries": _plain("webhook_deliveries", "body_hash", "received_at"),
     "insights_changes": _plain("insights_changes", "change_id", "read_at"),
 }

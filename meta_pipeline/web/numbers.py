@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics.answers.dimension import FilterValue
 from meta_pipeline.metrics.answers.question import DateRange
 from meta_pipeline.metrics.definitions.definition import Metric
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import Connection, Warehouse
 
-from .compared import Answer, Value, records
+from .compared import Answer, Value
 
 _ALL = ""
 """Key of the one row of a total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a breakdown has of an entity: its values in the breakdown's order, and its numbers."""
+
+    of: tuple[str, ...]
+    values: Mapping[str, Value]
 
 
 def numbers_of(
@@ -46,7 +55,62 @@ def numbers_of(
         "attribution": attribution,
         "now": now,
     }
-    return _together(warehouse, dictionary, chosen, f"{level}_id", asked)
+    return _together(warehouse, dictionary, chosen, (f"{level}_id",), asked).by_key()
+
+
+def cells_of(
+    warehouse: Warehouse,
+    dictionary: metrics.Dictionary,
+    chosen: Sequence[Metric],
+    breakdown: Sequence[str],
+    *,
+    level: str,
+    ids: Sequence[str],
+    accounts: Sequence[str],
+    days: DateRange,
+    attribution: str,
+    now: datetime,
+) -> tuple[dict[str, list[Cell]], Sequence[str]]:
+    """The chosen metrics of each of `ids` by the cells of a breakdown that delivered, and notes.
+
+    The first metric says which cell comes first. What is not stored is said in a note.
+    """
+    if not ids or not breakdown:
+        return {}, ()
+    asked: dict[str, Any] = {
+        "account": list(accounts),
+        "level": level,
+        "by": [level, *breakdown],
+        "filters": {level: list(ids)},
+        "date_range": days,
+        "attribution": attribution,
+        "now": now,
+    }
+    found = _together(warehouse, dictionary, chosen, (f"{level}_id", *breakdown), asked)
+    cells: dict[str, list[Cell]] = {}
+    for (entity_id, *of), values in found.values.items():
+        cells.setdefault(entity_id, []).append(Cell(tuple(of), values))
+    return cells, found.notes
+
+
+def stored_breakdowns(
+    connection: Connection, accounts: Sequence[str], since: date, until: date
+) -> list[str]:
+    """Breakdowns that were read of these days, as `age,gender`; parts of one can be asked for too.
+
+    What was read of a part of the accounts or days is among them: an answer says what it lacks.
+    """
+    rows = connection.execute(_STORED, (list(accounts), since, until)).fetchall()
+    whole = [name.removeprefix("breakdown:") for (name,) in rows]
+    parts = [part for name in whole for part in name.split(",")]
+    return sorted({*whole, *parts}, key=lambda name: (name.count(","), name))
+
+
+_STORED = """
+    SELECT DISTINCT dataset FROM meta_ads.sync_windows
+    WHERE account_id = ANY (%s::text[]) AND date_start BETWEEN %s AND %s
+        AND dataset LIKE 'breakdown:%%'
+"""
 
 
 def total_of(
@@ -68,7 +132,7 @@ def total_of(
         "attribution": attribution,
         "now": now,
     }
-    return _together(warehouse, dictionary, chosen, None, asked)
+    return _together(warehouse, dictionary, chosen, (), asked).by_key()
 
 
 def total(answer: Answer, metric: str) -> Value:
@@ -76,16 +140,27 @@ def total(answer: Answer, metric: str) -> Value:
     return answer.value(_ALL, metric)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    values: Mapping[tuple[str, ...], dict[str, Value]]
+    about: Mapping[str, Any]
+    notes: Sequence[str]
+
+    def by_key(self) -> Answer:
+        values = {key[0] if key else _ALL: row for key, row in self.values.items()}
+        return Answer(values, self.about, self.notes)
+
+
 def _together(
     warehouse: Warehouse,
     dictionary: metrics.Dictionary,
     chosen: Sequence[Metric],
-    key: str | None,
+    keys: Sequence[str],
     asked: Mapping[str, Any],
-) -> Answer:
+) -> _Found:
     additive = [one.key for one in chosen if dictionary.is_additive(one)]
     people = [one.key for one in chosen if not dictionary.is_additive(one)]
-    values: dict[str, dict[str, Value]] = {}
+    values: dict[tuple[str, ...], dict[str, Value]] = {}
     about: dict[str, Any] = {}
     notes: list[str] = []
     for names in filter(None, (additive, people)):
@@ -97,9 +172,9 @@ def _together(
         except metrics.ImpossibleQuestion as error:
             notes.append(str(error))
             continue
-        rows = records(found, key, names) if key else dict(zip([_ALL], found.rows, strict=False))
-        for name, row in rows.items():
-            values.setdefault(name, {}).update(row)
+        for row in found.rows:
+            key = tuple("" if row[name] is None else str(row[name]) for name in keys)
+            values.setdefault(key, {}).update({name: row[name] for name in names})
         about = about or found.about
         notes += found.about["notes"]
-    return Answer(values, about, tuple(dict.fromkeys(notes)))
+    return _Found(values, about, tuple(dict.fromkeys(notes)))

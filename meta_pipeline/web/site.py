@@ -13,6 +13,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .access.secret import Secret
 from .access.ways import Way
+from .downloads import Downloads
 
 
 def _now() -> datetime:
@@ -28,6 +29,7 @@ class Site:
     secret: Secret
     way: Way
     now: Callable[[], datetime] = field(default=_now)
+    downloads: Downloads = field(default_factory=Downloads)
 
     @property
     def is_secure(self) -> bool:

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def fill(url: str, days: int = 10) -> None:
-    """A call, a sync and a movement on each of the last days."""
+    """A call, a sync, a delivery and a movement on each of the last days."""
     with psycopg.connect(url, autocommit=True) as connection:
         for age in range(days):
             at = NOW - timedelta(days=age, hours=1)
@@ -37,6 +37,11 @@ def fill(url: str, days: int = 10) -> None:
                     at + timedelta(seconds=65) if age % 2 else None,
                     "act_1 stopped until 14:32 UTC and Meta refuses calls" if age % 2 else None,
                 ],
+            )
+            connection.execute(
+                "INSERT INTO meta_ads.webhook_deliveries (body_hash, body, received_at) "
+                "VALUES (%s, 'never taken apart', %s)",
+                [f"delivery-{age}", at],
             )
             connection.execute(
                 "INSERT INTO meta_ads.insights_changes (account_id, entity_type, date_start, "
@@ -72,7 +77,9 @@ def test_each_table_by_its_own_setting(database_url: str, warehouse: Warehouse) 
         "sync_runs": 3,
         "sync_requests": 0,
         "webhook_changes": 0,
+        "webhook_deliveries": 3,
     }
+    assert count(database_url, "webhook_deliveries") == 7
     assert count(database_url, "insights_changes") == 10
     assert not any(maintain(warehouse, kept, now=NOW).values()), "a second time there is nothing"
 

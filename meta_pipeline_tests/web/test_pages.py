@@ -20,7 +20,7 @@ from meta_pipeline.web import Site
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.web.conftest import SECRET
-from meta_pipeline_tests.web.world import ACCOUNT, HOSTILE, NOW, OTHER, fill
+from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, NOW, OTHER, fill
 
 WHOLE = (
     "/",
@@ -213,11 +213,59 @@ def test_the_csv_has_exactly_what_is_shown(browser: httpx2.Client) -> None:
     assert (first["spend"], first["currency"], first["since"]) == ("70", "EUR", "2026-03-11")
 
 
+def test_a_breakdown_stands_below_its_row(browser: httpx2.Client) -> None:
+    view = f"account={ACCOUNT}&{WEEK}&search=c1&metric=spend"
+    page = browser.get(f"/campaigns?{view}").text
+    assert '<option value="age,gender">' in page
+    assert '<option value="gender">' in page
+    page = browser.get(f"/campaigns?{view}&breakdown=age%2Cgender").text
+    assert '<option value="age,gender" selected>' in page
+    shown = [[" ".join(cell.split()) for cell in row] for row in Table(page).rows[2:-1]]
+    assert shown == [
+        ["18-24, female", "€6.00"],
+        [f"18-24, {HOSTILE[0]}", "€3.00"],
+        ["25-34, female", "€1.00"],
+    ]
+    assert "€70.00" in " ".join(Table(page).row("Campaign c1"))
+    by_age = Table(browser.get(f"/campaigns?{view}&breakdown=age").text)
+    assert "€9.00" in by_age.row("18-24")
+
+
+def test_a_breakdown_that_was_never_read_says_how_to_read_it(browser: httpx2.Client) -> None:
+    page = browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}&breakdown=country").text
+    assert "--breakdown country" in page
+    assert "€70.00" in " ".join(Table(page).row("Campaign c1"))
+    refused = browser.get("/campaigns?breakdown=hair")
+    assert refused.status_code == 400
+    assert "publisher_platform" in refused.text
+
+
+def test_the_csv_has_the_cells_of_a_breakdown(browser: httpx2.Client) -> None:
+    view = f"account={ACCOUNT}&{WEEK}&search=c1&metric=spend&breakdown=age,gender"
+    text = browser.get(f"/campaigns.csv?{view}").content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["age"], row["gender"], row["spend"]) for row in rows] == [
+        ("", "", "70"),
+        *((age, gender, str(spend)) for (age, gender), spend in CELLS.items()),
+    ]
+    assert {row["id"] for row in rows} == {"c1"}
+
+
 def test_the_csv_runs_no_formula(browser: httpx2.Client) -> None:
     text = browser.get(f"/campaigns.csv?account={ACCOUNT}&{WEEK}").content.decode("utf-8-sig")
     for row in csv.reader(io.StringIO(text)):
         for cell in row:
             assert not re.match(r"\s*[=+@\t\r]", cell), cell
+
+
+def test_amounts_of_an_answer_have_their_currency(browser: httpx2.Client) -> None:
+    one = browser.get("/ask?q=spend+and+impressions+by+campaign+of+Shop+1+last+week").text
+    assert "€70.00" in one
+    assert "7,000" in one
+    assert "€7,000" not in one
+    several = browser.get("/ask?q=spend+by+account+last+week").text
+    assert "€105.00" in several
+    assert "¥0" in several
 
 
 def test_a_direction_mark_of_a_name_changes_no_line(browser: httpx2.Client) -> None:

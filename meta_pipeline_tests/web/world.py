@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from meta_pipeline import metrics
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, actions, ago
+from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, Rows, actions, ago
 
 OTHER = "act_2"
 HOSTILE = (
@@ -22,6 +24,9 @@ HOSTILE = (
     "&lt;b&gt;&amp;",
 )
 """Names of campaigns, in this order h0, h1, ...; each has an ad set and an ad of that name."""
+
+CELLS = {("18-24", "female"): 6, ("18-24", HOSTILE[0]): 3, ("25-34", "female"): 1}
+"""Spend of ad a1 yesterday by age and gender."""
 
 
 def fill(warehouse: Warehouse) -> None:
@@ -41,6 +46,26 @@ def fill(warehouse: Warehouse) -> None:
             )
             rows.insight("a4", day, spend=5, impressions=100, clicks=1)
             rows.insight(ACCOUNT, day, level="account", spend=15, impressions=1100, clicks=21)
+        for cell, spend in CELLS.items():
+            rows.insert(
+                "meta_insights_breakdown",
+                entity_type="ad",
+                entity_id="a1",
+                date_start=ago(1),
+                breakdown="age,gender",
+                cell=json.dumps(cell),
+                cell_values=dict(zip(("age", "gender"), cell, strict=True)),
+                account_id=ACCOUNT,
+                campaign_id="c1",
+                adset_id="s1",
+                ad_id="a1",
+                currency="EUR",
+                spend=spend,
+                impressions=0,
+                clicks=0,
+                data_as_of=READ_AT,
+            )
+        rows.fetched([ago(1)], ACCOUNT, "breakdown:age,gender")
         for account in (ACCOUNT, OTHER):
             rows.fetched(days, account)
             rows.fetched(days, account, "insights_account")
@@ -49,4 +74,4 @@ def fill(warehouse: Warehouse) -> None:
         metrics.KPIs(warehouse).set(ACCOUNT, "cpa", 4, is_primary=True)
 
 
-__all__ = ["ACCOUNT", "HOSTILE", "NOW", "OTHER", "fill"]
+__all__ = ["ACCOUNT", "CELLS", "HOSTILE", "NOW", "OTHER", "fill"]

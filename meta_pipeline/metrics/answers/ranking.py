@@ -5,7 +5,7 @@ The numbers themselves are asked of `query`, for the ids of one page: this says 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,32 +62,72 @@ def ranking(
     deleted ones only if they delivered in these days; `filters` are those of `query`. Raises what
     `query` raises, and ImpossibleQuestion for a metric that cannot be added up.
     """
-    if level not in ENTITY_LEVELS:
-        raise UnknownName("level", level, ENTITY_LEVELS)
-    by_column = BY_COLUMN | (BUDGETS if level != "ad" else {})
     with warehouse.connection() as connection:
-        question = ask(
+        text, params = _asked(
             connection,
+            level=level,
+            order=order,
+            descending=descending,
             account=account,
-            metrics=["spend" if order in by_column else order],
-            level=None,
             date_range=date_range,
-            by=[level],
             filters=filters,
-            currency=None,
             attribution=attribution,
-            now=now or datetime.now(UTC),
+            now=now,
         )
-        text, params = _statement(connection, question, level, by_column.get(order))
         params |= {"first": first, "size": size}
-        direction = "DESC" if descending else "ASC"
-        rows = connection.execute(text.replace("/* direction */", direction), params).fetchall()
+        rows = connection.execute(text, params).fetchall()
         total = rows[0][1] if rows else _count(connection, text, params) if first else 0
     return Ranking(tuple(row[0] for row in rows), total)
 
 
+def ranked(warehouse: Warehouse, *, size: int, **asked: Any) -> Iterator[tuple[str, ...]]:
+    """All ids of `ranking`, `size` at a time: found once, and kept by Postgres until they are read.
+
+    Others may be asked meanwhile where `warehouse` is a snapshot.
+    `asked` is what `ranking` takes, but for `first` and `size`; raises what it raises.
+    """
+    with warehouse.connection() as connection:
+        text, params = _asked(connection, **asked)
+        with connection.cursor(name="ranked") as cursor:
+            cursor.execute(text, params | {"first": 0, "size": None})
+            while rows := cursor.fetchmany(size):
+                yield tuple(row[0] for row in rows)
+
+
+def _asked(
+    connection: Connection[Any],
+    *,
+    level: str,
+    order: str = "spend",
+    descending: bool = True,
+    account: str | Sequence[str] | None = None,
+    date_range: DateRange = "last_7d",
+    filters: Mapping[str, FilterValue] | None = None,
+    attribution: str = DEFAULT_WINDOW,
+    now: datetime | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """The statement, but for which of the rows."""
+    if level not in ENTITY_LEVELS:
+        raise UnknownName("level", level, ENTITY_LEVELS)
+    by_column = BY_COLUMN | (BUDGETS if level != "ad" else {})
+    question = ask(
+        connection,
+        account=account,
+        metrics=["spend" if order in by_column else order],
+        level=None,
+        date_range=date_range,
+        by=[level],
+        filters=filters,
+        currency=None,
+        attribution=attribution,
+        now=now or datetime.now(UTC),
+    )
+    direction = "DESC" if descending else "ASC"
+    return _statement(connection, question, level, by_column.get(order), direction)
+
+
 def _statement(
-    connection: Connection[Any], question: Question, level: str, column: str | None
+    connection: Connection[Any], question: Question, level: str, column: str | None, direction: str
 ) -> tuple[str, dict[str, Any]]:
     if question.people:
         raise ImpossibleQuestion(
@@ -111,7 +151,7 @@ def _statement(
         LEFT JOIN made ON made.id = f.{level}_id
         {" ".join(joins)}
         WHERE {" AND ".join(conditions)} AND (NOT f.is_deleted OR made.id IS NOT NULL)
-        ORDER BY {column or _value(question.metrics[0], made.values)} /* direction */ NULLS LAST,
+        ORDER BY {column or _value(question.metrics[0], made.values)} {direction} NULLS LAST,
                  f.{level}_id
         OFFSET %(first)s LIMIT %(size)s
     """

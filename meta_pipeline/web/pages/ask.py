@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
 from starlette.responses import Response
 
 from meta_pipeline.copilot import MAX_ROWS, Answer
 from meta_pipeline.copilot import ask as answered
+from meta_pipeline.copilot.answer import Provenance
 from meta_pipeline.copilot.text import MAX_CHARACTERS
 from meta_pipeline.reports.words import heading
 from meta_pipeline.web.gate import Visit
+from meta_pipeline.web.reader import Reader
+from meta_pipeline.web.rendering import cell
 
 EXAMPLES = (
     "spend last week by campaign",
@@ -30,7 +37,17 @@ def ask(visit: Visit) -> Response:
         title="Ask",
         question=question,
         answer=answer,
+        shown_in=partial(_shown_in, visit.reader, answer.provenance if answer else None),
         examples=EXAMPLES,
         heading=heading,
         most_characters=MAX_CHARACTERS,
     )
+
+
+def _shown_in(reader: Reader, about: Provenance | None, row: Mapping[str, Any], name: str) -> str:
+    """A value as its unit is written; an amount in the currency of its row, or of them all."""
+    value, unit = row[name], about.units.get(name) if about else None
+    if about is None or unit is None or not isinstance(value, int | float):
+        return cell(value, reader)
+    every = about.currency if isinstance(about.currency, str) else None
+    return reader.value(value, unit, row.get("currency") or every)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from starlette.responses import Response
 
@@ -13,7 +14,14 @@ from meta_pipeline.web.asked import OFFERED, preset_label
 from meta_pipeline.web.compared import Answer, Value
 from meta_pipeline.web.entities import LABELS, LEVELS, SINGULAR, STATUSES, Entity, entities
 from meta_pipeline.web.gate import Visit
-from meta_pipeline.web.numbers import numbers_of, total, total_of
+from meta_pipeline.web.numbers import (
+    Cell,
+    cells_of,
+    numbers_of,
+    stored_breakdowns,
+    total,
+    total_of,
+)
 from meta_pipeline.web.paging import Paging
 
 from .table_view import TableView
@@ -21,26 +29,32 @@ from .table_view import TableView
 PER_PAGE = 50
 _BELOW = 200
 """Rows below an opened one; a link leads to all of them."""
+_CELLS = 20
+"""Cells of a breakdown shown below a row; the CSV has them all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A row of the table; `hidden` is how many more are below its parent than are shown."""
+    """A row of the table; `hidden` is how many more are below its parent than are shown.
+
+    `cells` is what it is made of by the breakdown that was asked for.
+    """
 
     entity: Entity
     depth: int
     values: dict[str, Value]
     is_open: bool
     hidden: int = 0
+    cells: Sequence[Cell] = ()
 
 
 @dataclass(frozen=True)
 class Table:
     """The rows of one page and what their numbers are."""
 
+    about: Answer
     nodes: list[Node]
     total: int
-    about: Answer
 
 
 def campaigns(visit: Visit) -> Response:
@@ -82,6 +96,8 @@ def campaigns(visit: Visit) -> Response:
         levels=[(level, LABELS[level]) for level in LEVELS],
         statuses=list(STATUSES),
         windows=WINDOWS,
+        breakdowns=_breakdowns(visit, view, [one.account_id for one in accounts]),
+        cells_shown=_CELLS,
         singular=SINGULAR,
         all_metrics=sorted(dictionary.metrics.values(), key=lambda one: one.display_name.lower()),
         additive={one.key for one in dictionary.metrics.values() if dictionary.is_additive(one)},
@@ -92,22 +108,30 @@ def read_table(
     visit: Visit, view: TableView, dictionary: metrics.Dictionary, *, first: int, size: int
 ) -> Table:
     """Rows `first` to `first + size` of the view, and below each opened one what belongs to it."""
-    found = metrics.ranking(
-        visit.warehouse,
-        level=view.level,
-        order=view.sort,
-        descending=view.descending,
-        first=first,
-        size=size,
-        account=view.account,
-        date_range=view.days.asked,
-        filters=view.filters,
-        attribution=view.attribution,
-        now=visit.now,
-    )
-    answer, nodes = _nodes(visit, view, dictionary, view.level, found.ids, depth=0)
-    shown = [one for node in nodes for one in _with_below(visit, view, dictionary, node)]
-    return Table(shown, found.total, answer)
+    found = metrics.ranking(visit.warehouse, first=first, size=size, **order_of(visit, view))
+    return Table(*rows_of(visit, view, dictionary, found.ids), total=found.total)
+
+
+def order_of(visit: Visit, view: TableView) -> dict[str, Any]:
+    """Which entities the view has and in what order, as `metrics.ranking` takes it."""
+    return {
+        "level": view.level,
+        "order": view.sort,
+        "descending": view.descending,
+        "account": view.account,
+        "date_range": view.days.asked,
+        "filters": view.filters,
+        "attribution": view.attribution,
+        "now": visit.now,
+    }
+
+
+def rows_of(
+    visit: Visit, view: TableView, dictionary: metrics.Dictionary, ids: tuple[str, ...]
+) -> tuple[Answer, list[Node]]:
+    """The rows of these entities, and below each opened one what belongs to it."""
+    answer, nodes = _nodes(visit, view, dictionary, view.level, ids, depth=0)
+    return answer, [one for node in nodes for one in _with_below(visit, view, dictionary, node)]
 
 
 def _nodes(
@@ -121,23 +145,36 @@ def _nodes(
 ) -> tuple[Answer, list[Node]]:
     with visit.warehouse.connection() as connection:
         known = entities(connection, level, ids)
-    answer = numbers_of(
-        visit.warehouse,
-        dictionary,
-        view.metrics,
-        level=level,
-        ids=ids,
-        accounts=sorted({one.account_id for one in known.values()}),
-        days=view.days.asked,
-        attribution=view.attribution,
-        now=visit.now,
-    )
+    asked: dict[str, Any] = {
+        "level": level,
+        "ids": ids,
+        "accounts": sorted({one.account_id for one in known.values()}),
+        "days": view.days.asked,
+        "attribution": view.attribution,
+        "now": visit.now,
+    }
+    answer = numbers_of(visit.warehouse, dictionary, view.metrics, **asked)
+    cells, notes = cells_of(visit.warehouse, dictionary, view.metrics, view.breakdown, **asked)
     nodes = [
-        Node(known[one], depth, dict(answer.values.get(one, {})), one in view.opened)
+        Node(
+            known[one],
+            depth,
+            dict(answer.values.get(one, {})),
+            one in view.opened,
+            cells=cells.get(one, ()),
+        )
         for one in ids
         if one in known
     ]
-    return answer, nodes
+    return replace(answer, notes=tuple(dict.fromkeys([*answer.notes, *notes]))), nodes
+
+
+def _breakdowns(visit: Visit, view: TableView, accounts: Sequence[str]) -> list[str]:
+    """What the rows can be broken down by: what was read of these days."""
+    asked = [view.account] if view.account else list(accounts)
+    with visit.warehouse.connection() as connection:
+        _, since, until = metrics.days_of(connection, asked[0], view.days.asked, visit.now)
+        return stored_breakdowns(connection, asked, since, until)
 
 
 def _with_below(

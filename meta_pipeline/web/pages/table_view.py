@@ -9,6 +9,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from meta_pipeline.metrics import Dictionary
+from meta_pipeline.metrics.answers.dimension import BREAKDOWNS
 from meta_pipeline.metrics.answers.ranking import BUDGETS, BY_COLUMN
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
@@ -36,6 +37,7 @@ class TableView:
     search: str
     status: str
     attribution: str
+    breakdown: tuple[str, ...]
     opened: tuple[str, ...]
     page: int
 
@@ -61,6 +63,7 @@ class TableView:
             search=params.get("search", "").strip()[:400],
             status=_one_of("status", status, STATUSES) if status else "",
             attribution=params.get("attribution") or DEFAULT_WINDOW,
+            breakdown=_breakdown(params.get("breakdown", "")),
             opened=tuple(dict.fromkeys(params.getlist("open")))[:MOST_OPEN],
             page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
         )
@@ -97,6 +100,7 @@ class TableView:
             "search": self.search,
             "status": self.status,
             "attribution": self.attribution if self.attribution != DEFAULT_WINDOW else None,
+            "breakdown": ",".join(self.breakdown),
             "open": list(self.opened),
             "page": self.page if self.page > 1 else None,
         }
@@ -123,6 +127,11 @@ class TableView:
         """Its row's link: what is below it shown, or shown no more."""
         left = tuple(one for one in self.opened if one != entity_id)
         return self.address(opened=left if entity_id in self.opened else (*self.opened, entity_id))
+
+
+def _breakdown(given: str) -> tuple[str, ...]:
+    names = sorted({name.strip() for name in given.split(",") if name.strip()})
+    return tuple(_one_of("breakdown", name, BREAKDOWNS) for name in names)
 
 
 def _one_of(what: str, given: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:

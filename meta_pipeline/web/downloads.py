@@ -1,0 +1,33 @@
+"""How many tables are downloaded at once: each keeps a connection for as long as it is read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.exceptions import HTTPException
+
+MOST = 3
+
+
+class Downloads:
+    """Those of one process; a slow reader must not keep the pages of all others waiting."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._free = threading.BoundedSemaphore(most)
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """One download; HTTPException (503) while as many as may be are under way."""
+        if not self._free.acquire(blocking=False):
+            raise HTTPException(
+                503,
+                f"{self._most} tables are being downloaded at this moment: try again when one of "
+                "them is done.",
+            )
+        try:
+            yield
+        finally:
+            self._free.release()

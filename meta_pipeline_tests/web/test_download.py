@@ -1,0 +1,112 @@
+"""A table of thousands as CSV: every row once, in order, while others read; never torn unseen."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx2
+import pytest
+from starlette.exceptions import HTTPException
+
+from meta_pipeline import metrics
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site
+from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.downloads import MOST
+from meta_pipeline.web.pages.download import CHUNK_ROWS
+from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
+from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.waiting import wait_until
+from meta_pipeline_tests.web.conftest import SECRET
+
+ADS = 2 * CHUNK_ROWS + 100
+_ADS = """
+    INSERT INTO meta_ads.meta_ads (ad_id, account_id, adset_id, campaign_id, name, data_as_of)
+    SELECT 'b' || n, %s, 's1', 'c1', 'Ad ' || n || repeat(' and so on', 20), now()
+    FROM generate_series(1, %s) AS n
+"""
+TABLE = f"/campaigns.csv?account={ACCOUNT}&level=ad&since={ago(1)}&until={ago(1)}"
+
+
+@pytest.fixture(scope="module")
+def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
+    with postgres.fresh_database() as url, Warehouse(url) as opened:
+        opened.migrate()
+        with opened.connection() as connection:
+            rows = Rows(connection)
+            rows.tree()
+            connection.execute(_ADS, (ACCOUNT, ADS))
+            for number in range(1, 6):
+                rows.insight(f"b{number}", ago(1), spend=number)
+            rows.fetched([ago(1)])
+            metrics.rollup(connection, ACCOUNT)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site(web_warehouse: Warehouse) -> Site:
+    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+
+
+def test_every_row_is_there_once_and_in_order(browser: httpx2.Client) -> None:
+    text = browser.get(f"{TABLE}&metric=spend").content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["id"] for row in rows[:5]] == ["b5", "b4", "b3", "b2", "b1"]
+    assert [row["spend"] for row in rows[:6]] == ["5", "4", "3", "2", "1", "0"]
+    expected = {f"b{n}" for n in range(1, ADS + 1)} | {"a1", "a2", "a3", "a4"}
+    assert len(rows) == len(expected)
+    assert {row["id"] for row in rows} == expected
+
+
+def test_an_empty_table_has_its_headings(browser: httpx2.Client) -> None:
+    text = browser.get(f"{TABLE}&search=nothing-is-called-so").content.decode("utf-8-sig")
+    assert text.startswith("level,id,name")
+    assert len(text.splitlines()) == 1
+
+
+def test_who_stops_reading_keeps_nobody_waiting(
+    browser: httpx2.Client, base_url: str, site: Site
+) -> None:
+    for _ in range(MOST + 1):
+        with browser.stream("GET", TABLE) as answer:
+            assert answer.status_code == 200
+            next(answer.iter_bytes())
+        # Left half read: the connection is closed, and what was kept for it is let go.
+        wait_until(lambda: _is_free(site), "the place of the download is free again")
+    assert browser.get("/campaigns").status_code == 200
+
+
+def test_more_downloads_than_may_be_are_refused_in_words(
+    browser: httpx2.Client, site: Site
+) -> None:
+    with ExitStack() as held:
+        for _ in range(MOST):
+            held.enter_context(site.downloads.one_more())
+        answer = browser.get(TABLE)
+        assert answer.status_code == 503
+        assert "being downloaded" in answer.text
+        assert browser.get("/campaigns").status_code == 200
+    assert browser.get(TABLE).status_code == 200
+
+
+def test_a_question_without_answer_is_a_page_and_frees_its_place(
+    browser: httpx2.Client, site: Site
+) -> None:
+    for _ in range(MOST + 1):
+        assert browser.get(f"{TABLE}&sort=reach").status_code == 400
+    assert _is_free(site)
+
+
+def _is_free(site: Site) -> bool:
+    """Whether as many downloads as may be could begin now."""
+    with ExitStack() as held:
+        try:
+            for _ in range(MOST):
+                held.enter_context(site.downloads.one_more())
+        except HTTPException:
+            return False
+    return True
