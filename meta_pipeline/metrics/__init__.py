@@ -6,7 +6,7 @@ from .answers.assembly import Result
 from .answers.period import preset, today_in
 from .answers.query import accounts_of, answer, components, days_of, query
 from .answers.question import DateRange, known_accounts
-from .answers.ranking import Ranking, ranked, ranking
+from .answers.ranking import Place, Ranking, ranked, ranking
 from .comparison import Outcome
 from .definitions.definition import DEFAULT_WINDOW, WINDOWS, Kind, Metric, Unit
 from .definitions.dictionary import Dictionary
@@ -45,6 +45,7 @@ __all__ = [
     "Outcome",
     "Pacing",
     "Performance",
+    "Place",
     "Ranking",
     "Reconciliation",
     "Result",

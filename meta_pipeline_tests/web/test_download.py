@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -17,6 +19,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline.web.downloads import MOST
+from meta_pipeline.web.pages.campaigns import PER_PAGE
 from meta_pipeline.web.pages.download import CHUNK_ROWS
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
 from meta_pipeline_tests.postgres import TestPostgres
@@ -60,6 +63,44 @@ def test_every_row_is_there_once_and_in_order(browser: httpx2.Client) -> None:
     expected = {f"b{n}" for n in range(1, ADS + 1)} | {"a1", "a2", "a3", "a4"}
     assert len(rows) == len(expected)
     assert {row["id"] for row in rows} == expected
+
+
+@pytest.mark.parametrize("order", ["sort=spend", "sort=spend&order=asc", "sort=ctr", "sort=name"])
+def test_pages_follow_each_other_there_and_back(browser: httpx2.Client, order: str) -> None:
+    """Each link goes on where the page ends; each page is the one its number has."""
+    table = f"/campaigns?account={ACCOUNT}&level=ad&since={ago(1)}&until={ago(1)}&search=b&{order}"
+    found = [_ids(browser.get(table).text)]
+    address = table
+    for number in (2, 3):
+        address = _turn(browser.get(address).text, "next")
+        assert "after=" in address
+        found.append(_ids(browser.get(address).text))
+        assert found[-1] == _ids(browser.get(f"{table}&page={number}").text)
+    assert len({one for page in found for one in page}) == 3 * PER_PAGE
+    back = _turn(browser.get(address).text, "prev")
+    assert "before=" in back
+    assert _ids(browser.get(back).text) == found[1]
+    assert _ids(browser.get(_turn(browser.get(back).text, "prev")).text) == found[0]
+
+
+def test_a_place_that_is_none_says_so(browser: httpx2.Client) -> None:
+    for place in ("b1:much", "b1:1e400000", "b1:" + "9" * 300, "b1:NaN"):
+        answer = browser.get("/campaigns", params={"after": place})
+        assert answer.status_code == 400, place
+        assert "first page" in answer.text
+    assert browser.get("/campaigns", params={"after": "\x00:1"}).status_code == 200
+    last = browser.get("/campaigns", params={"after": "zzz:-1", "page": "3"})
+    assert "3 campaigns" in last.text
+
+
+def _ids(page: str) -> list[str]:
+    return re.findall(r"selected_ad_ids=(b\d+)", page)
+
+
+def _turn(page: str, which: str) -> str:
+    found = re.search(rf'rel="{which}" href="([^"]+)"', page)
+    assert found
+    return html.unescape(found[1])
 
 
 def test_an_empty_table_has_its_headings(browser: httpx2.Client) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection
@@ -31,14 +32,39 @@ BY_COLUMN = {
 """What else than a metric rows are ordered by."""
 BUDGETS = {"budget": "coalesce(f.daily_budget, f.lifetime_budget)"}
 """Of campaigns and ad sets; ads have none."""
+_TYPES = {"name": "text", "status": "text", "created": "timestamptz"}
+"""Of what rows are ordered by; everything else is a number."""
+_LONGEST_NUMBER = 200
+"""Digits of a value that one of ours never has; Postgres would take more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Ids in order, of `total` that match."""
+    """Ids in order, of `total` that match; `places` is where each of them stands."""
 
     ids: tuple[str, ...]
     total: int
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the order: the id, and the value it is ordered by as text, None where it has none.
+
+    Pages go on from one: however far down it is, what comes next costs the same.
+    """
+
+    id: str
+    value: str | None
+
+    def __str__(self) -> str:
+        return self.id if self.value is None else f"{self.id}:{self.value}"
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        """As `str` wrote it."""
+        entity_id, colon, value = text.replace("\x00", "").partition(":")
+        return cls(entity_id, value if colon else None)
 
 
 def ranking(
@@ -48,14 +74,16 @@ def ranking(
     order: str = "spend",
     descending: bool = True,
     first: int = 0,
-    size: int | None = 50,
+    size: int = 50,
+    after: Place | None = None,
+    before: Place | None = None,
     account: str | Sequence[str] | None = None,
     date_range: DateRange = "last_7d",
     filters: Mapping[str, FilterValue] | None = None,
     attribution: str = DEFAULT_WINDOW,
     now: datetime | None = None,
 ) -> Ranking:
-    """The entities of `level` from position `first` on, `size` of them (None: all).
+    """The entities of `level` from position `first` on, or next to a place; `size` of them.
 
     In order of an additive metric (no delivery is zero, a ratio that has no value comes last), of
     `name`, `status`, `created` or `budget`. As in `query`, entities without delivery are there and
@@ -63,7 +91,7 @@ def ranking(
     `query` raises, and ImpossibleQuestion for a metric that cannot be added up.
     """
     with warehouse.connection() as connection:
-        text, params = _asked(
+        ordered, params = _asked(
             connection,
             level=level,
             order=order,
@@ -74,10 +102,13 @@ def ranking(
             attribution=attribution,
             now=now,
         )
-        params |= {"first": first, "size": size}
-        rows = connection.execute(text, params).fetchall()
-        total = rows[0][1] if rows else _count(connection, text, params) if first else 0
-    return Ranking(tuple(row[0] for row in rows), total)
+        rows = connection.execute(*ordered.page(params, first, size, after, before)).fetchall()
+        is_elsewhere = first or after or before
+        total = rows[0][2] if rows else _count(connection, ordered, params) if is_elsewhere else 0
+    places = [Place(entity_id, value) for entity_id, value, _ in rows]
+    if before is not None:
+        places.reverse()
+    return Ranking(tuple(one.id for one in places), total, tuple(places))
 
 
 def ranked(warehouse: Warehouse, *, size: int, **asked: Any) -> Iterator[tuple[str, ...]]:
@@ -87,9 +118,9 @@ def ranked(warehouse: Warehouse, *, size: int, **asked: Any) -> Iterator[tuple[s
     `asked` is what `ranking` takes, but for `first` and `size`; raises what it raises.
     """
     with warehouse.connection() as connection:
-        text, params = _asked(connection, **asked)
+        ordered, params = _asked(connection, **asked)
         with connection.cursor(name="ranked") as cursor:
-            cursor.execute(text, params | {"first": 0, "size": None})
+            cursor.execute(*ordered.page(params, 0, None, None, None))
             while rows := cursor.fetchmany(size):
                 yield tuple(row[0] for row in rows)
 
@@ -105,7 +136,7 @@ def _asked(
     filters: Mapping[str, FilterValue] | None = None,
     attribution: str = DEFAULT_WINDOW,
     now: datetime | None = None,
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[_Ordered, dict[str, Any]]:
     """The statement, but for which of the rows."""
     if level not in ENTITY_LEVELS:
         raise UnknownName("level", level, ENTITY_LEVELS)
@@ -122,12 +153,73 @@ def _asked(
         attribution=attribution,
         now=now or datetime.now(UTC),
     )
-    direction = "DESC" if descending else "ASC"
-    return _statement(connection, question, level, by_column.get(order), direction)
+    matching, params = _statement(connection, question, level, by_column.get(order))
+    return _Ordered(matching, _TYPES.get(order, "numeric"), descending), params
+
+
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """Rows (id, value) of `matching` in order; `kind` is the value's type."""
+
+    matching: str
+    kind: str
+    descending: bool
+
+    def page(
+        self,
+        params: Mapping[str, Any],
+        first: int,
+        size: int | None,
+        after: Place | None,
+        before: Place | None,
+    ) -> tuple[str, dict[str, Any]]:
+        """Rows of id, value as text and how many match; those `before` a place come backwards."""
+        place, backwards = (before, True) if before is not None else (after, False)
+        falls = self.descending != backwards
+        nulls = "FIRST" if backwards else "LAST"
+        text = f"""
+            {self.matching}
+            SELECT id, value::text, (SELECT count(*) FROM matching)
+            FROM matching WHERE {self._beyond(place, falls, backwards)}
+            ORDER BY value {"DESC" if falls else "ASC"} NULLS {nulls},
+                     id {"DESC" if backwards else "ASC"}
+            OFFSET %(first)s LIMIT %(size)s
+        """
+        asked: dict[str, Any] = {"first": 0 if place else first, "size": size}
+        if place is not None:
+            asked |= {"place_id": place.id, "place_value": self._checked(place.value)}
+        return text, {**params, **asked}
+
+    def _beyond(self, place: Place | None, falls: bool, backwards: bool) -> str:
+        """Whether a row comes after the place, in this direction; what has no value is last."""
+        if place is None:
+            return "true"
+        further = f"id {'<' if backwards else '>'} %(place_id)s"
+        value = f"%(place_value)s::{self.kind}"
+        if place.value is None:
+            same = f"(value IS NULL AND {further})"
+            return f"(value IS NOT NULL OR {same})" if backwards else same
+        beyond = f"value {'<' if falls else '>'} {value} OR (value = {value} AND {further})"
+        return f"({beyond})" if backwards else f"({beyond} OR value IS NULL)"
+
+    def _checked(self, value: str | None) -> str | None:
+        """The value; ImpossibleQuestion where it is none of its type, as in a mistyped address."""
+        if value is None or self.kind == "text":
+            return value
+        try:
+            if self.kind == "timestamptz":
+                datetime.fromisoformat(value)
+            elif not Decimal(value).is_finite() or len(value) > _LONGEST_NUMBER:
+                raise ValueError
+        except (ValueError, ArithmeticError):
+            raise ImpossibleQuestion(
+                f"{value[:40]!r} is no place in this order: begin on the first page."
+            ) from None
+        return value
 
 
 def _statement(
-    connection: Connection[Any], question: Question, level: str, column: str | None, direction: str
+    connection: Connection[Any], question: Question, level: str, column: str | None
 ) -> tuple[str, dict[str, Any]]:
     if question.people:
         raise ImpossibleQuestion(
@@ -145,15 +237,14 @@ def _statement(
     joins = [join for name, join in ENTITY_JOINS.items() if _has_parent(level, name)]
     names = ", ".join(f"v{position}" for position in range(len(made.values)))
     text = f"""
-        WITH made (id, {names}) AS MATERIALIZED ({made.sql})
-        SELECT f.{level}_id, count(*) OVER ()
-        FROM meta_ads.meta_{level}s AS f
-        LEFT JOIN made ON made.id = f.{level}_id
-        {" ".join(joins)}
-        WHERE {" AND ".join(conditions)} AND (NOT f.is_deleted OR made.id IS NOT NULL)
-        ORDER BY {column or _value(question.metrics[0], made.values)} {direction} NULLS LAST,
-                 f.{level}_id
-        OFFSET %(first)s LIMIT %(size)s
+        WITH made (id, {names}) AS MATERIALIZED ({made.sql}),
+        matching (id, value) AS MATERIALIZED (
+            SELECT f.{level}_id, {column or _value(question.metrics[0], made.values)}
+            FROM meta_ads.meta_{level}s AS f
+            LEFT JOIN made ON made.id = f.{level}_id
+            {" ".join(joins)}
+            WHERE {" AND ".join(conditions)} AND (NOT f.is_deleted OR made.id IS NOT NULL)
+        )
     """
     return text, params
 
@@ -171,7 +262,7 @@ def _value(metric: Metric, values: Sequence[str]) -> str:
     return f"v{above} / nullif(v{below}, 0)"
 
 
-def _count(connection: Connection[Any], text: str, params: Mapping[str, Any]) -> int:
-    """How many match where the page asked for lies behind the last of them."""
-    row = connection.execute(text, {**params, "first": 0, "size": 1}).fetchone()
-    return int(row[1]) if row else 0
+def _count(connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]) -> int:
+    """How many match where the page asked for lies beyond the last of them."""
+    row = connection.execute(*ordered.page(params, 0, 1, None, None)).fetchone()
+    return int(row[2]) if row else 0

@@ -55,6 +55,7 @@ class Table:
     about: Answer
     nodes: list[Node]
     total: int
+    places: Sequence[metrics.Place]
 
 
 def campaigns(visit: Visit) -> Response:
@@ -91,7 +92,7 @@ def campaigns(visit: Visit) -> Response:
         about=whole.about or table.about.about,
         notes=list(notes),
         page=Paging(view.page, table.total, PER_PAGE),
-        turned=lambda to: view.address(page=to),
+        turned=lambda to: view.address(**_turned(view, table, to)),
         presets=[(name, preset_label(name)) for name in OFFERED],
         levels=[(level, LABELS[level]) for level in LEVELS],
         statuses=list(STATUSES),
@@ -104,12 +105,28 @@ def campaigns(visit: Visit) -> Response:
     )
 
 
+def _turned(view: TableView, table: Table, to: int) -> dict[str, Any]:
+    """The page before or after this one goes on from where this one ends."""
+    if not table.places or to == 1:
+        return {"page": to}
+    beyond = {"after": table.places[-1]} if to > view.page else {"before": table.places[0]}
+    return {"page": to, **beyond}
+
+
 def read_table(
     visit: Visit, view: TableView, dictionary: metrics.Dictionary, *, first: int, size: int
 ) -> Table:
     """Rows `first` to `first + size` of the view, and below each opened one what belongs to it."""
-    found = metrics.ranking(visit.warehouse, first=first, size=size, **order_of(visit, view))
-    return Table(*rows_of(visit, view, dictionary, found.ids), total=found.total)
+    found = metrics.ranking(
+        visit.warehouse,
+        first=first,
+        size=size,
+        after=view.after,
+        before=view.before,
+        **order_of(visit, view),
+    )
+    about, nodes = rows_of(visit, view, dictionary, found.ids)
+    return Table(about, nodes, found.total, found.places)
 
 
 def order_of(visit: Visit, view: TableView) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from meta_pipeline.metrics import Dictionary
+from meta_pipeline.metrics import Dictionary, Place
 from meta_pipeline.metrics.answers.dimension import BREAKDOWNS
 from meta_pipeline.metrics.answers.ranking import BUDGETS, BY_COLUMN
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric
@@ -20,6 +20,7 @@ DEFAULT_METRICS = ("spend", "results", "cost_per_result", "impressions", "ctr", 
 MOST_METRICS = 20
 MOST_OPEN = 50
 PATH = "/campaigns"
+_LONGEST_PLACE = 1000
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class TableView:
     breakdown: tuple[str, ...]
     opened: tuple[str, ...]
     page: int
+    after: Place | None = None
+    before: Place | None = None
+    """Where the page begins, or ends: with neither it is found by its number, which takes longer
+    the farther down it is."""
 
     @classmethod
     def read(cls, params: QueryParams, dictionary: Dictionary) -> TableView:
@@ -65,7 +70,9 @@ class TableView:
             attribution=params.get("attribution") or DEFAULT_WINDOW,
             breakdown=_breakdown(params.get("breakdown", "")),
             opened=tuple(dict.fromkeys(params.getlist("open")))[:MOST_OPEN],
-            page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+            page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 7 else 1,
+            after=_place(params.get("after")),
+            before=_place(params.get("before")),
         )
 
     @property
@@ -103,11 +110,13 @@ class TableView:
             "breakdown": ",".join(self.breakdown),
             "open": list(self.opened),
             "page": self.page if self.page > 1 else None,
+            "after": self.after and str(self.after),
+            "before": self.before and str(self.before),
         }
 
-    def address(self, path: str = PATH, **changed: Any) -> str:
-        """The address of this view with something changed; a change begins on the first page."""
-        start = {} if "page" in changed or "opened" in changed else {"page": 1}
+    def address(self, path: str = PATH, *, stays: bool = False, **changed: Any) -> str:
+        """The address of this view with something changed; it begins on the first page or stays."""
+        start = {} if stays else {"page": 1, "after": None, "before": None}
         return address(path, replace(self, **{**start, **changed}).params)
 
     def sorted_by(self, key: str) -> str:
@@ -126,7 +135,12 @@ class TableView:
     def toggled(self, entity_id: str) -> str:
         """Its row's link: what is below it shown, or shown no more."""
         left = tuple(one for one in self.opened if one != entity_id)
-        return self.address(opened=left if entity_id in self.opened else (*self.opened, entity_id))
+        opened = left if entity_id in self.opened else (*self.opened, entity_id)
+        return self.address(stays=True, opened=opened)
+
+
+def _place(given: str | None) -> Place | None:
+    return Place.read(given[:_LONGEST_PLACE]) if given else None
 
 
 def _breakdown(given: str) -> tuple[str, ...]:
