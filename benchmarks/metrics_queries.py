@@ -136,6 +136,15 @@ COPIED = (
         )
     ),
     """
+    INSERT INTO meta_ads.adset_goal_days (account_id, adset_id, campaign_id, result_metric, days)
+    SELECT account_id, adset_id, campaign_id, coalesce(result_metric, ''),
+           range_agg(daterange(date_start, date_start, '[]'))
+    FROM meta_ads.adset_rollups WHERE account_id = %(account)s
+    GROUP BY 1, 2, 3, 4
+    ON CONFLICT (account_id, adset_id, campaign_id, result_metric)
+        DO UPDATE SET days = excluded.days
+    """,
+    """
     INSERT INTO meta_ads.metric_rollups
         (account_id, date_start, definition_version, source_fetched_at, ad_rows, rolled_up_at)
     SELECT made.account_id, made.date_start, min(made.definition_version), min(ledger.fetched_at),

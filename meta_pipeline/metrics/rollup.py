@@ -79,6 +79,7 @@ def rollup(
             for level in _KEYS:
                 written[level] += _write(connection, dictionary, level, asked)
                 removed[level] += connection.execute(gone(level), asked).rowcount
+            connection.execute(_GOAL_DAYS, asked)
             connection.execute(_NOTE, asked)
     return RolledUp(account_id, version, tuple(wanted), written, removed)
 
@@ -258,6 +259,41 @@ def gone(level: str) -> str:
     """
 
 
+# What the days have now takes the place of what they had; rows that stay the same are not written.
+_GOAL_DAYS = """
+    WITH asked AS (
+        SELECT range_agg(daterange(day, day, '[]')) AS days FROM unnest(%(days)s::date[]) AS day
+    ),
+    fresh AS (
+        SELECT adset_id, campaign_id, coalesce(result_metric, '') AS result_metric,
+               range_agg(daterange(date_start, date_start, '[]')) AS days
+        FROM meta_ads.adset_rollups
+        WHERE account_id = %(account_id)s AND date_start = ANY (%(days)s::date[])
+        GROUP BY 1, 2, 3
+    ),
+    made AS (
+        SELECT adset_id, campaign_id, result_metric,
+               coalesce(old.days, '{}') - asked.days + coalesce(fresh.days, '{}') AS days
+        FROM (
+            SELECT adset_id, campaign_id, result_metric, days FROM meta_ads.adset_goal_days
+            WHERE account_id = %(account_id)s
+        ) AS old
+        FULL JOIN fresh USING (adset_id, campaign_id, result_metric)
+        CROSS JOIN asked
+    ),
+    over AS (
+        DELETE FROM meta_ads.adset_goal_days AS kept USING made
+        WHERE kept.account_id = %(account_id)s AND kept.adset_id = made.adset_id
+          AND kept.campaign_id = made.campaign_id AND kept.result_metric = made.result_metric
+          AND isempty(made.days)
+    )
+    INSERT INTO meta_ads.adset_goal_days AS kept
+        (account_id, adset_id, campaign_id, result_metric, days)
+    SELECT %(account_id)s, adset_id, campaign_id, result_metric, days
+    FROM made WHERE NOT isempty(days)
+    ON CONFLICT (account_id, adset_id, campaign_id, result_metric) DO UPDATE
+        SET days = excluded.days WHERE kept.days IS DISTINCT FROM excluded.days
+"""
 _ROWS_OF_DAYS = """
     SELECT date_start, coalesce(rows, 0) FROM meta_ads.sync_windows
     WHERE account_id = %(account_id)s AND dataset = 'insights_ad'

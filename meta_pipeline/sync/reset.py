@@ -37,6 +37,13 @@ _MADE_OF_ADS = (
     schema.campaign_rollups,
     schema.metric_rollups,
 )
+_TAKE_OUT_GOAL_DAYS = (
+    """
+    UPDATE meta_ads.adset_goal_days SET days = days - datemultirange(daterange(%(oldest)s, NULL))
+    WHERE account_id = %(account_id)s AND days && daterange(%(oldest)s, NULL)
+    """,
+    "DELETE FROM meta_ads.adset_goal_days WHERE account_id = %(account_id)s AND isempty(days)",
+)
 _DAYS = """
     SELECT min(date_start), max(date_start), count(*) FROM meta_ads.sync_windows
     WHERE account_id = %(account_id)s AND dataset = %(dataset)s AND date_start >= %(oldest)s
@@ -226,6 +233,9 @@ def _remove_insights(
             "AND date_start >= %(oldest)s",
             values,
         )
+    if schema.adset_rollups in _made_of(dataset):
+        for statement in _TAKE_OUT_GOAL_DAYS:
+            connection.execute(statement, values)
     return removed
 
 

@@ -54,6 +54,7 @@ GROUPS = {
         "exchange_rates",
         "ad_rollups",
         "adset_rollups",
+        "adset_goal_days",
         "campaign_rollups",
         "metric_rollups",
         "reconciliations",

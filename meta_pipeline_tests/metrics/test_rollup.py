@@ -286,3 +286,47 @@ def test_account_without_rows_is_no_error(rows: Rows, days: list[date]) -> None:
     rows.account()
 
     assert sum(rollup(rows.connection, ACCOUNT, days).written.values()) == 0
+
+
+def goal_days(connection: Connection[Any]) -> list[tuple[Any, ...]]:
+    """The table that says it, and what the rollups of ad sets say, both by day."""
+    kept = connection.execute(
+        """
+        SELECT account_id, adset_id, campaign_id, nullif(result_metric, ''),
+               generate_series(lower(one), upper(one) - 1, interval '1 day')::date
+        FROM meta_ads.adset_goal_days, unnest(days) AS one ORDER BY 1, 2, 3, 4, 5
+        """
+    ).fetchall()
+    made = connection.execute(
+        "SELECT account_id, adset_id, campaign_id, result_metric, date_start"
+        " FROM meta_ads.adset_rollups ORDER BY 1, 2, 3, 4, 5"
+    ).fetchall()
+    assert kept == made
+    return kept
+
+
+def test_the_days_of_each_goal_are_those_of_the_rollups(rows: Rows) -> None:
+    rows.tree()
+    for back in (0, 1, 3, 9):
+        rows.insight("a1", ago(back), spend=1)
+        rows.insight("a4", ago(back), spend=1)
+    rollup(rows.connection, ACCOUNT)
+    assert len(goal_days(rows.connection)) == 8
+    before = rows.connection.execute("SELECT xmin, * FROM meta_ads.adset_goal_days").fetchall()
+    rollup(rows.connection, ACCOUNT, [ago(1), ago(9)])
+    after = rows.connection.execute("SELECT xmin, * FROM meta_ads.adset_goal_days").fetchall()
+    assert after == before, "what is the same is not written"
+
+    rows.connection.execute(
+        "UPDATE meta_ads.meta_adsets SET optimization_goal = 'LINK_CLICKS' WHERE adset_id = 's1'"
+    )
+    rollup(rows.connection, ACCOUNT, [ago(1)], only=True)
+    assert {(row[1], row[3]) for row in goal_days(rows.connection)} == {
+        ("s1", "link_clicks"),
+        ("s1", "purchases"),
+        ("s3", "purchases"),
+    }
+    rollup(rows.connection, ACCOUNT)
+    rows.connection.execute("DELETE FROM meta_ads.meta_insights WHERE entity_id = 'a4'")
+    rollup(rows.connection, ACCOUNT, [ago(back) for back in (0, 1, 3, 9)], only=True)
+    assert {row[1:4] for row in goal_days(rows.connection)} == {("s1", "c1", "link_clicks")}

@@ -57,36 +57,19 @@ def _asked(connection: Connection[Any], question: Question, text: str) -> list[t
     """`text` about the delivered ad sets that pass the question's filters, by its rows."""
     params: dict[str, Any] = as_arrays(question.asked)
     kept = [one for one in question.grouping.conditions(params) if "cell_values" not in one]
-    level = finest([*question.grouping.levels, "adset"])
+    is_by_ad = finest([*question.grouping.levels, "adset"]) == "ad"
     rows = [f"f.{name}_id" for name in ("account", "campaign") if name in question.grouping.by]
+    # The rollups say the goals as long as none has changed, without looking every one up.
+    is_old = has_changed(connection, question)
     filled = text.format(
-        delivered=_delivered(level),
+        rows=_ADS if is_by_ad else _ADSETS,
+        goal="goal.result_metric" if is_old else "f.result_metric",
+        looked_up=_LOOKED_UP if is_old else "",
         joins=question.grouping.joins,
         kept=" AND ".join(["true", *kept]),
         row=", ".join(rows) or "()",
     )
     return connection.execute(filled, params).fetchall()
-
-
-def _delivered(level: str) -> str:
-    """What delivered in the days asked for, as rows `f` with `goal`, the present one of its ad set.
-
-    Account by account: so the days of each are one stretch of the index.
-    """
-    names = dict.fromkeys(("account", "campaign", "adset", level))
-    return f"""
-        unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
-            AS asked (account_id, since, until)
-        CROSS JOIN LATERAL (
-            SELECT DISTINCT {", ".join(f"one.{name}_id" for name in names)}, one.result_metric
-            FROM meta_ads.{level}_rollups AS one
-            WHERE one.account_id = asked.account_id
-                AND one.date_start BETWEEN asked.since AND asked.until
-            OFFSET 0
-        ) AS f
-        LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id
-            AND goal.account_id = ANY (%(accounts)s::text[])
-    """
 
 
 def _mixed(goals: list[str]) -> str:
@@ -107,28 +90,60 @@ def _unknown(adsets: list[tuple[Any, ...]]) -> str:
     )
 
 
-# Of an ad set that is not known yet there is no goal now that another could differ from.
+_ADSETS = """
+    (
+        SELECT made.account_id, made.campaign_id, made.adset_id,
+               nullif(made.result_metric, '') AS result_metric
+        FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
+            AS asked (account_id, since, until)
+        JOIN meta_ads.adset_goal_days AS made ON made.account_id = asked.account_id
+            AND made.days && daterange(asked.since, asked.until, '[]')
+    ) AS f
+"""
+_ADS = """
+    (
+        SELECT DISTINCT made.account_id, made.campaign_id, made.adset_id, made.ad_id,
+               made.result_metric
+        FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
+            AS asked (account_id, since, until)
+        JOIN meta_ads.ad_rollups AS made ON made.account_id = asked.account_id
+            AND made.date_start BETWEEN asked.since AND asked.until
+    ) AS f
+"""
+# Materialized: else each mention of a goal decides anew what it is. Of an ad set that is not known
+# yet there is no goal now that another could differ from.
 _GOALS = f"""
+    WITH goal AS MATERIALIZED (
+        SELECT adset_id, result_metric FROM meta_ads.adset_goals
+        WHERE account_id = ANY (%(accounts)s::text[])
+    )
     SELECT f.account_id, goal.result_metric,
            coalesce(bool_or(goal.result_metric IS DISTINCT FROM f.result_metric)
                FILTER (WHERE goal.adset_id IS NOT NULL), false)
-    FROM {_delivered("adset")}
+    FROM {_ADSETS}
+    LEFT JOIN goal ON goal.adset_id = f.adset_id
     GROUP BY f.account_id, goal.result_metric
 """
-_UNKNOWN = """
+_LOOKED_UP = """
+    LEFT JOIN meta_ads.adset_goals AS goal ON goal.adset_id = f.adset_id
+        AND goal.account_id = ANY (%(accounts)s::text[])
+"""
+_UNKNOWN = f"""
     SELECT DISTINCT f.adset_id, goal.decided_by
-    FROM {delivered}
-    {joins}
-    WHERE goal.result_metric IS NULL AND {kept}
+    FROM {{rows}}
+    {_LOOKED_UP}
+    {{joins}}
+    WHERE {{goal}} IS NULL AND {{kept}}
     ORDER BY f.adset_id
 """
 _MIXED = """
     SELECT DISTINCT unnest(goals)
     FROM (
-        SELECT array_agg(DISTINCT goal.result_metric) AS goals
-        FROM {delivered}
+        SELECT array_agg(DISTINCT {goal}) AS goals
+        FROM {rows}
+        {looked_up}
         {joins}
-        WHERE goal.result_metric IS NOT NULL AND {kept}
+        WHERE {goal} IS NOT NULL AND {kept}
         GROUP BY {row}
     ) AS row
     WHERE cardinality(goals) > 1

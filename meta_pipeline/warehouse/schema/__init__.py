@@ -36,6 +36,7 @@ from .logins import login_states, pending_accounts, pending_connections
 from .metrics import (
     account_kpis,
     ad_rollups,
+    adset_goal_days,
     adset_rollups,
     campaign_rollups,
     exchange_rates,
@@ -67,6 +68,7 @@ __all__ = [
     "SCHEMA",
     "account_kpis",
     "ad_rollups",
+    "adset_goal_days",
     "adset_rollups",
     "advice",
     "advice_judgements",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, DATEMULTIRANGE
 
 from .columns import (
     HOT_UPDATES,
@@ -226,6 +226,22 @@ campaign_rollups = table(
     **HOT_UPDATES,
 )
 
+adset_goal_days = table(
+    "adset_goal_days",
+    "One row per ad set and what its results were counted as: the days of adset_rollups that it "
+    "holds for, to find out about goals without reading them",
+    account_id(primary_key=True),
+    text("adset_id", "Ad set", primary_key=True),
+    text("campaign_id", "Campaign; 'unknown' where Meta's row had none", primary_key=True),
+    text(
+        "result_metric",
+        "As in adset_rollups; empty where nothing here counts the goal",
+        primary_key=True,
+    ),
+    sa.Column("days", DATEMULTIRANGE, comment="Days with delivery", nullable=False),
+    **HOT_UPDATES,
+)
+
 metric_rollups = table(
     "metric_rollups",
     "One row per account and day that was rolled up: with which definitions, from which read",
@@ -266,6 +282,7 @@ reconciliations = table(
 __all__ = [
     "account_kpis",
     "ad_rollups",
+    "adset_goal_days",
     "adset_rollups",
     "campaign_rollups",
     "exchange_rates",

@@ -1,0 +1,14 @@
+"""Goals of ad sets by day."""
+
+from __future__ import annotations
+
+from meta_pipeline.warehouse.migrations.script import run
+
+revision = "0033"
+down_revision = "0032"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run(__file__)
