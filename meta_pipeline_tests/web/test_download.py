@@ -68,7 +68,7 @@ def test_every_row_is_there_once_and_in_order(browser: httpx2.Client) -> None:
 @pytest.mark.parametrize("order", ["sort=spend", "sort=spend&order=asc", "sort=ctr", "sort=name"])
 def test_pages_follow_each_other_there_and_back(browser: httpx2.Client, order: str) -> None:
     """Each link goes on where the page ends; each page is the one its number has."""
-    table = f"/campaigns?account={ACCOUNT}&level=ad&since={ago(1)}&until={ago(1)}&search=b&{order}"
+    table = f"/campaigns?account={ACCOUNT}&level=ad&since={ago(1)}&until={ago(1)}&{order}"
     found = [_ids(browser.get(table).text)]
     address = table
     for number in (2, 3):
@@ -94,7 +94,7 @@ def test_a_place_that_is_none_says_so(browser: httpx2.Client) -> None:
 
 
 def _ids(page: str) -> list[str]:
-    return re.findall(r"selected_ad_ids=(b\d+)", page)
+    return re.findall(r"selected_ad_ids=(\w+)", page)
 
 
 def _turn(page: str, which: str) -> str:

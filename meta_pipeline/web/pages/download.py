@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
+from anyio import CancelScope
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from meta_pipeline import metrics
 from meta_pipeline.printable import spreadsheet_cell
@@ -29,6 +33,21 @@ _FIXED = (
 )  # fmt: skip
 
 
+class _File(StreamingResponse):
+    """A file that lets go of what it is read from, also where nobody reads it to its end."""
+
+    def __init__(self, first: str, rest: Generator[str, None, None], **options: Any) -> None:
+        super().__init__(chain([first], rest), **options)
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await run_in_threadpool(self._rest.close)
+
+
 def campaigns_csv(visit: Visit) -> Response:
     """Numbers are plain (a point, no thousands), so that every spreadsheet reads them."""
     # The file goes on after the page is over, and so do the tables it is read from.
@@ -44,8 +63,9 @@ def campaigns_csv(visit: Visit) -> Response:
         first = next(lines)
         failed.pop_all()
     name = f"{view.level}s_{visit.now:%Y-%m-%d}.csv"
-    return StreamingResponse(
-        chain([first], lines),
+    return _File(
+        first,
+        lines,
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -53,11 +73,12 @@ def campaigns_csv(visit: Visit) -> Response:
 
 def _lines(
     visit: Visit, view: TableView, dictionary: metrics.Dictionary, until: ExitStack
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     keys = [metric.key for metric in view.metrics]
     with until:
         text = _BOM + _line([*_FIXED, *view.breakdown, *keys])
-        for ids in metrics.ranked(visit.warehouse, size=CHUNK_ROWS, **order_of(visit, view)):
+        ranked = metrics.ranked(visit.warehouse, size=CHUNK_ROWS, **order_of(visit, view))
+        for ids in until.enter_context(closing(ranked)):
             _, nodes = rows_of(visit, view, dictionary, ids)
             days = _days(visit, view, nodes)
             yield text + "".join(_lines_of(node, view, keys, days) for node in nodes)

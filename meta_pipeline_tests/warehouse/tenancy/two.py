@@ -41,6 +41,7 @@ _LOOSENED = """
     FROM pg_constraint WHERE connamespace = 'meta_ads'::regnamespace AND contype = 'c'
 """
 _VALUES: dict[str, Any] = {
+    "datemultirange": "{[2026-01-01,2026-01-02)}",
     "date": NOW.date(),
     "timestamp with time zone": NOW,
     "boolean": True,
