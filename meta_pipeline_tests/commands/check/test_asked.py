@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ def sim() -> Iterator[Simulator]:
         yield running
 
 
-def _asked(sim: Simulator, **values: str) -> dict[str, str | None]:
+def _asked(sim: Simulator, **values: Any) -> dict[str, str | None]:
     settings = Settings.load(env_file=None, **values)
     account_id = sim.world.accounts()[0].id
     with GraphClient(access_token=sim.token, base_url=sim.url) as client:
@@ -57,3 +59,16 @@ def test_what_meta_does_not_take_is_named_with_its_setting(
 def test_breakdowns_that_do_not_go_together_are_named(sim: Simulator) -> None:
     fixes = [fix for fix in _asked(sim, META_BREAKDOWNS="age,country").values() if fix]
     assert fixes == ["Take age,country out of META_BREAKDOWNS: Meta does not take it."]
+
+
+def test_custom_reports_are_asked_too(sim: Simulator, tmp_path: Path) -> None:
+    file = tmp_path / "reports.yaml"
+    file.write_text(
+        "reports: [{preset: reactions}, {preset: country, accounts: [act_1]},"
+        " {name: odd, fields: spend, breakdowns: [age, country], unlisted_combination: true}]"
+    )
+    found = _asked(sim, META_REPORTS_FILE=file)
+    assert {name: fix for name, fix in found.items() if name.startswith("META_REPORTS")} == {
+        "META_REPORTS_FILE reactions": None,
+        "META_REPORTS_FILE odd": "Change report odd in META_REPORTS_FILE: Meta does not take it.",
+    }
