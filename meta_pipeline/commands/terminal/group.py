@@ -126,7 +126,7 @@ class Root(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what it does not catch itself is told in a sentence."""
         try:
-            with kept([*ctx._protected_args, *ctx.args], sys.stdout, sys.stderr):  # noqa: SLF001
+            with kept([*_command_of(ctx), *ctx.args], sys.stdout, sys.stderr):
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
@@ -143,3 +143,9 @@ class Root(TyperGroup):
         from .mistakes import exit_code, sentence
 
         fail(sentence(error), exit_code(error))
+
+
+def _command_of(ctx: Any) -> list[str]:
+    """The name of the command that is called; click before 8.2 kept it under the public name."""
+    kept_by = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"
+    return list(getattr(ctx, kept_by))

@@ -20,7 +20,10 @@ STATEMENT_TIMEOUT_MS = 600_000
 RECYCLE_SECONDS = 30
 """After a restart of Postgres a held connection is dead for no longer than this."""
 
-MOST_PER_STORAGE = 2
+NO_LIMIT = -1
+"""One is held, and what is open beside it is closed when it comes back. A limit would be waited at:
+Dagster 1.12 leaves the connection it looks for tables with to the garbage collector.
+"""
 
 
 @contextmanager
@@ -35,7 +38,7 @@ def held_connections(instance: DagsterInstance) -> Iterator[None]:
     instance.optimize_for_webserver(
         statement_timeout=STATEMENT_TIMEOUT_MS,
         pool_recycle=RECYCLE_SECONDS,
-        max_overflow=MOST_PER_STORAGE - 1,
+        max_overflow=NO_LIMIT,
     )
     try:
         yield
