@@ -178,7 +178,7 @@ def _sdk_says(sdk: str | None, used: str, looked_at: str | None) -> str:
     if sdk is None:
         return (
             "Meta's SDK is not installed, so its fields were not compared: "
-            "pip install 'meta-pipeline[simulator]'."
+            "pip install facebook-business."
         )
     compared = f"Meta's SDK is of {sdk} and was compared field by field"
     if sdk == looked_at or looked_at is None:

@@ -107,8 +107,8 @@ def _its_app(home: Home) -> dict[str, Any]:
 def _started(home: Home, stack: ExitStack) -> tuple[str, str]:
     if find_spec("facebook_business") is None:
         raise SimulatorNotReady(
-            "The demo's simulator does not run, and cannot be started without an extra: "
-            "pip install 'meta-pipeline[simulator]'."
+            "The demo's simulator does not run, and cannot be started without Meta's SDK: "
+            "pip install facebook-business."
         )
     home.path.mkdir(parents=True, exist_ok=True)
     children = stack.enter_context(Children(home.path / "on-demand"))

@@ -1,7 +1,8 @@
-"""All that this room uses of Dagster's private parts, as of the version named here.
+"""All that this room uses of Dagster's private parts, as of the versions named here.
 
 Whatever has a public name is imported as `dg.` elsewhere. What is here may move with any release:
-`test_dagster_internals` fails with the next version and says what to look at, name by name.
+`test_dagster_internals` fails with the next version and says what to look at, name by name;
+`test_installed` does so at both ends of the range.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ from dagster._core.storage.tags import (
 )
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
-VERSION = "1.13.27"
-"""Of Dagster: all of this was looked at there."""
+VERSIONS = ("1.12.0", "1.13.27")
+"""The oldest and the newest Dagster that all of this was looked at in, and run with."""
 
 ENGINE = "_engine"
 """Where a storage in Postgres keeps its SQLAlchemy engine."""
@@ -54,7 +55,7 @@ __all__ = [
     "ENGINE",
     "MAX_RETRIES_TAG",
     "SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION",
-    "VERSION",
+    "VERSIONS",
     "WILL_RETRY_TAG",
     "AssetJob",
     "AssetMaterializationPlannedData",

@@ -95,7 +95,7 @@ def test_what_the_sdk_of_the_next_version_lacks_is_lost(patch: pytest.MonkeyPatc
 def test_without_the_sdk_the_table_alone_answers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("meta_pipeline.commands.doctor._SDK", "no_such_sdk")
     result = run()
-    assert "pip install 'meta-pipeline[simulator]'" in result.stdout
+    assert "pip install facebook-business" in result.stdout
     assert facts()["sdk"] is None
 
 

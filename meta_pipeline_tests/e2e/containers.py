@@ -52,10 +52,10 @@ def compose(*files: Path) -> dict[str, Any]:
     return merged
 
 
-def build(folder: Path, extras: str = "") -> Path:
+def build(folder: Path, left_out: str = "--no-install-package facebook-business") -> Path:
     """Do what the build stage does, in `folder`; returns the environment's `bin`.
 
-    `extras` is the build argument EXTRAS.
+    `left_out` is the build argument LEFT_OUT, by default as the Dockerfile has it.
     """
     environment = dict(os.environ)  # how this machine reaches a package index is its own affair
     environment.pop("VIRTUAL_ENV", None)
@@ -71,7 +71,7 @@ def build(folder: Path, extras: str = "") -> Path:
             _copy(sources, folder / target)
         elif name == "RUN":
             command = re.sub(r"--mount=\S+\s*", "", value).replace("uv sync", f"{uv} sync", 1)
-            command = command.replace("${EXTRAS}", extras)
+            command = command.replace("${LEFT_OUT}", left_out)
             done = subprocess.run(
                 [*shlex.split(command), "--python", sys.executable],
                 env=environment,

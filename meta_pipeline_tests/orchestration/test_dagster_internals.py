@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 import meta_pipeline
 from meta_pipeline.definitions import defs
@@ -15,7 +19,7 @@ from meta_pipeline.orchestration import build, dagster_internals
 
 ROOM = Path(meta_pipeline.__file__).parent
 THE_FILE = Path(dagster_internals.__file__)
-ENDINGS = ("_assets", "_defs", "_jobs")
+PROJECT = tomllib.loads((ROOM.parent / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def imported(path: Path) -> Iterator[tuple[str, str]]:
@@ -31,13 +35,26 @@ def files() -> list[Path]:
     return [path for path in ROOM.rglob("*.py") if path != THE_FILE]
 
 
-def test_dagster_is_the_version_that_was_looked_at() -> None:
-    assert dg.__version__ == dagster_internals.VERSION, (
-        f"Dagster is {dg.__version__}; its private parts were looked at in "
-        f"{dagster_internals.VERSION}. For each name in orchestration/dagster_internals.py read "
-        "what became of it, run the tests of orchestration and the slow ones of e2e, and only then "
-        "change VERSION there."
+def test_dagster_is_of_the_versions_that_were_looked_at() -> None:
+    oldest, newest = dagster_internals.VERSIONS
+    assert dg.__version__ in (oldest, newest), (
+        f"Dagster is {dg.__version__}; its private parts were looked at in {oldest} and {newest}. "
+        "For each name in orchestration/dagster_internals.py read what became of it, run the tests "
+        "of orchestration and the slow ones of e2e, and only then change VERSIONS there."
     )
+
+
+def test_the_range_that_may_be_installed_is_the_one_that_was_looked_at() -> None:
+    oldest, newest = map(Version, dagster_internals.VERSIONS)
+    needs = [Requirement(one) for one in PROJECT["project"]["dependencies"]]
+    allowed = {one.name: one.specifier for one in needs if one.name.startswith("dagster")}
+    assert set(allowed) == {"dagster", "dagster-postgres", "dagster-webserver"}
+    # Dagster's libraries are numbered 0.16 behind: 1.12 is 0.28.
+    for name, behind in (("dagster", 0), ("dagster-webserver", 0), ("dagster-postgres", 16)):
+        major, minor = (0, behind) if behind else (1, 0)
+        ends = [f"{major}.{one.minor + minor}" for one in (oldest, newest)]
+        after = f"{major}.{newest.minor + minor + 1}"
+        assert allowed[name] == SpecifierSet(f">={ends[0]},<{after}")
 
 
 def test_no_other_file_reaches_into_dagster() -> None:
@@ -50,7 +67,7 @@ def test_no_other_file_reaches_into_dagster() -> None:
     assert inside == []
 
 
-@pytest.mark.parametrize("name", sorted(set(dagster_internals.__all__) - {"VERSION"}))
+@pytest.mark.parametrize("name", sorted(set(dagster_internals.__all__) - {"VERSIONS"}))
 def test_nothing_of_it_is_left_over(name: str) -> None:
     assert hasattr(dagster_internals, name)
     assert any(

@@ -49,7 +49,7 @@ def simulate(
     try:
         from meta_pipeline.simulator import serve
     except ImportError as error:
-        _fail_without_extra(error)
+        _fail_without_it(error)
     try:
         serve(
             host,
@@ -71,9 +71,9 @@ def coverage() -> None:
     try:
         from meta_pipeline.simulator import coverage_table
     except ImportError as error:
-        _fail_without_extra(error)
+        _fail_without_it(error)
     say(coverage_table())
 
 
-def _fail_without_extra(error: ImportError) -> NoReturn:
-    fail(f"The simulator needs {error.name}: pip install 'meta-pipeline[simulator]'.")
+def _fail_without_it(error: ImportError) -> NoReturn:
+    fail(f"The simulator needs {error.name}: pip install --force-reinstall meta-pipeline.")

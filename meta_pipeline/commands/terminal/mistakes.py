@@ -20,6 +20,8 @@ _REASONS = {
     errno.EMFILE: "Too many files are open (ulimit -n)",
     errno.EROFS: "The file system is read-only",
 }
+_EXTRAS = {"mcp": "mcp", "matplotlib": "plots", "celery": "celery", "dagster_celery": "celery"}
+"""What is installed by an extra of this name only."""
 _NOT_OURS = "This is a fault in meta_pipeline: please report it."
 
 
@@ -51,6 +53,8 @@ def exit_code(error: Exception) -> int:
 
 def _of_import(error: Exception) -> str:
     name = getattr(error, "name", None)
+    if (extra := _EXTRAS.get(str(name).partition(".")[0])) is not None:
+        return f"{name} is not installed: pip install 'meta-pipeline[{extra}]'."
     return (
         f"{error}. The installation is not whole{f': {name} is missing' if name else ''}. "
         "Install it again: pip install --force-reinstall meta-pipeline"

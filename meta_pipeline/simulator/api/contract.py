@@ -253,12 +253,12 @@ def load() -> Contract:
 @lru_cache(maxsize=1)
 def _tables() -> tuple[Mapping[str, Node], str]:
     try:
-        from facebook_business.api import FacebookAdsApi  # noqa: PLC0415 - an extra
+        from facebook_business.api import FacebookAdsApi  # noqa: PLC0415 - a second to import
         from facebook_business.session import FacebookSession  # noqa: PLC0415
     except ImportError as missing:
         raise RuntimeError(
             "the simulator reads Meta's field tables from the official SDK: "
-            "install it with `pip install 'meta-pipeline[simulator]'`"
+            "install it with `pip install facebook-business`"
         ) from missing
     api = FacebookAdsApi(FacebookSession(access_token="unused"))  # noqa: S106
     nodes = {name: _node(name, module, api) for name, module in NODES.items()}
