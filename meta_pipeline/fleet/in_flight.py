@@ -11,6 +11,7 @@ UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 """Dagster's own list of runs in progress leaves out those that wait."""
 
 PARTITION_TAG = "dagster/partition"
+ACCOUNTS = "accounts"
 ACCOUNT_PREFIX = "account/"
 """A run is tagged with each account it is about: `account/act_1`."""
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -28,14 +29,15 @@ class InFlight:
         cls,
         runs: Iterable[tuple[Mapping[str, str], Mapping[str, Any]]],
         partitions: Callable[[], Sequence[str]],
+        chosen_by: str = ACCOUNTS,
     ) -> InFlight:
         """Those of the unfinished runs, each given by its tags and its config.
 
         `partitions` looks up all partition keys in the order they were added; it is called only
-        when a run is of a range.
+        when a run is of a range; `chosen_by` is the part of the config that names accounts.
         """
         keys = _Keys(partitions)
-        found = [frozenset(_accounts(tags, config, keys)) for tags, config in runs]
+        found = [frozenset(_accounts(tags, config, keys, chosen_by)) for tags, config in runs]
         return cls(sum(map(bool, found)), frozenset[str]().union(*found))
 
 
@@ -54,7 +56,9 @@ class _Keys:
             return (first, last)
 
 
-def _accounts(tags: Mapping[str, str], config: Mapping[str, Any], keys: _Keys) -> Iterator[str]:
+def _accounts(
+    tags: Mapping[str, str], config: Mapping[str, Any], keys: _Keys, chosen_by: str
+) -> Iterator[str]:
     """A partition's, a range's, those that the run's config names, and those it is tagged with."""
     if account_id := tags.get(PARTITION_TAG):
         yield account_id
@@ -65,7 +69,7 @@ def _accounts(tags: Mapping[str, str], config: Mapping[str, Any], keys: _Keys) -
         name.removeprefix(ACCOUNT_PREFIX) for name in tags if name.startswith(ACCOUNT_PREFIX)
     )
     chosen: Any = config
-    for name in ("resources", "accounts", "config"):
+    for name in ("resources", chosen_by, "config"):
         chosen = _mapping(chosen).get(name)
     named = _mapping(chosen).get("ids")
     if isinstance(named, list):

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from meta_pipeline.settings import breakdown_names
 from meta_pipeline.sync.plan.presets import Preset
 
+from .place import here
+
 _ACCOUNT = re.compile(r"act_\d+")
 _PRESETS = dg.Noneable(
     dg.Enum("Preset", [dg.EnumValue(str(preset), str(preset)) for preset in Preset])
@@ -227,4 +229,8 @@ def choices() -> dict[str, dg.ResourceDefinition]:
 
 def run_config(**chosen: Mapping[str, object]) -> dict[str, Any]:
     """A run's config: each choice by the name of its resource, what is not given by default."""
-    return {"resources": {name: {"config": dict(config)} for name, config in chosen.items()}}
+    return {
+        "resources": {
+            here().named(name): {"config": dict(config)} for name, config in chosen.items()
+        }
+    }

@@ -85,7 +85,7 @@ __all__ = [
 
 
 def loaded(
-    package: ModuleType, resources: Mapping[str, Any], executor: dg.ExecutorDefinition
+    package: ModuleType, resources: Mapping[str, Any], executor: dg.ExecutorDefinition | None
 ) -> dg.Definitions:
     """All that the package's modules define. Public, and called a preview by this version."""
     with warnings.catch_warnings():

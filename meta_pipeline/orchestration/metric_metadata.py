@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from meta_pipeline import metrics
 from meta_pipeline.warehouse import schema
 
+from .place import here
 from .record_metadata import ads_manager_url
 
 ROLLUPS: dict[str, sa.Table] = {
@@ -22,7 +23,7 @@ ROLLUPS: dict[str, sa.Table] = {
 """Level to the table that is written."""
 _LEVELS = ("campaign", "adset", "ad")
 _NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
-RECONCILIATION = dg.AssetKey(["meta", "reconciliation"])
+RECONCILIATION = here().key("reconciliation")
 RECONCILES = "synced_days_reconcile"
 _SHOWN = 20
 _COUNTED = {
@@ -36,7 +37,7 @@ _COUNTED = {
 
 def daily_key(level: str) -> dg.AssetKey:
     """The asset of a level: named as the relation that people read, which has the names too."""
-    return dg.AssetKey(["meta", f"daily_{level}_metrics"])
+    return here().key(f"daily_{level}_metrics")
 
 
 DAILY_METRICS = tuple(map(daily_key, ROLLUPS))
@@ -55,7 +56,7 @@ FOLLOWING_CHECKS = (
 
 def daily_relation(level: str) -> sa.Table:
     """The relation of a level as people read it: its table, with the names of what a row is of."""
-    (name,) = daily_key(level).path[1:]
+    name = daily_key(level).path[-1]
     relation = ROLLUPS[level].to_metadata(sa.MetaData(schema=schema.SCHEMA), name=name)
     relation.comment = str(relation.comment).partition(";")[0]
     for owner in ("account", *_LEVELS[: _LEVELS.index(level) + 1]):

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-AD_ACCOUNTS = dg.DynamicPartitionsDefinition(name="ad_account")
+from .place import here
+
+AD_ACCOUNTS = dg.DynamicPartitionsDefinition(name=here().partitions)
 """Keys are ad account ids, `act_<n>`; the discovery adds them and nothing removes them."""
 
 ACCOUNT_TAG = "account"

@@ -22,6 +22,7 @@ from meta_pipeline.warehouse.connect import READER, Patience
 
 from .configuration import choices
 from .dagster_internals import TreatAsResourceParam
+from .place import here
 from .runs.held_connections import held_connections
 from .session import SyncSession
 
@@ -38,7 +39,7 @@ class WarehouseResource(TreatAsResourceParam):
     def settings(self) -> Settings:
         """The settings of this process with this database."""
         given = {"database_url": self.database_url} if self.database_url else {}
-        return Settings.load(**given)
+        return here().load_settings(**given)
 
     @contextmanager
     def read(self, name: str) -> Iterator[Warehouse]:
@@ -74,9 +75,11 @@ def sync_session(context: dg.InitResourceContext) -> Iterator[SyncSession]:
 
     Settings are read when the run starts, so definitions load and validate without any.
     """
-    show_log()
-    settings = Settings.load()
-    held = held_connections(context.instance) if context.instance else nullcontext()
+    settings = here().load_settings()
+    if here().is_own:
+        show_log()
+    is_held = context.instance and here().is_own
+    held = held_connections(context.instance) if is_held else nullcontext()
     with held, SyncEngine.open(settings) as engine:
         yield SyncSession(engine, is_simulated=settings.is_simulated)
 
@@ -99,9 +102,9 @@ def default_resources() -> dict[str, Any]:
             description="One sync engine for each run, with the settings of this process",
         ),
         "meta": dg.ResourceDefinition(
-            lambda context: context.resources.session.graph(),
+            lambda context: getattr(context.resources, here().named("session")).graph(),
             config_schema={},
-            required_resource_keys={"session"},
+            required_resource_keys={here().named("session")},
             description="The Graph API client, for assets of one's own: each call is logged with "
             "its usage headers, and none is made while the governor forbids it",
         ),

@@ -16,12 +16,15 @@ from meta_pipeline.sync import Extras, Part
 from meta_pipeline.sync.rows.report_table import table_of
 from meta_pipeline.warehouse import schema
 
+from .place import here
+
 logger = logging.getLogger(__name__)
 
-AD_ACCOUNTS_KEY = dg.AssetKey(["meta", "ad_accounts"])
-INSIGHTS_KEY = dg.AssetKey(["meta", "insights"])
-OWNERS = ["team:marketing-data"]
-TAGS = {"domain": "ads", "source": "meta-marketing-api"}
+HERE = here()
+AD_ACCOUNTS_KEY = HERE.key("ad_accounts")
+INSIGHTS_KEY = HERE.key("insights")
+OWNERS = list(HERE.owners)
+TAGS = {"domain": "ads", "source": "meta-marketing-api", **HERE.tags}
 OPERATIONS = "operations"
 """Group of the assets that are about the pipeline itself."""
 KINDS = {"meta", "postgres"}
@@ -53,7 +56,7 @@ class AccountTable:
 
     @property
     def key(self) -> dg.AssetKey:
-        return dg.AssetKey(["meta", self.name])
+        return HERE.key(self.name)
 
     def is_on(self, account_id: str, extras: Extras) -> bool:
         """Whether the settings have an extra read for an account."""
@@ -205,7 +208,8 @@ def table_spec(
     return dg.AssetSpec(
         key,
         deps=deps,
-        group_name=group,
+        group_name=HERE.group_of(group),
+        automation_condition=HERE.automation_condition,
         kinds=KINDS,
         owners=OWNERS,
         tags=TAGS,

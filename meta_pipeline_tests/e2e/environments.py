@@ -23,9 +23,12 @@ def wheel(folder: Path) -> Path:
 
 
 def python(version: str) -> Path | None:
-    """A Python of this version on the machine; None where there is none."""
+    """A Python of this version on the machine, also one of pyenv's; None where there is none."""
     found = _uv("python", "find", "--no-project", "--system", version, must=False)
-    return Path(found.stdout.strip()) if found.returncode == 0 else None
+    if found.returncode == 0:
+        return Path(found.stdout.strip())
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    return next(root.glob(f"versions/{version}.*/bin/python"), None)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import ads_manager_url
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.runs.pool import keep_slots
@@ -15,11 +17,13 @@ from meta_pipeline.printable import markdown
 from meta_pipeline.warehouse import schema
 from meta_pipeline.warehouse.stores.accounts import AccountRow
 
+HERE = here()
+
 _LISTED_AT_MOST = 50
 
 
 @dg.multi_asset(
-    name="ad_accounts",
+    name=HERE.named("ad_accounts"),
     specs=[
         table_spec(
             AD_ACCOUNTS_KEY,
@@ -31,6 +35,7 @@ _LISTED_AT_MOST = 50
         )
     ],
 )
+@asking
 def ad_accounts(
     context: dg.AssetExecutionContext,
     session: dg.ResourceParam[SyncSession],

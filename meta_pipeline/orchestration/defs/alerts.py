@@ -33,8 +33,12 @@ from meta_pipeline.orchestration.failures.runs import (
     note,
 )
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
+from meta_pipeline.orchestration.names import asking
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.warehouse import CannotTell, Connection
+
+HERE = here()
 
 TICK_SECONDS = 60
 OFF = (
@@ -47,12 +51,13 @@ _UNKNOWN_LASTS = timedelta(days=1)
 
 
 @dg.sensor(
-    name="failed_runs",
+    name=HERE.named("failed_runs"),
     minimum_interval_seconds=TICK_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=HERE.sensor_status,
     description="Takes down runs that failed without the record of a sync to explain it; "
     "sensor `alerts` tells people.",
 )
+@asking
 def failed_runs(
     context: dg.SensorEvaluationContext,
     warehouse: WarehouseResource,
@@ -72,12 +77,13 @@ def failed_runs(
 
 
 @dg.sensor(
-    name="alerts",
+    name=HERE.named("alerts"),
     minimum_interval_seconds=TICK_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=HERE.sensor_status,
     description="Tells people by webhook, e-mail or log what is wrong with accounts, runs, "
     "checks and the token: once when it starts, once when it ends, as a digest at most hourly.",
 )
+@asking
 def alerts(
     context: dg.SensorEvaluationContext,
     warehouse: WarehouseResource,

@@ -6,19 +6,26 @@ from typing import Any
 import dagster as dg
 
 from meta_pipeline.connections import Access, Cared, Connections, Keyring, KeysUnusable, take_care
+from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.printable import markdown
 from meta_pipeline.warehouse.connect import WRITER
+
+HERE = here()
 
 JOB = "connection_care"
 
 
 @dg.op(
+    name=HERE.named("take_care_of_connections"),
     config_schema={},
     description="Renew tokens that end within 20 days, ask Meta about each once a day, sweep "
     "logins nobody finished, carry out what people asked for at Meta.",
 )
+@asking
 def take_care_of_connections(
     context: dg.OpExecutionContext,
     warehouse: WarehouseResource,
@@ -39,7 +46,9 @@ def take_care_of_connections(
 
 
 @dg.job(
-    name=JOB,
+    name=HERE.named(JOB),
+    executor_def=in_process,
+    hooks=HERE.hooks,
     description="Renew, look at, sweep and end connections to Meta. A token that could not be "
     "renewed is told by `alerts` with the days it has left, and tried again a day later.",
     tags={"dagster/max_runtime": "3600", "dagster/priority": "10"},

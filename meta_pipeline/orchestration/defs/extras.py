@@ -16,8 +16,10 @@ import dagster as dg
 
 from meta_pipeline.orchestration.configuration import Accounts, Breakdowns, Days, Freshness
 from meta_pipeline.orchestration.dagster_internals import is_reserved_asset_job_name
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.outcome import Outcome, failure_of
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.runs.batches import (
     MAX_ACCOUNTS_PER_RUN,
     accounts_in,
@@ -39,6 +41,8 @@ from meta_pipeline.sync import Part
 
 from .sync import Event, Step, in_time, selected_of, sync_one
 
+HERE = here()
+
 EXTRA_TAG = "meta_pipeline/{part}_{{status}}"
 """Name of the run tags, such as `meta_pipeline/creatives_fail: act_1`."""
 
@@ -58,6 +62,7 @@ _CREATIVES, _ACTIVITIES = ENTITY_EXTRAS
 
 
 @dg.multi_asset(
+    name=HERE.named("entity_extras"),
     specs=[
         *account_specs([_CREATIVES], group="entities", deps=[_OF[Part.ADS]]),
         *account_specs([_ACTIVITIES], group="entities", deps=list(_OF.values())),
@@ -68,6 +73,7 @@ _CREATIVES, _ACTIVITIES = ENTITY_EXTRAS
     pool=POOL,
     op_tags=_LAST,
 )
+@asking
 def entity_extras(
     context: dg.AssetExecutionContext,
     session: dg.ResourceParam[SyncSession],
@@ -87,6 +93,7 @@ def entity_extras(
 
 
 @dg.multi_asset(
+    name=HERE.named("insight_extras"),
     specs=account_specs(INSIGHT_EXTRAS, group="insights", deps=[INSIGHTS_KEY]),
     can_subset=True,
     partitions_def=AD_ACCOUNTS,
@@ -94,6 +101,7 @@ def entity_extras(
     pool=POOL,
     op_tags=_LAST,
 )
+@asking
 def insight_extras(
     context: dg.AssetExecutionContext,
     session: dg.ResourceParam[SyncSession],

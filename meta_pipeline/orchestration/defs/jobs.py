@@ -9,12 +9,14 @@ import dagster as dg
 
 from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.dagster_internals import AssetJob
+from meta_pipeline.orchestration.executor import in_process
 from meta_pipeline.orchestration.metric_metadata import (
     FOLLOWING_CHECKS,
     FOLLOWING_KEYS,
     RECONCILES,
     RECONCILIATION,
 )
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.runs.run_selection import CHANGES
 from meta_pipeline.orchestration.tables import (
     AD_ACCOUNTS_KEY,
@@ -28,6 +30,7 @@ from meta_pipeline.orchestration.tables import (
 from .quality import DATA_QUALITY_KEY
 from .report import REPORT_KEY
 
+HERE = here()
 # A run that hangs gives its slot of the pool back; what it did not begin comes back.
 MAX_RUNTIME_SECONDS = 7200
 FOLLOWING = dg.AssetSelection.assets(*FOLLOWING_KEYS).without_checks() | dg.AssetSelection.checks(
@@ -48,8 +51,10 @@ def _job(
     config: dict[str, Any] | None = None,
 ) -> AssetJob:
     return dg.define_asset_job(
-        name,
+        HERE.named(name),
         selection=selection,
+        executor_def=in_process,
+        hooks=HERE.hooks,
         description=description,
         config=config,
         tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},

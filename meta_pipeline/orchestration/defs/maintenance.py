@@ -7,6 +7,9 @@ from pathlib import Path
 import dagster as dg
 
 from meta_pipeline.alerts import AlertStore
+from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.names import asking
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.retention.dagster_history import DagsterHistory
 from meta_pipeline.orchestration.retention.run_files import remove_run_files
@@ -15,6 +18,8 @@ from meta_pipeline.warehouse.connect import WRITER
 from meta_pipeline.warehouse.retention import Retention, maintain
 from meta_pipeline.warehouse.vacuum import TableState, table_states
 
+HERE = here()
+
 JOB = "maintenance"
 _ALERTS_KEPT = timedelta(days=30)
 _TABLES_SHOWN = 15
@@ -22,9 +27,11 @@ _MIB = 1024 * 1024
 
 
 @dg.op(
+    name=HERE.named("our_logs"),
     config_schema={},
     description="Remove rows of our logs that are older than the settings say.",
 )
+@asking
 def our_logs(
     context: dg.OpExecutionContext,
     warehouse: WarehouseResource,
@@ -39,9 +46,11 @@ def our_logs(
 
 
 @dg.op(
+    name=HERE.named("dagster_history"),
     config_schema={},
     description="Remove old events, runs and ticks of Dagster; the newest of each stay.",
 )
+@asking
 def dagster_history(
     context: dg.OpExecutionContext,
     warehouse: WarehouseResource,
@@ -60,9 +69,11 @@ def dagster_history(
 
 
 @dg.op(
+    name=HERE.named("run_files"),
     config_schema={},
     description="Remove the files of old runs (what they printed), before a disk is full.",
 )
+@asking
 def run_files(
     context: dg.OpExecutionContext,
     warehouse: WarehouseResource,
@@ -74,9 +85,11 @@ def run_files(
 
 
 @dg.op(
+    name=HERE.named("vacuum_advice"),
     config_schema={},
     description="Say which tables are big and which Postgres does not clean up by itself.",
 )
+@asking
 def vacuum_advice(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     with warehouse.read("maintenance") as opened, opened.connection() as connection:
         tables = table_states(connection)
@@ -94,14 +107,17 @@ def vacuum_advice(context: dg.OpExecutionContext, warehouse: WarehouseResource) 
 
 
 @dg.job(
-    name=JOB,
+    name=HERE.named(JOB),
+    executor_def=in_process,
+    hooks=HERE.hooks,
     description="Daily: retention of our logs, of Dagster's history and files; what to vacuum.",
     tags={"dagster/max_runtime": "7200"},
 )
 def maintenance() -> None:
     our_logs()
-    dagster_history()
-    run_files()
+    if HERE.is_own:  # else it is somebody else's to keep
+        dagster_history()
+        run_files()
     vacuum_advice()
 
 

@@ -25,12 +25,16 @@ from meta_pipeline.orchestration.metric_metadata import (
     rolled_up,
     verdict,
 )
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.runs.batches import MAX_ACCOUNTS_PER_RUN, passed_on
 from meta_pipeline.orchestration.runs.each_account import each_account, raise_failed
 from meta_pipeline.orchestration.tables import INSIGHTS_KEY, table_spec
 from meta_pipeline.warehouse import Connection, Warehouse, schema
+
+HERE = here()
 
 _DOCS = "https://developers.facebook.com/docs/marketing-api/insights"
 _SUMMARIES = {
@@ -46,6 +50,7 @@ _VERSION = metrics.read_dictionary().version()
 
 
 @dg.multi_asset(
+    name=HERE.named("rollups"),
     specs=[
         table_spec(
             daily_key(level),
@@ -60,6 +65,7 @@ _VERSION = metrics.read_dictionary().version()
     partitions_def=AD_ACCOUNTS,
     backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
 )
+@asking
 def rollups(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -73,6 +79,7 @@ def rollups(
 
 
 @dg.multi_asset(
+    name=HERE.named("reconciliation"),
     specs=[
         table_spec(
             RECONCILIATION,
@@ -95,6 +102,7 @@ def rollups(
     partitions_def=AD_ACCOUNTS,
     backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
 )
+@asking
 def reconciliation(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,

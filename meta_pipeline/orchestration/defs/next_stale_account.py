@@ -17,7 +17,9 @@ from meta_pipeline.fleet.rotation import Rotation
 from meta_pipeline.fleet.skip_reason import skip_reason
 from meta_pipeline.fleet.tick import Stopped, look, record
 from meta_pipeline.orchestration.configuration import run_config
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags, missing_partitions
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.runs.batches import tags_of_batch
 from meta_pipeline.orchestration.runs.in_flight import in_flight
@@ -29,6 +31,8 @@ from meta_pipeline.sync import Extras
 from meta_pipeline.warehouse import CannotTell, Warehouse
 
 from .jobs import discover_accounts, entities_only, insights_only, sync_account
+
+HERE = here()
 
 NEXT_STALE_ACCOUNT = "next_stale_account"
 TICK_SECONDS = 30
@@ -44,14 +48,15 @@ _WHY_CHARACTERS = 500
 
 
 @dg.sensor(
-    name=NEXT_STALE_ACCOUNT,
+    name=HERE.named(NEXT_STALE_ACCOUNT),
     jobs=[discover_accounts, sync_account, entities_only, insights_only],
     minimum_interval_seconds=TICK_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=HERE.sensor_status,
     description="Syncs whoever is due, by META_ROTATION_POLICY and the governor: one account "
     "is a run of its own, many share runs of up to META_ACCOUNTS_PER_RUN, and at most "
     "META_MAX_SYNCS runs are under way. Stop it and accounts are synced by hand only.",
 )
+@asking
 def next_stale_account(
     context: dg.SensorEvaluationContext,
     warehouse: WarehouseResource,

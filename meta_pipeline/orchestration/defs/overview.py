@@ -20,7 +20,9 @@ import psycopg
 
 from meta_pipeline.alerts import Condition
 from meta_pipeline.orchestration.failures.ticks import failing_ticks, stopped_by_hand
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import ads_manager_url
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
@@ -33,7 +35,9 @@ from .jobs import data_quality_job, operations_report_job
 from .quality import DATA_QUALITY_KEY
 from .report import REPORT_KEY
 
-OVERVIEW_KEY = dg.AssetKey(["meta", "overview"])
+HERE = here()
+
+OVERVIEW_KEY = HERE.key("overview")
 TICKING = "sensors_and_schedules_run"
 TICK_SECONDS = 30
 """How long a change may take until people see it: a failing account, a sensor stopped or let go."""
@@ -227,11 +231,11 @@ def look(instance: dg.DagsterInstance, resource: WarehouseResource, now: datetim
 
 
 @dg.multi_asset(
-    name="overview",
+    name=HERE.named("overview"),
     specs=[
         dg.AssetSpec(
             OVERVIEW_KEY,
-            group_name=OPERATIONS,
+            group_name=HERE.group_of(OPERATIONS),
             kinds={"postgres", "report"},
             owners=OWNERS,
             tags=TAGS,
@@ -247,6 +251,7 @@ def look(instance: dg.DagsterInstance, resource: WarehouseResource, now: datetim
         )
     ],
 )
+@asking
 def overview(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -259,13 +264,14 @@ def overview(
 
 
 @dg.sensor(
-    name="overview",
+    name=HERE.named("overview"),
     jobs=[data_quality_job, operations_report_job],
     minimum_interval_seconds=TICK_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=HERE.sensor_status,
     description="Keeps asset meta/overview: every account in words. Makes a partition for each "
     "account that is known, and asks the daily and hourly questions once at the beginning.",
 )
+@asking
 def overview_sensor(
     context: dg.SensorEvaluationContext,
     warehouse: WarehouseResource,

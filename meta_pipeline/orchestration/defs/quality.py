@@ -17,6 +17,8 @@ import dagster as dg
 from meta_pipeline.alerts import AlertStore, check_conditions, limits_of
 from meta_pipeline.graph import GraphError
 from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS
+from meta_pipeline.orchestration.names import asking
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.tables import (
     AD_ACCOUNTS_KEY,
@@ -41,8 +43,10 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
 from meta_pipeline.warehouse import Warehouse
 
+HERE = here()
+
 STEP = "data_checks"
-DATA_QUALITY_KEY = dg.AssetKey(["meta", "data_quality"])
+DATA_QUALITY_KEY = HERE.key("data_quality")
 _CATALOGUE = (*CHECKS, TOKEN_CHECK)
 _SEVERITIES = {
     Severity.WARN: dg.AssetCheckSeverity.WARN,
@@ -67,12 +71,12 @@ def _spec(check: Check) -> dg.AssetCheckSpec:
 
 
 @dg.multi_asset(
-    name=STEP,
+    name=HERE.named(STEP),
     specs=[
         dg.AssetSpec(
             DATA_QUALITY_KEY,
             deps=[AD_ACCOUNTS_KEY, INSIGHTS_KEY, *METRIC_KEYS],
-            group_name=OPERATIONS,
+            group_name=HERE.group_of(OPERATIONS),
             kinds={"postgres"},
             owners=OWNERS,
             tags=TAGS,
@@ -82,6 +86,7 @@ def _spec(check: Check) -> dg.AssetCheckSpec:
     check_specs=[_spec(check) for check in _CATALOGUE],
     can_subset=True,
 )
+@asking
 def data_quality(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,

@@ -8,6 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from meta_pipeline.orchestration.configuration import Period
+from meta_pipeline.orchestration.names import asking
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.tables import OPERATIONS, OWNERS, TAGS
 from meta_pipeline.printable import markdown
@@ -15,7 +17,9 @@ from meta_pipeline.reports import Report, make_report, questions
 from meta_pipeline.reports.page import render, thresholds_of, write
 from meta_pipeline.settings import Settings
 
-REPORT_KEY = dg.AssetKey(["meta", "operations_report"])
+HERE = here()
+
+REPORT_KEY = HERE.key("operations_report")
 _NUMBERS = (
     "throttle_envelope",
     "cost_per_account",
@@ -34,11 +38,11 @@ there; `meta-pipeline report --html FILE` makes the same page at any time."""
 
 
 @dg.multi_asset(
-    name="report",
+    name=HERE.named("report"),
     specs=[
         dg.AssetSpec(
             REPORT_KEY,
-            group_name=OPERATIONS,
+            group_name=HERE.group_of(OPERATIONS),
             kinds={"postgres", "report"},
             owners=OWNERS,
             tags=TAGS,
@@ -46,6 +50,7 @@ there; `meta-pipeline report --html FILE` makes the same page at any time."""
         )
     ],
 )
+@asking
 def operations_report(
     warehouse: WarehouseResource, period: dg.ResourceParam[Period], clock: dg.ResourceParam[Clock]
 ) -> Iterator[dg.MaterializeResult[None]]:

@@ -6,6 +6,8 @@ import dagster as dg
 
 from meta_pipeline.connections import due
 from meta_pipeline.fleet.in_flight import UNFINISHED
+from meta_pipeline.orchestration.names import asking
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.warehouse import CannotTell
 
@@ -13,6 +15,8 @@ from .connections import JOB as CARE_JOB
 from .connections import connection_care as care_job
 from .jobs import data_quality_job, discover_accounts, operations_report_job
 from .maintenance import maintenance as maintenance_job
+
+HERE = here()
 
 DISCOVERY_CRON = "7 * * * *"
 """Every hour, past the full hour: one call, and off the minute everybody else asks Meta in."""
@@ -25,56 +29,57 @@ CARE_CRON = "*/2 * * * *"
 """Often enough for the last five minutes of a token that lives for hours; it asks the tables."""
 
 account_discovery = dg.ScheduleDefinition(
-    name="account_discovery",
+    name=HERE.named("account_discovery"),
     job=discover_accounts,
     cron_schedule=DISCOVERY_CRON,
     execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=HERE.schedule_status,
     description="Hourly: refresh the list of ad accounts, so that new ones appear by "
     "themselves and lost ones are marked.",
     tags={"reason": "schedule"},
 )
 
 data_quality = dg.ScheduleDefinition(
-    name="data_quality",
+    name=HERE.named("data_quality"),
     job=data_quality_job,
     cron_schedule=DATA_QUALITY_CRON,
     execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=HERE.schedule_status,
     description="Hourly: ask all checks over all accounts. What fails is told by `alerts`.",
     tags={"reason": "schedule"},
 )
 
 maintenance = dg.ScheduleDefinition(
-    name="maintenance",
+    name=HERE.named("maintenance"),
     job=maintenance_job,
     cron_schedule=MAINTENANCE_CRON,
     execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=HERE.schedule_status,
     description="Daily: remove old log rows, and old events, runs and files of Dagster.",
     tags={"reason": "schedule"},
 )
 
 operations_report = dg.ScheduleDefinition(
-    name="operations_report",
+    name=HERE.named("operations_report"),
     job=operations_report_job,
     cron_schedule=REPORT_CRON,
     execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=HERE.schedule_status,
     description="Daily: answer the operational questions; with META_REPORT_FILE also as a page.",
     tags={"reason": "schedule"},
 )
 
 
 @dg.schedule(
-    name="connection_care",
+    name=HERE.named("connection_care"),
     job=care_job,
     cron_schedule=CARE_CRON,
     execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=HERE.schedule_status,
     description="Every two minutes: does a connection to Meta need something? A token is renewed "
     "when 20 days are left, every connection looked at once a day.",
 )
+@asking
 def connection_care(
     context: dg.ScheduleEvaluationContext,
     warehouse: WarehouseResource,
@@ -89,7 +94,7 @@ def connection_care(
     if not found.is_anything:
         return dg.SkipReason(found.sentence)
     unfinished = [dg.DagsterRunStatus(status) for status in UNFINISHED]
-    asked = dg.RunsFilter(job_name=CARE_JOB, statuses=unfinished)
+    asked = dg.RunsFilter(job_name=HERE.named(CARE_JOB), statuses=unfinished)
     if context.instance.get_runs(asked, limit=1):
         return dg.SkipReason("The last run is still at it.")
     return dg.RunRequest(tags={"reason": "schedule"})

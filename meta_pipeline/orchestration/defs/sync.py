@@ -21,8 +21,10 @@ from meta_pipeline.orchestration.configuration import (
     Days,
     Freshness,
 )
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.outcome import Outcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import (
     Account,
     materialization_metadata,
@@ -46,6 +48,8 @@ from meta_pipeline.orchestration.tables import (
 )
 from meta_pipeline.redaction import redact
 from meta_pipeline.sync import Part, Status, SyncRequest, SyncRun
+
+HERE = here()
 
 REASON_TAG = "reason"
 logger = logging.getLogger("meta_pipeline.progress")
@@ -77,12 +81,14 @@ class Step:
 
 
 @dg.multi_asset(
+    name=HERE.named("entities"),
     specs=account_specs(STRUCTURE, group="entities", deps=[AD_ACCOUNTS_KEY]),
     can_subset=True,
     partitions_def=AD_ACCOUNTS,
     backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
     pool=POOL,
 )
+@asking
 def entities(
     context: dg.AssetExecutionContext,
     session: dg.ResourceParam[SyncSession],
@@ -101,12 +107,14 @@ def entities(
 
 
 @dg.multi_asset(
+    name=HERE.named("insights"),
     specs=account_specs(DELIVERY, group="insights", deps=[table.key for table in STRUCTURE]),
     can_subset=True,
     partitions_def=AD_ACCOUNTS,
     backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
     pool=POOL,
 )
+@asking
 def insights(
     context: dg.AssetExecutionContext,
     session: dg.ResourceParam[SyncSession],

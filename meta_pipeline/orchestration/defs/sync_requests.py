@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 import dagster as dg
 import psycopg
 
+from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.outcome import Outcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import record_metadata
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.runs.in_flight import in_flight
@@ -32,15 +35,19 @@ from meta_pipeline.webhooks import collect
 
 from .jobs import MAX_RUNTIME_SECONDS, sync_account
 
+HERE = here()
+
 SYNC_REQUESTS = "sync_requests"
 TICK_SECONDS = 5
 
 
 @dg.op(
+    name=HERE.named("read_by_id"),
     config_schema={},
     pool=POOL,
     description="Read the objects that a claim of sync_requests names, by id and nothing else.",
 )
+@asking
 def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSession]) -> None:
     claim_id = context.run.tags.get(CLAIM_TAG)
     if claim_id is None:
@@ -88,7 +95,9 @@ def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSes
 
 
 @dg.job(
-    name=NAMED_OBJECTS,
+    name=HERE.named(NAMED_OBJECTS),
+    executor_def=in_process,
+    hooks=HERE.hooks,
     description="Read single campaigns, ad sets, ads or creatives by id, as somebody or a webhook "
     "of Meta's asked for in sync_requests. The sensor of that name starts it.",
     tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
@@ -98,14 +107,15 @@ def sync_named_objects() -> None:
 
 
 @dg.sensor(
-    name=SYNC_REQUESTS,
+    name=HERE.named(SYNC_REQUESTS),
     jobs=[sync_account, sync_named_objects],
     minimum_interval_seconds=TICK_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
+    default_status=HERE.sensor_status,
     description="Starts what was asked for by hand, over the API or by Meta's webhooks: the rows "
     "of sync_requests. One sync serves all who asked for the same; those of a blocked account "
     "wait until Meta lets us. Stop it and requests stay pending.",
 )
+@asking
 def sync_requests(
     context: dg.SensorEvaluationContext,
     warehouse: WarehouseResource,

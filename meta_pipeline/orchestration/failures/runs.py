@@ -18,6 +18,7 @@ from meta_pipeline.orchestration.dagster_internals import (
     WILL_RETRY_TAG,
     RunStatusChangeRecordsFilter,
 )
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse import Connection, WarehouseError
 from meta_pipeline.words import times
@@ -100,7 +101,8 @@ def _condition(
         if record is None:
             return run_condition(job, "", f"{UNREADABLE} (event {event_id}).", now)
         run = instance.get_run_by_id(run_id)
-        if run is None:  # deleted meanwhile: nobody waits for it
+        # Deleted meanwhile: nobody waits for it. Or of somebody else, who looks after it.
+        if run is None or not here().has(run):
             return None
         job = run.job_name
         if run.tags.get(WILL_RETRY_TAG) == "true":

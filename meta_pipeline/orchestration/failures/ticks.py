@@ -15,6 +15,7 @@ from meta_pipeline.orchestration.dagster_internals import (
     InstigatorType,
     TickStatus,
 )
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.redaction import redact
 
 IN_A_ROW = 2
@@ -30,7 +31,7 @@ def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> list[Condition
     found = {
         one.selector_id: one
         for one in instance.all_instigator_state()
-        if one.is_running and one.instigator_type in _KINDS
+        if one.is_running and one.instigator_type in _KINDS and here().is_ours(one.instigator_name)
     }
     # Not by status: Dagster 1.13 fails where get_batch_ticks is asked for both.
     ticks = instance.get_batch_ticks(list(found), limit=IN_A_ROW + 1)
@@ -52,7 +53,9 @@ def stopped_by_hand(instance: dg.DagsterInstance) -> list[str]:
     return sorted(
         one.instigator_name
         for one in instance.all_instigator_state()
-        if one.instigator_type in _KINDS and one.status is InstigatorStatus.STOPPED
+        if one.instigator_type in _KINDS
+        and one.status is InstigatorStatus.STOPPED
+        and here().is_ours(one.instigator_name)
     )
 
 

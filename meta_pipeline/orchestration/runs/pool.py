@@ -5,7 +5,9 @@ from __future__ import annotations
 import dagster as dg
 from sqlalchemy.exc import IntegrityError
 
-POOL = "meta_api"
+from meta_pipeline.orchestration.place import OWN_POOL, here
+
+POOL = here().pool
 
 
 def keep_slots(instance: dg.DagsterInstance, slots: int) -> None:
@@ -17,6 +19,8 @@ def keep_slots(instance: dg.DagsterInstance, slots: int) -> None:
     Dagster cannot change in Postgres: it fails every run that needs the pool instead
     (https://github.com/dagster-io/dagster/issues/33552).
     """
+    if POOL != OWN_POOL:
+        return  # somebody's own, with a limit of theirs
     storage = instance.event_log_storage
     if not storage.supports_global_concurrency_limits:
         return

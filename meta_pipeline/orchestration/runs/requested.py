@@ -13,6 +13,7 @@ from meta_pipeline.model.part import DEFAULT_PARTS, INSIGHTS, Part
 from meta_pipeline.orchestration.configuration import run_config
 from meta_pipeline.orchestration.metric_metadata import FOLLOWING_CHECKS, FOLLOWING_KEYS
 from meta_pipeline.orchestration.partitions import account_tags
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.tables import DELIVERY, ENTITY_EXTRAS, INSIGHT_EXTRAS, STRUCTURE
 from meta_pipeline.sync import Extras, Progress
 from meta_pipeline.sync_requests import Claim, RunState
@@ -40,7 +41,9 @@ def run_request(claim: Claim, extras: Extras, job_name: str) -> dg.RunRequest:
         **account_tags(accounts),
     }
     if claim.scope.is_named:
-        return dg.RunRequest(run_key=claim.claim_id, job_name=NAMED_OBJECTS, tags=tags)
+        return dg.RunRequest(
+            run_key=claim.claim_id, job_name=here().named(NAMED_OBJECTS), tags=tags
+        )
     first, is_one = accounts[0], len(accounts) == 1
     parts = _parts(claim, extras)
     return dg.RunRequest(

@@ -1,0 +1,227 @@
+"""MetaAds: everything of meta_pipeline as one object, for somebody's own Dagster.
+
+In Python:
+
+    defs = dg.Definitions.merge(theirs, MetaAds(accounts=["act_1"]).build_defs())
+
+or as a component, in a folder of `defs/`:
+
+    type: meta_pipeline.MetaAds
+    attributes:
+      accounts: [act_1]
+
+Only what says how things are called and what is read is here; the definitions are those of our own
+Dagster, and nothing of them is imported before `build_defs`.
+"""
+
+# Dagster reads these annotations at run time: no `from __future__ import annotations` here.
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import dagster as dg
+from pydantic import AliasChoices, Field, field_validator
+
+from meta_pipeline.settings import Settings
+
+from .place import OWN_POOL, Place, take
+
+_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Accounts = Annotated[list[str], Field(examples=[["act_1234567890"]])]
+
+
+class MetaAdsExtras(dg.Model, dg.Resolvable):
+    """What is read besides campaigns, ad sets, ads and daily insights; each costs calls.
+
+    A list names accounts, `[all]` is every account.
+    """
+
+    creatives: Accounts = Field(default=[], description="Accounts whose creatives are kept")
+    activities: Accounts = Field(default=[], description="Accounts whose change log is kept")
+    hourly: Accounts = Field(default=[], description="Accounts whose insights are kept by hour")
+    breakdowns: list[str] = Field(
+        default=[],
+        description="Breakdown tables to keep, each as age,gender",
+        examples=[["country"]],
+    )
+    breakdown_accounts: Accounts = Field(
+        default=["all"], description="Accounts the breakdowns are for"
+    )
+
+    def variables(self) -> dict[str, str]:
+        """The settings these are, by the names of their variables."""
+        chosen = {
+            "META_CREATIVES": ",".join(self.creatives),
+            "META_ACTIVITIES": ",".join(self.activities),
+            "META_HOURLY": ",".join(self.hourly),
+            "META_BREAKDOWNS": ";".join(self.breakdowns),
+        }
+        if self.breakdowns:
+            chosen["META_BREAKDOWN_ACCOUNTS"] = ",".join(self.breakdown_accounts)
+        return chosen
+
+
+class MetaAdsCadence(dg.Model, dg.Resolvable):
+    """How old data may become, as 30m, 1h or 1d; by spend (policy hybrid) where nothing is said."""
+
+    insights: str | None = Field(
+        default=None, description="How old numbers may become, of every account alike"
+    )
+    entities: str | None = Field(default=None, description="How old the structure may become")
+    tiers: str | None = Field(
+        default=None, description="How old numbers may become by spend, as META_ROTATION_TIERS"
+    )
+
+    def variables(self) -> dict[str, str | None]:
+        """The settings these are, by the names of their variables."""
+        return {
+            "META_ROTATION_POLICY": "rotation" if self.insights else None,
+            "META_INSIGHTS_EVERY": self.insights,
+            "META_ENTITIES_EVERY": self.entities,
+            "META_ROTATION_TIERS": self.tiers,
+        }
+
+
+class MetaAds(dg.Component, dg.Model, dg.Resolvable):
+    """Meta (Facebook and Instagram) Ads accounts kept in Postgres, partitioned by ad account.
+
+    Campaigns, ad sets, ads and insights with their metrics, checks, jobs, schedules and the sensor
+    that syncs whoever is due within Meta's limits. The token is read from META_ACCESS_TOKEN, the
+    database from DATABASE_URL or the variable of `database_url_env`, in the process of each run.
+    """
+
+    accounts: Accounts = Field(
+        default=[], description="Ad accounts to sync; all that the token sees when empty"
+    )
+    exclude_accounts: Accounts = Field(default=[], description="Ad accounts to leave out")
+    extras: MetaAdsExtras = Field(default=MetaAdsExtras(), description="What else is read")
+    cadence: MetaAdsCadence = Field(default=MetaAdsCadence(), description="How old data may become")
+    key_prefix: str = Field(
+        default="meta", description="Before the key of every asset, levels with slashes: paid/meta"
+    )
+    group: str | None = Field(
+        default=None, description="One group for all assets, instead of entities, insights, ..."
+    )
+    owners: list[str] = Field(
+        default=[], description="Owners of all assets", examples=[["team:marketing"]]
+    )
+    tags: dict[str, str] = Field(default={}, description="Tags of all assets, beside our own")
+    partitions: str = Field(
+        default="ad_account", description="Name of the dynamic partitions, an ad account each"
+    )
+    pool: str = Field(
+        default=OWN_POOL,
+        description="Pool of the steps that ask Meta. One of your own keeps the limit you gave it; "
+        "ours has META_MAX_SYNCS slots",
+    )
+    name_prefix: str = Field(
+        default="meta_ads_",
+        pattern=_NAME,
+        description="Before the names of jobs, sensors, schedules, steps and resources",
+    )
+    start_sensors: bool = Field(
+        default=True, description="Whether sensors and schedules run without being started by hand"
+    )
+    database_url_env: str = Field(
+        default="DATABASE_URL", description="Variable that holds the URL of the Postgres of the ads"
+    )
+    settings: dict[str, str] = Field(
+        default={},
+        description="Any other setting by the name of its variable, before the environment; no "
+        "secrets",
+        examples=[{"META_BACKFILL_DAYS": "30"}],
+    )
+
+    @field_validator("key_prefix")
+    @classmethod
+    def _has_levels(cls, value: str) -> str:
+        if not all(level.strip() for level in value.split("/")):
+            raise ValueError("is names with slashes between them, such as meta or paid/meta")
+        return value
+
+    @field_validator("settings")
+    @classmethod
+    def _are_settings(cls, value: dict[str, str]) -> dict[str, str]:
+        known = _fields()
+        for name in value:
+            if name not in known:
+                raise ValueError(f"{name} is no setting; docs/settings.md lists them")
+            if "Secret" in str(Settings.model_fields[known[name]].annotation):
+                raise ValueError(
+                    f"{name} is a secret: set it in the environment of the code location"
+                )
+        return value
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        """What `dg list components` and the docs page say."""
+        return dg.ComponentTypeSpec(
+            description="Meta (Facebook and Instagram) Ads accounts kept in Postgres, as assets "
+            "partitioned by ad account.",
+            tags=["integration", "ads"],
+        )
+
+    def build_defs(
+        self,
+        context: dg.ComponentLoadContext | None = None,
+        *,
+        automation_condition: dg.AutomationCondition[dg.AssetKey] | None = None,
+        hooks: Iterable[dg.HookDefinition] = (),
+    ) -> dg.Definitions:
+        """All definitions, to be merged with one's own: `dg.Definitions.merge`.
+
+        `automation_condition` is set on every asset that is a table; `hooks` on every job. Raises
+        SettingsError for a wrong setting, PlaceTaken for a second, different MetaAds in the same
+        code location.
+        """
+        place = Place(
+            key_prefix=tuple(self.key_prefix.split("/")),
+            prefix=self.name_prefix,
+            group=self.group,
+            owners=tuple(self.owners),
+            tags=self.tags,
+            partitions=self.partitions,
+            pool=self.pool,
+            is_own=False,
+            is_running=self.start_sensors,
+            settings=self._settings(),
+            database_url_env=self.database_url_env,
+            automation_condition=automation_condition,
+            hooks=frozenset(hooks),
+        )
+        Settings.load(**place.settings)
+        take(place)
+        from .build import build_defs  # noqa: PLC0415 - the definitions are made for this place
+
+        return build_defs()
+
+    @property
+    def partitions_def(self) -> dg.DynamicPartitionsDefinition:
+        """The partitions of our assets, for assets of one's own: a key is an ad account."""
+        return dg.DynamicPartitionsDefinition(name=self.partitions)
+
+    def key(self, name: str) -> dg.AssetKey:
+        """The key of one of our assets, such as `insights`, for the `deps` of one's own."""
+        return dg.AssetKey([*self.key_prefix.split("/"), name])
+
+    def _settings(self) -> dict[str, str]:
+        chosen: dict[str, str | None] = {
+            "META_INCLUDE_ACCOUNTS": ",".join(self.accounts),
+            "META_EXCLUDE_ACCOUNTS": ",".join(self.exclude_accounts),
+            **self.extras.variables(),
+            **self.cadence.variables(),
+            **self.settings,
+        }
+        fields = _fields()
+        return {fields[name]: value for name, value in chosen.items() if value}
+
+
+def _fields() -> Mapping[str, str]:
+    """The fields of the settings by the names of their variables."""
+    found: dict[str, Any] = {
+        name: field.validation_alias for name, field in Settings.model_fields.items()
+    }
+    return {
+        str(alias.choices[0]): name
+        for name, alias in found.items()
+        if isinstance(alias, AliasChoices)
+    }
