@@ -1,0 +1,190 @@
+"""MetaAds in somebody else's code location: every name is ours or theirs, none is both.
+
+A process has one place, so each code location here is a process of its own, as in Dagster.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+import dagster as dg
+import pytest
+from pydantic import ValidationError
+
+from meta_pipeline import MetaAds
+from meta_pipeline.orchestration.place import PlaceTaken, here
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+
+THEIRS = """
+import json, warnings
+warnings.simplefilter("ignore")
+import dagster as dg
+from meta_pipeline import MetaAds
+
+@dg.resource
+def theirs(_):
+    return "theirs"
+
+@dg.op(name="insights")
+def an_op(): ...
+
+@dg.job(name="sync_account")
+def a_job():
+    an_op()
+
+@dg.sensor(name="alerts", job=a_job)
+def a_sensor(): ...
+
+NAMES = ("warehouse", "session", "accounts", "days", "clock", "meta")
+
+@dg.asset(name="report", required_resource_keys={"warehouse", "session", "days"})
+def report(context) -> str:
+    return context.resources.warehouse
+
+@dg.failure_hook
+def told(_): ...
+"""
+SHOW = """
+def shown(defs):
+    repository = defs.get_repository_def()
+    nodes = list(repository.asset_graph.asset_nodes)
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    print("SHOWN" + json.dumps({
+        "assets": {node.key.to_user_string(): {
+            "group": node.group_name, "owners": sorted(node.owners), "tags": dict(node.tags),
+            "partitions": node.partitions_def and node.partitions_def.name,
+            "pools": sorted(node.pools or ()),
+            "condition": node.automation_condition is not None,
+        } for node in nodes},
+        "jobs": {job.name: sorted(hook.name for hook in job.hook_defs) for job in jobs},
+        "steps": sorted({op.name for job in jobs for op in job.all_node_defs}),
+        "sensors": {one.name: one.default_status.value for one in repository.sensor_defs},
+        "schedules": {one.name: one.default_status.value for one in repository.schedule_defs},
+        "resources": sorted(repository.get_top_level_resources()),
+    }))
+"""
+
+
+def location(*code: str) -> dict[str, Any]:
+    """What a code location of theirs shows, loaded in a process of its own."""
+    source = THEIRS + SHOW + "\n".join(textwrap.dedent(part) for part in code)
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.partition("SHOWN")[2])
+    return found
+
+
+MERGED = """
+    theirs = dg.Definitions(
+        assets=[report], jobs=[a_job], sensors=[a_sensor],
+        resources={**dict.fromkeys(NAMES, theirs), "io_manager": dg.mem_io_manager},
+        executor=dg.multiprocess_executor,
+    )
+    shown(dg.Definitions.merge(theirs, meta_ads.build_defs()))
+"""
+
+
+@pytest.fixture(scope="module")
+def merged() -> dict[str, Any]:
+    """Everything chosen, beside definitions that are called as ours are in a Dagster of our own."""
+    return location(
+        """
+        meta_ads = MetaAds(
+            accounts=["act_1"], key_prefix="paid/meta", group="paid", owners=["team:paid"],
+            tags={"cost": "7"}, partitions="meta_account", pool="theirs", name_prefix="fb_",
+            start_sensors=False, cadence={"insights": "30m"},
+        )
+        build = meta_ads.build_defs
+        meta_ads = type("Chosen", (), {"build_defs": staticmethod(lambda: build(
+            automation_condition=dg.AutomationCondition.eager(), hooks=[told]))})
+        """,
+        MERGED,
+    )
+
+
+def test_no_name_of_ours_is_one_of_theirs(merged: dict[str, Any]) -> None:
+    for kind, names in (
+        ("jobs", {"sync_account"}),
+        # Dagster's own, for the condition that was given.
+        ("sensors", {"alerts", "default_automation_condition_sensor"}),
+        ("schedules", set()),
+        ("resources", {"warehouse", "session", "accounts", "days", "clock", "meta", "io_manager"}),
+        ("steps", {"insights"}),
+    ):
+        found = set(merged[kind])
+        assert names <= found
+        assert {name for name in found if not name.startswith("fb_")} == names, kind
+        assert len(found) > len(names), kind
+    ours = {key for key in merged["assets"] if key != "report"}
+    assert all(key.startswith("paid/meta/") for key in ours)
+    assert "paid/meta/insights" in ours
+
+
+def test_assets_are_as_chosen(merged: dict[str, Any]) -> None:
+    ours = {key: one for key, one in merged["assets"].items() if key != "report"}
+    assert {one["group"] for one in ours.values()} == {"paid"}
+    assert {tuple(one["owners"]) for one in ours.values()} == {("team:paid",)}
+    assert all(one["tags"]["cost"] == "7" for one in ours.values())
+    assert {one["partitions"] for one in ours.values()} == {None, "meta_account"}
+    assert ours["paid/meta/insights"]["pools"] == ["theirs"]
+    assert ours["paid/meta/insights"]["condition"]
+    assert not merged["assets"]["report"]["condition"]
+    assert set(merged["sensors"].values()) == {"STOPPED"}
+    assert set(merged["schedules"].values()) == {"STOPPED"}
+    assert {name for name, hooks in merged["jobs"].items() if hooks == ["told"]} == {
+        name for name in merged["jobs"] if name.startswith("fb_")
+    }
+
+
+def test_with_nothing_chosen_it_is_beside_theirs_too() -> None:
+    found = location("meta_ads = MetaAds()", MERGED)
+    assert "meta/insights" in found["assets"]
+    assert found["assets"]["meta/insights"]["partitions"] == "ad_account"
+    assert found["sensors"]["meta_ads_next_stale_account"] == "RUNNING"
+    kept = {"meta_ads_dagster_history", "meta_ads_run_files"}
+    assert not kept & set(found["steps"]), "what Dagster keeps is theirs to keep"
+
+
+def test_importing_the_package_imports_no_dagster() -> None:
+    code = "import sys, meta_pipeline; print({'dagster', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_second_one_with_other_options_is_refused() -> None:
+    place = here()
+    with pytest.raises(PlaceTaken, match="second code location"):
+        MetaAds(accounts=["act_1"]).build_defs()
+    assert here() == place
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({"settings": {"META_ACCESS_TOKEN": "EAAB"}}, "META_ACCESS_TOKEN is a secret"),
+        ({"settings": {"META_BACKFIL_DAYS": "3"}}, "META_BACKFIL_DAYS is no setting"),
+        ({"key_prefix": "paid//meta"}, "names with slashes between them"),
+        ({"name_prefix": "meta-ads"}, "should match pattern"),
+        ({"acounts": ["act_1"]}, "Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_is_said_where_it_is_written(attributes: Any, why: str) -> None:
+    with pytest.raises(ValidationError, match=why) as told:
+        MetaAds(**attributes)
+    assert "EAAB" not in str(told.value) or "input_value" in str(told.value)
+
+
+def test_a_key_and_partitions_for_assets_of_ones_own() -> None:
+    meta_ads = MetaAds(key_prefix="paid/meta", partitions="meta_account")
+    assert meta_ads.key("insights") == dg.AssetKey(["paid", "meta", "insights"])
+    assert meta_ads.partitions_def == dg.DynamicPartitionsDefinition(name="meta_account")
