@@ -43,7 +43,7 @@ def daily_key(level: str) -> dg.AssetKey:
 DAILY_METRICS = tuple(map(daily_key, ROLLUPS))
 METRIC_KEYS = (*DAILY_METRICS, RECONCILIATION)
 """What is made of insights."""
-ADVICE = dg.AssetKey(["meta", "advice"])
+ADVICE = here().key("advice")
 ASKED, NOT_URGENT, MEASURED = "rules_could_be_asked", "nothing_urgent_is_open", "advice_is_measured"
 FOLLOWING_KEYS = (*METRIC_KEYS, ADVICE)
 """Everything that follows a sync of insights."""

@@ -78,8 +78,8 @@ def sync_session(context: dg.InitResourceContext) -> Iterator[SyncSession]:
     settings = here().load_settings()
     if here().is_own:
         show_log()
-    is_held = context.instance and here().is_own
-    held = held_connections(context.instance) if is_held else nullcontext()
+    instance = context.instance if here().is_own else None
+    held = held_connections(instance) if instance else nullcontext()
     with held, SyncEngine.open(settings) as engine:
         yield SyncSession(engine, is_simulated=settings.is_simulated)
 

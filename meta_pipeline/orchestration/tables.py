@@ -147,7 +147,7 @@ def _configured() -> tuple[CustomReport, ...]:
     A run says what is wrong with them: definitions load without any settings.
     """
     try:
-        file = Settings.load().reports_file
+        file = Settings.load(**HERE.settings).reports_file
         return load(file) if file else ()
     except (ReportsError, SettingsError) as error:
         logger.warning("custom reports are no assets until this is mended: %s", error)

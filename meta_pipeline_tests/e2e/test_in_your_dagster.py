@@ -122,7 +122,7 @@ def assert_theirs_followed(folder: Path, url: str) -> None:
     assert sum(float(week["spend"]) for week in weeks) > 0
     with psycopg.connect(url) as connection:
         by_campaign, truth = (
-            connection.execute(f"SELECT sum(spend) FROM {relation}").fetchone()  # type: ignore[arg-type]
+            connection.execute(f"SELECT sum(spend) FROM {relation}").fetchone()
             for relation in ("ads_models.campaign_spend", "meta_ads.campaign_insights")
         )
     assert by_campaign == truth

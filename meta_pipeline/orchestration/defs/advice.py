@@ -29,7 +29,9 @@ from meta_pipeline.orchestration.metric_metadata import (
     METRIC_KEYS,
     NOT_URGENT,
 )
+from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
 from meta_pipeline.orchestration.runs.batches import (
     MAX_ACCOUNTS_PER_RUN,
@@ -41,6 +43,8 @@ from meta_pipeline.orchestration.tables import table_spec
 from meta_pipeline.printable import markdown
 from meta_pipeline.warehouse import Warehouse, schema
 from meta_pipeline.words import times
+
+HERE = here()
 
 _DOCS = "https://www.facebook.com/business/help/112167992830700"
 _SHOWN = 10
@@ -55,7 +59,7 @@ def _check(name: str, description: str) -> dg.AssetCheckSpec:
 
 
 @dg.multi_asset(
-    name="advice",
+    name=HERE.named("advice"),
     specs=[
         table_spec(
             ADVICE,
@@ -87,6 +91,7 @@ def _check(name: str, description: str) -> dg.AssetCheckSpec:
     partitions_def=AD_ACCOUNTS,
     backfill_policy=dg.BackfillPolicy.multi_run(MAX_ACCOUNTS_PER_RUN),
 )
+@asking
 def advice(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,

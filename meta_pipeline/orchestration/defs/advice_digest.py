@@ -9,9 +9,14 @@ import dagster as dg
 
 from meta_pipeline.advisor import AdviceRow, TrackRecord, open_advice, track_record
 from meta_pipeline.alerts import Message, Paragraph, channels_of, tell_all
+from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.names import asking
+from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.printable import one_line
 from meta_pipeline.words import times
+
+HERE = here()
 
 JOB = "advice_digest"
 CRON = "17 7 * * *"
@@ -27,10 +32,11 @@ _MARKS = {"high": "🔴", "medium": "🟡", "low": "⚪"}
 
 
 @dg.op(
-    name="tell_advice",
+    name=HERE.named("tell_advice"),
     config_schema={},
     description="Tell the open advice, the most urgent first, through every alert channel.",
 )
+@asking
 def tell_advice(
     context: dg.OpExecutionContext,
     warehouse: WarehouseResource,
@@ -59,13 +65,16 @@ def tell_advice(
     if broken:
         raise dg.Failure(
             f"The digest was not delivered by {times(len(broken), 'channel')}: "
-            f"{'; '.join(broken)}. Mend the channel, then start job {JOB}: it tells all again.",
+            f"{'; '.join(broken)}. Mend the channel, then start job "
+            f"{HERE.named(JOB)}: it tells all again.",
             allow_retries=False,
         )
 
 
 @dg.job(
-    name=JOB,
+    name=HERE.named(JOB),
+    executor_def=in_process,
+    hooks=HERE.hooks,
     description="Tell the open advice and what became of the last, through the alert channels.",
     tags={"dagster/max_runtime": "600"},
 )
@@ -74,14 +83,15 @@ def advice_digest_job() -> None:
 
 
 @dg.schedule(
-    name=JOB,
+    name=HERE.named(JOB),
     job=advice_digest_job,
     cron_schedule=CRON,
     execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    default_status=HERE.schedule_status,
     description="On the day META_ADVICE_DIGEST names (or daily): the open advice through the "
     "alert channels. Without a channel it says so.",
 )
+@asking
 def advice_digest(
     context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
 ) -> dg.RunRequest | dg.SkipReason:
