@@ -155,6 +155,42 @@ def test_with_nothing_chosen_it_is_beside_theirs_too() -> None:
     assert not kept & set(found["steps"]), "what Dagster keeps is theirs to keep"
 
 
+def test_the_sensor_asks_for_runs_by_the_names_of_this_place(database_url: str) -> None:
+    """With other runs of theirs under way, whose partitions are none of our accounts."""
+    found = location(
+        f"""
+        import os
+        os.environ["ADS_URL"] = {database_url!r}
+        os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/theirs"
+        from meta_pipeline.warehouse import Warehouse
+        from meta_pipeline_tests.fleet.rows import an_account
+        with Warehouse(os.environ["ADS_URL"]) as warehouse:
+            an_account(warehouse, "act_1")
+        """,
+        """
+        defs = MetaAds(name_prefix="fb_", database_url_env="ADS_URL").build_defs()
+        repository = defs.get_repository_def()
+        with dg.DagsterInstance.ephemeral() as instance:
+            a_job.execute_in_process(instance=instance)
+            instance.create_run_for_job(
+                a_job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "act_1"})
+            sensor = repository.get_sensor_def("fb_next_stale_account")
+            with dg.build_sensor_context(instance=instance, repository_def=repository,
+                                         resources=defs.resources) as context:
+                asked = sensor.evaluate_tick(context).run_requests
+        print("SHOWN" + json.dumps([
+            [one.job_name, one.partition_key, sorted(one.run_config.get("resources", {})),
+             sorted(key.to_user_string() for key in one.asset_selection or ())]
+            for one in asked
+        ]))
+        """,
+    )
+    jobs: list[Any] = list(found)
+    assert [one[0] for one in jobs] == ["fb_sync_account", "fb_discover_accounts"]
+    assert jobs[0][1:3] == ["act_1", ["fb_freshness"]]
+    assert "meta/insights" in jobs[0][3]
+
+
 def test_importing_the_package_imports_no_dagster() -> None:
     code = "import sys, meta_pipeline; print({'dagster', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
