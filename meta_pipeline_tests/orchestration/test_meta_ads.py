@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from meta_pipeline import MetaAds
 from meta_pipeline.orchestration.place import PlaceTaken, here
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline_tests.fleet.stored import Stored
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 THEIRS = """
@@ -155,17 +157,17 @@ def test_with_nothing_chosen_it_is_beside_theirs_too() -> None:
     assert not kept & set(found["steps"]), "what Dagster keeps is theirs to keep"
 
 
-def test_the_sensor_asks_for_runs_by_the_names_of_this_place(database_url: str) -> None:
+def test_the_sensor_asks_for_runs_by_the_names_of_this_place(
+    warehouse: Warehouse, database_url: str
+) -> None:
     """With other runs of theirs under way, whose partitions are none of our accounts."""
+    with warehouse.connection() as connection:
+        Stored(connection).account("act_1")
     found = location(
         f"""
         import os
         os.environ["ADS_URL"] = {database_url!r}
         os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/theirs"
-        from meta_pipeline.warehouse import Warehouse
-        from meta_pipeline_tests.fleet.rows import an_account
-        with Warehouse(os.environ["ADS_URL"]) as warehouse:
-            an_account(warehouse, "act_1")
         """,
         """
         defs = MetaAds(name_prefix="fb_", database_url_env="ADS_URL").build_defs()
@@ -176,8 +178,9 @@ def test_the_sensor_asks_for_runs_by_the_names_of_this_place(database_url: str) 
                 a_job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "act_1"})
             sensor = repository.get_sensor_def("fb_next_stale_account")
             with dg.build_sensor_context(instance=instance, repository_def=repository,
-                                         resources=defs.resources) as context:
-                asked = sensor.evaluate_tick(context).run_requests
+                                         resources={name: defs.resources[name] for name in
+                                                    sensor.required_resource_keys}) as context:
+                asked = sensor(context).run_requests
         print("SHOWN" + json.dumps([
             [one.job_name, one.partition_key, sorted(one.run_config.get("resources", {})),
              sorted(key.to_user_string() for key in one.asset_selection or ())]
