@@ -43,7 +43,7 @@ from .reach import ENVIRONMENT, Reach, Way, in_order
 from .renewal import Renewal, renew
 from .sealing import Keyring, Sealed, generate_key
 from .state import RENEW_WITHIN, Kind, State, is_due, renews_at, state_at
-from .usable import UsableConnection, UsableConnections, first_token
+from .usable import Avoided, UsableConnection, UsableConnections, first_token
 
 __all__ = [
     "ENVIRONMENT",
@@ -52,6 +52,7 @@ __all__ = [
     "AccountChoice",
     "AccountPage",
     "Answer",
+    "Avoided",
     "Begun",
     "CallbackRefused",
     "Callbacks",

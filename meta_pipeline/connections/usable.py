@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, Retriable, Throttled
+from meta_pipeline.graph import (
+    AppRefused,
+    GraphClient,
+    GraphError,
+    ObjectMissing,
+    PermissionDenied,
+    Reauthorize,
+    Retriable,
+    Throttled,
+)
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import ConnectionRow, TokenRow, Warehouse
@@ -35,6 +44,19 @@ class UsableConnection:
     @property
     def token_key(self) -> str:
         return self.client.token_key
+
+
+@dataclass
+class Avoided:
+    """What Meta refused while one account was read: tokens and apps by key, and what was asked."""
+
+    tokens: set[str] = field(default_factory=set)
+    apps: set[str] = field(default_factory=set)
+    asked: set[tuple[str, str | None]] = field(default_factory=set)
+    """Token and endpoint whose refusal was followed by a question about the account itself."""
+
+    def has(self, one: UsableConnection) -> bool:
+        return one.token_key in self.tokens or one.way.app in self.apps
 
 
 @dataclass
@@ -68,8 +90,8 @@ class UsableConnections:
         """Whether META_ACCESS_TOKEN is set."""
         return self.settings.access_token is not None
 
-    def of_account(self, account_id: str, refused: Collection[str] = ()) -> UsableConnection:
-        """The connection the account is read through, none with one of these tokens (keys).
+    def of_account(self, account_id: str, avoided: Avoided | None = None) -> UsableConnection:
+        """The connection the account is read through, none that was refused.
 
         Raises Reauthorize when none is left, without a call.
         """
@@ -79,7 +101,7 @@ class UsableConnections:
             opened = self.opened(way)
             if isinstance(opened, str):
                 problems.append(opened)
-            elif opened.token_key not in refused:
+            elif avoided is None or not avoided.has(opened):
                 return opened
         told = "; ".join((no_way(account_id, reach.reaching(account_id)), *problems))
         raise Reauthorize(told, account_id=account_id, next_step="See meta-pipeline connections.")
@@ -110,21 +132,79 @@ class UsableConnections:
         return UsableConnection(way, self._client(token, way))
 
     def after(
-        self, dead: UsableConnection, error: Reauthorize, account_id: str, refused: set[str]
+        self,
+        left: UsableConnection,
+        error: GraphError,
+        account_id: str,
+        avoided: Avoided,
+        ask: Callable[[], GraphError | None],
     ) -> UsableConnection | None:
-        """What an account goes on over when Meta calls a token dead; None: nothing reaches it.
+        """What an account goes on over when Meta refuses a connection; None: it stays with it.
 
-        The connection is marked, unless it was renewed meanwhile: then its new token goes on.
-        `refused` are the keys of the tokens refused so far.
+        A dead token is marked, unless it was renewed meanwhile: then its new one goes on. Any other
+        refusal may concern one part alone: `ask` tells what Meta says of the account itself over
+        the same connection, and is asked only where another could go on. `avoided` is added to.
         """
-        refused.add(dead.token_key)
-        self.note_refusal(dead, error, account_id)
+        if not isinstance(error, Reauthorize):
+            told = self._of_the_way(left, error, account_id, avoided, ask)
+            if told is None:
+                return None
+            error = told
+        if isinstance(error, Reauthorize):
+            avoided.tokens.add(left.token_key)
+            self.note_refusal(left, error, account_id)
+        elif isinstance(error, AppRefused):
+            avoided.apps.add(left.way.app)
+            self.note_answer(left, error)
+        else:
+            avoided.tokens.add(left.token_key)
+            self.note_lost(left, account_id, error)
+        found = self._next(account_id, avoided)
+        if found is not None:
+            text = "%s: %s no longer lets us in, goes on over %s: %s"
+            logger.warning(text, account_id, left.way.label, found.way.label, error.message)
+        return found
+
+    def _of_the_way(
+        self,
+        left: UsableConnection,
+        error: GraphError,
+        account_id: str,
+        avoided: Avoided,
+        ask: Callable[[], GraphError | None],
+    ) -> GraphError | None:
+        """The refusal of the account itself; None where another would not help, or nothing says so.
+
+        Asked once for each endpoint that is refused: a part that one may not have stays so.
+        """
+        question = (left.token_key, error.endpoint_key)
+        without = Avoided(avoided.tokens | {left.token_key}, avoided.apps)
+        if question in avoided.asked or self._next(account_id, without) is None:
+            return None
+        avoided.asked.add(question)
+        told = ask()
+        concerns = isinstance(told, Reauthorize | AppRefused | PermissionDenied | ObjectMissing)
+        return told if concerns else None
+
+    def _next(self, account_id: str, avoided: Avoided) -> UsableConnection | None:
         with suppress(Reauthorize):
-            found = self.of_account(account_id, refused)
-            text = "%s: %s no longer lets us in, goes on over %s"
-            logger.warning(text, account_id, dead.way.label, found.way.label)
-            return found
+            return self.of_account(account_id, avoided)
         return None
+
+    def note_lost(self, left: UsableConnection, account_id: str, error: GraphError) -> None:
+        """Note that a connection does not reach the account any more, until it lists it again."""
+        store, now = self.warehouse.connections, self.clock()
+        with self.warehouse.connection() as connection:
+            if left.way.connection_id is None:
+                store.unlist(account_id, connection)
+                return
+            known = store.get(left.way.connection_id, connection, locked=True)
+            if known is None or not store.lose(left.way.connection_id, account_id, connection):
+                return
+            detail = {"accounts_lost": [account_id], "problem": str(error)}
+            store.record(
+                known, "checked", at=now, actor=self.actor, detail=detail, connection=connection
+            )
 
     def note_refusal(
         self, dead: UsableConnection, error: Reauthorize, account_id: str | None = None

@@ -10,6 +10,7 @@ from meta_pipeline.graph.caller import GraphResponse
 from meta_pipeline.graph.client import GraphClient
 from meta_pipeline.graph.errors import (
     AnswerTooLarge,
+    AppRefused,
     Blocked,
     ConnectionLost,
     CreativeUnreadable,
@@ -53,6 +54,7 @@ from meta_pipeline.redaction import redact
 __all__ = [
     "AccessToken",
     "AnswerTooLarge",
+    "AppRefused",
     "Attempt",
     "BatchAnswer",
     "BatchOperation",

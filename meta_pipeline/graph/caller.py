@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from meta_pipeline.graph.answer import Expectation, Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt, Call, Operation
@@ -17,13 +17,12 @@ from meta_pipeline.graph.errors import (
     GraphError,
     MalformedAnswer,
     Misconfigured,
-    Reauthorize,
     Throttled,
 )
 from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
-from meta_pipeline.graph.succession import Succession
+from meta_pipeline.graph.succession import Succession, may_be_the_way
 from meta_pipeline.graph.transport import Cause, HttpAnswer, NoAnswer, Transport
 from meta_pipeline.graph.usage import parse_usage, parse_usage_of_each, usage_headers_of
 from meta_pipeline.graph.versions import version_notice
@@ -31,6 +30,7 @@ from meta_pipeline.model.usage import APP, UsageReading, of_app, worst_of_each
 from meta_pipeline.redaction import redact
 
 LONGEST_MESSAGE = 500
+_Answer = TypeVar("_Answer")
 _WITHOUT_ANSWER: Mapping[Cause, type[GraphError]] = {
     Cause.LOST: ConnectionLost,
     Cause.LATE: DeadlineExceeded,
@@ -149,26 +149,42 @@ class Caller:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     # The key of the app whose token it is: its meters are named by it.
     app: str = APP
-    # What goes on when the token dies; None: nothing does.
+    # What goes on where the token is refused; None: nothing does.
     succession: Succession | None = None
 
     def send(self, request: Request) -> GraphResponse:
         """The checked answer to `request`, tried again as policy and RetryPolicy say.
 
         Raises one of errors.py. `gate` is asked before every attempt and may raise. Where the
-        token is dead and another client goes on, it is asked the very same.
+        token is refused and another client goes on, it is asked the very same.
         """
-        if self.succession is None or request.token is not None:
+        if request.token is not None:
             return self.send_itself(request)
+        return self.over_ways(
+            lambda way: way.send_itself(request),
+            lambda error: may_be_the_way(error, request.path, request.account_id),
+        )
+
+    def over_ways(
+        self, ask: Callable[[Caller], _Answer], is_of_way: Callable[[GraphError], bool]
+    ) -> _Answer:
+        """What `ask` gives over the way in use, asked over the next where the way is refused.
+
+        `is_of_way` says of an error whether another way might do better. Raises what `ask` does.
+        """
+        if self.succession is None:
+            return ask(self)
         while True:
             way = self.succession.current
             try:
-                return way.send_itself(request)
-            except Reauthorize as error:
+                return ask(way)
+            except GraphError as error:
+                if not is_of_way(error):
+                    raise
                 self.succession.give_way(way, error)
 
     def send_itself(self, request: Request) -> GraphResponse:
-        """As `send`, and nothing goes on when the token is dead."""
+        """As `send`, and nothing goes on where the token is refused."""
         counter = itertools.count()
 
         def repeats(error: GraphError) -> int:

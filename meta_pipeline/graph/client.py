@@ -16,7 +16,7 @@ from meta_pipeline.graph.answer import expect_keys
 from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.call import Attempt, Call
 from meta_pipeline.graph.caller import Caller, GraphResponse, Request, _ignore, _utc_now
-from meta_pipeline.graph.errors import Reauthorize
+from meta_pipeline.graph.errors import GraphError
 from meta_pipeline.graph.objects import ObjectsById, objects_by_id
 from meta_pipeline.graph.pages import Page, PageSize, PageWalk, _quiet, page_request
 from meta_pipeline.graph.reports import (
@@ -153,13 +153,13 @@ class GraphClient:
         on_attempt: Callable[[Attempt], None] | None = None,
         gate: Callable[[Call], None] | None = None,
         retry: RetryPolicy | None = None,
-        successor: Callable[[Reauthorize], GraphClient | None] | None = None,
+        successor: Callable[[GraphError], GraphClient | None] | None = None,
     ) -> GraphClient:
         """A sibling with its own log, gate and retry policy that shares the connection pool.
 
-        `successor` gives the client to go on with, log and gate of its own, when Meta calls the
-        token dead: the refused request is made again over it, and all later ones. It is asked once
-        for each dead token, in the thread that met it first; None: the error is raised.
+        `successor` gives the client to go on with, log and gate of its own, when Meta refuses the
+        token, what it asks for, or its app: the refused request is made again over it, and all
+        later ones. It is asked in the thread that met the refusal first; None: the error is raised.
         """
         sibling = object.__new__(type(self))
         caller = replace(
@@ -313,7 +313,7 @@ class GraphClient:
 
 
 def _caller_of(
-    successor: Callable[[Reauthorize], GraphClient | None], error: Reauthorize
+    successor: Callable[[GraphError], GraphClient | None], error: GraphError
 ) -> Caller | None:
     client = successor(error)
     return None if client is None else client._caller  # noqa: SLF001

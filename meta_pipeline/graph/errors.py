@@ -26,6 +26,7 @@ GraphError
             RangeTooOld      the range starts too long ago: clamp it
                 UniqueCountsTooOld  ask without unique counts, which are not kept as long
         Misconfigured        a setting is wrong: app secret, permission of the app
+            AppRefused       the app itself is refused: blocked, no capability, no proof
             VersionExpired   this API version is retired: move META_API_VERSION on
         Blocked              Meta suspended the caller: a person has to look
         PagingLoop           the pages go in a circle
@@ -360,6 +361,15 @@ class Misconfigured(Stop):
     """A setting of ours or of the Meta app is wrong."""
 
     default_next_step = "Run `meta-pipeline check`; it names the setting."
+
+
+class AppRefused(Misconfigured):
+    """Meta refuses the app, whoever asks through it; a token of another app may go on."""
+
+    default_next_step = (
+        "Look at the app in Meta's App Dashboard, then run `meta-pipeline check`; connections of "
+        "another app go on."
+    )
 
 
 class VersionExpired(Misconfigured):

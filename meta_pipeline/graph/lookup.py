@@ -63,5 +63,5 @@ def _known(code: int | None, subcode: int | None, message: str) -> Rule | None:
     by_text = next((r for r in _BY_TEXT.get(code, ()) if (r.text or "") in message), None)
     by_code = _EXACT.get((code, None)) or (_EXACT[200, None] if 200 < code < 300 else None)
     if by_code is not None and code not in _UMBRELLAS:
-        return by_code
+        return by_text or by_code
     return by_text or _BY_SUBCODE.get(subcode or 0) or _BY_SUBCODE.get(code) or by_code

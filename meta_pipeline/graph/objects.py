@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -10,15 +10,20 @@ from urllib.parse import quote
 from meta_pipeline.graph.batch import LARGEST_BATCH, BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.caller import Caller
 from meta_pipeline.graph.errors import (
+    AppRefused,
     CreativeUnreadable,
     FieldRejected,
     GraphError,
     MalformedAnswer,
     ObjectMissing,
+    PermissionDenied,
     Reauthorize,
     Throttled,
 )
 from meta_pipeline.graph.shape import Params
+
+_MAY_BE_THE_WAY = (PermissionDenied, ObjectMissing, AppRefused)
+_OF_A_WAY = (Reauthorize, *_MAY_BE_THE_WAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,35 @@ def objects_by_id(
         operations = [
             BatchOperation(quote(id_, safe=""), params, "GET", account_id) for id_ in chunk
         ]
-        answers = run_batch(caller, operations, account_id=account_id, endpoint_key="objects_by_id")
-        _raise_what_concerns_all(answers)
+        answers = _answers(caller, operations, account_id)
         for id_, answer in zip(chunk, answers, strict=True):
             _sort_in(id_, answer, result)
     return result
+
+
+def _answers(
+    caller: Caller, operations: Sequence[BatchOperation], account_id: str | None
+) -> list[BatchAnswer]:
+    """What each got; all are asked over another way where this one is given none of them.
+
+    What one token may not see, or sees no more, is not gone because of that.
+    """
+    last: list[BatchAnswer] = []
+
+    def ask(way: Caller) -> list[BatchAnswer]:
+        last[:] = run_batch(way, operations, account_id=account_id, endpoint_key="objects_by_id")
+        _raise_what_concerns_all(last)
+        errors = [answer.error for answer in last if isinstance(answer.error, _MAY_BE_THE_WAY)]
+        if len(errors) == len(last):
+            raise errors[0]
+        return last
+
+    try:
+        return caller.over_ways(ask, lambda error: isinstance(error, _OF_A_WAY))
+    except _MAY_BE_THE_WAY as error:
+        if not any(error is answer.error for answer in last):
+            raise
+        return last
 
 
 def _raise_what_concerns_all(answers: list[BatchAnswer]) -> None:

@@ -224,6 +224,16 @@ TABLE: tuple[Rule, ...] = (
     ),
     denied(100, 3191001, "No permission for these insights.", _ROLE),
     denied(200, None, "No permission for this object; also any code from 201 to 299.", _ROLE),
+    stop(
+        200,
+        None,
+        "Meta blocked the app's access to the API (“API access blocked.”); it concerns every token "
+        "of the app.",
+        "Look for the restriction in Meta's App Dashboard (Required actions) and lift it there; "
+        "connections of another app go on.",
+        text="api access blocked",
+        error=errors.AppRefused,
+    ),
     denied(
         200,
         1870034,
@@ -329,7 +339,7 @@ TABLE: tuple[Rule, ...] = (
         "The appsecret_proof is missing or wrong.",
         "Set META_APP_SECRET to the secret of the app that the token belongs to.",
         text="appsecret_proof",
-        error=errors.Misconfigured,
+        error=errors.AppRefused,
     ),
     stop(
         100,
@@ -342,7 +352,7 @@ TABLE: tuple[Rule, ...] = (
         None,
         "The app lacks a capability for this method.",
         "Add the Marketing API product to the app, then apply for the capability.",
-        error=errors.Misconfigured,
+        error=errors.AppRefused,
     ),
     stop(194, None, "A required parameter is missing.", "Report it with the fbtrace_id."),
     stop(2500, None, "Syntax error in the path or in fields.", "Report it with the fbtrace_id."),

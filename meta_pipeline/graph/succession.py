@@ -1,4 +1,4 @@
-"""What goes on when a token dies: the same request, over the next client that is given."""
+"""What goes on when Meta refuses a way: the same request, over the next client that is given."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from meta_pipeline.graph.errors import Reauthorize
+from meta_pipeline.graph.errors import (
+    AppRefused,
+    GraphError,
+    ObjectMissing,
+    PermissionDenied,
+    Reauthorize,
+)
 
 if TYPE_CHECKING:
     from meta_pipeline.graph.caller import Caller
 
 
 class Succession:
-    """The way calls go now; a dead token's way is left for the next, once for all threads.
+    """The way calls go now; one that Meta refuses is left for the next, once for all threads.
 
-    `following` is asked what comes after the one that Meta refused; None: nothing does.
+    `following` is asked what comes after the one that Meta refused; None: nothing does. A dead
+    token then ends all calls, any other refusal is that of its request alone.
     """
 
-    def __init__(self, first: Caller, following: Callable[[Reauthorize], Caller | None]) -> None:
+    def __init__(self, first: Caller, following: Callable[[GraphError], Caller | None]) -> None:
         self._current = first
         self._following = following
         self._ended: Reauthorize | None = None
@@ -31,7 +38,7 @@ class Succession:
             raise self._ended
         return self._current
 
-    def give_way(self, refused: Caller, error: Reauthorize) -> None:
+    def give_way(self, refused: Caller, error: GraphError) -> None:
         """Go on over the next way, or raise the error when there is none."""
         with self._lock:
             if self._ended is not None:
@@ -40,6 +47,18 @@ class Succession:
                 return
             following = self._following(error)
             if following is None:
-                self._ended = error
+                if isinstance(error, Reauthorize):
+                    self._ended = error
                 raise error
             self._current = following
+
+
+def may_be_the_way(error: GraphError, path: str, account_id: str | None) -> bool:
+    """Whether another token may be answered what this one was refused.
+
+    That an object is missing says so of the account's own paths alone: Meta answers it where
+    permissions are missing, too (FACTS §3.3).
+    """
+    if isinstance(error, ObjectMissing):
+        return path.partition("/")[0] == account_id
+    return isinstance(error, Reauthorize | PermissionDenied | AppRefused)

@@ -18,6 +18,7 @@ import psycopg
 from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.governor import BudgetState
 from meta_pipeline.graph import (
+    AppRefused,
     GraphClient,
     GraphError,
     PermissionDenied,
@@ -232,7 +233,7 @@ class SyncEngine:
             record.error_summary, record.not_before = wait_of(
                 error, quota.decide(), self._context.clock()
             )
-        except PermissionDenied as error:
+        except (PermissionDenied, AppRefused) as error:
             _, since = runs.failing(request.account_id)
             now = self._context.clock()
             record.status = Status.FAIL

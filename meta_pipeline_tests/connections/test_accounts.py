@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from meta_pipeline.graph import Reauthorize
-from meta_pipeline.simulator import App
+from meta_pipeline.model.part import Part
+from meta_pipeline.simulator import App, Fault
 from meta_pipeline.sync import Progress, Status, SyncEngine, SyncRequest, SyncRun
 from meta_pipeline.warehouse import ConnectionRow
 from meta_pipeline_tests.connections.engines import engine_of
@@ -69,6 +71,11 @@ class Agency:
         """Requests that Meta answered well more than once."""
         good = Counter((e.path, e.query) for e in self.place.sim.journal if e.status == 200)
         return [one for one, times in good.items() if times > 1]
+
+    def questions(self) -> list[str]:
+        """The calls that asked whether the account itself can still be read."""
+        calls = self.place.sim.journal.find(path="/campaigns")
+        return [one.query for one in calls if str(one.params.get("limit")) == "1"]
 
 
 @pytest.fixture
@@ -134,6 +141,149 @@ def test_a_token_that_dies_in_a_sync_gives_way_to_the_next(
     place.sim.journal.clear()
     assert agency.sync(2).status is Status.SUCCESS
     assert place.sim.journal.count(code=190) == 0, "no further call with the dead token"
+
+
+LOSSES: dict[str, tuple[Callable[[Any, str, str], None], int]] = {
+    "not among its accounts": (
+        lambda tokens, token, _: tokens.restrict(token, accounts=[]),
+        200,
+    ),
+    "withheld by its owner": (
+        lambda tokens, token, account: tokens.withhold(token, accounts=[account]),
+        200,
+    ),
+    "scope taken back": (lambda tokens, token, _: tokens.drop_scope(token, "ads_read"), 200),
+}
+
+
+@pytest.mark.parametrize(("lose", "code"), LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("is_before", [True, False], ids=["before", "in the middle"])
+def test_an_account_lost_in_a_sync_is_read_over_the_next_connection(
+    agency: Agency, lose: Callable[[Any, str, str], None], code: int, is_before: bool
+) -> None:
+    place, both = agency.place, agency.place.ids[2]
+    b = agency.rows["B"].connection_id
+    agency.engine.discover()
+    place.sim.journal.clear()
+    steps: list[Progress] = []
+
+    def step(progress: Progress) -> None:
+        if not steps:
+            lose(place.sim.tokens, agency.tokens["A"], both)
+        steps.append(progress)
+
+    if is_before:
+        lose(place.sim.tokens, agency.tokens["A"], both)
+    run = agency.sync(2, step)
+    assert (run.status, run.connection_id) == (Status.SUCCESS, b)
+    assert agency.is_whole(2)
+    assert place.query("SELECT count(*) FROM meta_ads.meta_ads WHERE is_deleted") == [(0,)]
+    assert place.sim.journal.count(code=code) >= 1
+    assert not agency.answered_twice()
+    assert agency.state("A") == "active", "the token lives, and reaches others"
+    assert place.warehouse.connections.reaching(both) == {both: (b,)}
+    assert place.events().count("checked") == 1
+    place.sim.journal.clear()
+    assert agency.sync(2).status is Status.SUCCESS
+    assert place.sim.journal.count(code=code) == 0, "no further call over the one that lost it"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (10, "(#10) Application does not have permission for this action"),
+        (100, "(#100) Missing permissions"),
+        (200, "(#200) Requires ads_read permission"),
+    ],
+)
+def test_one_refused_part_is_left_out_and_the_connection_stays(
+    agency: Agency, code: int, message: str
+) -> None:
+    place, a = agency.place, agency.rows["A"].connection_id
+    agency.engine.discover()
+    agency.sync(2)
+    events = place.events()
+    refusal = Fault.graph_error(code, message=message)
+    place.sim.fail("GET", "/adsets", with_=refusal, times=None)
+    place.sim.journal.clear()
+    run = agency.sync(2)
+    assert (run.status, run.connection_id) == (Status.PARTIAL, a)
+    assert {one.edge for one in run.missing} == {"adsets"}
+    assert len(agency.questions()) == 1, "one question whether it is the account"
+    assert place.events() == events
+
+
+@pytest.mark.parametrize(("lose", "code"), LOSSES.values(), ids=LOSSES)
+def test_what_a_lost_connection_may_not_see_by_id_is_not_gone(
+    agency: Agency, lose: Callable[[Any, str, str], None], code: int
+) -> None:
+    place, both = agency.place, agency.place.ids[2]
+    agency.engine.discover()
+    agency.sync(2)
+    ads = [one.id for one in place.sim.world.objects("ads", both)]
+    lose(place.sim.tokens, agency.tokens["A"], both)
+    request = SyncRequest(both, objects={Part.ADS: tuple(ads)})
+    run = agency.engine.sync(request)
+    assert (run.status, run.connection_id) == (Status.SUCCESS, agency.rows["B"].connection_id)
+    assert run.ads_fetched == len(ads)
+    assert place.query("SELECT count(*) FROM meta_ads.meta_ads WHERE is_deleted") == [(0,)]
+
+
+def test_the_only_connection_of_an_account_is_asked_nothing_more(agency: Agency) -> None:
+    place, one = agency.place, agency.place.ids[1]
+    agency.engine.discover()
+    place.sim.tokens.withhold(agency.tokens["A"], accounts=[one])
+    place.sim.journal.clear()
+    run = agency.sync(1)
+    assert run.status is Status.FAIL
+    assert run.not_before is not None, "it rests"
+    assert not agency.questions()
+    assert place.warehouse.connections.reaching(one) == {one: (agency.rows["A"].connection_id,)}
+
+
+@pytest.mark.parametrize("through", ["the environment", "a stored one"])
+def test_a_blocked_app_gives_way_to_another_app_and_not_to_its_own_connections(
+    agency: Agency, through: str
+) -> None:
+    place, number = agency.place, 0 if through == "the environment" else 2
+    place.sim.tokens.add_app(OTHER_APP)
+    other = agency.connect("Other", [number], app_id=OTHER_APP.id, scopes=["ads_read"])
+    place.change(
+        "UPDATE meta_ads.connections SET expires_at = %s WHERE connection_id = %s",
+        place.clock.now() + timedelta(days=30),
+        other.connection_id,
+    )
+    agency.engine.discover()
+    steps: list[Progress] = []
+
+    def block(step: Progress) -> None:
+        if not steps:
+            place.sim.tokens.change_app(is_blocked=True)
+        steps.append(step)
+
+    place.sim.journal.clear()
+    run = agency.sync(number, block)
+    assert (run.status, run.connection_id) == (Status.SUCCESS, other.connection_id)
+    assert run.app_key == f"app_{OTHER_APP.id}"
+    assert agency.is_whole(number)
+    assert place.row(agency.rows["B"].connection_id).problem is None, "not tried: it is its app's"
+    assert {agency.state(name) for name in "AB"} == {"active"}
+    if number:
+        assert "API access blocked" in str(place.row(agency.rows["A"].connection_id).problem)
+
+
+def test_a_blocked_app_with_no_other_rests_and_loses_nothing(agency: Agency) -> None:
+    place = agency.place
+    agency.engine.discover()
+    agency.sync(2)
+    reached = place.warehouse.connections.reaching()
+    place.sim.tokens.change_app(is_blocked=True)
+    run = agency.sync(2)
+    assert run.status is Status.FAIL
+    assert "App Dashboard" in str(run.error_summary)
+    assert run.not_before is not None
+    assert place.warehouse.connections.reaching() == reached
+    assert place.query("SELECT count(*) FROM meta_ads.meta_ads WHERE is_deleted") == [(0,)]
 
 
 def test_with_no_connection_left_the_account_waits_and_is_not_taken_for_gone(

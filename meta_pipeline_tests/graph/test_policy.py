@@ -22,6 +22,8 @@ REDUCE = "Please reduce the amount of data you're asking for, then retry your re
 
 # Written from FACTS §3.3, not from the table: (code, subcode, message, what to do).
 FACTS = [
+    (200, None, "API access blocked.", T.STOP),
+    (200, None, "(#200) Requires ads_read permission", T.SKIP),
     (1, None, REDUCE, T.SHRINK),
     (1, None, "API Unknown", T.RETRY),
     (1, 99, "An unknown error occurred", T.RETRY),
@@ -278,7 +280,7 @@ def test_what_a_smaller_page_may_help() -> None:
     ("code", "subcode", "kind"),
     [
         (2635, None, errors.VersionExpired),
-        (3, None, errors.Misconfigured),
+        (3, None, errors.AppRefused),
         (368, None, errors.Blocked),
         (3018, None, errors.RangeTooOld),
         (10, None, errors.PermissionDenied),

@@ -227,6 +227,10 @@ def no_account_permission(account_id: str) -> GraphError:
     )
 
 
+def access_blocked() -> GraphError:
+    return GraphError("API access blocked.", code=200)
+
+
 def missing_proof() -> GraphError:
     return GraphError(
         "API calls from the server require an appsecret_proof argument",

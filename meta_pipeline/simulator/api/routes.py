@@ -145,7 +145,8 @@ class Routes:
             raise errors.unsupported_object(entity.id)
         # An account without permission may be looked at, what it holds may not.
         held = not is_account or edge is not None
-        if hidden or (held and not self.world.spec(account_id).permitted):
+        withheld = account_id in token.withheld or not self.world.spec(account_id).permitted
+        if hidden or (held and withheld):
             raise errors.no_account_permission(account_id)
         if not token.scopes & {"ads_read", "ads_management"} and token.kind != "APP":
             raise errors.missing_scope("ads_read")

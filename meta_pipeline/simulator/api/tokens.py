@@ -174,6 +174,10 @@ class Tokens:
         """The token sees these accounts only ("act_<n>")."""
         self._change(value, accounts=frozenset(accounts))
 
+    def withhold(self, value: str, *, accounts: Iterable[str]) -> None:
+        """The owners of these accounts no longer let the token read what they hold: 200."""
+        self._change(value, withheld=frozenset(accounts))
+
     def drop_scope(self, value: str, scope: str) -> None:
         """What needs `scope` is from now on answered with 200 (HTTP 403)."""
         self._change(value, scopes=self._tokens[value].scopes - {scope})
@@ -224,9 +228,11 @@ class Tokens:
             app = self._of_app_token(value)
             if app is None:
                 raise errors.malformed_token()
+            self._check_app(app)
             return Token(value, "", frozenset(), self.clock.now(), kind="APP", app_id=app.id)
         self._check_life(token)
         app = self.apps[token.app_id]
+        self._check_app(app)
         if proof is not None:
             secret = app.secret.encode()
             expected = hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
@@ -238,6 +244,10 @@ class Tokens:
 
     def _of_app_token(self, value: str) -> App | None:
         return next((app for app in self.apps.values() if app.token == value), None)
+
+    def _check_app(self, app: App) -> None:
+        if app.is_blocked:
+            raise errors.access_blocked()
 
     def _check_life(self, token: Token) -> None:
         now = self.clock.now()

@@ -33,7 +33,15 @@ DRIFTS = frozenset(
      "add_value", "remove_value"}
 )  # fmt: skip
 TOKEN_CHANGES = frozenset(
-    {"expire", "revoke", "password_changed", "restrict", "drop_scope", "expire_data_access"}
+    {
+        "expire",
+        "revoke",
+        "password_changed",
+        "restrict",
+        "withhold",
+        "drop_scope",
+        "expire_data_access",
+    }
 )
 
 
@@ -106,8 +114,8 @@ def change_oauth(sim: Simulation, body: Body) -> None:
     """`{"dialog": "ask" | "grant" | "deny"}`, `{"choose": {"scopes": ["ads_read"]}}`.
 
     Of the first app, or of `app_id`: `require_proof`, `new_app`, `in_development`,
-    `redirect_uris`, `deauthorize_url`, `deletion_url`, `configurations` (documents with the fields
-    of `Configuration`).
+    `blocked`, `redirect_uris`, `deauthorize_url`, `deletion_url`, `configurations` (documents with
+    the fields of `Configuration`).
     """
     _only(body, "dialog", "choose", "app_id", *_APP_CHANGES)
     changes = {
@@ -136,6 +144,7 @@ _APP_CHANGES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "require_proof": ("require_proof", bool),
     "new_app": ("is_new", bool),
     "in_development": ("in_development", bool),
+    "blocked": ("is_blocked", bool),
     "redirect_uris": ("redirect_uris", _texts),
     "deauthorize_url": ("deauthorize_url", str),
     "deletion_url": ("deletion_url", str),

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from meta_pipeline.graph import (
+    AppRefused,
     GraphClient,
     GraphError,
     MalformedAnswer,
@@ -73,7 +74,7 @@ class AccountNode:
         try:
             given = ask(self._client, account_id)
         except GraphError as error:
-            if stored is None or isinstance(error, Reauthorize | PermissionDenied):
+            if stored is None or isinstance(error, Reauthorize | PermissionDenied | AppRefused):
                 raise
             if isinstance(error, Throttled):  # the sync itself is about to say so
                 return ReadAccount(stored, _notes(stored))

@@ -10,6 +10,7 @@ from functools import partial
 
 from meta_pipeline.governor import BudgetState, Decision
 from meta_pipeline.graph import (
+    AppRefused,
     GraphError,
     ObjectMissing,
     PermissionDenied,
@@ -261,7 +262,7 @@ class AccountSync:
         if isinstance(error, Throttled):
             self._throttled = self._throttled or error
             fetch.stop()
-        elif isinstance(error, PermissionDenied | ObjectMissing):
+        elif isinstance(error, PermissionDenied | ObjectMissing | AppRefused):
             self._denials += 1
             if not self._answered and (self._is_doubtful or self._denials > 1):
                 self._forbidden = self._forbidden or error

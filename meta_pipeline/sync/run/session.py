@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from meta_pipeline.graph import Attempt, GraphClient, Reauthorize
+from meta_pipeline.graph import Attempt, GraphClient, GraphError
 from meta_pipeline.model.sync_run import SyncRun
 from meta_pipeline.model.usage import APP
 from meta_pipeline.sync.context import SyncContext
@@ -22,7 +23,8 @@ class CallSession:
     """`client` asks `quota` before each call; `calls` counts them and hands them to telemetry.
 
     `connection` is whose token is used now, None where the context knows no connections. When Meta
-    calls it dead, the calls of an account go on over the next connection that reaches it.
+    calls it dead, or no longer lets it read the account, or refuses its app, the account's calls go
+    on over the next connection that reaches it.
     """
 
     client: GraphClient
@@ -68,12 +70,19 @@ class CallSession:
             calls.note(attempt)
             versions.note(attempt)
 
-        refused: set[str] = set()
+        avoided = None
+        if context.connections is not None:
+            from meta_pipeline.connections import Avoided  # noqa: PLC0415 - loaded already
 
-        def follow(error: Reauthorize) -> GraphClient | None:
-            connections, dead = context.connections, session.connection
-            assert connections is not None and dead is not None and account_id is not None  # noqa: PT018
-            following = connections.after(dead, error, account_id, refused)
+            avoided = Avoided()
+
+        def follow(error: GraphError) -> GraphClient | None:
+            connections, left = context.connections, session.connection
+            assert connections is not None and avoided is not None  # noqa: PT018
+            assert left is not None and account_id is not None  # noqa: PT018
+            asking = left.client.for_sync(on_attempt=note, gate=quota.gate)
+            ask = partial(_refusal, asking, account_id)
+            following = connections.after(left, error, account_id, avoided, ask)
             if following is None:
                 return None
             session.connection = following
@@ -91,3 +100,20 @@ class CallSession:
         """Write into the record whose token its calls use now, and whose meters count."""
         record.connection_id = self.connection.way.connection_id if self.connection else None
         record.app_key = self.quota.app
+
+
+def _refusal(client: GraphClient, account_id: str) -> GraphError | None:
+    """What Meta refuses the account itself with, over this client; None: it answers. One call.
+
+    A campaign is asked for: the account's own row is given where what it holds is not.
+    """
+    try:
+        client.get(
+            f"{account_id}/campaigns",
+            {"fields": "id", "limit": 1},
+            account_id=account_id,
+            endpoint_key="campaigns",
+        )
+    except GraphError as error:
+        return error
+    return None

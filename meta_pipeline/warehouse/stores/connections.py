@@ -214,6 +214,22 @@ class ConnectionStore(Store):
             ).fetchall()
         return dict(rows)
 
+    def lose(self, connection_id: str, account_id: str, connection: Connection) -> bool:
+        """Note that a connection does not reach an account any more; whether it was noted to."""
+        deleted = connection.execute(
+            "DELETE FROM meta_ads.connection_accounts WHERE connection_id = %s AND account_id = %s",
+            (connection_id, account_id),
+        )
+        return deleted.rowcount > 0
+
+    def unlist(self, account_id: str, connection: Connection) -> None:
+        """The same of META_ACCESS_TOKEN."""
+        connection.execute(
+            "UPDATE meta_ads.meta_ad_accounts SET environment_listed_at = NULL "
+            "WHERE account_id = %s AND environment_listed_at IS NOT NULL",
+            (account_id,),
+        )
+
     def set_accounts(
         self,
         connection_id: str,

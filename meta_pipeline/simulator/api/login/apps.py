@@ -32,6 +32,7 @@ class App:
     `redirect_uris`: the registered ones; empty: any that the mode allows.
     `deauthorize_url`, `deletion_url`: where Meta tells the app that somebody removed it, or wants
     their data deleted; empty: nowhere.
+    `is_blocked`: Meta refuses every call of the app with code 200, whatever the token.
     """
 
     id: str = "900000000000001"
@@ -44,6 +45,7 @@ class App:
     configurations: tuple[Configuration, ...] = ()
     deauthorize_url: str = ""
     deletion_url: str = ""
+    is_blocked: bool = False
 
     @property
     def token(self) -> str:

@@ -34,6 +34,8 @@ class Token:
     businesses: frozenset[str] | None = None
     declined: frozenset[str] = frozenset()
     client_business_id: str | None = None
+    # Accounts that may be looked at while what they hold may not.
+    withheld: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Token(user_id={self.user_id!r}, kind={self.kind!r}, invalid={self.invalid!r})"
