@@ -27,7 +27,7 @@ class DailyBudget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """The day's allowances of one account and of the app, in weighted cost.
+    """The day's allowances of one account and of its app, in weighted cost.
 
     BudgetState.of_day("act_1", zone, now, account_limit=500, account_used=120)
     """
@@ -47,11 +47,12 @@ class BudgetState:
         app_limit: float | None = None,
         app_used: float = 0.0,
         app_zone: tzinfo | None = None,
+        app_name: str = "the app",
     ) -> BudgetState:
         """The state at `now`; both reset at midnight, the app's in `app_zone` (else `zone`)."""
         return cls(
             DailyBudget(account_id, account_limit, account_used, day_end(now, zone)),
-            DailyBudget("the app", app_limit, app_used, day_end(now, app_zone or zone)),
+            DailyBudget(app_name, app_limit, app_used, day_end(now, app_zone or zone)),
         )
 
     def refusal(self, weighted_cost: float) -> DailyBudget | None:

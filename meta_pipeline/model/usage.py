@@ -35,6 +35,11 @@ def app_key(app_id: str | None, own_app_id: str | None) -> str:
     return APP if app_id is None or app_id == own_app_id else f"{APP}_{app_id}"
 
 
+def named(app: str) -> str:
+    """The app of a key as a person would call it: `the app`, or `app <id>` of another one."""
+    return "the app" if app == APP else f"app {app.removeprefix(f'{APP}_')}"
+
+
 class Scope(StrEnum):
     """Whom a meter counts for, and by which of Meta's limits."""
 
@@ -82,7 +87,7 @@ class Meter(NamedTuple):
     def words(self) -> str:
         """The meter as a person would call it."""
         if self.is_of_app:
-            app = "the app" if self.key == APP else f"app {self.key.removeprefix(f'{APP}_')}"
+            app = named(self.key)
             return app if self.scope == Scope.APP else f"{app}'s insights throttle"
         if self.scope == Scope.INSIGHTS_ACCOUNT:
             return "the account's insights throttle"

@@ -28,7 +28,7 @@ class LimitSettings(BaseSettings, defer_build=True):
         None,
         ge=0,
         validation_alias=AliasChoices("META_DAILY_BUDGET_OF_APP"),
-        description="Weighted cost all accounts together may spend in a day (UTC)",
+        description="Weighted cost all accounts of one app together may spend in a day (UTC)",
     )
     app_usage_stop_pct: float = Field(
         80,

@@ -148,8 +148,8 @@ class SyncEngine:
     def obstacle(self, plan: Plan) -> str | None:
         """Why a plan would not start now, as a sentence; None when it would."""
         account = self.warehouse.accounts.get(plan.account_id)
-        budget = self._budget(account, self._context.clock()) if account else None
         quota = self._session(plan.account_id).quota
+        budget = self._budget(account, self._context.clock(), quota.app) if account else None
         decision = quota.decide(plan.needs(self._prices.of_plan(plan)), budget)
         return None if decision.may_call else decision.reason
 
@@ -157,7 +157,8 @@ class SyncEngine:
         """What a plan costs: calls, share of the hour's allowance, time."""
         parallel = self._context.max_parallel_calls
         account = self.warehouse.accounts.get(plan.account_id)
-        budget = self._budget(account, self._context.clock()) if account else None
+        app = self._session(plan.account_id).quota.app
+        budget = self._budget(account, self._context.clock(), app) if account else None
         return estimate(plan, self.warehouse, self._prices, parallel, budget)
 
     def late_field(
@@ -286,7 +287,7 @@ class SyncEngine:
             report=progress,
             stop=self._stop,
             prices=self._prices,
-            budget=self._budget(account, record.started_at),
+            budget=self._budget(account, record.started_at, session.quota.app),
             is_forced=request.force,
             replan=lambda until: self._rest_of(
                 replace(request, since=plan.since, until=min(until, plan.until))
@@ -321,7 +322,7 @@ class SyncEngine:
             is_pulse=True,
         )
 
-    def _budget(self, account: AccountRow, now: datetime) -> BudgetState | None:
+    def _budget(self, account: AccountRow, now: datetime, app: str) -> BudgetState | None:
         return budget_of(
             self.warehouse,
             account.account_id,
@@ -329,6 +330,7 @@ class SyncEngine:
             now,
             per_account=self._context.daily_budget_per_account,
             per_app=self._context.daily_budget_of_app,
+            app=app,
         )
 
     @cached_property

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from meta_pipeline.governor import Meters, Needs, Thresholds, decide
 from meta_pipeline.model.part import DEFAULT_PARTS, INSIGHTS
 from meta_pipeline.model.sync_run import Status, SyncRun
-from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 
 from .claims import Claim, claims, joinable
@@ -96,11 +96,15 @@ class Desk:
                 asked.setdefault(row.account_id, set()).update(_use_cases(row))
         if not asked:
             return {}
-        meters = Meters(self.thresholds)
-        meters.observe(self.warehouse.usage.current([APP, *asked]))
+        apps = self.warehouse.runs.apps(asked)
+        readings = self.warehouse.usage.current([*set(apps.values()), *asked])
+        meters_of = {app: Meters(self.thresholds, app=app) for app in set(apps.values())}
+        for each in meters_of.values():
+            each.observe(readings)
         found = {}
         for account_id, use_cases in asked.items():
             needs = Needs(frozenset(use_cases))
+            meters = meters_of[apps[account_id]]
             decision = decide(account_id=account_id, meters=meters, now=now, needs=needs)
             if not decision.may_call and decision.until is not None:
                 found[account_id] = (f"It waits: {decision.reason}.", decision.until)

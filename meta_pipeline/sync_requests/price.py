@@ -8,7 +8,6 @@ from typing import Any
 
 from meta_pipeline.governor import Meters, Weights, decide
 from meta_pipeline.model.part import DEFAULT_PARTS
-from meta_pipeline.model.usage import APP
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync.context import policy_from, thresholds_from
 from meta_pipeline.sync.extras import Extras
@@ -84,6 +83,7 @@ def price(warehouse: Warehouse, settings: Settings, wish: Wish, now: datetime) -
     state = load_state(warehouse, account.account_id, account.timezone_name, now)
     plan = make_plan(request, state, policy_from(settings), now)
     prices = Prices.learned(Weights(**settings.weights), warehouse.costs.observed())
+    app = warehouse.runs.apps([account.account_id])[account.account_id]
     budget = budget_of(
         warehouse,
         account.account_id,
@@ -91,9 +91,10 @@ def price(warehouse: Warehouse, settings: Settings, wish: Wish, now: datetime) -
         now,
         per_account=settings.daily_budget_per_account,
         per_app=settings.daily_budget_of_app,
+        app=app,
     )
-    meters = Meters(thresholds_from(settings))
-    meters.observe(warehouse.usage.current([APP, account.account_id]))
+    meters = Meters(thresholds_from(settings), app=app)
+    meters.observe(warehouse.usage.current([app, account.account_id]))
     needs = plan.needs(prices.of_plan(plan))
     decision = decide(
         account_id=account.account_id, meters=meters, now=now, needs=needs, budget=budget

@@ -107,13 +107,16 @@ _KEEP_TOTALS = """
 """
 _HOURS = """
     WITH old AS (
-        SELECT hour, account_id, endpoint_key, params_hash, outcome FROM meta_ads.meta_api_hours
+        SELECT hour, account_id, endpoint_key, params_hash, outcome, app_key
+        FROM meta_ads.meta_api_hours
         WHERE hour < %(before)s ORDER BY hour LIMIT %(rows)s FOR UPDATE SKIP LOCKED
     ),
     gone AS (
         DELETE FROM meta_ads.meta_api_hours AS total USING old
-        WHERE (total.hour, total.account_id, total.endpoint_key, total.params_hash, total.outcome)
-            = (old.hour, old.account_id, old.endpoint_key, old.params_hash, old.outcome)
+        WHERE (total.hour, total.account_id, total.endpoint_key, total.params_hash, total.outcome,
+                total.app_key)
+            = (old.hour, old.account_id, old.endpoint_key, old.params_hash, old.outcome,
+                old.app_key)
         RETURNING total.outcome, total.calls
     ),
     """ + _KEEP_TOTALS.format(

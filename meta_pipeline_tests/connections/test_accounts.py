@@ -407,6 +407,36 @@ def test_an_app_at_its_limit_stops_its_own_connections_only(agency: Agency) -> N
     assert agency.sync(1).status is Status.THROTTLED
 
 
+def test_each_app_has_a_budget_of_its_own(agency: Agency) -> None:
+    place = agency.place
+    place.sim.tokens.add_app(OTHER_APP)
+    place.book.remove(agency.rows["B"])
+    agency.connect("Other", [3], app_id=OTHER_APP.id)
+    agency.engine.discover()
+    assert agency.sync(1).status is Status.SUCCESS
+    spent = place.query("SELECT sum(weighted_cost) FROM meta_ads.meta_api_hours")[0][0]
+    tight = agency.engine.changed(daily_budget_of_app=float(spent))
+    same_app = tight.sync(SyncRequest(place.ids[2], force=True))
+    assert same_app.status is Status.THROTTLED
+    assert "the app" in str(same_app.error_summary)
+    other = tight.sync(SyncRequest(place.ids[3], force=True))
+    assert other.status is Status.SUCCESS, other.error_summary
+    per_app = dict(
+        place.query("SELECT app_key, sum(weighted_cost) FROM meta_ads.meta_api_hours GROUP BY 1")
+    )
+    assert per_app.keys() == {"app", f"app_{OTHER_APP.id}"}
+    again = agency.engine.changed(daily_budget_of_app=1.0).sync(
+        SyncRequest(place.ids[3], force=True)
+    )
+    assert again.status is Status.THROTTLED
+    assert f"app {OTHER_APP.id}" in str(again.error_summary)
+    assert place.warehouse.runs.apps([*place.ids[:2], place.ids[3]]) == {
+        place.ids[0]: "app",
+        place.ids[1]: "app",
+        place.ids[3]: f"app_{OTHER_APP.id}",
+    }
+
+
 def test_without_the_environment_stored_connections_are_enough(database_url: str) -> None:
     with place_of(database_url, accounts=2) as place:
         place.book.add(place.issue(accounts=place.ids))

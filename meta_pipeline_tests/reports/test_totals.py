@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.warehouse import TelemetryWriter, Warehouse
+from meta_pipeline.warehouse.retention import Retention, maintain
 
 START = datetime(2026, 11, 20, 10, 59, 30, tzinfo=UTC)
 BUSINESS = "x-business-use-case-usage"
@@ -86,6 +87,19 @@ def test_hours_and_outcomes_are_apart(database_url: str, warehouse: Warehouse) -
     found = rows(warehouse, "SELECT step, sum(calls)::int FROM meta_ads.meta_api_latency_hours "
                             "GROUP BY 1")  # fmt: skip
     assert found == [(94, 6)]
+
+
+def test_apps_are_apart_and_leave_together(database_url: str, warehouse: Warehouse) -> None:
+    other = "app_77"
+    write(database_url, attempt(0), attempt(1, app_key="app"), attempt(2, app_key=other))
+    write(database_url, attempt(3, app_key=other))
+    query = "SELECT app_key, sum(calls)::int FROM meta_ads.meta_api_hours GROUP BY 1 ORDER BY 1"
+    assert rows(warehouse, query) == [("app", 2), (other, 2)]
+    kept = Retention(log_days=1, total_days=1, run_days=1)
+    maintain(warehouse, kept, now=START + timedelta(days=3), slice_rows=1)
+    assert rows(warehouse, query) == []
+    total = "SELECT sum(total)::int FROM meta_ads.retired_totals WHERE counter = 'api_requests'"
+    assert rows(warehouse, total) == [(4,)]
 
 
 def test_a_movement_is_a_rise_of_the_same_use_case_within_a_minute(

@@ -101,6 +101,25 @@ def test_a_blocked_account_waits_and_the_others_go(desk: Desk) -> None:
     assert {name for one in desk.take(until + MINUTE) for name in one.rows} == {"act_1"}
 
 
+def test_an_account_waits_for_the_limits_of_the_app_it_is_read_as(desk: Desk) -> None:
+    ran(desk, "earlier", Status.SUCCESS, "act_2", app_key="app_77")
+    desk.warehouse.usage.remember(
+        [UsageReading("app", "app_77", "", 100, NOW - SECOND, None, None, "x-app-usage")]
+    )
+    own, other = asked(desk.warehouse), asked(desk.warehouse, "act_2")
+    settings = Settings.load(env_file=None, database_url=desk.warehouse.url)
+    obstacles = [
+        price(desk.warehouse, settings, Wish(one), NOW).obstacle for one in ("act_1", "act_2")
+    ]
+    assert obstacles[0] is None
+    assert "app 77" in str(obstacles[1])
+    desk.take(NOW)
+    assert now_of(desk, own).state == "running"
+    waits = now_of(desk, other)
+    assert waits.state == "pending"
+    assert "app 77" in str(waits.message)
+
+
 @pytest.mark.parametrize(
     ("status", "state", "words"),
     [

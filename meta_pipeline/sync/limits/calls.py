@@ -78,7 +78,7 @@ def _log_rows(attempt: Attempt, cost: float) -> Iterator[dict[str, Any]]:
 
     All operations of a batch took as long as the batch; its cost is shared out among them.
     """
-    row = _logged(attempt)
+    row = _logged(attempt) | {"app_key": attempt.app}
     share = cost / max(1, len(attempt.operations))
     if not attempt.operations:
         yield row | {"weighted_cost": share}

@@ -1,10 +1,11 @@
-"""What an account and the app have spent of their daily budgets, in weighted cost."""
+"""What an account and its app have spent of their daily budgets, in weighted cost."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from meta_pipeline.governor import BudgetState, day_start
+from meta_pipeline.model.usage import APP, named
 from meta_pipeline.sync.days import zone
 from meta_pipeline.warehouse import Warehouse
 
@@ -16,7 +17,7 @@ _SPENT_BY_ACCOUNT = """
 """
 _SPENT_BY_APP = """
     SELECT coalesce(sum(weighted_cost), 0)::float8 FROM meta_ads.meta_api_hours
-    WHERE hour >= %(since)s
+    WHERE hour >= %(since)s AND app_key = %(app)s
 """
 
 
@@ -28,10 +29,12 @@ def budget_of(
     *,
     per_account: float | None,
     per_app: float | None,
+    app: str = APP,
 ) -> BudgetState | None:
     """The day's budgets at `now`; None where none is set.
 
-    An account's day is its own, the app's is UTC's.
+    `app` is the key of the app whose connection reads the account: each app has a budget of its
+    own, which all its connections share. An account's day is its own, the app's is UTC's.
     """
     if per_account is None and per_app is None:
         return None
@@ -41,14 +44,17 @@ def budget_of(
         own,
         now,
         account_limit=per_account,
-        account_used=_spent(warehouse, _SPENT_BY_ACCOUNT, day_start(now, own), account_id),
+        account_used=_spent(
+            warehouse, _SPENT_BY_ACCOUNT, since=day_start(now, own), account_id=account_id
+        ),
         app_limit=per_app,
-        app_used=_spent(warehouse, _SPENT_BY_APP, day_start(now, UTC), account_id),
+        app_used=_spent(warehouse, _SPENT_BY_APP, since=day_start(now, UTC), app=app),
         app_zone=UTC,
+        app_name=named(app),
     )
 
 
-def _spent(warehouse: Warehouse, query: str, since: datetime, account_id: str) -> float:
+def _spent(warehouse: Warehouse, query: str, **values: datetime | str) -> float:
     with warehouse.connection() as connection:
-        row = connection.execute(query, {"since": since, "account_id": account_id}).fetchone()
+        row = connection.execute(query, values).fetchone()
     return float(row[0]) if row else 0.0

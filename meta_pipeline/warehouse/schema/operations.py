@@ -45,6 +45,10 @@ meta_api_logs = table(
     text("sync_run_id", "The sync it belonged to"),
     number("waited_ms", "How long it was held back for quota before it was sent; null: not at all"),
     text("wait_reason", "Why it was held back, in a sentence"),
+    text(
+        "app_key",
+        "App whose meters it moved: app, or app_<id> of another app; null before it was kept",
+    ),
     sa.Index(None, "timestamp"),
     sa.Index(None, "account_id", "timestamp"),
     sa.Index(None, "sync_run_id"),

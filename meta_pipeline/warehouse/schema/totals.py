@@ -10,7 +10,7 @@ from .columns import count, moment, number, table, text, whole
 
 meta_api_hours = table(
     "meta_api_hours",
-    "One row per hour, ad account, endpoint, query shape and outcome: meta_api_logs added up",
+    "One row per hour, ad account, endpoint, query shape, outcome and app: meta_api_logs added up",
     moment("hour", "Start of the hour", primary_key=True),
     text("account_id", "Ad account, as act_<number>; empty for calls of none", primary_key=True),
     text("endpoint_key", "Endpoint", primary_key=True),
@@ -39,6 +39,12 @@ meta_api_hours = table(
     number("account_moved_pct", "Movement of the account's score, added up", nullable=False),
     number("use_case_moved_pct", "Movement of the use case, added up", nullable=False),
     number("insights_moved_pct", "Movement of the insights throttle, added up", nullable=False),
+    text(
+        "app_key",
+        "App whose meters they moved: app, or app_<id> of another app",
+        primary_key=True,
+        server_default="app",
+    ),
 )
 
 meta_api_latency_hours = table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from meta_pipeline.model.sync_run import SYNC_RUN_COLUMNS, SyncRun
+from meta_pipeline.model.usage import APP
 from meta_pipeline.warehouse.connect import Connection, Store
 
 ABANDONED = "abandoned: the process ended"
@@ -56,6 +57,16 @@ _FAILING = """
 """
 
 
+_APPS = """
+    SELECT account_id, run.app_key
+    FROM unnest(%s::text[]) AS wanted (account_id) CROSS JOIN LATERAL (
+        SELECT app_key FROM meta_ads.sync_runs AS run
+        WHERE run.account_id = wanted.account_id AND app_key IS NOT NULL
+        ORDER BY started_at DESC LIMIT 1
+    ) AS run
+"""
+
+
 class RunStore(Store):
     """`sync_runs`. Without a connection each call is a transaction of its own and so survives
     whatever the sync's own transaction does.
@@ -87,6 +98,16 @@ class RunStore(Store):
 
     def get(self, sync_run_id: str) -> SyncRun | None:
         return self._one(sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
+
+    def apps(self, account_ids: Iterable[str]) -> dict[str, str]:
+        """The app whose meters each account's last sync moved, by its key; `app` before the first.
+
+        The next sync is read over the same connection as the last one, unless that changed since.
+        """
+        found = dict.fromkeys(account_ids, APP)
+        with self._using() as connection:
+            found |= connection.execute(_APPS, (list(found),)).fetchall()
+        return found
 
     def failing(self, account_id: str) -> tuple[int, datetime | None]:
         """How many runs failed in a row until now, and when the first of them began."""
