@@ -43,7 +43,7 @@ from .reach import ENVIRONMENT, Reach, Way, in_order
 from .renewal import Renewal, renew
 from .sealing import Keyring, Sealed, generate_key
 from .state import RENEW_WITHIN, Kind, State, is_due, renews_at, state_at
-from .usable import Avoided, UsableConnection, UsableConnections, first_token
+from .usable import Avoided, UsableConnection, UsableConnections, first_token, read_token
 
 __all__ = [
     "ENVIRONMENT",
@@ -104,6 +104,7 @@ __all__ = [
     "in_order",
     "is_due",
     "listed",
+    "read_token",
     "renew",
     "renews_at",
     "state_at",

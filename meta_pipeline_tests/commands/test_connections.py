@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,53 @@ def test_a_wrong_setting_is_named_and_breaks_nothing_else(shell: Shell, keys: st
     assert "A" * 43 not in result.output
     assert shell.run("connections").exit_code == 0
     assert shell.run("accounts", "list").exit_code == 0
+
+
+def test_check_asks_meta_over_the_stored_connections_alone(shell: Shell) -> None:
+    """Without META_ACCESS_TOKEN accounts, windows and API version are asked all the same."""
+    with_key(shell)
+    first, second = (one.id for one in shell.sim.world.accounts())
+    for user, reach in (("701", [first]), ("702", [first, second])):
+        token = issue(shell, user_id=user, user_name=f"User {user}", accounts=reach)
+        shell.run("connections", "add", "--paste", typed=token)
+    shell.patch.delenv("META_ACCESS_TOKEN")
+    shell.sim.journal.clear()
+    result = shell.run("check", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0, found
+    accounts = [one for one in found if one["what"] == "Account"]
+    assert sorted(one["subject"].split()[0] for one in accounts) == [first, second]
+    assert all("yesterday" in one["text"] for one in accounts), "each asked, once"
+    whats = {one["what"] for one in found}
+    assert {"Insights", "API version", "Connection", "Token"} <= whats
+    shell.patch.setenv("META_ATTRIBUTION_WINDOWS", "7d_click,99d_click")
+    refused = [one for one in json.loads(shell.run("check", "--json").stdout) if not one["ok"]]
+    assert [one["subject"] for one in refused] == ["META_ATTRIBUTION_WINDOWS"]
+
+
+def test_check_without_a_token_names_the_connection_that_gives_no_list(shell: Shell) -> None:
+    with_key(shell)
+    dead = issue(shell, accounts=[shell.sim.world.accounts()[0].id])
+    shell.run("connections", "add", "--paste", typed=dead)
+    shell.run("connections", "add", "--paste", "--name", "Well", typed=issue(shell, user_id="702"))
+    shell.patch.delenv("META_ACCESS_TOKEN")
+    shell.sim.tokens.revoke(dead)
+    result = shell.run("check", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    (problem,) = [one for one in found if not one["ok"]]
+    assert problem["subject"].startswith("Reporting (conn_")
+    assert "connections add --paste" in problem["fix"]
+    assert sum(one["what"] == "Account" for one in found) == 2, "the other one reaches both"
+
+
+def test_check_with_only_a_connection_that_does_not_open_says_so(shell: Shell) -> None:
+    with_key(shell)
+    shell.run("connections", "add", "--paste", typed=issue(shell))
+    shell.patch.delenv("META_ACCESS_TOKEN")
+    shell.patch.delenv("META_TOKEN_KEYS")
+    result = shell.run("check", "--json")
+    assert result.exit_code == 1
+    wrong = [one for one in json.loads(result.stdout) if not one["ok"]]
+    assert {one["what"] for one in wrong} == {"Connection", "Token"}
+    assert any("META_TOKEN_KEYS" in one["text"] for one in wrong)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,11 @@ class Budget:
     seconds: float = 60.0
     app_stop_pct: float = 70.0
 
+    def without(self, calls: int, seconds: float) -> Budget:
+        """What is left of it after so many calls and so long."""
+        left = max(0.0, self.seconds - seconds)
+        return replace(self, calls=max(0, self.calls - calls), seconds=left)
+
 
 @dataclass
 class Reader:
@@ -52,6 +57,9 @@ class Reader:
     clock: Callable[[], float] = time.monotonic
     left_out: str | None = field(default=None, init=False)
     """Why not every account was asked; None when each was."""
+    asked: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+    """Calls that were made, and how long they took in all."""
 
     def findings(self, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         """One finding for each account in the order given; one more for those left out."""
@@ -73,16 +81,16 @@ class Reader:
         found: dict[str, Finding] = {}
         queue = iter(due)
         began = told = self.clock()
-        asked = 0
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check") as pool:
             running: dict[Future[tuple[Finding, str | None]], str] = {}
             while True:
-                while len(running) < AT_ONCE and self._may_go_on(asked, began):
+                while len(running) < AT_ONCE and self._may_go_on(began):
                     if (given := next(queue, None)) is None:
                         break
                     running[pool.submit(self._ask, given)] = given["id"]
-                    asked += 1
+                    self.asked += 1
                 if not running:
+                    self.seconds = self.clock() - began
                     return found
                 ended, _ = wait(running, timeout=_TELL_EVERY_SECONDS, return_when=FIRST_COMPLETED)
                 for one in ended:
@@ -93,10 +101,10 @@ class Reader:
                     told = self.clock()
                     self.tell(f"{len(found):,} of {len(due):,} accounts asked")
 
-    def _may_go_on(self, asked: int, began: float) -> bool:
-        if self.left_out is None and asked >= self.budget.calls:
+    def _may_go_on(self, began: float) -> bool:
+        if self.left_out is None and self.asked >= self.budget.calls:
             self.left_out = f"the budget of {self.budget.calls:,} calls is used"
-        if self.left_out is None and asked and self.clock() - began >= self.budget.seconds:
+        if self.left_out is None and self.asked and self.clock() - began >= self.budget.seconds:
             self.left_out = f"the budget of {self.budget.seconds:g} s is used"
         return self.left_out is None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from time import monotonic
@@ -31,7 +31,7 @@ from meta_pipeline.commands.terminal.console import (
 from meta_pipeline.commands.terminal.mistakes import CANNOT_TELL
 from meta_pipeline.commands.terminal.options import Accounts, AsJson, Limit, length
 from meta_pipeline.embedded import EmbeddedPostgresError
-from meta_pipeline.graph import GraphClient, GraphError, TokenInfo, version_state
+from meta_pipeline.graph import GraphClient, GraphError, Reauthorize, TokenInfo, version_state
 from meta_pipeline.printable import one_line
 from meta_pipeline.reports.status import read_status
 from meta_pipeline.settings import Settings, SettingsError
@@ -51,8 +51,10 @@ from .asked import settings_asked
 from .connections import connection_findings
 from .database import database_findings
 from .finding import Finding, failed
+from .ways import ENVIRONMENT, AskedWay, opened_ways
 
 _SCOPE = "ads_read"
+_PASTE = "meta-pipeline connections add --paste"
 _PROBE_SECONDS = 5
 _PROBE_BYTES = 100_000
 _WARN_BEFORE = timedelta(days=14)
@@ -106,13 +108,13 @@ def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[F
         settings = Settings.load()
         asked = _Asked(accounts, calls, within, _blocked(database(settings)))
         stored = [*connection_findings(database(settings), settings)]
-        yield from _meta(settings, asked, stored)
+        yield from _meta(settings, database(settings), asked, stored)
         yield from database_findings(database(settings), settings)
         return
     with opened(with_graph=True) as (settings, url):
         asked = _Asked(accounts, calls, within, _blocked(nullcontext(url)))
         stored = [*connection_findings(nullcontext(url), settings)]
-        yield from _meta(settings, asked, stored)
+        yield from _meta(settings, nullcontext(url), asked, stored)
         yield from database_findings(nullcontext(url), settings)
 
 
@@ -130,38 +132,44 @@ def _blocked(its_url: AbstractContextManager[str]) -> Mapping[str, str]:
         return {}
 
 
-def _meta(settings: Settings, asked: "_Asked", stored: Sequence[Finding]) -> Iterator[Finding]:
+def _meta(
+    settings: Settings,
+    its_url: AbstractContextManager[str],
+    asked: "_Asked",
+    stored: Sequence[Finding],
+) -> Iterator[Finding]:
+    """Every way in is asked: META_ACCESS_TOKEN where it is set, and the stored connections."""
     yield from stored
-    try:
-        token = settings.require_token()
-    except SettingsError as error:
-        if any(one.ok for one in stored):
-            text = "not set: accounts are read over the stored connections"
-            yield Finding("Token", "META_ACCESS_TOKEN", ok=True, text=text)
-            return
-        yield Finding("Token", "META_ACCESS_TOKEN", ok=False, text="not set", fix=str(error))
-        return
-    secret = settings.app_secret.get_secret_value() if settings.app_secret else None
     notices: list[str | None] = []
-    with GraphClient(
-        access_token=token,
-        base_url=settings.graph_url,
-        trusted_url=settings.trusted_graph_url,
-        deadline_seconds=settings.call_deadline_seconds,
-        max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
-        version=settings.api_version,
-        app_secret=secret,
-        on_attempt=lambda attempt: notices.append(attempt.version_notice),
-    ) as client:
-        host = f"{client.base_url}/{client.version}"
+    with opened_ways(its_url, settings, lambda attempt: notices.append(attempt.version_notice)) as (
+        ways,
+        problems,
+    ):
+        yield from problems
+        if settings.access_token is None:
+            yield _without_token(settings, ways)
+        if not ways:
+            return
+        version = ways[0].client.version
+        host = f"{ways[0].client.base_url}/{version}"
         if settings.is_simulated:
             yield _not_metas(settings.graph_url, host)
-        yield from _token(client, settings)
-        try:
-            yield from _accounts(client, settings, asked, is_only_way=not stored)
-        except GraphError as error:
-            yield failed("Accounts", host, error)
-        yield from _version(client.version, notices)
+        if ways[0].is_environment:
+            yield from _token(ways[0].client, settings)
+        yield from _accounts(ways, settings, asked, host)
+        yield from _version(version, notices)
+
+
+def _without_token(settings: Settings, ways: Sequence[AskedWay]) -> Finding:
+    """What it means that META_ACCESS_TOKEN is not set."""
+    if ways:
+        text = "not set: accounts are read over the stored connections"
+        return Finding("Token", ENVIRONMENT, ok=True, text=text)
+    try:
+        settings.require_token()
+    except SettingsError as error:
+        fix = str(error)
+    return Finding("Token", ENVIRONMENT, ok=False, text="not set", fix=fix)
 
 
 def _version(version: str, notices: list[str | None]) -> Iterator[Finding]:
@@ -237,40 +245,70 @@ def _validity(name: str, info: TokenInfo) -> Finding:
 
 
 def _accounts(
-    client: GraphClient, settings: Settings, asked: "_Asked", *, is_only_way: bool
+    ways: Sequence[AskedWay], settings: Settings, asked: "_Asked", host: str
 ) -> Iterator[Finding]:
-    found: list[dict[str, Any]] = []
-    for page in client.pages(
+    """Each account once, over the first way that lists it; then the settings, over one of them."""
+    listed: list[tuple[AskedWay, list[dict[str, Any]]]] = []
+    problems: list[Finding] = []
+    found: dict[str, dict[str, Any]] = {}
+    for way in ways:
+        try:
+            rows = [one for one in _listed(way) if one["id"] not in found]
+        except GraphError as error:
+            problems.append(_no_list(way, host, error))
+            continue
+        found |= {one["id"]: one for one in rows}
+        listed.append((way, rows))
+    yield from problems
+    if not found and listed:
+        fix = "Give the token's user a role on an ad account in Meta's business settings."
+        yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
+    if asked.accounts:
+        yield from _unseen(asked.accounts, [*found.values()])
+    elif not problems:
+        # What a way that gave no list sees is not known.
+        yield from _never_seen(settings, [*found.values()])
+    if not asked.accounts and (left := sum(settings.leaves_out(one) for one in found)):
+        yield Finding("Accounts", f"{left:,} of {len(found):,}", ok=True, text=_LEFT_OUT)
+    budget, readable = asked.budget(settings), None
+    for way, rows in listed:
+        wanted = [
+            one
+            for one in rows
+            if (asked.names(one) if asked.accounts else not settings.leaves_out(one["id"]))
+        ]
+        reader = Reader(way.client, budget, asked.blocked, _tell)
+        for finding in reader.findings(wanted):
+            yield finding
+            is_read = finding.ok and finding.what == "Account" and readable is None
+            is_read = is_read and finding.subject.partition(" ")[0] not in asked.blocked
+            readable = (way, finding.subject.partition(" ")[0]) if is_read else readable
+        budget = budget.without(reader.asked, reader.seconds)
+    for setting, value, refusal, todo in (
+        settings_asked(readable[0].client, settings, readable[1]) if readable else ()
+    ):
+        text = refusal.message if refusal else f"{value}: Meta takes it"
+        yield Finding("Insights", setting, ok=refusal is None, text=text, fix=todo)
+
+
+def _listed(way: AskedWay) -> Iterator[dict[str, Any]]:
+    """The accounts a way lists, of those that are read over it."""
+    for page in way.client.pages(
         "me/adaccounts",
         {"fields": "id,name,currency,timezone_name,account_status"},
         account_id=None,
         endpoint_key="ad_accounts_list",
         page_size=200,
     ):
-        found += page.rows
-    if not found:
-        fix = "Give the token's user a role on an ad account in Meta's business settings."
-        yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
-    if asked.accounts:
-        wanted = [one for one in found if asked.names(one)]
-        yield from _unseen(asked.accounts, found)
-    else:
-        wanted = [one for one in found if not settings.leaves_out(one["id"])]
-        # An account that this token does not see may be read over a stored connection.
-        yield from _never_seen(settings, found) if is_only_way else ()
-        if left := len(found) - len(wanted):
-            yield Finding("Accounts", f"{left:,} of {len(found):,}", ok=True, text=_LEFT_OUT)
-    reader = Reader(client, asked.budget(settings), asked.blocked, _tell)
-    readable = None
-    for finding in reader.findings(wanted):
-        yield finding
-        is_read = finding.ok and finding.what == "Account" and readable is None
-        readable = finding.subject.partition(" ")[0] if is_read else readable
-    for setting, value, error, todo in (
-        settings_asked(client, settings, readable) if readable else ()
-    ):
-        text = error.message if error else f"{value}: Meta takes it"
-        yield Finding("Insights", setting, ok=error is None, text=text, fix=todo)
+        yield from (one for one in page.rows if way.chosen is None or one["id"] in way.chosen)
+
+
+def _no_list(way: AskedWay, host: str, error: GraphError) -> Finding:
+    if way.is_environment:
+        return failed("Accounts", host, error)
+    found = failed("Connection", way.label, error)
+    is_dead = isinstance(error, Reauthorize)
+    return replace(found, fix=f"Connect it again, or: {_PASTE}") if is_dead else found
 
 
 def _never_seen(settings: Settings, found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

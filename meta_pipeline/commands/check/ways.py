@@ -1,0 +1,92 @@
+"""The ways in that `meta-pipeline check` asks over: META_ACCESS_TOKEN, stored connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+
+from meta_pipeline.embedded import EmbeddedPostgresError
+from meta_pipeline.graph import Attempt, GraphClient
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse, WarehouseError
+from meta_pipeline.warehouse.connect import READER
+
+from .finding import Finding
+
+ENVIRONMENT = "META_ACCESS_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class AskedWay:
+    """A connection with its client; `chosen` are the accounts that are read over it, None: all."""
+
+    label: str
+    client: GraphClient
+    chosen: frozenset[str] | None = None
+
+    @property
+    def is_environment(self) -> bool:
+        return self.label == ENVIRONMENT
+
+
+@contextmanager
+def opened_ways(
+    its_url: AbstractContextManager[str],
+    settings: Settings,
+    on_attempt: Callable[[Attempt], None],
+) -> Iterator[tuple[list[AskedWay], list[Finding]]]:
+    """META_ACCESS_TOKEN where it is set, then the living stored connections, the best first.
+
+    With it, what is wrong with those that cannot be asked. A database that cannot be asked has
+    none; what is wrong with it is told by its own findings.
+    """
+    with ExitStack() as clients:
+        ways: list[AskedWay] = []
+        problems: list[Finding] = []
+        if settings.access_token is not None:
+            client = clients.enter_context(_client(settings, settings.require_token()))
+            ways.append(AskedWay(ENVIRONMENT, client.for_sync(on_attempt=on_attempt)))
+        try:
+            for label, token, app_id, chosen in _stored(its_url, settings, problems):
+                client = clients.enter_context(_client(settings, token, app_id))
+                ways.append(AskedWay(label, client.for_sync(on_attempt=on_attempt), chosen))
+        except (WarehouseError, EmbeddedPostgresError, psycopg.Error):
+            pass
+        yield ways, problems
+
+
+def _client(settings: Settings, token: str, app_id: str | None = None) -> GraphClient:
+    from meta_pipeline.connections import Access
+
+    return Access(settings).client(token, app_id=app_id or settings.app_id)
+
+
+def _stored(
+    its_url: AbstractContextManager[str], settings: Settings, problems: list[Finding]
+) -> Iterator[tuple[str, str, str | None, frozenset[str] | None]]:
+    """Label, token, app and chosen accounts of each living stored connection."""
+    from meta_pipeline.connections import ConnectionsError, Keyring, Reach, read_token
+
+    def keyring() -> Keyring:
+        keys = settings.token_keys
+        return Keyring.parse(keys.get_secret_value() if keys else None)
+
+    with its_url as url, Warehouse(url, max_connections=1, patience=READER) as warehouse:
+        if warehouse.pending():
+            return
+        rows = {row.connection_id: row for row in warehouse.connections.all()}
+        for way in Reach.read(warehouse, settings, datetime.now(UTC)).ways():
+            if way.connection_id is None:
+                continue
+            try:
+                token = read_token(warehouse, keyring, way.connection_id)
+            except ConnectionsError as error:
+                problems.append(Finding("Connection", way.label, ok=False, text=str(error)))
+                continue
+            chosen = rows[way.connection_id].chosen_accounts
+            if token is not None:
+                yield way.label, token, way.app_id, None if chosen is None else frozenset(chosen)
