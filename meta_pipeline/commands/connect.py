@@ -1,4 +1,4 @@
-"""`meta-pipeline connections connect`: log in at Meta in a browser, choose in the terminal."""
+"""`meta-pipeline connections connect` and `choose`: log in at Meta, choose in the terminal."""
 
 import secrets
 import webbrowser
@@ -54,6 +54,8 @@ def connect(
     Valid OAuth Redirect URIs, and allows that to apps in development mode only. With a live app
     connect in meta-pipeline web, or add a token: connections add --paste.
     """
+    from meta_pipeline.connections import AccountChoice
+
     from .connections import opened_connections
 
     if every and account:
@@ -61,7 +63,8 @@ def connect(
     session = secrets.token_urlsafe(32)
     with opened_connections(writes=True) as book:
         answer = _logged_in(book, session, again=again, browser=browser, quiet=as_json)
-        row = _connected(book, session, answer, account, name, every=every)
+        choice = AccountChoice(book, session=session, pending_id=answer.pending.pending_id)
+        row = _decided(choice, answer.message, account, name, every=every)
         reached = book.warehouse.connections.accounts(row.connection_id)
     if as_json:
         write_json(asdict(row) | {"accounts": reached})
@@ -69,6 +72,47 @@ def connect(
     later = ", also later ones" if row.chosen_accounts is None else ""
     say(f"Connected {row.connection_id}: {row.kind} {row.name} of app {row.app_id}.")
     say(f"{times(len(reached), 'ad account')}{later}. meta-pipeline sync --all reads them.")
+
+
+def choose(
+    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="Its id or name.")],
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--account",
+            "-a",
+            metavar="ACCOUNT",
+            help="Read this ad account over it, and others named so: id or name; repeat for more.",
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Read all that it reaches, also later ones.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change which ad accounts are read over a stored connection, without connecting again.
+
+    Meta is asked which ones its token reaches now; what is named takes the place of what was
+    chosen. What was synced stays. accounts --refresh, or the next discovery, brings new ones.
+    """
+    from meta_pipeline.connections import change_choice
+
+    from .connections import opened_connections
+
+    if every and account:
+        raise typer.BadParameter("--all and --account exclude each other")
+    with opened_connections(writes=True) as book:
+        choice = change_choice(book, book.find(connection), session=secrets.token_urlsafe(32))
+        reached = times(choice.pending().accounts, "ad account")
+        ticked = choice.page(limit=1).chosen
+        message = f"It reaches {reached}, of which {ticked:,} are chosen."
+        row = _decided(choice, message, account, None, every=every)
+        accounts = book.warehouse.connections.accounts(row.connection_id)
+    if as_json:
+        write_json(asdict(row) | {"accounts": accounts})
+        return
+    later = ", also later ones" if row.chosen_accounts is None else ""
+    say(f"{row.connection_id} ({row.name}) now reads {times(len(accounts), 'ad account')}{later}.")
 
 
 def _logged_in(
@@ -113,22 +157,19 @@ def _logged_in(
     return found
 
 
-def _connected(
-    book: "Connections",
-    session: str,
-    answer: "Granted",
+def _decided(
+    choice: "AccountChoice",
+    message: str,
     wanted: list[str] | None,
     name: str | None,
     *,
     every: bool,
 ) -> "ConnectionRow":
-    from meta_pipeline.connections import AccountChoice
-
-    choice = AccountChoice(book, session=session, pending_id=answer.pending.pending_id)
+    """The connection with the accounts that were named, or that a person picks."""
     try:
         if every:
             return choice.choose_all(name=name)
-        picked = named(_all(choice), wanted) if wanted else _asked(choice, answer)
+        picked = named(_all(choice), wanted) if wanted else _asked(choice, message)
         if picked is None:
             return choice.choose_all(name=name)
         return choice.choose([one.account_id for one in picked], name=name)
@@ -149,9 +190,9 @@ def _all(choice: "AccountChoice") -> "list[PickedAccount]":
     return found
 
 
-def _asked(choice: "AccountChoice", answer: "Granted") -> "list[PickedAccount] | None":
+def _asked(choice: "AccountChoice", message: str) -> "list[PickedAccount] | None":
     """What a person picks; None is all, also later ones."""
-    say(answer.message)
+    say(message)
     shown = _shown(choice, "")
     while True:
         typed = _typed()
@@ -171,14 +212,15 @@ def _typed() -> str:
     try:
         return str(typer.prompt(question, err=True)).strip()
     except typer.Abort:
-        fail("Nothing was connected: nobody chose. --all or --account answers for you.")
+        fail("Nothing was connected or changed: nobody chose. --all or --account answers for you.")
 
 
 def _shown(choice: "AccountChoice", search: str) -> "list[PickedAccount]":
     page = choice.page(search, limit=_LISTED)
-    listing = table("", "Name", "Account", right=[""], whole=["Account"])
+    listing = table("", "Name", "Account", "Chosen", right=[""], whole=["Account"])
     for number, one in enumerate(page.accounts, start=1):
-        add_row(listing, str(number), one.name or "-", one.account_id)
+        ticked = "yes" if one.is_chosen else ""
+        add_row(listing, str(number), one.name or "-", one.account_id, ticked)
     console.print(listing)
     if page.total > len(page.accounts):
         say(f"and {page.total - len(page.accounts):,} more: /text looks for a name")

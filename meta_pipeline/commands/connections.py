@@ -14,7 +14,7 @@ import typer
 from meta_pipeline.credentials import cleaned_token
 from meta_pipeline.words import times
 
-from .connect import connect
+from .connect import choose, connect
 from .terminal.console import (
     add_row,
     console,
@@ -106,6 +106,7 @@ def add(
 
 
 app.command()(connect)
+app.command()(choose)
 
 
 @app.command()

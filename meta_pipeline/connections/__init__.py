@@ -36,7 +36,7 @@ from .login.answers import (
     Replayed,
     Unavailable,
 )
-from .login.choice import AccountChoice, AccountPage, PickedAccount
+from .login.choice import AccountChoice, AccountPage, PickedAccount, change_choice
 from .login.flow import Begun, LoginFlow
 from .login.pending import sweep
 from .reach import ENVIRONMENT, Reach, Way, in_order
@@ -97,6 +97,7 @@ __all__ = [
     "UsableConnections",
     "Way",
     "carry_out",
+    "change_choice",
     "days_left",
     "due",
     "first_token",

@@ -190,7 +190,9 @@ class Connections:
 
     def _reseal_pending(self, connection: Connection) -> int:
         old = [
-            row for row in self.warehouse.logins.all(connection) if row.key_id != self.keyring.first
+            row
+            for row in self.warehouse.logins.all(connection)
+            if row.connection_id is None and row.key_id != self.keyring.first
         ]
         for row in old:
             whose = {"tenant": row.tenant, "connection_id": row.pending_id}

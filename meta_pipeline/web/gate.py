@@ -104,7 +104,10 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a change did, for the audit and for the visitor; `to` is the page to go on with."""
+    """What a change did, for the audit and for the visitor; `to` is the page to go on with.
+
+    Without an `action` nothing was changed that anybody has to know of.
+    """
 
     action: str
     detail: str
@@ -178,8 +181,10 @@ def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Respons
         request.session[TENANT] = tenant
     with visit.warehouse.connection() as connection:
         done = act(visit, form, connection)
-        visit.warehouse.web.note(visit.visitor.subject, done.action, done.detail, connection)
-    request.session["said"] = done.said
+        if done.action:
+            visit.warehouse.web.note(visit.visitor.subject, done.action, done.detail, connection)
+    if done.said:
+        request.session["said"] = done.said
     return RedirectResponse(done.to, status_code=303)
 
 

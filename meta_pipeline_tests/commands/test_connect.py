@@ -87,6 +87,25 @@ def test_log_in_look_for_a_name_and_choose(shell: Shell, browser: Browser) -> No
     assert (found["kind"], found["accounts"], found["state"]) == ("user", 2, "active")
 
 
+def test_a_choice_is_changed_later(shell: Shell, browser: Browser) -> None:
+    shell.run("connections", "connect", "--account", "Shop DE")
+    result = shell.run("connections", "choose", "Simulated User", "-a", "Shop US", "-a", "Café")
+    assert result.exit_code == 0, result.output
+    assert "now reads 2 ad accounts." in result.output
+    ((_, chosen, pending),) = stored(shell)
+    assert (sorted(chosen), pending) == (sorted(shell.ids[1:]), 0)
+    refused = shell.run("connections", "choose", "Simulated User", "-a", "No such shop")
+    assert refused.exit_code != 0
+    assert sorted(stored(shell)[0][1]) == sorted(shell.ids[1:]), "it stays as it was"
+    assert stored(shell)[0][2] == 0
+    every = shell.json("connections", "choose", "Simulated User", "--all")
+    assert every["chosen_accounts"] is None
+    assert len(every["accounts"]) == 3
+    typed = shell.run("connections", "choose", "Simulated User", typed="1\n")
+    assert "3 are chosen" in typed.output
+    assert len(stored(shell)[0][1]) == 1
+
+
 def test_what_scripts_say_beforehand(shell: Shell, browser: Browser) -> None:
     found = shell.json("connections", "connect", "--all")
     assert found["chosen_accounts"] is None

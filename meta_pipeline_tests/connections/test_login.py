@@ -29,11 +29,12 @@ from meta_pipeline.connections import (
     Refused,
     Replayed,
     Unavailable,
+    change_choice,
     generate_key,
     sweep,
 )
 from meta_pipeline.connections.login.dialog import checked_redirect, dialog_url
-from meta_pipeline.graph import TokenInfo
+from meta_pipeline.graph import Reauthorize, TokenInfo
 from meta_pipeline.simulator import Configuration, Fault
 from meta_pipeline.simulator.api.login.directory import Business
 from meta_pipeline_tests.connections.login import (
@@ -179,6 +180,87 @@ def test_the_list_is_looked_through_by_name_page_by_page(place: Place) -> None:
         assert {one.account_id for one in page.accounts} == {place.ids[n] for n in found}, search
         assert page.total == len(found)
     assert choice.page("shop", offset=99).next_offset is None
+
+
+def test_ticks_are_kept_over_pages_and_searches(place: Place) -> None:
+    place.sim.tokens.choose()
+    choice = choice_of(place, logged_in(place))
+    first, last = choice.page(limit=2), choice.page(limit=2, offset=2)
+    assert (first.previous_offset, last.previous_offset) == (None, 0)
+    shown = [one.account_id for one in first.accounts]
+    choice.tick(shown[:1], shown=shown)
+    choice.tick([one.account_id for one in last.accounts])
+    assert choice.page(search="no such", limit=2).chosen == 2
+    assert [one.is_chosen for one in choice.page(limit=2).accounts] == [True, False]
+    choice.tick(shown[1:], shown=shown)
+    with pytest.raises(ChoiceRefused):
+        choice.tick(["act_999"])
+    with pytest.raises(ChoiceRefused):
+        choice.tick(["act_\x00"])
+    row = choice.choose_ticked()
+    assert row.chosen_accounts == sorted([shown[1], last.accounts[0].account_id])
+
+
+def test_thousands_are_ticked_at_once_and_none_is_cut_off(place: Place) -> None:
+    place.sim.tokens.choose()
+    choice = choice_of(place, logged_in(place))
+    many = {f"act_7{number:06d}": f"Branch {number}" for number in range(6_000)}
+    with place.warehouse.connection() as connection:
+        place.warehouse.logins.set_accounts(choice.pending_id, many, connection)
+    choice.tick_found("branch")
+    choice.tick_found("branch 5999", is_chosen=False)
+    row = choice.choose_ticked()
+    assert row.chosen_accounts is not None
+    assert len(row.chosen_accounts) == 5_999
+    assert len(place.warehouse.connections.accounts(row.connection_id)) == 5_999
+
+
+def test_a_choice_is_changed_later_without_connecting_again(place: Place) -> None:
+    place.sim.tokens.choose()
+    row = choice_of(place, logged_in(place)).choose(place.ids[:1])
+    token = place.book.token(row)
+    choice = change_choice(place.book, row, session="another")
+    assert choice.pending().connection_id == row.connection_id
+    assert [one.account_id for one in choice.page().accounts if one.is_chosen] == place.ids[:1]
+    choice.tick(place.ids[1:], shown=place.ids)
+    changed = choice.choose_ticked()
+    assert changed.chosen_accounts == place.ids[1:]
+    assert place.warehouse.connections.accounts(row.connection_id).keys() == set(place.ids[1:])
+    assert place.book.token(changed) == token
+    assert place.events()[-1] == "accounts_chosen"
+    with pytest.raises(PendingUnknown):
+        choice.choose_all()
+    every = change_choice(place.book, changed, session="another").choose_all()
+    assert every.chosen_accounts is None
+    assert len(place.warehouse.connections.accounts(row.connection_id)) == 3
+
+
+def test_a_change_that_nobody_ends_changes_nothing_and_ends_no_token(place: Place) -> None:
+    for_business(place)
+    place.sim.tokens.choose()
+    row = choice_of(place, logged_in(place)).choose(place.ids[:1])
+    cancelled = change_choice(place.book, row, session="s")
+    cancelled.cancel()
+    left = change_choice(place.book, row, session="s")
+    newer = place.with_keys(generate_key("k2"), KEY)
+    assert newer.reseal() == 1, "only the connection's own token"
+    place.pass_days(0.5)
+    assert sweep(place.book) == 1
+    with pytest.raises(PendingUnknown):
+        left.choose_all()
+    assert place.row(row.connection_id).chosen_accounts == place.ids[:1]
+    assert place.works(newer.token(row))
+
+
+def test_the_choice_of_a_dead_connection_is_not_changed(place: Place) -> None:
+    place.sim.tokens.choose()
+    row = choice_of(place, logged_in(place)).choose_all()
+    place.sim.tokens.revoke(place.book.token(row))
+    with pytest.raises(Reauthorize):
+        change_choice(place.book, row, session="s")
+    dead = place.book.check(row)
+    with pytest.raises(ChoiceRefused, match="connect it again"):
+        change_choice(place.book, dead, session="s")
 
 
 def test_a_choice_is_what_was_offered_or_nothing_happens(place: Place) -> None:

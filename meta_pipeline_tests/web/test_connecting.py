@@ -91,6 +91,57 @@ def test_accounts_are_connected_by_name_and_removed_again(opened: Opened) -> Non
     assert opened.place.warehouse.connections.all() == []
 
 
+def fields(page: str) -> dict[str, list[str]]:
+    """What the form of a page would send, but for its buttons."""
+    found: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        name = re.search(r' name="([^"]+)"', tag)
+        value = re.search(r' value="([^"]*)"', tag)
+        if name and (" checked" in tag or 'type="checkbox"' not in tag):
+            found.setdefault(name[1], []).append(html.unescape(value[1]) if value else "")
+    return found
+
+
+def test_ticks_are_kept_from_page_to_page_and_a_choice_is_changed_later(opened: Opened) -> None:
+    page = opened.browser.get(opened.answered())
+    pending = fields(page.text)["pending_id"][0]
+    many = {f"act_7{number:06d}": f"Branch {number:03d}" for number in range(250)}
+    with opened.place.warehouse.connection() as connection:
+        opened.place.warehouse.logins.set_accounts(pending, many, connection)
+
+    def send(page: httpx2.Response, *ticked: str, **button: str) -> httpx2.Response:
+        form = fields(page.text)
+        form["account"] = [*form.get("account", []), *ticked]
+        answer = opened.browser.post("/connections/choose", data=form | button)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    page = opened.browser.get(str(page.url))
+    assert "Previous accounts" not in page.text
+    page = send(page, "act_7000001", go="next")
+    assert "Previous accounts" in page.text
+    assert "More accounts" not in page.text
+    page = send(page, "act_7000249", go="previous")
+    assert "2 ticked" in page.text
+    assert fields(page.text)["account"] == ["act_7000001"]
+    page = send(page, go="search", search="Branch 1")
+    page = send(page, go="tick")
+    assert "101 ticked" in page.text or "102 ticked" in page.text
+    page = send(page, go="untick")
+    assert "act_7000249" in opened.place.warehouse.logins.ticked(pending)
+    page = send(page, opened.place.ids[0], "act_7000100")
+    (row,) = opened.place.warehouse.connections.all()
+    assert row.chosen_accounts == sorted([opened.place.ids[0], "act_7000100", "act_7000249"])
+    change = {"csrf": opened.csrf(page.text), "connection": row.connection_id}
+    page = opened.browser.post("/connections/accounts", data=change)
+    assert fields(page.text)["account"] == opened.place.ids[:1], "the others are not reached"
+    page = send(page, opened.place.ids[1])
+    assert "now reads 2 accounts" in page.text
+    assert opened.place.row(row.connection_id).chosen_accounts == sorted(opened.place.ids[:2])
+    actions = [one.action for one in opened.place.warehouse.web.events(9)]
+    assert actions == ["accounts chosen", "connected"], "turning pages is no change"
+
+
 @pytest.mark.parametrize(
     "query", ["", "?state=x&code=y", "?error=access_denied", "?state=%00&code=%3Cscript%3E"]
 )

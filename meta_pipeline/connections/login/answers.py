@@ -28,6 +28,8 @@ class Pending:
     """How many there are to choose from."""
     scopes: tuple[str, ...]
     ends_at: datetime
+    connection_id: str | None = None
+    """The connection whose choice is changed; None: a new one is connected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ def pending(row: PendingRow, accounts: int) -> Pending:
         accounts=accounts,
         scopes=tuple(row.scopes),
         ends_at=row.ends_at,
+        connection_id=row.connection_id,
     )
 
 

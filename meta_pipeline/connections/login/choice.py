@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ChoiceRefused, PendingUnknown
@@ -15,7 +15,7 @@ from meta_pipeline.warehouse import Connection, ConnectionRow, PendingRow
 
 from . import answers
 from .answers import Pending
-from .pending import discard, hashed, opened
+from .pending import PENDING_LIVES, discard, hashed, opened
 
 PAGE = 50
 _NAMED = 3
@@ -27,6 +27,8 @@ class PickedAccount:
 
     account_id: str
     name: str | None
+    is_chosen: bool = False
+    """Whether it is ticked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,20 @@ class AccountPage:
     offset: int
     next_offset: int | None
     """Where the next page begins; None at the end."""
+    previous_offset: int | None
+    """Where the page before begins; None at the beginning."""
+    chosen: int
+    """How many are ticked, on all pages and whatever is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChoice:
     """The accounts behind a token that was granted; `session` is the one that logged in.
 
-    Everything here raises PendingUnknown once it is over: chosen, cancelled, swept after half an
-    hour, or another session's; or another tenant's than `tenant`, where that is given.
+    Ticks are kept here, page by page, until `choose_ticked`. `change_choice` opens that of a stored
+    connection, to be changed. Everything here raises PendingUnknown once it is over: chosen,
+    cancelled, swept after half an hour, or another session's; or another tenant's than `tenant`,
+    where that is given.
     """
 
     connections: Connections
@@ -65,12 +73,40 @@ class AccountChoice:
             row.pending_id, one_line(search), offset=offset, limit=max(limit, 1)
         )
         after = offset + len(found)
+        size = max(limit, 1)
         return AccountPage(
             accounts=tuple(PickedAccount(*one) for one in found),
             total=total,
             offset=offset,
             next_offset=after if found and after < total else None,
+            previous_offset=max(min(offset, total) - size, 0) if offset and total else None,
+            chosen=len(self.connections.warehouse.logins.ticked(row.pending_id)),
         )
+
+    def tick(self, ticked: Collection[str], *, shown: Collection[str] = ()) -> None:
+        """Keep which accounts of one page are ticked: those of `shown` that are not, are not.
+
+        Raises ChoiceRefused, and changes nothing, for one that is not in the list.
+        """
+        ids = {*shown, *ticked}
+        with self.connections.warehouse.connection() as connection:
+            row, logins = self._row(connection), self.connections.warehouse.logins
+            if any(not one.isascii() or not one.isprintable() for one in ids):
+                raise ChoiceRefused("That is no id of an ad account. Nothing was stored.")
+            if logins.tick(row.pending_id, ids, ticked, connection) != len(ids):
+                _check(ids, logins.accounts(row.pending_id, connection))
+
+    def tick_found(self, search: str = "", *, is_chosen: bool = True) -> None:
+        """Tick every account whose name or id has `search` in it, or none of them."""
+        with self.connections.warehouse.connection() as connection:
+            row = self._row(connection)
+            self.connections.warehouse.logins.tick_found(
+                row.pending_id, one_line(search), connection, is_chosen=is_chosen
+            )
+
+    def choose_ticked(self, *, name: str | None = None) -> ConnectionRow:
+        """Connect the ticked accounts and no others; as `choose`."""
+        return self._connect(self.connections.warehouse.logins.ticked(self._row().pending_id), name)
 
     def choose(self, accounts: Collection[str], *, name: str | None = None) -> ConnectionRow:
         """Connect these accounts ("act_<n>") and no others, also later.
@@ -84,7 +120,10 @@ class AccountChoice:
         return self._connect(None, name)
 
     def cancel(self) -> None:
-        """Forget the token; that of a business integration is ended at Meta too."""
+        """Leave a choice as it was.
+
+        Of a new one forget the token; that of a business integration is ended at Meta too.
+        """
         discard(self.connections, self._row())
 
     def _row(self, connection: Connection | None = None) -> PendingRow:
@@ -112,6 +151,8 @@ class AccountChoice:
             offered = connections.warehouse.logins.accounts(pending.pending_id, connection)
             if chosen is not None:
                 _check(chosen, offered)
+            if pending.connection_id is not None:
+                return self._change(pending, chosen, offered, name, connection)
             row = ConnectionRow(
                 connection_id=f"conn_{secrets.token_hex(6)}",
                 tenant=pending.tenant,
@@ -134,6 +175,78 @@ class AccountChoice:
             connections.warehouse.logins.remove(pending.pending_id, connection)
         revoke_previous(connections, row)
         return row
+
+    def _change(
+        self,
+        pending: PendingRow,
+        chosen: Collection[str] | None,
+        offered: Mapping[str, str | None],
+        name: str | None,
+        connection: Connection,
+    ) -> ConnectionRow:
+        """The stored connection with another choice; its token stays what it is."""
+        connections, now = self.connections, self.connections.access.clock()
+        store = connections.warehouse.connections
+        row = store.get(str(pending.connection_id), connection, locked=True)
+        if row is None or row.state == State.REPLACED:
+            raise PendingUnknown("The connection was removed or replaced meanwhile. Connect again.")
+        changed = replace(
+            row,
+            name=one_line(name or "") or row.name,
+            chosen_accounts=None if chosen is None else sorted(set(chosen)),
+        )
+        store.save(changed, connection)
+        before = store.accounts(row.connection_id, connection).keys()
+        kept = offered if chosen is None else {one: offered[one] for one in chosen}
+        store.set_accounts(row.connection_id, kept, now, connection)
+        detail = {
+            "chosen": "all" if chosen is None else len(kept),
+            "accounts_new": sorted(kept.keys() - before),
+            "accounts_lost": sorted(before - kept.keys()),
+        }
+        connections.record(changed, "accounts_chosen", detail, connection)
+        connections.warehouse.logins.remove(pending.pending_id, connection)
+        return changed
+
+
+def change_choice(connections: Connections, row: ConnectionRow, *, session: str) -> AccountChoice:
+    """Open the choice of a stored connection: Meta is asked which accounts its token reaches now.
+
+    What is chosen today is ticked; nothing changes until something is chosen. Raises ChoiceRefused
+    for a connection that is over or reaches none, GraphError, and TokenUnreadable.
+    """
+    if not State(row.state).is_usable:
+        raise ChoiceRefused(f"{row.name} is {row.state}: connect it again. Nothing was changed.")
+    owner = connections.access.owner(connections.token(row), app_id=row.app_id)
+    if not owner.accounts:
+        raise ChoiceRefused(f"{row.name} reaches no ad account. Nothing was changed.")
+    now = connections.access.clock()
+    pending = PendingRow(
+        pending_id=f"pend_{secrets.token_urlsafe(18)}",
+        session_hash=hashed("session", session),
+        tenant=row.tenant,
+        app_id=row.app_id,
+        kind=row.kind,
+        name=row.name,
+        user_id=row.user_id,
+        client_business_id=row.client_business_id,
+        scopes=row.scopes,
+        declined=[],
+        expires_at=row.expires_at,
+        data_access_expires_at=row.data_access_expires_at,
+        key_id="",
+        sealed=b"",
+        token_key="",
+        came_at=now,
+        ends_at=now + PENDING_LIVES,
+        connection_id=row.connection_id,
+    )
+    chosen = owner.accounts if row.chosen_accounts is None else row.chosen_accounts
+    logins = connections.warehouse.logins
+    with connections.warehouse.connection() as connection:
+        logins.save(pending, connection)
+        logins.set_accounts(pending.pending_id, owner.accounts, connection, chosen=chosen)
+    return AccountChoice(connections, session=session, pending_id=pending.pending_id)
 
 
 def _check(chosen: Collection[str], offered: Collection[str]) -> None:

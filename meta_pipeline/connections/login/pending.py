@@ -63,6 +63,8 @@ def sweep(connections: Connections) -> int:
 def _ended(connections: Connections, row: PendingRow) -> bool:
     """Whether the token is no concern any more: ended, not ours to end, or beyond reading."""
     access = connections.access
+    if row.connection_id is not None:  # a choice that is changed has no token of its own
+        return True
     kept = {one.token_key for one in connections.warehouse.connections.tokens()}
     if row.token_key in kept or not access.knows_app(row.app_id):
         return True

@@ -110,7 +110,7 @@ connection_events = table(
     text(
         "event",
         "added, replaced, checked, expired, revoked, renewed, renewal_failed, token_revoked, "
-        "resealed, removed, deauthorized, data_deleted",
+        "resealed, accounts_chosen, removed, deauthorized, data_deleted",
         nullable=False,
     ),
     text("actor", "User of the machine, or the process, that did it", nullable=False),

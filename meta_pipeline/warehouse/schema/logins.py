@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 
 from meta_pipeline.warehouse.names import SCHEMA
 
-from .columns import account_id, json, moment, table, text
+from .columns import account_id, flag, json, moment, table, text
 
 
 def _session_hash() -> sa.Column[str]:
@@ -60,7 +60,14 @@ pending_connections = table(
     text("token_key", "First 16 hex digits of the token's SHA-256", nullable=False),
     moment("came_at", "When the token came", nullable=False),
     moment("ends_at", "When it is swept, unless accounts were chosen", nullable=False),
+    text(
+        "connection_id",
+        "Connection whose choice is changed, without a token here; null where one is connected",
+    ),
     sa.CheckConstraint("kind IN ('system_user','business_integration','user')", name="kind"),
+    sa.ForeignKeyConstraint(
+        ["connection_id"], [f"{SCHEMA}.connections.connection_id"], ondelete="CASCADE"
+    ),
     sa.Index(None, "ends_at"),
 )
 
@@ -70,6 +77,7 @@ pending_accounts = table(
     text("pending_id", "What it belongs to", primary_key=True),
     account_id(primary_key=True),
     text("name", "Name of the account"),
+    flag("is_chosen", "True while it is ticked", nullable=False, server_default=sa.false()),
     sa.ForeignKeyConstraint(
         ["pending_id"], [f"{SCHEMA}.pending_connections.pending_id"], ondelete="CASCADE"
     ),

@@ -204,9 +204,11 @@ class ConnectionStore(Store):
             ).fetchall()
         return frozenset(found for (found,) in rows)
 
-    def accounts(self, connection_id: str) -> dict[str, str | None]:
+    def accounts(
+        self, connection_id: str, connection: Connection | None = None
+    ) -> dict[str, str | None]:
         """The ad accounts a connection reaches: id to name, as it last saw them."""
-        with self._using() as used:
+        with self._using(connection) as used:
             rows = used.execute(
                 "SELECT account_id, name FROM meta_ads.connection_accounts "
                 "WHERE connection_id = %s ORDER BY account_id",

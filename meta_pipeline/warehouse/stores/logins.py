@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
@@ -49,6 +49,7 @@ class PendingRow:
     token_key: str
     came_at: datetime
     ends_at: datetime
+    connection_id: str | None = None
 
 
 _STATE_COLUMNS = tuple(field.name for field in fields(LoginState))
@@ -71,13 +72,13 @@ _SAVE_PENDING = f"""
         {", ".join(f"{name} = excluded.{name}" for name in _PENDING_COLUMNS[1:])}
 """
 _PENDING = f"SELECT {', '.join(_PENDING_COLUMNS)} FROM meta_ads.pending_connections"
-_FOUND = """
-    FROM meta_ads.pending_accounts
+_WHERE_FOUND = """
     WHERE pending_id = %(pending_id)s AND (
         strpos(lower(coalesce(name, '')), lower(%(search)s)) > 0
         OR strpos(account_id, lower(%(search)s)) > 0
     )
 """
+_FOUND = f"FROM meta_ads.pending_accounts {_WHERE_FOUND}"
 
 
 class LoginStore(Store):
@@ -138,14 +139,49 @@ class LoginStore(Store):
         ).rowcount
 
     def set_accounts(
-        self, pending_id: str, accounts: Mapping[str, str | None], connection: Connection
+        self,
+        pending_id: str,
+        accounts: Mapping[str, str | None],
+        connection: Connection,
+        *,
+        chosen: Collection[str] = (),
     ) -> None:
-        """Keep the accounts that may be chosen: id to name."""
+        """Keep the accounts that may be chosen, id to name; those of `chosen` are ticked."""
+        ticked = frozenset(chosen)
         connection.cursor().executemany(
-            "INSERT INTO meta_ads.pending_accounts (pending_id, account_id, name) "
-            "VALUES (%s, %s, %s)",
-            [(pending_id, account_id, name) for account_id, name in accounts.items()],
+            "INSERT INTO meta_ads.pending_accounts (pending_id, account_id, name, is_chosen) "
+            "VALUES (%s, %s, %s, %s)",
+            [(pending_id, one, name, one in ticked) for one, name in accounts.items()],
         )
+
+    def tick(
+        self, pending_id: str, ids: Collection[str], ticked: Collection[str], connection: Connection
+    ) -> int:
+        """Tick of these accounts those of `ticked`, and no others of them; how many there are."""
+        return connection.execute(
+            "UPDATE meta_ads.pending_accounts SET is_chosen = account_id = ANY (%s) "
+            "WHERE pending_id = %s AND account_id = ANY (%s)",
+            (list(ticked), pending_id, list(ids)),
+        ).rowcount
+
+    def tick_found(
+        self, pending_id: str, search: str, connection: Connection, *, is_chosen: bool
+    ) -> None:
+        """Tick every account that a search finds, or none of them."""
+        values = {"pending_id": pending_id, "search": search, "is_chosen": is_chosen}
+        connection.execute(
+            f"UPDATE meta_ads.pending_accounts SET is_chosen = %(is_chosen)s {_WHERE_FOUND}", values
+        )
+
+    def ticked(self, pending_id: str, connection: Connection | None = None) -> list[str]:
+        """The accounts that are ticked, on whichever page."""
+        with self._using(connection) as used:
+            rows = used.execute(
+                "SELECT account_id FROM meta_ads.pending_accounts "
+                "WHERE pending_id = %s AND is_chosen ORDER BY account_id",
+                (pending_id,),
+            ).fetchall()
+        return [account_id for (account_id,) in rows]
 
     def accounts(
         self, pending_id: str, connection: Connection | None = None
@@ -160,8 +196,8 @@ class LoginStore(Store):
 
     def search(
         self, pending_id: str, search: str, *, offset: int, limit: int
-    ) -> tuple[int, list[tuple[str, str | None]]]:
-        """How many accounts have `search` in name or id, and some of them, by name.
+    ) -> tuple[int, list[tuple[str, str | None, bool]]]:
+        """How many accounts have `search` in name or id, and some of them by name: id, name, tick.
 
         Letters count the same large and small; no character is a wildcard.
         """
@@ -169,7 +205,8 @@ class LoginStore(Store):
         with self._using() as used:
             count = used.execute(f"SELECT count(*) {_FOUND}", values).fetchone()
             rows = used.execute(
-                f"SELECT account_id, name {_FOUND} ORDER BY lower(name) NULLS LAST, account_id "
+                f"SELECT account_id, name, is_chosen {_FOUND} "
+                "ORDER BY lower(name) NULLS LAST, account_id "
                 "OFFSET %(offset)s LIMIT %(limit)s",
                 values,
             ).fetchall()

@@ -9,7 +9,7 @@ from .account import account
 from .advice import advice, advice_dismissed, advice_judged
 from .ask import ask
 from .campaigns import campaigns
-from .connections import answered, choose, chosen, connect, connections, removed
+from .connections import answered, choose, chosen, connect, connections, removed, reopened
 from .creatives import creatives
 from .download import campaigns_csv
 from .health import health
@@ -39,6 +39,7 @@ PAGES = (
     page("/connections/back", answered, needs=Role.ADMIN),
     page("/connections/choose/{pending_id}", choose, needs=Role.ADMIN),
     change("/connections/choose", chosen, needs=Role.ADMIN),
+    change("/connections/accounts", reopened, needs=Role.ADMIN),
     change("/connections/remove", removed, needs=Role.ADMIN),
     page("/members", members, needs=Role.ADMIN),
     change("/members", set_member, needs=Role.ADMIN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
@@ -14,15 +15,18 @@ from meta_pipeline.connections import (
     Granted,
     Keyring,
     LoginFlow,
+    change_choice,
     listed,
 )
 from meta_pipeline.connections import Connections as Book
+from meta_pipeline.graph import GraphError
 from meta_pipeline.metrics.errors import ImpossibleQuestion
-from meta_pipeline.warehouse import Connection
+from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.web.gate import Done, Visit
+from meta_pipeline.words import times
 
 BACK = "/connections/back"
-_MOST_CHOSEN = 5000
+_PAGE = 200
 
 
 def connections(visit: Visit) -> Response:
@@ -59,11 +63,12 @@ def answered(visit: Visit) -> Response:
 def choose(visit: Visit) -> Response:
     """The accounts that access was given to, by name; with a search."""
     choice = _choice(visit, visit.request.path_params["pending_id"])
-    search = visit.request.query_params.get("search", "")[:200]
-    offset = visit.request.query_params.get("offset", "0")
+    search = _search(visit.request.query_params.get("search", ""))
     try:
         pending = choice.pending()
-        shown = choice.page(search, offset=int(offset) if offset.isdecimal() else 0, limit=200)
+        shown = choice.page(
+            search, offset=_offset(visit.request.query_params.get("offset")), limit=_PAGE
+        )
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     return visit.page(
@@ -76,33 +81,90 @@ def choose(visit: Visit) -> Response:
 
 
 def chosen(visit: Visit, form: FormData, _: Connection) -> Done:
-    """Connect the accounts that were ticked, or all of them, also later ones."""
-    choice = _choice(visit, str(form.get("pending_id", "")))
-    accounts = [str(one) for one in form.getlist("account")][:_MOST_CHOSEN]
+    """Keep the page's ticks, then go on to another page, or connect the ticked ones, or all."""
+    pending_id = str(form.get("pending_id", ""))
+    choice, go = _choice(visit, pending_id), str(form.get("go", ""))
     try:
+        pending = choice.pending()
         if "cancel" in form:
             choice.cancel()
-            return Done("connecting cancelled", "", "/connections", "Nothing was connected.")
-        row = choice.choose_all() if "all" in form else choice.choose(accounts)
+            kept = (
+                "Nothing was connected." if pending.connection_id is None else "It stays as it was."
+            )
+            return Done("choice of accounts cancelled", "", "/connections", kept)
+        choice.tick(
+            [str(one) for one in form.getlist("account")],
+            shown=[str(one) for one in form.getlist("shown")],
+        )
+        if go:
+            return _gone_on(choice, pending_id, go, form)
+        row = choice.choose_all() if "all" in form else choice.choose_ticked()
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
-    what = "all accounts, also later ones" if "all" in form else f"{len(accounts)} accounts"
-    return Done(
-        "connected", f"{row.connection_id}, {what}", "/connections", f"{row.name} is connected."
+    chosen_accounts = row.chosen_accounts
+    what = (
+        "all accounts, also later ones"
+        if chosen_accounts is None
+        else times(len(chosen_accounts), "account")
     )
+    if pending.connection_id is not None:
+        said = f"{row.name} now reads {what}."
+        return Done("accounts chosen", f"{row.connection_id}, {what}", "/connections", said)
+    said = f"{row.name} is connected."
+    return Done("connected", f"{row.connection_id}, {what}", "/connections", said)
+
+
+def _gone_on(choice: AccountChoice, pending_id: str, go: str, form: FormData) -> Done:
+    """Another page of the same choice, whose ticks are kept: nothing for the audit yet."""
+    search, offset = _search(form.get("search")), _offset(form.get("offset"))
+    if go in ("tick", "untick"):
+        choice.tick_found(search, is_chosen=go == "tick")
+    if search != _search(form.get("searched")):
+        offset = 0
+    elif go == "next":
+        offset += _PAGE
+    elif go == "previous":
+        offset = max(0, offset - _PAGE)
+    query = urlencode({"search": search, "offset": offset})
+    return Done("", "", f"/connections/choose/{pending_id}?{query}", "")
+
+
+def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
+    """Open the choice of a connection's accounts, to be changed; Meta is asked which there are."""
+    book = _book(visit)
+    try:
+        row = _of_visitor(visit, book, form)
+        choice = change_choice(book, row, session=_session(visit))
+    except (ConnectionsError, GraphError) as error:
+        raise ImpossibleQuestion(str(error)) from None
+    return Done("", "", f"/connections/choose/{choice.pending_id}", "")
 
 
 def removed(visit: Visit, form: FormData, _: Connection) -> Done:
     """Forget a connection; with `revoke` its token ends at Meta too."""
     book = _book(visit)
     try:
-        row = book.find(str(form.get("connection", "")))
-        if row.tenant != visit.visitor.tenant:
-            raise ImpossibleQuestion("There is no such connection.")
+        row = _of_visitor(visit, book, form)
         book.remove(row, revoke="revoke" in form)
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     return Done("connection removed", row.connection_id, "/connections", f"{row.name} is removed.")
+
+
+def _of_visitor(visit: Visit, book: Book, form: FormData) -> ConnectionRow:
+    row = book.find(str(form.get("connection", "")))
+    if row.tenant != visit.visitor.tenant:
+        raise ImpossibleQuestion("There is no such connection.")
+    return row
+
+
+def _search(given: object) -> str:
+    return str(given or "")[:200]
+
+
+def _offset(given: object) -> int:
+    text = str(given or "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _book(visit: Visit) -> Book:

@@ -73,6 +73,7 @@ WRITING = (
     "reset",
     "connections add",
     "connections check",
+    "connections choose",
     "connections connect",
     "connections remove",
     "connections renew",
