@@ -1,4 +1,4 @@
-"""Choices of accounts that can be changed later, ticked over many pages."""
+"""The budget of each app: calls and their hourly totals say which app made them."""
 
 from __future__ import annotations
 
