@@ -16,7 +16,7 @@ from .terminal.console import add_row, console, fail, say, table, warn, write, w
 from .terminal.options import AsJson
 
 if TYPE_CHECKING:
-    from meta_pipeline.warehouse import Warehouse
+    from meta_pipeline.warehouse import Connection, Warehouse
 
 app = typer.Typer(
     add_completion=False,
@@ -102,6 +102,7 @@ def add(
         with warehouse.connection() as connection:
             warehouse.tenants.add(tenant, name or tenant, now, connection)
             warehouse.tenants.grant(tenant, ids, now, connection)
+            _note(warehouse, tenant, "tenant added", ", ".join(ids), connection)
         say(f"Added tenant {tenant}, with {_count(len(ids), 'ad account')}.")
         _keep_apart(warehouse)
 
@@ -123,7 +124,9 @@ def remove(
         with warehouse.connection() as connection:
             for role in row.sql_roles:
                 drop_sql_role(connection, role)
+                _note(warehouse, tenant, "SQL login dropped", role, connection)
             warehouse.tenants.remove(tenant, connection)
+            _note(warehouse, tenant, "tenant removed", row.name, connection)
     say(f"Removed tenant {tenant}.")
 
 
@@ -134,7 +137,9 @@ def grant(tenant: Tenant, account: Theirs) -> None:
 
     with opened_warehouse(writes=True) as (_, warehouse):
         ids = _ids(warehouse, account)
-        new = warehouse.tenants.grant(tenant, ids, datetime.now(UTC))
+        with warehouse.connection() as connection:
+            new = warehouse.tenants.grant(tenant, ids, datetime.now(UTC), connection)
+            _note(warehouse, tenant, "accounts granted", ", ".join(ids), connection)
         row = warehouse.tenants.get(tenant)
         say(f"{_count(new, 'ad account')} more: {tenant} sees {len(row.account_ids)}.")
         _keep_apart(warehouse)
@@ -146,7 +151,11 @@ def revoke(tenant: Tenant, account: Theirs) -> None:
     from .database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
-        taken = warehouse.tenants.revoke(tenant, _ids(warehouse, account))
+        ids = _ids(warehouse, account)
+        with warehouse.connection() as connection:
+            warehouse.tenants.get(tenant, connection)
+            taken = warehouse.tenants.revoke(tenant, ids, connection)
+            _note(warehouse, tenant, "accounts taken", ", ".join(ids), connection)
         row = warehouse.tenants.get(tenant)
     say(f"{_count(taken, 'ad account')} fewer: {tenant} sees {len(row.account_ids)}.")
 
@@ -187,6 +196,7 @@ def sql_role(
             if drop:
                 drop_sql_role(connection, name)
                 password = None
+                _note(warehouse, tenant, "SQL login dropped", name, connection)
             else:
                 password = add_sql_role(
                     connection,
@@ -196,6 +206,8 @@ def sql_role(
                     password=_typed_password() if password_stdin else None,
                     is_there=existing,
                 )
+                how = "SQL login taken" if existing else "SQL login given a password"
+                _note(warehouse, tenant, how, name, connection)
     if drop:
         say(f"Role {name} sees nothing any more.")
         return
@@ -325,6 +337,13 @@ def _keep_apart(warehouse: "Warehouse") -> None:
         warehouse.keep_tenants_apart()
     except WarehouseError as error:
         warn(str(error))
+
+
+def _note(
+    warehouse: "Warehouse", tenant: str, action: str, detail: str, connection: "Connection"
+) -> None:
+    """Add to the tenant's audit what is done, in the transaction that does it."""
+    warehouse.web.note(_actor(), action, detail, connection, tenant=tenant)
 
 
 def _ids(warehouse: "Warehouse", wanted: Iterable[str]) -> list[str]:

@@ -66,12 +66,25 @@ def test_a_client_from_its_first_account_to_its_end(shell: Shell, database_url: 
     assert shell.run("tenants", "invitations", "acme", "--revoke", "ida@acme.test").exit_code == 0
     assert shell.json("tenants", "invitations", "acme") == []
     assert shell.rows("SELECT tenant, action FROM meta_ads.web_events ORDER BY id") == [
+        ("acme", "tenant added"),
         ("acme", "member set"),
+        ("acme", "SQL login given a password"),
+        ("acme", "accounts granted"),
+        ("acme", "accounts taken"),
+        ("acme", "SQL login given a password"),
         ("acme", "member removed"),
         ("acme", "invited"),
         ("acme", "invitation revoked"),
     ]
     assert shell.run("tenants", "remove", "acme", "--yes").exit_code == 0
+    audit = shell.rows("SELECT actor, action, detail FROM meta_ads.web_events ORDER BY id")
+    assert [row[1:] for row in audit[-2:]] == [
+        ("SQL login dropped", role),
+        ("tenant removed", "Acme"),
+    ]
+    assert all(actor.startswith("command of ") for actor, _, _ in audit)
+    assert password not in repr(audit)
+    assert "a new password" not in repr(audit)
     assert len(shell.json("tenants", "list")) == 1
     assert not shell.rows("SELECT FROM pg_roles WHERE rolname = %s", role)
 

@@ -20,7 +20,7 @@ from meta_pipeline.connections import Access, Connections, Keyring, renew, take_
 from meta_pipeline.settings import Settings
 from meta_pipeline.simulator import Configuration, VirtualClock
 from meta_pipeline.sync import SyncEngine, SyncRequest
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import Connection, ConnectionRow, Warehouse
 from meta_pipeline_tests.connections.login import choice_of, connected, for_business, logged_in
 from meta_pipeline_tests.connections.place import KEY, Place, place_of
 from meta_pipeline_tests.processes import CHILDREN
@@ -117,6 +117,26 @@ class Job:
     connection_id: str
     now: datetime
     key: str
+    dies_at: tuple[int, str] | None = None
+    """In which transaction it kills itself, counted from 0, and when: see `Deadly`."""
+
+
+class Deadly(Warehouse):
+    """A warehouse whose process is killed, once and for good, around one of its transactions."""
+
+    number: int
+    when: str
+    """`uncommitted`: all statements were sent and none is committed; `committed`: right after."""
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        number, self.number = self.number, self.number - 1
+        with super().connection() as opened:
+            yield opened
+            if number == 0 and self.when == "uncommitted":
+                os.kill(os.getpid(), signal.SIGKILL)
+        if number == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(job: Job) -> None:
@@ -126,7 +146,8 @@ def run(job: Job) -> None:
         app_id=job.app_id,
         app_secret=job.app_secret,
     )
-    with Warehouse(job.database_url) as warehouse:
+    with Deadly(job.database_url) as warehouse:
+        warehouse.number, warehouse.when = job.dies_at or (-1, "")
         access = Access(settings, clock=lambda: job.now, sleep=lambda _: None)
         book = Connections(warehouse, access, Keyring.parse(job.key), "child")
         row = warehouse.connections.get(job.connection_id)
@@ -173,8 +194,14 @@ def test_killed_between_two_steps_there_is_a_token_and_at_most_one_unknown(
     child.join()
     assert child.exitcode == -signal.SIGKILL
     setattr(tokens, step, real)
+    assert_well(place, row)
+
+
+def assert_well(place: Place, row: ConnectionRow) -> None:
+    """One token that works is in use, at most one is unknown, and the next care mends it all."""
+    tokens = place.sim.tokens._tokens
     stored = place.book.tokens(row)
-    living = {one.value for one in tokens._tokens.values() if one.user_id == row.user_id}
+    living = {one.value for one in tokens.values() if one.user_id == row.user_id}
     living = {one for one in living if place.works(one)}
     assert stored["current"] in living, "there is always one that works"
     assert len(living - set(stored.values())) <= 1
@@ -185,3 +212,38 @@ def test_killed_between_two_steps_there_is_a_token_and_at_most_one_unknown(
     assert kept.keys() == {"current"}
     assert place.works(kept["current"])
     assert place.row(row.connection_id).state == "active"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["uncommitted", "committed"])
+def test_killed_around_each_transaction_of_a_renewal(place: Place, when: str) -> None:
+    """kill -9 before and after each commit: of the new token, of the swap, of what was revoked."""
+    app, left = place.sim.tokens.app, set[str]()
+    for number in range(40):
+        row = place.book.add(place.issue(user_id=str(900 + number)))
+        old = place.book.token(row)
+        place.pass_days(45)
+        job = Job(
+            database_url=place.warehouse.url,
+            graph_url=place.sim.url,
+            app_id=app.id,
+            app_secret=app.secret,
+            connection_id=row.connection_id,
+            now=place.clock.now(),
+            key=KEY,
+            dies_at=(number, when),
+        )
+        child = CHILDREN.Process(target=run, args=(job,), daemon=True)
+        child.start()
+        child.join()
+        kept = place.book.tokens(place.row(row.connection_id))
+        roles = ",".join(sorted(kept))
+        left.add(f"{roles} {'old' if kept['current'] == old else 'new'}")
+        assert_well(place, row)
+        if child.exitcode == 0:
+            assert number > 3, "every transaction of a renewal was a place to die"
+            break
+        assert child.exitcode == -signal.SIGKILL
+    else:
+        pytest.fail("a renewal takes more transactions than were tried")
+    assert {"current old", "current,next old", "current,previous new", "current new"} <= left

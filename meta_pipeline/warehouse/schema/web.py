@@ -15,8 +15,8 @@ web_links = table(
 
 web_events = table(
     "web_events",
-    "One row per sign-in and per change somebody made in the web application, or of members by "
-    "command; rows are only ever added",
+    "One row per sign-in and per change somebody made in the web application, or of tenants, "
+    "members and SQL logins by command; rows are only ever added",
     sa.Column(
         "id", sa.BigInteger, sa.Identity(always=True), primary_key=True, comment="Running number"
     ),
