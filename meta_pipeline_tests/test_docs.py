@@ -17,6 +17,7 @@ from meta_pipeline.commands.reference import cli_page, settings_page
 from meta_pipeline.governor import Thresholds
 from meta_pipeline.graph.pages import MOST_EMPTY_PAGES
 from meta_pipeline.settings import Settings
+from meta_pipeline.settings.secret_files import secret_names
 from meta_pipeline.sync.context import thresholds_from
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +40,11 @@ def test_every_setting_is_in_the_example() -> None:
         for field in Settings.model_fields.values()
     ]
     assert sorted(variables) == sorted(declared)
+
+
+def test_every_secret_is_in_the_table_of_deployment() -> None:
+    page = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    assert not [name for name in secret_names() if f"`{name}`" not in page]
 
 
 def test_the_example_as_it_stands_is_valid(tmp_path: Path) -> None:
