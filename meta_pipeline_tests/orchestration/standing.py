@@ -54,13 +54,6 @@ class Standing:
         config = run_config(accounts={"ids": ids}, freshness={"force": True})
         return self.run("sync_account", run_config=config, tags=tags_of_batch(ids[0]))
 
-    def materialized(self) -> int:
-        """How many materializations of account partitions there are, of all assets."""
-        return sum(
-            len(self.instance.get_event_records(dg.EventRecordsFilter(kind)))
-            for kind in [dg.DagsterEventType.ASSET_MATERIALIZATION]
-        )
-
     def tick(self, minutes: float = 0) -> str:
         """A tick of sensor `alerts`; what the UI shows of it."""
         self.now += timedelta(minutes=minutes)
