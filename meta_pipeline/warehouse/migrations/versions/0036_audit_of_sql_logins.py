@@ -1,11 +1,11 @@
-"""The budget of each app: calls and their hourly totals say which app made them."""
+"""The audit keeps what is done with tenants and SQL logins by command."""
 
 from __future__ import annotations
 
 from meta_pipeline.warehouse.migrations.script import run
 
-revision = "0032"
-down_revision = "0031"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
