@@ -1,11 +1,11 @@
-"""The budget of each app: calls and their hourly totals say which app made them."""
+"""Choices of accounts that can be changed later, ticked over many pages."""
 
 from __future__ import annotations
 
 from meta_pipeline.warehouse.migrations.script import run
 
-revision = "0034"
-down_revision = "0033"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 

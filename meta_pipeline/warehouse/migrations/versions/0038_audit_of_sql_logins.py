@@ -1,11 +1,11 @@
-"""Choices of accounts that can be changed later, ticked over many pages."""
+"""The audit keeps what is done with tenants and SQL logins by command."""
 
 from __future__ import annotations
 
 from meta_pipeline.warehouse.migrations.script import run
 
-revision = "0035"
-down_revision = "0034"
+revision = "0038"
+down_revision = "0037"
 branch_labels = None
 depends_on = None
 

@@ -1,4 +1,4 @@
-"""The audit keeps what is done with tenants and SQL logins by command."""
+"""The budget of each app: calls and their hourly totals say which app made them."""
 
 from __future__ import annotations
 
