@@ -34,7 +34,7 @@ from meta_pipeline.connections import (
     sweep,
 )
 from meta_pipeline.connections.login.dialog import checked_redirect, dialog_url
-from meta_pipeline.graph import Reauthorize, TokenInfo
+from meta_pipeline.graph import TokenInfo
 from meta_pipeline.simulator import Configuration, Fault
 from meta_pipeline.simulator.api.login.directory import Business
 from meta_pipeline_tests.connections.login import (
@@ -256,7 +256,7 @@ def test_the_choice_of_a_dead_connection_is_not_changed(place: Place) -> None:
     place.sim.tokens.choose()
     row = choice_of(place, logged_in(place)).choose_all()
     place.sim.tokens.revoke(place.book.token(row))
-    with pytest.raises(Reauthorize):
+    with pytest.raises(ChoiceRefused, match="190/458"):
         change_choice(place.book, row, session="s")
     dead = place.book.check(row)
     with pytest.raises(ChoiceRefused, match="connect it again"):

@@ -10,6 +10,7 @@ from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ChoiceRefused, PendingUnknown
 from meta_pipeline.connections.renewal import revoke_previous
 from meta_pipeline.connections.state import Kind, State, state_at
+from meta_pipeline.graph import GraphError
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Connection, ConnectionRow, PendingRow
 
@@ -213,11 +214,15 @@ def change_choice(connections: Connections, row: ConnectionRow, *, session: str)
     """Open the choice of a stored connection: Meta is asked which accounts its token reaches now.
 
     What is chosen today is ticked; nothing changes until something is chosen. Raises ChoiceRefused
-    for a connection that is over or reaches none, GraphError, and TokenUnreadable.
+    for a connection that is over, reaches none, or that Meta refuses, and TokenUnreadable.
     """
     if not State(row.state).is_usable:
         raise ChoiceRefused(f"{row.name} is {row.state}: connect it again. Nothing was changed.")
-    owner = connections.access.owner(connections.token(row), app_id=row.app_id)
+    try:
+        owner = connections.access.owner(connections.token(row), app_id=row.app_id)
+    except GraphError as error:
+        told = f"Meta does not say which ad accounts {row.name} reaches. {error}"
+        raise ChoiceRefused(f"{told} Nothing was changed.") from error
     if not owner.accounts:
         raise ChoiceRefused(f"{row.name} reaches no ad account. Nothing was changed.")
     now = connections.access.clock()

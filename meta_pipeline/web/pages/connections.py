@@ -19,7 +19,6 @@ from meta_pipeline.connections import (
     listed,
 )
 from meta_pipeline.connections import Connections as Book
-from meta_pipeline.graph import GraphError
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.web.gate import Done, Visit
@@ -135,7 +134,7 @@ def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
     try:
         row = _of_visitor(visit, book, form)
         choice = change_choice(book, row, session=_session(visit))
-    except (ConnectionsError, GraphError) as error:
+    except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     return Done("", "", f"/connections/choose/{choice.pending_id}", "")
 
