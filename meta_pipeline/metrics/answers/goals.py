@@ -7,8 +7,8 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.metrics.once import once_each
-from meta_pipeline.metrics.source import finest
 
+from .delivered import ADSETS, of_delivered
 from .question import Asked, Question, as_arrays
 
 _SHOWN = 3
@@ -55,21 +55,17 @@ def _read(connection: Connection[Any], asked: list[Asked]) -> dict[Asked, Goals]
 
 def _asked(connection: Connection[Any], question: Question, text: str) -> list[tuple[Any, ...]]:
     """`text` about the delivered ad sets that pass the question's filters, by its rows."""
-    params: dict[str, Any] = as_arrays(question.asked)
-    kept = [one for one in question.grouping.conditions(params) if "cell_values" not in one]
-    is_by_ad = finest([*question.grouping.levels, "adset"]) == "ad"
     rows = [f"f.{name}_id" for name in ("account", "campaign") if name in question.grouping.by]
     # The rollups say the goals as long as none has changed, without looking every one up.
     is_old = has_changed(connection, question)
-    filled = text.format(
-        rows=_ADS if is_by_ad else _ADSETS,
+    return of_delivered(
+        connection,
+        question,
+        text,
         goal="goal.result_metric" if is_old else "f.result_metric",
         looked_up=_LOOKED_UP if is_old else "",
-        joins=question.grouping.joins,
-        kept=" AND ".join(["true", *kept]),
         row=", ".join(rows) or "()",
     )
-    return connection.execute(filled, params).fetchall()
 
 
 def _mixed(goals: list[str]) -> str:
@@ -90,26 +86,6 @@ def _unknown(adsets: list[tuple[Any, ...]]) -> str:
     )
 
 
-_ADSETS = """
-    (
-        SELECT made.account_id, made.campaign_id, made.adset_id,
-               nullif(made.result_metric, '') AS result_metric
-        FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
-            AS asked (account_id, since, until)
-        JOIN meta_ads.adset_goal_days AS made ON made.account_id = asked.account_id
-            AND made.days && daterange(asked.since, asked.until, '[]')
-    ) AS f
-"""
-_ADS = """
-    (
-        SELECT DISTINCT made.account_id, made.campaign_id, made.adset_id, made.ad_id,
-               made.result_metric
-        FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])
-            AS asked (account_id, since, until)
-        JOIN meta_ads.ad_rollups AS made ON made.account_id = asked.account_id
-            AND made.date_start BETWEEN asked.since AND asked.until
-    ) AS f
-"""
 # Materialized: else each mention of a goal decides anew what it is. Of an ad set that is not known
 # yet there is no goal now that another could differ from.
 _GOALS = f"""
@@ -120,7 +96,7 @@ _GOALS = f"""
     SELECT f.account_id, goal.result_metric,
            coalesce(bool_or(goal.result_metric IS DISTINCT FROM f.result_metric)
                FILTER (WHERE goal.adset_id IS NOT NULL), false)
-    FROM {_ADSETS}
+    FROM {ADSETS}
     LEFT JOIN goal ON goal.adset_id = f.adset_id
     GROUP BY f.account_id, goal.result_metric
 """

@@ -20,6 +20,7 @@ from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
 
 from . import statement
 from .assembly import Parts, Result, assemble, read
+from .attribution import attribution_notes
 from .completeness import completeness
 from .dimension import FilterValue, grouping
 from .exchange import rates
@@ -216,6 +217,7 @@ def _answer(
         question = in_held_currencies(connection, question)
     source, notes = choose_source(connection, question)
     notes += goal_notes(connection, question) if question.by_goal else []
+    notes += attribution_notes(connection, question)
     factors = None
     if question.currency is not None:
         held = {account.account_id: account.currency for account in question.accounts}

@@ -84,6 +84,12 @@ class Question:
         return any(self.dictionary.metrics[name].by_goal for name in names)
 
     @property
+    def counts_conversions(self) -> bool:
+        """Whether something is counted that happens off Meta, within an attribution window."""
+        types = [self.dictionary.action_types(metric) for metric in self.metrics]
+        return self.by_goal or any(map(self.dictionary.families.off_meta, types))
+
+    @property
     def parts_by_goal(self) -> set[str]:
         """Sums of which only the part counts that has results of a goal: spend, for their cost."""
         return {
