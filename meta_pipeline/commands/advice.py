@@ -1,6 +1,5 @@
 """`meta-pipeline advice`: what to do in an ad account, why, and how sure that is."""
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from meta_pipeline.commands.terminal.console import (
     write_json,
 )
 from meta_pipeline.commands.terminal.options import Accounts, AsJson, Limit
+from meta_pipeline.commands.terminal.person import user_name
 from meta_pipeline.printable import one_line
 from meta_pipeline.words import times
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, name="advice", no_args_is_help=True)
 _STYLES = {"high": "red", "medium": "yellow", "low": "cyan"}
+# Enough to be the only one that begins so; commands take any beginning.
 _ID_SHOWN = 8
 
 
@@ -73,11 +74,11 @@ def list_advice(account: Accounts = None, limit: Limit = 20, as_json: AsJson = F
     with opened_warehouse() as (_, warehouse):
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
         with warehouse.connection() as connection:
-            found = open_advice(connection, ids, limit=limit)
+            advices = open_advice(connection, ids, limit=limit)
     if as_json:
-        write_json([asdict(one) for one in found])
-    elif found:
-        for one in found:
+        write_json([asdict(one) for one in advices])
+    elif advices:
+        for one in advices:
             _say(one)
     else:
         say("No advice is open. Ask the rules: meta-pipeline advice judge")
@@ -100,9 +101,7 @@ def dismiss(
             wrong = "more than one advice begins with" if rows else "there is no advice"
             raise typer.BadParameter(f"{wrong} {advice!r}; meta-pipeline advice list shows them")
         try:
-            dismissed(
-                connection, rows[0], by=getpass.getuser(), reason=reason, at=datetime.now(UTC)
-            )
+            dismissed(connection, rows[0], by=user_name(), reason=reason, at=datetime.now(UTC))
         except AdviceSettled as error:
             fail(str(error))
     say(f"Advice {rows[0].advice_id[:_ID_SHOWN]} was dismissed.")
@@ -116,13 +115,13 @@ def outcomes(account: Accounts = None, limit: Limit = 20, as_json: AsJson = Fals
     with opened_warehouse() as (_, warehouse):
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
         with warehouse.connection() as connection:
-            found = given_advice(connection, ids, limit=limit)
+            advices = given_advice(connection, ids, limit=limit)
             record = track_record(connection, ids, limit=limit)
     if as_json:
-        write_json([asdict(one) for one in found])
+        write_json([asdict(one) for one in advices])
         return
     say(record.sentence)
-    _say_outcomes(found)
+    _say_outcomes(advices)
 
 
 @app.command()
@@ -149,22 +148,22 @@ def backtest(
             done = backtest_account(warehouse, one.account_id, days, settings.advice_thresholds)
             for kind, tally in done.tallies.items():
                 total[kind] = total[kind] + tally if kind in total else tally
-    found = [total[kind] for kind in sorted(total)]
+    tallies = [total[kind] for kind in sorted(total)]
     if as_json:
         write_json(
             [
                 asdict(one) | {"hit_rate_pct": one.hit_rate_pct, "regret_pct": one.regret_pct}
-                for one in found
+                for one in tallies
             ]
         )
         return
     say(f"{times(len(accounts), 'account')}, each of the last {days} days on what was known then.")
-    if not found:
+    if not tallies:
         say("The rules would have said nothing.")
         return
     numbers = ["given", "hits", "false alarms", "unclear", "hit rate", "regret"]
     shown = table("kind", *numbers, right=numbers)
-    for tally in found:
+    for tally in tallies:
         add_row(
             shown,
             tally.kind.value,
@@ -194,8 +193,8 @@ def _say(one: "AdviceRow") -> None:
     say(f"  {one.ads_manager_url}")
 
 
-def _say_outcomes(found: Sequence["AdviceRow"]) -> None:
-    for one in found:
+def _say_outcomes(advices: Sequence["AdviceRow"]) -> None:
+    for one in advices:
         why = f": {one_line(one.outcome_reason)}" if one.outcome_reason else ""
         say(f"{one.advice_id[:_ID_SHOWN]} {one.as_of} {one.kind} {one.outcome or 'open'}{why}")
         say(f"  {one_line(one.what)}")

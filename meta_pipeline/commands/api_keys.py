@@ -1,6 +1,5 @@
 """`meta-pipeline api-keys`: the keys by which programs come in."""
 
-import getpass
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ from meta_pipeline.printable import one_line
 from .database import opened_warehouse
 from .terminal.console import add_row, console, fail, say, styled, table, write_json
 from .terminal.options import AsJson, length
+from .terminal.person import user_name
 
 if TYPE_CHECKING:
     from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow
@@ -58,7 +58,7 @@ def create(
                 name,
                 tenant=tenant,
                 scopes=[Scope(one) for one in scope or ["read"]],
-                created_by=getpass.getuser(),
+                created_by=user_name(),
                 now=datetime.now(UTC),
                 lasts=lasts,
             )

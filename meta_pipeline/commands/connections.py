@@ -1,7 +1,5 @@
 """`meta-pipeline connections`: the tokens that let us in, whose they are, how long they live."""
 
-import getpass
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,6 +26,7 @@ from .terminal.console import (
     write_json,
 )
 from .terminal.options import AsJson
+from .terminal.person import actor
 
 if TYPE_CHECKING:
     from meta_pipeline.connections import Connections, Listed, Renewal
@@ -62,14 +61,14 @@ def connections(context: typer.Context, as_json: AsJson = False) -> None:
     from .database import opened_warehouse
 
     with opened_warehouse() as (settings, warehouse):
-        found = listed(warehouse, settings, datetime.now(UTC))
+        rows = listed(warehouse, settings, datetime.now(UTC))
     if as_json:
-        write_json([asdict(one) for one in found])
+        write_json([asdict(one) for one in rows])
         return
-    if not found:
+    if not rows:
         say("There is no connection: set META_ACCESS_TOKEN, or meta-pipeline connections add.")
         return
-    _show(found)
+    _show(rows)
 
 
 @app.command()
@@ -93,11 +92,11 @@ def add(
     """
     if not paste:
         raise typer.BadParameter("say --paste: the token is asked for, or read from standard input")
-    with opened_connections(writes=True) as book:
-        _ = book.keyring.first  # before a secret is asked for that could not be kept
-        book.warehouse.tenants.get(tenant)
-        row = book.add(_pasted(), name=name, tenant=tenant)
-        accounts = book.warehouse.connections.accounts(row.connection_id)
+    with opened_connections(writes=True) as connections:
+        _ = connections.keyring.first  # before a secret is asked for that could not be kept
+        connections.warehouse.tenants.get(tenant)
+        row = connections.add(_pasted(), name=name, tenant=tenant)
+        accounts = connections.warehouse.connections.accounts(row.connection_id)
     if as_json:
         write_json(asdict(row) | {"accounts": accounts})
         return
@@ -118,12 +117,12 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Forget a connection and its token; what was synced over it stays."""
-    with opened_connections(writes=True) as book:
-        row = book.find(connection)
+    with opened_connections(writes=True) as connections:
+        row = connections.find(connection)
         if not yes:
             ends = " and end its token at Meta" if revoke else ""
             typer.confirm(f"Remove {row.connection_id} ({row.name}){ends}?", abort=True)
-        book.remove(row, revoke=revoke)
+        connections.remove(row, revoke=revoke)
     say(f"Removed {row.connection_id} ({row.name}).")
 
 
@@ -137,24 +136,24 @@ def check(given: Given = None, as_json: AsJson = False) -> None:
     from meta_pipeline.graph import GraphError
 
     problems: dict[str, str] = {}
-    with opened_connections(writes=True) as book:
-        for row in _chosen(book, given):
+    with opened_connections(writes=True) as connections:
+        for row in _chosen(connections, given):
             try:
-                book.check(row)
+                connections.check(row)
             except (ConnectionsError, GraphError) as error:
                 problems[row.connection_id] = str(error)
-        ids = {row.connection_id for row in _chosen(book, given)}
-        stored = listed(book.warehouse, book.access.settings, datetime.now(UTC))
-    found = [one for one in stored if one.connection_id in ids]
+        ids = {row.connection_id for row in _chosen(connections, given)}
+        stored = listed(connections.warehouse, connections.access.settings, datetime.now(UTC))
+    rows = [one for one in stored if one.connection_id in ids]
     if as_json:
-        write_json([asdict(one) | {"error": problems.get(str(one.connection_id))} for one in found])
-    elif found:
-        _show(found)
+        write_json([asdict(one) | {"error": problems.get(str(one.connection_id))} for one in rows])
+    elif rows:
+        _show(rows)
     else:
         say("No connection is stored: META_ACCESS_TOKEN is checked by meta-pipeline check.")
     for connection_id, problem in problems.items():
         say(styled("✗", "red"), f" {connection_id}: {problem}", to=errors)
-    if problems or any(one.problem or not (one.state and one.state.is_usable) for one in found):
+    if problems or any(one.problem or not (one.state and one.state.is_usable) for one in rows):
         raise typer.Exit(1)
 
 
@@ -176,10 +175,10 @@ def renew(
 
     renewals: list[Renewal] = []
     problems: dict[str, str] = {}
-    with opened_connections(writes=True) as book:
-        for row in _chosen(book, given):
+    with opened_connections(writes=True) as connections:
+        for row in _chosen(connections, given):
             try:
-                renewals.append(renew_one(book, row, force=force))
+                renewals.append(renew_one(connections, row, force=force))
             except ConnectionsError as error:
                 problems[row.connection_id] = str(error)
     if as_json:
@@ -216,9 +215,9 @@ def rotate_keys() -> None:
 
     Put the new key before the old ones, run this, then take the old ones out.
     """
-    with opened_connections(writes=True) as book:
-        count = book.reseal()
-        first, others = book.keyring.first, book.keyring.ids[1:]
+    with opened_connections(writes=True) as connections:
+        count = connections.reseal()
+        first, others = connections.keyring.first, connections.keyring.ids[1:]
     say(f"{times(count, 'token')} sealed again, all are under key {first} now.")
     if others:
         say(f"No token needs {', '.join(others)} any more; backups of the database may.")
@@ -234,15 +233,7 @@ def opened_connections(*, writes: bool = False) -> "Iterator[Connections]":
     with opened_warehouse(writes=writes) as (settings, warehouse):
         keys = settings.token_keys
         keyring = Keyring.parse(keys.get_secret_value() if keys else None)
-        yield Connections(warehouse, Access(settings), keyring, _actor())
-
-
-def _actor() -> str:
-    """Who runs the command, for the audit: a container may have no name for its user."""
-    try:
-        return f"command of {getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"command of user {os.getuid()}"
+        yield Connections(warehouse, Access(settings), keyring, actor())
 
 
 def _pasted() -> str:
@@ -260,20 +251,20 @@ def _pasted() -> str:
         fail(f"Nothing was written: {told}.")
 
 
-def _chosen(book: "Connections", given: list[str] | None) -> "list[ConnectionRow]":
+def _chosen(connections: "Connections", given: list[str] | None) -> "list[ConnectionRow]":
     """The connections that were named, or all that were not replaced."""
     if given:
-        return [book.find(one) for one in given]
-    return [row for row in book.warehouse.connections.all() if row.state != "replaced"]
+        return [connections.find(one) for one in given]
+    return [row for row in connections.warehouse.connections.all() if row.state != "replaced"]
 
 
-def _show(found: "Iterable[Listed]") -> None:
+def _show(listed: "Iterable[Listed]") -> None:
     shown = table(
         *("connection", "kind", "whose", "accounts", "scopes", "days left", "state", "what to do"),
         right=("accounts", "days left"),
         whole=("connection",),
     )
-    rows = list(found)
+    rows = list(listed)
     for one in rows:
         state = "unknown" if one.state is None else str(one.state)
         add_row(

@@ -1,7 +1,5 @@
 """`meta-pipeline tenants`: who sees which ad accounts, and no others."""
 
-import getpass
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meta_pipeline.words import times
+
 from .terminal.console import add_row, console, fail, say, table, warn, write, write_json
 from .terminal.options import AsJson
+from .terminal.person import actor
 
 if TYPE_CHECKING:
     from meta_pipeline.warehouse import Connection, Warehouse
@@ -103,7 +104,7 @@ def add(
             warehouse.tenants.add(tenant, name or tenant, now, connection)
             warehouse.tenants.grant(tenant, ids, now, connection)
             _note(warehouse, tenant, "tenant added", ", ".join(ids), connection)
-        say(f"Added tenant {tenant}, with {_count(len(ids), 'ad account')}.")
+        say(f"Added tenant {tenant}, with {times(len(ids), 'ad account')}.")
         _keep_apart(warehouse)
 
 
@@ -119,7 +120,7 @@ def remove(
     with opened_warehouse(writes=True) as (_, warehouse):
         row = warehouse.tenants.get(tenant)
         if not yes:
-            has = f"{_count(row.member_count, 'member')}, {_count(len(row.sql_roles), 'role')}"
+            has = f"{times(row.member_count, 'member')}, {times(len(row.sql_roles), 'role')}"
             typer.confirm(f"Remove tenant {tenant} ({row.name}; {has})?", abort=True)
         with warehouse.connection() as connection:
             for role in row.sql_roles:
@@ -141,7 +142,7 @@ def grant(tenant: Tenant, account: Theirs) -> None:
             new = warehouse.tenants.grant(tenant, ids, datetime.now(UTC), connection)
             _note(warehouse, tenant, "accounts granted", ", ".join(ids), connection)
         row = warehouse.tenants.get(tenant)
-        say(f"{_count(new, 'ad account')} more: {tenant} sees {len(row.account_ids)}.")
+        say(f"{times(new, 'ad account')} more: {tenant} sees {len(row.account_ids)}.")
         _keep_apart(warehouse)
 
 
@@ -157,7 +158,7 @@ def revoke(tenant: Tenant, account: Theirs) -> None:
             taken = warehouse.tenants.revoke(tenant, ids, connection)
             _note(warehouse, tenant, "accounts taken", ", ".join(ids), connection)
         row = warehouse.tenants.get(tenant)
-    say(f"{_count(taken, 'ad account')} fewer: {tenant} sees {len(row.account_ids)}.")
+    say(f"{times(taken, 'ad account')} fewer: {tenant} sees {len(row.account_ids)}.")
 
 
 @app.command("sql-role")
@@ -238,14 +239,14 @@ def members(
         store = warehouse.tenants
         store.get(tenant)
         with warehouse.connection() as connection:
-            note = partial(warehouse.web.note, _actor(), connection=connection, tenant=tenant)
+            note = partial(warehouse.web.note, actor(), connection=connection, tenant=tenant)
             if add is not None:
                 store.set_member(
                     tenant,
                     add,
                     role.value,
                     at=datetime.now(UTC),
-                    added_by=_actor(),
+                    added_by=actor(),
                     connection=connection,
                 )
                 note("member set", f"{add} as {role.value}")
@@ -288,7 +289,7 @@ def invitations(
         store = warehouse.invitations
         warehouse.tenants.get(tenant)
         with warehouse.connection() as connection:
-            note = partial(warehouse.web.note, _actor(), connection=connection, tenant=tenant)
+            note = partial(warehouse.web.note, actor(), connection=connection, tenant=tenant)
             if invite is not None:
                 row = store.invite(
                     tenant,
@@ -296,7 +297,7 @@ def invitations(
                     role.value,
                     days=days,
                     at=now,
-                    invited_by=_actor(),
+                    invited_by=actor(),
                     connection=connection,
                 )
                 note("invited", f"{row.subject} as {role.value}, until {row.ends_at:%Y-%m-%d}")
@@ -343,7 +344,7 @@ def _note(
     warehouse: "Warehouse", tenant: str, action: str, detail: str, connection: "Connection"
 ) -> None:
     """Add to the tenant's audit what is done, in the transaction that does it."""
-    warehouse.web.note(_actor(), action, detail, connection, tenant=tenant)
+    warehouse.web.note(actor(), action, detail, connection, tenant=tenant)
 
 
 def _ids(warehouse: "Warehouse", wanted: Iterable[str]) -> list[str]:
@@ -372,15 +373,3 @@ def _typed_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password (not shown)", hide_input=True, err=True))
     return sys.stdin.read().removesuffix("\n")
-
-
-def _actor() -> str:
-    """Who runs the command: a container may have no name for its user."""
-    try:
-        return f"command of {getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"command of user {os.getuid()}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,6 +1,5 @@
 """`meta-pipeline requests`: asking for syncs that Dagster does, and what came of them."""
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from meta_pipeline.commands.terminal.options import (
     Until,
     days,
 )
+from meta_pipeline.commands.terminal.person import user_name
 from meta_pipeline.model.part import Part
 from meta_pipeline.printable import one_line
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, name="requests", no_args_is_help=True)
 STATES = ("pending", "running", "done", "failed", "cancelled")
 _STYLES = {"done": "green", "failed": "red", "running": "cyan"}
+# Enough to be the only one that begins so; commands take any beginning.
 _ID_SHOWN = 8
 
 Ids = Annotated[
@@ -93,7 +94,7 @@ def add(
                 warehouse,
                 wish,
                 source="cli",
-                requested_by=getpass.getuser(),
+                requested_by=user_name(),
                 reason=reason,
                 now=datetime.now(UTC),
             )
@@ -125,11 +126,11 @@ def list_requests(
             raise typer.BadParameter(f"{one!r} is no state: {', '.join(STATES)}")
     with opened_warehouse() as (_, warehouse):
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
-        found = warehouse.sync_requests.recent(limit, accounts=ids, states=state)
+        requests = warehouse.sync_requests.recent(limit, accounts=ids, states=state)
     if as_json:
-        write_json([asdict(row) for row in found])
-    elif found:
-        _print(found)
+        write_json([asdict(row) for row in requests])
+    elif requests:
+        _print(requests)
     else:
         say("Nobody asked for anything." if not (account or state) else "No such request.")
 
@@ -179,7 +180,7 @@ def cancel(request: Request) -> None:
 
     with opened_warehouse(writes=True) as (_, warehouse):
         row = _found(warehouse, request)
-        done = taken_back(warehouse, row, by=getpass.getuser(), now=datetime.now(UTC))
+        done = taken_back(warehouse, row, by=user_name(), now=datetime.now(UTC))
     if not done:
         fail(
             f"Request {row.request_id[:_ID_SHOWN]} is {row.state}: only one that waits can be "
