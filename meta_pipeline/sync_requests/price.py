@@ -33,10 +33,7 @@ class Price:
     @property
     def calls(self) -> tuple[int, int]:
         """Calls, from so many to so many; none where all is fresh."""
-        if self.plan.is_empty:
-            return 0, 0
-        least, most = self.estimate.unsized.calls if self.estimate.unsized else (0, 0)
-        return self.estimate.calls + least, self.estimate.calls + most
+        return (0, 0) if self.plan.is_empty else self.estimate.calls_range
 
     @property
     def since(self) -> date | None:

@@ -48,16 +48,12 @@ class Priced:
     @property
     def calls(self) -> tuple[int, int]:
         """Calls, from so many to so many; none where nothing is due."""
-        if self.plan.is_empty:
-            return 0, 0
-        least, most = self.estimate.unsized.calls if self.estimate.unsized else (0, 0)
-        return self.estimate.calls + least, self.estimate.calls + most
+        return (0, 0) if self.plan.is_empty else self.estimate.calls_range
 
     @property
     def rows(self) -> tuple[int, int]:
         """Insight rows, likewise."""
-        least, most = self.estimate.unsized.rows if self.estimate.unsized else (0, 0)
-        return self.estimate.rows + least, self.estimate.rows + most
+        return self.estimate.rows_range
 
     def facts(self) -> dict[str, Any]:
         """Everything, for programs."""

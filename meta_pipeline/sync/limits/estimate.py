@@ -84,11 +84,29 @@ class Estimate:
     unsized: Unsized | None = None
     budget: BudgetState | None = None
 
+    @property
+    def calls_range(self) -> tuple[int, int]:
+        """Calls, from so many to so many: they are apart where days are not sized yet."""
+        least, most = self.unsized.calls if self.unsized else (0, 0)
+        return self.calls + least, self.calls + most
+
+    @property
+    def rows_range(self) -> tuple[int, int]:
+        """Insight rows, likewise."""
+        least, most = self.unsized.rows if self.unsized else (0, 0)
+        return self.rows + least, self.rows + most
+
     def sentences(self) -> list[str]:
         """The estimate in words, for the terminal."""
+        if self.unsized is None:
+            calls = f"{self.calls} calls"
+            rows = f"about {self.rows:,} rows" if self.rows else "rows not known yet"
+        else:
+            calls = "{:,} to {:,} calls".format(*self.calls_range)
+            rows = "{:,} to {:,} rows".format(*self.rows_range)
         price = (
-            f"{self._calls()} ({self.hour_share_pct:.2g} % of one hour's allowance with "
-            f"{self.access_tier}), weighted cost {self.weighted_cost:,.0f}, {self._rows()}, "
+            f"{calls} ({self.hour_share_pct:.2g} % of one hour's allowance with "
+            f"{self.access_tier}), weighted cost {self.weighted_cost:,.0f}, {rows}, "
             f"about {duration(timedelta(seconds=self.seconds))}."
         )
         sentences = [price]
@@ -97,18 +115,6 @@ class Estimate:
         if self.days_fresh:
             sentences.append(f"{self.days_fresh} days are fresh or final and are not read again.")
         return [*sentences, *self._budget_sentences()]
-
-    def _calls(self) -> str:
-        if self.unsized is None:
-            return f"{self.calls} calls"
-        low, high = self.unsized.calls
-        return f"{self.calls + low:,} to {self.calls + high:,} calls"
-
-    def _rows(self) -> str:
-        if self.unsized is None:
-            return f"about {self.rows:,} rows" if self.rows else "rows not known yet"
-        low, high = self.unsized.rows
-        return f"{self.rows + low:,} to {self.rows + high:,} rows"
 
     def _budget_sentences(self) -> Iterator[str]:
         if self.budget is None:
@@ -139,12 +145,15 @@ def estimate(
         latency = connection.execute(_LATENCY, (plan.account_id,)).fetchone()
     seconds_per_call = float(latency[0]) / 1000 if latency and latency[0] else _SECONDS_PER_CALL
     ads = int(active[0]) if active else 0
+    # The fuller of the two use cases the plan draws on.
+    hour = HourlyAllowance.of(tier, ads)
     return Estimate(
         calls=plan.calls,
         weighted_cost=prices.of_plan(plan),
         rows=plan.rows,
         seconds=plan.calls * seconds_per_call / max(1, min(parallel, plan.calls)),
-        hour_share_pct=_share_pct(plan, tier, ads),
+        hour_share_pct=100
+        * max(plan.edge_calls / hour.management, plan.insights_calls / hour.insights),
         access_tier=tier,
         days_fresh=plan.days_fresh,
         days_later=plan.days_later,
@@ -168,9 +177,3 @@ def _unsized(plan: Plan, warehouse: Warehouse) -> Unsized | None:
     pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
     least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
     return Unsized(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))
-
-
-def _share_pct(plan: Plan, tier: str, active_ads: int) -> float:
-    """The fuller of the two use cases the plan draws on."""
-    hour = HourlyAllowance.of(tier, active_ads)
-    return 100 * max(plan.edge_calls / hour.management, plan.insights_calls / hour.insights)
