@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from meta_pipeline import metrics
+from meta_pipeline.metrics.answers.dimension import name_pattern
 from meta_pipeline.warehouse import Warehouse
 
 from .answer import Answer, Outcome, Provenance
@@ -45,7 +46,7 @@ def by_status(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
             continue
         sign = "ILIKE ANY" if column == "name" else "= ANY"
         params[f"f{position}"] = (
-            [_pattern(value) for value in values] if column == "name" else values
+            [name_pattern(value) for value in values] if column == "name" else values
         )
         conditions.append(f"e.{column} {sign} (%(f{position})s::text[])")
     sql = f"""SELECT e.account_id, e.{key} AS {level}_id, e.name AS {level}_name,
@@ -83,11 +84,6 @@ def _has(level: str, above: str) -> bool:
     return levels.index(above) <= levels.index(level)
 
 
-def _pattern(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%")
-
-
 def history(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     """What happened to the entity that is named, or to an account and all below it."""
     named = [one for one in reading.entities if isinstance(one, Entity)]
@@ -101,8 +97,8 @@ def history(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     if reading.has_days:
         with warehouse.connection() as connection:
             account = named[0].account_id if named else reading.accounts[0]
-            _, *found = metrics.days_of(connection, account, reading.days.date_range, now)
-            days = (found[0], found[1])
+            _, first, last = metrics.days_of(connection, account, reading.days.date_range, now)
+            days = (first, last)
     return timeline(warehouse, entity, days=days, with_below=True)
 
 
@@ -115,7 +111,7 @@ def timeline(
     limit: int = 500,
 ) -> Answer:
     """What happened to an entity, newest first; who did it where Meta tells."""
-    found = metrics.timeline(warehouse, entity, with_below=with_below, days=days, limit=limit)
+    happened = metrics.timeline(warehouse, entity, with_below=with_below, days=days, limit=limit)
     columns = (
         "happened_at source entity_type entity_id entity_name what old_value new_value who".split()
     )
@@ -124,31 +120,33 @@ def timeline(
             name: value.isoformat() if isinstance(value := getattr(one, name), datetime) else value
             for name in columns
         }
-        for one in found.happenings
+        for one in happened.happenings
     ]
     return Answer(
         outcome=Outcome.ANSWERED,
-        asked={"entity_type": found.entity_type, "entity_id": found.entity_id},
+        asked={"entity_type": happened.entity_type, "entity_id": happened.entity_id},
         columns=columns,
         rows=rows,
         row_count=len(rows),
         provenance=Provenance(
-            accounts=[found.account_id],
-            timezone=found.timezone_name,
-            data_as_of=found.activities_read_at.isoformat() if found.activities_read_at else None,
-            is_simulated=found.is_simulated,
+            accounts=[happened.account_id],
+            timezone=happened.timezone_name,
+            data_as_of=happened.activities_read_at.isoformat()
+            if happened.activities_read_at
+            else None,
+            is_simulated=happened.is_simulated,
         ),
-        notes=found.notes(),
+        notes=happened.notes(),
     )
 
 
 def _is_simulated(connection: Any, accounts: list[str]) -> bool:
-    found = connection.execute(
+    row = connection.execute(
         "SELECT coalesce(bool_or(is_simulated), false) FROM meta_ads.meta_ad_accounts"
         " WHERE %(of)s::text[] IS NULL OR account_id = ANY (%(of)s)",
         {"of": accounts or None},
     ).fetchone()
-    return bool(found[0])
+    return bool(row[0])
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -119,16 +119,16 @@ class Grouping:
 
     def conditions(self, params: dict[str, Any]) -> list[str]:
         """The filters as SQL; their values are put into `params`."""
-        found = []
+        clauses = []
         for position, (name, values) in enumerate(self.filters.items()):
             key = f"filter_{position}"
             if name.endswith("_name"):
-                params[key] = [_pattern(value) for value in values]
-                found.append(f"{self.expression(name)} ILIKE ANY (%({key})s::text[])")
+                params[key] = [name_pattern(value) for value in values]
+                clauses.append(f"{self.expression(name)} ILIKE ANY (%({key})s::text[])")
             else:
                 params[key] = list(values)
-                found.append(f"{self.expression(name)} = ANY (%({key})s::text[])")
-        return found
+                clauses.append(f"{self.expression(name)} = ANY (%({key})s::text[])")
+        return clauses
 
 
 def grouping(
@@ -176,7 +176,7 @@ def _refuse_impossible(grouping: Grouping, level: str | None) -> None:
             )
 
 
-def _pattern(value: str) -> str:
+def name_pattern(value: str) -> str:
     """A name with `*` for anything, as a pattern of SQL."""
     escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")
