@@ -139,6 +139,7 @@ def _table(facts: Sequence[Mapping[str, Any]]) -> "Sheet":
         "Name", "Account", "Status", "Currency", "Zone", "Last synced", "State", whole=whole
     )
     for one in facts:
+        at = one["last_synced_at"]
         add_row(
             shown,
             one["name"] or "-",
@@ -146,14 +147,10 @@ def _table(facts: Sequence[Mapping[str, Any]]) -> "Sheet":
             one["status"],
             one["currency"] or "-",
             one["timezone_name"] or "-",
-            _moment(one["last_synced_at"]),
+            f"{at:%Y-%m-%d %H:%M}" if at else "never",
             styled(one["state"], _STYLES.get(one["state"], "yellow")),
         )
     return shown
-
-
-def _moment(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else "never"
 
 
 def _summary(facts: Sequence[Mapping[str, Any]]) -> str:

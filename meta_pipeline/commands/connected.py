@@ -47,15 +47,15 @@ def connected(
     # Not at the top: it brings the ciphers, and most installations have META_ACCESS_TOKEN alone.
     from meta_pipeline.connections import Reach
 
-    reach, found = Reach.read(warehouse, settings, now), {}
+    reach, by_account = Reach.read(warehouse, settings, now), {}
     for account_id in accounts:
         ways = reach.usable(account_id)
-        found[account_id] = (
+        by_account[account_id] = (
             Connected(ways[0].label, ways[0].days_left(now))
             if ways
             else Connected(None, problem=reach.why_none(account_id))
         )
-    return found
+    return by_account
 
 
 def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> Connected:

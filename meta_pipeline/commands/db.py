@@ -69,7 +69,14 @@ def psql(context: typer.Context) -> None:
         code = _run_psql(_psql_on_machine(), own, context.args, dict(os.environ))
     else:
         with _embedded() as server, server.running() as its_url:
-            code = _run_psql(server.psql_path, its_url, context.args, _without_pg_variables())
+            # PG* variables would lead psql away from the embedded server.
+            misleading = set(_libpq_variables().values())
+            code = _run_psql(
+                server.psql_path,
+                its_url,
+                context.args,
+                {name: value for name, value in os.environ.items() if name not in misleading},
+            )
     raise typer.Exit(code)
 
 
@@ -149,14 +156,14 @@ def maintain() -> None:
 
     from .database import opened_warehouse
 
-    with opened_warehouse(writes=True) as (settings, found):
+    with opened_warehouse(writes=True) as (settings, opened):
         kept = warehouse.Retention(
             log_days=settings.log_retention_days,
             total_days=settings.totals_retention_days,
             run_days=settings.run_retention_days,
             change_days=settings.change_retention_days,
         )
-        removed = warehouse.maintain(found, kept)
+        removed = warehouse.maintain(opened, kept)
     for table, rows in removed.items():
         say(f"{table:<24}{rows:>10,} rows removed")
     if not removed:
@@ -179,8 +186,8 @@ def grant_reader(
 
     with (
         opened() as (_, its_url),
-        Warehouse(its_url) as found,
-        found.connection() as connection,
+        Warehouse(its_url) as warehouse,
+        warehouse.connection() as connection,
     ):
         change = readers.revoke_reader if revoke else readers.grant_reader
         change(connection, role)
@@ -235,9 +242,9 @@ def _refuse_with_database_url(action: str) -> None:
 
 
 def _psql_on_machine() -> Path:
-    found = which("psql")
-    if found is not None:
-        return Path(found)
+    on_path = which("psql")
+    if on_path is not None:
+        return Path(on_path)
     with _embedded() as server:
         return server.psql_path
 
@@ -281,9 +288,3 @@ def _libpq_variables() -> dict[str, str]:
 
     options = pq.Conninfo.get_defaults()
     return {option.keyword.decode(): option.envvar.decode() for option in options if option.envvar}
-
-
-def _without_pg_variables() -> dict[str, str]:
-    """The environment without what would lead psql away from the embedded server."""
-    misleading = set(_libpq_variables().values())
-    return {name: value for name, value in os.environ.items() if name not in misleading}

@@ -101,11 +101,11 @@ def examine(settings: Settings, version: str | None = None) -> Report:
     asked = asked_names(settings)
     lost: dict[str, set[str]] = {}
     for part, patterns in (gone_between(used, looked_at) if looked_at else {}).items():
-        found = {
+        matching = {
             name for name in asked.get(part, ()) if any(fnmatchcase(name, one) for one in patterns)
         }
-        if found:
-            lost.setdefault(part, set()).update(found)
+        if matching:
+            lost.setdefault(part, set()).update(matching)
     sdk, missing = _missing_in_sdk(asked)
     is_looked_at = sdk is not None and looked_at is not None and number(sdk) == number(looked_at)
     for part, names in missing.items() if is_looked_at else ():
@@ -157,7 +157,12 @@ def _missing_in_sdk(asked: Mapping[str, set[str]]) -> tuple[str | None, dict[str
     try:
         version = importlib.import_module(f"{_SDK}.apiconfig").ads_api_config["API_VERSION"]
         known = {part: _known_to_sdk(part, module) for part, module in _OBJECTS.items()}
-        known[BREAKDOWNS] = _breakdowns_of_sdk()
+        breakdowns: Any = importlib.import_module(
+            f"{_SDK}.adobjects.adsinsights"
+        ).AdsInsights.Breakdowns
+        known[BREAKDOWNS] = {
+            value for name, value in vars(breakdowns).items() if not name.startswith("_")
+        }
     except ImportError:
         return None, {}
     missing = {part: names - known[part] for part, names in asked.items()}
@@ -165,13 +170,8 @@ def _missing_in_sdk(asked: Mapping[str, set[str]]) -> tuple[str | None, dict[str
 
 
 def _known_to_sdk(name: str, module: str) -> set[str]:
-    found: Any = getattr(importlib.import_module(f"{_SDK}.adobjects.{module}"), name)
-    return set(vars(found)["_field_types"])
-
-
-def _breakdowns_of_sdk() -> set[str]:
-    found: Any = importlib.import_module(f"{_SDK}.adobjects.adsinsights").AdsInsights.Breakdowns
-    return {value for name, value in vars(found).items() if not name.startswith("_")}
+    described: Any = getattr(importlib.import_module(f"{_SDK}.adobjects.{module}"), name)
+    return set(vars(described)["_field_types"])
 
 
 def _sdk_says(sdk: str | None, used: str, looked_at: str | None) -> str:

@@ -16,6 +16,7 @@ from pydantic import AliasChoices, SecretStr
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings, SettingsError
 
+# The file holds the access token.
 _MODE = 0o600
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=&?~-]*")
 _ELSEWHERE = frozenset({"META_TRUSTED_GRAPH_URL"})
@@ -85,7 +86,7 @@ def _kept(path: Path) -> Path | None:
 
 def _settings() -> list[tuple[str, str, str]]:
     """Name, meaning and default of every setting; those needed first come first."""
-    found = []
+    rows = []
     for field in Settings.model_fields.values():
         alias = field.validation_alias
         name = str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias)
@@ -93,9 +94,9 @@ def _settings() -> list[tuple[str, str, str]]:
         is_plain = default is not None and not isinstance(default, SecretStr)
         if name not in _ELSEWHERE:
             meaning = (field.description or "").rstrip(".")
-            found.append((name, meaning, str(default) if is_plain else ""))
+            rows.append((name, meaning, str(default) if is_plain else ""))
     first = ("META_ACCESS_TOKEN", "DATABASE_URL", "META_INCLUDE_ACCOUNTS", "META_GRAPH_URL")
-    return sorted(found, key=lambda one: first.index(one[0]) if one[0] in first else len(first))
+    return sorted(rows, key=lambda one: first.index(one[0]) if one[0] in first else len(first))
 
 
 def _quoted(value: str) -> str:

@@ -164,7 +164,13 @@ def _may_replace(output: Path, *, overwrite: bool, may_ask: bool) -> bool:
 
 def _tried(settings: Settings, answers: _Answers) -> tuple[str, list[_Found]]:
     """The token that Meta takes, and the accounts it sees."""
-    given = _given_token(settings, answers)
+    if answers.token_file is not None:
+        path = Path(answers.token_file)
+        is_input = path == _STANDARD_INPUT
+        text = sys.stdin.read() if is_input else path.read_text(encoding="utf-8-sig")
+        given: str | None = _cleaned(text)
+    else:
+        given = settings.access_token.get_secret_value() if settings.access_token else None
     while True:
         token = given or _typed_token(answers)
         try:
@@ -174,14 +180,6 @@ def _tried(settings: Settings, answers: _Answers) -> tuple[str, list[_Found]]:
             if given or not answers.may_ask or not isinstance(error, Reauthorize):
                 fail(f"Nothing was written: {told}")
             warn(told)
-
-
-def _given_token(settings: Settings, answers: _Answers) -> str | None:
-    if answers.token_file is not None:
-        path = Path(answers.token_file)
-        is_input = path == _STANDARD_INPUT
-        return _cleaned(sys.stdin.read() if is_input else path.read_text(encoding="utf-8-sig"))
-    return settings.access_token.get_secret_value() if settings.access_token else None
 
 
 def _typed_token(answers: _Answers) -> str:
@@ -216,13 +214,13 @@ def _accounts(settings: Settings, token: str) -> list[_Found]:
             endpoint_key="ad_accounts_list",
             page_size=_LISTED,
         )
-        found = [_account(row) for page in pages for row in page.rows if "id" in row]
-    if not found:
+        accounts = [_account(row) for page in pages for row in page.rows if "id" in row]
+    if not accounts:
         fail(
             "Nothing was written: the token sees no ad account. Give its user a role on one in "
             "Meta's business settings; docs/tokens.md shows where."
         )
-    return sorted(found, key=lambda one: ((one.name or "").casefold(), one.account_id))
+    return sorted(accounts, key=lambda one: ((one.name or "").casefold(), one.account_id))
 
 
 def _account(row: dict[str, Any]) -> _Found:
@@ -267,18 +265,18 @@ def _chosen(accounts: Sequence[_Found], answers: _Answers) -> list[_Found] | Non
 
 def _picked(accounts: Sequence[_Found], typed: str) -> list[_Found]:
     """What `1,3-5,Shop US` means in the list shown; wrong usage when a part of it means nothing."""
-    found: list[_Found] = []
+    picked: list[_Found] = []
     for part in filter(None, (one.strip() for one in typed.split(","))):
         first, dash, last = part.partition("-")
         bounds = [first, last] if dash else [first]
         numbers = [int(one) for one in bounds if one.strip().isdecimal() and len(one) < 5]
         is_number = len(numbers) == len(bounds) and all(0 < one <= len(accounts) for one in numbers)
-        found += (
+        picked += (
             accounts[numbers[0] - 1 : numbers[-1]] if is_number else named(list(accounts), [part])
         )
-    if not found:
+    if not picked:
         raise typer.BadParameter("name at least one account, or all")
-    return list({one.account_id: one for one in found}.values())
+    return list({one.account_id: one for one in picked}.values())
 
 
 def _database(settings: Settings, answers: _Answers) -> str | None:

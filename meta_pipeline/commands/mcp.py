@@ -19,6 +19,7 @@ Http = Annotated[bool, typer.Option("--http", help="Serve over HTTP instead of s
 Host = Annotated[str, typer.Option(help="Address to listen at, with --http.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at, with --http.")]
 
+# Each question holds one while Postgres answers; more would only wait for its cores.
 _CONNECTIONS = 8
 _MOST_REQUESTS = 64
 

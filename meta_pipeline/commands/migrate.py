@@ -15,7 +15,7 @@ from meta_pipeline.warehouse import WarehouseError, connect, create_dagster_sche
 from meta_pipeline.warehouse.connect import READER
 from meta_pipeline.warehouse.errors import CannotTell, MigrationBusy, WarehouseUnavailable
 from meta_pipeline.warehouse.locks import refuse_shared_sessions
-from meta_pipeline.warehouse.migrator import MigrationResult, head, pending
+from meta_pipeline.warehouse.migrator import head, pending
 from meta_pipeline.warehouse.migrator import migrate as migrate_ours
 
 from .database import opened
@@ -67,15 +67,20 @@ def _seconds(typed: str | None) -> float:
     """A length of time; a number alone is seconds, as deployments have it."""
     if typed is None:
         return 0
-    found = length(f"{typed}s" if typed.strip().isdecimal() and int(typed) else typed)
-    return found.total_seconds() if found else 0
+    patience = length(f"{typed}s" if typed.strip().isdecimal() and int(typed) else typed)
+    return patience.total_seconds() if patience else 0
 
 
 def _migrate(settings: Settings, url: str, storage_url: str) -> None:
     with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
         refuse_shared_sessions(url, connection)
     done = migrate_ours(url)
-    say(f"meta_ads: {_told(done)}")
+    if not done.changed:
+        outcome = f"at {done.after}, nothing to do"
+    else:
+        views = f", {len(done.views)} views" if done.views else ""
+        outcome = f"{done.before or 'empty'} to {done.after}{views}"
+    say(f"meta_ads: {outcome}")
     create_dagster_schema(storage_url)
     _migrate_dagster(settings, storage_url)
     say("dagster: up to date")
@@ -116,13 +121,6 @@ def _tell_plan(url: str, storage_url: str) -> None:
     say(f"dagster: {'its own migrations would run' if known else 'its tables would be made'}")
 
 
-def _told(done: MigrationResult) -> str:
-    if not done.changed:
-        return f"at {done.after}, nothing to do"
-    views = f", {len(done.views)} views" if done.views else ""
-    return f"{done.before or 'empty'} to {done.after}{views}"
-
-
 def _migrate_dagster(settings: Settings, url: str) -> None:
     """Dagster's own migration, alone: two processes that make its tables at once trip over."""
     with tempfile.TemporaryDirectory() as home:
@@ -138,8 +136,5 @@ def _migrate_dagster(settings: Settings, url: str) -> None:
                 check=False,
             )
     if done.returncode:
-        raise DagsterNotMigrated(f"dagster instance migrate failed: {_tail(done.stderr, url)}")
-
-
-def _tail(text: str, url: str) -> str:
-    return without_secrets("\n".join(text.strip().splitlines()[-_TAIL_LINES:]), url)
+        tail = without_secrets("\n".join(done.stderr.strip().splitlines()[-_TAIL_LINES:]), url)
+        raise DagsterNotMigrated(f"dagster instance migrate failed: {tail}")

@@ -58,17 +58,8 @@ def add_option(command: Any, name: str) -> None:
     below = getattr(command, "commands", {})
     for part, one in below.items():
         add_option(one, f"{name} {part}")
-    command.params.append(_option())
 
-
-def _chosen(demo: bool) -> None:
-    if demo:
-        _DEMO.set(True)
-
-
-def _option() -> Any:
-    """The option as typer makes it, taken from a command that has no other."""
-
+    # The option as typer makes it, taken from a command that has no other.
     def holder(
         demo: Annotated[
             bool, typer.Option("--demo", help=HELP, callback=_chosen, expose_value=False)
@@ -78,4 +69,9 @@ def _option() -> Any:
 
     app = typer.Typer(add_completion=False)
     app.command()(holder)
-    return typer.main.get_command(app).params[0]
+    command.params.append(typer.main.get_command(app).params[0])
+
+
+def _chosen(demo: bool) -> None:
+    if demo:
+        _DEMO.set(True)

@@ -80,19 +80,18 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def _section(name: str, command: Any) -> list[str]:
     lines = [f"## {name}", "", (command.help or "").strip(), ""]
-    rows = [_parameter(one) for one in command.params if one.name != "help"]
+    rows: list[str] = []
+    for one in command.params:
+        if one.name != "help":
+            if one.param_type_name == "argument":
+                names = one.name.upper()
+            else:
+                names = ", ".join([*one.opts, *one.secondary_opts])
+            meaning = markdown_cell(getattr(one, "help", None) or "")
+            rows.append(f"| `{names}` | {meaning} |")
     if rows:
         lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]
     return lines
-
-
-def _parameter(given: Any) -> str:
-    if given.param_type_name == "argument":
-        names = given.name.upper()
-    else:
-        names = ", ".join([*given.opts, *given.secondary_opts])
-    meaning = markdown_cell(getattr(given, "help", None) or "")
-    return f"| `{names}` | {meaning} |"
 
 
 def deployment_settings() -> str:

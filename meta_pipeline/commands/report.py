@@ -142,10 +142,10 @@ def _table(answer: "Answer", limit: int) -> "Sheet":
         for n in wanted
         if answer.columns[n].endswith("_id") or any(isinstance(row[n], date) for row in shown)
     ]
-    found = table(*headings.values(), right=numbers, whole=whole)
+    sheet = table(*headings.values(), right=numbers, whole=whole)
     for row in shown:
-        add_row(found, *(cell(row[n]) for n in wanted))
-    return found
+        add_row(sheet, *(cell(row[n]) for n in wanted))
+    return sheet
 
 
 def _plain(value: object) -> object:

@@ -91,8 +91,8 @@ def presets(
     if name is not None and name not in PRESETS:
         raise typer.BadParameter(unknown_preset(name))
     if as_json:
-        found = {key: dict(value) for key, value in PRESETS.items() if name in (None, key)}
-        write_json(found)
+        chosen = {key: dict(value) for key, value in PRESETS.items() if name in (None, key)}
+        write_json(chosen)
         return
     if name is not None:
         write(as_yaml(name))

@@ -191,20 +191,20 @@ def _comparison(results: "list[Replayed]", days: int) -> "Sheet":
     from meta_pipeline.fleet import Tier
 
     policies = [str(each.policy) for each in results]
-    found = table("", *policies, right=policies, whole=[""])
+    sheet = table("", *policies, right=policies, whole=[""])
     for name, values in _totals(results, days):
-        add_row(found, name, *values)
-    add_row(found, "")
-    add_row(found, styled("age of the numbers, p50 / p95 / max", "bold"))
+        add_row(sheet, name, *values)
+    add_row(sheet, "")
+    add_row(sheet, styled("age of the numbers, p50 / p95 / max", "bold"))
     for tier in Tier:
         ages = [each.ages[tier] for each in results]
         label = f"{tier}: {results[0].accounts[tier]} accounts"
-        add_row(found, label, *[_ages(each) for each in ages])
+        add_row(sheet, label, *[_ages(each) for each in ages])
     waits = [_ages(each.first_sync_minutes) for each in results]
-    add_row(found, "new: until the first sync", *waits)
+    add_row(sheet, "new: until the first sync", *waits)
     waits = [_ages(each.history_minutes) for each in results]
-    add_row(found, "new: until all days are in", *waits)
-    return found
+    add_row(sheet, "new: until all days are in", *waits)
+    return sheet
 
 
 def _totals(results: "list[Replayed]", days: int) -> "list[tuple[str, list[str]]]":
@@ -223,14 +223,11 @@ def _totals(results: "list[Replayed]", days: int) -> "list[tuple[str, list[str]]
 
 
 def _ages(ages: "Ages") -> str:
-    found = (ages.percentile(0.5), ages.percentile(0.95), ages.longest)
-    return " / ".join("-" if minutes is None else _minutes(minutes) for minutes in found)
-
-
-def _minutes(minutes: int) -> str:
-    if minutes < 120:
-        return f"{minutes}m"
-    return f"{minutes / 60:.1f}h"
+    quantiles = (ages.percentile(0.5), ages.percentile(0.95), ages.longest)
+    return " / ".join(
+        "-" if minutes is None else f"{minutes}m" if minutes < 120 else f"{minutes / 60:.1f}h"
+        for minutes in quantiles
+    )
 
 
 def _savings(results: "list[Replayed]") -> list[str]:

@@ -21,6 +21,7 @@ app = typer.Typer(add_completion=False, name="runs", no_args_is_help=True)
 
 STATUSES = ("running", "success", "partial", "fail", "throttled", "refused")
 _STYLES = {"success": "green", "fail": "red", "running": "cyan"}
+# Enough to be the only one that begins so; commands take any beginning.
 _ID_SHOWN = 8
 
 
@@ -50,11 +51,11 @@ def list_runs(
             raise typer.BadParameter(f"{one!r} is no status: {', '.join(STATUSES)}")
     with opened_warehouse() as (_, warehouse):
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
-        found = read_runs(warehouse, accounts=ids, statuses=status, limit=limit)
+        runs = read_runs(warehouse, accounts=ids, statuses=status, limit=limit)
     if as_json:
-        write_json(found)
-    elif found:
-        _print_list(found)
+        write_json(runs)
+    elif runs:
+        _print_list(runs)
     else:
         say("No sync has run yet." if not (account or status) else "No such run.")
 
@@ -75,16 +76,16 @@ def show(
 
     with opened_warehouse() as (_, warehouse):
         try:
-            found = read_run(warehouse, run)
+            details = read_run(warehouse, run)
         except RunUnknown as error:
             if run is None:
                 say(str(error))
                 return
             fail(str(error))
     if as_json:
-        write_json([dict(one.facts) | _parts(one) for one in found])
+        write_json([dict(one.facts) | _parts(one) for one in details])
         return
-    for number, one in enumerate(found):
+    for number, one in enumerate(details):
         if number:
             say()
         _print_run(one)
@@ -94,12 +95,12 @@ def _parts(run: "RunDetail") -> dict[str, Any]:
     return {name: list(value) for name, value in asdict(run).items() if name != "facts"}
 
 
-def _print_list(found: Sequence[Mapping[str, Any]]) -> None:
+def _print_list(runs: Sequence[Mapping[str, Any]]) -> None:
     numbers = ("took", "calls", "waited", "rows")
     whole = ("run", "account", "started (UTC)", *numbers)
     shown = table("run", "account", "started (UTC)", "status", "why", *numbers, "what it says",
                   right=numbers, whole=whole)  # fmt: skip
-    for one in found:
+    for one in runs:
         status: Words = styled(one["status"], _STYLES.get(one["status"], "yellow"))
         add_row(
             shown,

@@ -34,10 +34,10 @@ def named(known: Sequence[N], wanted: Sequence[str]) -> list[N]:
     from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
 
     try:
-        found = [find_account(one, known) for one in wanted]
+        meant = [find_account(one, known) for one in wanted]
     except (AccountUnknown, AccountAmbiguous) as error:
         raise typer.BadParameter(str(error)) from None
-    return list({one.account_id: one for one in found}.values())
+    return list({one.account_id: one for one in meant}.values())
 
 
 def stored(warehouse: Warehouse, wanted: Sequence[str] | None) -> list[AccountRow]:
@@ -84,16 +84,16 @@ def _ids(engine: SyncEngine, wanted: Sequence[str]) -> list[str]:
 def _found(warehouse: Warehouse, wanted: Sequence[str]) -> list[str]:
     from meta_pipeline.warehouse import AccountUnknown, account_id_of, find_account
 
-    known, found = warehouse.accounts.all(), []
+    known, ids = warehouse.accounts.all(), []
     for one in wanted:
         try:
-            found.append(find_account(one, known).account_id)
+            ids.append(find_account(one, known).account_id)
         except AccountUnknown:
             account_id = account_id_of(one)
             if account_id is None:
                 raise
-            found.append(account_id)
-    return found
+            ids.append(account_id)
+    return ids
 
 
 def _discover(engine: SyncEngine) -> None:

@@ -201,21 +201,23 @@ def _table(
     whose = whose or {}
     several = len({one.connection for one in whose.values()}) > 1
     numbers = ("Entities", "Insights", "Newest day", "Days", "Usage")
-    found = table(
+    sheet = table(
         *("Account", "Id", "State", "Synced", *numbers),
         *(("Connection",) if several else ()),
         right=numbers,
         whole=("Id", "State", "Synced"),
     )
     for one in accounts:
-        add_row(found, *_cells(one), *([whose[one.account_id].cell] if several else []))
-    return found
+        add_row(sheet, *_cells(one), *([whose[one.account_id].cell] if several else []))
+    return sheet
 
 
 def _cells(one: "AccountStatus") -> list[Words]:
     facts = one.facts
     usage = facts["usage_pct"]
     mark, style = _MARKS[one.standing]
+    fetched = facts["insight_days_fetched"]
+    missing = facts["insight_days_missing"]
     return [
         one.name,
         one.account_id,
@@ -224,14 +226,10 @@ def _cells(one: "AccountStatus") -> list[Words]:
         f"{facts['campaigns'] + facts['adsets'] + facts['ads']:,}",
         f"{facts['insight_rows']:,}",
         str(facts["newest_insight_day"] or "-"),
-        _days(facts["insight_days_fetched"], facts["insight_days_missing"]),
+        # Days that are in, and how many between the first and the last never were read.
+        f"{fetched:,}, {missing:,} missing" if missing else f"{fetched:,}",
         "-" if usage is None else f"{usage:.0f} %",
     ]
-
-
-def _days(fetched: int, missing: int) -> str:
-    """Days that are in, and how many between the first and the last never were read."""
-    return f"{fetched:,}, {missing:,} missing" if missing else f"{fetched:,}"
 
 
 def _sentences(one: "AccountStatus") -> "list[Text]":

@@ -135,7 +135,7 @@ def _asked(account: list[str] | None) -> dict[str, Any]:
         if settings.app_id is None or settings.app_secret is None:
             fail("META_APP_ID and META_APP_SECRET say whose subscription is asked about: set both.")
         try:
-            found = engine.graph().app_subscription(settings.app_id)
+            subscription = engine.graph().app_subscription(settings.app_id)
             connected = {
                 one.account_id: _is_connected(engine, one.account_id, settings.app_id)
                 for one in stored(engine.warehouse, account)
@@ -144,8 +144,12 @@ def _asked(account: list[str] | None) -> dict[str, Any]:
             fail(f"Meta does not say: {error}")
     return {
         "subscription": None
-        if found is None
-        else {"url": found.callback_url, "fields": found.fields, "is_active": found.is_active},
+        if subscription is None
+        else {
+            "url": subscription.callback_url,
+            "fields": subscription.fields,
+            "is_active": subscription.is_active,
+        },
         "accounts": connected,
     }
 
@@ -189,13 +193,16 @@ def _show(facts: dict[str, Any]) -> None:
         )
     if "accounts" not in facts:
         return
-    found = facts["subscription"]
-    if found is None:
+    subscription = facts["subscription"]
+    if subscription is None:
         say(
             styled("✗", "red"), " The app is not subscribed: meta-pipeline webhooks subscribe --all"
         )
     else:
-        say(f"The app is told of {', '.join(found['fields'])} at {one_line(found['url'])}.")
+        say(
+            f"The app is told of {', '.join(subscription['fields'])} at "
+            f"{one_line(subscription['url'])}."
+        )
     for account_id, connected in facts["accounts"].items():
         mark = styled("✓", "green") if connected is True else styled("✗", "red")
         why = f": {one_line(connected)}" if isinstance(connected, str) else ""

@@ -37,14 +37,14 @@ def connection_findings(
         with its_url as url, Warehouse(url, max_connections=1, patience=READER) as warehouse:
             if warehouse.pending():
                 return
-            found = [
+            stored = [
                 one
                 for one in listed(warehouse, settings, now or datetime.now(UTC))
                 if one.connection_id is not None and one.state != "replaced"
             ]
     except (WarehouseError, EmbeddedPostgresError, psycopg.Error):
         return
-    for one in found:
+    for one in stored:
         yield _finding(one)
 
 

@@ -1,7 +1,6 @@
 """`meta-pipeline metrics settle` and `history`: how numbers and entities moved over time."""
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,15 +32,15 @@ def settle(
     """Show when a day is final: by how much days still moved at which age."""
     output = formatted(output, as_json=as_json)
     with opened() as (warehouse, metrics):
-        found = metrics.settling(warehouse, account, level=level, tolerance_pct=tolerance_pct)
-    about = asdict(found)
+        settled = metrics.settling(warehouse, account, level=level, tolerance_pct=tolerance_pct)
+    about = asdict(settled)
     rows = about.pop("ages")
     if output is Format.TABLE:
-        say(f"Days of {found.account_id} ({found.account_name or '-'}) by age")
+        say(f"Days of {settled.account_id} ({settled.account_name or '-'}) by age")
     shares = ("spend_moved_pct", "impressions_moved_pct", "clicks_moved_pct", "actions_moved_pct")
     counts = ("age_days", "days_read", "days_moved")
     columns = {**dict.fromkeys(counts, "count"), **dict.fromkeys(shares, "percent")}
-    show_records(rows, output, columns=columns, about=about, notes=found.notes())
+    show_records(rows, output, columns=columns, about=about, notes=settled.notes())
 
 
 def history(
@@ -61,21 +60,18 @@ def history(
     output = formatted(output, as_json=as_json)
     asked = days(since, until)
     with opened() as (warehouse, metrics):
-        found = metrics.timeline(warehouse, entity, with_below=below, days=asked, limit=limit)
-    about = asdict(found)
+        timeline = metrics.timeline(warehouse, entity, with_below=below, days=asked, limit=limit)
+    about = asdict(timeline)
     rows = about.pop("happenings")
     if output is Format.TABLE:
-        _say_whose(found)
+        _say_whose(timeline)
     columns = dict.fromkeys(_shown(rows, below=below, output=output))
     for row in rows:
-        row["happened_at"] = _written(row["happened_at"], output)
-    show_records(rows, output, columns=columns, about=about, notes=found.notes())
-
-
-def _written(moment: datetime, output: Format) -> str:
-    """For people without the offset: the zone is said above."""
-    shown = moment.replace(tzinfo=None) if output is Format.TABLE else moment
-    return shown.isoformat(sep=" ", timespec="seconds")
+        moment = row["happened_at"]
+        # For people without the offset: the zone is said above.
+        moment = moment.replace(tzinfo=None) if output is Format.TABLE else moment
+        row["happened_at"] = moment.isoformat(sep=" ", timespec="seconds")
+    show_records(rows, output, columns=columns, about=about, notes=timeline.notes())
 
 
 def _shown(rows: list[dict[str, Any]], *, below: bool, output: Format) -> list[str]:
@@ -89,17 +85,17 @@ def _shown(rows: list[dict[str, Any]], *, below: bool, output: Format) -> list[s
     return [name for name in names if name not in own and name not in empty]
 
 
-def _say_whose(found: "Timeline") -> None:
+def _say_whose(timeline: "Timeline") -> None:
     facts = [
-        f"{found.entity_type} {found.entity_id} ({found.entity_name or '-'})",
-        *([f"of {found.account_id}"] if found.entity_type != "account" else []),
-        *([found.effective_status] if found.effective_status else []),
+        f"{timeline.entity_type} {timeline.entity_id} ({timeline.entity_name or '-'})",
+        *([f"of {timeline.account_id}"] if timeline.entity_type != "account" else []),
+        *([timeline.effective_status] if timeline.effective_status else []),
     ]
     moments = {
-        "created": found.created_at,
-        "first seen": found.first_seen_at,
-        "deletion seen": found.deleted_seen_at,
+        "created": timeline.created_at,
+        "first seen": timeline.first_seen_at,
+        "deletion seen": timeline.deleted_seen_at,
     }
     times = [f"{name} {at:%Y-%m-%d}" for name, at in moments.items() if at is not None]
     say(", ".join([" ".join(facts), *times]))
-    say(styled(f"times in {found.timezone_name}, newest first", "dim"))
+    say(styled(f"times in {timeline.timezone_name}, newest first", "dim"))

@@ -100,8 +100,8 @@ def demo(
     """
     try:
         with termination_as_interrupt(), ExitStack() as stack:
-            found = Demo(Settings.load(), stack, port, latency_ms, is_own=not use_database_url)
-            found.run(ui=ui)
+            shown = Demo(Settings.load(), stack, port, latency_ms, is_own=not use_database_url)
+            shown.run(ui=ui)
     except ToldToEnd:
         raise typer.Exit(143) from None
     except KeyboardInterrupt:
@@ -141,7 +141,7 @@ class Demo:
         self._say(f"Postgres is up: {self._database(url)}")
         with Warehouse(url, application_name="meta_pipeline demo") as warehouse:
             warehouse.migrate()
-            fresh = self._is_all_fresh(warehouse)
+            fresh = bool(warehouse.accounts.health()) and not self._due(warehouse)
             if fresh:
                 minutes = self._fresh.total_seconds() / 60
                 self._say(f"Everything was synced within {minutes:.0f} minutes: nothing to do")
@@ -286,9 +286,6 @@ class Demo:
             dagster.children.require_alive()
             time.sleep(1)
 
-    def _is_all_fresh(self, warehouse: Warehouse) -> bool:
-        return bool(warehouse.accounts.health()) and not self._due(warehouse)
-
     def _due(self, warehouse: Warehouse) -> set[str]:
         return {
             one.account_id for one in warehouse.accounts.health() if not is_fresh(one, self._fresh)
@@ -325,8 +322,8 @@ def called() -> str:
     """What to type for `meta-pipeline` here: its name where a shell finds it, else its path."""
     name = "meta-pipeline"
     beside = Path(sys.executable).with_name(name)
-    found = which(name)
-    is_found = found is not None and beside.exists() and beside.samefile(found)
+    path = which(name)
+    is_found = path is not None and beside.exists() and beside.samefile(path)
     return name if is_found or not beside.exists() else os.path.relpath(beside)
 
 

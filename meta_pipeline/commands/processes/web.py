@@ -14,7 +14,9 @@ NewLink = Annotated[
     bool,
     typer.Option("--link", help="Only print a fresh one-time link to the one that runs there."),
 ]
+# Each page holds one while Postgres answers; more would only wait for its cores.
 _CONNECTIONS = 8
+# Containers are killed ten seconds after SIGTERM: answers under way end before that.
 _GRACE_SECONDS = 5
 
 

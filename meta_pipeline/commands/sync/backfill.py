@@ -27,6 +27,7 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print the records as JSON; with --dry-run the plans.")
 ]
 
+# So few are shown with all they would read; of more a line each.
 _WHOLE = 3
 _LISTED = 20
 

@@ -98,17 +98,17 @@ def reset(
         with Warehouse(url, max_connections=1) as warehouse:
             refuse_another_version(warehouse)
         with SyncEngine.open(settings, url) as engine:
-            found = _found(engine, settings, dataset or (), account)
+            accounts = _found(engine, settings, dataset or (), account)
             if not as_json:
-                _print(found)
-            if dry_run or not any(not one.is_empty for each in found for one in each.holdings):
+                _print(accounts)
+            if dry_run or not any(not one.is_empty for each in accounts for one in each.holdings):
                 removed = None
             else:
                 if not yes:
                     _ask()
-                removed = _remove(engine, found)
+                removed = _remove(engine, accounts)
     if as_json:
-        write_json(_facts(found, is_done=removed is not None))
+        write_json(_facts(accounts, is_done=removed is not None))
     elif removed is not None:
         say(f"{removed:,} rows are removed. meta-pipeline sync reads them again.")
     elif dry_run:
@@ -131,14 +131,14 @@ def _found(
             row.account_id: holdings(connection, engine, settings, row.account_id, unique)
             for row in rows
         }
-    found = []
+    accounts = []
     for row in rows:
         if of_account := held[row.account_id]:
             plan = read_again(engine, row.account_id, of_account)
             price = engine.estimate(plan).sentences()[0] if plan else None
             earliest = oldest(engine.today(row.account_id))
-            found.append(_Account(row, earliest, of_account, plan, price))
-    return found
+            accounts.append(_Account(row, earliest, of_account, plan, price))
+    return accounts
 
 
 def _ask() -> None:
@@ -150,9 +150,9 @@ def _ask() -> None:
         fail("Nothing was removed.")
 
 
-def _remove(engine: SyncEngine, found: Sequence[_Account]) -> int:
+def _remove(engine: SyncEngine, accounts: Sequence[_Account]) -> int:
     """Remove it all in one transaction, while no account of it is synced."""
-    ids = [one.row.account_id for one in found]
+    ids = [one.row.account_id for one in accounts]
     try:
         with (
             accounts_lock(engine.warehouse.url, ids, holder="meta_pipeline reset") as connection,
@@ -160,19 +160,19 @@ def _remove(engine: SyncEngine, found: Sequence[_Account]) -> int:
         ):
             return sum(
                 remove(connection, holding, one.earliest)
-                for one in found
+                for one in accounts
                 for holding in one.holdings
             )
     except AccountBusy as error:
         fail(str(error), _REFUSED)
 
 
-def _print(found: Sequence[_Account]) -> None:
-    if not found:
+def _print(accounts: Sequence[_Account]) -> None:
+    if not accounts:
         say("Nothing of it is stored.")
         return
-    console.print(_table(found))
-    lines = [(one, holding) for one in found for holding in one.holdings]
+    console.print(_table(accounts))
+    lines = [(one, holding) for one in accounts for holding in one.holdings]
     if len(lines) > _LISTED:
         say(f"and {len(lines) - _LISTED:,} more")
     rows = sum(holding.rows for _, holding in lines)
@@ -181,18 +181,18 @@ def _print(found: Sequence[_Account]) -> None:
         say("What stays, Meta would not give again: days it no longer keeps, deleted things.")
     for name in dict.fromkeys(holding.name for _, holding in lines if not holding.is_read):
         warn(f"{name} is switched off in the settings: no sync reads it again.")
-    for one in found[:_LISTED]:
+    for one in accounts[:_LISTED]:
         if one.price:
             say(f"{one.named}: the next sync reads it again: {one.price}")
-    if len(found) > 1:
-        calls = sum(one.plan.calls for one in found if one.plan)
-        say(f"Together: {len(found):,} ad accounts, {calls:,} calls.")
+    if len(accounts) > 1:
+        calls = sum(one.plan.calls for one in accounts if one.plan)
+        say(f"Together: {len(accounts):,} ad accounts, {calls:,} calls.")
 
 
-def _table(found: Sequence[_Account]) -> Sheet:
+def _table(accounts: Sequence[_Account]) -> Sheet:
     numbers = ("rows", "days", "stay")
     shown = table("account", "dataset", *numbers, "of", right=numbers, whole=numbers)
-    lines = [(one, holding) for one in found for holding in one.holdings]
+    lines = [(one, holding) for one in accounts for holding in one.holdings]
     for one, holding in lines[:_LISTED]:
         days = f"{holding.since} … {holding.until}" if holding.since else ""
         counts = (f"{holding.rows:,}", f"{holding.days:,}" if holding.days else "")
@@ -201,7 +201,7 @@ def _table(found: Sequence[_Account]) -> Sheet:
     return shown
 
 
-def _facts(found: Sequence[_Account], *, is_done: bool) -> dict[str, Any]:
+def _facts(accounts: Sequence[_Account], *, is_done: bool) -> dict[str, Any]:
     return {
         "is_done": is_done,
         "accounts": [
@@ -223,6 +223,6 @@ def _facts(found: Sequence[_Account], *, is_done: bool) -> dict[str, Any]:
                     for holding in one.holdings
                 ],
             }
-            for one in found
+            for one in accounts
         ],
     }

@@ -66,7 +66,10 @@ class Syncs:
             told = _Told()
             with self._stoppable():
                 if len(self._ids) > 1 and not is_silent:
-                    say(styled(self._heading(number, request.account_id), "bold"))
+                    stored = self._engine.warehouse.accounts.get(request.account_id)
+                    name = one_line(stored.name or "") if stored else ""
+                    heading = f"{number} of {len(self._ids)}: {request.account_id} {name}"
+                    say(styled(heading.rstrip(), "bold"))
                 record = self._engine.sync(request, told.note if is_silent else told.say)
             self.records.append(record)
             settled, self._is_cut = _settled(self._engine, record)
@@ -79,13 +82,8 @@ class Syncs:
         if self._is_cut:
             return _STOPPED
         codes = {record.status: record.exit_code for record in self.records}
-        found = [codes[status] for status in _GRAVEST if status in codes]
-        return found[0] if found else 0
-
-    def _heading(self, number: int, account_id: str) -> str:
-        stored = self._engine.warehouse.accounts.get(account_id)
-        name = one_line(stored.name or "") if stored else ""
-        return f"{number} of {len(self._ids)}: {account_id} {name}".rstrip()
+        gravest_first = [codes[status] for status in _GRAVEST if status in codes]
+        return gravest_first[0] if gravest_first else 0
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -163,29 +161,26 @@ class _Told:
 
 
 def _print_record(record: SyncRun, told: _Told) -> None:
+    entities = record.campaigns_fetched + record.ad_sets_fetched + record.ads_fetched
+    has_read = (record.entity_fetch_ms, record.insights_fetch_ms) != (None, None)
+    if record.status is Status.SUCCESS and not has_read:
+        read = "all fresh, nothing was due (--force reads it anyway)"
+    else:
+        rows = record.insights_rows_read - told.account_rows
+        proofs = f" and {told.account_rows:,} of the account itself" if told.account_rows else ""
+        read = (
+            f"{entities:,} entities, {rows:,} insight rows{proofs} "
+            f"({record.insights_rows_written:,} new or changed)"
+        )
     say(
         styled(*_MARKS.get(record.status, ("✗", "red"))),
-        f" {record.account_id} {record.status}: {_read(record, told)}, "
+        f" {record.account_id} {record.status}: {read}, "
         f"{record.meta_call_count_total} calls, {record.duration_seconds:.1f} s",
     )
     if record.error_summary:
         say(f"  {record.error_summary}")
     for missing in record.missing[1:]:
         say(f"  {missing}")
-
-
-def _read(record: SyncRun, told: _Told) -> str:
-    """What arrived, in words."""
-    entities = record.campaigns_fetched + record.ad_sets_fetched + record.ads_fetched
-    has_read = (record.entity_fetch_ms, record.insights_fetch_ms) != (None, None)
-    if record.status is Status.SUCCESS and not has_read:
-        return "all fresh, nothing was due (--force reads it anyway)"
-    rows = record.insights_rows_read - told.account_rows
-    proofs = f" and {told.account_rows:,} of the account itself" if told.account_rows else ""
-    return (
-        f"{entities:,} entities, {rows:,} insight rows{proofs} "
-        f"({record.insights_rows_written:,} new or changed)"
-    )
 
 
 def _together(records: Iterable[SyncRun]) -> str:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from .streams import Outlet
 
+# Long enough not to disturb, short enough that nobody thinks it hangs.
 SILENCE_SECONDS = 30.0
 ENDLESS = frozenset(("demo", "dev", "exec", "exporter", "simulate", "db psql", "--watch", "-w"))
 """What runs until it is stopped, or leaves the terminal to another program."""

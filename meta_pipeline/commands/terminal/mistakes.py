@@ -86,16 +86,16 @@ def _has_folder() -> bool:
 
 def _of_database(error: Exception) -> str | None:
     """The words of Postgres, whichever library they came through; None for other errors."""
-    found: BaseException | None = error
-    while found is not None and not type(found).__module__.startswith("psycopg"):
-        found = getattr(found, "orig", None)
-    if found is None:
+    cause: BaseException | None = error
+    while cause is not None and not type(cause).__module__.startswith("psycopg"):
+        cause = getattr(cause, "orig", None)
+    if cause is None:
         return None
     from psycopg import Error
 
     from meta_pipeline.warehouse import fault
 
-    if not isinstance(found, Error):
-        first_line = str(found).strip().partition("\n")[0]
+    if not isinstance(cause, Error):
+        first_line = str(cause).strip().partition("\n")[0]
         return f"Postgres refused: {first_line.rstrip('.')}."
-    return str(fault(found))
+    return str(fault(cause))

@@ -30,10 +30,10 @@ def day(text: str | None) -> date | None:
 
 def account(text: str) -> str:
     """An ad account id as typed: act_123, or just 123."""
-    found = text if text.startswith("act_") else f"act_{text}"
-    if not found[4:].isdecimal() or not found.isascii():
+    account_id = text if text.startswith("act_") else f"act_{text}"
+    if not account_id[4:].isdecimal() or not account_id.isascii():
         raise typer.BadParameter(f"{text!r} is not an ad account id such as act_1234567890")
-    return found
+    return account_id
 
 
 def length(text: str | None) -> timedelta | None:

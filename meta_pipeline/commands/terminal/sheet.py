@@ -53,7 +53,16 @@ class Sheet:
     ) -> rich.console.RenderResult:
         widths = self._widths(options.max_width)
         if widths is None:
-            yield from self._one_by_one(options.max_width)
+            # Each row as lines of its own: its first cell, then `heading value heading value`.
+            room = max(options.max_width - _GAP, 1)
+            for row in self._rows:
+                yield Text(row[0].plain or "-", style="bold", overflow="fold")
+                for line in self._flowing(row, room):
+                    grid = Table.grid(padding=0)
+                    grid.add_column(width=_GAP)
+                    grid.add_column(width=room, overflow="fold")
+                    grid.add_row("", line)
+                    yield grid
         else:
             yield self._side_by_side(widths)
 
@@ -80,7 +89,7 @@ class Sheet:
         return max((cell_len(each.plain) for each in shown), default=0)
 
     def _side_by_side(self, widths: Sequence[int]) -> Table:
-        found = Table(
+        grid = Table(
             box=None,
             pad_edge=False,
             padding=(0, _GAP, 0, 0),
@@ -88,27 +97,15 @@ class Sheet:
             show_header=self._show_header,
         )
         for n, (name, width) in enumerate(zip(self._columns, widths, strict=True)):
-            found.add_column(
+            grid.add_column(
                 name,
                 justify="right" if n in self._right else "left",
                 width=max(width, 1),
                 overflow="fold",
             )
         for row in self._rows:
-            found.add_row(*row)
-        return found
-
-    def _one_by_one(self, width: int) -> rich.console.RenderResult:
-        """Each row as lines of its own: its first cell, then `heading value  heading value`."""
-        room = max(width - _GAP, 1)
-        for row in self._rows:
-            yield Text(row[0].plain or "-", style="bold", overflow="fold")
-            for line in self._flowing(row, room):
-                grid = Table.grid(padding=0)
-                grid.add_column(width=_GAP)
-                grid.add_column(width=room, overflow="fold")
-                grid.add_row("", line)
-                yield grid
+            grid.add_row(*row)
+        return grid
 
     def _flowing(self, row: Sequence[Text], room: int) -> Iterator[Text]:
         """As many cells a line as fit whole; one that is longer has a line to wrap in."""
