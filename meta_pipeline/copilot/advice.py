@@ -37,7 +37,7 @@ def advice_given(
     known = metrics.accounts_of(warehouse, accounts)
     ids = [one.account_id for one in known]
     with warehouse.connection() as connection:
-        found = (
+        given = (
             advice_page(connection, ids, kinds=kinds, is_open=False, limit=_MOST)
             if include_settled
             else open_advice(connection, ids, kinds=kinds, limit=_MOST)
@@ -49,7 +49,7 @@ def advice_given(
             for name, value in asdict(one).items()
             if name in _COLUMNS
         }
-        for one in found
+        for one in given
     ]
     return Answer(
         outcome=Outcome.ANSWERED,

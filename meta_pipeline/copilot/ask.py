@@ -148,10 +148,12 @@ def _why(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
 
 def _targets(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     columns = "account_id metric is_primary value target distance_pct verdict".split()
-    found: list[metrics.Performance] = []
+    performances: list[metrics.Performance] = []
     accounts: list[str | None] = [*reading.accounts] or [None]
     for account in accounts:
-        found += metrics.KPIs(warehouse).performance(account, reading.days.date_range, now=now)
+        performances += metrics.KPIs(warehouse).performance(
+            account, reading.days.date_range, now=now
+        )
     rows = [
         {
             "account_id": one.account_id,
@@ -162,10 +164,10 @@ def _targets(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
             "distance_pct": one.distance_pct,
             "verdict": str(one.verdict),
         }
-        for one in found
+        for one in performances
         if not reading.metrics or one.metric_key in reading.metrics
     ]
-    notes = list(dict.fromkeys(note for one in found for note in one.notes))
+    notes = list(dict.fromkeys(note for one in performances for note in one.notes))
     if not rows:
         notes.append(
             "No target is set: meta-pipeline metrics kpi set ACCOUNT METRIC TARGET sets one."
@@ -182,21 +184,21 @@ def _meaning(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
 def describe(warehouse: Warehouse, metric: str) -> Answer:
     """What a metric is: name, meaning, unit, formula, synonyms, and who counts it otherwise."""
     dictionary = metrics.dictionary_of(warehouse)
-    found = dictionary.metric(metric)
+    definition = dictionary.metric(metric)
     row = {
-        "metric": found.key,
-        "name": found.display_name,
-        "meaning": found.description,
-        "unit": str(found.unit),
-        "kind": str(found.kind),
-        "better": str(found.better),
-        "formula": found.formula,
-        "attribution_window": found.window,
-        "synonyms": list(found.synonyms),
+        "metric": definition.key,
+        "name": definition.display_name,
+        "meaning": definition.description,
+        "unit": str(definition.unit),
+        "kind": str(definition.kind),
+        "better": str(definition.better),
+        "formula": definition.formula,
+        "attribution_window": definition.window,
+        "synonyms": list(definition.synonyms),
         "overrides": [
             one.model_dump(mode="json", exclude_none=True)
             for one in dictionary.overrides
-            if one.metric == found.key
+            if one.metric == definition.key
         ],
     }
     return Answer(outcome=Outcome.ANSWERED, columns=list(row), rows=[row], row_count=1)

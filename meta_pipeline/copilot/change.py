@@ -24,6 +24,7 @@ from .numbers import reconciliation
 PLACES = 6
 """Decimal places of every part; the parts add up to the whole in exactly these."""
 _UNIT = Decimal(1).scaleb(-PLACES)
+# An answer goes to a program with a limited context; the count says how many there were.
 MAX_EDITS = 50
 _LEVELS = {"campaign": "meta_campaigns", "adset": "meta_adsets", "ad": "meta_ads"}
 
@@ -92,11 +93,11 @@ def decompose(
 
 
 def _total(sides: Any, *, is_ratio: bool) -> Fraction:
-    found = list(sides)
-    above = sum((one.above for one in found), Fraction(0))
+    amounts = list(sides)
+    above = sum((one.above for one in amounts), Fraction(0))
     if not is_ratio:
         return above
-    below = sum((one.below for one in found), Fraction(0))
+    below = sum((one.below for one in amounts), Fraction(0))
     if not below:
         raise ImpossibleQuestion("A ratio without anything below the line is unknown.")
     return above / below
@@ -238,21 +239,23 @@ def _edits(
     names = (
         "happened_at source entity_type entity_id entity_name what old_value new_value who".split()
     )
-    return [{name: _text(value) for name, value in zip(names, row, strict=True)} for row in rows]
-
-
-def _text(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    return [
+        {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in rows
+    ]
 
 
 def _answer(
     warehouse: Warehouse,
     frames: Sequence[Any],
-    found: tuple[Decimal, Decimal, list[Part]],
+    change: tuple[Decimal, Decimal, list[Part]],
     names: Mapping[str, str | None],
     edits: list[dict[str, Any]],
 ) -> Answer:
-    start, end, parts = found
+    start, end, parts = change
     question = frames[0][0]
     metric, level = question.metrics[0].key, question.level
     now, was = (one.period for one, _ in frames)

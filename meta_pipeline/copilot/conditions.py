@@ -120,8 +120,8 @@ def mark_conditions(text: Text) -> None:
 
 
 def _limit(text: Text, match: re.Match[str], mark: str | None) -> _Limit:
-    found = match.groupdict()
-    unit = found.get("unit") or found.get("sign_before")
+    groups = match.groupdict()
+    unit = groups.get("unit") or groups.get("sign_before")
     term = text.meaning(mark) if mark else None
     return _Limit(term, _SIGNS[match["sign"]], _value(match["value"]), unit)
 
@@ -196,15 +196,15 @@ def _about(limit: _Limit, reading: Reading, dictionary: Dictionary) -> str:
 
 def _price_of(counted: str, dictionary: Dictionary) -> str:
     """The metric that divides spend by `counted`."""
-    found = [
+    candidates = [
         metric.key
         for metric in dictionary.metrics.values()
         if metric.numerator == "spend" and metric.denominator == counted and metric.scale == 1
     ]
-    if len(found) != 1:
+    if len(candidates) != 1:
         raise CannotRead(
             f"The dictionary has no metric of spend per {counted}: a file of your own can add it.",
             words=[counted.replace("_", " ")],
             near=[key for key in dictionary.metrics if key.startswith("cost_per")][:5],
         )
-    return found[0]
+    return candidates[0]

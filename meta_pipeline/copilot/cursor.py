@@ -18,31 +18,24 @@ def cut(answer: Answer, asked: Mapping[str, Any], cursor: str | None, limit: int
     `asked` is all that decides the rows: a cursor of another question is BadCursor.
     """
     size = max(1, min(limit, MAX_ROWS))
-    mark = _mark(asked)
+    text = json.dumps(asked, sort_keys=True, default=str)
+    mark = hashlib.sha256(text.encode()).hexdigest()[:16]
     start = 0 if cursor is None else _start(cursor, mark)
     rows = answer.rows[start : start + size]
     stop = start + len(rows)
-    more = _written(stop, mark) if stop < len(answer.rows) else None
+    following = base64.urlsafe_b64encode(f"{stop}:{mark}".encode()).decode()
+    more = following if stop < len(answer.rows) else None
     return answer.model_copy(
         update={"rows": rows, "row_count": len(answer.rows), "next_cursor": more}
     )
 
 
-def _mark(asked: Mapping[str, Any]) -> str:
-    text = json.dumps(asked, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _written(start: int, mark: str) -> str:
-    return base64.urlsafe_b64encode(f"{start}:{mark}".encode()).decode()
-
-
 def _start(cursor: str, mark: str) -> int:
     try:
-        start, _, found = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
+        start, _, its_mark = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
         position = int(start)
     except ValueError:
         raise BadCursor("This is no cursor of ours: ask without one.") from None
-    if found != mark or position < 1:
+    if its_mark != mark or position < 1:
         raise BadCursor("This cursor belongs to another question: ask this one without a cursor.")
     return position

@@ -218,8 +218,8 @@ def _point(words: str, today: date) -> date:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", words):
         year, month, day = map(int, words.split("-"))
         return _date(year, month, day, words)
-    if found := re.fullmatch(r"(\d{1,2})([./])(\d{1,2})[./](\d{4})", words):
-        return _figures(int(found[1]), int(found[3]), int(found[4]), found[2], words)
+    if figures := re.fullmatch(r"(\d{1,2})([./])(\d{1,2})[./](\d{4})", words):
+        return _figures(int(figures[1]), int(figures[3]), int(figures[4]), figures[2], words)
     return _spoken(words, today)
 
 

@@ -49,9 +49,9 @@ def settle_dimensions(text: Text, reading: Reading) -> None:
     if marks_of(text, "tree"):
         reading.by += [name for name in ("campaign", "adset") if name not in reading.by]
     nouns = [
-        found[1]
-        for found in re.finditer(rf"(?<!\S)({LEVEL})(?!\S)(?: (<entity \d+>))?", text.line)
-        if found[2] is None or text.meaning(found[2]).level != LEVEL_OF[found[1]]
+        match[1]
+        for match in re.finditer(rf"(?<!\S)({LEVEL})(?!\S)(?: (<entity \d+>))?", text.line)
+        if match[2] is None or text.meaning(match[2]).level != LEVEL_OF[match[1]]
     ]
     named = [LEVEL_OF[noun] for noun in nouns if noun in PLURALS]
     named += [

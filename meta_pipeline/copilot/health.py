@@ -60,12 +60,12 @@ def freshness(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
 
 def settling(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     """The days Meta may still restate, and those that were never read."""
-    found = numbers(
+    answer = numbers(
         warehouse,
         Wanted(["spend"], reading.days.date_range, reading.accounts or None, by=["account"]),
         now,
     )
-    about = found.provenance
+    about = answer.provenance
     assert about is not None
     lists = {"settling": about.settling_days, "missing": about.missing_days}
     rows = [

@@ -20,9 +20,11 @@ from .errors import CannotRead
 from .text import Text, words
 from .words import LEVEL_OF, PLURALS
 
+# What contains a word is compared with the question one by one, in Python.
 _CANDIDATES = 2_000
 _LOOKED_THROUGH = 10_000
 _OFFERED = 8
+# One wrong letter in five: less, and every word is like some name.
 _IS_LIKE = 0.8
 _JOINING = ("called", "named", "containing", "like")
 _LEVEL_WORDS = "|".join(sorted(LEVEL_OF, key=len, reverse=True))
@@ -70,13 +72,15 @@ class Names:
         """
         for position, quoted in enumerate(text.quoted):
             mark = f"<quoted {position}>"
-            level = self._hint(text, mark)
+            at = text.tokens.index(mark)
+            level = _level_beside(text.tokens, at, at + 1)
             entity = self._of_quoted(quoted, level)
             text.line = text.line.replace(mark, text.mark("entity", entity))
         ids = [word for word in left if re.fullmatch(r"act_\d+|\d{5,}", word)]
         for word in ids:
-            if found := self._by_id(word):
-                text.replace(re.escape(word), lambda _, found=found: text.mark("entity", found))  # type: ignore[misc]
+            rows = self._select("entity.entity_id IN (%(it)s, 'act_' || %(it)s)", {"it": word})
+            if rows:
+                text.replace(re.escape(word), lambda _, one=rows[0]: text.mark("entity", one))  # type: ignore[misc]
         wanted = [word for word in left if word not in ids and len(word) > 1]
         if wanted:
             self._mark_words(text, wanted)
@@ -90,13 +94,14 @@ class Names:
         candidates = self._containing(left)
         while True:
             tokens = text.tokens
-            found = self._longest(tokens, left, candidates)
-            if found is None:
+            longest = self._longest(tokens, left, candidates)
+            if longest is None:
                 break
-            start, stop = found
+            start, stop = longest
             level = _level_beside(tokens, start, stop)
             spoken = tuple(tokens[start:stop])
-            mark = text.mark("entity", self._meant(spoken, candidates, level))
+            matching = [one for one in candidates if _has(words(one.name), list(spoken))]
+            mark = text.mark("entity", _narrowed(" ".join(spoken), matching, level))
             before = tokens[:start]
             while before and before[-1] in _JOINING:
                 before.pop()
@@ -119,12 +124,6 @@ class Names:
                     break
         return best
 
-    def _meant(
-        self, spoken: tuple[str, ...], candidates: list[Entity], level: tuple[str, bool] | None
-    ) -> Entity | Pattern:
-        matching = [one for one in candidates if _has(words(one.name), list(spoken))]
-        return _narrowed(" ".join(spoken), matching, level)
-
     def _mark_misspelt(self, text: Text, left: list[str]) -> None:
         """A word no name has, but one name has nearly: that one is meant."""
         for token in text.tokens:
@@ -141,23 +140,13 @@ class Names:
 
     def _of_quoted(self, quoted: str, level: tuple[str, bool] | None) -> Entity | Pattern:
         spoken = words(quoted)
-        found = self._containing(spoken) if spoken else []
-        matching = [one for one in found if _has(words(one.name), spoken)]
+        containing = self._containing(spoken) if spoken else []
+        matching = [one for one in containing if _has(words(one.name), spoken)]
         if not matching:
             raise CannotRead(
                 f"Nothing is called {quoted!r}.", words=[quoted], near=self.near(quoted)
             )
         return _narrowed(quoted.strip(), matching, level)
-
-    @staticmethod
-    def _hint(text: Text, mark: str) -> tuple[str, bool] | None:
-        tokens = text.tokens
-        at = tokens.index(mark)
-        return _level_beside(tokens, at, at + 1)
-
-    def _by_id(self, word: str) -> Entity | None:
-        rows = self._select("entity.entity_id IN (%(it)s, 'act_' || %(it)s)", {"it": word})
-        return rows[0] if rows else None
 
     def _containing(self, wanted: Iterable[str]) -> list[Entity]:
         patterns = [f"%{word.replace('_', ' ')}%" for word in wanted]
@@ -200,16 +189,16 @@ def _narrowed(
     return _the_one(spoken, same or matching)
 
 
-def _the_one(spoken: str, found: list[Entity]) -> Entity:
+def _the_one(spoken: str, candidates: list[Entity]) -> Entity:
     """The only one at the coarsest level; several of one level are asked for."""
-    if not found:
+    if not candidates:
         raise CannotRead(f"Nothing is called {spoken!r}.", words=[spoken])
-    level = min((one.level for one in found), key=LEVELS.index)
-    coarsest = [one for one in found if one.level == level]
-    same = {one.level for one in found if words(one.name) == words(spoken)}
+    level = min((one.level for one in candidates), key=LEVELS.index)
+    coarsest = [one for one in candidates if one.level == level]
+    same = {one.level for one in candidates if words(one.name) == words(spoken)}
     if len(coarsest) == 1 and len(same) <= 1:
         return coarsest[0]
-    offered = coarsest if len(coarsest) > 1 else found
+    offered = coarsest if len(coarsest) > 1 else candidates
     kinds = " and ".join(sorted({f"{one.level}s" for one in offered}))
     raise CannotRead(
         f"{spoken!r} can mean {len(offered)} {kinds}: say which, by its id.",
@@ -231,9 +220,9 @@ def _level_beside(tokens: list[str], start: int, stop: int) -> tuple[str, bool] 
         " ".join(tokens[:start]),
     )
     after = re.match(rf"({_LEVEL_WORDS})(?: |$)", " ".join(tokens[stop:]))
-    for found in (before, after):
-        if found:
-            return LEVEL_OF[found[1]], found[1] in PLURALS
+    for match in (before, after):
+        if match:
+            return LEVEL_OF[match[1]], match[1] in PLURALS
     return None
 
 

@@ -50,10 +50,10 @@ def numbers(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
     """The metric layer's rows, those that meet the conditions, in the order asked for."""
     if wanted.is_by_window:
         return _by_window(warehouse, wanted, now)
-    wanted, found = _labelled(warehouse, wanted, now)
-    rows = _ranked(_kept(found.rows, wanted, found.about), wanted.ranking)
-    about = provenance(warehouse, [found.about])
-    return _answer(rows, found.columns, about, found.about["notes"])
+    wanted, result = _labelled(warehouse, wanted, now)
+    rows = _ranked(_kept(result.rows, wanted, result.about), wanted.ranking)
+    about = provenance(warehouse, [result.about])
+    return _answer(rows, result.columns, about, result.about["notes"])
 
 
 def compared(
@@ -65,15 +65,15 @@ def compared(
     keys = [name for name in present.columns if name not in wanted.metrics]
     is_key = [name for name in keys if not name.endswith("_name")]
     # Rows of both periods: what delivered in one of them only is a row, too.
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    row_of: dict[tuple[Any, ...], dict[str, Any]] = {}
     for position, result in enumerate(results):
         for row in result.rows:
             key = tuple(row[name] for name in is_key)
-            kept = found.setdefault(key, {name: row[name] for name in keys})
+            kept = row_of.setdefault(key, {name: row[name] for name in keys})
             for name in wanted.metrics:
                 kept[f"{name}{'_before' if position else ''}"] = row[name]
     blank = {name: None if _is_ratio(present, name) else 0 for name in wanted.metrics}
-    rows = [_difference(row, wanted.metrics, blank) for row in found.values()]
+    rows = [_difference(row, wanted.metrics, blank) for row in row_of.values()]
     rows = _ranked(_kept(rows, wanted, present.about), wanted.ranking)
     columns = keys + [
         f"{name}{part}"
@@ -117,13 +117,13 @@ def _by_window(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
     by = [name for name in wanted.by or () if name != WINDOW]
     for window in metrics.WINDOWS:
         try:
-            found = _query(warehouse, wanted, wanted.date_range, now, by=by, attribution=window)
+            result = _query(warehouse, wanted, wanted.date_range, now, by=by, attribution=window)
         except metrics.ImpossibleQuestion as error:
             notes.append(str(error))
             continue
-        rows += [{WINDOW: window, **row} for row in found.rows]
-        abouts.append(found.about)
-        columns = [WINDOW, *found.columns]
+        rows += [{WINDOW: window, **row} for row in result.rows]
+        abouts.append(result.about)
+        columns = [WINDOW, *result.columns]
     if not abouts:
         raise MetricsError(notes[0])
     about = provenance(warehouse, abouts[:1])
@@ -138,17 +138,17 @@ def _labelled(warehouse: Warehouse, wanted: Wanted, now: datetime) -> tuple[Want
 
     Amounts of several currencies are neither ranked nor compared with a number: MixedCurrencies.
     """
-    found = _query(warehouse, wanted, wanted.date_range, now)
-    held = found.about["currency"]
-    money = {name for name, unit in found.about["units"].items() if unit == "currency"}
+    result = _query(warehouse, wanted, wanted.date_range, now)
+    held = result.about["currency"]
+    money = {name for name, unit in result.about["units"].items() if unit == "currency"}
     if not money or not isinstance(held, list):
-        return wanted, found
+        return wanted, result
     judged = {one.metric for one in wanted.conditions if one.value}
     judged |= {wanted.ranking.metric} if wanted.ranking else set()
     if judged & money:
         raise metrics.MixedCurrencies(held)
-    if "account_id" in found.columns or not wanted.by:
-        return wanted, found
+    if "account_id" in result.columns or not wanted.by:
+        return wanted, result
     wanted = replace(wanted, by=["account", *wanted.by])
     return wanted, _query(warehouse, wanted, wanted.date_range, now)
 
@@ -244,11 +244,11 @@ def provenance(warehouse: Warehouse, abouts: Sequence[Mapping[str, Any]]) -> Pro
 
 
 def _joined(complete: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    lists: dict[str, list[str]] = {}
     for one in complete:
         for account, days in one[name].items():
-            found[account] = sorted({*found.get(account, ()), *days})
-    return found
+            lists[account] = sorted({*lists.get(account, ()), *days})
+    return lists
 
 
 def reconciliation(
@@ -265,8 +265,8 @@ def reconciliation(
                GROUP BY 1 ORDER BY 1""",
             (list(accounts), since, until),
         ).fetchall()
-    found = {str(status): int(count) for status, count in rows}
-    if found.get("differs"):
-        return Reconciliation(is_reconciled=False, days_by_status=found)
-    is_all = not found.get("unchecked")
-    return Reconciliation(is_reconciled=True if is_all else None, days_by_status=found)
+    counts = {str(status): int(count) for status, count in rows}
+    if counts.get("differs"):
+        return Reconciliation(is_reconciled=False, days_by_status=counts)
+    is_all = not counts.get("unchecked")
+    return Reconciliation(is_reconciled=True if is_all else None, days_by_status=counts)

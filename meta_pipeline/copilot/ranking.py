@@ -37,7 +37,9 @@ def mark_ranking(text: Text) -> None:
     def before(match: re.Match[str]) -> str:
         count = match.groupdict().get("n") or match.groupdict().get("m")
         kept = match.groupdict().get("active") or ""
-        mark = text.mark("rank", _Rank(match["word"], _counted(count, match["level"]), None))
+        unsaid = None if match["level"] in PLURALS else 1
+        how_many = unsaid if count is None else number(count)
+        mark = text.mark("rank", _Rank(match["word"], how_many, None))
         return f"{mark} {kept}{_plural(match['level'])}"
 
     text.replace(rf"(?P<word>{_RANK}) (?P<n>{COUNT}) (?P<active>{active}){level}", before)
@@ -76,12 +78,6 @@ def mark_ranking(text: Text) -> None:
             f"{text.mark('count', number(match['n']))} {match['active']}{_plural(match['level'])}"
         ),
     )
-
-
-def _counted(count: str | None, level: str) -> int | None:
-    if count is not None:
-        return number(count)
-    return None if level in PLURALS else 1
 
 
 def _plural(level: str) -> str:

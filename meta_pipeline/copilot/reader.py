@@ -122,14 +122,14 @@ class Reader:
         reading.before = before[0] if before else None
 
     def _window(self, text: Text) -> str:
-        found = list(dict.fromkeys(_of(text, "window")))
-        if len(found) > 1:
+        windows = list(dict.fromkeys(_of(text, "window")))
+        if len(windows) > 1:
             raise CannotRead("Several attribution windows are named: ask for one of them.")
-        if found and found[0] not in WINDOWS:
+        if windows and windows[0] not in WINDOWS:
             raise CannotRead(
-                f"There is no attribution window {found[0]}: there are {', '.join(WINDOWS)}."
+                f"There is no attribution window {windows[0]}: there are {', '.join(WINDOWS)}."
             )
-        return found[0] if found else "default"
+        return windows[0] if windows else "default"
 
     def _refuse_left(self, text: Text, names: Names) -> None:
         left = phrases.left_over(text)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+# Reading is a row of regular expressions over the line: a question is short, a paste is not.
 MAX_CHARACTERS = 500
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|(?<!\w)'([^']+)'(?!\w)")
 _WORD = re.compile(
@@ -34,7 +35,7 @@ def folded(text: str) -> str:
 def words(text: str) -> list[str]:
     """The words of a text, as a question has them."""
     return [
-        _POSSESSIVE.sub("", found).replace("\u2019", "'") for found in _WORD.findall(folded(text))
+        _POSSESSIVE.sub("", word).replace("\u2019", "'") for word in _WORD.findall(folded(text))
     ]
 
 
@@ -49,16 +50,16 @@ class Text:
     @classmethod
     def of(cls, question: str) -> Text:
         """The words of a question; text in quotation marks is a name, never a word."""
-        found = cls("")
+        marked = cls("")
 
         def name(match: re.Match[str]) -> str:
-            found.quoted.append(next(part for part in match.groups() if part is not None))
-            return f" quoted{len(found.quoted) - 1}quoted "
+            marked.quoted.append(next(part for part in match.groups() if part is not None))
+            return f" quoted{len(marked.quoted) - 1}quoted "
 
         plain = _QUOTED.sub(name, unicodedata.normalize("NFKC", question))
         line = " ".join(words(plain))
-        found.line = re.sub(r"quoted(\d+)quoted", r"<quoted \1>", line)
-        return found
+        marked.line = re.sub(r"quoted(\d+)quoted", r"<quoted \1>", line)
+        return marked
 
     def mark(self, kind: str, meaning: Any) -> str:
         """A new mark that stands for `meaning`."""
@@ -83,10 +84,10 @@ class Text:
 
     def take(self, pattern: str) -> re.Match[str] | None:
         """Take the first match of whole words out; None where there is none."""
-        found = _whole(pattern).search(self.line)
-        if found is not None:
-            self.line = " ".join(f"{self.line[: found.start()]} {self.line[found.end() :]}".split())
-        return found
+        match = _whole(pattern).search(self.line)
+        if match is not None:
+            self.line = " ".join(f"{self.line[: match.start()]} {self.line[match.end() :]}".split())
+        return match
 
     def has(self, pattern: str) -> bool:
         return _whole(pattern).search(self.line) is not None

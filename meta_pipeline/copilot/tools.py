@@ -251,11 +251,11 @@ def _table(columns: list[str], rows: list[dict[str, Any]]) -> Answer:
 
 
 def _answered(
-    found: Callable[[], Answer], asked: Mapping[str, Any], cursor: str | None, limit: int
+    ask: Callable[[], Answer], asked: Mapping[str, Any], cursor: str | None, limit: int
 ) -> Answer:
     """The answer's page; what has none says why, and names of others stand beside the sentence."""
     try:
-        answer = found()
+        answer = ask()
         answer.asked = {k: v for k, v in asked.items() if v is not None} | answer.asked
         return cut(answer, asked, cursor, limit)
     except CannotRead as error:

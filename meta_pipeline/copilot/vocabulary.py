@@ -29,8 +29,8 @@ class Term:
     def meaning(self, accounts: Iterable[str]) -> frozenset[str]:
         """The metrics that these accounts mean by it: an account's own meaning comes first."""
         own = dict(self.own)
-        found = [own.get(account, self.general) for account in accounts] or [self.general]
-        return frozenset().union(*found)
+        meanings = [own.get(account, self.general) for account in accounts] or [self.general]
+        return frozenset().union(*meanings)
 
 
 @dataclass
@@ -42,19 +42,19 @@ class Vocabulary:
 
     @classmethod
     def of(cls, dictionary: Dictionary) -> Vocabulary:
-        found = cls()
+        vocabulary = cls()
         for metric in dictionary.metrics.values():
             for phrase in (*_names(metric.display_name), *metric.synonyms):
-                found.general[stemmed(words(phrase))].add(metric.key)
+                vocabulary.general[stemmed(words(phrase))].add(metric.key)
         for key in dictionary.metrics:  # a key always means its metric, whoever else is called so
-            found.general[stemmed(words(key.replace("_", " ")))] = {key}
+            vocabulary.general[stemmed(words(key.replace("_", " ")))] = {key}
         for override in dictionary.overrides:
             for phrase in (*_names(override.display_name or ""), *(override.synonyms or ())):
-                of_account = found.own[stemmed(words(phrase))]
+                of_account = vocabulary.own[stemmed(words(phrase))]
                 of_account.setdefault(override.account, set()).add(override.metric)
-        for empty in [phrase for phrase in found.general if not phrase]:
-            del found.general[empty]
-        return found
+        for empty in [phrase for phrase in vocabulary.general if not phrase]:
+            del vocabulary.general[empty]
+        return vocabulary
 
     def mark(self, text: Text) -> None:
         """Put a mark in place of each name of a metric, the longest first."""
@@ -109,13 +109,12 @@ def chosen(term: Term, accounts: Sequence[str], dictionary: Dictionary) -> str:
 
 def stemmed(phrase: Sequence[str]) -> Words:
     """Words without a plural s, as they are compared."""
-    return tuple(_stem(word) for word in phrase)
-
-
-def _stem(word: str) -> str:
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+    return tuple(
+        word[:-1]
+        if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+        else word
+        for word in phrase
+    )
 
 
 def _names(display_name: str) -> list[str]:
