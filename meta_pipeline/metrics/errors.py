@@ -86,8 +86,8 @@ class MissingRate(ImpossibleQuestion):
 def near(name: str, names: Iterable[str]) -> list[str]:
     """Up to three of `names` that look like `name`, best first."""
     by_lower = {known.lower(): known for known in names}
-    found = difflib.get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.5)
-    return [by_lower[lower] for lower in found]
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.5)
+    return [by_lower[lower] for lower in close]
 
 
 def _offer(close: list[str], names: list[str]) -> str:

@@ -103,7 +103,17 @@ class Expressions:
         if metric.add:
             return f"({' + '.join(self._addend(metric, name) for name in metric.add)})"
         if metric.by_goal:
-            return self._by_goal()
+            self.needs_goal = True
+            cases = " ".join(
+                f"WHEN {self.bind(key)} THEN {self.summand(key)}"
+                for key in sorted(self.dictionary.goals.metrics())
+            )
+            own = f"{self._by_type(ActionList.ACTIONS, self.attribution)} ->> goal.result_metric"
+            return (
+                f"(CASE goal.result_metric {cases} ELSE "
+                "CASE WHEN position('.' IN goal.result_metric) > 0 "
+                f"THEN coalesce(({own})::numeric, 0) END END)"
+            )
         if metric.column:
             return self._money(metric, f"coalesce(f.{metric.column}, 0)")
         return self._money(metric, self._first_present(metric))
@@ -119,25 +129,12 @@ class Expressions:
         value = f"coalesce((f.other_metrics ->> {self.bind(metric.key)}::text)::numeric, 0)"
         return self._money(metric, value)
 
-    def _by_goal(self) -> str:
-        self.needs_goal = True
-        cases = " ".join(
-            f"WHEN {self.bind(key)} THEN {self.summand(key)}"
-            for key in sorted(self.dictionary.goals.metrics())
-        )
-        own = f"{self._by_type(ActionList.ACTIONS, self.attribution)} ->> goal.result_metric"
-        return (
-            f"(CASE goal.result_metric {cases} ELSE "
-            "CASE WHEN position('.' IN goal.result_metric) > 0 "
-            f"THEN coalesce(({own})::numeric, 0) END END)"
-        )
-
     def _first_present(self, metric: Metric) -> str:
         """The number of the first action type the row has; a present type without it is zero."""
         window = self.attribution if metric.window == DEFAULT_WINDOW else metric.window
         by_type = self._by_type(metric.list, window)
-        found = (f"({by_type} ->> {self.bind(name)}::text)::numeric" for name in metric.actions)
-        return f"coalesce({', '.join(found)}, 0)"
+        values = (f"({by_type} ->> {self.bind(name)}::text)::numeric" for name in metric.actions)
+        return f"coalesce({', '.join(values)}, 0)"
 
     def _by_type(self, listed: ActionList, window: str) -> str:
         """The row's numbers by action type, as one object."""

@@ -78,8 +78,8 @@ def trend(
     )
     targets = {kpi.metric_key: float(kpi.target) for kpi in kpis if kpi.target is not None}
     with warehouse.connection() as connection:
-        (found,) = known_accounts(connection, account)
-    named = f"{one_line(found.name)} ({found.account_id})" if found.name else found.account_id
+        (known,) = known_accounts(connection, account)
+    named = f"{one_line(known.name)} ({known.account_id})" if known.name else known.account_id
     return _render(days, named, shown, targets.get(shown[1]), file_format)
 
 

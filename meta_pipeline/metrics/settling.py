@@ -75,7 +75,10 @@ class Settling:
 
     def notes(self) -> list[str]:
         """What an analyst should take from it, as sentences."""
-        return [self._verdict(), *self._limits()]
+        early = self.final_age_days is not None and self.final_age_days <= META_RESTATES_DAYS
+        said = [self._verdict()]
+        said += [f"Meta promises it only after {META_RESTATES_DAYS} days."] if early else []
+        return [*said, "Simulated data."] if self.is_simulated else said
 
     def _verdict(self) -> str:
         if not any(age.days_read or age.days_moved for age in self.ages):
@@ -105,11 +108,6 @@ class Settling:
                 f"(ad,{self.level}), then: {sync}"
             )
         return f"No day of this account was ever read. Read some: {sync}"
-
-    def _limits(self) -> list[str]:
-        early = self.final_age_days is not None and self.final_age_days <= META_RESTATES_DAYS
-        said = [f"Meta promises it only after {META_RESTATES_DAYS} days."] if early else []
-        return [*said, "Simulated data."] if self.is_simulated else said
 
 
 def settling(

@@ -90,15 +90,15 @@ def timeline(
         raise ImpossibleQuestion(f"A limit of {limit} rows: give 1 or more.")
     period = Period(*days) if days else None
     with warehouse.connection() as connection:
-        found = _find(connection, entity)
-        where = zone(found["timezone_name"])
-        asked = {**found, **_moments(period, where), "limit": limit and limit + 1}
-        chosen = _BELOW[found["entity_type"]] if with_below else _ITSELF
+        subject = _find(connection, entity)
+        where = zone(subject["timezone_name"])
+        asked = {**subject, **_moments(period, where), "limit": limit and limit + 1}
+        chosen = _BELOW[subject["entity_type"]] if with_below else _ITSELF
         cursor = connection.cursor(row_factory=class_row(Happening))
         rows = cursor.execute(_HAPPENINGS.format(chosen=chosen), asked).fetchall()
     shown = rows[:limit]
     return Timeline(
-        **{**found, "timezone_name": where.key},
+        **{**subject, "timezone_name": where.key},
         is_cut=len(rows) > len(shown),
         happenings=tuple(
             replace(one, happened_at=one.happened_at.astimezone(where)) for one in shown
@@ -170,34 +170,32 @@ _BELOW = {
 def _find(connection: Connection[Any], entity: str) -> dict[str, Any]:
     cursor = connection.cursor(row_factory=dict_row)
     for condition in ("entity_id IN (%(it)s, 'act_' || %(it)s)", "entity_name = %(it)s"):
-        found = cursor.execute(_FIND.format(condition=condition), {"it": entity}).fetchall()
-        if len(found) > 1:
-            raise _several(entity, found)
-        if found:
-            return found[0]
+        matching = cursor.execute(_FIND.format(condition=condition), {"it": entity}).fetchall()
+        if len(matching) > 1:
+            raise _several(entity, matching)
+        if matching:
+            return matching[0]
     try:
         (account,) = known_accounts(connection, entity)
     except UnknownName:
-        raise _unknown(connection, entity) from None
+        # Ids are compared with ids, names with names; a near one is shown with both.
+        rows = connection.execute(_NEWEST).fetchall()
+        by = 0 if entity.removeprefix("act_").isdigit() else 1
+        labels = {row[by]: f"{row[0]} ({row[1]})" for row in rows if row[by]}
+        hint = "Ids and names: views entity_tree and campaign_performance."
+        raise UnknownName(
+            "account, campaign, ad set or ad", entity, labels, hint=hint, labels=labels
+        ) from None
     return _find(connection, account.account_id)
 
 
-def _several(entity: str, found: Sequence[Mapping[str, Any]]) -> ImpossibleQuestion:
+def _several(entity: str, rows: Sequence[Mapping[str, Any]]) -> ImpossibleQuestion:
     shown = ", ".join(
         f"{one['entity_type']} {one['entity_id']} of {one['account_id']}"
-        for one in found[:_NAMES_SHOWN]
+        for one in rows[:_NAMES_SHOWN]
     )
-    more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""
-    return ImpossibleQuestion(f"{len(found)} are called {entity!r}: {shown}{more}. Name one's id.")
-
-
-def _unknown(connection: Connection[Any], entity: str) -> UnknownName:
-    """Ids are compared with ids, names with names; a near one is shown with both."""
-    rows = connection.execute(_NEWEST).fetchall()
-    by = 0 if entity.removeprefix("act_").isdigit() else 1
-    labels = {row[by]: f"{row[0]} ({row[1]})" for row in rows if row[by]}
-    hint = "Ids and names: views entity_tree and campaign_performance."
-    return UnknownName("account, campaign, ad set or ad", entity, labels, hint=hint, labels=labels)
+    more = f" and {len(rows) - _NAMES_SHOWN} more" if len(rows) > _NAMES_SHOWN else ""
+    return ImpossibleQuestion(f"{len(rows)} are called {entity!r}: {shown}{more}. Name one's id.")
 
 
 def _moments(period: Period | None, where: tzinfo) -> dict[str, datetime | None]:

@@ -6,7 +6,7 @@ for a DataFrame gets one in the end (`frame`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -75,7 +75,11 @@ def assemble(
     had_rows = any(row[name] is not None for row in rows for name in values)
     if zeros:
         known = [*_entities(question, parts.entities, keys), *_days(question, keys)]
-        rows = _with_all(rows, known, keys, values)
+        # The rows, and one without numbers for each key that has none.
+        there = {tuple(row[name] for name in keys) for row in rows}
+        lacking = [key for key in dict.fromkeys(known) if key not in there]
+        nothing = dict.fromkeys(values)
+        rows = [*rows, *({**dict(zip(keys, key, strict=True)), **nothing} for key in lacking)]
     _blank_unknown(question, rows, values, complete)
     notes = [*notes]
     if parts.people is not None:
@@ -91,16 +95,6 @@ def assemble(
     is_idle = not (had_rows or complete.is_unknown or complete.contradicted)
     notes += [*complete.notes(), *([_empty(question)] if is_idle else [])]
     return Result(columns, made, _about(question, complete, notes))
-
-
-def _with_all(
-    rows: list[Row], known: Iterable[tuple[Any, ...]], keys: Sequence[str], values: Sequence[str]
-) -> list[Row]:
-    """The rows, and one without numbers for each key that has none."""
-    there = {tuple(row[name] for name in keys) for row in rows}
-    lacking = [key for key in dict.fromkeys(known) if key not in there]
-    nothing = dict.fromkeys(values)
-    return [*rows, *({**dict(zip(keys, key, strict=True)), **nothing} for key in lacking)]
 
 
 def _entities(
@@ -153,9 +147,9 @@ def _blank_unknown(
 def _add_people(
     rows: list[Row], people: list[Row], keys: Sequence[str], columns: Sequence[str]
 ) -> None:
-    found = {tuple(one[name] for name in keys): one for one in people}
+    people_of = {tuple(one[name] for name in keys): one for one in people}
     for row in rows:
-        one = found.get(tuple(row[name] for name in keys), {})
+        one = people_of.get(tuple(row[name] for name in keys), {})
         row.update({name: one.get(name) for name in columns if name not in keys})
 
 
@@ -209,8 +203,8 @@ def _metrics(question: Question, row: Row) -> Row:
 
 def _value(row: Row, metric: Metric) -> float | None:
     if metric.kind is not Kind.RATIO:
-        found: float | None = row[metric.key]
-        return found
+        value: float | None = row[metric.key]
+        return value
     above = _side(row, metric, "above", metric.numerator)
     below = _side(row, metric, "below", metric.denominator)
     return None if above is None or not below else above / below
@@ -218,12 +212,12 @@ def _value(row: Row, metric: Metric) -> float | None:
 
 def _side(row: Row, metric: Metric, side: str, name: str | None) -> float | None:
     component = f"{metric.key}/{side}"
-    found: float | None
+    value: float | None
     if component in row:
-        found = row[component]
-        return found
-    found = row[str(name)]
-    return found * metric.scale if found is not None and side == "above" else found
+        value = row[component]
+        return value
+    value = row[str(name)]
+    return value * metric.scale if value is not None and side == "above" else value
 
 
 def _as_whole_numbers(metric: Metric, rows: list[Row]) -> None:

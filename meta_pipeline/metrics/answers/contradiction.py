@@ -77,13 +77,13 @@ def _contradiction(row: dict[str, Any]) -> Contradiction:
     return Contradiction(**row, conversions=apart)
 
 
-def sentences(found: Iterable[Contradiction], filters: bool) -> list[str]:
+def sentences(contradictions: Iterable[Contradiction], filters: bool) -> list[str]:
     """What to tell people of it; `filters` says that only some of the account was asked for."""
-    amounts = [one for one in found if one.has_amounts]
+    amounts = [one for one in contradictions if one.has_amounts]
     groups = (
         ([one for one in amounts if one.is_lacking], _lacking),
         ([one for one in amounts if not one.is_lacking], _exceeding),
-        ([one for one in found if one.conversions and not one.has_amounts], _conversions),
+        ([one for one in contradictions if one.conversions and not one.has_amounts], _conversions),
     )
     return [write(some, filters) for some, write in groups if some]
 

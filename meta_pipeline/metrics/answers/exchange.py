@@ -98,16 +98,16 @@ class _Stored:
     """All stored rates, read once; a question needs a handful of currencies."""
 
     def __init__(self, connection: Connection[Any]) -> None:
-        found: dict[tuple[str, str], Series] = defaultdict(lambda: ([], []))
+        series: dict[tuple[str, str], Series] = defaultdict(lambda: ([], []))
         for day, base, quote, rate in connection.execute(
             "SELECT rate_date, base_currency, quote_currency, rate FROM meta_ads.exchange_rates"
             " ORDER BY rate_date"
         ):
             for pair, value in (((base, quote), rate), ((quote, base), 1 / rate)):
-                days, values = found[pair]
+                days, values = series[pair]
                 days.append(day)
                 values.append(value)
-        self.series = dict(found)
+        self.series = dict(series)
 
     def factor(self, base: str, quote: str, day: date) -> Decimal:
         if base == quote:

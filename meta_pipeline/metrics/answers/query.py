@@ -125,13 +125,13 @@ def answer(
             attribution=attribution,
             now=moment,
         )
-        found = _answer(connection, question, zeros=zeros, now=moment)
+        result = _answer(connection, question, zeros=zeros, now=moment)
         if not sent:
-            return found
+            return result
         if not own:
-            found.columns.remove("spend")
+            result.columns.remove("spend")
         tenant = getattr(warehouse, "tenant", DEFAULT_TENANT)
-        return with_facts(connection, question, found, sent, tenant)
+        return with_facts(connection, question, result, sent, tenant)
 
 
 def ask(
@@ -233,9 +233,9 @@ def _answer(
         people_columns=[*people.keys, *people.values] if people else (),
         entities=read(connection, entities) if entities else None,
     )
-    found = assemble(question, parts, complete, zeros=zeros, notes=notes)
-    found.about["sql"] = asked.text(connection)
-    return found
+    result = assemble(question, parts, complete, zeros=zeros, notes=notes)
+    result.about["sql"] = asked.text(connection)
+    return result
 
 
 def choose_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
@@ -313,7 +313,7 @@ def _check_window_kept(connection: Connection[Any], question: Question, source: 
     """A window that was never asked for looks like zero everywhere: refuse it."""
     if question.attribution == DEFAULT_WINDOW or source.rows is Rows.ROLLUP:
         return
-    found = connection.execute(
+    counts = connection.execute(
         f"""SELECT count(*), count(*) FILTER (WHERE f.actions @? %(path)s::jsonpath)
             FROM {source.table} AS f
             WHERE {source.condition} AND jsonb_array_length(f.actions) > 0
@@ -326,10 +326,10 @@ def _check_window_kept(connection: Connection[Any], question: Question, source: 
             "until": question.period.until,
         },
     ).fetchone()
-    assert found is not None
-    if found[0] and not found[1]:
+    assert counts is not None
+    if counts[0] and not counts[1]:
         raise ImpossibleQuestion(
-            f"None of the {found[0]} rows with actions has the window {question.attribution}: it "
+            f"None of the {counts[0]} rows with actions has the window {question.attribution}: it "
             "was not asked for, so it is unknown, not zero. Add it to META_ATTRIBUTION_WINDOWS, "
             "then read these days again: "
             + sync_command(question.account_ids, question.period, "--force")

@@ -311,11 +311,11 @@ def _has_money(dictionary: Dictionary, metric: Metric) -> bool:
 
 
 def _with_references(dictionary: Dictionary, metrics: Sequence[Metric]) -> set[str]:
-    found: set[str] = set()
+    keys: set[str] = set()
     for metric in metrics:
         inner = [dictionary.metrics[n] for n in metric.references if n in dictionary.metrics]
-        found |= {metric.key} | _with_references(dictionary, inner)
-    return found
+        keys |= {metric.key} | _with_references(dictionary, inner)
+    return keys
 
 
 __all__ = [

@@ -117,8 +117,8 @@ def _joined(
     columns = [question.grouping.column(name) for name in question.grouping.by]
     rows = {tuple(str(row[name]) for name in columns): row for row in answer.rows}
     for name, value, *key in sums:
-        found = rows.setdefault(tuple(map(str, key)), dict(zip(columns, key, strict=True)))
-        found[name] = float(value)
+        joined = rows.setdefault(tuple(map(str, key)), dict(zip(columns, key, strict=True)))
+        joined[name] = float(value)
     formulas = {name: f"sum of what {name.partition('.')[0]} sent" for name in names}
     about = {
         **answer.about,

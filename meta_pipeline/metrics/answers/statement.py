@@ -87,6 +87,10 @@ def people(question: Question, source: Source) -> Statement:
     stop = "" if source.table.endswith("breakdown") else "AND f.date_stop = asked.date_stop"
     params = _ranges(question, bucket)
     conditions = grouping.conditions(params)
+    if source.table.endswith("breakdown"):
+        condition = source.condition
+    else:
+        condition = f"f.entity_type = '{question.level}'"
     text = f"""
         SELECT {", ".join(selected)}
         FROM unnest(%(range_accounts)s::text[], %(range_starts)s::date[], %(range_stops)s::date[],
@@ -94,7 +98,7 @@ def people(question: Question, source: Source) -> Statement:
         JOIN {source.table} AS f
           ON f.account_id = asked.account_id AND f.date_start = asked.date_start {stop}
         {grouping.joins}
-        WHERE {" AND ".join([_people_condition(question, source), *conditions])}
+        WHERE {" AND ".join([condition, *conditions])}
     """
     return Statement(text, params, _columns(question), tuple(columns))
 
@@ -135,29 +139,23 @@ def _columns(question: Question) -> tuple[str, ...]:
 
 def _components(question: Question, expressions: Expressions) -> list[tuple[str, str]]:
     """(component, SQL of one row's share): `key` of a sum, `key/above`, `key/below` of a ratio."""
-    found = []
+    components = []
     if question.people or question.by_goal:
-        found.append(("/impressions", expressions.summand(IMPRESSIONS)))
+        components.append(("/impressions", expressions.summand(IMPRESSIONS)))
     for metric in question.metrics:
         if metric.kind is Kind.SUM:
-            found.append((metric.key, expressions.summand(metric.key)))
+            components.append((metric.key, expressions.summand(metric.key)))
         elif metric.kind is Kind.RATIO:
-            found += _ratio_components(question, expressions, metric)
-    return found or [("/impressions", expressions.summand(IMPRESSIONS))]
-
-
-def _ratio_components(
-    question: Question, expressions: Expressions, metric: Metric
-) -> list[tuple[str, str]]:
-    sides = (
-        ("above", metric.numerator, expressions.numerator),
-        ("below", metric.denominator, expressions.denominator),
-    )
-    return [
-        (f"{metric.key}/{side}", write(metric.key))
-        for side, name, write in sides
-        if question.dictionary.metric(name or "").kind is not Kind.NON_ADDITIVE
-    ]
+            sides = (
+                ("above", metric.numerator, expressions.numerator),
+                ("below", metric.denominator, expressions.denominator),
+            )
+            components += [
+                (f"{metric.key}/{side}", write(metric.key))
+                for side, name, write in sides
+                if question.dictionary.metric(name or "").kind is not Kind.NON_ADDITIVE
+            ]
+    return components or [("/impressions", expressions.summand(IMPRESSIONS))]
 
 
 def _people_columns(question: Question, metric: Metric) -> list[str]:
@@ -165,12 +163,6 @@ def _people_columns(question: Question, metric: Metric) -> list[str]:
         return [metric.key]
     names = [question.dictionary.metric(name) for name in metric.references]
     return [m.key for m in names if m.kind is Kind.NON_ADDITIVE]
-
-
-def _people_condition(question: Question, source: Source) -> str:
-    if source.table.endswith("breakdown"):
-        return source.condition
-    return f"f.entity_type = '{question.level}'"
 
 
 def _range_params(question: Question) -> dict[str, Any]:
@@ -211,16 +203,17 @@ def _range_join(question: Question) -> str:
 def _ranges(question: Question, bucket: str | None) -> dict[str, Any]:
     """The exact (first day, last day) a people row must have, for each account and group."""
     rows = [
-        (account.account_id, part.since, part.until, _bucket(bucket, part.since))
+        (
+            account.account_id,
+            part.since,
+            part.until,
+            _BUCKET[bucket](part.since) if bucket else None,
+        )
         for account, period in zip(question.accounts, question.periods, strict=True)
         for part in split(period, bucket)
     ]
     names = ("range_accounts", "range_starts", "range_stops", "range_buckets")
     return {name: [row[n] for row in rows] for n, name in enumerate(names)}
-
-
-def _bucket(name: str | None, day: date) -> date | None:
-    return _BUCKET[name](day) if name else None
 
 
 def split(period: Period, bucket: str | None) -> Sequence[Period]:

@@ -11,7 +11,6 @@ from meta_pipeline.metrics.errors import DictionaryError, near
 from .definition import Kind, Metric, Override
 from .dictionary import Dictionary
 from .document import Place
-from .families import Families
 
 _COLUMN_CONTENT = {
     "clicks": {"inline_link_clicks", "link_click"},
@@ -81,7 +80,13 @@ class Checks:
 
     def _check_one(self, dictionary: Dictionary, metric: Metric, place: Place) -> None:
         for action_type in metric.actions:
-            self._check_action_type(dictionary.families, action_type, (*place, "actions"))
+            if not dictionary.families.knows(action_type):
+                raise self._error(
+                    f"unknown action type {action_type!r}"
+                    f"{hint(action_type, dictionary.families.of_type)}. "
+                    "If Meta has a new one, add it to a family",
+                    (*place, "actions"),
+                )
         for name in metric.references:
             may_be_action = name in metric.add and dictionary.families.knows(name)
             if name not in dictionary.metrics and not may_be_action:
@@ -102,14 +107,6 @@ class Checks:
                     f"{metric.key} divides by or through the ratio {name}: name the sums behind it",
                     place,
                 )
-
-    def _check_action_type(self, families: Families, action_type: str, place: Place) -> None:
-        if not families.knows(action_type):
-            raise self._error(
-                f"unknown action type {action_type!r}{hint(action_type, families.of_type)}. "
-                "If Meta has a new one, add it to a family",
-                place,
-            )
 
     def _check_addend(
         self, dictionary: Dictionary, metric: Metric, name: str, place: Place
@@ -188,11 +185,6 @@ class Checks:
         except ValidationError as error:
             raise self._error(sentence(error), place) from None
         self._check_one(dictionary, special, place)
-        self._check_override_cycle(dictionary, special, place)
-        for metric in dictionary.metrics.values():
-            self._check_double_count(dictionary, metric, override.account, place)
-
-    def _check_override_cycle(self, dictionary: Dictionary, special: Metric, place: Place) -> None:
         replaced = Dictionary(
             {**dictionary.metrics, special.key: special}, dictionary.families, dictionary.goals
         )
@@ -200,6 +192,8 @@ class Checks:
             self._check_cycle(replaced, special.key, ())
         except DictionaryError as error:
             raise self._error(error.problem, place) from None
+        for metric in dictionary.metrics.values():
+            self._check_double_count(dictionary, metric, override.account, place)
 
 
 def _variant_contents(
@@ -216,16 +210,16 @@ def _content(
     """Families and columns that may be inside `name` on any day for `account`."""
     if name not in dictionary.metrics:
         return dictionary.families.covered([name])
-    found: set[str] = set()
+    content: set[str] = set()
     for variant in dictionary.variants(name, account):
         metric = variant.metric
-        found |= dictionary.families.covered(metric.actions)
+        content |= dictionary.families.covered(metric.actions)
         if metric.column:
-            found |= {metric.column} | _COLUMN_CONTENT.get(metric.column, set())
+            content |= {metric.column} | _COLUMN_CONTENT.get(metric.column, set())
         for inner in metric.add:
             if inner not in above:
-                found |= _content(dictionary, inner, account, (*above, name))
-    return found
+                content |= _content(dictionary, inner, account, (*above, name))
+    return content
 
 
 def sentence(error: ValidationError) -> str:

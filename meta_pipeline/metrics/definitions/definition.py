@@ -95,7 +95,8 @@ class Metric(BaseModel):
         return self
 
     def _check_sum(self) -> None:
-        given = self._sources()
+        sources = [name for name in _SOURCES if getattr(self, name)]
+        given = tuple(sources) or (("family",) if self.family else ())
         if len(given) != 1:
             raise ValueError(
                 "a sum needs exactly one of column, family, actions, add or by_goal; "
@@ -121,10 +122,6 @@ class Metric(BaseModel):
         if self.column not in NON_ADDITIVE_COLUMNS:
             raise ValueError(f"column must be one of {', '.join(NON_ADDITIVE_COLUMNS)}")
         self._refuse("actions", "family", "add", "by_goal", "numerator", "denominator")
-
-    def _sources(self) -> tuple[str, ...]:
-        found = [name for name in _SOURCES if getattr(self, name)]
-        return tuple(found) or (("family",) if self.family else ())
 
     def _refuse(self, *names: str) -> None:
         wrong = [name for name in names if getattr(self, name)]

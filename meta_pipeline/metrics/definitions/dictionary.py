@@ -64,14 +64,14 @@ class Dictionary:
 
     def action_types(self, metric: Metric) -> set[str]:
         """Every action type `metric` may read, through sums, ratios and goals."""
-        found = set(metric.actions)
+        types = set(metric.actions)
         references = {*metric.references, *(self.goals.metrics() if metric.by_goal else ())}
         for name in references:
             if name in self.metrics:
-                found |= self.action_types(self.metrics[name])
+                types |= self.action_types(self.metrics[name])
             else:
-                found.add(name)
-        return found
+                types.add(name)
+        return types
 
     def is_additive(self, metric: Metric) -> bool:
         """Whether it can be computed by adding rows up (itself, or both sides of its ratio)."""

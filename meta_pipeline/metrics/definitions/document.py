@@ -89,18 +89,18 @@ def _mapping(
     lines: dict[Place, int],
     path: Path,
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(loader.construct_object(key_node, deep=True))
         line = key_node.start_mark.line + 1
-        if key in found:
+        if key in mapping:
             first = lines[(*place, key)]
             raise DictionaryError(
                 f"{key!r} is given twice, first in line {first}", path=path, line=line
             )
         lines[(*place, key)] = line
-        found[key] = _plain(loader, value_node, (*place, key), lines, path)
-    return found
+        mapping[key] = _plain(loader, value_node, (*place, key), lines, path)
+    return mapping
 
 
 __all__ = ["Document", "Place", "parse", "read"]

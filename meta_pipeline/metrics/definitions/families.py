@@ -42,8 +42,8 @@ class Families:
     def included(self, name: str) -> set[str]:
         """Names of the families whose actions are part of family `name`, at any depth."""
         family = self.by_name.get(name)
-        found = set(family.includes) if family else set()
-        return found | {inner for child in found for inner in self.included(child)}
+        names = set(family.includes) if family else set()
+        return names | {inner for child in names for inner in self.included(child)}
 
     def off_meta(self, action_types: Iterable[str]) -> bool:
         """Whether some of them happen outside Meta, so that fine breakdowns leave them out."""

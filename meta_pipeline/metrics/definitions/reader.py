@@ -48,20 +48,39 @@ class _Reading:
     def __init__(self, documents: list[Document]) -> None:
         self.documents = documents
         for document in documents:
-            _check_sections(document)
+            for key, values in document.content.items():
+                if key not in SECTIONS:
+                    raise document.error(
+                        f"unknown section {key!r}{hint(key, dict.fromkeys(SECTIONS))}", (key,)
+                    )
+                wanted = list if key == "overrides" else dict
+                if values is not None and not isinstance(values, wanted):
+                    kind = "a list" if wanted is list else "a mapping"
+                    raise document.error(f"{key} must be {kind}", (key,))
 
     def dictionary(self) -> Dictionary:
-        families = Families(self._models("families", Family))
-        metrics = self._metrics(families)
-        dictionary = Dictionary(metrics, families, self._goals(), tuple(self._overrides(families)))
-        Checks(dictionary, self._error, self._override_places()).run()
+        families = Families(
+            {
+                key: _validated(document, ("families", key), Family, values)
+                for key, (document, values) in self._merged("families").items()
+            }
+        )
+        metrics, goals = self._metrics(families), self._goals()
+        dictionary = Dictionary(metrics, families, goals, tuple(self._overrides(families)))
+        places: list[Place] = [
+            ("overrides", position)
+            for document in self.documents
+            for position in range(len(document.content.get("overrides") or []))
+        ]
+        Checks(dictionary, self._error, places).run()
         return dictionary
 
-    def _models(self, section: str, model: type[Model]) -> dict[str, Model]:
-        return {
-            key: _validated(document, (section, key), model, values)
-            for key, (document, values) in self._merged(section).items()
-        }
+    def _goals(self) -> Goals:
+        merged: dict[str, dict[str, str]] = {}
+        document = self.documents[0]
+        for key, (document, values) in self._merged("goals").items():  # noqa: B007
+            merged[key] = values
+        return _validated(document, ("goals",), Goals, merged)
 
     def _merged(self, section: str) -> dict[str, tuple[Document, Any]]:
         merged: dict[str, tuple[Document, Any]] = {}
@@ -80,13 +99,6 @@ class _Reading:
             metrics[key] = _validated(document, place, Metric, {"key": key, **filled})
         return metrics
 
-    def _goals(self) -> Goals:
-        merged: dict[str, dict[str, str]] = {}
-        document = self.documents[0]
-        for key, (document, values) in self._merged("goals").items():  # noqa: B007
-            merged[key] = values
-        return _validated(document, ("goals",), Goals, merged)
-
     def _overrides(self, families: Families) -> Iterator[Override]:
         for document in self.documents:
             for position, values in enumerate(document.content.get("overrides") or []):
@@ -102,25 +114,6 @@ class _Reading:
             if place[:2] in document.lines:
                 return document.error(problem, place)
         return self.documents[-1].error(problem)
-
-    def _override_places(self) -> list[Place]:
-        return [
-            ("overrides", position)
-            for document in self.documents
-            for position in range(len(document.content.get("overrides") or []))
-        ]
-
-
-def _check_sections(document: Document) -> None:
-    for key, values in document.content.items():
-        if key not in SECTIONS:
-            raise document.error(
-                f"unknown section {key!r}{hint(key, dict.fromkeys(SECTIONS))}", (key,)
-            )
-        wanted = list if key == "overrides" else dict
-        if values is not None and not isinstance(values, wanted):
-            kind = "a list" if wanted is list else "a mapping"
-            raise document.error(f"{key} must be {kind}", (key,))
 
 
 def _with_family(
