@@ -97,9 +97,20 @@ def dictionary() -> str:
     ]
     for title, tables in _grouped():
         parts.append(f"## {title}")
-        parts += [_table_section(table) for table in tables]
+        for table in tables:
+            rows = [
+                (f"**{c.name}**" if c.primary_key else c.name, _type(c), c.comment or "")
+                for c in table.columns
+            ]
+            key = ", ".join(column.name for column in table.primary_key.columns)
+            parts.append(
+                f"### {table.name}\n\n{table.comment}. Key: `{key}`.\n\n{_markdown_table(rows)}"
+            )
     parts.append("## Views")
-    parts += [_view_section(view) for view in views.declared()]
+    for view in views.declared():
+        # Every name in a query: without a database nobody says which of them are its columns.
+        about, meanings = views.meanings(view.header, set(re.findall(r"[a-z0-9_]+", view.query)))
+        parts.append(f"### {view.name}\n\n{about}.\n\n{_markdown_table(meanings.items())}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -132,25 +143,6 @@ def _grouped() -> list[tuple[str, list[sa.Table]]]:
     return [*groups, ("Operations", [by_name[name] for name in rest])]
 
 
-def _table_section(table: sa.Table) -> str:
-    rows = [
-        (f"**{c.name}**" if c.primary_key else c.name, _type(c), c.comment or "")
-        for c in table.columns
-    ]
-    key = ", ".join(column.name for column in table.primary_key.columns)
-    return f"### {table.name}\n\n{table.comment}. Key: `{key}`.\n\n{_markdown_table(rows)}"
-
-
-def _view_section(view: views.View) -> str:
-    about, meanings = views.meanings(view.header, _words(view.query))
-    return f"### {view.name}\n\n{about}.\n\n{_markdown_table(meanings.items())}"
-
-
-def _words(query: str) -> set[str]:
-    """Every name in a query: without a database nobody says which of them are its columns."""
-    return set(re.findall(r"[a-z0-9_]+", query))
-
-
 def _markdown_table(rows: Iterable[tuple[str, ...]]) -> str:
     filled = list(rows)
     heads = ("column", "type", "meaning") if len(filled[0]) == 3 else ("column", "meaning")
@@ -175,7 +167,9 @@ def _diagram(tables: list[sa.Table]) -> str:
     lines = ["erDiagram"]
     for table in tables:
         lines.append(f"    {table.name} {{")
-        for column in _shown(table):
+        # Keys and references: a diagram with every column shows nothing.
+        wanted = {column for column, _ in _references(table)}
+        for column in [c for c in table.columns if c.primary_key or c.name in wanted]:
             mark = " PK" if column.primary_key else ""
             kind = _type(column).replace(" ", "_").replace("[]", "_list")
             lines.append(f"        {kind} {column.name}{mark}")
@@ -190,26 +184,17 @@ def _diagram(tables: list[sa.Table]) -> str:
     return "\n".join(lines)
 
 
-def _shown(table: sa.Table) -> list[sa.Column[object]]:
-    """Keys and references: a diagram with every column shows nothing."""
-    wanted = {column for column, _ in _references(table)}
-    return [c for c in table.columns if c.primary_key or c.name in wanted]
-
-
 def _dbml_table(table: sa.Table) -> str:
     lines = [f"Table {SCHEMA}.{table.name} {{"]
     for column in table.columns:
         facts = ["not null"] if not column.nullable else []
         facts.append(f"note: {_quoted(column.comment or '')}")
         kind = _type(column)
-        lines.append(f"  {column.name} {_dbml_type(kind)} [{', '.join(facts)}]")
+        shown = f'"{kind}"' if " " in kind or "[" in kind else kind
+        lines.append(f"  {column.name} {shown} [{', '.join(facts)}]")
     key = ", ".join(column.name for column in table.primary_key.columns)
     lines += ["", "  indexes {", f"    ({key}) [pk]", "  }", ""]
     return "\n".join([*lines, f"  Note: {_quoted(table.comment or '')}", "}"])
-
-
-def _dbml_type(kind: str) -> str:
-    return f'"{kind}"' if " " in kind or "[" in kind else kind
 
 
 def _quoted(text: str) -> str:

@@ -68,12 +68,12 @@ def sources(name: str = "meta_ads") -> str:
 
 def _table(table: sa.Table) -> dict[str, Any]:
     keys = [column.name for column in table.primary_key.columns]
-    found: dict[str, Any] = {"name": str(table.name), "description": f"{table.comment}."}
+    source: dict[str, Any] = {"name": str(table.name), "description": f"{table.comment}."}
     if table.name in _FRESH_TABLES:
         freshness = {grade: {"count": n, "period": "hour"} for grade, n in _OLD_HOURS.items()}
-        found |= {"loaded_at_field": "data_as_of", "freshness": freshness}
-    found["columns"] = [_column(column, keys) for column in table.columns]
-    return found
+        source |= {"loaded_at_field": "data_as_of", "freshness": freshness}
+    source["columns"] = [_column(column, keys) for column in table.columns]
+    return source
 
 
 def _column(column: sa.Column[Any], keys: list[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .errors import AccountBusy, PoolerUnsupported
 from .redaction import redacted
 from .rights import read_rights, refuse
 
+# A pooler with a free server session hides at the first probe, seldom at the third.
 POOLER_PROBES = 3
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended('meta_ads:sync:' || %s, 0))"
@@ -65,7 +66,9 @@ def accounts_lock(url: str, account_ids: Sequence[str], *, holder: str) -> Itera
         refuse_shared_sessions(url, connection)
         refuse(read_rights(connection).for_syncs())
         for setting in _SERVER_SETTINGS:
-            _try_setting(connection, setting)
+            # Not every platform has them all; without one a dead holder is only noticed later.
+            with suppress(psycopg.errors.InvalidParameterValue):
+                connection.execute(setting)
         for account_id in account_ids:
             if not _value(connection, _TAKE, account_id):
                 raise AccountBusy(account_id, *lock_holder(connection, account_id))
@@ -93,12 +96,6 @@ def _let_go(connection: Connection, account_ids: Sequence[str]) -> None:
         connection.close()
 
 
-def _try_setting(connection: Connection, statement: str) -> None:
-    # Not every platform has them all; without one a dead holder is only noticed later.
-    with suppress(psycopg.errors.InvalidParameterValue):
-        connection.execute(statement)
-
-
 def refuse_shared_sessions(url: str, connection: Connection) -> None:
     """Raise PoolerUnsupported when our session would be given to others between transactions.
 
@@ -114,7 +111,10 @@ def refuse_shared_sessions(url: str, connection: Connection) -> None:
     with ExitStack() as others:
         # The transaction each opens keeps a session to itself: ours, if it was given away. Once it
         # was, no more is asked: a small pooler would have none left to answer with.
-        probes = (others.enter_context(_probe(url)) for _ in range(POOLER_PROBES))
+        probes = (
+            others.enter_context(connect(url, application_name="meta_pipeline pooler check"))
+            for _ in range(POOLER_PROBES)
+        )
         is_shared = any(_value(probe, read) == mark for probe in probes)
         is_shared = is_shared or _value(connection, read) != mark
     if is_shared:
@@ -128,10 +128,6 @@ def refuse_shared_sessions(url: str, connection: Connection) -> None:
 def is_pooled(connection: Connection) -> bool:
     """Whether a pooler answered: the process id it tells at connection is not the server's."""
     return connection.info.backend_pid != _value(connection, "SELECT pg_backend_pid()")
-
-
-def _probe(url: str) -> Connection:
-    return connect(url, application_name="meta_pipeline pooler check")
 
 
 def _value(connection: Connection, query: str, *values: object) -> object:

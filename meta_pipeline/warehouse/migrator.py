@@ -154,13 +154,9 @@ def comparison_options() -> dict[str, Any]:
         "version_table": VERSION_TABLE,
         "version_table_schema": SCHEMA,
         "include_schemas": True,
-        "include_name": _is_ours,
+        "include_name": lambda name, kind, _parents: kind != "schema" or name == SCHEMA,
         "compare_server_default": True,
     }
-
-
-def _is_ours(name: str | None, kind: str, _parents: Any) -> bool:
-    return kind != "schema" or name == SCHEMA
 
 
 def _migrate_locked(url: str, waits: Patience, *, with_views: bool) -> MigrationResult:
@@ -235,8 +231,8 @@ def _revision(
 ) -> str | None:
     table = f"{SCHEMA}.{VERSION_TABLE}"
     try:
-        found = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
-        if found is None or found[0] is None:
+        answer = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone()
+        if answer is None or answer[0] is None:
             return None
         row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
     except psycopg.errors.InsufficientPrivilege:

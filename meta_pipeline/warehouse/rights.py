@@ -155,9 +155,9 @@ def read_rights(connection: Connection) -> Rights:
         "dagster": DAGSTER_SCHEMA,
         "of_the_owner": list(_OF_THE_OWNER),
     }
-    found = cursor.execute(_RIGHTS, values).fetchone()
-    assert found is not None
-    return found
+    row = cursor.execute(_RIGHTS, values).fetchone()
+    assert row is not None
+    return row
 
 
 def refuse(problems: list[Problem]) -> None:

@@ -254,25 +254,22 @@ class Warehouse:
                 # The pool retries for half a minute and then says "timeout"; ask once ourselves
                 # first, so that a wrong URL is told at once and in the server's words.
                 self._ask()
-                self._pool = self._make_pool()
+                self._pool = ConnectionPool(
+                    self.url,
+                    kwargs=connection_options(self.application_name),
+                    min_size=0,
+                    max_size=self._max_connections,
+                    timeout=POOL_TIMEOUT_SECONDS,
+                    configure=partial(set_up, patience=self._patience),
+                    check=ConnectionPool.check_connection,
+                    name=self.application_name,
+                    open=True,
+                )
             return self._pool
 
     def _ask(self) -> None:
         """Raise WarehouseUnavailable in the server's words when it lets nobody in."""
         connect(self.url, application_name=self.application_name, patience=self._patience).close()
-
-    def _make_pool(self) -> ConnectionPool[Connection]:
-        return ConnectionPool(
-            self.url,
-            kwargs=connection_options(self.application_name),
-            min_size=0,
-            max_size=self._max_connections,
-            timeout=POOL_TIMEOUT_SECONDS,
-            configure=partial(set_up, patience=self._patience),
-            check=ConnectionPool.check_connection,
-            name=self.application_name,
-            open=True,
-        )
 
 
 class TenantWarehouse(Warehouse):

@@ -67,16 +67,16 @@ def drop(connection: Connection, schema: str) -> tuple[str, ...]:
     Raises ViewInUse, and drops none, where something is built on one.
     """
     with connection.transaction():
-        found = {
+        views = {
             name
             for name, kind, about in _relations(connection, schema)
             if kind == "v" and about.startswith(_MARK)
         }
-        for name in found:
+        for name in views:
             _drop(connection, sql.Identifier(schema, name))
-        if found and not _relations(connection, schema):
+        if views and not _relations(connection, schema):
             connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
-    return tuple(sorted(found))
+    return tuple(sorted(views))
 
 
 def _make(connection: Connection, relation: sql.Identifier, view: ViewShape) -> None:
@@ -125,14 +125,14 @@ def _let_read(connection: Connection, schema: str, role: str) -> None:
 
 def _readers(connection: Connection, schema: str) -> set[str]:
     """Who was let read the views that are about to be made anew."""
-    found = connection.execute(
+    rows = connection.execute(
         """SELECT DISTINCT rolname::text
            FROM pg_class, aclexplode(relacl) AS granted JOIN pg_roles ON pg_roles.oid = grantee
            WHERE relnamespace = to_regnamespace(%s) AND relkind = 'v' AND relname = ANY (%s)
              AND grantee <> relowner""",
         (sql.Identifier(schema).as_string(connection), list(VIEWS)),
     ).fetchall()
-    return {name for (name,) in found}
+    return {name for (name,) in rows}
 
 
 def _relations(connection: Connection, schema: str) -> list[tuple[str, str, str]]:

@@ -178,18 +178,15 @@ def _entries(column: str) -> str:
     )
 
 
-def _windows() -> str:
-    return ",\n    ".join(
-        f"meta_ads.number_or_null(item.entry ->> '{window}')::float8 AS {_window_column(window)}"
-        for window in _WINDOWS
-    )
-
-
 def _window_column(window: str) -> str:
     return window if window == "inline" else "_" + window.replace("d_", "_d_")
 
 
 def _actions(column: str) -> str:
+    windows = ",\n    ".join(
+        f"meta_ads.number_or_null(item.entry ->> '{window}')::float8 AS {_window_column(window)}"
+        for window in _WINDOWS
+    )
     return f"""
 SELECT
     insight.entity_id AS ad_id,
@@ -197,7 +194,7 @@ SELECT
     item.entry ->> 'action_type' AS action_type,
     (item.place - 1)::integer AS index,
     meta_ads.number_or_null(item.entry ->> 'value')::float8 AS value,
-    {_windows()},
+    {windows},
     md5(insight.entity_id || insight.date_start::text) AS _fivetran_id,
     insight.data_as_of AS _fivetran_synced
 FROM meta_ads.meta_insights AS insight

@@ -56,9 +56,11 @@ class CallbackStore(Store):
         """Keep what came; the row that is there when the same request came before."""
         connection.execute(_ADD, asdict(row) | {"deleted": None})
         cursor = connection.cursor(row_factory=class_row(CallbackRow))
-        found = cursor.execute(f"{_SELECT} WHERE request_hash = %s", (row.request_hash,)).fetchone()
-        assert found is not None
-        return found
+        stored = cursor.execute(
+            f"{_SELECT} WHERE request_hash = %s", (row.request_hash,)
+        ).fetchone()
+        assert stored is not None
+        return stored
 
     def get(self, confirmation_code: str) -> CallbackRow | None:
         with self._using() as used:

@@ -189,7 +189,7 @@ class ConnectionStore(Store):
                 "GROUP BY account_id",
                 (account_id, account_id),
             ).fetchall()
-        return {found: tuple(ids) for found, ids in rows}
+        return {reached: tuple(ids) for reached, ids in rows}
 
     def listed_by_environment(
         self, account_id: str | None = None, connection: Connection | None = None
@@ -202,7 +202,7 @@ class ConnectionStore(Store):
                 "AND (%s::text IS NULL OR account_id = %s)",
                 (account_id, account_id),
             ).fetchall()
-        return frozenset(found for (found,) in rows)
+        return frozenset(listed for (listed,) in rows)
 
     def accounts(
         self, connection_id: str, connection: Connection | None = None

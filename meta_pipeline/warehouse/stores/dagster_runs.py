@@ -31,8 +31,8 @@ def dagster_ran(connection: Connection) -> bool:
 def unfinished_runs(connection: Connection, statuses: Collection[str]) -> list[RunFacts]:
     """Tags and config of the runs in one of these states; one that cannot be read is left out."""
     rows = connection.execute(_RUNS, (list(statuses),)).fetchall()
-    found = (_read(body) for (body,) in rows)
-    return [(run.get("tags") or {}, run.get("run_config") or {}) for run in found if run]
+    facts = (_read(body) for (body,) in rows)
+    return [(run.get("tags") or {}, run.get("run_config") or {}) for run in facts if run]
 
 
 def partition_keys(connection: Connection, name: str) -> list[str]:

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 
 from meta_pipeline.warehouse.connect import Connection, Store
 
+# A key cannot be NULL: a fact of the day has this hour.
 WHOLE_DAY = -1
 
 

@@ -50,12 +50,12 @@ class Gaps(Store):
 
     def of(self, account_id: str) -> Mapping[str, Mapping[date, list[GapRow]]]:
         """Every gap of an account: by dataset, then by day."""
-        found: dict[str, dict[date, list[GapRow]]] = defaultdict(lambda: defaultdict(list))
+        gaps: dict[str, dict[date, list[GapRow]]] = defaultdict(lambda: defaultdict(list))
         with self._using() as connection:
             for dataset, day, kind, one, fields, *rest in connection.execute(_OF, (account_id,)):
                 names = tuple(fields.split(",")) if fields else ()
-                found[dataset][day].append(GapRow(day, kind, one, names, *rest))
-        return found
+                gaps[dataset][day].append(GapRow(day, kind, one, names, *rest))
+        return gaps
 
     def replace(
         self,

@@ -11,6 +11,7 @@ from meta_pipeline.model.part import BY_ID, EXTRAS
 from meta_pipeline.moments import LONGEST_WAIT
 from meta_pipeline.warehouse.connect import Connection
 
+# Weekdays differ: a week is the shortest span that holds one of each.
 SPEND_DAYS = 7
 # After so many in a row the pause is at its longest, and one more changes nothing.
 _FAILURES_COUNTED = 12

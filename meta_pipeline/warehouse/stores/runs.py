@@ -97,7 +97,8 @@ class RunStore(Store):
         return [row[0] for row in connection.execute(_ABANDON, values)]
 
     def get(self, sync_run_id: str) -> SyncRun | None:
-        return self._one(sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
+        rows = self._all(sql.SQL("WHERE sync_run_id = %s"), (sync_run_id,))
+        return rows[0] if rows else None
 
     def apps(self, account_ids: Iterable[str]) -> dict[str, str]:
         """The app whose meters each account's last sync moved, by its key; `app` before the first.
@@ -161,10 +162,6 @@ class RunStore(Store):
         with self._using() as connection:
             cursor = connection.cursor(row_factory=dict_row)
             return [*map(SyncRun.of_row, cursor.execute(_SELECT + sql.SQL(" ") + where, values))]
-
-    def _one(self, where: sql.SQL, values: tuple[Any, ...]) -> SyncRun | None:
-        rows = self._all(where, values)
-        return rows[0] if rows else None
 
 
 def _storable(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from meta_pipeline.warehouse.connect import Connection, Store
 
+# To recognise it by; whole values of whole accounts would fill the table.
 VALUE_LENGTH = 200
 VERSION_SOURCE = "api_version"
 """The source of what Meta says of the API version, which belongs to no account."""
@@ -67,8 +68,8 @@ class UnrecognizedStore(Store):
     def version_notices(self, since: datetime) -> list[str]:
         """What Meta said of the API version after `since`, the newest first."""
         with self._using() as connection:
-            found = connection.execute(_RECENT, (VERSION_SOURCE, since))
-            return [str(value) for (value,) in found]
+            rows = connection.execute(_RECENT, (VERSION_SOURCE, since))
+            return [str(value) for (value,) in rows]
 
     def noted(self, account_id: str, reason: str, since: datetime) -> list[tuple[str, str, str]]:
         """Source, field and value of what was noted for this reason since then."""

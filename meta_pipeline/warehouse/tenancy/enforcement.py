@@ -94,8 +94,8 @@ def _wanted(connection: Connection) -> Mapping[str, tuple[Rule, bool]]:
     """Each table with its rule, and whether it is under that already; `tenants` is the last."""
     groups = group_names(connection)
     rows = connection.execute(_TABLES, (_SQL, SCHEMA)).fetchall()
-    found = {table: (rule_of(table, columns) or OPERATOR, said) for table, columns, said in rows}
-    return {table: (rule, said == _mark(rule, groups)) for table, (rule, said) in found.items()}
+    rules = {table: (rule_of(table, columns) or OPERATOR, said) for table, columns, said in rows}
+    return {table: (rule, said == _mark(rule, groups)) for table, (rule, said) in rules.items()}
 
 
 def _mark(rule: Rule, groups: tuple[str, str]) -> str:

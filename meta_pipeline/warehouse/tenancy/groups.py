@@ -29,6 +29,7 @@ _MISSING = """
 _MAY_CREATE = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
 _MAY_BECOME = "SELECT pg_has_role(current_user, %s, 'MEMBER')"
 _MAY_SET = "SELECT pg_has_role(current_user, %s, 'SET')"
+# Postgres 16 made the right to become a role one of its own, apart from being a member.
 _WITH_SET = 160_000
 
 
@@ -47,25 +48,21 @@ def ensure_groups(connection: Connection) -> None:
     api, tenants = group_names(connection)
     missing = [name for (name,) in connection.execute(_MISSING, ([api, tenants],)).fetchall()]
     if missing:
-        _refuse_unless_may_create(connection, missing, (api, tenants))
+        may = connection.execute(_MAY_CREATE).fetchone()
+        if may is None or not may[0]:
+            raise _refusal(connection, missing, (api, tenants))
     try:
         for name in missing:
             _create(connection, name)
-        if not _may_become(connection, api):
+        ask = _MAY_SET if _knows_set(connection) else _MAY_BECOME
+        row = connection.execute(ask, (api,)).fetchone()
+        if row is None or not row[0]:
             option = sql.SQL(" WITH INHERIT FALSE, SET TRUE" if _knows_set(connection) else "")
             connection.execute(
                 sql.SQL("GRANT {} TO CURRENT_USER{}").format(sql.Identifier(api), option)
             )
     except errors.InsufficientPrivilege as error:
         raise _refusal(connection, [], (api, tenants)) from error
-
-
-def _refuse_unless_may_create(
-    connection: Connection, missing: list[str], groups: tuple[str, str]
-) -> None:
-    may = connection.execute(_MAY_CREATE).fetchone()
-    if may is None or not may[0]:
-        raise _refusal(connection, missing, groups)
 
 
 def _create(connection: Connection, name: str) -> None:
@@ -78,12 +75,6 @@ def _create(connection: Connection, name: str) -> None:
             )
     except (errors.DuplicateObject, errors.UniqueViolation):
         return  # another process was faster
-
-
-def _may_become(connection: Connection, group: str) -> bool:
-    ask = _MAY_SET if _knows_set(connection) else _MAY_BECOME
-    row = connection.execute(ask, (group,)).fetchone()
-    return row is not None and bool(row[0])
 
 
 def _knows_set(connection: Connection) -> bool:

@@ -15,6 +15,7 @@ from meta_pipeline.warehouse.names import SCHEMA
 from .enforcement import enforcement
 from .groups import ENFORCE, group_names
 
+# 192 bits: a password that is generated is never guessed.
 _PASSWORD_BYTES: Final = 24
 _SHORTEST: Final = 12
 _ENCRYPTION: Final = b"scram-sha-256"
@@ -105,7 +106,9 @@ def drop_sql_role(connection: Connection, role: str) -> None:
     try:
         with connection.transaction():
             connection.execute(f"DELETE FROM {SCHEMA}.tenant_roles WHERE role_name = %s", (role,))
-            if _is_role(connection, role):
+            query = "SELECT FROM pg_roles WHERE rolname = %s"
+            # A row without columns is an empty tuple: there, and false.
+            if connection.execute(query, (role,)).fetchone() is not None:
                 connection.execute(
                     sql.SQL("REVOKE {} FROM {}").format(sql.Identifier(tenants), name)
                 )
@@ -161,13 +164,6 @@ def _join(connection: Connection, tenant: str, role: str, at: datetime, *, is_ou
     )
     connection.execute(
         sql.SQL("GRANT {} TO {}").format(sql.Identifier(tenants), sql.Identifier(role))
-    )
-
-
-def _is_role(connection: Connection, role: str) -> bool:
-    return (
-        connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-        is not None
     )
 
 

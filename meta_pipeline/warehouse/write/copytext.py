@@ -121,7 +121,9 @@ class CopyText:
                 if TOO_DEEP in text:
                     self._report(index, "too_deep", text, row)
         # Every NULL brings one backslash; more than those means that a value has one.
-        if blob.count("\\") == column.count(None) and not _needs_care(blob):
+        if blob.count("\\") == column.count(None) and not (
+            "\x00" in blob or "\t" in blob or "\n" in blob or "\r" in blob
+        ):
             return texts
         escape = self._escape_json if self._is_json[index] else self._escape_plain
         return [
@@ -168,10 +170,6 @@ def _plain(column: Column) -> Texts:
     if len(set(map(id, column))) == 1:  # such as the time of the read
         return [NULL if column[0] is None else str(column[0])] * len(column)
     return [NULL if value is None else str(value) for value in column]
-
-
-def _needs_care(blob: str) -> bool:
-    return "\x00" in blob or "\t" in blob or "\n" in blob or "\r" in blob
 
 
 def _jsons(column: Column) -> Texts:

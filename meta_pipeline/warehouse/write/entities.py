@@ -37,12 +37,13 @@ def mark_deleted(
     Give the ids in pages: each call is one statement.
     """
     note = sql.SQL(", history AS ({})").format(sql.SQL(_DELETED)) if history else sql.SQL("")
+    (column,) = table.primary_key
     query = sql.SQL(
         "WITH marked AS (UPDATE {table} SET is_deleted = true, "
         "deleted_seen_at = coalesce(%(deleted_at)s::timestamptz, now()) "
         "WHERE account_id = %(account_id)s AND {id} = ANY (%(ids)s) AND NOT is_deleted "
         "RETURNING {id} AS entity_id){note} SELECT count(*) FROM marked"
-    ).format(table=_identifier(table), id=sql.Identifier(_id_column(table)), note=note)
+    ).format(table=_identifier(table), id=sql.Identifier(column.name), note=note)
     values = {
         "account_id": account_id,
         "ids": list(ids),
@@ -110,11 +111,6 @@ _ORPHANS = """
     )
     ORDER BY entity_type, entity_id
 """
-
-
-def _id_column(table: sa.Table) -> str:
-    (column,) = table.primary_key
-    return column.name
 
 
 def _identifier(table: sa.Table) -> sql.Identifier:

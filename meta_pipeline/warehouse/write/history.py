@@ -243,17 +243,15 @@ class InsightsHistory:
     def _row(self, day: Day, amounts: Sequence[int | Decimal]) -> dict[str, Any]:
         account_id, entity_type, start = day
         names = ("rows_new", "rows_changed", *Movements.MEASURES)
+        # From the end of the day in the account's zone: before it nobody could read all of it.
+        end = datetime.combine(start + timedelta(days=1), datetime.min.time(), self.timezone)
         return {
             "account_id": account_id,
             "entity_type": entity_type,
             "dataset": f"insights_{entity_type}",
             "day": start,
             "read_at": self.read_at,
-            "age_days": round(self._age_days(start), 3),
+            "age_days": round((self.read_at - end.astimezone(UTC)).total_seconds() / 86_400, 3),
             "sync_run_id": self.sync_run_id,
             **dict(zip(names, amounts, strict=True)),
         }
-
-    def _age_days(self, start: date) -> float:
-        end = datetime.combine(start + timedelta(days=1), datetime.min.time(), self.timezone)
-        return (self.read_at - end.astimezone(UTC)).total_seconds() / 86_400

@@ -89,6 +89,7 @@ class ReturnedRows:
     """
 
     def __init__(self) -> None:
+        # Asked once a window: after its first page there are rows in any case.
         self._kept: dict[tuple[str, str, date, date], bool] = {}
 
     def keeps(self, connection: Connection, scope: RowScope, since: date, until: date) -> bool:
@@ -114,7 +115,7 @@ class ReturnedRows:
 
         Without walks, for days that had no rows before, nothing is gone.
         """
-        found = {}
+        known = {}
         with _hash_joins(connection):
             self._prepare(connection, scope.table)
             rows = connection.execute(
@@ -123,9 +124,9 @@ class ReturnedRows:
                 self._asked(scope, days, walks or ()),
             )
             for day, *values in rows:
-                found[day] = StoredDay(Totals(*values[:4]), Totals(*values[4:]))
+                known[day] = StoredDay(Totals(*values[:4]), Totals(*values[4:]))
         nothing = StoredDay(Totals(), Totals())
-        return {day: found.get(day, nothing) for day in days}
+        return {day: known.get(day, nothing) for day in days}
 
     def remove(
         self,
@@ -159,6 +160,8 @@ class ReturnedRows:
     def note(self, connection: Connection, table: sa.Table, walk: int, staging: str) -> None:
         """Keep the keys of staged rows."""
         self._prepare(connection, table)
+        # Not prepared: the table may go with a rollback, and a prepared plan would name one that is
+        # gone.
         keys = ", ".join(_keys(table))
         connection.execute(
             f"INSERT INTO {self._keys_name(table)} SELECT %s, {keys} FROM {staging}",
@@ -173,10 +176,13 @@ class ReturnedRows:
                 f"false AS is_gone FROM {_name(scope.table)} AS kept "
                 f"WHERE {scope.condition} AND kept.date_start = ANY (%(days)s::date[])"
             )
+        actions = "kept.actions" if "actions" in scope.table.c else "NULL::jsonb AS actions"
         return (
-            f"SELECT kept.date_start, {_counted(scope.table)}, {_actions(scope.table)}, "
+            f"SELECT kept.date_start, {_counted(scope.table)}, {actions}, "
             "returned.walk IS NULL AS is_gone "
             f"FROM {_name(scope.table)} AS kept LEFT JOIN ("
+            # Pages have no common snapshot (FACTS section 4.3): a row may come twice, and counts
+            # once.
             f"SELECT DISTINCT ON ({', '.join(_keys(scope.table))}) * "
             f"FROM {self._keys_name(scope.table)} WHERE walk = ANY (%(walks)s::bigint[])"
             f") AS returned ON {_same_key(scope.table)} "
@@ -229,10 +235,6 @@ def _counted(table: sa.Table) -> str:
         f"kept.{name}" if name in table.c else f"NULL::{kind} AS {name}"
         for name, kind in types.items()
     )
-
-
-def _actions(table: sa.Table) -> str:
-    return "kept.actions" if "actions" in table.c else "NULL::jsonb AS actions"
 
 
 def _keys(table: sa.Table) -> Collection[str]:

@@ -27,6 +27,7 @@ LOGGER = logging.getLogger(__name__)
 
 # With Postgres away the log waits in memory; what comes beyond is counted, not kept.
 BUFFER_ROWS = 20_000
+# While Postgres is away rows wait in memory; asking more often brings it back no sooner.
 RECONNECT_SECONDS = 5.0
 # A process that ends waits so long for its last rows, and no longer: they are telemetry.
 CLOSE_SECONDS = 15.0
@@ -94,7 +95,16 @@ class TelemetryWriter:
             if len(self._rows) > self._buffer_rows:
                 self._rows.popleft()
                 self._lost += 1
-            self._wake(is_full=len(self._rows) >= self._batch_rows)
+            # Start the thread with the first row; wake it early when a batch is full.
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
+                # The interpreter is ending where none can start: `close` counts what is left.
+                with suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
+                atexit.register(self.close)  # the thread is a daemon: it would die with its rows
+            if len(self._rows) >= self._batch_rows or len(self._rows) <= 1:
+                self._state.notify_all()
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Write now; whether everything logged before is in the database."""
@@ -133,23 +143,14 @@ class TelemetryWriter:
     ) -> None:
         self.close()
 
-    def _wake(self, *, is_full: bool) -> None:
-        """Start the thread with the first row; wake it early when a batch is full."""
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
-            with suppress(RuntimeError):  # the interpreter is ending: `close` counts what is left
-                thread.start()
-                self._thread = thread
-            atexit.register(self.close)  # the thread is a daemon: it would die with its rows
-        if is_full or len(self._rows) <= 1:
-            self._state.notify_all()
-
     def _run(self) -> None:
         is_reachable = True
         while True:
             with self._state:
                 pause = self._flush_seconds if is_reachable else RECONNECT_SECONDS
-                self._state.wait_for(self._has_work)
+                self._state.wait_for(
+                    lambda: bool(self._rows) or self._is_closing or self._asked > self._answered
+                )
                 self._state.wait_for(partial(self._is_urgent, is_reachable), pause)
                 asked, is_closing = self._asked, self._is_closing
             is_reachable = self._write_everything()
@@ -159,9 +160,6 @@ class TelemetryWriter:
                 if is_closing:
                     break
         self._disconnect()
-
-    def _has_work(self) -> bool:
-        return bool(self._rows) or self._is_closing or self._asked > self._answered
 
     def _is_urgent(self, is_reachable: bool) -> bool:
         is_full = is_reachable and len(self._rows) >= self._batch_rows
@@ -198,7 +196,11 @@ class TelemetryWriter:
 
     def _copy(self, batch: Sequence[Mapping[str, Any]]) -> None:
         text = CopyText(meta_api_logs, _COLUMNS).format([_values(row) for row in batch])
-        connection = self._connected()
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(
+                self._url, application_name=self._application_name, autocommit=True
+            )
+        connection = self._connection
         try:
             with connection.transaction(), connection.cursor().copy(_COPY) as copy:
                 copy.write(text)
@@ -220,13 +222,6 @@ class TelemetryWriter:
                 with self._state:
                     self._lost += 1
                 LOGGER.warning("An API log row was refused: %s", error)
-
-    def _connected(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = connect(
-                self._url, application_name=self._application_name, autocommit=True
-            )
-        return self._connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
