@@ -14,7 +14,9 @@ from meta_pipeline.simulator.api import errors, requests
 from meta_pipeline.simulator.api.calls import Answer, document
 from meta_pipeline.simulator.api.requests import GraphRequest
 
+# Meta's limit; each operation counts as a call of its own (FACTS section 7).
 MAX_OPERATIONS = 50
+# Of one `?ids=` request (FACTS section 4.6).
 MAX_IDS = 50
 _REFERENCE = re.compile(r"\{result=(\w+):\$([^}]*)\}")
 _STEP = re.compile(r"\.?(\w+|\*)|\[(\d+|\*)\]")

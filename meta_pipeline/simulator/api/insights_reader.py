@@ -55,7 +55,15 @@ class InsightsReader:
             if isinstance(run, ReportRun):
                 return self._report_rows(call, run)
             query = self.query(call)
-            self._check_size(call, query)
+            # Refused is what only a report could answer.
+            limit = paging.limit_of(call.request)
+            if day := insights.spoiled(self.world, query):
+                raise _SPOILED_PAGES[day.refusal]()
+            total = insights.count(self.world, query)  # an index that the rows need anyway
+            if total > self.state.caps.sync_insights_rows:
+                raise errors.too_much_insights_data()
+            if min(limit, total) * _width(query) > self.state.caps.insights_cells:
+                raise errors.reduce_data()
             return self._rows(call, query)
 
     def reserve(self, query: insights.InsightsQuery, account_id: str) -> int:
@@ -89,17 +97,6 @@ class InsightsReader:
         # The question is that of its creation; the numbers are those of its completion.
         query = self.query(Call(run.request, call.token, target, run.created_at))
         return self._rows(call, replace(query, asynchronous=True, moment=run.completed_at))
-
-    def _check_size(self, call: Call, query: insights.InsightsQuery) -> None:
-        """Refuse what only a report could answer."""
-        limit = paging.limit_of(call.request)
-        if day := insights.spoiled(self.world, query):
-            raise _SPOILED_PAGES[day.refusal]()
-        total = insights.count(self.world, query)  # an index that the rows need anyway
-        if total > self.state.caps.sync_insights_rows:
-            raise errors.too_much_insights_data()
-        if min(limit, total) * _width(query) > self.state.caps.insights_cells:
-            raise errors.reduce_data()
 
     def _rows(self, call: Call, query: insights.InsightsQuery) -> dict[str, Any]:
         request, uneven = call.request, self.state.uneven

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+# Use cases are metered over a rolling hour (FACTS section 2).
 HOUR_SECONDS = 3600.0
 
 

@@ -13,6 +13,7 @@ from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.uneven import Uneven
 
+# Of every edge, insights too, where none is asked for (FACTS sections 4.2 and 5.1).
 DEFAULT_LIMIT = 25
 
 # A filter that matches little does not make one call read a whole account: after this many

@@ -42,8 +42,8 @@ class Reader:
         self.state, self.world, self.contract = state, state.world, state.contract
         self.insights = InsightsReader(state)
         self.positions = Positions(
-            lambda found: (
-                state.world.get(found) is not None or found in state.directory.businesses()
+            lambda object_id: (
+                state.world.get(object_id) is not None or object_id in state.directory.businesses()
             ),
             state.uneven,
         )
@@ -65,7 +65,14 @@ class Reader:
         if key in OBJECT_EDGES:
             return self._objects(call, OBJECT_EDGES[key])
         if key in ACCOUNT_EDGES:
-            return self._accounts(call)
+            accounts, seen = self.world.accounts(), call.token.accounts
+            business = call.target.subject
+            if isinstance(business, Business):
+                owned = call.target.edge == "owned_ad_accounts"
+                of_business = business.owned if owned else business.clients
+                accounts = [account for account in accounts if account.id in of_business]
+            shown = [account for account in accounts if seen is None or account.id in seen]
+            return self._page(call, shown, "AdAccount", None)
         return self._edges[target.edge](call)
 
     # -- parameters -----------------------------------------------------------------------------
@@ -106,7 +113,14 @@ class Reader:
         target, specs = call.target, call.request.fields()
         call.rows, call.weight = 1, fields.weight(specs)
         if isinstance(target.subject, ReportRun):
-            return self._report(target.subject, specs)
+            fields.check(specs, "AdReportRun", self.contract, {})
+            asked = {spec.name for spec in specs} | {"id"} if specs else _REPORT_FIELDS
+            # Since v25 a failed run names its error without being asked.
+            return {
+                key: value
+                for key, value in self.state.reports.status(target.subject).items()
+                if key in asked or key.startswith("error_")
+            }
         if target.node_type in {"User", "Business"}:
             subject = self._plain(call)
             specs = specs or _NAMED
@@ -126,16 +140,6 @@ class Reader:
             if token.client_business_id:
                 values["client_business_id"] = token.client_business_id
         return Entity("plain", target.node_id, "", values)
-
-    def _report(self, run: ReportRun, specs: Sequence[FieldSpec]) -> dict[str, Any]:
-        fields.check(specs, "AdReportRun", self.contract, {})
-        asked = {spec.name for spec in specs} | {"id"} if specs else _REPORT_FIELDS
-        # Since v25 a failed run names its error without being asked.
-        return {
-            key: value
-            for key, value in self.state.reports.status(run).items()
-            if key in asked or key.startswith("error_")
-        }
 
     # -- edges ----------------------------------------------------------------------------------
 
@@ -170,15 +174,6 @@ class Reader:
             )
             self._selected[key] = objects
         return objects
-
-    def _accounts(self, call: Call) -> dict[str, Any]:
-        accounts, seen, business = self.world.accounts(), call.token.accounts, call.target.subject
-        if isinstance(business, Business):
-            owned = call.target.edge == "owned_ad_accounts"
-            of_business = business.owned if owned else business.clients
-            accounts = [account for account in accounts if account.id in of_business]
-        shown = [account for account in accounts if seen is None or account.id in seen]
-        return self._page(call, shown, "AdAccount", None)
 
     def _businesses(self, call: Call) -> dict[str, Any]:
         known, seen = self.state.directory.businesses(), call.token.businesses

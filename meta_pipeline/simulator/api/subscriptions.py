@@ -45,9 +45,9 @@ class Subscriptions:
 
     def is_told(self, app_id: str, account_id: str, field_name: str) -> bool:
         """Whether a change of that field of the account is delivered to the app."""
-        found = self.of_app.get(app_id)
+        subscription = self.of_app.get(app_id)
         connected = account_id in self.accounts.get(app_id, ())
-        return found is not None and connected and field_name in found.fields
+        return subscription is not None and connected and field_name in subscription.fields
 
     def serves(self, tokens: Tokens, request: GraphRequest) -> bool:
         """Whether the path is one of the two edges here."""
@@ -66,7 +66,20 @@ class Subscriptions:
             return self._of_app(tokens.apps[node], token, request)
         if node not in known:
             raise errors.unsupported_object(node, request.method)
-        return self._of_account(node, tokens.apps[token.app_id], token, request)
+        app = tokens.apps[token.app_id]
+        if token.accounts is not None and node not in token.accounts:
+            raise errors.no_account_permission(node)
+        if "ads_management" not in token.scopes:
+            raise errors.missing_scope("ads_management")
+        connected = self.accounts.setdefault(app.id, set())
+        if request.method == "GET":
+            shown = [{"name": app.name, "id": app.id}] if node in connected else []
+            return {"data": shown}
+        if request.method == "DELETE":
+            connected.discard(node)
+        else:
+            connected.add(node)
+        return {"success": True}
 
     def _of_app(self, app: App, token: Token, request: GraphRequest) -> dict[str, Any]:
         if token.kind != "APP" or token.app_id != app.id:
@@ -90,23 +103,6 @@ class Subscriptions:
         url = request.text("callback_url") or ""
         _verify(url, request.text("verify_token") or "")
         self.of_app[app.id] = Subscription(url, tuple(dict.fromkeys(fields)))
-        return {"success": True}
-
-    def _of_account(
-        self, account_id: str, app: App, token: Token, request: GraphRequest
-    ) -> dict[str, Any]:
-        if token.accounts is not None and account_id not in token.accounts:
-            raise errors.no_account_permission(account_id)
-        if "ads_management" not in token.scopes:
-            raise errors.missing_scope("ads_management")
-        connected = self.accounts.setdefault(app.id, set())
-        if request.method == "GET":
-            shown = [{"name": app.name, "id": app.id}] if account_id in connected else []
-            return {"data": shown}
-        if request.method == "DELETE":
-            connected.discard(account_id)
-        else:
-            connected.add(account_id)
         return {"success": True}
 
 

@@ -28,7 +28,13 @@ class Writer:
         if call.request.method == "POST" and call.target.is_insights:
             return self._create_report(call)
         if call.target.edge == "permissions":
-            return self._revoke(call)
+            # DELETE on a user's permissions: one of them, or all, which removes the app.
+            permission, tokens, app_id = call.target.subject, self.state.tokens, call.token.app_id
+            if permission is None:
+                tokens.revoke_all(call.target.node_id, app_id)
+            else:
+                tokens.withdraw(call.target.node_id, str(permission), app_id)
+            return {"success": True}
         if call.target.edge == "access_tokens":
             self.state.tokens.revoke_all(call.target.node_id, call.token.app_id)
             return {"success": True}
@@ -48,15 +54,6 @@ class Writer:
             plan=insights.plan(query),
         )
         return {"report_run_id": run.id}
-
-    def _revoke(self, call: Call) -> dict[str, Any]:
-        """DELETE on a user's permissions: one of them, or all, which removes the app."""
-        permission, tokens, app_id = call.target.subject, self.state.tokens, call.token.app_id
-        if permission is None:
-            tokens.revoke_all(call.target.node_id, app_id)
-        else:
-            tokens.withdraw(call.target.node_id, str(permission), app_id)
-        return {"success": True}
 
     def _business_token(self, call: Call) -> dict[str, Any]:
         """A further token of a business integration, for fewer scopes or accounts, or the same."""

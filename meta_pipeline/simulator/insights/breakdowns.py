@@ -35,6 +35,7 @@ Family = list[tuple[Labels, int]]
 
 _AGES = (("13-17", 1), ("18-24", 14), ("25-34", 30), ("35-44", 25), ("45-54", 16), ("55-64", 9),
          ("65+", 5))  # fmt: skip
+# In percent; Meta has a third value for people whose gender it does not know.
 _GENDERS = (("female", 52), ("male", 45), ("unknown", 3))
 _PEOPLE: Family = [
     ({"age": age, "gender": gender}, a * g) for (age, a), (gender, g) in product(_AGES, _GENDERS)

@@ -31,7 +31,15 @@ class Conversions:
         for object_id, fields in world.overlay.fields.items():
             position = world.locate(object_id) if "promoted_object" in fields else None
             if position is not None and position[:2] == (ordinal, ADSET):
-                name = _action_type(fields["promoted_object"])
+                promoted = fields["promoted_object"]
+                if not isinstance(promoted, Mapping):
+                    name: str | None = None
+                elif promoted.get("custom_conversion_id"):
+                    name = f"offsite_conversion.custom.{promoted['custom_conversion_id']}"
+                elif promoted.get("custom_event_str"):
+                    name = f"offsite_conversion.fb_pixel_custom.{promoted['custom_event_str']}"
+                else:
+                    name = None
                 if name is not None:
                     self._own[position[2]] = name
 
@@ -60,13 +68,3 @@ class Conversions:
                 kept = [one for one in row.pop(name, ()) if lost.words not in one["action_type"]]
                 if kept:
                     row[name] = kept
-
-
-def _action_type(promoted: Any) -> str | None:
-    if not isinstance(promoted, Mapping):
-        return None
-    if promoted.get("custom_conversion_id"):
-        return f"offsite_conversion.custom.{promoted['custom_conversion_id']}"
-    if promoted.get("custom_event_str"):
-        return f"offsite_conversion.fb_pixel_custom.{promoted['custom_event_str']}"
-    return None

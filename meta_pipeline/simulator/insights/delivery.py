@@ -88,7 +88,12 @@ class Delivery:
                 if from_quarter < to_quarter:
                     spans.append((from_quarter, to_quarter))
             if any(a < until and b > begin for a, b in spans):
-                ran.append(Running(ad, spans, self._traits(ad)))
+                campaign = self.tree.levels[ADSET].parent[self.tree.levels[AD].parent[ad]]
+                aim = self._objectives.get(campaign)
+                if aim is None:
+                    aim = self._objectives[campaign] = objective(self.key, self.ordinal, campaign)
+                traits = n.traits(self.key, self.ordinal, ad, aim, self.currency)
+                ran.append(Running(ad, spans, traits))
         return ran
 
     def delivering_days(self, running: Running, first: int, last: int) -> int:
@@ -198,13 +203,6 @@ class Delivery:
 
     def _is_withheld(self, running: Running, day: int) -> bool:
         return day in self._withheld.get((self.ordinal, running.ad), ())
-
-    def _traits(self, ad: int) -> n.Traits:
-        campaign = self.tree.levels[ADSET].parent[self.tree.levels[AD].parent[ad]]
-        aim = self._objectives.get(campaign)
-        if aim is None:
-            aim = self._objectives[campaign] = objective(self.key, self.ordinal, campaign)
-        return n.traits(self.key, self.ordinal, ad, aim, self.currency)
 
 
 _WHOLE = [(0, QUARTERS)]

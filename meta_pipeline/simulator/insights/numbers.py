@@ -21,7 +21,9 @@ from meta_pipeline.simulator.world.days import QUARTERS
 from meta_pipeline.simulator.world.draws import draw
 from meta_pipeline.simulator.world.money import from_cents
 
+# Numbers do not change any more 28 days after they were reported (FACTS section 5.5).
 RESTATED_DAYS = 28
+# Shares are whole numbers of 65,536ths: the same on every machine, which floats are not.
 _ONE = 65_536
 _MASK = _ONE - 1
 _ONE_DAY, _SEVEN_DAYS = 40_960, 58_982  # shares of conversions within that time of the click

@@ -16,7 +16,9 @@ from meta_pipeline.simulator.world.days import months_before
 
 # Insights go back 37 months, what is counted by person less far (FACTS §5.4).
 MONTHS_KEPT = 37
+# Reach, unique counts and hours by a breakdown; totals go back 37 months (FACTS section 5.4).
 _BREAKDOWN_MONTHS = 13
+# Of the breakdown `frequency_value` alone (FACTS section 5.4).
 _FREQUENCY_MONTHS = 6
 GONE = "dma"  # since 2026-06-22, although the SDK still lists it
 _NEVER_ALONE = ("impression_device",)

@@ -45,7 +45,11 @@ async def reply(outcome: Outcome, receive: Receive, send: Send) -> None:
         case "huge" if fault:
             await _padded(answer, fault.after_bytes, send)
         case "drip" if fault:
-            await _drip(answer, fault.seconds, send)
+            # White space without an end, a byte each `seconds`: no read time-out ever strikes.
+            await _start(answer, _ENDLESS_BYTES, send)
+            while not _transport(send).is_closing():
+                await _part(b" ", send)
+                await asyncio.sleep(fault.seconds)
         case _:
             await _whole(answer, send)
 
@@ -80,14 +84,6 @@ async def _padded(answer: Answer, more_bytes: int, send: Send) -> None:
             return
         piece = b" " * min(more_bytes, _PIECE_BYTES)
         more_bytes -= len(piece)
-
-
-async def _drip(answer: Answer, seconds: float, send: Send) -> None:
-    """White space without an end, a byte each `seconds`: no read time-out ever strikes."""
-    await _start(answer, _ENDLESS_BYTES, send)
-    while not _transport(send).is_closing():
-        await _part(b" ", send)
-        await asyncio.sleep(seconds)
 
 
 async def _cut(answer: Answer, fault: Fault, send: Send) -> None:

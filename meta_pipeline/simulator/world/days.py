@@ -10,7 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+# Numbers move in steps of a quarter of an hour, as Meta's do (FACTS section 5.5).
 QUARTERS = 96
+# Insights refresh every 15 minutes (FACTS section 5.5).
 REFRESH_SECONDS = 900
 _HOUR_QUARTERS = 4
 

@@ -170,21 +170,21 @@ class Tree:
         for parent, count in enumerate(counts):
             for position in range(count):
                 # The newest of each family are the active ones.
-                self._make(level, index, parent, on=position >= count - active[parent])
+                draws = draw(self.key, _TAGS[level], self.ordinal, index)
+                created, end = self._lifetime(level, index, parent, draws)
+                on = position >= count - active[parent]
+                status, review = self._switch(level, parent, on, draws)
+                stopped = 0
+                if review in _NEVER_DELIVERED:
+                    stopped = created
+                elif status != ACTIVE or review == DISAPPROVED:
+                    # It ran for a third of its life at least, and for an hour.
+                    stopped = created + max(
+                        3_600, (end - created) * (20_000 + draws[3] // 2) // 65_536
+                    )
+                touched = stopped or created + (end - created) * draws[4] // 65_536
+                self.levels[level].append(parent, status, review, (created, stopped, touched))
                 index += 1
-
-    def _make(self, level: int, index: int, parent: int, *, on: bool) -> None:
-        draws = draw(self.key, _TAGS[level], self.ordinal, index)
-        created, end = self._lifetime(level, index, parent, draws)
-        status, review = self._switch(level, parent, on, draws)
-        stopped = 0
-        if review in _NEVER_DELIVERED:
-            stopped = created
-        elif status != ACTIVE or review == DISAPPROVED:
-            # It ran for a third of its life at least, and for an hour.
-            stopped = created + max(3_600, (end - created) * (20_000 + draws[3] // 2) // 65_536)
-        touched = stopped or created + (end - created) * draws[4] // 65_536
-        self.levels[level].append(parent, status, review, (created, stopped, touched))
 
     def _lifetime(
         self, level: int, index: int, parent: int, draws: tuple[int, ...]

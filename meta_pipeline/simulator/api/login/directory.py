@@ -127,13 +127,13 @@ class Directory:
                 if isinstance(owner, Mapping) and owner.get("id"):
                     names.setdefault(str(owner["id"]), str(owner.get("name", "")))
                     owned.setdefault(str(owner["id"]), set()).add(account.id)
-            found = {
+            known = {
                 one: Business(
                     one, name, frozenset(owned.get(one, ())), self._clients.get(one, frozenset())
                 )
                 for one, name in names.items()
             }
-            self._known = (version, found)
+            self._known = (version, known)
         return self._known[1]
 
     def people(self) -> Mapping[str, Person]:
