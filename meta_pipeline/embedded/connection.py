@@ -18,6 +18,7 @@ from .errors import ServerStartError
 
 _HOST = "127.0.0.1"
 _PORTS = range(20_000, 30_000)  # below the range from which systems give outgoing connections
+# Older ones refuse an option they do not know.
 _REQUIRE_AUTH_SINCE_LIBPQ = 160_000
 
 

@@ -13,6 +13,7 @@ import platformdirs
 from .account import require_own_folder
 from .errors import ServerFolderError
 
+# The server may run for months, and nobody rotates the log of a program's own database.
 _LOG_LIMIT_BYTES = 10_000_000
 
 
@@ -39,7 +40,13 @@ class ServerFolder:
     def create(self) -> None:
         """Make the folders that are missing; leave the rights of those that exist alone."""
         try:
-            _make_folder(self.path)
+            # Like mkdir -p; root's can be entered by the server's account.
+            mode = 0o755 if os.geteuid() == 0 else 0o700
+            for folder in reversed([self.path, *self.path.parents]):
+                if not folder.exists():
+                    with suppress(FileExistsError):
+                        folder.mkdir(mode=mode)
+                        folder.chmod(mode)  # whatever the umask says
             with suppress(FileNotFoundError):  # a reset at this moment: who needs it asks again
                 require_own_folder(self.path)
                 self.users.mkdir(mode=0o700, exist_ok=True)
@@ -54,8 +61,8 @@ class ServerFolder:
 
     def other_data(self, major: int) -> list[Path]:
         """Data folders of other major versions, which this one cannot read."""
-        found = (path for path in self.path.glob("[0-9]*") if path.name.isdigit())
-        return sorted(path for path in found if path.name != str(major))
+        folders = (path for path in self.path.glob("[0-9]*") if path.name.isdigit())
+        return sorted(path for path in folders if path.name != str(major))
 
     def sibling(self, data: Path, purpose: str) -> Path:
         """A name beside `data` for what is not finished; `sweep` removes what a crash left."""
@@ -146,16 +153,6 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _make_folder(path: Path) -> None:
-    """Like mkdir -p; root's can be entered by the server's account."""
-    mode = 0o755 if os.geteuid() == 0 else 0o700
-    for folder in reversed([path, *path.parents]):
-        if not folder.exists():
-            with suppress(FileExistsError):
-                folder.mkdir(mode=mode)
-                folder.chmod(mode)  # whatever the umask says
 
 
 def _read(path: Path) -> str | None:

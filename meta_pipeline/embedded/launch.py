@@ -77,23 +77,23 @@ class Launch:
                 log,
             )
         try:
-            found = self._wait(process, port)
+            probed = self._wait(process, port)
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)  # for Postgres a fast, clean shutdown
             process.wait()
             raise
-        if found is None:
+        if probed is None:
             return folder.log.read_bytes()[begin:].decode("utf-8", errors="replace")
-        return found
+        return probed
 
     def _wait(self, process: subprocess.Popen[bytes], port: int) -> Probe | None:
         """The server once it answers; None when it ended instead."""
         _children[str(self.cluster.data)] = process
         least = self.deadline.patience.deadline(_LEAST_SECONDS)  # to fail, and to say why
         while process.poll() is None:
-            found = probe(port, self.password, self.cluster.data)
-            if found.answer is Answer.OURS:
-                return found
+            probed = probe(port, self.password, self.cluster.data)
+            if probed.answer is Answer.OURS:
+                return probed
             if not self.deadline.wait(0.02) and not least.wait(0.02):
                 raise ServerStartError(
                     "The embedded Postgres is still starting; after a crash it may be recovering. "

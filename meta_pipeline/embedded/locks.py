@@ -47,7 +47,12 @@ def _try_lock(path: Path) -> int | None:
     descriptor = os.open(path, _FLAGS, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_still_at(path, descriptor):
+        # Removed while we waited: a lock on it would protect nothing.
+        try:
+            is_still_at = os.path.samestat(path.stat(), os.fstat(descriptor))
+        except FileNotFoundError:
+            is_still_at = False
+        if is_still_at:
             return descriptor
     except BlockingIOError:
         pass
@@ -56,14 +61,6 @@ def _try_lock(path: Path) -> int | None:
         raise
     os.close(descriptor)
     return None
-
-
-def _is_still_at(path: Path, descriptor: int) -> bool:
-    """False where the file was removed while we waited: a lock on it would protect nothing."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _release(descriptor: int) -> None:

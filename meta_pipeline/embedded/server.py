@@ -78,8 +78,11 @@ class EmbeddedPostgres:
             yield url
         finally:
             with self._locked():
+                # Under the lock: between leaving and looking somebody else may come.
                 user.leave()
-                self._stop_if_unused()
+                self._users.forget_dead()
+                if not self._users.pids() and not self._folder.is_kept:
+                    self._stop_if_running()
 
     def start(self, keep: bool = True) -> str:
         """Start or attach and return the URL.
@@ -92,9 +95,9 @@ class EmbeddedPostgres:
             self._own.append(user)
             return url
         with self._locked():
-            found = self._ensure_running()
+            running = self._ensure_running()
             self._folder.keep(True)
-        return self._url(found.port)
+        return self._url(running.port)
 
     def stop(self, force: bool = False) -> None:
         """Stop the server and forget `keep`; raises ServerInUseError while others use it."""
@@ -118,11 +121,11 @@ class EmbeddedPostgres:
 
     def status(self) -> Status:
         """What is there now; changes nothing."""
-        found = self._find_running()
+        running = self._find_running()
         return Status(
-            running=found is not None,
+            running=running is not None,
             url=None if self._folder.port is None else self._url(self._folder.port, "***"),
-            version=(found.version if found else None) or self._binaries.version,
+            version=(running.version if running else None) or self._binaries.version,
             data_folder=self._data,
             users=len(self._users.pids()),
             kept=self._folder.is_kept,
@@ -163,39 +166,41 @@ class EmbeddedPostgres:
 
     def _enter(self) -> tuple[str, User]:
         with self._locked():
-            found = self._ensure_running()
-            return self._url(found.port), self._users.join()
+            running = self._ensure_running()
+            return self._url(running.port), self._users.join()
 
     def _ensure_running(self) -> Probe:
         self._users.forget_dead()
-        found = self._find_running() or self._launch()
-        if self._database not in found.databases:
-            create_database(found.port, self._folder.make_password(), self._database)
-        return found
+        running = self._find_running() or self._launch()
+        # One server has the databases of the demo, of tests and of the user's own.
+        if self._database not in running.databases:
+            create_database(running.port, self._folder.make_password(), self._database)
+        return running
 
     def _find_running(self) -> Probe | None:
         """Our server, found by connecting to where it should be or says it is."""
         cluster, password = self._cluster(), self._folder.password
         if password is None or not cluster.was_left:
             return None
+        # Where it should be, and where its own pid file says it is: it may have had to move.
         ports = (self._folder.port, cluster.last_port)
         for port in dict.fromkeys(port for port in ports if port is not None):
-            found = self._patient_probe(port, password, cluster)
-            if found.answer is Answer.OURS:
+            probed = self._patient_probe(port, password, cluster)
+            if probed.answer is Answer.OURS:
                 self._folder.remember_port(port)
-                return found
+                return probed
         return None
 
     def _patient_probe(self, port: int, password: str, cluster: Cluster) -> Probe:
         """An answer that is final: waits for a server that starts, stops, hangs or is full."""
         deadline = self._deadline()
         while True:
-            found = probe(port, password, cluster.data)
-            hangs = found.answer is Answer.SILENT and cluster.last_pid_is_alive
-            if not hangs and found.answer not in (Answer.NOT_YET, Answer.FULL):
-                return found
+            probed = probe(port, password, cluster.data)
+            hangs = probed.answer is Answer.SILENT and cluster.last_pid_is_alive
+            if not hangs and probed.answer not in (Answer.NOT_YET, Answer.FULL):
+                return probed
             if not deadline.wait(0.1):
-                reason = _WHY_NO_ANSWER[found.answer]
+                reason = _WHY_NO_ANSWER[probed.answer]
                 raise ServerStartError(reason.format(port=port, log=self._folder.log))
 
     def _launch(self) -> Probe:
@@ -203,21 +208,18 @@ class EmbeddedPostgres:
         password = self._folder.make_password()
         cluster = self._cluster(placed=True)
         if not cluster.data.exists():
-            self._warn_of_other_versions()
+            for other in self._folder.other_data(self._binaries.major):
+                logger.warning(
+                    "%s holds data of Postgres %s that Postgres %s cannot read; a new, empty data "
+                    "folder is made beside it. To carry it over use pg_dump of that version.",
+                    other,
+                    other.name,
+                    self._binaries.major,
+                )
             cluster.create(password)
-        found = Launch(cluster, password, self._deadline()).run(self._folder.port)
-        logger.info("Postgres %s runs on port %s.", found.version, found.port)
-        return found
-
-    def _warn_of_other_versions(self) -> None:
-        for other in self._folder.other_data(self._binaries.major):
-            logger.warning(
-                "%s holds data of Postgres %s that Postgres %s cannot read; a new, empty data "
-                "folder is made beside it. To carry it over use pg_dump of that version.",
-                other,
-                other.name,
-                self._binaries.major,
-            )
+        started = Launch(cluster, password, self._deadline()).run(self._folder.port)
+        logger.info("Postgres %s runs on port %s.", started.version, started.port)
+        return started
 
     def _cluster(self, placed: bool = False) -> Cluster:
         """The data folder; `placed` makes sure that the account can reach the binaries."""
@@ -227,11 +229,6 @@ class EmbeddedPostgres:
             account.require_access(self._folder.path)
             binaries = binaries.for_account(account, self._folder)
         return Cluster(self._folder, self._data, binaries, account, self._durable)
-
-    def _stop_if_unused(self) -> None:
-        self._users.forget_dead()
-        if not self._users.pids() and not self._folder.is_kept:
-            self._stop_if_running()
 
     def _stop_if_running(self) -> None:
         if self._find_running() is not None:
