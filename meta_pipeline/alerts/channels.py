@@ -20,6 +20,7 @@ from meta_pipeline.words import shortened
 
 from .message import Message
 
+# A channel that hangs holds up the others of this round by no more than this.
 TIMEOUT_SECONDS = 10
 _TEAMS_HOSTS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
 # Slack advises no more than 4,000 characters; its escapes make some of ours longer.
@@ -165,7 +166,7 @@ def channels_of(settings: Settings) -> list[Channel]:
 
     One that is wrong stands beside the others as Misconfigured; SettingsError where no other works.
     """
-    found: list[Channel] = []
+    channels: list[Channel] = []
     wrong: dict[str, SettingsError] = {}
     makers: dict[str, tuple[bool, Callable[[Settings], Channel]]] = {
         "webhook": (settings.alert_webhook_url is not None, _webhook),
@@ -174,12 +175,12 @@ def channels_of(settings: Settings) -> list[Channel]:
     }
     for name, (is_wanted, make) in makers.items():
         try:
-            found += [make(settings)] if is_wanted else []
+            channels += [make(settings)] if is_wanted else []
         except SettingsError as error:
             wrong[name] = error
-    if wrong and not found:
+    if wrong and not channels:
         raise next(iter(wrong.values()))
-    return [*found, *(Misconfigured(name, str(error)) for name, error in wrong.items())]
+    return [*channels, *(Misconfigured(name, str(error)) for name, error in wrong.items())]
 
 
 def _webhook(settings: Settings) -> Webhook:

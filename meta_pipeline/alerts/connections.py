@@ -34,11 +34,11 @@ def connection_conditions(connection: Connection, now: datetime) -> list[Conditi
 
     And what people asked of Meta that could not be done for them yet.
     """
-    found = _undone(connection, now)
+    conditions = _undone(connection, now)
     for row in all_connections(connection):
         if row.state != State.REPLACED and (problems := list(_problems(row, now))):
-            found.append(max(problems, key=lambda one: one.grade))
-    return found
+            conditions.append(max(problems, key=lambda one: one.grade))
+    return conditions
 
 
 def _undone(connection: Connection, now: datetime) -> list[Condition]:

@@ -60,7 +60,7 @@ class Message:
     def text(self) -> str:
         """All of it as plain text."""
         return "\n\n".join(
-            "\n".join([one.title, *(f"  {line}" for line in _with_link(one))])
+            "\n  ".join([one.title, *one.lines, *([one.link] if one.link else [])])
             for one in self.paragraphs
         )
 
@@ -104,21 +104,17 @@ def _news(alerts: Sequence[Alert], now: datetime, ui_url: str | None) -> Iterato
     groups = [list(group) for _, group in groupby(sorted(alerts, key=order), key=order)]
     # The worst first, then what touches most accounts.
     for group in sorted(groups, key=lambda one: (-one[0].grade, -len(one))):
-        yield _cause(group, now, ui_url)
-
-
-def _cause(group: list[Alert], now: datetime, ui_url: str | None) -> Paragraph:
-    first = min(group, key=lambda alert: alert.opened_at)
-    mark = _MARKS.get(first.grade, "🔴")
-    return Paragraph(
-        f"{mark} {_title(first.kind)}: {_subjects(group)}",
-        (
-            f"Since {minute(first.opened_at)} ({duration(now - first.opened_at)})",
-            cause(first.cause),
-            f"What to do: {first.what_to_do}",
-        ),
-        f"{ui_url.rstrip('/')}{first.link}" if ui_url and first.link else None,
-    )
+        first = min(group, key=lambda alert: alert.opened_at)
+        mark = _MARKS.get(first.grade, "🔴")
+        yield Paragraph(
+            f"{mark} {_title(first.kind)}: {_subjects(group)}",
+            (
+                f"Since {minute(first.opened_at)} ({duration(now - first.opened_at)})",
+                cause(first.cause),
+                f"What to do: {first.what_to_do}",
+            ),
+            f"{ui_url.rstrip('/')}{first.link}" if ui_url and first.link else None,
+        )
 
 
 def _over(alerts: Sequence[Alert], now: datetime) -> Iterator[Paragraph]:
@@ -141,10 +137,6 @@ def _subjects(alerts: Sequence[Alert]) -> str:
     shown = ", ".join(names[:NAMED])
     more = len(names) - NAMED
     return f"{len(names):,} accounts: {shown} and {more:,} more" if more > 0 else shown
-
-
-def _with_link(paragraph: Paragraph) -> tuple[str, ...]:
-    return (*paragraph.lines, paragraph.link) if paragraph.link else paragraph.lines
 
 
 def cause(text: str) -> str:

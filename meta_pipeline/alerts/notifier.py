@@ -20,6 +20,7 @@ from .condition import Grade
 from .message import Message, compose
 from .store import Alert, AlertStore, ChannelState
 
+# News that can wait is told together: one message an hour is read, sixty are not.
 DIGEST = timedelta(hours=1)
 URGENT = timedelta(minutes=5)
 """Least time between two messages when something urgent is among the news."""
@@ -92,7 +93,14 @@ class Notifier:
             ]
             if not self._is_due(state, news, over, now):
                 return None
-            message = self._message(current, news, over, now)
+            message = compose(
+                news,
+                over,
+                still_open=len(current) - len(news),
+                now=now,
+                ui_url=self._ui_url,
+                is_simulated=self._is_simulated,
+            )
             waiting = [alert for alert in gone if alert not in over]
             return _deliver(store, channel, message, _known(state, [*current, *waiting]), now)
 
@@ -106,18 +114,6 @@ class Notifier:
             return True
         is_urgent = any(alert.grade >= Grade.URGENT for alert in news)
         return now - sent_at >= (min(URGENT, self._digest) if is_urgent else self._digest)
-
-    def _message(
-        self, current: Sequence[Alert], news: Sequence[Alert], over: Sequence[Alert], now: datetime
-    ) -> Message:
-        return compose(
-            news,
-            over,
-            still_open=len(current) - len(news),
-            now=now,
-            ui_url=self._ui_url,
-            is_simulated=self._is_simulated,
-        )
 
 
 def tell_all(channels: Sequence[Channel], message: Message) -> list[Told]:

@@ -19,6 +19,7 @@ from .message import cause as readable
 
 _SQL = Path(__file__).parent / "sql"
 _TOLD_BY_ACCOUNT = "freshness"
+# By days left, as `quality.token` counts them: the same token is told again when it gets urgent.
 _TOKEN_GRADES = {14: Grade.WARNING, 7: Grade.ERROR, 1: Grade.URGENT, 0: Grade.HAPPENED}
 _ADVICE = {
     Kind.LOST: "Give the token's user access to the account again (Business settings → Ad accounts "
@@ -68,7 +69,28 @@ def limits_of(settings: Settings) -> AlertLimits:
 
 def account_conditions(connection: Connection, limits: AlertLimits) -> list[Condition]:
     """What is wrong with each ad account: at most one condition an account, the telling one."""
-    return [_account(row) for row in _rows(connection, "accounts", limits)]
+    conditions: list[Condition] = []
+    for row in _rows(connection, "accounts", limits):
+        kind, account_id = Kind(row["kind"]), str(row["account_id"])
+        name = row["name"]
+        # The same words for every account, so that one cause is one paragraph.
+        cause = _ALL.get(kind) or str(row["error"] or "no reason on record").replace(
+            account_id, "the account"
+        ).replace(account_id[4:], "the account")
+        conditions.append(
+            Condition(
+                key=f"account:{account_id}",
+                kind=kind,
+                grade=Grade.ERROR if row["is_error"] else Grade.WARNING,
+                subject=f"{name} ({account_id})" if name else account_id,
+                cause=readable(cause),
+                what_to_do=_ADVICE[kind],
+                since=row["since"],
+                account_id=account_id,
+                link=f"/assets/meta/insights?view=partitions&partition={account_id}",
+            )
+        )
+    return conditions
 
 
 def account_problems(connection: Connection, limits: AlertLimits) -> dict[str, Kind]:
@@ -100,11 +122,12 @@ def check_conditions(finding: Finding, now: datetime) -> list[Condition]:
     if finding.passed or finding.check == _TOLD_BY_ACCOUNT:
         return []
     is_token = finding.check == TOKEN_CHECK.name
+    grade = Grade.ERROR if finding.severity is Severity.ERROR else Grade.WARNING
     return [
         Condition(
             key=f"check:{finding.check}",
             kind=Kind.TOKEN if is_token else Kind.CHECK,
-            grade=_token_grade(finding) if is_token else _check_grade(finding),
+            grade=_token_grade(finding) if is_token else grade,
             subject="the token Meta is asked with" if is_token else finding.check,
             cause=finding.headline,
             what_to_do=finding.what_to_do,
@@ -156,32 +179,6 @@ def look_condition(what: str, error: Exception, now: datetime) -> Condition:
         since=now,
         link="/automation",
     )
-
-
-def _account(row: dict[str, Any]) -> Condition:
-    kind, account_id = Kind(row["kind"]), str(row["account_id"])
-    name = row["name"]
-    cause = _ALL.get(kind) or _without(account_id, str(row["error"] or "no reason on record"))
-    return Condition(
-        key=f"account:{account_id}",
-        kind=kind,
-        grade=Grade.ERROR if row["is_error"] else Grade.WARNING,
-        subject=f"{name} ({account_id})" if name else account_id,
-        cause=readable(cause),
-        what_to_do=_ADVICE[kind],
-        since=row["since"],
-        account_id=account_id,
-        link=f"/assets/meta/insights?view=partitions&partition={account_id}",
-    )
-
-
-def _without(account_id: str, text: str) -> str:
-    """The same words for every account, so that one cause is one paragraph."""
-    return text.replace(account_id, "the account").replace(account_id[4:], "the account")
-
-
-def _check_grade(finding: Finding) -> Grade:
-    return Grade.ERROR if finding.severity is Severity.ERROR else Grade.WARNING
 
 
 def _token_grade(finding: Finding) -> Grade:

@@ -93,12 +93,12 @@ class AlertStore:
 
     def channel(self, name: str) -> ChannelState:
         cursor = self._connection.cursor(row_factory=class_row(ChannelState))
-        found = cursor.execute(
+        row = cursor.execute(
             "SELECT told, last_sent_at, failing_since FROM meta_ads.alert_channels"
             " WHERE channel = %s",
             (name,),
         ).fetchone()
-        return found or ChannelState()
+        return row or ChannelState()
 
     def delivered(self, name: str, told: Mapping[str, int], now: datetime) -> None:
         """The channel's people now know `told`."""

@@ -14,6 +14,7 @@ from .finding import Finding, Severity
 WANTED_SCOPE = "ads_read"
 _ENOUGH = {WANTED_SCOPE, "ads_management"}
 """Either lets insights and structure be read: Meta asks for ads_management or ads_read (#200)."""
+# Renewing takes a person who is there: two weeks outlast a holiday.
 _STAGES = (timedelta(days=1), timedelta(days=7), timedelta(days=14))
 _RENEW = (
     "Make a new token and put it in META_ACCESS_TOKEN: docs/tokens.md shows how, and how to renew "

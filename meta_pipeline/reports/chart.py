@@ -178,7 +178,9 @@ class _Plot:
 
     def line(self, series: Series, index: int) -> str:
         """The path, broken where readings are far apart: what is not known is not drawn."""
-        gap = max((self.until - self.since) / 12, _usual_gap(series.points) * 3)
+        gaps = sorted(later[0] - earlier[0] for earlier, later in pairwise(series.points))
+        usual = gaps[len(gaps) // 2] if gaps else timedelta(0)
+        gap = max((self.until - self.since) / 12, usual * 3)
         path, before = [], None
         for at, value in series.points:
             verb = "L" if before is not None and at - before <= gap else "M"
@@ -218,8 +220,3 @@ class _Plot:
 
     def x(self, at: datetime) -> float:
         return (at - self.since) / (self.until - self.since)
-
-
-def _usual_gap(points: Sequence[tuple[datetime, float]]) -> timedelta:
-    gaps = sorted(later[0] - earlier[0] for earlier, later in pairwise(points))
-    return gaps[len(gaps) // 2] if gaps else timedelta(0)

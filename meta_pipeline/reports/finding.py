@@ -31,13 +31,13 @@ def findings(answers: Mapping[str, Answer]) -> list[Finding]:
 def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
     """A finding for every answer: what people ask first, then the rest."""
     said = {**_SAY, **_SAY_BESIDES}
-    found = {key: _finding(answers[key], say) for key, say in said.items() if key in answers}
+    by_key = {key: _finding(answers[key], say) for key, say in said.items() if key in answers}
     rest = [
         _finding(one, lambda answer: f"{times(len(answer.rows), 'row')}.")
         for key, one in answers.items()
-        if key not in found
+        if key not in by_key
     ]
-    return [*found.values(), *rest]
+    return [*by_key.values(), *rest]
 
 
 def _finding(answer: Answer, say: Callable[[Answer], str]) -> Finding:

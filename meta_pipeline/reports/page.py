@@ -30,7 +30,8 @@ def render(
 ) -> str:
     """The whole page. `thresholds` in percent by name are lines of the usage plot."""
     lines = dict(thresholds or {})
-    title = f"Meta Ads operations, last {_days(report.days)}"
+    days = "day" if report.days == 1 else f"{number(report.days)} days"
+    title = f"Meta Ads operations, last {days}"
     drawn = "".join(_question(one, lines) for one in report.answers.values())
     return "".join(
         (
@@ -116,14 +117,14 @@ def _totals(answers: Mapping[str, Answer]) -> Iterator[tuple[str, Any]]:
         yield "highest usage", f"{number(max(usage))} %" if usage else None
 
 
-def _findings(found: list[Finding]) -> str:
+def _findings(findings: list[Finding]) -> str:
     cards = "".join(
         f'<div class="card"><h3>{escape(one.title)}</h3>'
         f'<div class="question">{escape(one.question)}</div>'
         f"<p{'' if one.is_enough else ' class=few'}>{escape(one.words)}</p>"
         f'<div class="basis">{one.observations:,} observations · '
         f'<a href="#{one.key}">numbers and query</a></div></div>'
-        for one in found
+        for one in findings
     )
     return f'<h2 id="answers">Answers</h2><div class="findings">{cards}</div>' if cards else ""
 
@@ -193,7 +194,3 @@ def _cell(value: Any) -> str:
 def _words(text: str) -> str:
     """A sentence in which no unit is parted from its number."""
     return escape(text).replace(" %", "&nbsp;%").replace(" ms", "&nbsp;ms")
-
-
-def _days(days: float) -> str:
-    return "day" if days == 1 else f"{number(days)} days"

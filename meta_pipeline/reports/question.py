@@ -57,9 +57,9 @@ class Question:
 @lru_cache(maxsize=1)
 def questions() -> tuple[Question, ...]:
     """Every question that is shipped, in the order of a report."""
-    found = {path.stem: read(path) for path in FOLDER.glob("*.sql")}
-    first = [found.pop(key) for key in ORDER if key in found]
-    return (*first, *(found[key] for key in sorted(found)))
+    by_key = {path.stem: read(path) for path in FOLDER.glob("*.sql")}
+    first = [by_key.pop(key) for key in ORDER if key in by_key]
+    return (*first, *(by_key[key] for key in sorted(by_key)))
 
 
 def read(path: Path) -> Question:

@@ -14,6 +14,7 @@ from .finding import Finding, all_findings, findings
 from .question import Question, questions
 
 DAYS = 7
+# A question that takes longer is asked of too many days: it ends, and syncs have the disks again.
 _TIMEOUT_MS = 60_000
 _SIMULATED = "SELECT coalesce(bool_or(is_simulated), false) FROM meta_ads.meta_ad_accounts"
 
@@ -48,7 +49,17 @@ class Report:
             "until": self.until,
             "is_simulated": self.is_simulated,
             "findings": {one.key: one.words for one in self.findings},
-            "answers": {key: _document(answer) for key, answer in self.answers.items()},
+            "answers": {
+                key: {
+                    "title": answer.question.title,
+                    "question": answer.question.words,
+                    "observations": answer.observations,
+                    "is_enough": answer.is_enough,
+                    "note": answer.note,
+                    "rows": answer.records(),
+                }
+                for key, answer in self.answers.items()
+            },
         }
 
 
@@ -83,14 +94,3 @@ def period(connection: Connection, *, days: float = DAYS, now: datetime | None =
     assert row is not None
     until: datetime = row[0]
     return until.astimezone(UTC)
-
-
-def _document(answer: Answer) -> dict[str, Any]:
-    return {
-        "title": answer.question.title,
-        "question": answer.question.words,
-        "observations": answer.observations,
-        "is_enough": answer.is_enough,
-        "note": answer.note,
-        "rows": answer.records(),
-    }

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from meta_pipeline.warehouse import Warehouse, WarehouseError
 
 _SHOWN = 8
+# One cause repeats; the first of them tell it.
 _ERRORS_SHOWN = 20
 _RUN = """
     SELECT run.*, account.name AS account_name,
@@ -106,10 +107,10 @@ def read_runs(
         "limit": limit,
     }
     with warehouse.connection() as connection:
-        found = connection.cursor(row_factory=dict_row).execute(_LIST, values).fetchall()
-        ids = [one["sync_run_id"] for one in found]
+        runs = connection.cursor(row_factory=dict_row).execute(_LIST, values).fetchall()
+        ids = [one["sync_run_id"] for one in runs]
         waited = dict(connection.execute(_WAITED, (ids,)).fetchall())
-    return [one | {"waited_seconds": waited.get(one["sync_run_id"], 0.0)} for one in found]
+    return [one | {"waited_seconds": waited.get(one["sync_run_id"], 0.0)} for one in runs]
 
 
 def read_run(warehouse: Warehouse, run_id: str | None = None) -> list[RunDetail]:
@@ -118,7 +119,19 @@ def read_run(warehouse: Warehouse, run_id: str | None = None) -> list[RunDetail]
     RunUnknown when none is it, or several are.
     """
     with warehouse.connection() as connection:
-        return [_detail(connection, one) for one in _found(connection, run_id)]
+        details: list[RunDetail] = []
+        for one in _found(connection, run_id):
+            cursor = connection.cursor(row_factory=dict_row)
+            values = (one["sync_run_id"],)
+            details.append(
+                RunDetail(
+                    facts=one,
+                    calls=cursor.execute(_CALLS, values).fetchall(),
+                    waits=cursor.execute(_WAITS, values).fetchall(),
+                    errors=cursor.execute(_ERRORS, values).fetchall(),
+                )
+            )
+        return details
 
 
 def _found(connection: Connection[Any], run_id: str | None) -> list[dict[str, Any]]:
@@ -130,27 +143,16 @@ def _found(connection: Connection[Any], run_id: str | None) -> list[dict[str, An
         return newest
     wanted = run_id.strip()
     is_id = bool(wanted) and wanted.isascii() and wanted.isprintable()
-    found = cursor.execute(_FIND, {"id": wanted}).fetchall() if is_id else []
-    if not found:
+    steps = cursor.execute(_FIND, {"id": wanted}).fetchall() if is_id else []
+    if not steps:
         raise RunUnknown(f"There is no run {run_id!r}. meta-pipeline runs list shows the newest.")
-    of_dagster = {one["dagster_run_id"] for one in found}
-    if len(found) > 1 and (len(of_dagster) > 1 or None in of_dagster):
-        ids = ", ".join(_named(one["sync_run_id"], one["started_at"]) for one in found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise RunUnknown(f"{len(found)} runs begin with {wanted!r}: {ids}{more}. Give more of it.")
-    return found
+    of_dagster = {one["dagster_run_id"] for one in steps}
+    if len(steps) > 1 and (len(of_dagster) > 1 or None in of_dagster):
+        ids = ", ".join(_named(one["sync_run_id"], one["started_at"]) for one in steps[:_SHOWN])
+        more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
+        raise RunUnknown(f"{len(steps)} runs begin with {wanted!r}: {ids}{more}. Give more of it.")
+    return steps
 
 
 def _named(sync_run_id: str, started_at: datetime) -> str:
     return f"{sync_run_id} ({started_at:%Y-%m-%d %H:%M})"
-
-
-def _detail(connection: Connection[Any], facts: dict[str, Any]) -> RunDetail:
-    cursor = connection.cursor(row_factory=dict_row)
-    values = (facts["sync_run_id"],)
-    return RunDetail(
-        facts=facts,
-        calls=cursor.execute(_CALLS, values).fetchall(),
-        waits=cursor.execute(_WAITS, values).fetchall(),
-        errors=cursor.execute(_ERRORS, values).fetchall(),
-    )

@@ -87,7 +87,7 @@ class AccountStatus:
     def standing(self) -> Standing:
         """How the account stands; where several are so, what says most."""
         facts = self.facts
-        found = {
+        holds = {
             Standing.LOST: not facts["is_accessible"],
             Standing.RUNNING: bool(facts["is_running"]),
             Standing.LEFT_OUT: self.is_left_out,
@@ -98,7 +98,7 @@ class AccountStatus:
             Standing.PARTIAL: facts["last_status"] == "partial",
             Standing.NEVER: facts["staleness_seconds"] is None,
         }
-        return next((standing for standing, is_so in found.items() if is_so), Standing.FRESH)
+        return next((standing for standing, is_so in holds.items() if is_so), Standing.FRESH)
 
     @property
     def label(self) -> str:
@@ -122,13 +122,13 @@ class AccountStatus:
     @property
     def waiting(self) -> str | None:
         """Why no call is made and until when, as one sentence; None when nothing is waited for."""
-        found = self.facts["waiting_for"]
-        return None if found is None else str(found)
+        part = self.facts["waiting_for"]
+        return None if part is None else str(part)
 
     @property
     def not_before(self) -> datetime | None:
-        found: datetime | None = self.facts["not_before"]
-        return found
+        moment: datetime | None = self.facts["not_before"]
+        return moment
 
     @property
     def trouble(self) -> str | None:
@@ -189,12 +189,12 @@ def read_status(
             .fetchall()
         )
     rows = [*known, *(dict.fromkeys(names) | row for row in first)]
-    found = [
+    statuses = [
         AccountStatus(row, (problems or {}).get(row["account_id"]), leaves_out(row["account_id"]))
         for row in rows
     ]
     order = list(Standing)
-    return sorted(found, key=lambda one: (order.index(one.standing), one.name.casefold()))
+    return sorted(statuses, key=lambda one: (order.index(one.standing), one.name.casefold()))
 
 
 def in_short(accounts: Collection[AccountStatus]) -> str:
