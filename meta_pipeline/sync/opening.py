@@ -45,5 +45,5 @@ def opened_context(settings: Settings, database_url: str | None = None) -> Itera
         ) as client:
             warehouse.migrate()
             refuse_mixture(warehouse, is_simulated=settings.is_simulated)
-            found = UsableConnections(warehouse, settings, keyring, client, utc_now)
-            yield SyncContext.of(settings, client, warehouse, telemetry, found)
+            connections = UsableConnections(warehouse, settings, keyring, client, utc_now)
+            yield SyncContext.of(settings, client, warehouse, telemetry, connections)

@@ -225,6 +225,7 @@ def _remove_insights(
             f"WHERE {of_dataset} AND date_start >= %(oldest)s",
             values,
         )
+    # A report that still runs was asked for by a plan that no longer holds.
     reports = schema.pending_reports
     connection.execute(f"DELETE FROM {reports.schema}.{reports.name} WHERE {of_dataset}", values)
     for table in _made_of(dataset):

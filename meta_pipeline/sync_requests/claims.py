@@ -48,11 +48,11 @@ class Claim:
 
 def objects_of(rows: Iterable[SyncRequestRow]) -> dict[Part, tuple[str, ...]]:
     """All ids that the rows name, each once, by part."""
-    found: dict[Part, dict[str, None]] = {}
+    by_part: dict[Part, dict[str, None]] = {}
     for row in rows:
         for part, ids in (row.objects or {}).items():
-            found.setdefault(Part(part), {}).update(dict.fromkeys(ids))
-    return {part: tuple(ids) for part, ids in sorted(found.items())}
+            by_part.setdefault(Part(part), {}).update(dict.fromkeys(ids))
+    return {part: tuple(ids) for part, ids in sorted(by_part.items())}
 
 
 def claims(

@@ -72,7 +72,9 @@ class Plan:
 
     def needs(self, weighted_cost: float) -> Needs:
         """The plan as the governor and the budget weigh it."""
-        parts = self._parts
+        changes = {Part.ACTIVITIES} if self.activities_since is not None else set[Part]()
+        edges = {edge.spec.part for edge in self.edges}
+        parts = edges | {window.dataset.part for window in self.windows} | changes
         optional = tuple(str(part) for part in EXTRAS if part in parts)
         is_extra = bool(optional) and parts <= set(EXTRAS)
         use_cases = frozenset(
@@ -96,9 +98,3 @@ class Plan:
     def edges_of(self, part: Part) -> Sequence[EdgePlan]:
         """The readings of one edge, in the order they have to be done."""
         return [edge for edge in self.edges if edge.spec.part is part]
-
-    @property
-    def _parts(self) -> set[Part]:
-        changes = {Part.ACTIVITIES} if self.activities_since is not None else set[Part]()
-        edges = {edge.spec.part for edge in self.edges}
-        return edges | {window.dataset.part for window in self.windows} | changes

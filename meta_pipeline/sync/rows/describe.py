@@ -49,10 +49,12 @@ def summarise_targeting(row: Mapping[str, Any]) -> str | None:
     targeting = row.get("targeting")
     if not isinstance(targeting, dict):
         return None
+    listed = [one for one in _list(targeting.get("genders")) if isinstance(one, int)]
+    genders = [_GENDERS[one] for one in listed if one in _GENDERS]
     parts = [
         _places(targeting),
         _ages(targeting),
-        _genders(targeting),
+        genders[0] if len(genders) == 1 else "",
         _audiences(targeting),
         _short([str(one) for one in _list(targeting.get("publisher_platforms"))]),
     ]
@@ -78,12 +80,6 @@ def _ages(targeting: Mapping[str, Any]) -> str:
     if low is None and high is None:
         return ""
     return f"{18 if low is None else low}-{65 if high is None else high}"
-
-
-def _genders(targeting: Mapping[str, Any]) -> str:
-    listed = [one for one in _list(targeting.get("genders")) if isinstance(one, int)]
-    genders = [_GENDERS[one] for one in listed if one in _GENDERS]
-    return genders[0] if len(genders) == 1 else ""
 
 
 def _audiences(targeting: Mapping[str, Any]) -> str:

@@ -208,7 +208,10 @@ class InsightsMapper:
             return None
         level, entity_id, start, _ = key
         if self._dataset.is_hourly:
-            hour = self._hour(given)
+            # Rows without impressions can lack the hour (FACTS section 5.2).
+            hour = hour_of(given.get(self._dataset.breakdowns[0]))
+            if hour is None:
+                self._without_key(given, self._dataset.breakdowns[0])
             return None if hour is None else (entity_id, start, hour)
         cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
         listed = json_text(list(cell.values()))
@@ -234,13 +237,6 @@ class InsightsMapper:
         if parent_id is None and value is not None:
             self._wrong(name, value, given)
         return parent_id
-
-    def _hour(self, given: Mapping[str, Any]) -> int | None:
-        """The hour of a row; rows without impressions can lack it (FACTS section 5.2)."""
-        hour = hour_of(given.get(self._dataset.breakdowns[0]))
-        if hour is None:
-            self._without_key(given, self._dataset.breakdowns[0])
-        return hour
 
     def _without_key(self, given: Mapping[str, Any], field: str) -> None:
         self._findings.note(

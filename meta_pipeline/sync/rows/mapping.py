@@ -89,6 +89,7 @@ class EntityMapper:
         if self._weighed < _WEIGHED:
             self._weighed += 1
             source.weigh_time(given.get("updated_time") or given.get("created_time"))
+        # A creative has a `status` alone (FACTS section 4.5).
         deleted = given.get("effective_status", given.get("status")) == "DELETED"
         row = [self._value(known, given, source.currency) for known in self._fields]
         row += [derive(given) for derive in self._derived.values()]
@@ -113,11 +114,13 @@ class EntityMapper:
         except Unfit:
             self._note(known.name, value, Reason.WRONG_TYPE, given)
             return None
+        # Noted, and kept all the same: Meta adds values without a new version.
         if known.known is not None and converted not in known.known:
             self._note(known.name, value, Reason.UNKNOWN_ENUM, given)
         return converted
 
     def _extra(self, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        # What Meta gives beside what was asked is kept: it may be a field to come.
         extra = {key: value for key, value in given.items() if key not in self._asked}
         for key in extra:
             self._note(key, "", Reason.UNKNOWN_FIELD, given)

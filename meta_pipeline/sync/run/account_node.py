@@ -86,7 +86,11 @@ class AccountNode:
         now = self._context.clock()
         settled = now if stored is not None and cursor is not None and _in_doubt(cursor) else None
         fresh = cursor or CursorRow(account_id, ACCOUNT_EDGE)
-        self._save(replace(fresh, last_fetched_at=now, last_full_at=settled or fresh.last_full_at))
+        with self._connection.transaction():
+            self._context.warehouse.cursors.save(
+                self._connection,
+                replace(fresh, last_fetched_at=now, last_full_at=settled or fresh.last_full_at),
+            )
         return ReadAccount(account, (*changes, *_notes(account)))
 
     def doubt(self, account_id: str) -> None:
@@ -102,10 +106,6 @@ class AccountNode:
 
     def _cursor(self, account_id: str) -> CursorRow | None:
         return self._context.warehouse.cursors.get(account_id, ACCOUNT_EDGE, self._connection)
-
-    def _save(self, cursor: CursorRow) -> None:
-        with self._connection.transaction():
-            self._context.warehouse.cursors.save(self._connection, cursor)
 
 
 def is_node_due(context: SyncContext, account: AccountRow) -> bool:

@@ -121,7 +121,11 @@ class AccountSync:
         self.windows.keep_first_days(self.connection, self.plan.first_days)
         self._read(decision)
         self._read_later_days(decision)
-        self._read_proofs(decision)
+        # The account's own row of days that cannot be judged without it, and have it not.
+        windows = self.windows.lacking_proofs() if self.is_going else ()
+        if windows:
+            self.plan = replace(self.plan, windows=windows, edges=(), activities_since=None)
+            self._read(decision)
         if self.is_going:
             self._complete()
         self.windows.save_page_size(self.connection, has_read=bool(self._oldest))
@@ -146,13 +150,6 @@ class AccountSync:
             if self.plan.days_later >= later:  # what is left out now shows no size
                 return
             later = self.plan.days_later
-
-    def _read_proofs(self, decision: Decision) -> None:
-        """The account's own row of days that cannot be judged without it, and have it not."""
-        windows = self.windows.lacking_proofs() if self.is_going else ()
-        if windows:
-            self.plan = replace(self.plan, windows=windows, edges=(), activities_since=None)
-            self._read(decision)
 
     @property
     def is_going(self) -> bool:

@@ -44,7 +44,10 @@ class Completion:
             if edge.mode is Mode.SCAN:
                 self.dimensions.complete(edge.spec, self.write)
             if self.dimensions.mark_vanished(edge.spec, self.write):
-                self._note_full(name)
+                # Only now is the listing done: were it interrupted before, it would be read again.
+                known = self.cursors.get(self.source.account_id, name, self.connection)
+                if known is not None and known.last_full_at != self.source.data_as_of:
+                    self._save(known)
             else:
                 yield Missing(
                     "Meta did not answer about all of them", part, f"{name} that are gone"
@@ -77,12 +80,6 @@ class Completion:
         if days:
             self.dimensions.fill_orphans(self.write, min(days))
             self._save(known or CursorRow(self.source.account_id, "insights"))
-
-    def _note_full(self, edge: str) -> None:
-        """Only now is the listing done: were it interrupted before, it would be read again."""
-        known = self.cursors.get(self.source.account_id, edge, self.connection)
-        if known is not None and known.last_full_at != self.source.data_as_of:
-            self._save(known)
 
     def _save(self, cursor: CursorRow) -> None:
         with self.connection.transaction():

@@ -151,9 +151,9 @@ class Dimensions:
                 page_size=IDS_PER_PAGE,
             )
             for page in pages:
-                found = [row for row in page.rows if str(row.get("id")) in chunk]
-                self._write(spec, found, write, is_named=True)
-                shown.update(str(row["id"]) for row in found)
+                rows = [row for row in page.rows if str(row.get("id")) in chunk]
+                self._write(spec, rows, write, is_named=True)
+                shown.update(str(row["id"]) for row in rows)
         return [one for one in ids if one not in shown]
 
     def fill_parents(self, objects: Mapping[Part, Sequence[str]], write: Write) -> None:

@@ -92,15 +92,15 @@ def _connections(context: SyncContext) -> tuple[list[UsableConnection | None], l
     """Those to ask, the best first, and why others cannot be asked."""
     if context.connections is None:
         return [None], []
-    found: list[UsableConnection | None] = []
+    connections: list[UsableConnection | None] = []
     problems = []
     for way in context.connections.reach("").ways():
         one = context.connections.opened(way)
         if isinstance(one, str):
             problems.append(one)
         else:
-            found.append(one)
-    return found, problems
+            connections.append(one)
+    return connections, problems
 
 
 def _walk(context: SyncContext, opened: OpenSession, connection: UsableConnection | None) -> _Walk:
@@ -202,15 +202,15 @@ def _unsure(context: SyncContext, walks: Sequence[_Walk], connection: Connection
     """The accounts of the connections that gave no list: dead, refused, throttled, unreadable."""
     store = context.warehouse.connections
     asked = {walk.connection.way.connection_id if walk.connection else None for walk in walks}
-    found = {
+    account_ids = {
         account_id
         for account_id, ids in store.reaching(connection=connection).items()
         if not set(ids) <= asked
     }
     has_environment = context.connections is None or context.connections.has_environment
     if has_environment and None not in asked:
-        found |= store.listed_by_environment(connection=connection)
-    return frozenset(found)
+        account_ids |= store.listed_by_environment(connection=connection)
+    return frozenset(account_ids)
 
 
 def read_account(context: SyncContext, client: GraphClient, account_id: str) -> AccountRow:

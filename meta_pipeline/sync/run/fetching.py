@@ -94,7 +94,13 @@ class ParallelFetch:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-        self._drain()
+        while self._open:
+            try:
+                event = self._queue.get(timeout=_POLL_SECONDS)
+            except Empty:
+                continue
+            if isinstance(event, Done):
+                self._open -= 1
         self._pool.shutdown(wait=True)
 
     def _run(self, task: Task) -> None:
@@ -117,12 +123,3 @@ class ParallelFetch:
                 continue
             return True
         return False
-
-    def _drain(self) -> None:
-        while self._open:
-            try:
-                event = self._queue.get(timeout=_POLL_SECONDS)
-            except Empty:
-                continue
-            if isinstance(event, Done):
-                self._open -= 1

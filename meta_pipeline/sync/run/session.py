@@ -46,10 +46,10 @@ class CallSession:
         `connection` is the one to use, else the best that reaches the account. Raises Reauthorize
         when none does.
         """
-        found = connection
-        if found is None and context.connections is not None:
+        usable = connection
+        if usable is None and context.connections is not None:
             chosen = context.connections
-            found = chosen.of_account(account_id) if account_id else chosen.any()
+            usable = chosen.of_account(account_id) if account_id else chosen.any()
         pauses = Pauses()
         quota = Quota(
             account_id,
@@ -59,12 +59,12 @@ class CallSession:
             sleep=context.sleep,
             max_parallel=context.max_parallel_calls,
             on_pause=pauses.note,
-            app=found.way.app if found else APP,
+            app=usable.way.app if usable else APP,
         )
         calls = CallCounter(
             sync_run_id, context.telemetry.log, quota.observe, context.weights, pauses
         )
-        session = cls(context.client, calls, quota, found)
+        session = cls(context.client, calls, quota, usable)
 
         def note(attempt: Attempt) -> None:
             calls.note(attempt)
@@ -89,8 +89,8 @@ class CallSession:
             quota.go_on_as(following.way.app)
             return following.client.for_sync(on_attempt=note, gate=quota.gate)
 
-        may_follow = found is not None and account_id is not None and connection is None
-        client = found.client if found else context.client
+        may_follow = usable is not None and account_id is not None and connection is None
+        client = usable.client if usable else context.client
         session.client = client.for_sync(
             on_attempt=note, gate=quota.gate, successor=follow if may_follow else None
         )

@@ -59,6 +59,14 @@ class Writer:
 
     def _upsert(self, one: Slice, rows: Rendered) -> Upserted:
         with self._connection.transaction():
+            # Where the keys of the rows are kept: their window had rows before.
+            if one.window is None:
+                kept: tuple[ReturnedRows, int] | None = None
+            else:
+                scope = one.window.dataset.scope(self._source.account_id)
+                since, until = one.window.since, one.window.until
+                is_known = self._returned.keeps(self._connection, scope, since, until)
+                kept = (self._returned, one.walk) if is_known else None
             return upsert(
                 self._connection,
                 one.table,
@@ -66,17 +74,8 @@ class Writer:
                 rows,
                 history=one.history,
                 ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
-                returned=self._kept(one),
+                returned=kept,
             )
-
-    def _kept(self, one: Slice) -> tuple[ReturnedRows, int] | None:
-        """Where the keys of the rows are kept: their window had rows before."""
-        if one.window is None:
-            return None
-        scope = one.window.dataset.scope(self._source.account_id)
-        since, until = one.window.since, one.window.until
-        is_known = self._returned.keeps(self._connection, scope, since, until)
-        return (self._returned, one.walk) if is_known else None
 
     def _what_fits(self, one: Slice) -> Upserted:
         """The rows of a slice that was refused, without the few that are why.
