@@ -40,8 +40,8 @@ def skip_reason(tick: Tick, runs: int, now: datetime, accounts: Accounts) -> str
         parts.append(f"{more} more were stopped")
     next_at, account_id = tick.choice.next_at, tick.choice.next_account
     if next_at is not None and account_id is not None and next_at > now:
-        found = accounts.get(account_id)
-        name = f"{found.name} ({account_id})" if found and found.name else account_id
+        account = accounts.get(account_id)
+        name = f"{account.name} ({account_id})" if account and account.name else account_id
         parts.append(f"next is {name} in {duration(next_at - now)}, at {clock(next_at, now)}")
     return "; ".join(parts)
 

@@ -132,19 +132,19 @@ def look(
         }
     stopped: dict[str, Stopped] = {}
     for _ in range(ROUNDS):
-        found = next_runs(
+        coming = next_runs(
             states.values(), now, rotation.policy, rotation.rules, cursor=cursor, slots=slots
         )
-        newly = _stopped(warehouse, now, rotation, found, reach)
+        newly = _stopped(warehouse, now, rotation, coming, reach)
         stopped |= newly
         for account_id, each in newly.items():
             states[account_id] = replace(states[account_id], not_before=each.until)
         if not newly:
             break
     # Those that the last round stopped have their place in vain: another look is not worth it.
-    going = [[pick for pick in run.picks if pick.account_id not in stopped] for run in found.runs]
+    going = [[pick for pick in run.picks if pick.account_id not in stopped] for run in coming.runs]
     runs = tuple(Batch(tuple(picks)) for picks in going if picks)
-    return Tick(runs, tuple(stopped.values()), found.choice, found.cursor, len(states))
+    return Tick(runs, tuple(stopped.values()), coming.choice, coming.cursor, len(states))
 
 
 def record(warehouse: Warehouse, tick: Tick, now: datetime) -> None:
@@ -157,11 +157,11 @@ def _stopped(
     warehouse: Warehouse,
     now: datetime,
     rotation: Rotation,
-    found: NextRuns,
+    coming: NextRuns,
     reach: Reach | None,
 ) -> dict[str, Stopped]:
     """Those of the chosen that may not be called now, by the meters of the app each is read as."""
-    picks = [pick for run in found.runs for pick in run.picks]
+    picks = [pick for run in coming.runs for pick in run.picks]
     apps = {pick.account_id: reach.app_of(pick.account_id) if reach else APP for pick in picks}
     readings = warehouse.usage.current([*set(apps.values()), *apps]) if picks else []
     meters_of = {app: Meters(rotation.thresholds, app=app) for app in set(apps.values())}

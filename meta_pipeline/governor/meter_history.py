@@ -19,7 +19,9 @@ _MOVES_SECONDS = 600.0
 _GAP_SECONDS = 60.0
 # The configured price counts as so many calls, so that one odd reading decides nothing.
 _PRIOR_CALLS = 5
+# Percents are whole numbers (FACTS section 1.3): over fewer calls the price of one is rounding.
 _ENOUGH_CALLS = 50
+# The finest step Meta tells (FACTS section 1.4).
 _NOTHING_PCT = 0.01
 _BLOCK_OF = "block of "
 
@@ -88,7 +90,14 @@ class MeterHistory:
         if seen or self._newest is None:
             return
         if ok and self._newest.blocks and _block_ends(self._newest, self._thresholds) <= at:
-            self._reopen(self._newest)
+            # A call got through after the block, and no header says how much is free. A score is
+            # gone with its block. Of a rolling hour we know that it was full, and that it frees as
+            # it was filled.
+            if self._newest.scope == Scope.INSIGHTS_APP or not (
+                self._newest.use_case or self._newest.meter.is_of_app
+            ):
+                self._model = RollingHour()
+            self._newest = replace(self._newest, regain_at=None)
         self._changed_at = at.timestamp()
         self._model.assume(self._changed_at, calls * self.cost_pct)
 
@@ -108,7 +117,12 @@ class MeterHistory:
         if reading is None:
             return None
         cost_pct = self.cost_pct
-        resumes = self._resumes_at(reading, thresholds)
+        if reading.blocks:
+            resumes: datetime | None = _block_ends(reading, thresholds) + self._stagger
+        elif self._model.pct_at(self._changed_at) < thresholds.stop_pct(reading.meter):
+            resumes = None
+        else:
+            resumes = self._falls_to(thresholds.resume_pct(reading.meter)) + self._stagger
         ends = max(self._falls_to(_NOTHING_PCT), resumes or reading.read_at)
         if now >= ends:
             return None
@@ -162,25 +176,8 @@ class MeterHistory:
             points, calls = points - old_points, calls - old_calls
         self._moved = points, calls
 
-    def _resumes_at(self, reading: UsageReading, thresholds: Thresholds) -> datetime | None:
-        if reading.blocks:
-            return _block_ends(reading, thresholds) + self._stagger
-        if self._model.pct_at(self._changed_at) < thresholds.stop_pct(reading.meter):
-            return None
-        return self._falls_to(thresholds.resume_pct(reading.meter)) + self._stagger
-
     def _falls_to(self, pct: float) -> datetime:
         return datetime.fromtimestamp(self._model.falls_to(pct, self._changed_at), UTC)
-
-    def _reopen(self, reading: UsageReading) -> None:
-        """A call got through after the block, and no header says how much is free.
-
-        A score is gone with its block. Of a rolling hour we know that it was full, and that it
-        frees as it was filled.
-        """
-        if reading.scope == Scope.INSIGHTS_APP or not (reading.use_case or reading.meter.is_of_app):
-            self._model = RollingHour()
-        self._newest = replace(reading, regain_at=None)
 
 
 def _block_ends(reading: UsageReading, thresholds: Thresholds) -> datetime:

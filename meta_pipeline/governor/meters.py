@@ -222,8 +222,8 @@ class Meters:
 
 
 def _worst(known: Iterable[EffectiveReading], *scopes: Scope) -> float | None:
-    found = [e.effective_pct for e in known if e.reading.scope in scopes]
-    return round(max(found), 2) if found else None
+    readings_pct = [e.effective_pct for e in known if e.reading.scope in scopes]
+    return round(max(readings_pct), 2) if readings_pct else None
 
 
 def _document(effective: EffectiveReading) -> dict[str, Any]:

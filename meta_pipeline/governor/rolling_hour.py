@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+# Meta's use cases and apps are metered over a rolling hour (FACTS section 2).
 HOUR_SECONDS = 3600.0
 # Calls of a minute leave the hour as one: 61 lumps remember what thousands of calls did.
 _LUMP_SECONDS = 60.0

@@ -73,10 +73,10 @@ def decode(body: bytes) -> Any:
     return parsed
 
 
-def _without_error(status: int, found: str) -> Refusal | Malformed:
+def _without_error(status: int, kind: str) -> Refusal | Malformed:
     if status == 429:
-        return Refusal(message=f"HTTP 429 (too many requests) with {found}")
-    return Malformed(f"HTTP {status} with {found}")
+        return Refusal(message=f"HTTP 429 (too many requests) with {kind}")
+    return Malformed(f"HTTP {status} with {kind}")
 
 
 def _cut_rows(parsed: Any) -> Any:

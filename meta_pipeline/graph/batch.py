@@ -124,8 +124,8 @@ def _request(
     def expect(body: Any) -> int | Malformed | None:
         if isinstance(body, list) and len(body) == len(asked):
             return None
-        found = f"list of {len(body)}" if isinstance(body, list) else type(body).__name__
-        return Malformed(f"a batch of {len(asked)} was answered by a {found}")
+        kind = f"list of {len(body)}" if isinstance(body, list) else type(body).__name__
+        return Malformed(f"a batch of {len(asked)} was answered by a {kind}")
 
     return Request(
         "POST",

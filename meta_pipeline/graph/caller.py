@@ -29,6 +29,7 @@ from meta_pipeline.graph.versions import version_notice
 from meta_pipeline.model.usage import APP, UsageReading, of_app, worst_of_each
 from meta_pipeline.redaction import redact
 
+# Meta's own are short; a proxy's error page is not, and is logged with each attempt.
 LONGEST_MESSAGE = 500
 _Answer = TypeVar("_Answer")
 _WITHOUT_ANSWER: Mapping[Cause, type[GraphError]] = {

@@ -181,6 +181,7 @@ class GraphClient:
         is of an app whose secret this is not.
         """
         sibling = object.__new__(type(self))
+        # The succession is that of the other token: this one has its own, or none.
         transport = self._caller.transport.with_token(access_token, signs=signs)
         sibling._caller = replace(self._caller, transport=transport, app=app, succession=None)
         return sibling

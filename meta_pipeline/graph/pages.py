@@ -111,7 +111,13 @@ class PageWalk:
             yield page
             if page.after is None:
                 return
-            self._check_progress(page)
+            self._empty = 0 if page.rows else self._empty + 1
+            stands_still = page.after == self.after and not page.rows
+            if page.after in self._seen and not (stands_still and self._empty <= MOST_STANDSTILLS):
+                raise self._loop(page, "the same cursor came twice")
+            if self._empty >= MOST_EMPTY_PAGES:
+                raise self._loop(page, f"{self._empty} empty pages in a row")
+            self._seen.add(str(page.after))
             self.after = page.after
             del page
             self.size.good_page()
@@ -167,15 +173,6 @@ class PageWalk:
                 endpoint_key=self.request.endpoint_key,
             )
         return str(after)
-
-    def _check_progress(self, page: Page) -> None:
-        self._empty = 0 if page.rows else self._empty + 1
-        stands_still = page.after == self.after and not page.rows
-        if page.after in self._seen and not (stands_still and self._empty <= MOST_STANDSTILLS):
-            raise self._loop(page, "the same cursor came twice")
-        if self._empty >= MOST_EMPTY_PAGES:
-            raise self._loop(page, f"{self._empty} empty pages in a row")
-        self._seen.add(str(page.after))
 
     def _loop(self, page: Page, reason: str) -> PagingLoop:
         return PagingLoop(

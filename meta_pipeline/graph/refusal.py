@@ -172,13 +172,13 @@ def _name_value(error: ValueRejected, refusal: Refusal) -> None:
 def _place(refusal: Refusal) -> re.Match[str] | None:
     """Where a value stands in its list, such as `breakdowns[1]` or `filtering[0][value][10]`."""
     texts = (refusal.message, *refusal.blamed)
-    return next((found for text in texts if (found := _PLACE.search(text))), None)
+    return next((match for text in texts if (match := _PLACE.search(text))), None)
 
 
 def rejected_field(message: str) -> str | None:
     """The field that `message` says Meta does not give."""
-    found = next((m for pattern in _FIELD_NAMES if (m := pattern.search(message))), None)
-    return found[1] if found else None
+    match = next((m for pattern in _FIELD_NAMES if (m := pattern.search(message))), None)
+    return match[1] if match else None
 
 
 def _throttled(rule: Rule, refusal: Refusal, now: datetime, facts: dict[str, Any]) -> Throttled:

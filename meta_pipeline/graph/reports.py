@@ -160,7 +160,11 @@ def read_status(report: ReportRun, run: Mapping[str, Any], now: datetime) -> Rep
     A word Meta adds later counts as running: the watch finds out when nothing moves.
     """
     word = str(run.get("async_status"))
-    percent = _percent(run.get(_PERCENT))
+    # The percent as a whole number; None where there is none.
+    try:
+        percent: int | None = int(float(run.get(_PERCENT)))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        percent = None
     state = _STATES.get(word, ReportState.RUNNING)
     # Only a number that is there can say that the word comes too early.
     if state is ReportState.COMPLETED and percent is not None and percent < 100:
@@ -231,11 +235,3 @@ def _gone(report: ReportRun, error: GraphError, now: datetime) -> ReportStatus:
 
 def _is_settling(report: ReportRun, now: datetime) -> bool:
     return now - report.created_at < SETTLING_TIME
-
-
-def _percent(value: object) -> int | None:
-    """The percent as a whole number; None where there is none."""
-    try:
-        return int(float(value))  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -16,6 +16,7 @@ from meta_pipeline.graph.errors import (
     Throttled,
 )
 
+# A call that took all its time costs Meta's allowance as well: a third would be in vain, too.
 _DEADLINE_REPEATS = 2
 logger = logging.getLogger(__name__)
 

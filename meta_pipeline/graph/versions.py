@@ -104,12 +104,12 @@ def next_after(version: str) -> str | None:
 
 def gone_between(version: str, newer: str) -> dict[str, tuple[str, ...]]:
     """What the versions after `version` up to `newer` took away, as `ApiVersion.gone`."""
-    found: dict[str, tuple[str, ...]] = {}
+    gone: dict[str, tuple[str, ...]] = {}
     for one in TABLE:
         if number(version) < number(one.name) <= number(newer):
             for part, names in one.gone.items():
-                found[part] = (*found.get(part, ()), *names)
-    return found
+                gone[part] = (*gone.get(part, ()), *names)
+    return gone
 
 
 def table_problem(today: date) -> str | None:
@@ -140,5 +140,5 @@ def version_notice(asked: str, headers: Mapping[str, str]) -> str | None:
 
 def number(version: str) -> tuple[int, int]:
     """`v27.0` as numbers, to compare; (0, 0) for what is no version."""
-    found = _VERSION.fullmatch(version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    match = _VERSION.fullmatch(version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)

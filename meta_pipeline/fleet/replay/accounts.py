@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
+# As the rotation counts it: the spend of seven days tells an account's tier.
 SPEND_DAYS = 7
 _EMPTY_SHARE = 0.15
 _NEW_SHARE = 0.02
@@ -43,31 +44,32 @@ class FleetAccount:
 def make_fleet(accounts: int, days: int, start: datetime, seed: int = 1) -> list[FleetAccount]:
     """The same fleet for the same seed, whatever the policy."""
     random = Random(f"fleet:{seed}")  # noqa: S311 (a simulation, not a secret)
-    return [_account(number, days, start, random) for number in range(1, accounts + 1)]
-
-
-def _account(number: int, days: int, start: datetime, random: Random) -> FleetAccount:
-    is_empty = random.random() < _EMPTY_SHARE
-    weekly = 0.0 if is_empty else _MEDIAN_SPEND_7D * math.exp(random.gauss(0, _SPREAD))
-    spend = tuple(_spend_by_day(weekly / SPEND_DAYS, days + SPEND_DAYS + 1, random))
-    is_new = random.random() < _NEW_SHARE
-    arrives = start + timedelta(seconds=random.uniform(0, days * 86_400)) if is_new else start
-    is_of_largest = random.random() < _LARGEST_TENANT_SHARE
-    return FleetAccount(
-        account_id=f"act_{number:06d}",
-        tenant=f"tenant {0 if is_of_largest else random.randint(1, _TENANTS)}",
-        spend_by_day=spend,
-        active_ads=0 if is_empty else min(500, 1 + round(2 * math.sqrt(weekly))),
-        first_seen_at=arrives,
-        can_deliver=not is_empty,
-    )
+    fleet: list[FleetAccount] = []
+    for number in range(1, accounts + 1):
+        is_empty = random.random() < _EMPTY_SHARE
+        weekly = 0.0 if is_empty else _MEDIAN_SPEND_7D * math.exp(random.gauss(0, _SPREAD))
+        spend = tuple(_spend_by_day(weekly / SPEND_DAYS, days + SPEND_DAYS + 1, random))
+        is_new = random.random() < _NEW_SHARE
+        arrives = start + timedelta(seconds=random.uniform(0, days * 86_400)) if is_new else start
+        is_of_largest = random.random() < _LARGEST_TENANT_SHARE
+        fleet.append(
+            FleetAccount(
+                account_id=f"act_{number:06d}",
+                tenant=f"tenant {0 if is_of_largest else random.randint(1, _TENANTS)}",
+                spend_by_day=spend,
+                active_ads=0 if is_empty else min(500, 1 + round(2 * math.sqrt(weekly))),
+                first_seen_at=arrives,
+                can_deliver=not is_empty,
+            )
+        )
+    return fleet
 
 
 def _spend_by_day(mean: float, days: int, random: Random) -> list[float]:
     """Days vary, and now and then an account pauses for some."""
-    found, is_paused = [], False
+    spend, is_paused = [], False
     for _ in range(days):
         turned = random.random() < (_RESUMED_A_DAY if is_paused else _PAUSED_A_DAY)
         is_paused = is_paused != turned
-        found.append(0.0 if is_paused else mean * math.exp(random.gauss(0, _DAY_TO_DAY)))
-    return found
+        spend.append(0.0 if is_paused else mean * math.exp(random.gauss(0, _DAY_TO_DAY)))
+    return spend

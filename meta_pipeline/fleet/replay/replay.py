@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
 
-from meta_pipeline.fleet.batch import Batch
 from meta_pipeline.fleet.choice import Pick
 from meta_pipeline.fleet.next_runs import next_runs
 from meta_pipeline.fleet.policy import Policy, Tier, tier_of
@@ -25,7 +24,9 @@ from .accounts import FleetAccount
 from .allowances import AccessTier, SimulatedAllowances
 from .costs import CostModel
 
+# A Monday, so that weeks in the result are whole; the year does not matter.
 START = datetime(2026, 3, 2, tzinfo=UTC)
+# Nothing is synced at the start: the first day measures the backlog, not the policy.
 WARM_UP_DAYS = 1
 _DAY = timedelta(days=1)
 _SAMPLED_EVERY = timedelta(minutes=10)
@@ -183,26 +184,23 @@ class _Replay:
             for state in self._states.values()
             if state.first_seen_at is not None and state.first_seen_at <= now
         ]
-        found = next_runs(
+        coming = next_runs(
             known, now, self._policy, self._rules, cursor=self._cursor, slots=self._free
         )
-        self._cursor = found.cursor
-        for run in found.runs:
-            self._start(run, now)
-
-    def _start(self, run: Batch, now: datetime) -> None:
-        """One run does its accounts one after the other."""
-        self._free -= 1
-        counted = now >= self._counts_from
-        self._result.runs += counted
-        at = now + timedelta(seconds=self._conditions.costs.run_seconds)
-        for pick in run.picks:
-            state = self._states[pick.account_id]
-            self._states[pick.account_id] = replace(state, is_requested=True)
-            ended, seconds = self._synced(state, pick, at, counted=counted)
-            at += timedelta(seconds=seconds)
-            self._push(at, pick.account_id, ended)
-        self._push(at, None, None)
+        self._cursor = coming.cursor
+        for run in coming.runs:
+            # One run does its accounts one after the other.
+            self._free -= 1
+            counted = now >= self._counts_from
+            self._result.runs += counted
+            at = now + timedelta(seconds=self._conditions.costs.run_seconds)
+            for pick in run.picks:
+                state = self._states[pick.account_id]
+                self._states[pick.account_id] = replace(state, is_requested=True)
+                ended, seconds = self._synced(state, pick, at, counted=counted)
+                at += timedelta(seconds=seconds)
+                self._push(at, pick.account_id, ended)
+            self._push(at, None, None)
 
     def _synced(
         self, state: AccountState, pick: Pick, at: datetime, *, counted: bool
