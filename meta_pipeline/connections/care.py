@@ -84,17 +84,17 @@ def due(warehouse: Warehouse, now: datetime) -> Due:
 
 def take_care(connections: Connections, now: datetime | None = None) -> Cared:
     """Do what is due, one thing after the other; nothing is raised for what Meta answers."""
-    found = due(connections.warehouse, now or connections.access.clock())
+    due_now = due(connections.warehouse, now or connections.access.clock())
     problems: dict[str, str] = {}
-    callbacks = tuple(carry_out(connections)) if found.callbacks else ()
+    callbacks = tuple(carry_out(connections)) if due_now.callbacks else ()
     renewals = []
-    for row in _rows(connections, found.renewals):
+    for row in _rows(connections, due_now.renewals):
         try:
             renewals.append(renew(connections, row))
         except ConnectionsError as error:
             _note(connections, row, problems, error)
     looked_at = []
-    for row in _rows(connections, found.looks):
+    for row in _rows(connections, due_now.looks):
         try:
             checked = connections.check(row)
             looked_at.append(checked.connection_id)
@@ -117,8 +117,8 @@ def _is_looked_at(row: ConnectionRow, now: datetime) -> bool:
 
 def _rows(connections: Connections, ids: Iterable[str]) -> list[ConnectionRow]:
     """The rows as they are now: another process may have been faster, or removed one."""
-    found = (connections.warehouse.connections.get(one) for one in ids)
-    return [row for row in found if row is not None]
+    rows = (connections.warehouse.connections.get(one) for one in ids)
+    return [row for row in rows if row is not None]
 
 
 def _note(

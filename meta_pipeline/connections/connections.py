@@ -135,12 +135,12 @@ class Connections:
             current = self._sealed(row.connection_id, connection).get("current")
             if current is None or current.token_key != token_key(token):
                 return known  # renewed or replaced meanwhile: the answer is about another token
-            found = replace(known, checked_at=now, **said)
-            self.warehouse.connections.save(found, connection)
-            changes = self._accounts_changed(found, owner, connection) | _changes(known, found)
+            checked = replace(known, checked_at=now, **said)
+            self.warehouse.connections.save(checked, connection)
+            changes = self._accounts_changed(checked, owner, connection) | _changes(known, checked)
             if changes:
-                self.record(found, "checked", changes, connection)
-        return found
+                self.record(checked, "checked", changes, connection)
+        return checked
 
     def remove(self, row: ConnectionRow, *, revoke: bool = False) -> None:
         """Forget a connection and its tokens; `revoke` ends them at Meta first.
@@ -204,12 +204,12 @@ class Connections:
 
     def token(self, row: ConnectionRow) -> str:
         """The token in use; TokenUnreadable when there is none or it does not open."""
-        found = self.tokens(row).get("current")
-        if found is None:
+        current = self.tokens(row).get("current")
+        if current is None:
             raise TokenUnreadable(
                 f"Connection {row.connection_id} has no token any more: it is {row.state}."
             )
-        return found
+        return current
 
     def tokens(self, row: ConnectionRow) -> dict[TokenRole, str]:
         """Every stored token of the connection, by role."""
@@ -270,10 +270,10 @@ class Connections:
         """The connection that has this very token in use."""
         stored = self.warehouse.connections.tokens(connection=connection)
         of_token = (one for one in stored if one.token_key == token_key(token))
-        found = next((one for one in of_token if one.role == "current"), None)
-        if found is None:
+        holder = next((one for one in of_token if one.role == "current"), None)
+        if holder is None:
             return None
-        return self.warehouse.connections.get(found.connection_id, connection)
+        return self.warehouse.connections.get(holder.connection_id, connection)
 
     def _replace_same(self, new: ConnectionRow, connection: Connection) -> str | None:
         """Mark those of the same user and app as replaced; the old token, if it is ours to end.
@@ -308,8 +308,8 @@ class Connections:
         chosen = row.chosen_accounts
         reached = owner.accounts.keys() & (owner.accounts if chosen is None else set(chosen))
         new, lost = reached - before, before - reached
-        found = {"accounts_new": sorted(new), "accounts_lost": sorted(lost)}
-        return {name: ids for name, ids in found.items() if ids}
+        changed = {"accounts_new": sorted(new), "accounts_lost": sorted(lost)}
+        return {name: ids for name, ids in changed.items() if ids}
 
     def _revoke_all(self, row: ConnectionRow) -> None:
         if not self.access.knows_app(row.app_id):

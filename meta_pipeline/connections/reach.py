@@ -142,20 +142,22 @@ class Reach:
 
     def reaching(self, account_id: str) -> list[Way]:
         """The connections that reach the account, dead ones too, the best first."""
-        found = [
-            self.stored[one] for one in self.accounts.get(account_id, ()) if one in self.stored
-        ]
-        if self.environment and (account_id in self.environment_accounts or not found):
-            found.append(self.environment)
-        return in_order(found)
+        ways = [self.stored[one] for one in self.accounts.get(account_id, ()) if one in self.stored]
+        if self.environment and (account_id in self.environment_accounts or not ways):
+            ways.append(self.environment)
+        return in_order(ways)
 
     def usable(self, account_id: str) -> list[Way]:
         """Those the account may be read through now, the best first; empty: none is left.
 
         An account nobody has listed yet may be anybody's.
         """
-        found = [way for way in self.reaching(account_id) if self._may_be_asked(way)]
-        return found or ([] if self.is_reached(account_id) else self.ways())
+        ways = [
+            way
+            for way in self.reaching(account_id)
+            if way.state.is_usable or way.connection_id is None
+        ]
+        return ways or ([] if self.is_reached(account_id) else self.ways())
 
     def is_reached(self, account_id: str) -> bool:
         """Whether a connection has ever listed the account."""
@@ -170,9 +172,6 @@ class Reach:
         if self.usable(account_id):
             return None
         return no_way(account_id, self.reaching(account_id))
-
-    def _may_be_asked(self, way: Way) -> bool:
-        return way.state.is_usable or way.connection_id is None
 
 
 def no_way(account_id: str, ways: Iterable[Way]) -> str:

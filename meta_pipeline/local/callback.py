@@ -15,6 +15,7 @@ from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 PATH = "/callback"
+# The code Meta leads back with is some hundred bytes; who sends more is not a browser.
 _LONGEST = 8_192
 _HEADERS = {
     "content-type": "text/html; charset=utf-8",

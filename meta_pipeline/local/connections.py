@@ -29,18 +29,18 @@ def connect(warehouse: Warehouse, settings: Settings, graph: SimulatedGraph) -> 
     """
     keys = settings.token_keys
     keyring = Keyring.parse(keys.get_secret_value() if keys else None)
-    book = Connections(warehouse, Access(settings), keyring, "demo")
+    connections = Connections(warehouse, Access(settings), keyring, "demo")
     users = {one.user_id for one in graph.connections}
     for row in warehouse.connections.all():
         if row.app_id == graph.app_id and row.user_id in users:
             with suppress(ConnectionUnknown):
-                book.remove(row)
-    rows = [book.add(one.token) for one in graph.connections]
-    yield f"{times(len(rows), 'connection')}: {'; '.join(_told(book, row) for row in rows)}"
+                connections.remove(row)
+    rows = [connections.add(one.token) for one in graph.connections]
+    yield f"{times(len(rows), 'connection')}: {'; '.join(_told(connections, row) for row in rows)}"
     for row in rows:
         before = _left(row)
         try:
-            done = renew(book, row)
+            done = renew(connections, row)
         except GraphError as error:  # the schedule comes back to it
             yield f"{row.name} was not renewed: {error}"
             continue
@@ -53,8 +53,8 @@ def connect(warehouse: Warehouse, settings: Settings, graph: SimulatedGraph) -> 
             )
 
 
-def _told(book: Connections, row: ConnectionRow) -> str:
-    accounts = len(book.warehouse.connections.accounts(row.connection_id))
+def _told(connections: Connections, row: ConnectionRow) -> str:
+    accounts = len(connections.warehouse.connections.accounts(row.connection_id))
     return f"{row.name} reaches {times(accounts, 'account')}, {_left(row)} days left"
 
 

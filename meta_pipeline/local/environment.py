@@ -29,10 +29,10 @@ def of_settings(settings: Settings, database_url: str) -> dict[str, str]:
 
 def variables(settings: Settings) -> dict[str, str]:
     """Each setting that has a value, by the name of its variable."""
-    found = {}
+    values = {}
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         if value is not None and text and isinstance(field.validation_alias, AliasChoices):
-            found[str(field.validation_alias.choices[0])] = text
-    return found
+            values[str(field.validation_alias.choices[0])] = text
+    return values

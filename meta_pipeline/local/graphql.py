@@ -79,8 +79,8 @@ class DagsterApi:
         except (requests.RequestException, DagsterApiError, KeyError):
             return False
         for entry in entries:
-            found = (entry["locationOrLoadError"] or {}).get("__typename")
-            if entry["name"] == self.location and found == "RepositoryLocation":
+            kind = (entry["locationOrLoadError"] or {}).get("__typename")
+            if entry["name"] == self.location and kind == "RepositoryLocation":
                 return True
         # It answers once the code is loaded, which on a busy machine may be later than we wait.
         with suppress(requests.RequestException, DagsterApiError):
@@ -89,8 +89,8 @@ class DagsterApi:
 
     def partition_keys(self) -> list[str]:
         """The ad accounts, in the order they were added."""
-        found = self._ask(_PARTITIONS, key={"path": ["meta", "campaigns"]})
-        return list(found["assetNodeOrError"].get("partitionKeys") or [])
+        answer = self._ask(_PARTITIONS, key={"path": ["meta", "campaigns"]})
+        return list(answer["assetNodeOrError"].get("partitionKeys") or [])
 
     def launch(self, job: str, tags: dict[str, str] | None = None) -> str:
         """Start a run of the job; returns its id. It is queued as a person's would be."""
@@ -142,15 +142,15 @@ class DagsterApi:
 
     def stop_sensor(self, name: str) -> None:
         """Let the sensor rest until somebody starts it."""
-        found = self._ask(_SENSOR, selector=self._sensor(name))["sensorOrError"]
-        if found["__typename"] != "Sensor":
+        sensor = self._ask(_SENSOR, selector=self._sensor(name))["sensorOrError"]
+        if sensor["__typename"] != "Sensor":
             raise DagsterApiError(f"Dagster has no sensor {name}")
-        self._ask(_STOP_SENSOR, id=found["sensorState"]["id"])
+        self._ask(_STOP_SENSOR, id=sensor["sensorState"]["id"])
 
     def has_ticked(self, name: str, since: float) -> bool:
         """Whether the sensor looked after that moment (Unix seconds), or somebody stopped it."""
-        found = self._ask(_LAST_TICK, selector=self._sensor(name))["sensorOrError"]
-        state = found.get("sensorState") or {"status": "STOPPED"}
+        sensor = self._ask(_LAST_TICK, selector=self._sensor(name))["sensorOrError"]
+        state = sensor.get("sensorState") or {"status": "STOPPED"}
         return state["status"] == "STOPPED" or any(
             tick["timestamp"] >= since and tick["status"] != "STARTED" for tick in state["ticks"]
         )
@@ -164,8 +164,8 @@ class DagsterApi:
 
     def statuses(self, run_ids: Sequence[str]) -> dict[str, str]:
         """The runs' statuses by id."""
-        found = self._ask(_RUNS, ids=list(run_ids))["runsOrError"].get("results", [])
-        return {run["runId"]: run["status"] for run in found}
+        runs = self._ask(_RUNS, ids=list(run_ids))["runsOrError"].get("results", [])
+        return {run["runId"]: run["status"] for run in runs}
 
     def run_url(self, run_id: str) -> str:
         return f"{self.url}/runs/{run_id}"

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 
+# The same grace as with a parent that ends what it started itself.
 GRACE_SECONDS = 5.0
 
 

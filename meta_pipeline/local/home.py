@@ -83,7 +83,10 @@ class Home:
             with suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
-            pid, url = self._user()
+            pid, url = None, None
+            with suppress(OSError, ValueError):
+                note = json.loads(self._note.read_text(encoding="utf-8"))
+                pid, url = int(note["pid"]), note.get("url")
             if (pid is not None and _is_alive(pid)) or time.monotonic() > deadline:
                 raise AlreadyRunning(
                     f"This already runs{f' at {url}' if url else ''}"
@@ -91,12 +94,6 @@ class Home:
                     "Use that one, or end it with Ctrl-C where it was started."
                 )
             time.sleep(_POLL_SECONDS)
-
-    def _user(self) -> tuple[int | None, str | None]:
-        with suppress(OSError, ValueError):
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-            return int(note["pid"]), note.get("url")
-        return None, None
 
 
 def _is_alive(pid: int) -> bool:

@@ -97,10 +97,10 @@ def demo_settings(settings: Settings, url: str, with_graph: bool) -> Iterator[Se
 
 def _its_app(home: Home) -> dict[str, Any]:
     """App and keys of a demo that runs; without them stored connections are not used."""
-    found = home.secrets()
-    if found is None:
+    secrets = home.secrets()
+    if secrets is None:
         return {"token_keys": None}
-    keys, app_secret = map(SecretStr, found)
+    keys, app_secret = map(SecretStr, secrets)
     return {"app_id": APP_ID, "app_secret": app_secret, "token_keys": keys}
 
 

@@ -37,7 +37,16 @@ def _one(connections: Connections, callback: CallbackRow) -> CarriedOut:
     try:
         if callback.kind == "deauthorize":
             return _looked_around(connections, callback)
-        return _deleted(connections, callback)
+        # Delete connections, what waits for a choice, and the accounts that nobody else reaches.
+        warehouse = connections.warehouse
+        with warehouse.connection() as connection:
+            rows = meant(connections, callback, connection)
+        deleted: Counter[str] = Counter()
+        alone = _reached_by_nobody_else(connections, rows)
+        for account_id in alone:
+            deleted.update(forget_account(warehouse.url, account_id))
+        count = _finish(connections, callback, rows, deleted)
+        return CarriedOut(callback=callback, deleted=count, accounts=tuple(alone))
     except (GraphError, ConnectionsError, WarehouseError) as error:
         problem = str(error)
         connections.warehouse.callbacks.failed(callback, problem, connections.access.clock())
@@ -61,19 +70,6 @@ def _looked_around(connections: Connections, callback: CallbackRow) -> CarriedOu
             logger.warning("Connection %s could not be looked at: %s", row.connection_id, error)
     _finish(connections, callback, [], {})
     return CarriedOut(callback=callback)
-
-
-def _deleted(connections: Connections, callback: CallbackRow) -> CarriedOut:
-    """Delete connections, what waits for a choice, and the accounts that nobody else reaches."""
-    warehouse = connections.warehouse
-    with warehouse.connection() as connection:
-        rows = meant(connections, callback, connection)
-    deleted: Counter[str] = Counter()
-    alone = _reached_by_nobody_else(connections, rows)
-    for account_id in alone:
-        deleted.update(forget_account(warehouse.url, account_id))
-    count = _finish(connections, callback, rows, deleted)
-    return CarriedOut(callback=callback, deleted=count, accounts=tuple(alone))
 
 
 def _reached_by_nobody_else(connections: Connections, rows: list[ConnectionRow]) -> list[str]:
@@ -121,6 +117,6 @@ def _finish(
         if callback.kind == "data_deletion":
             of_user = (callback.app_id, str(callback.user_id))
             count["pending_connections"] += warehouse.logins.erase(*of_user, connection)
-        found = {name: rows for name, rows in count.items() if rows}
-        warehouse.callbacks.done(callback, found, connections.access.clock(), connection)
-    return found
+        rows_by_table = {name: rows for name, rows in count.items() if rows}
+        warehouse.callbacks.done(callback, rows_by_table, connections.access.clock(), connection)
+    return rows_by_table
