@@ -26,10 +26,10 @@ def build_app() -> Celery:
                 f"The dagster.yaml of DAGSTER_HOME starts runs with {type(launcher).__name__}. "
                 "Put deploy/celery/dagster.yaml into DAGSTER_HOME of the workers and the daemon."
             )
-        found: Celery = launcher.celery
-    create_execute_job_task(found)
-    create_resume_job_task(found)
-    return found
+        app: Celery = launcher.celery
+    create_execute_job_task(app)
+    create_resume_job_task(app)
+    return app
 
 
 app = build_app()

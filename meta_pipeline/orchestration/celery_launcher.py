@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.result import AsyncResult
 from dagster import DagsterRun
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
@@ -37,10 +36,13 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         FAILED makes Dagster fail the run, free its slots and, with `run_retries`, start it again.
         A broker that does not answer raises instead: Dagster then asks again at the next poll.
         """
-        result = self._task(run)
+        task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
+        result = None if task_id is None else self.celery.AsyncResult(task_id)
         if result is None:  # tagged only once it is handed over; it may have begun already
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        worker = _worker(result)
+        # The node that started the task, such as `celery@host`.
+        meta = result.info
+        worker = str(meta["hostname"]) if isinstance(meta, dict) and meta.get("hostname") else None
         if worker is None or result.state != _STARTED:
             return super().check_run_worker_health(run)
         for _ in range(_TRIES):
@@ -54,10 +56,6 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         what = "does not answer" if answer is None else "was restarted and does not have the run"
         return CheckRunHealthResult(WorkerStatus.FAILED, f"Celery worker {worker} {what}.")
 
-    def _task(self, run: DagsterRun) -> AsyncResult[Any] | None:
-        task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
-        return None if task_id is None else self.celery.AsyncResult(task_id)
-
     def _ask(self, worker: str, task_id: str) -> dict[str, Any] | None:
         """What the worker knows of the task; None when it does not answer."""
         inspection = self.celery.control.inspect(
@@ -65,9 +63,3 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         )
         answers = inspection.query_task(task_id) or {}
         return answers.get(worker)
-
-
-def _worker(result: AsyncResult[Any]) -> str | None:
-    """The node that started the task, such as `celery@host`."""
-    meta = result.info
-    return str(meta["hostname"]) if isinstance(meta, dict) and meta.get("hostname") else None

@@ -86,7 +86,14 @@ class Doorkeeper:
             ours = {_site(f"//{one}") for one in (host, *self._hosts)}
             return len(origins) == 1 and _site(origins[0]) in ours - {None}
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return _is_link(headers, scope)
+            # A page that somebody opens from elsewhere, such as the link of an alert.
+            return (
+                scope["type"] == "http"
+                and scope["method"] == "GET"
+                and headers.get("sec-fetch-mode") == "navigate"
+                and headers.get("sec-fetch-dest") == "document"
+                and not _is_graphql(scope)
+            )
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         return not (
             scope["type"] == "http" and scope["method"] not in _SAFE and kind in _PLAIN_FORMS
@@ -112,17 +119,6 @@ def _only_asks(text: str) -> bool:
         one.operation is OperationType.QUERY
         for one in document.definitions
         if isinstance(one, OperationDefinitionNode)
-    )
-
-
-def _is_link(headers: Headers, scope: Scope) -> bool:
-    """A page that somebody opens from elsewhere, such as the link of an alert."""
-    return (
-        scope["type"] == "http"
-        and scope["method"] == "GET"
-        and headers.get("sec-fetch-mode") == "navigate"
-        and headers.get("sec-fetch-dest") == "document"
-        and not _is_graphql(scope)
     )
 
 

@@ -57,13 +57,15 @@ class Outcome:
 
     def tags(self, name: str = OUTCOME_TAG) -> dict[str, str]:
         """Run tags for what a person should notice without opening the run."""
-        found: dict[str, list[str]] = {}
+        accounts_of: dict[str, list[str]] = {}
         for account_id, record in self.records.items():
             if record.status is not Status.SUCCESS:
-                found.setdefault(str(record.status), []).append(account_id)
+                accounts_of.setdefault(str(record.status), []).append(account_id)
         for account_id in self.errors:
-            found.setdefault(str(Status.FAIL), []).append(account_id)
-        return {name.format(status=status): _named(accounts) for status, accounts in found.items()}
+            accounts_of.setdefault(str(Status.FAIL), []).append(account_id)
+        return {
+            name.format(status=status): _named(accounts) for status, accounts in accounts_of.items()
+        }
 
     def failure(self) -> dg.Failure | None:
         """The failure to raise when an account's data is not in; None when all of it is."""
@@ -71,12 +73,17 @@ class Outcome:
         if not reasons:
             return None
         total = len(self.records) + len(self.errors) + len(self.skipped)
+        lines = "\n".join(f"- {markdown(reason)}" for reason in reasons.values())
         return dg.Failure(
             description=_headline(reasons, total),
             metadata={
                 "accounts_failed": dg.MetadataValue.int(len(reasons)),
                 "accounts": dg.MetadataValue.int(total),
-                "what_to_do": dg.MetadataValue.md(_advice(reasons)),
+                "what_to_do": dg.MetadataValue.md(
+                    f"{lines}\n\nTo sync only these again: on the asset, *Materialize*, choose the "
+                    "failed partitions. What is already in is not read twice within the freshness "
+                    "window."
+                ),
             },
             # An unexpected error may pass; what Meta or the account said will not within minutes.
             allow_retries=bool(self.errors),
@@ -97,14 +104,14 @@ class Outcome:
 
 def failure_of(outcomes: Mapping[str, Outcome]) -> dg.Failure | None:
     """One failure of several outcomes, each under its name; None when there is none."""
-    found = {name: why for name, each in outcomes.items() if (why := each.failure()) is not None}
-    if not found:
+    failures = {name: why for name, each in outcomes.items() if (why := each.failure()) is not None}
+    if not failures:
         return None
-    advice = [str(why.metadata["what_to_do"].value) for why in found.values()]
+    advice = [str(why.metadata["what_to_do"].value) for why in failures.values()]
     return dg.Failure(
-        description="\n".join(f"{name}: {why.description}" for name, why in found.items()),
+        description="\n".join(f"{name}: {why.description}" for name, why in failures.items()),
         metadata={"what_to_do": dg.MetadataValue.md("\n\n".join(dict.fromkeys(advice)))},
-        allow_retries=any(why.allow_retries for why in found.values()),
+        allow_retries=any(why.allow_retries for why in failures.values()),
     )
 
 
@@ -134,14 +141,6 @@ def _headline(reasons: dict[str, str], total: int) -> str:
         return next(iter(reasons.values()))
     listed = "\n".join(f"- {reason}" for reason in reasons.values())
     return f"{len(reasons)} of {total} accounts were not synced; the others were.\n{listed}"
-
-
-def _advice(reasons: dict[str, str]) -> str:
-    lines = "\n".join(f"- {markdown(reason)}" for reason in reasons.values())
-    return (
-        f"{lines}\n\nTo sync only these again: on the asset, *Materialize*, choose the failed "
-        "partitions. What is already in is not read twice within the freshness window."
-    )
 
 
 def _named(accounts: list[str]) -> str:

@@ -42,21 +42,21 @@ def ad_accounts(
     warehouse: WarehouseResource,
 ) -> dg.MaterializeResult[None]:
     """Discover the accounts and add their partitions."""
-    found = session.discover()
-    added = missing_partitions(context.instance, (row.account_id for row in found.accounts))
+    discovered = session.discover()
+    added = missing_partitions(context.instance, (row.account_id for row in discovered.accounts))
     context.instance.add_dynamic_partitions(str(AD_ACCOUNTS.name), added)
     keep_slots(context.instance, warehouse.settings().max_syncs)
     return dg.MaterializeResult(
         asset_key=AD_ACCOUNTS_KEY,
         metadata={
-            "dagster/row_count": len(found.accounts),
-            "accounts_new": len(found.new),
-            "accounts_lost": len(found.lost),
+            "dagster/row_count": len(discovered.accounts),
+            "accounts_new": len(discovered.new),
+            "accounts_lost": len(discovered.lost),
             "partitions_added": len(added),
-            "calls": found.calls,
-            "duration_seconds": round(found.seconds, 3),
+            "calls": discovered.calls,
+            "duration_seconds": round(discovered.seconds, 3),
             "simulated": dg.MetadataValue.bool(session.is_simulated),
-            "accounts": dg.MetadataValue.md(_listing(found.accounts)),
+            "accounts": dg.MetadataValue.md(_listing(discovered.accounts)),
         },
     )
 

@@ -69,11 +69,11 @@ def failed_runs(
         return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
     try:
         with warehouse.migrated("alerts") as opened, opened.connection() as connection:
-            found = failures_since(context.instance, connection, begin, clock())
-            note(connection, found, clock())
+            failures = failures_since(context.instance, connection, begin, clock())
+            note(connection, failures, clock())
     except CannotTell as error:
         return dg.SensorResult(skip_reason=str(error), cursor=str(begin))
-    return dg.SensorResult(skip_reason=found.sentence, cursor=str(found.last_id))
+    return dg.SensorResult(skip_reason=failures.sentence, cursor=str(failures.last_id))
 
 
 @dg.sensor(
@@ -119,8 +119,8 @@ def alerts(
 def _cursor(text: str | None) -> int | None:
     """The event to go on after; versions before this one kept Dagster's own cursor, as JSON."""
     with suppress(ValueError, TypeError, KeyError):
-        found = json.loads(text or "")
-        return int(found["record_id"] if isinstance(found, dict) else found)
+        stored = json.loads(text or "")
+        return int(stored["record_id"] if isinstance(stored, dict) else stored)
     return None
 
 

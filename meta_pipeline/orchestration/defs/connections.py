@@ -38,8 +38,8 @@ def take_care_of_connections(
     except KeysUnusable as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     with warehouse.migrated("connections", 4, WRITER) as opened:
-        book = Connections(opened, Access(settings, clock=clock), keyring, f"job {JOB}")
-        cared = take_care(book)
+        connections = Connections(opened, Access(settings, clock=clock), keyring, f"job {JOB}")
+        cared = take_care(connections)
     for account_id in {one for each in cared.callbacks for one in each.accounts}:
         context.instance.delete_dynamic_partition(str(AD_ACCOUNTS.name), account_id)
     context.add_output_metadata(_metadata(cared))

@@ -16,7 +16,7 @@ from meta_pipeline.orchestration.retention.run_files import remove_run_files
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse.connect import WRITER
 from meta_pipeline.warehouse.retention import Retention, maintain
-from meta_pipeline.warehouse.vacuum import TableState, table_states
+from meta_pipeline.warehouse.vacuum import table_states
 
 HERE = here()
 
@@ -96,12 +96,18 @@ def vacuum_advice(context: dg.OpExecutionContext, warehouse: WarehouseResource) 
     advice = [table.advice for table in tables if table.advice]
     for statement in advice:
         context.log.warning(statement)
+    lines = ["| table | MiB | rows | dead % |", "|---|---|---|---|"]
+    lines += [
+        f"| {table.name} | {table.size_bytes / _MIB:,.1f} | {table.live_rows:,} "
+        f"| {table.dead_pct} |"
+        for table in tables[:_TABLES_SHOWN]
+    ]
     context.add_output_metadata(
         {
             "database_mib": round(sum(table.size_bytes for table in tables) / _MIB, 1),
             "tables_to_vacuum": len(advice),
             "advice": dg.MetadataValue.md("\n".join(advice) or "Nothing to do."),
-            "biggest_tables": dg.MetadataValue.md(_sizes(tables)),
+            "biggest_tables": dg.MetadataValue.md("\n".join(lines)),
         }
     )
 
@@ -129,13 +135,3 @@ def retention_of(settings: Settings) -> Retention:
         run_days=settings.run_retention_days,
         change_days=settings.change_retention_days,
     )
-
-
-def _sizes(tables: list[TableState]) -> str:
-    lines = ["| table | MiB | rows | dead % |", "|---|---|---|---|"]
-    lines += [
-        f"| {table.name} | {table.size_bytes / _MIB:,.1f} | {table.live_rows:,} "
-        f"| {table.dead_pct} |"
-        for table in tables[:_TABLES_SHOWN]
-    ]
-    return "\n".join(lines)

@@ -120,9 +120,9 @@ class Overview:
     @property
     def needs_somebody(self) -> str:
         """The accounts somebody should look at, each with what it says; plain text."""
-        found = [one for one in self.accounts if word_of(one) in _NEEDS_SOMEBODY]
-        said = [f"{one.name}: {word_of(one)}, {_to_know(one)}" for one in found[:_NAMED]]
-        more = [f"and {len(found) - _NAMED:,} more"] if len(found) > _NAMED else []
+        accounts = [one for one in self.accounts if word_of(one) in _NEEDS_SOMEBODY]
+        said = [f"{one.name}: {word_of(one)}, {_to_know(one)}" for one in accounts[:_NAMED]]
+        more = [f"and {len(accounts) - _NAMED:,} more"] if len(accounts) > _NAMED else []
         return one_line("; ".join([*said, *more])) or "Nobody."
 
     def metadata(self) -> dict[str, dg.MetadataValue[Any]]:
@@ -257,9 +257,9 @@ def overview(
     warehouse: WarehouseResource,
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    found = look(context.instance, warehouse, clock())
+    seen = look(context.instance, warehouse, clock())
     yield dg.MaterializeResult(
-        asset_key=OVERVIEW_KEY, metadata=found.metadata(), check_results=[found.check()]
+        asset_key=OVERVIEW_KEY, metadata=seen.metadata(), check_results=[seen.check()]
     )
 
 
@@ -279,37 +279,37 @@ def overview_sensor(
 ) -> dg.SensorResult:
     now = clock()
     try:
-        found = look(context.instance, warehouse, now)
+        seen = look(context.instance, warehouse, now)
     except CannotTell as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    is_news = _is_news(context.cursor, found, now)
-    missing = missing_partitions(context.instance, (one.account_id for one in found.accounts))
-    requests = list(_first_answers(context.instance, found, now))
+    is_news = _is_news(context.cursor, seen, now)
+    missing = missing_partitions(context.instance, (one.account_id for one in seen.accounts))
+    requests = list(_first_answers(context.instance, seen, now))
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=None if requests else found.headline,
-        cursor=json.dumps({"digest": found.digest, "at": now.isoformat()})
+        skip_reason=None if requests else seen.headline,
+        cursor=json.dumps({"digest": seen.digest, "at": now.isoformat()})
         if is_news
         else context.cursor,
         dynamic_partitions_requests=[AD_ACCOUNTS.build_add_request(missing)] if missing else [],
-        asset_events=[found.materialization(), found.evaluation()] if is_news else [],
+        asset_events=[seen.materialization(), seen.evaluation()] if is_news else [],
     )
 
 
-def _is_news(cursor: str | None, found: Overview, now: datetime) -> bool:
+def _is_news(cursor: str | None, seen: Overview, now: datetime) -> bool:
     """Whether it differs from what was reported last, or that is long ago or cannot be read."""
     with suppress(ValueError, TypeError, KeyError):
         last = json.loads(cursor or "{}")
         is_recent = now - datetime.fromisoformat(last["at"]) < REPORT_EVERY
-        return not (is_recent and last["digest"] == found.digest)
+        return not (is_recent and last["digest"] == seen.digest)
     return True
 
 
 def _first_answers(
-    instance: dg.DagsterInstance, found: Overview, now: datetime
+    instance: dg.DagsterInstance, seen: Overview, now: datetime
 ) -> Iterator[dg.RunRequest]:
     """What was never materialized; if it fails, again within the hour."""
-    if not found.has_something_to_ask:
+    if not seen.has_something_to_ask:
         return
     for job, key in FIRST_ANSWERS.items():
         if instance.get_latest_materialization_event(key) is None:

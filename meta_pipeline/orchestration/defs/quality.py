@@ -31,7 +31,6 @@ from meta_pipeline.printable import markdown
 from meta_pipeline.quality import (
     CHECKS,
     TOKEN_CHECK,
-    Check,
     Finding,
     Severity,
     find,
@@ -61,15 +60,6 @@ They are asked hourly by job `data_quality`; start it after a repair and they ar
 Event = dg.AssetCheckResult | dg.MaterializeResult[None]
 
 
-def _spec(check: Check) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        check.name,
-        asset=DATA_QUALITY_KEY,
-        description=f"{check.description} (`{check.table}`)\n\n"
-        f"**When it fails:** {check.what_to_do}",
-    )
-
-
 @dg.multi_asset(
     name=HERE.named(STEP),
     specs=[
@@ -83,7 +73,15 @@ def _spec(check: Check) -> dg.AssetCheckSpec:
             description=_DESCRIPTION,
         )
     ],
-    check_specs=[_spec(check) for check in _CATALOGUE],
+    check_specs=[
+        dg.AssetCheckSpec(
+            check.name,
+            asset=DATA_QUALITY_KEY,
+            description=f"{check.description} (`{check.table}`)\n\n"
+            f"**When it fails:** {check.what_to_do}",
+        )
+        for check in _CATALOGUE
+    ],
     can_subset=True,
 )
 @asking
@@ -120,22 +118,18 @@ def _metadata(
     findings: Sequence[Finding], broken: Mapping[str, str]
 ) -> dict[str, dg.MetadataValue[Any]]:
     failed = [finding for finding in findings if not finding.passed]
-    return {
-        "summary": dg.MetadataValue.md(_summary(findings, broken)),
-        "checks_passed": dg.MetadataValue.int(len(findings) - len(failed)),
-        "checks_failed": dg.MetadataValue.int(len(failed)),
-        "checks_not_asked": dg.MetadataValue.int(len(broken)),
-    }
-
-
-def _summary(findings: Sequence[Finding], broken: Mapping[str, str]) -> str:
-    """Each check with its answer, what failed first."""
+    # Each check with its answer, what failed first.
     lines = ["| check | | answer |", "|---|---|---|"]
     lines += [f"| {name} | not asked | {markdown(why)} |" for name, why in broken.items()]
     for finding in sorted(findings, key=lambda one: one.passed):
         grade = "passed" if finding.passed else finding.severity.name.lower()
         lines.append(f"| {finding.check} | {grade} | {markdown(finding.headline)} |")
-    return "\n".join(lines)
+    return {
+        "summary": dg.MetadataValue.md("\n".join(lines)),
+        "checks_passed": dg.MetadataValue.int(len(findings) - len(failed)),
+        "checks_failed": dg.MetadataValue.int(len(failed)),
+        "checks_not_asked": dg.MetadataValue.int(len(broken)),
+    }
 
 
 def _find(name: str, warehouse: Warehouse, settings: Settings, now: datetime) -> Finding:

@@ -88,11 +88,11 @@ def connection_care(
     """Start a run only when there is something to do, and none beside one that is at it."""
     try:
         with warehouse.migrated("connections") as opened:
-            found = due(opened, clock())
+            due_now = due(opened, clock())
     except CannotTell as error:
         return dg.SkipReason(str(error))
-    if not found.is_anything:
-        return dg.SkipReason(found.sentence)
+    if not due_now.is_anything:
+        return dg.SkipReason(due_now.sentence)
     unfinished = [dg.DagsterRunStatus(status) for status in UNFINISHED]
     asked = dg.RunsFilter(job_name=HERE.named(CARE_JOB), statuses=unfinished)
     if context.instance.get_runs(asked, limit=1):

@@ -122,8 +122,8 @@ def error_of(instance: dg.DagsterInstance, run_id: str, record: dg.EventLogRecor
     failure = record.event_log_entry
     steps = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     events = [entry.dagster_event for entry in [*steps, failure]]
-    found = (getattr(event.event_specific_data, "error", None) for event in events if event)
-    error = next((one for one in found if one is not None), None)
+    errors = (getattr(event.event_specific_data, "error", None) for event in events if event)
+    error = next((one for one in errors if one is not None), None)
     while error is not None and error.cause is not None:
         error = error.cause
     said = error.message if error is not None else failure.get_dagster_event().message

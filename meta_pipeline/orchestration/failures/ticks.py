@@ -28,19 +28,19 @@ _KINDS = {InstigatorType.SENSOR: "sensor", InstigatorType.SCHEDULE: "schedule"}
 
 def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> list[Condition]:
     """One problem for each sensor and schedule that is on and whose last two ticks failed."""
-    found = {
+    states = {
         one.selector_id: one
         for one in instance.all_instigator_state()
         if one.is_running and one.instigator_type in _KINDS and here().is_ours(one.instigator_name)
     }
     # Not by status: Dagster 1.13 fails where get_batch_ticks is asked for both.
-    ticks = instance.get_batch_ticks(list(found), limit=IN_A_ROW + 1)
+    ticks = instance.get_batch_ticks(list(states), limit=IN_A_ROW + 1)
     last = {
         selector_id: [tick for tick in its if tick.status in _OVER][:IN_A_ROW]
         for selector_id, its in ticks.items()
     }
     return [
-        _condition(found[selector_id], its)
+        _condition(states[selector_id], its)
         for selector_id, its in last.items()
         if len(its) == IN_A_ROW
         and all(tick.is_failure for tick in its)

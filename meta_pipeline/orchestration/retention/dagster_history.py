@@ -90,9 +90,9 @@ def _first_id_after(connection: sa.Connection, moment: datetime) -> int:
     low, high = connection.execute(sa.text(_ENDS)).one()
     while low < high:
         middle = (low + high) // 2
-        found = connection.execute(sa.text(_NEXT), {"id": middle}).one()
-        if found.timestamp < moment.replace(tzinfo=None):
-            low = found.id + 1
+        following = connection.execute(sa.text(_NEXT), {"id": middle}).one()
+        if following.timestamp < moment.replace(tzinfo=None):
+            low = following.id + 1
         else:
             high = middle
     return int(low)

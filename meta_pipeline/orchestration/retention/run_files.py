@@ -41,9 +41,9 @@ def _folders(storage: Path) -> Iterator[Path]:
 def _last_written(folder: Path) -> float:
     """When anything in it changed last; now, for one that just went away."""
     try:
-        found = [folder.lstat().st_mtime]
+        moments = [folder.lstat().st_mtime]
         for place, folders, files in os.walk(folder):
-            found += [Path(place, name).lstat().st_mtime for name in (*folders, *files)]
+            moments += [Path(place, name).lstat().st_mtime for name in (*folders, *files)]
     except OSError:
         return float("inf")
-    return max(found)
+    return max(moments)

@@ -88,12 +88,12 @@ def _config(claim: Claim, accounts: list[str]) -> dict[str, Any]:
 
 def runs_of(instance: dg.DagsterInstance, claim_ids: list[str]) -> dict[str, RunState]:
     """The newest run of each claim that has one."""
-    found: dict[str, RunState] = {}
+    states: dict[str, RunState] = {}
     for claim_id in claim_ids:
         asked = dg.RunsFilter(tags={CLAIM_TAG: claim_id})
         for run in instance.get_runs(filters=asked, limit=1):
-            found[claim_id] = RunState(run.run_id, run.status.value not in UNFINISHED)
-    return found
+            states[claim_id] = RunState(run.run_id, run.status.value not in UNFINISHED)
+    return states
 
 
 def note_for(
