@@ -35,7 +35,11 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
         routes=[
             *routes,
             *program_routes(site),
-            Mount("/static", _static_files(), name="static"),
+            Mount(
+                "/static",
+                StaticFiles(directory=str(resources.files("meta_pipeline.web") / "static")),
+                name="static",
+            ),
             Mount("/", routes=[*doors.ROUTES, *PAGES], middleware=[_sessions(site)]),
         ],
         middleware=[
@@ -49,10 +53,6 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
     )
     application.state.site = site
     return application
-
-
-def _static_files() -> StaticFiles:
-    return StaticFiles(directory=str(resources.files("meta_pipeline.web") / "static"))
 
 
 def _sessions(site: Site) -> Middleware:

@@ -104,14 +104,14 @@ def _band(days: Sequence[Day], settling: Collection[date], step: float) -> list[
 
 
 def _levels(top: float, scale: Callable[[float], str]) -> list[Markup]:
-    found = []
+    levels = []
     for part in (0.0, 0.5, 1.0):
         y = _y(top * part, top)
-        found.append(Markup('<line class="grid" x1="0%" x2="88%" y1="{}" y2="{}"/>').format(y, y))
+        levels.append(Markup('<line class="grid" x1="0%" x2="88%" y1="{}" y2="{}"/>').format(y, y))
         if part:
-            found.append(
+            levels.append(
                 Markup('<text class="level" x="100%" y="{}">{}</text>').format(
                     y + 4, scale(top * part)
                 )
             )
-    return found
+    return levels

@@ -54,7 +54,7 @@ def compared(
 ) -> Compared:
     """Metrics of each account, now and before; days are days of the account's own time zone."""
     with warehouse.connection() as connection:
-        found = dict(
+        period_of = dict(
             zip(
                 (one.account_id for one in accounts),
                 periods(connection, accounts, days, now),
@@ -62,9 +62,9 @@ def compared(
             )
         )
     return Compared(
-        now=_asked(warehouse, found, names, now),
-        before=_asked(warehouse, {key: before(one) for key, one in found.items()}, names, now),
-        periods=found,
+        now=_asked(warehouse, period_of, names, now),
+        before=_asked(warehouse, {key: before(one) for key, one in period_of.items()}, names, now),
+        periods=period_of,
     )
 
 

@@ -117,9 +117,9 @@ class Reader:
 def reader_of(accept_language: str | None) -> Reader:
     """The reader that a browser's header describes; English where it names nothing we know."""
     for name in _wanted(accept_language or "")[:_LANGUAGES_READ]:
-        found = _locale(name)
-        if found is not None:
-            return Reader(found)
+        locale = _locale(name)
+        if locale is not None:
+            return Reader(locale)
     return Reader(Locale(_ENGLISH))
 
 

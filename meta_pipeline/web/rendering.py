@@ -36,16 +36,18 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["shown"] = _shown
+    # Changes with the style sheet, so that browsers may keep it as long as they like.
+    file = resources.files("meta_pipeline.web") / "static" / "style.css"
     environment.globals.update(
         address=address,
         cell=cell,
         ago=ago,
         duration=duration,
         listed=listed,
-        moment_of=_moment,
+        moment_of=lambda text: datetime.fromisoformat(text) if text else None,
         navigation=NAVIGATION,
         nothing=NOTHING,
-        style_version=_style_version(),
+        style_version=sha256(file.read_bytes()).hexdigest()[:12],
         times=times,
     )
     return environment
@@ -94,13 +96,3 @@ def listed(values: str | Sequence[str]) -> str:
     names = [values] if isinstance(values, str) else list(values)
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more or NOTHING
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _style_version() -> str:
-    """Changes with the style sheet, so that browsers may keep it as long as they like."""
-    file = resources.files("meta_pipeline.web") / "static" / "style.css"
-    return sha256(file.read_bytes()).hexdigest()[:12]

@@ -39,5 +39,5 @@ class Site:
 
 def site_of(connection: HTTPConnection) -> Site:
     """The site a request came to."""
-    found: Site = connection.app.state.site
-    return found
+    site: Site = connection.app.state.site
+    return site

@@ -86,13 +86,13 @@ def new_key(
 
 def key_of(warehouse: Warehouse, text: str, now: datetime) -> ApiKeyRow | None:
     """Whose key this is; None for one that lets nobody in. Notes that it was used."""
-    found = _KEY.fullmatch(text)
-    if found is None:
+    match = _KEY.fullmatch(text)
+    if match is None:
         return None
-    row = warehouse.api_keys.get(found[1])
+    row = warehouse.api_keys.get(match[1])
     # Compared also where there is none: how long it takes tells nothing.
     expected = row.secret_sha256 if row else _NOBODY
-    given = hashlib.sha256(found[2].encode()).hexdigest()
+    given = hashlib.sha256(match[2].encode()).hexdigest()
     if not hmac.compare_digest(given, expected) or row is None or not row.is_live(now):
         return None
     if row.last_used_at is None or now - row.last_used_at >= _USED_EVERY:

@@ -98,16 +98,16 @@ def _pace(request: Request) -> Pace:
     state = request.app.state
     if not hasattr(state, "pace"):
         state.pace = Pace()
-    found: Pace = state.pace
-    return found
+    pace: Pace = state.pace
+    return pace
 
 
 def _openid(request: Request) -> OpenId:
     state = request.app.state
     if not hasattr(state, "openid"):
         state.openid = OpenId(site_of(request).settings)
-    found: OpenId = state.openid
-    return found
+    openid: OpenId = state.openid
+    return openid
 
 
 ROUTES = (

@@ -17,10 +17,10 @@ class Forged(Exception):
 
 def token_of(request: Request) -> str:
     """The token of this session, to be put into each of its forms."""
-    found: str | None = request.session.get(FIELD)
-    if found is None:
-        found = request.session[FIELD] = secrets.token_urlsafe(24)
-    return found
+    token: str | None = request.session.get(FIELD)
+    if token is None:
+        token = request.session[FIELD] = secrets.token_urlsafe(24)
+    return token
 
 
 async def read_form(request: Request) -> FormData:

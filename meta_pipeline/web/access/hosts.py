@@ -30,8 +30,8 @@ def served_hosts(settings: Settings) -> list[str]:
 def is_among(address: str, networks: tuple[str, ...]) -> bool:
     """Whether an address is one of these, or in one of these networks."""
     try:
-        found = ip_address(address)
+        peer = ip_address(address)
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None) or found
+    mapped = getattr(peer, "ipv4_mapped", None) or peer
     return any(mapped in ip_network(one) for one in networks)

@@ -71,20 +71,16 @@ class OpenId:
         except (HTTPError, ValueError, KeyError) as error:
             raise self._silent(error) from error
         claims: dict[str, Any] = token.get("userinfo") or {}
-        return _claims(claims)
+        email = claims.get("email") if claims.get("email_verified") is True else None
+        subject = str(email or claims.get("sub") or "")
+        if not subject:
+            raise SignInRefused(
+                "The identity provider did not say who you are (no sub). Tell an admin."
+            )
+        return Claims(subject.casefold(), str(claims.get("name") or email or subject))
 
     def _silent(self, error: Exception) -> SignInRefused:
         return SignInRefused(
             f"The identity provider {self._issuer} did not answer as one "
             f"({type(error).__name__}). Try again; if it stays, META_WEB_OIDC_ISSUER is wrong."
         )
-
-
-def _claims(claims: dict[str, Any]) -> Claims:
-    email = claims.get("email") if claims.get("email_verified") is True else None
-    subject = str(email or claims.get("sub") or "")
-    if not subject:
-        raise SignInRefused(
-            "The identity provider did not say who you are (no sub). Tell an admin."
-        )
-    return Claims(subject.casefold(), str(claims.get("name") or email or subject))

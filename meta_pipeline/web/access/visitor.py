@@ -86,9 +86,9 @@ def _told_by_proxy(connection: HTTPConnection, site: Site) -> str | None:
     peer = connection.client.host if connection.client else ""
     if not is_among(peer, site.settings.web_proxies):
         return None
-    found = connection.headers.getlist(str(site.settings.web_proxy_header))
+    names = connection.headers.getlist(str(site.settings.web_proxy_header))
     # Two of them: one may be the visitor's own, passed on.
-    return found[0].strip().casefold() or None if len(found) == 1 else None
+    return names[0].strip().casefold() or None if len(names) == 1 else None
 
 
 def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | None:
@@ -113,8 +113,8 @@ def _memberships(site: Site, subject: str) -> list[Membership]:
     if site.way is Way.LINK:
         return [Membership(tenant, name, "admin") for tenant, name in tenants.names().items()]
     site.warehouse.invitations.accept(subject, site.now())
-    found = tenants.memberships(subject)
+    memberships = tenants.memberships(subject)
     if subject not in site.settings.web_admin_names:
-        return found
+        return memberships
     house = Membership(DEFAULT_TENANT, tenants.names()[DEFAULT_TENANT], "admin")
-    return [house, *(one for one in found if one.tenant != DEFAULT_TENANT)]
+    return [house, *(one for one in memberships if one.tenant != DEFAULT_TENANT)]

@@ -58,7 +58,7 @@ def health(visit: Visit) -> Response:
     with visit.warehouse.connection() as connection:
         alarms = [Alarm(*row) for row in connection.execute(_OPEN).fetchall()]
         opened = {one.alert_key: one.opened_at for one in alarms}
-        found = [
+        checked = [
             Checked(
                 check.description,
                 check.title,
@@ -67,12 +67,12 @@ def health(visit: Visit) -> Response:
             )
             for check in CHECKS
         ]
-    found.sort(key=lambda one: -int(one.finding.severity) if one.finding.count else 0)
+    checked.sort(key=lambda one: -int(one.finding.severity) if one.finding.count else 0)
     return visit.page(
         "health.html",
         title="Data health",
-        checks=found,
+        checks=checked,
         alarms=alarms,
-        failing=sum(not one.finding.passed for one in found),
+        failing=sum(not one.finding.passed for one in checked),
         heading=heading,
     )

@@ -48,11 +48,11 @@ def overview(visit: Visit) -> Response:
     statuses = read_status(
         visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
     )
-    found = [one for one in statuses if search.casefold() in one.label.casefold()]
+    shown = [one for one in statuses if search.casefold() in one.label.casefold()]
     dictionary = metrics.dictionary_of(visit.warehouse)
     kpis = _primary(visit, dictionary)
     names = list(dict.fromkeys([*SHOWN, *(kpi.metric_key for kpi in kpis.values())]))
-    ids = [one.account_id for one in found if one.facts["name"] is not None]
+    ids = [one.account_id for one in shown if one.facts["name"] is not None]
     known = metrics.accounts_of(visit.warehouse, ids) if ids else ()
     numbers = compared(visit.warehouse, known, names, days.asked, visit.now)
     about = {one.account_id: one for one in known}
@@ -67,7 +67,7 @@ def overview(visit: Visit) -> Response:
             dictionary.metric(kpi.metric_key) if kpi else None,
         )
 
-    rows = sorted(map(row, found), key=lambda one: _order(one, numbers))
+    rows = sorted(map(row, shown), key=lambda one: _order(one, numbers))
     page = paging(params, len(rows), _PER_PAGE)
     return visit.page(
         "overview.html",

@@ -48,29 +48,29 @@ def sync(visit: Visit) -> Response:
     with visit.warehouse.connection() as connection:
         problems = account_problems(connection, limits_of(visit.site.settings))
         meters = [Meter(*row) for row in connection.execute(_METERS).fetchall()]
-    found = [
+    shown = [
         one
         for one in read_status(
             visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
         )
         if _is(one, params)
     ]
-    page = paging(params, len(found), _PER_PAGE)
+    page = paging(params, len(shown), _PER_PAGE)
     only = [params["account"]] if params.get("account") else None
     requests = visit.warehouse.sync_requests.recent(_REQUESTS_SHOWN, accounts=only)
     settings = visit.site.settings
     return visit.page(
         "sync.html",
         title="Sync",
-        accounts=found[page.first : page.after],
-        names={one.account_id: one.name for one in found},
+        accounts=shown[page.first : page.after],
+        names={one.account_id: one.name for one in shown},
         page=page,
         turned=lambda to: address("/sync", {"account": params.get("account")}, page=to),
         search=params.get("search", ""),
         account=params.get("account", ""),
         meters=meters,
         requests=requests,
-        is_busy=any(one.is_open for one in requests) or any(_runs(one) for one in found),
+        is_busy=any(one.is_open for one in requests) or any(_runs(one) for one in shown),
         runs=read_runs(visit.warehouse, accounts=only, limit=_RUNS_SHOWN),
         stops={
             "app": settings.app_usage_stop_pct,

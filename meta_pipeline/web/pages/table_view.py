@@ -78,18 +78,18 @@ class TableView:
     @property
     def filters(self) -> dict[str, str | tuple[str, ...]]:
         """As the metric layer takes them."""
-        found: dict[str, str | tuple[str, ...]] = {}
+        conditions: dict[str, str | tuple[str, ...]] = {}
         if self.campaign:
-            found["campaign"] = self.campaign
+            conditions["campaign"] = self.campaign
         if self.adset:
-            found["adset"] = self.adset
+            conditions["adset"] = self.adset
         if self.status:
-            found[f"{self.level}_status"] = STATUSES[self.status]
+            conditions[f"{self.level}_status"] = STATUSES[self.status]
         if self.search.isascii() and self.search.isdigit() and len(self.search) > 8:
-            found[self.level] = self.search
+            conditions[self.level] = self.search
         elif self.search:
-            found[f"{self.level}_name"] = f"*{self.search}*"
-        return found
+            conditions[f"{self.level}_name"] = f"*{self.search}*"
+        return conditions
 
     @property
     def params(self) -> dict[str, Any]:

@@ -15,13 +15,13 @@ def timeline(visit: Visit) -> Response:
     """What syncs saw change, and Meta's own change log, newest first."""
     entity_id = visit.request.path_params["entity_id"]
     try:
-        found = metrics.timeline(visit.warehouse, entity_id, with_below=True, limit=_SHOWN)
+        history = metrics.timeline(visit.warehouse, entity_id, with_below=True, limit=_SHOWN)
     except metrics.UnknownName as error:
         raise NotFound(str(error)) from None
     return visit.page(
         "timeline.html",
-        title=f"Changes in {found.entity_name or found.entity_id}",
-        timeline=found,
-        zone=zone(found.timezone_name),
+        title=f"Changes in {history.entity_name or history.entity_id}",
+        timeline=history,
+        zone=zone(history.timezone_name),
         shown=_SHOWN,
     )

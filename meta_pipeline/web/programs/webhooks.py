@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse.errors import WarehouseError
 from meta_pipeline.web.site import Site, site_of
 from meta_pipeline.webhooks import Unreadable, delivery_of, is_signed, is_verified
@@ -42,7 +41,8 @@ async def _verify(request: Request) -> Response:
 
 async def _deliver(request: Request) -> Response:
     site = site_of(request)
-    secrets = _secrets(site.settings)
+    given = (site.settings.app_secret, site.settings.app_secret_previous)
+    secrets = [one.get_secret_value() for one in given if one is not None]
     if not secrets:
         return _said("META_APP_SECRET is not set here, so no delivery can be checked.", 503)
     try:
@@ -67,11 +67,6 @@ def _keep(site: Site, body: bytes) -> Response:
         _log.warning("a delivery was not kept, and will come again: %s", error)
         return _said("It cannot be kept now: deliver it again.", 503)
     return _said("kept" if is_new else "kept before")
-
-
-def _secrets(settings: Settings) -> list[str]:
-    given = (settings.app_secret, settings.app_secret_previous)
-    return [one.get_secret_value() for one in given if one is not None]
 
 
 WEBHOOKS = (

@@ -137,10 +137,10 @@ def list_entities(
 
 def account_of(caller: Caller, account_id: str) -> Account:
     """The account, if the key's tenant has it; else a Problem."""
-    found = _accounts(caller, 1, only=account_id)
-    if not found:
+    accounts = _accounts(caller, 1, only=account_id)
+    if not accounts:
         raise Problem("not_found", f"there is no ad account {account_id} here: see /v1/accounts")
-    return found[0]
+    return accounts[0]
 
 
 def plain(given: list[str] | None) -> list[str] | None:

@@ -93,22 +93,22 @@ def api(site: Site) -> FastAPI:
 
 def _document(made: FastAPI) -> dict[str, Any]:
     if made.openapi_schema is None:
-        found = get_openapi(
+        document = get_openapi(
             title=made.title,
             version=made.version,
             description=made.description,
             routes=made.routes,
             servers=made.servers,
         )
-        schemas = found["components"]["schemas"]
+        schemas = document["components"]["schemas"]
         of_fact = Fact.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= {"Problem": _PROBLEM, "Fact": of_fact}
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        for operations in found["paths"].values():
+        for operations in document["paths"].values():
             for operation in operations.values():
                 operation["responses"].pop("422", None)
-        made.openapi_schema = found
+        made.openapi_schema = document
     return made.openapi_schema
 
 

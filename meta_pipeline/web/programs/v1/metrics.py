@@ -86,7 +86,7 @@ class Answer(Page[dict[str, Any]]):
 @metrics.get("/metrics")
 def list_metrics(caller: Reader) -> Page[Metric]:
     """List the metrics that can be asked for."""
-    found = dictionary_of(caller.warehouse).metrics.values()
+    known = dictionary_of(caller.warehouse).metrics.values()
     return Page(
         data=[
             Metric(
@@ -96,7 +96,7 @@ def list_metrics(caller: Reader) -> Page[Metric]:
                 kind=str(one.kind),
                 description=one.description,
             )
-            for one in found
+            for one in known
         ]
     )
 
@@ -105,7 +105,7 @@ def list_metrics(caller: Reader) -> Page[Metric]:
 def ask(caller: Reader, question: Question) -> Answer:
     """Ask the metric layer; unknown values are null. An unknown name is refused with near ones."""
     start = (key_behind(question.cursor, int) or (0,))[0]
-    found = answer(
+    answered = answer(
         caller.warehouse,
         account=question.account,
         metrics=question.metrics,
@@ -118,13 +118,13 @@ def ask(caller: Reader, question: Question) -> Answer:
         zeros=question.zeros,
         now=caller.now,
     )
-    first = max(0, min(start, len(found.rows)))
+    first = max(0, min(start, len(answered.rows)))
     after = first + question.limit
-    page = [{name: row[name] for name in found.columns} for row in found.rows[first:after]]
+    page = [{name: row[name] for name in answered.columns} for row in answered.rows[first:after]]
     return Answer(
         data=_plain(page),
-        next_cursor=cursor_of(after) if after < len(found.rows) else None,
-        about=_plain(found.about),
+        next_cursor=cursor_of(after) if after < len(answered.rows) else None,
+        about=_plain(answered.about),
     )
 
 

@@ -82,20 +82,10 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 
 def _http(error: HTTPException) -> Problem:
-    found = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    code = found.get(error.status_code, "bad_request")
+    kinds = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    code = kinds.get(error.status_code, "bad_request")
     detail = "there is nothing at this address" if code == "not_found" else str(error.detail)
     return Problem(code, detail, headers=error.headers)
-
-
-def _unforeseen(request: Request, error: Exception) -> Problem:
-    reference = secrets.token_hex(4)
-    _log.error("request failed: %s %s", reference, request.url.path, exc_info=error)
-    return Problem(
-        "failed",
-        "Something went wrong here. It is in the log of the web application under the reference.",
-        {"reference": reference},
-    )
 
 
 def _wish(error: RequestRefused) -> Problem:
@@ -132,7 +122,13 @@ async def _answer(request: Request, error: Exception) -> Response:
     for kind, told in _KINDS:
         if isinstance(error, kind):
             return told(error).response()
-    return _unforeseen(request, error).response()
+    reference = secrets.token_hex(4)
+    _log.error("request failed: %s %s", reference, request.url.path, exc_info=error)
+    return Problem(
+        "failed",
+        "Something went wrong here. It is in the log of the web application under the reference.",
+        {"reference": reference},
+    ).response()
 
 
 HANDLERS: Mapping[Any, Callable[..., Any]] = dict.fromkeys(

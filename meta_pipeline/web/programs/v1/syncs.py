@@ -136,8 +136,8 @@ def ask_for_sync(caller: Syncer, body: SyncWish) -> SyncRequest:
 def price_of_sync(caller: Reader, body: SyncWish) -> Price:
     """Say what a sync or a backfill would cost, and ask for nothing."""
     account_of(caller, body.account_id)
-    found = price(caller.warehouse, caller.site.settings, body.wish(), caller.now)
-    return Price.model_validate(found.facts())
+    priced = price(caller.warehouse, caller.site.settings, body.wish(), caller.now)
+    return Price.model_validate(priced.facts())
 
 
 @syncs.get("/sync-requests")
