@@ -88,7 +88,7 @@ def backtest(
     As in the book, an advice that is repeated counts once; one that was away counts again, but
     not before its review date.
     """
-    found: dict[Kind, Tally] = {}
+    tallies: dict[Kind, Tally] = {}
     quiet: dict[str, date] = {}
     open_before: set[str] = set()
     for day in days:
@@ -109,9 +109,9 @@ def backtest(
                 regret_results=after.regret or 0.0,
                 results=0.0 if after.regret is None else _results(final, one),
             )
-            before = found.get(one.kind)
-            found[one.kind] = tally if before is None else before + tally
-    return found
+            before = tallies.get(one.kind)
+            tallies[one.kind] = tally if before is None else before + tally
+    return tallies
 
 
 def afterwards(final: Account, advice: Advice) -> Afterwards:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from .advice import named
-from .known import Account, ChangeKind, Entity
+from .known import Account, Entity
 from .thresholds import Thresholds
 
 Closed = tuple[str, str] | None
@@ -47,11 +47,11 @@ def not_learning(account: Account, entities: Iterable[Entity]) -> Closed:
     return None
 
 
-def volume(found: float, needed: float, what: str) -> Closed:
+def volume(results: float, needed: float, what: str) -> Closed:
     """Whether there is enough to judge by."""
-    if found >= needed:
+    if results >= needed:
         return None
-    return "volume", f"{found:,.0f} {what} are too few to judge by: {needed:,.0f} are needed"
+    return "volume", f"{results:,.0f} {what} are too few to judge by: {needed:,.0f} are needed"
 
 
 def is_weighty(account: Account, entity: Entity, thresholds: Thresholds) -> bool:
@@ -63,7 +63,13 @@ def is_weighty(account: Account, entity: Entity, thresholds: Thresholds) -> bool
 def unchanged(account: Account, entities: Sequence[Entity], thresholds: Thresholds) -> Closed:
     """Whether no change of these or what they are in is inside its observation window."""
     for one in account.changes_of(_owners(account, entities)):
-        until = one.day + timedelta(days=_window(one.kind, thresholds))
+        days = {
+            "budget": thresholds.budget_observation_days,
+            "creative": thresholds.creative_observation_days,
+            "bid": thresholds.bid_observation_days,
+            "status": 0.0,
+        }
+        until = one.day + timedelta(days=round(days[one.kind]))
         if one.day < account.today < until:
             return "observation", (
                 f"a change of {one.kind} on {one.day} is still being observed, until {until}"
@@ -75,8 +81,8 @@ def unchanged(account: Account, entities: Sequence[Entity], thresholds: Threshol
 
 def same_attribution(entities: Iterable[Entity]) -> Closed:
     """Whether the conversions of all are counted in the same attribution window (FACTS 16)."""
-    found = {one.attribution for one in entities}
-    if len(found) <= 1:
+    settings = {one.attribution for one in entities}
+    if len(settings) <= 1:
         return None
     return "attribution", (
         "their conversions are counted in different attribution windows, so their CPAs say nothing "
@@ -96,13 +102,3 @@ def _owners(account: Account, entities: Sequence[Entity]) -> list[str]:
         for name in (one.entity_id, one.adset_id, one.campaign_id, account.account_id)
     )
     return list(dict.fromkeys(name for name in names if name))
-
-
-def _window(kind: ChangeKind, thresholds: Thresholds) -> int:
-    days = {
-        "budget": thresholds.budget_observation_days,
-        "creative": thresholds.creative_observation_days,
-        "bid": thresholds.bid_observation_days,
-        "status": 0.0,
-    }
-    return round(days[kind])

@@ -150,12 +150,12 @@ class Account:
 
     @cached_property
     def _changes_of(self) -> dict[str, list[Change]]:
-        found: dict[str, list[Change]] = {}
+        by_entity: dict[str, list[Change]] = {}
         for one in self.changes:
-            found.setdefault(one.entity_id, []).append(one)
-        return found
+            by_entity.setdefault(one.entity_id, []).append(one)
+        return by_entity
 
     def changes_of(self, entity_ids: Iterable[str | None]) -> list[Change]:
         """Changes of these entities, in the order of their days."""
-        found = (one for name in entity_ids if name for one in self._changes_of.get(name, ()))
-        return sorted(found, key=lambda one: one.day)
+        changes = (one for name in entity_ids if name for one in self._changes_of.get(name, ()))
+        return sorted(changes, key=lambda one: one.day)

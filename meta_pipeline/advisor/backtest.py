@@ -139,12 +139,12 @@ def _restated(connection: Connection[Any], account_id: str) -> Iterable[Restated
 def _earlier(
     connection: Connection[Any], account_id: str, since: date
 ) -> Mapping[str, list[tuple[date, str, str | None]]]:
-    found: dict[str, list[tuple[date, str, str | None]]] = defaultdict(list)
+    earlier: dict[str, list[tuple[date, str, str | None]]] = defaultdict(list)
     for entity_id, day, field, old in connection.execute(
         _CHANGED, (account_id, list(_UNDONE), since)
     ):
-        found[entity_id].append((day, field, old))
-    return found
+        earlier[entity_id].append((day, field, old))
+    return earlier
 
 
 _RESTATED = """

@@ -275,14 +275,14 @@ def unmeasured(connection: Connection[Any], accounts: Sequence[str], before: dat
     return int(row[0]) if row else 0
 
 
-def reviewed(connection: Connection[Any], row: AdviceRow, found: Review, at: datetime) -> None:
+def reviewed(connection: Connection[Any], row: AdviceRow, review: Review, at: datetime) -> None:
     """Write what was measured of an advice; a second time changes nothing."""
     connection.execute(
         "INSERT INTO meta_ads.advice_reviews"
         " (advice_id, account_id, verdict, sentence, numbers, reviewed_at)"
         " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (advice_id) DO NOTHING",
-        (row.advice_id, row.account_id, found.verdict, found.sentence, Jsonb(dict(found.numbers)),
-         at),
+        (row.advice_id, row.account_id, review.verdict, review.sentence,
+         Jsonb(dict(review.numbers)), at),
     )  # fmt: skip
 
 

@@ -69,13 +69,13 @@ def judge_account(
     """
     numbers, moment = thresholds or Thresholds(), now or datetime.now(UTC)
     account = known_account(warehouse, account_id, moment)
-    found = judge(account, numbers)
+    judgement = judge(account, numbers)
     with warehouse.connection() as connection, connection.transaction():
         # Two runs at once would both give the same advice under two days' ids.
         connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"advice:{account_id}",)
         )
-        done = _brought_up_to_date(connection, account_id, found, numbers, moment)
+        done = _brought_up_to_date(connection, account_id, judgement, numbers, moment)
         done = replace(done, reviewed=_reviewed(connection, account, numbers, moment))
         _note(connection, done, account.today, moment)
         return done
@@ -84,17 +84,17 @@ def judge_account(
 def _brought_up_to_date(
     connection: Connection[Any],
     account_id: str,
-    found: Judgement,
+    judgement: Judgement,
     thresholds: Thresholds,
     now: datetime,
 ) -> Judged:
     known = newest_by_key(connection, account_id)
-    said = {one.key: one for one in found.advices}
+    said = {one.key: one for one in judgement.advices}
     settled = 0
-    gated = {(one.kind.value, one.entity_id) for one in found.closed}
+    gated = {(one.kind.value, one.entity_id) for one in judgement.closed}
     grouped = {
         (one.kind.value, each)
-        for one in found.advices
+        for one in judgement.advices
         if one.entity_type == "account"
         for each in one.entity_ids
     }
@@ -115,7 +115,7 @@ def _brought_up_to_date(
             )
     known = newest_by_key(connection, account_id)
     fresh: list[tuple[Advice, str | None]] = []
-    for one in found.advices:
+    for one in judgement.advices:
         last = known.get(one.key)
         if last is not None and not _is_news(one, last, thresholds, now):
             continue
@@ -125,7 +125,7 @@ def _brought_up_to_date(
             settled += settle(connection, replaces, "superseded", at=now, by=_RULES, reason=reason)
         fresh.append((one, replaces))
     give(connection, fresh, now)
-    return Judged(account_id, len(fresh), len(said) - len(fresh), settled, 0, found.closed)
+    return Judged(account_id, len(fresh), len(said) - len(fresh), settled, 0, judgement.closed)
 
 
 def _reviewed(

@@ -181,10 +181,10 @@ def _learning(stage: str | None, info: Any) -> Learning | None:
 
 def _number(value: Any) -> float | None:
     try:
-        found = float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return None
-    return found if 0 < found < float("inf") else None
+    return number if 0 < number < float("inf") else None
 
 
 def issues_in(info: Any) -> Iterable[Issue]:

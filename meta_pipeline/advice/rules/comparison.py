@@ -40,9 +40,9 @@ def comparisons(account: Account, thresholds: Thresholds) -> Iterator[Advice | N
         ]
         running.sort(key=_siblings_of)
         for _, siblings in groupby(running, key=_siblings_of):
-            found = list(siblings)
-            if len(found) >= _TWO:
-                yield from _among(account, found, thresholds)
+            alike = list(siblings)
+            if len(alike) >= _TWO:
+                yield from _among(account, alike, thresholds)
 
 
 def _siblings_of(entity: Entity) -> tuple[str, str, str]:
@@ -75,11 +75,11 @@ def _among(
     # Each is compared with the rest: as many chances to err as there are comparisons.
     chances = 1 if len(taking_part) == _TWO else len(taking_part)
     judged = [
-        _Match(one, taking_part, (since, until), found, chances)
+        _Match(one, taking_part, (since, until), match, chances)
         for one in taking_part
-        if (found := _against_rest(one, taking_part, since, until)).e_value
+        if (match := _against_rest(one, taking_part, since, until)).e_value
         >= thresholds.e_value * chances
-        and max(found.ratio, 1 / found.ratio) >= thresholds.pair_ratio
+        and max(match.ratio, 1 / match.ratio) >= thresholds.pair_ratio
         and is_weighty(account, one, thresholds)
     ]
     dear = [one for one in judged if one.found.ratio > 1]

@@ -17,13 +17,13 @@ def duplicates(account: Account, thresholds: Thresholds) -> Iterator[Advice | No
     """Ads of one creative that all spent last week, in different ad sets of equal targeting."""
     del thresholds
     adsets = {one.entity_id: one for one in account.of_type("adset")}
-    found: dict[tuple[str, str], list[Entity]] = {}
+    by_content: dict[tuple[str, str], list[Entity]] = {}
     for one in account.of_type("ad"):
         adset = adsets.get(one.adset_id or "")
         if one.is_active and one.creative_id and adset is not None and adset.targeting:
-            found.setdefault((one.creative_id, adset.targeting), []).append(one)
+            by_content.setdefault((one.creative_id, adset.targeting), []).append(one)
     since = account.today - timedelta(days=_WEEK)
-    for (creative, _), ads in found.items():
+    for (creative, _), ads in by_content.items():
         spent = {
             one.entity_id: sum(day.spend for day in one.between(since, account.yesterday))
             for one in ads

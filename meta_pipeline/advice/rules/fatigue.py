@@ -29,8 +29,8 @@ def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdv
             continue
         if not is_weighty(account, one, thresholds):
             continue
-        found = _sign(one, own, _season(one, ads, before, since, account.yesterday), thresholds)
-        if found is None and one.fatigue not in _METAS:
+        sign = _sign(one, own, _season(one, ads, before, since, account.yesterday), thresholds)
+        if sign is None and one.fatigue not in _METAS:
             continue
         closed = reconciled(account, before, account.yesterday) or unchanged(
             account, [one], thresholds
@@ -43,10 +43,10 @@ def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdv
                 gate=closed[0],
                 sentence=f"No advice on the creative of the {named(one)}: {closed[1]}.",
             )
-        elif found is None:
+        elif sign is None:
             yield _metas_only(account, one)
         else:
-            yield _tired(account, one, found)
+            yield _tired(account, one, sign)
 
 
 def _windows(entity: Entity, before: date, since: date, until: date) -> tuple[list[Day], list[Day]]:

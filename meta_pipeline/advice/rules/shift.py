@@ -37,9 +37,9 @@ def budget_shift(account: Account, thresholds: Thresholds) -> Iterator[Advice | 
         ]
         running.sort(key=lambda one: one.result_metric or "")
         for _, alike in groupby(running, key=lambda one: one.result_metric):
-            found = list(alike)
-            if len(found) >= _TWO:
-                yield from _among(account, found, thresholds)
+            siblings = list(alike)
+            if len(siblings) >= _TWO:
+                yield from _among(account, siblings, thresholds)
 
 
 def _among(
