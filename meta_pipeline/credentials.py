@@ -14,6 +14,7 @@ _PREFIX = re.compile(
     r"(?i)^(?:export\s+)?(?:(?:META_)?(?:ACCESS_)?TOKEN\s*[=:]|Authorization\s*:|(?:Bearer|OAuth)(?:\s|$))\s*"
 )
 _VERSION_PATH = re.compile(r"/(v\d+\.\d+)")
+# An address with its scheme's own port is the same place as one without.
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -74,8 +75,8 @@ def checked_graph_url(text: str, *, trusted_url: str | None = None) -> str:
 
 def version_in(text: str) -> str | None:
     """The version that a Graph URL ends in, such as v26.0; None when it has none."""
-    found = _VERSION_PATH.fullmatch(_origin_of(text).path.rstrip("/"))
-    return found[1] if found else None
+    match = _VERSION_PATH.fullmatch(_origin_of(text).path.rstrip("/"))
+    return match[1] if match else None
 
 
 def is_loopback(host: str) -> bool:
@@ -117,14 +118,10 @@ def _origin_of(text: str) -> SplitResult:
 
 def _is_host(host: str) -> bool:
     if ":" in host:
-        return _is_address(host)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
     labels = host.removesuffix(".").split(".")
     return len(host) <= 253 and all(re.fullmatch(r"[a-z0-9_-]{1,63}", one) for one in labels)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

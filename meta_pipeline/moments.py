@@ -36,9 +36,9 @@ def span(text: str) -> timedelta:
     """`30s`, `90m`, `6h`, `2d` as a length of time; ValueError says what is allowed."""
     match = _SPAN.fullmatch(text.strip().lower())
     try:
-        found = timedelta(**{_UNITS[match["unit"]]: float(match["count"])}) if match else None
+        length = timedelta(**{_UNITS[match["unit"]]: float(match["count"])}) if match else None
     except OverflowError:
-        found = None
-    if not found:
+        length = None
+    if not length:
         raise ValueError(f"{text!r} is not a length of time such as 30s, 90m, 6h or 2d")
-    return found
+    return length

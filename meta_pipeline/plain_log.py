@@ -26,7 +26,14 @@ class PlainFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        return as_json(record) if _wants_json() else printable(super().format(record))
+        from .settings import SettingsError, current  # noqa: PLC0415  # a line needs them, no start
+
+        # Wrong settings are told by whoever reads them, not by the log.
+        try:
+            wants_json = current().log_format == "json"
+        except SettingsError:
+            wants_json = False
+        return as_json(record) if wants_json else printable(super().format(record))
 
 
 def as_json(record: logging.LogRecord) -> str:
@@ -71,13 +78,3 @@ def show_log() -> None:
         ours.addHandler(handler)
     if ours.level == logging.NOTSET:
         ours.setLevel(logging.INFO)
-
-
-def _wants_json() -> bool:
-    """Whether the settings say so; wrong ones are told by whoever reads them, not by the log."""
-    from .settings import SettingsError, current  # noqa: PLC0415  # a line needs them, no start
-
-    try:
-        return current().log_format == "json"
-    except SettingsError:
-        return False

@@ -52,12 +52,12 @@ def spreadsheet_cell(value: object) -> object:
 
 def markdown(text: str) -> str:
     """The text for a chat or a Markdown page: one line that styles, links and mentions nothing."""
-    linkless = _AUTOLINK.sub(lambda found: f"{found[0]}{_JOINER}", one_line(text))
-    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", linkless)
+    linkless = _AUTOLINK.sub(lambda match: f"{match[0]}{_JOINER}", one_line(text))
+    return _MARKDOWN.sub(lambda match: f"\\{match[0]}", linkless)
 
 
 def slack(text: str) -> str:
     """The text for Slack, whose marks have no escape: none of them begins a style or a mention."""
-    linkless = _AUTOLINK.sub(lambda found: f"{found[0]}{_JOINER}", one_line(text))
+    linkless = _AUTOLINK.sub(lambda match: f"{match[0]}{_JOINER}", one_line(text))
     entities = linkless.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _STYLES.sub(lambda found: f"{_JOINER}{found[0]}", entities)
+    return _STYLES.sub(lambda match: f"{_JOINER}{match[0]}", entities)

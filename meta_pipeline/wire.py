@@ -25,6 +25,7 @@ from urllib3.poolmanager import PoolManager
 
 # An answer is unpacked in pieces of 256 KiB: a bomb is noticed before it fills the memory.
 _PIECE_BYTES = 1 << 18
+# zlib's own code: 15 is the largest window, and 16 more says that a gzip header stands before it.
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 

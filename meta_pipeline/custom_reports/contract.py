@@ -29,8 +29,8 @@ class Kind(StrEnum):
 
 
 def _loaded() -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(files(__package__).joinpath("insights.json").read_bytes())
-    return found
+    loaded: dict[str, Any] = orjson.loads(files(__package__).joinpath("insights.json").read_bytes())
+    return loaded
 
 
 _SDK: Final = _loaded()

@@ -46,18 +46,18 @@ def parse(text: str, source: str = "reports") -> tuple[CustomReport, ...]:
         raise ReportsError(
             f"{source} must be a mapping with `reports:`, a list of reports, and nothing else."
         )
-    found, problems = list[CustomReport](), list[str]()
+    reports, problems = list[CustomReport](), list[str]()
     for number, one in enumerate(listed, start=1):
         try:
-            found.append(_report(one))
+            reports.append(_report(one))
         except ValidationError as error:
             problems += [f"{_called(one, number)}: {line}" for line in _lines(error)]
         except ValueError as error:
             problems.append(f"{_called(one, number)}: {error}.")
-    problems += _twice(found)
+    problems += _twice(reports)
     if problems:
         raise ReportsError("\n".join(f"{source}: {line}" for line in problems))
-    return tuple(found)
+    return tuple(reports)
 
 
 def _report(given: Any) -> CustomReport:

@@ -21,11 +21,11 @@ def starts(
         return []
     if increment == "all_days":
         return [until - timedelta(days=(span_days or 1) - 1)]
-    found, day = [], start_of(increment, until)
+    days, day = [], start_of(increment, until)
     while last_of(increment, day) >= since:
-        found.append(day)
+        days.append(day)
         day = start_of(increment, day - timedelta(days=1))
-    return found
+    return days
 
 
 def start_of(increment: Increment, day: date) -> date:

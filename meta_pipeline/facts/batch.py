@@ -14,6 +14,7 @@ from meta_pipeline.warehouse.stores.facts import FactRow
 
 from .fact import AHEAD, Fact
 
+# Each is checked and answered for on its own: the whole answer must stay one a program can read.
 MOST_FACTS = 1_000
 
 
@@ -58,11 +59,11 @@ def read_batch(body: bytes, *, is_lines: bool, now: datetime) -> Batch:
     rejected: list[Rejected] = []
     taken: dict[tuple[Any, ...], tuple[int, FactRow]] = {}
     for index, one in enumerate(given):
-        found = _fact(index, one, now)
-        if isinstance(found, Rejected):
-            rejected.append(found)
+        read = _fact(index, one, now)
+        if isinstance(read, Rejected):
+            rejected.append(read)
             continue
-        row = found.row()
+        row = read.row()
         before = taken.get(row.key)
         if before is None:
             taken[row.key] = index, row

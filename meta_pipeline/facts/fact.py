@@ -16,6 +16,7 @@ OURS = "meta"
 AHEAD = timedelta(days=1)
 """How far a sender's clock may be ahead: an observation of the future would last for ever."""
 Day = date
+# Of what others send; a `numeric` of Postgres takes 131,072, and sums would take for ever.
 _MOST_DIGITS = 30
 _MOST_PLACES = 12
 _NAME = r"^[a-z][a-z0-9_]*$"

@@ -21,6 +21,7 @@ from .settings import Settings, SettingsError
 
 DAGSTER_URL = "DAGSTER_PG_URL"
 """The database as Dagster reads it: stays a variable, its password goes to a passfile."""
+# No other user of the machine may read secrets, nor see which there are.
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 
@@ -30,13 +31,13 @@ def secret_names() -> frozenset[str]:
 
     Not DAGSTER_PG_URL: Dagster reads that variable by its name.
     """
-    found = frozenset(
+    names = frozenset(
         str(field.validation_alias.choices[0])
         for field in Settings.model_fields.values()
         if SecretStr in (field.annotation, *get_args(field.annotation))
         and isinstance(field.validation_alias, AliasChoices)
     )
-    return found - {DAGSTER_URL}
+    return names - {DAGSTER_URL}
 
 
 def concealed(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -87,10 +88,10 @@ def _alone(folder: Path) -> Path:
     """The folder, made or made private; SettingsError when it is somebody else's."""
     try:
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        known = folder.lstat()
+        if not stat.S_ISDIR(known.st_mode) or known.st_uid != os.geteuid():
             raise SettingsError(f"{folder} is not this user's folder: secrets are not put there.")
-        if stat.S_IMODE(found.st_mode) != _FOLDER_MODE:
+        if stat.S_IMODE(known.st_mode) != _FOLDER_MODE:
             folder.chmod(_FOLDER_MODE)
     except OSError as error:
         raise SettingsError(

@@ -188,7 +188,19 @@ class Settings(
             values: dict[str, Any] = {"_env_file": env_file, **_from_files(), **overrides}
             return cls(**values)
         except ValidationError as error:
-            raise SettingsError(_explain(error)) from None
+            # One sentence per wrong setting; the value itself is left out: it may be a secret.
+            sentences = []
+            for problem in error.errors(include_input=False, include_url=False):
+                name = str(problem["loc"][0]) if problem["loc"] else "settings"
+                field = Settings.model_fields.get(name)
+                if field is not None and isinstance(field.validation_alias, AliasChoices):
+                    name = str(field.validation_alias.choices[0])
+                message = problem["msg"].removeprefix("Value error, ")
+                sentences.append(f"{name} {message[0].lower()}{message[1:]}.")
+            looked = f"Looked in: the environment, *_FILE variables, {Path('.env').absolute()}."
+            raise SettingsError(
+                " ".join([*sentences, looked, ".env.example explains every setting."])
+            ) from None
         except UnicodeDecodeError:
             raise SettingsError(f"{env_file} is not UTF-8 text: save it again as UTF-8.") from None
 
@@ -249,20 +261,6 @@ def _missing(name: str, meaning: str) -> str:
         f"{Path('.env').absolute()}. Set it there; .env.example explains every setting. "
         "To try everything without Meta: meta-pipeline demo."
     )
-
-
-def _explain(error: ValidationError) -> str:
-    """One sentence per wrong setting; the value itself is left out: it may be a secret."""
-    sentences = []
-    for problem in error.errors(include_input=False, include_url=False):
-        name = str(problem["loc"][0]) if problem["loc"] else "settings"
-        field = Settings.model_fields.get(name)
-        if field is not None and isinstance(field.validation_alias, AliasChoices):
-            name = str(field.validation_alias.choices[0])
-        message = problem["msg"].removeprefix("Value error, ")
-        sentences.append(f"{name} {message[0].lower()}{message[1:]}.")
-    looked = f"Looked in: the environment, *_FILE variables, {Path('.env').absolute()}."
-    return " ".join([*sentences, looked, ".env.example explains every setting."])
 
 
 @lru_cache(maxsize=1)

@@ -97,8 +97,8 @@ def _objects(
     levelless = [object_id for _, part, object_id in named if part is None]
     known: dict[str, Part] = {}
     if levelless:
-        found = connection.execute(_KNOWN, {"account": account_id, "ids": levelless})
-        known = {object_id: Part(part) for part, object_id in found}
+        rows = connection.execute(_KNOWN, {"account": account_id, "ids": levelless})
+        known = {object_id: Part(part) for part, object_id in rows}
     objects: dict[Part, dict[str, None]] = {}
     naming: set[str] = set()
     for change_hash, part, object_id in named:

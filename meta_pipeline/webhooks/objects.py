@@ -35,18 +35,18 @@ def named_objects(field: str, value: Any) -> Iterator[tuple[Part | None, str]]:
     if field in _LEVEL_AND_ID:
         level, key = _LEVEL_AND_ID[field]
         part = _PARTS.get(str(value.get(level)).lower())
-        found = _id(value.get(key))
-        if part is not None and found is not None:
-            yield part, found
+        object_id = _id(value.get(key))
+        if part is not None and object_id is not None:
+            yield part, object_id
     elif field in _OF_ONE_LEVEL:
         part, key = _OF_ONE_LEVEL[field]
-        if (found := _id(value.get(key))) is not None:
-            yield part, found
+        if (object_id := _id(value.get(key))) is not None:
+            yield part, object_id
     elif field in _OF_ANY_LEVEL:
         given = value.get(_OF_ANY_LEVEL[field])
         for one in given if isinstance(given, list) else ():
-            if (found := _id(one)) is not None:
-                yield None, found
+            if (object_id := _id(one)) is not None:
+                yield None, object_id
 
 
 def _id(value: Any) -> str | None:

@@ -25,12 +25,12 @@ def unpack(warehouse: Warehouse, most: int = MOST_DELIVERIES) -> int:
     done = 0
     while done < most:
         with warehouse.connection() as connection:
-            found = warehouse.webhooks.oldest(min(_AT_ONCE, most - done), connection)
-            for delivery in found:
+            deliveries = warehouse.webhooks.oldest(min(_AT_ONCE, most - done), connection)
+            for delivery in deliveries:
                 _keep(warehouse, delivery, connection)
-            warehouse.webhooks.forget([one.body_hash for one in found], connection)
-        done += len(found)
-        if not found:
+            warehouse.webhooks.forget([one.body_hash for one in deliveries], connection)
+        done += len(deliveries)
+        if not deliveries:
             break
     return done
 
