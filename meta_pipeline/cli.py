@@ -76,6 +76,11 @@ class _Root(Root):
         "views": Entry(
             f"{_COMMANDS}views:app", "Our tables in the shape that other people's models read."
         ),
+        "export": Entry(
+            f"{_COMMANDS}export:export",
+            "Write the tables as Parquet files: by table, account and month, only what has "
+            "changed.",
+        ),
         "doctor": Entry(f"{_COMMANDS}doctor:app", "What is going to break, before it does."),
         "migrate": Entry(f"{_COMMANDS}migrate:migrate", "Bring the tables to this version."),
         "webhooks": Entry(

@@ -18,6 +18,7 @@ from .advice import AdviceSettings
 from .alerts import AlertSettings
 from .chosen import Chosen
 from .connection import META_GRAPH_URL, ConnectionSettings
+from .exporting import ExportSettings
 from .limits import LimitSettings
 from .logs import LogSettings
 from .reading import ReadingSettings, breakdown_tables
@@ -39,6 +40,7 @@ class Settings(
     LogSettings,
     WebSettings,
     ReportSettings,
+    ExportSettings,
     RetentionSettings,
     LimitSettings,
     RotationSettings,

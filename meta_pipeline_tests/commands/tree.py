@@ -78,7 +78,8 @@ def arguments(command: Any, *, file: Path, values: dict[str, str]) -> list[str]:
         is_whom = given.name in ("account", "dataset") and given.param_type_name == "argument"
         if not (given.required or is_whom):
             continue
-        value = str(file) if given.name == "file" else (_SAMPLES | values).get(given.name)
+        files = {"file": str(file), "place": str(file.with_suffix(".lake"))}
+        value = (_SAMPLES | files | values).get(given.name)
         assert value is not None, f"say in the test what {given.name} of a command may be"
         found += [value] if given.param_type_name == "argument" else [given.opts[0], value]
     return found

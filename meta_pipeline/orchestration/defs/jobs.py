@@ -27,6 +27,7 @@ from meta_pipeline.orchestration.tables import (
     AccountTable,
 )
 
+from .lake import EXPORT_KEY
 from .quality import DATA_QUALITY_KEY
 from .report import REPORT_KEY
 
@@ -118,4 +119,10 @@ operations_report_job = _job(
     dg.AssetSelection.assets(REPORT_KEY),
     "Answer the operational questions from the API log and the syncs: limits, time, "
     "throttling, cost, latency, freshness. Asks Meta nothing.",
+)
+export_parquet = _job(
+    "export_parquet",
+    dg.AssetSelection.assets(EXPORT_KEY),
+    "Bring the Parquet files at META_EXPORT_TO up to date: only months that changed are "
+    "written. Asks Meta nothing.",
 )

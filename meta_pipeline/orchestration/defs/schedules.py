@@ -13,7 +13,7 @@ from meta_pipeline.warehouse import CannotTell
 
 from .connections import JOB as CARE_JOB
 from .connections import connection_care as care_job
-from .jobs import data_quality_job, discover_accounts, operations_report_job
+from .jobs import data_quality_job, discover_accounts, export_parquet, operations_report_job
 from .maintenance import maintenance as maintenance_job
 
 HERE = here()
@@ -24,6 +24,9 @@ DATA_QUALITY_CRON = "23 * * * *"
 MAINTENANCE_CRON = "41 3 * * *"
 REPORT_CRON = "2 5 * * *"
 """Shortly after a full hour: the questions read whole hours, so a day of theirs is 24 of them."""
+
+EXPORT_CRON = "37 4 * * *"
+"""After maintenance, and after the night in which most accounts were synced."""
 
 CARE_CRON = "*/2 * * * *"
 """Often enough for the last five minutes of a token that lives for hours; it asks the tables."""
@@ -68,6 +71,24 @@ operations_report = dg.ScheduleDefinition(
     description="Daily: answer the operational questions; with META_REPORT_FILE also as a page.",
     tags={"reason": "schedule"},
 )
+
+
+@dg.schedule(
+    name=HERE.named("parquet_export"),
+    job=export_parquet,
+    cron_schedule=EXPORT_CRON,
+    execution_timezone="UTC",
+    default_status=HERE.schedule_status,
+    description="Daily: bring the Parquet files at META_EXPORT_TO up to date; off without it.",
+)
+@asking
+def parquet_export(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Start a run where somebody said where to."""
+    if warehouse.settings().export_to is None:
+        return dg.SkipReason("META_EXPORT_TO names no place: nothing is exported.")
+    return dg.RunRequest(tags={"reason": "schedule"})
 
 
 @dg.schedule(

@@ -1,0 +1,181 @@
+"""Manifest: the list of files an export consists of, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from .errors import PlaceTaken
+from .parts import PartKey
+from .tables import Table
+
+MANIFEST: Final = "manifest.json"
+FORMAT: Final = "meta_pipeline export"
+VERSION: Final = 1
+FILES: Final = "files.txt"
+"""Beside the folder's files: their addresses, one a line, for what loads by such a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFile:
+    """One Parquet file: the rows of an account and month, or of an account, or of none.
+
+    `path` is relative to the place. `written_at` is the moment its rows were read at, `current_at`
+    the last one at which Postgres had the same. `data_as_of` is when Meta gave the newest of them.
+    `unfit` counts values that Parquet's type cannot hold and that are null, by column.
+    """
+
+    path: str
+    account_id: str | None
+    month: str | None
+    rows: int
+    size_bytes: int
+    fingerprint: str
+    data_as_of: datetime | None
+    written_at: datetime
+    current_at: datetime
+    unfit: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> PartKey:
+        """Which part of its table it is."""
+        return PartKey(self.account_id, self.month)
+
+
+@dataclass(frozen=True, slots=True)
+class TableFiles:
+    """The files of one table, and its columns as name, Postgres type and comment."""
+
+    comment: str
+    columns: tuple[Mapping[str, str], ...]
+    files: tuple[ExportedFile, ...]
+
+    @classmethod
+    def of(cls, table: Table, files: Iterable[ExportedFile]) -> TableFiles:
+        """The files in the order of account and month."""
+        columns = tuple(asdict(column) for column in table.columns)
+        ordered = sorted(files, key=lambda one: (one.account_id or "", one.month or ""))
+        return cls(table.comment, columns, tuple(ordered))
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(one.rows for one in self.files)
+
+    @property
+    def data_as_of(self) -> datetime | None:
+        """When Meta gave the newest row; None for a table that does not say."""
+        return max((one.data_as_of for one in self.files if one.data_as_of), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A file that is no longer part of the export, kept for who is still reading it."""
+
+    path: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All that an export consists of.
+
+    `rows_of` says what its reader was let see: `everything`, `tenant <name>` or `role <name>`.
+    """
+
+    rows_of: str
+    is_simulated: bool = False
+    written_at: datetime | None = None
+    tables: Mapping[str, TableFiles] = field(default_factory=dict)
+    superseded: tuple[Superseded, ...] = ()
+
+    @property
+    def paths(self) -> set[str]:
+        """Every file it lists."""
+        return {one.path for table in self.tables.values() for one in table.files}
+
+    def files_of(self, table: str) -> tuple[ExportedFile, ...]:
+        """The files of a table; none where it was never exported."""
+        return self.tables[table].files if table in self.tables else ()
+
+    def without_superseded(self, paths: Iterable[str]) -> Manifest:
+        """The same after these files were removed."""
+        gone = set(paths)
+        left = tuple(one for one in self.superseded if one.path not in gone)
+        return replace(self, superseded=left)
+
+    def as_json(self) -> bytes:
+        """As it is stored, one file a line."""
+        tables = ",\n".join(
+            f"{json.dumps(name)}: {_table_json(table)}" for name, table in self.tables.items()
+        )
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "rows_of": self.rows_of,
+            "is_simulated": self.is_simulated,
+            "written_at": self.written_at,
+            "superseded": [asdict(one) for one in self.superseded],
+        }
+        return f'{_json(head)[:-1]},\n"tables": {{\n{tables}\n}}}}\n'.encode()
+
+    @classmethod
+    def from_json(cls, text: bytes, where: str) -> Manifest:
+        """As it was stored; PlaceTaken for anything else, and for a newer version's."""
+        try:
+            read = json.loads(text)
+            is_ours = read["format"] == FORMAT
+        except (ValueError, KeyError, TypeError):
+            is_ours = False
+        if not is_ours:
+            raise PlaceTaken(
+                f"{where} is not of an export. Name another place; nothing was written."
+            )
+        if read["version"] > VERSION:
+            raise PlaceTaken(
+                f"{where} was written by a newer meta_pipeline: upgrade this one, or name another "
+                "place. Nothing was written."
+            )
+        return cls(
+            rows_of=read["rows_of"],
+            is_simulated=read["is_simulated"],
+            written_at=_moment(read["written_at"]),
+            tables={name: _table_of(table) for name, table in read["tables"].items()},
+            superseded=tuple(
+                Superseded(one["path"], datetime.fromisoformat(one["since"]))
+                for one in read["superseded"]
+            ),
+        )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=datetime.isoformat)
+
+
+def _table_json(table: TableFiles) -> str:
+    head = {
+        "comment": table.comment,
+        "rows": table.rows,
+        "data_as_of": table.data_as_of,
+        "columns": table.columns,
+    }
+    files = ",\n".join(_json(asdict(one)) for one in table.files)
+    return f'{_json(head)[:-1]}, "files": [\n{files}\n]}}'
+
+
+def _table_of(read: Mapping[str, Any]) -> TableFiles:
+    return TableFiles(
+        read["comment"], tuple(read["columns"]), tuple(_file_of(one) for one in read["files"])
+    )
+
+
+def _file_of(read: Mapping[str, Any]) -> ExportedFile:
+    moments = {name: _moment(read[name]) for name in ("data_as_of", "written_at", "current_at")}
+    return ExportedFile(**{**read, **moments})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,154 @@
+"""Parts: what one file holds, and how to see without reading it whether it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from psycopg import sql
+
+from meta_pipeline.warehouse.connect import Connection
+from meta_pipeline.warehouse.names import SCHEMA
+
+from .tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class PartKey:
+    """Whose rows, of which month: `account_id` None for rows of no account.
+
+    `month` is YYYY-MM; None where the table is not cut by month, or a row has no day.
+    """
+
+    account_id: str | None
+    month: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one file as they are in Postgres now.
+
+    `fingerprint` changes with every row that is written or removed, and with the columns.
+    `data_as_of` is the newest of its rows, None for a table without that column.
+    """
+
+    key: PartKey
+    rows: int
+    fingerprint: str
+    data_as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an export is about: these accounts (None: all), these days (None: all)."""
+
+    accounts: Collection[str] | None = None
+    days: tuple[date, date] | None = None
+
+    def holds(self, key: PartKey) -> bool:
+        """Whether a part is looked at; months count whole, what has none only without days."""
+        if self.accounts is not None and key.account_id not in self.accounts:
+            return False
+        if self.days is None:
+            return True
+        first, last = (f"{day:%Y-%m}" for day in self.days)
+        return key.month is not None and first <= key.month <= last
+
+    def reaches(self, table: Table) -> bool:
+        """Whether any part of a table can be in it."""
+        if self.accounts is not None and not table.has("account_id"):
+            return False
+        return self.days is None or table.month_column is not None
+
+
+# Postgres has days before Christ, after 9999, and infinite ones.
+_HAS_A_MONTH = sql.SQL("BETWEEN '0001-01-01' AND '9999-12-31'")
+# ctid and xmin name a row as it was written: a row that is updated, replaced or removed changes
+# the sum, one that is only read does not. What moves rows without changing them (VACUUM FULL, a
+# restored dump) costs files that are written once more, and no error.
+_FINGERPRINT = "sum(hashtidextended(ctid, xmin::text::bigint))"
+
+
+def parts(connection: Connection, table: Table, scope: Scope) -> list[Part]:
+    """Every part of the table that has rows, by account and month; reads the table once."""
+    query = sql.SQL(
+        "SELECT {account}, {month}, count(*), {fingerprint}::text, {as_of}"
+        " FROM {table} WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2"
+    ).format(
+        account=_account(table),
+        month=_month(table),
+        fingerprint=sql.SQL(_FINGERPRINT),
+        as_of=sql.SQL("max(data_as_of)" if table.has("data_as_of") else "NULL::timestamptz"),
+        table=sql.Identifier(SCHEMA, table.name),
+        condition=_within(table, scope),
+    )
+    layout = repr(table.columns)
+    return [
+        Part(PartKey(account_id, month), rows, _digest(rows, versions, layout), as_of)
+        for account_id, month, rows, versions, as_of in connection.execute(query)
+    ]
+
+
+def rows_of(table: Table, key: PartKey) -> sql.Composed:
+    """A SELECT of the part's rows, every column of the table in its order."""
+    return sql.SQL("SELECT {columns} FROM {table} WHERE {condition}").format(
+        columns=sql.SQL(", ").join(sql.Identifier(one.name) for one in table.columns),
+        table=sql.Identifier(SCHEMA, table.name),
+        condition=_of(table, key),
+    )
+
+
+def _digest(*told: object) -> str:
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+
+def _account(table: Table) -> sql.Composable:
+    return sql.Identifier("account_id") if table.has("account_id") else sql.SQL("NULL::text")
+
+
+def _month(table: Table) -> sql.Composable:
+    if table.month_column is None:
+        return sql.SQL("NULL::text")
+    return sql.SQL("CASE WHEN {0} {1} THEN to_char({0}, 'YYYY-MM') END").format(
+        sql.Identifier(table.month_column), _HAS_A_MONTH
+    )
+
+
+def _within(table: Table, scope: Scope) -> sql.Composable:
+    conditions: list[sql.Composable] = [sql.SQL("true")]
+    if scope.accounts is not None:
+        wanted = sql.Literal(sorted(scope.accounts))
+        conditions.append(sql.SQL("account_id = ANY ({})").format(wanted))
+    if scope.days is not None and table.month_column is not None:
+        first, last = scope.days
+        conditions.append(_in_months(table.month_column, first, last))
+    return sql.SQL(" AND ").join(conditions)
+
+
+def _of(table: Table, key: PartKey) -> sql.Composable:
+    conditions: list[sql.Composable] = []
+    if table.has("account_id"):
+        conditions.append(
+            sql.SQL("account_id = {}").format(sql.Literal(key.account_id))
+            if key.account_id is not None
+            else sql.SQL("account_id IS NULL")
+        )
+    if table.month_column is not None:
+        column = sql.Identifier(table.month_column)
+        if key.month is None:
+            conditions.append(sql.SQL("({} {}) IS NOT TRUE").format(column, _HAS_A_MONTH))
+        else:
+            month = date.fromisoformat(f"{key.month}-01")
+            conditions.append(_in_months(table.month_column, month, month))
+    return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+
+
+def _in_months(column: str, first: date, last: date) -> sql.Composed:
+    """From the month of `first` to that of `last`, as a range that an index of days serves."""
+    return sql.SQL("{0} >= {1}::date AND {0} < {2}::date + interval '1 month'").format(
+        sql.Identifier(column),
+        sql.Literal(first.replace(day=1).isoformat()),
+        sql.Literal(last.replace(day=1).isoformat()),
+    )

@@ -1,0 +1,200 @@
+"""Places: where an export is kept, a folder or whatever fsspec can reach.
+
+A file is complete or not there: a folder gets it by rename, an object store by one upload.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import unquote, urlsplit
+
+from meta_pipeline.warehouse.redaction import redacted, without_secrets
+
+from .errors import LibrariesMissing, PlaceUnreachable
+
+_UNFINISHED = ".unfinished"
+
+
+class Place(ABC):
+    """A folder of files with relative paths; `address` is fit to be printed."""
+
+    address: str
+
+    @abstractmethod
+    def read(self, path: str) -> bytes | None:
+        """What a file holds; None where there is none."""
+
+    @abstractmethod
+    def put(self, source: Path, path: str) -> None:
+        """Take a finished file of this machine in; it appears whole, or not at all."""
+
+    @abstractmethod
+    def remove(self, path: str) -> None:
+        """Remove a file; nothing where there is none."""
+
+    @abstractmethod
+    def staging(self) -> AbstractContextManager[Path]:
+        """A context with a folder of this machine for files that are not finished."""
+
+    @abstractmethod
+    def url(self, path: str) -> str:
+        """The whole address of a file, as other programs take it."""
+
+    def write(self, path: str, content: bytes, staging: Path) -> None:
+        """Write a small file whole."""
+        source = staging / "small"
+        source.write_bytes(content)
+        self.put(source, path)
+
+
+def open_place(address: str) -> Place:
+    """The place at an address: a folder's path, or a URL such as s3://bucket/lake.
+
+    Credentials come from where the place's own library looks for them (environment, profile,
+    instance role). Raises LibrariesMissing, and PlaceUnreachable for an address nobody knows.
+    """
+    scheme, mark, _ = address.partition("://")
+    if not mark or scheme == "file":
+        path = unquote(urlsplit(address).path) if mark else address
+        return Folder(Path(path).expanduser().absolute())
+    return ObjectStore(address)
+
+
+class Folder(Place):
+    """A folder of this machine's file system."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.address = str(root)
+
+    def read(self, path: str) -> bytes | None:
+        with self._told():
+            try:
+                return (self._root / path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def put(self, source: Path, path: str) -> None:
+        with self._told():
+            target = self._root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with source.open("rb") as written:
+                os.fsync(written.fileno())
+            source.replace(target)
+            _sync_folder(target.parent)
+
+    def remove(self, path: str) -> None:
+        with self._told():
+            (self._root / path).unlink(missing_ok=True)
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        folder = self._root / _UNFINISHED
+        with self._told():
+            shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def url(self, path: str) -> str:
+        return str(self._root / path)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PlaceUnreachable(
+                f"{self.address} cannot be used: {error.strerror or error}. Name a folder that "
+                "this user may write to, on a disk with room. What was exported before is whole."
+            ) from error
+
+
+class ObjectStore(Place):
+    """Whatever else fsspec knows: S3, Google Cloud Storage, Azure, ..."""
+
+    def __init__(self, address: str) -> None:
+        self.address = _printable(address)
+        self._given = address
+        scheme = address.partition("://")[0]
+        try:
+            fsspec = import_module("fsspec")
+            with self._told():
+                self._files, self._root = fsspec.core.url_to_fs(
+                    address, skip_instance_cache=True, use_listings_cache=False
+                )
+        except ImportError as error:
+            raise LibrariesMissing(
+                f"{self.address} needs a library that is not installed: {error}. For S3 install "
+                "pip install 'meta-pipeline[lake]'; for Google also gcsfs, for Azure adlfs."
+            ) from error
+        self._prefix = f"{scheme}://{self._root.rstrip('/')}"
+
+    def read(self, path: str) -> bytes | None:
+        with self._told():
+            try:
+                content: bytes = self._files.cat_file(self._inside(path))
+            except FileNotFoundError:
+                return None
+            return content
+
+    def put(self, source: Path, path: str) -> None:
+        with self._told():
+            self._files.put_file(str(source), self._inside(path))
+
+    def remove(self, path: str) -> None:
+        with self._told():
+            try:
+                self._files.rm_file(self._inside(path))
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        with TemporaryDirectory(prefix="meta-pipeline-export-") as folder:
+            yield Path(folder)
+
+    def url(self, path: str) -> str:
+        return f"{self._prefix}/{path}"
+
+    def _inside(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}"
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except ImportError:
+            raise
+        except Exception as error:  # each library has errors of its own
+            said = " ".join(str(error).split()) or type(error).__name__
+            said = without_secrets(said, self._given).rstrip(".")
+            raise PlaceUnreachable(
+                f"{self.address} cannot be used: {said}. Look at the address, at the credentials "
+                "in the environment and at what they may do there. What was exported before is "
+                "whole."
+            ) from error
+
+
+def _printable(address: str) -> str:
+    return redacted(address) if "@" in address else address
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last, where the file system can."""
+    if os.name == "nt":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

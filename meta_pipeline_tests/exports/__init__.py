@@ -1,0 +1,1 @@
+"""Tests of the export: DuckDB reads back what Postgres has."""

@@ -1,0 +1,121 @@
+"""An export into S3, over real sockets: a server that speaks it, on this machine."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
+
+from meta_pipeline.exports import (
+    LibrariesMissing,
+    Manifest,
+    PlaceUnreachable,
+    export,
+    open_place,
+)
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+
+from .lake import asked, change, fill
+
+SECRET = "NOBODYREADSTHIS"
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of this test's own, which the environment opens."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_url,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    files = S3FileSystem(
+        skip_instance_cache=True,
+        config_kwargs={"connect_timeout": PATIENCE_SECONDS, "read_timeout": PATIENCE_SECONDS},
+    )
+    name = f"bucket-{len(files.ls(''))}"
+    files.mkdir(name)
+    return name
+
+
+def test_what_is_in_the_bucket_adds_up_and_follows(postgres_url: str, bucket: str) -> None:
+    fill(postgres_url)
+    place = open_place(f"s3://{bucket}/lake/")
+    first = export(postgres_url, place)
+    assert first.rows_written == 8
+    change(postgres_url, "UPDATE meta_ads.meta_insights SET spend = 20 WHERE account_id = 'act_1'")
+    change(postgres_url, "DELETE FROM meta_ads.meta_campaigns")
+    second = export(postgres_url, place)
+    assert (len(second.written), len(second.removed)) == (2, 2)
+    third = export(postgres_url, place, keep=timedelta(0))
+    assert not third.written
+    listed = (place.read("meta_insights/files.txt") or b"").decode().split()
+    assert listed == [
+        f"s3://{bucket}/lake/{one.path}" for one in third.manifest.files_of("meta_insights")
+    ]
+    text = place.read("manifest.json")
+    assert text is not None
+    assert Manifest.from_json(text, "there").paths == third.manifest.paths
+    assert place.read("pending.json") is None
+    assert place.read(second.removed[0]) is None, "it was kept no longer"
+    assert _sum(place.address, listed) == asked(
+        postgres_url, "SELECT sum(spend), count(*) FROM meta_ads.meta_insights"
+    )
+
+
+def _sum(address: str, listed: list[str]) -> list[Any]:
+    """What DuckDB adds up, of the files as another program gets them."""
+    place = open_place(address)
+    rows = pa.concat_tables(
+        pq.read_table(io.BytesIO(place.read(url.removeprefix(f"{address.rstrip('/')}/")) or b""))
+        for url in listed
+    )
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        return connection.sql("SELECT sum(spend), count(*) FROM rows").fetchall()
+
+
+def test_a_bucket_that_is_not_there_is_named_without_a_secret(
+    postgres_url: str, bucket: str
+) -> None:
+    fill(postgres_url)
+    with pytest.raises(PlaceUnreachable, match=r"s3://nobodys-bucket/lake cannot be used") as said:
+        export(postgres_url, open_place("s3://nobodys-bucket/lake"))
+    assert SECRET not in str(said.value)
+
+
+def test_an_address_nobody_knows_is_named(postgres_url: str) -> None:
+    with pytest.raises(PlaceUnreachable, match=r"nowhere://lake cannot be used"):
+        open_place("nowhere://lake")
+
+
+def test_a_password_in_an_address_is_not_printed() -> None:
+    place = "ftp://user:PASSWORD@127.0.0.1:1/lake"
+    with pytest.raises(PlaceUnreachable) as said:
+        open_place(place)
+    assert "PASSWORD" not in str(said.value)
+    assert urlsplit(place).password == "PASSWORD"
+
+
+def test_the_library_of_a_place_is_asked_for(postgres_url: str) -> None:
+    with pytest.raises(LibrariesMissing, match=r"gs://bucket/lake needs a library .*gcsfs"):
+        open_place("gs://bucket/lake")
