@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meta_pipeline.custom_reports import parse
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 from meta_pipeline.sync import ENTITIES, EXTRAS, Part, PlanPolicy, SyncRequest
 from meta_pipeline.sync.days import Restatement, oldest, span
@@ -793,11 +794,12 @@ def test_calls_rows_and_days_are_sums() -> None:
         ({Part.CREATIVES}, {ADS_MANAGEMENT, ADS_INSIGHTS}, ("creatives",), False),
         ({Part.ACTIVITIES}, {ADS_INSIGHTS}, ("activities",), False),
         ({Part.HOURLY}, {ADS_INSIGHTS}, ("insights_hourly",), False),
+        ({Part.REPORTS}, {ADS_INSIGHTS}, ("custom_reports",), False),
         (set(EXTRAS), {ADS_MANAGEMENT, ADS_INSIGHTS}, tuple(map(str, EXTRAS)), False),
         (
             ENTITIES | INSIGHTS | set(EXTRAS),
             {ADS_MANAGEMENT, ADS_INSIGHTS},
-            ("creatives", "activities", "insights_hourly", "insights_breakdown"),
+            tuple(map(str, EXTRAS)),
             True,
         ),
     ],
@@ -808,6 +810,7 @@ def test_calls_rows_and_days_are_sums() -> None:
         "creatives",
         "activities",
         "hourly",
+        "reports",
         "extras",
         "everything",
     ),
@@ -817,7 +820,12 @@ def test_what_a_plan_needs_of_the_governor(
 ) -> None:
     cursors = {} if parts & ENTITIES else all_listed()
     cursors.pop("adcreatives", None)
-    plan = case(parts=frozenset(parts), cursors=cursors, asked={"breakdowns": (("country",),)}).plan
+    plan = case(
+        parts=frozenset(parts),
+        cursors=cursors,
+        policy=replace(TEN_DAYS, reports=parse("reports: [{preset: country}]")),
+        asked={"breakdowns": (("country",),)},
+    ).plan
     needs = plan.needs(weighted_cost=7.5)
     assert (set(needs.use_cases), needs.optional) == (use_cases, optional)
     assert needs.critical == critical
