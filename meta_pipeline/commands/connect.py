@@ -61,11 +61,11 @@ def connect(
     if every and account:
         raise typer.BadParameter("--all and --account exclude each other")
     session = secrets.token_urlsafe(32)
-    with opened_connections(writes=True) as book:
-        answer = _logged_in(book, session, again=again, browser=browser, quiet=as_json)
-        choice = AccountChoice(book, session=session, pending_id=answer.pending.pending_id)
+    with opened_connections(writes=True) as connections:
+        answer = _logged_in(connections, session, again=again, browser=browser, quiet=as_json)
+        choice = AccountChoice(connections, session=session, pending_id=answer.pending.pending_id)
         row = _decided(choice, answer.message, account, name, every=every)
-        reached = book.warehouse.connections.accounts(row.connection_id)
+        reached = connections.warehouse.connections.accounts(row.connection_id)
     if as_json:
         write_json(asdict(row) | {"accounts": reached})
         return
@@ -101,13 +101,15 @@ def choose(
 
     if every and account:
         raise typer.BadParameter("--all and --account exclude each other")
-    with opened_connections(writes=True) as book:
-        choice = change_choice(book, book.find(connection), session=secrets.token_urlsafe(32))
+    with opened_connections(writes=True) as connections:
+        choice = change_choice(
+            connections, connections.find(connection), session=secrets.token_urlsafe(32)
+        )
         reached = times(choice.pending().accounts, "ad account")
         ticked = choice.page(limit=1).chosen
         message = f"It reaches {reached}, of which {ticked:,} are chosen."
         row = _decided(choice, message, account, None, every=every)
-        accounts = book.warehouse.connections.accounts(row.connection_id)
+        accounts = connections.warehouse.connections.accounts(row.connection_id)
     if as_json:
         write_json(asdict(row) | {"accounts": accounts})
         return
@@ -116,22 +118,22 @@ def choose(
 
 
 def _logged_in(
-    book: "Connections", session: str, *, again: bool, browser: bool, quiet: bool
+    connections: "Connections", session: str, *, again: bool, browser: bool, quiet: bool
 ) -> "Granted":
     """Meta's answer, when it is access; every other one ends the command with what to do."""
     from meta_pipeline.connections import Granted, LoginFlow
     from meta_pipeline.local.callback import PATH, CallbackDoor, PortTaken
 
-    port = book.access.settings.login_port
-    flow = LoginFlow(book, redirect_uri=f"http://localhost:{port}{PATH}", session=session)
+    port = connections.access.settings.login_port
+    flow = LoginFlow(connections, redirect_uri=f"http://localhost:{port}{PATH}", session=session)
     heard: list[Answer] = []
 
     def answer(query: Mapping[str, str]) -> tuple[str, str, bool]:
-        found = flow.answer(query)
-        is_over = type(found).__name__ not in _NOISE
+        answered = flow.answer(query)
+        is_over = type(answered).__name__ not in _NOISE
         if is_over:
-            heard.append(found)
-        return found.title, f"{found.message} {found.what_to_do}", is_over
+            heard.append(answered)
+        return answered.title, f"{answered.message} {answered.what_to_do}", is_over
 
     try:
         with CallbackDoor(port, answer) as door:
@@ -144,17 +146,17 @@ def _logged_in(
             if not (browser and webbrowser.open(begun.url)):
                 say("Open this in a browser on this machine:", to=errors)
                 say(begun.url, to=errors)
-            left = begun.ends_at - book.access.clock()
+            left = begun.ends_at - connections.access.clock()
             if not door.wait(left.total_seconds()):
                 fail("Nothing was connected: ten minutes passed without an answer. Try again.")
     except PortTaken as error:
         fail(f"Nothing was connected: {error}")
-    found = heard[0]
-    if not isinstance(found, Granted):
-        fail(f"{found.message} {found.what_to_do}")
-    if found.declined and not quiet:
-        warn(f"{', '.join(found.declined)} was not given; it works without.")
-    return found
+    granted = heard[0]
+    if not isinstance(granted, Granted):
+        fail(f"{granted.message} {granted.what_to_do}")
+    if granted.declined and not quiet:
+        warn(f"{', '.join(granted.declined)} was not given; it works without.")
+    return granted
 
 
 def _decided(
@@ -181,13 +183,13 @@ def _decided(
 
 def _all(choice: "AccountChoice") -> "list[PickedAccount]":
     """Every account that may be chosen, page by page."""
-    found: list[PickedAccount] = []
+    accounts: list[PickedAccount] = []
     offset: int | None = 0
     while offset is not None:
         page = choice.page(offset=offset, limit=500)
-        found += page.accounts
+        accounts += page.accounts
         offset = page.next_offset
-    return found
+    return accounts
 
 
 def _asked(choice: "AccountChoice", message: str) -> "list[PickedAccount] | None":
@@ -233,10 +235,10 @@ def _picked(
     choice: "AccountChoice", shown: "list[PickedAccount]", typed: str
 ) -> "list[PickedAccount]":
     """What `1,3,Shop US` means; wrong usage when a part of it means nothing."""
-    found: list[PickedAccount] = []
+    chosen: list[PickedAccount] = []
     for part in filter(None, (one.strip() for one in typed.split(","))):
         is_number = part.isdecimal() and len(part) < 5 and 0 < int(part) <= len(shown)
-        found += [shown[int(part) - 1]] if is_number else named(_all(choice), [part])
-    if not found:
+        chosen += [shown[int(part) - 1]] if is_number else named(_all(choice), [part])
+    if not chosen:
         raise typer.BadParameter("name at least one account, or all")
-    return list({one.account_id: one for one in found}.values())
+    return list({one.account_id: one for one in chosen}.values())

@@ -159,11 +159,11 @@ class UsableConnections:
         else:
             avoided.tokens.add(left.token_key)
             self.note_lost(left, account_id, error)
-        found = self._next(account_id, avoided)
-        if found is not None:
+        following = self._next(account_id, avoided)
+        if following is not None:
             text = "%s: %s no longer lets us in, goes on over %s: %s"
-            logger.warning(text, account_id, left.way.label, found.way.label, error.message)
-        return found
+            logger.warning(text, account_id, left.way.label, following.way.label, error.message)
+        return following
 
     def _of_the_way(
         self,

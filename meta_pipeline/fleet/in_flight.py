@@ -37,8 +37,8 @@ class InFlight:
         when a run is of a range; `chosen_by` is the part of the config that names accounts.
         """
         keys = _Keys(partitions)
-        found = [frozenset(_accounts(tags, config, keys, chosen_by)) for tags, config in runs]
-        return cls(sum(map(bool, found)), frozenset[str]().union(*found))
+        by_run = [frozenset(_accounts(tags, config, keys, chosen_by)) for tags, config in runs]
+        return cls(sum(map(bool, by_run)), frozenset[str]().union(*by_run))
 
 
 @dataclass(frozen=True)

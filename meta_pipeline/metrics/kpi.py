@@ -162,18 +162,18 @@ class KPIs:
         """Every KPI of `account` (or of all) over `date_range`, against its target."""
         rows = []
         for kpi in self.list(account):
-            found = answer(
+            result = answer(
                 self._warehouse,
                 account=kpi.account_id,
                 metrics=[kpi.metric_key],
                 date_range=date_range,
                 now=now,
             )
-            value = found.rows[0][kpi.metric_key]
+            value = result.rows[0][kpi.metric_key]
             known = None if value is None else float(value)
             with self._warehouse.connection() as connection:
                 better = store.current(connection).metric(kpi.metric_key).better
-            rows.append(judged(kpi, known, better, tuple(found.about["notes"])))
+            rows.append(judged(kpi, known, better, tuple(result.about["notes"])))
         return rows
 
     def pacing(

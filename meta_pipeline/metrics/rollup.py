@@ -122,12 +122,12 @@ def days_behind(
     For sums that no goal decides; `answers.goals` says whether one has changed.
     """
     accounts, versions, since, until = map(list, zip(*asked, strict=True))
-    found = dict(
+    behind = dict(
         connection.execute(
             _BEHIND, {"accounts": accounts, "versions": versions, "since": since, "until": until}
         ).fetchall()
     )
-    return {one: found.get(number, 0) for number, one in enumerate(asked, start=1)}
+    return {one: behind.get(number, 0) for number, one in enumerate(asked, start=1)}
 
 
 def _write(

@@ -217,11 +217,11 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
 
 def _fields() -> Mapping[str, str]:
     """The fields of the settings by the names of their variables."""
-    found: dict[str, Any] = {
+    aliases: dict[str, Any] = {
         name: field.validation_alias for name, field in Settings.model_fields.items()
     }
     return {
         str(alias.choices[0]): name
-        for name, alias in found.items()
+        for name, alias in aliases.items()
         if isinstance(alias, AliasChoices)
     }

@@ -81,9 +81,9 @@ class Desk:
         for account_id, (reason, until) in blocked.items():
             ids = [row.request_id for row in left if row.account_id == account_id]
             store.wait(ids, reason, until)
-        found = claims(left, now, busy={*taken, *blocked}, accounts_per_run=self.accounts_per_run)
+        claimed = claims(left, now, busy={*taken, *blocked}, accounts_per_run=self.accounts_per_run)
         # Where two look at once, each serves what it got.
-        got = ((claim, store.claim(claim.request_ids, claim.claim_id, now)) for claim in found)
+        got = ((claim, store.claim(claim.request_ids, claim.claim_id, now)) for claim in claimed)
         return [claim for claim, ids in got if ids]
 
     def _blocked(
@@ -101,14 +101,14 @@ class Desk:
         meters_of = {app: Meters(self.thresholds, app=app) for app in set(apps.values())}
         for each in meters_of.values():
             each.observe(readings)
-        found = {}
+        blocked = {}
         for account_id, use_cases in asked.items():
             needs = Needs(frozenset(use_cases))
             meters = meters_of[apps[account_id]]
             decision = decide(account_id=account_id, meters=meters, now=now, needs=needs)
             if not decision.may_call and decision.until is not None:
-                found[account_id] = (f"It waits: {decision.reason}.", decision.until)
-        return found
+                blocked[account_id] = (f"It waits: {decision.reason}.", decision.until)
+        return blocked
 
     def _unlaunched(self, rows: Sequence[SyncRequestRow], now: datetime) -> None:
         lost = [row for row in rows if now - (row.claimed_at or now) >= _LOST_AFTER]
@@ -127,11 +127,11 @@ class Desk:
     def _close(
         self, rows: Sequence[SyncRequestRow], syncs: Sequence[SyncRun], now: datetime
     ) -> None:
-        found = {one.status for one in syncs}
-        worst = next((status for status in _GRAVEST if status in found), None)
+        statuses = {one.status for one in syncs}
+        worst = next((status for status in _GRAVEST if status in statuses), None)
         told = next((one for one in syncs if one.status is worst), None)
         why = told.error_summary if told else None
-        if worst is None or Status.RUNNING in found:
+        if worst is None or Status.RUNNING in statuses:
             self._again(rows, "Its run ended before the sync did.", now + _AGAIN_AFTER, now)
         elif worst is Status.REFUSED:
             ids = [row.request_id for row in rows]
@@ -173,8 +173,8 @@ class Desk:
 def _use_cases(row: SyncRequestRow) -> set[str]:
     parts = set(row.parts or map(str, DEFAULT_PARTS)) if not row.objects else set()
     numbers = parts & set(map(str, INSIGHTS))
-    found = {ADS_INSIGHTS} if numbers else set()
-    return found | ({ADS_MANAGEMENT} if row.objects or parts - numbers else set())
+    use_cases = {ADS_INSIGHTS} if numbers else set()
+    return use_cases | ({ADS_MANAGEMENT} if row.objects or parts - numbers else set())
 
 
 def _summary(syncs: Sequence[SyncRun]) -> str:

@@ -96,10 +96,10 @@ class Visit:
         if self.site.settings.is_simulated:
             return True
         with self.warehouse.connection() as connection:
-            found = connection.execute(
+            row = connection.execute(
                 "SELECT EXISTS (SELECT FROM meta_ads.meta_ad_accounts WHERE is_simulated)"
             ).fetchone()
-        return bool(found and found[0])
+        return bool(row and row[0])
 
 
 @dataclass(frozen=True, slots=True)

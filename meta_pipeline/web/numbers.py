@@ -86,11 +86,11 @@ def cells_of(
         "attribution": attribution,
         "now": now,
     }
-    found = _together(warehouse, dictionary, chosen, (f"{level}_id", *breakdown), asked)
+    together = _together(warehouse, dictionary, chosen, (f"{level}_id", *breakdown), asked)
     cells: dict[str, list[Cell]] = {}
-    for (entity_id, *of), values in found.values.items():
+    for (entity_id, *of), values in together.values.items():
         cells.setdefault(entity_id, []).append(Cell(tuple(of), values))
-    return cells, found.notes
+    return cells, together.notes
 
 
 def stored_breakdowns(
@@ -165,16 +165,16 @@ def _together(
     notes: list[str] = []
     for names in filter(None, (additive, people)):
         try:
-            found = metrics.answer(warehouse, metrics=names, **asked)
+            answer = metrics.answer(warehouse, metrics=names, **asked)
         except metrics.MixedCurrencies:
             notes.append("There is no total: these accounts have several currencies. Choose one.")
             continue
         except metrics.ImpossibleQuestion as error:
             notes.append(str(error))
             continue
-        for row in found.rows:
+        for row in answer.rows:
             key = tuple("" if row[name] is None else str(row[name]) for name in keys)
             values.setdefault(key, {}).update({name: row[name] for name in names})
-        about = about or found.about
-        notes += found.about["notes"]
+        about = about or answer.about
+        notes += answer.about["notes"]
     return _Found(values, about, tuple(dict.fromkeys(notes)))

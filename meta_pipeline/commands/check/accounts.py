@@ -65,20 +65,20 @@ class Reader:
         """One finding for each account in the order given; one more for those left out."""
         waits = [one for one in accounts if one["id"] in self.blocked]
         due = [one for one in accounts if one["id"] not in self.blocked]
-        found = self._asked(due)
+        finding_of = self._asked(due)
         for one in due:
-            if one["id"] in found:
-                yield found[one["id"]]
+            if one["id"] in finding_of:
+                yield finding_of[one["id"]]
         for one in waits:
             text = f"not asked: {self.blocked[one['id']]}"
             yield Finding("Account", _subject(one), ok=True, text=text)
-        left = [one for one in due if one["id"] not in found]
+        left = [one for one in due if one["id"] not in finding_of]
         if left:
             yield self._left(left, len(accounts))
 
     def _asked(self, due: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
         """What was found of each account that was asked, by id."""
-        found: dict[str, Finding] = {}
+        finding_of: dict[str, Finding] = {}
         queue = iter(due)
         began = told = self.clock()
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check") as pool:
@@ -91,15 +91,15 @@ class Reader:
                     self.asked += 1
                 if not running:
                     self.seconds = self.clock() - began
-                    return found
+                    return finding_of
                 ended, _ = wait(running, timeout=_TELL_EVERY_SECONDS, return_when=FIRST_COMPLETED)
                 for one in ended:
                     finding, stop = one.result()
-                    found[running.pop(one)] = finding
+                    finding_of[running.pop(one)] = finding
                     self.left_out = self.left_out or stop
                 if self.clock() - told >= _TELL_EVERY_SECONDS:
                     told = self.clock()
-                    self.tell(f"{len(found):,} of {len(due):,} accounts asked")
+                    self.tell(f"{len(finding_of):,} of {len(due):,} accounts asked")
 
     def _may_go_on(self, began: float) -> bool:
         if self.left_out is None and self.asked >= self.budget.calls:

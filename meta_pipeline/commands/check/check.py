@@ -250,26 +250,26 @@ def _accounts(
     """Each account once, over the first way that lists it; then the settings, over one of them."""
     listed: list[tuple[AskedWay, list[dict[str, Any]]]] = []
     problems: list[Finding] = []
-    found: dict[str, dict[str, Any]] = {}
+    reached: dict[str, dict[str, Any]] = {}
     for way in ways:
         try:
-            rows = [one for one in _listed(way) if one["id"] not in found]
+            rows = [one for one in _listed(way) if one["id"] not in reached]
         except GraphError as error:
             problems.append(_no_list(way, host, error))
             continue
-        found |= {one["id"]: one for one in rows}
+        reached |= {one["id"]: one for one in rows}
         listed.append((way, rows))
     yield from problems
-    if not found and listed:
+    if not reached and listed:
         fix = "Give the token's user a role on an ad account in Meta's business settings."
         yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
     if asked.accounts:
-        yield from _unseen(asked.accounts, [*found.values()])
+        yield from _unseen(asked.accounts, [*reached.values()])
     elif not problems:
         # What a way that gave no list sees is not known.
-        yield from _never_seen(settings, [*found.values()])
-    if not asked.accounts and (left := sum(settings.leaves_out(one) for one in found)):
-        yield Finding("Accounts", f"{left:,} of {len(found):,}", ok=True, text=_LEFT_OUT)
+        yield from _never_seen(settings, [*reached.values()])
+    if not asked.accounts and (left := sum(settings.leaves_out(one) for one in reached)):
+        yield Finding("Accounts", f"{left:,} of {len(reached):,}", ok=True, text=_LEFT_OUT)
     budget, readable = asked.budget(settings), None
     for way, rows in listed:
         wanted = [
@@ -306,25 +306,25 @@ def _listed(way: AskedWay) -> Iterator[dict[str, Any]]:
 def _no_list(way: AskedWay, host: str, error: GraphError) -> Finding:
     if way.is_environment:
         return failed("Accounts", host, error)
-    found = failed("Connection", way.label, error)
+    finding = failed("Connection", way.label, error)
     is_dead = isinstance(error, Reauthorize)
-    return replace(found, fix=f"Connect it again, or: {_PASTE}") if is_dead else found
+    return replace(finding, fix=f"Connect it again, or: {_PASTE}") if is_dead else finding
 
 
-def _never_seen(settings: Settings, found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _never_seen(settings: Settings, reached: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """The accounts that are to be synced alone, and that the token does not see."""
-    for name in sorted(settings.included - {one["id"] for one in found}):
-        text = f"META_INCLUDE_ACCOUNTS names it; the token sees {len(found):,} others"
+    for name in sorted(settings.included - {one["id"] for one in reached}):
+        text = f"META_INCLUDE_ACCOUNTS names it; the token sees {len(reached):,} others"
         fix = "Give the token's user a role on it, or take it out of META_INCLUDE_ACCOUNTS."
         yield Finding("Account", name, ok=False, text=text, fix=fix)
 
 
-def _unseen(names: Sequence[str], found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _unseen(names: Sequence[str], reached: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """The accounts asked for that the token does not see."""
-    known = {str(word).casefold() for one in found for word in (one["id"], one.get("name"))}
+    known = {str(word).casefold() for one in reached for word in (one["id"], one.get("name"))}
     for name in names:
         if not {name.casefold(), f"act_{name}"} & known:
-            text = f"the token sees no such account among its {len(found):,}"
+            text = f"the token sees no such account among its {len(reached):,}"
             fix = "meta-pipeline check lists what it sees; give the token's user a role on it."
             yield Finding("Account", name, ok=False, text=text, fix=fix)
 
@@ -370,16 +370,16 @@ def _of_stored(settings: Settings, warehouse: Warehouse) -> Iterator[Finding]:
     for one in quality.CHECKS:
         try:
             with warehouse.connection() as connection:
-                found = one.run(connection, limits_of(settings))
+                finding = one.run(connection, limits_of(settings))
         except CannotTell as error:
             yield Finding("Data", one.name, ok=False, text=str(error), is_known=False)
             continue
-        named = f" {', '.join(found.accounts[:_ACCOUNTS_NAMED])}" if found.accounts else ""
-        left = len(found.accounts) - _ACCOUNTS_NAMED
+        named = f" {', '.join(finding.accounts[:_ACCOUNTS_NAMED])}" if finding.accounts else ""
+        left = len(finding.accounts) - _ACCOUNTS_NAMED
         named += f" ... and {left:,} more: meta-pipeline status --failing" if left > 0 else ""
-        fix = None if found.passed else found.what_to_do
-        text = f"{found.headline}{named}"
-        yield Finding("Data", found.check, ok=found.passed, text=text, fix=fix)
+        fix = None if finding.passed else finding.what_to_do
+        text = f"{finding.headline}{named}"
+        yield Finding("Data", finding.check, ok=finding.passed, text=text, fix=fix)
 
 
 def _print(findings: list[Finding], limit: int, problems: int, unknown: int) -> None:

@@ -37,12 +37,12 @@ class Entry:
     def load(self, name: str) -> Any:
         """The command itself."""
         module, _, attribute = self.place.partition(":")
-        found = getattr(import_module(module), attribute)
-        if isinstance(found, typer.Typer):
-            app = found
+        loaded = getattr(import_module(module), attribute)
+        if isinstance(loaded, typer.Typer):
+            app = loaded
         else:
             app = typer.Typer(add_completion=False)
-            app.command(name, **(self.options or {}))(found)
+            app.command(name, **(self.options or {}))(loaded)
         app.rich_markup_mode = None
         command = typer.main.get_command(app)
         command.name = name

@@ -70,16 +70,16 @@ class AccountChoice:
     def page(self, search: str = "", *, offset: int = 0, limit: int = PAGE) -> AccountPage:
         """Accounts whose name or id has `search` in it, by name; all of them without."""
         row, offset = self._row(), max(offset, 0)
-        total, found = self.connections.warehouse.logins.search(
+        total, accounts = self.connections.warehouse.logins.search(
             row.pending_id, one_line(search), offset=offset, limit=max(limit, 1)
         )
-        after = offset + len(found)
+        after = offset + len(accounts)
         size = max(limit, 1)
         return AccountPage(
-            accounts=tuple(PickedAccount(*one) for one in found),
+            accounts=tuple(PickedAccount(*one) for one in accounts),
             total=total,
             offset=offset,
-            next_offset=after if found and after < total else None,
+            next_offset=after if accounts and after < total else None,
             previous_offset=max(min(offset, total) - size, 0) if offset and total else None,
             chosen=len(self.connections.warehouse.logins.ticked(row.pending_id)),
         )

@@ -44,10 +44,10 @@ def attribution_notes(connection: Connection[Any], question: Question) -> list[s
 
 def _known(connection: Connection[Any], accounts: list[str]) -> dict[str, set[str]]:
     """The settings of each account's ad sets, whether they delivered or not."""
-    found: dict[str, set[str]] = {account_id: set() for account_id in accounts}
+    by_account: dict[str, set[str]] = {account_id: set() for account_id in accounts}
     for account_id, spec in connection.execute(_KNOWN, (accounts,)):
-        found[account_id].add(_setting(spec))
-    return found
+        by_account[account_id].add(_setting(spec))
+    return by_account
 
 
 def _setting(spec: Sequence[dict[str, Any]]) -> str:

@@ -46,10 +46,10 @@ class Completeness:
     @property
     def contradicted_days(self) -> dict[str, list[date]]:
         """By account: the days whose numbers at ad level are known not to be all there is."""
-        found: dict[str, list[date]] = {}
+        days: dict[str, list[date]] = {}
         for one in self.contradicted:
-            found.setdefault(one.account_id, []).append(one.day)
-        return found
+            days.setdefault(one.account_id, []).append(one.day)
+        return days
 
     @property
     def is_unknown(self) -> bool:
@@ -141,12 +141,12 @@ def completeness(
 def _ledger(
     connection: Connection[Any], asked: Sequence[Asked], dataset: str
 ) -> dict[Asked, Ledger]:
-    found: dict[str, Ledger] = {}
+    ledger: dict[str, Ledger] = {}
     for account_id, day, fetched_at, is_final in connection.execute(
         _LEDGER, {**as_arrays(asked), "dataset": dataset}
     ):
-        found.setdefault(account_id, {})[day] = (fetched_at, is_final)
-    return {one: found.get(one[0], {}) for one in asked}
+        ledger.setdefault(account_id, {})[day] = (fetched_at, is_final)
+    return {one: ledger.get(one[0], {}) for one in asked}
 
 
 _LEDGER = """

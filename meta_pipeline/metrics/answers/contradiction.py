@@ -54,17 +54,17 @@ def contradictions(connection: Connection[Any], question: Question) -> list[Cont
         connection, "contradictions", question.asked, lambda some: _read(connection, some)
     )
     return sorted(
-        (one for found in known.values() for one in found),
+        (one for days in known.values() for one in days),
         key=lambda one: (one.day, one.account_id),
     )
 
 
 def _read(connection: Connection[Any], asked: Sequence[Asked]) -> dict[Asked, list[Contradiction]]:
     cursor = connection.cursor(row_factory=dict_row)
-    found: dict[str, list[Contradiction]] = {}
+    by_account: dict[str, list[Contradiction]] = {}
     for row in cursor.execute(_CONTRADICTED, as_arrays(asked)):
-        found.setdefault(row["account_id"], []).append(_contradiction(row))
-    return {one: found.get(one[0], []) for one in asked}
+        by_account.setdefault(row["account_id"], []).append(_contradiction(row))
+    return {one: by_account.get(one[0], []) for one in asked}
 
 
 def _contradiction(row: dict[str, Any]) -> Contradiction:

@@ -47,10 +47,10 @@ def _goals(connection: Connection[Any], question: Question) -> dict[Asked, Goals
 
 
 def _read(connection: Connection[Any], asked: list[Asked]) -> dict[Asked, Goals]:
-    found: dict[str, Goals] = {account_id: {} for account_id, _, _ in asked}
+    by_account: dict[str, Goals] = {account_id: {} for account_id, _, _ in asked}
     for account_id, goal, was_otherwise in connection.execute(_GOALS, as_arrays(asked)):
-        found[account_id][goal] = was_otherwise
-    return {one: found[one[0]] for one in asked}
+        by_account[account_id][goal] = was_otherwise
+    return {one: by_account[one[0]] for one in asked}
 
 
 def _asked(connection: Connection[Any], question: Question, text: str) -> list[tuple[Any, ...]]:

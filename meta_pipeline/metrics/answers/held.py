@@ -52,12 +52,12 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
     rate of one of them would be wrong for the other.
     """
     known = once_each(connection, "held", question.asked, lambda some: _held(connection, some))
-    held = {asked[0]: found for asked, found in known.items() if found}
-    for account_id, found in held.items():
-        if len(found) > 1:
-            days = " and ".join(f"{currency} from {a} to {b}" for currency, a, b in found)
+    held = {asked[0]: currencies for asked, currencies in known.items() if currencies}
+    for account_id, currencies in held.items():
+        if len(currencies) > 1:
+            days = " and ".join(f"{currency} from {a} to {b}" for currency, a, b in currencies)
             raise MixedCurrencies(
-                [currency for currency, _, _ in found],
+                [currency for currency, _, _ in currencies],
                 f"{account_id} changed its currency: its stored amounts are in {days}. They cannot "
                 "be added: ask for each range by itself.",
             )
@@ -73,7 +73,7 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
 
 
 def _held(connection: Connection[Any], asked: list[Asked]) -> dict[Asked, Held]:
-    found: dict[str, Held] = {}
+    by_account: dict[str, Held] = {}
     for account_id, currency, since, until in connection.execute(_HELD, as_arrays(asked)):
-        found.setdefault(account_id, []).append((currency, since, until))
-    return {one: found.get(one[0], []) for one in asked}
+        by_account.setdefault(account_id, []).append((currency, since, until))
+    return {one: by_account.get(one[0], []) for one in asked}

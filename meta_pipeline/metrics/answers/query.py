@@ -262,8 +262,8 @@ def _days_behind(connection: Connection[Any], question: Question) -> int:
     asked = [(one, version(one), since, until) for one, since, until in question.asked]
     if question.by_goal and has_changed(connection, question):
         return sum(len(stale_days(connection, *one)) for one in asked)
-    found = once_each(connection, "days behind", asked, lambda some: days_behind(connection, some))
-    return sum(found.values())
+    behind = once_each(connection, "days behind", asked, lambda some: days_behind(connection, some))
+    return sum(behind.values())
 
 
 def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:

@@ -52,13 +52,13 @@ def current(connection: Connection[Any]) -> Dictionary:
 
 
 def _current(connection: Connection[Any]) -> Dictionary:
-    found = connection.execute(
+    stored = connection.execute(
         "SELECT dictionary_version, loaded_from FROM meta_ads.metric_definitions LIMIT 1"
     ).fetchone()
-    if found is not None and found[1] != STANDARD_NAME:
+    if stored is not None and stored[1] != STANDARD_NAME:
         return read(connection)
     standard = read_dictionary()
-    is_old = found is None or found[0] != standard.fingerprint()
+    is_old = stored is None or stored[0] != standard.fingerprint()
     if is_old and not _is_read_only(connection):
         write(connection, standard, STANDARD_NAME)
     return standard
@@ -66,8 +66,8 @@ def _current(connection: Connection[Any]) -> Dictionary:
 
 def _is_read_only(connection: Connection[Any]) -> bool:
     """Whether this session only asks: then the standard dictionary is used and not written."""
-    found = connection.execute("SELECT current_setting('transaction_read_only')::boolean")
-    return bool(found.fetchone()[0])  # type: ignore[index]
+    answer = connection.execute("SELECT current_setting('transaction_read_only')::boolean")
+    return bool(answer.fetchone()[0])  # type: ignore[index]
 
 
 def write(connection: Connection[Any], dictionary: Dictionary, loaded_from: str) -> None:

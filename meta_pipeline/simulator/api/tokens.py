@@ -204,8 +204,8 @@ class Tokens:
 
     def _of(self, user_id: str, app_id: str | None) -> list[Token]:
         app = self._app(app_id)
-        found = self._tokens.values()
-        return [one for one in found if (one.user_id, one.app_id) == (user_id, app.id)]
+        tokens = self._tokens.values()
+        return [one for one in tokens if (one.user_id, one.app_id) == (user_id, app.id)]
 
     def _change(self, value: str, **changes: Any) -> None:
         if value not in self._tokens:

@@ -61,8 +61,8 @@ class AccountAmbiguous(WarehouseError):
 
 def account_id_of(text: str) -> str | None:
     """`act_123` of `act_123` or `123`, also with space around it; None for what is no id."""
-    found = _ID.fullmatch(text.strip())
-    return None if found is None else f"act_{found[2]}"
+    match = _ID.fullmatch(text.strip())
+    return None if match is None else f"act_{match[2]}"
 
 
 def find_account(wanted: str, known: Iterable[N]) -> N:
@@ -80,11 +80,11 @@ def find_account(wanted: str, known: Iterable[N]) -> N:
         lambda one: bool(same) and one.name is not None and _folded(one.name) == same,
     )
     for is_called_so in ways:
-        found = [one for one in rows if is_called_so(one)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise AccountAmbiguous(wanted, found)
+        matching = [one for one in rows if is_called_so(one)]
+        if len(matching) == 1:
+            return matching[0]
+        if matching:
+            raise AccountAmbiguous(wanted, matching)
     raise AccountUnknown(wanted, _near(wanted, account_id, rows), rows)
 
 

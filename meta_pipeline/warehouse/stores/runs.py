@@ -105,10 +105,10 @@ class RunStore(Store):
 
         The next sync is read over the same connection as the last one, unless that changed since.
         """
-        found = dict.fromkeys(account_ids, APP)
+        app_of = dict.fromkeys(account_ids, APP)
         with self._using() as connection:
-            found |= connection.execute(_APPS, (list(found),)).fetchall()
-        return found
+            app_of |= connection.execute(_APPS, (list(app_of),)).fetchall()
+        return app_of
 
     def failing(self, account_id: str) -> tuple[int, datetime | None]:
         """How many runs failed in a row until now, and when the first of them began."""

@@ -108,13 +108,13 @@ def account_named(visit: Visit, account_id: str) -> Account:
 def _status(visit: Visit, known: Account) -> AccountStatus:
     with visit.warehouse.connection() as connection:
         problems = account_problems(connection, limits_of(visit.site.settings))
-    (found,) = read_status(
+    (statuses,) = read_status(
         visit.warehouse,
         leaves_out=visit.site.settings.leaves_out,
         problems=problems,
         account=known.account_id,
     )
-    return found
+    return statuses
 
 
 def _trends(

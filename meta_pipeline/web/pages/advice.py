@@ -36,10 +36,10 @@ def advice(visit: Visit) -> Response:
     if account and account not in {one.account_id for one in accounts}:
         raise NotFound(f"There is no ad account {account[:40]}.")
     with visit.warehouse.connection() as connection:
-        found = open_advice(connection, [account] if account else None)
+        rows = open_advice(connection, [account] if account else None)
         given = given_advice(connection, [account] if account else None, limit=_GIVEN_SHOWN)
         record = track_record(connection, [account] if account else None, limit=_GIVEN_SHOWN)
-    kinds = Counter(one.kind for one in found)
+    kinds = Counter(one.kind for one in rows)
     return visit.page(
         "advice.html",
         title="Advice",
@@ -48,7 +48,7 @@ def advice(visit: Visit) -> Response:
         account=account,
         kind=kind,
         kinds=sorted(kinds.items()),
-        found=[one for one in found if kind in (None, one.kind)],
+        rows=[one for one in rows if kind in (None, one.kind)],
         given=given,
         record=record,
         folded=_FOLDED,
@@ -58,8 +58,8 @@ def advice(visit: Visit) -> Response:
 
 def _has_accounts(visit: Visit) -> bool:
     with visit.warehouse.connection() as connection:
-        found = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
-    return found is not None
+        row = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
+    return row is not None
 
 
 def advice_judged(visit: Visit, form: FormData, _: Connection) -> Done:
@@ -84,16 +84,16 @@ def advice_dismissed(visit: Visit, form: FormData, connection: Connection) -> Do
     reason = " ".join(str(form.get("reason", "")).split())[:_LONGEST_REASON]
     if not reason:
         raise ImpossibleQuestion("Say why not, for those who look later.")
-    found = [one for one in advice_beginning(connection, given) if one.advice_id == given]
-    if not found:
+    rows = [one for one in advice_beginning(connection, given) if one.advice_id == given]
+    if not rows:
         raise NotFound("There is no such advice.")
     try:
-        dismiss(connection, found[0], by=visit.visitor.subject, reason=reason, at=visit.now)
+        dismiss(connection, rows[0], by=visit.visitor.subject, reason=reason, at=visit.now)
     except AdviceSettled as error:
         raise ImpossibleQuestion(str(error)) from None
     return Done(
         "advice dismissed",
-        f"{given[:8]} {found[0].account_id}: {reason}",
+        f"{given[:8]} {rows[0].account_id}: {reason}",
         "/advice",
         "Dismissed: it stays quiet for four weeks, unless it becomes more urgent.",
     )

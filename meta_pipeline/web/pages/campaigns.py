@@ -117,7 +117,7 @@ def read_table(
     visit: Visit, view: TableView, dictionary: metrics.Dictionary, *, first: int, size: int
 ) -> Table:
     """Rows `first` to `first + size` of the view, and below each opened one what belongs to it."""
-    found = metrics.ranking(
+    ranking = metrics.ranking(
         visit.warehouse,
         first=first,
         size=size,
@@ -125,8 +125,8 @@ def read_table(
         before=view.before,
         **order_of(visit, view),
     )
-    about, nodes = rows_of(visit, view, dictionary, found.ids)
-    return Table(about, nodes, found.total, found.places)
+    about, nodes = rows_of(visit, view, dictionary, ranking.ids)
+    return Table(about, nodes, ranking.total, ranking.places)
 
 
 def order_of(visit: Visit, view: TableView) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _with_below(
     if not node.is_open or level is None:
         return
     order = "spend" if level == "ad" and view.sort == "budget" else view.sort
-    found = metrics.ranking(
+    ranking = metrics.ranking(
         visit.warehouse,
         level=level,
         order=order,
@@ -214,8 +214,8 @@ def _with_below(
         attribution=view.attribution,
         now=visit.now,
     )
-    _, children = _nodes(visit, view, dictionary, level, found.ids, depth=node.depth + 1)
-    hidden = found.total - len(children)
+    _, children = _nodes(visit, view, dictionary, level, ranking.ids, depth=node.depth + 1)
+    hidden = ranking.total - len(children)
     for position, child in enumerate(children, start=1):
         is_last = position == len(children)
         yield from _with_below(
@@ -227,11 +227,13 @@ def _above(visit: Visit, view: TableView) -> list[Entity]:
     """The campaign and ad set the table is narrowed down to."""
     wanted = [("campaign", view.campaign), ("adset", view.adset)]
     with visit.warehouse.connection() as connection:
-        found = [entities(connection, level, [one]).get(one) for level, one in wanted if one]
-    return [one for one in found if one is not None]
+        entities_above = [
+            entities(connection, level, [one]).get(one) for level, one in wanted if one
+        ]
+    return [one for one in entities_above if one is not None]
 
 
 def _has_accounts(visit: Visit) -> bool:
     with visit.warehouse.connection() as connection:
-        found = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
-    return found is not None
+        row = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
+    return row is not None

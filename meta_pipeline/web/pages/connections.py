@@ -130,10 +130,10 @@ def _gone_on(choice: AccountChoice, pending_id: str, go: str, form: FormData) ->
 
 def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
     """Open the choice of a connection's accounts, to be changed; Meta is asked which there are."""
-    book = _book(visit)
+    connections = _book(visit)
     try:
-        row = _of_visitor(visit, book, form)
-        choice = change_choice(book, row, session=_session(visit))
+        row = _of_visitor(visit, connections, form)
+        choice = change_choice(connections, row, session=_session(visit))
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     return Done("", "", f"/connections/choose/{choice.pending_id}", "")
@@ -141,17 +141,17 @@ def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
 
 def removed(visit: Visit, form: FormData, _: Connection) -> Done:
     """Forget a connection; with `revoke` its token ends at Meta too."""
-    book = _book(visit)
+    connections = _book(visit)
     try:
-        row = _of_visitor(visit, book, form)
-        book.remove(row, revoke="revoke" in form)
+        row = _of_visitor(visit, connections, form)
+        connections.remove(row, revoke="revoke" in form)
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     return Done("connection removed", row.connection_id, "/connections", f"{row.name} is removed.")
 
 
-def _of_visitor(visit: Visit, book: Book, form: FormData) -> ConnectionRow:
-    row = book.find(str(form.get("connection", "")))
+def _of_visitor(visit: Visit, connections: Book, form: FormData) -> ConnectionRow:
+    row = connections.find(str(form.get("connection", "")))
     if row.tenant != visit.visitor.tenant:
         raise ImpossibleQuestion("There is no such connection.")
     return row
