@@ -6,11 +6,27 @@ anything, at Meta or in Postgres.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .advice import Advice, Kind, NoAdvice, Severity
-from .judge import Judgement, judge
 from .known import Account, BudgetPace, Change, Day, Entity, Issue, Learning
-from .review import Given, Review, Verdict, is_due, review
 from .thresholds import ThresholdError, Thresholds
+
+if TYPE_CHECKING:
+    from .judgement import Judgement, judge
+    from .outcome import Given, Review, Verdict, is_due, review
+
+_WITH_SCIPY = {
+    "Judgement": "judgement",
+    "judge": "judgement",
+    "Given": "outcome",
+    "Review": "outcome",
+    "Verdict": "outcome",
+    "is_due": "outcome",
+    "review": "outcome",
+}
+"""What weighs numbers: scipy is most of a start, and who only shows advice needs none of it."""
 
 __all__ = [
     "Account",
@@ -34,3 +50,10 @@ __all__ = [
     "judge",
     "review",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _WITH_SCIPY.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{home}", __name__), name)

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from .advice import Advice, Kind
-from .judge import judge
+from .judgement import judge
 from .known import Account, Day, Entity
 from .thresholds import Thresholds
 

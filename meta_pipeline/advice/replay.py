@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from .advice import Advice, Kind
-from .judge import judge
+from .judgement import judge
 from .known import Account
 from .rules import RULES, Rule
 from .thresholds import Thresholds

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 PRIOR_BETA, PRIOR_BETA_SPREAD = 0.8, 0.25
 """Where beta is believed to be before the data says more: returns diminish, not steeply."""
@@ -77,4 +77,4 @@ def gain_of_move(
     )
     apart = np.log(giver.marginal_cost(gave)) - np.log(taker.marginal_cost(took))
     spread = float(np.hypot(giver.log_spread(gave), taker.log_spread(took)))
-    return gained, float(stats.norm.cdf(apart / spread))
+    return gained, float(special.ndtr(apart / spread))

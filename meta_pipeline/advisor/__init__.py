@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .backtest import Backtested, backtest_account
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .book import (
     AdviceRow,
     AdviceSettled,
@@ -11,12 +13,25 @@ from .book import (
     advice_page,
     dismiss,
     given_advice,
+    judged_at,
     open_advice,
     track_record,
     unmeasured,
 )
-from .judging import Judged, judge_account, judged_at
-from .reading import known_account
+
+if TYPE_CHECKING:
+    from .backtest import Backtested, backtest_account
+    from .judging import Judged, judge_account
+    from .reading import known_account
+
+_WITH_THE_RULES = {
+    "Backtested": "backtest",
+    "backtest_account": "backtest",
+    "Judged": "judging",
+    "judge_account": "judging",
+    "known_account": "reading",
+}
+"""What asks the rules: they bring scipy, and who reads the book needs none of it."""
 
 __all__ = [
     "AdviceRow",
@@ -36,3 +51,10 @@ __all__ = [
     "track_record",
     "unmeasured",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _WITH_THE_RULES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{home}", __name__), name)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from meta_pipeline.advice import Advice, Review
+if TYPE_CHECKING:
+    from meta_pipeline.advice import Advice, Review
 
 
 class AdviceSettled(Exception):
@@ -187,6 +188,14 @@ def give(
             "made_at": at,
         }
         connection.execute(_GIVE, {name: values[name] for name in _COLUMNS})
+
+
+def judged_at(connection: Connection[Any], account_id: str) -> datetime | None:
+    """When the rules of an account were asked last; None where they never were."""
+    row = connection.execute(
+        "SELECT judged_at FROM meta_ads.advice_judgements WHERE account_id = %s", (account_id,)
+    ).fetchone()
+    return row[0] if row else None
 
 
 def settle(

@@ -170,14 +170,6 @@ _NOTE = """
 """
 
 
-def judged_at(connection: Connection[Any], account_id: str) -> datetime | None:
-    """When the rules of an account were asked last; None where they never were."""
-    row = connection.execute(
-        "SELECT judged_at FROM meta_ads.advice_judgements WHERE account_id = %s", (account_id,)
-    ).fetchone()
-    return row[0] if row else None
-
-
 def _is_news(one: Advice, last: AdviceRow, thresholds: Thresholds, now: datetime) -> bool:
     if one.as_of <= last.as_of:
         return False  # given today already

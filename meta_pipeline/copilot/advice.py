@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from meta_pipeline import metrics
+from meta_pipeline.advice import Kind
+from meta_pipeline.advisor import advice_page, open_advice, track_record
 from meta_pipeline.metrics import UnknownName
 from meta_pipeline.warehouse import Warehouse
 
@@ -27,10 +29,6 @@ def advice_given(
     include_settled: bool,
 ) -> Answer:
     """The advice that is open, the most urgent first; with `include_settled` the newest first."""
-    # The rules bring scipy: only who asks for advice waits for it.
-    from meta_pipeline.advice import Kind  # noqa: PLC0415
-    from meta_pipeline.advisor import advice_page, open_advice, track_record  # noqa: PLC0415
-
     for kind in kinds or ():
         if kind not in set(Kind):
             raise UnknownName("kind of advice", kind, [str(one) for one in Kind])

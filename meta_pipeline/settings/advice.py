@@ -39,7 +39,6 @@ class AdviceSettings(BaseSettings, defer_build=True):
     @classmethod
     def _sets_thresholds(cls, value: str) -> str:
         if value.strip():
-            # The rules bring scipy: only who changes their numbers waits for it.
             from meta_pipeline.advice import ThresholdError, Thresholds  # noqa: PLC0415
 
             try:

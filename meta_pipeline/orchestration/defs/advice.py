@@ -7,18 +7,11 @@ after META_ADVICE_EVERY_HOURS; who materializes the asset by hand asks at once.
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from meta_pipeline.advisor import (
-    AdviceRow,
-    Judged,
-    judge_account,
-    judged_at,
-    open_advice,
-    unmeasured,
-)
+from meta_pipeline.advisor import AdviceRow, judged_at, open_advice, unmeasured
 from meta_pipeline.metrics import UnknownName
 from meta_pipeline.orchestration.configuration import Accounts
 from meta_pipeline.orchestration.dagster_internals import is_reserved_asset_job_name
@@ -43,6 +36,9 @@ from meta_pipeline.orchestration.tables import table_spec
 from meta_pipeline.printable import markdown
 from meta_pipeline.warehouse import Warehouse, schema
 from meta_pipeline.words import times
+
+if TYPE_CHECKING:
+    from meta_pipeline.advisor import Judged
 
 HERE = here()
 
@@ -111,6 +107,9 @@ def advice(
             last = judged_at(connection, account_id)
         if last is not None and not is_by_hand and timedelta(0) <= now - last < patience:
             return
+        # The rules bring scipy: a run that does not ask them does without.
+        from meta_pipeline.advisor import judge_account  # noqa: PLC0415
+
         try:
             done = judge_account(opened, account_id, thresholds, now)
         except UnknownName:  # it was never read: its own steps say why
@@ -126,7 +125,7 @@ def advice(
     raise_failed(failed, "judged")
 
 
-def _metadata(done: Judged, rows: Sequence[AdviceRow]) -> dict[str, Any]:
+def _metadata(done: "Judged", rows: Sequence[AdviceRow]) -> dict[str, Any]:
     return {
         "account": done.account_id,
         "open": len(rows),
@@ -140,7 +139,7 @@ def _metadata(done: Judged, rows: Sequence[AdviceRow]) -> dict[str, Any]:
     }
 
 
-def _summary(done: Judged, rows: Sequence[AdviceRow]) -> str:
+def _summary(done: "Judged", rows: Sequence[AdviceRow]) -> str:
     lines = [f"- **{row.severity}** {markdown(row.what)} {markdown(row.why)}" for row in rows]
     more = len(lines) - _SHOWN
     if more > 0:
@@ -155,7 +154,7 @@ def _summary(done: Judged, rows: Sequence[AdviceRow]) -> str:
 
 
 def _verdicts(
-    warehouse: WarehouseResource, account_ids: Sequence[str], judged: Sequence[Judged], late: Any
+    warehouse: WarehouseResource, account_ids: Sequence[str], judged: Sequence["Judged"], late: Any
 ) -> Iterator[dg.AssetCheckResult]:
     differing = [
         one.account_id for one in judged if any(gate.gate == "reconciled" for gate in one.closed)

@@ -13,7 +13,6 @@ from meta_pipeline.advisor import (
     advice_beginning,
     dismiss,
     given_advice,
-    judge_account,
     open_advice,
     track_record,
 )
@@ -64,6 +63,8 @@ def _has_accounts(visit: Visit) -> bool:
 
 def advice_judged(visit: Visit, form: FormData, _: Connection) -> Done:
     """Ask the rules of one account; they read our tables alone."""
+    from meta_pipeline.advisor import judge_account  # noqa: PLC0415  # brings scipy
+
     (known,) = metrics.accounts_of(visit.warehouse, str(form.get("account", "")))
     # What is advised is written by the installation itself: no tenant writes advice.
     done = judge_account(

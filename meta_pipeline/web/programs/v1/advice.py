@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from meta_pipeline.advice import Kind, Severity, Verdict
+from meta_pipeline.advice import Kind, Severity
 from meta_pipeline.advisor import advice_page, track_record
 
 from .accounts import account_of
@@ -54,7 +54,7 @@ class GivenAdvice(BaseModel):
     outcome_at: datetime | None
     outcome_by: str | None
     outcome_reason: str | None
-    verdict: Verdict | None
+    verdict: Literal["better", "worse", "same", "unknown"] | None
     review: str | None
     reviewed_at: datetime | None
 

@@ -1,4 +1,4 @@
-"""Review: what became of the numbers an advice was about, once its days are over and settled."""
+"""Outcome: what became of the numbers an advice was about, once its days are over and settled."""
 
 from __future__ import annotations
 
