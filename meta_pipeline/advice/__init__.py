@@ -6,7 +6,6 @@ anything, at Meta or in Postgres.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .advice import Advice, Kind, NoAdvice, Severity
@@ -16,17 +15,6 @@ from .thresholds import ThresholdError, Thresholds
 if TYPE_CHECKING:
     from .judgement import Judgement, judge
     from .outcome import Given, Review, Verdict, is_due, review
-
-_WITH_SCIPY = {
-    "Judgement": "judgement",
-    "judge": "judgement",
-    "Given": "outcome",
-    "Review": "outcome",
-    "Verdict": "outcome",
-    "is_due": "outcome",
-    "review": "outcome",
-}
-"""What weighs numbers: scipy is most of a start, and who only shows advice needs none of it."""
 
 __all__ = [
     "Account",
@@ -53,7 +41,16 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    home = _WITH_SCIPY.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{home}", __name__), name)
+    """What weighs numbers, when it is first wanted.
+
+    It brings scipy, most of a start, and who only shows advice needs none of it.
+    """
+    if name in {"Judgement", "judge"}:
+        from . import judgement  # noqa: PLC0415
+
+        return getattr(judgement, name)
+    if name in __all__:
+        from . import outcome  # noqa: PLC0415
+
+        return getattr(outcome, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -190,12 +190,23 @@ def give(
         connection.execute(_GIVE, {name: values[name] for name in _COLUMNS})
 
 
-def judged_at(connection: Connection[Any], account_id: str) -> datetime | None:
-    """When the rules of an account were asked last; None where they never were."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """When the rules of an account were asked last, and why some were not weighed, in sentences."""
+
+    at: datetime
+    closed: tuple[str, ...]
+
+
+def last_asked(connection: Connection[Any], account_id: str) -> Asked | None:
+    """The last time the rules of an account were asked; None where they never were."""
     row = connection.execute(
-        "SELECT judged_at FROM meta_ads.advice_judgements WHERE account_id = %s", (account_id,)
+        "SELECT judged_at, closed FROM meta_ads.advice_judgements WHERE account_id = %s",
+        (account_id,),
     ).fetchone()
-    return row[0] if row else None
+    if row is None:
+        return None
+    return Asked(row[0], tuple(dict.fromkeys(str(one["sentence"]) for one in row[1])))
 
 
 def settle(

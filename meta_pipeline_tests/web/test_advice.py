@@ -53,6 +53,7 @@ def test_the_rules_are_asked_and_a_no_is_kept_with_its_reason(browser: httpx2.Cl
         assert word in asked.text, word
     assert "error codes 1815869" in asked.text
     assert HOSTILE not in asked.text
+    assert "The rules were asked last at" in asked.text
     chosen = re.findall(r'name="advice" value="([0-9a-f]+)"', asked.text)[0]
     assert "Say why not" in sent(browser, "/advice/dismiss", advice=chosen, reason="  ").text
     done = sent(browser, "/advice/dismiss", advice=chosen, reason="the pixel comes on Monday")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from meta_pipeline.advisor import AdviceRow, judged_at, open_advice, unmeasured
+from meta_pipeline.advisor import AdviceRow, last_asked, open_advice, unmeasured
 from meta_pipeline.metrics import UnknownName
 from meta_pipeline.orchestration.configuration import Accounts
 from meta_pipeline.orchestration.dagster_internals import is_reserved_asset_job_name
@@ -104,8 +104,8 @@ def advice(
 
     def asked(opened: Warehouse, account_id: str) -> Iterator[dg.AssetMaterialization]:
         with opened.connection() as connection:
-            last = judged_at(connection, account_id)
-        if last is not None and not is_by_hand and timedelta(0) <= now - last < patience:
+            last = last_asked(connection, account_id)
+        if last is not None and not is_by_hand and timedelta(0) <= now - last.at < patience:
             return
         # The rules bring scipy: a run that does not ask them does without.
         from meta_pipeline.advisor import judge_account  # noqa: PLC0415

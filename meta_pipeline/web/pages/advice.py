@@ -13,6 +13,7 @@ from meta_pipeline.advisor import (
     advice_beginning,
     dismiss,
     given_advice,
+    last_asked,
     open_advice,
     track_record,
 )
@@ -37,6 +38,7 @@ def advice(visit: Visit) -> Response:
     with visit.warehouse.connection() as connection:
         rows = open_advice(connection, [account] if account else None)
         given = given_advice(connection, [account] if account else None, limit=_GIVEN_SHOWN)
+        asked = last_asked(connection, account) if account else None
         record = track_record(connection, [account] if account else None, limit=_GIVEN_SHOWN)
     kinds = Counter(one.kind for one in rows)
     return visit.page(
@@ -50,6 +52,7 @@ def advice(visit: Visit) -> Response:
         rows=[one for one in rows if kind in (None, one.kind)],
         given=given,
         record=record,
+        asked=asked,
         folded=_FOLDED,
         most_characters=_LONGEST_REASON,
     )
