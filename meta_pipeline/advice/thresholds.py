@@ -145,6 +145,12 @@ class Thresholds:
         _MEASURED,
         0.5,
     )
+    arrived_share: float = _number(
+        0.75,
+        "Share of a settled day's conversions taken as arrived while the account's own is unknown",
+        f"days move for 28 (FACTS 5.5); {_MEASURED}",
+        1,
+    )
     shift_days: float = _number(
         14,
         "Days of distinct spend below which no response to budget is told",

@@ -93,9 +93,11 @@ def _results(
     today = entity.by_day.get(day)
     if today is None or today.spend <= 0:
         return
+    # Where the account's own settling is not known, a part of the day's may still be under way.
+    there = 1.0 if account.settled_until else thresholds.arrived_share
     # At the day's own spend: fewer results of less spend are no anomaly.
     usual = [
-        one.results * today.spend / one.spend
+        there * one.results * today.spend / one.spend
         for each in _same_days(day, thresholds)
         if (one := entity.by_day.get(each)) is not None and one.spend > 0
     ]
