@@ -116,7 +116,7 @@ def _results(
             sentence=f"No advice on the results of {day}: {closed[1]}.",
         )
         return
-    typical = sum(usual) / len(usual)
+    typical = sum(usual) / len(usual) / there
     yield advice(
         account,
         Kind.ANOMALY,
