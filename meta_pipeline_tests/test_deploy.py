@@ -40,7 +40,7 @@ HELM = DEPLOY / "helm" / "values.yaml"
 CELERY_COMPOSE = CELERY / "compose.yaml"
 UNITS = [*sorted(SYSTEMD.glob("*.service")), *sorted(CELERY.glob("*.service"))]
 OURS = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
-ONES_OWN = {"DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY"}
+ONES_OWN = {"DAGSTER_HOME", "DAGSTER_DISABLE_TELEMETRY", "DAGSTER_WEBSERVER_PATH_PREFIX"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 # The keys of the official chart that deploy/helm/values.yaml uses, as its published schema
@@ -147,7 +147,7 @@ def helm() -> dict[str, Any]:
 
 def variables() -> Iterator[tuple[str, str]]:
     """Every variable that a file of deploy/ sets, with where."""
-    for path in [*UNITS, CELERY / "celery.conf"]:
+    for path in [*UNITS, CELERY / "celery.conf", SYSTEMD / "openid.conf"]:
         for line in Unit.read(path).all("Environment"):
             yield path.name, line.partition("=")[0]
     text = (SYSTEMD / "environment.example").read_text(encoding="utf-8")

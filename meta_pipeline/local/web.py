@@ -47,7 +47,9 @@ def way_to(settings: Settings, base: str, way: Way) -> str:
 
 def note_address(settings: Settings, base: str) -> None:
     """Keep where it runs, for whoever wants another link."""
-    (data_root(settings) / "web_address").write_text(base, encoding="utf-8")
+    folder = data_root(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "web_address").write_text(base, encoding="utf-8")
 
 
 def noted_address(settings: Settings) -> str | None:

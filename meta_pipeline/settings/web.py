@@ -54,7 +54,8 @@ class WebSettings(BaseSettings, defer_build=True):
     web_proxy_addresses: str = Field(
         "",
         validation_alias=AliasChoices("META_WEB_PROXY_ADDRESSES"),
-        description="Addresses of the reverse proxies that are trusted, such as 10.0.0.5,fd00::/64",
+        description="Addresses of the reverse proxies that are trusted to say who comes, or from "
+        "where (X-Forwarded-For), such as 10.0.0.5,fd00::/64",
     )
     web_admins: str = Field(
         "",

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 SYSTEMD = DEPLOY / "systemd"
 CELERY = DEPLOY / "celery"
-WEB_PORT = "3000"
+WEB_PORT, APP_PORT = "3000", "8350"
+"""Of Dagster's webserver, and of the web application."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Machine:
     credentials: Mapping[str, str]
     settings: Mapping[str, str] = field(default_factory=dict)
     web_port: int = field(default_factory=free_port)
+    app_port: int = field(default_factory=free_port)
     started: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -137,7 +139,7 @@ class Machine:
 
     def _arguments(self, command: str, environment: dict[str, str], instance: str) -> list[str]:
         credentials = Path(environment["CREDENTIALS_DIRECTORY"])
-        ports = {WEB_PORT: str(self.web_port)}
+        ports = {WEB_PORT: str(self.web_port), APP_PORT: str(self.app_port)}
         words = shlex.split(command)
         return [ports.get(word, self._here(word, credentials, instance)) for word in words]
 

@@ -38,7 +38,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
     )
     from meta_pipeline.settings import SettingsError
     from meta_pipeline.web import Site, web_application
-    from meta_pipeline.web.access.ways import way_in
+    from meta_pipeline.web.access.ways import Way, way_in
 
     with opened_warehouse(application_name="meta_pipeline web", max_connections=_CONNECTIONS) as (
         settings,
@@ -52,7 +52,8 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
         if link:
             say(styled(way_to(settings, noted_address(settings) or base, way), "bold"))
             return
-        note_address(settings, base)
+        if way is Way.LINK:  # others need no link, and may have no folder to write to
+            note_address(settings, base)
         site = Site(settings, warehouse, secret_of(settings), way)
         say(styled(way_to(settings, base, way), "bold"), "  (Ctrl-C ends it)")
         show_log()

@@ -16,7 +16,9 @@ from .streams import Outlet
 
 # Long enough not to disturb, short enough that nobody thinks it hangs.
 SILENCE_SECONDS = 30.0
-ENDLESS = frozenset(("demo", "dev", "exec", "exporter", "simulate", "db psql", "--watch", "-w"))
+ENDLESS = frozenset(
+    ("demo", "dev", "exec", "exporter", "mcp", "simulate", "web", "db psql", "--watch", "-w")
+)
 """What runs until it is stopped, or leaves the terminal to another program."""
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from meta_pipeline.warehouse import DEFAULT_TENANT
 from meta_pipeline.web.rendering import plain_page
 from meta_pipeline.web.site import site_of
 
@@ -16,7 +17,8 @@ from .forms import read_form
 from .links import is_let_in
 from .openid import OpenId, SignInRefused
 from .pace import Pace
-from .visitor import OWNER, client_address
+from .role import Role
+from .visitor import OWNER, client_address, visitor_of
 from .ways import Way
 
 _BACK = "/sign-in/back"
@@ -69,6 +71,20 @@ async def back(request: Request) -> Response:
     )
 
 
+async def may_open_dagster(request: Request) -> Response:
+    """Say to the reverse proxy before Dagster whether this visitor may pass (its auth_request).
+
+    204 for an administrator of the house, whom X-Visitor names; 401 before anybody signed in; 403
+    for everybody else. Dagster knows no tenants: whoever opens it sees and starts everything.
+    """
+    visitor = await run_in_threadpool(visitor_of, request, DEFAULT_TENANT)
+    if visitor is None:
+        return Response(status_code=401)
+    if visitor.tenant != DEFAULT_TENANT or not visitor.role.may(Role.ADMIN):
+        return Response(status_code=403)
+    return Response(status_code=204, headers={"X-Visitor": quote(visitor.subject, safe="@")})
+
+
 async def sign_out(request: Request) -> Response:
     """Forget who this browser's visitor is."""
     await read_form(request)
@@ -116,4 +132,5 @@ ROUTES = (
     Route("/sign-in/provider", to_provider, methods=["GET"]),
     Route(_BACK, back, methods=["GET"]),
     Route("/sign-out", sign_out, methods=["POST"]),
+    Route("/allowed/dagster", may_open_dagster, methods=["GET"]),
 )

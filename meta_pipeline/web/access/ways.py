@@ -60,11 +60,12 @@ def _openid(settings: Settings) -> bool:
 
 
 def _proxy(settings: Settings) -> bool:
-    given = {
-        "META_WEB_PROXY_HEADER": settings.web_proxy_header,
-        "META_WEB_PROXY_ADDRESSES": settings.web_proxies,
-    }
-    return _all_or_none(given)
+    # Addresses alone are those of a proxy that signs nobody in: it says where a request came from.
+    if settings.web_proxy_header and not settings.web_proxies:
+        raise SettingsError(
+            "META_WEB_PROXY_HEADER is set without META_WEB_PROXY_ADDRESSES: set all of them."
+        )
+    return settings.web_proxy_header is not None
 
 
 def _all_or_none(given: Mapping[str, object]) -> bool:

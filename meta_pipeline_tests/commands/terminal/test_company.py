@@ -52,7 +52,7 @@ def test_one_that_speaks_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["demo"], ["dev"], ["exporter", "--port", "1"], ["db", "psql"],
+    "words", [["demo"], ["dev"], ["exporter", "--port", "1"], ["web"], ["mcp"], ["db", "psql"],
               ["status", "--watch", "10m"], ["exec", "dagster"]],
 )  # fmt: skip
 def test_what_runs_until_it_is_stopped_is_left_alone(words: list[str]) -> None:
