@@ -1,14 +1,19 @@
-"""What tenants cost: dashboards and writes without them, with them, and inside of one.
+"""What tenants cost: dashboards, writes and syncs without them, with them, and inside of one.
 
     python -m benchmarks.tenants                     # one million rows, 20 accounts
     python -m benchmarks.tenants --rows 200000
 
-Fills the database of `metrics_queries` and asks its dashboards in turn: as they were (views that
-read as their owner, no policies), as one tenant has them, as the owner has them beside other
-tenants, and as a tenant of 5 accounts has them: in a session of the API, and by a login of its own.
-Then rows are written again, 5 % of them changed, as a sync writes them. What the server's process
-works is told, in CPU time; the least of many rounds counts, and the rounds are interleaved. What a
-single tenant and a sync pay has its limit beside it: 3 %.
+Fills the database of `metrics_queries` and asks its dashboards in turn: without tenancy (views that
+read as their owner, no policies), as a single tenant has them, by the pages of a single tenant
+(each request in a session), as the owner has them beside other tenants, and as a tenant of 5
+accounts has them: in a session of the API, and by a login of its own. Then rows are written again,
+5 % of them changed, as a sync writes them; and a simulated ad account is synced again and again,
+with force, without tenancy and as a single tenant.
+
+Every other round goes through the states backwards (ABBA), so that what a machine does meanwhile
+falls on all of them. Told is CPU time: of the server's process for queries, of server and engine
+for syncs. The least of many rounds counts. What a single tenant and a sync pay has its limit beside
+it: 3 %.
 """
 
 from __future__ import annotations
@@ -17,11 +22,11 @@ import argparse
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -29,6 +34,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
+from meta_pipeline.sync import SyncEngine, SyncRequest
 from meta_pipeline.warehouse import Warehouse, upsert
 from meta_pipeline.warehouse.schema import meta_insights
 from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_role, enforce
@@ -36,16 +42,24 @@ from meta_pipeline.warehouse.tenancy.groups import group_names
 
 from . import _lab
 from .metrics_queries import NOW, VIEWS, filled
+from .sync_throughput import postgres_cpu_seconds
 
-ROUNDS, LIMIT = 15, 1.03
+ROUNDS, LIMIT = 16, 1.03
+DAYS_SYNCED = 28
 OF_ONE = [f"act_{number}" for number in range(1, 6)]
 ROLE = "bench_tenant_sql"
+WITHOUT, ONE, PAGES, OWNER = "without tenancy", "one tenant", "its pages", "owner"
+OF_ALL, OF_SOME, LOGIN = "session of 20", "session of 5", "login of 5"
+STATES = (WITHOUT, ONE, PAGES, OWNER, OF_ALL, OF_SOME, LOGIN)
 WRITTEN = 20_000
 _ALL = "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'meta_ads'::regnamespace"
 _VIEWS = f"{_ALL} AND relkind = 'v'"
 _TABLES = f"{_ALL} AND relkind = 'r'"
+_TRIGGER = "meta_ads.meta_ad_accounts {} TRIGGER meta_ad_accounts_default"
+"""What makes a new ad account that of tenant default."""
 _SUM = "SELECT account_id, sum(spend) FROM meta_ads.meta_insights GROUP BY 1"
-console = Console(width=120)
+console = Console(width=150)
+State = TypeVar("State")
 
 
 def main() -> None:
@@ -53,13 +67,28 @@ def main() -> None:
     parser.add_argument("--url", help="a Postgres where databases may be made; embedded without")
     parser.add_argument("--rows", type=int, default=1_000_000)
     asked = parser.parse_args()
-    server = nullcontext(asked.url) if asked.url else _lab.database()
-    with server as url, filled(url, asked.rows, keep=False) as warehouse:
-        with _kept_apart(warehouse) as password:
-            found = _rounds(warehouse, password)
-            writes = _writes(warehouse)
-        warehouse.close()
+    if asked.url:
+        _show(*_queries(asked.url, asked.rows))
+        return
+    with _lab.database() as url:
+        found, writes = _queries(url, asked.rows)
+        syncs = _syncs(url)
     _show(found, writes)
+    _verdict(f"syncs of a single tenant, {DAYS_SYNCED} days", *syncs)
+
+
+def _queries(url: str, rows: int) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    with filled(url, rows, keep=False) as warehouse:
+        with _kept_apart(warehouse) as password:
+            found = _rounds(warehouse, password), _writes(warehouse)
+        warehouse.close()
+    return found
+
+
+def _abba(states: Sequence[State]) -> Iterator[State]:
+    """The states of every round: forwards and backwards in turn."""
+    for turn in range(ROUNDS):
+        yield from states if turn % 2 == 0 else reversed(states)
 
 
 @contextmanager
@@ -94,22 +123,54 @@ def _rounds(warehouse: Warehouse, password: str) -> dict[str, dict[str, float]]:
         prepare_threshold=None,
     )
     with closing(login):
-        for _ in range(ROUNDS):
-            for state, invoker, policies in (
-                ("as before", False, False),
-                ("one tenant", True, False),
-                ("owner", True, True),
-            ):
-                _set(warehouse, invoker=invoker, policies=policies)
-                with warehouse.connection() as connection:
-                    _ask(connection, fastest[state])
-            with warehouse.of_tenant("default").connection() as connection:
-                _ask(connection, fastest["session of 20"])
-            with warehouse.of_tenant("small").connection() as connection:
-                _ask(connection, fastest["session of 5"])
-            with login.transaction():
-                _ask(login, fastest["login of 5"])
+        for state in _abba(STATES):
+            _set(warehouse, invoker=state != WITHOUT, policies=state not in (WITHOUT, ONE, PAGES))
+            with _connected(warehouse, login, state) as connection:
+                _ask(connection, fastest[state])
     return fastest
+
+
+def _connected(
+    warehouse: Warehouse, login: psycopg.Connection[Any], state: str
+) -> AbstractContextManager[psycopg.Connection[Any]]:
+    """Who asks: the owner, a tenant's session, or a tenant's login."""
+    if state == LOGIN:
+        return _of(login)
+    tenant = {PAGES: "default", OF_ALL: "default", OF_SOME: "small"}.get(state)
+    return (warehouse.of_tenant(tenant) if tenant else warehouse).connection()
+
+
+@contextmanager
+def _of(login: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    with login.transaction():
+        yield login
+
+
+def _syncs(url: str) -> tuple[float, float]:
+    """The least CPU of a sync of the same days as a single tenant, and without tenancy; seconds."""
+    least = {True: float("inf"), False: float("inf")}
+    with (
+        _lab.simulator(prepared=True) as sim,
+        _lab.engine(url, sim.url, META_BACKFILL_DAYS=DAYS_SYNCED) as engine,
+    ):
+        account_id = engine.discover().accounts[0].account_id
+        for has_tenancy in (True, False):  # all is there, and all answers are prepared
+            _synced(engine, account_id, has_tenancy=has_tenancy)
+        for has_tenancy in _abba((False, True)):
+            took = _synced(engine, account_id, has_tenancy=has_tenancy)
+            least[has_tenancy] = min(least[has_tenancy], took)
+    return least[True], least[False]
+
+
+def _synced(engine: SyncEngine, account_id: str, *, has_tenancy: bool) -> float:
+    _set(engine.warehouse, invoker=has_tenancy, policies=False)
+    with engine.warehouse.connection() as connection:
+        word = "ENABLE" if has_tenancy else "DISABLE"
+        connection.execute(f"ALTER TABLE {_TRIGGER.format(word)}")
+    began = time.process_time() + postgres_cpu_seconds()
+    record = engine.sync(SyncRequest(account_id, force=True))
+    assert record.status == "success", record
+    return time.process_time() + postgres_cpu_seconds() - began
 
 
 def _ask(connection: psycopg.Connection[Any], fastest: dict[str, float]) -> None:
@@ -140,12 +201,11 @@ def _writes(warehouse: Warehouse) -> dict[str, float]:
         )
         columns = [one.name for one in cursor.description or ()]
         rows = cursor.fetchall()
-    fastest = {"one tenant": float("inf"), "owner": float("inf")}
-    for turn in range(ROUNDS):
-        for state in list(fastest):
-            _set(warehouse, invoker=True, policies=state == "owner")
-            took = _write(warehouse, columns, rows, turn)
-            fastest[state] = min(fastest[state], took)
+    fastest = dict.fromkeys((ONE, OWNER), float("inf"))
+    for turn, state in enumerate(_abba((ONE, OWNER))):
+        _set(warehouse, invoker=True, policies=state == OWNER)
+        took = _write(warehouse, columns, rows, turn)
+        fastest[state] = min(fastest[state], took)
     return fastest
 
 
@@ -169,19 +229,21 @@ def _show(found: dict[str, dict[str, float]], writes: dict[str, float]) -> None:
     load = os.getloadavg()[0]
     table = Table(title=f"least of {ROUNDS} rounds, ms; load {load:.1f} on {os.cpu_count()}")
     table.add_column("query")
-    for state in found:
+    for state in STATES:
         table.add_column(state, justify="right")
-    for name in found["as before"]:
-        table.add_row(name, *(f"{found[state][name]:.1f}" for state in found))
-    sums = {state: sum(times.values()) for state, times in found.items()}
+    for name in found[WITHOUT]:
+        table.add_row(name, *(f"{found[state][name]:.1f}" for state in STATES))
+    sums = {state: sum(found[state].values()) for state in STATES}
     table.add_row("all of them", *(f"{total:.1f}" for total in sums.values()))
     console.print(table)
-    _verdict("dashboards of a single tenant", sums["one tenant"] / sums["as before"])
-    _verdict("the owner's, beside other tenants", sums["owner"] / sums["one tenant"])
-    _verdict(f"{WRITTEN:,} rows written again", writes["owner"] / writes["one tenant"])
+    _verdict("dashboards of a single tenant", sums[ONE], sums[WITHOUT])
+    _verdict("the same by its pages", sums[PAGES], sums[WITHOUT])
+    _verdict("the owner's, beside other tenants", sums[OWNER], sums[ONE])
+    _verdict(f"{WRITTEN:,} rows written again", writes[OWNER], writes[ONE])
 
 
-def _verdict(what: str, ratio: float) -> None:
+def _verdict(what: str, took: float, before: float) -> None:
+    ratio = took / before
     console.print(f"{what:<36}{ratio:6.3f}x   limit {LIMIT}  {'ok' if ratio <= LIMIT else 'OVER'}")
 
 
