@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,7 +16,7 @@ from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import way_in
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
-from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web import browsing, served
 
 SECRET = Secret("for tests alone, thirty-two characters")
 
@@ -62,3 +63,18 @@ def sign_in(site: Site, base_url: str) -> Iterator[Callable[[], httpx2.Client]]:
 def browser(sign_in: Callable[[], httpx2.Client]) -> httpx2.Client:
     """A browser that is signed in, for all tests that change nothing about that."""
     return sign_in()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The distribution's browser; tests that want it are skipped where there is none."""
+    with browsing.launched() as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(chromium: Any, base_url: str, browser: httpx2.Client) -> Iterator[Callable[..., Any]]:
+    """Open a page as somebody who is signed in; a message on the console fails the test."""
+    (cookie,) = browser.cookies.jar
+    with browsing.pages(chromium, base_url, cookie) as open_page:
+        yield open_page

@@ -5,13 +5,11 @@ Skipped aloud where there is no Chromium.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 
 from meta_pipeline.settings import Settings
@@ -20,13 +18,10 @@ from meta_pipeline.web import Site
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.web.browsing import CHROMIUM, SIZES
 from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.world import ACCOUNT, NOW, fill
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-SIZES = {"desk": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
 WEEK = "since=2026-03-11&until=2026-03-17"
 PAGES = {
     "overview": f"/?{WEEK}",
@@ -60,41 +55,6 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
 @pytest.fixture(scope="module")
 def site(web_warehouse: Warehouse) -> Site:
     return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # where there is a browser
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium: Any, base_url: str, browser: httpx2.Client) -> Iterator[Callable[..., Any]]:
-    """Open a page as somebody who is signed in; a message on the console fails the test."""
-    said: list[str] = []
-    contexts = []
-
-    def open_page(path: str, size: str = "desk", **options: Any) -> Any:
-        context = chromium.new_context(viewport=SIZES[size], accept_downloads=True, **options)
-        contexts.append(context)
-        (cookie,) = browser.cookies.jar
-        context.add_cookies([{"name": cookie.name, "value": cookie.value or "", "url": base_url}])
-        context.set_default_timeout(PATIENCE_SECONDS * 1000)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
-        page.goto(base_url + path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
 
 
 @pytest.mark.parametrize("size", SIZES)
