@@ -113,7 +113,9 @@ def _role(form: FormData) -> MemberRole:
 def _letter(visit: Visit) -> str:
     """Subject and text of a letter to whoever is invited, as a mailto link has them."""
     base = visit.site.settings.web_url or str(visit.request.base_url).rstrip("/")
-    text = f"Sign in at {base}/?tenant={visit.visitor.tenant} to see our ad accounts."
+    tenant = visit.visitor.tenant
+    address = base if tenant == DEFAULT_TENANT else f"{base}/?tenant={tenant}"
+    text = f"Sign in at {address} to see our ad accounts."
     return f"subject={quote('You are invited')}&body={quote(text)}"
 
 
