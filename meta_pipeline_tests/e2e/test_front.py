@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -79,8 +80,14 @@ class Resolved(httpx2.HTTPTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.host == HOST:
-            request.extensions = {**request.extensions, "sni_hostname": HOST}
-            request.url = request.url.copy_with(host="127.0.0.1", port=self._port)
+            # A request of its own: cookies and redirects go by the one that was made.
+            request = httpx2.Request(
+                request.method,
+                request.url.copy_with(host="127.0.0.1", port=self._port),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": HOST},
+            )
         return super().handle_request(request)
 
 
@@ -292,9 +299,9 @@ def test_web_sockets_pass_for_those_alone_who_are_let_in(
     def opened(cookie: str, origin: str = f"https://{HOST}") -> ClientConnection:
         return connect(
             f"wss://{HOST}/dagster/graphql",
-            host="127.0.0.1",
-            port=front.port,
+            sock=socket.create_connection(("127.0.0.1", front.port), PATIENCE_SECONDS),
             ssl=trusting(front),
+            server_hostname=HOST,
             origin=Origin(origin),
             subprotocols=[Subprotocol("graphql-ws")],
             additional_headers={"Cookie": cookie} if cookie else {},
@@ -306,9 +313,9 @@ def test_web_sockets_pass_for_those_alone_who_are_let_in(
     cookie = cookies(signed_in(front, browser, BOSS))
     with pytest.raises(InvalidStatus):
         opened(cookie, "https://evil.example")
-    with opened(cookie) as socket:
-        socket.send(json.dumps({"type": "connection_init", "payload": {}}))
-        assert json.loads(socket.recv(PATIENCE_SECONDS))["type"] == "connection_ack"
+    with opened(cookie) as talking:
+        talking.send(json.dumps({"type": "connection_init", "payload": {}}))
+        assert json.loads(talking.recv(PATIENCE_SECONDS))["type"] == "connection_ack"
 
 
 def test_every_visitor_has_their_own_pace(front: Front, browser: httpx2.Client) -> None:
