@@ -20,7 +20,7 @@ PlaceArgument = Annotated[
 ]
 Tables = Annotated[
     list[str] | None,
-    typer.Option("--table", "-t", help="Table; may be repeated. All that are exported without it."),
+    typer.Option("--table", help="Table; may be repeated. All that are exported without it."),
 ]
 Tenant = Annotated[
     str | None, typer.Option("--tenant", help="Only what this tenant sees; everything without.")

@@ -27,6 +27,7 @@ ASKED = {
     "discover_accounts": set(),
     "data_quality": set(),
     "operations_report": {"period"},
+    "export_parquet": set(),
     "maintenance": set(),
     "sync_named_objects": set(),
     "connection_care": set(),
