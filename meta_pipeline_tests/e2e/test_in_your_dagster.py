@@ -111,7 +111,7 @@ def assert_the_account_is_in(url: str) -> None:
         ).fetchone()
     assert counted is not None
     ads, rows, accounts, creatives = counted
-    assert ads == 18
+    assert ads == 23
     assert rows > 0
     assert accounts == [ACCOUNT], "the others are left alone"
     assert creatives > 0, "the extra was on"
