@@ -269,3 +269,19 @@ def _poll(url: str, query: str, value: str) -> None:
             return bool(row and row[0])
 
         wait_until(is_true, query)
+
+
+def test_tables_leave_the_room_on_their_pages_that_is_declared(database_url: str) -> None:
+    declared = {
+        table.name: [f"fillfactor={table.info['fillfactor']}"]
+        for table in metadata.sorted_tables
+        if "fillfactor" in table.info
+    }
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT relname, reloptions FROM pg_class "
+            "WHERE relnamespace = 'meta_ads'::regnamespace AND relname = ANY (%s)",
+            (list(declared),),
+        ).fetchall()
+    assert declared
+    assert dict(found) == declared
