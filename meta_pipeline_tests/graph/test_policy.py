@@ -22,7 +22,6 @@ REDUCE = "Please reduce the amount of data you're asking for, then retry your re
 
 # Written from FACTS §3.3, not from the table: (code, subcode, message, what to do).
 FACTS = [
-    (200, None, "API access blocked.", T.STOP),
     (200, None, "(#200) Requires ads_read permission", T.SKIP),
     (1, None, REDUCE, T.SHRINK),
     (1, None, "API Unknown", T.RETRY),
@@ -174,6 +173,11 @@ def test_every_documented_code(
 ) -> None:
     assert rule_for(code, subcode, message, http_status=400).treatment is treatment
     assert raised(code, subcode, message).treatment is treatment
+
+
+def test_a_blocked_app_is_told_from_a_permission_by_its_text() -> None:
+    assert type(raised(200, None, "API access blocked.")) is errors.AppRefused
+    assert type(raised(200, None, "(#200) API access")) is errors.PermissionDenied
 
 
 @pytest.mark.parametrize(("code", "subcode", "message", "treatment"), FACTS)
