@@ -42,7 +42,7 @@ from .metrics_queries import ACCOUNTS, filled
 MOST_GROWTH_PCT = 10.0
 _PAUSE_SECONDS = 1.0
 _SECRET = "for-this-benchmark-alone-32-characters"
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 300
 console = Console(width=100)
 
 

@@ -10,7 +10,7 @@ from meta_pipeline.metrics.source import finest
 
 from .question import Question, as_arrays
 
-ADSETS = """
+_ADSETS = """
     (
         SELECT made.account_id, made.campaign_id, made.adset_id,
                nullif(made.result_metric, '') AS result_metric
@@ -44,7 +44,7 @@ def of_delivered(
     kept = [one for one in question.grouping.conditions(params) if "cell_values" not in one]
     is_by_ad = finest([*question.grouping.levels, "adset"]) == "ad"
     filled = text.format(
-        rows=_ADS if is_by_ad else ADSETS,
+        rows=_ADS if is_by_ad else _ADSETS,
         joins=question.grouping.joins,
         kept=" AND ".join(["true", *kept]),
         **words,

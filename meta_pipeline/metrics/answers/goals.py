@@ -8,20 +8,20 @@ from psycopg import Connection
 
 from meta_pipeline.metrics.once import once_each
 
-from .delivered import ADSETS, of_delivered
-from .question import Asked, Question, as_arrays
+from .delivered import of_delivered
+from .question import Question
 
 _SHOWN = 3
 _ALONE = frozenset({"adset", "ad", "optimization_goal"})
 """Grouped by one of these, no row adds up several goals."""
 
 Goals = dict[str | None, bool]
-"""What an account's delivered ad sets count now (None: nothing here counts it), and whether days of
-one were rolled up by something else."""
+"""What an account's ad sets that ever delivered count now (None: nothing here counts it), and
+whether days of one were rolled up by something else."""
 
 
 def has_changed(connection: Connection[Any], question: Question) -> bool:
-    """Whether a delivered ad set of the question's accounts and days has another goal by now."""
+    """Whether an ad set of the question's accounts has another goal by now than on some day."""
     return any(any(goals.values()) for goals in _goals(connection, question).values())
 
 
@@ -42,15 +42,18 @@ def goal_notes(connection: Connection[Any], question: Question) -> list[str]:
     return notes
 
 
-def _goals(connection: Connection[Any], question: Question) -> dict[Asked, Goals]:
-    return once_each(connection, "goals", question.asked, lambda some: _read(connection, some))
+def _goals(connection: Connection[Any], question: Question) -> dict[str, Goals]:
+    """Of all days: what they say of none is true of those asked for, whichever these are."""
+    return once_each(
+        connection, "goals", question.account_ids, lambda some: _read(connection, some)
+    )
 
 
-def _read(connection: Connection[Any], asked: list[Asked]) -> dict[Asked, Goals]:
-    by_account: dict[str, Goals] = {account_id: {} for account_id, _, _ in asked}
-    for account_id, goal, was_otherwise in connection.execute(_GOALS, as_arrays(asked)):
+def _read(connection: Connection[Any], accounts: list[str]) -> dict[str, Goals]:
+    by_account: dict[str, Goals] = {account_id: {} for account_id in accounts}
+    for account_id, goal, was_otherwise in connection.execute(_GOALS, {"accounts": accounts}):
         by_account[account_id][goal] = was_otherwise
-    return {one: by_account[one[0]] for one in asked}
+    return by_account
 
 
 def _asked(connection: Connection[Any], question: Question, text: str) -> list[tuple[Any, ...]]:
@@ -88,16 +91,17 @@ def _unknown(adsets: list[tuple[Any, ...]]) -> str:
 
 # Materialized: else each mention of a goal decides anew what it is. Of an ad set that is not known
 # yet there is no goal now that another could differ from.
-_GOALS = f"""
+_GOALS = """
     WITH goal AS MATERIALIZED (
         SELECT adset_id, result_metric FROM meta_ads.adset_goals
         WHERE account_id = ANY (%(accounts)s::text[])
     )
     SELECT f.account_id, goal.result_metric,
-           coalesce(bool_or(goal.result_metric IS DISTINCT FROM f.result_metric)
+           coalesce(bool_or(coalesce(goal.result_metric, '') <> f.result_metric)
                FILTER (WHERE goal.adset_id IS NOT NULL), false)
-    FROM {ADSETS}
+    FROM meta_ads.adset_goal_days AS f
     LEFT JOIN goal ON goal.adset_id = f.adset_id
+    WHERE f.account_id = ANY (%(accounts)s::text[])
     GROUP BY f.account_id, goal.result_metric
 """
 _LOOKED_UP = """
