@@ -4,7 +4,8 @@
     python -m benchmarks.web_clicks --people 10 --seconds 60
 
 Starts `meta-pipeline web` as anybody would, signs in by a link (one for all: an address signs in
-twenty times a minute at most; sessions are the browser's, not the server's), and lets each open pages by chance over a socket, with a second or so between clicks: the overview, accounts,
+twenty times a minute at most, and sessions are the browser's, not the server's), and lets everybody
+open pages by chance over a socket, with a second or so between clicks: the overview, accounts,
 campaigns by level, search, sort and page, a CSV, pages that are not there. Memory is what the
 process holds (VmRSS), the median of a part of the time: it is warm after the first third, and the
 last third must not be more than 10 % above the second.
