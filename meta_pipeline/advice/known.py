@@ -13,9 +13,15 @@ _MONTH = 28
 ChangeKind: TypeAlias = Literal["budget", "creative", "bid", "status"]
 
 
+_LEAST = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of one entity; `spend` in major units. `reach` are people, None where unknown."""
+    """One day of one entity; `spend` in major units. `reach` are people, None where unknown.
+
+    Spend or results below a millionth are none: what is divided by them is no number any more.
+    """
 
     day: date
     spend: float
@@ -23,6 +29,11 @@ class Day:
     clicks: int = 0
     results: float = 0.0
     reach: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("spend", "results"):
+            if 0 < abs(getattr(self, name)) < _LEAST:
+                object.__setattr__(self, name, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

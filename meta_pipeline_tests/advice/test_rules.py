@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks import advice_rules as bench
@@ -204,6 +204,7 @@ def test_a_fall_of_all_click_rates_is_no_tired_creative() -> None:
     assert Kind.FATIGUE not in _kinds(judge(replace(account, entities=all_fall)))
 
 
+@example([(0.0, 0, 0, 0.0)] * 4 + [(53.0, 0, 0, 5e-324)], "adset")
 @given(
     st.lists(
         st.tuples(
