@@ -47,8 +47,16 @@ class Access:
         return self.settings.app_secret is not None and self.settings.app_id == app_id
 
     def client(self, token: str, *, app_id: str | None) -> GraphClient:
-        """A client for the token, signing with the app secret where it is that app's."""
+        """A client for the token, signing with the app secret where it is that app's.
+
+        Meta may quote a secret also to a token of another app: no client's texts show one.
+        """
         settings = self.settings
+        secrets = [
+            one.get_secret_value()
+            for one in (settings.app_secret, settings.app_secret_previous)
+            if one is not None
+        ]
         signs = settings.app_secret is not None and settings.app_id in (None, app_id)
         return GraphClient(
             access_token=token,
@@ -57,9 +65,8 @@ class Access:
             deadline_seconds=settings.call_deadline_seconds,
             max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
             version=settings.api_version,
-            app_secret=settings.app_secret.get_secret_value()  # type: ignore[union-attr]
-            if signs
-            else None,
+            app_secret=secrets[0] if signs else None,
+            hidden=secrets,
             clock=self.clock,
             sleep=self.sleep,
         )

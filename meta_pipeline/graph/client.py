@@ -59,7 +59,8 @@ class GraphClient:
                                  endpoint_key="ads_list", page_size=500):
             store(page.rows)
 
-    The token goes to Meta's host, to this machine or to `trusted_url`, and nowhere else.
+    The token goes to Meta's host, to this machine or to `trusted_url`, and nowhere else. No text
+    that comes out shows it, the app's secret or anything in `hidden`, even if Meta quotes them.
     `on_attempt` gets every HTTP attempt, failed ones too, in the thread that made it. `gate` is
     asked before every attempt; it may block briefly, or raise (`Throttled`) to stop: then no call
     is made. `clock` (UTC) and `sleep` (seconds) are the only time this client knows, beside
@@ -76,6 +77,7 @@ class GraphClient:
         trusted_url: str | None = None,
         version: str = DEFAULT,
         app_secret: str | None = None,
+        hidden: Sequence[str] = (),
         on_attempt: Callable[[Attempt], None] = _ignore,
         gate: Callable[[Call], None] = _ignore,
         clock: Callable[[], datetime] = _utc_now,
@@ -94,6 +96,7 @@ class GraphClient:
             access_token=access_token,
             version=version,
             app_secret=app_secret,
+            hidden=hidden,
             connect_timeout_seconds=connect_timeout_seconds,
             read_timeout_seconds=read_timeout_seconds,
             deadline_seconds=deadline_seconds,

@@ -8,7 +8,7 @@ import hmac
 import os
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.cookiejar import DefaultCookiePolicy
@@ -87,6 +87,7 @@ class Transport:
         access_token: str,
         version: str,
         app_secret: str | None,
+        hidden: Sequence[str],
         connect_timeout_seconds: float,
         read_timeout_seconds: float,
         deadline_seconds: float,
@@ -101,7 +102,7 @@ class Transport:
         self.version = version.strip("/")
         self.access_token = cleaned_token(access_token)
         self.app_secret = app_secret
-        self.hidden: tuple[str, ...] = ()
+        self.hidden = tuple(hidden)
         self._connect_seconds = min(connect_timeout_seconds, deadline_seconds)
         self._read_seconds = read_timeout_seconds
         self._deadline_seconds = deadline_seconds
