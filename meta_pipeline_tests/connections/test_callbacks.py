@@ -21,7 +21,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 from pydantic import SecretStr
+from sqlalchemy.dialects.postgresql.ranges import AbstractMultiRange
 
 from meta_pipeline.connections import CallbackRefused, Callbacks, carry_out
 from meta_pipeline.connections.callbacks.signed_request import MOST_BYTES, read_signed_request
@@ -396,6 +399,8 @@ def fill(place: Place, accounts: list[str]) -> None:
 
 def example(column: sa.Column[Any], number: int) -> Any:
     """A value that fits the type of the column."""
+    if isinstance(column.type, AbstractMultiRange):
+        return Multirange([Range(START.date(), START.date() + timedelta(days=number + 1))])
     kind = column.type.python_type
     if kind in (dict, list, object):
         return Jsonb({})
