@@ -70,8 +70,9 @@ NOT_EXPORTED = {
         "tenants",
         "token_health",
     },
+    "an index of the rollups": {"adset_goal_days"},
     "rules, not numbers": {"metric_families", "metric_goals", "metric_overrides"},
-    "a conversation": {"advice", "advice_outcomes"},
+    "a conversation": {"advice", "advice_judgements", "advice_outcomes", "advice_reviews"},
 }
 """A new table is exported, or says here why not."""
 
