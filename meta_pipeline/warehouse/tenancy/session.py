@@ -18,11 +18,13 @@ from .groups import API, ENFORCE
 from .rules import SETTING
 
 DEFAULT_TENANT = "default"
-# Of this transaction alone: a pool hands the connection on to the next tenant.
+# Of this transaction alone: a pool hands the connection on to the next tenant. A page waits for
+# many short statements; to compile one takes longer than to run it.
 _BEGIN = f"""
     SELECT relrowsecurity, set_config('{SETTING}', tenant, true),
         CASE WHEN relrowsecurity THEN set_config('role', {API}::text, true) END,
-        CASE WHEN %(read_only)s THEN set_config('transaction_read_only', 'on', true) END
+        CASE WHEN %(read_only)s THEN set_config('transaction_read_only', 'on', true) END,
+        CASE WHEN %(read_only)s THEN set_config('jit', 'off', true) END
     FROM {SCHEMA}.tenants, pg_class
     WHERE tenant = %(tenant)s AND pg_class.oid = '{SCHEMA}.tenants'::regclass
         AND (relrowsecurity OR tenant = '{DEFAULT_TENANT}')
@@ -47,10 +49,11 @@ def begin_session(
 
     Committed at the end, rolled back on an exception; afterwards the connection is what it was,
     behind a pooler too. commit() and rollback() inside are refused by psycopg. With `read_only`
-    Postgres refuses to write; `of_one_moment` shows the tables as they were when it began, whatever
-    others commit meanwhile. Raises TenantUnknown for a tenant there is not, TenantsNotApart when
-    another one than default is asked for and tenants are not kept apart yet, RuntimeError when the
-    connection is in a transaction already: that would go on as this tenant.
+    Postgres refuses to write, and compiles no statement; `of_one_moment` shows the tables as they
+    were when it began, whatever others commit meanwhile. Raises TenantUnknown for a tenant there is
+    not, TenantsNotApart when another one than default is asked for and tenants are not kept apart
+    yet, RuntimeError when the connection is in a transaction already: that would go on as this
+    tenant.
     """
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise RuntimeError(
