@@ -76,6 +76,10 @@ def _read(
     with warehouse.connection() as connection:
         dictionary = metrics.current(connection)
         known = metrics.known_accounts(connection, account)
+        if not known:
+            raise metrics.ImpossibleQuestion(
+                "The list of ad accounts is empty: name one, or leave it out to ask about all."
+            )
         zones = [one.timezone_name for one in known]
         today = min(metrics.today_in(zone, now) for zone in zones)
         allowed = [one.account_id for one in known] if account is not None else None

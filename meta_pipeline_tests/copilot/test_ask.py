@@ -279,6 +279,12 @@ def test_only_what_may_be_asked_about_is(place: Place) -> None:
         assert place.ask(question, account=N).outcome is Outcome.REFUSED
 
 
+def test_about_no_account_there_is_nothing_to_say(place: Place) -> None:
+    found = place.ask("spend last week", account=[])
+    assert found.outcome is Outcome.REFUSED
+    assert "leave it out to ask about all" in (found.message or "")
+
+
 def test_nothing_can_be_changed_through_the_connection(place: Place) -> None:
     with (
         pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
