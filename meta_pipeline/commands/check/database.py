@@ -19,6 +19,7 @@ from meta_pipeline.warehouse.locks import is_pooled, refuse_shared_sessions
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.rights import Problem, Rights, read_rights
 from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
+from meta_pipeline.words import times
 
 from .finding import Finding
 
@@ -62,7 +63,10 @@ def _of(url: str, settings: Settings) -> Iterator[Finding]:
     if not problems:
         yield Finding("Postgres", shown, ok=True, text=f"{version}, UTF-8, may write")
     yield from _told("Postgres", shown, problems)
-    text = f"{len(pending)} migrations will be applied" if pending else "up to date"
+    views = sum(name.startswith("view:") for name in pending)
+    runs = [f"runs {times(len(pending) - views, 'migration')}"] if len(pending) > views else []
+    makes = [f"makes {times(views, 'view')}"] if views else []
+    text = f"the next sync {' and '.join(runs + makes)}" if pending else "up to date"
     yield Finding("Schema", SCHEMA, ok=True, text=text)
     yield from _dagster(rights, url, settings)
 
