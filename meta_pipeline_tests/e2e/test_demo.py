@@ -96,23 +96,22 @@ def assert_the_world_is_in(connection: psycopg.Connection[tuple[object, ...]]) -
 def assert_dagster_knows(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     materialized = connection.execute(
         "SELECT asset_key, count(DISTINCT partition) FROM dagster.event_logs "
-        "WHERE dagster_event_type = 'ASSET_MATERIALIZATION' "
-        # It has a schedule, not a partition: the demo may or may not be up at that minute.
-        """AND asset_key <> '["meta", "operations_report"]' GROUP BY 1 ORDER BY 1"""
+        "WHERE dagster_event_type = 'ASSET_MATERIALIZATION' GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    assert dict(materialized) == {  # type: ignore[arg-type]
-        '["meta", "ad_accounts"]': 0,
+    partitions = {str(key): count for key, count in materialized}
+    assert {key: count for key, count in partitions.items() if count} == {
         '["meta", "ads"]': 12,
         '["meta", "advice"]': 12,
         '["meta", "adsets"]': 12,
         '["meta", "campaigns"]': 12,
         '["meta", "insights"]': 12,
-        '["meta", "overview"]': 0,
         '["meta", "daily_ad_metrics"]': 12,
         '["meta", "daily_adset_metrics"]': 12,
         '["meta", "daily_campaign_metrics"]': 12,
         '["meta", "reconciliation"]': 12,
     }
+    # What has no partition has a schedule: whether the demo is up at its minute is the clock's say.
+    assert {'["meta", "ad_accounts"]', '["meta", "overview"]'} <= partitions.keys()
 
 
 def assert_no_secret(
