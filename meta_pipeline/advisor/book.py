@@ -178,8 +178,9 @@ def give(
 ) -> None:
     """Write advice, each with the id of the one it takes the place of; twice a day is once."""
     for one, supersedes in advices:
+        digest = sha256(f"{one.account_id}\n{one.key}\n{one.as_of}".encode()).hexdigest()
         values = asdict(one) | {
-            "advice_id": _id(one),
+            "advice_id": digest[:32],
             "advice_key": one.key,
             "entity_name": one.entity_name or None,
             "entity_ids": Jsonb(list(one.entity_ids)),
@@ -316,7 +317,3 @@ def dismiss(
             f"Advice {row.advice_id[:8]} is {now.outcome or 'gone'}: only one that is open can be "
             "dismissed."
         )
-
-
-def _id(one: Advice) -> str:
-    return sha256(f"{one.account_id}\n{one.key}\n{one.as_of}".encode()).hexdigest()[:32]

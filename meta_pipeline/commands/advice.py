@@ -1,6 +1,5 @@
 """`meta-pipeline advice`: what to do in an ad account, why, and how sure that is."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -121,7 +120,12 @@ def outcomes(account: Accounts = None, limit: Limit = 20, as_json: AsJson = Fals
         write_json([asdict(one) for one in advices])
         return
     say(record.sentence)
-    _say_outcomes(advices)
+    for one in advices:
+        why = f": {one_line(one.outcome_reason)}" if one.outcome_reason else ""
+        say(f"{one.advice_id[:_ID_SHOWN]} {one.as_of} {one.kind} {one.outcome or 'open'}{why}")
+        say(f"  {one_line(one.what)}")
+        if one.verdict is not None:
+            say(f"  {one.verdict}: {one_line(one.review or '')}")
 
 
 @app.command()
@@ -191,12 +195,3 @@ def _say(one: "AdviceRow") -> None:
     say(f"  doubt    {one_line(one.doubt)}")
     say(f"  effect   {one_line(one.expected_effect)} Look again on {one.review_on}.")
     say(f"  {one.ads_manager_url}")
-
-
-def _say_outcomes(advices: Sequence["AdviceRow"]) -> None:
-    for one in advices:
-        why = f": {one_line(one.outcome_reason)}" if one.outcome_reason else ""
-        say(f"{one.advice_id[:_ID_SHOWN]} {one.as_of} {one.kind} {one.outcome or 'open'}{why}")
-        say(f"  {one_line(one.what)}")
-        if one.verdict is not None:
-            say(f"  {one.verdict}: {one_line(one.review or '')}")

@@ -253,12 +253,8 @@ def _date(year: int, month: int, day: int, words: str, *, is_leap_ok: bool = Fal
         return date(year, month, day)
     except ValueError:
         if is_leap_ok and (month, day) == (2, 29):
-            return date(year - 1, month, day) if _is_leap(year - 1) else date(year, 3, 1)
+            return date(year - 1, month, day) if isleap(year - 1) else date(year, 3, 1)
         raise CannotRead(f"There is no such day: {words!r}.", words=[words]) from None
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 _IN = r"(?:(?:in|on|during|over|for|of|within|from) )?(?:the )?"

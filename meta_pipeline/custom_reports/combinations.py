@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 HOURLY: Final = frozenset(
@@ -70,14 +70,13 @@ def _refuse_breakdowns(breakdowns: Sequence[str]) -> None:
         return
     if not wanted or wanted in map(frozenset, _TOGETHER):
         return
-    near = sorted(_near(wanted), key=lambda one: (-len(wanted & {*one}), len(one)))
+    near = sorted(
+        (one for one in _TOGETHER if len(wanted & {*one}) > 1),
+        key=lambda one: (-len(wanted & {*one}), len(one)),
+    )
     offer = f"Meta takes {' or '.join(' + '.join(one) for one in near[:3])}" if near else ""
     raise ValueError(
         f"breakdowns {', '.join(breakdowns)} are not known to go together"
         f"{f': {offer}' if offer else ''}. Make a report of each, or say "
         "`unlisted_combination: true` if Meta's own table of breakdowns has them by now"
     )
-
-
-def _near(wanted: Collection[str]) -> Iterator[tuple[str, ...]]:
-    return (one for one in _TOGETHER if len({*wanted} & {*one}) > 1)

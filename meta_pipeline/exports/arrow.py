@@ -23,7 +23,7 @@ from pyarrow import csv
 
 from meta_pipeline.warehouse.connect import Connection
 
-from .tables import Column, Table
+from .tables import Table
 
 BATCH_BYTES: Final = 16 * 1024 * 1024
 """Of CSV: what is read and held in memory at once, and becomes one row group."""
@@ -53,7 +53,14 @@ def schema_of(table: Table, **about: str) -> pa.Schema:
     `about` becomes the metadata of the file, with the table's own comment.
     """
     return pa.schema(
-        [_field(column) for column in table.columns],
+        [
+            pa.field(
+                column.name,
+                _TYPES.get(column.postgres_type, pa.string()),
+                metadata={"comment": column.comment, "postgres_type": column.postgres_type},
+            )
+            for column in table.columns
+        ],
         metadata={"table": table.name, "comment": table.comment, **about},
     )
 
@@ -78,14 +85,6 @@ def batches(
             if table is None or _overflows(table):
                 table = _table_by_cell(text, schema, unfit)
             yield table
-
-
-def _field(column: Column) -> pa.Field:
-    return pa.field(
-        column.name,
-        _TYPES.get(column.postgres_type, pa.string()),
-        metadata={"comment": column.comment, "postgres_type": column.postgres_type},
-    )
 
 
 def _csv(connection: Connection, query: sql.Composed) -> Generator[memoryview]:

@@ -77,7 +77,7 @@ def parts(connection: Connection, table: Table, scope: Scope) -> list[Part]:
         "SELECT {account}, {month}, count(*), {fingerprint}::text, {as_of}"
         " FROM {table} WHERE {condition} GROUP BY 1, 2 ORDER BY 1, 2"
     ).format(
-        account=_account(table),
+        account=sql.Identifier("account_id") if table.has("account_id") else sql.SQL("NULL::text"),
         month=_month(table),
         fingerprint=sql.SQL(_FINGERPRINT),
         as_of=sql.SQL("max(data_as_of)" if table.has("data_as_of") else "NULL::timestamptz"),
@@ -93,41 +93,6 @@ def parts(connection: Connection, table: Table, scope: Scope) -> list[Part]:
 
 def rows_of(table: Table, key: PartKey) -> sql.Composed:
     """A SELECT of the part's rows, every column of the table in its order."""
-    return sql.SQL("SELECT {columns} FROM {table} WHERE {condition}").format(
-        columns=sql.SQL(", ").join(sql.Identifier(one.name) for one in table.columns),
-        table=sql.Identifier(SCHEMA, table.name),
-        condition=_of(table, key),
-    )
-
-
-def _digest(*told: object) -> str:
-    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
-
-
-def _account(table: Table) -> sql.Composable:
-    return sql.Identifier("account_id") if table.has("account_id") else sql.SQL("NULL::text")
-
-
-def _month(table: Table) -> sql.Composable:
-    if table.month_column is None:
-        return sql.SQL("NULL::text")
-    return sql.SQL("CASE WHEN {0} {1} THEN to_char({0}, 'YYYY-MM') END").format(
-        sql.Identifier(table.month_column), _HAS_A_MONTH
-    )
-
-
-def _within(table: Table, scope: Scope) -> sql.Composable:
-    conditions: list[sql.Composable] = [sql.SQL("true")]
-    if scope.accounts is not None:
-        wanted = sql.Literal(sorted(scope.accounts))
-        conditions.append(sql.SQL("account_id = ANY ({})").format(wanted))
-    if scope.days is not None and table.month_column is not None:
-        first, last = scope.days
-        conditions.append(_in_months(table.month_column, first, last))
-    return sql.SQL(" AND ").join(conditions)
-
-
-def _of(table: Table, key: PartKey) -> sql.Composable:
     conditions: list[sql.Composable] = []
     if table.has("account_id"):
         conditions.append(
@@ -142,7 +107,34 @@ def _of(table: Table, key: PartKey) -> sql.Composable:
         else:
             month = date.fromisoformat(f"{key.month}-01")
             conditions.append(_in_months(table.month_column, month, month))
-    return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+    return sql.SQL("SELECT {columns} FROM {table} WHERE {condition}").format(
+        columns=sql.SQL(", ").join(sql.Identifier(one.name) for one in table.columns),
+        table=sql.Identifier(SCHEMA, table.name),
+        condition=sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"),
+    )
+
+
+def _month(table: Table) -> sql.Composable:
+    if table.month_column is None:
+        return sql.SQL("NULL::text")
+    return sql.SQL("CASE WHEN {0} {1} THEN to_char({0}, 'YYYY-MM') END").format(
+        sql.Identifier(table.month_column), _HAS_A_MONTH
+    )
+
+
+def _digest(*told: object) -> str:
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+
+def _within(table: Table, scope: Scope) -> sql.Composable:
+    conditions: list[sql.Composable] = [sql.SQL("true")]
+    if scope.accounts is not None:
+        wanted = sql.Literal(sorted(scope.accounts))
+        conditions.append(sql.SQL("account_id = ANY ({})").format(wanted))
+    if scope.days is not None and table.month_column is not None:
+        first, last = scope.days
+        conditions.append(_in_months(table.month_column, first, last))
+    return sql.SQL(" AND ").join(conditions)
 
 
 def _in_months(column: str, first: date, last: date) -> sql.Composed:

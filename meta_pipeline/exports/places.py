@@ -123,7 +123,7 @@ class ObjectStore(Place):
     """Whatever else fsspec knows: S3, Google Cloud Storage, Azure, ..."""
 
     def __init__(self, address: str) -> None:
-        self.address = _printable(address)
+        self.address = redacted(address) if "@" in address else address
         self._given = address
         scheme = address.partition("://")[0]
         try:
@@ -183,10 +183,6 @@ class ObjectStore(Place):
                 "in the environment and at what they may do there. What was exported before is "
                 "whole."
             ) from error
-
-
-def _printable(address: str) -> str:
-    return redacted(address) if "@" in address else address
 
 
 def _sync_folder(folder: Path) -> None:

@@ -67,7 +67,17 @@ def _answers(
 
     def ask(way: Caller) -> list[BatchAnswer]:
         last[:] = run_batch(way, operations, account_id=account_id, endpoint_key="objects_by_id")
-        _raise_what_concerns_all(last)
+        # A throttle or the token concerns all; a field only where nobody was answered with it.
+        nothing_found = all(answer.error for answer in last)
+        for answer in last:
+            error = answer.error
+            is_field = isinstance(error, FieldRejected) and not isinstance(
+                error, CreativeUnreadable
+            )
+            if error and (
+                isinstance(error, Throttled | Reauthorize) or (is_field and nothing_found)
+            ):
+                raise error
         errors = [answer.error for answer in last if isinstance(answer.error, _MAY_BE_THE_WAY)]
         if len(errors) == len(last):
             raise errors[0]
@@ -79,16 +89,6 @@ def _answers(
         if not any(error is answer.error for answer in last):
             raise
         return last
-
-
-def _raise_what_concerns_all(answers: list[BatchAnswer]) -> None:
-    """A throttle or the token; a field only where nobody was answered with it."""
-    nothing_found = all(answer.error for answer in answers)
-    for answer in answers:
-        error = answer.error
-        is_field = isinstance(error, FieldRejected) and not isinstance(error, CreativeUnreadable)
-        if error and (isinstance(error, Throttled | Reauthorize) or (is_field and nothing_found)):
-            raise error
 
 
 def _sort_in(id_: str, answer: BatchAnswer, result: ObjectsById) -> None:

@@ -84,16 +84,14 @@ class Expressions:
     def _scaled_numerator(self, metric: Metric) -> str:
         number = self.summand(metric.numerator or "")
         if self.dictionary.is_by_goal(metric.denominator):
-            number = self._with_results(metric, number)
+            # The part that has results: what they are unknown of has no cost of one.
+            if self.source.rows is Rows.ROLLUP and metric.numerator == "spend":
+                spend = self.dictionary.metric("spend")
+                number = self._money(spend, "(f.spend - f.spend_without_results)")
+            else:
+                results = self.summand(metric.denominator or "")
+                number = f"(CASE WHEN {results} IS NULL THEN 0 ELSE {number} END)"
         return number if metric.scale == 1 else f"{number} * {metric.scale}"
-
-    def _with_results(self, metric: Metric, number: str) -> str:
-        """The part of `number` that has results: what they are unknown of has no cost of one."""
-        if self.source.rows is Rows.ROLLUP and metric.numerator == "spend":
-            spend = self.dictionary.metric("spend")
-            return self._money(spend, "(f.spend - f.spend_without_results)")
-        results = self.summand(metric.denominator or "")
-        return f"(CASE WHEN {results} IS NULL THEN 0 ELSE {number} END)"
 
     def _sum(self, metric: Metric) -> str:
         if metric.kind is Kind.NON_ADDITIVE:

@@ -225,18 +225,19 @@ def table_spec(
 
 def column_schema(table: sa.Table) -> dg.TableSchema:
     """Columns of a declared table with their Postgres types and comments."""
-    return dg.TableSchema(columns=[_column(column) for column in table.columns])
-
-
-def _column(column: sa.Column[object]) -> dg.TableColumn:
-    return dg.TableColumn(
-        name=column.name,
-        type=column.type.compile(dialect=_DIALECT).lower(),
-        # The UI reads it as Markdown, where act_<number> would lose its number.
-        description=(column.comment or "").replace("<", "&lt;"),
-        constraints=dg.TableColumnConstraints(
-            nullable=bool(column.nullable),
-            unique=bool(column.primary_key and len(column.table.primary_key) == 1),
-            other=["primary key"] if column.primary_key else [],
-        ),
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type.compile(dialect=_DIALECT).lower(),
+                # The UI reads it as Markdown, where act_<number> would lose its number.
+                description=(column.comment or "").replace("<", "&lt;"),
+                constraints=dg.TableColumnConstraints(
+                    nullable=bool(column.nullable),
+                    unique=bool(column.primary_key and len(column.table.primary_key) == 1),
+                    other=["primary key"] if column.primary_key else [],
+                ),
+            )
+            for column in table.columns
+        ]
     )

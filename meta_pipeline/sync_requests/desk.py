@@ -54,7 +54,8 @@ class Desk:
         for claim_id, rows in served.items():
             run = runs.get(claim_id)
             if run is None:
-                self._unlaunched(rows, now)
+                lost = [row for row in rows if now - (row.claimed_at or now) >= _LOST_AFTER]
+                self._again(lost, "Its run was never started; it is asked for again.", None, now)
                 continue
             if any(row.dagster_run_id is None for row in rows):
                 store.serve(claim_id, run.run_id)
@@ -109,10 +110,6 @@ class Desk:
             if not decision.may_call and decision.until is not None:
                 blocked[account_id] = (f"It waits: {decision.reason}.", decision.until)
         return blocked
-
-    def _unlaunched(self, rows: Sequence[SyncRequestRow], now: datetime) -> None:
-        lost = [row for row in rows if now - (row.claimed_at or now) >= _LOST_AFTER]
-        self._again(lost, "Its run was never started; it is asked for again.", None, now)
 
     def _ended(self, rows: Sequence[SyncRequestRow], run_id: str, now: datetime) -> None:
         syncs: dict[str, list[SyncRun]] = {}

@@ -126,26 +126,19 @@ class Root(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what it does not catch itself is told in a sentence."""
         try:
-            with kept([*_command_of(ctx), *ctx.args], sys.stdout, sys.stderr):
+            # click before 8.2 kept the command's name under the public name.
+            kept_by = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"
+            with kept([*getattr(ctx, kept_by), *ctx.args], sys.stdout, sys.stderr):
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            self._told(error, ctx)
+            if hasattr(error, "format_message"):  # wrong usage: typer tells it, with the usage
+                error.message = printable(str(getattr(error, "message", "")))  # type: ignore[attr-defined]
+                raise error
+            if ctx.params.get("traceback"):
+                raise error
+            from .console import fail
+            from .mistakes import exit_code, sentence
 
-    def _told(self, error: Exception, ctx: Any) -> None:
-        if hasattr(error, "format_message"):  # wrong usage: typer tells it, with the usage
-            error.message = printable(str(getattr(error, "message", "")))  # type: ignore[attr-defined]
-            raise error
-        if ctx.params.get("traceback"):
-            raise error
-        from .console import fail
-        from .mistakes import exit_code, sentence
-
-        fail(sentence(error), exit_code(error))
-
-
-def _command_of(ctx: Any) -> list[str]:
-    """The name of the command that is called; click before 8.2 kept it under the public name."""
-    kept_by = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"
-    return list(getattr(ctx, kept_by))
+            fail(sentence(error), exit_code(error))

@@ -77,19 +77,15 @@ def mcp_server(
     )
 
     def tools(context: Context[Any]) -> Tools:
-        return Tools(warehouse_of(_tenant(context)), now)
+        request = getattr(context.request_context, "request", None)
+        scope = getattr(request, "scope", None)
+        return Tools(warehouse_of(None if scope is None else scope.get(TENANT)), now)
 
     _add_lists(server, tools)
     _add_numbers(server, tools)
     _add_words(server, tools)
     _add_reading(server, warehouse_of)
     return server
-
-
-def _tenant(context: Context[Any]) -> str | None:
-    request = getattr(context.request_context, "request", None)
-    scope = getattr(request, "scope", None)
-    return None if scope is None else scope.get(TENANT)
 
 
 def _add_lists(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools]) -> None:

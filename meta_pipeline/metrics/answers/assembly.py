@@ -233,7 +233,13 @@ def _add_names(
 ) -> None:
     """Put the name of each entity behind its id, and the currency where accounts differ."""
     for name in question.grouping.entities:
-        known = _names(question, entities, name)
+        if name == "account":
+            known: Mapping[Any, str | None] = {
+                account.account_id: account.name for account in question.accounts
+            }
+        else:
+            assert entities is not None
+            known = {one[f"{name}_id"]: one[f"{name}_name"] for one in entities}
         columns.insert(columns.index(f"{name}_id") + 1, f"{name}_name")
         for row in rows:
             row[f"{name}_name"] = known.get(row[f"{name}_id"])
@@ -243,13 +249,6 @@ def _add_names(
         columns.insert(len(question.grouping.by) + 1, "currency")
         for row in rows:
             row["currency"] = currencies.get(row["account_id"])
-
-
-def _names(question: Question, entities: list[Row] | None, name: str) -> Mapping[Any, str | None]:
-    if name == "account":
-        return {account.account_id: account.name for account in question.accounts}
-    assert entities is not None
-    return {one[f"{name}_id"]: one[f"{name}_name"] for one in entities}
 
 
 def _order(question: Question, rows: list[Row]) -> None:

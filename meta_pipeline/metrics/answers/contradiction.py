@@ -63,18 +63,14 @@ def _read(connection: Connection[Any], asked: Sequence[Asked]) -> dict[Asked, li
     cursor = connection.cursor(row_factory=dict_row)
     by_account: dict[str, list[Contradiction]] = {}
     for row in cursor.execute(_CONTRADICTED, as_arrays(asked)):
-        by_account.setdefault(row["account_id"], []).append(_contradiction(row))
+        compared = row.pop("conversions") or {}
+        apart = {
+            name: (float(ads), float(account))
+            for name, (ads, account) in sorted(compared.items())
+            if ads != account
+        }
+        by_account.setdefault(row["account_id"], []).append(Contradiction(**row, conversions=apart))
     return {one: by_account.get(one[0], []) for one in asked}
-
-
-def _contradiction(row: dict[str, Any]) -> Contradiction:
-    compared = row.pop("conversions") or {}
-    apart = {
-        name: (float(ads), float(account))
-        for name, (ads, account) in sorted(compared.items())
-        if ads != account
-    }
-    return Contradiction(**row, conversions=apart)
 
 
 def sentences(contradictions: Iterable[Contradiction], filters: bool) -> list[str]:

@@ -137,7 +137,10 @@ def grouping(
     """Check names; without `by`, one row per entity of `level` (the account: one row in all)."""
     if level is not None and level not in LEVELS:
         raise UnknownName("level", level, LEVELS)
-    names = _default_by(level) if by is None else tuple(dict.fromkeys(by))
+    if by is None:
+        names = () if level in (None, "account") else (str(level),)
+    else:
+        names = tuple(dict.fromkeys(by))
     for name in names:
         if name not in DIMENSIONS:
             raise UnknownName("dimension", name, DIMENSIONS)
@@ -147,10 +150,6 @@ def grouping(
     result = Grouping(names, {n: _values(n, v) for n, v in (filters or {}).items()})
     _refuse_impossible(result, level)
     return result
-
-
-def _default_by(level: str | None) -> tuple[str, ...]:
-    return () if level in (None, "account") else (str(level),)
 
 
 def _values(name: str, given: FilterValue) -> tuple[str, ...]:

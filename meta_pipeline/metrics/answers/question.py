@@ -141,23 +141,23 @@ def known_accounts(
     connection: Connection[Any], account: str | Sequence[str] | None
 ) -> tuple[Account, ...]:
     """The accounts asked for (all without a name); UnknownName offers near ids and names."""
-    rows = once(connection, "accounts", lambda: _all_accounts(connection))
+    rows = once(
+        connection,
+        "accounts",
+        lambda: [
+            Account(*row)
+            for row in connection.execute(
+                "SELECT account_id, name, currency, timezone_name, is_simulated"
+                " FROM meta_ads.meta_ad_accounts ORDER BY account_id"
+            )
+        ],
+    )
     if account is None:
         if not rows:
             raise UnknownName("account", "(any)", (), hint="Sync one first: meta-pipeline sync.")
         return tuple(rows)
     wanted = [account] if isinstance(account, str) else list(dict.fromkeys(account))
     return tuple(_find(name, rows) for name in wanted)
-
-
-def _all_accounts(connection: Connection[Any]) -> list[Account]:
-    return [
-        Account(*row)
-        for row in connection.execute(
-            "SELECT account_id, name, currency, timezone_name, is_simulated"
-            " FROM meta_ads.meta_ad_accounts ORDER BY account_id"
-        )
-    ]
 
 
 def _find(wanted: str, rows: list[Account]) -> Account:
@@ -241,13 +241,6 @@ def sync_command(account_ids: Sequence[str], period: Period, *options: str) -> s
 
 def check(question: Question) -> None:
     """Refuse what has no right answer, with the reason and what has one."""
-    _check_money(question)
-    _check_conversions(question)
-    for metric in question.people:
-        _check_people(question, metric)
-
-
-def _check_money(question: Question) -> None:
     currencies = {account.currency or "unknown" for account in question.accounts}
     alone = "account" in question.grouping.entities or set(question.grouping.entities) & {
         "campaign",
@@ -256,6 +249,9 @@ def _check_money(question: Question) -> None:
     }
     if question.currency is None and len(currencies) > 1 and question.needs_money and not alone:
         raise MixedCurrencies(currencies)
+    _check_conversions(question)
+    for metric in question.people:
+        _check_people(question, metric)
 
 
 def _check_conversions(question: Question) -> None:

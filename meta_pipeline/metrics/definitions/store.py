@@ -81,7 +81,15 @@ def write(connection: Connection[Any], dictionary: Dictionary, loaded_from: str)
         _write_metrics(connection, dictionary, loaded_from, now[0])
         _write_overrides(connection, dictionary, now[0])
         _write_families(connection, dictionary)
-        _write_goals(connection, dictionary)
+        _insert(
+            connection,
+            "metric_goals",
+            [
+                {"source": source, "value": value, "metric_key": key}
+                for source, mapping in dictionary.goals.model_dump().items()
+                for value, key in mapping.items()
+            ],
+        )
 
 
 def read(connection: Connection[Any]) -> Dictionary:
@@ -99,7 +107,12 @@ def read(connection: Connection[Any]) -> Dictionary:
             " ORDER BY account_id, metric_key, valid_from"
         )
     )
-    return Dictionary(metrics, _families(connection), _goals(connection), overrides)
+    mappings: dict[str, dict[str, str]] = defaultdict(dict)
+    for source, value, key in connection.execute(
+        "SELECT source, value, metric_key FROM meta_ads.metric_goals ORDER BY source, value"
+    ):
+        mappings[source][value] = key
+    return Dictionary(metrics, _families(connection), Goals.model_validate(mappings), overrides)
 
 
 def _write_metrics(
@@ -172,18 +185,6 @@ def _write_families(connection: Connection[Any], dictionary: Dictionary) -> None
     )
 
 
-def _write_goals(connection: Connection[Any], dictionary: Dictionary) -> None:
-    _insert(
-        connection,
-        "metric_goals",
-        [
-            {"source": source, "value": value, "metric_key": key}
-            for source, mapping in dictionary.goals.model_dump().items()
-            for value, key in mapping.items()
-        ],
-    )
-
-
 def _insert(connection: Connection[Any], table: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
@@ -210,12 +211,3 @@ def _families(connection: Connection[Any]) -> Families:
             for name, (includes, off_meta) in about.items()
         }
     )
-
-
-def _goals(connection: Connection[Any]) -> Goals:
-    mappings: dict[str, dict[str, str]] = defaultdict(dict)
-    for source, value, key in connection.execute(
-        "SELECT source, value, metric_key FROM meta_ads.metric_goals ORDER BY source, value"
-    ):
-        mappings[source][value] = key
-    return Goals.model_validate(mappings)

@@ -63,7 +63,11 @@ def failed_runs(
     warehouse: WarehouseResource,
     clock: dg.ResourceParam[Clock],
 ) -> dg.SensorResult:
-    begin = _cursor(context.cursor)
+    # Versions before this one kept Dagster's own cursor, as JSON.
+    begin: int | None = None
+    with suppress(ValueError, TypeError, KeyError):
+        stored = json.loads(context.cursor or "")
+        begin = int(stored["record_id"] if isinstance(stored, dict) else stored)
     if begin is None:
         newest = newest_event(context.instance)
         return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
@@ -114,14 +118,6 @@ def alerts(
         for one in told
     )
     return dg.SkipReason(" ".join(said) or "Nothing has changed.")
-
-
-def _cursor(text: str | None) -> int | None:
-    """The event to go on after; versions before this one kept Dagster's own cursor, as JSON."""
-    with suppress(ValueError, TypeError, KeyError):
-        stored = json.loads(text or "")
-        return int(stored["record_id"] if isinstance(stored, dict) else stored)
-    return None
 
 
 def _look(

@@ -56,7 +56,16 @@ def operations_report(
 ) -> Iterator[dg.MaterializeResult[None]]:
     settings = warehouse.settings()
     whole, day = _ask(warehouse, period.days)
-    metadata = _metadata(whole, day)
+    answered = sum(one.is_enough for one in whole.summary)
+    metadata = {
+        "summary": dg.MetadataValue.md(summary_table(whole)),
+        "since": dg.MetadataValue.timestamp(whole.since),
+        "until": dg.MetadataValue.timestamp(whole.until),
+        "questions_answered": dg.MetadataValue.int(answered),
+        "questions_without_data": dg.MetadataValue.int(len(whole.answers) - answered),
+        **{name: dg.MetadataValue.float(value) for name, value in _numbers(day).items()},
+        "simulated": dg.MetadataValue.bool(whole.is_simulated),
+    }
     path, error = _page(whole, settings, clock())
     if path is not None:
         metadata["page"] = dg.MetadataValue.path(path)
@@ -86,19 +95,6 @@ def _page(report: Report, settings: Settings, now: datetime) -> tuple[Path | Non
             f"which cannot be written ({error.strerror}). Name a file in a folder that exists and "
             "that the process of the run may write to."
         )
-
-
-def _metadata(report: Report, day: Report) -> dict[str, dg.MetadataValue]:
-    answered = sum(one.is_enough for one in report.summary)
-    return {
-        "summary": dg.MetadataValue.md(summary_table(report)),
-        "since": dg.MetadataValue.timestamp(report.since),
-        "until": dg.MetadataValue.timestamp(report.until),
-        "questions_answered": dg.MetadataValue.int(answered),
-        "questions_without_data": dg.MetadataValue.int(len(report.answers) - answered),
-        **{name: dg.MetadataValue.float(value) for name, value in _numbers(day).items()},
-        "simulated": dg.MetadataValue.bool(report.is_simulated),
-    }
 
 
 def summary_table(report: Report) -> str:

@@ -6,7 +6,7 @@ bring: extras that are off for all of a run's accounts are no part of it, nor do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -18,7 +18,6 @@ from meta_pipeline.orchestration.tables import (
     ENTITY_EXTRAS,
     INSIGHT_EXTRAS,
     STRUCTURE,
-    AccountTable,
 )
 from meta_pipeline.sync import Extras, Part
 
@@ -50,7 +49,14 @@ class RunSelection:
     @classmethod
     def of(cls, run: Batch, extras: Extras) -> RunSelection:
         on = {pick.account_id: extras.on(pick.account_id) for pick in run.picks}
-        tables = _on(run.parts, list(on), extras)
+        # On for any of the accounts; the change log may be due twice.
+        accounts = list(on)
+        wanted = {table.name: table for part in sorted(run.parts) for table in _EXTRAS[part]}
+        tables = [
+            table
+            for table in wanted.values()
+            if any(table.is_on(account_id, extras) for account_id in accounts)
+        ]
         parts = {table.part for table in tables}
         plain = [key for part in sorted(run.parts) for key in _PLAIN[part]]
         return cls(
@@ -58,13 +64,3 @@ class RunSelection:
             checks=FOLLOWING_CHECKS if DuePart.INSIGHTS in run.parts else [],
             account_id=max(on, key=lambda account_id: len(on[account_id] & parts)),
         )
-
-
-def _on(due: Collection[DuePart], accounts: Collection[str], extras: Extras) -> list[AccountTable]:
-    """The extras that are on for any of the accounts; the change log may be due twice."""
-    wanted = {table.name: table for part in sorted(due) for table in _EXTRAS[part]}
-    return [
-        table
-        for table in wanted.values()
-        if any(table.is_on(account_id, extras) for account_id in accounts)
-    ]

@@ -225,7 +225,7 @@ class Tokens:
             raise errors.missing_token()
         token = self._tokens.get(value)
         if token is None:
-            app = self._of_app_token(value)
+            app = next((app for app in self.apps.values() if app.token == value), None)
             if app is None:
                 raise errors.malformed_token()
             self._check_app(app)
@@ -241,9 +241,6 @@ class Tokens:
         elif app.require_proof:
             raise errors.missing_proof()
         return token
-
-    def _of_app_token(self, value: str) -> App | None:
-        return next((app for app in self.apps.values() if app.token == value), None)
 
     def _check_app(self, app: App) -> None:
         if app.is_blocked:

@@ -47,11 +47,14 @@ class Prices:
 
     def of_window(self, window: Window) -> float:
         """What reading a window is expected to cost."""
+        # Only those that are asked for: the default is not (`InsightsEdge`).
+        report = window.dataset.report
+        asked = report.action_breakdowns if report else DEFAULT_ACTION_BREAKDOWNS
         shape = QueryShape(
             insights=True,
             level=window.dataset.level,
             breakdowns=window.dataset.breakdowns,
-            action_breakdowns=_action_breakdowns(window),
+            action_breakdowns=(() if asked == DEFAULT_ACTION_BREAKDOWNS else tuple(sorted(asked))),
             daily=window.dataset.is_daily,
             days=window.days,
         )
@@ -61,10 +64,3 @@ class Prices:
         """What a plan is expected to cost; days that are sized later are not in it."""
         entities = plan.edge_calls * self.of(QueryShape())
         return entities + sum(self.of_window(window) for window in plan.windows)
-
-
-def _action_breakdowns(window: Window) -> tuple[str, ...]:
-    """Those that are asked for; the default is not (`InsightsEdge`)."""
-    report = window.dataset.report
-    asked = report.action_breakdowns if report else DEFAULT_ACTION_BREAKDOWNS
-    return () if asked == DEFAULT_ACTION_BREAKDOWNS else tuple(sorted(asked))

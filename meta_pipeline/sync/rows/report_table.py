@@ -28,12 +28,15 @@ _NEVER_NULL: Final = frozenset(("date_stop", "data_as_of"))
 @lru_cache(maxsize=256)
 def table_of(report: CustomReport) -> sa.Table:
     """The table of a report, of a catalog of its own; one and the same for equal reports."""
+    period = _ROWS.get(report.time_increment, f"day and the {report.covered_days} days before it")
+    cell = f" and cell of {', '.join(report.breakdowns)}" if report.breakdowns else ""
+    words = f". {report.description}" if report.description else ""
     return sa.Table(
         report.table_name,
         sa.MetaData(schema=schema.SCHEMA),
         *map(_column, columns_of(report)),
         sa.Index(f"{report.table_name}_account_day_idx", "account_id", "date_start"),
-        comment=_grain(report),
+        comment=f"One row per {report.level}, {period}{cell} that had delivery{words}",
         postgresql_with={"fillfactor": 90},
     )
 
@@ -46,13 +49,6 @@ def _column(column: ReportColumn) -> sa.Column[Any]:
         nullable=not (column.is_key or column.name in _NEVER_NULL),
         comment=column.comment,
     )
-
-
-def _grain(report: CustomReport) -> str:
-    period = _ROWS.get(report.time_increment, f"day and the {report.covered_days} days before it")
-    cell = f" and cell of {', '.join(report.breakdowns)}" if report.breakdowns else ""
-    words = f". {report.description}" if report.description else ""
-    return f"One row per {report.level}, {period}{cell} that had delivery{words}"
 
 
 def wanted_table(report: CustomReport, attribution_windows: tuple[str, ...]) -> ReportTable:

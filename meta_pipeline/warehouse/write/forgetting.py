@@ -25,15 +25,14 @@ def forget_account(url: str, account_id: str) -> dict[str, int]:
         account_lock(url, account_id, holder="meta_pipeline deletion") as connection,
         connection.transaction(),
     ):
-        names = [*(table.name for table in of_accounts()), *_report_tables(connection)]
+        # Tables of custom reports are in no declaration.
+        names = [
+            *(table.name for table in of_accounts()),
+            *(name for (name,) in connection.execute(_REPORT_TABLES)),
+        ]
         removed = {name: _removed(connection, name, account_id) for name in names}
         removed["usage_readings"] = connection.execute(_SCOPED, (account_id,)).rowcount
     return {name: rows for name, rows in removed.items() if rows}
-
-
-def _report_tables(connection: Connection) -> list[str]:
-    """The tables of custom reports: no declaration has them."""
-    return [name for (name,) in connection.execute(_REPORT_TABLES)]
 
 
 def of_accounts() -> list[sa.Table]:

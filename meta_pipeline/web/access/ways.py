@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -56,7 +55,11 @@ def _openid(settings: Settings) -> bool:
         "META_WEB_OIDC_CLIENT_ID": settings.web_oidc_client_id,
         "META_WEB_OIDC_CLIENT_SECRET": settings.web_oidc_client_secret,
     }
-    return _all_or_none(given)
+    missing = [name for name, value in given.items() if not value]
+    if missing and len(missing) < len(given):
+        there = next(name for name, value in given.items() if value)
+        raise SettingsError(f"{there} is set without {' and '.join(missing)}: set all of them.")
+    return not missing
 
 
 def _proxy(settings: Settings) -> bool:
@@ -66,11 +69,3 @@ def _proxy(settings: Settings) -> bool:
             "META_WEB_PROXY_HEADER is set without META_WEB_PROXY_ADDRESSES: set all of them."
         )
     return settings.web_proxy_header is not None
-
-
-def _all_or_none(given: Mapping[str, object]) -> bool:
-    missing = [name for name, value in given.items() if not value]
-    if missing and len(missing) < len(given):
-        there = next(name for name, value in given.items() if value)
-        raise SettingsError(f"{there} is set without {' and '.join(missing)}: set all of them.")
-    return not missing
