@@ -43,7 +43,7 @@ class Afterwards:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class BacktestStats:
     """One kind of advice over all days and accounts that were replayed."""
 
     kind: Kind
@@ -65,8 +65,8 @@ class Tally:
         """Results lost by doing nothing, in percent of those there were at its places."""
         return 100 * self.regret_results / self.results if self.results else None
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
+    def __add__(self, other: BacktestStats) -> BacktestStats:
+        return BacktestStats(
             kind=self.kind,
             given=self.given + other.given,
             hits=self.hits + other.hits,
@@ -82,13 +82,13 @@ def backtest(
     final: Account,
     days: Sequence[date],
     thresholds: Thresholds | None = None,
-) -> dict[Kind, Tally]:
+) -> dict[Kind, BacktestStats]:
     """Ask the rules on each of the days; `final` is the account as it is known now.
 
-    As in the book, an advice that is repeated counts once; one that was away counts again, but
+    As where advice is stored, one that is repeated counts once; one that was away counts again, but
     not before its review date.
     """
-    tallies: dict[Kind, Tally] = {}
+    stats_by_kind: dict[Kind, BacktestStats] = {}
     quiet: dict[str, date] = {}
     open_before: set[str] = set()
     for day in days:
@@ -100,7 +100,7 @@ def backtest(
                 continue
             quiet[one.key] = one.review_on
             after = afterwards(final, one)
-            tally = Tally(
+            stats = BacktestStats(
                 kind=one.kind,
                 given=1,
                 hits=int(after.held is Held.HIT),
@@ -109,9 +109,9 @@ def backtest(
                 regret_results=after.regret or 0.0,
                 results=0.0 if after.regret is None else _results(final, one),
             )
-            before = tallies.get(one.kind)
-            tallies[one.kind] = tally if before is None else before + tally
-    return tallies
+            before = stats_by_kind.get(one.kind)
+            stats_by_kind[one.kind] = stats if before is None else before + stats
+    return stats_by_kind
 
 
 def afterwards(final: Account, advice: Advice) -> Afterwards:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .book import (
+from .store import (
     AdviceRow,
     AdviceSettled,
     Asked,
@@ -32,7 +32,7 @@ _WITH_THE_RULES = {
     "judge_account": "judging",
     "known_account": "reading",
 }
-"""What asks the rules: they bring scipy, and who reads the book needs none of it."""
+"""What asks the rules: they bring scipy, and who reads stored advice needs none of it."""
 
 __all__ = [
     "AdviceRow",

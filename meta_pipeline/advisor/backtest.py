@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.advice import Account, BudgetPace, Entity, Kind, Learning, Thresholds
-from meta_pipeline.advice.backtest import Restated, Tally, as_read, backtest
+from meta_pipeline.advice.backtest import BacktestStats, Restated, as_read, backtest
 from meta_pipeline.warehouse import Warehouse
 
 from .reading import LOOKED_BACK_DAYS, issues_in, known_account
@@ -24,12 +24,12 @@ _UNDONE = ("effective_status", "daily_budget", "creative_id", "learning_stage", 
 
 @dataclass(frozen=True, slots=True)
 class Backtested:
-    """One account's replay: from which day to which, and a tally of each kind that was given."""
+    """One account's replay: from which day to which, and how each kind that was given did."""
 
     account_id: str
     since: date
     until: date
-    tallies: Mapping[Kind, Tally]
+    stats_by_kind: Mapping[Kind, BacktestStats]
 
 
 def backtest_account(

@@ -24,8 +24,8 @@ from meta_pipeline.advice import (
 )
 from meta_pipeline.warehouse import Warehouse
 
-from .book import AdviceRow, give, newest_by_key, reviewed, settle, unreviewed
 from .reading import known_account
+from .store import AdviceRow, give, newest_by_key, reviewed, settle, unreviewed
 
 _RULES = "the rules"
 _RANK = {Severity.LOW: 0, Severity.MEDIUM: 1, Severity.HIGH: 2}
@@ -44,7 +44,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a look at an account changed: ids are not needed, the book has them."""
+    """What a look at an account changed: ids are not needed, the tables have them."""
 
     account_id: str
     given: int

@@ -142,40 +142,40 @@ def backtest(
     Regret is what doing nothing lost in results, had it been followed until its review date.
     Writes nothing.
     """
-    from meta_pipeline.advice.backtest import Tally
+    from meta_pipeline.advice.backtest import BacktestStats
     from meta_pipeline.advisor import backtest_account
 
-    total: dict[str, Tally] = {}
+    total: dict[str, BacktestStats] = {}
     with opened_warehouse() as (settings, warehouse):
         accounts = stored(warehouse, account)
         for one in accounts:
             done = backtest_account(warehouse, one.account_id, days, settings.advice_thresholds)
-            for kind, tally in done.tallies.items():
-                total[kind] = total[kind] + tally if kind in total else tally
-    tallies = [total[kind] for kind in sorted(total)]
+            for kind, stats in done.stats_by_kind.items():
+                total[kind] = total[kind] + stats if kind in total else stats
+    stats_by_kind = [total[kind] for kind in sorted(total)]
     if as_json:
         write_json(
             [
                 asdict(one) | {"hit_rate_pct": one.hit_rate_pct, "regret_pct": one.regret_pct}
-                for one in tallies
+                for one in stats_by_kind
             ]
         )
         return
     say(f"{times(len(accounts), 'account')}, each of the last {days} days on what was known then.")
-    if not tallies:
+    if not stats_by_kind:
         say("The rules would have said nothing.")
         return
     numbers = ["given", "hits", "false alarms", "unclear", "hit rate", "regret"]
     shown = table("kind", *numbers, right=numbers)
-    for tally in tallies:
+    for stats in stats_by_kind:
         add_row(
             shown,
-            tally.kind.value,
-            *(str(each) for each in (tally.given, tally.hits, tally.false_alarms, tally.unclear)),
-            "" if tally.hit_rate_pct is None else f"{tally.hit_rate_pct:.0f} %",
+            stats.kind.value,
+            *(str(each) for each in (stats.given, stats.hits, stats.false_alarms, stats.unclear)),
+            "" if stats.hit_rate_pct is None else f"{stats.hit_rate_pct:.0f} %",
             ""
-            if tally.regret_pct is None
-            else f"{tally.regret_results:+,.0f} results ({tally.regret_pct:+.1f} %)",
+            if stats.regret_pct is None
+            else f"{stats.regret_results:+,.0f} results ({stats.regret_pct:+.1f} %)",
         )
     console.print(shown)
     say("Unclear: too little happened after, or Meta's own word. Regret: lost by doing nothing.")

@@ -231,9 +231,7 @@ def opened_connections(*, writes: bool = False) -> "Iterator[Connections]":
     from .database import opened_warehouse
 
     with opened_warehouse(writes=writes) as (settings, warehouse):
-        keys = settings.token_keys
-        keyring = Keyring.parse(keys.get_secret_value() if keys else None)
-        yield Connections(warehouse, Access(settings), keyring, actor())
+        yield Connections(warehouse, Access(settings), Keyring.of(settings), actor())
 
 
 def _pasted() -> str:

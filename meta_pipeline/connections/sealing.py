@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from meta_pipeline.settings import Settings
+
 from .errors import KeyMissing, KeysUnusable, TokenUnreadable
 
 VARIABLE = "META_TOKEN_KEYS"
@@ -47,6 +49,12 @@ class Keyring:
     def parse(cls, text: str | None) -> Keyring:
         """`id:key,id:key` as META_TOKEN_KEYS has it; raises KeysUnusable, without a key in it."""
         return cls(dict(_entries(text or "")))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keyring:
+        """Those of the settings; an empty ring where META_TOKEN_KEYS is not set."""
+        keys = settings.token_keys
+        return cls.parse(keys.get_secret_value() if keys else None)
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -27,9 +27,7 @@ def connect(warehouse: Warehouse, settings: Settings, graph: SimulatedGraph) -> 
 
     Those of an earlier demo go first: its simulator's tokens died with it. Others are left alone.
     """
-    keys = settings.token_keys
-    keyring = Keyring.parse(keys.get_secret_value() if keys else None)
-    connections = Connections(warehouse, Access(settings), keyring, "demo")
+    connections = Connections(warehouse, Access(settings), Keyring.of(settings), "demo")
     users = {one.user_id for one in graph.connections}
     for row in warehouse.connections.all():
         if row.app_id == graph.app_id and row.user_id in users:

@@ -11,9 +11,10 @@ from typing import Any
 from psycopg import Connection
 
 from meta_pipeline.model.level import LEVELS
+from meta_pipeline.model.time_zone import zone
 from meta_pipeline.warehouse import Warehouse
 
-from .answers.period import today_in, zone
+from .answers.period import today_in
 from .answers.question import OPTIONAL_LEVELS, known_accounts
 from .errors import ImpossibleQuestion, UnknownName
 

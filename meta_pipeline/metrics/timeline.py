@@ -10,9 +10,10 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
+from meta_pipeline.model.time_zone import zone
 from meta_pipeline.warehouse import Warehouse
 
-from .answers.period import Period, zone
+from .answers.period import Period
 from .answers.question import known_accounts
 from .errors import ImpossibleQuestion, UnknownName
 

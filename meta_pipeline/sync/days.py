@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from meta_pipeline.model.time_zone import zone
 
 SETTLED_AFTER_DAYS = 28
 """Numbers do not change after 28 days of being reported (FACTS section 5.5)."""
@@ -78,14 +79,6 @@ def _step(text: str) -> tuple[int, timedelta]:
         raise ValueError(f"{text!r} is not <age in days>:<interval>, as in 3:6h")
     age, amount, unit = match.groups()
     return int(age), timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[unit]: int(amount)})
-
-
-def zone(name: str | None) -> ZoneInfo:
-    """The account's time zone; UTC where Meta names none or one that is not known here."""
-    try:
-        return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
-        return ZoneInfo("UTC")
 
 
 def is_known_zone(name: object) -> bool:

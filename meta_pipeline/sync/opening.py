@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from meta_pipeline.graph import GraphClient
 from meta_pipeline.settings import Settings
@@ -23,9 +24,7 @@ def opened_context(settings: Settings, database_url: str | None = None) -> Itera
     # Not at the top: what only asks an engine's types need not wait for ciphers.
     from meta_pipeline.connections import Keyring, UsableConnections, first_token  # noqa: PLC0415
 
-    def keyring() -> Keyring:
-        keys = settings.token_keys
-        return Keyring.parse(keys.get_secret_value() if keys else None)
+    keyring = partial(Keyring.of, settings)
 
     url = database_url or settings.require_database_url()
     with memory_for_pages(), Warehouse(url) as warehouse, TelemetryWriter(url) as telemetry:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .asking import RequestRefused, Wish, ask, cancel
 from .claims import Claim, claims
-from .desk import Desk, RunState
+from .dispatcher import Dispatcher, RunState
 from .price import Price, price
 
 __all__ = [
     "Claim",
-    "Desk",
+    "Dispatcher",
     "Price",
     "RequestRefused",
     "RunState",

@@ -92,6 +92,13 @@ class Visit:
         return HTMLResponse(text, status_code)
 
     @cached_property
+    def has_accounts(self) -> bool:
+        """Whether any ad account is stored that this visitor may see."""
+        with self.warehouse.connection() as connection:
+            row = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
+        return row is not None
+
+    @cached_property
     def _is_simulated(self) -> bool:
         if self.site.settings.is_simulated:
             return True

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from benchmarks import advice_rules as bench
 from meta_pipeline.advice import Account, Day, Kind, planted
-from meta_pipeline.advice.backtest import Restated, Tally, as_read, backtest
+from meta_pipeline.advice.backtest import BacktestStats, Restated, as_read, backtest
 from meta_pipeline.advice.replay import seen_on
 
 LOOKS = [planted.FIRST + timedelta(days=at) for at in range(7, 50)]
 FIRST = date(2026, 3, 2)
 
 
-def _tested(account: Account, looks: list[date] = LOOKS) -> dict[Kind, Tally]:
+def _tested(account: Account, looks: list[date] = LOOKS) -> dict[Kind, BacktestStats]:
     return backtest(partial(seen_on, account), account, looks)
 
 
@@ -36,19 +36,19 @@ def _ads(ratio: float, later: float) -> Account:
 
 
 def test_what_stays_dear_is_a_hit_and_doing_nothing_loses() -> None:
-    tally = _tested(_ads(2.5, 2.5))[Kind.PAUSE]
-    assert (tally.given, tally.hits, tally.false_alarms) == (1, 1, 0)
-    assert tally.hit_rate_pct == 100
-    assert tally.regret_results > 10
-    assert tally.regret_pct is not None
+    stats = _tested(_ads(2.5, 2.5))[Kind.PAUSE]
+    assert (stats.given, stats.hits, stats.false_alarms) == (1, 1, 0)
+    assert stats.hit_rate_pct == 100
+    assert stats.regret_results > 10
+    assert stats.regret_pct is not None
 
 
 def test_what_was_dear_only_until_then_is_a_false_alarm_and_following_would_have_lost() -> None:
     account = _ads(2.2, 0.4)
     found = backtest(partial(seen_on, account), account, [planted.FIRST + timedelta(days=28)])
-    tally = found[Kind.PAUSE]
-    assert (tally.given, tally.false_alarms) == (1, 1)
-    assert tally.regret_results < 0
+    stats = found[Kind.PAUSE]
+    assert (stats.given, stats.false_alarms) == (1, 1)
+    assert stats.regret_results < 0
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_what_was_dear_only_until_then_is_a_false_alarm_and_following_would_have
 )
 def test_planted_truths_hold(account: Account, kind: Kind, since: int) -> None:
     looks = [planted.FIRST + timedelta(days=since + at) for at in range(20)]
-    tally = _tested(account, looks)[kind]
-    assert tally.hits > tally.false_alarms == 0
+    stats = _tested(account, looks)[kind]
+    assert stats.hits > stats.false_alarms == 0
 
 
 def test_equal_worlds_are_silent() -> None:
@@ -73,10 +73,10 @@ def test_equal_worlds_are_silent() -> None:
 def test_a_state_is_counted_once_however_long_it_lasts() -> None:
     account = bench.two_ads(1)(np.random.default_rng(2))
     ads = [replace(one, effective_status="DISAPPROVED") for one in account.entities]
-    tally = _tested(replace(account, entities=tuple(ads)))[Kind.DELIVERY]
-    assert (tally.given, tally.unclear) == (2, 2)
-    assert tally.hit_rate_pct is None
-    assert tally.regret_pct is None
+    stats = _tested(replace(account, entities=tuple(ads)))[Kind.DELIVERY]
+    assert (stats.given, stats.unclear) == (2, 2)
+    assert stats.hit_rate_pct is None
+    assert stats.regret_pct is None
 
 
 def test_a_day_is_what_had_been_read_of_it_by_then() -> None:

@@ -37,7 +37,7 @@ def warehouse(database_url: str) -> Iterator[Warehouse]:
 
 
 def _pauses(warehouse: Warehouse) -> int:
-    found = backtest_account(warehouse, ACCOUNT, 30, now=NOW).tallies
+    found = backtest_account(warehouse, ACCOUNT, 30, now=NOW).stats_by_kind
     return found[Kind.PAUSE].hits if Kind.PAUSE in found else 0
 
 

@@ -22,7 +22,7 @@ from meta_pipeline.orchestration.runs.requested import CLAIM_TAG, note_for
 from meta_pipeline.settings import Settings
 from meta_pipeline.simulator import AccountSpec
 from meta_pipeline.sync import SyncRequest
-from meta_pipeline.sync_requests import Desk, RunState
+from meta_pipeline.sync_requests import Dispatcher, RunState
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
 from meta_pipeline.web.access.ways import Way
@@ -117,8 +117,8 @@ def test_a_marketer_finds_mends_and_sees(
 
 def serve(found: Lab, account_id: str, page: Any) -> None:
     """Do what the sensor and its run do with the request; the page tells how far it is."""
-    desk, now = Desk(found.warehouse, Thresholds()), found.clock.now()
-    (claim,) = desk.take(now)
+    dispatcher, now = Dispatcher(found.warehouse, Thresholds()), found.clock.now()
+    (claim,) = dispatcher.take(now)
     run_id = f"run of {claim.claim_id}"
     found.warehouse.sync_requests.serve(claim.claim_id, run_id)
     note = note_for(found.warehouse, {CLAIM_TAG: claim.claim_id}, account_id, found.clock.now)
@@ -129,7 +129,7 @@ def serve(found: Lab, account_id: str, page: Any) -> None:
     assert row.progress is not None
     page.get_by_text(row.progress["sentence"]).first.wait_for(timeout=PATIENCE_MS)
     roll_up(found, account_id)
-    desk.settle({claim.claim_id: RunState(run_id, is_finished=True)}, found.clock.now())
+    dispatcher.settle({claim.claim_id: RunState(run_id, is_finished=True)}, found.clock.now())
 
 
 def roll_up(found: Lab, account_id: str) -> None:

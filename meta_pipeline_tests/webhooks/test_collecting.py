@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from meta_pipeline.governor import Thresholds
-from meta_pipeline.sync_requests import Desk
+from meta_pipeline.sync_requests import Dispatcher
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.webhooks import changes_of, collect
 from meta_pipeline_tests.sync_requests.rows import NOW, SECOND, account
@@ -64,7 +64,7 @@ def test_while_a_request_waits_changes_wait_with_it(told: Warehouse) -> None:
     deliver(told, envelope(changed("6"), time=1), after_seconds=6)
     assert collect(told, NOW + timedelta(minutes=5), QUIET) == []
     assert states(told) == {"pending": 1, "requested": 1}
-    (claim,) = Desk(told, Thresholds()).take(NOW + timedelta(minutes=5))
+    (claim,) = Dispatcher(told, Thresholds()).take(NOW + timedelta(minutes=5))
     assert claim.request_ids == [first]
     assert len(collect(told, NOW + timedelta(minutes=5), QUIET)) == 1
 

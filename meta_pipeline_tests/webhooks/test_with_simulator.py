@@ -16,7 +16,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.simulator import App
 from meta_pipeline.simulator.server.webhooks import AGAIN_AFTER, Change
 from meta_pipeline.sync import SyncRequest
-from meta_pipeline.sync_requests import Desk, RunState
+from meta_pipeline.sync_requests import Dispatcher, RunState
 from meta_pipeline.sync_requests.claims import objects_of
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
@@ -42,15 +42,15 @@ class Told:
         """What the sensor and the runs it starts do, on the virtual clock."""
         now = self.lab.clock.now()
         collect(self.lab.warehouse, now, QUIET)
-        desk = Desk(self.lab.warehouse, Thresholds())
+        dispatcher = Dispatcher(self.lab.warehouse, Thresholds())
         done: list[Status] = []
-        for claim in desk.take(now):
+        for claim in dispatcher.take(now):
             for account_id, rows in claim.rows.items():
                 request = SyncRequest(
                     account_id, objects=objects_of(rows), dagster_run_id=claim.claim_id
                 )
                 done.append(self.lab.engine.sync(request).status)
-            desk.settle({claim.claim_id: RunState(claim.claim_id, is_finished=True)}, now)
+            dispatcher.settle({claim.claim_id: RunState(claim.claim_id, is_finished=True)}, now)
         return done
 
     def pending(self) -> int:

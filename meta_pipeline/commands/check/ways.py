@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import psycopg
 
@@ -71,9 +72,7 @@ def _stored(
     """Label, token, app and chosen accounts of each living stored connection."""
     from meta_pipeline.connections import ConnectionsError, Keyring, Reach, read_token
 
-    def keyring() -> Keyring:
-        keys = settings.token_keys
-        return Keyring.parse(keys.get_secret_value() if keys else None)
+    keyring = partial(Keyring.of, settings)
 
     with its_url as url, Warehouse(url, max_connections=1, patience=READER) as warehouse:
         if warehouse.pending():

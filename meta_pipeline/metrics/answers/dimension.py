@@ -138,7 +138,7 @@ def grouping(
     if level is not None and level not in LEVELS:
         raise UnknownName("level", level, LEVELS)
     if by is None:
-        names = () if level in (None, "account") else (str(level),)
+        names: tuple[str, ...] = () if level in (None, "account") else (str(level),)
     else:
         names = tuple(dict.fromkeys(by))
     for name in names:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
+from meta_pipeline.model.time_zone import zone
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,14 +54,6 @@ def preset(name: str, today: date, first: date | None = None) -> Period:
 def today_in(timezone_name: str | None, now: datetime) -> date:
     """The day it is in `timezone_name` at `now`; UTC where the zone is not known."""
     return now.astimezone(zone(timezone_name)).date()
-
-
-def zone(timezone_name: str | None) -> ZoneInfo:
-    """The time zone of that name; UTC where it is not known."""
-    try:
-        return ZoneInfo(timezone_name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
-        return ZoneInfo("UTC")
 
 
 def _last_days(count: int) -> Callable[[date], Period]:

@@ -32,9 +32,8 @@ def take_care_of_connections(
     clock: dg.ResourceParam[Clock],
 ) -> None:
     settings = warehouse.settings()
-    keys = settings.token_keys
     try:
-        keyring = Keyring.parse(keys.get_secret_value() if keys else None)
+        keyring = Keyring.of(settings)
     except KeysUnusable as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     with warehouse.migrated("connections", 4, WRITER) as opened:

@@ -57,7 +57,7 @@ def operations_report(
     settings = warehouse.settings()
     whole, day = _ask(warehouse, period.days)
     answered = sum(one.is_enough for one in whole.summary)
-    metadata = {
+    metadata: dict[str, dg.MetadataValue] = {
         "summary": dg.MetadataValue.md(summary_table(whole)),
         "since": dg.MetadataValue.timestamp(whole.since),
         "until": dg.MetadataValue.timestamp(whole.until),

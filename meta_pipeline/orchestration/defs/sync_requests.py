@@ -28,7 +28,7 @@ from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import Extras, Status, SyncRequest
 from meta_pipeline.sync.context import thresholds_from
-from meta_pipeline.sync_requests import Desk
+from meta_pipeline.sync_requests import Dispatcher
 from meta_pipeline.sync_requests.claims import objects_of
 from meta_pipeline.warehouse import CannotTell, Warehouse
 from meta_pipeline.webhooks import collect
@@ -135,14 +135,14 @@ def _tick(
     context: dg.SensorEvaluationContext, warehouse: Warehouse, settings: Settings, now: datetime
 ) -> dg.SensorResult | dg.SkipReason:
     collect(warehouse, now, timedelta(seconds=settings.webhook_quiet_seconds))
-    desk = Desk(warehouse, thresholds_from(settings), settings.accounts_per_run)
+    dispatcher = Dispatcher(warehouse, thresholds_from(settings), settings.accounts_per_run)
     open_rows = warehouse.sync_requests.open()
     if not open_rows:
         return dg.SkipReason("Nobody asked for anything.")
     keep_slots(context.instance, settings.max_syncs)
     claim_ids = dict.fromkeys(row.claim_id for row in open_rows if row.claim_id)
-    desk.settle(runs_of(context.instance, list(claim_ids)), now)
-    taken = desk.take(now, busy=in_flight(context.instance).accounts)
+    dispatcher.settle(runs_of(context.instance, list(claim_ids)), now)
+    taken = dispatcher.take(now, busy=in_flight(context.instance).accounts)
     extras = Extras.of(settings)
     missing = missing_partitions(
         context.instance, (account_id for claim in taken for account_id in claim.rows)

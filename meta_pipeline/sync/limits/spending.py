@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from meta_pipeline.governor import BudgetState, day_start
+from meta_pipeline.model.time_zone import zone
 from meta_pipeline.model.usage import APP, named
-from meta_pipeline.sync.days import zone
 from meta_pipeline.warehouse import Warehouse
 
 # From the calls, not from the syncs: a sync that was killed spent too, one that is running is

@@ -27,7 +27,8 @@ from meta_pipeline.graph import (
     ValueRejected,
 )
 from meta_pipeline.model.missing import Missing
-from meta_pipeline.sync.days import today, zone
+from meta_pipeline.model.time_zone import zone
+from meta_pipeline.sync.days import today
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows import datasets
 from meta_pipeline.sync.rows.insights_mapping import InsightsMapper

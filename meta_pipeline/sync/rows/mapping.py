@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from meta_pipeline.sync.days import is_known_zone, zone
+from meta_pipeline.model.time_zone import zone
+from meta_pipeline.sync.days import is_known_zone
 
 from .convert import Unfit, UnknownCurrency
 from .fields import ACCOUNT_FIELDS, EntitySpec, Field

@@ -22,8 +22,9 @@ from meta_pipeline.graph import (
     Reauthorize,
     Throttled,
 )
+from meta_pipeline.model.time_zone import zone
 from meta_pipeline.sync.context import SyncContext
-from meta_pipeline.sync.days import is_known_zone, zone
+from meta_pipeline.sync.days import is_known_zone
 from meta_pipeline.sync.rows.fields import ACCOUNT_FIELDS
 from meta_pipeline.sync.rows.mapping import account_row
 from meta_pipeline.sync.rows.money import CURRENCIES

@@ -13,10 +13,11 @@ from starlette.responses import Response
 
 from meta_pipeline import metrics
 from meta_pipeline.alerts import account_problems, limits_of
-from meta_pipeline.metrics.answers.period import Period, zone
+from meta_pipeline.metrics.answers.period import Period
 from meta_pipeline.metrics.answers.question import Account
 from meta_pipeline.metrics.definitions.definition import Metric
 from meta_pipeline.metrics.kpi import KPIs, PacingState
+from meta_pipeline.model.time_zone import zone
 from meta_pipeline.reports.status import AccountStatus, read_status
 from meta_pipeline.web.asked import OFFERED, days_of, preset_label
 from meta_pipeline.web.chart import Day, daily_bars

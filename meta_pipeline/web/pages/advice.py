@@ -32,7 +32,7 @@ def advice(visit: Visit) -> Response:
     """The advice that is open, the most urgent first, of one account or of all."""
     params = visit.request.query_params
     account, kind = params.get("account") or None, params.get("kind") or None
-    accounts = metrics.accounts_of(visit.warehouse) if _has_accounts(visit) else ()
+    accounts = metrics.accounts_of(visit.warehouse) if visit.has_accounts else ()
     if account and account not in {one.account_id for one in accounts}:
         raise NotFound(f"There is no ad account {account[:40]}.")
     with visit.warehouse.connection() as connection:
@@ -56,12 +56,6 @@ def advice(visit: Visit) -> Response:
         folded=_FOLDED,
         most_characters=_LONGEST_REASON,
     )
-
-
-def _has_accounts(visit: Visit) -> bool:
-    with visit.warehouse.connection() as connection:
-        row = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
-    return row is not None
 
 
 def advice_judged(visit: Visit, form: FormData, _: Connection) -> Done:

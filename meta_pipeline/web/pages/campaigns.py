@@ -62,7 +62,7 @@ def campaigns(visit: Visit) -> Response:
     """The table, as its address says."""
     dictionary = metrics.dictionary_of(visit.warehouse)
     view = TableView.read(visit.request.query_params, dictionary)
-    accounts = metrics.accounts_of(visit.warehouse) if _has_accounts(visit) else ()
+    accounts = metrics.accounts_of(visit.warehouse) if visit.has_accounts else ()
     if not accounts:
         return visit.page("no_accounts.html", title="Campaigns")
     if view.account is not None:
@@ -231,9 +231,3 @@ def _above(visit: Visit, view: TableView) -> list[Entity]:
             entities(connection, level, [one]).get(one) for level, one in wanted if one
         ]
     return [one for one in entities_above if one is not None]
-
-
-def _has_accounts(visit: Visit) -> bool:
-    with visit.warehouse.connection() as connection:
-        row = connection.execute("SELECT FROM meta_ads.meta_ad_accounts LIMIT 1").fetchone()
-    return row is not None

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from meta_pipeline.connections import (
     Access,
     AccountChoice,
+    Connections,
     ConnectionsError,
     Granted,
     Keyring,
@@ -18,7 +19,6 @@ from meta_pipeline.connections import (
     change_choice,
     listed,
 )
-from meta_pipeline.connections import Connections as Book
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.web.gate import Done, Visit
@@ -130,7 +130,7 @@ def _gone_on(choice: AccountChoice, pending_id: str, go: str, form: FormData) ->
 
 def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
     """Open the choice of a connection's accounts, to be changed; Meta is asked which there are."""
-    connections = _book(visit)
+    connections = _connections(visit)
     try:
         row = _of_visitor(visit, connections, form)
         choice = change_choice(connections, row, session=_session(visit))
@@ -141,7 +141,7 @@ def reopened(visit: Visit, form: FormData, _: Connection) -> Done:
 
 def removed(visit: Visit, form: FormData, _: Connection) -> Done:
     """Forget a connection; with `revoke` its token ends at Meta too."""
-    connections = _book(visit)
+    connections = _connections(visit)
     try:
         row = _of_visitor(visit, connections, form)
         connections.remove(row, revoke="revoke" in form)
@@ -150,7 +150,7 @@ def removed(visit: Visit, form: FormData, _: Connection) -> Done:
     return Done("connection removed", row.connection_id, "/connections", f"{row.name} is removed.")
 
 
-def _of_visitor(visit: Visit, connections: Book, form: FormData) -> ConnectionRow:
+def _of_visitor(visit: Visit, connections: Connections, form: FormData) -> ConnectionRow:
     row = connections.find(str(form.get("connection", "")))
     if row.tenant != visit.visitor.tenant:
         raise ImpossibleQuestion("There is no such connection.")
@@ -166,28 +166,30 @@ def _offset(given: object) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def _book(visit: Visit) -> Book:
+def _connections(visit: Visit) -> Connections:
     """Connections are kept by the installation itself; each of them belongs to one tenant."""
     site = visit.site
-    keys = site.settings.token_keys
     try:
-        keyring = Keyring.parse(keys.get_secret_value() if keys else None)
+        keyring = Keyring.of(site.settings)
     except ConnectionsError as error:
         raise ImpossibleQuestion(str(error)) from None
     actor = f"web: {visit.visitor.subject}"
-    return Book(site.warehouse, Access(site.settings, clock=site.now), keyring, actor)
+    return Connections(site.warehouse, Access(site.settings, clock=site.now), keyring, actor)
 
 
 def _flow(visit: Visit) -> LoginFlow:
     base = visit.site.settings.web_url or str(visit.request.base_url).rstrip("/")
     return LoginFlow(
-        _book(visit), redirect_uri=base + BACK, session=_session(visit), tenant=visit.visitor.tenant
+        _connections(visit),
+        redirect_uri=base + BACK,
+        session=_session(visit),
+        tenant=visit.visitor.tenant,
     )
 
 
 def _choice(visit: Visit, pending_id: str) -> AccountChoice:
     return AccountChoice(
-        _book(visit),
+        _connections(visit),
         session=_session(visit),
         pending_id=pending_id,
         tenant=visit.visitor.tenant,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from meta_pipeline import metrics
-from meta_pipeline.metrics.answers.period import zone
+from meta_pipeline.model.time_zone import zone
 from meta_pipeline.web.gate import NotFound, Visit
 
 _SHOWN = 200

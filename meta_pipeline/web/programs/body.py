@@ -1,8 +1,9 @@
-"""Reading a body of at most so many bytes, whatever its headers say."""
+"""What Meta sends us and what it is told: a body of at most so many bytes, a line of text."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 
 MOST_BYTES = 1_048_576
 """One MiB: what Meta and programs may send at once."""
@@ -23,3 +24,8 @@ async def read_body(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
         if len(read) > most_bytes:
             raise TooLarge
     return bytes(read)
+
+
+def plain(text: str, status_code: int = 200) -> PlainTextResponse:
+    """One line of plain text: Meta reads the status, whoever looks into Meta's log the words."""
+    return PlainTextResponse(f"{text}\n", status_code)

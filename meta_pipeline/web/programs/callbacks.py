@@ -8,7 +8,7 @@ import logging
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from meta_pipeline.connections import Access, CallbackRefused, Callbacks, Connections, Keyring
@@ -16,7 +16,7 @@ from meta_pipeline.warehouse.errors import WarehouseError
 from meta_pipeline.web.rendering import plain_page
 from meta_pipeline.web.site import Site, site_of
 
-from .body import TooLarge, read_body
+from .body import TooLarge, plain, read_body
 
 DEAUTHORIZE = "/meta/deauthorize"
 DELETION = "/meta/data-deletion"
@@ -25,17 +25,13 @@ MOST_BYTES = 16_384
 _log = logging.getLogger(__name__)
 
 
-def _said(text: str, status_code: int) -> Response:
-    return PlainTextResponse(f"{text}\n", status_code)
-
-
 async def _received(request: Request) -> Response:
     try:
         body = await read_body(request, MOST_BYTES)
     except TooLarge:
-        return _said("This is larger than any signed request of Meta.", 413)
+        return plain("This is larger than any signed request of Meta.", 413)
     except ClientDisconnect:
-        return _said("The request broke off.", 400)
+        return plain("The request broke off.", 400)
     site = site_of(request)
     base = site.settings.web_url or str(request.base_url).rstrip("/")
     return await run_in_threadpool(_kept, site, request.url.path, body, base)
@@ -49,10 +45,10 @@ def _kept(site: Site, path: str, body: bytes, base: str) -> Response:
             return JSONResponse({"success": True})
         receipt = callbacks.deletion_asked(body)
     except CallbackRefused as error:
-        return _said(str(error), 403)
+        return plain(str(error), 403)
     except WarehouseError as error:
         _log.warning("a callback of Meta was not kept: %s", error)
-        return _said("It cannot be kept now: send it again.", 503)
+        return plain("It cannot be kept now: send it again.", 503)
     return JSONResponse(receipt.answer(f"{base}{STATUS}/{receipt.confirmation_code}"))
 
 

@@ -18,14 +18,10 @@ from meta_pipeline.warehouse.errors import WarehouseError
 from meta_pipeline.web.site import Site, site_of
 from meta_pipeline.webhooks import Unreadable, delivery_of, is_signed, is_verified
 
-from .body import TooLarge, read_body
+from .body import TooLarge, plain, read_body
 
 PATH = "/webhooks/meta"
 _log = logging.getLogger(__name__)
-
-
-def _said(text: str, status_code: int = 200) -> Response:
-    return PlainTextResponse(f"{text}\n", status_code)
 
 
 async def _verify(request: Request) -> Response:
@@ -35,7 +31,7 @@ async def _verify(request: Request) -> Response:
     expected = None if token is None else token.get_secret_value()
     known = is_verified(query.get("hub.verify_token"), expected)
     if query.get("hub.mode") != "subscribe" or not known:
-        return _said("This is not the verify token of META_WEBHOOK_VERIFY_TOKEN.", 403)
+        return plain("This is not the verify token of META_WEBHOOK_VERIFY_TOKEN.", 403)
     return PlainTextResponse(query.get("hub.challenge", ""))
 
 
@@ -44,15 +40,15 @@ async def _deliver(request: Request) -> Response:
     given = (site.settings.app_secret, site.settings.app_secret_previous)
     secrets = [one.get_secret_value() for one in given if one is not None]
     if not secrets:
-        return _said("META_APP_SECRET is not set here, so no delivery can be checked.", 503)
+        return plain("META_APP_SECRET is not set here, so no delivery can be checked.", 503)
     try:
         body = await read_body(request)
     except TooLarge:
-        return _said("A delivery has at most 1 MiB.", 413)
+        return plain("A delivery has at most 1 MiB.", 413)
     except ClientDisconnect:
-        return _said("The delivery broke off.", 400)
+        return plain("The delivery broke off.", 400)
     if not is_signed(body, request.headers.get("x-hub-signature-256"), secrets):
-        return _said("X-Hub-Signature-256 was not made of this body with the app secret.", 403)
+        return plain("X-Hub-Signature-256 was not made of this body with the app secret.", 403)
     return await run_in_threadpool(_keep, site, body)
 
 
@@ -62,11 +58,11 @@ def _keep(site: Site, body: bytes) -> Response:
         is_new = site.warehouse.webhooks.receive(body, site.now())
     except Unreadable as error:
         _log.warning("a signed delivery cannot be read: %s", error)
-        return _said(str(error), 400)
+        return plain(str(error), 400)
     except WarehouseError as error:
         _log.warning("a delivery was not kept, and will come again: %s", error)
-        return _said("It cannot be kept now: deliver it again.", 503)
-    return _said("kept" if is_new else "kept before")
+        return plain("It cannot be kept now: deliver it again.", 503)
+    return plain("kept" if is_new else "kept before")
 
 
 WEBHOOKS = (

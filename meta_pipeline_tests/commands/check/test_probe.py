@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from meta_pipeline.commands.check.check import _is_simulator
+from meta_pipeline.commands.check.host import is_simulator
 from meta_pipeline.simulator import Simulator, WallClock, World
 from meta_pipeline_tests.graph.scripted import Reply, ScriptedServer
 
@@ -25,7 +25,7 @@ ODD: dict[str, Reply] = {
 
 def test_a_simulator_says_so() -> None:
     with Simulator(World(seed=1, clock=WallClock())) as sim:
-        assert _is_simulator(sim.url)
+        assert is_simulator(sim.url)
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -33,6 +33,6 @@ def test_any_other_host_is_none(name: str) -> None:
     server = ScriptedServer()
     server.answer(ODD[name])
     try:
-        assert not _is_simulator(server.url)
+        assert not is_simulator(server.url)
     finally:
         server.close()

@@ -28,6 +28,8 @@ class GivenAdvice(BaseModel):
     `outcome` is null while it is open; `verdict` until its review date is over.
     """
 
+    # Written out, though `AdviceRow` has the same fields: what /v1 promises must not change with
+    # a column of ours.
     model_config = ConfigDict(from_attributes=True)
 
     advice_id: str

@@ -1,4 +1,4 @@
-"""The book of advice: what was given, what is open, what became of it. Rows are only added."""
+"""How advice is stored: what was given, what is open, what became of it. Rows are only added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The desk: what is open is settled, joined to what runs, or taken, by rules of `claims`.
+"""The dispatcher: what is open is settled, joined to what runs, or taken, by rules of `claims`.
 
 It reads and writes tables only; the sensor tells it which runs there are and starts those it gives.
 """
@@ -34,7 +34,7 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Dispatcher:
     """Serves `sync_requests` by the governor's `thresholds`."""
 
     warehouse: Warehouse

@@ -1,0 +1,187 @@
+"""What `meta-pipeline check` finds at Meta: the ways in, the accounts they list, the version."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from meta_pipeline.commands.terminal.console import errors, say, styled
+from meta_pipeline.embedded import EmbeddedPostgresError
+from meta_pipeline.graph import GraphError, Reauthorize, version_state
+from meta_pipeline.reports.status import read_status
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse, WarehouseError
+from meta_pipeline.warehouse.connect import READER
+
+from .accounts import Budget, Reader
+from .finding import Finding, failed
+from .host import not_metas
+from .settings import settings_asked
+from .token import token_findings, without_token
+from .ways import AskedWay, opened_ways
+
+_PASTE = "meta-pipeline connections add --paste"
+_LEFT_OUT = "not asked: META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS leave them out of syncs"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asked of the accounts."""
+
+    accounts: Sequence[str]
+    calls: int
+    within: timedelta
+    blocked: Mapping[str, str]
+
+    def names(self, given: Mapping[str, Any]) -> bool:
+        """Whether an account is one of those asked for, by id or name."""
+        name = str(given.get("name") or "").casefold()
+        return any(
+            one in (given["id"], given["id"][4:]) or one.casefold() == name for one in self.accounts
+        )
+
+    def budget(self, settings: Settings) -> Budget:
+        return Budget(self.calls, self.within.total_seconds(), settings.app_usage_stop_pct)
+
+
+def blocked(its_url: AbstractContextManager[str]) -> Mapping[str, str]:
+    """Accounts that Meta blocks now, as far as the tables know; what is wrong with them is told
+    later.
+    """
+    try:
+        with its_url as url, Warehouse(url, max_connections=1, patience=READER) as warehouse:
+            if warehouse.pending():
+                return {}
+            known = read_status(warehouse, leaves_out=lambda _: False)
+            return {one.account_id: one.waiting for one in known if one.waiting}
+    except (WarehouseError, EmbeddedPostgresError, psycopg.Error):
+        return {}
+
+
+def meta_findings(
+    settings: Settings,
+    its_url: AbstractContextManager[str],
+    asked: Asked,
+    stored: Sequence[Finding],
+) -> Iterator[Finding]:
+    """Every way in is asked: META_ACCESS_TOKEN where it is set, and the stored connections."""
+    yield from stored
+    notices: list[str | None] = []
+    with opened_ways(its_url, settings, lambda attempt: notices.append(attempt.version_notice)) as (
+        ways,
+        problems,
+    ):
+        yield from problems
+        if settings.access_token is None:
+            yield without_token(settings, ways)
+        if not ways:
+            return
+        version = ways[0].client.version
+        host = f"{ways[0].client.base_url}/{version}"
+        if settings.is_simulated:
+            yield not_metas(settings.graph_url, host)
+        if ways[0].is_environment:
+            yield from token_findings(ways[0].client, settings)
+        yield from _accounts(ways, settings, asked, host)
+        yield from _version(version, notices)
+
+
+def _version(version: str, notices: list[str | None]) -> Iterator[Finding]:
+    """How long the version in use lives, and what Meta's answers said of it just now."""
+    state = version_state(version, datetime.now(UTC).date())
+    yield Finding("API version", version, ok=state.ok, text=state.text, fix=state.fix)
+    for notice in dict.fromkeys(filter(None, notices)):
+        fix = "Set META_API_VERSION to a version that lives; docs/tokens.md lists them."
+        yield Finding("API version", version, ok=False, text=notice, fix=fix)
+
+
+def _accounts(
+    ways: Sequence[AskedWay], settings: Settings, asked: Asked, host: str
+) -> Iterator[Finding]:
+    """Each account once, over the first way that lists it; then the settings, over one of them."""
+    listed: list[tuple[AskedWay, list[dict[str, Any]]]] = []
+    problems: list[Finding] = []
+    reached: dict[str, dict[str, Any]] = {}
+    for way in ways:
+        try:
+            rows = [one for one in _listed(way) if one["id"] not in reached]
+        except GraphError as error:
+            problems.append(_no_list(way, host, error))
+            continue
+        reached |= {one["id"]: one for one in rows}
+        listed.append((way, rows))
+    yield from problems
+    if not reached and listed:
+        fix = "Give the token's user a role on an ad account in Meta's business settings."
+        yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
+    if asked.accounts:
+        yield from _unseen(asked.accounts, [*reached.values()])
+    elif not problems:
+        # What a way that gave no list sees is not known.
+        yield from _never_seen(settings, [*reached.values()])
+    if not asked.accounts and (left := sum(settings.leaves_out(one) for one in reached)):
+        yield Finding("Accounts", f"{left:,} of {len(reached):,}", ok=True, text=_LEFT_OUT)
+    budget, readable = asked.budget(settings), None
+    for way, rows in listed:
+        wanted = [
+            one
+            for one in rows
+            if (asked.names(one) if asked.accounts else not settings.leaves_out(one["id"]))
+        ]
+        reader = Reader(way.client, budget, asked.blocked, _tell)
+        for finding in reader.findings(wanted):
+            yield finding
+            is_read = finding.ok and finding.what == "Account" and readable is None
+            is_read = is_read and finding.subject.partition(" ")[0] not in asked.blocked
+            readable = (way, finding.subject.partition(" ")[0]) if is_read else readable
+        budget = budget.without(reader.asked, reader.seconds)
+    for setting, value, refusal, todo in (
+        settings_asked(readable[0].client, settings, readable[1]) if readable else ()
+    ):
+        text = refusal.message if refusal else f"{value}: Meta takes it"
+        yield Finding("Insights", setting, ok=refusal is None, text=text, fix=todo)
+
+
+def _listed(way: AskedWay) -> Iterator[dict[str, Any]]:
+    """The accounts a way lists, of those that are read over it."""
+    for page in way.client.pages(
+        "me/adaccounts",
+        {"fields": "id,name,currency,timezone_name,account_status"},
+        account_id=None,
+        endpoint_key="ad_accounts_list",
+        page_size=200,
+    ):
+        yield from (one for one in page.rows if way.chosen is None or one["id"] in way.chosen)
+
+
+def _no_list(way: AskedWay, host: str, error: GraphError) -> Finding:
+    if way.is_environment:
+        return failed("Accounts", host, error)
+    finding = failed("Connection", way.label, error)
+    is_dead = isinstance(error, Reauthorize)
+    return replace(finding, fix=f"Connect it again, or: {_PASTE}") if is_dead else finding
+
+
+def _never_seen(settings: Settings, reached: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """The accounts that are to be synced alone, and that the token does not see."""
+    for name in sorted(settings.included - {one["id"] for one in reached}):
+        text = f"META_INCLUDE_ACCOUNTS names it; the token sees {len(reached):,} others"
+        fix = "Give the token's user a role on it, or take it out of META_INCLUDE_ACCOUNTS."
+        yield Finding("Account", name, ok=False, text=text, fix=fix)
+
+
+def _unseen(names: Sequence[str], reached: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """The accounts asked for that the token does not see."""
+    known = {str(word).casefold() for one in reached for word in (one["id"], one.get("name"))}
+    for name in names:
+        if not {name.casefold(), f"act_{name}"} & known:
+            text = f"the token sees no such account among its {len(reached):,}"
+            fix = "meta-pipeline check lists what it sees; give the token's user a role on it."
+            yield Finding("Account", name, ok=False, text=text, fix=fix)
+
+
+def _tell(words: str) -> None:
+    say(styled(words, "dim"), to=errors)
