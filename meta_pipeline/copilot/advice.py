@@ -13,6 +13,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .answer import Answer, Outcome, Provenance
 
+# More than anybody reads; the cursor pages through them, so they are all taken at once.
 _MOST = 2_000
 _COLUMNS = (
     "account_id kind severity what why numbers method doubt confidence expected_effect as_of "
@@ -45,6 +46,7 @@ def advice_given(
         {
             name: value.isoformat() if hasattr(value, "isoformat") else value
             for name, value in asdict(one).items()
+            # Keys, supersession and moments of ours say nothing to who asks.
             if name in _COLUMNS
         }
         for one in given
@@ -57,6 +59,8 @@ def advice_given(
         row_count=len(rows),
         provenance=Provenance(accounts=ids, is_simulated=any(one.is_simulated for one in known)),
         notes=[
+            # A program that acts on what it is told must not take advice for something that was
+            # done.
             "Nothing is changed at Meta: each advice is for a person to follow or to dismiss.",
         ],
     )

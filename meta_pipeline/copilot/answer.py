@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+# Programs that read it have a limited context, and more is no summary any more.
 MAX_ROWS = 200
 """Rows of one answer at most; `next_cursor` has the rest."""
 

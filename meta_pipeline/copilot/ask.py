@@ -60,6 +60,8 @@ def ask(
     except MetricsError as error:
         return _impossible(question, reading, error)
     asked = {"question": question, "account": account}
+    # What was understood goes back with every answer: a wrong reading is seen before its number is
+    # used.
     answer = answer.model_copy(
         update={
             "question": question,
@@ -80,8 +82,12 @@ def _read(
             raise metrics.ImpossibleQuestion(
                 "The list of ad accounts is empty: name one, or leave it out to ask about all."
             )
+        # Accounts may be on two sides of midnight: a year is told from the day that has begun for
+        # all.
         zones = [one.timezone_name for one in known]
         today = min(metrics.today_in(zone, now) for zone in zones)
+        # Without a limit names are looked for in all accounts, also in those that come to be
+        # meanwhile.
         allowed = [one.account_id for one in known] if account is not None else None
         return Reader(dictionary, connection, today, allowed).read(question)
 
@@ -106,6 +112,7 @@ def _numbers(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
 
 
 def _compared(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
+    # A day of one period has no partner in the other.
     times = {"hour", "day", "week", "month"} & set(reading.by)
     if times:
         raise CannotRead(
@@ -121,6 +128,7 @@ def _days_before(reading: Reading) -> tuple[Any, list[str]]:
     if isinstance(reading.before, Days):
         other = function_of(reading.before.date_range)
         own = function_of(reading.days.date_range)
+        # Three days of this week against seven of the last would always be a fall.
         if (reading.days.preset or "").startswith("this_"):
             note = (
                 f"{reading.days.words} is not over: it is compared with as many days of "
@@ -134,6 +142,7 @@ def _days_before(reading: Reading) -> tuple[Any, list[str]]:
 
 
 def _why(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
+    # The account cannot explain itself, and campaigns are what people first look at.
     reading.level = reading.level if reading.level in ("campaign", "adset", "ad") else "campaign"
     days, notes = _days_before(reading)
     answer = explain_change(
@@ -254,6 +263,7 @@ def _unanswered(question: str, error: CannotRead, reading: Reading | None = None
     )
 
 
+# As many as can be taken in at a glance.
 _OFFERED = 8
 
 
@@ -272,6 +282,7 @@ def _of_currencies(warehouse: Warehouse, error: metrics.MixedCurrencies) -> Cann
 
 def _impossible(question: str, reading: Reading | None, error: Exception) -> Answer:
     """What the metric layer refuses: its sentence; names of accounts stay out of it."""
+    # Its own sentence quotes what is near, and that may be a name which somebody else wrote.
     if isinstance(error, UnknownName):
         message, near = f"There is no {error.kind} {error.name!r}.", error.near
     else:

@@ -65,6 +65,8 @@ def decompose(
     totals = [_total(period.values(), is_ratio=is_ratio) for period in (before, after)]
     exact: dict[str, tuple[Fraction, Fraction]] = {}
     below = [sum((one.below for one in period.values()), Fraction(0)) for period in (before, after)]
+    # The mean of both periods, not one of them: else the order of the periods would change the
+    # parts.
     middle = (totals[0] + totals[1]) / 2
     for key in {**before, **after}:
         was, now = before.get(key, Sides()), after.get(key, Sides())
@@ -113,6 +115,8 @@ def _rounded(value: Fraction) -> Decimal:
     return Decimal(round(value * 10**PLACES)).scaleb(-PLACES)
 
 
+# Fractions, because floats leave a remainder that no entity caused; the parts have to add up to the
+# last digit that is shown.
 def _adding_up(
     exact: Mapping[str, tuple[Fraction, Fraction]], whole: Decimal
 ) -> dict[str, tuple[Decimal, Decimal]]:
@@ -152,6 +156,7 @@ def explain_change(
         raise ImpossibleQuestion(f"A change is explained by {', '.join(_LEVELS)}, not by {level}.")
     with warehouse.connection() as connection:
         own = function_of(date_range)
+        # A function, as the zone of the account decides which day it is.
         periods = [own, before or (lambda today: days_before(own(today)))]
         frames = []
         for position in (0, 1):
@@ -167,11 +172,14 @@ def explain_change(
                 attribution=attribution,
                 now=moment,
             )
+            # Parts of a sum of euros and dollars mean nothing, even where each entity has one
+            # currency.
             _refuse_currencies(question)
             frames.append((question, metrics.components(connection, question)))
         is_ratio = question.metrics[0].kind is metrics.Kind.RATIO
         sides = [_sides(rows, metric, level, is_ratio=is_ratio) for _, rows in frames]
         _refuse_empty(metric, frames, sides, is_ratio=is_ratio)
+        # The frames are in the order of asking: the period itself first, the one before it second.
         start, end, parts = decompose(sides[1], sides[0], is_ratio=is_ratio)
         names = _names(connection, level, [one.entity_id for one in parts])
         edits = _edits(connection, question.account_ids, frames)
@@ -220,6 +228,7 @@ def _edits(
     connection: Connection[Any], accounts: Sequence[str], frames: Sequence[Any]
 ) -> list[dict[str, Any]]:
     """What was changed from the first day of both periods to the last, newest first."""
+    # Also what was edited in the earlier period: its effect may begin with the later one.
     periods = [question.period for question, _ in frames]
     rows = connection.execute(
         """SELECT happened_at, source, entity_type, entity_id, entity_name, what, old_value,
@@ -302,6 +311,7 @@ def _answer(
             currency=money,
             is_converted=question.currency is not None,
             attribution=question.attribution,
+            # The first two columns are an id and a name.
             units=dict.fromkeys(columns[2:], unit),
             formulas={metric: question.metrics[0].formula},
             overrides=question.variant_notes(),

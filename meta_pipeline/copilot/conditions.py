@@ -18,6 +18,7 @@ from .words import AT_LEAST, AT_MOST, CURRENCIES, LESS, MORE, PLURALS
 Meaning = Callable[[Term | str], str]
 
 
+# English figures: a comma groups, a dot divides. "1.000" is one.
 _AMOUNT = r"\d[\d,]*(?:\.\d+)?"
 
 
@@ -74,6 +75,8 @@ class _Limit:
 def mark_conditions(text: Text) -> None:
     """Mark "over 100 EUR", "without results", "between 5 and 10 leads"."""
     unit = rf"(?: ?(?P<unit>{CURRENCY}|%|percent))?"
+    # A group's name may stand once in a pattern, and both ends of "5 EUR to 10 EUR" may have a
+    # unit.
     low_unit = unit.replace("unit", "unit_low")
     metric = rf"(?: (?:of |in )?(?P<after>{METRIC}))?"
     before = (
@@ -97,6 +100,7 @@ def mark_conditions(text: Text) -> None:
         rf"{currency}(?P<value>{_AMOUNT}){unit}{metric}",
         limit,
     )
+    # "Without results" has no number in it, so that the comparison above does not see it.
     nothing = (
         r"(?:without (?:any |a |an )?|(?:with|had|have|has|got|brought|made) (?:no|zero|0) "
         r"|(?:did not|didn't|do not|don't|does not|doesn't) (?:get|have|bring|make|win) "
@@ -112,6 +116,7 @@ def mark_conditions(text: Text) -> None:
         lambda match: text.mark("limit", _Limit(text.meaning(match["metric"]), ">", 0)),
     )
     text.replace(
+        # After nouns only: elsewhere "with" joins two metrics that are both to be shown.
         rf"(?P<level>{any_of(PLURALS)}) with (?P<metric>{METRIC})",
         lambda match: (
             f"{match['level']} {text.mark('limit', _Limit(text.meaning(match['metric']), '>', 0))}"
@@ -153,8 +158,10 @@ def settle_conditions(
         key = _price_of(meaning(term), dictionary)
         if key not in reading.metrics:
             reading.metrics.append(key)
+        # Read once: what is settled is not found again, and not left over either.
         text.line = text.line.replace("<price ", "<priced ")
     if marks_of(text, "idle"):
+        # Idle is neither seen nor paid for: an ad may have impressions that cost nothing.
         reading.conditions += [Condition("spend", "=", 0), Condition("impressions", "=", 0)]
     for limit in marks_of(text, "limit"):
         currency = CURRENCIES.get(limit.unit or "")
@@ -201,6 +208,7 @@ def _price_of(counted: str, dictionary: Dictionary) -> str:
         for metric in dictionary.metrics.values()
         if metric.numerator == "spend" and metric.denominator == counted and metric.scale == 1
     ]
+    # Two would be two ways of counting, and which is meant cannot be told from the words.
     if len(candidates) != 1:
         raise CannotRead(
             f"The dictionary has no metric of spend per {counted}: a file of your own can add it.",

@@ -19,6 +19,8 @@ def cut(answer: Answer, asked: Mapping[str, Any], cursor: str | None, limit: int
     """
     size = max(1, min(limit, MAX_ROWS))
     text = json.dumps(asked, sort_keys=True, default=str)
+    # Rows are counted from the start of the answer, so a cursor fits the very question that made it
+    # and no other; nothing is kept here between two calls.
     mark = hashlib.sha256(text.encode()).hexdigest()[:16]
     start = 0 if cursor is None else _start(cursor, mark)
     rows = answer.rows[start : start + size]

@@ -66,6 +66,7 @@ def mark_days(text: Text, today: date) -> None:
     Raises CannotRead for days that are none (31 February), that can be read in two ways (03/04),
     or that have not begun.
     """
+    # First, else "next 7 days" would be read as "7 days", which have passed.
     future = text.take(r"tomorrow|next (?:week|month|quarter|year|\d+ days)")
     if future:
         raise CannotRead(
@@ -78,6 +79,7 @@ def mark_days(text: Text, today: date) -> None:
 def _marked(text: Text, days: Days | None, words: str) -> str | None:
     if days is None:
         return None
+    # The echo says "last week", also where "during the last week" was asked.
     spoken = re.sub(r"^(?:in|on|during|over|for|of|within) (?:the )?|^the ", "", words)
     return text.mark("days", Days(spoken, days.preset, days.function))
 
@@ -92,9 +94,11 @@ def _function(function: Callable[[date], Range]) -> Callable[[re.Match[str], dat
 
 def _counted(match: re.Match[str], _: date) -> Days:
     count, unit = number(match["n"]), match["unit"].rstrip("s")
+    # A hundred years of months, the longest unit: whoever asks for more has mistyped.
     if not 1 <= count <= 1200:
         raise CannotRead(f"{match[0]!r} is no range of days.", words=[match[0]])
     if unit in ("day", "d"):
+        # Ads Manager's own presets, so that both show the same days; all end yesterday.
         if count in (3, 7, 14, 28, 30, 90):
             return Days(match[0], preset=f"last_{count}d")
         return Days(match[0], function=lambda today: (today - timedelta(count), _yesterday(today)))
@@ -130,6 +134,7 @@ def _ago(match: re.Match[str], _: date) -> Days:
 
 
 def _weekend(today: date) -> Range:
+    # The last one that is over; on a Sunday that is a week ago.
     sunday = today - timedelta(today.weekday() + 1)
     return sunday - timedelta(1), sunday
 
@@ -180,6 +185,7 @@ def _in_month(match: re.Match[str], today: date) -> Days:
 def _month_range(words: str, today: date) -> Range:
     name, _, year = words.partition(" ")
     month = _MONTH_OF[name]
+    # "In November", asked in March, is the last one.
     chosen = int(year) if year else today.year - (month > today.month)
     first = date(chosen, month, 1)
     if first > today:
@@ -194,6 +200,7 @@ def _until_now(words: str, since: date, until: date) -> Days:
 
 def _in_year(match: re.Match[str], today: date) -> Days:
     year = int(match["year"])
+    # Facebook's first year: what is earlier is a number and no year.
     if not 2004 <= year <= today.year:
         raise CannotRead(f"There are no numbers of {year}.", words=[match[0]])
     return _until_now(match[0], date(year, 1, 1), date(year, 12, 31))
@@ -215,6 +222,7 @@ def _point(words: str, today: date) -> date:
         return today if words == "today" else _yesterday(today)
     weekday = words.removeprefix("last ")
     if weekday in _WEEKDAYS:
+        # "On Monday", asked on a Monday, is the one a week ago: today is called today.
         return today - timedelta((today.weekday() - _WEEKDAYS.index(weekday) - 1) % 7 + 1)
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", words):
         year, month, day = map(int, words.split("-"))
@@ -253,6 +261,7 @@ def _date(year: int, month: int, day: int, words: str, *, is_leap_ok: bool = Fal
     try:
         return date(year, month, day)
     except ValueError:
+        # Without a year the last 29 February is meant, which this year may not have.
         if is_leap_ok and (month, day) == (2, 29):
             return date(year - 1, month, day) if isleap(year - 1) else date(year, 3, 1)
         raise CannotRead(f"There is no such day: {words!r}.", words=[words]) from None
@@ -348,6 +357,7 @@ def function_of(date_range: Any) -> Callable[[date], Range]:
     if not isinstance(date_range, str):
         since, until = date_range
         return lambda _: (since, until)
+    # All days reach back to the first there is.
     if date_range.endswith("maximum"):
         raise CannotRead("All days have none before them: name the days to compare.")
 

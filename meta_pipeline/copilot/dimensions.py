@@ -24,6 +24,7 @@ def mark_dimensions(text: Text) -> None:
         names = [_DIMENSION_OF[word] for word in re.findall(rf"(?<!\S){one}(?!\S)", match["names"])]
         return " ".join(text.mark("by", name) for name in names)
 
+    # Before "by": "daily by campaign" has both.
     for phrase, name in ADVERBS.items():
         text.replace(phrase, lambda _, name=name: text.mark("by", name))  # type: ignore[misc]
     joined = rf"(?P<names>{one}(?:(?: and| by| x| per)? (?:the )?{one})*)"
@@ -67,13 +68,16 @@ def settle_dimensions(text: Text, reading: Reading) -> None:
         if name not in reading.by and (not is_said or name == ranked)
     ]
     scoped = {one.level for one in reading.entities}
+    # "Ads of campaign X": the campaign is what is looked into, the ads are the rows.
     reading.by += [name for name in levels if name not in scoped or name == "ad"]
     text.replace(LEVEL, lambda _: "")
     words = list(dict.fromkeys(marks_of(text, "status")))
+    # Statuses are of one level; "active ads of paused campaigns" would need two.
     if len(words) > 1:
         raise CannotRead(f"Both {words[0]} and {words[1]}: ask for one status.")
     if words:
         reading.statuses = words[0]
+        # "Active" is said of what the rows are.
         finest = [name for name in ("ad", "adset", "campaign") if name in reading.by]
         level = finest[0] if finest else "campaign"
         reading.filters[f"{level}_status"] = list(STATUSES[words[0]])

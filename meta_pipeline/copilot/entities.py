@@ -17,8 +17,10 @@ from .errors import CannotRead
 from .names import Entity
 from .reading import Reading
 
+# A bound on what one question may hold in memory; pages are cut from it afterwards.
 MAX_ENTITIES = 10_000
 _TABLES = {
+    # Meta has no daily budget of an account, and none of an ad.
     "account": ("meta_ad_accounts", "account_id", "NULL::numeric", "account_status::text"),
     "campaign": ("meta_campaigns", "campaign_id", "daily_budget", "effective_status"),
     "adset": ("meta_adsets", "adset_id", "daily_budget", "effective_status"),
@@ -39,6 +41,7 @@ def by_status(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
         },
     )
     if level != "account":
+        # Nobody who asks "which campaigns" means the deleted ones, and those only become more.
         conditions.append(f"e.{status} = ANY (%(statuses)s)" if statuses else "NOT e.is_deleted")
     for position, (name, values) in enumerate(reading.filters.items()):
         column = f"{name}_id" if name in _TABLES else {f"{level}_name": "name"}.get(name)
@@ -86,6 +89,7 @@ def _has(level: str, above: str) -> bool:
 
 def history(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     """What happened to the entity that is named, or to an account and all below it."""
+    # A pattern means several: their edits in one list could not be told apart.
     named = [one for one in reading.entities if isinstance(one, Entity)]
     if len(named) > 1 or (not named and len(reading.accounts) != 1):
         raise CannotRead(

@@ -26,6 +26,8 @@ def data_health(
     """One row per account: when it was last synced, what is there, what is missing."""
     with warehouse.connection() as connection:
         if now is not None:
+            # The view's own clock, for this transaction: an answer at a moment is the same whenever
+            # it is asked.
             connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
         cursor = connection.cursor(row_factory=dict_row)
         rows = [
@@ -62,6 +64,7 @@ def settling(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     """The days Meta may still restate, and those that were never read."""
     answer = numbers(
         warehouse,
+        # Which metric does not matter: what is settling is a day, and spend is always there.
         Wanted(["spend"], reading.days.date_range, reading.accounts or None, by=["account"]),
         now,
     )

@@ -91,17 +91,21 @@ _MEANING_WORDS = any_of(
 def mark_kind(text: Text) -> None:
     """What sort of answer the words ask for, where it is not just numbers."""
     has_metric = "<metric" in text.line or "<price" in text.line
+    # "What is the spend of last week" asks for a number: with days in it, it is no definition.
     if has_metric and "<days" not in text.line and _MEANING.match(text.line):
         text.replace(_MEANING_WORDS, lambda _: "")
         text.line = f"{text.mark('kind', Kind.MEANING)} {text.line}"
         return
     for kind, phrases in _KINDS:
+        # "How did spend change" is about numbers; only without a metric a change is an edit.
         if kind is Kind.HISTORY and has_metric:
             continue
         pattern = next((phrase for phrase in phrases if text.has(phrase)), None)
         if pattern is not None:
             _replace_kind(text, pattern, kind)
             if kind is Kind.WHY:
+                # "Why did spend rise" is answered whichever way it went: the direction is not a
+                # condition.
                 text.replace(any_of((*RISE, *FALL, *CHANGE, "go", "went")), lambda _: "")
             return
     if has_metric and "<rank" not in text.line:
@@ -126,6 +130,7 @@ def _mark_change(text: Text) -> None:
     direction = any_of(
         (
             *CHANGE,
+            # Those compare with a number: "ads with higher spend than 10".
             *[word for word in (*RISE, *FALL) if word not in ("higher", "lower", "more", "less")],
         )
     )
@@ -147,12 +152,15 @@ def settle_kind(text: Text, reading: Reading, dictionary: Dictionary) -> None:
         reading.kind = Kind.ENTITIES
         named = [one for one in reading.entities if isinstance(one, Entity)]
         reading.level = named[0].level
+        # "Is campaign X active": the status is the question here, and as a filter it would hide the
+        # answer.
         reading.filters.pop(f"{named[0].level}_status", None)
         reading.filters.pop("campaign_status", None)
     elif reading.before is not None:
         reading.kind = Kind.COMPARISON
-    if reading.kind in _NEEDMETRIC and not reading.metrics:
+    if reading.kind in _NEED_A_METRIC and not reading.metrics:
         raise _no_metric(text, dictionary)
+    # An explanation is of one number, and its parts add up to that one.
     if reading.kind in (Kind.WHY, Kind.MEANING) and len(reading.metrics) > 1:
         raise CannotRead(
             "Ask about one metric at a time.",
@@ -174,7 +182,7 @@ def settle_kind(text: Text, reading: Reading, dictionary: Dictionary) -> None:
         )
 
 
-_NEEDMETRIC = (Kind.NUMBERS, Kind.COMPARISON, Kind.WHY, Kind.MEANING)
+_NEED_A_METRIC = (Kind.NUMBERS, Kind.COMPARISON, Kind.WHY, Kind.MEANING)
 
 
 def _lists(text: Text) -> bool:

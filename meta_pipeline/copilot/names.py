@@ -22,6 +22,7 @@ from .words import LEVEL_OF, PLURALS
 
 # What contains a word is compared with the question one by one, in Python.
 _CANDIDATES = 2_000
+# Compared letter by letter in Python, for each word that nothing else explains.
 _LOOKED_THROUGH = 10_000
 _OFFERED = 8
 # One wrong letter in five: less, and every word is like some name.
@@ -70,12 +71,14 @@ class Names:
 
         Raises CannotRead where several entities are meant equally.
         """
+        # Quotation marks first: in them anything is a name, also words that mean something else.
         for position, quoted in enumerate(text.quoted):
             mark = f"<quoted {position}>"
             at = text.tokens.index(mark)
             level = _level_beside(text.tokens, at, at + 1)
             entity = self._of_quoted(quoted, level)
             text.line = text.line.replace(mark, text.mark("entity", entity))
+        # Ids of Meta are long; shorter numbers are counts and years.
         ids = [word for word in left if re.fullmatch(r"act_\d+|\d{5,}", word)]
         for word in ids:
             rows = self._select("entity.entity_id IN (%(it)s, 'act_' || %(it)s)", {"it": word})
@@ -88,6 +91,7 @@ class Names:
     def near(self, word: str) -> list[str]:
         """Names that look like a word."""
         names = {one.name: one for one in self._newest()}
+        # Looser than what is taken for the word itself: this is only offered.
         return difflib.get_close_matches(word, sorted(names), n=3, cutoff=0.5)
 
     def _mark_words(self, text: Text, left: list[str]) -> None:
@@ -103,6 +107,7 @@ class Names:
             matching = [one for one in candidates if _has(words(one.name), list(spoken))]
             mark = text.mark("entity", _narrowed(" ".join(spoken), matching, level))
             before = tokens[:start]
+            # "The campaign called X": the joining word has done its work.
             while before and before[-1] in _JOINING:
                 before.pop()
             text.line = " ".join([*before, mark, *tokens[stop:]])
@@ -127,6 +132,7 @@ class Names:
     def _mark_misspelt(self, text: Text, left: list[str]) -> None:
         """A word no name has, but one name has nearly: that one is meant."""
         for token in text.tokens:
+            # Short words are like too many: one letter is a third of them.
             if token not in left or len(token) < 4 or self._is_word(token):
                 continue
             near = [
@@ -149,10 +155,13 @@ class Names:
         return _narrowed(quoted.strip(), matching, level)
 
     def _containing(self, wanted: Iterable[str]) -> list[Entity]:
+        # A wide net: `_has` compares whole words afterwards. In LIKE an underscore is any
+        # character.
         patterns = [f"%{word.replace('_', ' ')}%" for word in wanted]
         return self._select("entity.name ILIKE ANY (%(patterns)s)", {"patterns": patterns})
 
     def _newest(self) -> list[Entity]:
+        # Ads are too many to be compared letter by letter, and their names are rarely typed.
         return self._select("entity.level IN ('account', 'campaign')", {}, limit=_LOOKED_THROUGH)
 
     def _select(
@@ -185,6 +194,7 @@ def _narrowed(
             return Pattern(named, spoken)
         if not is_plural or named == "account":
             matching = of_level
+    # Who is called exactly so goes before those whose longer name has the words in it.
     same = [one for one in matching if words(one.name) == words(spoken)]
     return _the_one(spoken, same or matching)
 

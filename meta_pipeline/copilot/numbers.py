@@ -63,6 +63,7 @@ def compared(
     wanted, present = _labelled(warehouse, wanted, now)
     results = [present, _query(warehouse, wanted, before, now)]
     keys = [name for name in present.columns if name not in wanted.metrics]
+    # By id: what was renamed between the periods is still the same row.
     is_key = [name for name in keys if not name.endswith("_name")]
     # Rows of both periods: what delivered in one of them only is a row, too.
     row_of: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -72,6 +73,7 @@ def compared(
             kept = row_of.setdefault(key, {name: row[name] for name in keys})
             for name in wanted.metrics:
                 kept[f"{name}{'_before' if position else ''}"] = row[name]
+    # Who was not there at all had a sum of nothing; a ratio of it is unknown.
     blank = {name: None if _is_ratio(present, name) else 0 for name in wanted.metrics}
     rows = [_difference(row, wanted.metrics, blank) for row in row_of.values()]
     rows = _ranked(_kept(rows, wanted, present.about), wanted.ranking)
@@ -82,6 +84,8 @@ def compared(
     ]
     about = provenance(warehouse, [one.about for one in results])
     for name in wanted.metrics:
+        # A difference has the unit of what it is a difference of; its share is in percent, whatever
+        # that was.
         unit = about.units[name]
         about.units |= {
             f"{name}_before": unit,
@@ -126,9 +130,11 @@ def _by_window(warehouse: Warehouse, wanted: Wanted, now: datetime) -> Answer:
         columns = [WINDOW, *result.columns]
     if not abouts:
         raise MetricsError(notes[0])
+    # All windows are of the same days and accounts: one stands for all.
     about = provenance(warehouse, abouts[:1])
     about.sql = [one["sql"] for one in abouts]
     about.attribution = "each of the windows by itself"
+    # Windows that were never asked for are no gap in the data.
     notes = [*abouts[0]["notes"], *(note for note in notes if "is unknown, not zero" not in note)]
     return _answer(_kept(rows, wanted, abouts[0]), columns, about, notes)
 
@@ -143,10 +149,12 @@ def _labelled(warehouse: Warehouse, wanted: Wanted, now: datetime) -> tuple[Want
     money = {name for name, unit in result.about["units"].items() if unit == "currency"}
     if not money or not isinstance(held, list):
         return wanted, result
+    # Zero is zero in every currency.
     judged = {one.metric for one in wanted.conditions if one.value}
     judged |= {wanted.ranking.metric} if wanted.ranking else set()
     if judged & money:
         raise metrics.MixedCurrencies(held)
+    # One row over everything has no account to show; the metric layer says so in its notes.
     if "account_id" in result.columns or not wanted.by:
         return wanted, result
     wanted = replace(wanted, by=["account", *wanted.by])
@@ -187,6 +195,7 @@ def _kept(rows: Rows, wanted: Wanted, about: Mapping[str, Any]) -> Rows:
         rows = [
             row
             for row in rows
+            # What is unknown meets no condition, not even "less than".
             if row[condition.metric] is not None and compare(row[condition.metric], condition.value)
         ]
     return rows
@@ -268,5 +277,6 @@ def reconciliation(
     counts = {str(status): int(count) for status, count in rows}
     if counts.get("differs"):
         return Reconciliation(is_reconciled=False, days_by_status=counts)
+    # No day differs, but that proves nothing while some were not compared.
     is_all = not counts.get("unchecked")
     return Reconciliation(is_reconciled=True if is_all else None, days_by_status=counts)

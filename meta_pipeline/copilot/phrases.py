@@ -50,6 +50,7 @@ _OVER = {
 
 def written_out(question: str) -> str:
     """Signs as words, so that they are words like all others."""
+    # Two signs before one: ">=" has a ">" in it.
     for sign, word in ((">=", "at least"), ("<=", "at most"), (">", "over"), ("<", "under")):
         question = question.replace(sign, f" {word} ")
     return question
@@ -74,6 +75,7 @@ def mark_windows(text: Text) -> None:
     text.replace(rf"(?:within |in )?{units} {after}", window)
     text.replace(
         r"(?:with )?(?P<n>\d{1,2}) ?(?:d|day) (?P<kind>click|view)"
+        # "1 day view through" is left to the dictionary: it may be the name of a metric.
         r"(?: (?:attribution|window|attribution window))?(?! through)",
         window,
     )

@@ -84,7 +84,8 @@ def _plural(level: str) -> str:
     return level if level in PLURALS else f"{level}s"
 
 
-__DEFAULT_COUNT = 5
+# "Top campaigns" without a number: as many as a person compares at once.
+_DEFAULT_COUNT = 5
 
 
 def settle_ranking(text: Text, reading: Reading, meaning: Meaning, dictionary: Dictionary) -> None:
@@ -101,12 +102,13 @@ def settle_ranking(text: Text, reading: Reading, meaning: Meaning, dictionary: D
     term = by[0] if by else rank.term or next((one.term for one in ranks[1:]), None)
     key = meaning(term) if term is not None else _ranked_by(reading)
     if key not in reading.metrics:
+        # Shown, and first: rows ranked by what nobody sees look unordered.
         reading.metrics.insert(0, key)
     counts = marks_of(text, "count")
     count = counts[0] if counts else rank.count
     if count is None:
         is_one = re.search(rf"(?:which|what) (?:{any_of(set(LEVEL_OF) - PLURALS)})\b", text.line)
-        count = 1 if is_one else __DEFAULT_COUNT
+        count = 1 if is_one else _DEFAULT_COUNT
     reading.ranking = Ranking(
         key, _is_descending(rank.word, key, dictionary), None if count == -1 else count
     )
@@ -126,6 +128,7 @@ def _is_descending(word: str, key: str, dictionary: Dictionary) -> bool:
         return False
     if word in ("cheapest", "most expensive", "dearest"):
         return word != "cheapest"
+    # By a cost, "top" may be the cheapest or the dearest: asked back, not guessed.
     if better == "neither" or word in ("top", "bottom"):
         raise CannotRead(
             f"{word!r} by {key} can mean the highest or the lowest: say which.",

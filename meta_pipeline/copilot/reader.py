@@ -51,6 +51,7 @@ class Reader:
         if not text.line:
             raise CannotRead("There is no question: ask for a metric, as 'spend last week'.")
         names = Names(self.connection, self.accounts, lambda word: bool(self.vocabulary.near(word)))
+        # On a copy first, to see which words nothing explains: only those may be names.
         left = phrases.left_over(self._marked(deepcopy(text)))
         if left or text.quoted:
             names.mark(text, left)
@@ -61,6 +62,8 @@ class Reader:
 
     def _marked(self, text: Text) -> Text:
         """Everything with words of its own becomes marks; what needs those marks comes later."""
+        # The order matters: "the 7 days before" is no "7 days", a price is marked before the limit
+        # on it.
         phrases.mark_before(text)
         phrases.mark_windows(text)
         mark_days(text, self.today)
@@ -82,6 +85,8 @@ class Reader:
         entities: list[Entity | Pattern] = marks.get("entity", [])
         reading = Reading(Kind.NUMBERS, entities=entities)
         _scope(reading, self.accounts)
+        # A word may mean another metric in an account of its own dictionary: whose, has to be known
+        # first.
         asked = reading.accounts or list(self.accounts or self._all_accounts())
         used = _of(text, "metric")
         reading.metrics = list(dict.fromkeys(self._metric(term, asked) for term in used))
@@ -95,6 +100,7 @@ class Reader:
         self._days(text, reading, days)
         reading.attribution = self._window(text)
         reading.currency = next(iter(_of(text, "currency")), None)
+        # After ranking and days: what is ranked decides what the rows are.
         dimensions.settle_dimensions(text, reading)
         kinds.settle_kind(text, reading, self.dictionary)
         return reading
@@ -137,6 +143,7 @@ class Reader:
             return
         near: list[str] = []
         for word in left:
+            # Metrics first: names are many, and one of them is always somewhat like the word.
             near += self.vocabulary.near(word) or names.near(word)
         unknown = ", ".join(repr(word) for word in left)
         raise CannotRead(
@@ -162,9 +169,11 @@ def _scope(reading: Reading, allowed: Sequence[str] | None) -> None:
     named = [one for one in reading.entities if isinstance(one, Entity)]
     accounts = [one.account_id for one in named if one.level == "account"]
     below = {one.account_id for one in named if one.level != "account"}
+    # Else the filter would answer with no rows, which reads like zero.
     if accounts and below - set(accounts):
         raise CannotRead("What is named is not part of the account that is named.")
     reading.accounts = list(dict.fromkeys(accounts or sorted(below)))
+    # Never beyond what may be asked about, also where no account is named.
     if not reading.accounts and allowed is not None:
         reading.accounts = list(allowed)
 

@@ -82,6 +82,7 @@ class Reading:
 
     def sentence(self) -> str:
         """How it was read, for people; ids instead of names, which are text of others."""
+        # In the order in which people say it: a reader checks the echo before the numbers.
         parts = [_SUBJECT[self.kind].format(metrics=", ".join(self.metrics))]
         if self.kind is Kind.MEANING:
             return f"{parts[0]}."

@@ -29,6 +29,7 @@ _POSSESSIVE = re.compile(r"['\u2019]s$|['\u2019]$")
 
 def folded(text: str) -> str:
     """As words are compared: without regard to capitals, width and composition."""
+    # casefold, not lower: "ß" and "SS" are then the same word.
     return unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -54,6 +55,8 @@ class Text:
 
         def name(match: re.Match[str]) -> str:
             marked.quoted.append(next(part for part in match.groups() if part is not None))
+            # A word until the line is split: a mark's brackets would be lost with the other
+            # punctuation.
             return f" quoted{len(marked.quoted) - 1}quoted "
 
         plain = _QUOTED.sub(name, unicodedata.normalize("NFKC", question))
@@ -98,6 +101,7 @@ class Text:
         return re.findall(r"<[a-z]+ \d+>|\S+", self.line)
 
 
+# Kept here: the cache of `re` is shared with everybody in the process, and forgets.
 _PATTERNS: dict[str, re.Pattern[str]] = {}
 
 

@@ -227,6 +227,7 @@ def _wanted(
     given: Mapping[str, Any], order_by: str | None = None, *, descending: bool = True
 ) -> Wanted:
     names = list(given["metrics"])
+    # Ordered by what is not shown, an answer could not be checked.
     if order_by and order_by not in names:
         raise MetricsError(f"order_by {order_by!r} is none of the metrics asked for.")
     ranking = Ranking(order_by, descending, None) if order_by else None
@@ -256,6 +257,7 @@ def _answered(
     """The answer's page; what has none says why, and names of others stand beside the sentence."""
     try:
         answer = ask()
+        # What was asked goes back, so that a program can see its defaults and ask the same again.
         answer.asked = {k: v for k, v in asked.items() if v is not None} | answer.asked
         return cut(answer, asked, cursor, limit)
     except CannotRead as error:

@@ -44,6 +44,7 @@ class Vocabulary:
     def of(cls, dictionary: Dictionary) -> Vocabulary:
         vocabulary = cls()
         for metric in dictionary.metrics.values():
+            # Two metrics may have one synonym: then both are kept, and who asks is asked which.
             for phrase in (*_names(metric.display_name), *metric.synonyms):
                 vocabulary.general[stemmed(words(phrase))].add(metric.key)
         for key in dictionary.metrics:  # a key always means its metric, whoever else is called so
@@ -52,6 +53,7 @@ class Vocabulary:
             for phrase in (*_names(override.display_name or ""), *(override.synonyms or ())):
                 of_account = vocabulary.own[stemmed(words(phrase))]
                 of_account.setdefault(override.account, set()).add(override.metric)
+        # A name of signs alone has no words; an empty phrase would be found everywhere.
         for empty in [phrase for phrase in vocabulary.general if not phrase]:
             del vocabulary.general[empty]
         return vocabulary
@@ -63,6 +65,7 @@ class Vocabulary:
         done: list[str] = []
         at = 0
         while at < len(tokens):
+            # The longest first: "cost per lead" is one metric, not a cost and a lead.
             for length in range(min(longest, len(tokens) - at), 0, -1):
                 phrase = stemmed(tokens[at : at + length])
                 if phrase in self.general or phrase in self.own:
@@ -79,6 +82,7 @@ class Vocabulary:
         """Names of metrics and dimensions that look like a word, best first."""
         known = [" ".join(phrase) for phrase in self.general]
         known += [word for spoken in DIMENSIONS.values() for word in spoken]
+        # Sorted, so that the same question is answered the same way: sets have no order.
         return difflib.get_close_matches(word, sorted(set(known)), n=3, cutoff=0.7)
 
     def _term(self, phrase: Words, spoken: str) -> Term:
@@ -111,6 +115,7 @@ def stemmed(phrase: Sequence[str]) -> Words:
     """Words without a plural s, as they are compared."""
     return tuple(
         word[:-1]
+        # "ads" and "gas" keep their s, and so do class, status and basis.
         if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
         else word
         for word in phrase

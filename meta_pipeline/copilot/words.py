@@ -45,7 +45,9 @@ ADVERBS = {
     "trend": "day",
 }
 STATUSES: dict[str, tuple[str, ...]] = {
+    # With issues it still delivers; Ads Manager counts it among the active ones.
     "active": ("ACTIVE", "WITH_ISSUES"),
+    # An ad below a paused campaign is as silent as a paused ad.
     "paused": ("PAUSED", "CAMPAIGN_PAUSED", "ADSET_PAUSED"),
     "inactive": ("PAUSED", "CAMPAIGN_PAUSED", "ADSET_PAUSED", "ARCHIVED", "DELETED"),
     "archived": ("ARCHIVED",),
@@ -66,11 +68,13 @@ STATUS_WORDS = {
 }
 HIGHEST = "top highest most biggest largest greatest".split()
 LOWEST = "bottom lowest least fewest smallest".split()
+# Which end they are depends on the metric: the best cost is the lowest.
 BEST, WORST = ("best", "cheapest"), ("worst", "most expensive", "dearest")
 MORE = ("more than", "greater than", "higher than", "over", "above", "exceeding")
 AT_LEAST = ("at least", "no less than", "minimum of")
 LESS = ("less than", "fewer than", "lower than", "under", "below")
 AT_MOST = ("at most", "no more than", "up to", "maximum of")
+# "$" is the US dollar unless the words name another: many currencies share the sign.
 CURRENCIES = {"€": "EUR", "$": "USD", "£": "GBP", "euro": "EUR", "euros": "EUR", "eur": "EUR",
               "dollar": "USD", "dollars": "USD", "usd": "USD", "pounds": "GBP", "gbp": "GBP",
               "chf": "CHF", "francs": "CHF", "sek": "SEK", "nok": "NOK", "dkk": "DKK",

@@ -15,6 +15,7 @@ from .server import TENANT
 
 Admits = Callable[[str], str | None]
 """The tenant whose rows the bearer of a key may see; None for a key that lets nobody in."""
+# A question with its arguments is a few kB; what is longer is no call of a tool.
 MAX_BODY_BYTES = 1_048_576
 
 
@@ -26,6 +27,7 @@ class _Door:
         self._admits = admits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Lifespan events have no headers, and start the transport.
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
@@ -38,6 +40,7 @@ class _Door:
             )
             await refused(scope, receive, send)
             return
+        # A copy: the scope belongs to the server, which may use it again.
         await self._inner({**scope, TENANT: tenant or None}, receive, send)
 
     def _tenant(self, scope: Scope) -> str | None:
@@ -63,6 +66,8 @@ def http_application(
         json_response=True,
         max_request_body_size=MAX_BODY_BYTES,
         transport_security=TransportSecuritySettings(
+            # Against DNS rebinding: a page in somebody's browser may not reach a server on their
+            # machine.
             allowed_hosts=hosts,
             allowed_origins=[
                 f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")
