@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from meta_pipeline.commands.check.settings import settings_asked
 
+from meta_pipeline.commands.check.settings import settings_asked
 from meta_pipeline.graph import GraphClient
 from meta_pipeline.settings import Settings
 from meta_pipeline.simulator import Simulator, WallClock, World
