@@ -70,6 +70,7 @@ class Comparison:
         """In percent of the account row; 100 where it has no spend at all."""
         if not self.spend_difference:
             return Decimal(0)
+        # No share of nothing; the sign still says which side has more.
         if not self.spend_account:
             return Decimal(100).copy_sign(self.spend_difference)
         return round(100 * self.spend_difference / self.spend_account, 4)
@@ -88,6 +89,7 @@ class Comparison:
     @property
     def is_rounding(self) -> bool:
         """Only cents differ, and no more of them than rounding so many amounts can make."""
+        # One for the account's own row, which is rounded too.
         allowed = _HALF_A_CENT * (self.ad_rows + 1)
         return self.counts_agree and 0 < abs(self.spend_difference) <= allowed
 
@@ -98,6 +100,7 @@ def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
         return _without_account_row(day)
     if not day.ad_rows and day.ads_fetched is None:
         return Outcome.UNCHECKED, "The ad rows of this day were not fetched."
+    # Before the readings' age: numbers that agree prove themselves, whenever they were read.
     if _agrees(day, tolerance_pct):
         return _agreement(day)
     if day.is_rounding:
@@ -114,6 +117,7 @@ def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
 def _without_account_row(day: Comparison) -> tuple[Outcome, str]:
     if day.account_fetched is None:
         return Outcome.UNCHECKED, "The account row of this day was not fetched."
+    # The account may have had no row yet when it was asked.
     if day.ad_rows and day.read_apart:
         return Outcome.UNCHECKED, _apart(*day.read_apart)
     if day.ad_rows:
@@ -135,6 +139,7 @@ def _agrees(day: Comparison, tolerance_pct: Decimal) -> bool:
 def _agreement(day: Comparison) -> tuple[Outcome, str]:
     if day.conversions_agree:
         return Outcome.MATCH, "Spend, impressions, clicks and conversions agree."
+    # Until then conversions come in at both levels, at their own pace: a difference says nothing.
     if day.both_settled:
         return Outcome.DIFFERS, _conversions_apart(day)
     apart = ", ".join(name for name, (ads, account) in day.conversions.items() if ads != account)

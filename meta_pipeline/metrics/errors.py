@@ -86,6 +86,7 @@ class MissingRate(ImpossibleQuestion):
 def near(name: str, names: Iterable[str]) -> list[str]:
     """Up to three of `names` that look like `name`, best first."""
     by_lower = {known.lower(): known for known in names}
+    # Half of the letters: a misspelt name is found, and nonsense is offered nothing.
     close = difflib.get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.5)
     return [by_lower[lower] for lower in close]
 
@@ -95,5 +96,6 @@ def _offer(close: list[str], names: list[str]) -> str:
         return f"Did you mean {' or '.join(close)}?"
     if not names:
         return "None is known yet."
+    # Metrics are about that many; names of accounts may be thousands.
     shown = ", ".join(names[:30])
     return f"Known: {shown}{', ...' if len(names) > 30 else ''}."

@@ -54,6 +54,7 @@ class Expressions:
     def bind(self, value: Any) -> str:
         """A placeholder for `value`; equal values share one."""
         for name, known in self.params.items():
+            # By type too: True equals 1, and a date equals no text but a datetime may equal a date.
             if type(known) is type(value) and known == value:
                 return f"%({name})s"
         name = f"e{len(self.params)}"
@@ -69,6 +70,7 @@ class Expressions:
         cases = [
             f"WHEN {self._holds(account, variant)} THEN {write(variant.metric)}"
             for account in self.accounts
+            # The last one is the general definition, which is the ELSE.
             for variant in self.dictionary.variants(key, account)[:-1]
         ]
         return f"(CASE {' '.join(cases)} ELSE {general} END)" if cases else general
@@ -101,6 +103,7 @@ class Expressions:
         if metric.add:
             return f"({' + '.join(self._addend(metric, name) for name in metric.add)})"
         if metric.by_goal:
+            # The join costs a look-up for each row, so it is there only where a goal decides.
             self.needs_goal = True
             cases = " ".join(
                 f"WHEN {self.bind(key)} THEN {self.summand(key)}"
@@ -109,6 +112,8 @@ class Expressions:
             own = f"{self._by_type(ActionList.ACTIONS, self.attribution)} ->> goal.result_metric"
             return (
                 f"(CASE goal.result_metric {cases} ELSE "
+                # A goal that names an action type (they have a dot) is counted by that type; one
+                # that names neither is unknown, not zero.
                 "CASE WHEN position('.' IN goal.result_metric) > 0 "
                 f"THEN coalesce(({own})::numeric, 0) END END)"
             )
@@ -136,6 +141,7 @@ class Expressions:
 
     def _by_type(self, listed: ActionList, window: str) -> str:
         """The row's numbers by action type, as one object."""
+        # One join for all metrics of a list: it is parsed once a row.
         alias = self.maps.setdefault((listed, window), f"counted_{len(self.maps)}")
         return f"{alias}.by_type"
 

@@ -115,6 +115,7 @@ class KPIs:
             account_id = known_accounts(connection, account)[0].account_id
             metric = store.current(connection).metric(metric_key)
             number = None if target is None else Decimal(str(target))
+            # Distances are in percent of the target.
             if number is not None and (not number.is_finite() or number <= 0):
                 raise ImpossibleQuestion(
                     f"A target of {target} for {metric_key}: give one above 0."
@@ -124,6 +125,7 @@ class KPIs:
                     f"{metric_key} has no better direction, so no value meets a target. Steer by "
                     "one that has: meta-pipeline metrics list."
                 )
+            # One primary KPI an account; both statements are one transaction.
             if is_primary:
                 connection.execute(
                     "UPDATE meta_ads.account_kpis SET is_primary = false WHERE account_id = %s",
@@ -161,6 +163,7 @@ class KPIs:
     ) -> Sequence[Performance]:
         """Every KPI of `account` (or of all) over `date_range`, against its target."""
         rows = []
+        # One by one: accounts have their own zones and currencies, and a KPI its own metric.
         for kpi in self.list(account):
             result = answer(
                 self._warehouse,
@@ -189,6 +192,7 @@ def read_pacing(
     connection: Connection[Any], accounts: Sequence[str] | None, now: datetime | None
 ) -> Sequence[Pacing]:
     """The rows of the view `budget_pacing` as of `now`."""
+    # The view asks `meta_ads.present()`: its clock is set for this transaction alone.
     with connection.transaction():
         moment = (now or datetime.now(UTC)).isoformat()
         connection.execute("SELECT set_config('meta_ads.now', %s, true)", (moment,))

@@ -14,6 +14,7 @@ from meta_pipeline.warehouse import Snapshot
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
+# By connection, weakly: what was kept ends with the snapshot, also where nobody says so.
 _KEPT: WeakKeyDictionary[Connection[Any], dict[str, dict[Any, Any]]] = WeakKeyDictionary()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "html")
+# What fits over ten inches in the title's size.
 _TITLE_LENGTH = 110
 _INK, _BAR, _LINE, _SETTLING = "#1f2933", "#9fb3c8", "#d64545", "#f7e3a1"
 
@@ -60,6 +61,7 @@ def trend(
     """
     if file_format not in FORMATS:
         raise MetricsError(f"No such format: {file_format}. There are {', '.join(FORMATS)}.")
+    # Before any query: a minute of reading would end in "not installed".
     _require_matplotlib()
     from .answers.query import query  # noqa: PLC0415  # pandas, only for those who draw
     from .answers.question import known_accounts  # noqa: PLC0415
@@ -143,6 +145,7 @@ def _draw(
         _dress(axes, f"{about['display_names'][name]}{_unit(about, name)}", settling)
     title = f"{named}, {about['range'][0]} to {about['range'][1]}"
     simulated = " (simulated)" if about["is_simulated"] else ""
+    # parse_math: a dollar in a name is a dollar, and no formula of TeX.
     figure.suptitle(_shortened(title) + simulated, color=_INK, parse_math=False)
     numbers = days[["spend", *shown]].astype(float)
     if not numbers.fillna(0).to_numpy().any():
@@ -160,6 +163,7 @@ def _draw(
 
 def _shortened(title: str) -> str:
     """A name may be 400 characters long; the picture is not."""
+    # The end is kept: it has the id and the days.
     return title if len(title) <= _TITLE_LENGTH else f"…{title[-_TITLE_LENGTH:]}"
 
 
@@ -182,6 +186,7 @@ def _dress(axes: Axes, label: str, settling: list[date]) -> None:
     from matplotlib import dates  # noqa: PLC0415
 
     axes.set_title(label, loc="left", fontsize=10, color=_INK)
+    # Bars that do not begin at zero exaggerate.
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
     for day in settling:

@@ -79,6 +79,7 @@ def reconcile(
     dictionary = store.current(connection)
     days = _read(connection, dictionary, account_id, since, until)
     rows = [_judge(day, tolerance) for day in days]
+    # A reader's role asks the same question, and must not fail in the end of it.
     may_store = connection.execute(_MAY_STORE).fetchone()
     if not may_store or not may_store[0]:
         return rows
@@ -111,6 +112,8 @@ def _judge(day: Comparison, tolerance: Decimal) -> Reconciliation:
         explanation=explanation,
         ad_rows=day.ad_rows,
         spend_ads=day.spend_ads,
+        # The query has zero where the account gave no row; kept as zero it would look like a day
+        # without spend.
         spend_account=day.spend_account if day.has_account_row else None,
         spend_difference=day.spend_difference if day.has_account_row else None,
         spend_difference_pct=day.spend_difference_pct if day.has_account_row else None,

@@ -14,10 +14,12 @@ from .definitions.dictionary import Dictionary
 from .expression import Expressions, stored_json
 from .source import ROLLUP_COLUMNS, daily
 
+# Also the memory of the statement: its fresh rows are sorted before they are compared.
 CHUNK_ROWS = 50_000
 CHUNK_DAYS = 31
 """At most as much is recomputed in one transaction: seconds, not the half hour of a whole year."""
 
+# Held to the end of the transaction; two rollups of one account would wait for each other's rows.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:rollup:' || %s, 0))"
 _PROVENANCE = ("data_as_of", "definition_version")
 _KEYS = {"ad": "ad_id", "adset": "adset_id", "campaign": "campaign_id"}
@@ -78,8 +80,11 @@ def rollup(
             connection.execute(_LOCK, (account_id,))
             for level in _KEYS:
                 written[level] += _write(connection, dictionary, level, asked)
+                # After writing, level by level: an ad set's sum is made of ad rows that are all
+                # there.
                 removed[level] += connection.execute(gone(level), asked).rowcount
             connection.execute(_GOAL_DAYS, asked)
+            # Last: the day counts as made only with everything above, in the same transaction.
             connection.execute(_NOTE, asked)
     return RolledUp(account_id, version, tuple(wanted), written, removed)
 
@@ -90,6 +95,7 @@ def _chunks(connection: Connection[Any], account_id: str, days: list[date]) -> l
     rows = dict(connection.execute(_ROWS_OF_DAYS, asked).fetchall())
     chunks: list[list[date]] = []
     size = 0
+    # People look at the newest days first, also while a year is made.
     for day in reversed(days):
         size += rows.get(day, 0)
         if not chunks or size > CHUNK_ROWS or len(chunks[-1]) == CHUNK_DAYS:
@@ -178,6 +184,7 @@ def _ad_rows(dictionary: Dictionary, account_id: str) -> tuple[str, dict[str, An
     results = expressions.summand("results")
     columns.append(f"CASE WHEN {results} IS NULL THEN coalesce(f.spend, 0) ELSE 0 END")
     other_metrics = stored_json(expressions, others)
+    # Each row keeps the goal it was counted by, whatever else needs it.
     expressions.needs_goal = True
     select = f"""
         SELECT f.account_id, f.date_start, f.entity_id, coalesce(f.adset_id, 'unknown'),

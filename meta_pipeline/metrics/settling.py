@@ -51,6 +51,7 @@ class AgeMovement:
             self.clicks_moved_pct,
             self.actions_moved_pct,
         )
+        # Without a tolerance every movement counts, also one whose share is not known.
         return tolerance_pct == 0 or any(one is not None and one > tolerance_pct for one in shares)
 
 
@@ -125,6 +126,7 @@ def settling(
     always are). Raises UnknownName with near names, ImpossibleQuestion for a negative tolerance.
     """
     tolerance = Decimal(str(tolerance_pct))
+    # Decimal takes "nan", which is above nothing and below nothing.
     if not tolerance.is_finite() or tolerance < 0:
         raise ImpossibleQuestion(f"A tolerance of {tolerance_pct} %: give 0 or more.")
     if level not in LEVELS:
@@ -151,6 +153,7 @@ def settling(
         ages=ages,
         final_age_days=final_age,
         proof_days=proof,
+        # Ages count from the end of a day: yesterday has age 0.
         final_until=None if final_age is None else today - timedelta(days=1 + final_age),
         is_simulated=known.is_simulated,
     )
@@ -213,12 +216,14 @@ def _ages(
     moved: Mapping[int, tuple[int, Sequence[Decimal | None]]], reads: Sequence[Ages]
 ) -> tuple[AgeMovement, ...]:
     """Every age from 0 to the oldest that was seen, but not endlessly past Meta's limit."""
+    # A day that is read again after a year would else make 365 rows that all say nothing.
     seen = min(max((last for _, last in reads), default=-1), META_RESTATES_DAYS)
     oldest = max([seen, *moved])
     nothing: tuple[int, Sequence[Decimal | None]] = (0, [None] * 4)
     return tuple(
         AgeMovement(
             age,
+            # A day that moved was read, also where the ledger has forgotten its first reading.
             max(sum(first <= age <= last for first, last in reads), moved.get(age, nothing)[0]),
             moved.get(age, nothing)[0],
             *moved.get(age, nothing)[1],

@@ -27,8 +27,6 @@ ROLLUP_COLUMNS = (
 )
 """Metrics with a typed column in the rollup tables; the others are in `other_metrics`."""
 
-"""Coarse to fine."""
-
 
 class Rows(StrEnum):
     """What kind of rows a source has."""
@@ -56,6 +54,7 @@ class Source:
 
 def rollup(level: str) -> Source:
     """The rollup table for `level`; the account is the sum of its campaigns."""
+    # Rows for the account would be the fewest of all, and one sum more to keep right.
     name = {"account": "campaign"}.get(level, level)
     return Source(Rows.ROLLUP, f"meta_ads.{name}_rollups")
 
@@ -65,6 +64,7 @@ def daily(level: str = "ad") -> Source:
     return Source(
         Rows.DAILY,
         "meta_ads.meta_insights",
+        # Rows of longer ranges stand in the same table, and would count their days twice.
         f"f.entity_type = '{level}' AND f.date_stop = f.date_start",
         f"insights_{level}",
     )

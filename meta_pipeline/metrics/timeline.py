@@ -93,6 +93,7 @@ def timeline(
     with warehouse.connection() as connection:
         subject = _find(connection, entity)
         where = zone(subject["timezone_name"])
+        # One more than is shown: so it is known that there are more.
         asked = {**subject, **_moments(period, where), "limit": limit and limit + 1}
         chosen = _BELOW[subject["entity_type"]] if with_below else _ITSELF
         cursor = connection.cursor(row_factory=class_row(Happening))
@@ -170,6 +171,7 @@ _BELOW = {
 
 def _find(connection: Connection[Any], entity: str) -> dict[str, Any]:
     cursor = connection.cursor(row_factory=dict_row)
+    # Ids first: somebody may have called a campaign by the id of another.
     for condition in ("entity_id IN (%(it)s, 'act_' || %(it)s)", "entity_name = %(it)s"):
         matching = cursor.execute(_FIND.format(condition=condition), {"it": entity}).fetchall()
         if len(matching) > 1:

@@ -27,7 +27,9 @@ class Answer:
     @property
     def observations(self) -> int:
         """What the answer rests on: all rows together."""
+        # Every question has that column: the header of its file may not lack it.
         counts = self.column("observations")
+        # Else its observations would be counted twice.
         if self.rows and str(self.rows[0][0]).startswith(TOTAL):
             return int(counts[0])
         return int(sum(counts))

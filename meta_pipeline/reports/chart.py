@@ -16,11 +16,14 @@ from itertools import pairwise
 
 from .words import number
 
+# Units of the drawing, not pixels: the view box is stretched to whatever room there is.
 _WIDTH, _HEIGHT = 1000.0, 300.0
+# Steps at which clocks and calendars are read: no 25 minutes, no 5 hours.
 _STEPS_SECONDS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
     3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600, 2_592_000,
 )  # fmt: skip
+# More texts than that run into each other on a phone.
 _TICKS = 6
 _LINE_COLOURS = (0, 1, 3, 4, 5)
 """Classes of lines: red (s2) is kept for thresholds and refusals."""
@@ -59,8 +62,10 @@ def lines(
     if not points:
         return ""
     since, until = min(at for at, _ in points), max(at for at, _ in points)
+    # One reading alone: a minute around it, or all would be divided by zero.
     if since == until:
         since, until = since - timedelta(seconds=30), until + timedelta(seconds=30)
+    # A threshold is seen also while every reading is far below it.
     highest = max([value for _, value in points] + [one.value for one in thresholds])
     levels = axis(highest)
     plot = _Plot(since, until, levels[-1])
@@ -68,6 +73,7 @@ def lines(
     drawn += [plot.level(one.value, "threshold") for one in thresholds]
     colours = [_LINE_COLOURS[n % len(_LINE_COLOURS)] for n in range(len(series))]
     drawn += [plot.line(one, n) for n, one in zip(colours, series, strict=True)]
+    # HTML above the picture: in a stretched view box circles would be ellipses and letters wide.
     over = [plot.dots(one, n) for n, one in zip(colours, series, strict=True)]
     over += [plot.level_text(value, f"{number(value)}{unit}") for value in levels]
     over += [plot.threshold_text(one, unit) for one in thresholds]
@@ -120,9 +126,11 @@ def axis(highest: float) -> list[float]:
     """Round levels from 0 to just above `highest`: three to six of them."""
     if not math.isfinite(highest) or highest <= 0:
         return [0.0, 1.0]
+    # Four steps wanted; rounded up to 1, 2, 2.5 or 5, whose multiples are easy to read off.
     rough = highest / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
+    # Floats: 0.3 / 0.1 is a little more than 3, which is no fourth step.
     count = max(1, math.ceil(highest / step - 1e-9))
     return [round(step * n, 10) for n in range(count + 1)]
 
@@ -180,6 +188,8 @@ class _Plot:
         """The path, broken where readings are far apart: what is not known is not drawn."""
         gaps = sorted(later[0] - earlier[0] for earlier, later in pairwise(series.points))
         usual = gaps[len(gaps) // 2] if gaps else timedelta(0)
+        # Three times what is usual between readings is a pause; a twelfth of the picture is so in
+        # any case.
         gap = max((self.until - self.since) / 12, usual * 3)
         path, before = [], None
         for at, value in series.points:
@@ -196,6 +206,7 @@ class _Plot:
                 f'title="{escape(series.name)}: {number(value)} at {at:%Y-%m-%d %H:%M:%S}"></i>'
                 for at, value in series.points
             )
+            # More dots than that hide the line, and weigh more than all the rest of the page.
             if len(series.points) <= 120
             else ""
         )

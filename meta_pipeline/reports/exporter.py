@@ -35,6 +35,7 @@ from meta_pipeline.warehouse import (
 KEEP_SECONDS = 5.0
 # A scrape waits ten seconds by default: an answer after that is for nobody.
 _TIMEOUT_MS = 5_000
+# A token without an end must not look like one that has ended: alerts compare with now.
 _NEVER = float("inf")
 
 _HEALTH = """
@@ -112,6 +113,7 @@ class WarehouseCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every metric; raises WarehouseError or psycopg.Error when Postgres does not answer."""
+        # Whoever comes meanwhile waits for this look instead of having one of its own.
         with self._lock:
             now = self._clock()
             if self._read_at is None or now - self._read_at >= KEEP_SECONDS:
@@ -136,6 +138,8 @@ def exporter_app(
     While Postgres does not answer, `/metrics` is a 503 with a sentence: Prometheus then shows the
     target as down instead of numbers that stand still.
     """
+    # Of its own: the default registry would add numbers of this Python process to those of the
+    # tables.
     registry = CollectorRegistry(auto_describe=False)
     registry.register(WarehouseCollector(warehouse, leaves_out=leaves_out))
 
@@ -153,11 +157,13 @@ def exporter_app(
 
 
 def _read(connection: Connection, leaves_out: Callable[[str], bool]) -> Iterator[Metric]:
+    # All below is read in one transaction: the numbers of one scrape fit each other.
     connection.execute("SET TRANSACTION READ ONLY")
     connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_TIMEOUT_MS),))
     yield from _health(
         [row for row in _rows(connection, _HEALTH) if not leaves_out(row["account_id"])]
     )
+    # No older reading: Meta's hour has passed, and what was full is empty again.
     rows = _rows(connection, _QUOTA)
     gauge = GaugeMetricFamily(
         "metaads_quota_usage_ratio",
@@ -226,6 +232,7 @@ def _connections(rows: list[dict[str, Any]]) -> Metric:
         ):
             at = _NEVER if end is None else end.timestamp()
             labels = (row["connection_id"], row["app_id"], kind)
+            # Refused is worse than near its end: at 0 every alert on the end fires.
             gauge.add_metric(labels, at if row["is_usable"] else 0)
     return gauge
 

@@ -33,6 +33,7 @@ def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
     said = {**_SAY, **_SAY_BESIDES}
     by_key = {key: _finding(answers[key], say) for key, say in said.items() if key in answers}
     rest = [
+        # A question that somebody adds as a file has no sentence of its own yet.
         _finding(one, lambda answer: f"{times(len(answer.rows), 'row')}.")
         for key, one in answers.items()
         if key not in by_key
@@ -46,6 +47,7 @@ def _finding(answer: Answer, say: Callable[[Answer], str]) -> Finding:
         key=asked.key,
         title=asked.title,
         question=asked.words,
+        # "Not enough data" before any number: a percentage of three calls is none.
         words=answer.note or say(answer),
         observations=answer.observations,
         is_enough=answer.is_enough,
@@ -59,6 +61,7 @@ def _envelope(answer: Answer) -> str:
     highest = f" Calls were answered at up to {number(max(answered))} % usage." if answered else ""
     if not refused:
         return f"None of {times(calls, 'call')} was refused for a limit.{highest}"
+    # The query orders by refused calls, the most first.
     worst = rows[0]
     at = worst["refused_at_pct"]
     seen = f", with usage read at {number(at)} %" if at is not None else ""
@@ -109,6 +112,7 @@ def _cost(answer: Answer) -> str:
 def _expensive(answer: Answer) -> str:
     rows = answer.records()
     dear = [row for row in rows if row["verdict"] in ("expensive", "wasteful")]
+    # Dear is said against the median of the others.
     if all(row["verdict"] == "not enough data" for row in rows):
         return "Not enough data: fewer than three accounts to compare."
     if not dear:

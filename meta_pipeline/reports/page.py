@@ -54,6 +54,7 @@ def write(path: Path, page: str) -> Path:
     Raises OSError when it cannot be written; then nothing is left beside it.
     """
     whole = path.expanduser().absolute()
+    # In the same folder: only within one file system is a rename one step.
     made = whole.with_name(f".{whole.name}.{secrets.token_hex(4)}")
     try:
         made.write_text(page, encoding="utf-8")
@@ -145,6 +146,7 @@ def _picture(answer: Answer, thresholds: Mapping[str, float]) -> str:
 
 def _question(answer: Answer, thresholds: Mapping[str, float]) -> str:
     asked = answer.question
+    # It stands above already.
     picture = "" if asked.key in _GLANCE else plot(answer, thresholds)
     shown = f'<p class="few">{escape(answer.note)}</p>' if answer.note else picture + _table(answer)
     meanings = "".join(
@@ -159,6 +161,7 @@ def _question(answer: Answer, thresholds: Mapping[str, float]) -> str:
     )
 
 
+# The page is opened on phones, too; with a thousand accounts each table would be a thousand rows.
 _ROWS = 60
 
 
@@ -189,8 +192,3 @@ def _cell(value: Any) -> str:
     kind = ' class="number"' if is_number(value) else ""
     kind = ' class="long"' if len(text) >= _LONG else kind
     return f"<td{kind}>{escape(text)}</td>"
-
-
-def _words(text: str) -> str:
-    """A sentence in which no unit is parted from its number."""
-    return escape(text).replace(" %", "&nbsp;%").replace(" ms", "&nbsp;ms")

@@ -14,6 +14,7 @@ from .words import number
 _SHOWN = 15
 """Bars in a picture; the table has them all."""
 
+# A limit keeps its colour from one report to the next, whichever of them have readings.
 _SCOPES = ("app", "ads_management", "ads_insights", "score", "insights throttle")
 
 
@@ -48,6 +49,7 @@ def _cost(answer: Answer) -> str:
     rows = [
         Bar(
             row["account"],
+            # A weight may be below one; a part of a bar may not.
             (float(row["calls"]), max(0.0, float(row["weighted_cost"] - row["calls"]))),
             f"{times(row['calls'], 'call')}, cost {number(row['weighted_cost'], 0)}",
         )
@@ -99,6 +101,7 @@ def _throttles(answer: Answer) -> str:
 def _freshness(answer: Answer) -> str:
     known = [row for row in answer.records() if row["age_hours"] is not None]
     never = [row for row in answer.records() if row["age_hours"] is None]
+    # First, and without a bar: never is no number of hours, and worse than all of them.
     rows = [Bar(row["account"], (), "never") for row in never]
     rows += [Bar(row["account"], (float(row["age_hours"]),), row["synced"]) for row in known]
     return bars("Hours since the last successful sync", rows[:_SHOWN])
@@ -114,6 +117,7 @@ def _bursts(answer: Answer) -> str:
 
 
 def _hours(by_hour: Mapping[int, Mapping[str, Any]]) -> Iterable[Bar]:
+    # Also the hours without a call: a day has all of them, and gaps are what is looked for.
     for hour in range(24):
         row = by_hour.get(hour)
         parts = (float(row["sustained_per_minute"]), float(row["burst_per_minute"])) if row else ()

@@ -58,6 +58,7 @@ class Question:
 def questions() -> tuple[Question, ...]:
     """Every question that is shipped, in the order of a report."""
     by_key = {path.stem: read(path) for path in FOLDER.glob("*.sql")}
+    # A new file is in the report without a line of code; it comes last until it is given a place.
     first = [by_key.pop(key) for key in ORDER if key in by_key]
     return (*first, *(by_key[key] for key in sorted(by_key)))
 
@@ -65,6 +66,8 @@ def questions() -> tuple[Question, ...]:
 def read(path: Path) -> Question:
     """Read one file; ValueError names what its header lacks."""
     lines = path.read_text(encoding="utf-8").splitlines()
+    # The header ends at the first line that is no comment; comments further down belong to the
+    # query.
     body = next((n for n, line in enumerate(lines) if not line.startswith("--")), len(lines))
     matches = [_LINE.fullmatch(line) for line in lines[:body]]
     header = {match["key"]: match["value"] for match in matches if match}

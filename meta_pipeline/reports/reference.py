@@ -15,6 +15,7 @@ from .answer import Answer
 from .report import Report, make_report
 from .words import cell, heading, is_number
 
+# They show what a row looks like; the page is about the questions.
 _SAMPLE_ROWS = 5
 _LONGEST = 90
 _INTRODUCTION = """\
@@ -86,6 +87,7 @@ def _sample(answer: Answer) -> Iterator[str]:
         for n in range(len(answer.columns))
     )
     for row in shown:
+        # An error of Meta's can be a paragraph, and a Markdown table has no line breaks.
         yield _line(shortened(cell(value), _LONGEST + 1) for value in row)
 
 

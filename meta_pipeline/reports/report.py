@@ -13,6 +13,7 @@ from .answer import Answer, ask
 from .finding import Finding, all_findings, findings
 from .question import Question, questions
 
+# A whole week, so that the days of the week weigh the same in every report.
 DAYS = 7
 # A question that takes longer is asked of too many days: it ends, and syncs have the disks again.
 _TIMEOUT_MS = 60_000
@@ -80,6 +81,7 @@ def make_report(
 
 def period(connection: Connection, *, days: float = DAYS, now: datetime | None = None) -> datetime:
     """Begin a read-only snapshot of the period in the connection's transaction; give its end."""
+    # One snapshot: else calls that are logged between two questions make their answers disagree.
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     settings = {
         "meta_ads.report_days": f"{days:f}",

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from meta_pipeline.warehouse import Warehouse, WarehouseError
 
+# Enough to see which is meant; with one more character there is usually one.
 _SHOWN = 8
 # One cause repeats; the first of them tell it.
 _ERRORS_SHOWN = 20
@@ -109,6 +110,7 @@ def read_runs(
     with warehouse.connection() as connection:
         runs = connection.cursor(row_factory=dict_row).execute(_LIST, values).fetchall()
         ids = [one["sync_run_id"] for one in runs]
+        # For the runs shown only: in one query the log of calls would be added up for all runs.
         waited = dict(connection.execute(_WAITED, (ids,)).fetchall())
     return [one | {"waited_seconds": waited.get(one["sync_run_id"], 0.0)} for one in runs]
 
@@ -142,11 +144,13 @@ def _found(connection: Connection[Any], run_id: str | None) -> list[dict[str, An
             raise RunUnknown("No sync has run yet. meta-pipeline sync starts one.")
         return newest
     wanted = run_id.strip()
+    # Ids of ours are ASCII; an empty one would begin every id.
     is_id = bool(wanted) and wanted.isascii() and wanted.isprintable()
     steps = cursor.execute(_FIND, {"id": wanted}).fetchall() if is_id else []
     if not steps:
         raise RunUnknown(f"There is no run {run_id!r}. meta-pipeline runs list shows the newest.")
     of_dagster = {one["dagster_run_id"] for one in steps}
+    # Entities and insights of one Dagster run are one thing to whoever asks for it by that id.
     if len(steps) > 1 and (len(of_dagster) > 1 or None in of_dagster):
         ids = ", ".join(_named(one["sync_run_id"], one["started_at"]) for one in steps[:_SHOWN])
         more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""

@@ -64,6 +64,7 @@ class Standing(StrEnum):
         return self in _PROBLEMS
 
 
+# The order above is that of need: from NEVER on nobody has to do anything.
 _PROBLEMS = frozenset(list(Standing)[:6])
 
 
@@ -88,6 +89,8 @@ class AccountStatus:
         """How the account stands; where several are so, what says most."""
         facts = self.facts
         holds = {
+            # In this order: what the token does not see is not late, and what runs is not failing
+            # yet.
             Standing.LOST: not facts["is_accessible"],
             Standing.RUNNING: bool(facts["is_running"]),
             Standing.LEFT_OUT: self.is_left_out,
@@ -188,6 +191,7 @@ def read_status(
             .execute(_FIRST_SYNCS, {"account": account})
             .fetchall()
         )
+    # With every column of the view: what is not known of them yet is None, not missing.
     rows = [*known, *(dict.fromkeys(names) | row for row in first)]
     statuses = [
         AccountStatus(row, (problems or {}).get(row["account_id"]), leaves_out(row["account_id"]))
@@ -225,6 +229,7 @@ def staleness_alarm(accounts: Iterable[AccountStatus], after: timedelta) -> str 
     No account at all is an alarm too: a check that watches nothing must not be green.
     """
     known = list(accounts)
+    # Three ways to watch nothing; each has its own remedy, so each has its own sentence.
     watched = [one for one in known if not one.is_left_out]
     if not known:
         return "No ad account is known: nothing was ever synced. Run meta-pipeline check."

@@ -14,6 +14,7 @@ def cell(value: Any) -> str:
     """A value of an answer; a dash where it is not known."""
     if value is None:
         return NOTHING
+    # Before numbers: a bool is an int, and `yes` would be 1.
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float | Decimal):
@@ -29,6 +30,7 @@ def number(value: int | float | Decimal, places: int = 2) -> str:
     """Thousands separated; no more than `places` digits after the point, and no idle zeros."""
     if isinstance(value, int):
         return f"{value:,}"
+    # Zeros go only after a point: of 100 they are the number.
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -53,6 +53,7 @@ class Parts:
 def read(connection: Connection[Any], statement: Statement) -> list[Row]:
     """The rows of a statement; amounts and counts as float, keys as they are."""
     names = [*statement.keys, *statement.values]
+    # Decimals of Postgres, which JSON and pandas take for objects.
     numeric = [n for n in statement.values if n != "is_deleted" and not n.endswith("_name")]
     rows = [
         dict(zip(names, row, strict=True))
@@ -102,6 +103,7 @@ def _entities(
 ) -> list[tuple[Any, ...]]:
     """What may have had no delivery; only where rows are entities, not entities by day."""
     grouping = question.grouping
+    # Each entity on each day would be a table of zeros.
     if grouping.times or grouping.breakdowns:
         return []
     if grouping.by == ("account",):
@@ -138,6 +140,7 @@ def _blank_unknown(
     if question.grouping.by == ("day",):
         unknown = complete.unknown()
         empty = [row for row in empty if row["day"] not in unknown]
+    # Nothing delivered and days missing: it may have been delivered on those.
     elif complete.is_unknown and len(empty) == len(rows):
         return
     for row in empty:
@@ -168,6 +171,7 @@ def _check_people(question: Question, rows: list[Row]) -> list[str]:
     if not lacking:
         return []
     names = ", ".join(metric.key for metric in question.people)
+    # Of some rows it may be unknown; of all of them there is no answer.
     if lacking == shown:
         raise ImpossibleQuestion(_why_no_people(question, names))
     unknown = f"{names} is unknown in {lacking} rows"
@@ -207,6 +211,7 @@ def _value(row: Row, metric: Metric) -> float | None:
         return value
     above = _side(row, metric, "above", metric.numerator)
     below = _side(row, metric, "below", metric.denominator)
+    # Nothing below the line is no zero: a cost of no result is unknown.
     return None if above is None or not below else above / below
 
 
@@ -223,6 +228,7 @@ def _side(row: Row, metric: Metric, side: str, name: str | None) -> float | None
 def _as_whole_numbers(metric: Metric, rows: list[Row]) -> None:
     """Counts are whole numbers unless Meta counts in parts."""
     known = [row for row in rows if row[metric.key] is not None]
+    # Meta shares a conversion out where it cannot be told whose it was.
     if metric.unit in _WHOLE and all(row[metric.key].is_integer() for row in known):
         for row in known:
             row[metric.key] = int(row[metric.key])
@@ -261,6 +267,7 @@ def _order(question: Question, rows: list[Row]) -> None:
     def place(row: Row) -> list[tuple[bool, Any]]:
         value = row[first]
         return [
+            # None does not compare with anything: it is put last by the flag before it.
             *((row[name] is None, row[name] or 0) for name in times),
             *([(value is None, -(value or 0))] if keys else []),
             *((row[name] is None, "" if row[name] is None else row[name]) for name in keys),

@@ -15,6 +15,7 @@ from meta_pipeline.metrics.once import once_each
 from .delivered import of_delivered
 from .question import Question
 
+# The most frequent ones; that there are several is what is to be told.
 _SHOWN = 3
 _EVENTS = {"CLICK_THROUGH": "click", "VIEW_THROUGH": "view", "ENGAGED_VIDEO_VIEW": "ev"}
 
@@ -29,6 +30,7 @@ def attribution_notes(connection: Connection[Any], question: Question) -> list[s
     if question.attribution != DEFAULT_WINDOW or not question.counts_conversions:
         return []
     known = once_each(connection, "attribution", question.account_ids, partial(_known, connection))
+    # Most accounts have one setting, and for those the rows need not be looked at.
     if len(set[str]().union(*known.values())) < 2:
         return []
     counts = Counter[str]()

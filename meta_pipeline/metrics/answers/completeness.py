@@ -99,6 +99,7 @@ class Completeness:
 
     def _fetch(self) -> str:
         accounts = list(self.missing_days)
+        # One command to type, for the first account; which others there are is said beside it.
         days = self.missing_days[accounts[0]]
         hourly = ["--with insights_hourly"] if self.dataset == "insights_hourly" else []
         return sync_command(accounts, Period(min(days), max(days)), *hourly)
@@ -121,6 +122,7 @@ def completeness(
     ):
         today = today_in(account.timezone_name, now)
         known = ledger[asked]
+        # Today is among them until it is read once: it has begun.
         missing[account.account_id] = [d for d in period if d not in known and d <= today]
         future[account.account_id] = [d for d in period if d not in known and d > today]
         settling[account.account_id] = sorted(d for d, (_, final) in known.items() if not final)
@@ -131,6 +133,7 @@ def completeness(
         missing_days=_filled(missing),
         settling_days=_filled(settling),
         future_days=_filled(future),
+        # Of the newest day: older days are read rarely, and would make an answer look old.
         data_as_of=max(reads)[1] if reads else None,
         oldest_read_at=min((fetched for _, fetched in reads), default=None),
         contradicted=tuple(contradictions(connection, question)),

@@ -76,6 +76,7 @@ def _read(connection: Connection[Any], asked: Sequence[Asked]) -> dict[Asked, li
 def sentences(contradictions: Iterable[Contradiction], filters: bool) -> list[str]:
     """What to tell people of it; `filters` says that only some of the account was asked for."""
     amounts = [one for one in contradictions if one.has_amounts]
+    # Each day in one group: where amounts differ, conversions differ too and are no news.
     groups = (
         ([one for one in amounts if one.is_lacking], _lacking),
         ([one for one in amounts if not one.is_lacking], _exceeding),
@@ -87,6 +88,7 @@ def sentences(contradictions: Iterable[Contradiction], filters: bool) -> list[st
 def _lacking(some: list[Contradiction], filters: bool) -> str:
     spend = _amounts(some)
     what = spend or f"{sum(one.impressions_apart for one in some):,} impressions"
+    # The account's row has no campaigns: what it has more is nobody's.
     part = " Whether they belong to what is asked for is not known." if filters else ""
     return (
         f"The account row has {what} that no ad row explains ({_days(some)}): ads that are gone, "

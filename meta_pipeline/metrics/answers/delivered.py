@@ -41,6 +41,7 @@ def of_delivered(
     other names in braces are `words`.
     """
     params: dict[str, Any] = as_arrays(question.asked)
+    # Ad sets have no age and no country: a filter on those says nothing of them.
     kept = [one for one in question.grouping.conditions(params) if "cell_values" not in one]
     is_by_ad = finest([*question.grouping.levels, "adset"]) == "ad"
     filled = text.format(

@@ -38,6 +38,7 @@ ATTRIBUTES = {
     "objective": Attribute("campaign", "c.objective"),
     "goal": Attribute("campaign", "c.goal"),
     "campaign_status": Attribute("campaign", "c.effective_status"),
+    # Filtered by only: two campaigns of one name would become one row.
     "campaign_name": Attribute("campaign", "c.name", grouped=False),
     "optimization_goal": Attribute("adset", "s.optimization_goal"),
     "adset_status": Attribute("adset", "s.effective_status"),
@@ -56,6 +57,7 @@ FILTERS = ("campaign", "adset", "ad", *ATTRIBUTES, *BREAKDOWNS)
 _TIME_SQL = {
     "hour": "f.hour",
     "day": "f.date_start",
+    # Postgres' weeks begin on Monday, as ISO 8601 has them.
     "week": "date_trunc('week', f.date_start)::date",
     "month": "date_trunc('month', f.date_start)::date",
 }
@@ -160,6 +162,7 @@ def _values(name: str, given: FilterValue) -> tuple[str, ...]:
 
 
 def _refuse_impossible(grouping: Grouping, level: str | None) -> None:
+    # A week is in two months.
     if len(grouping.times) > 1 and set(grouping.times) != {"hour", "day"}:
         raise ImpossibleQuestion(
             f"{' and '.join(grouping.times)} cannot be grouped by together: name one of them."
@@ -177,5 +180,6 @@ def _refuse_impossible(grouping: Grouping, level: str | None) -> None:
 
 def name_pattern(value: str) -> str:
     """A name with `*` for anything, as a pattern of SQL."""
+    # The backslash first: it is what the others are escaped with.
     escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")

@@ -88,6 +88,7 @@ def _parsed(row: Mapping[str, str | None], where: str) -> Rate:
         raise MetricsError(
             f"{where}: not a day and a number: {row['date']}, {row['rate']}"
         ) from None
+    # ISO 4217: three letters.
     base, quote = (row["base"] or "").strip().upper(), (row["quote"] or "").strip().upper()
     if not rate.is_finite() or rate <= 0 or len(base) != 3 or len(quote) != 3:
         raise MetricsError(f"{where}: not two currencies and a rate above zero")
@@ -103,6 +104,7 @@ class _Stored:
             "SELECT rate_date, base_currency, quote_currency, rate FROM meta_ads.exchange_rates"
             " ORDER BY rate_date"
         ):
+            # Both ways, as providers have rates against one currency only.
             for pair, value in (((base, quote), rate), ((quote, base), 1 / rate)):
                 days, values = series[pair]
                 days.append(day)
@@ -115,6 +117,8 @@ class _Stored:
         direct = self._on(base, quote, day)
         if direct is not None:
             return direct
+        # Sorted: with two ways the same one is taken each time, or an answer would change by
+        # itself.
         for middle in sorted({there for here, there in self.series if here == base}):
             first, second = self._on(base, middle, day), self._on(middle, quote, day)
             if first is not None and second is not None:
@@ -128,6 +132,7 @@ class _Stored:
     def _on(self, base: str, quote: str, day: date) -> Decimal | None:
         days, values = self.series.get((base, quote), ([], []))
         position = bisect_right(days, day) - 1
+        # Never a later one: the rate of a day in the past must not depend on when it is asked.
         if position < 0 or day - days[position] > timedelta(days=OLDEST_RATE_DAYS):
             return None
         return values[position]

@@ -26,4 +26,5 @@ def frame_of(result: Result) -> pd.DataFrame:
 
 def _typed(values: list[float | int | None], *, is_whole: bool) -> pd.Series[float]:
     whole = is_whole and all(isinstance(value, int) for value in values if value is not None)
+    # Int64 with a capital: numpy's int64 has no missing value.
     return pd.Series(values, dtype="Int64" if whole else "float64")

@@ -58,6 +58,7 @@ def _read(connection: Connection[Any], accounts: list[str]) -> dict[str, Goals]:
 
 def _asked(connection: Connection[Any], question: Question, text: str) -> list[tuple[Any, ...]]:
     """`text` about the delivered ad sets that pass the question's filters, by its rows."""
+    # Rows that several goals may be added up in.
     rows = [f"f.{name}_id" for name in ("account", "campaign") if name in question.grouping.by]
     # The rollups say the goals as long as none has changed, without looking every one up.
     is_old = has_changed(connection, question)

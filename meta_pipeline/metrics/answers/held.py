@@ -64,6 +64,7 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
     return replace(
         question,
         accounts=tuple(
+            # Not what the account is in today: an amount stays in the currency it was spent in.
             replace(account, currency=held[account.account_id][0][0])
             if account.account_id in held
             else account

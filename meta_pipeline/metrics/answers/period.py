@@ -47,6 +47,7 @@ def preset(name: str, today: date, first: date | None = None) -> Period:
     try:
         return _PRESETS[name](today)
     except KeyError:
+        # People know it from older versions of the API.
         hint = "lifetime is called maximum since v10." if name == "lifetime" else ""
         raise UnknownName("date preset", name, PRESETS, hint=hint) from None
 

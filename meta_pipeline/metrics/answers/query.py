@@ -116,6 +116,7 @@ def answer(
         question = ask(
             connection,
             account=account,
+            # Facts alone need rows to stand beside: those of spend, which is taken out again.
             metrics=own or (("spend",) if sent else ()),
             level=level,
             date_range=date_range,
@@ -241,10 +242,12 @@ def _answer(
 def choose_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
     """The fastest table that has the answer, and what to say about the choice."""
     grouped = question.grouping
+    # From the narrowest source to the widest: hours and cells are kept in their own tables only.
     if "hour" in grouped.by:
         return hourly(), []
     if grouped.breakdowns:
         return _breakdown_source(connection, question)
+    # Rollups hold the default window's conversions and no other.
     if question.attribution != DEFAULT_WINDOW:
         return daily("ad"), []
     behind = _days_behind(connection, question)
@@ -276,6 +279,7 @@ def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[
         (list(question.account_ids), question.period.since, question.period.until),
     ).fetchall()
     fits = [
+        # In the order of `min`: the fewest breakdowns and the coarsest level are the fewest rows.
         (len(names.split(",")), LEVELS.index(level), names, level)
         for names, level in kept
         if wanted <= set(names.split(",")) and LEVELS.index(level) >= coarsest

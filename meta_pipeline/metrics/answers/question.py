@@ -182,7 +182,9 @@ def periods(
         )
     if not isinstance(date_range, str):
         since, until = date_range
+        # Days by name are the same days everywhere; they only begin at another hour.
         return (Period(since, until),) * len(accounts)
+    # One look-up an account, and only where everything is asked for.
     first = _first_days(connection, accounts) if date_range.endswith("maximum") else {}
     return tuple(
         preset(date_range, today_in(a.timezone_name, now), first.get(a.account_id))
@@ -281,6 +283,7 @@ def _check_people(question: Question, metric: Metric) -> None:
     if grouping.attributes:
         raise ImpossibleQuestion(f"{why} By {grouping.attributes[0]} several {level}s are one row.")
     wanted = {"account"} if level == "account" else {level}
+    # One account is one row, whether it is grouped by or not.
     alone = level == "account" and len(question.accounts) == 1
     if not alone and not wanted & set(grouping.entities):
         raise ImpossibleQuestion(

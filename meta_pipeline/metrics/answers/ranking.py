@@ -63,6 +63,7 @@ class Place:
     @classmethod
     def read(cls, text: str) -> Place:
         """As `str` wrote it."""
+        # From an address that anybody may type: Postgres takes no NUL in a text.
         entity_id, colon, value = text.replace("\x00", "").partition(":")
         return cls(entity_id, value if colon else None)
 
@@ -103,6 +104,7 @@ def ranking(
             now=now,
         )
         rows = connection.execute(*ordered.page(params, first, size, after, before)).fetchall()
+        # The count stands in each row; beyond the last page there is no row to read it from.
         is_elsewhere = first or after or before
         total = rows[0][2] if rows else _count(connection, ordered, params) if is_elsewhere else 0
     places = [Place(entity_id, value) for entity_id, value, _ in rows]
@@ -121,6 +123,7 @@ def ranked(
     """
     with warehouse.connection() as connection:
         ordered, params = _asked(connection, **asked)
+        # With a name it is a cursor of the server, which keeps the order until it is read.
         with connection.cursor(name="ranked") as cursor:
             cursor.execute(*ordered.page(params, 0, None, None, None))
             while rows := cursor.fetchmany(size):

@@ -83,6 +83,7 @@ def with_facts(
         if name not in known:
             raise UnknownName("fact", name, known, hint="POST /v1/facts sends facts.")
     grouping = question.grouping
+    # Providers send no age and no placement, and a filter on Meta's names cannot reach theirs.
     others = [one for one in grouping.by if one not in _KEYS]
     if others or grouping.filters:
         raise ImpossibleQuestion(
@@ -115,6 +116,8 @@ def _joined(
     answer: Result, question: Question, sums: Sequence[tuple[Any, ...]], names: Sequence[str]
 ) -> Result:
     columns = [question.grouping.column(name) for name in question.grouping.by]
+    # As text: days come as dates from one side and as what the grouping made of them from the
+    # other.
     rows = {tuple(str(row[name]) for name in columns): row for row in answer.rows}
     for name, value, *key in sums:
         joined = rows.setdefault(tuple(map(str, key)), dict(zip(columns, key, strict=True)))

@@ -84,6 +84,7 @@ def people(question: Question, source: Source) -> Statement:
         "asked.bucket" if name == bucket else grouping.expression(name) for name in grouping.by
     ]
     selected += [f"f.{question.dictionary.metric(name).column}" for name in columns]
+    # Cells are kept by day, and have no last day of their own.
     stop = "" if source.table.endswith("breakdown") else "AND f.date_stop = asked.date_stop"
     params = _ranges(question, bucket)
     conditions = grouping.conditions(params)
@@ -140,6 +141,7 @@ def _columns(question: Question) -> tuple[str, ...]:
 def _components(question: Question, expressions: Expressions) -> list[tuple[str, str]]:
     """(component, SQL of one row's share): `key` of a sum, `key/above`, `key/below` of a ratio."""
     components = []
+    # Impressions tell what was shown to nobody (zero people) from what is unknown.
     if question.people or question.by_goal:
         components.append(("/impressions", expressions.summand(IMPRESSIONS)))
     for metric in question.metrics:

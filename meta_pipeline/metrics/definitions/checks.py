@@ -34,6 +34,7 @@ class Checks:
 
     def run(self) -> None:
         """Raise the first thing that is wrong."""
+        # What metrics rest on first: a wrong family would be reported as a dozen wrong metrics.
         self._check_families()
         self._check_metrics()
         self._check_goals()
@@ -192,6 +193,7 @@ class Checks:
             self._check_cycle(replaced, special.key, ())
         except DictionaryError as error:
             raise self._error(error.problem, place) from None
+        # All of them: another metric may add this one to what it now holds.
         for metric in dictionary.metrics.values():
             self._check_double_count(dictionary, metric, override.account, place)
 

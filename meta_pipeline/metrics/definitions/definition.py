@@ -207,6 +207,7 @@ class Override(BaseModel):
     def applied(self, metric: Metric) -> Metric:
         """`metric` as this account counts it; a new source replaces the old one."""
         values = metric.model_dump() | self.changes
+        # A sum has one source: the general one must not stay beside the account's own.
         if any(name in self.changes for name in ("actions", "family", "add")):
             chosen = {name: values[name] for name in self.changes}
             values |= {"column": None, "family": None, "actions": (), "add": (), "by_goal": False}

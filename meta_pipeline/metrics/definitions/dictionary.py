@@ -90,6 +90,8 @@ class Dictionary:
 
     def version(self, account_id: str | None = None) -> str:
         """Short hash of everything that decides the account's rollup rows."""
+        # Nearly all accounts: one hash serves them, and a change of one account's override spares
+        # the rest.
         if not any(override.account == account_id for override in self.overrides):
             return self._common_version
         return self._version(account_id)
@@ -128,6 +130,7 @@ class Dictionary:
 
     @staticmethod
     def _facts(metric: Metric) -> dict[str, object]:
+        # Words change no number: a better description must not have years recomputed.
         words = {"display_name", "description", "unit", "better", "family", "synonyms"}
         return metric.model_dump(mode="json", exclude=words)
 
@@ -137,6 +140,7 @@ _WORDS = {"note", "display_name", "description", "synonyms"}
 
 def _hash(facts: object) -> str:
     text = json.dumps(facts, sort_keys=True)
+    # Kept beside each rolled-up day: short, and 48 bits are enough for the versions of one file.
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

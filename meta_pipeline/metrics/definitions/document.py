@@ -93,6 +93,7 @@ def _mapping(
     for key_node, value_node in node.value:
         key = str(loader.construct_object(key_node, deep=True))
         line = key_node.start_mark.line + 1
+        # YAML forbids it, and its parsers keep the last one without a word.
         if key in mapping:
             first = lines[(*place, key)]
             raise DictionaryError(

@@ -32,6 +32,7 @@ class Families:
         }
 
     def knows(self, action_type: str) -> bool:
+        # A misspelt type would be zero for ever; those with an id cannot be listed.
         return action_type in self.of_type or bool(_OPEN_ENDED.match(action_type))
 
     def covered(self, action_types: Iterable[str]) -> set[str]:

@@ -113,6 +113,7 @@ class _Reading:
         for document in reversed(self.documents):
             if place[:2] in document.lines:
                 return document.error(problem, place)
+        # What is in no file comes of the last one: it changed what the others say.
         return self.documents[-1].error(problem)
 
 

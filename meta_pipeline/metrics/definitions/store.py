@@ -19,6 +19,7 @@ from .families import Families
 from .reader import read_dictionary
 
 STANDARD_NAME = "standard"
+# A key of the table, and keys are not null.
 _ALWAYS = date(1, 1, 1)
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:metric_dictionary', 0))"
 _TABLES = ("metric_definitions", "metric_overrides", "metric_families", "metric_goals")
@@ -55,6 +56,7 @@ def _current(connection: Connection[Any]) -> Dictionary:
     stored = connection.execute(
         "SELECT dictionary_version, loaded_from FROM meta_ads.metric_definitions LIMIT 1"
     ).fetchone()
+    # A file of somebody's own is never replaced by ours.
     if stored is not None and stored[1] != STANDARD_NAME:
         return read(connection)
     standard = read_dictionary()
@@ -77,6 +79,8 @@ def write(connection: Connection[Any], dictionary: Dictionary, loaded_from: str)
         now = connection.execute("SELECT clock_timestamp()").fetchone()
         assert now is not None
         for table in _TABLES:
+            # Whole, in one transaction: readers see the old dictionary or the new one, never a
+            # mixture.
             connection.execute(f"DELETE FROM meta_ads.{table}")
         _write_metrics(connection, dictionary, loaded_from, now[0])
         _write_overrides(connection, dictionary, now[0])
