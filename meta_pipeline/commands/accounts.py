@@ -39,6 +39,7 @@ STATUS_WORDS = {
 }
 """Meta's account_status in words (FACTS section 12)."""
 NOT_SYNCED = "found, not synced"
+# A screen or two; whoever has more looks for one by name.
 _SHOWN = 100
 _STYLES = {"success": "green", "fail": "red", "lost": "red", "left out": "dim", NOT_SYNCED: "cyan"}
 
@@ -92,6 +93,7 @@ def _stored(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
 def _refreshed(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
     from .sync.wanted import opened_engine
 
+    # An engine, not a client: what Meta lists is stored, and its calls are logged and paid for.
     with opened_engine() as (settings, engine):
         engine.discover()
         return _facts(settings, engine.warehouse, wanted)
@@ -121,6 +123,7 @@ def _fact(status: "AccountStatus", row: "AccountRow | None") -> dict[str, Any]:
         "account_id": status.account_id,
         "name": facts["name"],
         "account_status": number,
+        # Meta adds statuses; the number at least can be looked up.
         "status": known or ("unknown" if number is None else f"unknown ({number})"),
         "currency": row.currency if row else None,
         "timezone_name": row.timezone_name if row else None,

@@ -92,10 +92,12 @@ def dismiss(
     from meta_pipeline.advisor import AdviceSettled, advice_beginning
     from meta_pipeline.advisor import dismiss as dismissed
 
+    # It is read by whoever looks at the track record, perhaps a year later.
     if not reason.strip():
         raise typer.BadParameter("say why: --reason 'the sale ends on Sunday'")
     with opened_warehouse(writes=True) as (_, warehouse), warehouse.connection() as connection:
         rows = advice_beginning(connection, advice)
+        # Never the first of several: dismissing cannot be undone.
         if len(rows) != 1:
             wrong = "more than one advice begins with" if rows else "there is no advice"
             raise typer.BadParameter(f"{wrong} {advice!r}; meta-pipeline advice list shows them")
@@ -151,6 +153,7 @@ def backtest(
         for one in accounts:
             done = backtest_account(warehouse, one.account_id, days, settings.advice_thresholds)
             for kind, stats in done.stats_by_kind.items():
+                # Rates are made of the sums: a rate over accounts is not the mean of their rates.
                 total[kind] = total[kind] + stats if kind in total else stats
     stats_by_kind = [total[kind] for kind in sorted(total)]
     if as_json:

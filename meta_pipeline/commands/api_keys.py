@@ -49,6 +49,7 @@ def create(
 
     for one in scope or ():
         if one not in list(Scope):
+            # A list of an enum would have typer print the enum's own names.
             raise typer.BadParameter(f"{one!r} is no scope: read, sync or facts")
     lasts = length(expires)
     with opened_warehouse(writes=True) as (_, warehouse):
@@ -67,6 +68,7 @@ def create(
     if as_json:
         write_json(_facts(row) | {"key": text})
         return
+    # Alone on the first line, so that a script can take it.
     say(text)
     ends = f"until {row.expires_at:%Y-%m-%d %H:%M} UTC" if row.expires_at else "until revoked"
     say(

@@ -57,6 +57,7 @@ def ask(
         rows = min(limit, MAX_ROWS) if wanted is Format.TABLE else MAX_ROWS
         answer = answered(warehouse, " ".join(question), account=account, limit=rows)
         rest = answer
+        # A file is read by a program, which wants all of it; a person wants the top.
         while wanted is not Format.TABLE and rest.next_cursor:
             rest = answered(warehouse, " ".join(question), account=account, cursor=rest.next_cursor)
             answer.rows += rest.rows
@@ -67,6 +68,7 @@ def ask(
         _show(answer, wanted)
     else:
         _say_why_not(answer)
+    # A script must be able to tell a number from a question back.
     if answer.outcome is not Outcome.ANSWERED:
         raise typer.Exit(1)
 
@@ -75,6 +77,7 @@ def _show(answer: Answer, wanted: Format) -> None:
     """The rows on standard output, how the question was read and what to know besides."""
     if wanted is Format.CSV:
         write_csv(answer.columns, ({n: row.get(n) for n in answer.columns} for row in answer.rows))
+        # To the other stream: standard output is the file.
         warn(f"Read as: {answer.reading}")
     else:
         say(styled(f"Read as: {answer.reading}", "dim"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from meta_pipeline.connections import AccountChoice, Answer, Connections, Granted, PickedAccount
     from meta_pipeline.warehouse import ConnectionRow
 
+# What a terminal shows without scrolling; /text looks through the others.
 _LISTED = 40
 _NOISE = ("Forged", "OtherSession", "Replayed")
 """Answers that are not to the login that was begun here: it is waited on."""
@@ -130,12 +131,14 @@ def _logged_in(
 
     def answer(query: Mapping[str, str]) -> tuple[str, str, bool]:
         answered = flow.answer(query)
+        # By name: the types bring the ciphers, and this module is imported by every command.
         is_over = type(answered).__name__ not in _NOISE
         if is_over:
             heard.append(answered)
         return answered.title, f"{answered.message} {answered.what_to_do}", is_over
 
     try:
+        # Open before Meta is asked: its answer may come as fast as a browser follows a redirect.
         with CallbackDoor(port, answer) as door:
             begun = flow.begin(asks_again=again)
             if not quiet:
@@ -145,6 +148,7 @@ def _logged_in(
                 )
             if not (browser and webbrowser.open(begun.url)):
                 say("Open this in a browser on this machine:", to=errors)
+                # Not on standard output, which is the JSON; the link is for whoever sits there.
                 say(begun.url, to=errors)
             left = begun.ends_at - connections.access.clock()
             if not door.wait(left.total_seconds()):
@@ -237,6 +241,7 @@ def _picked(
     """What `1,3,Shop US` means; wrong usage when a part of it means nothing."""
     chosen: list[PickedAccount] = []
     for part in filter(None, (one.strip() for one in typed.split(","))):
+        # Longer numbers are ids: those of Meta have more digits than this list has rows.
         is_number = part.isdecimal() and len(part) < 5 and 0 < int(part) <= len(shown)
         chosen += [shown[int(part) - 1]] if is_number else named(_all(choice), [part])
     if not chosen:

@@ -68,4 +68,5 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
         for end in (row.expires_at, row.data_access_expires_at)
         if end is not None
     ]
+    # The token itself says nothing of its end; what `check` or a sync heard of it is in the tables.
     return Connected(_ENVIRONMENT, max(0, (min(ends) - now).days) if ends else None)

@@ -236,6 +236,7 @@ def opened_connections(*, writes: bool = False) -> "Iterator[Connections]":
 
 def _pasted() -> str:
     """The token from a prompt that shows nothing, or from standard input."""
+    # From a pipe no prompt: it would stand in somebody's log.
     if sys.stdin.isatty():
         text = str(typer.prompt("Access token (not shown)", hide_input=True, err=True))
     else:
@@ -245,6 +246,7 @@ def _pasted() -> str:
     try:
         return cleaned_token(text)
     except ValueError as error:
+        # The sentence is that of the setting; nobody who pastes has set anything.
         told = str(error).replace("META_ACCESS_TOKEN", "What was pasted", 1)
         fail(f"Nothing was written: {told}.")
 

@@ -85,5 +85,6 @@ def opened(*, with_graph: bool = False) -> Iterator[tuple[Settings, str]]:
     from meta_pipeline.local.database import demo_database
     from meta_pipeline.local.simulated import demo_settings
 
+    # The database first: the demo's settings name it, and its simulator is found through it.
     with demo_database(settings) as url, demo_settings(settings, url, with_graph) as of_demo:
         yield of_demo, url

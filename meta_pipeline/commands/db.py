@@ -49,6 +49,7 @@ def url(
     if own is not None:
         from meta_pipeline.warehouse import redacted
 
+        # Options too: sslpassword and the like are secrets of a URL as well.
         write(f"{own if show_password else redacted(own, with_options=True)}\n")
         return
     with _embedded() as server:
@@ -108,6 +109,7 @@ def reset(
     """Stop the embedded server and remove all its data for good."""
     _refuse_with_database_url("reset")
     with _embedded() as server:
+        # Asked before the question, which has to say what is going to be lost.
         folder = server.status().data_folder
         if not folder.exists():
             say("There is no embedded Postgres: nothing to remove.")
@@ -242,6 +244,7 @@ def _refuse_with_database_url(action: str) -> None:
 
 
 def _psql_on_machine() -> Path:
+    # The machine's own, as it has its owner's settings and history; else the one in the package.
     on_path = which("psql")
     if on_path is not None:
         return Path(on_path)

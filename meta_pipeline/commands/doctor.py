@@ -86,6 +86,7 @@ def api_version(
         write_json(asdict(report))
     else:
         _print(report)
+    # For a weekly job: it fails months before syncs do.
     raise typer.Exit(1 if report.is_expired or report.lost else 0)
 
 
@@ -107,6 +108,8 @@ def examine(settings: Settings, version: str | None = None) -> Report:
         if matching:
             lost.setdefault(part, set()).update(matching)
     sdk, missing = _missing_in_sdk(asked)
+    # Only an SDK of that very version may say that a field is gone: an older one does not know new
+    # ones.
     is_looked_at = sdk is not None and looked_at is not None and number(sdk) == number(looked_at)
     for part, names in missing.items() if is_looked_at else ():
         lost.setdefault(part, set()).update(names)

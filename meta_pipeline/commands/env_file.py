@@ -41,6 +41,7 @@ def env_text(chosen: Mapping[str, str], notes: Mapping[str, Sequence[str]]) -> s
         lines.append(f"{name}={_quoted(chosen[name])}" if name in chosen else f"# {name}={default}")
         lines.append("")
     text = "\n".join(lines)
+    # With the parser that will read it: what it makes of quotes is decided by nobody else.
     read = dotenv_values(stream=StringIO(text))
     for name, value in chosen.items():
         if read.get(name) != value or not value.isprintable():
@@ -56,6 +57,8 @@ def write_env(path: Path, text: str, *, replaces: bool) -> Path | None:
 
     FileExistsError when there is one that is not to be replaced, other OSErrors as they come.
     """
+    # With O_EXCL and the mode from the first byte on: the token is never readable to others, not
+    # for an instant.
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     try:
@@ -65,6 +68,7 @@ def write_env(path: Path, text: str, *, replaces: bool) -> Path | None:
         if replaces:
             draft.replace(path)
         else:
+            # A link, unlike a rename, fails where somebody made the file meanwhile.
             os.link(draft, path)
         return kept
     finally:
@@ -102,5 +106,6 @@ def _settings() -> list[tuple[str, str, str]]:
 def _quoted(value: str) -> str:
     if _PLAIN.fullmatch(value):
         return value
+    # Single quotes: in double ones dotenv would expand a $ that belongs to a password.
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -51,6 +51,7 @@ def export(
     they were at one moment. With --since whole months are looked at, of tables that have days. What
     has no rows any more leaves the manifest. Needs the extra: pip install 'meta-pipeline[lake]'.
     """
+    # Wrong usage is told before pyarrow is imported, which takes a second.
     chosen_days, kept = days(since, until), length(keep)
     from meta_pipeline.exports import KEPT, open_place
     from meta_pipeline.exports import export as run

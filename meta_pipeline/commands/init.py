@@ -69,6 +69,7 @@ AsJson = Annotated[
     typer.Option("--json", help="Print what was written as JSON, without secrets; asks nothing."),
 ]
 
+# Also the size of a page: one call lists as many as are shown.
 _LISTED = 200
 _EMBEDDED = "embedded"
 _STANDARD_INPUT = Path("-")
@@ -143,6 +144,7 @@ def _settings(answers: _Answers) -> Iterator[tuple[Settings, str | None]]:
             warn("The token and the database are the demo's: they hold as long as it runs.")
             yield settings, None if answers.database_url else url
         return
+    # Without the .env that is there: it is what is to be replaced.
     yield Settings.load(env_file=None), None
 
 
@@ -167,6 +169,7 @@ def _tried(settings: Settings, answers: _Answers) -> tuple[str, list[_Found]]:
     if answers.token_file is not None:
         path = Path(answers.token_file)
         is_input = path == _STANDARD_INPUT
+        # Windows' editors put a mark before the first character, which would be part of the token.
         text = sys.stdin.read() if is_input else path.read_text(encoding="utf-8-sig")
         given: str | None = _cleaned(text)
     else:
@@ -177,6 +180,8 @@ def _tried(settings: Settings, answers: _Answers) -> tuple[str, list[_Found]]:
             return token, _accounts(settings, token)
         except GraphError as error:
             told = f"{error.message} {error.next_step or ''}".strip()
+            # Only a token that was typed can be typed again, and only where the token is what is
+            # wrong.
             if given or not answers.may_ask or not isinstance(error, Reauthorize):
                 fail(f"Nothing was written: {told}")
             warn(told)
@@ -239,6 +244,7 @@ def _chosen(accounts: Sequence[_Found], answers: _Answers) -> list[_Found] | Non
     """The accounts to sync; None for all, also those that come later."""
     if answers.accounts:
         return named(list(accounts), answers.accounts)
+    # All is what leaves nothing out; no setting then names accounts, and later ones are synced too.
     if answers.every or not answers.may_ask:
         return None
     shown = table("", "Name", "Account", "Currency", "Status", right=[""], whole=["Account"])
@@ -290,6 +296,7 @@ def _database(settings: Settings, answers: _Answers) -> str | None:
     if given is None or given.strip() in ("", _EMBEDDED):
         return None
     try:
+        # Read, not tried: the database may be one that is only to be started.
         normalized(given)
     except WarehouseError as error:
         fail(f"Nothing was written: {error}")
@@ -362,5 +369,6 @@ def _warn_of_git(output: Path) -> None:
         capture_output=True,
         check=False,
     )
+    # 1 is "not ignored"; 128 is "no repository", where nothing can be committed.
     if done.returncode == 1:
         warn(f"git does not ignore {output}, which holds secrets: add it to .gitignore.")
