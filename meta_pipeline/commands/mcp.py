@@ -21,6 +21,7 @@ Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at, wi
 
 # Each question holds one while Postgres answers; more would only wait for its cores.
 _CONNECTIONS = 8
+# Those beyond wait at the connections above and would only be answered late: they get a 503.
 _MOST_REQUESTS = 64
 
 
@@ -66,6 +67,7 @@ def _admitted(warehouse: Warehouse, settings: Settings, key: str) -> str | None:
     from meta_pipeline.web.access.api_keys import Scope, key_of
 
     token = settings.mcp_token
+    # In constant time: the token is a secret that somebody may try to guess by the clock.
     if token and hmac.compare_digest(key.encode(), token.get_secret_value().encode()):
         return ""
     row = key_of(warehouse, key, datetime.now(UTC))

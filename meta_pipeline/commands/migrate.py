@@ -25,6 +25,7 @@ from .terminal.options import length
 
 _APPLICATION_NAME = "meta_pipeline migrate"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('meta_ads:dagster_tables', 0))"
+# Alembic's traceback ends with what is wrong; what stands before it are its frames.
 _TAIL_LINES = 15
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 2.0, 30.0
 _HAS_DAGSTER = "SELECT to_regclass('dagster.alembic_version') IS NOT NULL"
@@ -73,6 +74,7 @@ def _seconds(typed: str | None) -> float:
 
 def _migrate(settings: Settings, url: str, storage_url: str) -> None:
     with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:
+        # Locks are the session's: behind a pooler that shares sessions they would lock nothing.
         refuse_shared_sessions(url, connection)
     done = migrate_ours(url)
     if not done.changed:
@@ -105,6 +107,7 @@ def patient(
             work()
             return
         except (WarehouseUnavailable, MigrationBusy, CannotTell, DagsterNotMigrated) as error:
+            # No pause whose end is too late: the reason is told now.
             if clock() + pause > end:
                 raise
             warn(f"{error} Again in {pause:.0f} s.")
@@ -123,6 +126,7 @@ def _tell_plan(url: str, storage_url: str) -> None:
 
 def _migrate_dagster(settings: Settings, url: str) -> None:
     """Dagster's own migration, alone: two processes that make its tables at once trip over."""
+    # A home of its own: Dagster reads its dagster.yaml, which names the storage to migrate.
     with tempfile.TemporaryDirectory() as home:
         environment = dagster_environment(settings, {**os.environ, "DAGSTER_HOME": home})
         with connect(url, application_name=_APPLICATION_NAME, autocommit=True) as connection:

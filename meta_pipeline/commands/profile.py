@@ -33,6 +33,7 @@ ELSEWHERE = {
 }
 """Commands without `--demo`, and why."""
 
+# Not a parameter: every command would have to hand it through to where the database is opened.
 _DEMO: ContextVar[bool] = ContextVar("demo", default=False)
 
 

@@ -84,6 +84,7 @@ def _section(name: str, command: Any) -> list[str]:
     for one in command.params:
         if one.name != "help":
             if one.param_type_name == "argument":
+                # As usage lines have it.
                 names = one.name.upper()
             else:
                 names = ", ".join([*one.opts, *one.secondary_opts])

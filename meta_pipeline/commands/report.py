@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .terminal.sheet import Sheet
 
+# Sixteen questions are answered below each other.
 _ROWS = 20
 Days = Annotated[float, typer.Option(min=0.01, max=3650, help="Length of the period in days.")]
 Html = Annotated[
@@ -59,6 +60,7 @@ def report(
     """
     from meta_pipeline.reports import make_report, questions
 
+    # Before the database is opened: a misspelt question is wrong usage.
     chosen = _chosen(question)
     if list_them:
         for one in questions():
@@ -133,6 +135,7 @@ def _table(answer: "Answer", limit: int) -> "Sheet":
     from meta_pipeline.reports.words import cell, heading, is_number
 
     shown = answer.rows[:limit]
+    # Said once above the table.
     hidden = ("observations", *_SENTENCES)
     wanted = [n for n, name in enumerate(answer.columns) if name not in hidden]
     headings = {n: heading(answer.columns[n]) for n in wanted}

@@ -159,9 +159,11 @@ def backfill(
     from .sync.syncs import run
     from .sync.wanted import Wanted, opened_engine
 
+    # A price changes nothing, the schema neither.
     with opened_engine(migrates=not dry_run) as (settings, engine):
         report = chosen(engine.extras.reports, name)
         late = engine.late_field(report, field, makes_column=not dry_run)
+        # Without a table every day is still to be read, with all fields.
         if late is None:
             raise typer.BadParameter(f"Report {name} has no field {field!r}, or no table yet")
         typed = Wanted.of(since, until, only=[Part.REPORTS], report=[name], reason="backfill")
@@ -175,6 +177,8 @@ def backfill(
             if as_json:
                 write_json([one.facts() for one in priced])
             return
+        # Without this an account that has it all would be a sync that does nothing, in the records
+        # too.
         due = [one.plan.account_id for one in priced if not one.plan.is_empty]
         code = run(engine, wanted, due, as_json=as_json, is_one=False) if due or as_json else 0
     raise typer.Exit(code)

@@ -27,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Which account is synced next: by which policy, why, and at what cost.",
 )
+# Beside those that are next; a fleet has a thousand.
 _SHOWN_SKIPPED = 20
 
 
@@ -126,6 +127,7 @@ def next_command(
         rotation = Rotation.of(settings)
         if policy is not None:
             rotation = replace(rotation, policy=policy)
+        # What the sensor knows: without it this would name an account that is being synced.
         busy, sensors_cursor = _under_way(settings, warehouse)
         free = max(0, rotation.slots - busy.runs)
         now = datetime.now(UTC)
@@ -160,6 +162,8 @@ def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight,
     url = warehouse.url if given is None else given.get_secret_value()
     try:
         with connect(url, application_name="meta_pipeline", patience=READER) as connection:
+            # From its tables, not from Dagster: importing that takes longer than everything else
+            # here.
             if not dagster_runs.dagster_ran(connection):
                 return InFlight(), None
             runs = dagster_runs.unfinished_runs(connection, UNFINISHED)
@@ -167,6 +171,7 @@ def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight,
             return busy, dagster_runs.sensor_cursor(connection, "next_stale_account")
     except (psycopg.Error, WarehouseError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
+        # A guess is better than none here: nothing is started by it.
         warn(f"Dagster's runs cannot be read, so none is taken to be under way: {reason}.")
         return InFlight(), None
 
@@ -232,6 +237,7 @@ def _ages(ages: "Ages") -> str:
 
 def _savings(results: "list[Replayed]") -> list[str]:
     """What each policy needs against rotation: the claim to check is 60 % fewer."""
+    # Rotation reads everything as often as it is told to: what others save is saved against that.
     base = next((each for each in results if each.policy is Policy.ROTATION), None)
     if base is None or not base.calls:
         return []

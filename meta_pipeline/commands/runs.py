@@ -47,6 +47,7 @@ def list_runs(
     from meta_pipeline.reports.runs import read_runs
 
     for one in status or ():
+        # Else a misspelt status would be a list without a run.
         if one not in STATUSES:
             raise typer.BadParameter(f"{one!r} is no status: {', '.join(STATUSES)}")
     with opened_warehouse() as (_, warehouse):
@@ -78,6 +79,7 @@ def show(
         try:
             details = read_run(warehouse, run)
         except RunUnknown as error:
+            # The newest of none is no mistake of whoever asks.
             if run is None:
                 say(str(error))
                 return
@@ -219,6 +221,7 @@ def _moment(at: datetime) -> str:
 
 
 def _seconds(seconds: float) -> str:
+    # Tenths of a second tell nothing of an hour.
     return f"{seconds:,.1f} s" if seconds < 90 else f"{seconds / 60:,.0f} min"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -54,6 +54,7 @@ def chosen(
     For every account, and for a name that is not stored, Meta's list of accounts is read first. An
     id that is not stored is taken as it is: Meta says what it thinks of it.
     """
+    # All must be said: a forgotten name must not sync a thousand accounts.
     if bool(wanted) == every:
         raise typer.BadParameter(
             "name ad accounts, or give --all, not both"
@@ -68,20 +69,29 @@ def chosen(
     return list(dict.fromkeys(_ids(engine, wanted)))
 
 
-def _ids(engine: SyncEngine, wanted: Sequence[str]) -> list[str]:
+def ids_of(warehouse: Warehouse, wanted: Iterable[str]) -> list[str]:
+    """The ids of accounts that are named; an id that is not stored yet is taken as it is."""
     from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown
 
     try:
-        try:
-            return _found(engine.warehouse, wanted)
-        except AccountUnknown:  # it may be new
-            _discover(engine)
-            return _found(engine.warehouse, wanted)
+        return _found(warehouse, wanted)
     except (AccountUnknown, AccountAmbiguous) as error:
         raise typer.BadParameter(str(error)) from None
 
 
-def _found(warehouse: Warehouse, wanted: Sequence[str]) -> list[str]:
+def _ids(engine: SyncEngine, wanted: Sequence[str]) -> list[str]:
+    from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown
+
+    try:
+        return _found(engine.warehouse, wanted)
+    except AccountAmbiguous as error:
+        raise typer.BadParameter(str(error)) from None
+    except AccountUnknown:  # it may be new
+        _discover(engine)
+    return ids_of(engine.warehouse, wanted)
+
+
+def _found(warehouse: Warehouse, wanted: Iterable[str]) -> list[str]:
     from meta_pipeline.warehouse import AccountUnknown, account_id_of, find_account
 
     known, ids = warehouse.accounts.all(), []

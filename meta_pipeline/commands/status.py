@@ -58,6 +58,7 @@ FailIfStale = Annotated[
     ),
 ]
 
+# Problems come first, so what is cut off is well.
 _SHOWN = 30
 _MARKS = {
     "failing": ("✗", "red"),
@@ -103,6 +104,7 @@ def status(
     from meta_pipeline.reports.status import staleness_alarm
 
     after, every = length(fail_if_stale), length(watch)
+    # Documents one after the other are no JSON.
     if every is not None and as_json:
         raise typer.BadParameter("--watch is for people and --json for programs: give one")
     with opened_warehouse() as (settings, warehouse):
@@ -135,6 +137,7 @@ def _looks(
 ) -> Iterator[_Seen]:
     """One look; with `every` again and again until Ctrl-C."""
     while True:
+        # A connection for each look, not for all of them: the terminal may stand open for days.
         yield _look(warehouse, settings, account, failing=failing)
         if every is None:
             return
@@ -151,6 +154,7 @@ def _look(
     from meta_pipeline.reports.status import read_status, token_warnings, version_warnings
 
     with warehouse.connection() as connection:
+        # The alerts' own rule of "late": what is red here is what somebody was told of.
         problems = account_problems(connection, limits_of(settings))
     accounts = read_status(warehouse, leaves_out=settings.leaves_out, problems=problems)
     now = datetime.now(UTC)
@@ -199,6 +203,7 @@ def _table(
     accounts: "Sequence[AccountStatus]", whose: "Mapping[str, Connected] | None" = None
 ) -> "Sheet":
     whose = whose or {}
+    # With one connection for all the column would say the same in each row.
     several = len({one.connection for one in whose.values()}) > 1
     numbers = ("Entities", "Insights", "Newest day", "Days", "Usage")
     sheet = table(

@@ -1,7 +1,6 @@
 """`meta-pipeline tenants`: who sees which ad accounts, and no others."""
 
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,6 +11,7 @@ import typer
 
 from meta_pipeline.words import times
 
+from .selection import ids_of
 from .terminal.console import add_row, console, fail, say, table, warn, write, write_json
 from .terminal.options import AsJson
 from .terminal.person import actor
@@ -74,6 +74,7 @@ def list_tenants(as_json: AsJson = False) -> None:
             ", ".join(row.sql_roles) or "-",
         )
     console.print(shown)
+    # With one tenant there is nobody to be kept apart from.
     if len(rows) > 1 and (not state.is_on or state.open_tables):
         what = ", ".join(state.open_tables[:3]) if state.is_on else "tenants"
         warn(f"Nothing keeps {what} apart yet: run meta-pipeline tenants enforce.")
@@ -99,7 +100,7 @@ def add(
 
     now = datetime.now(UTC)
     with opened_warehouse(writes=True) as (_, warehouse):
-        ids = _ids(warehouse, account or [])
+        ids = ids_of(warehouse, account or [])
         with warehouse.connection() as connection:
             warehouse.tenants.add(tenant, name or tenant, now, connection)
             warehouse.tenants.grant(tenant, ids, now, connection)
@@ -123,6 +124,7 @@ def remove(
             has = f"{times(row.member_count, 'member')}, {times(len(row.sql_roles), 'role')}"
             typer.confirm(f"Remove tenant {tenant} ({row.name}; {has})?", abort=True)
         with warehouse.connection() as connection:
+            # Roles before the tenant: one that outlived it would be a login without any policy.
             for role in row.sql_roles:
                 drop_sql_role(connection, role)
                 _note(warehouse, tenant, "SQL login dropped", role, connection)
@@ -137,7 +139,7 @@ def grant(tenant: Tenant, account: Theirs) -> None:
     from .database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
-        ids = _ids(warehouse, account)
+        ids = ids_of(warehouse, account)
         with warehouse.connection() as connection:
             new = warehouse.tenants.grant(tenant, ids, datetime.now(UTC), connection)
             _note(warehouse, tenant, "accounts granted", ", ".join(ids), connection)
@@ -152,7 +154,7 @@ def revoke(tenant: Tenant, account: Theirs) -> None:
     from .database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
-        ids = _ids(warehouse, account)
+        ids = ids_of(warehouse, account)
         with warehouse.connection() as connection:
             warehouse.tenants.get(tenant, connection)
             taken = warehouse.tenants.revoke(tenant, ids, connection)
@@ -347,29 +349,9 @@ def _note(
     warehouse.web.note(actor(), action, detail, connection, tenant=tenant)
 
 
-def _ids(warehouse: "Warehouse", wanted: Iterable[str]) -> list[str]:
-    """The ids of accounts that are named; an id that is not stored yet is taken as it is."""
-    from meta_pipeline.warehouse import (
-        AccountAmbiguous,
-        AccountUnknown,
-        account_id_of,
-        find_account,
-    )
-
-    known, ids = warehouse.accounts.all(), []
-    for one in wanted:
-        try:
-            ids.append(find_account(one, known).account_id)
-        except (AccountUnknown, AccountAmbiguous) as error:
-            account_id = account_id_of(one)
-            if account_id is None:
-                raise typer.BadParameter(str(error)) from None
-            ids.append(account_id)
-    return ids
-
-
 def _typed_password() -> str:
     """The password from a prompt that shows nothing, or from standard input."""
     if sys.stdin.isatty():
         return str(typer.prompt("Password (not shown)", hide_input=True, err=True))
+    # The line's end that echo adds; spaces belong to the password.
     return sys.stdin.read().removesuffix("\n")

@@ -43,6 +43,7 @@ def fivetran(
             gone = shape.drop(connection, schema)
             say(f"{len(gone)} views are gone from {schema}." if gone else f"None were in {schema}.")
             return
+        # All or none: models that find half of their tables fail late.
         made = shape.make(connection, schema, reader=reader)
     say(f"{len(made)} views are in {schema}: {', '.join(made)}")
     say("In dbt_project.yml: ", styled(f"vars: {{facebook_ads_schema: {schema}}}", "bold"))

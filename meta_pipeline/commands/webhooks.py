@@ -69,6 +69,8 @@ def subscribe(
         needed = _needed(settings, url)
         client = engine.graph()
         try:
+            # The app first: Meta calls the address meanwhile, and an account that is connected to
+            # nothing tells nothing.
             client.subscribe_app(
                 needed.app_id,
                 callback_url=needed.url,
@@ -79,6 +81,7 @@ def subscribe(
             fail(f"Meta does not deliver to {needed.url}: {error}")
         problems: dict[str, str] = {}
         chosen = [one.account_id for one in stored(engine.warehouse, account)]
+        # One by one: an account whose token lacks ads_management must not keep the others out.
         for account_id in chosen:
             try:
                 engine.graph(account_id).connect_account(account_id)

@@ -147,8 +147,9 @@ class LocalDagster:
             "DAGSTER_HOME": str(self.home),
             "DAGSTER_PG_URL": dagster_url(self._storage_url),
             "DAGSTER_DISABLE_TELEMETRY": "1",
-            # The code server answers a launch when the run's process has imported everything. On a
-            # busy machine that outlasts Dagster's 60 s, and a run that is about to start has failed.
+            # The code server answers a launch when the run's process has imported everything.
+            # On a busy machine that outlasts Dagster's 60 s, and a run that is about to start has
+            # failed.
             "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
             "PYTHONUNBUFFERED": "1",
             **AS_WE_READ,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from meta_pipeline.commands.accounts import STATUS_WORDS
 from meta_pipeline.graph import GraphClient, GraphError, Throttled
 from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.sync.days import today
@@ -24,8 +25,8 @@ from .finding import Finding, failed
 
 AT_ONCE = 8
 """Calls under way at a time."""
+# Before one begins to wonder.
 _TELL_EVERY_SECONDS = 5.0
-_STATUS_WORDS = {2: "disabled", 3: "unsettled", 7: "in risk review", 9: "in grace", 101: "closed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Reader:
 
     def findings(self, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         """One finding for each account in the order given; one more for those left out."""
+        # Meta counts a call during a block and prolongs it.
         waits = [one for one in accounts if one["id"] in self.blocked]
         due = [one for one in accounts if one["id"] not in self.blocked]
         finding_of = self._asked(due)
@@ -104,6 +106,7 @@ class Reader:
     def _may_go_on(self, began: float) -> bool:
         if self.left_out is None and self.asked >= self.budget.calls:
             self.left_out = f"the budget of {self.budget.calls:,} calls is used"
+        # One account at least: a check that asked none would have checked nothing.
         if self.left_out is None and self.asked and self.clock() - began >= self.budget.seconds:
             self.left_out = f"the budget of {self.budget.seconds:g} s is used"
         return self.left_out is None
@@ -114,11 +117,14 @@ class Reader:
         try:
             answer = self.client.get(
                 f"{given['id']}/insights",
+                # The cheapest call that proves what syncs need: the account may be read, and its
+                # insights.
                 {"level": "account", "fields": "spend,impressions", "date_preset": "yesterday"},
                 account_id=given["id"],
                 endpoint_key="insights_account",
             )
         except GraphError as error:
+            # An account that is throttled itself says nothing of the next one.
             shared = isinstance(error, Throttled) and error.scope != "account"
             stop = f"Meta refuses calls for a limit all accounts share: {error.message}"
             return failed("Account", subject, error), stop if shared else None
@@ -160,7 +166,7 @@ def _readable(
     odd = "; ".join(oddities(given.get("currency"), zone))
     local += f"; {odd}" if odd else ""
     status = given.get("account_status")
-    known = _STATUS_WORDS.get(status) if isinstance(status, int) else None
+    known = STATUS_WORDS.get(status) if isinstance(status, int) else None
     word = "" if status == 1 else f"account is {known or status}; "
     return Finding("Account", subject, ok=True, text=f"{word}{spend}; {local}{_tier(usage)}")
 

@@ -31,6 +31,7 @@ from .finding import Finding
 from .meta import Asked, blocked, meta_findings
 from .stored_data import data_findings
 
+# Accounts; what is wrong with them comes first.
 _SHOWN = 30
 
 Data = Annotated[
@@ -69,6 +70,7 @@ def check(
         write_json([asdict(finding) for finding in findings])
     else:
         _print(findings, limit, problems, unknown)
+    # A problem that is known outweighs what is not.
     raise typer.Exit(1 if problems else CANNOT_TELL if unknown else 0)
 
 
@@ -77,6 +79,7 @@ def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[F
     if not profile.is_demo():
         settings = Settings.load()
         asked = Asked(accounts, calls, within, blocked(database(settings)))
+        # Read before Meta is asked: the database may go away while a thousand accounts are.
         stored = [*connection_findings(database(settings), settings)]
         yield from meta_findings(settings, database(settings), asked, stored)
         yield from database_findings(database(settings), settings)

@@ -53,11 +53,13 @@ def _of(url: str, settings: Settings) -> Iterator[Finding]:
         rights = read_rights(connection)
         pooled = is_pooled(connection)
         refuse_shared_sessions(url, connection)
+    # Without the right to read them, what is pending cannot be told.
     if rights.closed_tables:
         yield from _told("Postgres", shown, rights.for_syncs())
         return
     with Warehouse(url, max_connections=1, patience=READER) as warehouse:
         pending = warehouse.pending()
+    # The right to make tables matters only while there are some to make.
     problems = [*rights.for_syncs(), *(rights.for_tables(SCHEMA) if pending else [])]
     version = f"Postgres {rights.version}{', through a pooler' if pooled else ''}"
     if not problems:

@@ -39,6 +39,7 @@ def is_simulator(url: str) -> bool:
     allowance = Allowance(monotonic, _PROBE_SECONDS, _PROBE_SECONDS, _PROBE_BYTES)
     try:
         with DirectSession() as session, within(allowance):
+            # Without the token: who listens there is not known yet.
             answer = session.get(f"{url}/_sim/ready", timeout=_PROBE_SECONDS, stream=True)
             return answer.status_code == 200
     except (OSError, HTTPError, TooLate, TooLarge):

@@ -107,6 +107,7 @@ def _accounts(
     reached: dict[str, dict[str, Any]] = {}
     for way in ways:
         try:
+            # An account that two ways reach is read over the better one, which comes first.
             rows = [one for one in _listed(way) if one["id"] not in reached]
         except GraphError as error:
             problems.append(_no_list(way, host, error))
@@ -135,8 +136,10 @@ def _accounts(
         for finding in reader.findings(wanted):
             yield finding
             is_read = finding.ok and finding.what == "Account" and readable is None
+            # Findings of blocked accounts are well, too, but nobody has read those.
             is_read = is_read and finding.subject.partition(" ")[0] not in asked.blocked
             readable = (way, finding.subject.partition(" ")[0]) if is_read else readable
+        # One budget for all ways: whose token a call is made with does not make it cheaper.
         budget = budget.without(reader.asked, reader.seconds)
     for setting, value, refusal, todo in (
         settings_asked(readable[0].client, settings, readable[1]) if readable else ()

@@ -25,6 +25,7 @@ def settings_asked(
         yield _asked(client, account_id, WINDOWS, named)
     for table in settings.breakdowns:
         yield _asked(client, account_id, BREAKDOWNS, table)
+    # Meta's own word on a combination is the only one that holds: its table is not published whole.
     for report in load(settings.reports_file) if settings.reports_file else ():
         if report.is_for(account_id):
             yield _asked_report(client, account_id, report)
@@ -43,6 +44,7 @@ def _asked_report(
         "action_attribution_windows": list(report.attribution_windows or ()),
         "filtering": [one.as_meta() for one in report.filters],
     }
+    # An empty list is refused as one of no values.
     asked = {name: value for name, value in params.items() if value}
     key = f"insights_{report.level}_custom"
     try:

@@ -29,6 +29,7 @@ def _of_stored(settings: Settings, warehouse: Warehouse) -> Iterator[Finding]:
         text = "no insights are stored: there is nothing to check"
         yield Finding("Data", SCHEMA, ok=False, text=text, fix="Sync an account first.")
         return
+    # Each in a transaction of its own: one that runs out of time leaves the others their answer.
     for one in quality.CHECKS:
         try:
             with warehouse.connection() as connection:

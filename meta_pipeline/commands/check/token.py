@@ -35,6 +35,7 @@ def token_findings(client: GraphClient, settings: Settings) -> Iterator[Finding]
         return
     name = str(me.get("name") or me.get("id"))
     try:
+        # A token may not look at itself: Meta wants the app's own id and secret for that.
         info = client.debug_token(app_id=settings.app_id)
     except GraphError:
         hint = "scopes and expiry not known: set META_APP_ID and META_APP_SECRET to see them"

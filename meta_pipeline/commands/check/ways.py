@@ -79,6 +79,7 @@ def _stored(
             return
         rows = {row.connection_id: row for row in warehouse.connections.all()}
         for way in Reach.read(warehouse, settings, datetime.now(UTC)).ways():
+            # META_ACCESS_TOKEN is among the ways too, and stands first already.
             if way.connection_id is None:
                 continue
             try:

@@ -55,6 +55,7 @@ def show(answer: pd.DataFrame, wanted: Format) -> None:
 
 def _rows(answer: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows; unknown values are None."""
+    # As objects first: a column of floats would turn None into NaN again.
     known = answer.astype(object).where(answer.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 
@@ -82,6 +83,7 @@ def _heading(about: Mapping[Any, Any], name: str) -> str:
 
 def cell(value: Any, unit: str | None) -> str:
     """A value as people read it; a dash where it is not known."""
+    # pandas has two ways to say "not known", JSON a third.
     if value is None or str(value) == "<NA>" or value != value:  # noqa: PLR0124  # NaN
         return "-"
     if unit in ("count", "people"):

@@ -196,6 +196,7 @@ def check(file: Annotated[Path, typer.Argument(help="Dictionary file.")]) -> Non
 def rollup(account: Accounts = None) -> None:
     """Bring the daily tables up to date: days not rolled up, read since, or defined otherwise."""
     with opened(writes=True) as (warehouse, metrics):
+        # Each in transactions of its own: what is done stays when Ctrl-C ends the rest.
         for known in metrics.accounts_of(warehouse, account):
             with warehouse.connection() as connection:
                 done = metrics.rollup(connection, known.account_id)
@@ -230,6 +231,7 @@ def reconcile(
             cells = [cell(amount, "currency") for amount in numbers]
             add_row(shown, str(row.date_start), str(row.status), *cells, row.explanation)
         console.print(shown)
+    # For cron: a day that differs must not pass in silence.
     if not all(row.is_ok for row in rows):
         raise typer.Exit(1)
 

@@ -80,6 +80,7 @@ def _shown(rows: list[dict[str, Any]], *, below: bool, output: Format) -> list[s
     names = [*every.split(), "with_application"]
     if output is not Format.TABLE:
         return names
+    # They are said in the line above the table.
     own = () if below else ("entity_type", "entity_id", "entity_name")
     empty = {"with_application"} if not any(row["with_application"] for row in rows) else set()
     return [name for name in names if name not in own and name not in empty]

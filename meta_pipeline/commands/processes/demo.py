@@ -40,7 +40,9 @@ from meta_pipeline.warehouse import Warehouse, redacted
 RUNS = 2
 """Dagster runs the accounts are shared between: a run costs 6-7 CPU-seconds whatever it does."""
 
+# Many times what it takes on two cores: a slow machine still gets there, a stuck one is told of.
 TIMEOUT_SECONDS = 300.0
+# While Dagster starts its processes nothing moves, and one would press Ctrl-C.
 TELL_EVERY_SECONDS = 10.0
 _POLL_SECONDS = 0.3
 _EXPECTED = (
@@ -133,6 +135,7 @@ class Demo:
 
     def run(self, *, ui: bool) -> None:
         """Bring the data in, show it, and stay up if there is to be a UI."""
+        # First of all: two demos would replace each other's connections.
         lock = self._stack.enter_context(self._home.taken())
         self._home.note()
         self._say("Simulated data: twelve made-up ad accounts, nothing of Meta's.")
@@ -163,6 +166,7 @@ class Demo:
         from meta_pipeline.connections import generate_key
         from meta_pipeline.local.connections import connect
 
+        # New each time: what an earlier demo sealed belongs to tokens of a simulator that is gone.
         keys = generate_key("demo")
         environment |= {
             "META_ACCESS_TOKEN": graph.token,
@@ -189,6 +193,7 @@ class Demo:
             self._address = start_web(
                 children, self._settings, environment, folder=folder, tell=self._say
             )
+        # The simulator starts meanwhile: both take seconds, and only what comes next needs it.
         dagster.start()
         graph.wait()
         self._say(f"The simulated Graph API answers at {graph.url}")
@@ -214,6 +219,7 @@ class Demo:
         runs = [
             dagster.api.launch_partitions("sync_account", batch[0], batch[-1], {"reason": "demo"})
             for batch in batches(keys, RUNS)
+            # A run costs seconds, also one that finds nothing to do.
             if due & set(batch)
         ]
         self._follow(dagster, warehouse, runs, "syncing")
@@ -276,6 +282,7 @@ class Demo:
         return f"DATABASE_URL, {redacted(url)}"
 
     def _stay(self, dagster: LocalDagster) -> None:
+        # Only now: it would have started runs of its own beside those above.
         dagster.api.start_sensor(SENSOR)
         self._say("From now on the sensor next_stale_account keeps every account fresh")
         say()
@@ -323,6 +330,7 @@ def called() -> str:
     name = "meta-pipeline"
     beside = Path(sys.executable).with_name(name)
     path = which(name)
+    # Another installation may come first on PATH: what is printed has to be the one that ran.
     is_found = path is not None and beside.exists() and beside.samefile(path)
     return name if is_found or not beside.exists() else os.path.relpath(beside)
 

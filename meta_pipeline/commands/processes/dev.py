@@ -45,11 +45,13 @@ def dev(port: Port = 3000, host: Host = HOST) -> None:
 def _run(settings: Settings, stack: ExitStack, port: int, host: str) -> None:
     if settings.token_keys is None:  # else stored connections may be all it takes
         settings.require_token()
+    # Not the demo's: both may run side by side.
     home = Home(data_root(settings) / "dev")
     lock = stack.enter_context(home.taken())
     home.note()
     url = stack.enter_context(database(settings))
     with Warehouse(url, application_name="meta_pipeline dev") as warehouse:
+        # Before Dagster starts: its code location looks at the tables when it is loaded.
         warehouse.migrate()
     children = stack.enter_context(Children(home.logs, keep_open=[lock]))
     environment = of_settings(settings, url)

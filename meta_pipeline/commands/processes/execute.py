@@ -78,6 +78,7 @@ def dagster_environment(
 def guarded(command: Sequence[str]) -> list[str]:
     """The command out of this environment; the webserver with its doorkeeper before it."""
     if Path(command[0]).name == "dagster-webserver":
+        # Dagster's own has no login: it is never started without the doorkeeper.
         return [sys.executable, "-m", WEBSERVER, *command[1:]]
     return [beside_python(command[0]), *command[1:]]
 
@@ -100,6 +101,7 @@ def _home(given: str | None) -> Path:
     if not own.exists():
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Daemon and webserver start at the same time and share the folder.
             with suppress(FileExistsError):
                 own.symlink_to(DAGSTER_YAML)
         except OSError as error:

@@ -21,6 +21,7 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
 
     from meta_pipeline.reports.exporter import exporter_app
 
+    # One connection: scrapes wait for each other, never for the database's room.
     with opened_warehouse(application_name="meta_pipeline exporter", max_connections=1) as (
         settings,
         warehouse,

@@ -63,6 +63,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             port=port,
             # Who is believed to be a proxy is decided by META_WEB_PROXY_ADDRESSES alone.
             proxy_headers=False,
+            # Whoever looks for a hole is not told which version to look up.
             server_header=False,
             log_level="warning",
             log_config=None,

@@ -74,6 +74,7 @@ def backfill(
             if as_json:
                 write_json([one.facts() for one in priced])
             return
+        # Standard error: the JSON is a document of its own.
         for note in notes if as_json else ():
             warn(note)
         due = [one.plan.account_id for one in priced if not one.plan.is_empty]
@@ -113,6 +114,7 @@ def _gaps(engine: SyncEngine, priced: Sequence[Priced]) -> Iterator[str]:
             continue
         gaps = engine.warehouse.ledger.gaps(planned.account_id, dataset, first, today)
         days = sum((last - begin).days + 1 for begin, last in gaps)
+        # Today alone is read by the next sync in any case.
         if days > 1:
             yield (
                 f"{planned.account_id}: {days:,} days after {planned.until} are not in either. "

@@ -116,6 +116,7 @@ def plan(
         priced = []
         for account_id in chosen(engine, settings, account, every=every):
             priced.append(Priced.of(engine, wanted, account_id))
+            # One after the other, as they are made: a fleet takes a while.
             if not as_json:
                 show(priced[-1])
     if as_json:
@@ -137,6 +138,7 @@ def show(priced: Priced) -> None:
     if priced.obstacle:
         say(styled("…", "yellow"), f" It would not start now: {priced.obstacle}")
     price = priced.estimate.sentences()
+    # The first sentence is the price, and there is none of nothing.
     for sentence in (*planned.notes, *(price[1:] if planned.is_empty else price)):
         say(sentence)
 

@@ -100,6 +100,7 @@ def add(
             )
         except RequestRefused as error:
             raise typer.BadParameter(str(error)) from None
+        # After it was asked for: a price is a service, and must not keep a wish from being made.
         cost = priced(warehouse, settings, wish, datetime.now(UTC))
     if as_json:
         write_json(asdict(row))
@@ -204,6 +205,7 @@ def _wish(
     objects: dict[Part, list[str]] = {}
     for text in object_ids or ():
         part, equals, one = text.partition("=")
+        # By part: an id alone does not say what it is of, and Meta is asked by edge.
         if not equals or part not in list(Part):
             raise typer.BadParameter(f"{text!r} names no object: write it as ads=123")
         objects.setdefault(Part(part), []).append(one)

@@ -58,6 +58,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON; with --dry-run or --yes.")]
 
 _LISTED = 40
+# As `sync` has it: another sync of the account runs.
 _REFUSED = 5
 
 
@@ -95,6 +96,7 @@ def reset(
     if as_json and not (dry_run or yes):
         raise typer.BadParameter("--json goes with --dry-run or --yes: nobody can be asked")
     with opened(with_graph=True) as (settings, url):
+        # Opening an engine would migrate, and who takes data out must not also change the schema.
         with Warehouse(url, max_connections=1) as warehouse:
             refuse_another_version(warehouse)
         with SyncEngine.open(settings, url) as engine:
@@ -126,6 +128,7 @@ def _found(
             )
         except DatasetUnknown as error:
             raise typer.BadParameter(str(error)) from None
+        # Named twice it would be counted twice, in rows and in price.
         unique = list({name_of(one): one for one in targets}.values())
         held = {
             row.account_id: holdings(connection, engine, settings, row.account_id, unique)

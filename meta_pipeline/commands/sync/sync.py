@@ -42,6 +42,7 @@ def sync(
     """
     wanted = Wanted.of(since, until, preset, only, with_, breakdown, report, force=force)
     with opened_engine() as (settings, engine):
+        # Wrong usage is told before the list of accounts is asked of Meta.
         wanted.check(engine.client.version, engine.extras.reports)
         ids = chosen(engine, settings, account, every=every)
         is_one = not every and len(account or ()) == 1

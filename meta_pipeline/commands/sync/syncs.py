@@ -55,6 +55,8 @@ class Syncs:
     def __init__(self, engine: SyncEngine, wanted: Wanted, ids: Sequence[str]) -> None:
         self._engine = engine
         self._ids = ids
+        # All before the first sync: a day that turns at midnight must not move the range in
+        # between.
         self._requests = [wanted.request(engine, account_id) for account_id in ids]
         self._is_stopped = False
         self._is_cut = False
@@ -94,6 +96,7 @@ class Syncs:
         def stop(number: int, _: object) -> None:
             self._is_stopped = True
             self._engine.stop()
+            # A second signal is for somebody who does not want to wait for the slice.
             signal.signal(number, signal.default_int_handler)
 
         with _handled(stop):
@@ -104,6 +107,7 @@ class Syncs:
 def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     """Let the handler have Ctrl-C, SIGTERM and, unless nohup ignores it, SIGHUP."""
     numbers = [signal.SIGINT, signal.SIGTERM]
+    # nohup ignores it on purpose.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, handler) for number in numbers}

@@ -138,6 +138,7 @@ def opened_engine(*, migrates: bool = True) -> Iterator[tuple[Settings, SyncEngi
     """
     with opened(with_graph=True) as (settings, url):
         if not migrates:
+            # On a connection of its own, closed before the engine opens, which would migrate.
             with Warehouse(url, max_connections=1, patience=READER) as warehouse:
                 refuse_another_version(warehouse, or_none=True)
         with SyncEngine.open(settings, url) as engine:

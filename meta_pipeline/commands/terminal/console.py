@@ -38,11 +38,13 @@ class _Console(Console):
     ) -> Iterator[Segment]:
         for segment in super().render(renderable, options):
             text = segment.text
+            # Nearly all: taking it apart costs more than printing it.
             is_plain = segment.control or (text.isascii() and text.isprintable())
             yield segment if is_plain else Segment(printable(text), segment.style)
 
 
 def _console(*, stderr: bool = False) -> Console:
+    # No highlighting: rich would colour numbers inside names.
     return _Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
@@ -57,6 +59,7 @@ def styled(text: str, style: str) -> Text:
 
 def say(*words: Words, to: Console = console) -> None:
     """Print one line of words, which the terminal wraps; without words an empty one."""
+    # The terminal wraps, so that a command that is copied from it is one line.
     to.print(line(*words), soft_wrap=True)
 
 

@@ -19,7 +19,7 @@ from meta_pipeline.commands import profile
 from meta_pipeline.plain_log import keep_plain
 from meta_pipeline.printable import printable
 
-from .company import kept
+from .heartbeat import heartbeat
 from .streams import forgiving
 
 
@@ -76,6 +76,7 @@ class Commands(MutableMapping[str, Any]):
         self._loaded: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
+        # Importing them all takes seconds, of which --help would have nothing.
         if name not in self._loaded:
             self._loaded[name] = self.entries[name].load(name)
         return self._loaded[name]
@@ -128,7 +129,7 @@ class Root(TyperGroup):
         try:
             # click before 8.2 kept the command's name under the public name.
             kept_by = "_protected_args" if hasattr(ctx, "_protected_args") else "protected_args"
-            with kept([*getattr(ctx, kept_by), *ctx.args], sys.stdout, sys.stderr):
+            with heartbeat([*getattr(ctx, kept_by), *ctx.args], sys.stdout, sys.stderr):
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise

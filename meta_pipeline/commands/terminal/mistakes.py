@@ -27,6 +27,7 @@ _NOT_OURS = "This is a fault in meta_pipeline: please report it."
 
 def sentence(error: Exception) -> str:
     """What to tell a person of an exception that ended a command."""
+    # By the module: importing the rooms to ask isinstance would take longer than the command.
     if type(error).__module__.startswith(_OWN):
         return str(error)  # all our own errors are sentences
     for kind, told in (
@@ -88,6 +89,7 @@ def _of_database(error: Exception) -> str | None:
     """The words of Postgres, whichever library they came through; None for other errors."""
     cause: BaseException | None = error
     while cause is not None and not type(cause).__module__.startswith("psycopg"):
+        # SQLAlchemy wraps what psycopg raised, and Alembic goes through it.
         cause = getattr(cause, "orig", None)
     if cause is None:
         return None

@@ -55,6 +55,8 @@ def days(since: str | None, until: str | None, preset: Any = None) -> tuple[date
         return None
     if first is None:
         raise typer.BadParameter("--until needs --since: a range begins somewhere")
+    # Of UTC, which may be a day off the account's own; each sync takes its own today where none was
+    # typed.
     last = last or max(first, datetime.now(UTC).date())
     if first > last:
         raise typer.BadParameter(f"--since {first} is after --until {last}")

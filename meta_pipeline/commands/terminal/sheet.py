@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+# One space would make two columns of numbers look like one.
 _GAP = 2
 _WRAPS_FROM = 14
 """Narrower than this, a column of names is not worth having beside the others."""
@@ -100,6 +101,7 @@ class Sheet:
             grid.add_column(
                 name,
                 justify="right" if n in self._right else "left",
+                # rich takes no column of nothing.
                 width=max(width, 1),
                 overflow="fold",
             )

@@ -33,6 +33,7 @@ class Outlet(TextIOBase):
         if self._stream is not None and self.trouble is None:
             encoding = self.encoding
             try:
+                # A terminal in latin-1 has no ✓: a question mark is better than an end.
                 self._stream.write(text.encode(encoding, "replace").decode(encoding))
             except (OSError, ValueError) as error:
                 self._give_up(error)
@@ -74,6 +75,8 @@ class Outlet(TextIOBase):
         self.trouble = cast("OSError", error) if is_os else OSError(errno.EBADF, str(error))
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
+            # Python flushes standard output once more when it ends, and would complain of a closed
+            # pipe.
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
 

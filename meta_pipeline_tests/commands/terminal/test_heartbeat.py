@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from meta_pipeline.commands.processes.demo import waiting_words
-from meta_pipeline.commands.terminal.company import kept
+from meta_pipeline.commands.terminal.heartbeat import heartbeat
 from meta_pipeline.commands.terminal.streams import Outlet
 
 
@@ -27,7 +27,9 @@ class Told(StringIO):
 
 def test_a_silent_command_is_spoken_for_on_standard_error() -> None:
     out, err = StringIO(), Told()
-    with kept(["metrics", "rollup", "-a", "act_1"], Outlet(out), Outlet(err), after_seconds=0.01):
+    with heartbeat(
+        ["metrics", "rollup", "-a", "act_1"], Outlet(out), Outlet(err), after_seconds=0.01
+    ):
         assert err.was_written.wait(60)
     assert out.getvalue() == ""
     assert err.getvalue().startswith("… metrics rollup goes on (")
@@ -46,7 +48,7 @@ def test_one_that_speaks_is_not() -> None:
         looked.set()
         return outlet.written_at
 
-    with kept(["sync", "act_1"], outlet, Outlet(err), after_seconds=3600, clock=clock):
+    with heartbeat(["sync", "act_1"], outlet, Outlet(err), after_seconds=3600, clock=clock):
         assert looked.wait(60)
     assert err.getvalue() == ""
 
@@ -57,7 +59,7 @@ def test_one_that_speaks_is_not() -> None:
 )  # fmt: skip
 def test_what_runs_until_it_is_stopped_is_left_alone(words: list[str]) -> None:
     err = Told()
-    with kept(words, Outlet(StringIO()), Outlet(err), after_seconds=0.0001):
+    with heartbeat(words, Outlet(StringIO()), Outlet(err), after_seconds=0.0001):
         time.sleep(0)
     assert not err.was_written.is_set()
 

@@ -1,4 +1,4 @@
-"""Company: whoever waits for a command hears of it, at the latest after half a minute of silence.
+"""Heartbeat: whoever waits for a command hears of it, at the latest after half a minute of silence.
 
 Statements over big tables, migrations and waits for Meta say nothing by themselves. The word goes
 to standard error, so that what a command prints for programs stays as it is.
@@ -23,7 +23,7 @@ ENDLESS = frozenset(
 
 
 @contextmanager
-def kept(
+def heartbeat(
     words: Sequence[str],
     output: object,
     errors: object,
@@ -42,14 +42,14 @@ def kept(
         return
     began, is_over = clock(), threading.Event()
 
-    def keep() -> None:
+    def beat() -> None:
         while not is_over.wait(after_seconds / 6):
             spoken_at = max(began, output.written_at, errors.written_at)
             if clock() - spoken_at >= after_seconds:
                 errors.write(f"… {name} goes on ({clock() - began:,.0f} s; Ctrl-C ends it)\n")
                 errors.flush()
 
-    thread = threading.Thread(target=keep, name="company", daemon=True)
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield
