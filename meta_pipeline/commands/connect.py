@@ -94,7 +94,8 @@ def choose(
     """Change which ad accounts are read over a stored connection, without connecting again.
 
     Meta is asked which ones its token reaches now; what is named takes the place of what was
-    chosen. What was synced stays. accounts --refresh, or the next discovery, brings new ones.
+    chosen, and holds at once. What was synced stays; accounts that were never listed come with the
+    sensor's next tick, or with accounts list --refresh.
     """
     from meta_pipeline.connections import change_choice
 

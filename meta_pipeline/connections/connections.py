@@ -103,7 +103,11 @@ class Connections:
         if old is not None and old != token:
             self.keep_token(row, old, "previous", connection)
         self.warehouse.connections.set_accounts(
-            row.connection_id, accounts, row.added_at, connection
+            row.connection_id,
+            accounts,
+            row.added_at,
+            connection,
+            has_environment=self.has_environment,
         )
         chosen = "all" if row.chosen_accounts is None else len(row.chosen_accounts)
         detail = {"kind": row.kind, "app_id": row.app_id, "accounts": len(accounts)}
@@ -152,8 +156,15 @@ class Connections:
         with self.warehouse.connection() as connection:
             if self.warehouse.connections.get(row.connection_id, connection, locked=True) is None:
                 raise ConnectionUnknown(f"Connection {row.connection_id} is gone already.")
-            self.warehouse.connections.remove(row.connection_id, connection)
+            self.warehouse.connections.remove(
+                row.connection_id, connection, has_environment=self.has_environment
+            )
             self.record(row, "removed", {"revoked": revoke}, connection)
+
+    @property
+    def has_environment(self) -> bool:
+        """Whether META_ACCESS_TOKEN is set."""
+        return self.access.settings.access_token is not None
 
     def find(self, given: str) -> ConnectionRow:
         """The connection of this id or name; ConnectionUnknown lists those it may be."""
@@ -293,7 +304,13 @@ class Connections:
             old = replace(row, state=State.REPLACED)
             store.save(old, connection)
             store.drop_tokens(row.connection_id, ("current", "next", "previous"), connection)
-            store.set_accounts(row.connection_id, {}, new.added_at, connection)
+            store.set_accounts(
+                row.connection_id,
+                {},
+                new.added_at,
+                connection,
+                has_environment=self.has_environment,
+            )
             self.record(old, "replaced", {"by": new.connection_id}, connection)
         return ours
 
@@ -304,7 +321,13 @@ class Connections:
             return {}
         store = self.warehouse.connections
         before = store.accounts(row.connection_id).keys()
-        store.set_accounts(row.connection_id, owner.accounts, row.checked_at, connection)
+        store.set_accounts(
+            row.connection_id,
+            owner.accounts,
+            row.checked_at,
+            connection,
+            has_environment=self.has_environment,
+        )
         chosen = row.chosen_accounts
         reached = owner.accounts.keys() & (owner.accounts if chosen is None else set(chosen))
         new, lost = reached - before, before - reached

@@ -38,6 +38,8 @@ class Way:
     data_access_expires_at: datetime | None = None
     problem: str | None = None
     is_known: bool = True
+    chosen: frozenset[str] | None = None
+    """The ad accounts that were chosen; None: all, also later ones."""
 
     @property
     def label(self) -> str:
@@ -53,6 +55,10 @@ class Way:
     def days_left(self, now: datetime) -> int | None:
         """Whole days until the nearer end, 0 when it is over."""
         return None if self.ends_at is None else max(0, (self.ends_at - now).days)
+
+    def may_reach(self, account_id: str) -> bool:
+        """Whether the account is one that it is to be used for."""
+        return self.chosen is None or account_id in self.chosen
 
     @property
     def may_read(self) -> bool:
@@ -150,14 +156,16 @@ class Reach:
     def usable(self, account_id: str) -> list[Way]:
         """Those the account may be read through now, the best first; empty: none is left.
 
-        An account nobody has listed yet may be anybody's.
+        An account nobody has listed yet may be anybody's, but those with a choice without it.
         """
         ways = [
             way
             for way in self.reaching(account_id)
             if way.state.is_usable or way.connection_id is None
         ]
-        return ways or ([] if self.is_reached(account_id) else self.ways())
+        if ways or self.is_reached(account_id):
+            return ways
+        return [way for way in self.ways() if way.may_reach(account_id)]
 
     def is_reached(self, account_id: str) -> bool:
         """Whether a connection has ever listed the account."""
@@ -169,13 +177,20 @@ class Reach:
 
     def why_none(self, account_id: str) -> str | None:
         """Why the account cannot be read by any connection, in a sentence; None where it can."""
-        if self.usable(account_id):
-            return None
-        return no_way(account_id, self.reaching(account_id))
+        return None if self.usable(account_id) else self.no_way(account_id)
+
+    def no_way(self, account_id: str) -> str:
+        """That no connection lets us read the account, why, and what to do."""
+        among = ", ".join(way.label for way in self.ways())
+        if among and not self.is_reached(account_id) and not self.usable(account_id):
+            return (
+                f"{account_id} is not among the chosen ad accounts of {among}. Choose it: "
+                "meta-pipeline connections choose."
+            )
+        return _dead_ways(account_id, self.reaching(account_id))
 
 
-def no_way(account_id: str, ways: Iterable[Way]) -> str:
-    """That none of these connections lets us in any more, and what to do."""
+def _dead_ways(account_id: str, ways: Iterable[Way]) -> str:
     dead = ", ".join(f"{way.label} is {way.state}" for way in ways)
     return (
         f"{account_id} is reached by no connection that lets us in: {dead or 'there is none'}. "
@@ -196,6 +211,7 @@ def way_of(row: ConnectionRow, own_app_id: str | None, now: datetime) -> Way:
         expires_at=row.expires_at,
         data_access_expires_at=row.data_access_expires_at,
         problem=row.problem,
+        chosen=None if row.chosen_accounts is None else frozenset(row.chosen_accounts),
     )
 
 

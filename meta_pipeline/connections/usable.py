@@ -24,7 +24,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import ConnectionRow, TokenRow, Warehouse
 
 from .errors import ConnectionsError
-from .reach import Reach, Way, no_way
+from .reach import Reach, Way
 from .sealing import Keyring, Sealed
 from .state import State, state_at
 
@@ -103,7 +103,7 @@ class UsableConnections:
                 problems.append(opened)
             elif avoided is None or not avoided.has(opened):
                 return opened
-        told = "; ".join((no_way(account_id, reach.reaching(account_id)), *problems))
+        told = "; ".join((reach.no_way(account_id), *problems))
         raise Reauthorize(told, account_id=account_id, next_step="See meta-pipeline connections.")
 
     def any(self) -> UsableConnection:

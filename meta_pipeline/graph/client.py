@@ -17,7 +17,7 @@ from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.call import Attempt, Call
 from meta_pipeline.graph.caller import Caller, GraphResponse, Request, _ignore, _utc_now
 from meta_pipeline.graph.errors import GraphError
-from meta_pipeline.graph.objects import ObjectsById, objects_by_id
+from meta_pipeline.graph.objects import ObjectsById, ask_account, objects_by_id
 from meta_pipeline.graph.pages import Page, PageSize, PageWalk, _quiet, page_request
 from meta_pipeline.graph.reports import (
     ReportRun,
@@ -264,6 +264,14 @@ class GraphClient:
     def ids(self, ids: Iterable[str], params: Params, *, account_id: str | None) -> ObjectsById:
         """Objects by id, 50 to a call; a bad id is in `missing` and never costs the others."""
         return objects_by_id(self._caller, ids, params, account_id=account_id)
+
+    def refusal_of(self, account_id: str) -> GraphError | None:
+        """What Meta refuses the account itself with; None: what it holds can be read. One call."""
+        try:
+            ask_account(self._caller, account_id)
+        except GraphError as error:
+            return error
+        return None
 
     def batch(
         self, operations: Sequence[BatchOperation], *, account_id: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from meta_pipeline.graph.batch import LARGEST_BATCH, BatchAnswer, BatchOperation, run_batch
-from meta_pipeline.graph.caller import Caller
+from meta_pipeline.graph.caller import Caller, Request
 from meta_pipeline.graph.errors import (
     AppRefused,
     CreativeUnreadable,
@@ -40,8 +40,9 @@ def objects_by_id(
     """Every object of `ids` (any number, repeated ones once), as batches of single reads.
 
     Not by `?ids=`: Meta closed it to new apps on 2026-11-04 and ends it for all with v28. Each
-    id counts as a call either way. Raises what concerns all of them: token, throttle, network, a
-    field that does not exist.
+    id counts as a call either way. Where one is refused, the account itself is asked as well: what
+    a token may not see, or sees no more, is not gone because of that. Raises what concerns all of
+    them: token, throttle, network, a field that does not exist, an account that cannot be read.
     """
     result = ObjectsById()
     wanted = list(dict.fromkeys(ids))
@@ -56,20 +57,25 @@ def objects_by_id(
     return result
 
 
+def ask_account(caller: Caller, account_id: str) -> None:
+    """Raise what Meta refuses the account itself with, over this way and no other. One call.
+
+    A campaign is asked for: the account's own row is given where what it holds is not.
+    """
+    path, params = f"{account_id}/campaigns", {"fields": "id", "limit": 1}
+    caller.send_itself(Request("GET", path, params, account_id, "campaigns"))
+
+
 def _answers(
     caller: Caller, operations: Sequence[BatchOperation], account_id: str | None
 ) -> list[BatchAnswer]:
-    """What each got; all are asked over another way where this one is given none of them.
-
-    What one token may not see, or sees no more, is not gone because of that.
-    """
-    last: list[BatchAnswer] = []
+    """What each got; all are asked over another way where this one does not reach the account."""
 
     def ask(way: Caller) -> list[BatchAnswer]:
-        last[:] = run_batch(way, operations, account_id=account_id, endpoint_key="objects_by_id")
+        answers = run_batch(way, operations, account_id=account_id, endpoint_key="objects_by_id")
         # A throttle or the token concerns all; a field only where nobody was answered with it.
-        nothing_found = all(answer.error for answer in last)
-        for answer in last:
+        nothing_found = all(answer.error for answer in answers)
+        for answer in answers:
             error = answer.error
             is_field = isinstance(error, FieldRejected) and not isinstance(
                 error, CreativeUnreadable
@@ -78,17 +84,18 @@ def _answers(
                 isinstance(error, Throttled | Reauthorize) or (is_field and nothing_found)
             ):
                 raise error
-        errors = [answer.error for answer in last if isinstance(answer.error, _MAY_BE_THE_WAY)]
-        if len(errors) == len(last):
-            raise errors[0]
-        return last
+        missing = [
+            one
+            for one in answers
+            if isinstance(one.error, _MAY_BE_THE_WAY)
+            or (one.error is None and not (one.body or {}).get("id"))
+        ]
+        # Asked after the objects: an account that answers now was readable when they were refused.
+        if account_id and missing:
+            ask_account(way, account_id)
+        return answers
 
-    try:
-        return caller.over_ways(ask, lambda error: isinstance(error, _OF_A_WAY))
-    except _MAY_BE_THE_WAY as error:
-        if not any(error is answer.error for answer in last):
-            raise
-        return last
+    return caller.over_ways(ask, lambda error: isinstance(error, _OF_A_WAY))
 
 
 def _sort_in(id_: str, answer: BatchAnswer, result: ObjectsById) -> None:

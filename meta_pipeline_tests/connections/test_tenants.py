@@ -39,7 +39,9 @@ def test_what_it_reaches_later_is_the_tenants_too(place: Place) -> None:
     row = place.book.add(place.issue(accounts=place.ids[:1]), tenant="acme")
     with place.warehouse.connection() as connection:
         names = dict.fromkeys(place.ids, "Shop")
-        place.warehouse.connections.set_accounts(row.connection_id, names, START, connection)
+        place.warehouse.connections.set_accounts(
+            row.connection_id, names, START, connection, has_environment=True
+        )
     assert accounts_of(place, "acme") == sorted(place.ids)
 
 

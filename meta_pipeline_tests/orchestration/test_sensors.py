@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from meta_pipeline.orchestration.defs.next_stale_account import next_stale_accou
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline.orchestration.runs.in_flight import in_flight
 from meta_pipeline.orchestration.tables import AD_ACCOUNTS_KEY
-from meta_pipeline.warehouse import Warehouse, account_lock
+from meta_pipeline.warehouse import ConnectionRow, Warehouse, account_lock
 from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline_tests.fleet.fleet import HOUR, MINUTE, NOW
 from meta_pipeline_tests.fleet.stored import Stored
@@ -144,6 +145,43 @@ def test_accounts_that_were_never_listed_here_are_synced_and_listed(
             "sync_account": "act_1:20260318T0859",
             "discover_accounts": "discover_accounts:20260318T09",
         }
+
+
+def test_accounts_that_were_chosen_and_never_listed_are_looked_for_at_once(
+    tick: Tick, stored: Stored, warehouse: Warehouse
+) -> None:
+    synced(stored, 1, minutes_ago=5)
+    row = ConnectionRow(
+        connection_id="conn_1",
+        tenant="default",
+        kind="system_user",
+        name="Agency",
+        app_id="1",
+        user_id="2",
+        scopes=["ads_read"],
+        state="active",
+        added_at=NOW - MINUTE,
+        checked_at=NOW - MINUTE,
+        chosen_accounts=["act_1"],
+    )
+
+    def choose(*ids: str, at: datetime) -> None:
+        with warehouse.connection() as connection:
+            warehouse.connections.save(replace(row, chosen_accounts=list(ids)), connection)
+            warehouse.connections.set_accounts(
+                "conn_1", dict.fromkeys(ids), at, connection, has_environment=True
+            )
+
+    choose("act_1", at=NOW - MINUTE)
+    assert not tick().run_requests
+    choose("act_1", "act_9", at=NOW - MINUTE)
+    (request,) = tick().run_requests or ()
+    assert (request.job_name, request.tags["reason"]) == ("discover_accounts", "accounts chosen")
+    (again,) = tick().run_requests or ()
+    assert again.run_key == request.run_key, "a run for each choice, however often it is looked"
+    choose("act_1", "act_8", at=NOW)
+    (other,) = tick().run_requests or ()
+    assert other.run_key != request.run_key
 
 
 def test_a_database_without_tables_is_no_error(
@@ -510,7 +548,6 @@ def test_a_locked_table_is_not_waited_for(
     tick: Tick, stored: Stored, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced(stored, 1, minutes_ago=500)
-    stored.connection.commit()
     quick = Patience(statement_seconds=60, lock_seconds=0.05)
     for module in ("orchestration.resources", "warehouse.warehouse"):
         monkeypatch.setattr(f"meta_pipeline.{module}.READER", quick)

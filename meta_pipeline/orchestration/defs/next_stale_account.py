@@ -6,7 +6,7 @@ same run keys, which Dagster drops.
 
 # Dagster reads these annotations at run time: no `from __future__ import annotations` here.
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -103,6 +103,9 @@ def _tick(
     # Accounts that the command line synced are due whether or not they were ever listed here.
     if context.instance.get_latest_materialization_event(AD_ACCOUNTS_KEY) is None:
         requests.append(_discovery(now))
+    elif since := warehouse.connections.unlisted_since():
+        # Once for each choice: where the list does not come, the hourly one tries again.
+        requests.append(_listing(f"{since.astimezone(UTC):%Y%m%dT%H%M%S.%f}", "accounts chosen"))
     # Accounts that the command line discovered have no partition yet.
     named = (name for run in tick.runs for name in run.account_ids)
     missing = missing_partitions(context.instance, named)
@@ -117,9 +120,11 @@ def _tick(
 
 def _discovery(now: datetime) -> dg.RunRequest:
     """No account is known, or they were never listed: look for some, at most once an hour."""
-    return dg.RunRequest(
-        run_key=f"{DISCOVERY}:{now:%Y%m%dT%H}", job_name=DISCOVERY, tags={"reason": "first start"}
-    )
+    return _listing(f"{now:%Y%m%dT%H}", "first start")
+
+
+def _listing(key: str, reason: str) -> dg.RunRequest:
+    return dg.RunRequest(run_key=f"{DISCOVERY}:{key}", job_name=DISCOVERY, tags={"reason": reason})
 
 
 def run_request(run: Batch, extras: Extras, begin_within: timedelta) -> dg.RunRequest:

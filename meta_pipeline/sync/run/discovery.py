@@ -193,7 +193,9 @@ def _noted(
     if row is None or row.state == "replaced":
         return {}  # removed while its list was read
     names = {one: None if rows[one].get("name") is None else str(rows[one]["name"]) for one in rows}
-    store.set_accounts(connection_id, names, now, connection)
+    assert context.connections is not None
+    has_environment = context.connections.has_environment
+    store.set_accounts(connection_id, names, now, connection, has_environment=has_environment)
     chosen = row.chosen_accounts
     return rows if chosen is None else {one: rows[one] for one in rows if one in chosen}
 

@@ -81,7 +81,7 @@ class CallSession:
             assert connections is not None and avoided is not None  # noqa: PT018
             assert left is not None and account_id is not None  # noqa: PT018
             asking = left.client.for_sync(on_attempt=note, gate=quota.gate)
-            ask = partial(_refusal, asking, account_id)
+            ask = partial(asking.refusal_of, account_id)
             following = connections.after(left, error, account_id, avoided, ask)
             if following is None:
                 return None
@@ -100,20 +100,3 @@ class CallSession:
         """Write into the record whose token its calls use now, and whose meters count."""
         record.connection_id = self.connection.way.connection_id if self.connection else None
         record.app_key = self.quota.app
-
-
-def _refusal(client: GraphClient, account_id: str) -> GraphError | None:
-    """What Meta refuses the account itself with, over this client; None: it answers. One call.
-
-    A campaign is asked for: the account's own row is given where what it holds is not.
-    """
-    try:
-        client.get(
-            f"{account_id}/campaigns",
-            {"fields": "id", "limit": 1},
-            account_id=account_id,
-            endpoint_key="campaigns",
-        )
-    except GraphError as error:
-        return error
-    return None

@@ -75,6 +75,28 @@ _REACHED = """
     ON CONFLICT (connection_id, account_id)
     DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at
 """
+# Of META_ACCESS_TOKEN what it listed last is noted, also when it is not set any more.
+_READABLE = """
+    UPDATE meta_ads.meta_ad_accounts AS account
+    SET is_accessible = NOT account.is_accessible
+    WHERE account_id = ANY (%(changed)s)
+        AND is_accessible IS DISTINCT FROM (
+            (%(has_environment)s AND environment_listed_at IS NOT NULL)
+            OR EXISTS (
+                SELECT FROM meta_ads.connection_accounts AS reached
+                WHERE reached.account_id = account.account_id
+            )
+        )
+"""
+_UNLISTED_SINCE = """
+    SELECT max(reached.seen_at)
+    FROM meta_ads.connection_accounts AS reached
+    JOIN meta_ads.connections USING (connection_id)
+    WHERE state IN ('active', 'expiring') AND NOT EXISTS (
+        SELECT FROM meta_ads.meta_ad_accounts AS account
+        WHERE account.account_id = reached.account_id
+    )
+"""
 # Every account is the default tenant's by itself, unless it was taken from it.
 _GRANTED = """
     INSERT INTO meta_ads.tenant_accounts (tenant, account_id, granted_at)
@@ -118,11 +140,17 @@ class ConnectionStore(Store):
             lists = {"scopes": Jsonb(row.scopes), "chosen_accounts": chosen}
             used.execute(_SAVE, asdict(row) | lists)
 
-    def remove(self, connection_id: str, connection: Connection) -> None:
-        """Take the connection out, its tokens and accounts with it; its events stay."""
+    def remove(self, connection_id: str, connection: Connection, *, has_environment: bool) -> None:
+        """Take the connection out, its tokens and accounts with it; its events stay.
+
+        Accounts that nobody else reaches are no longer read; as `set_accounts`.
+        """
+        reached = list(self.accounts(connection_id, connection))
         connection.execute(
             "DELETE FROM meta_ads.connections WHERE connection_id = %s", (connection_id,)
         )
+        values = {"changed": reached, "has_environment": has_environment}
+        connection.execute(_READABLE, values)
 
     def erase(self, connection_id: str, connection: Connection) -> dict[str, int]:
         """Take out the connection and all that was said of it but the audit: table to rows."""
@@ -238,22 +266,34 @@ class ConnectionStore(Store):
         accounts: Mapping[str, str | None],
         at: datetime,
         connection: Connection,
+        *,
+        has_environment: bool,
     ) -> None:
         """Note which accounts a connection reaches; those it no longer does are taken out.
 
-        Where accounts were chosen, the others are not noted. What a tenant's own connection
-        reaches is the tenant's: noted here, and not in a tenant's session, which may not.
+        Where accounts were chosen, the others are not noted. An account that nobody reaches now is
+        no longer read, one that was known and is reached again is; `has_environment` says whether
+        META_ACCESS_TOKEN is set. What a tenant's own connection reaches is the tenant's: noted
+        here, and not in a tenant's session, which may not.
         """
-        connection.execute(
+        gone = connection.execute(
             "DELETE FROM meta_ads.connection_accounts "
-            "WHERE connection_id = %s AND account_id <> ALL (%s)",
+            "WHERE connection_id = %s AND account_id <> ALL (%s) RETURNING account_id",
             (connection_id, list(accounts)),
-        )
+        ).fetchall()
         connection.cursor().executemany(
             _REACHED,
             [(account_id, name, at, connection_id) for account_id, name in accounts.items()],
         )
         connection.execute(_GRANTED, {"connection_id": connection_id, "at": at})
+        changed = [*(account_id for (account_id,) in gone), *accounts]
+        connection.execute(_READABLE, {"changed": changed, "has_environment": has_environment})
+
+    def unlisted_since(self) -> datetime | None:
+        """When an account was last reached that no discovery has listed yet; None: all are."""
+        with self._using() as used:
+            found = used.execute(_UNLISTED_SINCE).fetchone()
+        return found[0] if found else None
 
     def record(
         self,
