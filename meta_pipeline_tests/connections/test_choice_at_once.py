@@ -32,8 +32,8 @@ class Agency:
     def read(self) -> list[int]:
         """The accounts that status counts as ours to read."""
         found = read_status(self.place.warehouse, now=self.place.clock.now())
-        lost = {one.account_id for one in found if one.standing is Standing.LOST}
-        return [n for n, one in enumerate(self.place.ids) if one not in lost]
+        read = {one.account_id for one in found if one.standing is not Standing.LOST}
+        return [n for n, one in enumerate(self.place.ids) if one in read]
 
     def picked(self) -> list[int]:
         """The accounts whose turn the next tick says it is."""

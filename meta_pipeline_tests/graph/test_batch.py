@@ -194,10 +194,15 @@ def test_a_throttle_inside_a_batch_is_on_record_and_in_its_answer(
     assert attempts[0].error_code == 80004
 
 
-def by_ids(world: World) -> Callable[[Asked], Reply]:
-    """Meta to an app made after 2026-11-04: batches only, `?ids=` is refused."""
+def by_ids(world: World, account: Reply | None = None) -> Callable[[Asked], Reply]:
+    """Meta to an app made after 2026-11-04: batches only, `?ids=` is refused.
+
+    `account` is what is answered about the account itself; it can be read without.
+    """
 
     def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/act_1/campaigns"):
+            return account or Reply({"data": []})
         if "ids" in asked.params:
             return error(3, message="multi-id requests are not available to this app")
         return batch_reply(asked, lambda url: world(unquote(url.split("?")[0])))
@@ -221,6 +226,30 @@ def test_good_ids_take_one_call_for_fifty(
     assert len({attempt.params_hash for attempt in attempts}) == 1
 
 
+@pytest.mark.parametrize("found", [0, 39], ids=["none is given", "one is not"])
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (error(200, message="(#200) Permissions error"), PermissionDenied),
+        (error(100, 33), ObjectMissing),
+        (error(190, 463), Reauthorize),
+    ],
+)
+def test_ids_of_an_account_that_cannot_be_read_are_not_gone(
+    client: GraphClient,
+    server: ScriptedServer,
+    refusal: Reply,
+    expected: type[Exception],
+    found: int,
+) -> None:
+    server.answer_with(
+        by_ids(lambda id_: (200, {"id": id_}) if int(id_) < found else (400, GONE), refusal)
+    )
+    with pytest.raises(expected):
+        read(client, [str(n) for n in range(40)])
+    assert len(server.asked) == 2
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -238,7 +267,7 @@ def test_bad_ids_are_named_and_cost_the_others_nothing(
     found, missing = read(client, [str(n) for n in range(40)])
     assert found == {str(n) for n in range(40)} - {"3", "33"}
     assert set(missing) == {"3", "33"}
-    assert len(server.asked) == 1
+    assert sum("batch" in asked.form for asked in server.asked) == 1
 
 
 def test_an_id_that_is_not_answered_is_asked_again_alone(
@@ -251,7 +280,7 @@ def test_an_id_that_is_not_answered_is_asked_again_alone(
         "4": [(200, {})],
         "5": [(200, {"id": "50"})],
     }
-    server.answer_with(lambda asked: batch_reply(asked, lambda u: given[u.split("?")[0]].pop(0)))
+    server.answer_with(by_ids(lambda id_: given[id_].pop(0)))
     found, missing = read(client, list(given))
     assert found == {"1", "3"}
     assert missing == {"2": ObjectMissing, "4": ObjectMissing, "5": MalformedAnswer}
