@@ -71,11 +71,13 @@ class _Past:
 
     def on(self, today: date) -> Account:
         final = self._final
+        # As far back as the rules look on an ordinary day, or they would know more in the past.
         since = today - timedelta(days=LOOKED_BACK_DAYS)
         entities = tuple(self._entity(one, since, today) for one in final.entities)
         return replace(
             final,
             today=today,
+            # As of an account that may deliver: the rules are replayed, not this gate.
             account_status=1,
             entities=entities,
             changes=tuple(one for one in final.changes if one.day < today),
@@ -128,6 +130,7 @@ def _restated(connection: Connection[Any], account_id: str) -> Iterable[Restated
         sides = [(float(pairs[at] or 0), float(pairs[at + 1] or 0)) for at in range(0, 8, 2)]
         by_day[day].append((read_on, sides))
     for day, moved in by_day.items():
+        # The last value is what the tables have today: shares of it undo every step before.
         last = [after for _, after in moved[-1][1]]
         for read_on, sides in moved:
             shares = [

@@ -91,6 +91,7 @@ def _brought_up_to_date(
     known = newest_by_key(connection, account_id)
     said = {one.key: one for one in judgement.advices}
     settled = 0
+    # Not said because it could not be weighed is no change of mind: such advice stays open.
     gated = {(one.kind.value, one.entity_id) for one in judgement.closed}
     grouped = {
         (one.kind.value, each)
@@ -101,6 +102,7 @@ def _brought_up_to_date(
     for key, row in known.items():
         if row.outcome is not None:
             continue
+        # First: what was followed is often not said any more for that very reason.
         if (how := _followed(connection, row)) is not None:
             settled += settle(connection, row.advice_id, "followed", at=now, by=_RULES, reason=how)
         elif key not in said and (row.kind, row.entity_id) in grouped:
@@ -195,6 +197,7 @@ def _followed(connection: Connection[Any], row: AdviceRow) -> str | None:
         return None
     asked = (row.account_id, row.entity_ids, list(fields), row.made_at)
     for field, value, seen_at in connection.execute(_FOLLOWED, asked):
+        # Switched on again is not what was advised.
         if field == "status" and value not in _PAUSED:
             continue
         return f"{field} became {value}, seen on {seen_at:%Y-%m-%d}."

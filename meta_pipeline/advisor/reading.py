@@ -25,7 +25,9 @@ from meta_pipeline.metrics.kpi import read_pacing
 from meta_pipeline.metrics.settling import settling
 from meta_pipeline.warehouse import Warehouse
 
+# Fourteen weeks: the longest that a rule looks back (shift: twelve), and what lies before.
 LOOKED_BACK_DAYS = 98
+# What moves less than that changes no advice.
 _SETTLED_WITHIN_PCT = 1
 _STAGES = ("LEARNING", "SUCCESS", "FAIL")
 _CHANGES: dict[str, ChangeKind] = {
@@ -157,6 +159,7 @@ def _entities(
             adset_id=row.get("adset_id"),
             effective_status=row["effective_status"] or "",
             days=tuple(days[row["entity_id"]]),
+            # Of two goals within the days the results cannot be added up.
             result_metric=next(iter(metrics)) if len(metrics) == 1 else None,
             attribution=row.get("attribution"),
             targeting=row.get("targeting"),

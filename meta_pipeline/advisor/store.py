@@ -78,11 +78,13 @@ _SELECT = f"""
 _URGENT_FIRST = """
     ORDER BY array_position(ARRAY['high', 'medium', 'low'], a.severity), a.as_of DESC, a.advice_id
 """
+# The id is made of account, key and day: given twice on one day it is the same row.
 _GIVE = f"""
     INSERT INTO meta_ads.advice ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
     ON CONFLICT (advice_id) DO NOTHING
 """
+# The first outcome counts: a person who dismisses it and a rule that finds it followed may meet.
 _SETTLE = """
     INSERT INTO meta_ads.advice_outcomes (advice_id, outcome, account_id, at, by, reason)
     SELECT advice_id, %(outcome)s, account_id, %(at)s, %(by)s, %(reason)s

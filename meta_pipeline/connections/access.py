@@ -57,6 +57,8 @@ class Access:
             for one in (settings.app_secret, settings.app_secret_previous)
             if one is not None
         ]
+        # Signed with another app's secret Meta refuses the call; META_APP_ID may be left out with
+        # one app.
         signs = settings.app_secret is not None and settings.app_id in (None, app_id)
         return GraphClient(
             access_token=token,
@@ -94,6 +96,7 @@ class Access:
                 raise
         else:
             return info
+        # No app has an empty id: unsigned, whatever the settings say.
         with self.client(token, app_id="") as client:
             return client.debug_token()
 

@@ -21,6 +21,7 @@ from .login.pending import sweep
 from .renewal import Renewal, renew
 from .state import State, renews_at
 
+# A token that was revoked is noticed by its next call; this is for those that nobody uses.
 LOOKED_AT_EVERY = timedelta(days=1)
 TRIED_AGAIN = timedelta(hours=1)
 """What could not be looked at, or not be carried out, is tried again so much later."""
@@ -86,6 +87,7 @@ def take_care(connections: Connections, now: datetime | None = None) -> Cared:
     """Do what is due, one thing after the other; nothing is raised for what Meta answers."""
     due_now = due(connections.warehouse, now or connections.access.clock())
     problems: dict[str, str] = {}
+    # People first: what they asked to be deleted must not be renewed before.
     callbacks = tuple(carry_out(connections)) if due_now.callbacks else ()
     renewals = []
     for row in _rows(connections, due_now.renewals):

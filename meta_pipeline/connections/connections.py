@@ -24,10 +24,9 @@ from meta_pipeline.warehouse.stores.connections import TokenRole
 from .access import Access, Owner
 from .errors import ConnectionUnknown, TokenRefused, TokenUnreadable
 from .sealing import Keyring, Sealed
-from .state import Kind, State, state_at
+from .state import Kind, State, ended_as, state_at
 
 _KINDS = {"SYSTEM_USER": Kind.SYSTEM_USER, "USER": Kind.USER}
-_EXPIRED = 463
 _SHORTEST = 2
 """Names of a letter or two are in every word."""
 
@@ -54,6 +53,7 @@ class Connections:
         Raises KeyMissing or TenantUnknown before Meta is asked, TokenRefused for what cannot be
         one; then nothing is written.
         """
+        # Before Meta is asked: a token that cannot be kept is not looked at either.
         _ = self.keyring.first
         self.warehouse.tenants.get(tenant)
         info = self.access.inspect(token)
@@ -78,6 +78,7 @@ class Connections:
             checked_at=now,
         )
         with self.warehouse.connection() as connection:
+            # One token in two connections: ending one of them would end the other.
             if known := self._holder(token, connection):
                 raise TokenRefused(
                     f"This very token is stored already, as {known.connection_id} ({known.name}). "
@@ -119,6 +120,8 @@ class Connections:
         A valid token whose calls are refused all the same (the app is blocked, say) keeps its
         state and accounts, and why as its problem.
         """
+        # Meta is asked outside of a transaction: a lock that waits for the internet is waited for
+        # by all.
         token = self.token(row)
         info = self.access.inspect(token)
         now = self.access.clock()
@@ -170,6 +173,7 @@ class Connections:
         """The connection of this id or name; ConnectionUnknown lists those it may be."""
         rows = self.warehouse.connections.all()
         wanted = given.strip().casefold()
+        # An id is one connection; a name may be that of a replaced one, too.
         by_id = [row for row in rows if row.connection_id == wanted]
         living = [row for row in rows if row.state != State.REPLACED]
         named = by_id or [row for row in living if row.name.casefold() == wanted]
@@ -203,6 +207,7 @@ class Connections:
         old = [
             row
             for row in self.warehouse.logins.all(connection)
+            # A choice that is changed has no token of its own to be sealed.
             if row.connection_id is None and row.key_id != self.keyring.first
         ]
         for row in old:
@@ -328,6 +333,7 @@ class Connections:
             connection,
             has_environment=self.has_environment,
         )
+        # Accounts that were not chosen are not read: that they came or went is nobody's news.
         chosen = row.chosen_accounts
         reached = owner.accounts.keys() & (owner.accounts if chosen is None else set(chosen))
         new, lost = reached - before, before - reached
@@ -387,9 +393,7 @@ def _said(info: TokenInfo, now: datetime) -> dict[str, Any]:
     """What an answer about a token changes in its connection's row."""
     if not info.is_valid:
         subcode = None if info.error is None else info.error.subcode
-        ended = state_at(now, State.ACTIVE, info.expires_at, info.data_access_expires_at)
-        is_over = subcode == _EXPIRED or ended is State.EXPIRED
-        state = State.EXPIRED if is_over else State.REVOKED
+        state = ended_as(subcode, now, info.expires_at, info.data_access_expires_at)
         why = "Meta calls it invalid" if info.error is None else str(info.error)
         return {"state": state, "problem": why}
     ends = {

@@ -98,6 +98,7 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
 
 def _listed_by_it(warehouse: Warehouse) -> int:
     """Accounts META_ACCESS_TOKEN reaches: all there are, where there is nothing else."""
+    # Alone it reaches whatever there is; lists are kept only where there is a choice.
     if not warehouse.connections.all():
         return len(warehouse.accounts.all(accessible_only=True))
     return len(warehouse.connections.listed_by_environment())

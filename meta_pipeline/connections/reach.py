@@ -78,6 +78,7 @@ def in_order(ways: Iterable[Way]) -> list[Way]:
 
 def _rank(way: Way) -> tuple[object, ...]:
     return (
+        # False sorts before True: each line is a question whose good answer is no.
         not way.state.is_usable,
         not way.may_read,
         way.problem is not None,
@@ -163,6 +164,8 @@ class Reach:
             for way in self.reaching(account_id)
             if way.state.is_usable or way.connection_id is None
         ]
+        # Of an account that somebody reached and nobody reaches now, asking any token would be
+        # guessing.
         if ways or self.is_reached(account_id):
             return ways
         return [way for way in self.ways() if way.may_reach(account_id)]

@@ -17,6 +17,7 @@ from .connections import Connections
 from .errors import ConnectionUnknown, NotRenewed
 from .state import Kind, State, is_due, state_at
 
+# Tried, not waited for: two renewals at once would exchange one token twice.
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('meta_ads:connection:' || %s, 0))"
 _REVOCABLE = (Kind.SYSTEM_USER, Kind.BUSINESS_INTEGRATION)
 """Meta documents how one token of these is ended; a person's could end the app's access too."""
@@ -49,6 +50,7 @@ def renew(connections: Connections, given: ConnectionRow, *, force: bool = False
             raise ConnectionUnknown(f"Connection {given.connection_id} was removed meanwhile.")
         tokens = connections.tokens(row)
         now = connections.access.clock()
+        # "next" is a token that an earlier try got and did not put in use.
         wanted = "next" in tokens or force or is_due(now, row.state, row.expires_at)
         state = state_at(now, row.state, row.expires_at)
         if wanted and not state.is_usable:
@@ -79,6 +81,7 @@ def _exchanged(connections: Connections, row: ConnectionRow, current: str) -> st
         )
     with connections.access.client(current, app_id=row.app_id) as client:
         new = client.exchange_token(app_id=row.app_id, of_system_user=row.kind in _REVOCABLE)
+    # Meta gives it once: lost here, it would live on unknown to anybody.
     connections.keep_token(row, new.value, "next")
     return new.value
 
@@ -129,6 +132,7 @@ def _swapped(
             renewal_problem=None,
         )
         store.save(renewed, connection)
+        # All in one transaction: there is a token in use at every moment.
         store.drop_tokens(row.connection_id, ["next"], connection)
         connections.keep_token(row, new, "current", connection)
         if old != new and row.kind in _REVOCABLE:

@@ -28,6 +28,7 @@ _KEY_BYTES = 32
 # What GCM is made for (NIST SP 800-38D); random, as each key seals few tokens.
 _NONCE_BYTES = 12
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+# With a number: another form of sealing will not open what this one sealed.
 _PURPOSE = "meta_pipeline connection token 1"
 
 
@@ -123,6 +124,7 @@ def _entries(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _key(key_id: str, written: str) -> bytes:
+    # Keys made by other tools come in either alphabet of base64, with padding or without.
     text = written.strip().rstrip("=").replace("+", "-").replace("/", "_")
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

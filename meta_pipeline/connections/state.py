@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from meta_pipeline.model.connection_state import (
     LAST_MOMENT,
     RENEW_WITHIN,
@@ -12,4 +14,26 @@ from meta_pipeline.model.connection_state import (
     state_at,
 )
 
-__all__ = ["LAST_MOMENT", "RENEW_WITHIN", "Kind", "State", "is_due", "renews_at", "state_at"]
+_EXPIRED_SUBCODE = 463
+"""Of code 190: the token has expired (FACTS §3.3); every other one is somebody's doing."""
+
+
+def ended_as(
+    subcode: int | None, now: datetime, expires_at: datetime | None, access_until: datetime | None
+) -> State:
+    """Expired or revoked: by the subcode Meta refuses a token with, and by the ends it had."""
+    by_time = state_at(now, State.ACTIVE, expires_at, access_until)
+    is_over = subcode == _EXPIRED_SUBCODE or by_time is State.EXPIRED
+    return State.EXPIRED if is_over else State.REVOKED
+
+
+__all__ = [
+    "LAST_MOMENT",
+    "RENEW_WITHIN",
+    "Kind",
+    "State",
+    "ended_as",
+    "is_due",
+    "renews_at",
+    "state_at",
+]

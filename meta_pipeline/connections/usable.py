@@ -21,16 +21,15 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import ConnectionRow, TokenRow, Warehouse
+from meta_pipeline.warehouse import TokenRow, Warehouse
 
 from .errors import ConnectionsError
 from .reach import Reach, Way
 from .sealing import Keyring, Sealed
-from .state import State, state_at
+from .state import State, ended_as
 
 logger = logging.getLogger(__name__)
 
-_EXPIRED = 463
 _PASTE = "meta-pipeline connections add --paste"
 
 
@@ -178,6 +177,7 @@ class UsableConnections:
         Asked once for each endpoint that is refused: a part that one may not have stays so.
         """
         question = (left.token_key, error.endpoint_key)
+        # Asking costs a call: only where somebody else could go on.
         without = Avoided(avoided.tokens | {left.token_key}, avoided.apps)
         if question in avoided.asked or self._next(account_id, without) is None:
             return None
@@ -198,6 +198,7 @@ class UsableConnections:
             if left.way.connection_id is None:
                 store.unlist(account_id, connection)
                 return
+            # Locked: threads of one sync and other processes find out the same at the same time.
             known = store.get(left.way.connection_id, connection, locked=True)
             if known is None or not store.lose(left.way.connection_id, account_id, connection):
                 return
@@ -223,7 +224,7 @@ class UsableConnections:
                 return  # renewed, replaced or removed meanwhile: this is about another token
             if not State(known.state).is_usable:
                 return
-            state = _ended(known, error, now)
+            state = ended_as(error.subcode, now, known.expires_at, known.data_access_expires_at)
             ended = replace(known, state=state, problem=str(error), checked_at=now)
             store.save(ended, connection)
             detail = {"code": error.code_text, "problem": str(error), "account_id": account_id}
@@ -273,13 +274,6 @@ class UsableConnections:
                 signs = self.settings.app_id in (None, way.app_id)
                 self._clients[key] = self.base.with_token(token, signs=signs, app=way.app)
             return self._clients[key]
-
-
-def _ended(row: ConnectionRow, error: GraphError, now: datetime) -> State:
-    """Expired or revoked, by Meta's subcode (FACTS §3.3) and the ends that are known."""
-    by_time = state_at(now, State.ACTIVE, row.expires_at, row.data_access_expires_at)
-    is_over = error.subcode == _EXPIRED or by_time is State.EXPIRED
-    return State.EXPIRED if is_over else State.REVOKED
 
 
 def first_token(

@@ -22,6 +22,7 @@ from .pages import PAGES
 from .programs import program_routes
 from .site import Site
 
+# Whoever looks in every week stays signed in; a lost laptop does not for long.
 SESSION_SECONDS = 14 * 24 * 3600
 
 
@@ -34,6 +35,7 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
     application = Starlette(
         routes=[
             *routes,
+            # Before the pages, whose session would cost each delivery of Meta's a cookie.
             *program_routes(site),
             Mount(
                 "/static",
@@ -43,9 +45,11 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
             Mount("/", routes=[*doors.ROUTES, *PAGES], middleware=[_sessions(site)]),
         ],
         middleware=[
+            # From outside in: a request for another name is not even read.
             Middleware(TrustedHostMiddleware, allowed_hosts=served_hosts(site.settings)),
             Middleware(SecurityHeaders, is_secure=site.is_secure),
             Middleware(GZipMiddleware, minimum_size=1000),
+            # Inside the headers, so that a failure has them too; outside of what may fail.
             Middleware(Unforeseen),
             Middleware(BodyLimit),
         ],

@@ -59,6 +59,7 @@ def days_of(params: QueryParams | Mapping[str, str], otherwise: str = DEFAULT_DA
     """
     since, until = params.get("since", "").strip(), params.get("until", "").strip()
     if since or until:
+        # Half a range is more likely a slip than a wish for all that lies on one side.
         if not (since and until):
             raise ImpossibleQuestion("A range has a first and a last day: give both, or a preset.")
         period = Period(day_of(since), day_of(until))

@@ -16,6 +16,7 @@ from markupsafe import Markup
 HEIGHT, TOP, BOTTOM = 190, 14, 24
 WIDTH_PCT = 88.0
 """Of the width; the scale stands beside the bars."""
+# More dates than that touch each other on a phone.
 _MOST_LABELS = 6
 
 
@@ -67,6 +68,7 @@ def ceiling(highest: float) -> float:
     if highest <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(highest))
+    # The highest bar fills two thirds of the picture at least.
     return next(power * part for part in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if highest <= power * part)
 
 

@@ -72,6 +72,7 @@ def _asked(
     warehouse: Warehouse, wanted: Mapping[str, Period], names: Sequence[str], now: datetime
 ) -> Answer:
     """One question for each range: accounts far apart on the globe have their days apart."""
+    # A fleet in one zone is one question, not a thousand.
     by_period: dict[Period, list[str]] = defaultdict(list)
     for account_id, period in wanted.items():
         by_period[period].append(account_id)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from starlette.exceptions import HTTPException
 
+# Of the eight connections of a process: five are left for pages.
 MOST = 3
 
 
@@ -21,6 +22,7 @@ class Downloads:
     @contextmanager
     def one_more(self) -> Iterator[None]:
         """One download; HTTPException (503) while as many as may be are under way."""
+        # Not waited for: a browser that waits for a file asks for it again.
         if not self._free.acquire(blocking=False):
             raise HTTPException(
                 503,

@@ -76,6 +76,7 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:
+    # The page says nothing of the error itself: it may name tables, addresses, people.
     reference = secrets.token_hex(4)
     _log.error("page failed: %s %s", reference, request.url.path, exc_info=error)
     return _failure(

@@ -130,6 +130,7 @@ def page(path: str, show: Show, *, needs: Role = Role.VIEWER) -> Route:
     """A page for those whose role is enough; who is not signed in is shown the door."""
 
     async def endpoint(request: Request) -> Response:
+        # psycopg blocks here: on the event loop one slow question would hold up every page.
         return await run_in_threadpool(_shown, request, show, needs)
 
     return Route(path, endpoint, methods=["GET"], name=show.__name__)
@@ -155,6 +156,7 @@ def _shown(request: Request, show: Show, needs: Role) -> Response:
         with ExitStack() as until:
             return show(replace(visit, until=until))
     except NotFound as error:
+        # With one tenant there is no other one in which to look.
         if len(visit.visitor.memberships) == 1:
             raise
         name = one_line(visit.visitor.opened.name)
@@ -192,6 +194,7 @@ def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Respons
             visit.warehouse.web.note(visit.visitor.subject, done.action, done.detail, connection)
     if done.said:
         request.session["said"] = done.said
+    # After a change always to a page: reloading that repeats nothing.
     return RedirectResponse(done.to, status_code=303)
 
 

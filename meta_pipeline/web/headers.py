@@ -31,6 +31,8 @@ class SecurityHeaders:
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 if not scope["path"].startswith("/static/"):
+                    # Numbers of a client do not stay in the cache of a shared machine; style and
+                    # icons may.
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

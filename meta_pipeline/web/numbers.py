@@ -163,6 +163,8 @@ def _together(
     values: dict[tuple[str, ...], dict[str, Value]] = {}
     about: dict[str, Any] = {}
     notes: list[str] = []
+    # Two questions: one that counts people may have no answer, and must not take the others with
+    # it.
     for names in filter(None, (additive, people)):
         try:
             answer = metrics.answer(warehouse, metrics=names, **asked)

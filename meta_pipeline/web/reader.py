@@ -45,6 +45,7 @@ class Reader:
         """An amount in major units, with the places of its currency."""
         if value is None or _is_unknown(value):
             return NOTHING
+        # Babel takes any text for a currency, and prints it.
         if not currency or len(currency) != 3:
             return self._decimal(value, "#,##0.00")
         if _is_vast(value):
@@ -56,6 +57,7 @@ class Reader:
         if _is_unknown(value) or _is_vast(value):
             return self.value(value, unit, currency)
         if unit == "currency" and currency and len(currency) == 3:
+            # A scale has room for four characters.
             digits = 1 if value >= 1000 else 0 if value >= 10 else 2
             return str(
                 format_compact_currency(value, currency, locale=self.locale, fraction_digits=digits)

@@ -34,6 +34,7 @@ class Site:
     @property
     def is_secure(self) -> bool:
         """Whether people reach it over TLS."""
+        # As the settings say: what a proxy passes on is plain HTTP here.
         return (self.settings.web_url or "").startswith("https://")
 
 

@@ -44,6 +44,8 @@ def _one(connections: Connections, callback: CallbackRow) -> CarriedOut:
         deleted: Counter[str] = Counter()
         alone = _reached_by_nobody_else(connections, rows)
         for account_id in alone:
+            # Account by account, the connections last: a process that dies in between finds them
+            # again.
             deleted.update(forget_account(warehouse.url, account_id))
         count = _finish(connections, callback, rows, deleted)
         return CarriedOut(callback=callback, deleted=count, accounts=tuple(alone))
@@ -94,6 +96,7 @@ def _of_environment(connections: Connections) -> set[str]:
     try:
         app_id = connections.access.settings.app_id or ""
         return set(connections.access.owner(token.get_secret_value(), app_id=app_id).accounts)
+    # A dead token reaches nobody; any other refusal leaves it open, and the request is tried again.
     except Reauthorize:
         return set()
 

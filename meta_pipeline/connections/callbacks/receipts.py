@@ -13,6 +13,7 @@ from meta_pipeline.words import minute, times
 
 from .signed_request import read_signed_request
 
+# Between Meta's clock, which signs, and ours, by which a connection was added.
 CLOCKS_DIFFER = timedelta(minutes=1)
 _REMOVED = "The person removed the app at Meta: connect again, or add a new token."
 
@@ -86,6 +87,7 @@ class Callbacks:
         )
         with self.connections.warehouse.connection() as connection:
             kept = self.connections.warehouse.callbacks.add(row, connection)
+            # Only of a request that is new: sent again it must not end what was connected since.
             if kept.confirmation_code == row.confirmation_code:
                 for one in meant(self.connections, kept, connection):
                     self._end(one, connection)

@@ -18,6 +18,7 @@ from meta_pipeline.connections.errors import CallbackRefused
 MOST_BYTES = 16_384
 """More than any form that Meta sends; what is larger is not read."""
 _ALGORITHM = "HMAC-SHA256"
+# Meta's ids have some twenty digits; this only bounds what is stored.
 _LONGEST_ID = 64
 _NAME = "signed_request"
 
@@ -62,6 +63,7 @@ def _signed(body: bytes) -> bytes:
     except ValueError:
         pairs = []
     values = [value for name, value in pairs if name == _NAME.encode()]
+    # Two of them: which one was signed for whom would be a guess.
     if len(values) != 1:
         raise CallbackRefused("There has to be one signed_request in the form.")
     return values[0]
@@ -94,6 +96,7 @@ def _read(payload: bytes, request_hash: str, now: datetime) -> SignedRequest:
         moment = datetime.fromtimestamp(issued_at, UTC)
     except (ValueError, OverflowError, OSError):
         raise CallbackRefused("The signed request was issued on no day there is.") from None
+    # Not from the future: it would end connections that are yet to be made.
     return SignedRequest(str(user_id), min(moment, now), request_hash)
 
 

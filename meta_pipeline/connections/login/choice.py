@@ -80,6 +80,7 @@ class AccountChoice:
             total=total,
             offset=offset,
             next_offset=after if accounts and after < total else None,
+            # An offset beyond the end leads back to the last page, not further into nothing.
             previous_offset=max(min(offset, total) - size, 0) if offset and total else None,
             chosen=len(self.connections.warehouse.logins.ticked(row.pending_id)),
         )
@@ -92,6 +93,7 @@ class AccountChoice:
         ids = {*shown, *ticked}
         with self.connections.warehouse.connection() as connection:
             row, logins = self._row(connection), self.connections.warehouse.logins
+            # From a form: Postgres takes no NUL, and no id of Meta's has other than ASCII.
             if any(not one.isascii() or not one.isprintable() for one in ids):
                 raise ChoiceRefused("That is no id of an ad account. Nothing was stored.")
             if logins.tick(row.pending_id, ids, ticked, connection) != len(ids):
@@ -134,6 +136,8 @@ class AccountChoice:
         )
         now = self.connections.access.clock()
         is_mine = (
+            # All in one answer: which of them it was would tell a stranger that there is such a
+            # choice.
             row is not None
             and row.session_hash == hashed("session", self.session)
             and self.tenant in (None, row.tenant)
@@ -174,6 +178,8 @@ class AccountChoice:
             )
             connections.insert(row, opened(connections, pending), offered, connection)
             connections.warehouse.logins.remove(pending.pending_id, connection)
+        # After the commit, as Meta is asked: the new connection stands whatever becomes of the old
+        # token.
         revoke_previous(connections, row)
         return row
 

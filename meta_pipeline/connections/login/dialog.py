@@ -63,6 +63,7 @@ def dialog_url(
         "response_type": "code",
     }
     if config_id:
+        # A business integration's token comes for a code alone (FACTS §9).
         asked |= {"config_id": config_id, "override_default_response_type": "true"}
     else:
         asked["scope"] = ",".join(scopes)

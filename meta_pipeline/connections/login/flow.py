@@ -21,7 +21,9 @@ from .answers import Answer, Granted
 from .dialog import checked_redirect, dialog_url
 from .pending import PENDING_LIVES, discard, hashed, with_token
 
+# Long enough for a password and a second factor.
 STATE_LIVES = timedelta(minutes=10)
+# Whoever builds the link writes these words: they are quoted, not printed by the page.
 _LONGEST = 300
 _CODE_USED, _CODE_EXPIRED = 36009, 36007
 _REDIRECT_DIFFERS = 36008
@@ -127,6 +129,7 @@ class LoginFlow:
         """The login that this answers, taken; or why it is not answered by this."""
         logins, now = self.connections.warehouse.logins, self.connections.access.clock()
         state_hash, session_hash = hashed("state", state), hashed("session", self.session)
+        # In one statement: of two answers with one state only the first is taken.
         claimed = logins.claim(state_hash, session_hash, now)
         if claimed is not None:
             return claimed
@@ -140,6 +143,7 @@ class LoginFlow:
     def _granted(self, login: LoginState, code: str) -> Answer:
         """The code's token, judged; whatever is not fit for a connection is given up again."""
         access = self.connections.access
+        # The code can be exchanged with the secret of its own app only.
         if login.app_id != access.settings.app_id:
             return answers.refused("META_APP_ID was changed while you were in the dialog")
         with access.as_app() as client:
@@ -237,6 +241,7 @@ def _unwilling(given: Mapping[str, str], hidden: Iterable[str]) -> Answer:
 
 def _refusal(error: GraphError, hidden: Iterable[str]) -> Answer:
     """What it means for the person that Meta did not answer well."""
+    # Told by its words: Meta gives it no code of its own.
     if "client secret" in error.message.lower():
         return answers.setup("META_APP_SECRET is not the secret of app META_APP_ID")
     if isinstance(error, Retriable | Throttled):

@@ -16,8 +16,11 @@ from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow
 MOST_LIVE = 2
 """Live keys of a name: the one in use, and the one that takes its place."""
 _KEY = re.compile(r"mp_([0-9a-f]{12})_([0-9a-f]{64})")
+# It stands in tables and in the audit.
 _LONGEST_NAME = 100
+# A write for each request would cost more than most requests.
 _USED_EVERY = timedelta(minutes=1)
+# The hash of no secret: as long as one, and never equal.
 _NOBODY = "0" * 64
 
 
@@ -63,6 +66,7 @@ def new_key(
         key_id=key_id,
         tenant=tenant,
         name=cleaned,
+        # Without salt or stretching: 32 random bytes cannot be guessed, whatever hashes them.
         secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
         scopes=granted,
         created_at=now,
@@ -72,6 +76,7 @@ def new_key(
     if tenant not in {one.tenant for one in warehouse.tenants.all()}:
         raise KeyRefused(f"there is no tenant {tenant}")
     with warehouse.connection() as connection:
+        # Counted and added under one lock, or two at once would make a third key.
         warehouse.api_keys.lock(tenant, connection)
         known = warehouse.api_keys.all(tenant, connection)
         live = [one for one in known if one.name == cleaned and one.is_live(now)]

@@ -105,6 +105,7 @@ def _ours(address: str | None) -> str:
     """An address of this application; nobody is sent to another site."""
     parts = urlsplit(address or "/")
     is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/")
+    # Browsers take a backslash for a slash, and // for another host.
     if not is_ours or "\\" in parts.path or parts.path.startswith("//"):
         return "/"
     return f"{parts.path}{f'?{parts.query}' if parts.query else ''}"

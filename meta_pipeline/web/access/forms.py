@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 FIELD = "csrf"
+# A page of accounts to choose from has two fields for each.
 MAX_FIELDS = 2000
 
 
@@ -25,6 +26,7 @@ def token_of(request: Request) -> str:
 
 async def read_form(request: Request) -> FormData:
     """The form, if it has the token of this very session; Forged otherwise."""
+    # Browsers that do not send it are held by the token below alone.
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Forged
     form = await request.form(max_files=0, max_fields=MAX_FIELDS)

@@ -33,5 +33,6 @@ def is_among(address: str, networks: tuple[str, ...]) -> bool:
         peer = ip_address(address)
     except ValueError:
         return False
+    # A server that listens on :: sees IPv4 as ::ffff:10.0.0.1.
     mapped = getattr(peer, "ipv4_mapped", None) or peer
     return any(mapped in ip_network(one) for one in networks)

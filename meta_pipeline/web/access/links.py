@@ -12,6 +12,7 @@ from meta_pipeline.warehouse import Warehouse
 
 from .secret import Secret
 
+# A working day: who starts it in the morning may open it in the afternoon.
 LIFETIME = timedelta(hours=12)
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from meta_pipeline.settings import Settings
 
+# A person waits for it in front of an empty page.
 _TIMEOUT_SECONDS = 10.0
 
 
@@ -71,12 +72,14 @@ class OpenId:
         except (HTTPError, ValueError, KeyError) as error:
             raise self._silent(error) from error
         claims: dict[str, Any] = token.get("userinfo") or {}
+        # Unverified, anybody could write somebody else's address there.
         email = claims.get("email") if claims.get("email_verified") is True else None
         subject = str(email or claims.get("sub") or "")
         if not subject:
             raise SignInRefused(
                 "The identity provider did not say who you are (no sub). Tell an admin."
             )
+        # As members are stored: addresses are typed in either case.
         return Claims(subject.casefold(), str(claims.get("name") or email or subject))
 
     def _silent(self, error: Exception) -> SignInRefused:

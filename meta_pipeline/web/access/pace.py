@@ -8,6 +8,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+# Enough for an office behind one address, too few to guess anything.
 _TRIES = RateLimitItemPerMinute(20)
 
 

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+# As long as the hash that is made with it.
 _BYTES = 32
 
 

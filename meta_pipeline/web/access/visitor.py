@@ -78,6 +78,7 @@ def client_address(connection: HTTPConnection) -> str:
     peer = connection.client.host if connection.client else ""
     forwarded = connection.headers.get("x-forwarded-for", "")
     if forwarded and is_among(peer, site.settings.web_proxies):
+        # The last is what our own proxy saw; those before it are what the visitor says.
         return forwarded.rsplit(",", 1)[-1].strip()
     return peer
 
@@ -112,6 +113,7 @@ def _memberships(site: Site, subject: str) -> list[Membership]:
     tenants = site.warehouse.tenants
     if site.way is Way.LINK:
         return [Membership(tenant, name, "admin") for tenant, name in tenants.names().items()]
+    # At each visit: an invitation may have been written since they signed in.
     site.warehouse.invitations.accept(subject, site.now())
     memberships = tenants.memberships(subject)
     if subject not in site.settings.web_admin_names:

@@ -32,6 +32,7 @@ def way_in(settings: Settings, host: str) -> Way:
         )
     own = urlsplit(settings.web_url or "").hostname
     is_local = is_loopback(host) and (own is None or is_loopback(own))
+    # A way back made of the request's own Host could be anybody's.
     if ways == [Way.OPENID] and not (is_local or own):
         raise SettingsError(
             "META_WEB_URL is not set: it is the address the identity provider sends people back "

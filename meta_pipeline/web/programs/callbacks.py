@@ -21,6 +21,7 @@ from .body import TooLarge, plain, read_body
 DEAUTHORIZE = "/meta/deauthorize"
 DELETION = "/meta/data-deletion"
 STATUS = "/meta/deletions"
+# Far more than a signed request has.
 MOST_BYTES = 16_384
 _log = logging.getLogger(__name__)
 

@@ -37,6 +37,7 @@ async def _verify(request: Request) -> Response:
 
 async def _deliver(request: Request) -> Response:
     site = site_of(request)
+    # Both while a secret is changed: Meta signs with the new one from one moment to the next.
     given = (site.settings.app_secret, site.settings.app_secret_previous)
     secrets = [one.get_secret_value() for one in given if one is not None]
     if not secrets:
@@ -54,6 +55,7 @@ async def _deliver(request: Request) -> Response:
 
 def _keep(site: Site, body: bytes) -> Response:
     try:
+        # Read once before it is kept: what cannot be read now cannot be taken apart later.
         delivery_of(body)
         is_new = site.warehouse.webhooks.receive(body, site.now())
     except Unreadable as error:

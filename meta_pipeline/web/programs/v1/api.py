@@ -72,6 +72,7 @@ def api(site: Site) -> FastAPI:
         root_path_in_servers=False,
         docs_url=None,
         redoc_url=None,
+        # A redirect loses the body of a POST in many clients; a 404 says what is wrong.
         redirect_slashes=False,
         middleware=[Middleware(ETags)],
         exception_handlers=dict(HANDLERS),
@@ -107,6 +108,7 @@ def _document(made: FastAPI) -> dict[str, Any]:
             schemas.pop(unused, None)
         for operations in document["paths"].values():
             for operation in operations.values():
+                # FastAPI describes its own form of errors, which is never sent here.
                 operation["responses"].pop("422", None)
         made.openapi_schema = document
     return made.openapi_schema

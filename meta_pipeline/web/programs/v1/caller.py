@@ -84,6 +84,7 @@ def _caller(needed: Scope) -> Callable[[Request, Credentials], Caller]:
         now = site.now()
         key = key_of(site.warehouse, credentials.credentials, now) if credentials else None
         if key is None:
+            # Only wrong keys count against an address: many programs may share one.
             rates.refuse(request.client.host if request.client else "")
             raise Problem(
                 "no_key",

@@ -131,6 +131,7 @@ def list_facts(
     after = key_behind(cursor, str, str, str, str, str, str, int, str)
     if after is not None and not _is_key(after):
         raise Problem("bad_cursor", "the cursor is none of ours: begin again without one")
+    # No row can have it, and Postgres would refuse the question.
     if any(_NUL.search(one or "") for one in (provider, account_id, metric)):
         return Page(data=[])
     rows = caller.warehouse.facts.some(

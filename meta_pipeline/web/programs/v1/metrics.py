@@ -58,6 +58,7 @@ class Question(BaseModel):
     @field_validator("*")
     @classmethod
     def _has_no_nul(cls, value: Any) -> Any:
+        # In whatever depth of lists and filters it hides.
         if "\x00" in repr(value).encode().decode("unicode_escape", "ignore"):
             raise ValueError("has a NUL, which no name has")
         return value
@@ -104,6 +105,7 @@ def list_metrics(caller: Reader) -> Page[Metric]:
 @metrics.post("/metrics/query")
 def ask(caller: Reader, question: Question) -> Answer:
     """Ask the metric layer; unknown values are null. An unknown name is refused with near ones."""
+    # Answers are made whole in any case: a cursor is only how far they were sent.
     start = (key_behind(question.cursor, int) or (0,))[0]
     answered = answer(
         caller.warehouse,

@@ -46,6 +46,7 @@ def key_behind(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
     if (
         not isinstance(key, list)
         or len(key) != len(kinds)
+        # By exact type: true is an int to isinstance.
         or not all(type(one) is kind for one, kind in zip(key, kinds, strict=True))
         or any(isinstance(one, str) and "\x00" in one for one in key)
     ):

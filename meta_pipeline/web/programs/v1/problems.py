@@ -100,6 +100,7 @@ def _unknown(error: UnknownName) -> Problem:
 
 def _unavailable(error: WarehouseError) -> Problem:
     _log.error("the database cannot be used: %s", error)
+    # Other sentences name hosts and roles, which are not a program's business.
     told = str(error) if isinstance(error, CannotTell) else "the numbers cannot be read now"
     return Problem("unavailable", told, headers={"Retry-After": "5"})
 
