@@ -105,6 +105,22 @@ def test_every_tool_in_memory(place: Place) -> None:
     check(place, in_memory(place, every_tool))
 
 
+def test_an_argument_that_a_tool_does_not_have_is_refused(place: Place) -> None:
+    async def ask(client: Client) -> dict[str, Any]:
+        listed = (await client.list_tools()).tools
+        assert all(tool.input_schema["additionalProperties"] is False for tool in listed)
+        return {
+            tool.name: await client.call_tool(tool.name, CALLS[tool.name] | {"acounts": [N]})
+            for tool in listed
+        }
+
+    for name, result in in_memory(place, ask).items():
+        assert result.is_error, name
+        assert "'acounts'" in result.content[0].text
+        if "accounts" in CALLS[name]:
+            assert "accounts" in result.content[0].text
+
+
 @pytest.mark.slow
 def test_every_tool_over_standard_streams(place: Place, tmp_path: Path) -> None:
     server = StdioServerParameters(

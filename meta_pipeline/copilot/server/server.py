@@ -8,12 +8,14 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.types import ToolAnnotations
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import Field
 
 from meta_pipeline import metrics
 from meta_pipeline.copilot.answer import MAX_ROWS, Answer
 from meta_pipeline.copilot.tools import Tools, days_asked, days_before
+from meta_pipeline.metrics.errors import UnknownName
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.datadocs import dictionary as table_dictionary
 
@@ -60,6 +62,30 @@ Cursor = Annotated[str | None, Field(description="next_cursor of the answer befo
 Limit = Annotated[int, Field(description="Rows at most.", ge=1, le=MAX_ROWS)]
 
 
+class ExactServer(MCPServer[Any]):
+    """Refuses an argument that a tool does not have.
+
+    The SDK drops it: `account` instead of `accounts` would answer about all accounts and not say so.
+    """
+
+    async def list_tools(self) -> list[Tool]:
+        """The tools, each with a schema that says that there are no other arguments."""
+        tools = await super().list_tools()
+        for tool in tools:
+            tool.input_schema["additionalProperties"] = False
+        return tools
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool; ToolError names the argument that it does not have, and the closest ones."""
+        known = {tool.name: tool.input_schema["properties"] for tool in await self.list_tools()}
+        for argument in arguments:
+            if name in known and argument not in known[name]:
+                raise ToolError(str(UnknownName(f"argument of {name}", argument, known[name])))
+        return await super().call_tool(name, arguments, context)
+
+
 def mcp_server(
     warehouse_of: Callable[[str | None], Warehouse],
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -69,7 +95,7 @@ def mcp_server(
     The tenant is what the HTTP door noted; None over stdio and in memory, where whoever starts the
     server has the database anyhow.
     """
-    server: MCPServer[Any] = MCPServer(
+    server = ExactServer(
         "meta-pipeline",
         title="Meta Ads accounts",
         instructions=INSTRUCTIONS,

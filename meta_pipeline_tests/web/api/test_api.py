@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -173,6 +174,19 @@ def test_addresses_and_methods_there_are_not(mine: httpx2.Client) -> None:
     problem(mine.put("/accounts"), 405, "method_not_allowed")
     problem(mine.get("/accounts/1"), 422, "invalid")
     problem(mine.get("/accounts", params={"limit": 0}), 422, "invalid")
+
+
+def test_a_filter_that_is_misspelled_is_no_filter_and_refused(mine: httpx2.Client, url: str) -> None:
+    document = httpx2.get(f"{url}/v1/openapi.json", timeout=PATIENCE_SECONDS).json()
+    for path, operations in document["paths"].items():
+        if "get" not in operations:
+            continue
+        address = re.sub(r"\{[^}]*\}", "1", path).lstrip("/")
+        answer = mine.get(address, params={"acount_id": "act_1"})
+        assert answer.status_code == 400, path
+        assert answer.json()["code"] == "unknown_name", path
+        assert "'acount_id'" in answer.json()["detail"], path
+    assert mine.get("facts", params={"acount_id": "1"}).json()["suggestions"] == ["account_id"]
 
 
 def test_health_and_the_document_take_no_key(url: str) -> None:

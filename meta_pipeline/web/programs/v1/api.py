@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, Literal
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
 
 from meta_pipeline.facts.fact import Fact
+from meta_pipeline.metrics import UnknownName
 from meta_pipeline.web.rendering import templates
 from meta_pipeline.web.site import Site, site_of
 
@@ -75,6 +76,7 @@ def api(site: Site) -> FastAPI:
         # A redirect loses the body of a POST in many clients; a 404 says what is wrong.
         redirect_slashes=False,
         middleware=[Middleware(ETags)],
+        dependencies=[Depends(_refuse_unknown_parameters)],
         exception_handlers=dict(HANDLERS),
         responses={
             "default": {
@@ -90,6 +92,19 @@ def api(site: Site) -> FastAPI:
     made.openapi = lambda: _document(made)  # type: ignore[method-assign]
     made.add_api_route("/docs", _page, include_in_schema=False)
     return made
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """A filter that is misspelled would be no filter: the answer is about more than was asked."""
+    paths = _document(request.app)["paths"]
+    operations = paths.get(request.scope["route"].path)
+    if operations is None:
+        return
+    parameters = operations[request.method.lower()].get("parameters", ())
+    known = {one["name"] for one in parameters if one["in"] == "query"}
+    for name in request.query_params:
+        if name not in known:
+            raise UnknownName("parameter", name, known)
 
 
 def _document(made: FastAPI) -> dict[str, Any]:
