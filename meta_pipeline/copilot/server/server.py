@@ -65,7 +65,7 @@ Limit = Annotated[int, Field(description="Rows at most.", ge=1, le=MAX_ROWS)]
 class ExactServer(MCPServer[Any]):
     """Refuses an argument that a tool does not have.
 
-    The SDK drops it: `account` instead of `accounts` would answer about all accounts and not say so.
+    The SDK drops it: `account` for `accounts` would answer about all accounts and not say so.
     """
 
     async def list_tools(self) -> list[Tool]:

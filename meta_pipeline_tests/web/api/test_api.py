@@ -176,7 +176,7 @@ def test_addresses_and_methods_there_are_not(mine: httpx2.Client) -> None:
     problem(mine.get("/accounts", params={"limit": 0}), 422, "invalid")
 
 
-def test_a_filter_that_is_misspelled_is_no_filter_and_refused(mine: httpx2.Client, url: str) -> None:
+def test_a_filter_that_is_misspelled_is_refused(mine: httpx2.Client, url: str) -> None:
     document = httpx2.get(f"{url}/v1/openapi.json", timeout=PATIENCE_SECONDS).json()
     for path, operations in document["paths"].items():
         if "get" not in operations:
