@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say that recordings were not compared: a skip among a thousand dots is easily missed."""
     if any(recorded.ABSENT in str(one.longrepr) for one in terminalreporter.getreports("skipped")):
         terminalreporter.write_sep("!", f"NOT COMPARED: {recorded.ABSENT}", yellow=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Workers of a whole run first import a share of the modules each.
+
+    All of them import all modules in the end; what one has compiled the others only read.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1 or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    mine = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    for path in sorted(Path(__file__).parent.rglob("test_*.py"))[mine::workers]:
+        import_module(".".join(path.relative_to(session.config.rootpath).with_suffix("").parts))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> list[pytest.Item] | None:
+    """Of a quick run's slow proofs no case is made: they were half of all, in every worker."""
+    if collector.config.option.markexpr != "not slow" or not name.startswith("test"):
+        return None
+    marks = [*collector.iter_markers("slow"), *getattr(obj, "pytestmark", ())]
+    return [] if any(mark.name == "slow" for mark in marks) else None
 
 
 @pytest.hookimpl(tryfirst=True)

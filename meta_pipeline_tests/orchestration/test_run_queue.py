@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pkgutil import resolve_name
 from typing import cast
 
 import dagster as dg
@@ -14,8 +15,6 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._core.workspace.context import BaseWorkspaceRequestContext
-from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG, DAGSTER_CELERY_RUN_PRIORITY_TAG
-from dagster_k8s.job import K8S_RESOURCE_REQUIREMENTS_KEY, USER_DEFINED_K8S_CONFIG_KEY
 
 from meta_pipeline.definitions import defs
 from meta_pipeline.orchestration.run_queue import GuardedRunQueue, ShapedElsewhere
@@ -53,16 +52,26 @@ def sync_account() -> dg.JobDefinition:
 
 
 @pytest.mark.parametrize(
-    "tag",
+    "constant",
     [
-        USER_DEFINED_K8S_CONFIG_KEY,
-        K8S_RESOURCE_REQUIREMENTS_KEY,
-        DAGSTER_CELERY_QUEUE_TAG,
-        DAGSTER_CELERY_RUN_PRIORITY_TAG,
-        "dagster-k8s/whatever-a-later-version-reads",
+        "dagster_k8s.job:USER_DEFINED_K8S_CONFIG_KEY",
+        "dagster_k8s.job:K8S_RESOURCE_REQUIREMENTS_KEY",
+        "dagster_celery.tags:DAGSTER_CELERY_QUEUE_TAG",
+        "dagster_celery.tags:DAGSTER_CELERY_RUN_PRIORITY_TAG",
     ],
 )
-def test_a_run_that_shapes_its_own_place_is_refused(instance: dg.DagsterInstance, tag: str) -> None:
+def test_a_run_that_shapes_its_own_place_is_refused(
+    instance: dg.DagsterInstance, constant: str
+) -> None:
+    # Not at the top: every worker of the tests would import the client of Kubernetes.
+    refuses(instance, resolve_name(constant))
+
+
+def test_a_tag_that_a_later_version_reads_is_refused(instance: dg.DagsterInstance) -> None:
+    refuses(instance, "dagster-k8s/whatever-a-later-version-reads")
+
+
+def refuses(instance: dg.DagsterInstance, tag: str) -> None:
     with pytest.raises(ShapedElsewhere, match=tag):
         submitted(instance, {tag: '{"container_config": {"image": "evil"}}'})
     (run,) = instance.get_runs()
