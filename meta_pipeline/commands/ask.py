@@ -12,6 +12,7 @@ from .terminal.console import (
     add_row,
     console,
     errors,
+    minute,
     say,
     say_more,
     styled,
@@ -125,7 +126,7 @@ def _say_provenance(answer: Answer) -> None:
         return
     if about.since:
         zone = about.timezone if isinstance(about.timezone, str) else "each account's own zone"
-        read = f"data as of {about.data_as_of}" if about.data_as_of else "never fetched"
+        read = f"data as of {minute(about.data_as_of)}" if about.data_as_of else "never fetched"
         say()
         say(styled(f"{about.since} to {about.until} in {zone}; {read}", "dim"))
     for name, formula in about.formulas.items():

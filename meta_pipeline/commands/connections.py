@@ -269,7 +269,7 @@ def _show(listed: "Iterable[Listed]") -> None:
         state = "unknown" if one.state is None else str(one.state)
         add_row(
             shown,
-            one.connection_id or "-",
+            one.connection_id or "environment",
             one.kind,
             one.name,
             str(one.accounts),

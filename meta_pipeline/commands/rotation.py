@@ -1,5 +1,6 @@
 """`meta-pipeline rotation`: who is next and why, and what a policy would cost."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ import typer
 
 from meta_pipeline.fleet import Policy
 from meta_pipeline.fleet.replay.allowances import AccessTier
+from meta_pipeline.printable import one_line
 
 from .terminal.console import add_row, console, say, say_more, styled, table, warn, write_json
 from .terminal.options import AsJson, Limit
@@ -141,12 +143,13 @@ def next_command(
             settings=settings,
         )
         nobody = skip_reason(tick, busy.runs, now, warehouse.accounts)
+        names = {row.account_id: row.name for row in warehouse.accounts.all()}
     if as_json:
         runs = [[asdict(pick) for pick in run.picks] for run in tick.runs]
         reason = tick.summary if tick.runs else nobody
         write_json({"reason": reason, "runs": runs, "skipped": dict(tick.skipped)})
     else:
-        _show_next(tick, nobody, None if show_all else limit)
+        _show_next(tick, nobody, None if show_all else limit, names)
 
 
 def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight, str | None]":
@@ -176,19 +179,23 @@ def _under_way(settings: "Settings", warehouse: "Warehouse") -> "tuple[InFlight,
         return InFlight(), None
 
 
-def _show_next(tick: "Tick", nobody: str, limit: int | None) -> None:
-    shown = table("run", "account", "parts", "why", whole=["account"])
+def _show_next(
+    tick: "Tick", nobody: str, limit: int | None, names: Mapping[str, str | None]
+) -> None:
+    shown = table("run", "name", "account", "parts", "why", whole=["run", "account"])
     for number, run in enumerate(tick.runs, start=1):
         for pick in run.picks:
             parts = ", ".join(sorted(pick.parts))
-            add_row(shown, str(number), pick.account_id, parts, pick.why)
+            name = names.get(pick.account_id) or "-"
+            add_row(shown, str(number), name, pick.account_id, parts, pick.why)
     if tick.runs:
         console.print(shown)
     say(tick.summary if tick.runs else nobody)
     skipped = sorted(tick.skipped.items())
     told = skipped[:limit]
     for account_id, reason in told:
-        say(f"  {account_id}  {reason}")
+        name = one_line(names.get(account_id) or "")
+        say(f"  {f'{name} {account_id}'.strip()}  {reason}")
     say_more(len(skipped) - len(told), "--all shows them", indent="  ")
 
 

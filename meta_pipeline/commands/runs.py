@@ -100,13 +100,14 @@ def _parts(run: "RunDetail") -> dict[str, Any]:
 def _print_list(runs: Sequence[Mapping[str, Any]]) -> None:
     numbers = ("took", "calls", "waited", "rows")
     whole = ("run", "account", "started (UTC)", *numbers)
-    shown = table("run", "account", "started (UTC)", "status", "why", *numbers, "what it says",
-                  right=numbers, whole=whole)  # fmt: skip
+    names = ("run", "name", "account", "started (UTC)", "status", "why", *numbers, "what it says")
+    shown = table(*names, right=numbers, whole=whole)
     for one in runs:
         status: Words = styled(one["status"], _STYLES.get(one["status"], "yellow"))
         add_row(
             shown,
             one["sync_run_id"][:_ID_SHOWN],
+            one["account_name"] or "-",
             one["account_id"],
             _moment(one["started_at"]),
             status,

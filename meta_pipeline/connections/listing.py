@@ -77,7 +77,7 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
             days_left=None,
             checked_at=None,
             problem=None,
-            what_to_do="Not looked at yet: meta-pipeline check",
+            what_to_do="Not looked at yet: Dagster does hourly; meta-pipeline check asks now",
         )
     said = State.ACTIVE if known.is_valid else State.REVOKED
     ends = (known.expires_at, known.data_access_expires_at)

@@ -37,7 +37,7 @@ _OUT = {
     Out.EXCLUDED: "the include and exclude lists leave it out",
     Out.RUNNING: "it is being synced now",
     Out.REQUESTED: "a run of it waits or has just started",
-    Out.NO_ACCESS: "the token cannot see the account any more; share it again in Meta",
+    Out.NO_ACCESS: "no connection reaches the account any more; share it again or choose it",
 }
 Why = Out | Unreached | Candidate
 

@@ -44,7 +44,9 @@ def test_the_environment_is_a_connection_that_needs_nothing(shell: Shell) -> Non
     (found,) = shell.json("connections")
     assert (found["kind"], found["connection_id"]) == ("environment", None)
     assert found["state"] is None
-    assert found["what_to_do"] == "Not looked at yet: meta-pipeline check"
+    assert found["what_to_do"] == (
+        "Not looked at yet: Dagster does hourly; meta-pipeline check asks now"
+    )
     assert shell.rows("SELECT count(*) FROM meta_ads.connections") == [(0,)]
     assert "META_ACCESS_TOKEN" in shell.run("connections").stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,7 +109,10 @@ def test_the_list_of_meta_that_cannot_be_read_leaves_the_stored_one(shell: Shell
 def test_plans_of_several_have_a_price_each_and_one_together(shell: Shell) -> None:
     result = shell.run("plan", "--all")
     assert result.exit_code == 0, result.output
-    assert "Together: 4 of 4 ad accounts, " in result.stdout
+    *each, together = result.stdout.splitlines()
+    assert "Together: 4 of 4 ad accounts, " in together
+    assert len(each) == 4, "a line for each"
+    assert all(re.search(r": \d+( to \d+)? calls, [\d,]+( to [\d,]+)? rows$", one) for one in each)
     plans = shell.json("plan", "--all")
     assert [one["account_id"] for one in plans] == sorted(
         shell.ids, key=lambda one: (NAMES[shell.ids.index(one)], one)

@@ -138,7 +138,7 @@ def test_missing_days_of_the_backfill_come_before_the_tiers_turn() -> None:
         ({"is_requested": True}, "requested: a run of it waits or has just started"),
         (
             {"is_accessible": False},
-            "no access: the token cannot see the account any more; share it again in Meta",
+            "no access: no connection reaches the account any more; share it again or choose it",
         ),
         (
             {"not_before": NOW + 32 * MINUTE, "last_status": "throttled"},

@@ -47,12 +47,12 @@ def output(stored: Stored, database_url: str, monkeypatch: pytest.MonkeyPatch) -
 
 def test_it_says_who_is_next_and_why(output: list[str]) -> None:
     words = " ".join(output[1].split())
-    assert words == "1 act_1 entities, insights first sync: the last 90 days, newest first"
+    assert words == "1 - act_1 entities, insights first sync: the last 90 days, newest first"
     assert output[2] == "1 picked; 30 no access, 1 throttled"
 
 
 def test_it_says_of_the_others_why_not(output: list[str]) -> None:
-    assert output[3].startswith("  act_100  no access: the token cannot see the account any more")
+    assert output[3].startswith("  act_100  no access: no connection reaches the account any")
     assert output[-1] == "  ... and 11 more: --all shows them"
 
 
@@ -93,7 +93,7 @@ def test_who_is_asked_for_or_stopped_is_not_next(
         found = CliRunner().invoke(app, ["next"])
         assert found.exit_code == 0, found.output
         lines = [" ".join(line.split()) for line in found.output.splitlines()]
-        assert [line.split()[1] for line in lines[1:3]] == ["act_2", "act_5"]
+        assert [line.split()[2] for line in lines[1:3]] == ["act_2", "act_5"]
         assert "2 picked; 2 throttled, 1 requested" in lines
         assert any(
             line.startswith("act_3 throttled: act_3 stopped until") and "ads_insights" in line

@@ -64,7 +64,7 @@ def test_get_as_table_says_units_formulas_and_freshness() -> None:
     assert "spend EUR" in told.stdout
     assert "70.00" in told.stdout
     assert "cpl = sum(spend) / sum(leads)" in told.stdout
-    assert "data as of 2026-03-18T08:30:00+00:00" in told.stdout
+    assert "data as of 2026-03-18 08:30 UTC" in told.stdout
     assert "Campaign c3" in told.stdout
     assert "[bold]Spring" in told.stdout
     assert "Meta may still restate the days from 2026-03-11" in told.stderr

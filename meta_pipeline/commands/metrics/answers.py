@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from meta_pipeline.commands.terminal.console import (
     add_row,
     console,
+    minute,
     say,
     styled,
     table,
@@ -96,7 +97,7 @@ def cell(value: Any, unit: str | None) -> str:
 def _say_about(about: Mapping[Any, Any]) -> None:
     zone = about["timezone"] if isinstance(about["timezone"], str) else "each account's own zone"
     since, until = about["range"]
-    read = f"data as of {about['data_as_of']}" if about["data_as_of"] else "never fetched"
+    read = f"data as of {minute(about['data_as_of'])}" if about["data_as_of"] else "never fetched"
     say()
     say(
         styled(f"{since} to {until} in {zone}; {read}; {about['attribution']}", "dim"),

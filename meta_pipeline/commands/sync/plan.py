@@ -108,7 +108,8 @@ def plan(
 ) -> None:
     """Say what a sync would read and cost, before anything runs.
 
-    With one ACCOUNT the JSON is an object, with several or --all a list of them.
+    With --all each account has a line; name one to see its windows. With one ACCOUNT the JSON is an
+    object, with several or --all a list of them.
     """
     wanted = Wanted.of(since, until, preset, only, with_, breakdown, report, force=force)
     with opened_engine(migrates=False) as (settings, engine):
@@ -118,12 +119,22 @@ def plan(
             priced.append(Priced.of(engine, wanted, account_id))
             # One after the other, as they are made: a fleet takes a while.
             if not as_json:
-                show(priced[-1])
+                (show_line if every else show)(priced[-1])
     if as_json:
         facts = [one.facts() for one in priced]
         write_json(facts if every or len(account or ()) > 1 else facts[0])
     elif len(priced) != 1:
         say(together(priced))
+
+
+def show_line(priced: Priced) -> None:
+    """Print what one account of many costs, in a line."""
+    named = f"{priced.plan.account_id} {one_line(priced.name or '')}".strip()
+    if priced.plan.is_empty:
+        say(f"{named}: all fresh")
+        return
+    waits = f"; would not start now: {priced.obstacle}" if priced.obstacle else ""
+    say(f"{named}: {spread(*priced.calls)} calls, {spread(*priced.rows)} rows{waits}")
 
 
 def show(priced: Priced) -> None:

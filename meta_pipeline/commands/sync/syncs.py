@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from meta_pipeline import metrics
-from meta_pipeline.commands.terminal.console import say, styled, warn, write_json
+from meta_pipeline.commands.terminal.console import console, say, styled, warn, write_json
 from meta_pipeline.printable import one_line
 from meta_pipeline.sync import Progress, Status, SyncEngine, SyncRun
 
@@ -160,8 +160,10 @@ class _Told:
         self.account_rows = step.account_rows
 
     def say(self, step: Progress) -> None:
+        """A line of the step; two where it is longer than the terminal is wide."""
         self.note(step)
-        say(f"{step.account_id}  {step.message:<42} {step.facts}")
+        told = f"{step.message:<42} {step.facts}"
+        say(told if len(told) <= console.width else f"{step.message}\n  {step.facts}")
 
 
 def _print_record(record: SyncRun, told: _Told) -> None:

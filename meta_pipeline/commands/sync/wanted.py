@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from meta_pipeline.settings import Settings
 
 PresetOption = Annotated[Preset | None, PRESET]
+_PARTS = f"may be repeated. One of {', '.join(Part)}."
 Only = Annotated[
-    list[Part] | None, typer.Option("--only", help="Sync only this part; may be repeated.")
+    list[Part] | None,
+    typer.Option("--only", metavar="PART", help=f"Sync only this part; {_PARTS}"),
 ]
 With = Annotated[
     list[Part] | None,
-    typer.Option("--with", help="Sync this part too, on or off; may be repeated."),
+    typer.Option("--with", metavar="PART", help=f"Sync this part too, on or off; {_PARTS}"),
 ]
 Breakdown = Annotated[
     list[str] | None, typer.Option("--breakdown", help="Breakdowns to read, as age,gender.")

@@ -12,6 +12,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import typer
@@ -93,6 +94,11 @@ def table(
 def add_row(to: Sheet, *cells: Words) -> None:
     """Add a row; text of a cell stays in its line."""
     to.add([one if isinstance(one, Text) else Text(one_line(one or "")) for one in cells])
+
+
+def minute(moment: str) -> str:
+    """A moment of JSON as people read it: `2026-11-29 12:13 UTC`."""
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def say_more(left: int, how: str, *, indent: str = "") -> None:

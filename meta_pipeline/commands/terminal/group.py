@@ -51,20 +51,32 @@ class Entry:
         return command
 
 
+# What can be chosen stands beside the option's name where a narrow terminal has a place for it.
+_LONGEST_CHOICES = 30
+
+
 def _name_values(command: Any) -> None:
     """Call the value of an option as the option is called, or by what can be chosen.
 
-    Typer would show the types of Python: `--host <str>`, `--status <list[str]>`, `RUN <str>`.
+    Typer would show the types of Python: `--host <str>`, `--status <list[str]>`, `RUN <str>`. And
+    it would cut what a command below does: `Store a token of a system user or a person, after...`.
     """
     for below in getattr(command, "commands", {}).values():
+        below.short_help = below.short_help or " ".join(
+            (below.help or "").partition("\n\n")[0].split()
+        )
         _name_values(below)
     for one in command.params:
         if one.param_type_name == "argument":
             one.metavar = one.metavar or one.name.upper()
             one.display_type = lambda ctx: ""
         elif one.metavar is None and not one.is_flag:
-            choices = getattr(getattr(one, "type_descriptor", None), "choices", None) or ()
-            named = "|".join(str(getattr(choice, "value", choice)) for choice in choices)
+            given = getattr(getattr(one, "type_descriptor", None), "choices", None) or ()
+            choices = [str(getattr(choice, "value", choice)) for choice in given]
+            named = "|".join(choices)
+            if len(named) > _LONGEST_CHOICES:
+                one.help = f"{one.help} One of {', '.join(choices)}."
+                named = ""
             one.metavar = named or max(one.opts, key=len).lstrip("-").replace("-", "_").upper()
 
 

@@ -118,12 +118,20 @@ def test_help_shows_no_type_of_python_and_fits(name: str) -> None:
     shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "80"})
     assert shown.exit_code == 0
     assert not re.search(r"<[a-z]+[\[>]|\bBOOLEAN\b|Traceback", shown.output)
+    assert [line for line in shown.output.splitlines() if len(line) > 80] == []
     for given in COMMANDS[name].params:
         assert getattr(given, "help", None), (name, given.name)
         unit = re.search(r"(seconds|minutes|hours|days)$", given.name or "")
         if unit is None and "--watch" not in given.opts:
             continue
         assert unit or given.metavar == "EVERY", "a length of time has its unit, or names it"
+
+
+def test_what_a_command_below_does_is_not_cut() -> None:
+    groups = {name.rpartition(" ")[0] for name in COMMANDS} - {""}
+    for group in sorted(groups):
+        shown = CliRunner().invoke(app, [*group.split(), "--help"], env={"COLUMNS": "80"})
+        assert "..." not in shown.output.partition("Commands:")[2], group
 
 
 @pytest.mark.parametrize(
