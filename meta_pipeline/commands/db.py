@@ -1,6 +1,7 @@
 """`meta-pipeline db`: the Postgres that is used, and the embedded server's life."""
 
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -38,22 +39,28 @@ def url(
     show_password: Annotated[
         bool, typer.Option("--show-password", help="Show the password of DATABASE_URL too.")
     ] = False,
+    as_variables: Annotated[
+        bool,
+        typer.Option("--as-variables", help="Print it as PGHOST, PGPORT and so on, for eval."),
+    ] = False,
 ) -> None:
     """Print the URL of the database, for use in scripts.
 
     The embedded server's is printed with its password, so that psql and others can use it:
     it opens nothing but this machine's own server. That of DATABASE_URL is printed with the
-    password hidden, unless asked for.
+    password hidden, unless asked for. For psql, dbt and others that read PGHOST and its like:
+    eval "$(meta-pipeline db url --as-variables --show-password)"
     """
     own = database_url_from_settings()
     if own is not None:
         from meta_pipeline.warehouse import redacted
 
         # Options too: sslpassword and the like are secrets of a URL as well.
-        write(f"{own if show_password else redacted(own, with_options=True)}\n")
+        shown = own if show_password else redacted(own, with_options=True)
+        write(_exports(shown) if as_variables else f"{shown}\n")
         return
     with _embedded() as server:
-        write(f"{server.url}\n")
+        write(_exports(server.url) if as_variables else f"{server.url}\n")
         if not server.status().running:
             say("It is not running: meta-pipeline db start starts it.", to=errors)
 
@@ -283,6 +290,18 @@ def _is_direct(database_url: str) -> bool:
     with suppress(WarehouseError), connect(database_url, application_name="psql") as connection:
         return not is_pooled(connection)
     return False
+
+
+def _exports(database_url: str) -> str:
+    """Lines for a shell; a hidden password is left out, so that no login is tried with stars."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    variables = _libpq_variables()
+    return "".join(
+        f"export {variables[key]}={shlex.quote(str(value))}\n"
+        for key, value in conninfo_to_dict(database_url).items()
+        if key in variables and value != "***"
+    )
 
 
 def _libpq_variables() -> dict[str, str]:

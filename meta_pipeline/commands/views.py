@@ -54,14 +54,23 @@ def dbt_sources(
     source: Annotated[
         str, typer.Option("--source", help="What models call it: source('meta_ads', ...).")
     ] = "meta_ads",
+    key_prefix: Annotated[
+        str,
+        typer.Option(
+            "--key-prefix", help="What stands before our assets in your Dagster: paid/meta."
+        ),
+    ] = "meta",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write; else it is printed.")
     ] = None,
 ) -> None:
-    """Write a sources.yml for dbt: every table and view with its columns, tests and freshness."""
+    """Write a sources.yml for dbt: every table and view with its columns, tests and freshness.
+
+    It names the asset that fills each, so that dagster-dbt runs a model after it.
+    """
     from meta_pipeline.warehouse.dbt_sources import sources
 
-    text = sources(source)
+    text = sources(source, key_prefix=key_prefix)
     if output is None:
         write(text)
         return

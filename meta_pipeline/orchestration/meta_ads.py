@@ -24,6 +24,7 @@ from pydantic import AliasChoices, Field, field_validator
 from meta_pipeline.settings import Settings
 
 from .place import OWN_POOL, Place, take
+from .scaffold import commented_options
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Accounts = Annotated[list[str], Field(examples=[["act_1234567890"]])]
@@ -41,10 +42,10 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
     breakdowns: list[str] = Field(
         default=[],
         description="Breakdown tables to keep, each as age,gender",
-        examples=[["country"]],
+        examples=[["country", "age,gender"]],
     )
     breakdown_accounts: Accounts = Field(
-        default=["all"], description="Accounts the breakdowns are for"
+        default=["all"], description="Accounts the breakdowns are for", examples=[["all"]]
     )
 
     def variables(self) -> dict[str, str]:
@@ -64,11 +65,18 @@ class MetaAdsCadence(dg.Model, dg.Resolvable):
     """How old data may become, as 30m, 1h or 1d; by spend (policy hybrid) where nothing is said."""
 
     insights: str | None = Field(
-        default=None, description="How old numbers may become, of every account alike"
+        default=None,
+        description="How old numbers may become, of every account alike",
+        examples=["1h"],
     )
-    entities: str | None = Field(default=None, description="How old the structure may become")
+    entities: str | None = Field(
+        default=None, description="How old the structure may become", examples=["4h"]
+    )
     tiers: str | None = Field(
-        default=None, description="How old numbers may become by spend, as META_ROTATION_TIERS"
+        default=None,
+        description="How old numbers may become by spend, as META_ROTATION_TIERS; where insights "
+        "says nothing",
+        examples=["high:30m,medium:2h,low:12h,empty:1d"],
     )
 
     def variables(self) -> dict[str, str | None]:
@@ -81,6 +89,19 @@ class MetaAdsCadence(dg.Model, dg.Resolvable):
         }
 
 
+class MetaAdsScaffolder(dg.Scaffolder[Any]):
+    """Writes a `defs.yaml` that names every option: `dg scaffold defs meta_pipeline.MetaAds`."""
+
+    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
+        dg.scaffold_component(request, {"key_prefix": "meta"})
+        if request.scaffold_format == "yaml":
+            place = request.target_path
+            file = place / "defs.yaml" if place.is_dir() else place
+            with file.open("a", encoding="utf-8") as opened:
+                opened.write(commented_options(MetaAds, besides={"key_prefix"}))
+
+
+@dg.scaffold_with(MetaAdsScaffolder)
 class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     """Meta (Facebook and Instagram) Ads accounts kept in Postgres, partitioned by ad account.
 
@@ -92,19 +113,25 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
     accounts: Accounts = Field(
         default=[], description="Ad accounts to sync; all that the token sees when empty"
     )
-    exclude_accounts: Accounts = Field(default=[], description="Ad accounts to leave out")
+    exclude_accounts: Accounts = Field(
+        default=[], description="Ad accounts to leave out", examples=[["act_9876543210"]]
+    )
     extras: MetaAdsExtras = Field(default=MetaAdsExtras(), description="What else is read")
     cadence: MetaAdsCadence = Field(default=MetaAdsCadence(), description="How old data may become")
     key_prefix: str = Field(
         default="meta", description="Before the key of every asset, levels with slashes: paid/meta"
     )
     group: str | None = Field(
-        default=None, description="One group for all assets, instead of entities, insights, ..."
+        default=None,
+        description="One group for all assets, instead of entities, insights, ...",
+        examples=["meta_ads"],
     )
     owners: list[str] = Field(
         default=[], description="Owners of all assets", examples=[["team:marketing"]]
     )
-    tags: dict[str, str] = Field(default={}, description="Tags of all assets, beside our own")
+    tags: dict[str, str] = Field(
+        default={}, description="Tags of all assets, beside our own", examples=[{"tier": "gold"}]
+    )
     partitions: str = Field(
         default="ad_account", description="Name of the dynamic partitions, an ad account each"
     )

@@ -28,17 +28,43 @@ _EXPOSED = {
     ),
     "meta_pipeline_grafana": ("dashboard", "The Grafana dashboards Marketing and Sync health."),
 }
+_ASSETS = {
+    "meta_ad_accounts": "ad_accounts",
+    "meta_creatives": "creatives",
+    "meta_activities": "activities",
+    "meta_campaigns": "campaigns",
+    "meta_adsets": "adsets",
+    "meta_ads": "ads",
+    "entity_changes": "ads",
+    "meta_insights": "insights",
+    "insights_changes": "insights",
+    "meta_insights_hourly": "insights_hourly",
+    "meta_insights_breakdown": "insights_breakdown",
+    "campaign_rollups": "daily_campaign_metrics",
+    "adset_rollups": "daily_adset_metrics",
+    "adset_goal_days": "daily_adset_metrics",
+    "ad_rollups": "daily_ad_metrics",
+    "metric_rollups": "daily_ad_metrics",
+    "reconciliations": "reconciliation",
+}
+"""What fills a table, by the name of its asset in Dagster, in the order in which a sync does."""
+_RELATION = re.compile(rf"\b{SCHEMA}\.(\w+)")
 _BEHIND = ("meta_ad_accounts", "meta_campaigns", "meta_adsets", "meta_ads", "campaign_rollups")
 
 
-def sources(name: str = "meta_ads") -> str:
+def sources(name: str = "meta_ads", *, key_prefix: str = "meta") -> str:
     """The file's text; `name` is what models call the source: `source('meta_ads', 'ad_insights')`.
 
+    `key_prefix` is what stands before our assets in Dagster, levels with slashes: dagster-dbt then
+    makes the asset that fills a table the one a model depends on.
     Tables of operations (syncs, API calls, secrets' rows) are not among them: models are about
     accounts, what is in them, and numbers.
     """
+    levels = key_prefix.split("/")
     tables = [
-        _table(metadata.tables[f"{SCHEMA}.{table}"]) for names in GROUPS.values() for table in names
+        _table(metadata.tables[f"{SCHEMA}.{table}"], levels)
+        for names in GROUPS.values()
+        for table in names
     ]
     document = {
         "version": 2,
@@ -48,7 +74,7 @@ def sources(name: str = "meta_ads") -> str:
                 "schema": SCHEMA,
                 "description": "Meta Ads accounts, kept by meta_pipeline. Days are days of the ad "
                 "account's time zone, amounts are in major units of `currency`.",
-                "tables": [*tables, *(_view(view) for view in views.declared())],
+                "tables": [*tables, *(_view(view, levels) for view in views.declared())],
             }
         ],
         "exposures": [
@@ -66,9 +92,13 @@ def sources(name: str = "meta_ads") -> str:
     return _HEAD.format(name=name) + made
 
 
-def _table(table: sa.Table) -> dict[str, Any]:
+def _table(table: sa.Table, levels: list[str]) -> dict[str, Any]:
     keys = [column.name for column in table.primary_key.columns]
-    source: dict[str, Any] = {"name": str(table.name), "description": f"{table.comment}."}
+    source: dict[str, Any] = {
+        "name": str(table.name),
+        "description": f"{table.comment}.",
+        **_filled_by([str(table.name)], levels),
+    }
     if table.name in _FRESH_TABLES:
         freshness = {grade: {"count": n, "period": "hour"} for grade, n in _OLD_HOURS.items()}
         source |= {"loaded_at_field": "data_as_of", "freshness": freshness}
@@ -87,8 +117,21 @@ def _column(column: sa.Column[Any], keys: list[str]) -> dict[str, Any]:
     }
 
 
-def _view(view: views.View) -> dict[str, Any]:
+def _view(view: views.View, levels: list[str]) -> dict[str, Any]:
     names = set(re.findall(r"[a-z0-9_]+", view.query))
     about, meanings = views.meanings(view.header, names)
     columns = [{"name": name, "description": meaning} for name, meaning in meanings.items()]
-    return {"name": view.name, "description": f"{about}.", "columns": columns}
+    return {
+        "name": view.name,
+        "description": f"{about}.",
+        **_filled_by(_RELATION.findall(view.query), levels),
+        "columns": columns,
+    }
+
+
+def _filled_by(tables: list[str], levels: list[str]) -> dict[str, Any]:
+    """The asset that fills the last of some tables; nothing where no sync fills them."""
+    filled = [asset for table, asset in _ASSETS.items() if table in tables]
+    if not filled:
+        return {}
+    return {"config": {"meta": {"dagster": {"asset_key": [*levels, filled[-1]]}}}}

@@ -6,12 +6,12 @@ With the oldest and the newest Dagster of our range, in environments where nothi
 from __future__ import annotations
 
 import csv
-import re
-import shlex
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -21,14 +21,12 @@ from meta_pipeline.orchestration.dagster_internals import VERSIONS
 from meta_pipeline.simulator import DEFAULT_TOKEN, Simulator, WallClock, demo_world
 
 from .environments import ROOT, Environment, python, wheel
+from .pages import Reader
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 PAGE = (ROOT / "docs/in-your-dagster.md").read_text(encoding="utf-8")
 ACCOUNT = "act_990000000000007"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PLACE = re.compile(r"(?:#|--) (\S+\.(?:ya?ml|py|sql))\n")
-DBT = ("dbt-core==1.10.*", "dbt-postgres==1.9.*")
 
 
 @pytest.fixture(scope="module")
@@ -46,59 +44,61 @@ def graph() -> Iterator[str]:
 def test_a_dagster_user_reaches_an_account_and_what_follows_it(
     built: Path, tmp_path: Path, empty_url: str, dagster: str
 ) -> None:
-    environment = project(built, tmp_path, dagster)
     with graph() as graph_url:
-        follow(environment, empty_url, graph_url)
+        follow(project(built, tmp_path, dagster, empty_url, graph_url))
     assert_the_account_is_in(empty_url)
-    assert_theirs_followed(environment.folder, empty_url)
-    assert_dagster_knows(environment.folder)
+    assert_theirs_followed(tmp_path / "theirs", empty_url)
+    assert_dagster_knows(tmp_path / "theirs")
 
 
-def project(built: Path, folder: Path, dagster: str) -> Environment:
-    """What `create-dagster` makes, with our wheel beside the Dagster it wants."""
+def project(built: Path, folder: Path, dagster: str, database_url: str, graph_url: str) -> Reader:
+    """What `create-dagster` makes, with the Dagster it wants and nothing of ours."""
     interpreter = python("3.12") or python("3.11") or "3.11"
     maker = Environment.made(folder / "maker", folder, interpreter)
     maker.install(f"create-dagster=={dagster}")
     maker.run("create-dagster", "project", "theirs", "--no-uv-sync")
     environment = Environment.made(folder / "venv", folder / "theirs", interpreter)
-    environment.install(built, "dagster-dg-cli", "dagster-dbt", *DBT, "-e", folder / "theirs")
-    assert environment.version("dagster") == dagster
+    constraints = folder / "constraints.txt"
+    constraints.write_text(f"dagster=={dagster}\n", encoding="utf-8")
+    environment.install("--constraint", constraints, "dagster-dg-cli", "-e", environment.folder)
     (environment.folder / "home").mkdir()
-    return environment
-
-
-def follow(environment: Environment, database_url: str, graph_url: str) -> None:
-    """Do what the page says, in its order; `pip install` is done."""
-    said = {
-        "DATABASE_URL": database_url,
-        "META_GRAPH_URL": graph_url,
-        "META_ACCESS_TOKEN": DEFAULT_TOKEN,
-    }
     rest = urlsplit(database_url)
-    env = {
-        "DAGSTER_HOME": str(environment.folder / "home"),
-        "PGHOST": str(rest.hostname),
-        "PGPORT": str(rest.port),
-        "PGUSER": str(rest.username),
-        "PGPASSWORD": rest.password or "none",
-        "PGDATABASE": rest.path.lstrip("/"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    for language, text in BLOCK.findall(PAGE):
-        if (place := PLACE.match(text)) is not None:
-            path = environment.folder / place[1]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        elif language == "sh":
-            for line in filter(None, text.splitlines()):
-                command = shlex.split(line)
-                if command[0] == "export":
-                    name = command[1].partition("=")[0]
-                    env[name] = said[name]
-                elif command[0] != "pip":
-                    environment.run(*command, env=env, timeout_seconds=600)
-    listed = environment.run("dg", "list", "components", env={**env, "COLUMNS": "200"})
+    return Reader(
+        environment,
+        built,
+        said={
+            "DATABASE_URL": database_url,
+            "META_GRAPH_URL": graph_url,
+            "META_ACCESS_TOKEN": DEFAULT_TOKEN,
+        },
+        constraints=constraints,
+        env={
+            "DAGSTER_HOME": str(environment.folder / "home"),
+            "PGHOST": str(rest.hostname),
+            "PGPORT": str(rest.port),
+            "PGUSER": str(rest.username),
+            "PGPASSWORD": rest.password or "none",
+            "PGDATABASE": rest.path.lstrip("/"),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        },
+    )
+
+
+def follow(reader: Reader) -> None:
+    """Do what the page says, in its order."""
+    reader.follow(PAGE)
+    environment, env = reader.environment, {**reader.env, "COLUMNS": "200"}
+    listed = environment.run("dg", "list", "components", env=env)
     assert "meta_pipeline.MetaAds" in listed.stdout
+    told = environment.run("dg", "list", "defs", "--json", env=env)
+    assert_models_depend_on_our_assets(json.loads(told.stdout))
+
+
+def assert_models_depend_on_our_assets(defs: dict[str, Any]) -> None:
+    """By the keys in the generated sources.yml alone."""
+    deps = {one["key"]: set(one["deps"]) for one in defs["assets"]}
+    assert deps["campaign_spend"] == {"meta/insights", "meta/campaigns"}
+    assert deps["account_spend"] == {"meta/insights"}
 
 
 def assert_the_account_is_in(url: str) -> None:
@@ -121,11 +121,14 @@ def assert_theirs_followed(folder: Path, url: str) -> None:
     weeks = list(csv.DictReader((folder / f"weekly_spend_{ACCOUNT}.csv").open(encoding="utf-8")))
     assert sum(float(week["spend"]) for week in weeks) > 0
     with psycopg.connect(url) as connection:
-        by_campaign, truth = (
+        by_campaign, by_account, truth = (
             connection.execute(f"SELECT sum(spend) FROM {relation}").fetchone()
-            for relation in ("ads_models.campaign_spend", "meta_ads.campaign_insights")
+            for relation in (
+                *("ads_models.campaign_spend", "ads_models.account_spend"),
+                "meta_ads.campaign_insights",
+            )
         )
-    assert by_campaign == truth
+    assert by_campaign == by_account == truth
 
 
 def assert_dagster_knows(folder: Path) -> None:
@@ -140,5 +143,7 @@ def assert_dagster_knows(folder: Path) -> None:
         )
     names = ("campaigns", "adsets", "ads", "insights", "creatives", "reconciliation")
     ours = {(f'["meta", "{name}"]', ACCOUNT) for name in names}
-    theirs = {(f'["{name}"]', ACCOUNT) for name in ("weekly_spend", "campaign_spend")}
+    theirs = {
+        (f'["{name}"]', ACCOUNT) for name in ("weekly_spend", "campaign_spend", "account_spend")
+    }
     assert ours | theirs <= found

@@ -5,7 +5,6 @@ With every Python it says it runs on, and with the oldest packages it says it ru
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from .environments import ROOT, Environment, python, wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
-EXTRAS = {"mcp", "celery", "dagster_celery", "dagster_k8s", "matplotlib"}
+EXTRAS = {"mcp", "celery", "dagster_celery", "dagster_k8s", "matplotlib", "pyarrow", "fsspec"}
 IMPORT_ALL = f"""
 import importlib, pkgutil, meta_pipeline
 for module in pkgutil.walk_packages(meta_pipeline.__path__, "meta_pipeline."):
@@ -85,21 +84,3 @@ def the_demo_works(environment: Environment) -> None:
     # What the README shows next.
     table = environment.run("meta-pipeline", "status", "--demo", env=data)
     assert "2EZi" in table.stdout
-
-
-def test_a_data_scientist_has_a_dataframe(built: Path, folder: Path) -> None:
-    """docs/python.md, its first part, word by word."""
-    page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
-    code = re.search(r"```python\n# (\S+)\n(.*?)```", page, re.DOTALL)
-    assert code is not None
-    environment = Environment.made(folder / "venv", folder, python("3.12") or "3.11")
-    environment.install(built)
-    (folder / code[1]).write_text(code[2], encoding="utf-8")
-    assert f"python {code[1]}\n" in page
-    try:
-        said = environment.run("python", code[1]).stdout
-    finally:
-        EmbeddedPostgres(folder / "ads").reset(force=True)
-    assert said.startswith("success\n")
-    assert re.search(r"spend +ctr +results", said)
-    assert "JPY sum(clicks) / sum(impressions) * 100" in said

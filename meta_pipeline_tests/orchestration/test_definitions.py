@@ -18,6 +18,7 @@ from meta_pipeline.orchestration.defs.lake import EXPORT_KEY
 from meta_pipeline.orchestration.defs.overview import OVERVIEW_KEY
 from meta_pipeline.orchestration.defs.quality import DATA_QUALITY_KEY
 from meta_pipeline.orchestration.defs.report import REPORT_KEY
+from meta_pipeline.warehouse.dbt_sources import sources
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = Path(__file__).with_name("graph.json")
@@ -116,3 +117,27 @@ def test_the_location_has_one_name_everywhere() -> None:
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
     module = workspace["load_from"][0]["python_module"]
     assert module == {"module_name": "meta_pipeline.definitions", "location_name": "meta_pipeline"}
+
+
+def test_sources_of_dbt_name_the_asset_that_fills_each_table() -> None:
+    """dagster-dbt reads `meta.dagster.asset_key`: a key that is no asset would hang in the air."""
+    (source,) = yaml.safe_load(sources())["sources"]
+    keys = {
+        table["name"]: dg.AssetKey(table["config"]["meta"]["dagster"]["asset_key"])
+        for table in source["tables"]
+        if "config" in table
+    }
+    nodes = defs.get_repository_def().asset_graph
+    for name, key in keys.items():
+        assert nodes.has(key), name
+    for key in nodes.get_all_asset_keys():
+        schema, _, table = str(nodes.get(key).metadata.get("dagster/table_name")).partition(".")
+        if schema == "meta_ads" and table in keys:
+            assert keys[table] == key, table
+    unfilled = {table["name"] for table in source["tables"]} - set(keys)
+    assert unfilled == {
+        *("account_kpis", "exchange_rates", "metric_definitions", "metric_families"),
+        *("metric_goals", "metric_overrides", "call_cost", "currency_worth", "throttle_incidents"),
+    }, "what people set, and our own operations"
+    (theirs,) = yaml.safe_load(sources(key_prefix="paid/meta"))["sources"]
+    assert theirs["tables"][0]["config"]["meta"]["dagster"]["asset_key"][:2] == ["paid", "meta"]

@@ -6,16 +6,20 @@ A process has one place, so each code location here is a process of its own, as 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from meta_pipeline import MetaAds
+from meta_pipeline.orchestration.meta_ads import MetaAdsCadence, MetaAdsExtras, MetaAdsScaffolder
 from meta_pipeline.orchestration.place import PlaceTaken, here
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.fleet.stored import Stored
@@ -227,3 +231,28 @@ def test_a_key_and_partitions_for_assets_of_ones_own() -> None:
     meta_ads = MetaAds(key_prefix="paid/meta", partitions="meta_account")
     assert meta_ads.key("insights") == dg.AssetKey(["paid", "meta", "insights"])
     assert meta_ads.partitions_def == dg.DynamicPartitionsDefinition(name="meta_account")
+
+
+def test_what_is_scaffolded_names_every_option_and_each_works_without_its_mark(
+    tmp_path: Path,
+) -> None:
+    """`dg scaffold defs meta_pipeline.MetaAds`, whose request this is."""
+    request = dg.ScaffoldRequest(
+        type_name="meta_pipeline.MetaAds",
+        target_path=tmp_path,
+        scaffold_format="yaml",
+        project_root=tmp_path,
+        params=None,
+    )
+    MetaAdsScaffolder().scaffold(request)
+    text = (tmp_path / "defs.yaml").read_text(encoding="utf-8")
+    written = yaml.safe_load(text)
+    assert written == {"type": "meta_pipeline.MetaAds", "attributes": {"key_prefix": "meta"}}
+    # A space after the mark is a sentence's; two are what is below an option.
+    chosen = yaml.safe_load(re.sub(r"(?m)^  #(?! \S)", "  ", text))["attributes"]
+    assert set(chosen) == set(MetaAds.model_fields)
+    assert set(chosen["extras"]) == set(MetaAdsExtras.model_fields)
+    assert set(chosen["cadence"]) == set(MetaAdsCadence.model_fields)
+    assert MetaAds.model_validate(chosen)._settings()["backfill_days"] == "30"
+    for line in text.splitlines():
+        assert len(line) <= 106, line

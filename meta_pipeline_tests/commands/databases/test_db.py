@@ -163,6 +163,22 @@ def test_with_database_url_its_password_is_shown_on_request_only() -> None:
     assert db("url", "--show-password").stdout.strip() == OTHER.replace("+psycopg2", "")
 
 
+@pytest.mark.usefixtures("_database_url")
+def test_as_variables_it_is_for_what_reads_pghost() -> None:
+    """`eval` takes every character of a password, and none is tried that was hidden."""
+    hidden = db("url", "--as-variables").stdout
+    assert "PGHOST=127.0.0.1" in hidden
+    assert "PGPASSWORD" not in hidden
+    shown = db("url", "--as-variables", "--show-password").stdout
+    told = subprocess.run(
+        ["sh", "-c", f'{shown} echo "$PGUSER $PGPASSWORD $PGPORT $PGDATABASE $PGSSLMODE"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "me s3cr@t 1 mine disable\n"
+
+
 def test_with_database_url_psql_opens_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with EmbeddedPostgres(data).running() as url:
         monkeypatch.setenv("DATABASE_URL", url.replace("meta_pipeline", "postgres"))
