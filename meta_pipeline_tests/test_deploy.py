@@ -444,6 +444,43 @@ def test_the_charts_values_are_the_charts() -> None:
     assert set(helm()["additionalInstanceConfig"]) <= set(dagster_instance_config_schema())
 
 
+@pytest.mark.slow
+def test_kubernetes_takes_what_the_chart_hands_on() -> None:
+    """What the chart's schema leaves to Kubernetes, by the types of Kubernetes' own client."""
+    from dagster_k8s import K8sRunLauncher  # noqa: PLC0415 - half a minute on a busy machine
+    from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict  # noqa: PLC0415
+    from kubernetes import client  # noqa: PLC0415
+
+    def understood(kind: type[Any], given: dict[str, Any]) -> Any:
+        return k8s_model_from_dict(kind, k8s_snake_case_dict(kind, given))
+
+    values = helm()
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    for owner in (values["dagsterWebserver"], values["dagsterDaemon"]):
+        understood(client.V1PodSecurityContext, owner["podSecurityContext"])
+        understood(client.V1ResourceRequirements, owner["resources"])
+    for deployment in values["dagster-user-deployments"]["deployments"]:
+        understood(client.V1PodSecurityContext, deployment["podSecurityContext"])
+        understood(client.V1SecurityContext, deployment["securityContext"])
+        understood(client.V1ResourceRequirements, deployment["resources"])
+        for probe in ("livenessProbe", "startupProbe"):
+            of_kubernetes = {k: v for k, v in deployment[probe].items() if k != "enabled"}
+            assert understood(client.V1Probe, of_kubernetes).period_seconds >= 10
+        for container in deployment["initContainers"]:
+            assert understood(client.V1Container, container).command[0] == "meta-pipeline"
+        for source in deployment["envSecrets"]:
+            understood(client.V1SecretEnvSource, source)
+    pod, job = (launcher["runK8sConfig"][name] for name in ("podSpecConfig", "jobSpecConfig"))
+    assert understood(client.V1PodSpec, {**pod, "containers": []}).security_context.run_as_non_root
+    template = {"template": {"spec": {"containers": []}}}
+    assert understood(client.V1JobSpec, {**job, **template}).ttl_seconds_after_finished == 3600
+    with pytest.raises(Exception, match="runAsNonRot"):
+        understood(client.V1PodSecurityContext, {"runAsNonRot": True})
+    # The chart writes each key of the launcher's in snake case into dagster.yaml.
+    known = {name.replace("_", "") for name in K8sRunLauncher.config_type()}
+    assert {key.lower() for key in launcher} <= known
+
+
 def test_the_charts_instance_is_ours() -> None:
     values = helm()
     runs, pools = values["concurrency"]["runs"], values["concurrency"]["pools"]

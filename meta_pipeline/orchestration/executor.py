@@ -1,10 +1,14 @@
-"""The executor of our own runs: all steps in one process."""
+"""Our own runs: all steps in one process, and jobs that are run so."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import dagster as dg
 
 from .dagster_internals import InProcessExecutor, RetryMode, StepDependencyConfig
+from .place import here
 
 
 @dg.executor(name="in_process", config_schema={})
@@ -15,4 +19,17 @@ def in_process(_: dg.InitExecutorContext) -> dg.Executor:
     return InProcessExecutor(
         retries=RetryMode.ENABLED,
         step_dependency_config=StepDependencyConfig(require_upstream_step_success=False),
+    )
+
+
+def own_job(
+    name: str, description: str, *, max_runtime_seconds: int, tags: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., Any]], dg.JobDefinition]:
+    """A job of ops of ours: named and hooked as this place has it, ended after a while."""
+    return dg.job(
+        name=here().named(name),
+        executor_def=in_process,
+        hooks=here().hooks,
+        description=description,
+        tags={"dagster/max_runtime": str(max_runtime_seconds), **(tags or {})},
     )

@@ -54,7 +54,7 @@ class Environment:
         self,
         *command: str,
         env: Mapping[str, str] | None = None,
-        timeout_seconds: float = 300,
+        timeout_seconds: float = 900,
         must: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command that is installed here; AssertionError with its output when it fails."""

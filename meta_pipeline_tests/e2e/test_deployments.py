@@ -19,7 +19,7 @@ from meta_pipeline_tests.e2e.stand import finished, scalar, simulator, until
 from meta_pipeline_tests.e2e.units import SYSTEMD, Machine, Unit
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 LAUNCH = """
 mutation($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename } }

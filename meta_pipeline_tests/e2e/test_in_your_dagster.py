@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
 from meta_pipeline.orchestration.dagster_internals import VERSIONS
-from meta_pipeline.simulator import DEFAULT_TOKEN, Simulator, WallClock, demo_world
+from meta_pipeline.simulator import Simulator, WallClock, demo_world
 
-from .environments import ROOT, Environment, python, wheel
+from .environments import ROOT, wheel
+from .foreign import project
 from .pages import Reader
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -49,39 +49,6 @@ def test_a_dagster_user_reaches_an_account_and_what_follows_it(
     assert_the_account_is_in(empty_url)
     assert_theirs_followed(tmp_path / "theirs", empty_url)
     assert_dagster_knows(tmp_path / "theirs")
-
-
-def project(built: Path, folder: Path, dagster: str, database_url: str, graph_url: str) -> Reader:
-    """What `create-dagster` makes, with the Dagster it wants and nothing of ours."""
-    interpreter = python("3.12") or python("3.11") or "3.11"
-    maker = Environment.made(folder / "maker", folder, interpreter)
-    maker.install(f"create-dagster=={dagster}")
-    maker.run("create-dagster", "project", "theirs", "--no-uv-sync")
-    environment = Environment.made(folder / "venv", folder / "theirs", interpreter)
-    constraints = folder / "constraints.txt"
-    constraints.write_text(f"dagster=={dagster}\n", encoding="utf-8")
-    environment.install("--constraint", constraints, "dagster-dg-cli", "-e", environment.folder)
-    (environment.folder / "home").mkdir()
-    rest = urlsplit(database_url)
-    return Reader(
-        environment,
-        built,
-        said={
-            "DATABASE_URL": database_url,
-            "META_GRAPH_URL": graph_url,
-            "META_ACCESS_TOKEN": DEFAULT_TOKEN,
-        },
-        constraints=constraints,
-        env={
-            "DAGSTER_HOME": str(environment.folder / "home"),
-            "PGHOST": str(rest.hostname),
-            "PGPORT": str(rest.port),
-            "PGUSER": str(rest.username),
-            "PGPASSWORD": rest.password or "none",
-            "PGDATABASE": rest.path.lstrip("/"),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        },
-    )
 
 
 def follow(reader: Reader) -> None:

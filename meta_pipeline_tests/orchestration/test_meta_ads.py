@@ -237,7 +237,7 @@ def test_what_is_scaffolded_names_every_option_and_each_works_without_its_mark(
     tmp_path: Path,
 ) -> None:
     """`dg scaffold defs meta_pipeline.MetaAds`, whose request this is."""
-    request = dg.ScaffoldRequest(
+    request = dg.ScaffoldRequest[Any](
         type_name="meta_pipeline.MetaAds",
         target_path=tmp_path,
         scaffold_format="yaml",

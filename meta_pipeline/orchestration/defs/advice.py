@@ -31,7 +31,7 @@ from meta_pipeline.orchestration.runs.batches import (
     accounts_in,
     passed_on,
 )
-from meta_pipeline.orchestration.runs.each_account import each_account, raise_failed
+from meta_pipeline.orchestration.runs.each_account import Event, each_account, raise_failed
 from meta_pipeline.orchestration.tables import table_spec
 from meta_pipeline.printable import markdown
 from meta_pipeline.warehouse import Warehouse, schema
@@ -46,8 +46,6 @@ _DOCS = "https://www.facebook.com/business/help/112167992830700"
 _SHOWN = 10
 _LATE = timedelta(days=42)
 """A day moves for 28; by then an account that is synced has had its two weeks measured."""
-
-Event = dg.AssetMaterialization | dg.AssetCheckResult | dg.Output[None]
 
 
 def _check(name: str, description: str) -> dg.AssetCheckSpec:

@@ -9,7 +9,7 @@ import dagster as dg
 
 from meta_pipeline.advisor import AdviceRow, TrackRecord, open_advice, track_record
 from meta_pipeline.alerts import Message, Paragraph, channels_of, tell_all
-from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.executor import own_job
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import WarehouseResource
@@ -71,12 +71,10 @@ def tell_advice(
         )
 
 
-@dg.job(
-    name=HERE.named(JOB),
-    executor_def=in_process,
-    hooks=HERE.hooks,
-    description="Tell the open advice and what became of the last, through the alert channels.",
-    tags={"dagster/max_runtime": "600"},
+@own_job(
+    JOB,
+    "Tell the open advice and what became of the last, through the alert channels.",
+    max_runtime_seconds=600,
 )
 def advice_digest_job() -> None:
     tell_advice()

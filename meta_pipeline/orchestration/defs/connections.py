@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from meta_pipeline.connections import Access, Cared, Connections, Keyring, KeysUnusable, take_care
-from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.executor import own_job
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
 from meta_pipeline.orchestration.place import here
@@ -44,13 +44,12 @@ def take_care_of_connections(
     context.add_output_metadata(_metadata(cared))
 
 
-@dg.job(
-    name=HERE.named(JOB),
-    executor_def=in_process,
-    hooks=HERE.hooks,
-    description="Renew, look at, sweep and end connections to Meta. A token that could not be "
+@own_job(
+    JOB,
+    "Renew, look at, sweep and end connections to Meta. A token that could not be "
     "renewed is told by `alerts` with the days it has left, and tried again a day later.",
-    tags={"dagster/max_runtime": "3600", "dagster/priority": "10"},
+    max_runtime_seconds=3600,
+    tags={"dagster/priority": "10"},
 )
 def connection_care() -> None:
     take_care_of_connections()

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from meta_pipeline.alerts import AlertStore
-from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.executor import own_job
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import Clock, WarehouseResource
@@ -112,12 +112,10 @@ def vacuum_advice(context: dg.OpExecutionContext, warehouse: WarehouseResource) 
     )
 
 
-@dg.job(
-    name=HERE.named(JOB),
-    executor_def=in_process,
-    hooks=HERE.hooks,
-    description="Daily: retention of our logs, of Dagster's history and files; what to vacuum.",
-    tags={"dagster/max_runtime": "7200"},
+@own_job(
+    JOB,
+    "Daily: retention of our logs, of Dagster's history and files; what to vacuum.",
+    max_runtime_seconds=7200,
 )
 def maintenance() -> None:
     our_logs()

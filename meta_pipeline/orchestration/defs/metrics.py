@@ -30,7 +30,7 @@ from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.runs.batches import MAX_ACCOUNTS_PER_RUN, passed_on
-from meta_pipeline.orchestration.runs.each_account import each_account, raise_failed
+from meta_pipeline.orchestration.runs.each_account import Event, each_account, raise_failed
 from meta_pipeline.orchestration.tables import INSIGHTS_KEY, table_spec
 from meta_pipeline.warehouse import Connection, Warehouse, schema
 
@@ -42,9 +42,6 @@ _SUMMARIES = {
     "adset": "Daily metrics by ad set: conversions as the metric dictionary counts them.",
     "ad": "Daily metrics by ad: conversions as the metric dictionary counts them.",
 }
-
-Event = dg.AssetMaterialization | dg.AssetCheckResult | dg.Output[None]
-
 
 _VERSION = metrics.read_dictionary().version()
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 import psycopg
 
-from meta_pipeline.orchestration.executor import in_process
+from meta_pipeline.orchestration.executor import own_job
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.outcome import Outcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
@@ -94,13 +94,11 @@ def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSes
         raise failure from None
 
 
-@dg.job(
-    name=HERE.named(NAMED_OBJECTS),
-    executor_def=in_process,
-    hooks=HERE.hooks,
-    description="Read single campaigns, ad sets, ads or creatives by id, as somebody or a webhook "
+@own_job(
+    NAMED_OBJECTS,
+    "Read single campaigns, ad sets, ads or creatives by id, as somebody or a webhook "
     "of Meta's asked for in sync_requests. The sensor of that name starts it.",
-    tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+    max_runtime_seconds=MAX_RUNTIME_SECONDS,
 )
 def sync_named_objects() -> None:
     read_by_id()

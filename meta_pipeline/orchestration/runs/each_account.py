@@ -15,6 +15,8 @@ from meta_pipeline.warehouse.connect import WRITER
 
 from .batches import accounts_in, note_failed
 
+Event = dg.AssetMaterialization | dg.AssetCheckResult | dg.Output[None]
+"""What a step over accounts tells Dagster."""
 Work = Callable[[Warehouse, str], Iterable[dg.AssetMaterialization]]
 
 
