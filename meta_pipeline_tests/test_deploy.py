@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -449,7 +450,8 @@ def test_kubernetes_takes_what_the_chart_hands_on() -> None:
     """What the chart's schema leaves to Kubernetes, by the types of Kubernetes' own client."""
     from dagster_k8s import K8sRunLauncher  # noqa: PLC0415 - half a minute on a busy machine
     from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict  # noqa: PLC0415
-    from kubernetes import client  # noqa: PLC0415
+
+    client = import_module("kubernetes.client")  # it says no types
 
     def understood(kind: type[Any], given: dict[str, Any]) -> Any:
         return k8s_model_from_dict(kind, k8s_snake_case_dict(kind, given))
@@ -472,12 +474,12 @@ def test_kubernetes_takes_what_the_chart_hands_on() -> None:
             understood(client.V1SecretEnvSource, source)
     pod, job = (launcher["runK8sConfig"][name] for name in ("podSpecConfig", "jobSpecConfig"))
     assert understood(client.V1PodSpec, {**pod, "containers": []}).security_context.run_as_non_root
-    template = {"template": {"spec": {"containers": []}}}
+    template: dict[str, Any] = {"template": {"spec": {"containers": []}}}
     assert understood(client.V1JobSpec, {**job, **template}).ttl_seconds_after_finished == 3600
     with pytest.raises(Exception, match="runAsNonRot"):
         understood(client.V1PodSecurityContext, {"runAsNonRot": True})
     # The chart writes each key of the launcher's in snake case into dagster.yaml.
-    known = {name.replace("_", "") for name in K8sRunLauncher.config_type()}
+    known = {name.replace("_", "") for name in K8sRunLauncher.config_type()}  # type: ignore[no-untyped-call]
     assert {key.lower() for key in launcher} <= known
 
 

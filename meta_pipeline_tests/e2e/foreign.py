@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from meta_pipeline.simulator import DEFAULT_TOKEN
 
 from .environments import Environment, python
-from .pages import Reader
+from .pages import DBT, Reader
 
 
 def project(built: Path, folder: Path, dagster: str, database_url: str, graph_url: str) -> Reader:
@@ -19,7 +19,7 @@ def project(built: Path, folder: Path, dagster: str, database_url: str, graph_ur
     maker.run("create-dagster", "project", "theirs", "--no-uv-sync")
     environment = Environment.made(folder / "venv", folder / "theirs", interpreter)
     constraints = folder / "constraints.txt"
-    constraints.write_text(f"dagster=={dagster}\n", encoding="utf-8")
+    constraints.write_text("\n".join([f"dagster=={dagster}", *DBT]), encoding="utf-8")
     environment.install("--constraint", constraints, "dagster-dg-cli", "-e", environment.folder)
     (environment.folder / "home").mkdir()
     rest = urlsplit(database_url)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from .environments import ROOT, UV, Environment
 
+DBT = ("dbt-core==1.10.*", "dbt-postgres==1.9.*")
+"""What the pages name as tried. Since 1.12 dbt-core fetches a parser past the package index."""
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _PLACE = re.compile(r"(?:#|--) (\S+\.(?:ya?ml|py|sql))\n")
 _OURS = re.compile(r"'?\bmeta-pipeline(\[[\w,]+\])?'?(?=\s|$)")

@@ -18,7 +18,7 @@ import pytest
 from meta_pipeline.embedded import EmbeddedPostgres
 
 from .environments import Environment, python, wheel
-from .pages import Reader, section
+from .pages import DBT, Reader, section
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -36,7 +36,10 @@ def reader(built: Path) -> Iterator[Reader]:
     folder = Path(tempfile.mkdtemp(prefix="meta-pipeline-first-"))
     folder.chmod(0o755)
     environment = Environment.made(folder / "venv", folder, python("3.12") or python("3.11") or "3")
-    yield Reader(environment, built, env={"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"})
+    constraints = folder / "constraints.txt"
+    constraints.write_text("\n".join(DBT), encoding="utf-8")
+    env = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    yield Reader(environment, built, constraints=constraints, env=env)
     for data in (folder / "ads", folder / "data"):
         EmbeddedPostgres(data).reset(force=True)
     shutil.rmtree(folder)
@@ -73,4 +76,6 @@ def test_a_dbt_user_has_models_whose_sums_are_ours(reader: Reader) -> None:
                 SPEND_OF_ADS,
             )
         )
+    assert truth is not None
+    assert truth[0] > 0, "nothing equals nothing"
     assert own == in_their_shape == truth

@@ -92,9 +92,11 @@ def assert_theirs_followed(folder: Path, url: str) -> None:
             connection.execute(f"SELECT sum(spend) FROM {relation}").fetchone()
             for relation in (
                 *("ads_models.campaign_spend", "ads_models.account_spend"),
-                "meta_ads.campaign_insights",
+                "meta_ads.ad_insights",
             )
         )
+    assert truth is not None
+    assert truth[0] > 0, "nothing equals nothing"
     assert by_campaign == by_account == truth
 
 
