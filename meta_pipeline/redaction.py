@@ -20,6 +20,8 @@ _URLLIB3 = (
 _NAMES = (
     r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret"
     r"|appsecret|verify_token|refresh_token|revoke_token|signed_request|META_TOKEN_KEYS|password"
+    # What opens an object store: Azure's key and signature, Amazon's.
+    r"|AccountKey|sig|X-Amz-Signature|X-Amz-Security-Token|aws_secret_access_key|aws_session_token"
 )
 _PATTERNS = (
     # name=value in a query or form, plain or percent-encoded, and "name": "value" in JSON.

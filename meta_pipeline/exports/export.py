@@ -157,7 +157,7 @@ class _Run:
 
     def _swept(self, manifest: Manifest, keep: timedelta, staging: Path) -> Manifest:
         """Remove what nobody reads any more, and what an export that was stopped left behind."""
-        left_behind = set(json.loads(self._place.read(_PENDING) or b"[]")) - manifest.paths
+        left_behind = self._pending() - manifest.paths
         if left_behind:
             for name, table in manifest.tables.items():  # a list may name them already
                 self._list(name, table, staging)
@@ -166,6 +166,15 @@ class _Run:
             if _OURS.fullmatch(path):  # whoever may write there says nothing about other folders
                 self._place.remove(path)
         return manifest.without_superseded(old)
+
+    def _pending(self) -> set[str]:
+        """The files that were about to be written; of a list that is none, no files."""
+        try:
+            listed = json.loads(self._place.read(_PENDING) or b"[]")
+        except (ValueError, RecursionError):
+            return set()
+        known = listed if isinstance(listed, list) else []
+        return {path for path in known if isinstance(path, str)}
 
     def _write(self, table: Table, part: Part, path: str, staging: Path) -> ExportedFile:
         from .parquet import write_part  # noqa: PLC0415  # pyarrow is an extra

@@ -17,6 +17,8 @@ FORMAT: Final = "meta_pipeline export"
 VERSION: Final = 1
 FILES: Final = "files.txt"
 """Beside the folder's files: their addresses, one a line, for what loads by such a list."""
+_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading JSON of another shape than ours may raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +130,28 @@ class Manifest:
         try:
             read = json.loads(text)
             is_ours = read["format"] == FORMAT
-        except (ValueError, KeyError, TypeError):
+            is_newer = is_ours and read["version"] > VERSION
+        except _UNREADABLE:
             is_ours = False
         if not is_ours:
             raise PlaceTaken(
                 f"{where} is not of an export. Name another place; nothing was written."
             )
-        if read["version"] > VERSION:
+        if is_newer:
             raise PlaceTaken(
                 f"{where} was written by a newer meta_pipeline: upgrade this one, or name another "
                 "place. Nothing was written."
             )
+        try:
+            return cls._of(read)
+        except _UNREADABLE:
+            raise PlaceTaken(
+                f"{where} is damaged. Restore it, or name another place and remove this one; "
+                "nothing was written."
+            ) from None
+
+    @classmethod
+    def _of(cls, read: Mapping[str, Any]) -> Manifest:
         return cls(
             rows_of=read["rows_of"],
             is_simulated=read["is_simulated"],
@@ -173,6 +186,8 @@ def _table_of(read: Mapping[str, Any]) -> TableFiles:
 
 
 def _file_of(read: Mapping[str, Any]) -> ExportedFile:
+    if not (isinstance(read["path"], str) and isinstance(read["rows"], int)):
+        raise TypeError
     moments = {name: _moment(read[name]) for name in ("data_as_of", "written_at", "current_at")}
     return ExportedFile(**{**read, **moments})
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
-from meta_pipeline.warehouse.redaction import redacted, without_secrets
+from meta_pipeline.redaction import redact
+from meta_pipeline.warehouse.redaction import without_secrets
 
 from .errors import LibrariesMissing, PlaceUnreachable
 
@@ -58,10 +59,17 @@ def open_place(address: str) -> Place:
     """The place at an address: a folder's path, or a URL such as s3://bucket/lake.
 
     Credentials come from where the place's own library looks for them (environment, profile,
-    instance role). Raises LibrariesMissing, and PlaceUnreachable for an address nobody knows.
+    instance role). Raises LibrariesMissing, and PlaceUnreachable for an address nobody knows or
+    that holds a secret: it is listed in the export's own files, and shown in Dagster.
     """
-    scheme, mark, _ = address.partition("://")
-    if not mark or scheme == "file":
+    scheme, mark, rest = address.partition("://")
+    if mark and (":" in rest.rpartition("@")[0] or "?" in rest):
+        raise PlaceUnreachable(
+            f"{scheme}://... holds a password, or options behind a question mark: both would stand "
+            "in the export's own lists. Write the place alone, and give the credentials in the "
+            "environment (docs/lake.md)."
+        )
+    if not mark or scheme in {"file", "local"}:
         path = unquote(urlsplit(address).path) if mark else address
         return Folder(Path(path).expanduser().absolute())
     return ObjectStore(address)
@@ -99,7 +107,9 @@ class Folder(Place):
         folder = self._root / _UNFINISHED
         with self._told():
             shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
-            folder.mkdir(parents=True)
+            # A lake that we make is the user's alone; one that is there says itself whose it is.
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:
@@ -123,8 +133,7 @@ class ObjectStore(Place):
     """Whatever else fsspec knows: S3, Google Cloud Storage, Azure, ..."""
 
     def __init__(self, address: str) -> None:
-        self.address = redacted(address) if "@" in address else address
-        self._given = address
+        self.address = address
         scheme = address.partition("://")[0]
         try:
             fsspec = import_module("fsspec")
@@ -177,7 +186,7 @@ class ObjectStore(Place):
             raise
         except Exception as error:  # each library has errors of its own
             said = " ".join(str(error).split()) or type(error).__name__
-            said = without_secrets(said, self._given).rstrip(".")
+            said = redact(without_secrets(said)).rstrip(".")
             raise PlaceUnreachable(
                 f"{self.address} cannot be used: {said}. Look at the address, at the credentials "
                 "in the environment and at what they may do there. What was exported before is "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pyarrow.parquet as pq
@@ -400,6 +401,63 @@ def test_a_place_with_something_else_is_left_alone(url: str, place: Path) -> Non
     with pytest.raises(PlaceTaken, match="newer meta_pipeline"):
         export(url, open_place(str(place)))
     assert [one.name for one in place.iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"\xff", b"[" * 100_000, b"[]", b'"x"', b'{"format":"meta_pipeline export"}'),
+        b'{"format":"meta_pipeline export","version":"1"}',
+        b'{"format":"meta_pipeline export","version":1,"rows_of":"everything"}',
+    ],
+)
+def test_a_manifest_of_any_shape_is_refused_in_a_sentence(
+    url: str, place: Path, text: bytes
+) -> None:
+    place.mkdir()
+    (place / "manifest.json").write_bytes(text)
+    with pytest.raises(PlaceTaken, match="nothing was written"):
+        export(url, open_place(str(place)))
+    assert [one.name for one in place.iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "change_it",
+    [
+        lambda read: read["tables"]["meta_insights"]["files"][0].pop("path"),
+        lambda read: read["tables"]["meta_insights"]["files"][0].update(path=7),
+        lambda read: read["tables"]["meta_insights"]["files"][0].update(written_at="soon"),
+        lambda read: read["tables"].update(meta_ads=[]),
+        lambda read: read.update(superseded=[{"path": "x"}]),
+        lambda read: read.update(tables=None),
+    ],
+)
+def test_a_damaged_manifest_is_refused_in_a_sentence(
+    url: str, place: Path, change_it: Callable[[Any], object]
+) -> None:
+    export(url, open_place(str(place)), tables=["meta_insights"])
+    read = json.loads((place / "manifest.json").read_text())
+    change_it(read)
+    (place / "manifest.json").write_text(json.dumps(read))
+    with pytest.raises(PlaceTaken, match=r"is damaged.*nothing was written"):
+        export(url, open_place(str(place)))
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"{}", b"7", b'[7,null,[],"../../x"]', b"[" * 100_000])
+def test_a_list_of_what_was_begun_that_is_none_stops_nothing(
+    url: str, place: Path, text: bytes
+) -> None:
+    export(url, open_place(str(place)), tables=["meta_insights"])
+    (place / "pending.json").write_bytes(text)
+    assert not export(url, open_place(str(place)), tables=["meta_insights"]).written
+
+
+def test_a_lake_that_was_not_there_is_nobody_elses(url: str, place: Path) -> None:
+    export(url, open_place(str(place)), tables=["meta_insights"])
+    assert place.stat().st_mode & 0o777 == 0o700
+    place.chmod(0o750)
+    export(url, open_place(str(place)), tables=["meta_campaigns"])
+    assert place.stat().st_mode & 0o777 == 0o750
 
 
 def test_a_folder_that_cannot_be_written_is_named(url: str, tmp_path: Path) -> None:
