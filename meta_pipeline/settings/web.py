@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from meta_pipeline.credentials import is_loopback
+
 
 class WebSettings(BaseSettings, defer_build=True):
     """Who may open `meta-pipeline web`; on this machine's own address a one-time link will do."""
@@ -93,6 +95,16 @@ class WebSettings(BaseSettings, defer_build=True):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise ValueError("is not an address such as https://ads.example.com")
         return value.rstrip("/")
+
+    @field_validator("web_oidc_issuer")
+    @classmethod
+    def _is_encrypted(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError(
+                "would have its word and our secret read and changed on the way: write https://"
+            )
+        return value
 
     @field_validator("web_proxy_addresses")
     @classmethod

@@ -6,13 +6,16 @@ named in the environment's file PROVIDER_PERSON (JSON: claims, and what to do wr
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gzip
 import hashlib
 import json
 import os
 import secrets
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -22,7 +25,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 CLIENT, SECRET = "ads", "a-secret-of-the-client"
@@ -42,8 +45,29 @@ def issuer() -> str:
     return f"http://127.0.0.1:{sys.argv[1]}"
 
 
+async def drip() -> AsyncIterator[bytes]:
+    """A byte now and then, without end; each comes before a read gives up."""
+    while True:
+        yield b" "
+        await asyncio.sleep(0.05)
+
+
+def wrong(where: str) -> Response | None:
+    """What goes wrong at an endpoint of ours: `wrong` of the person's file names it and how."""
+    known = Path(os.environ["PROVIDER_PERSON"]).exists()
+    how = person().get("wrong", {}).get(where) if known else None
+    if how == "drip":
+        return StreamingResponse(drip(), media_type="application/json")
+    if how == "huge":
+        return Response(b'{"a":"' + b"x" * 2_000_000 + b'"}', media_type="application/json")
+    if how == "bomb":
+        packed = gzip.compress(b" " * 20_000_000)
+        return Response(packed, headers={"Content-Encoding": "gzip"})
+    return None if how is None else Response(how, media_type="application/json")
+
+
 def metadata(_: Request) -> Response:
-    return JSONResponse(
+    return wrong("metadata") or JSONResponse(
         {
             "issuer": issuer(),
             "authorization_endpoint": f"{issuer()}/authorize",
@@ -58,7 +82,7 @@ def metadata(_: Request) -> Response:
 
 
 def keys(_: Request) -> Response:
-    return JSONResponse({"keys": [_key.as_dict(private=False)]})
+    return wrong("keys") or JSONResponse({"keys": [_key.as_dict(private=False)]})
 
 
 def authorize(request: Request) -> Response:
@@ -89,6 +113,8 @@ async def token(request: Request) -> Response:
         or given.get("redirect_uri") != asked["redirect_uri"]
     ):
         return JSONResponse({"error": "invalid_grant"}, 400)
+    if answer := wrong("token"):
+        return answer
     who = person()
     now = int(time.time())
     claims = {

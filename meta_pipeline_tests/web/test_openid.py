@@ -17,9 +17,10 @@ import httpx2
 import pytest
 
 from meta_pipeline.local.ports import answers, free_port
-from meta_pipeline.settings import Settings
+from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.warehouse import MemberRole, Warehouse
 from meta_pipeline.web import Site, web_application
+from meta_pipeline.web.access.openid import OpenId
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web import provider, served
@@ -186,6 +187,51 @@ def test_a_token_that_is_not_the_providers_for_us_opens_nothing(
     answer = stranger.get("/sign-in/provider")
     assert answer.status_code == 403, answer.text
     assert stranger.get("/").url.path == "/sign-in"
+
+
+ODD = ("drip", "huge", "bomb", "[]", "null", '"x"', "{}", '{"keys":[7]}', '{"keys":null}')
+
+
+@pytest.mark.each_value
+@pytest.mark.parametrize("how", ODD)
+@pytest.mark.parametrize("where", ["metadata", "token", "keys"])
+def test_whatever_the_provider_answers_is_a_page_in_time(
+    site: Site, identity: Provider, where: str, how: str
+) -> None:
+    boss = {"sub": "u1", "email": "boss@example.com", "email_verified": True}
+    identity.sends({"claims": boss, "wrong": {where: how}})
+    application = web_application(site)
+    application.state.openid = OpenId(site.settings, step_seconds=1 if how == "drip" else 30)
+    with (
+        served.running(application) as url,
+        httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as browser,
+    ):
+        answer = browser.get("/sign-in/provider")
+        assert answer.status_code == 403, answer.text
+        assert "identity provider" in answer.text
+        assert browser.get("/").url.path == "/sign-in"
+
+
+@pytest.mark.parametrize("odd", [["a"], {"a": 1}, 7, "x" * 9_000, "a\u202eb\x1b[31m"])
+def test_claims_of_any_shape_name_nobody_who_is_let_in(
+    stranger: httpx2.Client, identity: Provider, odd: Any
+) -> None:
+    identity.is_asked_by(sub=odd, name=odd, email=odd, email_verified=True)
+    assert stranger.get("/sign-in/provider").status_code == 403
+
+
+def test_a_link_cannot_have_the_page_say_much(stranger: httpx2.Client) -> None:
+    said = "Call+0800-SCAM.+" + "x" * 3_000
+    answer = stranger.get(f"/sign-in/back?error=x&error_description={said}%1b%5b31m")
+    assert answer.status_code == 403
+    assert "x" * 300 not in answer.text
+    assert "\x1b" not in answer.text
+
+
+@pytest.mark.parametrize("issuer", ["http://id.example.com", "http://10.0.0.7:8080/realms/x"])
+def test_a_provider_is_not_asked_unencrypted(issuer: str) -> None:
+    with pytest.raises(SettingsError, match=r"META_WEB_OIDC_ISSUER .*write https://"):
+        Settings.load(env_file=None, web_oidc_issuer=issuer)
 
 
 def test_an_answer_nobody_asked_for_signs_nobody_in(stranger: httpx2.Client) -> None:

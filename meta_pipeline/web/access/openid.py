@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from httpx2 import HTTPError
@@ -12,10 +15,20 @@ from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
+from meta_pipeline.words import shortened
 
 # A person waits for it in front of an empty page.
 _TIMEOUT_SECONDS = 10.0
+# Of all that a step of a sign-in asks the provider; each read may take the seconds above.
+_STEP_SECONDS = 30.0
+# Keys and metadata of the largest providers are a tenth of it.
+_MOST_BYTES = 1_048_576
+# What Authlib, joserfc and JSON of any shape can raise beside errors of their own.
+_NO_ANSWER = (HTTPError, TimeoutError, ValueError, LookupError, TypeError, AttributeError,
+              RuntimeError)  # fmt: skip
+_LONGEST_REASON = 200
 
 
 class SignInRefused(Exception):
@@ -30,10 +43,37 @@ class Claims:
     name: str
 
 
+class _Bounded(httpx2.AsyncByteStream):
+    """A body of at most `_MOST_BYTES`."""
+
+    def __init__(self, body: httpx2.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for piece in self._body:
+            size += len(piece)
+            if size > _MOST_BYTES:
+                raise httpx2.ReadError("the answer is larger than a MiB")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+async def _bound(answer: httpx2.Response) -> None:
+    """Before any of the body is read: nobody's megabyte unpacks to gigabytes here."""
+    if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise httpx2.DecodingError("the answer is compressed, which was not asked for")
+    assert isinstance(answer.stream, httpx2.AsyncByteStream)
+    answer.stream = _Bounded(answer.stream)
+
+
 class OpenId:
     """The provider of the settings; its keys and addresses are read from it when first needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, step_seconds: float = _STEP_SECONDS) -> None:
+        self._step_seconds = step_seconds
         issuer = str(settings.web_oidc_issuer)
         secret = settings.web_oidc_client_secret
         self._issuer = issuer
@@ -46,30 +86,36 @@ class OpenId:
                 "scope": "openid email profile",
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT_SECONDS,
+                "headers": {"Accept-Encoding": "identity"},
+                "event_hooks": {"response": [_bound]},
             },
         )
 
     async def start(self, request: Request, redirect_uri: str) -> Response:
         """Send the visitor to the provider; state, nonce and PKCE are kept in the session."""
         try:
-            answer: Response = await self._client.authorize_redirect(request, redirect_uri)
-        except (AuthlibBaseError, HTTPError, ValueError, KeyError) as error:
+            async with asyncio.timeout(self._step_seconds):
+                answer: Response = await self._client.authorize_redirect(request, redirect_uri)
+        except (AuthlibBaseError, *_NO_ANSWER) as error:
             raise self._silent(error) from error
         return answer
 
     async def finish(self, request: Request) -> Claims:
         """Who came back. SignInRefused for an answer that is not the one this session waits for."""
         try:
-            token = await self._client.authorize_access_token(request)
+            async with asyncio.timeout(self._step_seconds):
+                token = await self._client.authorize_access_token(request)
         except AuthlibBaseError as error:
-            reason = error.description or error.error or type(error).__name__
+            # Whoever made the link to here may have written it.
+            reason = one_line(str(error.description or error.error or type(error).__name__))
+            reason = shortened(reason, _LONGEST_REASON)
             raise SignInRefused(f"You were not signed in: {reason}. Try again.") from error
         except JoseError as error:
             raise SignInRefused(
                 "You were not signed in: what the identity provider sent is not signed by it, or "
                 f"is not for us ({type(error).__name__}). Try again; if it stays, tell an admin."
             ) from error
-        except (HTTPError, ValueError, KeyError) as error:
+        except _NO_ANSWER as error:
             raise self._silent(error) from error
         claims: dict[str, Any] = token.get("userinfo") or {}
         # Unverified, anybody could write somebody else's address there.
