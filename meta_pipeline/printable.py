@@ -7,6 +7,7 @@ not our own literal passes through here on its way there. HTML has the standard 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 # Direction marks, embeddings, overrides and isolates: they make a line read otherwise than it is.
 _DIRECTIONS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -48,6 +49,11 @@ def spreadsheet_cell(value: object) -> object:
     text = _SURROGATES.sub("\ufffd", value)
     is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text.strip())
     return f"'{text}" if is_formula else text
+
+
+def link(url: str) -> str:
+    """The address for a link in a chat: whatever could end it there is percent-encoded."""
+    return quote(_SURROGATES.sub("\ufffd", url), safe=":/?#@!$&'*+,;=%~[]")
 
 
 def markdown(text: str) -> str:

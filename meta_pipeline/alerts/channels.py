@@ -13,7 +13,7 @@ from email.utils import formatdate, make_msgid
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from meta_pipeline.printable import markdown, slack
+from meta_pipeline.printable import link, markdown, slack
 from meta_pipeline.redaction import guard_http_logging
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.words import shortened
@@ -235,7 +235,7 @@ def _slack(message: Message) -> Mapping[str, Any]:
     parts = [f"*{slack(message.subject)}*"]
     for one in message.paragraphs:
         lines = [f"*{slack(one.title)}*", *map(slack, one.lines)]
-        lines += [f"<{one.link}|{one.link_words}>"] if one.link else []
+        lines += [f"<{link(one.link)}|{one.link_words}>"] if one.link else []
         parts.append("\n".join(lines))
     return {"text": shortened("\n\n".join(parts), _SLACK_LENGTH)}
 
@@ -247,7 +247,7 @@ def _teams(message: Message) -> Mapping[str, Any]:
     for one in message.paragraphs:
         blocks.append(_block(markdown(one.title), weight="Bolder", separator=True))
         blocks += [_block(markdown(line), spacing="None") for line in one.lines]
-        blocks += [_block(f"[{one.link_words}]({one.link})")] if one.link else []
+        blocks += [_block(f"[{one.link_words}]({link(one.link)})")] if one.link else []
     card = {"type": "AdaptiveCard", "version": "1.4", "body": blocks}
     kind = "application/vnd.microsoft.card.adaptive"
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}

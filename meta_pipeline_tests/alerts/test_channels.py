@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import logging
+from urllib.parse import unquote
 
 import pytest
 
+from meta_pipeline.advice.advice import ads_manager_url
 from meta_pipeline.alerts import DeliveryFailed, Email, Log, Webhook, channels_of
-from meta_pipeline.alerts.channels import _teams
+from meta_pipeline.alerts.channels import _slack, _teams
 from meta_pipeline.alerts.message import Message, Paragraph
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline_tests.alerts.catchers import hook, postbox
@@ -53,6 +55,21 @@ def test_nothing_of_a_name_is_markup_in_a_card() -> None:
     texts = [one["text"] for one in _teams(message)["attachments"][0]["content"]["body"]]
     for text in texts[1:]:
         assert text.startswith("\\[pay\\](http\u2060://evil.example) \\*\\*now\\*\\* \\<at\\>")
+
+
+@pytest.mark.parametrize(
+    "odd", ["1)[pay](http://evil.example", "1|x> <!channel> <http://evil", "1 \n\ud83d"]
+)
+def test_an_id_cannot_end_the_link_it_stands_in(odd: str) -> None:
+    """Advice links to what it is about by id, and an id is whatever Meta sent."""
+    address = ads_manager_url("act_1", "ad", odd)
+    message = Message("x", (Paragraph("t", (), address, "Open"),), 1, 0)
+    *_, block = _teams(message)["attachments"][0]["content"]["body"]
+    *_, line = str(_slack(message)["text"]).splitlines()
+    for text, end in ((block["text"].removeprefix("[Open]("), ")"), (line[1:], "|Open>")):
+        assert text.endswith(end)
+        assert not set("()<>| \n") & set(text.removesuffix(end))
+        assert unquote(text.removesuffix(end), errors="surrogatepass").startswith(address[:60])
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
