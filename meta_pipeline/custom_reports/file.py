@@ -12,6 +12,9 @@ from pydantic import ValidationError
 from .presets import PRESETS, unknown_preset
 from .report import CustomReport
 
+# A thousand reports fit in; what is longer is somebody's data.
+_LONGEST = 1_000_000
+
 
 class ReportsError(Exception):
     """The file of custom reports cannot be used; the message has every reason, a line each."""
@@ -20,7 +23,10 @@ class ReportsError(Exception):
 def load(path: Path | str) -> tuple[CustomReport, ...]:
     """The reports of a file, in its order. Raises ReportsError."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        if not Path(path).is_file() and Path(path).exists():  # a pipe or a device may never end
+            raise ReportsError(f"{path} is no file: META_REPORTS_FILE names a file of YAML.")
+        with Path(path).open(encoding="utf-8-sig") as file:
+            text = file.read(_LONGEST + 1)
     except UnicodeDecodeError:
         raise ReportsError(f"{path} is not UTF-8 text: save it again as UTF-8.") from None
     except OSError as error:
@@ -33,6 +39,8 @@ def load(path: Path | str) -> tuple[CustomReport, ...]:
 
 def parse(text: str, source: str = "reports") -> tuple[CustomReport, ...]:
     """The reports of YAML text; `source` is what messages call it. Raises ReportsError."""
+    if len(text) > _LONGEST:
+        raise ReportsError(f"{source} has more than {_LONGEST:,} characters: it is another file.")
     try:
         given = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -40,6 +48,12 @@ def parse(text: str, source: str = "reports") -> tuple[CustomReport, ...]:
         line = f" line {where.line + 1}" if where else ""
         raise ReportsError(
             f"{source}{line} is no YAML: {getattr(error, 'problem', error)}."
+        ) from None
+    except RecursionError:
+        raise ReportsError(f"{source} is nested too deep to be a list of reports.") from None
+    except (ValueError, AttributeError):  # what is tagged or written as a number or a day
+        raise ReportsError(
+            f"{source} holds a day or a number that is none, such as 2026-02-30."
         ) from None
     listed = given.get("reports") if isinstance(given, Mapping) else None
     if not isinstance(listed, list) or set(given) != {"reports"}:
@@ -63,11 +77,13 @@ def parse(text: str, source: str = "reports") -> tuple[CustomReport, ...]:
 def _report(given: Any) -> CustomReport:
     if not isinstance(given, Mapping):
         raise ValueError("is not a mapping with name, level, fields, ...")
+    if not all(isinstance(name, str) for name in given):
+        raise ValueError("has a key that is no word")
     values = dict(given)
     preset = values.pop("preset", None)
     if preset is None:
         return CustomReport(**values)
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(unknown_preset(str(preset)))
     return CustomReport(**{**PRESETS[preset], "name": preset, **values})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -125,6 +126,31 @@ def test_what_is_wrong_is_told_with_what_to_change(said: str, told: str) -> None
         parse(f"reports: [{{{text}}}]", "reports.yaml")
     assert told in str(found.value)
     assert str(found.value).startswith("reports.yaml: report ")
+
+
+_NESTED = "[" * 5_000
+ODD_FILES = (
+    "reports: [{1: 2}]", "reports: [{preset: [a]}]", "reports: [{preset: {a: 1}}]",
+    "reports: [{name: 2026-99-99}]", "reports: [{name: !!int 'x'}]", "reports: [{null: x}]",
+    "reports: [{name: !!timestamp 'x'}]", "reports: [{name: !!python/object:os.system x}]",
+    "reports: [{name: x, fields: &f [*f]}]", "reports: &r [*r]", "{[a]: 1}", "reports: [{<<: 7}]",
+    f"reports: {_NESTED}", "reports: [{name: .nan, fields: [.inf]}]", "x" * 1_000_001, "\0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ODD_FILES, ids=lambda text: text[:40])
+def test_a_file_of_any_shape_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "reports.yaml"
+    file.write_text(text)
+    with pytest.raises(ReportsError, match=r"reports\.yaml"):
+        load(file)
+
+
+def test_a_pipe_is_no_file_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "reports.yaml")
+    for odd in (tmp_path / "reports.yaml", tmp_path):
+        with pytest.raises(ReportsError, match="is no file"):
+            load(odd)
 
 
 @pytest.mark.parametrize(
