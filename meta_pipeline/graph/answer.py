@@ -57,8 +57,9 @@ def read_answer(
 def decode(body: bytes) -> Any:
     """The JSON value in `body`, or Malformed.
 
-    orjson refuses lone surrogates (an emoji cut in half in a name); those become U+FFFD here
-    rather than cost the page. What is nested deeper than can be written again is no answer.
+    orjson refuses lone surrogates (an emoji cut in half in a name) and bytes that are no UTF-8;
+    those become U+FFFD here rather than cost the page, and NaN becomes a text, which no number is.
+    What is nested deeper than can be written again is no answer.
     """
     try:
         parsed = orjson.loads(body)
@@ -91,7 +92,7 @@ def _decode_leniently(body: bytes) -> Any:
     if not body.strip():
         return Malformed("an empty body")
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig", "replace")
         try:
             parsed = _parsed(text)
         except RecursionError:
@@ -112,13 +113,9 @@ def _parsed(text: str) -> Any:
     # More digits than any of Meta's numbers has: that is text, and Python refuses to count it.
     return json.loads(
         text,
-        parse_constant=_refuse_constant,
+        parse_constant=str,  # NaN, Infinity: recorded where they stand in place of a number
         parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_WHOLE else digits,
     )
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _mended(value: Any, deeper: int) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from meta_pipeline.graph.answer import expect_keys
+from meta_pipeline.graph.answer import Malformed, expect_keys
 from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.caller import Caller, Request
 from meta_pipeline.graph.errors import GraphError, NewReportNeeded, ObjectMissing, Treatment
@@ -101,11 +102,18 @@ def create_report(
             params,
             account_id,
             "report_create",
-            expect=expect_keys("report_run_id"),
+            expect=_expect_run_id,
         )
     )
     run_id = str(response.body["report_run_id"])  # a number in Meta's own sample
     return ReportRun(run_id, path, dict(params), account_id, response.attempt.timestamp)
+
+
+def _expect_run_id(body: Any) -> int | Malformed | None:
+    """An id that can be asked for: whatever else there is would name another object."""
+    found = body.get("report_run_id") if isinstance(body, dict) else None
+    is_id = not isinstance(found, bool) and re.fullmatch(r"[0-9]+", str(found), re.ASCII)
+    return None if is_id else Malformed("HTTP 200 without a `report_run_id` that is one")
 
 
 def report_status(caller: Caller, report: ReportRun) -> ReportStatus:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from meta_pipeline.graph.answer import Malformed, expect_keys
+from meta_pipeline.credentials import cleaned_token
+from meta_pipeline.graph.answer import Malformed
 from meta_pipeline.graph.caller import Caller, Request
 from meta_pipeline.graph.errors import GraphError, Reauthorize
 from meta_pipeline.graph.refusal import Refusal, error_of
@@ -112,7 +113,7 @@ def exchange_token(
             },
             None,
             "token_exchange",
-            expect=expect_keys("access_token"),
+            expect=_expect_access_token,
         )
     )
     return _access_token(response.body, response.attempt.timestamp)
@@ -139,7 +140,7 @@ def exchange_code(caller: Caller, *, app_id: str, code: str, redirect_uri: str) 
             },
             None,
             "code_exchange",
-            expect=expect_keys("access_token"),
+            expect=_expect_access_token,
         )
     )
     return _access_token(response.body, response.attempt.timestamp)
@@ -169,10 +170,20 @@ def revoke_token(caller: Caller, *, app_id: str, token: str) -> None:
     )
 
 
+def _expect_access_token(body: Any) -> int | Malformed | None:
+    """A token that can be sent: nothing else may be kept in the place of a living one."""
+    given = body.get("access_token") if isinstance(body, dict) else None
+    try:
+        cleaned_token(given if isinstance(given, str) else "")
+    except ValueError:
+        return Malformed("HTTP 200 without an `access_token` that is one")
+    return None
+
+
 def _access_token(body: Mapping[str, Any], now: datetime) -> AccessToken:
     lasts = _number(body.get("expires_in"))
     return AccessToken(
-        value=str(body["access_token"]),
+        value=cleaned_token(body["access_token"]),
         expires_at=_moment(now.timestamp() + lasts) if lasts else None,
         type=str(body.get("token_type") or "bearer"),
     )

@@ -145,8 +145,7 @@ FAULTS = {
     "true": Reply(True),
     "null": Reply(None),
     "half a JSON": Reply(b'{"id":"act_1","na'),
-    "not UTF-8": Reply(b'{"id":"\xff\xfe"}'),
-    "NaN": Reply(b'{"id":NaN}'),
+    "not UTF-8": Reply(b'\xff\xfe{\0"\0'),
     "without the member": Reply({"name": "x"}),
     "half a body": Reply({"id": "act_1", "name": "x" * 1000}, fault="half"),
     "damaged compression": Reply({"id": "act_1", "name": "x" * 1000}, fault="bad_gzip"),
@@ -159,6 +158,25 @@ FAULTS = {
     "bare 500": Reply({"error": {"code": 1, "message": "An unknown error"}}, status=500),
     "error in a 200": error(2, status=200),
 }
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"id":"1","name":"Caf\xe9 \xff\xfe \xf0\x9f\x8e\xaf"}', "Caf\ufffd \ufffd\ufffd 🎯"),
+        (b'\xef\xbb\xbf{"id":"1","name":"Caf\xc3\xa9"}', "Café"),
+        (b'{"id":"1","name":NaN}', "NaN"),
+        (b'{"id":"1","name":-Infinity}', "-Infinity"),
+    ],
+    ids=["another encoding", "byte order mark", "no number", "infinite"],
+)
+def test_a_value_that_is_no_json_costs_itself(
+    client: GraphClient, server: ScriptedServer, body: bytes, expected: str
+) -> None:
+    """A page has thousands of rows: the text or number of one that is odd ends none of them."""
+    server.answer(Reply(body))
+    found = client.get("act_1", {}, account_id="act_1", endpoint_key="me", required=("id",)).body
+    assert found == {"id": "1", "name": expected}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)

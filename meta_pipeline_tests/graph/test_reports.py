@@ -68,6 +68,17 @@ def test_an_answer_without_an_id_is_asked_again(
 
 
 @pytest.mark.parametrize(
+    "odd", [None, "", {}, [], True, "../me", "1/insights", "٣", -1, 1.5], ids=repr
+)
+def test_an_id_that_is_none_is_asked_for_again_and_never_sent(
+    client: GraphClient, server: ScriptedServer, odd: object
+) -> None:
+    server.answer(Reply({"report_run_id": odd}), Reply({"report_run_id": "1"}))
+    assert client.create_report("act_1/insights", {}, account_id="act_1").id == "1"
+    assert {asked.path for asked in server.asked} == {"/v26.0/act_1/insights"}
+
+
+@pytest.mark.parametrize(
     ("status", "percent", "state", "done"),
     [
         ("Job Not Started", 0, ReportState.RUNNING, False),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from meta_pipeline.graph import GraphClient, Reauthorize
+from meta_pipeline.graph import GraphClient, MalformedAnswer, Reauthorize, RetryPolicy
 from meta_pipeline_tests.graph.conftest import APP_SECRET, NOW, TOKEN, MakeClient
 from meta_pipeline_tests.graph.scripted import Reply, ScriptedServer, error
 
@@ -201,6 +201,22 @@ def test_lists_that_are_none_are_empty(
     )
     assert client.debug_token().scopes == ()
     assert client.debug_token().granular_scopes == {"x": ()}
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "", 7, {"a": 1}, ["EAAB"], True, "EAAB\nx", "EA AB"], ids=repr
+)
+def test_what_is_no_token_is_kept_in_the_place_of_none(
+    make_client: MakeClient, server: ScriptedServer, odd: object
+) -> None:
+    client = make_client(app_secret=APP_SECRET, retry=RetryPolicy(retries=0))
+    for ask in (
+        lambda: client.exchange_token(app_id="1"),
+        lambda: client.exchange_code("c" * 20, app_id="1", redirect_uri="https://ads.example/x"),
+    ):
+        server.answer(Reply({"access_token": odd, "expires_in": 5}))
+        with pytest.raises(MalformedAnswer, match="without an `access_token`"):
+            ask()
 
 
 @pytest.mark.parametrize("odd", [*ODD_TIMES, "x"], ids=repr)
