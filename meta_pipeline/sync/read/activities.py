@@ -107,9 +107,11 @@ class ActivityReader:
         account_id, now = self._source.account_id, self._source.data_as_of
         known = self._warehouse.cursors.get(account_id, "activities")
         cursor = known or CursorRow(account_id, "activities")
+        # An event of the future would have every later sync ask from there on, and find nothing.
+        read_until = min(newest, now)
         self._warehouse.cursors.save(
             connection,
-            replace(cursor, updated_since=newest, last_fetched_at=now, last_full_at=now),
+            replace(cursor, updated_since=read_until, last_fetched_at=now, last_full_at=now),
         )
 
 

@@ -13,7 +13,14 @@ from typing import Any
 
 from psycopg import sql
 
-from meta_pipeline.graph import GraphClient, GraphError, ObjectMissing, Skippable
+from meta_pipeline.graph import (
+    FieldRejected,
+    GraphClient,
+    GraphError,
+    ObjectMissing,
+    ObjectsById,
+    Skippable,
+)
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync.plan.edge_plan import IDS_PER_PAGE, SINGLY_UP_TO
 from meta_pipeline.sync.read.entities import history_of
@@ -187,24 +194,45 @@ class Dimensions:
     def _read(
         self, spec: EntitySpec, ids: Sequence[str], write: Write, *, is_named: bool = False
     ) -> dict[str, GraphError]:
-        """Write what Meta gives of these ids; return those it does not give, and why."""
-        answer = self._client.ids(
-            ids,
-            {"fields": ",".join(one.name for one in spec.fields)},
-            account_id=self._source.account_id,
-        )
-        self._write(spec, list(answer.found.values()), write, is_named=is_named)
-        return answer.missing
+        """Write what Meta gives of these ids; return those it does not give, and why.
+
+        A field that some of them do not have, or not any more, is left out of their rows alone.
+        """
+        names, asked = [one.name for one in spec.fields], list(ids)
+        missing: dict[str, GraphError] = {}
+        while asked:
+            try:
+                answer = self._client.ids(
+                    asked, {"fields": ",".join(names)}, account_id=self._source.account_id
+                )
+            except FieldRejected as error:
+                if error.field_name not in names[1:]:
+                    raise
+                answer = ObjectsById(missing=dict.fromkeys(asked, error))
+            some = names if len(names) < len(spec.fields) else None
+            self._write(spec, list(answer.found.values()), write, some, is_named=is_named)
+            refused = {
+                one: (error.field_name, error.message)
+                for one, error in answer.missing.items()
+                if isinstance(error, FieldRejected) and error.field_name in names[1:]
+            }
+            missing |= {one: why for one, why in answer.missing.items() if one not in refused}
+            for name, message in set(refused.values()):
+                self._findings.note(spec.edge, name, message, Reason.REFUSED_FIELD)
+                names.remove(name)
+            asked = list(refused)
+        return missing
 
     def _write(
         self,
         spec: EntitySpec,
         given: Sequence[dict[str, Any]],
         write: Write,
+        names: Sequence[str] | None = None,
         *,
         is_named: bool = False,
     ) -> None:
-        mapper = EntityMapper(spec, self._findings)
+        mapper = EntityMapper(spec, self._findings, names)
         rows = [mapper.row(one, self._source) for one in given]
         write(
             Slice(

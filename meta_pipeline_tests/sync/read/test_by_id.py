@@ -2,8 +2,51 @@
 
 from __future__ import annotations
 
+import pytest
+
 from meta_pipeline.simulator import Fault
+from meta_pipeline.sync import ENTITIES
 from meta_pipeline_tests.sync.lab import lab
+
+
+@pytest.mark.parametrize("field", ["issues_info", "bid_amount"])
+def test_a_field_that_one_object_does_not_have_costs_its_row_that_field(
+    database_url: str, field: str
+) -> None:
+    """Whatever is asked by id: one refusal leaves the others whole, and the sync goes on."""
+    with lab(database_url) as laboratory:
+        laboratory.sync()
+        world = laboratory.world
+        living = [
+            one.id
+            for one in world.objects("ads", laboratory.account_id)
+            if one.values["effective_status"] == "ACTIVE"
+        ]
+        odd, gone = living[:2]
+        world.patch(odd, effective_status="LEVITATING")  # in no listing, and there by id
+        world.vanish(gone)
+        refusal = Fault.graph_error(
+            100, message=f"(#100) Tried accessing nonexisting field ({field}) on node type (Ad)"
+        )
+        laboratory.sim.fail(
+            "GET",
+            f"/{odd}",
+            until=lambda call: field not in (call.text("fields") or "").split(","),
+            with_=refusal,
+        )
+        laboratory.sim.expect("unknown_object")
+        laboratory.advance(days=1, hours=1)
+
+        laboratory.sync(force=True, parts=ENTITIES)
+
+        stored = laboratory.stored_entities("ads")
+        assert stored[odd]["effective_status"] == "LEVITATING"
+        assert not stored[odd]["is_deleted"]
+        assert stored[gone]["is_deleted"]
+        assert {"field": field, "reason": "refused_field"} in laboratory.query(
+            "SELECT field, reason FROM meta_ads.unrecognized_values"
+        )
+        laboratory.sim.faults.clear()
 
 
 def test_ads_by_id_are_one_request_and_a_logged_call_each(database_url: str) -> None:

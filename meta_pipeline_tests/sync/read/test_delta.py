@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import ENTITIES, Part, Status
 from meta_pipeline_tests.sync.lab import Lab
 
@@ -162,6 +163,25 @@ def test_one_bad_creative_costs_its_field_and_not_the_page(small: Lab) -> None:
     without = {row["creative_id"] for row in stored if row["object_story_spec"] is None}
     expected = {one.id for one in creatives if "object_story_spec" not in one.values}
     assert without == expected | {creatives[3].id}
+
+
+def test_an_event_of_the_future_hides_none_that_come_later(small: Lab) -> None:
+    """Else each later sync asks from 2031 on, or for the whole backfill again."""
+    parts = frozenset({Part.ACTIVITIES})
+    event = '{"event_time":"2031-01-01T00:00:00+0000","event_type":"x","object_id":"1"}'
+    small.sim.fail("GET", "/activities", with_=Fault.strange_rows(event))
+    small.sync(parts=parts)
+    small.advance(hours=2)
+    small.world.rename(_first(small, "ads", "ACTIVE").id, "Renamed")
+    small.advance(hours=2)
+
+    record = small.sync(parts=parts)
+
+    assert record.status is Status.SUCCESS, record.error_summary
+    newest = "SELECT max(event_time) FROM meta_ads.meta_activities WHERE event_time < '2030-01-01'"
+    assert small.scalar(newest) == small.clock.now() - timedelta(hours=2)
+    cursor = "SELECT updated_since FROM meta_ads.sync_cursor WHERE edge = 'activities'"
+    assert small.scalar(cursor) == small.clock.now()
 
 
 def test_who_changed_what_is_stored_once(small: Lab) -> None:
