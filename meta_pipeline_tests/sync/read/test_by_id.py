@@ -9,7 +9,7 @@ from meta_pipeline.sync import ENTITIES
 from meta_pipeline_tests.sync.lab import lab
 
 
-@pytest.mark.parametrize("field", ["issues_info", "bid_amount"])
+@pytest.mark.parametrize("field", ["issues_info", "conversion_domain"])
 def test_a_field_that_one_object_does_not_have_costs_its_row_that_field(
     database_url: str, field: str
 ) -> None:
