@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -210,10 +211,11 @@ def test_what_is_no_token_is_kept_in_the_place_of_none(
     make_client: MakeClient, server: ScriptedServer, odd: object
 ) -> None:
     client = make_client(app_secret=APP_SECRET, retry=RetryPolicy(retries=0))
-    for ask in (
+    asks: list[Callable[[], object]] = [
         lambda: client.exchange_token(app_id="1"),
         lambda: client.exchange_code("c" * 20, app_id="1", redirect_uri="https://ads.example/x"),
-    ):
+    ]
+    for ask in asks:
         server.answer(Reply({"access_token": odd, "expires_in": 5}))
         with pytest.raises(MalformedAnswer, match="without an `access_token`"):
             ask()
