@@ -40,11 +40,12 @@ def read_efforts(warehouse: Warehouse) -> dict[str, Effort]:
 
 
 def summary_table(accounts: list[AccountHealth], efforts: dict[str, Effort]) -> Sheet:
-    """One line for each account and one for all: what is there and what it took."""
-    numbers = ("Entities", "Active", "Insight rows", "Calls", "Seconds")
-    shown = table(
-        "Account", "Id", "Last synced", *numbers, right=numbers, whole=("Id", "Last synced")
-    )
+    """One line for each account and one for all: what is there and what it took.
+
+    All of it fits into 80 columns.
+    """
+    numbers = ("Entities", "Insights", "Calls", "Took")
+    shown = table("Account", "Id", "Synced", *numbers, right=numbers, whole=("Id", "Synced"))
     for one in sorted(accounts, key=_entities, reverse=True):
         add_row(shown, *_row(one, efforts.get(one.account_id, Effort())))
     totals = (
@@ -52,10 +53,9 @@ def summary_table(accounts: list[AccountHealth], efforts: dict[str, Effort]) -> 
         "",
         "",
         f"{sum(_entities(one) for one in accounts):,}",
-        f"{sum(one.active for one in accounts):,}",
         f"{sum(one.insight_rows for one in accounts):,}",
         f"{sum(effort.calls for effort in efforts.values()):,}",
-        f"{sum(effort.seconds for effort in efforts.values()):,.1f}",
+        f"{sum(effort.seconds for effort in efforts.values()):,.0f} s",
     )
     add_row(shown, *(styled(text, "bold") for text in totals))
     return shown
@@ -82,8 +82,7 @@ def _row(account: AccountHealth, effort: Effort) -> list[str]:
         account.account_id,
         ago(account.staleness_seconds),
         f"{_entities(account):,}",
-        f"{account.active:,}",
         f"{account.insight_rows:,}",
         f"{effort.calls:,}",
-        f"{effort.seconds:,.1f}",
+        f"{effort.seconds:,.1f} s",
     ]

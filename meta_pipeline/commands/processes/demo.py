@@ -317,11 +317,12 @@ def waiting_words(
     runs = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in open_runs.items())
     under_way = [step for step in steps if not step.is_over]
     rows, calls = sum(one.rows for one in under_way), sum(one.calls for one in under_way)
-    doing = (
-        f"{len(under_way)} under way with {rows:,} rows and {calls:,} calls so far"
-        if under_way
-        else "Dagster starts a process for each run, which takes seconds of a processor"
-    )
+    if under_way:
+        doing = f"{len(under_way)} under way with {rows:,} rows and {calls:,} calls so far"
+    elif steps and open_runs.keys() <= {"started"}:
+        doing = "the accounts are in; daily metrics are made and checked before a run ends"
+    else:
+        doing = "Dagster starts a process for each run, which takes seconds of a processor"
     return f"Still {what} ({seconds:.0f} s; runs: {runs or 'ending'}): {doing}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from io import StringIO
 from threading import Event
 
@@ -11,6 +12,7 @@ import pytest
 from meta_pipeline.commands.processes.demo import waiting_words
 from meta_pipeline.commands.terminal.heartbeat import heartbeat
 from meta_pipeline.commands.terminal.streams import Outlet
+from meta_pipeline.local.progress import StepProgress
 
 
 class Told(StringIO):
@@ -68,3 +70,7 @@ def test_the_demo_says_what_it_waits_for() -> None:
     """Between "Dagster is up" and the first account there may be most of a minute."""
     told = waiting_words("syncing", ["QUEUED", "STARTING", "STARTING"], [], 10)
     assert told.startswith("Still syncing (10 s; runs: 1 queued, 2 starting): Dagster starts")
+    now = datetime.now(UTC)
+    done = StepProgress("s", "act_1", "Shop", True, "success", now, now, 3, 9, 1.0, None)
+    told = waiting_words("syncing", ["STARTED", "SUCCESS"], [done], 95)
+    assert "the accounts are in" in told

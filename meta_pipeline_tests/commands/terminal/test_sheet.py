@@ -85,7 +85,22 @@ def _summary() -> tuple[Sheet, list[str]]:
     ]
     found: list[AccountHealth] = health  # type: ignore[assignment]
     shown = summary_table(found, {one: Effort(HUGE, 1234567.8) for one in IDS})
-    return shown, [*IDS, "123,456,789,012", "246,913,578,024", "2,469,135.6"]
+    return shown, [*IDS, "123,456,789,012", "246,913,578,024", "2,469,136 s"]
+
+
+def test_what_the_demo_ends_with_is_a_line_for_each_account_at_80_columns() -> None:
+    health = SimpleNamespace(
+        account_id=IDS[0],
+        name="2EZi",
+        staleness_seconds=3,
+        campaigns=49,
+        adsets=231,
+        ads=749,
+        insight_rows=11_015,
+    )
+    found: list[AccountHealth] = [health]  # type: ignore[list-item]
+    lines = rendered(summary_table(found, {IDS[0]: Effort(14, 23.5)}), 80).splitlines()
+    assert len(lines) == 3, "headings, the account, all together"
 
 
 def _answer() -> tuple[Sheet, list[str]]:
