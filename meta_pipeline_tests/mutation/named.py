@@ -18,7 +18,7 @@ class NamedFault:
 NAMED = (
     NamedFault(
         "no window is ever a report",
-        "meta_pipeline.sync.plan.planner",
+        "meta_pipeline.sync.plan.windows",
         "_REPORT_FROM_ROWS = 20_000",
         "_REPORT_FROM_ROWS = 10**12",
     ),
@@ -36,7 +36,7 @@ NAMED = (
     ),
     NamedFault(
         "gaps are never bridged",
-        "meta_pipeline.sync.plan.planner",
+        "meta_pipeline.sync.plan.windows",
         "ranges = bridged(ranges, per_day, page_size)",
         "pass",
     ),
@@ -48,7 +48,7 @@ NAMED = (
     ),
     NamedFault(
         "gaps between proofs stay",
-        "meta_pipeline.sync.plan.planner",
+        "meta_pipeline.sync.plan.due_days",
         "joint |= {day for day in together if min(joint) < day < max(joint)}",
         "pass",
     ),
@@ -60,7 +60,7 @@ NAMED = (
     ),
     NamedFault(
         "a day that has just begun is proven at once",
-        "meta_pipeline.sync.plan.planner",
+        "meta_pipeline.sync.plan.due_days",
         "return [] if proof and ledger and just_begun and not self.request.force else days",
         "return days",
     ),

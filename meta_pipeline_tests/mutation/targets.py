@@ -26,6 +26,8 @@ _FLEET = _tests("fleet", "choose", "order", "batch", "replay")
 TARGETS: dict[str, tuple[str, ...]] = {
     "meta_pipeline.sync.plan.plan": _tests("sync/plan", "plan"),
     "meta_pipeline.sync.plan.planner": _tests("sync/plan", "plan"),
+    "meta_pipeline.sync.plan.due_days": _tests("sync/plan", "plan"),
+    "meta_pipeline.sync.plan.windows": _tests("sync/plan", "plan"),
     "meta_pipeline.sync.plan.ranges": _tests("sync/plan", "plan"),
     "meta_pipeline.sync.days": _tests("sync/plan", "days", "plan"),
     "meta_pipeline.sync.write.evidence": _tests("sync/write", "evidence"),

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.model.part import EXTRAS, Part
-from meta_pipeline.sync.days import (
-    SLACK,
-    Restatement,
-    due,
-    is_final,
-    is_open,
-    oldest,
-    pause,
-    runs,
-    span,
-    today,
-)
+from meta_pipeline.sync.days import oldest, today
 from meta_pipeline.sync.request import SyncRequest
 from meta_pipeline.sync.rows import datasets
 from meta_pipeline.sync.rows.datasets import Dataset
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
-from meta_pipeline.warehouse import CursorRow, WindowRow
+from meta_pipeline.warehouse import CursorRow
 
+from .due_days import DueDays, fresh_for, is_due_again
 from .edge_plan import EdgePlan, Mode, statuses_hash
 from .plan import Plan
 from .policy import PlanPolicy
-from .ranges import bridged, longest, rows_per_day
 from .stored import StoredAccount
 from .window import Window
+from .windows import Windows
 
-# As pages they would be more calls than a report, and Meta is likelier to find them too slow.
-_REPORT_FROM_ROWS = 20_000
 # So few pages with all fields cost no more than a delta and a scan, and show more.
 _SMALL_EDGE_PAGES = 2
 
@@ -54,16 +43,17 @@ class _Planner:
     policy: PlanPolicy
     now: datetime
 
-    @property
-    def _fresh(self) -> timedelta:
-        return min(self.policy.fresh, self.request.max_age or self.policy.fresh)
+    @cached_property
+    def _today(self) -> date:
+        return today(self.now, self.state.timezone_name)
 
-    @property
-    def _restatement(self) -> Restatement:
-        max_age = self.request.max_age
-        return (
-            self.policy.restatement if max_age is None else self.policy.restatement.today(max_age)
-        )
+    @cached_property
+    def _windows(self) -> Windows:
+        return Windows(self.state, self.policy, self._today)
+
+    @cached_property
+    def _due_days(self) -> DueDays:
+        return DueDays(self.request, self.state, self.policy, self.now, self._windows)
 
     def plan(self) -> Plan:
         if self.request.objects:
@@ -77,14 +67,14 @@ class _Planner:
         wanted = self._datasets()
         since, until, notes = self._range(wanted)
         firsts = {one: max(self._first_day(one, until), since) for one in wanted}
-        days = self._days(wanted, firsts, until)
+        days = self._due_days.of(wanted, firsts, until)
         unlisted = self._unlisted(dataset for dataset, due_days in days.items() if due_days)
         if unlisted:
             names = ", ".join(ENTITY_SPECS[part].edge for part in unlisted)
             notes.append(f"{names} are listed too: insights mention them and no table has them yet")
-        windows = [one for dataset in wanted for one in self._windows(dataset, days[dataset])]
+        windows = [one for dataset in wanted for one in self._windows.of(dataset, days[dataset])]
         asked = sum(
-            len(one.starts(first, self._last_day(one, until)))
+            len(one.starts(first, self._windows.last_day(one, until)))
             for one, first in firsts.items()
             if one.only is None
         )
@@ -101,7 +91,9 @@ class _Planner:
             if self.request.since
             else {one.name: first for one, first in firsts.items() if one.only is None},
             days_fresh=max(0, asked - sum(len(due_days) for due_days in days.values())),
-            days_later=sum(self._later(dataset, due_days) for dataset, due_days in days.items()),
+            days_later=sum(
+                self._windows.later(dataset, due_days) for dataset, due_days in days.items()
+            ),
         )
 
     def _first_day(self, dataset: Dataset, until: date) -> date:
@@ -117,7 +109,7 @@ class _Planner:
         return min(backfill, self.state.first_days.get(dataset.whole.name, backfill))
 
     def _range(self, wanted: Sequence[Dataset]) -> tuple[date, date, list[str]]:
-        current = today(self.now, self.state.timezone_name)
+        current = self._today
         earliest = oldest(current)
         until = min(self.request.until or current, current)
         first = min((self._first_day(one, until) for one in wanted), default=until)
@@ -163,198 +155,6 @@ class _Planner:
             if is_named and report.is_for(self.request.account_id):
                 yield report
 
-    def _days(
-        self, wanted: Sequence[Dataset], firsts: Mapping[Dataset, date], until: date
-    ) -> dict[Dataset, list[date]]:
-        """The days of each dataset that are due."""
-        due_days = {dataset: self._due(dataset, firsts[dataset], until) for dataset in wanted}
-        numbers = [dataset for dataset in wanted if dataset.part is Part.INSIGHTS]
-        proven = [dataset for dataset in numbers if not dataset.is_proof]
-        for dataset in proven:  # a proof in doubt is settled by what it proves
-            doubtful = {
-                day
-                for proof in numbers
-                if proof.is_proof
-                for day in self._doubtful(proof, due_days[proof])
-            }
-            due_days[dataset] = sorted({*due_days[dataset], *doubtful}, reverse=True)
-        if proven and not self.request.force:
-            windows = (
-                each for dataset in proven for each in self._windows(dataset, due_days[dataset])
-            )
-            read = {day for window in windows for day in span(window.since, window.until)}
-            due_days |= {
-                proof: self._proofs(proof, due_days[proof], read)
-                for proof in numbers
-                if proof not in proven
-            }
-        return due_days
-
-    def _doubtful(self, dataset: Dataset, days: Iterable[date]) -> Iterator[date]:
-        ledger = self.state.ledgers.get(dataset.name, {})
-        return (day for day in days if day in ledger and is_open(ledger[day]))
-
-    def _proofs(self, proof: Dataset, days: Collection[date], read: set[date]) -> list[date]:
-        """The days whose account row is read.
-
-        It proves what the other rows of its day add up to if both are read together: it goes with
-        them, once a day, and each time that they are read because they were not proven, or for the
-        last time. It is read alone where it is missing, and for the last time.
-        """
-        known = self.state.ledgers.get(proof.name, {})
-        every, zone_name = self.policy.account_rows_every, self.state.timezone_name
-        alone = {day for day in days if day not in known or is_final(day, self.now, zone_name)}
-        together = read & known.keys()
-        joint = {
-            day
-            for day in together
-            if self._is_due(known[day].fetched_at, min(every, self._until_proven(day)))
-            or (
-                is_final(day, self.now, zone_name)
-                and not is_final(day, known[day].fetched_at, zone_name)
-            )
-        }
-        if joint:  # what lies between costs no call more
-            joint |= {day for day in together if min(joint) < day < max(joint)}
-        return sorted(alone | joint, reverse=True)
-
-    def _until_proven(self, day: date) -> timedelta:
-        """How long a day waits for its proof; for ever, where nothing asks for one."""
-        pauses = [
-            pause(ledger[day].unproven_reads)
-            for name, ledger in self.state.ledgers.items()
-            if name.startswith("insights_") and day in ledger and is_open(ledger[day])
-        ]
-        return min(pauses, default=timedelta.max)
-
-    def _due(self, dataset: Dataset, since: date, until: date) -> list[date]:
-        if dataset.only is not None:
-            return self._without_field(dataset, since, until)
-        if not dataset.is_daily:
-            return self._due_periods(dataset, since, until)
-        # Once a day is often enough for a proof.
-        proof = dataset.is_proof
-        ledger = self.state.ledgers.get(dataset.name, {})
-        days = due(
-            since,
-            until,
-            ledger,
-            now=self.now,
-            timezone_name=self.state.timezone_name,
-            restatement=self._restatement_of(dataset),
-            fresh=self.policy.account_rows_every if proof else self._fresh_of(dataset),
-            force=self.request.force,
-        )
-        just_begun = days == [today(self.now, self.state.timezone_name)]
-        return [] if proof and ledger and just_begun and not self.request.force else days
-
-    def _due_periods(self, dataset: Dataset, since: date, until: date) -> list[date]:
-        """First days of the periods that are due: each as its last day would be, newest first."""
-        known = self.state.ledgers.get(dataset.name, {})
-        starts = dataset.starts(since, self._last_day(dataset, until))
-        ends = {dataset.last_of(start): start for start in starts}
-        if not ends:
-            return []
-        days = due(
-            min(ends),
-            max(ends),
-            {end: known[start] for end, start in ends.items() if start in known},
-            now=self.now,
-            timezone_name=self.state.timezone_name,
-            restatement=self._restatement_of(dataset),
-            fresh=self._fresh_of(dataset),
-            force=self.request.force,
-        )
-        return [ends[day] for day in days if day in ends]
-
-    def _without_field(self, dataset: Dataset, since: date, until: date) -> list[date]:
-        """Days that were read before their report had the field, and not for it since."""
-        late, done = self.request.late_field, self.state.ledgers.get(dataset.name, {})
-        assert late is not None  # such a dataset comes of nothing else
-        return [
-            day
-            for day, known in sorted(self._ledger(dataset).items(), reverse=True)
-            if since <= dataset.last_of(day)
-            and day <= until
-            and known.fetched_at < late.since
-            and (self.request.force or day not in done)
-        ]
-
-    def _ledger(self, dataset: Dataset) -> Mapping[date, WindowRow]:
-        """What was read of it; of a field that is late, of all its report."""
-        return self.state.ledgers.get(dataset.whole.name, {})
-
-    def _last_day(self, dataset: Dataset, until: date) -> date:
-        """A rolling span ends yesterday: the day that goes on would make each row another one."""
-        yesterday = today(self.now, self.state.timezone_name) - timedelta(days=1)
-        return min(until, yesterday) if dataset.increment == "all_days" else until
-
-    def _fresh_of(self, dataset: Dataset) -> timedelta:
-        """How old a reading may be, whatever its day; a custom report has a cadence of its own."""
-        if dataset.report is None:
-            return self._fresh
-        return min(dataset.report.every, self.request.max_age or dataset.report.every)
-
-    def _restatement_of(self, dataset: Dataset) -> Restatement:
-        written = dataset.report.restatement if dataset.report else None
-        if written is None:
-            return self._restatement
-        own, max_age = Restatement.parse(written), self.request.max_age
-        return own if max_age is None else own.today(max_age)
-
-    def _period_windows(self, dataset: Dataset, starts: list[date]) -> Iterator[Window]:
-        """Neighbouring periods together, as many as fill a few pages; one, until that is known."""
-        ledger = self._ledger(dataset)
-        each, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
-        current = self._last_day(dataset, today(self.now, self.state.timezone_name))
-        at_most = longest(each, page_size) if each is not None else 1
-        for together in list(_neighbours(dataset, starts, at_most))[: 1 if each is None else None]:
-            last = min(dataset.last_of(together[0]), current)
-            expected = round((each or 0) * len(together))
-            yield Window(
-                dataset,
-                together[-1],
-                last,
-                page_size,
-                expected,
-                as_report=expected > _REPORT_FROM_ROWS,
-                is_reread=any(start in ledger for start in together),
-            )
-
-    def _windows(self, dataset: Dataset, days: list[date]) -> Iterator[Window]:
-        if not dataset.is_daily:
-            yield from self._period_windows(dataset, days)
-            return
-        ledger = self._ledger(dataset)
-        per_day, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
-        if per_day is None:  # the newest days first; the others when these have shown their size
-            ranges = list(runs(days, self.policy.window_days))[:1]
-        else:
-            ranges = list(runs(days, longest(per_day, page_size)))
-            if not dataset.is_proof:  # a proof without the ads of its day proves nothing
-                ranges = bridged(ranges, per_day, page_size)
-        for first, last in ranges:
-            expected = round((per_day or 0) * ((last - first).days + 1))
-            yield Window(
-                dataset,
-                first,
-                last,
-                page_size,
-                expected,
-                as_report=expected > _REPORT_FROM_ROWS,
-                is_reread=any(day in ledger for day in span(first, last)),
-            )
-
-    def _later(self, dataset: Dataset, days: list[date]) -> int:
-        """Days of a dataset of unknown size that wait for its newest window."""
-        ledger = self._ledger(dataset)
-        if rows_per_day(dataset, ledger) is not None or not days:
-            return 0
-        if not dataset.is_daily:
-            return len(days) - 1
-        since, until = next(runs(days, self.policy.window_days))
-        return len(days) - (until - since).days - 1
-
     def _unlisted(self, datasets: Iterable[Dataset]) -> list[Part]:
         """What insights are going to mention and no listing has shown: by id each is a call."""
         finest = max((LEVELS.index(dataset.level) for dataset in datasets), default=0)
@@ -384,14 +184,14 @@ class _Planner:
         cursor = self.state.cursors.get(spec.edge)
         if self.request.force or cursor is None or not _is_listed(cursor):
             return (Mode.FULL,)
-        if not self._is_due(cursor.last_fetched_at, self._fresh):
+        if not is_due_again(self.now, cursor.last_fetched_at, fresh_for(self.request, self.policy)):
             return ()
         has_delta = bool(spec.statuses)
         every = self.policy.scan_every if has_delta else self.policy.creatives_every
         is_valid = cursor.updated_since is not None and cursor.statuses_hash == statuses_hash(spec)
         if has_delta and not is_valid:
             return (Mode.FULL,)
-        if not self._is_due(cursor.last_full_at, every):
+        if not is_due_again(self.now, cursor.last_full_at, every):
             return (Mode.DELTA,) if has_delta else ()
         small = (self.state.stored.get(spec.part) or 0) <= self.policy.page_sizes.of(
             spec.part
@@ -406,26 +206,10 @@ class _Planner:
             backfill = self.now - timedelta(days=self.policy.backfill_days)
             known = cursor.updated_since if cursor else None
             return min(backfill, known - timedelta(hours=1)) if known else backfill
-        is_due = self._is_due(cursor.last_fetched_at, self._fresh)
+        is_due = is_due_again(
+            self.now, cursor.last_fetched_at, fresh_for(self.request, self.policy)
+        )
         return cursor.updated_since - timedelta(hours=1) if is_due else None
-
-    def _is_due(self, last: datetime | None, every: timedelta) -> bool:
-        if last is None or every == timedelta.max:
-            return last is None
-        return self.now - last >= every * SLACK
-
-
-def _neighbours(dataset: Dataset, starts: Sequence[date], at_most: int) -> Iterator[list[date]]:
-    """Periods (newest first) that follow on each other, at most so many together."""
-    together: list[date] = []
-    for start in starts:
-        follows = together and dataset.last_of(start) + timedelta(days=1) == together[-1]
-        if together and (not follows or len(together) >= at_most):
-            yield together
-            together = []
-        together.append(start)
-    if together:
-        yield together
 
 
 def _order(window: Window) -> tuple[bool, int]:
