@@ -6,7 +6,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -142,14 +142,10 @@ def require_own_folder(path: Path) -> None:
 
 
 def _first_known(names: Sequence[str]) -> pwd.struct_passwd | None:
-    return next((entry for name in names if (entry := _entry(name)) is not None), None)
-
-
-def _entry(name: str) -> pwd.struct_passwd | None:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        return None
+    for name in names:
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+    return None
 
 
 def _user_name(uid: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,18 +88,16 @@ def _fact(index: int, given: Any, now: datetime) -> Fact | Rejected:
     try:
         fact = Fact.model_validate(given)
     except ValidationError as error:
-        return next(_rejections(index, error))
+        # The first problem: one sentence a fact is what its sender can act on.
+        options = {"include_input": False, "include_url": False, "include_context": False}
+        problem = error.errors(**options)[0]
+        field = str(problem["loc"][0]) if problem["loc"] else None
+        said = problem["msg"].removeprefix("Value error, ")
+        return Rejected(index, problem["type"], field, f"{field}: {said}" if field else said)
     if fact.observed_at > now + AHEAD:
         message = "observed_at is in the future: nothing later could replace it"
         return Rejected(index, "in_the_future", "observed_at", message)
     return fact
-
-
-def _rejections(index: int, error: ValidationError) -> Iterator[Rejected]:
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        field = str(problem["loc"][0]) if problem["loc"] else None
-        message = problem["msg"].removeprefix("Value error, ")
-        yield Rejected(index, problem["type"], field, f"{field}: {message}" if field else message)
 
 
 class _NotJson:

@@ -206,21 +206,18 @@ def judged(
 ) -> Performance:
     """A KPI's value, whoever asked the metric layer for it, against its target."""
     target = None if kpi.target is None else float(kpi.target)
-    distance, verdict = _distance(value, target, better)
+    distance: float | None = None
+    if target is None:
+        verdict = Verdict.NO_TARGET
+    elif value is None:
+        verdict = Verdict.UNKNOWN
+    else:
+        ahead = (target - value) if better is Better.LOWER else (value - target)
+        distance = round(100 * ahead / target, 2)
+        verdict = Verdict.MET if ahead >= 0 else Verdict.MISSED
     return Performance(
         kpi.account_id, kpi.metric_key, kpi.is_primary, value, target, distance, verdict, notes
     )
-
-
-def _distance(
-    value: float | None, target: float | None, better: Better
-) -> tuple[float | None, Verdict]:
-    if target is None:
-        return None, Verdict.NO_TARGET
-    if value is None:
-        return None, Verdict.UNKNOWN
-    ahead = (target - value) if better is Better.LOWER else (value - target)
-    return round(100 * ahead / target, 2), Verdict.MET if ahead >= 0 else Verdict.MISSED
 
 
 _SET = """

@@ -87,19 +87,18 @@ def _header(report: Report, title: str, generated_at: datetime) -> str:
         if report.is_simulated
         else ""
     )
+    tiles = "".join(
+        f"<li><b>{escape(cell(value))}</b><span>{escape(name)}</span></li>"
+        for name, value in _totals(report.answers)
+    )
     return (
         f"<header><h1>{escape(title)}</h1>"
         f'<div class="soft">{report.since:%Y-%m-%d %H:%M} to {report.until:%Y-%m-%d %H:%M} UTC · '
         f"generated {generated_at:%Y-%m-%d %H:%M:%S} UTC</div>{banner}"
-        f'<ul class="tiles">{"".join(_tiles(report))}</ul>'
+        f'<ul class="tiles">{tiles}</ul>'
         f'<nav aria-label="Sections"><a href="#answers">Answers</a><a href="#plots">Plots</a>'
         f'<a href="#questions">All questions</a></nav></header>'
     )
-
-
-def _tiles(report: Report) -> Iterator[str]:
-    for name, value in _totals(report.answers):
-        yield f"<li><b>{escape(cell(value))}</b><span>{escape(name)}</span></li>"
 
 
 def _totals(answers: Mapping[str, Answer]) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from meta_pipeline.words import times
@@ -109,20 +109,15 @@ def _freshness(answer: Answer) -> str:
 
 def _bursts(answer: Answer) -> str:
     by_hour = {row["hour_utc"]: row for row in answer.records()}
-    return columns(
-        "Calls per minute by hour of the day (UTC)",
-        list(_hours(by_hour)),
-        names=("sustained", "busiest minute"),
-    )
-
-
-def _hours(by_hour: Mapping[int, Mapping[str, Any]]) -> Iterable[Bar]:
+    rows = []
     # Also the hours without a call: a day has all of them, and gaps are what is looked for.
     for hour in range(24):
         row = by_hour.get(hour)
         parts = (float(row["sustained_per_minute"]), float(row["burst_per_minute"])) if row else ()
         note = f"{number(parts[0])} a minute, busiest {number(parts[1])}" if parts else "no calls"
-        yield Bar(f"{hour:02}", parts or (0.0, 0.0), note)
+        rows.append(Bar(f"{hour:02}", parts or (0.0, 0.0), note))
+    title = "Calls per minute by hour of the day (UTC)"
+    return columns(title, rows, names=("sustained", "busiest minute"))
 
 
 def _endpoints(answer: Answer) -> str:
