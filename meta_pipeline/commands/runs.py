@@ -158,6 +158,7 @@ def _lines(facts: Mapping[str, Any]) -> dict[str, str]:
         "ads": facts["ads_fetched"],
         "creatives": facts["creatives_fetched"],
         "changes": facts["activities_fetched"],
+        "recommendations": facts["recommendations_fetched"],
         "insight rows": facts["insights_rows_read"],
     }
     read = ", ".join(f"{count:,} {what}" for what, count in entities.items() if count)

@@ -20,6 +20,8 @@ TABLES: Final[Mapping[str, str | None]] = MappingProxyType(
         "meta_ads": None,
         "meta_creatives": None,
         "meta_activities": "event_time",
+        "meta_recommendations": None,
+        "opportunity_scores": "day",
         "entity_changes": "seen_at",
         "meta_insights": "date_start",
         "meta_insights_hourly": "date_start",

@@ -17,6 +17,7 @@ class Part(StrEnum):
     REPORTS = "custom_reports"
     CREATIVES = "creatives"
     ACTIVITIES = "activities"
+    RECOMMENDATIONS = "recommendations"
 
 
 ENTITIES = frozenset({Part.CAMPAIGNS, Part.ADSETS, Part.ADS})
@@ -31,5 +32,8 @@ INSIGHTS = frozenset({Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS, Part.REPORTS}
 BY_ID = "by_id"
 """`sync_runs.scope` of a sync that read named objects only: it says nothing of any part."""
 
-EXTRAS = (Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS, Part.REPORTS)
+EXTRAS = (
+    *(Part.CREATIVES, Part.ACTIVITIES, Part.RECOMMENDATIONS),
+    *(Part.HOURLY, Part.BREAKDOWNS, Part.REPORTS),
+)
 """What is read where the settings ask for it, after the rest, and left out first."""

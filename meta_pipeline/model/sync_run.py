@@ -58,6 +58,8 @@ class SyncRun:
     ads_fetched: int = 0
     creatives_fetched: int = 0
     activities_fetched: int = 0
+    recommendations_fetched: int = 0
+    """Recommendations and days of the opportunity score."""
     insights_calls: int = 0
     insights_rows_read: int = 0
     insights_rows_written: int = 0

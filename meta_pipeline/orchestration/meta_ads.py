@@ -38,6 +38,9 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
 
     creatives: Accounts = Field(default=[], description="Accounts whose creatives are kept")
     activities: Accounts = Field(default=[], description="Accounts whose change log is kept")
+    recommendations: Accounts = Field(
+        default=[], description="Accounts whose recommendations by Meta are kept"
+    )
     hourly: Accounts = Field(default=[], description="Accounts whose insights are kept by hour")
     breakdowns: list[str] = Field(
         default=[],
@@ -53,6 +56,7 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
         chosen = {
             "META_CREATIVES": ",".join(self.creatives),
             "META_ACTIVITIES": ",".join(self.activities),
+            "META_RECOMMENDATIONS": ",".join(self.recommendations),
             "META_HOURLY": ",".join(self.hourly),
             "META_BREAKDOWNS": ";".join(self.breakdowns),
         }

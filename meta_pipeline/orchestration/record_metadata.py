@@ -125,10 +125,11 @@ def _summary(record: SyncRun, account: Account) -> Iterator[str]:
         f"| Structure read | {record.campaigns_fetched:,} campaigns, "
         f"{record.ad_sets_fetched:,} ad sets, {record.ads_fetched:,} ads |"
     )
-    if record.creatives_fetched or record.activities_fetched:
+    if record.creatives_fetched or record.activities_fetched or record.recommendations_fetched:
         yield (
             f"| Besides | {record.creatives_fetched:,} creatives, "
-            f"{record.activities_fetched:,} entries of the change log |"
+            f"{record.activities_fetched:,} entries of the change log, "
+            f"{record.recommendations_fetched:,} recommendations and scores of Meta's |"
         )
     days = f", {record.since} to {record.until}" if record.since and record.until else ""
     yield f"| Insights read | {record.insights_rows_read:,} rows{days} |"

@@ -120,6 +120,15 @@ ENTITY_EXTRAS = (
         "Who changed what: Meta's change log of the account. Off until META_ACTIVITIES names the "
         "account; then read with every sync, from where the last one ended.",
     ),
+    AccountTable(
+        Part.RECOMMENDATIONS,
+        schema.meta_recommendations,
+        "recommendations",
+        ("recommendations_fetched",),
+        "What Meta itself recommends, with its opportunity score (table `opportunity_scores`): "
+        "never mixed with our own advice. Off until META_RECOMMENDATIONS names the account; then "
+        "read once a day, up to 100 accounts of a business in one call.",
+    ),
 )
 """What an account may keep besides its structure: off by default, read after everything else."""
 

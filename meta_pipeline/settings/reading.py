@@ -77,6 +77,12 @@ class ReadingSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_ACTIVITIES"),
         description="Accounts whose change log is kept: all, or such as act_1,act_2",
     )
+    recommendation_accounts_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_RECOMMENDATIONS"),
+        description="Accounts whose recommendations by Meta and opportunity score are kept, read "
+        "daily: all, or such as act_1,act_2",
+    )
     reports_file: Path | None = Field(
         None,
         validation_alias=AliasChoices("META_REPORTS_FILE"),
@@ -108,6 +114,7 @@ class ReadingSettings(BaseSettings, defer_build=True):
         "hourly_accounts_text",
         "creative_accounts_text",
         "activity_accounts_text",
+        "recommendation_accounts_text",
     )
     @classmethod
     def _names_accounts(cls, value: str) -> str:

@@ -134,6 +134,10 @@ class Settings(
         return Chosen.parse(self.activity_accounts_text)
 
     @property
+    def recommendation_accounts(self) -> Chosen:
+        return Chosen.parse(self.recommendation_accounts_text)
+
+    @property
     def alert_recipients(self) -> tuple[str, ...]:
         return _names(self.alert_email_to, ",")
 

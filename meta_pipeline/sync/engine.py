@@ -25,7 +25,7 @@ from meta_pipeline.graph import (
     Throttled,
     TokenInfo,
 )
-from meta_pipeline.model.part import Part
+from meta_pipeline.model.part import INSIGHTS
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
@@ -340,7 +340,7 @@ class SyncEngine:
     def _rest_of(self, request: SyncRequest, account: AccountRow, now: datetime) -> Plan:
         """The windows a plan left for later, now that the newest days are in the ledger."""
         state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
-        numbers = replace(request, parts=request.parts - set(ENTITY_SPECS) - {Part.ACTIVITIES})
+        numbers = replace(request, parts=request.parts & INSIGHTS)
         plan = make_plan(replace(numbers, force=False), state, self._context.policy, now)
         return replace(plan, edges=())  # whatever edges there were have been read
 

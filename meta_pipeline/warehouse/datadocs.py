@@ -37,6 +37,8 @@ GROUPS = {
         "meta_ads",
         "meta_creatives",
         "meta_activities",
+        "meta_recommendations",
+        "opportunity_scores",
         "entity_changes",
     ),
     "Delivery and results": (

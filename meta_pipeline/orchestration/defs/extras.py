@@ -1,5 +1,5 @@
-"""The assets that are off until somebody wants them: creatives, the change log, hours, breakdowns,
-custom reports.
+"""The assets that are off until somebody wants them: creatives, the change log, what Meta
+recommends, hours, breakdowns, custom reports.
 
 Each costs calls of its own, so the settings say for which accounts a sync brings it. Everywhere
 else a step does nothing: no call, no event. A person who materializes one of these assets, and no
@@ -49,6 +49,7 @@ EXTRA_TAG = "meta_pipeline/{part}_{{status}}"
 SETTINGS = {
     Part.CREATIVES: "META_CREATIVES",
     Part.ACTIVITIES: "META_ACTIVITIES",
+    Part.RECOMMENDATIONS: "META_RECOMMENDATIONS",
     Part.HOURLY: "META_HOURLY",
     Part.BREAKDOWNS: "META_BREAKDOWNS and META_BREAKDOWN_ACCOUNTS",
     Part.REPORTS: "its accounts in META_REPORTS_FILE",
@@ -58,14 +59,16 @@ _LAST = {"dagster/priority": "-1"}
 
 
 _OF = {table.part: table.key for table in STRUCTURE}
-_CREATIVES, _ACTIVITIES = ENTITY_EXTRAS
+_CREATIVES, _ACTIVITIES, _RECOMMENDATIONS = ENTITY_EXTRAS
 
 
 @dg.multi_asset(
     name=HERE.named("entity_extras"),
     specs=[
         *account_specs([_CREATIVES], group="entities", deps=[_OF[Part.ADS]]),
-        *account_specs([_ACTIVITIES], group="entities", deps=list(_OF.values())),
+        *account_specs(
+            [_ACTIVITIES, _RECOMMENDATIONS], group="entities", deps=list(_OF.values())
+        ),
     ],
     can_subset=True,
     partitions_def=AD_ACCOUNTS,
@@ -80,7 +83,7 @@ def entity_extras(
     accounts: dg.ResourceParam[Accounts],
     freshness: dg.ResourceParam[Freshness],
 ) -> Iterator[Event]:
-    """Creatives and the change log, for the accounts they are on for."""
+    """Creatives, the change log and what Meta recommends, for the accounts they are on for."""
     step = Step(
         "extras",
         selected_of(context, ENTITY_EXTRAS),

@@ -30,6 +30,12 @@ NODES: Mapping[str, str] = {
     "Business": "business",
 }
 
+BORROWED: Mapping[str, tuple[str, str]] = {
+    "AdAccount": ("opportunityscorechangelog", "OpportunityScoreChangelog"),
+    "Business": ("businessrecommendations", "BusinessRecommendations"),
+}
+"""Edges of a node that the SDK has on a class of their own."""
+
 # Create-only parameters that the SDK mixes into its field tables; reading them is an error.
 NOT_READABLE: Mapping[str, frozenset[str]] = {
     "Campaign": frozenset(
@@ -277,6 +283,13 @@ def _node(name: str, module: str, api: Any) -> Node:
             edges[(method, edge.name)] = edge
         elif method == "GET":
             own = edge
+    if name in BORROWED:
+        other, other_name = BORROWED[name]
+        borrowed = getattr(
+            importlib.import_module(f"facebook_business.adobjects.{other}"), other_name
+        )
+        for method, edge in _requests(borrowed, api):
+            edges.setdefault((method, edge.name), edge)
     statuses = getattr(cls, "EffectiveStatus", None) or getattr(cls, "Status", None)
     return Node(
         name=name,

@@ -11,6 +11,7 @@ from meta_pipeline.simulator.api.contract import GENERIC_PARAMS, Edge
 from meta_pipeline.simulator.api.insights_reader import InsightsReader, wants_summary
 from meta_pipeline.simulator.api.login.directory import Business
 from meta_pipeline.simulator.api.paging import Positions
+from meta_pipeline.simulator.api.recommendations import RecommendationReader
 from meta_pipeline.simulator.api.reports import ReportRun
 from meta_pipeline.simulator.api.requests import FieldSpec, GraphRequest
 from meta_pipeline.simulator.api.routes import ACCOUNT_EDGES, OBJECT_EDGES, SERVED
@@ -40,7 +41,7 @@ class Reader:
 
     def __init__(self, state: State) -> None:
         self.state, self.world, self.contract = state, state.world, state.contract
-        self.insights = InsightsReader(state)
+        self.insights, self.recommendations = InsightsReader(state), RecommendationReader(state)
         self.positions = Positions(
             lambda object_id: (
                 state.world.get(object_id) is not None or object_id in state.directory.businesses()
@@ -53,6 +54,8 @@ class Reader:
             "permissions": self._permissions,
             "businesses": self._businesses,
             "activities": self._activities,
+            "opportunity_score_history": self.recommendations.history,
+            "recommendations": self._recommendations,
         }
 
     def read(self, call: Call) -> dict[str, Any]:
@@ -210,6 +213,11 @@ class Reader:
         if wants_summary(request):
             body["summary"] = {"total_count": listing.total()}
         return body
+
+    def _recommendations(self, call: Call) -> dict[str, Any]:
+        is_business = call.target.node_type == "Business"
+        of = self.recommendations
+        return of.of_business(call) if is_business else of.of_account(call)
 
     def _activities(self, call: Call) -> dict[str, Any]:
         request, uneven = call.request, self.state.uneven

@@ -34,6 +34,9 @@ ACCOUNT_EDGES = {
 OTHER_EDGES = {
     ("AdAccount", "activities"),
     ("AdSet", "activities"),
+    ("AdAccount", "recommendations"),
+    ("AdAccount", "opportunity_score_history"),
+    ("Business", "recommendations"),
     ("User", "permissions"),
     ("User", "businesses"),
     ("AdAccount", "insights"),
@@ -117,7 +120,11 @@ class Routes:
             return Target("AdReportRun", node_id, edge, report, report.account_id)
         business = self._business(node_id, token)
         if business is not None:
-            self._check_business_scope(token, edge is not None)
+            # What Meta recommends is read with ads_read (FACTS §16).
+            is_read_with_ads = edge == "recommendations"
+            self._check_business_scope(token, edge is not None and not is_read_with_ads)
+            if is_read_with_ads:
+                self._check_ads_scope(token)
             return Target("Business", node_id, edge, business)
         entity = self.world.get(node_id)
         if entity is None:
@@ -148,6 +155,9 @@ class Routes:
         withheld = account_id in token.withheld or not self.world.spec(account_id).permitted
         if hidden or (held and withheld):
             raise errors.no_account_permission(account_id)
+        self._check_ads_scope(token)
+
+    def _check_ads_scope(self, token: Token) -> None:
         if not token.scopes & {"ads_read", "ads_management"} and token.kind != "APP":
             raise errors.missing_scope("ads_read")
 

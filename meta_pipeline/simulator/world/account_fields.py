@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,13 @@ _CAPABILITIES = [
     "IS_IN_ODAX_EXPERIENCE",
     "CAN_USE_BUDGET_SCHEDULING_API",
 ]
+
+
+def opportunity_score(key: bytes, ordinal: int, day: date) -> int:
+    """An account's opportunity score of a day, 40 to 100; it moves once a week."""
+    base = draw(key, b"acct", ordinal, 0)[3] % 50
+    moved = draw(key, b"oscr", ordinal, day.toordinal() // 7)[0] % 12
+    return min(40 + base + moved, 100)
 
 
 def account_values(
@@ -77,7 +84,7 @@ def account_values(
         "is_direct_deals_enabled": False,
         "has_migrated_permissions": True,
         "offsite_pixels_tos_accepted": True,
-        "opportunity_score": float(40 + draws[3] % 60),
+        "opportunity_score": float(opportunity_score(key, ordinal, now.astimezone(zone).date())),
         "fb_entity": 85,
         "tax_id_status": 0,
     }

@@ -15,6 +15,7 @@ from meta_pipeline.model.part import EXTRAS, Part
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 
 from .edge_plan import EdgePlan, calls_by_id
+from .recommendation_plan import RecommendationPlan
 from .window import Window
 
 
@@ -31,6 +32,7 @@ class Plan:
     edges: tuple[EdgePlan, ...] = ()
     windows: tuple[Window, ...] = ()
     activities_since: datetime | None = None
+    recommendations: RecommendationPlan | None = None
     objects: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
     """Ids to be read and nothing else, by part; there are no edges and no windows then."""
     notes: tuple[str, ...] = ()
@@ -45,12 +47,14 @@ class Plan:
     @property
     def is_empty(self) -> bool:
         nothing = not self.edges and not self.windows and not self.objects
-        return nothing and self.activities_since is None
+        return nothing and self.activities_since is None and self.recommendations is None
 
     @property
     def edge_calls(self) -> int:
         named = sum(calls_by_id(len(ids)) for ids in self.objects.values())
-        return sum(edge.calls for edge in self.edges) + bool(self.activities_since) + named
+        advised = self.recommendations.calls if self.recommendations else 0
+        listed = sum(edge.calls for edge in self.edges)
+        return listed + bool(self.activities_since) + advised + named
 
     @property
     def insights_calls(self) -> int:
@@ -72,9 +76,11 @@ class Plan:
 
     def needs(self, weighted_cost: float) -> Needs:
         """The plan as the governor and the budget weigh it."""
-        changes = {Part.ACTIVITIES} if self.activities_since is not None else set[Part]()
+        others = {Part.ACTIVITIES} if self.activities_since is not None else set[Part]()
+        if self.recommendations is not None:
+            others.add(Part.RECOMMENDATIONS)
         edges = {edge.spec.part for edge in self.edges}
-        parts = edges | {window.dataset.part for window in self.windows} | changes
+        parts = edges | {window.dataset.part for window in self.windows} | others
         optional = tuple(str(part) for part in EXTRAS if part in parts)
         is_extra = bool(optional) and parts <= set(EXTRAS)
         use_cases = frozenset(

@@ -21,10 +21,15 @@ from .due_days import DueDays, fresh_for, is_due_again
 from .edge_plan import EdgePlan, Mode, statuses_hash
 from .plan import Plan
 from .policy import PlanPolicy
-from .stored import StoredAccount
+from .recommendation_plan import RecommendationPlan
+from .stored import RECOMMENDATION_EDGES, StoredAccount
 from .window import Window
 from .windows import Windows
 
+# The newest two days of the opportunity score are not there yet, and one call tells 45 days
+# (FACTS §16).
+_SCORE_LATE = timedelta(days=2)
+_SCORE_LONGEST = timedelta(days=44)
 # So few pages with all fields cost no more than a delta and a scan, and show more.
 _SMALL_EDGE_PAGES = 2
 
@@ -86,6 +91,7 @@ class _Planner:
             edges=tuple(self._edges({*self.request.parts, *unlisted})),
             windows=tuple(sorted(windows, key=_order)),
             activities_since=self._activities_since(),
+            recommendations=self._recommendations(),
             notes=tuple(notes),
             first_days={}
             if self.request.since
@@ -210,6 +216,35 @@ class _Planner:
             self.now, cursor.last_fetched_at, fresh_for(self.request, self.policy)
         )
         return cursor.updated_since - timedelta(hours=1) if is_due else None
+
+    def _recommendations(self) -> RecommendationPlan | None:
+        if Part.RECOMMENDATIONS not in self.request.parts:
+            return None
+        listed, told, scored = (
+            cursor.last_fetched_at if (cursor := self.state.cursors.get(edge)) else None
+            for edge in RECOMMENDATION_EDGES
+        )
+        is_list_due = self._is_advice_due(listed, self.policy.recommendations_every)
+        is_history_due = self._is_advice_due(scored, self.policy.score_history_every)
+        if not is_list_due and not is_history_due:
+            return None
+        # A business that told nothing of the account is left alone as long as the history.
+        is_told = is_due_again(self.now, told, self.policy.score_history_every)
+        until = today(self.now, self.state.timezone_name) - _SCORE_LATE
+        since = until - _SCORE_LONGEST
+        if scored is not None and not self.request.force:
+            read_until = today(scored, self.state.timezone_name) - _SCORE_LATE
+            since = max(since, read_until)
+        return RecommendationPlan(
+            is_list_due,
+            self.state.business_id if is_told else None,
+            min(since, until) if is_history_due else None,
+            until if is_history_due else None,
+        )
+
+    def _is_advice_due(self, last: datetime | None, every: timedelta) -> bool:
+        most = min(every, self.request.max_age or every)
+        return self.request.force or is_due_again(self.now, last, most)
 
 
 def _order(window: Window) -> tuple[bool, int]:

@@ -39,6 +39,9 @@ class PlanPolicy:
     scan_every: timedelta = timedelta(hours=6)
     creatives_every: timedelta = timedelta(days=1)
     account_rows_every: timedelta = timedelta(days=1)
+    recommendations_every: timedelta = timedelta(days=1)
+    score_history_every: timedelta = timedelta(days=7)
+    """The score of each day that is read comes with the list: the history fills what is between."""
     restatement: Restatement = DEFAULT_RESTATEMENT
     levels: tuple[str, ...] = ("ad",)
     columns: tuple[str, ...] = ()

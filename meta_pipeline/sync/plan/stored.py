@@ -14,6 +14,13 @@ from meta_pipeline.sync.days import oldest, today
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, WindowRow
 
+RECOMMENDATION_EDGES = (
+    "recommendations",
+    "business_recommendations",
+    "opportunity_score_history",
+)
+"""Rows of `sync_cursor` about Meta's own advice: when the list was read, when a business told
+nothing of the account, when the score's history was read."""
 _DATASETS = """
     SELECT DISTINCT dataset FROM meta_ads.sync_windows
     WHERE account_id = %(account_id)s AND date_start >= %(since)s
@@ -38,6 +45,7 @@ class StoredAccount:
 
     account_id: str
     timezone_name: str | None
+    business_id: str | None = None
     cursors: Mapping[str, CursorRow] = field(default_factory=dict)
     first_days: Mapping[str, date] = field(default_factory=dict)
     """The oldest day that was ever read of each dataset, or that its first backfill began at."""
@@ -55,6 +63,7 @@ def load_state(
     current = today(now, timezone_name)
     since, until = oldest(current), current + timedelta(days=1)
     edges = (*(spec.edge for spec in ENTITY_SPECS.values()), "activities", "insights")
+    edges = (*edges, *RECOMMENDATION_EDGES)
     asked = {"account_id": account_id, "since": since}
     with warehouse.connection() as connection:
         cursors = [warehouse.cursors.get(account_id, edge, connection) for edge in edges]
@@ -66,6 +75,7 @@ def load_state(
         return StoredAccount(
             account_id=account_id,
             timezone_name=timezone_name,
+            business_id=_business(connection, account_id),
             cursors={cursor.edge: _believed(cursor, now) for cursor in cursors if cursor},
             first_days=dict(connection.execute(_FIRST_DAYS, asked).fetchall()),
             stored={
@@ -76,6 +86,13 @@ def load_state(
                 for dataset, days in ledgers.items()
             },
         )
+
+
+def _business(connection: Connection, account_id: str) -> str | None:
+    row = connection.execute(
+        "SELECT business_id FROM meta_ads.meta_ad_accounts WHERE account_id = %s", (account_id,)
+    ).fetchone()
+    return str(row[0]) if row and row[0] else None
 
 
 def _believed(cursor: CursorRow, now: datetime) -> CursorRow:

@@ -20,7 +20,9 @@ from meta_pipeline.graph import (
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import INSIGHTS, Part
 from meta_pipeline.model.sync_run import Status, SyncRun
+from meta_pipeline.settings import Chosen
 from meta_pipeline.sync.context import SyncContext
+from meta_pipeline.sync.days import SLACK
 from meta_pipeline.sync.limits.waiting import rest_of, wait_of
 from meta_pipeline.sync.limits.weights import Prices
 from meta_pipeline.sync.plan.edge_plan import EdgePlan
@@ -31,6 +33,16 @@ from meta_pipeline.sync.read.activities import ActivityReader
 from meta_pipeline.sync.read.creatives import CreativeReader
 from meta_pipeline.sync.read.entities import EdgeReader
 from meta_pipeline.sync.read.insights import ends_all
+from meta_pipeline.sync.read.recommendations import (
+    HISTORY,
+    LIST,
+    MOST_ACCOUNTS,
+    REFUSALS,
+    Peer,
+    RecommendationReader,
+    history_slices,
+    peers_of,
+)
 from meta_pipeline.sync.read.refusals import Refusals
 from meta_pipeline.sync.rows.datasets import daily
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS
@@ -124,7 +136,9 @@ class AccountSync:
         # The account's own row of days that cannot be judged without it, and have it not.
         windows = self.windows.lacking_proofs() if self.is_going else ()
         if windows:
-            self.plan = replace(self.plan, windows=windows, edges=(), activities_since=None)
+            self.plan = replace(
+                self.plan, windows=windows, edges=(), activities_since=None, recommendations=None
+            )
             self._read(decision)
         if self.is_going:
             self._complete()
@@ -196,6 +210,43 @@ class AccountSync:
                 yield Task(window.dataset.part, window.name, partial(self.windows.slices, window))
         if self.plan.activities_since is not None:
             yield Task(Part.ACTIVITIES, "activities", self._activities)
+        yield from self._recommendations()
+
+    def _recommendations(self) -> Iterator[Task]:
+        """The list and the history, apart: either may be refused alone."""
+        planned = self.plan.recommendations
+        if planned is None:
+            return
+        client, source, warehouse = self.session.client, self.source, self.context.warehouse
+        if planned.is_list_due:
+            reader = RecommendationReader(
+                client, source, warehouse, self.findings, planned, self._peers
+            )
+            yield Task(Part.RECOMMENDATIONS, LIST, reader.slices)
+        if planned.history_since is not None and planned.history_until is not None:
+            days = (planned.history_since, planned.history_until)
+            history = partial(history_slices, client, source, warehouse, self.findings, *days)
+            yield Task(Part.RECOMMENDATIONS, HISTORY, history)
+
+    def _peers(self, business_id: str) -> list[Peer]:
+        """Accounts of the business that the same call may bring: they are due, the settings want
+        them, and they are read through the same connection.
+        """
+        now, policy = self.source.data_as_of, self.context.policy
+        found = peers_of(
+            self.context.warehouse,
+            business_id,
+            self.account.account_id,
+            now - policy.recommendations_every * SLACK,
+            now - policy.score_history_every * SLACK,
+        )
+        wanted = self.context.extras.accounts.get(Part.RECOMMENDATIONS, Chosen())
+        peers = [one for one in found if one.account_id in wanted]
+        connections, own = self.context.connections, self.session.connection
+        if connections is not None and own is not None and peers:
+            reach = connections.reach()
+            peers = [one for one in peers if reach.usable(one.account_id)[:1] == [own.way]]
+        return peers[: MOST_ACCOUNTS - 1]
 
     def _skipped(self, part: Part, decision: Decision) -> bool:
         if str(part) not in decision.skip:
@@ -259,6 +310,8 @@ class AccountSync:
         if isinstance(error, Throttled):
             self._throttled = self._throttled or error
             fetch.stop()
+        elif done.task.part is Part.RECOMMENDATIONS and isinstance(error, REFUSALS):
+            return  # says nothing of the account: who may read ads need not be told what to do
         elif isinstance(error, PermissionDenied | ObjectMissing | AppRefused):
             self._denials += 1
             if not self._answered and (self._is_doubtful or self._denials > 1):
@@ -339,6 +392,7 @@ class AccountSync:
         record.ads_fetched = writer.read[Part.ADS]
         record.creatives_fetched = writer.read[Part.CREATIVES]
         record.activities_fetched = writer.read[Part.ACTIVITIES]
+        record.recommendations_fetched = writer.read[Part.RECOMMENDATIONS]
         record.insights_rows_read = writer.insights_rows_read
         record.insights_rows_written = writer.insights_rows_written
         record.entity_rows_written = writer.entity_rows_written

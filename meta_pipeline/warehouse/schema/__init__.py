@@ -58,6 +58,7 @@ from .operations import (
     token_health,
     usage_readings,
 )
+from .recommendations import meta_recommendations, opportunity_scores
 from .requests import sync_requests
 from .tenants import invitations, members, tenant_accounts, tenant_roles, tenants
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
@@ -104,12 +105,14 @@ __all__ = [
     "meta_insights",
     "meta_insights_breakdown",
     "meta_insights_hourly",
+    "meta_recommendations",
     "metadata",
     "metric_definitions",
     "metric_families",
     "metric_goals",
     "metric_overrides",
     "metric_rollups",
+    "opportunity_scores",
     "pending_accounts",
     "pending_connections",
     "pending_reports",

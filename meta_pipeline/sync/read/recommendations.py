@@ -1,0 +1,382 @@
+"""What Meta itself recommends, and its opportunity score (FACTS section 16).
+
+Kept as Meta says it, beside our own advice. Nothing is ever applied, so signatures, which perish,
+are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from meta_pipeline.graph import (
+    AppRefused,
+    GraphClient,
+    GraphError,
+    InvalidRequest,
+    ObjectMissing,
+    PermissionDenied,
+)
+from meta_pipeline.model.part import Part
+from meta_pipeline.sync.days import today
+from meta_pipeline.sync.plan.recommendation_plan import RecommendationPlan
+from meta_pipeline.sync.plan.stored import RECOMMENDATION_EDGES
+from meta_pipeline.sync.rows.convert import Unfit, json_text, moment, number
+from meta_pipeline.sync.rows.keys import id_text
+from meta_pipeline.sync.rows.mapping import Row, Source
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
+from meta_pipeline.sync.write.slices import Note, Slice, rendered
+from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
+
+LIST, BUSINESS_LIST, HISTORY = RECOMMENDATION_EDGES
+REFUSALS = (PermissionDenied, ObjectMissing, AppRefused, InvalidRequest)
+"""The account, its business or the edge is not for us: nothing that another call would mend."""
+MOST_ACCOUNTS = 100
+"""That one call to a business may name."""
+
+_HISTORY_PAGE = 46
+_KNOWN = frozenset(
+    {"type", "recommendation_name", "recommendation_stage", "recommendation_time", "level",
+     "object_ids", "recommendation_content", "recommendation_signature", "opportunity_score_lift",
+     "url"}
+)  # fmt: skip
+_COLUMNS = (
+    *("recommendation_id", "account_id", "recommendation_type", "recommendation_stage", "level"),
+    *("object_ids", "body", "lift_estimate", "opportunity_score_lift", "url", "recommended_at"),
+    *("extra", "first_seen_at", "last_seen_at", "gone_at", "data_as_of"),
+)
+_SCORE_COLUMNS = ("account_id", "day", "live_score", "data_as_of")
+_HISTORY_COLUMNS = ("account_id", "day", "score", "changelog", "data_as_of")
+_GONE = """
+    UPDATE meta_ads.meta_recommendations SET gone_at = %s
+    WHERE account_id = %s AND gone_at IS NULL AND NOT recommendation_id = ANY (%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another ad account of the same business whose list is due: the same call may bring it."""
+
+    account_id: str
+    timezone_name: str | None
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was told of one account; `is_whole` False where a part of it could not be read."""
+
+    timezone_name: str | None
+    rows: list[Row] = field(default_factory=list)
+    score: Decimal | None = None
+    is_whole: bool = True
+
+
+class RecommendationReader:
+    """Reads what Meta recommends: through the business where it owns the account, else by itself.
+
+    Both are cheap, and both may be refused: a business that refuses, or says nothing of the
+    account, is noted, and the account is asked. What the account refuses is raised.
+    """
+
+    def __init__(
+        self,
+        client: GraphClient,
+        source: Source,
+        warehouse: Warehouse,
+        findings: Findings,
+        plan: RecommendationPlan,
+        peers: Callable[[str], Sequence[Peer]],
+    ) -> None:
+        self._client, self._source = client, source
+        self._warehouse, self._findings = warehouse, findings
+        self._plan, self._peers = plan, peers
+
+    def slices(self) -> Iterator[Slice]:
+        """The recommendations of the account and its peers, then the scores of their day."""
+        own, after = self._source.account_id, list[Note]()
+        told: dict[str, _Told] = {}
+        if self._plan.business_id is not None:
+            told = self._of_business(self._plan.business_id)
+            if own not in told:
+                after.append(lambda connection: self._save(connection, own, BUSINESS_LIST))
+        if own not in told:
+            told[own] = self._of_account()
+        now = self._source.data_as_of
+        # Two syncs may bring the same accounts at once: both then write in the same order.
+        told = dict(sorted(told.items()))
+        rows = sorted((row for one in told.values() for row in one.rows), key=lambda row: row[0])
+        yield self._slice(
+            schema.meta_recommendations, _COLUMNS, rows, "recommendations", len(rows), after
+        )
+        scores: list[Row] = [
+            (account_id, today(now, one.timezone_name), one.score, now)
+            for account_id, one in told.items()
+            if one.score is not None
+        ]
+        done: list[Note] = [
+            self._noted(account_id, one) for account_id, one in told.items() if one.is_whole
+        ]
+        yield self._slice(
+            schema.opportunity_scores, _SCORE_COLUMNS, scores, "opportunity score", 0, done
+        )
+
+    def _of_business(self, business_id: str) -> dict[str, _Told]:
+        """What the business tells, by account; nothing where it is not for us."""
+        own = self._source
+        zones = {own.account_id: own.timezone_name}
+        zones |= {peer.account_id: peer.timezone_name for peer in self._peers(business_id)}
+        told: dict[str, _Told] = {}
+        try:
+            for page in self._client.pages(
+                f"{business_id}/recommendations",
+                {
+                    "fields": "recommendation_content",
+                    "ad_account_ids": ",".join(one.removeprefix("act_") for one in zones),
+                },
+                account_id=own.account_id,
+                endpoint_key="business_recommendations",
+                page_size=MOST_ACCOUNTS,
+            ):
+                for given in page.rows:
+                    account_id = f"act_{id_text(given.get('ad_account_id'))}"
+                    if account_id in zones:
+                        one = told.setdefault(account_id, _Told(zones[account_id]))
+                        one.score = self._score(given.get("opportunity_score"))
+                        self._add(one, account_id, given)
+        except REFUSALS as error:
+            self._findings.note(
+                BUSINESS_LIST, "business", business_id, Reason.REFUSED_OBJECT, str(error)[:200]
+            )
+            return {}
+        return told
+
+    def _of_account(self) -> _Told:
+        """What the account's own edge tells, and the score of its node."""
+        account_id = self._source.account_id
+        told = _Told(self._source.timezone_name)
+        for page in self._client.pages(
+            f"{account_id}/recommendations",
+            {"fields": "recommendation_content"},
+            account_id=account_id,
+            endpoint_key="recommendations",
+            page_size=MOST_ACCOUNTS,
+        ):
+            for given in page.rows:
+                self._add(told, account_id, given)
+        try:
+            node = self._client.get(
+                account_id,
+                {"fields": "opportunity_score"},
+                account_id=account_id,
+                endpoint_key="opportunity_score",
+            )
+        except REFUSALS as error:
+            self._findings.note(LIST, "opportunity_score", str(error), Reason.REFUSED_FIELD)
+        else:
+            told.score = self._score(node.body.get("opportunity_score"))
+        return told
+
+    def _add(self, told: _Told, account_id: str, given: Mapping[str, Any]) -> None:
+        listed = given.get("recommendations")
+        if listed is None:
+            return
+        if not isinstance(listed, list):
+            self._findings.note(LIST, "recommendations", listed, Reason.WRONG_TYPE, account_id)
+            told.is_whole = False
+            return
+        for one in listed:
+            row = self._row(account_id, one) if isinstance(one, dict) else None
+            if row is None:
+                self._findings.note(LIST, "type", one, Reason.MISSING_KEY, account_id)
+                told.is_whole = False
+            else:
+                told.rows.append(row)
+
+    def _row(self, account_id: str, given: Mapping[str, Any]) -> Row | None:
+        """One recommendation; None for one that does not say what it is."""
+        # A business writes the name small, an account in capitals (FACTS section 16).
+        name = given.get("type") or given.get("recommendation_name")
+        if not isinstance(name, str):
+            return None
+        stage, level, url = (given.get(key) for key in ("recommendation_stage", "level", "url"))
+        listed = given.get("object_ids")
+        objects = sorted(
+            text for one in (listed if isinstance(listed, list) else ()) if (text := id_text(one))
+        )
+        content = given.get("recommendation_content")
+        content = content if isinstance(content, dict) else {}
+        lift = given.get("opportunity_score_lift", content.get("opportunity_score_lift"))
+        known = json_text([account_id, name.upper(), stage, objects]).encode()
+        extra = {key: value for key, value in given.items() if key not in _KNOWN}
+        now = self._source.data_as_of
+        return (
+            hashlib.blake2b(known, digest_size=16).hexdigest(),
+            account_id,
+            name.upper(),
+            _text(stage),
+            _text(level),
+            objects,
+            _text(content.get("body")),
+            _text(content.get("lift_estimate")),
+            self._score(lift, "opportunity_score_lift"),
+            _text(url),
+            self._moment(given.get("recommendation_time")),
+            extra or None,
+            now,
+            now,
+            None,
+            now,
+        )
+
+    def _score(self, value: Any, name: str = "opportunity_score") -> Decimal | None:
+        return score_of(value, name, self._findings)
+
+    def _moment(self, value: Any) -> datetime | None:
+        try:
+            return None if value is None else moment(value, None)
+        except Unfit:
+            self._findings.note(LIST, "recommendation_time", value, Reason.WRONG_TYPE)
+            return None
+
+    def _noted(self, account_id: str, told: _Told) -> Note:
+        """Note that the account was asked, and what it does not recommend any more."""
+        ids = [row[0] for row in told.rows]
+
+        def note(connection: Connection) -> None:
+            connection.execute(_GONE, (self._source.data_as_of, account_id, ids))
+            self._save(connection, account_id, LIST)
+
+        return note
+
+    def _save(self, connection: Connection, account_id: str, edge: str) -> None:
+        save_cursor(self._warehouse, connection, account_id, edge, self._source.data_as_of)
+
+    def _slice(
+        self,
+        table: Any,
+        columns: Sequence[str],
+        rows: Sequence[Row],
+        message: str,
+        read: int,
+        after: list[Note],
+    ) -> Slice:
+        return Slice(
+            part=Part.RECOMMENDATIONS,
+            table=table,
+            columns=columns,
+            rows=rendered(table, columns, rows, self._findings),
+            read=read,
+            message=message,
+            after=after,
+        )
+
+
+def history_slices(
+    client: GraphClient,
+    source: Source,
+    warehouse: Warehouse,
+    findings: Findings,
+    since: date,
+    until: date,
+) -> Iterator[Slice]:
+    """The score of each day from one to another, with what moved it; one slice a page."""
+    held: Slice | None = None
+    for page in client.pages(
+        f"{source.account_id}/opportunity_score_history",
+        {"from_date": since.isoformat(), "to_date": until.isoformat(), "get_reason": True},
+        account_id=source.account_id,
+        endpoint_key=HISTORY,
+        page_size=_HISTORY_PAGE,
+    ):
+        if held is not None:
+            yield held
+        rows = [row for one in page.rows if (row := _day(one, source, findings)) is not None]
+        held = Slice(
+            part=Part.RECOMMENDATIONS,
+            table=schema.opportunity_scores,
+            columns=_HISTORY_COLUMNS,
+            rows=rendered(schema.opportunity_scores, _HISTORY_COLUMNS, rows, findings),
+            read=len(page.rows),
+            message=f"opportunity score, page {page.number}",
+        )
+    if held is not None:
+        account_id, now = source.account_id, source.data_as_of
+        held.after.append(
+            lambda connection: save_cursor(warehouse, connection, account_id, HISTORY, now)
+        )
+        yield held
+
+
+def peers_of(
+    warehouse: Warehouse,
+    business_id: str,
+    account_id: str,
+    not_since: datetime,
+    refused_since: datetime,
+) -> list[Peer]:
+    """Accounts of the business whose list was not read since, those that waited longest first."""
+    with warehouse.connection() as connection:
+        found = connection.execute(
+            _PEERS,
+            {
+                "business_id": business_id,
+                "account_id": account_id,
+                "not_since": not_since,
+                "refused_since": refused_since,
+                "list": LIST,
+                "business_list": BUSINESS_LIST,
+            },
+        ).fetchall()
+    return [Peer(*row) for row in found]
+
+
+_PEERS = """
+    SELECT account.account_id, account.timezone_name
+    FROM meta_ads.meta_ad_accounts AS account
+    LEFT JOIN meta_ads.sync_cursor AS listed
+        ON listed.account_id = account.account_id AND listed.edge = %(list)s
+    LEFT JOIN meta_ads.sync_cursor AS refused
+        ON refused.account_id = account.account_id AND refused.edge = %(business_list)s
+    WHERE account.business_id = %(business_id)s AND account.account_id <> %(account_id)s
+        AND account.is_accessible
+        AND coalesce(listed.last_fetched_at, '-infinity') <= %(not_since)s
+        AND coalesce(refused.last_fetched_at, '-infinity') <= %(refused_since)s
+    ORDER BY listed.last_fetched_at NULLS FIRST, account.account_id
+"""
+
+
+def save_cursor(
+    warehouse: Warehouse, connection: Connection, account_id: str, edge: str, now: datetime
+) -> None:
+    """Note when an edge was read last."""
+    known = warehouse.cursors.get(account_id, edge, connection) or CursorRow(account_id, edge)
+    warehouse.cursors.save(connection, replace(known, last_fetched_at=now))
+
+
+def score_of(value: Any, name: str, findings: Findings) -> Decimal | None:
+    """A score or points, which Meta writes as number or text; None for what is neither."""
+    try:
+        return None if value is None else number(value)
+    except Unfit:
+        findings.note(LIST, name, value, Reason.WRONG_TYPE)
+        return None
+
+
+def _day(given: Mapping[str, Any], source: Source, findings: Findings) -> Row | None:
+    try:
+        day = date.fromisoformat(str(given.get("date")))
+    except ValueError:
+        findings.note(HISTORY, "date", given, Reason.MISSING_KEY)
+        return None
+    score = score_of(given.get("opportunity_score"), "opportunity_score", findings)
+    # Empty on most days.
+    changes = given.get("changelog") or None
+    return source.account_id, day, score, changes, source.data_as_of
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json_text(value)
