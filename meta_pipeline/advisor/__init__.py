@@ -19,6 +19,15 @@ from .store import (
     track_record,
     unmeasured,
 )
+from .meta_view import (
+    MetaRecommendation,
+    OpportunityScore,
+    ScoreNow,
+    recommendations_page,
+    recommended,
+    score_days,
+    scores_now,
+)
 
 if TYPE_CHECKING:
     from .backtest import Backtested, backtest_account
@@ -40,6 +49,9 @@ __all__ = [
     "Asked",
     "Backtested",
     "Judged",
+    "MetaRecommendation",
+    "OpportunityScore",
+    "ScoreNow",
     "TrackRecord",
     "advice_beginning",
     "advice_page",
@@ -50,6 +62,10 @@ __all__ = [
     "known_account",
     "last_asked",
     "open_advice",
+    "recommendations_page",
+    "recommended",
+    "score_days",
+    "scores_now",
     "track_record",
     "unmeasured",
 ]

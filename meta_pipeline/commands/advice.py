@@ -68,19 +68,60 @@ def judge(account: Accounts = None, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_advice(account: Accounts = None, limit: Limit = 20, as_json: AsJson = False) -> None:
     """List the advice that is open, the most urgent first: what, why, numbers, doubt."""
-    from meta_pipeline.advisor import open_advice
+    from meta_pipeline.advisor import open_advice, recommended
 
     with opened_warehouse() as (_, warehouse):
         ids = [one.account_id for one in stored(warehouse, account)] if account else None
         with warehouse.connection() as connection:
             advices = open_advice(connection, ids, limit=limit)
+            theirs = len(recommended(connection, ids))
     if as_json:
         write_json([asdict(one) for one in advices])
-    elif advices:
+        return
+    if advices:
         for one in advices:
             _say(one)
     else:
         say("No advice is open. Ask the rules: meta-pipeline advice judge")
+    if theirs:
+        say(f"Meta itself recommends {times(theirs, 'thing')}: meta-pipeline advice meta")
+
+
+@app.command("meta")
+def of_meta(account: Accounts = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """Show what Meta itself recommends, and its opportunity score: its view, not ours.
+
+    Kept for the accounts of META_RECOMMENDATIONS; none of it is weighed or mixed with our advice.
+    """
+    from meta_pipeline.advisor import recommended, scores_now
+
+    with opened_warehouse() as (_, warehouse):
+        ids = [one.account_id for one in stored(warehouse, account)] if account else None
+        with warehouse.connection() as connection:
+            found, scores = recommended(connection, ids, limit), scores_now(connection, ids)
+    if as_json:
+        write_json(
+            {
+                "scores": [asdict(one) for one in scores],
+                "recommendations": [asdict(one) for one in found],
+            }
+        )
+        return
+    if not found and not scores:
+        say("Nothing of Meta's is stored: META_RECOMMENDATIONS=all keeps what it recommends.")
+    for score in scores:
+        say(f"{score.account_id} {score.sentence}")
+    for one in found:
+        points = one.opportunity_score_lift
+        worth = f", {points:g} points" if points is not None else ""
+        about = times(len(one.object_ids), "object") if one.object_ids else "the account"
+        say(
+            f"{one.account_id} {one_line(one.name)}{worth}, about {about}, "
+            f"since {one.first_seen_at:%Y-%m-%d}"
+        )
+        for text in (one.body, one.lift_estimate, one.url):
+            if text:
+                say(f"  {one_line(text)}")
 
 
 @app.command()

@@ -7,7 +7,13 @@ from dataclasses import asdict
 
 from meta_pipeline import metrics
 from meta_pipeline.advice import Kind
-from meta_pipeline.advisor import advice_page, open_advice, track_record
+from meta_pipeline.advisor import (
+    advice_page,
+    open_advice,
+    recommended,
+    scores_now,
+    track_record,
+)
 from meta_pipeline.metrics import UnknownName
 from meta_pipeline.warehouse import Warehouse
 
@@ -19,6 +25,10 @@ _COLUMNS = (
     "account_id kind severity what why numbers method doubt confidence expected_effect as_of "
     "review_on entity_type entity_id entity_name ads_manager_url outcome outcome_reason verdict "
     "review advice_id"
+).split()
+_OF_META = (
+    "account_id recommendation_type level object_ids body lift_estimate opportunity_score_lift "
+    "recommendation_stage first_seen_at last_seen_at url"
 ).split()
 
 
@@ -63,4 +73,30 @@ def advice_given(
             # done.
             "Nothing is changed at Meta: each advice is for a person to follow or to dismiss.",
         ],
+    )
+
+
+def recommended_by_meta(warehouse: Warehouse, accounts: list[str] | None) -> Answer:
+    """What Meta itself recommends, what brings most points first; its scores in the message."""
+    known = metrics.accounts_of(warehouse, accounts)
+    ids = [one.account_id for one in known]
+    with warehouse.connection() as connection:
+        found, scores = recommended(connection, ids, _MOST), scores_now(connection, ids)
+    rows = [
+        {
+            name: value.isoformat() if hasattr(value, "isoformat") else value
+            for name in _OF_META
+            for value in [getattr(one, name)]
+        }
+        for one in found
+    ]
+    told = " ".join(f"{one.account_id}: {one.sentence}" for one in scores)
+    return Answer(
+        outcome=Outcome.ANSWERED,
+        message=told or "Nothing of Meta's is stored: META_RECOMMENDATIONS turns it on.",
+        columns=_OF_META,
+        rows=rows,
+        row_count=len(rows),
+        provenance=Provenance(accounts=ids, is_simulated=any(one.is_simulated for one in known)),
+        notes=["Meta's own view, in its words: nothing of it was weighed here."],
     )

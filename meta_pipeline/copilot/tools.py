@@ -14,7 +14,7 @@ from meta_pipeline import metrics
 from meta_pipeline.metrics import MetricsError, UnknownName
 from meta_pipeline.warehouse import Warehouse
 
-from .advice import advice_given
+from .advice import advice_given, recommended_by_meta
 from .answer import MAX_ROWS, Answer, Outcome, Provenance
 from .ask import ask, describe
 from .change import explain_change
@@ -193,6 +193,17 @@ class Tools:
 
         asked = {"tool": "advice", "accounts": accounts, "kinds": kinds}
         return _answered(found, asked | {"include_settled": include_settled}, cursor, limit)
+
+    def meta_recommendations(
+        self, accounts: Sequence[str] | None, cursor: str | None, limit: int
+    ) -> Answer:
+        """What Meta itself recommends, and its opportunity score."""
+
+        def found() -> Answer:
+            return recommended_by_meta(self._warehouse, list(accounts) if accounts else None)
+
+        asked = {"tool": "meta_recommendations", "accounts": accounts}
+        return _answered(found, asked, cursor, limit)
 
     def ask(
         self, question: str, accounts: Sequence[str] | None, cursor: str | None, limit: int

@@ -58,8 +58,6 @@ class SyncRun:
     ads_fetched: int = 0
     creatives_fetched: int = 0
     activities_fetched: int = 0
-    recommendations_fetched: int = 0
-    """Recommendations and days of the opportunity score."""
     insights_calls: int = 0
     insights_rows_read: int = 0
     insights_rows_written: int = 0
@@ -84,6 +82,8 @@ class SyncRun:
     """The connection its calls ended with; None for META_ACCESS_TOKEN."""
     app_key: str | None = None
     """Whose meters counted: a key of `usage_readings`."""
+    recommendations_fetched: int = 0
+    """Recommendations and days of the opportunity score."""
 
     @property
     def exit_code(self) -> int:

@@ -54,7 +54,6 @@ from .plan.planner import make_plan
 from .plan.stored import load_state
 from .progress import Progress, ProgressListener, Pulse, silent
 from .request import LateField, SyncRequest
-from .rows.fields import ENTITY_SPECS
 from .rows.report_table import wanted_table
 from .run.account_node import AccountNode, is_node_due
 from .run.account_sync import AccountSync

@@ -23,8 +23,8 @@ class Extras:
 
     @classmethod
     def of(cls, settings: Settings) -> Extras:
-        """As META_CREATIVES, META_ACTIVITIES, META_RECOMMENDATIONS, META_HOURLY, META_BREAKDOWNS and
-        META_REPORTS_FILE say.
+        """As META_CREATIVES, META_ACTIVITIES, META_RECOMMENDATIONS, META_HOURLY,
+        META_BREAKDOWNS and META_REPORTS_FILE say.
         """
         return cls(
             {

@@ -87,6 +87,10 @@ class Priced:
                 }
                 for window in planned.windows
             ],
+            "recommendations": asdict(planned.recommendations)
+            | {"calls": planned.recommendations.calls}
+            if planned.recommendations
+            else None,
             "notes": list(planned.notes),
             "estimate": asdict(self.estimate) | {"sentences": self.estimate.sentences()},
             "obstacle": self.obstacle,
@@ -182,6 +186,15 @@ def _table(planned: Plan) -> Sheet:
     for edge in planned.edges:
         rows = f"{edge.expected_rows:,}" if edge.expected_rows else "?"
         add_row(shown, edge.spec.edge, str(edge.mode), "", rows, str(edge.calls))
+    if planned.activities_since is not None:
+        since = planned.activities_since
+        add_row(shown, "activities", f"since {since:%Y-%m-%d %H:%M} UTC", "", "?", "1")
+    if (advised := planned.recommendations) is not None:
+        days = ""
+        if advised.history_since is not None and advised.history_until is not None:
+            days = str((advised.history_until - advised.history_since).days + 1)
+        how = "business" if advised.business_id else "account"
+        add_row(shown, "recommendations", how, days, "?", str(advised.calls))
     for window in planned.windows:
         how = "report" if window.as_report else "pages"
         rows = f"{window.expected_rows:,}" if window.expected_rows else "?"

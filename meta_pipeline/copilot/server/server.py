@@ -308,6 +308,19 @@ def _add_words(server: MCPServer[Any], tools: Callable[[Context[Any]], Tools]) -
             accounts, kinds, include_settled=include_settled, cursor=cursor, limit=limit
         )
 
+    @server.tool(annotations=_READS)
+    def meta_recommendations(
+        context: Context[Any],
+        accounts: Accounts = None,
+        cursor: Cursor = None,
+        limit: Limit = MAX_ROWS,
+    ) -> Answer:
+        """What Meta itself recommends, in its words, and its opportunity score in `message`.
+
+        Meta's view, not ours: say whose it is, and never mix it with `advice`.
+        """
+        return tools(context).meta_recommendations(accounts, cursor, limit)
+
     @server.prompt(title="Weekly review of an ad account")
     def weekly_review(account: str) -> str:
         """Last week against the week before: what moved, why, and what the data is worth."""

@@ -66,9 +66,7 @@ _CREATIVES, _ACTIVITIES, _RECOMMENDATIONS = ENTITY_EXTRAS
     name=HERE.named("entity_extras"),
     specs=[
         *account_specs([_CREATIVES], group="entities", deps=[_OF[Part.ADS]]),
-        *account_specs(
-            [_ACTIVITIES, _RECOMMENDATIONS], group="entities", deps=list(_OF.values())
-        ),
+        *account_specs([_ACTIVITIES, _RECOMMENDATIONS], group="entities", deps=list(_OF.values())),
     ],
     can_subset=True,
     partitions_def=AD_ACCOUNTS,

@@ -56,9 +56,7 @@ class RecommendationReader:
         if asked:  # without pages
             return {"data": [self._of_owned(call, one) for one in accounts]}
         if paging.limit_of(request) > _MOST_ACCOUNTS:
-            raise errors.invalid_parameter(
-                f"limit may be at most {_MOST_ACCOUNTS}", blame="limit"
-            )
+            raise errors.invalid_parameter(f"limit may be at most {_MOST_ACCOUNTS}", blame="limit")
 
         def fetch(at: int, limit: int) -> Sequence[str]:
             return accounts[at : at + limit]

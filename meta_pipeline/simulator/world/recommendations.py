@@ -108,9 +108,7 @@ def changelog(world: Objects, account_id: str, day: date) -> list[dict[str, Any]
     ]
 
 
-def _objects(
-    world: Objects, account_id: str, level: str, draws: Sequence[int]
-) -> Sequence[Entity]:
+def _objects(world: Objects, account_id: str, level: str, draws: Sequence[int]) -> Sequence[Entity]:
     """Some active objects of the level, always the same ones while they are active."""
     edge = {"ad": "ads", "ad_set": "adsets", "campaign": "campaigns"}.get(level)
     if edge is None:

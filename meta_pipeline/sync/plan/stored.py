@@ -45,12 +45,12 @@ class StoredAccount:
 
     account_id: str
     timezone_name: str | None
-    business_id: str | None = None
     cursors: Mapping[str, CursorRow] = field(default_factory=dict)
     first_days: Mapping[str, date] = field(default_factory=dict)
     """The oldest day that was ever read of each dataset, or that its first backfill began at."""
     stored: Mapping[Part, int] = field(default_factory=dict)
     ledgers: Mapping[str, Mapping[date, WindowRow]] = field(default_factory=dict)
+    business_id: str | None = None
 
 
 def load_state(

@@ -16,7 +16,6 @@ from typing import Any
 from meta_pipeline.graph import (
     AppRefused,
     GraphClient,
-    GraphError,
     InvalidRequest,
     ObjectMissing,
     PermissionDenied,
@@ -88,6 +87,7 @@ class RecommendationReader:
         source: Source,
         warehouse: Warehouse,
         findings: Findings,
+        *,
         plan: RecommendationPlan,
         peers: Callable[[str], Sequence[Peer]],
     ) -> None:
@@ -110,7 +110,12 @@ class RecommendationReader:
         told = dict(sorted(told.items()))
         rows = sorted((row for one in told.values() for row in one.rows), key=lambda row: row[0])
         yield self._slice(
-            schema.meta_recommendations, _COLUMNS, rows, "recommendations", len(rows), after
+            schema.meta_recommendations,
+            _COLUMNS,
+            rows,
+            message="recommendations",
+            read=len(rows),
+            after=after,
         )
         scores: list[Row] = [
             (account_id, today(now, one.timezone_name), one.score, now)
@@ -121,7 +126,12 @@ class RecommendationReader:
             self._noted(account_id, one) for account_id, one in told.items() if one.is_whole
         ]
         yield self._slice(
-            schema.opportunity_scores, _SCORE_COLUMNS, scores, "opportunity score", 0, done
+            schema.opportunity_scores,
+            _SCORE_COLUMNS,
+            scores,
+            message="opportunity score",
+            read=0,
+            after=done,
         )
 
     def _of_business(self, business_id: str) -> dict[str, _Told]:
@@ -260,6 +270,7 @@ class RecommendationReader:
         table: Any,
         columns: Sequence[str],
         rows: Sequence[Row],
+        *,
         message: str,
         read: int,
         after: list[Note],
@@ -280,6 +291,7 @@ def history_slices(
     source: Source,
     warehouse: Warehouse,
     findings: Findings,
+    *,
     since: date,
     until: date,
 ) -> Iterator[Slice]:

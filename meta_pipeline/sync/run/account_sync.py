@@ -220,12 +220,19 @@ class AccountSync:
         client, source, warehouse = self.session.client, self.source, self.context.warehouse
         if planned.is_list_due:
             reader = RecommendationReader(
-                client, source, warehouse, self.findings, planned, self._peers
+                client, source, warehouse, self.findings, plan=planned, peers=self._peers
             )
             yield Task(Part.RECOMMENDATIONS, LIST, reader.slices)
         if planned.history_since is not None and planned.history_until is not None:
-            days = (planned.history_since, planned.history_until)
-            history = partial(history_slices, client, source, warehouse, self.findings, *days)
+            history = partial(
+                history_slices,
+                client,
+                source,
+                warehouse,
+                self.findings,
+                since=planned.history_since,
+                until=planned.history_until,
+            )
             yield Task(Part.RECOMMENDATIONS, HISTORY, history)
 
     def _peers(self, business_id: str) -> list[Peer]:

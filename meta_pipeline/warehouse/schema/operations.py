@@ -94,9 +94,7 @@ sync_runs = table(
     text("app_key", "Whose meters of usage_readings counted: app, or app_<id> of another app"),
     whole("creatives_fetched", "Creatives Meta returned"),
     whole("activities_fetched", "Entries of the change log Meta returned"),
-    whole(
-        "recommendations_fetched", "Recommendations and days of the score that Meta returned"
-    ),
+    whole("recommendations_fetched", "Recommendations and days of the score that Meta returned"),
     sa.CheckConstraint(
         "status IN ('running','success','partial','fail','throttled','refused')", name="status"
     ),
@@ -175,7 +173,11 @@ sync_cursor = table(
     "sync_cursor",
     "One row per account and edge: where the next delta starts and how big a page may be",
     account_id(primary_key=True),
-    text("edge", "campaigns, adsets, ads, creatives, activities, recommendations, insights, ...", primary_key=True),
+    text(
+        "edge",
+        "campaigns, adsets, ads, creatives, activities, recommendations, insights, ...",
+        primary_key=True,
+    ),
     moment("updated_since", "Largest updated_time Meta returned"),
     moment("last_full_at", "Last complete listing"),
     moment("last_fetched_at", "Last successful fetch of any kind"),

@@ -15,6 +15,8 @@ from meta_pipeline.advisor import (
     given_advice,
     last_asked,
     open_advice,
+    recommended,
+    scores_now,
     track_record,
 )
 from meta_pipeline.metrics.errors import ImpossibleQuestion
@@ -23,6 +25,7 @@ from meta_pipeline.web.asked import address
 from meta_pipeline.web.gate import Done, NotFound, Visit
 
 _GIVEN_SHOWN = 20
+_OF_META_SHOWN = 50
 _LONGEST_REASON = 300
 _FOLDED = frozenset({"high", "medium"})
 """Severities whose evidence is open from the start."""
@@ -40,6 +43,8 @@ def advice(visit: Visit) -> Response:
         given = given_advice(connection, [account] if account else None, limit=_GIVEN_SHOWN)
         asked = last_asked(connection, account) if account else None
         record = track_record(connection, [account] if account else None, limit=_GIVEN_SHOWN)
+        of_meta = recommended(connection, [account] if account else None)
+        scores = scores_now(connection, [account] if account else None)
     kinds = Counter(one.kind for one in rows)
     return visit.page(
         "advice.html",
@@ -53,6 +58,9 @@ def advice(visit: Visit) -> Response:
         given=given,
         record=record,
         asked=asked,
+        of_meta=of_meta[:_OF_META_SHOWN],
+        of_meta_more=max(len(of_meta) - _OF_META_SHOWN, 0),
+        scores=scores,
         folded=_FOLDED,
         most_characters=_LONGEST_REASON,
     )

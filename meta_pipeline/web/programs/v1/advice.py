@@ -9,7 +9,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from meta_pipeline.advice import Kind, Severity
-from meta_pipeline.advisor import advice_page, track_record
+from meta_pipeline.advisor import (
+    advice_page,
+    recommendations_page,
+    score_days,
+    track_record,
+)
 
 from .accounts import account_of
 from .caller import Caller, Reader
@@ -74,6 +79,39 @@ class Record(BaseModel):
     sentence: str
 
 
+class Recommendation(BaseModel):
+    """What Meta itself recommends, in its words; `gone_at` is null while it still does."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    recommendation_id: str
+    account_id: str
+    recommendation_type: str
+    recommendation_stage: str | None
+    level: str | None
+    object_ids: list[str]
+    body: str | None
+    lift_estimate: str | None
+    opportunity_score_lift: float | None
+    url: str | None
+    recommended_at: datetime | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    gone_at: datetime | None
+
+
+class Score(BaseModel):
+    """Meta's opportunity score of an account and a day, 0 to 100; of its history, and live."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    account_id: str
+    day: date
+    score: float | None
+    live_score: float | None
+    changelog: list[dict[str, Any]] | None
+
+
 @advice.get("/advice")
 def list_advice(
     caller: Reader,
@@ -119,6 +157,59 @@ def show_record(
         return Record.model_validate(track_record(connection, accounts, limit=limit))
 
 
+@advice.get("/advice/recommendations")
+def list_recommendations(
+    caller: Reader,
+    *,
+    account_id: OfAccount = None,
+    include_gone: Annotated[
+        bool, Query(description="Also what Meta does not recommend any more")
+    ] = False,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[Recommendation]:
+    """List what Meta itself recommends: its view, kept beside our advice and never mixed with it.
+
+    Kept for the accounts of META_RECOMMENDATIONS.
+    """
+    accounts = _accounts(caller, account_id)
+    key = key_behind(cursor, str)
+    with caller.warehouse.connection() as connection:
+        rows = recommendations_page(
+            connection,
+            accounts,
+            includes_gone=include_gone,
+            after=key[0] if key else None,
+            limit=limit + 1,
+        )
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        data=[Recommendation.model_validate(row) for row in rows[:limit]],
+        next_cursor=cursor_of(last.recommendation_id) if last else None,
+    )
+
+
+@advice.get("/advice/scores")
+def list_scores(
+    caller: Reader,
+    account_id: Annotated[
+        str, Query(pattern=r"^act_[0-9]{1,20}$", description="Of this ad account")
+    ],
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[Score]:
+    """List Meta's opportunity score of an account by day, from the newest day back."""
+    known = account_of(caller, account_id).account_id
+    key = key_behind(cursor, str)
+    with caller.warehouse.connection() as connection:
+        rows = score_days(connection, known, before=_day(key[0]) if key else None, limit=limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        data=[Score.model_validate(row) for row in rows[:limit]],
+        next_cursor=cursor_of(last.day.isoformat()) if last else None,
+    )
+
+
 def _accounts(caller: Caller, account_id: str | None) -> list[str] | None:
     return None if account_id is None else [account_of(caller, account_id).account_id]
 
@@ -127,7 +218,11 @@ def _after(cursor: str | None) -> tuple[date, str] | None:
     key = key_behind(cursor, str, str)
     if key is None:
         return None
+    return _day(key[0]), key[1]
+
+
+def _day(text: str) -> date:
     try:
-        return date.fromisoformat(key[0]), key[1]
+        return date.fromisoformat(text)
     except ValueError:
         raise Problem("bad_cursor", "the cursor is none of ours: begin again without one") from None

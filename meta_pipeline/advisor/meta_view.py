@@ -1,0 +1,146 @@
+"""What Meta itself recommends, as it is stored: beside our own advice, never mixed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetaRecommendation:
+    """One row of `meta_recommendations`; `gone_at` is None while Meta still recommends it."""
+
+    recommendation_id: str
+    account_id: str
+    recommendation_type: str
+    recommendation_stage: str | None
+    level: str | None
+    object_ids: list[str]
+    body: str | None
+    lift_estimate: str | None
+    opportunity_score_lift: float | None
+    url: str | None
+    recommended_at: datetime | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    gone_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """Its type in plain words: `Automatic placements`."""
+        return self.recommendation_type.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpportunityScore:
+    """An account's score, 0 to 100, of a day: of Meta's history, and as it was read that day."""
+
+    account_id: str
+    day: date
+    score: float | None
+    live_score: float | None
+    changelog: list[dict[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreNow:
+    """An account's newest score, and that of four weeks before where it is known."""
+
+    account_id: str
+    day: date
+    score: float
+    before: float | None
+
+    @property
+    def sentence(self) -> str:
+        """Such as: Opportunity score 83 of 100 on 2026-11-20, 79 four weeks before."""
+        past = f", {self.before:g} four weeks before" if self.before is not None else ""
+        return f"Opportunity score {self.score:g} of 100 on {self.day}{past}."
+
+
+_COLUMNS = ", ".join(
+    f"{one.name}::float8" if one.name == "opportunity_score_lift" else one.name
+    for one in fields(MetaRecommendation)
+)
+_FOUR_WEEKS = 28
+
+
+def recommendations_page(
+    connection: Connection[Any],
+    accounts: Sequence[str] | None = None,
+    *,
+    includes_gone: bool = False,
+    after: str | None = None,
+    limit: int | None = None,
+) -> list[MetaRecommendation]:
+    """Meta's recommendations by id, of these accounts or of all; `after` is a row's id."""
+    cursor = connection.cursor(row_factory=class_row(MetaRecommendation))
+    return cursor.execute(
+        f"SELECT {_COLUMNS} FROM meta_ads.meta_recommendations"
+        " WHERE (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))"
+        " AND (%(includes_gone)s OR gone_at IS NULL)"
+        " AND (%(after)s::text IS NULL OR recommendation_id > %(after)s)"
+        " ORDER BY recommendation_id LIMIT %(limit)s",
+        {
+            "accounts": None if accounts is None else list(accounts),
+            "includes_gone": includes_gone,
+            "after": after,
+            "limit": limit,
+        },
+    ).fetchall()
+
+
+def recommended(
+    connection: Connection[Any], accounts: Sequence[str] | None = None, limit: int | None = None
+) -> list[MetaRecommendation]:
+    """What Meta recommends now, account by account, what brings most points first."""
+    found = recommendations_page(connection, accounts)
+    found.sort(key=lambda one: (one.account_id, -(one.opportunity_score_lift or 0), one.name))
+    return found[:limit]
+
+
+def scores_now(
+    connection: Connection[Any], accounts: Sequence[str] | None = None
+) -> list[ScoreNow]:
+    """The newest score of each account that has one."""
+    cursor = connection.cursor(row_factory=class_row(ScoreNow))
+    return cursor.execute(
+        """
+        SELECT DISTINCT ON (account_id) account_id, day,
+            coalesce(live_score, score)::float8 AS score,
+            (SELECT coalesce(earlier.score, earlier.live_score)::float8
+             FROM meta_ads.opportunity_scores AS earlier
+             WHERE earlier.account_id = known.account_id AND earlier.day = known.day - %(back)s
+            ) AS before
+        FROM meta_ads.opportunity_scores AS known
+        WHERE (%(accounts)s::text[] IS NULL OR account_id = ANY (%(accounts)s))
+            AND coalesce(live_score, score) IS NOT NULL
+        ORDER BY account_id, day DESC
+        """,
+        {"accounts": None if accounts is None else list(accounts), "back": _FOUR_WEEKS},
+    ).fetchall()
+
+
+def score_days(
+    connection: Connection[Any],
+    account_id: str,
+    *,
+    before: date | None = None,
+    limit: int | None = None,
+) -> list[OpportunityScore]:
+    """The score of one account by day, the newest first; `before` leaves out that day and later."""
+    cursor = connection.cursor(row_factory=class_row(OpportunityScore))
+    return cursor.execute(
+        """
+        SELECT account_id, day, score::float8 AS score, live_score::float8 AS live_score, changelog
+        FROM meta_ads.opportunity_scores
+        WHERE account_id = %s AND (%s::date IS NULL OR day < %s)
+        ORDER BY day DESC LIMIT %s
+        """,
+        (account_id, before, before, limit),
+    ).fetchall()
