@@ -1,7 +1,9 @@
 """The rules of advice on planted worlds: false alarms and finds, each beside its limit.
 
-    python -m benchmarks advice_rules            # the table of docs/advice.md
+    python -m benchmarks advice_rules
     python -m benchmarks.advice_rules --worlds 50
+
+The tables of docs/advice.md are made of them by `advice_backtest`.
 
 Every world is looked at daily for 28 days by the rule as it ships, with the shipped thresholds.
 """
@@ -18,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from meta_pipeline.advice import Account, BudgetPace, Entity, Kind, judge
+from meta_pipeline.advice import Account, BudgetPace, Entity, Kind, Thresholds, judge
 from meta_pipeline.advice import planted as made
 from meta_pipeline.advice.replay import Given, first_of, replay, seen_on
 from meta_pipeline.advice.rules import Rule
@@ -62,6 +64,12 @@ class Found:
         return 100 * self.spoke / self.worlds
 
     @property
+    def waited_pct(self) -> float:
+        """Share of the four weeks that passed before it was said: what waiting lost of the gain."""
+        waited = sum(min(max(one, 0), LOOKS) for one in self.days)
+        return 100 * (waited + LOOKS * (self.worlds - len(self.days))) / (LOOKS * self.worlds)
+
+    @property
     def median_days(self) -> float | None:
         """Median over all worlds, those where nothing was found counted as never."""
         late = sorted(self.days) + [10**6] * (self.worlds - len(self.days))
@@ -69,7 +77,9 @@ class Found:
         return middle if middle < 10**6 else None
 
 
-def measure(world: World, worlds: int, seed: int = 1) -> Found:
+def measure(
+    world: World, worlds: int, seed: int = 1, thresholds: Thresholds | None = None
+) -> Found:
     """Replay a world so many times."""
     days: list[int] = []
     spoke = 0
@@ -77,7 +87,7 @@ def measure(world: World, worlds: int, seed: int = 1) -> Found:
         account = world.make(np.random.default_rng((seed, number)))
         looks = [made.FIRST + timedelta(days=world.looked_from + at) for at in range(LOOKS)]
         first: Given | None = first_of(
-            replay(partial(world.seen, account), looks, rules=(world.rule,)),
+            replay(partial(world.seen, account), looks, thresholds, rules=(world.rule,)),
             *world.kinds,
         )
         if first is not None:

@@ -122,6 +122,14 @@ def named(entity: Entity) -> str:
     return f"{noun} “{entity.name}”" if entity.name else f"{noun} {entity.entity_id}"
 
 
+def cost_per_result(entity: Entity) -> str:
+    """What is compared, in a sentence: which results are meant is said where it is known."""
+    metric = entity.result_metric
+    if metric is None or metric == "results":
+        return "cost per result"
+    return f"cost per result ({metric.replace('_', ' ')})"
+
+
 def money(amount: float, currency: str) -> str:
     """An amount in a sentence."""
     return f"{amount:,.2f} {currency}".rstrip()

@@ -90,6 +90,13 @@ def same_attribution(entities: Iterable[Entity]) -> Closed:
     )
 
 
+def undecided(account: Account, entity: Entity) -> Closed:
+    """Whether no rule before advises to pause it, or to give it more."""
+    if entity.entity_id not in account.decided:
+        return None
+    return "decided", "pausing it or raising its budget is advised already"
+
+
 def last_change(account: Account, entities: Sequence[Entity]) -> date | None:
     """The day of the newest change of these or of what they are in."""
     return max((one.day for one in account.changes_of(_owners(account, entities))), default=None)

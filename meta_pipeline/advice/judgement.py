@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .advice import Advice, NoAdvice, Severity
+from .advice import Advice, Kind, NoAdvice, Severity
 from .known import Account
 from .rules import RULES, Rule
 from .thresholds import Thresholds
@@ -24,9 +24,21 @@ class Judgement:
 def judge(
     account: Account, thresholds: Thresholds | None = None, rules: Sequence[Rule] = RULES
 ) -> Judgement:
-    """Ask the rules; of several advices with one key, such as by two rules, the first counts."""
+    """Ask the rules; of several advices with one key, such as by two rules, the first counts.
+
+    What one rule advises to pause or scale, those after it know as decided.
+    """
     numbers = thresholds or Thresholds()
-    said = [one for rule in rules for one in rule(account, numbers)]
+    said: list[Advice | NoAdvice] = []
+    for rule in rules:
+        given = list(rule(account, numbers))
+        decided = {
+            one.entity_id
+            for one in given
+            if isinstance(one, Advice) and one.kind in (Kind.PAUSE, Kind.SCALE)
+        }
+        account = replace(account, decided=account.decided | decided)
+        said += given
     advices: dict[str, Advice] = {}
     for one in said:
         if isinstance(one, Advice):

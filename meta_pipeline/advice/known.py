@@ -135,11 +135,20 @@ class Account:
     target_cpa: float | None = None
     target_metric: str | None = None
     notes: tuple[str, ...] = field(default=())
+    decided: frozenset[str] = frozenset()
+    """What a rule before advises to pause or to scale: its budget is then no matter of its own."""
 
     @property
     def yesterday(self) -> date:
         """The newest whole day."""
         return self.today - timedelta(days=1)
+
+    def is_empty(self, entity: Entity) -> bool:
+        """Whether no ad in it may deliver; an ad is never empty."""
+        return entity.entity_type != "ad" and not any(
+            one.is_active and entity.entity_id in (one.adset_id, one.campaign_id)
+            for one in self.of_type("ad")
+        )
 
     def of_type(self, *types: EntityType) -> list[Entity]:
         """Its entities of these types."""

@@ -83,7 +83,7 @@ class SyncRun:
     app_key: str | None = None
     """Whose meters counted: a key of `usage_readings`."""
     recommendations_fetched: int = 0
-    """Recommendations and days of the opportunity score."""
+    """What Meta recommends for this account."""
 
     @property
     def exit_code(self) -> int:

@@ -129,7 +129,7 @@ def _summary(record: SyncRun, account: Account) -> Iterator[str]:
         yield (
             f"| Besides | {record.creatives_fetched:,} creatives, "
             f"{record.activities_fetched:,} entries of the change log, "
-            f"{record.recommendations_fetched:,} recommendations and scores of Meta's |"
+            f"{record.recommendations_fetched:,} recommendations of Meta's |"
         )
     days = f", {record.since} to {record.until}" if record.since and record.until else ""
     yield f"| Insights read | {record.insights_rows_read:,} rows{days} |"

@@ -42,6 +42,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "entity_timeline": {"entity": N, "with_below": True},
     "data_health": {"accounts": [N, E]},
     "advice": {"accounts": [N], "include_settled": True},
+    "meta_recommendations": {"accounts": [N]},
     "ask": {"question": "spend by campaign since 9 November 2026 for nordwind"},
 }
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from meta_pipeline.graph import GraphError, Throttled
-from meta_pipeline.simulator import AccountSpec, Fault
+from meta_pipeline.simulator import ABSENT, AccountSpec, Fault
 from meta_pipeline.sync import (
     DEFAULT_PARTS,
     PageSizes,
@@ -32,6 +32,8 @@ POLICY = PlanPolicy(
     # The account's own rows are read whenever the ads' are: both are compared with the world.
     account_rows_every=timedelta(hours=1),
     creatives_every=timedelta(hours=1),
+    recommendations_every=timedelta(hours=1),
+    score_history_every=timedelta(hours=1),
     breakdowns=(BREAKDOWN,),
     restatement=Restatement.parse("0:1h,28:7d"),
     page_sizes=PageSizes(entities=2, creatives=3, insights=9),
@@ -122,6 +124,18 @@ def _rename_all(found: Lab) -> None:
     found.advance(minutes=1)
 
 
+def _with_business(found: Lab) -> None:
+    """The account is stored, so that it is known whose it is."""
+    assert found.sync(parts=frozenset({Part.CAMPAIGNS})).status is Status.SUCCESS
+    found.advance(hours=2)
+
+
+def _without_business(found: Lab) -> None:
+    """The account is nobody's: only its own edge tells what Meta recommends."""
+    found.world.patch(found.account_id, business=ABSENT)
+    _with_business(found)
+
+
 def _of_account(ending: str = "") -> Callable[[Lab], str]:
     return lambda found: f"{found.account_id}{ending}"
 
@@ -145,6 +159,15 @@ EDGES = (
          parts=frozenset({Part.CREATIVES})),
     Edge("activities", lambda _: "/activities", frozenset({"activities_list"}), is_one_call=True,
          parts=frozenset({Part.ACTIVITIES}), prepare=_rename_all),
+    Edge("recommendations", _of_account("/recommendations"),
+         frozenset({"recommendations", "opportunity_score"}), is_one_call=True,
+         parts=frozenset({Part.RECOMMENDATIONS}), prepare=_without_business),
+    Edge("business", lambda _: "990150647367951/recommendations",
+         frozenset({"business_recommendations"}), is_one_call=True,
+         parts=frozenset({Part.RECOMMENDATIONS}), prepare=_with_business),
+    Edge("score history", _of_account("/opportunity_score_history"),
+         frozenset({"opportunity_score_history"}), is_one_call=True,
+         parts=frozenset({Part.RECOMMENDATIONS}), prepare=_with_business),
     Edge("hourly", _of_account("/insights"), frozenset({"insights_ad_hourly"}),
          parts=frozenset({Part.HOURLY})),
     Edge("breakdown", _of_account("/insights"), frozenset({"insights_ad_breakdown"}),

@@ -17,6 +17,7 @@ import pytest
 
 from meta_pipeline.simulator import FAULTS
 from meta_pipeline.simulator.insights import InsightsQuery, rows
+from meta_pipeline.simulator.world.recommendations import recommendations, score_on
 from meta_pipeline.sync import ENTITIES, Part, Status, SyncRun
 from meta_pipeline_tests.postgres import TestPostgres
 
@@ -40,8 +41,8 @@ _NUMBERS = {
     Part.HOURLY: ("meta_insights_hourly", "ad_id", (_HOUR,)),
     Part.BREAKDOWNS: ("meta_insights_breakdown", "entity_id", BREAKDOWN),
 }
-_ANSWERS_OF_OTHERS = frozenset({"report status", "report rows", "one by id"})
-"""Where only this report, this operation is broken: another one is made, or the id is gone."""
+_ANSWERS_OF_OTHERS = frozenset({"report status", "report rows", "one by id", "business"})
+"""Where only this report, operation or business is broken: another is asked, or the id is gone."""
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +230,8 @@ def assert_world(found: Lab, edge: Edge) -> None:
         assert ids == {one.id for one in found.world.objects("adcreatives", found.account_id)}
     if Part.ACTIVITIES in edge.parts:
         assert_activities(found)
+    if Part.RECOMMENDATIONS in edge.parts:
+        assert_recommendations(found)
     assert found.orphans() == 0
     unfinished = found.scalar(
         "SELECT count(*) FROM meta_ads.sync_runs WHERE status = 'running' OR finished_at IS NULL"
@@ -288,6 +291,24 @@ def assert_activities(found: Lab) -> None:
         if str(one.values["event_time"])[:19] >= f"{oldest:%Y-%m-%dT%H:%M:%S}"
     )
     assert Counter((row["object_id"], row["event_type"]) for row in stored) == expected
+
+
+def assert_recommendations(found: Lab) -> None:
+    """What Meta recommends now, and the score of every day it tells."""
+    stored = found.query(
+        "SELECT recommendation_type AS type, object_ids FROM meta_ads.meta_recommendations"
+        " WHERE gone_at IS NULL"
+    )
+    assert sorted((row["type"], row["object_ids"]) for row in stored) == sorted(
+        (one["type"], sorted(one["object_ids"]))
+        for one in recommendations(found.world, found.account_id)
+    )
+    scores = found.query(
+        "SELECT day, score FROM meta_ads.opportunity_scores WHERE score IS NOT NULL"
+    )
+    assert len(scores) >= 45
+    for row in scores:
+        assert row["score"] == score_on(found.world, found.account_id, row["day"])
 
 
 def test_the_quick_half_meets_everything() -> None:

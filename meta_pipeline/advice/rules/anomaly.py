@@ -69,9 +69,9 @@ def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator
         days_to_review=2,
         severity=Severity.HIGH,
         what=f"Check what changed in the {named(entity)} on {day}: budgets, schedules, payment.",
-        why=f"It spent {money(spent, account.currency)} that day, the same weekdays before "
-        f"{money(typical, account.currency)}: {'more' if more else 'less'} than Meta's daily "
-        "leeway explains.",
+        why=f"It spent {money(spent, account.currency)} that day, and typically "
+        f"{money(typical, account.currency)} on that weekday: {'more' if more else 'less'} than "
+        "Meta's daily leeway explains.",
         numbers={
             "day": day.isoformat(),
             "spend": round(spent, 2),
@@ -80,9 +80,9 @@ def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator
             "chance": float(f"{chance:.2g}"),
         },
         method="Student's t of the logarithms of the same weekdays.",
-        doubt="A holiday or a sale is no fault, and not known here.",
+        doubt="Holidays and sales are not known here, and are no fault.",
         confidence=1 - chance,
-        expected_effect="A fault is found days earlier.",
+        expected_effect="If it is a fault, it is found days earlier.",
     )
 
 
@@ -126,8 +126,9 @@ def _results(
         severity=Severity.HIGH,
         what=f"Check how the {named(entity)} counts conversions: pixel, Conversions API, consent "
         "banner and the pages behind the ads.",
-        why=f"On {day} it counted {today.results:,.0f} results where the same weekdays had "
-        f"{typical:,.1f} at that spend of {money(today.spend, account.currency)}.",
+        why=f"On {day} it counted {today.results:,.0f} results for "
+        f"{money(today.spend, account.currency)}; the same weekdays before brought about "
+        f"{typical:,.0f} for as much.",
         numbers={
             "day": day.isoformat(),
             "results": round(today.results, 2),
@@ -138,7 +139,7 @@ def _results(
         },
         method="Negative binomial of the same weekdays at the day's spend, widened by how much "
         "they differ.",
-        doubt="Conversions may still be reported late, and the offer itself may have changed.",
+        doubt="Conversions may still come in late, and the offer itself may have changed.",
         confidence=1 - chance,
         expected_effect="Meta's delivery learns from conversions again.",
     )

@@ -9,7 +9,16 @@ from itertools import groupby
 
 import numpy as np
 
-from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
+from meta_pipeline.advice.advice import (
+    Advice,
+    Kind,
+    NoAdvice,
+    Severity,
+    advice,
+    cost_per_result,
+    money,
+    named,
+)
 from meta_pipeline.advice.evidence import Comparison, compare
 from meta_pipeline.advice.gates import (
     Closed,
@@ -28,21 +37,31 @@ from meta_pipeline.advice.thresholds import Thresholds
 
 _ANCHOR_DAYS = 28
 _TWO = 2
+_MOST_SAID = 1_000_000.0
+"""Evidence beyond it is the same to everybody: larger e-values are said as this."""
 
 
 def comparisons(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
-    """Ads of an ad set with each other (pause), ad sets of a campaign (pause or scale)."""
-    for entity_type in ("ad", "adset"):
+    """Ad sets of a campaign with each other (pause or scale), ads of an ad set (pause).
+
+    Of an ad set that is better paused no ad is judged: all of them stop with it.
+    """
+    paused: set[str] = set()
+    for entity_type in ("adset", "ad"):
         running = [
             one
             for one in account.of_type(entity_type)
             if one.is_active and one.result_metric is not None and one.days
+            if one.adset_id not in paused
         ]
         running.sort(key=_siblings_of)
         for _, siblings in groupby(running, key=_siblings_of):
             alike = list(siblings)
             if len(alike) >= _TWO:
-                yield from _among(account, alike, thresholds)
+                for one in _among(account, alike, thresholds):
+                    if isinstance(one, Advice) and one.kind is Kind.PAUSE:
+                        paused.add(one.entity_id)
+                    yield one
 
 
 def _siblings_of(entity: Entity) -> tuple[str, str, str]:
@@ -101,7 +120,26 @@ def _among(
     if dear:
         yield _advice(account, Kind.PAUSE, max(dear, key=lambda one: one.found.e_value))
     elif judged and judged[0].entity.entity_type == "adset":
-        yield _advice(account, Kind.SCALE, max(judged, key=lambda one: one.found.e_value))
+        best = max(judged, key=lambda one: one.found.e_value)
+        if _campaign_has_budget(account, best.entity):
+            yield NoAdvice(
+                kind=Kind.SCALE,
+                entity_type="adset",
+                entity_id=best.entity.entity_id,
+                gate="budget",
+                sentence=f"No advice to scale the {named(best.entity)}: its campaign has the "
+                "budget, and Meta spreads it over the ad sets.",
+            )
+        else:
+            yield _advice(account, Kind.SCALE, best)
+
+
+def _campaign_has_budget(account: Account, entity: Entity) -> bool:
+    return any(one.entity_id == entity.campaign_id for one in account.budgets) or any(
+        one.daily_budget
+        for one in account.of_type("campaign")
+        if one.entity_id == entity.campaign_id
+    )
 
 
 def _first_day(account: Account, siblings: Sequence[Entity], thresholds: Thresholds) -> date:
@@ -163,6 +201,11 @@ class _Match:
     chances: int
 
 
+def _at_most(value: float) -> str:
+    """A number in a sentence; beyond a million it is only said to be more."""
+    return f"more than {_MOST_SAID:,.0f}" if value > _MOST_SAID else f"{value:,.0f}"
+
+
 def _advice(account: Account, kind: Kind, match: _Match) -> Advice:
     entity, siblings, span = match.entity, match.siblings, match.span
     found, chances = match.found, match.chances
@@ -184,19 +227,22 @@ def _advice(account: Account, kind: Kind, match: _Match) -> Advice:
         "cpa_ratio": round(found.ratio, 2),
         "cpa_ratio_90_pct_low": round(found.ratio_low, 2),
         "cpa_ratio_90_pct_high": round(found.ratio_high, 2),
-        "e_value": round(found.e_value, 1),
+        "e_value": round(min(found.e_value, _MOST_SAID), 1),
         "daily_bunching": round(found.bunching, 2),
         "comparisons": chances,
     }
     own = f"{money(spent / made, account.currency)}" if made else "no result at all"
     others = f"{money(rest_spent / rest_made, account.currency)}" if rest_made else "no result"
     gain = spent / days * cheaper - made / days
+    noun = "ad" if entity.entity_type == "ad" else "ad set"
+    number = len(siblings) - 1
+    beside = f"the other {noun}" if number == 1 else f"the other {number} {noun}s"
     if kind is Kind.PAUSE:
-        what = f"Pause the {named(entity)} and leave its spend to its {len(siblings) - 1} siblings."
+        what = f"Pause the {named(entity)} and leave its spend to {beside}."
         effect = f"About {max(gain, 0):.1f} results a day more for the same spend."
     else:
         what = f"Raise the budget of the {named(entity)} by at most 20 %, then look again."
-        effect = "More results at a CPA below that of its siblings, while returns hold."
+        effect = f"More results, and cheaper than from {beside}, as long as returns hold."
     return advice(
         account,
         kind,
@@ -205,16 +251,17 @@ def _advice(account: Account, kind: Kind, match: _Match) -> Advice:
         severity=Severity.MEDIUM,
         entity_ids=(entity.entity_id,),
         what=what,
-        why=f"Its CPA was {own}, that of its siblings {others}, from {span[0]} to {span[1]}: about "
-        f"{found.ratio:.1f} times as much (90 %: {found.ratio_low:.1f} to {found.ratio_high:.1f}).",
+        why=f"From {span[0]} to {span[1]} its {cost_per_result(entity)} was {own}, that of "
+        f"{beside} {others}: {found.ratio:.1f} times as much (90 % sure: {found.ratio_low:.1f} to "
+        f"{found.ratio_high:.1f}).",
         numbers=numbers,
-        method=f"E-value {found.e_value:,.0f} against equal CPA: mixture Beta(20, 20) on the split "
-        "of conversions given each day's share of spend, multiplied day by day. It may be looked "
-        "at daily.",
-        doubt=f"If they were equal, so much evidence would ever come up in at most 1 of "
-        f"{found.e_value / chances:,.0f} such cases. Meta gives the sides different people"
+        method=f"E-value {_at_most(found.e_value)} against equal cost per result: mixture "
+        "Beta(20, 20) on the split of results given each day's share of spend, multiplied day by "
+        "day, so that it may be looked at daily.",
+        doubt=f"If both cost the same, this much evidence would turn up in at most 1 of "
+        f"{_at_most(found.e_value / chances)} such cases; but Meta shows them to different people"
         + (
-            f"; conversions came in bunches, so each was counted as {1 / found.bunching:.2f}."
+            f", and results came in bunches, so each counted as only {1 / found.bunching:.2g}."
             if found.bunching > 1
             else "."
         ),

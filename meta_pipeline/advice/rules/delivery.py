@@ -29,6 +29,13 @@ _ACCOUNT_STATES = {
 }
 """States in which an account does not deliver, or soon will not (FACTS 12)."""
 _REFUSED = ("DISAPPROVED", "WITH_ISSUES", "PENDING_BILLING_INFO")
+_STATES = {
+    "DISAPPROVED": "Meta's review refused it (DISAPPROVED)",
+    "WITH_ISSUES": "it has issues that Meta does not name (WITH_ISSUES)",
+    "PENDING_BILLING_INFO": "it waits for billing information (PENDING_BILLING_INFO)",
+}
+_BILLING = "PENDING_BILLING_INFO"
+_CERTAIN = "What Meta reports is certain; whether Meta is right is not, so an appeal may also help."
 _WEEK = 7
 _LATELY = 3
 _FORGOTTEN = 28
@@ -48,7 +55,8 @@ def delivery(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAd
             cause = "+".join(sorted({issue.code for issue in one.issues} - {""}))
             causes.setdefault((one.entity_type, cause or one.effective_status), []).append(one)
     for (_, cause), alike in causes.items():
-        if len(alike) > GROUPED:
+        # Billing is the account's: ads that wait for it are one thing to do, however few.
+        if len(alike) > GROUPED or (cause == _BILLING and len(alike) > 1):
             yield _refused_alike(account, alike, cause)
         else:
             yield from (_refused(account, one) for one in alike)
@@ -65,18 +73,18 @@ def _account_is_off(account: Account, state: str) -> Advice:
         entity,
         days_to_review=1,
         severity=Severity.HIGH,
-        what=f"Settle the state of the {named(entity)} in Meta's billing and quality pages.",
+        what=f"Sort out the {named(entity)} on Meta's billing and account quality pages.",
         why=f"Meta says it is {state}, so nothing in it delivers, or soon nothing will.",
         numbers={"account_status": account.account_status},
         method="Meta's account_status, as last read.",
-        doubt="None about the state; Meta alone knows the reason.",
+        doubt="The state is certain; only Meta knows the reason.",
         expected_effect="Delivery starts again.",
     )
 
 
 def _said(entity: Entity) -> str:
-    return "; ".join(one.sentence for one in entity.issues) or (
-        f"the effective status is {entity.effective_status}"
+    return "; ".join(one.sentence.rstrip(".") for one in entity.issues) or _STATES.get(
+        entity.effective_status, f"its effective status is {entity.effective_status}"
     )
 
 
@@ -96,6 +104,12 @@ def _severity(account: Account, entities: Sequence[Entity]) -> Severity:
 def _refused_alike(account: Account, entities: Sequence[Entity], cause: str) -> Advice:
     first, kind = entities[0], entities[0].entity_type
     names = ", ".join(named(one) for one in entities[:GROUPED])
+    more = f" and {len(entities) - GROUPED} more" if len(entities) > GROUPED else ""
+    fix = (
+        "Complete the billing information for"
+        if cause == _BILLING
+        else "Fix what Meta objects to in"
+    )
     noun = {"campaign": "campaigns", "adset": "ad sets", "ad": "ads"}[kind]
     ids = tuple(one.entity_id for one in entities)
     return advice(
@@ -106,12 +120,11 @@ def _refused_alike(account: Account, entities: Sequence[Entity], cause: str) -> 
         days_to_review=2,
         severity=_severity(account, entities),
         entity_ids=ids,
-        what=f"Mend what Meta objects to in {len(entities)} {noun}: {names} and "
-        f"{len(entities) - GROUPED} more.",
-        why=f"Meta reports of each: {_said(first)}.",
+        what=f"{fix} {len(entities)} {noun}: {names}{more}.",
+        why=f"Meta says of each: {_said(first)}.",
         numbers={"cause": cause, noun.replace(" ", ""): len(entities)},
         method="effective_status and issues_info, as last read.",
-        doubt="None about the report; an appeal can also be right.",
+        doubt=_CERTAIN,
         expected_effect="They deliver again.",
         ads_manager_url=ads_manager_url(account.account_id, kind, *ids),
     )
@@ -124,14 +137,16 @@ def _refused(account: Account, entity: Entity) -> Advice:
         entity,
         days_to_review=2,
         severity=_severity(account, [entity]),
-        what=f"Open the {named(entity)} in Ads Manager and mend what Meta objects to.",
-        why=f"Meta reports: {_said(entity)}.",
+        what=f"Complete the billing information for the {named(entity)}."
+        if entity.effective_status == _BILLING
+        else f"Open the {named(entity)} in Ads Manager and fix what Meta objects to.",
+        why=f"Meta says: {_said(entity)}.",
         numbers={
             "effective_status": entity.effective_status,
             "error_codes": [one.code for one in entity.issues],
         },
         method="effective_status and issues_info, as last read.",
-        doubt="None about the report; an appeal can also be right.",
+        doubt=_CERTAIN,
         expected_effect="It delivers again.",
     )
 
@@ -152,10 +167,10 @@ def _silent(account: Account, entity: Entity, least_days: int) -> Iterator[Advic
         severity=Severity.HIGH,
         what=f"Find out why the {named(entity)} stopped: check its budget, bid cap, audience, "
         "schedule and the pages it leads to.",
-        why=f"It is active and spent {money(usual, account.currency)} a day, but nothing in the "
-        f"last {days} whole days.",
+        why=f"It is active and used to spend {money(usual, account.currency)} a day, but has spent "
+        f"nothing for {days} whole days.",
         numbers={"days_silent": days, "usual_spend_a_day": round(usual, 2)},
         method=f"Every one of the {_WEEK} days before had spend, the last {days} had none.",
-        doubt="A day that was not read yet looks the same: see the freshness of the account.",
+        doubt="Days that were not read yet look the same: see how fresh the account's data is.",
         expected_effect=f"About {money(usual, account.currency)} a day is spent again.",
     )

@@ -52,10 +52,10 @@ def _advice(
         days_to_review=14,
         severity=Severity.LOW,
         entity_ids=tuple(one.entity_id for one in ads),
-        what=f"Keep the creative of the {named(ads[0])} in one of its {len(adsets)} ad sets.",
-        why=f"The ad sets {names} have the same targeting, so its {len(ads)} ads bid for the "
-        f"same people, and the results that end learning are split; last week they spent "
-        f"{money(total, account.currency)}.",
+        what=f"Run the creative of the {named(ads[0])} in only one of {len(adsets)} ad sets.",
+        why=f"The ad sets {names} have the same targeting, so {len(ads)} ads with this creative "
+        "bid for the same people and split the results that end learning; last week they spent "
+        f"{money(total, account.currency)} together.",
         numbers={
             "creative_id": creative,
             "ads": len(ads),
@@ -63,7 +63,7 @@ def _advice(
             "spend_7d": round(total, 2),
         },
         method="Equal creative id and equal targeting as Meta returns it, spend in the last week.",
-        doubt="Meta does not show how far the audiences overlap; a test with a control is a good "
-        "reason for two.",
-        expected_effect="One ad set learns from all results.",
+        doubt="Meta does not show how far the audiences overlap, and a split test is a good reason "
+        "for two.",
+        expected_effect="One ad set learns from all of the results.",
     )

@@ -130,26 +130,27 @@ def _sign(
 
 def _tired(account: Account, entity: Entity, numbers: dict[str, float]) -> Advice:
     ratio = numbers.get("cost_per_result_ratio")
-    cost = f" Its cost per result is {ratio:.1f} times what it was." if ratio else ""
-    level = f" Meta's own level is {entity.fatigue}." if entity.fatigue else ""
+    cost = f"; a result costs {ratio:.1f} times what it did" if ratio else ""
+    level = f"; Meta's own fatigue level is {entity.fatigue}" if entity.fatigue else ""
     return advice(
         account,
         Kind.FATIGUE,
         entity,
         days_to_review=14,
         severity=Severity.HIGH if entity.fatigue == "HIGH" else Severity.MEDIUM,
-        what=f"Put a new creative beside the {named(entity)}, and pause the old one once it runs.",
-        why=f"Its click rate fell by {numbers['ctr_drop_pct']:.0f} % below that of its three weeks "
-        f"before, and people saw it up to {numbers['frequency_at_most']:.1f} times in the last "
-        f"week.{cost}{level}",
+        what=f"Add a new creative next to the {named(entity)}, and pause this one once the new one "
+        "delivers.",
+        why=f"Its click-through rate last week was {numbers['ctr_drop_pct']:.0f} % below that of "
+        f"the three weeks before, and people saw it up to {numbers['frequency_at_most']:.1f} times "
+        f"that week{cost}{level}.",
         numbers=numbers | {"meta_fatigue_level": entity.fatigue},
         method="Clicks per impression of 7 days beside the 21 before, corrected for how all other "
         "ads moved, and widened by how much its days differ; frequency is impressions by the "
         "largest reach of a day.",
-        doubt="The frequency is an upper bound: reach of days cannot be added up. A click rate "
-        "also falls when the audience or the placements change.",
+        doubt="The frequency is an upper bound, as the reach of days cannot be added up, and a "
+        "click-through rate also falls when the audience or the placements change.",
         confidence=numbers["probability_fell"],
-        expected_effect="The click rate returns to about its level before.",
+        expected_effect="The click-through rate returns to about where it was.",
     )
 
 
@@ -161,8 +162,8 @@ def _metas_only(account: Account, entity: Entity) -> Advice:
         days_to_review=14,
         severity=Severity.MEDIUM if entity.fatigue == "HIGH" else Severity.LOW,
         what=f"Prepare a new creative for the {named(entity)}.",
-        why=f"Meta calls its creative tired (level {entity.fatigue}); our own numbers do not show "
-        "it yet.",
+        why=f"Meta says its creative is tiring people (level {entity.fatigue}); your own numbers "
+        "do not show it yet.",
         numbers={"meta_fatigue_level": entity.fatigue},
         method="Meta's webhook creative_fatigue, as last received.",
         doubt="Meta does not say how it decides; our click rate and frequency do not confirm it.",

@@ -46,21 +46,23 @@ def learning_limited(account: Account, thresholds: Thresholds) -> Iterator[Advic
         if made:
             budget = spent / made * enough
             numbers |= {"cpa": round(spent / made, 2), "budget_a_day_needed": round(budget, 2)}
-            cost = f", or a budget of about {money(budget, account.currency)} a day at its CPA"
+            cost = (
+                f"; at its present cost per result that takes about "
+                f"{money(budget, account.currency)} a day"
+            )
         yield advice(
             account,
             Kind.LEARNING_LIMITED,
             one,
             days_to_review=within,
-            what=f"Give the {named(one)} more events: merge it with a like ad set, choose an event "
-            f"that happens more often, or widen its audience{cost}.",
-            why=f"It had {daily:.1f} events a day, {enough:.1f} a day are needed to end learning "
-            f"({needed:g} in {within:g} days).",
+            what=f"Get the {named(one)} more results: merge it with a similar ad set, optimise for "
+            "an event that happens more often, widen its audience, or raise its budget.",
+            why=f"It gets {daily:.1f} results a day and needs {enough:.1f} to leave the learning "
+            f"stage ({needed:g} in {within:g} days){cost}.",
             numbers=numbers,
-            method="Meta's learning stage FAIL; "
-            + ("the ad set's own threshold" if one.learning.events_needed else "about 50 in 7 days")
-            + ", beside its results of the last 7 days.",
-            doubt="Meta counts events since the last significant edit, in windows of its own; at a "
-            "higher budget the CPA usually rises.",
-            expected_effect="Delivery leaves the learning stage and its cost becomes steadier.",
+            method="Meta's learning stage is FAIL; its results of the last 7 days beside "
+            + ("its own threshold." if one.learning.events_needed else "about 50 in 7 days."),
+            doubt="Meta counts since the last significant edit, in attribution windows of its own, "
+            "and a higher budget usually raises the cost per result.",
+            expected_effect="It leaves the learning stage, and its cost becomes steadier.",
         )

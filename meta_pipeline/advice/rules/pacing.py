@@ -15,7 +15,7 @@ from meta_pipeline.advice.advice import (
     money,
     named,
 )
-from meta_pipeline.advice.gates import unchanged
+from meta_pipeline.advice.gates import Closed, unchanged, undecided
 from meta_pipeline.advice.known import Account, BudgetPace, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -25,7 +25,13 @@ _METHOD = (
     "View budget_pacing: a daily budget by its last seven whole days, a lifetime budget by the "
     "part of its schedule that is over."
 )
-_DOUBT = "Meta does not spend a lifetime budget evenly, and no daily budget on every day."
+_DOUBT = {
+    True: "Meta spends a lifetime budget unevenly and need not spend a daily budget every day; a "
+    "budget may also be a ceiling that was never meant to be reached.",
+    False: "Meta keeps a week within seven daily budgets, so a budget that was cut during the week "
+    "looks overspent, too; a lifetime budget is spent unevenly.",
+}
+"""By whether too little was spent."""
 _Paced: TypeAlias = tuple[Entity, BudgetPace, float]
 """An entity, its budget and its pace in percent."""
 
@@ -51,7 +57,11 @@ def pacing(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvi
         a_day = max(budget.spent, budget.due) / max(budget.days_counted, 1)
         if not entity.is_active or a_day < thresholds.least_spend_share * account.whole_spend_a_day:
             continue
-        closed = unchanged(account, [entity], thresholds)
+        closed = (
+            (None if budget.spent else _has_ads(account, entity))
+            or undecided(account, entity)
+            or unchanged(account, [entity], thresholds)
+        )
         if closed is None:
             (under if pct < _HUNDRED else over).append((entity, budget, pct))
         else:
@@ -70,17 +80,22 @@ def pacing(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvi
             yield from (_advice(account, *one) for one in side)
 
 
+def _has_ads(account: Account, entity: Entity) -> Closed:
+    """Whether anything in it may deliver: a budget of nothing cannot be spent."""
+    return ("empty", "no ad in it is active") if account.is_empty(entity) else None
+
+
 def _together(account: Account, side: Sequence[_Paced]) -> Advice:
     is_under = side[0][2] < _HUNDRED
     spent = sum(budget.spent for _, budget, _ in side)
     due = sum(budget.due or 0 for _, budget, _ in side)
     first = ", ".join(named(entity) for entity, _, _ in side[:GROUPED])
     what = (
-        f"Find out what holds {len(side)} budgets back, the {first} above all: bid caps, small "
-        "audiences, weak ads, or more budget than there is demand."
+        f"Find out what holds back {len(side)} budgets, above all those of the {first}: a bid cap, "
+        "a small audience, weak ads, or more budget than there is demand."
         if is_under
-        else f"Lower {len(side)} budgets or their ends, the {first} above all, if the month has "
-        "to hold."
+        else f"Lower {len(side)} budgets, above all those of the {first}, unless you want what "
+        "they spend beyond plan."
     )
     return advice(
         account,
@@ -92,7 +107,7 @@ def _together(account: Account, side: Sequence[_Paced]) -> Advice:
         entity_ids=tuple(entity.entity_id for entity, _, _ in side),
         what=what,
         why=f"Together they spent {money(spent, account.currency)} of the "
-        f"{money(due, account.currency)} that were due by now ({_HUNDRED * spent / due:.0f} %).",
+        f"{money(due, account.currency)} that was due by now ({_HUNDRED * spent / due:.0f} %).",
         numbers={
             "budgets": len(side),
             "spent": round(spent, 2),
@@ -103,7 +118,7 @@ def _together(account: Account, side: Sequence[_Paced]) -> Advice:
             ],
         },
         method=_METHOD,
-        doubt=_DOUBT,
+        doubt=_DOUBT[is_under],
         expected_effect="The budgets are spent as planned.",
     )
 
@@ -111,10 +126,10 @@ def _together(account: Account, side: Sequence[_Paced]) -> Advice:
 def _advice(account: Account, entity: Entity, budget: BudgetPace, pct: float) -> Advice:
     under = pct < _HUNDRED
     what = (
-        f"Find out what holds the {named(entity)} back (bid cap, small audience, weak ads), or "
-        "give its budget to one that spends it."
+        f"Find out what holds back the {named(entity)} (a bid cap, a small audience, weak ads), "
+        "or give its budget to another that can spend it."
         if under
-        else f"Lower the budget of the {named(entity)} or its end, if the month has to hold."
+        else f"Lower the budget of the {named(entity)}, unless you want what it spends beyond plan."
     )
     return advice(
         account,
@@ -125,8 +140,8 @@ def _advice(account: Account, entity: Entity, budget: BudgetPace, pct: float) ->
         severity=Severity.LOW if under else Severity.MEDIUM,
         what=what,
         why=f"It spent {money(budget.spent, account.currency)} of the "
-        f"{money(budget.due or 0, account.currency)} that were due by now ({pct:.0f} %), of a "
-        f"{budget.kind} budget of {money(budget.budget, account.currency)}.",
+        f"{money(budget.due or 0, account.currency)} that was due by now ({pct:.0f} %); its "
+        f"{budget.kind} budget is {money(budget.budget, account.currency)}.",
         numbers={
             "budget_kind": budget.kind,
             "budget": budget.budget,
@@ -136,6 +151,6 @@ def _advice(account: Account, entity: Entity, budget: BudgetPace, pct: float) ->
             "days_counted": budget.days_counted,
         },
         method=_METHOD,
-        doubt=_DOUBT,
+        doubt=_DOUBT[under],
         expected_effect="The budget is spent as planned.",
     )

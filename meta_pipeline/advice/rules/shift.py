@@ -14,6 +14,7 @@ from meta_pipeline.advice.gates import (
     same_attribution,
     settled,
     unchanged,
+    undecided,
     volume,
 )
 from meta_pipeline.advice.known import Account, Day, Entity
@@ -57,6 +58,7 @@ def _among(
             or volume(sum(day.results for day in days), floor, "results")
             or reconciled(account, since, until)
             or not_learning(account, [one])
+            or undecided(account, one)
             or unchanged(account, [one], thresholds)
         )  # fmt: skip
         if closed is None:
@@ -72,6 +74,9 @@ def _among(
         return
     amount = thresholds.shift_step * min(giver[2], taker[2])
     gain, sure = gain_of_move(giver[1], taker[1], (giver[2], taker[2]), amount)
+    if amount < thresholds.least_spend_share * account.whole_spend_a_day:
+        yield _none(giver[0], "share", "the step would be too small to be felt in the account")
+        return
     # The dearest and the cheapest of many were picked: as many chances to err.
     needed = 1 - (1 - thresholds.shift_probability) * _TWO / len(fitted)
     if gain > 0 and sure >= needed:
@@ -116,8 +121,9 @@ def _advice(
         entity_ids=(giver[0].entity_id, taker[0].entity_id),
         what=f"Move about {money(amount, currency)} a day from the {named(giver[0])} to the "
         f"{named(taker[0])}.",
-        why=f"The next result costs about {money(dear, currency)} in the first and "
-        f"{money(cheap, currency)} in the second; it is the next one that counts, not the average.",
+        why=f"One more result costs about {money(dear, currency)} in the first and "
+        f"{money(cheap, currency)} in the second, and what counts is the next result, not the "
+        "average one.",
         numbers={
             "move_a_day": round(amount, 2),
             "from_spend_a_day": round(giver[2], 2),
@@ -129,10 +135,10 @@ def _advice(
             "results_a_day_gained": round(gain, 2),
             "probability": round(sure, 4),
         },
-        method="results = a * spend^beta by Poisson regression on settled days, beta held near 0.8 "
-        "by few days; at most 20 % of the smaller spend is moved.",
-        doubt="An estimate: spend moved together with the season or with demand, and nobody "
-        "experimented. Look again after a week.",
+        method="Results = a * spend^beta by Poisson regression on settled days, with beta held "
+        "near 0.8 where days are few; at most 20 % of the smaller spend is moved.",
+        doubt="This is an estimate without an experiment: spend also moved with the season and "
+        "with demand, so look again after a week.",
         confidence=sure,
         expected_effect=f"About {gain:.1f} results a day more for the same spend.",
     )

@@ -77,12 +77,12 @@ def _judged(
         subject="target",
         days_to_review=14 if kind is Kind.PAUSE else 7,
         severity=Severity.MEDIUM,
-        what=f"Pause the {named(entity)}, or mend what makes it dear."
+        what=f"Pause the {named(entity)}, or fix what makes its results so expensive."
         if kind is Kind.PAUSE
         else f"Raise the budget of the {named(entity)} by at most 20 %, then look again.",
-        why=f"Its CPA from {since} to {until} was {cpa}; the account's target is "
-        f"{money(target, account.currency)}, and it is {max(dear, cheap):.0%} sure that it is "
-        f"{side} {money(limit, account.currency)}.",
+        why=f"From {since} to {until} its CPA was {cpa}; the account's target is "
+        f"{money(target, account.currency)}, and it is {max(dear, cheap):.0%} certain that its CPA "
+        f"is {side} {money(limit, account.currency)}.",
         numbers={
             "since": since.isoformat(),
             "until": until.isoformat(),
@@ -95,7 +95,7 @@ def _judged(
         },
         method=f"Conversions Poisson in spend, Gamma prior at the target with the weight of "
         f"{prior:g} conversions.",
-        doubt="The target is taken as right, and every conversion as worth the same.",
+        doubt="This takes the target as right and every conversion as worth the same.",
         confidence=max(dear, cheap),
         expected_effect=f"Spend of {money(spent / len(days), account.currency)} a day goes where "
         "it brings more."

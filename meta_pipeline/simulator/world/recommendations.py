@@ -91,13 +91,15 @@ def changelog(world: Objects, account_id: str, day: date) -> list[dict[str, Any]
     campaigns = _objects(world, account_id, "campaign", (0,) * 32)
     if before == now or not campaigns:
         return []
+    # It rises where something was followed, and falls where something new is recommended.
+    open_then, open_now = (["music"], []) if now > before else ([], ["music"])
     details = {
         "ad_object_id": campaigns[0].id,
         "ad_object_type": "campaign",
-        "eligible_recommendation_types_then": ["music"],
-        "eligible_recommendation_types_now": [],
-        "applied_recommendation_types_then": [],
-        "applied_recommendation_types_now": ["music"],
+        "eligible_recommendation_types_then": open_then,
+        "eligible_recommendation_types_now": open_now,
+        "applied_recommendation_types_then": open_now,
+        "applied_recommendation_types_now": open_then,
     }
     return [
         {

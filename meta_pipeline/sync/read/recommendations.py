@@ -114,7 +114,7 @@ class RecommendationReader:
             _COLUMNS,
             rows,
             message="recommendations",
-            read=len(rows),
+            read=len(told[own].rows),
             after=after,
         )
         scores: list[Row] = [
@@ -312,7 +312,7 @@ def history_slices(
             table=schema.opportunity_scores,
             columns=_HISTORY_COLUMNS,
             rows=rendered(schema.opportunity_scores, _HISTORY_COLUMNS, rows, findings),
-            read=len(page.rows),
+            read=0,
             message=f"opportunity score, page {page.number}",
         )
     if held is not None:

@@ -94,7 +94,7 @@ sync_runs = table(
     text("app_key", "Whose meters of usage_readings counted: app, or app_<id> of another app"),
     whole("creatives_fetched", "Creatives Meta returned"),
     whole("activities_fetched", "Entries of the change log Meta returned"),
-    whole("recommendations_fetched", "Recommendations and days of the score that Meta returned"),
+    whole("recommendations_fetched", "Recommendations of Meta's for the account"),
     sa.CheckConstraint(
         "status IN ('running','success','partial','fail','throttled','refused')", name="status"
     ),

@@ -20,10 +20,11 @@ from meta_pipeline.warehouse.stores.rotation_states import rotation_states
 from meta_pipeline_tests.orchestration.conftest import Stand
 
 PLAIN = ("campaigns", "adsets", "ads", "insights")
-EXTRAS = ("creatives", "activities", "insights_hourly", "insights_breakdown")
+EXTRAS = ("creatives", "activities", "recommendations", "insights_hourly", "insights_breakdown")
 TABLES = {
     "creatives": "meta_creatives",
     "activities": "meta_activities",
+    "recommendations": "meta_recommendations",
     "insights_hourly": "meta_insights_hourly",
     "insights_breakdown": "meta_insights_breakdown",
 }
@@ -80,7 +81,8 @@ def asked(stand: Stand) -> list[str]:
     return [
         str(entry.account_id)
         for entry in stand.sim.journal
-        if entry.path.endswith(("/adcreatives", "/activities")) or "breakdowns" in entry.params
+        if entry.path.endswith(("/adcreatives", "/activities", "/recommendations"))
+        or "breakdowns" in entry.params
     ]
 
 
@@ -100,6 +102,7 @@ def observed(stand: Stand, name: str) -> list[str]:
 def switch_on(stand: Stand, monkeypatch: pytest.MonkeyPatch, account_id: str) -> None:
     monkeypatch.setenv("META_CREATIVES", account_id)
     monkeypatch.setenv("META_ACTIVITIES", account_id)
+    monkeypatch.setenv("META_RECOMMENDATIONS", account_id)
     monkeypatch.setenv("META_HOURLY", account_id)
     monkeypatch.setenv("META_BREAKDOWNS", "age,gender")
     monkeypatch.setenv("META_BREAKDOWN_ACCOUNTS", account_id)

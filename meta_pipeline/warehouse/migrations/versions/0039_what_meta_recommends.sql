@@ -84,4 +84,4 @@ COMMENT ON COLUMN meta_ads.sync_cursor.edge IS 'campaigns, adsets, ads, creative
 
 ALTER TABLE meta_ads.sync_runs ADD COLUMN recommendations_fetched INTEGER;
 
-COMMENT ON COLUMN meta_ads.sync_runs.recommendations_fetched IS 'Recommendations and days of the score that Meta returned';
+COMMENT ON COLUMN meta_ads.sync_runs.recommendations_fetched IS 'Recommendations of Meta''s for the account';
