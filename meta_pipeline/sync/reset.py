@@ -113,6 +113,11 @@ def target_of(name: str) -> EntitySpec | Dataset:
             return spec
     if name == str(Part.ACTIVITIES):
         raise DatasetUnknown("activities is a log of what people did: nothing of it is removed.")
+    if name == str(Part.RECOMMENDATIONS):
+        raise DatasetUnknown(
+            "recommendations are what Meta said and when: nothing of it is removed. Read them "
+            "again: meta-pipeline sync --only recommendations --force."
+        )
     near = difflib.get_close_matches(name, NAMES, n=3)
     offer = f"Did you mean {' or '.join(near)}? " if near else ""
     raise DatasetUnknown(

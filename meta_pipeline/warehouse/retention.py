@@ -22,7 +22,8 @@ class Retention:
 
     `log_days` is for single calls (`meta_api_logs`), `total_days` for their hourly totals,
     `run_days` for `sync_runs`, settled `sync_requests`, `webhook_changes` and the
-    `webhook_deliveries` that nobody took apart, `change_days` for `insights_changes`.
+    `webhook_deliveries` that nobody took apart, `change_days` for `insights_changes` and for what
+    Meta recommends no more.
     """
 
     log_days: int = 90
@@ -55,6 +56,7 @@ def maintain(
         "meta_api_latency_hours": retention.total_days,
         "sync_runs": retention.run_days,
         "insights_changes": retention.change_days,
+        "meta_recommendations": retention.change_days,
         "sync_requests": retention.run_days,
         "webhook_changes": retention.run_days,
         "webhook_deliveries": retention.run_days,
@@ -158,4 +160,5 @@ _REMOVE: Mapping[str, str] = {
     "webhook_changes": _plain("webhook_changes", "change_hash", "received_at"),
     "webhook_deliveries": _plain("webhook_deliveries", "body_hash", "received_at"),
     "insights_changes": _plain("insights_changes", "change_id", "read_at"),
+    "meta_recommendations": _plain("meta_recommendations", "recommendation_id", "gone_at"),
 }

@@ -40,3 +40,18 @@ def test_from_the_rules_to_a_no(shell: Shell) -> None:
     again = shell.run("advice", "dismiss", row["advice_id"], "--reason", "paid today")
     assert (again.exit_code, "is dismissed" in again.output) == (1, True)
     assert "paid today" in shell.run("advice", "outcomes", "--account", shell.ids[0]).stdout
+
+
+def test_what_meta_recommends_is_its_own_command(shell: Shell) -> None:
+    assert "META_RECOMMENDATIONS" in shell.run("advice", "meta").stdout
+    planned = shell.json("plan", shell.ids[0], "--only", "recommendations")
+    assert planned["recommendations"]["calls"] == 2
+    shell.run("sync", shell.ids[0], "--only", "recommendations")
+    told = shell.json("advice", "meta")
+    assert {one["account_id"] for one in told["scores"]} == {shell.ids[0]}
+    shown = shell.run("advice", "meta", "--account", shell.ids[0]).stdout
+    assert "Opportunity score" in shown
+    for one in told["recommendations"]:
+        assert one["recommendation_type"].replace("_", " ").capitalize() in shown
+    if told["recommendations"]:
+        assert "meta-pipeline advice meta" in shell.run("advice", "list").stdout

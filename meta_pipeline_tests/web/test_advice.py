@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx2
 import pytest
+from psycopg.types.json import Jsonb
 
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
@@ -29,6 +31,30 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
             rows.campaign("c", daily_budget=100)
             rows.adset("s", "c")
             rows.ad("broken", "s", "c", issues_info=[ISSUE], name=HOSTILE)
+            for at, gone in enumerate((None, NOW)):
+                rows.insert(
+                    "meta_recommendations",
+                    recommendation_id=str(at),
+                    account_id=ACCOUNT,
+                    recommendation_type=("AUTOMATIC_PLACEMENTS", "MUSIC")[at],
+                    object_ids=Jsonb(["s"]),
+                    body=HOSTILE,
+                    lift_estimate="Up to 3% more traffic",
+                    opportunity_score_lift=14,
+                    url="javascript:alert(1)",
+                    first_seen_at=NOW,
+                    last_seen_at=NOW,
+                    gone_at=gone,
+                    data_as_of=NOW,
+                )
+            for days, score in ((0, 83), (28, 79)):
+                rows.insert(
+                    "opportunity_scores",
+                    account_id=ACCOUNT,
+                    day=NOW.date() - timedelta(days=days),
+                    live_score=score,
+                    data_as_of=NOW,
+                )
         yield opened
 
 
@@ -64,6 +90,19 @@ def test_the_rules_are_asked_and_a_no_is_kept_with_its_reason(browser: httpx2.Cl
     assert (again.status_code, "only one that is open" in again.text) == (400, True)
     assert "0 new" in sent(browser, "/advice/judge", account=ACCOUNT).text
     assert "the pixel comes on Monday" in browser.get("/members").text, "it is in the audit"
+
+
+def test_what_meta_recommends_is_a_section_of_its_own(browser: httpx2.Client) -> None:
+    page = browser.get("/advice").text
+    ours, _, theirs = page.partition('<h2 id="of-meta">What Meta recommends</h2>')
+    assert "Automatic placements" in theirs
+    assert "Automatic placements" not in ours
+    assert "Music" not in theirs, "it is gone"
+    assert "Opportunity score 83 of 100" in theirs
+    assert "79 four weeks before" in theirs
+    assert "Up to 3% more traffic" in theirs
+    assert "javascript:" not in page
+    assert HOSTILE not in page
 
 
 def test_what_there_is_not_is_told(browser: httpx2.Client) -> None:

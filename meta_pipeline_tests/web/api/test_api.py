@@ -314,6 +314,39 @@ def _advised(tables: Warehouse, account_id: str, number: int) -> None:
         )
 
 
+def test_what_meta_recommends_by_pages(
+    tables: Warehouse, mine: httpx2.Client, theirs: httpx2.Client
+) -> None:
+    with tables.connection() as connection:
+        for account_id in ("act_1", "act_3"):
+            for at in range(5):
+                connection.execute(
+                    """
+                    INSERT INTO meta_ads.meta_recommendations
+                        (recommendation_id, account_id, recommendation_type, object_ids,
+                         first_seen_at, last_seen_at, gone_at, data_as_of)
+                    VALUES (%s, %s, 'MUSIC', '["1"]', now(), now(),
+                            CASE WHEN %s THEN now() END, now())
+                    """,
+                    (f"{account_id}-{at}", account_id, at == 0),
+                )
+                connection.execute(
+                    "INSERT INTO meta_ads.opportunity_scores (account_id, day, score, data_as_of)"
+                    " VALUES (%s, date '2026-11-10' + %s, 80, now())",
+                    (account_id, at),
+                )
+    path = "/advice/recommendations"
+    assert [row["recommendation_id"] for row in walk(mine, path, 2, account_id="act_1")] == [
+        f"act_1-{at}" for at in range(1, 5)
+    ]
+    assert len(list(walk(mine, path, 2, account_id="act_1", include_gone=True))) == 5
+    assert {row["account_id"] for row in walk(theirs, path, 9)} == {"act_3"}
+    days = [row["day"] for row in walk(mine, "/advice/scores", 2, account_id="act_1")]
+    assert days == [f"2026-11-{day}" for day in range(14, 9, -1)]
+    problem(mine.get("/advice/scores", params={"account_id": "act_3"}), 404, "not_found")
+    problem(mine.get(path, params={"account_id": "act_3"}), 404, "not_found")
+
+
 def test_advice_by_pages_with_what_became_of_it(
     tables: Warehouse, mine: httpx2.Client, theirs: httpx2.Client
 ) -> None:
