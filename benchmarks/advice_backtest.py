@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=STORED_DAYS)
     parser.add_argument("--write", type=Path, help="the page whose tables are to be renewed")
     asked = parser.parse_args()
-    tables = {
+    tables: dict[str, Callable[[], list[Row]]] = {
         "worlds": lambda: worlds_table(asked.worlds),
         "thresholds": lambda: choices_table(asked.worlds),
         "stored": lambda: stored_table(asked.days),

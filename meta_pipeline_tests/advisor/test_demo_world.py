@@ -172,9 +172,10 @@ def _before(shown: Shown, row: AdviceRow) -> tuple[float, float]:
         return 0.0, 0.0
     for each in rows(shown.world, query):
         side = sides[each[f"{level}_id"] == row.entity_id]
-        made = {one["action_type"]: float(one["value"]) for one in each.get("actions", ())}
         side[0] += float(each["spend"])
-        side[1] += made.get(metric, 0.0)
+        side[1] += sum(
+            float(one["value"]) for one in each.get("actions", ()) if one["action_type"] == metric
+        )
     (own, made), (rest, rest_made) = sides[True], sides[False]
     enough = made >= 20 and rest_made >= 20
     return (own / made, rest / rest_made) if enough else (0.0, 0.0)
