@@ -177,7 +177,7 @@ def test_a_kind_that_nobody_knows_is_kept_as_text(two: Lab) -> None:
     two.sim.fail("GET", BUSINESS, times=None, with_=Fault.graph_error(10, status=403))
     assert two.sync(parts=PARTS).status is Status.SUCCESS
     (row,) = two.query(
-        "SELECT * FROM meta_ads.meta_recommendations WHERE recommendation_type LIKE 'SOME%'"
+        "SELECT * FROM meta_ads.meta_recommendations WHERE recommendation_type LIKE 'SOME%%'"
     )
     assert row["recommendation_type"] == "SOMETHING_NEW_V9"
     assert row["extra"] == {"surprise": {"a": 1}}
