@@ -92,7 +92,7 @@ def same_attribution(entities: Iterable[Entity]) -> Closed:
 
 def undecided(account: Account, entity: Entity) -> Closed:
     """Whether no rule before advises to pause it, or to give it more."""
-    if entity.entity_id not in account.decided:
+    if entity.entity_id not in account.to_pause | account.to_scale:
         return None
     return "decided", "pausing it or raising its budget is advised already"
 

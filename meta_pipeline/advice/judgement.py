@@ -26,18 +26,17 @@ def judge(
 ) -> Judgement:
     """Ask the rules; of several advices with one key, such as by two rules, the first counts.
 
-    What one rule advises to pause or scale, those after it know as decided.
+    What one rule advises to pause or to scale those after it know: they do not contradict it.
     """
     numbers = thresholds or Thresholds()
     said: list[Advice | NoAdvice] = []
     for rule in rules:
         given = list(rule(account, numbers))
-        decided = {
-            one.entity_id
-            for one in given
-            if isinstance(one, Advice) and one.kind in (Kind.PAUSE, Kind.SCALE)
-        }
-        account = replace(account, decided=account.decided | decided)
+        account = replace(
+            account,
+            to_pause=account.to_pause | _about(given, Kind.PAUSE),
+            to_scale=account.to_scale | _about(given, Kind.SCALE),
+        )
         said += given
     advices: dict[str, Advice] = {}
     for one in said:
@@ -45,3 +44,7 @@ def judge(
             advices.setdefault(one.key, one)
     ordered = sorted(advices.values(), key=lambda one: (_ORDER[one.severity], one.key))
     return Judgement(tuple(ordered), tuple(one for one in said if isinstance(one, NoAdvice)))
+
+
+def _about(said: Sequence[Advice | NoAdvice], kind: Kind) -> set[str]:
+    return {one.entity_id for one in said if isinstance(one, Advice) and one.kind is kind}

@@ -135,8 +135,9 @@ class Account:
     target_cpa: float | None = None
     target_metric: str | None = None
     notes: tuple[str, ...] = field(default=())
-    decided: frozenset[str] = frozenset()
-    """What a rule before advises to pause or to scale: its budget is then no matter of its own."""
+    to_pause: frozenset[str] = frozenset()
+    """What a rule before advises to pause, and `to_scale` what to give more."""
+    to_scale: frozenset[str] = frozenset()
 
     @property
     def yesterday(self) -> date:

@@ -89,9 +89,14 @@ def test_every_kind_is_there_once_for_each_thing(shown: Shown) -> None:
     assert len(shown.known) == 12
     assert sum(map(len, advice.values())) <= 65, "what is true is said once, not in pieces"
     decided = {row.entity_id for row in (*advice["pause"], *advice["scale"])}
-    for row in (*advice["budget_shift"], *advice["pacing"]):
+    for row in advice["pacing"]:
         assert not decided & {row.entity_id, *row.entity_ids}, "nobody paces what is to be paused"
     paused = {row.entity_id for row in advice["pause"]}
+    scaled = {row.entity_id for row in advice["scale"]}
+    for row in advice["budget_shift"]:
+        giver, taker = row.entity_ids
+        assert giver not in scaled
+        assert taker not in paused
     assert not paused & {shown.value(one, "adset_id") for one in paused}
 
 

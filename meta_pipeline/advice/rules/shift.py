@@ -14,7 +14,6 @@ from meta_pipeline.advice.gates import (
     same_attribution,
     settled,
     unchanged,
-    undecided,
     volume,
 )
 from meta_pipeline.advice.known import Account, Day, Entity
@@ -58,7 +57,6 @@ def _among(
             or volume(sum(day.results for day in days), floor, "results")
             or reconciled(account, since, until)
             or not_learning(account, [one])
-            or undecided(account, one)
             or unchanged(account, [one], thresholds)
         )  # fmt: skip
         if closed is None:
@@ -71,6 +69,9 @@ def _among(
     taker, giver = fitted[0], fitted[-1]
     if (closed := same_attribution([taker[0], giver[0]])) is not None:
         yield _none(giver[0], closed[0], closed[1])
+        return
+    if giver[0].entity_id in account.to_scale or taker[0].entity_id in account.to_pause:
+        yield _none(giver[0], "decided", "beside its siblings the opposite is advised")
         return
     amount = thresholds.shift_step * min(giver[2], taker[2])
     gain, sure = gain_of_move(giver[1], taker[1], (giver[2], taker[2]), amount)
