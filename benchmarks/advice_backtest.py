@@ -191,6 +191,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=WORLDS)
     parser.add_argument("--days", type=int, default=STORED_DAYS)
     parser.add_argument("--write", type=Path, help="the page whose tables are to be renewed")
+    parser.add_argument("--only", choices=("worlds", "thresholds", "stored"), help="one table")
     asked = parser.parse_args()
     tables: dict[str, Callable[[], list[Row]]] = {
         "worlds": lambda: worlds_table(asked.worlds),
@@ -198,6 +199,8 @@ def main() -> None:
         "stored": lambda: stored_table(asked.days),
     }
     for name, make in tables.items():
+        if asked.only not in (None, name):
+            continue
         table = make()
         print(f"\n{name}\n\n{markdown(table)}", flush=True)
         if asked.write is not None:
