@@ -149,6 +149,7 @@ SAMPLES = {
     "hourly_accounts_text": "act_1,act_2",
     "creative_accounts_text": "all",
     "activity_accounts_text": "act_3",
+    "recommendation_accounts_text": "act_3",
     "include_accounts": "act_1",
     "exclude_accounts": "act_2",
     "rotation_policy": "priority",
