@@ -37,7 +37,7 @@ _BEGIN, _END = "<!-- begin {}: made by make bench -->", "<!-- end {} -->"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A threshold, the values that were tried, and the two worlds that tell them apart."""
+    """A threshold, the values that were tried, the loosest first, and two worlds to tell by."""
 
     threshold: str
     values: tuple[float, ...]
@@ -86,10 +86,10 @@ def choices_table(worlds: int) -> list[Row]:
     ]
     shipped = {one.name: one.default for one in fields(Thresholds)}
     for choice in CHOICES:
-        for value in choice.values:
-            numbers = Thresholds.parse(f"{choice.threshold}={value}")
-            wrong = planted.measure(choice.equal, worlds, thresholds=numbers)
-            right = planted.measure(choice.planted, worlds, thresholds=numbers)
+        tried = [Thresholds.parse(f"{choice.threshold}={value}") for value in choice.values]
+        alarms = planted.measure_each(choice.equal, worlds, tried)
+        finds = planted.measure_each(choice.planted, worlds, tried)
+        for value, wrong, right in zip(choice.values, alarms, finds, strict=True):
             days = "" if right.median_days is None else f"{right.median_days:.0f}"
             shown = f"{value:g}"
             table.append(

@@ -77,9 +77,7 @@ class Found:
         return middle if middle < 10**6 else None
 
 
-def measure(
-    world: World, worlds: int, seed: int = 1, thresholds: Thresholds | None = None
-) -> Found:
+def measure(world: World, worlds: int, seed: int = 1) -> Found:
     """Replay a world so many times."""
     days: list[int] = []
     spoke = 0
@@ -87,13 +85,33 @@ def measure(
         account = world.make(np.random.default_rng((seed, number)))
         looks = [made.FIRST + timedelta(days=world.looked_from + at) for at in range(LOOKS)]
         first: Given | None = first_of(
-            replay(partial(world.seen, account), looks, thresholds, rules=(world.rule,)),
+            replay(partial(world.seen, account), looks, rules=(world.rule,)),
             *world.kinds,
         )
         if first is not None:
             spoke += 1
             days.append((first.day - made.FIRST).days - (world.crossed or 0))
     return Found(worlds, spoke, tuple(days))
+
+
+def measure_each(
+    world: World, worlds: int, thresholds: Sequence[Thresholds], seed: int = 1
+) -> list[Found]:
+    """The same with each of these, the loosest first: on a day it is silent, so are the others."""
+    days: list[list[int]] = [[] for _ in thresholds]
+    for number in range(worlds):
+        account = world.make(np.random.default_rng((seed, number)))
+        waiting = list(range(len(thresholds)))
+        for at in range(world.looked_from, world.looked_from + LOOKS):
+            seen = world.seen(account, made.FIRST + timedelta(days=at))
+            while waiting:
+                said = judge(seen, thresholds[waiting[0]], (world.rule,)).advices
+                if not any(one.kind in world.kinds for one in said):
+                    break
+                days[waiting.pop(0)].append(at - (world.crossed or 0))
+            if not waiting:
+                break
+    return [Found(worlds, len(found), tuple(found)) for found in days]
 
 
 def two_ads(ratio: float, number: int = 2) -> Make:
