@@ -5,6 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .meta_view import (
+    MetaRecommendation,
+    OpportunityScore,
+    ScoreNow,
+    recommendations_page,
+    recommended,
+    score_days,
+    scores_now,
+)
 from .store import (
     AdviceRow,
     AdviceSettled,
@@ -18,15 +27,6 @@ from .store import (
     open_advice,
     track_record,
     unmeasured,
-)
-from .meta_view import (
-    MetaRecommendation,
-    OpportunityScore,
-    ScoreNow,
-    recommendations_page,
-    recommended,
-    score_days,
-    scores_now,
 )
 
 if TYPE_CHECKING:
