@@ -20,7 +20,7 @@ from pathlib import Path
 
 from meta_pipeline import metrics
 from meta_pipeline.advice import Kind, Thresholds
-from meta_pipeline.advice.backtest import Tally
+from meta_pipeline.advice.backtest import BacktestStats
 from meta_pipeline.advisor import backtest_account
 from meta_pipeline.metrics.unreconciled import unreconciled_days
 from meta_pipeline.settings import Settings
@@ -131,11 +131,11 @@ def stored_table(days: int, e_values: Iterable[float] = (5, 20, 80)) -> list[Row
                         metrics.reconcile(connection, account_id, unproven[0], unproven[-1])
             for value in e_values:
                 numbers = Thresholds.parse(f"e_value={value}")
-                total: dict[Kind, Tally] = {}
+                total: dict[Kind, BacktestStats] = {}
                 for account_id in accounts:
                     done = backtest_account(engine.warehouse, account_id, days, numbers, now)
-                    for kind, tally in done.tallies.items():
-                        total[kind] = total[kind] + tally if kind in total else tally
+                    for kind, stats in done.stats_by_kind.items():
+                        total[kind] = total[kind] + stats if kind in total else stats
                 is_shipped = value == Thresholds().e_value
                 table += [
                     _tallied(total[kind], value, is_shipped=is_shipped)
@@ -145,15 +145,15 @@ def stored_table(days: int, e_values: Iterable[float] = (5, 20, 80)) -> list[Row
     return [table[0], *sorted(table[1:], key=lambda row: row[0])]
 
 
-def _tallied(tally: Tally, value: float, *, is_shipped: bool) -> Row:
-    by_e_value = tally.kind in (Kind.PAUSE, Kind.SCALE)
+def _tallied(stats: BacktestStats, value: float, *, is_shipped: bool) -> Row:
+    by_e_value = stats.kind in (Kind.PAUSE, Kind.SCALE)
     shown = f"**{value:g}**" if is_shipped else f"{value:g}"
     return (
-        str(tally.kind),
+        str(stats.kind),
         shown if by_e_value else "",
-        *map(str, (tally.given, tally.hits, tally.false_alarms, tally.unclear)),
-        "" if tally.hit_rate_pct is None else f"{tally.hit_rate_pct:.0f} %",
-        "" if tally.regret_pct is None else f"{tally.regret_pct:+.1f} %",
+        *map(str, (stats.given, stats.hits, stats.false_alarms, stats.unclear)),
+        "" if stats.hit_rate_pct is None else f"{stats.hit_rate_pct:.0f} %",
+        "" if stats.regret_pct is None else f"{stats.regret_pct:+.1f} %",
     )
 
 
