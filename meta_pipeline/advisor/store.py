@@ -75,8 +75,16 @@ _SELECT = f"""
         WHERE advice_id = a.advice_id ORDER BY at DESC, outcome LIMIT 1
     ) AS o ON true
 """
-_URGENT_FIRST = """
-    ORDER BY array_position(ARRAY['high', 'medium', 'low'], a.severity), a.as_of DESC, a.advice_id
+# The newest day first, as a number that rises: so one comparison of rows says what comes later.
+_URGENCY = (
+    "array_position(ARRAY['high', 'medium', 'low'], {0}.severity)",
+    "DATE '2000-01-01' - {0}.as_of",
+    "{0}.advice_id",
+)
+_OPEN = """
+    o.outcome IS NULL
+    AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))
+    AND (%(kinds)s::text[] IS NULL OR a.kind = ANY (%(kinds)s))
 """
 # The id is made of account, key and day: given twice on one day it is the same row.
 _GIVE = f"""
@@ -100,21 +108,41 @@ def open_advice(
     accounts: Sequence[str] | None = None,
     *,
     kinds: Sequence[str] | None = None,
+    after: str | None = None,
+    before: str | None = None,
     limit: int | None = None,
 ) -> list[AdviceRow]:
-    """Advice nobody has settled yet, of these accounts or of all, the most urgent first."""
+    """Advice nobody has settled yet, of these accounts or of all, the most urgent first.
+
+    `after` and `before` are ids of advice, settled or not: the `limit` rows that follow or precede
+    it, none where there is no such advice.
+    """
+    place, sign, way = (before, "<", "DESC") if before is not None else (after, ">", "ASC")
+    own, that = ([one.format(alias) for one in _URGENCY] for alias in ("a", "p"))
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
-    return cursor.execute(
-        f"{_SELECT} WHERE o.outcome IS NULL"
-        " AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))"
-        " AND (%(kinds)s::text[] IS NULL OR a.kind = ANY (%(kinds)s))"
-        f" {_URGENT_FIRST} LIMIT %(limit)s",
+    rows = cursor.execute(
+        f"{_SELECT} WHERE {_OPEN}"
+        f" AND (%(place)s::text IS NULL OR ({', '.join(own)}) {sign}"
+        f" (SELECT {', '.join(that)} FROM meta_ads.advice AS p WHERE advice_id = %(place)s))"
+        f" ORDER BY {', '.join(f'{one} {way}' for one in own)} LIMIT %(limit)s",
         {
             "accounts": None if accounts is None else list(accounts),
             "kinds": None if kinds is None else list(kinds),
+            "place": place,
             "limit": limit,
         },
     ).fetchall()
+    return rows[::-1] if before is not None else rows
+
+
+def count_open_advice(connection: Connection[Any]) -> dict[tuple[str, str], int]:
+    """How many advices nobody has settled yet, by account and kind; none where there are none."""
+    rows = connection.execute(
+        "SELECT account_id, kind, count(*) FROM meta_ads.advice AS a WHERE NOT EXISTS"
+        " (SELECT FROM meta_ads.advice_outcomes AS o WHERE o.advice_id = a.advice_id)"
+        " GROUP BY account_id, kind"
+    )
+    return {(account_id, kind): count for account_id, kind, count in rows}
 
 
 def given_advice(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
@@ -21,7 +20,8 @@ from babel.numbers import (
 
 from meta_pipeline.reports.words import NOTHING
 
-Number = int | float | Decimal
+from .number_style import Number, Write, quick
+
 _VAST = 10**15
 """From here on digits say nothing, and Babel refuses to write them all: a power of ten does."""
 _ENGLISH = "en"
@@ -50,7 +50,7 @@ class Reader:
             return self._decimal(value, "#,##0.00")
         if _is_vast(value):
             return f"{self._decimal(value, '')} {currency}"
-        return str(format_currency(value, currency, locale=self.locale))
+        return _money(self.locale, currency)(value)
 
     def compact(self, value: float, unit: str, currency: str | None = None) -> str:
         """A value for a scale, as short as it goes: `A$1K`, `2.5M`."""
@@ -98,7 +98,7 @@ class Reader:
             return "∞" if value > 0 else "-∞"
         if _is_vast(value):
             return str(format_scientific(value, "0.##E0", locale=self.locale))
-        return str(format_decimal(value, pattern, locale=self.locale))
+        return _decimal(self.locale, pattern)(value)
 
     def day(self, value: date | None) -> str:
         return NOTHING if value is None else str(format_date(value, "medium", locale=self.locale))
@@ -153,6 +153,16 @@ def _locale(name: str) -> Locale | None:
         return Locale.parse(name, sep="-")
     except (ValueError, UnknownLocaleError, TypeError):
         return None
+
+
+@lru_cache(maxsize=1024)
+def _decimal(locale: Locale, pattern: str) -> Write:
+    return quick(partial(format_decimal, format=pattern, locale=locale))
+
+
+@lru_cache(maxsize=1024)
+def _money(locale: Locale, currency: str) -> Write:
+    return quick(partial(format_currency, currency=currency, locale=locale))
 
 
 def _is_vast(value: Number) -> bool:

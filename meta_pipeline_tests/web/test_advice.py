@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -110,3 +111,51 @@ def test_what_there_is_not_is_told(browser: httpx2.Client) -> None:
     assert sent(browser, "/advice/dismiss", advice="0" * 32, reason="x").status_code == 404
     assert sent(browser, "/advice/judge", account="act_404").status_code in (400, 404)
     assert browser.post("/advice/judge", data={"account": ACCOUNT}).status_code == 403
+
+
+MORE = """
+    INSERT INTO meta_ads.advice
+    SELECT (jsonb_populate_record(a, jsonb_build_object(
+        'advice_id', md5(n::text), 'advice_key', 'more ' || n, 'kind', 'rehearsed',
+        'what', 'More of it, number ' || n, 'as_of', a.as_of - n % 3,
+        'severity', (ARRAY['high', 'medium', 'low'])[1 + n % 3]))).*
+    FROM (SELECT * FROM meta_ads.advice LIMIT 1) AS a, generate_series(1, 45) AS n
+"""
+TOLD = re.compile(r'<span class="standing[ \w]*">(\w+)</span> (More of it, number \d+)</h2>')
+
+
+def test_a_long_list_comes_in_pages(browser: httpx2.Client, web_warehouse: Warehouse) -> None:
+    sent(browser, "/advice/judge", account=ACCOUNT)
+    with web_warehouse.connection() as connection:
+        connection.execute(MORE)
+    told = []
+    page = browser.get(f"/advice?kind=rehearsed&account={ACCOUNT}").text
+    assert 'value="rehearsed" selected>rehearsed (45)' in page
+    while True:
+        told.append(TOLD.findall(page))
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        if following is None:
+            break
+        page = browser.get(html.unescape(following[1])).text
+    assert [len(some) for some in told] == [20, 20, 5]
+    assert len({what for some in told for _, what in some}) == 45
+    assert {severity for severity, _ in told[2]} == {"low"}, "the most urgent came first"
+    back = re.search(r'rel="prev" href="([^"]+)"', page)
+    assert back
+    assert TOLD.findall(browser.get(html.unescape(back[1])).text) == told[1]
+
+
+def test_who_dismisses_stays_on_the_page(browser: httpx2.Client) -> None:
+    first = browser.get("/advice?kind=rehearsed").text
+    following = re.search(r'rel="next" href="([^"]+)"', first)
+    assert following
+    here = html.unescape(following[1])
+    chosen = re.findall(r'name="advice" value="([0-9a-f]+)"', browser.get(here).text)
+    done = sent(browser, "/advice/dismiss", advice=chosen[-1], reason="no", here=here)
+    assert dict(done.url.params) == dict(httpx2.URL(f"http://x{here}").params)
+    assert "of 44" in done.text
+    elsewhere = "https://elsewhere.example/?page=2"
+    away = sent(browser, "/advice/dismiss", advice=chosen[0], reason="no", here=elsewhere)
+    assert (away.url.host, away.url.path) == (browser.base_url.host, "/advice")
+    nowhere = browser.get(f"/advice?kind=rehearsed&after={'0' * 32}&page=3").text
+    assert TOLD.findall(nowhere), "what stood there is gone: the first page"

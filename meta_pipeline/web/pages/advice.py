@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -11,6 +15,7 @@ from meta_pipeline import metrics
 from meta_pipeline.advisor import (
     AdviceSettled,
     advice_beginning,
+    count_open_advice,
     dismiss,
     given_advice,
     last_asked,
@@ -23,29 +28,55 @@ from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.warehouse import Connection
 from meta_pipeline.web.asked import address
 from meta_pipeline.web.gate import Done, NotFound, Visit
+from meta_pipeline.web.paging import paging
 
+PER_PAGE = 20
 _GIVEN_SHOWN = 20
 _OF_META_SHOWN = 50
 _LONGEST_REASON = 300
-_FOLDED = frozenset({"high", "medium"})
-"""Severities whose evidence is open from the start."""
+_LONGEST_ID = 100
+PATH = "/advice"
 
 
 def advice(visit: Visit) -> Response:
-    """The advice that is open, the most urgent first, of one account or of all."""
+    """The advice that is open, the most urgent first, of one account or of all, page by page."""
     params = visit.request.query_params
     account, kind = params.get("account") or None, params.get("kind") or None
+    after, before = (params.get(name, "")[:_LONGEST_ID] or None for name in ("after", "before"))
     accounts = metrics.accounts_of(visit.warehouse) if visit.has_accounts else ()
     if account and account not in {one.account_id for one in accounts}:
         raise NotFound(f"There is no ad account {account[:40]}.")
+    asked_of: dict[str, Any] = {
+        "accounts": [account] if account else None,
+        "kinds": [kind] if kind else None,
+        "limit": PER_PAGE,
+    }
     with visit.warehouse.connection() as connection:
-        rows = open_advice(connection, [account] if account else None)
-        given = given_advice(connection, [account] if account else None, limit=_GIVEN_SHOWN)
+        counts = count_open_advice(connection)
+        matching = [
+            count
+            for (one, of_kind), count in counts.items()
+            if account in (None, one) and kind in (None, of_kind)
+        ]
+        page = paging(params if after or before else {}, sum(matching), PER_PAGE)
+        rows = open_advice(connection, after=after, before=before, **asked_of)
+        if not rows and (after or before):  # what stood there was settled since
+            page, rows = replace(page, number=1), open_advice(connection, **asked_of)
+        given = given_advice(connection, asked_of["accounts"], limit=_GIVEN_SHOWN)
         asked = last_asked(connection, account) if account else None
-        record = track_record(connection, [account] if account else None, limit=_GIVEN_SHOWN)
-        of_meta = recommended(connection, [account] if account else None)
-        scores = scores_now(connection, [account] if account else None)
-    kinds = Counter(one.kind for one in rows)
+        record = track_record(connection, asked_of["accounts"], limit=_GIVEN_SHOWN)
+        of_meta = recommended(connection, asked_of["accounts"]) if page.number == 1 else []
+        scores = scores_now(connection, asked_of["accounts"])
+    view = {"account": account, "kind": kind}
+    here = address(PATH, view, page=params.get("page"), after=after, before=before)
+
+    def turned(to: int) -> str:
+        if to == 1:
+            return address(PATH, view)
+        ahead = to > page.number
+        beyond = {"after": rows[-1].advice_id} if ahead else {"before": rows[0].advice_id}
+        return address(PATH, view, beyond, page=to)
+
     return visit.page(
         "advice.html",
         title="Advice",
@@ -53,17 +84,30 @@ def advice(visit: Visit) -> Response:
         names={one.account_id: one.name for one in accounts},
         account=account,
         kind=kind,
-        kinds=sorted(kinds.items()),
-        rows=[one for one in rows if kind in (None, one.kind)],
-        given=given,
+        by_account=_counted((one, count) for (one, _), count in counts.items()),
+        by_kind=_counted(
+            (of_kind, count) for (one, of_kind), count in counts.items() if account in (None, one)
+        ),
+        rows=rows,
+        page=page,
+        turned=turned,
+        here=here,
+        given=given if page.number == 1 else (),
         record=record,
-        asked=asked,
+        asked=asked if page.number == 1 else None,
         of_meta=of_meta[:_OF_META_SHOWN],
         of_meta_more=max(len(of_meta) - _OF_META_SHOWN, 0),
         scores=scores,
-        folded=_FOLDED,
         most_characters=_LONGEST_REASON,
     )
+
+
+def _counted(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The counts of each name added up, in order of the names."""
+    added: Counter[str] = Counter()
+    for name, count in counts:
+        added[name] += count
+    return dict(sorted(added.items()))
 
 
 def advice_judged(visit: Visit, form: FormData, _: Connection) -> Done:
@@ -100,6 +144,13 @@ def advice_dismissed(visit: Visit, form: FormData, connection: Connection) -> Do
     return Done(
         "advice dismissed",
         f"{given[:8]} {rows[0].account_id}: {reason}",
-        "/advice",
+        _back(str(form.get("here", ""))),
         "Dismissed: it stays quiet for four weeks, unless it becomes more urgent.",
     )
+
+
+def _back(given: str) -> str:
+    """The page of advice the form stood on, with nothing but what pages of advice are asked by."""
+    wanted = dict(parse_qsl(given.partition("?")[2]))
+    names = ("account", "kind", "page", "after", "before")
+    return address(PATH, {name: wanted.get(name, "")[:_LONGEST_ID] for name in names})
