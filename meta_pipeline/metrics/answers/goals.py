@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from meta_pipeline.metrics.kept import Kept
 from meta_pipeline.metrics.once import once_each
 
 from .delivered import of_delivered
@@ -18,6 +19,9 @@ _ALONE = frozenset({"adset", "ad", "optimization_goal"})
 Goals = dict[str | None, bool]
 """What an account's ad sets that ever delivered count now (None: nothing here counts it), and
 whether days of one were rolled up by something else."""
+
+_KEPT: Kept[dict[str, Goals]] = Kept(32)
+_MADE_OF = ("adset_goal_days", "meta_adsets", "meta_campaigns", "metric_goals")
 
 
 def has_changed(connection: Connection[Any], question: Question) -> bool:
@@ -44,9 +48,11 @@ def goal_notes(connection: Connection[Any], question: Question) -> list[str]:
 
 def _goals(connection: Connection[Any], question: Question) -> dict[str, Goals]:
     """Of all days: what they say of none is true of those asked for, whichever these are."""
-    return once_each(
-        connection, "goals", question.account_ids, lambda some: _read(connection, some)
-    )
+
+    def read(some: list[str]) -> dict[str, Goals]:
+        return _KEPT.answer(connection, "goals", _MADE_OF, some, lambda: _read(connection, some))
+
+    return once_each(connection, "goals", question.account_ids, read)
 
 
 def _read(connection: Connection[Any], accounts: list[str]) -> dict[str, Goals]:

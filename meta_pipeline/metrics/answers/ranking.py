@@ -15,6 +15,9 @@ from psycopg import Connection
 
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Kind, Metric
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
+from meta_pipeline.metrics.kept import Kept
+from meta_pipeline.metrics.source import Rows, Source, finest
+from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 
 from . import statement
@@ -34,6 +37,11 @@ BUDGETS = {"budget": "coalesce(f.daily_budget, f.lifetime_budget)"}
 """Of campaigns and ad sets; ads have none."""
 _TYPES = {"name": "text", "status": "text", "created": "timestamptz"}
 """Of what rows are ordered by; everything else is a number."""
+_MADE_OF = ("meta_ad_accounts", "metric_rollups", "metric_goals")
+"""What every ranking by rollups is made of, beside the entities: no rollup is written without a row
+of `metric_rollups`."""
+_KEPT_PLACES = 1_000
+"""Of the first pages: whoever looks farther down waits for Postgres."""
 _NUMBER = re.compile(r"-?[0-9]{1,200}(\.[0-9]{1,200})?", re.ASCII)
 """As Postgres writes one; longer ones are none of ours."""
 
@@ -103,6 +111,17 @@ def ranking(
             attribution=attribution,
             now=now,
         )
+        if ordered.made_of:
+            start = _KEPT.answer(
+                connection,
+                (ordered, repr(params)),
+                ordered.made_of,
+                params["all_accounts"],
+                lambda: _start(connection, ordered, params),
+            )
+            found = start.page(first, size, after, before)
+            if found is not None:
+                return found
         rows = connection.execute(*ordered.page(params, first, size, after, before)).fetchall()
         # The count stands in each row; beyond the last page there is no row to read it from.
         is_elsewhere = first or after or before
@@ -111,6 +130,41 @@ def ranking(
     if before is not None:
         places.reverse()
     return Ranking(tuple(one.id for one in places), total, tuple(places))
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The first places of `total`, as many as are kept."""
+
+    places: tuple[Place, ...]
+    total: int
+
+    def page(
+        self, first: int, size: int, after: Place | None, before: Place | None
+    ) -> Ranking | None:
+        """The page, as Postgres has it; None where some of it is not here."""
+        place = before if before is not None else after
+        if place is not None and place not in self.places:
+            return None
+        stands = self.places.index(place) if place is not None else 0
+        if before is not None:
+            begin, end = max(0, stands - size), stands
+        else:
+            begin = first if after is None else stands + 1
+            end = begin + size
+        if end > len(self.places) < self.total:
+            return None
+        places = self.places[begin:end]
+        return Ranking(tuple(one.id for one in places), self.total, places)
+
+
+_KEPT: Kept[_Start] = Kept(32)
+
+
+def _start(connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]) -> _Start:
+    rows = connection.execute(*ordered.page(params, 0, _KEPT_PLACES, None, None)).fetchall()
+    places = tuple(Place(entity_id, value) for entity_id, value, _ in rows)
+    return _Start(places, rows[0][2] if rows else 0)
 
 
 def ranked(
@@ -158,8 +212,12 @@ def _asked(
         attribution=attribution,
         now=now or datetime.now(UTC),
     )
-    matching, params = _statement(connection, question, level, by_column.get(order))
-    return _Ordered(matching, _TYPES.get(order, "numeric"), descending), params
+    matching, params, source = _statement(connection, question, level, by_column.get(order))
+    is_kept = source.rows is Rows.ROLLUP and not set(filters or ()) & set(ENTITY_LEVELS)
+    down_to = LEVELS.index(finest([level, *question.grouping.levels]))
+    entities = [f"meta_{one}s" for one in ENTITY_LEVELS if LEVELS.index(one) <= down_to]
+    made_of = (*_MADE_OF, *entities) if is_kept else ()
+    return _Ordered(matching, _TYPES.get(order, "numeric"), descending, made_of), params
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +227,8 @@ class _Ordered:
     matching: str
     kind: str
     descending: bool
+    made_of: tuple[str, ...]
+    """Tables that decide it; none where it is asked anew each time."""
 
     def page(
         self,
@@ -225,7 +285,7 @@ class _Ordered:
 
 def _statement(
     connection: Connection[Any], question: Question, level: str, column: str | None
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, dict[str, Any], Source]:
     if question.people:
         raise ImpossibleQuestion(
             f"{question.people[0].key} counts people and is not added up over days: order by "
@@ -234,7 +294,7 @@ def _statement(
     if question.needs_money:
         question = in_held_currencies(connection, question)
     source, _ = choose_source(connection, question)
-    made = statement.sums(question, source, None)
+    made = statement.sums(question, source, None, one_by_one=True)
     params = dict(made.params)
     conditions = ["f.account_id = ANY (%(all_accounts)s::text[])"]
     conditions += [one for one in question.grouping.conditions(params) if "cell_values" not in one]
@@ -251,7 +311,7 @@ def _statement(
             WHERE {" AND ".join(conditions)} AND (NOT f.is_deleted OR made.id IS NOT NULL)
         )
     """
-    return text, params
+    return text, params, source
 
 
 def _has_parent(level: str, name: str) -> bool:

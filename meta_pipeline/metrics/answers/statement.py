@@ -27,6 +27,8 @@ _BUCKET = {
     "month": lambda d: d.replace(day=1),
 }
 
+_OF_ASKED = "f.account_id = asked.account_id AND f.date_start BETWEEN asked.since AND asked.until"
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -43,8 +45,14 @@ class Statement:
         return "\n".join(line for line in dedent(written).strip().splitlines() if line.strip())
 
 
-def sums(question: Question, source: Source, rates: Rates | None) -> Statement:
-    """Everything additive, grouped: numerators and denominators are added up apart."""
+def sums(
+    question: Question, source: Source, rates: Rates | None, *, one_by_one: bool = False
+) -> Statement:
+    """Everything additive, grouped: numerators and denominators are added up apart.
+
+    `one_by_one` adds up account after account, for groups that are within one: the sums of one
+    account's ads fit the processor's caches, those of all do not.
+    """
     expressions = Expressions(
         question.dictionary,
         source,
@@ -54,7 +62,7 @@ def sums(question: Question, source: Source, rates: Rates | None) -> Statement:
     )
     values = dict(_components(question, expressions))
     params = _range_params(question)
-    conditions = [source.condition, _range_condition(question)]
+    conditions = [source.condition, _range_condition(question, one_by_one=one_by_one)]
     conditions += question.grouping.conditions(params)
     keys = question.grouping.by
     selected = [f"{question.grouping.expression(name)} AS {name}" for name in keys]
@@ -62,13 +70,17 @@ def sums(question: Question, source: Source, rates: Rates | None) -> Statement:
     text = f"""
         SELECT {", ".join(selected)}
         FROM {source.table} AS f
-        {_range_join(question)}
+        {"" if one_by_one else _range_join(question)}
         {rates.join if rates else ""}
         {question.grouping.joins}
         {expressions.joins}
         WHERE {" AND ".join(conditions)}
         {f"GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""}
     """
+    if one_by_one:
+        text = f"""
+            SELECT own.* FROM {_each_account(question)} CROSS JOIN LATERAL ({text} OFFSET 0) AS own
+        """
     params |= expressions.params | (rates.params if rates else {})
     return Statement(text, params, _columns(question), tuple(values))
 
@@ -182,23 +194,28 @@ def _range_params(question: Question) -> dict[str, Any]:
     }
 
 
-def _range_condition(question: Question) -> str:
+def _range_condition(question: Question, *, one_by_one: bool) -> str:
     """Plain comparisons where all accounts ask for the same days: Postgres plans those best."""
     if len(set(question.periods)) == 1:
-        return (
-            "f.account_id = ANY (%(accounts)s::text[])"
-            " AND f.date_start BETWEEN %(since)s::date AND %(until)s::date"
-        )
-    return "true"
+        whose = "= asked.account_id" if one_by_one else "= ANY (%(accounts)s::text[])"
+        days = "f.date_start BETWEEN %(since)s::date AND %(until)s::date"
+        return f"f.account_id {whose} AND {days}"
+    return _OF_ASKED if one_by_one else "true"
 
 
 def _range_join(question: Question) -> str:
     if len(set(question.periods)) == 1:
         return ""
+    return f"JOIN {_each_account(question)} ON {_OF_ASKED}"
+
+
+def _each_account(question: Question) -> str:
+    """The accounts as rows, with the days of each where these differ."""
+    if len(set(question.periods)) == 1:
+        return "unnest(%(accounts)s::text[]) AS asked (account_id)"
     return (
-        "JOIN unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])"
-        " AS asked (account_id, since, until) ON f.account_id = asked.account_id"
-        " AND f.date_start BETWEEN asked.since AND asked.until"
+        "unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])"
+        " AS asked (account_id, since, until)"
     )
 
 
