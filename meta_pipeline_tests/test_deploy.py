@@ -27,6 +27,7 @@ from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline.orchestration.run_queue import GuardedRunQueue
 from meta_pipeline.settings import Settings, SettingsError, variable_names
 from meta_pipeline.simulator import DEFAULT_TOKEN
+from meta_pipeline.web.access.ways import Way, way_in
 from meta_pipeline_tests.e2e.containers import (
     COMPOSE,
     DOCKER,
@@ -38,6 +39,7 @@ from meta_pipeline_tests.e2e.containers import (
 from meta_pipeline_tests.e2e.units import CELERY, DEPLOY, ROOT, SYSTEMD, Unit
 
 HELM = DEPLOY / "helm" / "values.yaml"
+WEB_IN_A_CLUSTER = DEPLOY / "helm" / "web.yaml"
 CELERY_COMPOSE = CELERY / "compose.yaml"
 UNITS = [*sorted(SYSTEMD.glob("*.service")), *sorted(CELERY.glob("*.service"))]
 OURS = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
@@ -140,10 +142,21 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     yield "Dockerfile", command_of_image()
     for container in helm()["dagster-user-deployments"]["deployments"][0]["initContainers"]:
         yield "helm", list(container["command"])
+    for container in web_pod()["initContainers"] + web_pod()["containers"]:
+        yield "helm web", list(container["command"])
 
 
 def helm() -> dict[str, Any]:
     return dict(yaml.safe_load(HELM.read_text(encoding="utf-8")))
+
+
+def manifests() -> dict[str, dict[str, Any]]:
+    """What deploy/helm/web.yaml asks of Kubernetes, by kind."""
+    return {one["kind"]: one for one in yaml.safe_load_all(WEB_IN_A_CLUSTER.read_text("utf-8"))}
+
+
+def web_pod() -> dict[str, Any]:
+    return dict(manifests()["Deployment"]["spec"]["template"]["spec"])
 
 
 def variables() -> Iterator[tuple[str, str]]:
@@ -158,6 +171,9 @@ def variables() -> Iterator[tuple[str, str]]:
             yield from ((f"compose {name}", one) for one in service.get("environment", {}))
     for deployment in helm()["dagster-user-deployments"]["deployments"]:
         yield from (("helm", one) for one in deployment["env"])
+    yield from (("helm web", one["name"]) for one in web_pod()["containers"][0]["env"])
+    made = re.findall(r"--from-\w+=([A-Z_]+)=", WEB_IN_A_CLUSTER.read_text("utf-8"))
+    yield from (("helm web", name) for name in made)
 
 
 def settings() -> set[str]:
@@ -226,7 +242,7 @@ def test_images_are_pinned_and_are_this_version() -> None:
     services = compose(COMPOSE, CELERY_COMPOSE)["services"].values()
     images = [service["image"] for service in services if "image" in service]
     bases = [value for name, value in instructions() if name in ("FROM", "ARG")]
-    for image in [*images, *bases, HELM.read_text("utf-8")]:
+    for image in [*images, *bases, HELM.read_text("utf-8"), WEB_IN_A_CLUSTER.read_text("utf-8")]:
         assert "latest" not in image
     assert all(re.search(r":\S*\d+\.\d+", image) for image in images)
     ours = PROJECT["project"]["version"]
@@ -236,6 +252,9 @@ def test_images_are_pinned_and_are_this_version() -> None:
     }
     assert f"ARG VERSION={ours}" in DOCKERFILE.read_text("utf-8")
     assert helm()["dagsterDaemon"]["image"]["tag"] == ours
+    in_cluster = [one["image"] for one in web_pod()["initContainers"] + web_pod()["containers"]]
+    of_chart = helm()["dagster-user-deployments"]["deployments"][0]["image"]
+    assert set(in_cluster) == {f"{of_chart['repository']}:{of_chart['tag']}"}
     assert f"--version {version('dagster')}" in HELM.read_text("utf-8")
 
 
@@ -289,7 +308,7 @@ def test_nobody_else_reads_what_the_services_write() -> None:
 
 def test_a_migration_at_boot_is_tried_again() -> None:
     migrations = [words for _, words in commands() if "migrate" in words]
-    assert len(migrations) == 3, "systemd, compose, helm"
+    assert len(migrations) == 4, "systemd, compose, helm, helm web"
     assert all(float(words[words.index("--retry-for") + 1]) >= 300 for words in migrations)
 
 
@@ -502,6 +521,43 @@ def test_the_charts_instance_is_ours() -> None:
     assert (
         values["retention"]["sensor"]["purgeAfterDays"] == retention["sensor"]["purge_after_days"]
     )
+
+
+def test_the_web_application_of_a_cluster_is_reached_and_runs_as_nobody_special() -> None:
+    deployment, service = manifests()["Deployment"], manifests()["Service"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"] == labels == service["spec"]["selector"]
+    pod = web_pod()
+    (container,) = pod["containers"]
+    words = container["command"]
+    (port,) = container["ports"]
+    assert port["containerPort"] == int(words[words.index("--port") + 1])
+    assert {one["targetPort"] for one in service["spec"]["ports"]} == {port["name"]}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["tcpSocket"]["port"] == port["name"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    for one in (*pod["initContainers"], container):
+        assert one["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_the_web_application_of_a_cluster_signs_people_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the file's own values and a secret of each name it is told to make."""
+    (container,) = web_pod()["containers"]
+    given = {one["name"]: one["value"] for one in container["env"]}
+    made = re.findall(r"--from-\w+=([A-Z_]+)=", WEB_IN_A_CLUSTER.read_text("utf-8"))
+    assert "META_ACCESS_TOKEN" not in made
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    for name in made:
+        monkeypatch.setenv(name, "postgresql://x/y" if name == "DATABASE_URL" else "s" * 64)
+    words = container["command"]
+    host = words[words.index("--host") + 1]
+    assert way_in(Settings.load(env_file=None), host) is Way.OPENID
 
 
 def unknown(values: Any, keys: Any, path: str = "") -> Iterator[str]:

@@ -66,7 +66,7 @@ def advice(visit: Visit) -> Response:
         asked = last_asked(connection, account) if account else None
         record = track_record(connection, asked_of["accounts"], limit=_GIVEN_SHOWN)
         of_meta = recommended(connection, asked_of["accounts"]) if page.number == 1 else []
-        scores = scores_now(connection, asked_of["accounts"])
+        scores = scores_now(connection, asked_of["accounts"]) if page.number == 1 else []
     view = {"account": account, "kind": kind}
     here = address(PATH, view, page=params.get("page"), after=after, before=before)
 
