@@ -119,7 +119,8 @@ MORE = """
         'advice_id', md5(n::text), 'advice_key', 'more ' || n, 'kind', 'rehearsed',
         'what', 'More of it, number ' || n, 'as_of', a.as_of - n % 3,
         'severity', (ARRAY['high', 'medium', 'low'])[1 + n % 3]))).*
-    FROM (SELECT * FROM meta_ads.advice LIMIT 1) AS a, generate_series(1, 45) AS n
+    FROM meta_ads.advice AS a, generate_series(1, 45) AS n
+    WHERE a.advice_id = (SELECT min(advice_id) FROM meta_ads.advice)
 """
 TOLD = re.compile(r'<span class="standing[ \w]*">(\w+)</span> (More of it, number \d+)</h2>')
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from urllib.parse import urlsplit
+from datetime import date, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 from psycopg.rows import class_row
 from starlette.responses import Response
@@ -22,9 +23,10 @@ PER_PAGE = 24
 _FATIGUE_DAYS = 7
 _PICTURE_HOSTS = (".fbcdn.net",)
 """Where Meta keeps pictures; from anywhere else nothing is shown (FACTS on creatives)."""
+_HEXADECIMAL = re.compile("[0-9A-Fa-f]{8}")
 _CREATIVES = """
     SELECT creative_id, account_id, name, title, body, object_type, call_to_action_type,
-           coalesce(thumbnail_url, image_url) AS picture
+           array_remove(ARRAY[thumbnail_url, image_url], NULL) AS pictures
     FROM meta_ads.meta_creatives WHERE creative_id = ANY (%s::text[])
 """
 # Meta's own rows of an ad's day say how often one person saw it there; the days are not added up.
@@ -50,7 +52,8 @@ class Creative:
     body: str | None
     object_type: str | None
     call_to_action_type: str | None
-    picture: str | None
+    pictures: list[str]
+    """Addresses of the same, the smaller first; Meta signs them, and they expire within days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,8 @@ class Card:
     values: Mapping[str, Value]
     highest_frequency: float | None
     trend_pct: float | None
-
-    @property
-    def picture(self) -> str | None:
-        """An address of Meta's own picture hosts, else None."""
-        url = self.about.picture if self.about else None
-        parts = urlsplit(url or "")
-        is_metas = (parts.hostname or "").endswith(_PICTURE_HOSTS)
-        return url if is_metas and parts.scheme == "https" else None
+    picture: str | None
+    """The first of its addresses that is Meta's own and has not expired."""
 
     @property
     def is_tired(self) -> bool:
@@ -106,7 +103,15 @@ def creatives(visit: Visit) -> Response:
     ids = ordered[:PER_PAGE]
     about, frequency = _about(visit, known.account_id, ids, period)
     cards = [
-        Card(one, about.get(one), rows[one], frequency.get(one), trends.get(one)) for one in ids
+        Card(
+            one,
+            about.get(one),
+            rows[one],
+            frequency.get(one),
+            trends.get(one),
+            _picture(about.get(one), visit.now),
+        )
+        for one in ids
     ]
     return visit.page(
         "creatives.html",
@@ -116,7 +121,7 @@ def creatives(visit: Visit) -> Response:
         days=days,
         presets=[(name, preset_label(name)) for name in OFFERED],
         cards=cards,
-        has_pictures=any(one.picture for one in cards),
+        has_pictures=any(one.about and one.about.pictures for one in cards),
         is_read=bool(about),
         shown=[dictionary.metric(name) for name in SHOWN],
         sort=sort,
@@ -125,6 +130,22 @@ def creatives(visit: Visit) -> Response:
         total=len(rows),
         ctr=dictionary.metric("ctr"),
     )
+
+
+def _picture(about: Creative | None, now: datetime) -> str | None:
+    return next((url for url in about.pictures if _is_shown(url, now)), None) if about else None
+
+
+def _is_shown(url: str, now: datetime) -> bool:
+    """Whether it is an address of Meta's own picture hosts that is still good.
+
+    `oe` in it is when it ends, in seconds since 1970, hexadecimal; without it nobody knows.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not (parts.hostname or "").endswith(_PICTURE_HOSTS):
+        return False
+    ends = parse_qs(parts.query).get("oe", [""])[0]
+    return not _HEXADECIMAL.fullmatch(ends) or int(ends, 16) > now.timestamp()
 
 
 def _delivering(visit: Visit) -> Sequence[tuple[str, str]]:
