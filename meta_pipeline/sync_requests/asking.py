@@ -16,6 +16,7 @@ ENOUGH_SECONDS = 60
 """What was read within the last minute is not read again because somebody asked for it."""
 MOST_OBJECTS = 5_000
 """Ids in one request; who names more means the account."""
+# A sentence or two; it stands in tables that people read.
 _LONGEST = 500
 
 
@@ -84,6 +85,7 @@ def ask(
     Ten who ask for the same have ten rows and one sync. Raises RequestRefused for what cannot be
     synced: an account that is not known here, days that contradict.
     """
+    # Made now, so that a wish which cannot be synced is refused to whoever has it.
     request = wish.request()
     if warehouse.accounts.get(wish.account_id, connection) is None:
         raise RequestRefused(

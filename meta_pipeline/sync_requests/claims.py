@@ -73,6 +73,7 @@ def claims(
             by_account.setdefault(row.account_id, []).append(row)
     by_scope: dict[Scope, dict[str, list[SyncRequestRow]]] = {}
     for account_id, rows in by_account.items():
+        # One claim an account: two syncs of it at once would wait for one lock.
         scope, served = _together(rows)
         by_scope.setdefault(scope, {})[account_id] = served
     return [
@@ -100,10 +101,12 @@ def joinable(
 
 
 def _covers(running: SyncRequestRow, row: SyncRequestRow) -> bool:
+    # Forced means read anew: what was begun before was not begun for it.
     if row.account_id != running.account_id or row.objects or running.objects or row.force:
         return False
     if (row.since, row.until) != (running.since, running.until) or running.claimed_at is None:
         return False
+    # What the sync has read already is as old as its claim.
     enough = timedelta(seconds=row.max_age_seconds or 0)
     if row.requested_at - running.claimed_at > enough:
         return False
@@ -129,6 +132,7 @@ def _together(rows: Sequence[SyncRequestRow]) -> tuple[Scope, list[SyncRequestRo
         if not row.objects
         and (row.since, row.until, row.force) == (first.since, first.until, first.force)
     ]
+    # What the settings bring is not known here: it holds the usual parts, and perhaps more.
     is_usual = _is_usual(first) and any(row.parts is None for row in alike)
     served = [row for row in alike if (_is_usual(row) if is_usual else row.parts is not None)]
     parts = frozenset(Part(part) for row in served for part in row.parts or ())

@@ -21,6 +21,7 @@ MOST_ATTEMPTS = 3
 """Runs that ended before they synced anything, until a request is given up."""
 _LOST_AFTER = timedelta(minutes=2)
 """A claim that no run was made for: the tick that took it did not live to ask for one."""
+# A few ticks of the sensor: time for whatever ended the run to pass.
 _AGAIN_AFTER = timedelta(seconds=15)
 _GRAVEST = (Status.FAIL, Status.THROTTLED, Status.REFUSED, Status.PARTIAL, Status.SUCCESS)
 
@@ -57,6 +58,8 @@ class Dispatcher:
                 lost = [row for row in rows if now - (row.claimed_at or now) >= _LOST_AFTER]
                 self._again(lost, "Its run was never started; it is asked for again.", None, now)
                 continue
+            # Written when the run is seen: the tick that asked for it may have died before Dagster
+            # answered.
             if any(row.dagster_run_id is None for row in rows):
                 store.serve(claim_id, run.run_id)
             if run.is_finished:
@@ -73,6 +76,7 @@ class Dispatcher:
         running = [row for row in rows if row.state == "running"]
         pending = [row for row in rows if row.state == "pending"]
         claimed_at = {row.claim_id: row.claimed_at or now for row in running}
+        # Joined first: what a sync under way brings costs nothing more.
         joined: set[str] = set()
         for claim_id, ids in joinable(pending, running).items():
             joined.update(store.claim(ids, claim_id, claimed_at[claim_id]))
@@ -99,6 +103,7 @@ class Dispatcher:
             return {}
         apps = self.warehouse.runs.apps(asked)
         readings = self.warehouse.usage.current([*set(apps.values()), *asked])
+        # By app: an account waits for the limits of the one it is read as, and no other.
         meters_of = {app: Meters(self.thresholds, app=app) for app in set(apps.values())}
         for each in meters_of.values():
             each.observe(readings)
@@ -128,8 +133,11 @@ class Dispatcher:
         worst = next((status for status in _GRAVEST if status in statuses), None)
         told = next((one for one in syncs if one.status is worst), None)
         why = told.error_summary if told else None
+        # A run that has ended with a sync still running was killed: nobody will close that row for
+        # it.
         if worst is None or Status.RUNNING in statuses:
             self._again(rows, "Its run ended before the sync did.", now + _AGAIN_AFTER, now)
+        # No failure, and no attempt: the account was taken.
         elif worst is Status.REFUSED:
             ids = [row.request_id for row in rows]
             self.warehouse.sync_requests.wait(
