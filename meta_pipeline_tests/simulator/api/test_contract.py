@@ -207,9 +207,9 @@ def test_a_field_and_a_value_can_appear(sim: Simulator, graph: Graph, account: s
 
 def test_coverage_counts_what_is_served() -> None:
     lines = {line.node: line for line in coverage()}
-    assert lines["AdAccount"].edges_served == 6
+    assert lines["AdAccount"].edges_served == 8
     assert "adimages" in lines["AdAccount"].unserved_edges
     for line in lines.values():
         assert line.edges_served <= line.edges_known
         assert line.fields_served <= line.fields_known
-    assert "6 of " in coverage_table()
+    assert "8 of " in coverage_table()
