@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+# Far deeper than anything Meta sends, far from the recursion limit of Python (1,000).
 DEEPEST = 200
 TOO_DEEP = "(nested too deep)"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)

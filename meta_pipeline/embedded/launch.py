@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 # A fast shutdown writes a checkpoint first, which a slow disk takes its time for.
 _STOP_TIMEOUT_SECONDS = 120
+# Also to a server that is started with no time left: so long it has to fail, and to say why.
 _LEAST_SECONDS = 5
 _PORT_TAKEN = ("could not bind", "could not create any TCP/IP sockets")
 # What a killed server left behind is still ending; its last processes hold the shared memory.

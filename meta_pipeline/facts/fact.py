@@ -18,6 +18,7 @@ AHEAD = timedelta(days=1)
 Day = date
 # Of what others send; a `numeric` of Postgres takes 131,072, and sums would take for ever.
 _MOST_DIGITS = 30
+# Finer than any currency, coarser than what floats leave behind.
 _MOST_PLACES = 12
 _NAME = r"^[a-z][a-z0-9_]*$"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d{1,2})?")

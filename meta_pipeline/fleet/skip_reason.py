@@ -23,6 +23,7 @@ _WORDS = {
     "no connection": "without a connection that lets us in",
 }
 _SAME = {"not due": "fresh"}
+# Dagster shows the sentence in one line of its list of ticks.
 _NAMED_STOPS = 3
 
 

@@ -16,6 +16,7 @@ from typing import Self
 
 from meta_pipeline.local import guardian
 
+# The end of a traceback, which says what is wrong.
 TAIL_LINES = 15
 # Dagster ends its own children first; what still runs then is killed.
 _GRACE_SECONDS = 5.0

@@ -30,7 +30,9 @@ from meta_pipeline.warehouse import connect, create_dagster_schema, dagster_url
 LOCATION = "meta_pipeline"
 SENSOR = "next_stale_account"
 FIRST_LOOK = "overview"
+# A page that fills later is no fault: beyond this nobody is kept waiting for it.
 FIRST_LOOK_SECONDS = 30.0
+# Many times what three Python processes take to import Dagster on two cores.
 START_TIMEOUT_SECONDS = 120.0
 _TELL_EVERY_SECONDS = 10.0
 _WORKSPACE = """\

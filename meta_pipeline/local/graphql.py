@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 ASSETS = ["campaigns", "adsets", "ads", "insights"]
+# It answers in milliseconds, but not while its process is busy loading the definitions.
 _TIMEOUT_SECONDS = 30
 
 _LOCATION = """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# An earlier demo that was just ended still stops its children.
 _WAIT_SECONDS = 20.0
 _POLL_SECONDS = 0.2
 

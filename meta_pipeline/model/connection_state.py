@@ -11,6 +11,7 @@ LAST_MOMENT = timedelta(minutes=5)
 """So long before its end a token that lives for hours is renewed, and any is tried once more."""
 TRIED_AGAIN = timedelta(days=1)
 _SHORT = timedelta(days=1)
+# In its last minutes a token is worth trying for.
 _LAST_TRIES = timedelta(minutes=1)
 
 

@@ -17,6 +17,7 @@ from .urls import normalized
 Connection: TypeAlias = psycopg.Connection[Any]
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
+# libpq would wait for ever for a host that swallows packets.
 CONNECT_TIMEOUT_SECONDS = 10
 KEEPALIVE = {
     "keepalives": 1,

@@ -37,6 +37,7 @@ LOGGER = logging.getLogger(__name__)
 VERSION_TABLE = "schema_version"
 MIGRATE = "meta-pipeline migrate"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+# While a migration waits for a lock, everybody who comes later waits behind it.
 LOCK_TIMEOUT_SECONDS = 60
 _APPLICATION_NAME = "meta_pipeline migrate"
 _ONE_THREAD = threading.Lock()

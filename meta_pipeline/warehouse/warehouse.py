@@ -40,7 +40,9 @@ from .stores.webhooks import WebhookStore
 from .tenancy import TenantSession, begin_session, enforce
 from .urls import normalized
 
+# Whoever waits longer for a free connection is told so: something holds them all.
 POOL_TIMEOUT_SECONDS = 30
+# Policies take each table's strongest lock: better tried again than all readers stopped.
 _ENFORCING = Patience(statement_seconds=60, lock_seconds=10)
 
 

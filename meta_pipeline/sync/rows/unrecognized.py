@@ -13,6 +13,7 @@ from meta_pipeline.warehouse import UnrecognizedRow
 
 # Enough to recognize a value; a whole targeting spec would fill the table.
 _SHOWN = 200
+# repr goes down by recursion, and 200 characters show no more levels than that.
 _SHOWN_LEVELS = 20
 # A field that is different in every row must not make a table of its own of this one.
 _AT_MOST = 1_000

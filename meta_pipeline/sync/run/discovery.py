@@ -21,6 +21,7 @@ from .session import CallSession
 if TYPE_CHECKING:
     from meta_pipeline.connections import UsableConnection
 
+# A thousand accounts are five calls.
 _PAGE_SIZE = 200
 _ACCOUNT = re.compile(r"act_[0-9]{1,40}")
 

@@ -17,6 +17,7 @@ from meta_pipeline.words import shortened
 
 _ID = re.compile(r"(act_)?([0-9]{1,40})", re.IGNORECASE)
 _SHOWN = 8
+# A name may have hundreds of characters; it stands in the middle of a sentence.
 _LABEL_WIDTH = 80
 _LISTED = "meta-pipeline accounts list shows them all."
 

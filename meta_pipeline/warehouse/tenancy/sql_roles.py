@@ -17,6 +17,7 @@ from .groups import ENFORCE, group_names
 
 # 192 bits: a password that is generated is never guessed.
 _PASSWORD_BYTES: Final = 24
+# Typed by a person; the database may be reached from elsewhere.
 _SHORTEST: Final = 12
 _ENCRYPTION: Final = b"scram-sha-256"
 _SETTINGS: Final = {
