@@ -16,10 +16,11 @@ from typer.testing import CliRunner, Result
 from meta_pipeline.cli import app
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import AccountSpec, Simulator, WallClock, World
+from meta_pipeline_tests.midday import zone_at_midday
 
 TOKEN = "EAAVERYSECRETTOKEN"
 
-ZONE = "Europe/Berlin"
+ZONE = zone_at_midday()
 
 
 def spec(name: str, **more: Any) -> AccountSpec:

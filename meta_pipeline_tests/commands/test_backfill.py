@@ -14,7 +14,7 @@ from meta_pipeline_tests.commands.shell import ZONE, Shell, shell_of, spec
 
 DAYS = "SELECT DISTINCT date_start FROM meta_ads.sync_windows WHERE dataset = 'insights_ad'"
 TODAY = datetime.now(ZoneInfo(ZONE)).date()
-"""Of the account: after 22:00 UTC it is a day ahead of UTC's."""
+"""Of the accounts, whose day does not end while the tests run."""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from meta_pipeline.simulator import Fault
 from meta_pipeline.warehouse import account_lock
-from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
+from meta_pipeline_tests.commands.shell import ZONE, Shell, shell_of, spec
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 NAMES = ("Nordwind Shop", "Nordwind US", "Twin", "Twin")
@@ -162,7 +162,7 @@ def test_the_list_has_what_there_is_of_each_account(shell: Shell) -> None:
         "account_status": 1,
         "status": "active",
         "currency": "EUR",
-        "timezone_name": "Europe/Berlin",
+        "timezone_name": ZONE,
         "last_synced_at": "",
         "state": "success",
         "waiting_for": None,
@@ -179,7 +179,7 @@ def test_the_list_has_what_there_is_of_each_account(shell: Shell) -> None:
     ]
     shown = shell.run("accounts", "list").stdout
     assert "4 ad accounts: 1 found, not synced, 1 left out, 1 success, 1 waiting" in shown
-    assert "Europe/Berlin" in shell.run("accounts", "list", "nordwind us").stdout
+    assert ZONE in shell.run("accounts", "list", "nordwind us").stdout
     assert shell.run("accounts", "list", "nobody").exit_code == 2
     capped = shell.run("accounts", "list", "--limit", "1").stdout
     assert "... and 3 more: --limit 4 shows them" in capped
@@ -195,7 +195,7 @@ def test_nothing_is_cut_however_narrow_the_terminal(shell: Shell, width: int) ->
     first, second, *_ = shell.ids
     runs = shell.json("runs", "list")
     for given, wanted in (
-        (("accounts", "list"), [*shell.ids, "Europe/Berlin", "success"]),
+        (("accounts", "list"), [*shell.ids, ZONE, "success"]),
         (("runs", "list"), [first, second, "success", *(one["sync_run_id"][:8] for one in runs)]),
         (("runs", "show"), ["insights_ad", "campaigns_list", second]),
         (("reset", "insights_ad", "--dry-run"), [first, second, "insights_ad"]),
