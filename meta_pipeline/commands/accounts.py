@@ -65,9 +65,9 @@ def list_accounts(
     """List the ad accounts: name, id, status at Meta, currency, zone, last synced, state.
 
     State: success, partial, throttled or fail of the last sync; running; waiting for quota; lost,
-    when the token no longer sees it; found, not synced; left out by META_INCLUDE_ACCOUNTS or
-    META_EXCLUDE_ACCOUNTS. `meta-pipeline sync NAME` syncs one, whatever the settings leave out.
-    --json has all of them, whatever --limit says.
+    when no connection reaches it any more or it is not chosen; found, not synced; left out by
+    META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS. `meta-pipeline sync NAME` syncs one, whatever
+    the settings leave out. --json has all of them, whatever --limit says.
     """
     facts = _refreshed(account) if refresh else _stored(account)
     if as_json:
