@@ -6,18 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from psycopg import sql
 
 from meta_pipeline.embedded import EmbeddedPostgres
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync import SyncEngine
+from meta_pipeline.warehouse import Warehouse
 
 TOKEN = "EAABENCHMARK"
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -34,6 +38,39 @@ def database() -> Iterator[str]:
     finally:
         server.reset(force=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def asked_rows(about: str | None) -> Namespace:
+    """The options of a benchmark of many rows: `url` of a server, `rows`, `keep` the databases."""
+    parser = ArgumentParser(description=(about or "").splitlines()[0])
+    parser.add_argument("--url", help="a Postgres where databases may be made; embedded without")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--keep", action="store_true", help="keep what is filled")
+    return parser.parse_args()
+
+
+def server(url: str | None) -> AbstractContextManager[str]:
+    """The Postgres at `url`; one of its own without."""
+    return nullcontext(url) if url else database()
+
+
+@contextmanager
+def filled(url: str, name: str, fill: Callable[[str], None], *, keep: bool) -> Iterator[str]:
+    """The URL of a database of that name; a new one is migrated and given to `fill`."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        is_new = known.fetchone() is None
+        if is_new:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    there = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    if is_new:
+        with Warehouse(there) as warehouse:
+            warehouse.migrate()
+        fill(there)
+    yield there
+    if not keep:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
 def cpu_seconds(pid: int) -> float:

@@ -12,16 +12,13 @@ rounds, in milliseconds; the last column is partitions against today. Removing a
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
@@ -110,14 +107,17 @@ console = Console(width=110)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--url", help="a Postgres where databases may be made; embedded without")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--keep", action="store_true", help="keep the databases")
-    asked = parser.parse_args()
-    server = nullcontext(asked.url) if asked.url else _lab.database()
-    with server as url:
-        opened = {name: _filled(url, name, asked.rows, keep=asked.keep) for name in LAYOUTS}
+    asked = _lab.asked_rows(__doc__)
+    with _lab.server(asked.url) as url:
+        opened = {
+            name: _lab.filled(
+                url,
+                f"bench_layout_{name}_{asked.rows}",
+                partial(_fill, layout=name, rows=asked.rows),
+                keep=asked.keep,
+            )
+            for name in LAYOUTS
+        }
         with opened["plain"] as plain, opened["months"] as months:
             _show(asked.rows, _rounds({"plain": plain, "months": months}))
 
@@ -224,29 +224,14 @@ def _relations(connection: psycopg.Connection[Any], month: str) -> list[sql.Iden
     return [sql.Identifier("meta_ads", found[0] if found else "meta_insights")]
 
 
-@contextmanager
-def _filled(url: str, layout: str, rows: int, *, keep: bool) -> Iterator[str]:
-    """The URL of a database of that layout with so many rows."""
-    name = f"bench_layout_{layout}_{rows}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        is_new = known.fetchone() is None
-        if is_new:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    database = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-    if is_new:
-        with Warehouse(database) as warehouse:
-            warehouse.migrate()
-            with psycopg.connect(database, autocommit=True) as connection:
-                _fill(connection, layout, rows)
-            warehouse.migrate()  # the views again
-    yield database
-    if not keep:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+def _fill(database: str, *, layout: str, rows: int) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        _fill_table(connection, layout, rows)
+    with Warehouse(database) as warehouse:
+        warehouse.migrate()  # the views again
 
 
-def _fill(connection: psycopg.Connection[Any], layout: str, rows: int) -> None:
+def _fill_table(connection: psycopg.Connection[Any], layout: str, rows: int) -> None:
     """Rows first, then their indexes: the order that is quick."""
     if layout == "months":
         connection.execute(_CUT)

@@ -11,24 +11,18 @@ core does; Postgres' own work is told beside it. Limits: 150,000 rows a second a
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from psycopg import sql
 from rich.console import Console
 from rich.table import Table
-
-from meta_pipeline.warehouse import Warehouse
 
 from . import _lab
 
@@ -77,15 +71,18 @@ console = Console(width=110)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--url", help="a Postgres where databases may be made; embedded without")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--keep", action="store_true", help="keep the database")
-    asked = parser.parse_args()
-    server = nullcontext(asked.url) if asked.url else _lab.database()
+    asked = _lab.asked_rows(__doc__)
     folder = Path(mkdtemp(prefix="meta-pipeline-bench-lake-"))
     try:
-        with server as url, _filled(url, asked.rows, keep=asked.keep) as database:
+        with (
+            _lab.server(asked.url) as url,
+            _lab.filled(
+                url,
+                f"bench_export_{asked.rows}",
+                partial(_fill, rows=asked.rows),
+                keep=asked.keep,
+            ) as database,
+        ):
             table = Table(
                 title=f"Export of {asked.rows:,} insight rows, load {os.getloadavg()[0]:.0f}"
             )
@@ -163,27 +160,7 @@ def _with_children_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-@contextmanager
-def _filled(url: str, rows: int, *, keep: bool) -> Iterator[str]:
-    """The URL of a database with so many insight rows."""
-    name = f"bench_export_{rows}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        is_new = known.fetchone() is None
-        if is_new:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    database = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-    if is_new:
-        with Warehouse(database) as warehouse:
-            warehouse.migrate()
-        _fill(database, rows)
-    yield database
-    if not keep:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
-
-
-def _fill(database: str, rows: int) -> None:
+def _fill(database: str, *, rows: int) -> None:
     ads = rows // (ACCOUNTS * DAYS)
     with psycopg.connect(database, autocommit=True) as connection:
         for first in range(0, DAYS, 10):

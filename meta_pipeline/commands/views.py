@@ -63,14 +63,24 @@ def dbt_sources(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write; else it is printed.")
     ] = None,
+    reports_file: Annotated[
+        Path | None, typer.Option("--reports-file", help="Another file than META_REPORTS_FILE.")
+    ] = None,
 ) -> None:
     """Write a sources.yml for dbt: every table and view with its columns, tests and freshness.
 
-    It names the asset that fills each, so that dagster-dbt runs a model after it.
+    It names the asset that fills each, so that dagster-dbt runs a model after it. The tables of
+    custom reports are among them, as META_REPORTS_FILE describes them; in Postgres they are from
+    the first sync that reads them.
     """
+    from meta_pipeline.custom_reports import load
+    from meta_pipeline.settings import Settings
+    from meta_pipeline.sync.rows.report_table import table_of
     from meta_pipeline.warehouse.dbt_sources import sources
 
-    text = sources(source, key_prefix=key_prefix)
+    described = reports_file or Settings.load().reports_file
+    reports = map(table_of, load(described)) if described else ()
+    text = sources(source, key_prefix=key_prefix, reports=reports)
     if output is None:
         write(text)
         return

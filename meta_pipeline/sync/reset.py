@@ -7,13 +7,15 @@ History (`entity_changes`, `insights_changes`), telemetry and settings of people
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 import sqlalchemy as sa
 from psycopg import sql
+from pydantic import ValidationError
 
+from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.settings import Settings, breakdown_names
@@ -30,7 +32,8 @@ from .rows.fields import ENTITY_SPECS, EntitySpec
 _BREAKDOWN = "breakdown:"
 _DAILY = {one.name: one for one in map(datasets.daily, LEVELS)}
 NAMES = (*(str(part) for part in ENTITY_SPECS), *_DAILY, datasets.hourly().name)
-"""Datasets that can be reset, besides breakdowns, which are named as breakdown:age,gender."""
+"""Datasets that can be reset, besides breakdowns (breakdown:age,gender) and custom reports
+(report:brand)."""
 _MADE_OF_ADS = (
     schema.ad_rollups,
     schema.adset_rollups,
@@ -97,8 +100,28 @@ def name_of(target: EntitySpec | Dataset) -> str:
     return target.name if isinstance(target, Dataset) else str(target.part)
 
 
-def target_of(name: str) -> EntitySpec | Dataset:
-    """The dataset of that name; DatasetUnknown says which there are."""
+def stored_reports(connection: Connection, engine: SyncEngine) -> dict[str, CustomReport]:
+    """Custom reports that have a table, by name: as the file describes them, or as it last did.
+
+    One that is gone from the file, and has fields that the installed SDK knows no more, is none of
+    them: `reports drop` takes its table out.
+    """
+    described = {one.name: one for one in engine.extras.reports}
+    found = {}
+    for name, known in engine.warehouse.report_tables.known(connection).items():
+        once = {key: value for key, value in known.definition.items() if key != "view"}
+        try:
+            found[name] = described.get(name) or CustomReport.model_validate(once)
+        except ValidationError:
+            continue
+    return found
+
+
+def target_of(name: str, reports: Mapping[str, CustomReport]) -> EntitySpec | Dataset:
+    """The dataset of that name; `reports` are those that have a table, by name.
+
+    DatasetUnknown says which there are.
+    """
     if name in _DAILY:
         return _DAILY[name]
     if name == datasets.hourly().name:
@@ -108,6 +131,13 @@ def target_of(name: str) -> EntitySpec | Dataset:
             return datasets.broken_down(breakdown_names(name.removeprefix(_BREAKDOWN)))
         except ValueError as error:
             raise DatasetUnknown(f"{name!r} {error}") from None
+    if name.startswith(datasets.REPORT):
+        if report := reports.get(name.removeprefix(datasets.REPORT)):
+            return datasets.custom(report)
+        known = ", ".join(f"{datasets.REPORT}{one}" for one in reports) or "none"
+        raise DatasetUnknown(
+            f"There is no custom report with a table for {name!r}. Known: {known}."
+        )
     for part, spec in ENTITY_SPECS.items():
         if name in (str(part), spec.edge):
             return spec
@@ -121,15 +151,18 @@ def target_of(name: str) -> EntitySpec | Dataset:
     near = difflib.get_close_matches(name, NAMES, n=3)
     offer = f"Did you mean {' or '.join(near)}? " if near else ""
     raise DatasetUnknown(
-        f"There is no dataset {name!r}. {offer}Known: {', '.join(NAMES)}, and breakdowns such as "
-        f"{_BREAKDOWN}age,gender."
+        f"There is no dataset {name!r}. {offer}Known: {', '.join(NAMES)}, breakdowns such as "
+        f"{_BREAKDOWN}age,gender, and custom reports such as {datasets.REPORT}brand."
     )
 
 
-def all_targets(connection: Connection, accounts: Sequence[str]) -> list[EntitySpec | Dataset]:
+def all_targets(
+    connection: Connection, accounts: Sequence[str], reports: Mapping[str, CustomReport]
+) -> list[EntitySpec | Dataset]:
     """Every dataset that these accounts may have stored."""
     stored = [row[0] for row in connection.execute(_STORED_BREAKDOWNS, (list(accounts),))]
-    return [target_of(name) for name in (*NAMES, *stored)]
+    own = (f"{datasets.REPORT}{name}" for name in reports)
+    return [target_of(name, reports) for name in (*NAMES, *stored, *own)]
 
 
 def holdings(
@@ -174,6 +207,11 @@ def read_again(engine: SyncEngine, account_id: str, removed: Sequence[Holding]) 
                 one.target.breakdowns
                 for one in on
                 if isinstance(one.target, Dataset) and one.target.part is Part.BREAKDOWNS
+            ),
+            reports=tuple(
+                one.target.report.name
+                for one in on
+                if isinstance(one.target, Dataset) and one.target.report is not None
             ),
         )
     )
@@ -223,7 +261,11 @@ def _remove_insights(
         f"WHERE {scope.condition} AND kept.date_start >= %(oldest)s",
         values,
     ).rowcount
-    of_dataset = "account_id = %(account_id)s AND dataset = %(dataset)s"
+    # Days for which one field of a report was read are marks of their own, under its name.
+    of_dataset = (
+        "account_id = %(account_id)s"
+        " AND (dataset = %(dataset)s OR starts_with(dataset, %(dataset)s || '/'))"
+    )
     for table in (schema.sync_windows, schema.insights_gaps):
         connection.execute(
             f"DELETE FROM {table.schema}.{table.name} "
@@ -290,6 +332,8 @@ def _is_read(
         return target.level in (*settings.insights_levels, "account")
     if target.part in ENTITIES:
         return True
+    if isinstance(target, Dataset) and target.report is not None:
+        return target.report in engine.extras.reports and target.report.is_for(account_id)
     is_on = target.part in engine.extras.on(account_id)
     if isinstance(target, Dataset) and target.part is Part.BREAKDOWNS:
         return is_on and target.breakdowns in engine.extras.breakdowns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,17 +49,21 @@ _ASSETS = {
     "reconciliations": "reconciliation",
 }
 """What fills a table, by the name of its asset in Dagster, in the order in which a sync does."""
+_REPORTS = "report_"
+"""How the tables of custom reports begin; each is filled by an asset of its name."""
 _RELATION = re.compile(rf"\b{SCHEMA}\.(\w+)")
 _BEHIND = ("meta_ad_accounts", "meta_campaigns", "meta_adsets", "meta_ads", "campaign_rollups")
 
 
-def sources(name: str = "meta_ads", *, key_prefix: str = "meta") -> str:
+def sources(
+    name: str = "meta_ads", *, key_prefix: str = "meta", reports: Iterable[sa.Table] = ()
+) -> str:
     """The file's text; `name` is what models call the source: `source('meta_ads', 'ad_insights')`.
 
     `key_prefix` is what stands before our assets in Dagster, levels with slashes: dagster-dbt then
-    makes the asset that fills a table the one a model depends on.
-    Tables of operations (syncs, API calls, secrets' rows) are not among them: models are about
-    accounts, what is in them, and numbers.
+    makes the asset that fills a table the one a model depends on. `reports` are the tables of
+    custom reports, which come after ours. Tables of operations (syncs, API calls, secrets' rows)
+    are not among them: models are about accounts, what is in them, and numbers.
     """
     levels = key_prefix.split("/")
     tables = [
@@ -66,6 +71,7 @@ def sources(name: str = "meta_ads", *, key_prefix: str = "meta") -> str:
         for names in GROUPS.values()
         for table in names
     ]
+    tables += (_table(table, levels) for table in reports)
     document = {
         "version": 2,
         "sources": [
@@ -132,6 +138,7 @@ def _view(view: views.View, levels: list[str]) -> dict[str, Any]:
 def _filled_by(tables: list[str], levels: list[str]) -> dict[str, Any]:
     """The asset that fills the last of some tables; nothing where no sync fills them."""
     filled = [asset for table, asset in _ASSETS.items() if table in tables]
+    filled += [table for table in tables if table.startswith(_REPORTS)]
     if not filled:
         return {}
     return {"config": {"meta": {"dagster": {"asset_key": [*levels, filled[-1]]}}}}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from meta_pipeline.cli import app
@@ -95,3 +96,15 @@ def test_without_a_file_the_way_to_one_is_told(
     result = run("list")
     assert result.exit_code == 1
     assert "meta-pipeline reports presets age_gender > reports.yaml" in result.output
+
+
+def test_sources_for_dbt_have_the_tables_of_the_file(file: Path) -> None:
+    result = CliRunner().invoke(app, ["views", "dbt-sources"])
+    assert result.exit_code == 0, result.output
+    (source,) = yaml.safe_load(result.stdout)["sources"]
+    brand = {one["name"]: one for one in source["tables"]}["report_brand"]
+    columns = {one["name"]: one for one in brand["columns"]}
+    assert columns["campaign_id"]["data_tests"] == ["not_null"]
+    assert columns["spend"]["data_type"] == "numeric"
+    assert brand["config"]["meta"]["dagster"]["asset_key"] == ["meta", "report_brand"]
+    assert brand["description"].startswith("One row per campaign, calendar month")

@@ -21,7 +21,14 @@ TABLES = {
     "insights_hourly": "meta_insights_hourly WHERE",
     "breakdown:age,gender": "meta_insights_breakdown WHERE",
     "creatives": "meta_creatives WHERE",
+    "report:brand": "report_brand WHERE",
 }
+REPORTS = """
+reports:
+  - name: brand
+    level: campaign
+    fields: [spend, impressions, clicks]
+"""
 EVERYTHING = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = 'meta_ads' AND table_type = 'BASE TABLE'
@@ -31,10 +38,12 @@ EVERYTHING = """
 @pytest.fixture
 def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Shell]:
     with shell_of(database_url, monkeypatch, tmp_path, spec("Shop"), spec("Shop US")) as found:
+        (tmp_path / "reports.yaml").write_text(REPORTS, encoding="utf-8")
         for name, value in {
             "META_HOURLY": "all",
             "META_CREATIVES": "all",
             "META_BREAKDOWNS": "age,gender",
+            "META_REPORTS_FILE": str(tmp_path / "reports.yaml"),
         }.items():
             monkeypatch.setenv(name, value)
         assert found.run("sync", "--all").exit_code == 0
@@ -42,7 +51,8 @@ def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def stored(shell: Shell, dataset: str, account_id: str) -> list[tuple[Any, ...]]:
-    columns = "spend, impressions" if "insight" in TABLES[dataset] else "name"
+    is_named = dataset in ("campaigns", "adsets", "ads", "creatives")
+    columns = "name" if is_named else "spend, impressions"
     return sorted(
         shell.rows(f"SELECT {columns} FROM meta_ads.{TABLES[dataset]} account_id = %s", account_id)
     )
@@ -188,12 +198,23 @@ def test_a_dataset_that_is_off_is_said_not_to_come_back(shell: Shell) -> None:
     assert "reads it again" not in result.stdout
 
 
+def test_a_report_that_left_the_file_goes_and_does_not_come_back(shell: Shell) -> None:
+    shell.patch.setenv("META_REPORTS_FILE", "")
+    assert stored(shell, "report:brand", shell.ids[0])
+    result = shell.run("reset", "--account", "Shop", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "report:brand is switched off" in result.stderr
+    assert stored(shell, "report:brand", shell.ids[0]) == []
+    assert stored(shell, "report:brand", shell.ids[1])
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ([], "--account"),
         (["insights_adds"], "Did you mean insights_ad"),
         (["breakdown:age;x"], "not a list of breakdowns"),
+        (["report:brnd"], "Known: report:brand"),
         (["activities"], "nothing of it is removed"),
         (["insights_ad", "-a", "nobody"], "There is no ad account"),
         (["insights_ad", "--json"], "--dry-run or --yes"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -11,11 +13,14 @@ from typing import Any
 import duckdb
 import psycopg
 
-from meta_pipeline.exports import Manifest
+from meta_pipeline.exports import Manifest, export, open_place
 from meta_pipeline_tests.warehouse.rows import MORNING, insert
 
 FIRST, SECOND = "act_1", "act_2"
 APRIL, MAY = date(2026, 4, 30), date(2026, 5, 1)
+SECRET = "NOBODYREADSTHIS"
+"""What opens the buckets of the tests."""
+_PAGE = (Path(__file__).parents[2] / "docs" / "lake.md").read_text(encoding="utf-8")
 
 
 def add_day(connection: psycopg.Connection[Any], account_id: str, day: date, **values: Any) -> None:
@@ -64,6 +69,28 @@ def change(url: str, statement: str) -> None:
     """Change what is stored."""
     with psycopg.connect(url) as connection:
         connection.execute(statement)
+
+
+def fill_place(url: str, address: str) -> None:
+    """Export twice, so that files which are not listed lie beside those that are."""
+    fill(url)
+    actions = json.dumps([{"action_type": "omni_purchase", "value": "3", "7d_click": "2"}])
+    with psycopg.connect(url) as connection:
+        for account_id in (FIRST, SECOND):
+            for number, day in enumerate((APRIL, MAY)):
+                add_day(
+                    connection, account_id, day, ad_id=f"{account_id}-{number}", actions=actions
+                )
+            add_day(connection, account_id, MAY, ad_id=account_id, entity_type="account")
+    export(url, open_place(address))
+    change(url, "UPDATE meta_ads.meta_insights SET spend = 7.01 WHERE ad_id LIKE '%-1'")
+    export(url, open_place(address))
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    """The code of a section of docs/lake.md."""
+    section = _PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
 def manifest(place: Path) -> Manifest:

@@ -2,44 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import psycopg
-import pytest
 
-from meta_pipeline.exports import export, open_place
-
-from .lake import APRIL, FIRST, MAY, SECOND, add_day, asked, change, fill
-
-PAGE = (Path(__file__).parents[2] / "docs" / "lake.md").read_text(encoding="utf-8")
-
-
-def blocks(heading: str, language: str) -> list[str]:
-    """The code of a section."""
-    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
-
-
-@pytest.fixture
-def place(postgres_url: str, tmp_path: Path) -> Path:
-    """Exported twice, so that a file which is not listed lies beside those that are."""
-    fill(postgres_url)
-    actions = json.dumps([{"action_type": "omni_purchase", "value": "3", "7d_click": "2"}])
-    with psycopg.connect(postgres_url) as connection:
-        for account_id in (FIRST, SECOND):
-            for number, day in enumerate((APRIL, MAY)):
-                add_day(
-                    connection, account_id, day, ad_id=f"{account_id}-{number}", actions=actions
-                )
-            add_day(connection, account_id, MAY, ad_id=account_id, entity_type="account")
-    export(postgres_url, open_place(str(tmp_path)))
-    change(postgres_url, "UPDATE meta_ads.meta_insights SET spend = 7.01 WHERE ad_id LIKE '%-1'")
-    export(postgres_url, open_place(str(tmp_path)))
-    return tmp_path
+from .lake import FIRST, SECOND, asked, blocks
 
 
 def test_duckdb_reads_what_the_list_names(postgres_url: str, place: Path) -> None:
@@ -61,7 +29,7 @@ def test_duckdb_reads_what_the_list_names(postgres_url: str, place: Path) -> Non
 
 
 def test_arrow_reads_what_the_manifest_names(postgres_url: str, place: Path) -> None:
-    (program,) = blocks("pandas, Polars, Arrow", "python")
+    program, *_ = blocks("pandas, Polars, Arrow", "python")
     known: dict[str, Any] = {}
     exec(program.replace("/srv/lake", str(place)), known)
     insights = known["insights"]

@@ -19,7 +19,24 @@ from .lake import APRIL, FIRST, add_day, ask, files, manifest
 
 _EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN)
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)
-ODD_TEXTS = st.sampled_from(["", '"', '""', "\\N", "\\.", "a,b", "\r\n", "NULL", " ", "\n", "'"])
+ODD_TEXTS = st.sampled_from(
+    [
+        "",
+        '"',
+        '""',
+        "\\N",
+        "\\.",
+        "a,b",
+        "\r\n",
+        "NULL",
+        " ",
+        "\n",
+        "'",
+        "\x1e",
+        "\x1f",
+        "a\x1e\x1fb\x1e",
+    ]
+)
 NUMBERS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=6),
     st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40),

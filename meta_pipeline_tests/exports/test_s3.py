@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +11,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
-from s3fs import S3FileSystem
 
 from meta_pipeline.exports import (
     LibrariesMissing,
@@ -22,39 +19,8 @@ from meta_pipeline.exports import (
     export,
     open_place,
 )
-from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
-from .lake import asked, change, fill
-
-SECRET = "NOBODYREADSTHIS"
-
-
-@pytest.fixture(scope="module")
-def s3_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A bucket of this test's own, which the environment opens."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_url,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    files = S3FileSystem(
-        skip_instance_cache=True,
-        config_kwargs={"connect_timeout": PATIENCE_SECONDS, "read_timeout": PATIENCE_SECONDS},
-    )
-    name = f"bucket-{len(files.ls(''))}"
-    files.mkdir(name)
-    return name
+from .lake import SECRET, asked, change, fill
 
 
 def test_what_is_in_the_bucket_adds_up_and_follows(postgres_url: str, bucket: str) -> None:

@@ -33,6 +33,7 @@ from meta_pipeline.sync.reset import (
     name_of,
     read_again,
     remove,
+    stored_reports,
     target_of,
 )
 from meta_pipeline.warehouse import AccountBusy, AccountRow, Warehouse
@@ -47,7 +48,8 @@ Datasets = Annotated[
     list[str] | None,
     typer.Argument(
         help="Datasets: campaigns, adsets, ads, creatives, insights_ad, insights_account, "
-        "insights_hourly, breakdown:age,gender, ...; without, all of the accounts named.",
+        "insights_hourly, breakdown:age,gender, report:brand, ...; without, all of the accounts "
+        "named.",
         metavar="DATASET",
     ),
 ]
@@ -123,8 +125,9 @@ def _found(
     rows = stored(engine.warehouse, wanted)
     with engine.warehouse.connection() as connection:
         try:
-            targets = [target_of(name) for name in names] or all_targets(
-                connection, [row.account_id for row in rows]
+            reports = stored_reports(connection, engine)
+            targets = [target_of(name, reports) for name in names] or all_targets(
+                connection, [row.account_id for row in rows], reports
             )
         except DatasetUnknown as error:
             raise typer.BadParameter(str(error)) from None
