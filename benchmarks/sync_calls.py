@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+import psycopg
 from facebook_business.adobjects.adaccount import AdAccount
 from facebook_business.api import FacebookAdsApi
 from facebook_business.session import FacebookSession
@@ -56,6 +57,12 @@ def _calls(url: str) -> Iterator[tuple[str, ...]]:
         month = (clock.now() - timedelta(days=28)).date()
         day += _count(sim, lambda: ours.sync(SyncRequest(account, since=month, force=True)))
         yield _row("24 refreshes, all 28 days restated once", day, 100, theirs * 24)
+
+    with _virtual(url, columns=("all",)) as (sim, _, ours):
+        account = sim.world.accounts()[0].id
+        theirs = _sdk_calls(sim, account, days=30)
+        first = _count(sim, lambda: ours.sync(SyncRequest(account)))
+        yield _row("the backfill with META_INSIGHTS_COLUMNS=all", first, 12, theirs)
 
 
 def _hourly(sim: Simulator, clock: VirtualClock, ours: SyncEngine, account: str) -> int:
@@ -157,7 +164,11 @@ def _insights_params(days: dict[str, str]) -> dict[str, object]:
 
 
 @contextmanager
-def _virtual(url: str) -> Iterator[tuple[Simulator, VirtualClock, SyncEngine]]:
+def _virtual(
+    url: str, columns: tuple[str, ...] = ()
+) -> Iterator[tuple[Simulator, VirtualClock, SyncEngine]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS meta_ads CASCADE")
     clock = VirtualClock(START)
     world = World(seed=7, clock=clock, accounts=(SHOP,))
     with (
@@ -173,7 +184,7 @@ def _virtual(url: str) -> Iterator[tuple[Simulator, VirtualClock, SyncEngine]]:
             client=client,
             warehouse=warehouse,
             telemetry=telemetry,
-            policy=PlanPolicy(backfill_days=30),
+            policy=PlanPolicy(backfill_days=30, columns=columns),
             clock=clock.now,
             sleep=sim.sleep,
         )
