@@ -5,12 +5,18 @@ Each that is not is skipped, and says what to install.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .lake import FIRST, SECOND, asked, blocks, files, fill_place
 
@@ -23,6 +29,21 @@ MONTHS = """
 """
 PURCHASES = [(FIRST, Decimal(6)), (SECOND, Decimal(6))]
 SPARK = "'pyspark<4'"
+_SPARK = """
+import json, sys
+from pyspark.sql import SparkSession
+program, purchases = sys.argv[1:]
+spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+exec(program)
+months = spark.sql(
+    "SELECT trunc(date_start, 'month'), sum(spend) FROM meta_insights"
+    " WHERE entity_type = 'ad' GROUP BY 1 ORDER BY 1"
+)
+print(json.dumps({
+    "months": [list(map(str, row)) for row in months.collect()],
+    "purchases": [list(map(str, row)) for row in spark.sql(purchases).collect()],
+}))
+"""
 
 
 def installed(module: str, package: str | None = None) -> Any:
@@ -48,20 +69,20 @@ def test_clickhouse_reads_a_folder(place: Path) -> None:
 
 
 def test_spark_reads_what_the_list_names(postgres_url: str, place: Path) -> None:
-    session = installed("pyspark.sql", SPARK).SparkSession.builder.master("local[1]")
+    installed("pyspark", SPARK)
     (program,), (purchases,) = blocks("Spark", "python"), blocks("Spark", "sql")
-    spark = session.config("spark.ui.enabled", "false").getOrCreate()
-    try:
-        known: dict[str, Any] = {"spark": spark}
-        exec(program.replace("s3a://bucket/lake", str(place)), known)
-        months = spark.sql(
-            "SELECT trunc(date_start, 'month'), sum(spend) FROM meta_insights"
-            " WHERE entity_type = 'ad' GROUP BY 1 ORDER BY 1"
-        ).collect()
-        assert [tuple(row) for row in months] == asked(postgres_url, MONTHS)
-        assert [tuple(row) for row in spark.sql(purchases).collect()] == PURCHASES
-    finally:
-        spark.stop()
+    # In a process of its own: Spark takes its signals, and starts another that ends with it.
+    ran = subprocess.run(
+        [sys.executable, "-c", _SPARK, program.replace("s3a://bucket/lake", str(place)), purchases],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=5 * PATIENCE_SECONDS,
+    )
+    found = json.loads(ran.stdout.splitlines()[-1])
+    months = [(date.fromisoformat(month), Decimal(spend)) for month, spend in found["months"]]
+    assert months == asked(postgres_url, MONTHS)
+    assert [(account, Decimal(count)) for account, count in found["purchases"]] == PURCHASES
 
 
 def test_polars_and_pandas_read_what_the_manifest_names(postgres_url: str, place: Path) -> None:
