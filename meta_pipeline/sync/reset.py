@@ -31,7 +31,8 @@ from .rows.fields import ENTITY_SPECS, EntitySpec
 
 _BREAKDOWN = "breakdown:"
 _DAILY = {one.name: one for one in map(datasets.daily, LEVELS)}
-NAMES = (*(str(part) for part in ENTITY_SPECS), *_DAILY, datasets.hourly().name)
+_WHOLE = {**_DAILY, datasets.hourly().name: datasets.hourly()}
+NAMES = (*(str(part) for part in ENTITY_SPECS), *_WHOLE)
 """Datasets that can be reset, besides breakdowns (breakdown:age,gender) and custom reports
 (report:brand)."""
 _MADE_OF_ADS = (
@@ -122,10 +123,8 @@ def target_of(name: str, reports: Mapping[str, CustomReport]) -> EntitySpec | Da
 
     DatasetUnknown says which there are.
     """
-    if name in _DAILY:
-        return _DAILY[name]
-    if name == datasets.hourly().name:
-        return datasets.hourly()
+    if name in _WHOLE:
+        return _WHOLE[name]
     if name.startswith(_BREAKDOWN):
         try:
             return datasets.broken_down(breakdown_names(name.removeprefix(_BREAKDOWN)))
@@ -154,6 +153,13 @@ def target_of(name: str, reports: Mapping[str, CustomReport]) -> EntitySpec | Da
         f"There is no dataset {name!r}. {offer}Known: {', '.join(NAMES)}, breakdowns such as "
         f"{_BREAKDOWN}age,gender, and custom reports such as {datasets.REPORT}brand."
     )
+
+
+def _custom(name: str, reports: Mapping[str, CustomReport]) -> Dataset:
+    if report := reports.get(name.removeprefix(datasets.REPORT)):
+        return datasets.custom(report)
+    known = ", ".join(f"{datasets.REPORT}{one}" for one in reports) or "none"
+    raise DatasetUnknown(f"There is no custom report with a table for {name!r}. Known: {known}.")
 
 
 def all_targets(
