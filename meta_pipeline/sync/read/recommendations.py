@@ -37,6 +37,7 @@ REFUSALS = (PermissionDenied, ObjectMissing, AppRefused, InvalidRequest)
 MOST_ACCOUNTS = 100
 """That one call to a business may name."""
 
+# Whatever these edges tell fits one page: a smaller one would be asked for in vain.
 _HISTORY_PAGE = 46
 _KNOWN = frozenset(
     {"type", "recommendation_name", "recommendation_stage", "recommendation_time", "level",
@@ -150,6 +151,7 @@ class RecommendationReader:
                 account_id=own.account_id,
                 endpoint_key="business_recommendations",
                 page_size=MOST_ACCOUNTS,
+                min_page_size=MOST_ACCOUNTS,
             ):
                 for given in page.rows:
                     account_id = f"act_{id_text(given.get('ad_account_id'))}"
@@ -174,6 +176,7 @@ class RecommendationReader:
             account_id=account_id,
             endpoint_key="recommendations",
             page_size=MOST_ACCOUNTS,
+            min_page_size=MOST_ACCOUNTS,
         ):
             for given in page.rows:
                 self._add(told, account_id, given)
@@ -303,6 +306,7 @@ def history_slices(
         account_id=source.account_id,
         endpoint_key=HISTORY,
         page_size=_HISTORY_PAGE,
+        min_page_size=_HISTORY_PAGE,
     ):
         if held is not None:
             yield held
