@@ -42,4 +42,16 @@ account AS (
     ) AS due
     WHERE listed.account_id <> ALL (%(exclude)s::text[])
         AND (%(include)s::text[] = '{}' OR listed.account_id = ANY (%(include)s::text[]))
+        -- Who was taken out of a connection's choice is not lost: nobody wants it any more.
+        AND (
+            listed.is_accessible
+            OR coalesce(listed.last_listed_at > (
+                SELECT max(at) FROM meta_ads.connection_events WHERE event = 'accounts_chosen'
+            ), true)
+            OR EXISTS (
+                SELECT FROM meta_ads.connections
+                WHERE state <> 'replaced'
+                    AND (chosen_accounts IS NULL OR chosen_accounts @> to_jsonb(listed.account_id))
+            )
+        )
 )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from meta_pipeline.alerts.condition import Kind
+from meta_pipeline.alerts.sources import account_problems, limits_of
 from meta_pipeline.connections import change_choice
 from meta_pipeline.fleet.rotation import Rotation
 from meta_pipeline.fleet.tick import look
@@ -34,6 +36,13 @@ class Agency:
         found = read_status(self.place.warehouse, now=self.place.clock.now())
         read = {one.account_id for one in found if one.standing is not Standing.LOST}
         return [n for n, one in enumerate(self.place.ids) if one in read]
+
+    def lost(self) -> list[int]:
+        """The accounts that people are alerted of as lost."""
+        with self.place.warehouse.connection() as connection:
+            found = account_problems(connection, limits_of(self.place.book.access.settings))
+        lost = {one for one, kind in found.items() if kind is Kind.LOST}
+        return [n for n, one in enumerate(self.place.ids) if one in lost]
 
     def picked(self) -> list[int]:
         """The accounts whose turn the next tick says it is."""
@@ -69,6 +78,17 @@ def test_what_is_no_longer_chosen_is_no_longer_read(agency: Agency) -> None:
     assert len(place.sim.journal) == 0, "not even when somebody asks for it by name"
     agency.engine.discover()
     assert agency.read() == [0]
+    assert agency.lost() == [], "who takes an account out knows it"
+
+
+def test_what_is_chosen_and_no_longer_reached_is_lost(agency: Agency) -> None:
+    place = agency.place
+    agency.choose(0, 1)
+    token = place.book.token(agency.row)
+    place.sim.tokens.restrict(token, accounts=place.ids[:1])
+    agency.engine.discover()
+    assert agency.read() == [0]
+    assert agency.lost() == [1], "2 was taken out, 1 was taken away"
 
 
 def test_what_is_chosen_again_is_read_again_without_a_discovery(agency: Agency) -> None:
