@@ -104,7 +104,9 @@ def refresh() -> dg.Definitions:
     ours = dg.AssetSelection.assets(*(dg.AssetKey(["meta", name]) for name in NAMES))
     job = dg.define_asset_job("refresh", selection=ours | dg.AssetSelection.assets("brief"))
     return dg.Definitions(
-        jobs=[job], executor=dg.multiprocess_executor.configured({"max_concurrent": 2})
+        assets=[brief],
+        jobs=[job],
+        executor=dg.multiprocess_executor.configured({"max_concurrent": 2}),
     )
 """,
     "finance.py": """\
