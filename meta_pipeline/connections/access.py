@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from meta_pipeline.graph import GraphClient, GraphError, Retriable, Throttled, TokenInfo
+from meta_pipeline.graph import (
+    GraphClient,
+    GraphError,
+    MalformedAnswer,
+    Retriable,
+    Throttled,
+    TokenInfo,
+)
+from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
 
 _LISTED = 200
+_NUMBER = re.compile(r"[0-9]{1,40}")
+_ACCOUNT = re.compile(r"act_[0-9]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +123,24 @@ class Access:
                 page_size=_LISTED,
             )
             accounts = {
-                str(row["id"]): None if row.get("name") is None else str(row["name"])
+                str(row["id"]): _name(row.get("name"))
                 for page in pages
                 for row in page.rows
-                if "id" in row
+                if _ACCOUNT.fullmatch(str(row.get("id")))
             }
-        return Owner(str(me["id"]), str(me.get("name") or me["id"]), accounts)
+        user_id = _id(me["id"])
+        return Owner(user_id, _name(me.get("name")) or user_id, accounts)
 
     def client_business(self, token: str, *, app_id: str) -> Business | None:
         """The portfolio behind the token of a business integration; None when Meta names none."""
         with self.client(token, app_id=app_id) as client:
-            business_id = client.me(("id", "client_business_id")).get("client_business_id")
-            if business_id is None:
+            given = client.me(("id", "client_business_id")).get("client_business_id")
+            if given is None:
                 return None
+            business_id = _id(given)
             try:
                 said = client.get(
-                    str(business_id),
+                    business_id,
                     {"fields": "id,name"},
                     account_id=None,
                     endpoint_key="business",
@@ -135,5 +148,17 @@ class Access:
             except (Retriable, Throttled):
                 raise
             except GraphError:  # its name is not for everybody
-                return Business(str(business_id), str(business_id))
-        return Business(str(business_id), str(said.body.get("name") or business_id))
+                return Business(business_id, business_id)
+        return Business(business_id, _name(said.body.get("name")) or business_id)
+
+
+def _id(given: object) -> str:
+    """Meta's id of a person or a business; MalformedAnswer for what is none."""
+    if isinstance(given, bool) or not _NUMBER.fullmatch(str(given)):
+        raise MalformedAnswer("Meta names somebody without an id that is one")
+    return str(given)
+
+
+def _name(given: object) -> str | None:
+    """A name as Postgres keeps it; None where there is none."""
+    return None if given is None else one_line(str(given)) or None

@@ -14,6 +14,7 @@ from meta_pipeline.graph.answer import Malformed
 from meta_pipeline.graph.caller import Caller, Request
 from meta_pipeline.graph.errors import GraphError, Reauthorize
 from meta_pipeline.graph.refusal import Refusal, error_of
+from meta_pipeline.printable import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def _token_info(
     ]
     return TokenInfo(
         is_valid=data.get("is_valid") is True,
-        scopes=tuple(map(str, _items(data.get("scopes")))),
+        scopes=tuple(one_line(str(scope)) for scope in _items(data.get("scopes"))),
         granular_scopes={
             str(entry.get("scope")): tuple(map(str, _items(entry.get("target_ids"))))
             for entry in granular
@@ -225,7 +226,8 @@ def _token_info(
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    """As it may be kept and shown: Postgres takes no NUL."""
+    return None if value is None else one_line(str(value))
 
 
 def _items(value: object) -> list[Any]:

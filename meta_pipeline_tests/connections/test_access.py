@@ -1,0 +1,63 @@
+"""Whose a token is, as Meta answers it: what is no account, id or name is not taken for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from meta_pipeline.connections.access import Access, Business, Owner
+from meta_pipeline.graph import MalformedAnswer
+from meta_pipeline.settings import Settings
+from meta_pipeline_tests.graph.scripted import Reply, ScriptedServer
+
+TOKEN = "EAABtokentokentoken"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    started = ScriptedServer()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def access(server: ScriptedServer) -> Access:
+    return Access(Settings.load(env_file=None, graph_url=server.url), sleep=lambda _: None)
+
+
+def test_rows_that_name_no_account_are_left_out(access: Access, server: ScriptedServer) -> None:
+    rows: list[object] = [
+        {"id": "act_1", "name": "Shop\x00 \x1b[31m"},
+        {"id": "act_2", "name": None},
+        {"id": "act_3", "name": ["x"]},
+        *({"id": odd} for odd in (None, 7, "1", "act_", "act_x", "act_1/../me", ["act_9"], {})),
+        {"name": "no id"},
+    ]
+    server.answer(Reply({"id": 77, "name": "Ann\x00\nSmith"}), Reply({"data": rows}))
+    assert access.owner(TOKEN, app_id="1") == Owner(
+        "77", "Ann Smith", {"act_1": "Shop [31m", "act_2": None, "act_3": "['x']"}
+    )
+
+
+@pytest.mark.parametrize("odd", [None, True, "", "x", "1/accounts", {"a": 1}, "\u0663"], ids=repr)
+def test_somebody_without_an_id_is_nobody(
+    access: Access, server: ScriptedServer, odd: object
+) -> None:
+    server.answer_with(
+        lambda asked: Reply({"data": []} if "adaccounts" in asked.path else {"id": odd})
+    )
+    with pytest.raises(MalformedAnswer):
+        access.owner(TOKEN, app_id="1")
+
+
+def test_a_business_is_named_by_an_id_alone(access: Access, server: ScriptedServer) -> None:
+    server.answer(
+        Reply({"id": "1", "client_business_id": 9}), Reply({"id": "9", "name": "\x00 Nord\u202e"})
+    )
+    assert access.client_business(TOKEN, app_id="1") == Business("9", "Nord")
+    server.answer(Reply({"id": "1", "client_business_id": "../me/adaccounts"}))
+    with pytest.raises(MalformedAnswer):
+        access.client_business(TOKEN, app_id="1")
+    server.answer(Reply({"id": "1"}))
+    assert access.client_business(TOKEN, app_id="1") is None
