@@ -12,6 +12,9 @@ from meta_pipeline.settings import Settings
 from meta_pipeline_tests.graph.scripted import Reply, ScriptedServer
 
 TOKEN = "EAABtokentokentoken"
+NO_ACCOUNTS: tuple[object, ...] = (
+    None, 7, "1", "act_", "act_x", "act_1/../me", ["act_9"], {"act_9": 1},
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def test_rows_that_name_no_account_are_left_out(access: Access, server: Scripted
         {"id": "act_1", "name": "Shop\x00 \x1b[31m"},
         {"id": "act_2", "name": None},
         {"id": "act_3", "name": ["x"]},
-        *({"id": odd} for odd in (None, 7, "1", "act_", "act_x", "act_1/../me", ["act_9"], {})),
+        *({"id": odd} for odd in NO_ACCOUNTS),
         {"name": "no id"},
     ]
     server.answer(Reply({"id": 77, "name": "Ann\x00\nSmith"}), Reply({"data": rows}))
