@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+
+from meta_pipeline_tests.sync.lab import SMALL
 
 
 def zone_at_midday(now: datetime | None = None) -> str:
@@ -14,3 +17,7 @@ def zone_at_midday(now: datetime | None = None) -> str:
     ahead_hours = 12 - (now or datetime.now(UTC)).astimezone(UTC).hour
     # The names of tzdata say how far UTC is ahead, hence the sign.
     return f"Etc/GMT{-ahead_hours:+d}" if ahead_hours else "Etc/UTC"
+
+
+MIDDAY_SHOP = replace(SMALL, zone=zone_at_midday())
+"""The account of 60 entities, where it is midday."""

@@ -21,7 +21,7 @@ from meta_pipeline.settings import current
 from meta_pipeline.simulator import Fault, Simulator, WallClock, World
 from meta_pipeline.sync.rows.breakdown_names import NAMES
 from meta_pipeline.warehouse import account_lock
-from meta_pipeline_tests.sync.lab import SMALL
+from meta_pipeline_tests.midday import MIDDAY_SHOP
 
 TOKEN = "EAAVERYSECRETTOKEN"
 
@@ -48,7 +48,7 @@ class Shell:
 @pytest.fixture
 def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Shell]:
     monkeypatch.chdir(tmp_path)
-    with Simulator(World(seed=5, clock=WallClock(), accounts=(SMALL,)), token=TOKEN) as sim:
+    with Simulator(World(seed=5, clock=WallClock(), accounts=(MIDDAY_SHOP,)), token=TOKEN) as sim:
         monkeypatch.setenv("META_ACCESS_TOKEN", TOKEN)
         monkeypatch.setenv("META_GRAPH_URL", sim.url)
         monkeypatch.setenv("DATABASE_URL", database_url)

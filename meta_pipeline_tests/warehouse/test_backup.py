@@ -17,7 +17,7 @@ from meta_pipeline.embedded.binaries import find_binaries
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import Simulator, WallClock, World
 from meta_pipeline.warehouse import create_dagster_schema, dagster_url
-from meta_pipeline_tests.sync.lab import SMALL
+from meta_pipeline_tests.midday import MIDDAY_SHOP
 
 PAGE = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")
 TOKEN = "EAABACKUP0TESTS0TOKEN"
@@ -68,7 +68,7 @@ def test_a_dump_is_restored_and_a_sync_goes_on(
     database_url: str, empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with Simulator(World(seed=5, clock=WallClock(), accounts=(SMALL,)), token=TOKEN) as sim:
+    with Simulator(World(seed=5, clock=WallClock(), accounts=(MIDDAY_SHOP,)), token=TOKEN) as sim:
         account_id = sim.world.accounts()[0].id
         monkeypatch.setenv("META_ACCESS_TOKEN", TOKEN)
         monkeypatch.setenv("META_GRAPH_URL", sim.url)

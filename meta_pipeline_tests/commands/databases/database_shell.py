@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from meta_pipeline.cli import app
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import Simulator, WallClock, World
-from meta_pipeline_tests.sync.lab import SMALL
+from meta_pipeline_tests.midday import MIDDAY_SHOP
 from meta_pipeline_tests.warehouse.places import PASSWORD
 
 TOKEN = "EAAVERYSECRETTOKEN"
@@ -50,7 +50,9 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def sim() -> Iterator[Simulator]:
-    with Simulator(World(seed=5, clock=WallClock(), accounts=(SMALL,)), token=TOKEN) as running:
+    with Simulator(
+        World(seed=5, clock=WallClock(), accounts=(MIDDAY_SHOP,)), token=TOKEN
+    ) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from meta_pipeline.simulator import Simulator, WallClock, World
-from meta_pipeline_tests.sync.lab import SMALL
+from meta_pipeline_tests.midday import MIDDAY_SHOP
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 TOKEN = "EAAVERYSECRETTOKEN"
@@ -31,7 +31,9 @@ WORKING = """
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator(World(seed=5, clock=WallClock(), accounts=(SMALL,)), token=TOKEN) as running:
+    with Simulator(
+        World(seed=5, clock=WallClock(), accounts=(MIDDAY_SHOP,)), token=TOKEN
+    ) as running:
         yield running
 
 
