@@ -63,7 +63,7 @@ def ask_account(caller: Caller, account_id: str) -> None:
     A campaign is asked for: the account's own row is given where what it holds is not.
     """
     path, params = f"{account_id}/campaigns", {"fields": "id", "limit": 1}
-    caller.send_itself(Request("GET", path, params, account_id, "campaigns"))
+    caller.send_itself(Request("GET", path, params, account_id, "account_probe"))
 
 
 def _answers(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,6 +37,8 @@ _ASSETS = {
     "meta_adsets": "adsets",
     "meta_ads": "ads",
     "entity_changes": "ads",
+    "meta_recommendations": "recommendations",
+    "opportunity_scores": "recommendations",
     "meta_insights": "insights",
     "insights_changes": "insights",
     "meta_insights_hourly": "insights_hourly",
@@ -99,11 +101,11 @@ def sources(
 
 
 def _table(table: sa.Table, levels: list[str]) -> dict[str, Any]:
-    keys = [column.name for column in table.primary_key.columns]
+    name, keys = str(table.name), [column.name for column in table.primary_key.columns]
     source: dict[str, Any] = {
-        "name": str(table.name),
+        "name": name,
         "description": f"{table.comment}.",
-        **_filled_by([str(table.name)], levels),
+        **(_asset(name, levels) if name.startswith(_REPORTS) else _filled_by([name], levels)),
     }
     if table.name in _FRESH_TABLES:
         freshness = {grade: {"count": n, "period": "hour"} for grade, n in _OLD_HOURS.items()}
@@ -135,10 +137,11 @@ def _view(view: views.View, levels: list[str]) -> dict[str, Any]:
     }
 
 
-def _filled_by(tables: list[str], levels: list[str]) -> dict[str, Any]:
+def _filled_by(tables: Collection[str], levels: list[str]) -> dict[str, Any]:
     """The asset that fills the last of some tables; nothing where no sync fills them."""
     filled = [asset for table, asset in _ASSETS.items() if table in tables]
-    filled += [table for table in tables if table.startswith(_REPORTS)]
-    if not filled:
-        return {}
-    return {"config": {"meta": {"dagster": {"asset_key": [*levels, filled[-1]]}}}}
+    return _asset(filled[-1], levels) if filled else {}
+
+
+def _asset(name: str, levels: list[str]) -> dict[str, Any]:
+    return {"config": {"meta": {"dagster": {"asset_key": [*levels, name]}}}}

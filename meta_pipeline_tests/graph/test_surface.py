@@ -49,6 +49,7 @@ def test_the_client_has_what_others_code_against() -> None:
         "ids",
         "me",
         "pages",
+        "refusal_of",
         "report_pages",
         "report_status",
         "report_statuses",

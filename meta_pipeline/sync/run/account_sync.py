@@ -349,7 +349,8 @@ class AccountSync:
         try:
             for missing in completion.edges(self._edges, self.record.missing):
                 self._miss(missing)
-            completion.orphans(self._oldest)
+            for missing in completion.orphans(self._oldest):
+                self._miss(missing)
             for missing in completion.named(self.plan.objects):
                 self._miss(missing)
         except GraphError as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from meta_pipeline.graph import GraphError
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.moments import past
@@ -68,17 +69,25 @@ class Completion:
         if ENTITIES & objects.keys():
             self.dimensions.fill_parents(objects, self.write)
 
-    def orphans(self, oldest: Sequence[date]) -> None:
+    def orphans(self, oldest: Sequence[date]) -> Iterator[Missing]:
         """Fetch what rows of insights mention, from the oldest day that was read on.
 
-        Also those of windows that an earlier sync wrote and did not live to complete.
+        Also those of windows that an earlier sync wrote and did not live to complete. Gives what
+        Meta did not answer about, each kind of refusal once; the next sync asks for it again.
+        Raises GraphError.
         """
         known = self.cursors.get(self.source.account_id, "insights", self.connection)
         proven_at = past(known.last_full_at, self.source.data_as_of) if known else None
         unproven = unproven_since(self.connection, self.source.account_id, proven_at)
         days = [*oldest, *([unproven] if unproven else [])]
-        if days:
-            self.dimensions.fill_orphans(self.write, min(days))
+        if not days:
+            return
+        kinds: dict[tuple[type[GraphError], int | None], list[GraphError]] = {}
+        for error in self.dimensions.fill_orphans(self.write, min(days)).values():
+            kinds.setdefault((type(error), error.code), []).append(error)
+        for alike in kinds.values():
+            yield Missing(str(alike[0]), edge=f"{len(alike)} objects that insights mention")
+        if not kinds:
             self._save(known or CursorRow(self.source.account_id, "insights"))
 
     def _save(self, cursor: CursorRow) -> None:

@@ -91,10 +91,10 @@ class Dimensions:
             self._mark(spec, gone)
             answered &= len(gone) == len(missing)
 
-    def fill_orphans(self, write: Write, since: date) -> None:
+    def fill_orphans(self, write: Write, since: date) -> dict[str, GraphError]:
         """Fetch by id every entity that rows from `since` on mention and no table has.
 
-        Raises the error of an id that Meta did not answer about, after all were asked.
+        Returns those that Meta did not answer about, and why.
         """
         failed: dict[str, GraphError] = {}
         for _ in range(_ROUNDS):
@@ -106,8 +106,7 @@ class Dimensions:
                     failed |= self._fill(spec, ids[start : start + _IDS_PER_CALL], write)
             if not new:
                 break
-        for error in failed.values():
-            raise error
+        return failed
 
     def complete(self, spec: EntitySpec, write: Write) -> None:
         """Read by id what a scan found and no full reading has shown: it has no name yet."""

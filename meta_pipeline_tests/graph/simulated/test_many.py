@@ -19,7 +19,8 @@ def test_ids_with_bad_ones_among_them(
     assert {id_: type(error) for id_, error in got.missing.items()} == dict.fromkeys(
         bad, ObjectMissing
     )
-    assert [attempt.counted_calls for attempt in log] == [50, 50, 22]
+    # Where one is missing, the account itself is asked whether it can still be read.
+    assert [attempt.counted_calls for attempt in log] == [50, 50, 1, 22, 1]
 
 
 def test_a_batch_with_unfinished_operations(

@@ -77,12 +77,15 @@ def stored(stand: Stand, name: str) -> dict[str, int]:
 
 
 def asked(stand: Stand) -> list[str]:
-    """Who was asked for what only an extra asks for."""
+    """Which account was asked for what only an extra asks for; a business is none."""
     return [
         str(entry.account_id)
         for entry in stand.sim.journal
-        if entry.path.endswith(("/adcreatives", "/activities", "/recommendations"))
-        or "breakdowns" in entry.params
+        if entry.account_id is not None
+        and (
+            entry.path.endswith(("/adcreatives", "/activities", "/recommendations"))
+            or "breakdowns" in entry.params
+        )
     ]
 
 
