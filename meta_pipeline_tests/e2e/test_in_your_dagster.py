@@ -63,7 +63,11 @@ def follow(reader: Reader) -> None:
 
 def assert_models_depend_on_our_assets(defs: dict[str, Any]) -> None:
     """By the keys in the generated sources.yml alone."""
-    deps = {one["key"]: set(one["deps"]) for one in defs["assets"]}
+    # Dagster 1.12 calls them key and deps.
+    deps = {
+        one.get("asset_key") or one["key"]: set(one.get("dependency_keys") or one.get("deps") or ())
+        for one in defs["assets"]
+    }
     assert deps["campaign_spend"] == {"meta/insights", "meta/campaigns"}
     assert deps["account_spend"] == {"meta/insights"}
 
