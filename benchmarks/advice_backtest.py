@@ -58,7 +58,7 @@ CHOICES = (
            _world("CPA at the target, 5 conversions a day"), _world("CPA twice the target")),
     Choice("target_factor", (1.1, 1.3, 1.6),
            _world("CPA at the target, conversions arrive late"), _world("CPA twice the target")),
-    Choice("fatigue_probability", (0.9, 0.99, 0.999, 0.9999),
+    Choice("fatigue_probability", (0.99, 0.999, 0.9995, 0.9999),
            _world("three creatives seen often, none tired"), _world("click rate falls 5 % a day")),
     Choice("anomaly_chance", (0.05, 0.01, 0.001, 0.0001),
            _world("weekday seasonality, 15 conversions a day"), _world("the pixel breaks")),

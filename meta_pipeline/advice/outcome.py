@@ -257,14 +257,15 @@ def _paced(account: Account, given: Given) -> Review:
 def _normal(account: Account, given: Given) -> Review:
     """Whether the days after are near what was typical before the anomaly."""
     _, after = _sides(_of(account, given), given)
-    typical = float(given.numbers.get("typical", 0))
+    days = int(given.numbers.get("days", 1))
+    typical = float(given.numbers.get("typical", 0)) / days
     spent, made = sum(day.spend for day in after), sum(day.results for day in after)
     if not after or typical <= 0:
         return _unknown("Nothing was read of the days after.")
     now = spent / len(after)
     if "results" in given.numbers:
-        # At the spend of the day that stood out.
-        now = made * float(given.numbers["spend"]) / spent if spent else 0.0
+        # At the spend of the days that stood out.
+        now = made * float(given.numbers["spend"]) / days / spent if spent else 0.0
     is_back = _STEADY <= now / typical <= 1 / _STEADY
     return Review(
         verdict=Verdict.BETTER if is_back else Verdict.SAME,

@@ -98,7 +98,7 @@ class Thresholds:
         0.99,
     )
     fatigue_probability: float = _number(
-        0.999,
+        0.9995,
         "Probability that the click rate fell at all",
         _MEASURED,
         0.999999,

@@ -385,3 +385,25 @@ def test_a_click_rate_that_jumps_daily_is_not_tired() -> None:
         ]
         said += Kind.FATIGUE in _kinds(judge(planted.account(ads, 40)))
     assert said <= 2
+
+
+def test_few_conversions_a_day_that_stop_are_missed_after_three_days() -> None:
+    """A day without any is nothing unusual there; three in a row are."""
+    rng, days = _rng(), 70
+    spend = planted.steady_spend(rng, days)
+    rate = np.where(np.arange(days) < days - 3, 0.05, 0.0)
+    one = planted.entity(rng, "act_1", spend, entity_type="account", rate=rate, campaign_id=None)
+    account = planted.account([replace(one, result_metric="leads")], days)
+    found = {
+        late: [
+            advice
+            for advice in judge(seen_on(account, account.today - timedelta(days=late))).advices
+            if advice.kind is Kind.ANOMALY
+        ]
+        for late in (2, 0)
+    }
+    assert found[2] == []
+    (advice,) = found[0]
+    assert advice.numbers["days"] == 3
+    assert advice.numbers["results"] == 0
+    assert advice.why.startswith("From ")

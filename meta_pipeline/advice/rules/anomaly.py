@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from meta_pipeline.advice.advice import Advice, Kind, NoAdvice, Severity, advice, money, named
@@ -15,11 +16,13 @@ _WEEK = 7
 _SAME_DAYS = 4
 """Same weekdays below which nothing is compared."""
 _FEW_RESULTS = 5
+_SPANS = (1, 3)
+"""Days that are compared at once: what few results of a day do not show, three days do."""
 _CAMPAIGN_SHARE = 0.05
 
 
 def anomalies(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvice]:
-    """Spend of yesterday, of the account; results by spend of the newest settled day.
+    """Spend of yesterday, of the account; results by spend of the newest settled days.
 
     Where the account has several goals, whose results are no one number, of its bigger campaigns:
     as many chances to err as there are.
@@ -89,57 +92,88 @@ def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator
 def _results(
     account: Account, entity: Entity, thresholds: Thresholds, least_chance: float
 ) -> Iterator[Advice | NoAdvice]:
-    day = settled(account, thresholds)
-    today = entity.by_day.get(day)
-    if today is None or today.spend <= 0:
-        return
-    # Where the account's own settling is not known, a part of the day's may still be under way.
+    until = settled(account, thresholds)
+    # Where the account's own settling is not known, a part of the days' may still be under way.
     there = 1.0 if account.settled_until else thresholds.arrived_share
-    # At the day's own spend: fewer results of less spend are no anomaly.
-    usual = [
-        there * one.results * today.spend / one.spend
-        for each in _same_days(day, thresholds)
-        if (one := entity.by_day.get(each)) is not None and one.spend > 0
-    ]
-    if len(usual) < _SAME_DAYS or sum(usual) < _FEW_RESULTS:
-        return
-    chance = unusually_low(today.results, usual)
-    if chance > least_chance:
-        return
-    closed = reconciled(account, day, day)
-    if closed is not None:
-        yield NoAdvice(
-            kind=Kind.ANOMALY,
-            entity_type=entity.entity_type,
-            entity_id=entity.entity_id,
-            gate=closed[0],
-            sentence=f"No advice on the results of {day}: {closed[1]}.",
+    for days in _SPANS:
+        now = _span(entity, until, days)
+        if now is None or now.spend <= 0:
+            continue
+        before = [_span(entity, day, days) for day in _same_days(until, thresholds)]
+        # At the days' own spend: fewer results of less spend are no anomaly.
+        usual = [
+            there * one.results * now.spend / one.spend
+            for one in before
+            if one is not None and one.spend > 0
+        ]
+        if len(usual) < _SAME_DAYS or sum(usual) < _FEW_RESULTS:
+            continue
+        chance = unusually_low(now.results, usual)
+        if chance > least_chance / len(_SPANS):
+            continue
+        closed = reconciled(account, now.since, until)
+        if closed is not None:
+            yield NoAdvice(
+                kind=Kind.ANOMALY,
+                entity_type=entity.entity_type,
+                entity_id=entity.entity_id,
+                gate=closed[0],
+                sentence=f"No advice on the results of {now.until}: {closed[1]}.",
+            )
+            return
+        typical = sum(usual) / len(usual) / there
+        yield advice(
+            account,
+            Kind.ANOMALY,
+            entity,
+            subject="results",
+            days_to_review=2,
+            severity=Severity.HIGH,
+            what=f"Check how the {named(entity)} counts conversions: pixel, Conversions API, "
+            "consent banner and the pages behind the ads.",
+            why=f"{now.said} it counted {now.results:,.0f} results for "
+            f"{money(now.spend, account.currency)}; the same weekdays before brought about "
+            f"{typical:,.0f} for as much.",
+            numbers={
+                "day": until.isoformat(),
+                "days": days,
+                "results": round(now.results, 2),
+                "typical": round(typical, 2),
+                "spend": round(now.spend, 2),
+                "same_weekdays": len(usual),
+                "chance": float(f"{chance:.2g}"),
+            },
+            method="Negative binomial of the same weekdays at the days' own spend, widened by how "
+            "much they differ.",
+            doubt="Conversions may still come in late, and the offer itself may have changed.",
+            confidence=1 - chance,
+            expected_effect="Meta's delivery learns from conversions again.",
         )
         return
-    typical = sum(usual) / len(usual) / there
-    yield advice(
-        account,
-        Kind.ANOMALY,
-        entity,
-        subject="results",
-        days_to_review=2,
-        severity=Severity.HIGH,
-        what=f"Check how the {named(entity)} counts conversions: pixel, Conversions API, consent "
-        "banner and the pages behind the ads.",
-        why=f"On {day} it counted {today.results:,.0f} results for "
-        f"{money(today.spend, account.currency)}; the same weekdays before brought about "
-        f"{typical:,.0f} for as much.",
-        numbers={
-            "day": day.isoformat(),
-            "results": round(today.results, 2),
-            "typical": round(typical, 2),
-            "spend": round(today.spend, 2),
-            "same_weekdays": len(usual),
-            "chance": float(f"{chance:.2g}"),
-        },
-        method="Negative binomial of the same weekdays at the day's spend, widened by how much "
-        "they differ.",
-        doubt="Conversions may still come in late, and the offer itself may have changed.",
-        confidence=1 - chance,
-        expected_effect="Meta's delivery learns from conversions again.",
-    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What some days in a row spent and brought."""
+
+    since: date
+    until: date
+    spend: float
+    results: float
+
+    @property
+    def said(self) -> str:
+        return (
+            f"On {self.until}" if self.since == self.until else f"From {self.since} to {self.until}"
+        )
+
+
+def _span(entity: Entity, until: date, days: int) -> _Span | None:
+    """None where a day of them has no row."""
+    each = [entity.by_day.get(until - timedelta(days=back)) for back in range(days)]
+    there = [one for one in each if one is not None]
+    if len(there) < days:
+        return None
+    since = until - timedelta(days=days - 1)
+    spend, results = (sum(getattr(one, of) for one in there) for of in ("spend", "results"))
+    return _Span(since, until, spend, results)

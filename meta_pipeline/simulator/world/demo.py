@@ -28,7 +28,7 @@ DEMO_ACCOUNTS = (
 
 
 TIRED = "993000100000000481"
-"""An ad of 2EZi: its click rate falls by 15 % a day from nine days before the anchor on."""
+"""An ad of 2EZi: its click rate falls by 20 % a day from twelve days before the anchor on."""
 BROKEN_PIXEL = "act_990000000000002"
 """Australian Bill Cutters: no conversion is reported from six days before the anchor, for two
 weeks."""
@@ -47,7 +47,7 @@ def demo_world(clock: Clock, *, seed: int = DEMO_SEED, anchor: date | None = Non
     `BROKEN_PIXEL` and `TWINS`.
     """
     world = World(seed=seed, clock=clock, accounts=DEMO_ACCOUNTS, anchor=anchor)
-    world.tire(TIRED, world.anchor - timedelta(days=9), 0.15)
+    world.tire(TIRED, world.anchor - timedelta(days=12), 0.2)
     world.break_pixel(BROKEN_PIXEL, world.anchor - timedelta(days=6), world.anchor + _A_WEEK)
     (ad, adset), (twin_ad, twin_adset) = TWINS
     known = {one: world.get(one) for one in (ad, adset)}
