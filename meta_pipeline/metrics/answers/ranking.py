@@ -40,7 +40,7 @@ _TYPES = {"name": "text", "status": "text", "created": "timestamptz"}
 _MADE_OF = ("meta_ad_accounts", "metric_rollups", "metric_goals")
 """What every ranking by rollups is made of, beside the entities: no rollup is written without a row
 of `metric_rollups`."""
-_KEPT_PLACES = 1_000
+_KEPT_PLACES = 5_000
 """Of the first pages: whoever looks farther down waits for Postgres."""
 _NUMBER = re.compile(r"-?[0-9]{1,200}(\.[0-9]{1,200})?", re.ASCII)
 """As Postgres writes one; longer ones are none of ours."""
@@ -158,7 +158,7 @@ class _Start:
         return Ranking(tuple(one.id for one in places), self.total, places)
 
 
-_KEPT: Kept[_Start] = Kept(32)
+_KEPT: Kept[_Start] = Kept(16)
 
 
 def _start(connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]) -> _Start:
