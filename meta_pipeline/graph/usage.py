@@ -97,9 +97,10 @@ def _business_readings(document: Document, _: str, at: datetime) -> Iterator[Usa
             if not isinstance(entry, dict):
                 continue
             minutes = _number(entry.get("estimated_time_to_regain_access"))
+            regain_at = _after(at, minutes and minutes * 60)
             pct = _highest(entry, _PERCENT_NAMES)
             if pct is None:
-                if not minutes:
+                if regain_at is None:
                     continue
                 pct = 100.0  # blocked, but by how much is not said
             yield UsageReading(
@@ -108,7 +109,7 @@ def _business_readings(document: Document, _: str, at: datetime) -> Iterator[Usa
                 str(entry.get("type") or UNNAMED),
                 pct,
                 at,
-                _after(at, minutes and minutes * 60),
+                regain_at,
                 _tier(entry),
                 BUSINESS_USAGE,
             )
@@ -158,7 +159,9 @@ def _number(value: object) -> float | None:
 
 
 def _after(at: datetime, seconds: float | None) -> datetime | None:
-    return at + timedelta(seconds=min(seconds, _LONGEST_SECONDS)) if seconds else None
+    """None also for less than a moment has digits for: such a wait is none."""
+    end = at + timedelta(seconds=min(seconds or 0, _LONGEST_SECONDS))
+    return end if end > at else None
 
 
 def _tier(entry: Mapping[str, Any]) -> str | None:

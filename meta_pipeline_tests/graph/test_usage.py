@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meta_pipeline.graph import parse_usage
@@ -152,6 +152,8 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from([APP, ACCOUNT, BUSINESS, INSIGHTS, REACH]), json_values | st.text())
+@example(BUSINESS, {"1": {"estimated_time_to_regain_access": 8e-26}})
+@example(ACCOUNT, {"acc_id_util_pct": 1, "reset_time_duration": 1e-9})
 def test_any_header_is_read_without_complaint(name: str, value: object) -> None:
     for reading in readings(name, value):
         assert math.isfinite(reading.usage_pct)
