@@ -18,6 +18,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
 from meta_pipeline.web.access.ways import Way
+from meta_pipeline_tests.metrics.rows import Rows
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, NOW, OTHER, fill
@@ -113,6 +114,22 @@ def test_the_overview_says_spend_results_cost_and_change(browser: httpx2.Client)
 def test_the_overview_begins_with_what_needs_a_look(browser: httpx2.Client) -> None:
     first = Table(browser.get(f"/?{WEEK}").text).rows[1]
     assert "Shop 1" in first[0]
+
+
+def test_an_account_of_which_no_day_was_read_has_no_numbers(
+    browser: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    """Not even a zero, also beside accounts that have some: nobody asked Meta yet."""
+    with web_warehouse.connection() as connection:
+        Rows(connection).account("act_3", name="Just found")
+    try:
+        row = Table(browser.get(f"/?{WEEK}").text).row("Just found")
+        assert not re.search("[0-9]", " ".join(row[1:4])), row
+    finally:
+        with web_warehouse.connection() as connection:
+            connection.execute(
+                "DELETE FROM meta_ads.meta_ad_accounts WHERE account_id = %s", ("act_3",)
+            )
 
 
 def test_things_without_delivery_are_shown_with_zeros(browser: httpx2.Client) -> None:
