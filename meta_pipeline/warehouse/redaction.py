@@ -37,7 +37,9 @@ _NAME = re.compile(r"[^\s/?#:@]*")
 _SHORT = 3
 """A password of fewer characters is hidden only where it can be nothing else."""
 _ANY_LOGIN = re.compile(r"(?P<user>\w[\w+.-]*://[^\s:/@]*):\S*@")
-_ANY_PASSWORD = re.compile(r"(?P<name>\bpassword\s*=\s*)('(\\.|[^'\\])*'|[^\s&]+)", re.IGNORECASE)
+_ANY_PASSWORD = re.compile(
+    r"(?P<name>\bpassword\s*=\s*)('(\\.|[^'\\])*'|(\\.|[^\s&\\])+)", re.IGNORECASE
+)
 
 
 def redacted(url: str, *, with_options: bool = False) -> str:
@@ -114,3 +116,5 @@ def _secrets(url: str) -> Iterator[str]:
         as_text = str(secret)
         yield from (as_text, quote(as_text), quote(as_text, safe=""), quote_plus(as_text))
         yield repr(as_text)[1:-1]
+        # As a string of keywords and values has it (libpq).
+        yield as_text.replace("\\", "\\\\").replace("'", "\\'")

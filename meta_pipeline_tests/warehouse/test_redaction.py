@@ -81,6 +81,9 @@ def repr_of(url: str) -> str:
 
 
 @given(odd=ODD)
+@example(odd="'&")
+@example(odd="\\&")
+@example(odd="\\'&\\")
 def test_a_quoted_password_reaches_every_driver_as_it_is(odd: str) -> None:
     password = f"{HEAD}{odd}{TAIL}"
     for url in (
