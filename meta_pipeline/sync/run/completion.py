@@ -43,7 +43,8 @@ class Completion:
             if edge.mode is Mode.DELTA or part not in ENTITIES or part in failed:
                 continue
             if edge.mode is Mode.SCAN:
-                self.dimensions.complete(edge.spec, self.write)
+                nameless = self.dimensions.complete(edge.spec, self.write)
+                yield from _unanswered(nameless, f"{name} without a name", part)
             if self.dimensions.mark_vanished(edge.spec, self.write):
                 # Only now is the listing done: were it interrupted before, it would be read again.
                 known = self.cursors.get(self.source.account_id, name, self.connection)
@@ -67,7 +68,8 @@ class Completion:
                     str(next(iter(left.values()))), part, f"{len(left)} {spec.edge} by id"
                 )
         if ENTITIES & objects.keys():
-            self.dimensions.fill_parents(objects, self.write)
+            parents = self.dimensions.fill_parents(objects, self.write)
+            yield from _unanswered(parents, "objects that these belong to")
 
     def orphans(self, oldest: Sequence[date]) -> Iterator[Missing]:
         """Fetch what rows of insights mention, from the oldest day that was read on.
@@ -82,15 +84,23 @@ class Completion:
         days = [*oldest, *([unproven] if unproven else [])]
         if not days:
             return
-        kinds: dict[tuple[type[GraphError], int | None], list[GraphError]] = {}
-        for error in self.dimensions.fill_orphans(self.write, min(days)).values():
-            kinds.setdefault((type(error), error.code), []).append(error)
-        for alike in kinds.values():
-            yield Missing(str(alike[0]), edge=f"{len(alike)} objects that insights mention")
-        if not kinds:
+        missing = self.dimensions.fill_orphans(self.write, min(days))
+        yield from _unanswered(missing, "objects that insights mention")
+        if not missing:
             self._save(known or CursorRow(self.source.account_id, "insights"))
 
     def _save(self, cursor: CursorRow) -> None:
         with self.connection.transaction():
             done = replace(cursor, last_full_at=self.source.data_as_of)
             self.cursors.save(self.connection, done)
+
+
+def _unanswered(
+    missing: Mapping[str, GraphError], what: str, part: Part | None = None
+) -> Iterator[Missing]:
+    """What Meta did not answer about by id, each kind of refusal once."""
+    kinds: dict[tuple[type[GraphError], int | None], list[GraphError]] = {}
+    for error in missing.values():
+        kinds.setdefault((type(error), error.code), []).append(error)
+    for alike in kinds.values():
+        yield Missing(str(alike[0]), part, f"{len(alike)} {what}")

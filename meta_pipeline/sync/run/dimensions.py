@@ -108,8 +108,12 @@ class Dimensions:
                 break
         return failed
 
-    def complete(self, spec: EntitySpec, write: Write) -> None:
-        """Read by id what a scan found and no full reading has shown: it has no name yet."""
+    def complete(self, spec: EntitySpec, write: Write) -> dict[str, GraphError]:
+        """Read by id what a scan found and no full reading has shown: it has no name yet.
+
+        Returns those that Meta did not answer about, and why; what is gone is marked elsewhere.
+        """
+        missing: dict[str, GraphError] = {}
         query = _NAMELESS.format(
             id=sql.Identifier(spec.id_column),
             table=sql.Identifier(str(spec.table.schema), spec.table.name),
@@ -119,9 +123,10 @@ class Dimensions:
             values = (self._source.account_id, after, _IDS_PER_CALL)
             ids = [row[0] for row in self._connection.execute(query, values)]
             if not ids:
-                return
+                break
             after = ids[-1]
-            self._read(spec, ids, write)
+            missing |= self._read(spec, ids, write)
+        return {one: why for one, why in missing.items() if not isinstance(why, ObjectMissing)}
 
     def refresh(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
         """Read these objects and mark what is gone; returns those Meta did not answer about.
@@ -162,8 +167,14 @@ class Dimensions:
                 shown.update(str(row["id"]) for row in rows)
         return [one for one in ids if one not in shown]
 
-    def fill_parents(self, objects: Mapping[Part, Sequence[str]], write: Write) -> None:
-        """Fetch by id the ad sets and campaigns that these objects belong to and no table has."""
+    def fill_parents(
+        self, objects: Mapping[Part, Sequence[str]], write: Write
+    ) -> dict[str, GraphError]:
+        """Fetch by id the ad sets and campaigns that these objects belong to and no table has.
+
+        Returns those that Meta did not answer about, and why.
+        """
+        missing: dict[str, GraphError] = {}
         known = {part: list(ids) for part, ids in objects.items()}
         for child, parent in ((ADS, ADSETS), (ADS, CAMPAIGNS), (ADSETS, CAMPAIGNS)):
             query = _PARENTLESS.format(
@@ -175,8 +186,9 @@ class Dimensions:
             values = (self._source.account_id, known.get(child.part, []))
             ids = [row[0] for row in self._connection.execute(query, values)]
             for start in range(0, len(ids), _IDS_PER_CALL):
-                self._fill(parent, ids[start : start + _IDS_PER_CALL], write)
+                missing |= self._fill(parent, ids[start : start + _IDS_PER_CALL], write)
             known.setdefault(parent.part, []).extend(ids)
+        return missing
 
     def _fill(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
         """Write what Meta gives, keep a row for what it refuses, return what it left open."""
@@ -216,7 +228,8 @@ class Dimensions:
                 if isinstance(error, FieldRejected) and error.field_name in names[1:]
             }
             missing |= {one: why for one, why in answer.missing.items() if one not in refused}
-            for name, message in set(refused.values()):
+            # One field once, in whatever words each object refuses it.
+            for name, message in dict(refused.values()).items():
                 self._findings.note(spec.edge, name, message, Reason.REFUSED_FIELD)
                 names.remove(name)
             asked = list(refused)

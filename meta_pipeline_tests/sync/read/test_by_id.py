@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from meta_pipeline.model.sync_run import Status
 from meta_pipeline.simulator import Fault
 from meta_pipeline.sync import ENTITIES
 from meta_pipeline_tests.sync.lab import lab
@@ -22,26 +23,30 @@ def test_a_field_that_one_object_does_not_have_costs_its_row_that_field(
             for one in world.objects("ads", laboratory.account_id)
             if one.values["effective_status"] == "ACTIVE"
         ]
-        odd, gone = living[:2]
-        world.patch(odd, effective_status="LEVITATING")  # in no listing, and there by id
+        *unlisted, gone = living[:4]
         world.vanish(gone)
-        refusal = Fault.graph_error(
-            100, message=f"(#100) Tried accessing nonexisting field ({field}) on node type (Ad)"
-        )
-        laboratory.sim.fail(
-            "GET",
-            f"/{odd}",
-            until=lambda call: field not in (call.text("fields") or "").split(","),
-            with_=refusal,
-        )
+        for one in unlisted:
+            world.patch(one, effective_status="LEVITATING")  # in no listing, and there by id
+        for one in unlisted[:2]:  # each in its own words
+            laboratory.sim.fail(
+                "GET",
+                f"/{one}",
+                until=lambda call: field not in (call.text("fields") or "").split(","),
+                with_=Fault.graph_error(
+                    100,
+                    message=f"(#100) Tried accessing nonexisting field ({field}) on node {one}",
+                ),
+            )
         laboratory.sim.expect("unknown_object")
         laboratory.advance(days=1, hours=1)
 
-        laboratory.sync(force=True, parts=ENTITIES)
+        record = laboratory.sync(force=True, parts=ENTITIES)
 
+        assert record.status is Status.SUCCESS, record.error_summary
         stored = laboratory.stored_entities("ads")
-        assert stored[odd]["effective_status"] == "LEVITATING"
-        assert not stored[odd]["is_deleted"]
+        for one in unlisted:
+            assert stored[one]["effective_status"] == "LEVITATING"
+            assert not stored[one]["is_deleted"]
         assert stored[gone]["is_deleted"]
         assert {"field": field, "reason": "refused_field"} in laboratory.query(
             "SELECT field, reason FROM meta_ads.unrecognized_values"
