@@ -16,8 +16,7 @@ from psycopg import Connection
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Kind, Metric
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.metrics.kept import Kept
-from meta_pipeline.metrics.source import Rows, Source, finest
-from meta_pipeline.model.level import LEVELS
+from meta_pipeline.metrics.source import Rows, Source
 from meta_pipeline.warehouse import Warehouse
 
 from . import statement
@@ -37,9 +36,10 @@ BUDGETS = {"budget": "coalesce(f.daily_budget, f.lifetime_budget)"}
 """Of campaigns and ad sets; ads have none."""
 _TYPES = {"name": "text", "status": "text", "created": "timestamptz"}
 """Of what rows are ordered by; everything else is a number."""
-_MADE_OF = ("meta_ad_accounts", "metric_rollups", "metric_goals")
-"""What every ranking by rollups is made of, beside the entities: no rollup is written without a row
-of `metric_rollups`."""
+_ROLLUPS = re.compile(r"\w+_rollups")
+_RELATION = re.compile(r"\bmeta_ads\.(\w+)")
+_ASKED_WITH = {"meta_ad_accounts", "metric_goals"}
+"""What decides the question itself: zones, currencies and what counts as a result."""
 _KEPT_PLACES = 5_000
 """Of the first pages: whoever looks farther down waits for Postgres."""
 _NUMBER = re.compile(r"-?[0-9]{1,200}(\.[0-9]{1,200})?", re.ASCII)
@@ -214,9 +214,9 @@ def _asked(
     )
     matching, params, source = _statement(connection, question, level, by_column.get(order))
     is_kept = source.rows is Rows.ROLLUP and not set(filters or ()) & set(ENTITY_LEVELS)
-    down_to = LEVELS.index(finest([level, *question.grouping.levels]))
-    entities = [f"meta_{one}s" for one in ENTITY_LEVELS if LEVELS.index(one) <= down_to]
-    made_of = (*_MADE_OF, *entities) if is_kept else ()
+    # No rollup is written without a row of `metric_rollups`, which are fewer by far.
+    read = {_ROLLUPS.sub("metric_rollups", one) for one in _RELATION.findall(matching)}
+    made_of = tuple(sorted(read | _ASKED_WITH)) if is_kept else ()
     return _Ordered(matching, _TYPES.get(order, "numeric"), descending, made_of), params
 
 
