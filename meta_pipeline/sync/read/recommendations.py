@@ -123,9 +123,7 @@ class RecommendationReader:
             for account_id, one in told.items()
             if one.score is not None
         ]
-        done: list[Note] = [
-            self._noted(account_id, one) for account_id, one in told.items() if one.is_whole
-        ]
+        done: list[Note] = [self._noted(account_id, one) for account_id, one in told.items()]
         yield self._slice(
             schema.opportunity_scores,
             _SCORE_COLUMNS,
@@ -256,11 +254,16 @@ class RecommendationReader:
             return None
 
     def _noted(self, account_id: str, told: _Told) -> Note:
-        """Note that the account was asked, and what it does not recommend any more."""
+        """Note that the account was asked, and what it does not recommend any more.
+
+        What could not be read may be one of those that are not there: then none is gone. It would
+        read no better if it were asked again at once.
+        """
         ids = [row[0] for row in told.rows]
 
         def note(connection: Connection) -> None:
-            connection.execute(_GONE, (self._source.data_as_of, account_id, ids))
+            if told.is_whole:
+                connection.execute(_GONE, (self._source.data_as_of, account_id, ids))
             self._save(connection, account_id, LIST)
 
         return note

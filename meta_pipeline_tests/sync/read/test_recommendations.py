@@ -168,11 +168,15 @@ def test_a_kind_that_nobody_knows_is_kept_as_text(two: Lab) -> None:
         "recommendation_time": "not a time",
         "surprise": {"a": 1},
     }
+    two.sync(parts=PARTS)
+    two.advance(days=40)  # by then some of them are recommended no more
+    # One of them twice, and one that is none.
+    told = json.dumps({"recommendations": [strange, strange, "noise"]})
     two.sim.fail(
         "GET",
         f"{two.account_id}/recommendations",
         times=None,
-        with_=Fault.strange_rows(json.dumps({"recommendations": [strange, "noise"]})),
+        with_=Fault.strange_rows(f"{told},{told}"),
     )
     two.sim.fail("GET", BUSINESS, times=None, with_=Fault.graph_error(10, status=403))
     assert two.sync(parts=PARTS).status is Status.SUCCESS
@@ -182,4 +186,15 @@ def test_a_kind_that_nobody_knows_is_kept_as_text(two: Lab) -> None:
     assert row["recommendation_type"] == "SOMETHING_NEW_V9"
     assert row["extra"] == {"surprise": {"a": 1}}
     assert row["recommended_at"] is None
-    assert two.engine.plan(SyncRequest(two.account_id, PARTS)).recommendations is not None
+    gone = two.scalar(
+        "SELECT count(gone_at) FROM meta_ads.meta_recommendations WHERE account_id = %s",
+        two.account_id,
+    )
+    assert gone == 0, "what could not be read may be one of those that are not there"
+    two.advance(hours=1)
+    due = two.engine.plan(SyncRequest(two.account_id, PARTS)).recommendations
+    assert due is None or not due.is_list_due, "nor does it read better at once"
+    two.advance(days=1)
+    due = two.engine.plan(SyncRequest(two.account_id, PARTS)).recommendations
+    assert due is not None
+    assert due.is_list_due
