@@ -146,14 +146,23 @@ def count_open_advice(connection: Connection[Any]) -> dict[tuple[str, str], int]
 
 
 def given_advice(
-    connection: Connection[Any], accounts: Sequence[str] | None = None, *, limit: int = 20
+    connection: Connection[Any],
+    accounts: Sequence[str] | None = None,
+    *,
+    is_settled: bool = False,
+    limit: int = 20,
 ) -> list[AdviceRow]:
-    """The newest advice, also what is settled, newest first."""
+    """The newest advice, newest first: all of it, or what is settled."""
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
     return cursor.execute(
-        f"{_SELECT} WHERE %(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s)"
+        f"{_SELECT} WHERE (o.outcome IS NOT NULL OR NOT %(is_settled)s)"
+        " AND (%(accounts)s::text[] IS NULL OR a.account_id = ANY (%(accounts)s))"
         " ORDER BY a.made_at DESC, a.advice_id LIMIT %(limit)s",
-        {"accounts": None if accounts is None else list(accounts), "limit": limit},
+        {
+            "accounts": None if accounts is None else list(accounts),
+            "is_settled": is_settled,
+            "limit": limit,
+        },
     ).fetchall()
 
 

@@ -165,11 +165,17 @@ def _together(
     notes: list[str] = []
     # Two questions: one that counts people may have no answer, and must not take the others with
     # it.
-    for names in filter(None, (additive, people)):
+    questions = [names for names in (additive, people) if names]
+    while questions:
+        names = questions.pop(0)
         try:
             answer = metrics.answer(warehouse, metrics=names, **asked)
         except metrics.MixedCurrencies:
-            notes.append("There is no total: these accounts have several currencies. Choose one.")
+            notes.append(
+                "Amounts have no total: these accounts have several currencies. Choose an account."
+            )
+            others = [one for one in names if not dictionary.has_money(dictionary.metric(one))]
+            questions += [others] if others else []
             continue
         except metrics.ImpossibleQuestion as error:
             notes.append(str(error))

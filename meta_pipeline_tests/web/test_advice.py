@@ -81,12 +81,14 @@ def test_the_rules_are_asked_and_a_no_is_kept_with_its_reason(browser: httpx2.Cl
     assert "error codes 1815869" in asked.text
     assert HOSTILE not in asked.text
     assert "The rules were asked last at" in asked.text
+    assert "What became of it" not in asked.text, "all of it is open, and stands above"
     chosen = re.findall(r'name="advice" value="([0-9a-f]+)"', asked.text)[0]
     assert "Say why not" in sent(browser, "/advice/dismiss", advice=chosen, reason="  ").text
     done = sent(browser, "/advice/dismiss", advice=chosen, reason="the pixel comes on Monday")
     assert f'value="{chosen}"' not in done.text
     assert "the pixel comes on Monday" in done.text
     assert "dismissed" in done.text
+    assert "What became of it" in done.text
     again = sent(browser, "/advice/dismiss", advice=chosen, reason="twice")
     assert (again.status_code, "only one that is open" in again.text) == (400, True)
     assert "0 new" in sent(browser, "/advice/judge", account=ACCOUNT).text

@@ -140,6 +140,16 @@ def test_things_without_delivery_are_shown_with_zeros(browser: httpx2.Client) ->
     assert "€105.00" in " ".join(table.rows[-1])
 
 
+def test_of_several_currencies_only_amounts_have_no_total(browser: httpx2.Client) -> None:
+    view = f"{WEEK}&metric=spend&metric=impressions&metric=ctr&metric=cpa"
+    page = browser.get(f"/campaigns?{view}").text
+    spend, impressions, ctr, cpa = (cell.split()[0] for cell in Table(page).rows[-1][-4:])
+    assert (spend, cpa) == ("–", "–")  # noqa: RUF001
+    assert impressions == "7,700"
+    assert ctr.startswith("1.9")
+    assert "Amounts have no total" in page
+
+
 def test_the_tree_opens_down_to_the_ads(browser: httpx2.Client) -> None:
     page = browser.get(f"/campaigns?account={ACCOUNT}&{WEEK}&open=c1&open=s1").text
     table = Table(page)

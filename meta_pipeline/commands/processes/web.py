@@ -18,6 +18,9 @@ NewLink = Annotated[
 _CONNECTIONS = 8
 # Containers are killed ten seconds after SIGTERM: answers under way end before that.
 _GRACE_SECONDS = 5
+# A load balancer keeps its connections for a minute (AWS) to ten (Google Cloud). One that is closed
+# at this end first, uvicorn's default of five seconds, is a 502 to whoever was about to use it.
+_KEEP_ALIVE_SECONDS = 620
 
 
 def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> None:
@@ -68,4 +71,5 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             log_level="warning",
             log_config=None,
             timeout_graceful_shutdown=_GRACE_SECONDS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )

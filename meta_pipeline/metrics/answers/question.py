@@ -13,9 +13,7 @@ from meta_pipeline.metrics.definitions.definition import (
     DEFAULT_WINDOW,
     RETIRED_WINDOWS,
     WINDOWS,
-    Kind,
     Metric,
-    Unit,
 )
 from meta_pipeline.metrics.definitions.dictionary import Dictionary
 from meta_pipeline.metrics.errors import (
@@ -102,7 +100,7 @@ class Question:
 
     @property
     def needs_money(self) -> bool:
-        return any(_has_money(self.dictionary, metric) for metric in self.metrics)
+        return any(map(self.dictionary.has_money, self.metrics))
 
     @property
     def period(self) -> Period:
@@ -301,12 +299,6 @@ def _check_people(question: Question, metric: Metric) -> None:
         raise ImpossibleQuestion(
             f"{why} Breakdown rows are kept by day: add 'day' to by, or ask for one day."
         )
-
-
-def _has_money(dictionary: Dictionary, metric: Metric) -> bool:
-    if metric.kind is Kind.RATIO:
-        return any(_has_money(dictionary, dictionary.metric(n)) for n in metric.references)
-    return metric.unit is Unit.CURRENCY
 
 
 def _with_references(dictionary: Dictionary, metrics: Sequence[Metric]) -> set[str]:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from meta_pipeline.metrics.errors import UnknownName
 
-from .definition import Goals, Kind, Metric, Override
+from .definition import Goals, Kind, Metric, Override, Unit
 from .families import Families
 
 
@@ -78,6 +78,12 @@ class Dictionary:
         if metric.kind is Kind.RATIO:
             return all(self.is_additive(self.metric(name)) for name in metric.references)
         return metric.kind is Kind.SUM
+
+    def has_money(self, metric: Metric) -> bool:
+        """Whether it is an amount, or made of one: amounts of two currencies are not added up."""
+        if metric.kind is Kind.RATIO:
+            return any(self.has_money(self.metric(name)) for name in metric.references)
+        return metric.unit is Unit.CURRENCY
 
     def is_by_goal(self, key: str | None) -> bool:
         """Whether `key` is a metric that counts what each ad set is optimised for."""

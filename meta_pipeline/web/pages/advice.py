@@ -31,7 +31,7 @@ from meta_pipeline.web.gate import Done, NotFound, Visit
 from meta_pipeline.web.paging import paging
 
 PER_PAGE = 20
-_GIVEN_SHOWN = 20
+_SETTLED_SHOWN = 20
 _OF_META_SHOWN = 50
 _LONGEST_REASON = 300
 _LONGEST_ID = 100
@@ -62,9 +62,11 @@ def advice(visit: Visit) -> Response:
         rows = open_advice(connection, after=after, before=before, **asked_of)
         if not rows and (after or before):  # what stood there was settled since
             page, rows = replace(page, number=1), open_advice(connection, **asked_of)
-        given = given_advice(connection, asked_of["accounts"], limit=_GIVEN_SHOWN)
+        settled = given_advice(
+            connection, asked_of["accounts"], is_settled=True, limit=_SETTLED_SHOWN
+        )
         asked = last_asked(connection, account) if account else None
-        record = track_record(connection, asked_of["accounts"], limit=_GIVEN_SHOWN)
+        record = track_record(connection, asked_of["accounts"], limit=_SETTLED_SHOWN)
         of_meta = recommended(connection, asked_of["accounts"]) if page.number == 1 else []
         scores = scores_now(connection, asked_of["accounts"]) if page.number == 1 else []
     view = {"account": account, "kind": kind}
@@ -92,7 +94,7 @@ def advice(visit: Visit) -> Response:
         page=page,
         turned=turned,
         here=here,
-        given=given if page.number == 1 else (),
+        settled=settled if page.number == 1 else (),
         record=record,
         asked=asked if page.number == 1 else None,
         of_meta=of_meta[:_OF_META_SHOWN],
