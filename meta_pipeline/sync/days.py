@@ -6,12 +6,12 @@ is read again by its age; once it was read after its 28 days it is final.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
+from meta_pipeline.custom_reports.spans import steps_of
 from meta_pipeline.model.time_zone import zone
 
 SETTLED_AFTER_DAYS = 28
@@ -54,11 +54,7 @@ class Restatement:
     @classmethod
     def parse(cls, text: str) -> Restatement:
         """Read the written form; ValueError says what is wrong with it."""
-        steps = tuple(_step(part) for part in text.split(","))
-        ages = [age for age, _ in steps]
-        if ages != sorted(set(ages)):
-            raise ValueError(f"the ages in {text!r} must rise, as in 0:1h,3:6h,7:1d,28:7d")
-        return cls(steps)
+        return cls(steps_of(text))
 
     def interval(self, age_days: int) -> timedelta | None:
         """How old a reading of a day of this age may be; None when only the last reading counts."""
@@ -71,14 +67,6 @@ class Restatement:
             return self
         later = tuple(step for step in self.steps if step[0] > 0)
         return Restatement(((0, at_most), *later))
-
-
-def _step(text: str) -> tuple[int, timedelta]:
-    match = re.fullmatch(r"\s*(\d+)\s*:\s*(\d+)\s*([mhd])\s*", text)
-    if not match:
-        raise ValueError(f"{text!r} is not <age in days>:<interval>, as in 3:6h")
-    age, amount, unit = match.groups()
-    return int(age), timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[unit]: int(amount)})
 
 
 def is_known_zone(name: object) -> bool:
@@ -101,6 +89,8 @@ def oldest(day: date) -> date:
     """The earliest day Meta still answers for, seen from `day`."""
     months = day.year * 12 + day.month - 1 - OLDEST_MONTHS
     year, month = divmod(months, 12)
+    # The last day of that month where it is shorter; a day later in any case, as Meta does not say
+    # by whose clock it counts.
     for number in range(day.day, 27, -1):
         try:
             return date(year, month + 1, number) + timedelta(days=1)
@@ -195,6 +185,7 @@ def _last_readings(
 
 def runs(days: Sequence[date], longest: int) -> Iterator[tuple[date, date]]:
     """Neighbouring days as ranges of at most `longest` days; newest first, as the days come."""
+    # Days come newest first, so that a range grows at its old end.
     start = end = None
     for day in days:
         if end is not None and start == day + timedelta(days=1) and (end - day).days < longest:

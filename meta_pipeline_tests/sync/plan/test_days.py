@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.sync.days import (
     Restatement,
     due,
@@ -110,6 +111,13 @@ def test_what_was_never_read_is_due_and_force_reads_all() -> None:
 def test_a_wrong_rule_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"0:1h|3:6h"):
         Restatement.parse(text)
+
+
+def test_a_rule_takes_whatever_the_check_of_a_custom_report_lets_pass() -> None:
+    report = CustomReport(name="often", fields=("spend",), restatement="0:30s, 3:1.5h,7:0d")
+    assert report.restatement is not None
+    steps = Restatement.parse(report.restatement).steps
+    assert [every / timedelta(minutes=1) for _, every in steps] == [0.5, 90, 0]
 
 
 def test_today_is_the_accounts_own() -> None:
