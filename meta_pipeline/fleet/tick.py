@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from meta_pipeline.connections import Reach
-from meta_pipeline.governor import Meters, Needs, decide
+from meta_pipeline.governor import stops
 from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, APP
@@ -161,20 +161,13 @@ def _stopped(
     reach: Reach | None,
 ) -> dict[str, Stopped]:
     """Those of the chosen that may not be called now, by the meters of the app each is read as."""
-    picks = [pick for run in coming.runs for pick in run.picks]
-    apps = {pick.account_id: reach.app_of(pick.account_id) if reach else APP for pick in picks}
+    picks = {pick.account_id: pick for run in coming.runs for pick in run.picks}
+    apps = {each: reach.app_of(each) if reach else APP for each in picks}
     readings = warehouse.usage.current([*set(apps.values()), *apps]) if picks else []
-    meters_of = {app: Meters(rotation.thresholds, app=app) for app in set(apps.values())}
-    for each in meters_of.values():
-        each.observe(readings)
-    stopped = {}
-    for pick in picks:
-        meters = meters_of[apps[pick.account_id]]
-        needs = Needs(frozenset(_USE_CASES[part] for part in pick.parts))
-        decision = decide(account_id=pick.account_id, meters=meters, now=now, needs=needs)
-        if not decision.may_call and decision.until is not None:
-            usage = meters.snapshot(now, pick.account_id)
-            stopped[pick.account_id] = Stopped(
-                pick, decision.until, decision.reason, usage, meters.app
-            )
-    return stopped
+    asked = {each: [_USE_CASES[part] for part in pick.parts] for each, pick in picks.items()}
+    return {
+        each: Stopped(picks[each], until, reason, meters.snapshot(now, each), meters.app)
+        for each, (until, reason, meters) in stops(
+            asked, apps, readings, now, rotation.thresholds
+        ).items()
+    }

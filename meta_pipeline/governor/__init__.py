@@ -2,7 +2,7 @@
 
 from .budget import BudgetState, DailyBudget, day_end, day_start
 from .cost import QueryShape, Weights, blend, weight
-from .decision import Action, Decision, Needs, decide
+from .decision import Action, Decision, Needs, decide, stops
 from .effective_reading import EffectiveReading
 from .meters import Meters
 from .pace import Pace, pace_of
@@ -28,5 +28,6 @@ __all__ = [
     "day_start",
     "decide",
     "pace_of",
+    "stops",
     "weight",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -88,6 +88,29 @@ def decide(
     return _stop(asked, known) or _over_budget(asked, budget) or _go_on(asked, known)
 
 
+def stops(
+    asked: Mapping[str, Iterable[str]],
+    apps: Mapping[str, str],
+    readings: Sequence[UsageReading],
+    now: datetime,
+    thresholds: Thresholds,
+) -> dict[str, tuple[datetime, str, Meters]]:
+    """Accounts that may not be called now for what is `asked`: until when, why, by which meters.
+
+    `apps` is the app that each is read as: its limits hold for it, and those of no other app.
+    """
+    meters_of = {app: Meters(thresholds, app=app) for app in set(apps.values())}
+    for each in meters_of.values():
+        each.observe(readings)
+    stopped = {}
+    for account_id, use_cases in asked.items():
+        needs, meters = Needs(frozenset(use_cases)), meters_of[apps[account_id]]
+        decision = decide(account_id=account_id, meters=meters, now=now, needs=needs)
+        if not decision.may_call and decision.until is not None:
+            stopped[account_id] = decision.until, decision.reason, meters
+    return stopped
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     account_id: str | None
@@ -147,10 +170,8 @@ def _over_budget(asked: _Asked, budget: BudgetState | None) -> Decision | None:
 
 def _go_on(asked: _Asked, known: Sequence[EffectiveReading]) -> Decision:
     over = [(each.eases_at, each) for each in known if each.eases_at is not None]
-    pace = slowest(
-        (pace_of(each, asked.thresholds, asked.max_parallel) for each in known),
-        asked.max_parallel,
-    )
+    paces = (pace_of(each, asked.thresholds, asked.max_parallel) for each in known)
+    pace = slowest(paces, asked.max_parallel)
     if not over:
         return _at_pace(asked, known, pace)
     eases_at, tight = max(over, key=lambda pair: pair[0])

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from meta_pipeline.governor import Meters, Needs, Thresholds, decide
+from meta_pipeline.governor import Thresholds, stops
 from meta_pipeline.model.part import DEFAULT_PARTS, INSIGHTS
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
@@ -103,18 +103,8 @@ class Dispatcher:
             return {}
         apps = self.warehouse.runs.apps(asked)
         readings = self.warehouse.usage.current([*set(apps.values()), *asked])
-        # By app: an account waits for the limits of the one it is read as, and no other.
-        meters_of = {app: Meters(self.thresholds, app=app) for app in set(apps.values())}
-        for each in meters_of.values():
-            each.observe(readings)
-        blocked = {}
-        for account_id, use_cases in asked.items():
-            needs = Needs(frozenset(use_cases))
-            meters = meters_of[apps[account_id]]
-            decision = decide(account_id=account_id, meters=meters, now=now, needs=needs)
-            if not decision.may_call and decision.until is not None:
-                blocked[account_id] = (f"It waits: {decision.reason}.", decision.until)
-        return blocked
+        stopped = stops(asked, apps, readings, now, self.thresholds)
+        return {each: (f"It waits: {why}.", until) for each, (until, why, _) in stopped.items()}
 
     def _ended(self, rows: Sequence[SyncRequestRow], run_id: str, now: datetime) -> None:
         syncs: dict[str, list[SyncRun]] = {}
