@@ -77,9 +77,10 @@ def claims(
         scope, served = _together(rows)
         by_scope.setdefault(scope, {})[account_id] = served
     return [
-        Claim(uuid.uuid4().hex, scope, dict(some))
+        Claim(uuid.uuid4().hex, scope, dict(alike[start : start + accounts_per_run]))
         for scope, accounts in by_scope.items()
-        for some in _shares(list(accounts.items()), accounts_per_run)
+        for alike in [list(accounts.items())]
+        for start in range(0, len(alike), accounts_per_run)
     ]
 
 
@@ -146,9 +147,3 @@ def _together(rows: Sequence[SyncRequestRow]) -> tuple[Scope, list[SyncRequestRo
         max_age_seconds=min(ages, default=None),
     )
     return scope, served
-
-
-def _shares(
-    accounts: Sequence[tuple[str, Sequence[SyncRequestRow]]], size: int
-) -> Iterable[Sequence[tuple[str, Sequence[SyncRequestRow]]]]:
-    return (accounts[start : start + size] for start in range(0, len(accounts), size))

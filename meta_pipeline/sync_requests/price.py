@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from meta_pipeline.governor import Meters, Weights, decide
@@ -35,14 +35,6 @@ class Price:
         """Calls, from so many to so many; none where all is fresh."""
         return (0, 0) if self.plan.is_empty else self.estimate.calls_range
 
-    @property
-    def since(self) -> date | None:
-        return self.plan.since
-
-    @property
-    def until(self) -> date | None:
-        return self.plan.until
-
     def facts(self) -> dict[str, Any]:
         """The price in numbers and in sentences."""
         least, most = self.calls
@@ -50,8 +42,8 @@ class Price:
         share = self.estimate.hour_share_pct / max(self.estimate.calls, 1)
         return {
             "account_id": self.plan.account_id,
-            "since": self.since,
-            "until": self.until,
+            "since": self.plan.since,
+            "until": self.plan.until,
             "is_empty": self.plan.is_empty,
             "calls_least": least,
             "calls_most": most,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -36,18 +35,6 @@ class Reason(StrEnum):
     UNANSWERED = "unanswered"
 
 
-@dataclass(frozen=True, slots=True)
-class Unrecognized:
-    """One distinct finding and how often it was met since the last drain."""
-
-    source: str
-    field: str
-    value: str
-    reason: Reason
-    sample_id: str | None
-    count: int
-
-
 class Findings:
     """Collects findings of one sync from every thread; bounded, so that no account floods it."""
 
@@ -69,26 +56,10 @@ class Findings:
             self._found[key] = (sample, count + 1)
 
     def rows(self, account_id: str, seen_at: datetime) -> list[UnrecognizedRow]:
-        """What was found since the last drain, as rows of `unrecognized_values`."""
-        return [
-            UnrecognizedRow(
-                account_id=account_id,
-                source=each.source,
-                field=each.field,
-                value=each.value,
-                reason=str(each.reason),
-                seen_at=seen_at,
-                sample_id=each.sample_id,
-                count=each.count,
-            )
-            for each in self.drain()
-        ]
-
-    def drain(self) -> list[Unrecognized]:
-        """Everything found since the last call."""
+        """What was found since the last call, each once, as rows of `unrecognized_values`."""
         with self._lock:
-            drained, self._found = self._found, {}
+            found, self._found = self._found, {}
         return [
-            Unrecognized(source, field, value, reason, sample, count)
-            for (source, field, value, reason), (sample, count) in drained.items()
+            UnrecognizedRow(account_id, source, field, value, str(reason), seen_at, sample, count)
+            for (source, field, value, reason), (sample, count) in found.items()
         ]
