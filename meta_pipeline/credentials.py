@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 META_HOST = "graph.facebook.com"
 TRUSTED_URL = "META_TRUSTED_GRAPH_URL"
 _QUOTES = "\"'`"
+# What is copied along with a token: a line of .env, a header of a call, the word before it.
 _PREFIX = re.compile(
     r"(?i)^(?:export\s+)?(?:(?:META_)?(?:ACCESS_)?TOKEN\s*[=:]|Authorization\s*:|(?:Bearer|OAuth)(?:\s|$))\s*"
 )
@@ -25,12 +26,14 @@ def cleaned_token(text: str) -> str:
     Raises ValueError, without the token in it, when no single token is left.
     """
     clean = _visible(text).strip()
+    # Until nothing comes off: quotes stand around prefixes, and prefixes around quotes.
     while True:
         stripped = _PREFIX.sub("", clean).strip().strip(_QUOTES).strip()
         if stripped == clean:
             break
         clean = stripped
-    if not clean or not clean.isascii() or not clean.isprintable() or _is_broken(clean):
+    is_broken = any(one.isspace() or one in _QUOTES for one in clean)
+    if not clean or not clean.isascii() or not clean.isprintable() or is_broken:
         raise ValueError(
             "META_ACCESS_TOKEN is empty or holds a space, a line break or a quote from copying; "
             "paste the token alone"
@@ -41,10 +44,6 @@ def cleaned_token(text: str) -> str:
 def _visible(text: str) -> str:
     """Without characters nobody sees: byte order mark, zero-width and directional marks."""
     return "".join(one for one in text if unicodedata.category(one) != "Cf")
-
-
-def _is_broken(text: str) -> bool:
-    return any(one.isspace() or one in _QUOTES for one in text)
 
 
 def checked_graph_url(text: str, *, trusted_url: str | None = None) -> str:
@@ -61,15 +60,18 @@ def checked_graph_url(text: str, *, trusted_url: str | None = None) -> str:
             "into META_API_VERSION"
         )
     origin = f"{parts.scheme}://{parts.netloc.lower()}"
-    if not (is_loopback(parts.hostname or "") or _is_trusted(parts, trusted_url)):
-        if parts.hostname != META_HOST:
-            raise ValueError(
-                f"names {parts.hostname}, which is neither Meta's {META_HOST} nor this machine: "
-                f"the access token is not sent there, unless {TRUSTED_URL}={origin} is set in the "
-                "environment (not in .env)"
-            )
-        if parts.scheme != "https":
-            raise ValueError(f"would send the access token unencrypted: write https://{META_HOST}")
+    if is_loopback(parts.hostname or ""):
+        return origin
+    if trusted_url and _place(parts) == _place(_origin_of(trusted_url)):
+        return origin
+    if parts.hostname != META_HOST:
+        raise ValueError(
+            f"names {parts.hostname}, which is neither Meta's {META_HOST} nor this machine: the "
+            f"access token is not sent there, unless {TRUSTED_URL}={origin} is set in the "
+            "environment (not in .env)"
+        )
+    if parts.scheme != "https":
+        raise ValueError(f"would send the access token unencrypted: write https://{META_HOST}")
     return origin
 
 
@@ -87,13 +89,6 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _is_trusted(parts: SplitResult, trusted_url: str | None) -> bool:
-    if not trusted_url:
-        return False
-    trusted = _origin_of(trusted_url)
-    return _place(parts) == _place(trusted)
-
-
 def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
 
@@ -102,6 +97,7 @@ def _origin_of(text: str) -> SplitResult:
     clean = _visible(text).strip().strip(_QUOTES).strip()
     try:
         parts = urlsplit(clean if "://" in clean else f"https://{clean}")
+        # The port is checked by being read.
         has_host = bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         has_host = False
@@ -123,5 +119,6 @@ def _is_host(host: str) -> bool:
         except ValueError:
             return False
         return True
+    # No underscore by the book; names of containers have them.
     labels = host.removesuffix(".").split(".")
     return len(host) <= 253 and all(re.fullmatch(r"[a-z0-9_-]{1,63}", one) for one in labels)

@@ -118,7 +118,9 @@ def _array(body: bytes) -> list[Any]:
 
 
 def _lines(body: bytes) -> list[Any]:
+    # At line feeds alone: splitlines breaks at characters that text in JSON may hold.
     lines = [line for line in body.split(b"\n") if line.strip()]
+    # Before any is read: a body of a million lines costs no more than counting them.
     if len(lines) > MOST_FACTS:
         raise NotABatch(f"{len(lines)} facts are more than {MOST_FACTS}: send them in parts")
     return [_line(line) for line in lines]

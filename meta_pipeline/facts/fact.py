@@ -76,6 +76,7 @@ class Fact(BaseModel):
     def _is_decimal(cls, value: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
             raise ValueError("write the number as text, such as 12.50")
+        # Before Decimal reads it: 1e999999 is short, and takes for ever to be written out.
         text = str(value)
         if len(text) > 60 or not _NUMBER.fullmatch(text):
             raise ValueError("is not a decimal number such as 12.50")

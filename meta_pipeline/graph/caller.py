@@ -130,12 +130,12 @@ class _Verdict:
     inside: Inside | None = None
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _ignore(_: object) -> None:
-    """Let every call through; keep no record of an attempt."""
+def ignore(_: object) -> None:
+    """Let every call through, keep no record of an attempt, care about no page size."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ class Caller:
 
     transport: Transport
     sleep: Callable[[float], None]
-    clock: Callable[[], datetime] = _utc_now
-    on_attempt: Callable[[Attempt], None] = _ignore
-    gate: Callable[[Call], None] = _ignore
+    clock: Callable[[], datetime] = utc_now
+    on_attempt: Callable[[Attempt], None] = ignore
+    gate: Callable[[Call], None] = ignore
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     # The key of the app whose token it is: its meters are named by it.
     app: str = APP

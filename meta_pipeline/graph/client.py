@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -15,10 +14,10 @@ from meta_pipeline.credentials import META_HOST
 from meta_pipeline.graph.answer import expect_keys
 from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.call import Attempt, Call
-from meta_pipeline.graph.caller import Caller, GraphResponse, Request, _ignore, _utc_now
+from meta_pipeline.graph.caller import Caller, GraphResponse, Request, ignore, utc_now
 from meta_pipeline.graph.errors import GraphError
 from meta_pipeline.graph.objects import ObjectsById, ask_account, objects_by_id
-from meta_pipeline.graph.pages import Page, PageSize, PageWalk, _quiet, page_request
+from meta_pipeline.graph.pages import Page, PageSize, PageWalk, page_request
 from meta_pipeline.graph.reports import (
     ReportRun,
     ReportStatus,
@@ -78,9 +77,9 @@ class GraphClient:
         version: str = DEFAULT,
         app_secret: str | None = None,
         hidden: Sequence[str] = (),
-        on_attempt: Callable[[Attempt], None] = _ignore,
-        gate: Callable[[Call], None] = _ignore,
-        clock: Callable[[], datetime] = _utc_now,
+        on_attempt: Callable[[Attempt], None] = ignore,
+        gate: Callable[[Call], None] = ignore,
+        clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         connect_timeout_seconds: float = 10,
         read_timeout_seconds: float = 120,
@@ -172,7 +171,11 @@ class GraphClient:
             retry=retry or self._caller.retry,
         )
         if successor is not None:
-            following = partial(_caller_of, successor)
+
+            def following(error: GraphError) -> Caller | None:
+                client = successor(error)
+                return None if client is None else client._caller  # noqa: SLF001
+
             caller = replace(caller, succession=Succession(caller, following))
         sibling._caller = caller
         return sibling
@@ -213,7 +216,7 @@ class GraphClient:
         page_size: int,
         min_page_size: int = 1,
         start_page_size: int | None = None,
-        on_page_size: Callable[[int], None] = _quiet,
+        on_page_size: Callable[[int], None] = ignore,
         after: str | None = None,
     ) -> Iterator[Page]:
         """Every page of an edge, one at a time; at most one page is held here.
@@ -254,7 +257,7 @@ class GraphClient:
         page_size: int,
         min_page_size: int = 1,
         start_page_size: int | None = None,
-        on_page_size: Callable[[int], None] = _quiet,
+        on_page_size: Callable[[int], None] = ignore,
         after: str | None = None,
     ) -> Iterator[Page]:
         """The rows of a completed report, page by page as `pages` does."""
@@ -322,10 +325,3 @@ class GraphClient:
     def revoke_token(self, token: str, *, app_id: str) -> None:
         """End another token at Meta; takes the app secret."""
         revoke_token(self._caller, app_id=app_id, token=token)
-
-
-def _caller_of(
-    successor: Callable[[GraphError], GraphClient | None], error: GraphError
-) -> Caller | None:
-    client = successor(error)
-    return None if client is None else client._caller  # noqa: SLF001

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from meta_pipeline.graph.answer import expect_page
-from meta_pipeline.graph.caller import Caller, GraphResponse, Request
+from meta_pipeline.graph.caller import Caller, GraphResponse, Request, ignore
 from meta_pipeline.graph.errors import GraphError, MalformedAnswer, PagingLoop, TooMuchData
 from meta_pipeline.graph.shape import Params
 
@@ -37,10 +37,6 @@ class Page:
     summary: dict[str, Any] | None = None
 
 
-def _quiet(_: int) -> None:
-    """Nobody wants to know the page size."""
-
-
 @dataclass(slots=True)
 class PageSize:
     """A page size that halves when Meta refuses and grows back carefully.
@@ -54,7 +50,7 @@ class PageSize:
     # Never shrinks below it: then the error is raised.
     minimum: int = 1
     current: int = 0
-    on_change: Callable[[int], None] = _quiet
+    on_change: Callable[[int], None] = ignore
     patience: int = 5
     _good: int = field(default=0, init=False)
 

@@ -103,16 +103,9 @@ def _business_readings(document: Document, _: str, at: datetime) -> Iterator[Usa
                 if regain_at is None:
                     continue
                 pct = 100.0  # blocked, but by how much is not said
-            yield UsageReading(
-                Scope.ACCOUNT,
-                f"act_{key}",
-                str(entry.get("type") or UNNAMED),
-                pct,
-                at,
-                regain_at,
-                _tier(entry),
-                BUSINESS_USAGE,
-            )
+            use_case, tier = str(entry.get("type") or UNNAMED), _tier(entry)
+            meter = Scope.ACCOUNT, f"act_{key}", use_case
+            yield UsageReading(*meter, pct, at, regain_at, tier, BUSINESS_USAGE)
 
 
 def _insights_readings(document: Document, account: str, at: datetime) -> Iterator[UsageReading]:

@@ -80,6 +80,7 @@ class Check:
         cursor = connection.cursor(row_factory=dict_row)
         asked = (limits or Limits()).parameters() | {"worst": WORST}
         rows = cursor.execute(self.query, asked).fetchall()
+        # Each row has the number of all of them: only the worst are read.
         count = int(rows[0]["total"]) if rows else 0
         shown = [
             {name: value for name, value in row.items() if name not in ("total", "is_error")}

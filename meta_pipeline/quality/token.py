@@ -56,11 +56,14 @@ def token_finding(token: TokenFacts, now: datetime) -> Finding:
     problems = list(_problems(token, now))
     severe = any(row["severity"] == "error" for row in problems)
     stage = min((row["stage_days"] for row in problems), default=None)
+    ends = [end for end in (token.expires_at, token.data_access_expires_at) if end]
+    until = f"until {min(ends):%Y-%m-%d}" if ends else "without an end"
+    name = f"The {token.type} token" if token.type else "The token"
     return Finding(
         check=TOKEN_CHECK.name,
         count=len(problems),
         severity=Severity.ERROR if severe else Severity.WARN,
-        headline=" ".join(row["problem"] for row in problems) or _well(token),
+        headline=" ".join(row["problem"] for row in problems) or f"{name} is valid {until}.",
         what_to_do=" ".join(dict.fromkeys(row["what_to_do"] for row in problems)) or _RENEW,
         rows=problems,
         numbers={} if stage is None else {"stage_days": stage},
@@ -114,13 +117,8 @@ def _end(what: str, at: datetime | None, now: datetime, fix: str) -> Iterator[di
 def _row(problem: str, stage_days: int, fix: str) -> dict[str, Any]:
     return {
         "problem": problem,
+        # On its last day somebody has to act now; before that there is time.
         "severity": "error" if stage_days <= 1 else "warn",
         "stage_days": stage_days,
         "what_to_do": fix,
     }
-
-
-def _well(token: TokenFacts) -> str:
-    ends = [end for end in (token.expires_at, token.data_access_expires_at) if end]
-    until = f"until {min(ends):%Y-%m-%d}" if ends else "without an end"
-    return f"The {token.type or ''} token is valid {until}.".replace("  ", " ")

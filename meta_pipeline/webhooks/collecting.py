@@ -33,10 +33,8 @@ _KNOWN = """
 def collect(warehouse: Warehouse, now: datetime, quiet: timedelta) -> list[str]:
     """Ask for what changes name, account by account; gives the ids of the requests.
 
-    Deliveries that wait are taken apart first.
-
-    An account whose last request still waits is left alone: its changes stay pending and go
-    together when it may be called.
+    Deliveries that wait are taken apart first. An account whose last request still waits is left
+    alone: its changes stay pending and go together when it may be called.
     """
     unpack(warehouse)
     waiting = {
@@ -48,6 +46,7 @@ def collect(warehouse: Warehouse, now: datetime, quiet: timedelta) -> list[str]:
     for account_id in warehouse.webhooks.due(now - quiet, now - LATEST * quiet):
         if account_id in waiting:
             continue
+        # One transaction: the request, and that its changes are asked for, become true together.
         with warehouse.connection() as connection:
             changes = warehouse.webhooks.pending(account_id, MOST_CHANGES, connection)
             if request_id := _request(warehouse, account_id, changes, now, connection):
@@ -64,6 +63,7 @@ def _request(
 ) -> str | None:
     """One request for all the changes name; None where it is nothing that could be read."""
     objects, naming = _objects(account_id, changes, connection)
+    # What names nothing that can be read is kept for people, and waits for nothing.
     others = [one.change_hash for one in changes if one.change_hash not in naming]
     warehouse.webhooks.settle(others, "kept", connection)
     if not objects:
@@ -95,10 +95,9 @@ def _objects(
         for part, object_id in named_objects(one.field, one.value)
     ]
     levelless = [object_id for _, part, object_id in named if part is None]
-    known: dict[str, Part] = {}
-    if levelless:
-        rows = connection.execute(_KNOWN, {"account": account_id, "ids": levelless})
-        known = {object_id: Part(part) for part, object_id in rows}
+    asked = {"account": account_id, "ids": levelless}
+    rows = connection.execute(_KNOWN, asked) if levelless else ()
+    known = {object_id: Part(part) for part, object_id in rows}
     objects: dict[Part, dict[str, None]] = {}
     naming: set[str] = set()
     for change_hash, part, object_id in named:

@@ -17,6 +17,7 @@ AD_ACCOUNT = "ad_account"
 UNREADABLE = "unreadable"
 """Field of what has not the shape of a change; its value is all of it."""
 _LATEST_SECONDS = 32_503_680_000  # year 3000; a larger number is in milliseconds
+# Of names and ids, which are kept beside the change; the change itself is kept whole.
 _LONGEST = 200
 
 
@@ -61,6 +62,8 @@ class _Entry:
 
     @classmethod
     def of(cls, kind: str, given: Any) -> _Entry:
+        # Meta gives a change no id and delivers again what was not answered: the same text of the
+        # same entry is the same change.
         entry = given if isinstance(given, Mapping) else {}
         entry_id, time = _text(entry.get("id")), entry.get("time")
         number = entry_id.removeprefix("act_")

@@ -220,7 +220,11 @@ class _Replay:
         failed = self._luck[name].random() < self._conditions.failing_share
         management, insights = (1.0, 0.0) if failed else (calls.management, calls.insights)
         self._allowances.charge(name, ads, elapsed, management=management, insights=insights)
-        self._count(at, management + insights, failed=failed, counted=counted)
+        if counted:
+            self._result.calls += management + insights
+            self._result.syncs += 1
+            self._result.failures += failed
+            self._hours[int(elapsed // 3600)] += management + insights
         seconds = costs.seconds(management + insights)
         if failed:
             return replace(tried, last_status="fail", failures=state.failures + 1), seconds
@@ -245,14 +249,6 @@ class _Replay:
             entities_synced_at=at if "entities" in pick.parts else state.entities_synced_at,
             insights_synced_at=at if "insights" in pick.parts else state.insights_synced_at,
         )
-
-    def _count(self, at: datetime, calls: float, *, failed: bool, counted: bool) -> None:
-        if not counted:
-            return
-        self._result.calls += calls
-        self._result.syncs += 1
-        self._result.failures += failed
-        self._hours[int((at - START).total_seconds() // 3600)] += calls
 
     def _push(self, at: datetime, name: str | None, state: AccountState | None) -> None:
         heapq.heappush(self._ends, (at, next(self._numbers), name, state))
