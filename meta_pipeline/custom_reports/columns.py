@@ -69,6 +69,7 @@ def _columns(report: CustomReport) -> Iterator[ReportColumn]:
         "First day that the row is about, in the account's time zone",
         is_key=True,
     )
+    # Key columns are never null, so that a cell which Meta names nothing for is the empty text.
     for name in report.breakdowns:
         yield ReportColumn(
             name,
@@ -92,7 +93,6 @@ def field_column(field: str) -> ReportColumn:
     """The column of a field of insights."""
     kind = kind_of(field)
     words = _WORDS.get(field, f"Insights field {field}, {FIELDS.get(field, 'string')} in the SDK")
-    is_number = kind in (Kind.COUNT, Kind.DECIMAL)
-    return ReportColumn(
-        field, _TYPES[kind], words if adds_up(field) or not is_number else f"{words}; never add up"
-    )
+    if kind.is_number and not adds_up(field):
+        words += "; never add up"
+    return ReportColumn(field, _TYPES[kind], words)

@@ -27,13 +27,14 @@ class Kind(StrEnum):
     """A list of objects of a shape of its own: jsonb."""
     TEXT = "text"
 
+    @property
+    def is_number(self) -> bool:
+        return self in (Kind.COUNT, Kind.DECIMAL)
 
-def _loaded() -> dict[str, Any]:
-    loaded: dict[str, Any] = orjson.loads(files(__package__).joinpath("insights.json").read_bytes())
-    return loaded
 
-
-_SDK: Final = _loaded()
+_SDK: Final[dict[str, Any]] = orjson.loads(
+    files(__package__).joinpath("insights.json").read_bytes()
+)
 VERSION: Final = tuple(int(part) for part in _SDK["version"].removeprefix("v").split("."))
 """The API version whose tables these are."""
 REFUSED: Final[Mapping[str, str]] = {
@@ -112,5 +113,4 @@ def kind_of(field: str) -> Kind:
 
 def adds_up(field: str) -> bool:
     """Whether sums of the field over rows mean something."""
-    is_number = kind_of(field) in (Kind.COUNT, Kind.DECIMAL)
-    return is_number and not any(word in field for word in _NEVER_ADDED)
+    return kind_of(field).is_number and not any(word in field for word in _NEVER_ADDED)

@@ -25,6 +25,7 @@ def load(path: Path | str) -> tuple[CustomReport, ...]:
     try:
         if not Path(path).is_file() and Path(path).exists():  # a pipe or a device may never end
             raise ReportsError(f"{path} is no file: META_REPORTS_FILE names a file of YAML.")
+        # With or without the byte order mark that some editors write.
         with Path(path).open(encoding="utf-8-sig") as file:
             text = file.read(_LONGEST + 1)
     except UnicodeDecodeError:
@@ -85,6 +86,7 @@ def _report(given: Any) -> CustomReport:
         return CustomReport(**values)
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(unknown_preset(str(preset)))
+    # What stands beside the preset wins, its name too: two reports may be made of one preset.
     return CustomReport(**{**PRESETS[preset], "name": preset, **values})
 
 

@@ -21,6 +21,7 @@ def starts(
         return []
     if increment == "all_days":
         return [until - timedelta(days=(span_days or 1) - 1)]
+    # A period counts that the range only touches: its row is about all of it in any case.
     days, day = [], start_of(increment, until)
     while last_of(increment, day) >= since:
         days.append(day)

@@ -27,12 +27,15 @@ from .periods import Increment
 from .spans import steps_of
 
 LEVELS: Final = ("account", "campaign", "adset", "ad")
+# Meta's own (FACTS section 5.1): it is not sent.
 DEFAULT_ACTION_BREAKDOWNS: Final = ("action_type",)
+# With `report_` before it and an index's ending after it, 63 bytes: Postgres cuts longer names.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ACCOUNT = re.compile(r"act_\d+")
 _MOST_DAYS = 1_123
 """Meta keeps 37 months (FACTS section 5.4)."""
 _DEFAULT_SPAN_DAYS = 28
+# The operators of the insights reference (FACTS section 4.4); these take a list of values.
 _LISTS = frozenset(("IN", "NOT_IN", "CONTAINS_ANY", "CONTAINS_ALL", "NOT_CONTAINS_ANY", "ANY",
                     "ALL", "NONE", "IN_RANGE", "NOT_IN_RANGE"))  # fmt: skip
 _OPERATORS = _LISTS | frozenset(
@@ -41,16 +44,16 @@ _OPERATORS = _LISTS | frozenset(
     NOT_CONTAIN STEM_MATCH STARTS_WITH ENDS_WITH AFTER BEFORE ON_OR_AFTER ON_OR_BEFORE TOP
     """.split()
 )
+# Beginnings of fields that are 0 by hour, or do not come at all (FACTS section 5.3).
 _NOT_BY_HOUR = ("reach", "frequency", "cpp", "unique_", "cost_per_unique_", "video_")
 _FROZEN = ConfigDict(extra="forbid", frozen=True)
 
 
-def _listed(value: Any) -> Any:
-    """A single word where a list is meant is a list of one."""
-    return (value,) if isinstance(value, str) else value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+# A single word where a list is meant is a list of one: people write `fields: spend`.
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
 Scalar = str | int | float
 
 
@@ -67,7 +70,9 @@ class ReportFilter(BaseModel):
     def _is_heeded(self) -> Self:
         """A field that Meta does not know is ignored by it without a word."""
         level, dot, _ = self.field.partition(".")
-        if (dot and level not in LEVELS[1:]) or (not dot and not _is_number(self.field)):
+        is_metric = self.field in FIELDS and kind_of(self.field).is_number
+        is_known = level in LEVELS[1:] if dot else is_metric
+        if not is_known:
             raise ValueError(
                 f"{self.field!r} is a filter that Meta ignores in silence: write a property as "
                 "campaign.name, adset.name or ad.id, or a metric as impressions"
@@ -128,6 +133,7 @@ class CustomReport(BaseModel):
             if name in BREAKDOWNS and name not in FIELDS:
                 raise ValueError(f"{name!r} is a breakdown: write it under breakdowns")
             _refuse_unknown("field", name, FIELDS.keys())
+        # Ids and dates come with every row: asked for twice they would be columns twice.
         own = tuple(name for name in dict.fromkeys(value) if name not in GIVEN)
         if not own:
             raise ValueError("ids, dates and the currency come by themselves: name a metric too")
@@ -179,7 +185,9 @@ class CustomReport(BaseModel):
         if not self.unlisted_combination:
             refuse_unlisted(self.breakdowns, self.action_breakdowns)
         self._refuse_fields_of_finer_levels()
-        self._refuse_what_hours_have_not()
+        no_hours = [name for name in self.fields if name.startswith(_NOT_BY_HOUR)]
+        if no_hours and not HOURLY.isdisjoint(self.breakdowns):
+            raise ValueError(f"by hour Meta has no {', '.join(no_hours)}: take it out of fields")
         if self.action_breakdowns != DEFAULT_ACTION_BREAKDOWNS and not self.action_fields:
             raise ValueError(
                 "action_breakdowns need a field that lists actions: add actions or action_values "
@@ -203,12 +211,6 @@ class CustomReport(BaseModel):
                         f"{name} is not known at level {self.level}: take it out, or write "
                         f"`level: {level}`"
                     )
-
-    def _refuse_what_hours_have_not(self) -> None:
-        if HOURLY.isdisjoint(self.breakdowns):
-            return
-        if missing := [name for name in self.fields if name.startswith(_NOT_BY_HOUR)]:
-            raise ValueError(f"by hour Meta has no {', '.join(missing)}: take it out of fields")
 
     @property
     def action_fields(self) -> tuple[str, ...]:
@@ -247,10 +249,6 @@ class CustomReport(BaseModel):
             yield "Reach, frequency and unique counts by breakdown go back 13 months only."
         if self.unlisted_combination:
             yield "The combination is not checked: Meta may refuse it, or answer nothing."
-
-
-def _is_number(field: str) -> bool:
-    return field in FIELDS and kind_of(field) in (Kind.COUNT, Kind.DECIMAL)
 
 
 def _refuse_unknown(what: str, name: str, known: Collection[str]) -> None:

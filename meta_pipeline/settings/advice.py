@@ -38,6 +38,7 @@ class AdviceSettings(BaseSettings, defer_build=True):
     @field_validator("advice_thresholds_text")
     @classmethod
     def _sets_thresholds(cls, value: str) -> str:
+        # Late, here and below: it brings numpy and scipy, which most commands do without.
         if value.strip():
             from meta_pipeline.advice import ThresholdError, Thresholds  # noqa: PLC0415
 

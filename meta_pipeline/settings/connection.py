@@ -46,6 +46,8 @@ class ConnectionSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_LOGIN_SCOPES"),
         description="Scopes to connect with, by comma, where no configuration is set",
     )
+    # One for ever: Meta compares the address byte by byte with the one that was registered, and
+    # takes plain http from localhost only (FACTS section 9).
     login_port: int = Field(
         8460,
         ge=1,
@@ -58,6 +60,7 @@ class ConnectionSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_TOKEN_KEYS"),
         description="Keys that seal stored tokens, id:key,...: the first seals, all open",
     )
+    # Not the newest: the SDK, which our tables of fields are compared with, is of v26.
     api_version: str = Field(
         "v26.0",
         validation_alias=AliasChoices("META_API_VERSION"),
@@ -69,6 +72,7 @@ class ConnectionSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_TRUSTED_GRAPH_URL"),
         description="The one other host, or plain http, that may get the token; not in .env",
     )
+    # After the version and the trusted host: a validator is given what stands before its field.
     graph_url: str = Field(
         META_GRAPH_URL,
         validation_alias=AliasChoices("META_GRAPH_URL"),

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 class LimitSettings(BaseSettings, defer_build=True):
     """Cost, budgets, the usage from which nothing starts, and that from which extras wait."""
 
+    # The mission's guess (B3), as `governor.Weights` has it.
     cost_weights: str = Field(
         "entity=1,insights=1,breakdowns=3,daily=5,long_window=2,action_breakdowns=4",
         validation_alias=AliasChoices("META_COST_WEIGHTS"),
@@ -30,6 +31,7 @@ class LimitSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_DAILY_BUDGET_OF_APP"),
         description="Weighted cost all accounts of one app together may spend in a day (UTC)",
     )
+    # docs/governor.md gives the reason of these three.
     app_usage_stop_pct: float = Field(
         80,
         gt=0,

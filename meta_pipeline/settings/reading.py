@@ -37,6 +37,7 @@ class ReadingSettings(BaseSettings, defer_build=True):
     restatement: str = Field(
         "0:1h,3:6h,7:1d,28:7d",
         validation_alias=AliasChoices("META_RESTATEMENT"),
+        # Its form alone; `custom_reports.spans` reads it, and a report's own too.
         pattern=r"^\s*\d+\s*:\s*\d+\s*[mhd]\s*(,\s*\d+\s*:\s*\d+\s*[mhd]\s*)*$",
         description="How often a day is read again, by its age in days: <age>:<interval>, ...",
     )
@@ -127,6 +128,7 @@ class ReadingSettings(BaseSettings, defer_build=True):
         names = {name.strip() for name in value.split(",") if name.strip()}
         if not all(map(_WINDOW.fullmatch, names)):
             raise ValueError("is not a list of attribution windows such as 1d_click,7d_click")
+        # Meta would take it, and give nothing: better no start than a column that stays empty.
         for name in sorted(names & RETIRED_WINDOWS.keys()):
             raise ValueError(
                 f"names {name}, of which Meta gives nothing since {RETIRED_WINDOWS[name]}: "
@@ -152,6 +154,7 @@ class ReadingSettings(BaseSettings, defer_build=True):
 
 def breakdown_tables(text: str) -> tuple[tuple[str, ...], ...]:
     """One tuple of breakdown names for each table in `age,gender;country`; ValueError if not."""
+    # In one order whatever was written: gender,age is the table that age,gender is.
     tables = [one for one in text.split(";") if one.strip()]
     return tuple(dict.fromkeys(tuple(sorted(breakdown_names(one))) for one in tables))
 

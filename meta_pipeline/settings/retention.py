@@ -15,6 +15,7 @@ class RetentionSettings(BaseSettings, defer_build=True):
         validation_alias=AliasChoices("META_LOG_RETENTION_DAYS"),
         description="Days single API calls are kept (meta_api_logs); 0 keeps them for ever",
     )
+    # A year and a month, so that a month can be held against the same one a year ago.
     totals_retention_days: int = Field(
         400,
         ge=0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
@@ -10,8 +9,10 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings
 
+from meta_pipeline.moments import span
+
+# What `moments.span` takes, in whole numbers: a pattern names the wrong setting at once.
 _TIME = r"\s*[1-9]\d*\s*[smhd]\s*"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class RotationSettings(BaseSettings, defer_build=True):
@@ -94,22 +95,16 @@ class RotationSettings(BaseSettings, defer_build=True):
     def tier_every(self) -> Mapping[str, timedelta]:
         """How old numbers may become, by tier."""
         pairs = (one.split(":") for one in self.rotation_tiers.split(","))
-        return {tier: _time(text) for tier, text in pairs}
+        return {tier: span(text) for tier, text in pairs}
 
     @property
     def insights_cadence(self) -> timedelta:
-        return _time(self.insights_every)
+        return span(self.insights_every)
 
     @property
     def entities_cadence(self) -> timedelta:
-        return _time(self.entities_every)
+        return span(self.entities_every)
 
     @property
     def rotation_freshness(self) -> timedelta:
-        return _time(self.rotation_fresh)
-
-
-def _time(text: str) -> timedelta:
-    """The time that a text of the form `_TIME` says."""
-    number, unit = re.findall(r"\d+|[smhd]", text)
-    return timedelta(**{_UNITS[unit]: int(number)})
+        return span(self.rotation_fresh)

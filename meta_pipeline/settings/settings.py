@@ -58,7 +58,7 @@ class Settings(
         env_file_encoding=_ENCODING,
         extra="ignore",
         populate_by_name=True,
-        env_ignore_empty=True,
+        env_ignore_empty=True,  # compose files write what is not set as empty
         defer_build=False,  # the parts above wait: building each of them too doubles a start
     )
 

@@ -21,6 +21,7 @@ class WebSettings(BaseSettings, defer_build=True):
     )
     web_secret: SecretStr | None = Field(
         None,
+        # Whoever guesses it signs sessions of anybody: 32 characters are out of reach.
         min_length=32,
         validation_alias=AliasChoices("META_WEB_SECRET"),
         description="Signs sessions of the web application; the same for all its processes. "
@@ -99,6 +100,7 @@ class WebSettings(BaseSettings, defer_build=True):
     @field_validator("web_oidc_issuer")
     @classmethod
     def _is_encrypted(cls, value: str | None) -> str | None:
+        # It says who is an administrator: whoever is on the way could be anybody.
         parts = urlsplit(value or "")
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise ValueError(
