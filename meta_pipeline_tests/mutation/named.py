@@ -31,7 +31,7 @@ NAMED = (
     NamedFault(
         "activities without overlap",
         "meta_pipeline.sync.plan.planner",
-        "cursor.updated_since - timedelta(hours=1) if is_due",
+        "cursor.updated_since - _ACTIVITY_OVERLAP if is_due",
         "cursor.updated_since if is_due",
     ),
     NamedFault(
@@ -43,8 +43,8 @@ NAMED = (
     NamedFault(
         "extras are not last",
         "meta_pipeline.sync.plan.planner",
-        "return window.dataset.part in EXTRAS, -window.until.toordinal()",
-        "return False, -window.until.toordinal()",
+        "(one.dataset.part in EXTRAS, -one.until.toordinal())",
+        "(False, -one.until.toordinal())",
     ),
     NamedFault(
         "gaps between proofs stay",

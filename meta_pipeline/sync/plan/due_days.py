@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -33,15 +33,18 @@ class DueDays:
         due_days = {dataset: self._due(dataset, firsts[dataset], until) for dataset in wanted}
         numbers = [dataset for dataset in wanted if dataset.part is Part.INSIGHTS]
         proven = [dataset for dataset in numbers if not dataset.is_proof]
-        for dataset in proven:  # a proof in doubt is settled by what it proves
-            doubtful = {
-                day
-                for proof in numbers
-                if proof.is_proof
-                for day in self._doubtful(proof, due_days[proof])
-            }
+        # A proof in doubt is settled by what it proves.
+        doubtful = {
+            day
+            for proof in numbers
+            if proof.is_proof
+            for day in due_days[proof]
+            if (known := self.state.ledgers.get(proof.name, {}).get(day)) and is_open(known)
+        }
+        for dataset in proven:
             due_days[dataset] = sorted({*due_days[dataset], *doubtful}, reverse=True)
         if proven and not self.request.force:
+            # By the windows, not by the days that are due: a window also reads what lies between.
             windows = (
                 each for dataset in proven for each in self.windows.of(dataset, due_days[dataset])
             )
@@ -52,10 +55,6 @@ class DueDays:
                 if proof not in proven
             }
         return due_days
-
-    def _doubtful(self, dataset: Dataset, days: Iterable[date]) -> Iterator[date]:
-        ledger = self.state.ledgers.get(dataset.name, {})
-        return (day for day in days if day in ledger and is_open(ledger[day]))
 
     def _proofs(self, proof: Dataset, days: Collection[date], read: set[date]) -> list[date]:
         """The days whose account row is read.
@@ -108,12 +107,14 @@ class DueDays:
             fresh=self.policy.account_rows_every if proof else self._fresh_of(dataset),
             force=self.request.force,
         )
+        # A day that has only begun has little to prove yet: that is not worth a call.
         just_begun = days == [self.windows.today]
         return [] if proof and ledger and just_begun and not self.request.force else days
 
     def _due_periods(self, dataset: Dataset, since: date, until: date) -> list[date]:
         """First days of the periods that are due: each as its last day would be, newest first."""
         known = self.state.ledgers.get(dataset.name, {})
+        # A month is as old as its last day: until that one is settled, its row goes on moving.
         starts = dataset.starts(since, self.windows.last_day(dataset, until))
         ends = {dataset.last_of(start): start for start in starts}
         if not ends:
@@ -151,17 +152,8 @@ class DueDays:
 
     def _restatement_of(self, dataset: Dataset) -> Restatement:
         written = dataset.report.restatement if dataset.report else None
-        if written is None:
-            return self._restatement
-        own, max_age = Restatement.parse(written), self.request.max_age
-        return own if max_age is None else own.today(max_age)
-
-    @property
-    def _restatement(self) -> Restatement:
-        max_age = self.request.max_age
-        return (
-            self.policy.restatement if max_age is None else self.policy.restatement.today(max_age)
-        )
+        own = self.policy.restatement if written is None else Restatement.parse(written)
+        return own if self.request.max_age is None else own.today(self.request.max_age)
 
 
 def fresh_for(request: SyncRequest, policy: PlanPolicy) -> timedelta:
@@ -171,6 +163,7 @@ def fresh_for(request: SyncRequest, policy: PlanPolicy) -> timedelta:
 
 def is_due_again(now: datetime, last: datetime | None, every: timedelta) -> bool:
     """Whether what was read `last` is to be read again."""
+    # `max` stands for never: what nobody asks for again counts the first time only.
     if last is None or every == timedelta.max:
         return last is None
     return now - last >= every * SLACK

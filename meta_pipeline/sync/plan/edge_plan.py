@@ -48,6 +48,7 @@ class EdgePlan:
     @property
     def calls(self) -> int:
         """Pages expected; one where nothing is known."""
+        # A delta is sized by what people changed, which no table tells: as a rule one page.
         if self.mode is Mode.DELTA or not self.expected_rows:
             return 1
         return math.ceil(self.expected_rows / self.page_size)

@@ -21,24 +21,26 @@ from .window import Window
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one sync will read. Days are in the account's zone, windows newest first,
-    extras last.
-    """
+    """What one sync will read. Days are in the account's zone."""
 
     account_id: str
     timezone_name: str | None
     since: date | None
+    """First of the days that were looked at, due or not; None where no insights are wanted."""
     until: date | None
     edges: tuple[EdgePlan, ...] = ()
     windows: tuple[Window, ...] = ()
+    """Newest first, extras last."""
     activities_since: datetime | None = None
     recommendations: RecommendationPlan | None = None
     objects: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
     """Ids to be read and nothing else, by part; there are no edges and no windows then."""
     notes: tuple[str, ...] = ()
+    """What is read otherwise than asked for, as sentences."""
     first_days: Mapping[str, date] = field(default_factory=dict)
     """Where the backfill of each dataset begins, unless the days were asked for."""
     days_fresh: int = 0
+    """Days of all datasets together that are not read again, fresh or final."""
     days_later: int = 0
     """Days whose windows are sized when the newest ones have shown how many rows a day has."""
     reads_account: bool = False

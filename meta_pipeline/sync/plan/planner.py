@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-from meta_pipeline.custom_reports import CustomReport
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.model.part import EXTRAS, Part
 from meta_pipeline.sync.days import oldest, today
@@ -23,13 +22,15 @@ from .plan import Plan
 from .policy import PlanPolicy
 from .recommendation_plan import RecommendationPlan
 from .stored import RECOMMENDATION_EDGES, StoredAccount
-from .window import Window
 from .windows import Windows
 
 # The newest two days of the opportunity score are not there yet, and one call tells 45 days
 # (FACTS §16).
 _SCORE_LATE = timedelta(days=2)
 _SCORE_LONGEST = timedelta(days=44)
+# How soon an entry of the change log shows is not documented: an event that is read twice is known
+# by its hash, one that came late would be lost.
+_ACTIVITY_OVERLAP = timedelta(hours=1)
 # So few pages with all fields cost no more than a delta and a scan, and show more.
 _SMALL_EDGE_PAGES = 2
 
@@ -56,10 +57,6 @@ class _Planner:
     def _windows(self) -> Windows:
         return Windows(self.state, self.policy, self._today)
 
-    @cached_property
-    def _due_days(self) -> DueDays:
-        return DueDays(self.request, self.state, self.policy, self.now, self._windows)
-
     def plan(self) -> Plan:
         if self.request.objects:
             return Plan(
@@ -72,12 +69,16 @@ class _Planner:
         wanted = self._datasets()
         since, until, notes = self._range(wanted)
         firsts = {one: max(self._first_day(one, until), since) for one in wanted}
-        days = self._due_days.of(wanted, firsts, until)
+        due = DueDays(self.request, self.state, self.policy, self.now, self._windows)
+        days = due.of(wanted, firsts, until)
         unlisted = self._unlisted(dataset for dataset, due_days in days.items() if due_days)
         if unlisted:
             names = ", ".join(ENTITY_SPECS[part].edge for part in unlisted)
             notes.append(f"{names} are listed too: insights mention them and no table has them yet")
         windows = [one for dataset in wanted for one in self._windows.of(dataset, days[dataset])]
+        # Newest days first, and extras after all the numbers that everybody reads.
+        windows.sort(key=lambda one: (one.dataset.part in EXTRAS, -one.until.toordinal()))
+        # A late field has no days of its own: it is read for days that its report has already.
         asked = sum(
             len(one.starts(first, self._windows.last_day(one, until)))
             for one, first in firsts.items()
@@ -89,7 +90,7 @@ class _Planner:
             since=since if wanted and since <= until else None,
             until=until if wanted and since <= until else None,
             edges=tuple(self._edges({*self.request.parts, *unlisted})),
-            windows=tuple(sorted(windows, key=_order)),
+            windows=tuple(windows),
             activities_since=self._activities_since(),
             recommendations=self._recommendations(),
             notes=tuple(notes),
@@ -115,6 +116,7 @@ class _Planner:
         return min(backfill, self.state.first_days.get(dataset.whole.name, backfill))
 
     def _range(self, wanted: Sequence[Dataset]) -> tuple[date, date, list[str]]:
+        # The account's own day, which near midnight UTC is another one (FACTS section 5.5).
         current = self._today
         earliest = oldest(current)
         until = min(self.request.until or current, current)
@@ -148,18 +150,13 @@ class _Planner:
             chosen = self.request.breakdowns or self.policy.breakdowns
             chosen_datasets += [datasets.broken_down(names) for names in chosen]
         if Part.REPORTS in parts:
-            late = self.request.late_field
+            late, named = self.request.late_field, self.request.reports
             chosen_datasets += [
-                datasets.custom(one, late.name if late else None) for one in self._reports()
+                datasets.custom(one, late.name if late else None)
+                for one in self.policy.reports
+                if one.is_for(self.request.account_id) and (not named or one.name in named)
             ]
         return chosen_datasets
-
-    def _reports(self) -> Iterator[CustomReport]:
-        """The custom reports that are for the account, or those of them that are named."""
-        for report in self.policy.reports:
-            is_named = not self.request.reports or report.name in self.request.reports
-            if is_named and report.is_for(self.request.account_id):
-                yield report
 
     def _unlisted(self, datasets: Iterable[Dataset]) -> list[Part]:
         """What insights are going to mention and no listing has shown: by id each is a call."""
@@ -192,9 +189,11 @@ class _Planner:
             return (Mode.FULL,)
         if not is_due_again(self.now, cursor.last_fetched_at, fresh_for(self.request, self.policy)):
             return ()
+        # Creatives have neither times nor statuses to ask by (FACTS section 8): all, or none.
         has_delta = bool(spec.statuses)
         every = self.policy.scan_every if has_delta else self.policy.creatives_every
         is_valid = cursor.updated_since is not None and cursor.statuses_hash == statuses_hash(spec)
+        # A cursor of another status filter knows nothing of what that one left out.
         if has_delta and not is_valid:
             return (Mode.FULL,)
         if not is_due_again(self.now, cursor.last_full_at, every):
@@ -202,6 +201,7 @@ class _Planner:
         small = (self.state.stored.get(spec.part) or 0) <= self.policy.page_sizes.of(
             spec.part
         ) * _SMALL_EDGE_PAGES
+        # The delta first: it has all fields of what moved, the scan few of what moves in silence.
         return (Mode.FULL,) if small or not has_delta else (Mode.DELTA, Mode.SCAN)
 
     def _activities_since(self) -> datetime | None:
@@ -211,11 +211,11 @@ class _Planner:
         if cursor is None or cursor.updated_since is None or self.request.force:
             backfill = self.now - timedelta(days=self.policy.backfill_days)
             known = cursor.updated_since if cursor else None
-            return min(backfill, known - timedelta(hours=1)) if known else backfill
+            return min(backfill, known - _ACTIVITY_OVERLAP) if known else backfill
         is_due = is_due_again(
             self.now, cursor.last_fetched_at, fresh_for(self.request, self.policy)
         )
-        return cursor.updated_since - timedelta(hours=1) if is_due else None
+        return cursor.updated_since - _ACTIVITY_OVERLAP if is_due else None
 
     def _recommendations(self) -> RecommendationPlan | None:
         if Part.RECOMMENDATIONS not in self.request.parts:
@@ -230,26 +230,19 @@ class _Planner:
             return None
         # A business that told nothing of the account is left alone as long as the history.
         is_told = is_due_again(self.now, told, self.policy.score_history_every)
-        until = today(self.now, self.state.timezone_name) - _SCORE_LATE
+        until = self._today - _SCORE_LATE
         since = until - _SCORE_LONGEST
         if scored is not None and not self.request.force:
-            read_until = today(scored, self.state.timezone_name) - _SCORE_LATE
-            since = max(since, read_until)
-        return RecommendationPlan(
-            is_list_due,
-            self.state.business_id if is_told else None,
-            min(since, until) if is_history_due else None,
-            until if is_history_due else None,
-        )
+            since = max(since, today(scored, self.state.timezone_name) - _SCORE_LATE)
+        days: tuple[date | None, date | None] = (None, None)
+        if is_history_due:
+            days = min(since, until), until
+        business_id = self.state.business_id if is_told else None
+        return RecommendationPlan(is_list_due, business_id, *days)
 
     def _is_advice_due(self, last: datetime | None, every: timedelta) -> bool:
         most = min(every, self.request.max_age or every)
         return self.request.force or is_due_again(self.now, last, most)
-
-
-def _order(window: Window) -> tuple[bool, int]:
-    """Newest days first, and extras after all the numbers that everybody reads."""
-    return window.dataset.part in EXTRAS, -window.until.toordinal()
 
 
 def _is_listed(cursor: CursorRow | None) -> bool:

@@ -34,18 +34,25 @@ class PlanPolicy:
     """What the settings say about how much is read and how often."""
 
     backfill_days: int = 90
+    """How far back the first sync of an account reads."""
     window_days: int = 7
+    """The newest days, which are read first where nobody knows how many rows a day has."""
     fresh: timedelta = timedelta(hours=1)
+    """What was read within this time is not read again."""
     scan_every: timedelta = timedelta(hours=6)
+    """How often an edge is listed for what its delta does not tell (FACTS section 8)."""
     creatives_every: timedelta = timedelta(days=1)
     account_rows_every: timedelta = timedelta(days=1)
+    """How often the account's own row is read as a proof of the others."""
     recommendations_every: timedelta = timedelta(days=1)
     score_history_every: timedelta = timedelta(days=7)
     """The score of each day that is read comes with the list: the history fills what is between."""
     restatement: Restatement = DEFAULT_RESTATEMENT
     levels: tuple[str, ...] = ("ad",)
+    """Of daily insights, beside the account's own."""
     columns: tuple[str, ...] = ()
     """Of Ads Manager, beside the standard ones; `all` is every one."""
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    """Those of each breakdown table."""
     reports: tuple[CustomReport, ...] = ()
     page_sizes: PageSizes = field(default_factory=PageSizes)

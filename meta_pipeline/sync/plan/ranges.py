@@ -24,6 +24,7 @@ def bridged(
         if closed:
             newer_since, newer_until = closed[-1]
             together = pages_of(since, newer_until, per_day, page_size)
+            # A gap costs rows, and no call where its sides share a page that neither would fill.
             apart = pages_of(since, until, per_day, page_size) + pages_of(
                 newer_since, newer_until, per_day, page_size
             )
@@ -42,6 +43,7 @@ def rows_per_day(dataset: Dataset, ledger: Mapping[date, WindowRow]) -> float | 
     """What the newest days of the ledger had, one row for an account; None where unknown."""
     if dataset.is_proof:
         return 1.0
+    # Two weeks have every weekday twice, and little of what ended long ago.
     newest = [ledger[day].rows for day in sorted(ledger)[-14:]]
     return sum(newest) / len(newest) if newest else None
 

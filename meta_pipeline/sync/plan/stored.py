@@ -11,8 +11,8 @@ from psycopg import sql
 from meta_pipeline.model.part import Part
 from meta_pipeline.moments import past
 from meta_pipeline.sync.days import oldest, today
-from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
-from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, WindowRow
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS
+from meta_pipeline.warehouse import CursorRow, Warehouse, WindowRow
 
 RECOMMENDATION_EDGES = (
     "recommendations",
@@ -25,6 +25,7 @@ _DATASETS = """
     SELECT DISTINCT dataset FROM meta_ads.sync_windows
     WHERE account_id = %(account_id)s AND date_start >= %(since)s
 """
+# Also of a backfill that has begun and brought nothing yet: `keep_first_days` notes its beginning.
 _FIRST_DAYS = """
     SELECT dataset, min(day)
     FROM (
@@ -36,7 +37,12 @@ _FIRST_DAYS = """
     ) AS known
     GROUP BY dataset
 """
-_COUNT = sql.SQL("SELECT count(*) FROM {} WHERE account_id = %s AND NOT is_deleted")
+_COUNTS = sql.SQL(" UNION ALL ").join(
+    sql.SQL(
+        "SELECT {}, count(*) FROM {} WHERE account_id = %(account_id)s AND NOT is_deleted"
+    ).format(str(part), sql.Identifier(str(spec.table.schema), spec.table.name))
+    for part, spec in ENTITY_SPECS.items()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,15 @@ class StoredAccount:
     account_id: str
     timezone_name: str | None
     cursors: Mapping[str, CursorRow] = field(default_factory=dict)
+    """By edge; none of one that was never read."""
     first_days: Mapping[str, date] = field(default_factory=dict)
     """The oldest day that was ever read of each dataset, or that its first backfill began at."""
     stored: Mapping[Part, int] = field(default_factory=dict)
+    """Objects of each edge that are not deleted."""
     ledgers: Mapping[str, Mapping[date, WindowRow]] = field(default_factory=dict)
+    """What was read of each day, by dataset."""
     business_id: str | None = None
+    """The business that owns the account, which may be asked for recommendations of many."""
 
 
 def load_state(
@@ -62,10 +72,12 @@ def load_state(
     """
     current = today(now, timezone_name)
     since, until = oldest(current), current + timedelta(days=1)
+    # "insights" has no delta: its cursor keeps the page size, and up to when no ad was missing.
     edges = (*(spec.edge for spec in ENTITY_SPECS.values()), "activities", "insights")
     edges = (*edges, *RECOMMENDATION_EDGES)
     asked = {"account_id": account_id, "since": since}
     with warehouse.connection() as connection:
+        account = warehouse.accounts.get(account_id, connection)
         cursors = [warehouse.cursors.get(account_id, edge, connection) for edge in edges]
         datasets = [dataset for (dataset,) in connection.execute(_DATASETS, asked)]
         ledgers = {
@@ -75,24 +87,15 @@ def load_state(
         return StoredAccount(
             account_id=account_id,
             timezone_name=timezone_name,
-            business_id=_business(connection, account_id),
+            business_id=(account.business_id if account else None) or None,
             cursors={cursor.edge: _believed(cursor, now) for cursor in cursors if cursor},
             first_days=dict(connection.execute(_FIRST_DAYS, asked).fetchall()),
-            stored={
-                part: _count(connection, spec, account_id) for part, spec in ENTITY_SPECS.items()
-            },
+            stored={Part(part): count for part, count in connection.execute(_COUNTS, asked)},
             ledgers={
                 dataset: {day: row for day, row in days.items() if past(row.fetched_at, now)}
                 for dataset, days in ledgers.items()
             },
         )
-
-
-def _business(connection: Connection, account_id: str) -> str | None:
-    row = connection.execute(
-        "SELECT business_id FROM meta_ads.meta_ad_accounts WHERE account_id = %s", (account_id,)
-    ).fetchone()
-    return str(row[0]) if row and row[0] else None
 
 
 def _believed(cursor: CursorRow, now: datetime) -> CursorRow:
@@ -102,9 +105,3 @@ def _believed(cursor: CursorRow, now: datetime) -> CursorRow:
         last_full_at=past(cursor.last_full_at, now),
         last_fetched_at=past(cursor.last_fetched_at, now),
     )
-
-
-def _count(connection: Connection, spec: EntitySpec, account_id: str) -> int:
-    query = _COUNT.format(sql.Identifier(str(spec.table.schema), spec.table.name))
-    row = connection.execute(query, (account_id,)).fetchone()
-    return int(row[0]) if row else 0

@@ -21,8 +21,11 @@ class Window:
     since: date
     until: date
     page_size: int
+    """Rows of a page at most."""
     expected_rows: int = 0
+    """As many as the newest days stored had; 0 where that is not known."""
     as_report: bool = False
+    """Asked for as an async report instead of in pages."""
     is_reread: bool = False
     """Whether some of its days were read before: only then can numbers have moved."""
     as_of: datetime | None = None
@@ -61,6 +64,7 @@ class Window:
 
     @property
     def keeps_history(self) -> bool:
+        # Rows of a report that an earlier sync asked for are of that time, and no news of today's.
         return self.is_reread and self.as_of is None and self.dataset.part is Part.INSIGHTS
 
     @property
@@ -69,6 +73,7 @@ class Window:
 
     def halves(self) -> tuple[Window, Window]:
         """The newer half, then the older one."""
+        # Half of the rows is a guess that decides nothing but pages or a report.
         starts, rows = self.starts, self.expected_rows // 2
         first_of_newer = starts[len(starts) // 2 - 1]
         return (

@@ -32,8 +32,8 @@ class Windows:
         if not dataset.is_daily:
             yield from self._period_windows(dataset, days)
             return
-        ledger = self.ledger(dataset)
-        per_day, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
+        page_size = self.policy.page_sizes.insights
+        per_day = rows_per_day(dataset, self.ledger(dataset))
         if per_day is None:  # the newest days first; the others when these have shown their size
             ranges = list(runs(days, self.policy.window_days))[:1]
         else:
@@ -41,35 +41,39 @@ class Windows:
             if not dataset.is_proof:  # a proof without the ads of its day proves nothing
                 ranges = bridged(ranges, per_day, page_size)
         for first, last in ranges:
-            expected = round((per_day or 0) * ((last - first).days + 1))
-            yield Window(
-                dataset,
-                first,
-                last,
-                page_size,
-                expected,
-                as_report=expected > _REPORT_FROM_ROWS,
-                is_reread=any(day in ledger for day in span(first, last)),
-            )
+            yield self._sized(dataset, first, last, list(span(first, last)), per_day)
 
     def _period_windows(self, dataset: Dataset, starts: list[date]) -> Iterator[Window]:
         """Neighbouring periods together, as many as fill a few pages; one, until that is known."""
-        ledger = self.ledger(dataset)
-        each, page_size = rows_per_day(dataset, ledger), self.policy.page_sizes.insights
+        each = rows_per_day(dataset, self.ledger(dataset))
         current = self.last_day(dataset, self.today)
-        at_most = longest(each, page_size) if each is not None else 1
+        at_most = longest(each, self.policy.page_sizes.insights) if each is not None else 1
         for together in list(_neighbours(dataset, starts, at_most))[: 1 if each is None else None]:
             last = min(dataset.last_of(together[0]), current)
-            expected = round((each or 0) * len(together))
-            yield Window(
-                dataset,
-                together[-1],
-                last,
-                page_size,
-                expected,
-                as_report=expected > _REPORT_FROM_ROWS,
-                is_reread=any(start in ledger for start in together),
-            )
+            yield self._sized(dataset, together[-1], last, together, each)
+
+    def _sized(
+        self,
+        dataset: Dataset,
+        since: date,
+        until: date,
+        starts: Sequence[date],
+        each: float | None,
+    ) -> Window:
+        """The window of these days or periods, if each has so many rows; a large one as a report.
+
+        Not known how many is as good as none: it is asked for as pages, and its size shows then.
+        """
+        expected, ledger = round((each or 0) * len(starts)), self.ledger(dataset)
+        return Window(
+            dataset,
+            since,
+            until,
+            self.policy.page_sizes.insights,
+            expected,
+            as_report=expected > _REPORT_FROM_ROWS,
+            is_reread=any(start in ledger for start in starts),
+        )
 
     def later(self, dataset: Dataset, days: list[date]) -> int:
         """Days of a dataset of unknown size that wait for its newest window."""
