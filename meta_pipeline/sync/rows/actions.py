@@ -42,10 +42,12 @@ def are_regular(entries: Sequence[Any]) -> bool:
     keys = set[str]().union(*entries)
     if entries and not keys.issuperset((_TYPE, "value")):
         return False
+    # Meta leaves windows without actions out; type and value are always there.
+    absent = {key: None if key in (_TYPE, "value") else "0" for key in keys}
     try:
         return all(
-            _are_texts(key, set(map(dict.get, entries, repeat(key), repeat(_where_absent(key)))))
-            for key in keys
+            _are_texts(key, set(map(dict.get, entries, repeat(key), repeat(other))))
+            for key, other in absent.items()
         )
     except TypeError:  # a list or an object where a number belongs
         return False
@@ -58,11 +60,6 @@ def _are_texts(key: str, values: set[Any]) -> bool:
     if key.startswith(_ABOUT):
         return key != _TYPE or "" not in values
     return _ARE_NUMBERS.match("".join(f"{value}\n" for value in values)) is not None
-
-
-def _where_absent(key: str) -> str | None:
-    """Meta leaves windows without actions out; type and value are always there."""
-    return None if key in (_TYPE, "value") else "0"
 
 
 def _is_number(value: Any) -> bool:

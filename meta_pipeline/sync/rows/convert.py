@@ -96,6 +96,7 @@ def amount(value: Any, currency: str | None) -> Decimal:
     minor = number(value)
     if abs(minor) >= _LARGEST_AMOUNT:
         raise Unfit("amount")
+    # Nothing is nothing in every currency, also in one that is not known.
     if not minor:
         return minor
     in_major = major(minor, currency)
@@ -126,6 +127,14 @@ def moment(value: Any, _: str | None) -> datetime | None:
         return parsed.astimezone(UTC) if parsed.timestamp() > 0 else None
     except (ValueError, OverflowError, OSError):  # also a year that no calendar here has
         raise Unfit("time") from None
+
+
+def moment_or_none(value: Any) -> datetime | None:
+    """The same where a time that cannot be read is as good as none."""
+    try:
+        return moment(value, None)
+    except Unfit:
+        return None
 
 
 def structure(value: Any, _: str | None) -> Any:

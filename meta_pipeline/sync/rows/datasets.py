@@ -41,21 +41,21 @@ REPORT = "report:"
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One kind of insights; `name` is its key in the ledger `sync_windows`.
-
-    The days of a custom `report` may be periods: of each, the ledger has the first day. `only`
-    restricts it to one field, which is read later than the others.
-    """
+    """One kind of insights."""
 
     name: str
+    """Its key in the ledger `sync_windows`."""
     part: Part
     level: str
     table: sa.Table
     breakdowns: tuple[str, ...] = ()
+    """As Meta is asked for them, in alphabetical order."""
     columns: tuple[str, ...] = ()
     """Columns of Ads Manager that are asked for beside the standard metrics."""
     report: CustomReport | None = None
+    """The custom report it is; its days may be periods, of which the ledger has the first day."""
     only: str | None = None
+    """The one field of the report that is read, later than the others."""
 
     @property
     def whole(self) -> Dataset:
@@ -82,18 +82,17 @@ class Dataset:
         None where cells do not add up. By hour and by cell a click may come without its cell, when
         it had no impression there (FACTS section 5.2).
         """
-        if self.report is not None and not self._has_totals(self.report):
-            return ()
+        report = self.report
+        if report is not None:
+            # Only a report of whole days can be compared with the account's own row of the day.
+            is_whole = self.is_daily and not report.filters and self.only is None
+            if not is_whole or not {"spend", "impressions"} <= {*report.fields}:
+                return ()
         if not self.breakdowns and "clicks" in self.fields:
             return ("spend", "impressions", "clicks")
         if self.is_hourly or PARTS_OF_A_WHOLE.issuperset(self.breakdowns):
             return ("spend", "impressions")
         return ()
-
-    def _has_totals(self, report: CustomReport) -> bool:
-        """Whether its rows of a day can be compared with the account's own row of the day."""
-        is_whole = self.is_daily and not report.filters and self.only is None
-        return is_whole and {"spend", "impressions"} <= {*report.fields}
 
     # -- periods ----------------------------------------------------------------------------------
 

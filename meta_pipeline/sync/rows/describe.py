@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# OUTCOME_* are the objectives of today; campaigns from before them keep the old ones.
 _GOALS = {
     "OUTCOME_SALES": "purchases",
     "OUTCOME_LEADS": "leads",
@@ -28,6 +29,7 @@ _GOALS = {
     "STORE_VISITS": "store visits",
     "VIDEO_VIEWS": "video views",
 }
+# Meta's own numbers; both, or none, is everybody.
 _GENDERS = {1: "men", 2: "women"}
 # A line of a table, not the whole list: that is in the column targeting.
 _LIST_AT_MOST = 3
@@ -51,9 +53,12 @@ def summarise_targeting(row: Mapping[str, Any]) -> str | None:
         return None
     listed = [one for one in _list(targeting.get("genders")) if isinstance(one, int)]
     genders = [_GENDERS[one] for one in listed if one in _GENDERS]
+    low, high = targeting.get("age_min"), targeting.get("age_max")
+    # Meta's own bounds where it names one of the two alone: 65 stands for "and older".
+    ages = f"{18 if low is None else low}-{65 if high is None else high}"
     parts = [
         _places(targeting),
-        _ages(targeting),
+        "" if low is None and high is None else ages,
         genders[0] if len(genders) == 1 else "",
         _audiences(targeting),
         _short([str(one) for one in _list(targeting.get("publisher_platforms"))]),
@@ -73,13 +78,6 @@ def _places(targeting: Mapping[str, Any]) -> str:
             if isinstance(place, dict)
         ]
     return _short(names)
-
-
-def _ages(targeting: Mapping[str, Any]) -> str:
-    low, high = targeting.get("age_min"), targeting.get("age_max")
-    if low is None and high is None:
-        return ""
-    return f"{18 if low is None else low}-{65 if high is None else high}"
 
 
 def _audiences(targeting: Mapping[str, Any]) -> str:

@@ -62,12 +62,14 @@ class EntitySpec:
 
     part: Part
     edge: str
+    """As the path has it: `act_1/<edge>`; also its key in `sync_cursor`."""
     prefix: str
     """Name of the entity in `filtering`, for example `campaign.updated_time`."""
     entity_type: str
     table: sa.Table
     fields: tuple[Field, ...]
     statuses: tuple[str, ...] = ()
+    """All that the edge is asked with; none where it takes no filter (FACTS section 4.5)."""
     cheap: tuple[str, ...] = ()
     """Fields of the periodic scan: what `updated_time` does not tell (FACTS section 8)."""
     untracked: frozenset[str] = frozenset()
@@ -75,6 +77,7 @@ class EntitySpec:
     derived: Mapping[str, Callable[[Mapping[str, Any]], Any]] = field(default_factory=dict)
     """Further columns, each a function of Meta's row."""
     parents: frozenset[str] = frozenset()
+    """Columns with the ids of what it is a part of."""
 
     @property
     def id_column(self) -> str:
@@ -96,6 +99,7 @@ def _statuses(known: frozenset[str]) -> tuple[Field, ...]:
     )
 
 
+# "0" is how Meta writes the budget that an ad set has not (FACTS section 0); what remains may be 0.
 _BUDGETS = (
     Field("daily_budget", "daily_budget", convert.cap),
     Field("lifetime_budget", "lifetime_budget", convert.cap),
@@ -215,7 +219,7 @@ ADS = EntitySpec(
 CREATIVES = EntitySpec(
     part=Part.CREATIVES,
     edge="adcreatives",
-    prefix="",
+    prefix="",  # it can be filtered by nothing, neither time nor id
     entity_type="creative",
     table=schema.meta_creatives,
     fields=(
@@ -237,6 +241,7 @@ CREATIVES = EntitySpec(
         Field("object_story_spec", "object_story_spec", convert.structure),
         Field("asset_feed_spec", "asset_feed_spec", convert.structure),
     ),
+    # Addresses of pictures are signed, and new in every answer.
     untracked=frozenset(("thumbnail_url", "image_url")),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain, repeat
 from types import NoneType
 from typing import Any
@@ -24,6 +25,7 @@ from .unrecognized import Findings, Reason
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
 _WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint column
+# Possessive: a page that does not match fails at once, instead of being tried in every way.
 _DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
 _WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
 _PARENTS = ("campaign_id", "adset_id", "ad_id")
@@ -34,7 +36,7 @@ class InsightsMapper:
 
     `asked` restricts it to the fields that were asked for: rows keep what they have of the others.
 
-    That a row is of a day that was asked for is seen to before: `window.RowCounts`.
+    That a row is of a day that was asked for is seen to before: `read.row_counts`.
     """
 
     def __init__(
@@ -56,7 +58,10 @@ class InsightsMapper:
             "date_stop",
             "account_id",
         }
-        self._parents = self._parent_columns()
+        # Where a table is of one level, the id of its own is in the key already.
+        is_own = dataset.is_hourly or dataset.report is not None
+        own = {dataset.id_field} if is_own else set()
+        self._parents = tuple(one for one in self._fields if one in _PARENTS and one not in own)
         if dataset.report is not None:
             self._key = self._key_of_report
         else:
@@ -100,16 +105,16 @@ class InsightsMapper:
         """The rows, if every value of every one of them is what it should be."""
         if not (given and all(map(self._known.issuperset, given)) and self._have_keys(given)):
             return None
-        if not set(map(type, (one.get(CURRENCY) for one in given))) <= {str, NoneType}:
+        if not _are({str, NoneType}, (one.get(CURRENCY) for one in given)):
             return None
         columns: list[Iterable[Any]] = []
         for names, fits in (
             (self._parents, _are_text),
-            (self._of[Kind.COUNT], _are_whole),
-            (self._of[Kind.DECIMAL], _are_decimal),
+            (self._of[Kind.COUNT], partial(_all_match, _WHOLES)),
+            (self._of[Kind.DECIMAL], partial(_all_match, _DECIMAL_LINES)),
             (self._of[Kind.ACTIONS], _are_lists),
             (self._of[Kind.JSON], _are_objects),
-            (self._of[Kind.TEXT], _are_text_or_none),
+            (self._of[Kind.TEXT], partial(_are, {str, NoneType})),
         ):
             values = [[one.get(name) for one in given] for name in names]
             if not all(map(fits, values)):
@@ -160,11 +165,12 @@ class InsightsMapper:
 
     def row(self, given: Mapping[str, Any]) -> Row | None:
         """One table row in the order of `columns`; None when the row has no key."""
-        key = self._key(given)
-        if key is None:
+        if (key := self._key(given)) is None:
             return None
-        if not self._known.issuperset(given):
-            self._report_unknown(given)
+        # Kept nowhere, so noted: it may be a field to come.
+        source, sample = self._dataset.endpoint_key, str(self._entity_id(given))
+        for name in given.keys() - self._known:
+            self._findings.note(source, name, given[name], Reason.UNKNOWN_FIELD, sample)
         return (
             *key,
             self._source.account_id,
@@ -189,11 +195,6 @@ class InsightsMapper:
         if self._dataset.breakdowns:
             return ("entity_type", "entity_id", "date_start", "breakdown", "cell", "cell_values")
         return ("entity_type", "entity_id", "date_start", "date_stop")
-
-    def _parent_columns(self) -> tuple[str, ...]:
-        is_own = self._dataset.is_hourly or self._dataset.report is not None
-        own = {self._dataset.id_field} if is_own else set()
-        return tuple(name for name in self._fields if name in _PARENTS and name not in own)
 
     def _key_of_day(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
         entity_id, start = self._entity_id(given), given.get("date_start")
@@ -284,50 +285,31 @@ class InsightsMapper:
         sample = self._entity_id(given)
         self._findings.note(self._dataset.endpoint_key, name, value, Reason.WRONG_TYPE, str(sample))
 
-    def _report_unknown(self, given: Mapping[str, Any]) -> None:
-        for name in given.keys() - self._known:
-            self._findings.note(
-                self._dataset.endpoint_key,
-                name,
-                given[name],
-                Reason.UNKNOWN_FIELD,
-                str(self._entity_id(given)),
-            )
+
+def _are(types: set[type], values: Iterable[Any]) -> bool:
+    """Whether the values are of these very types: `type`, as a bool is an int to isinstance."""
+    return set(map(type, values)) <= types
 
 
 def _are_text(column: Sequence[Any]) -> bool:
-    return set(map(type, column)) <= {str} and "" not in column
-
-
-def _are_text_or_none(column: Sequence[Any]) -> bool:
-    return set(map(type, column)) <= {str, NoneType}
+    return _are({str}, column) and "" not in column
 
 
 def _are_objects(column: Sequence[Any]) -> bool:
     """Whether each is a list of objects, or is not there."""
-    if not set(map(type, column)) <= {list, NoneType}:
-        return False
-    return set(map(type, chain.from_iterable(filter(None, column)))) <= {dict}
+    is_listed = _are({list, NoneType}, column)
+    return is_listed and _are({dict}, chain.from_iterable(filter(None, column)))
 
 
 def _are_lists(column: Sequence[Any]) -> bool:
-    if not set(map(type, column)) <= {list, NoneType}:
-        return False
-    return are_regular(list(chain.from_iterable(filter(None, column))))
-
-
-def _are_whole(column: Sequence[Any]) -> bool:
-    return _all_match(_WHOLES, column)
-
-
-def _are_decimal(column: Sequence[Any]) -> bool:
-    return _all_match(_DECIMAL_LINES, column)
+    is_listed = _are({list, NoneType}, column)
+    return is_listed and are_regular(list(chain.from_iterable(filter(None, column))))
 
 
 def _all_match(lines: re.Pattern[str], column: Sequence[Any]) -> bool:
     """Whether all values that are there are text of this form: one look at all of them."""
     present = [value for value in column if value is not None]
-    if not set(map(type, present)) <= {str}:
+    if not _are({str}, present):
         return False
     text = "\n".join(present)
     return not present or (text.count("\n") < len(present) and lines.match(text) is not None)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 ID_TEXT = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,64}\Z")
+# Meta's two ends of an hour say the same: what differs in them is no hour.
 HOUR_TEXT = re.compile(r"([01]\d|2[0-3]):00:00 - \1:59:59\Z", re.ASCII)
 
 

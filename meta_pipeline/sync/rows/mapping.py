@@ -25,12 +25,15 @@ _ANSWERED_UNASKED = frozenset(("account_id", "account"))
 
 @dataclass(frozen=True)
 class Source:
-    """Where the rows being mapped come from: the account, its currency, the time Meta answered."""
+    """Where the rows of a sync come from: the account as it was stored then, and the sync."""
 
     account_id: str
     currency: str | None
+    """Divides its budgets and bids; None where it is not known."""
     timezone_name: str | None
+    """Cuts its days, and offsets of its times are compared with it."""
     data_as_of: datetime
+    """When the sync began, or the report was asked for: no row is newer than what it says."""
     sync_run_id: str
     doubts: set[str] = field(default_factory=set, compare=False)
     """What rows of Meta's said against the currency or the zone; see `AccountNode.doubt`."""
@@ -94,14 +97,16 @@ class EntityMapper:
         deleted = given.get("effective_status", given.get("status")) == "DELETED"
         row = [self._value(known, given, source.currency) for known in self._fields]
         row += [derive(given) for derive in self._derived.values()]
-        row += [
-            source.account_id,
-            deleted,
-            source.data_as_of if deleted else None,
-            source.data_as_of,
-        ]
+        seen_at = source.data_as_of if deleted else None
+        row += [source.account_id, deleted, seen_at, source.data_as_of]
         row += [source.currency] if self._has_currency else []
-        return tuple(row if self._is_partial else [*row, self._extra(given)])
+        if self._is_partial:
+            return tuple(row)
+        # What Meta gives beside what was asked is kept: it may be a field to come.
+        extra = {key: value for key, value in given.items() if key not in self._asked}
+        for key in extra:
+            self._note(key, "", Reason.UNKNOWN_FIELD, given)
+        return (*row, extra or None)
 
     def _value(self, known: Field, given: Mapping[str, Any], currency: str | None) -> Any:
         value = given.get(known.name)
@@ -120,17 +125,11 @@ class EntityMapper:
             self._note(known.name, value, Reason.UNKNOWN_ENUM, given)
         return converted
 
-    def _extra(self, given: Mapping[str, Any]) -> dict[str, Any] | None:
-        # What Meta gives beside what was asked is kept: it may be a field to come.
-        extra = {key: value for key, value in given.items() if key not in self._asked}
-        for key in extra:
-            self._note(key, "", Reason.UNKNOWN_FIELD, given)
-        return extra or None
-
     def _note(self, field: str, value: Any, reason: Reason, given: Mapping[str, Any]) -> None:
         self._findings.note(self._spec.edge, field, value, reason, str(given.get("id")))
 
 
+# As the reference of AdAccount lists them (v26).
 _ACCOUNT_ENUMS: Mapping[str, frozenset[Any]] = {
     "account_status": frozenset((1, 2, 3, 7, 8, 9, 100, 101, 201, 202)),
     "disable_reason": frozenset(range(16)),

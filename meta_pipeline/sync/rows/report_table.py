@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from meta_pipeline.custom_reports import CustomReport
-from meta_pipeline.custom_reports.columns import ColumnType, ReportColumn, columns_of
+from meta_pipeline.custom_reports.columns import ColumnType, columns_of
 from meta_pipeline.warehouse import schema
 from meta_pipeline.warehouse.stores.report_tables import ReportTable
 
@@ -34,20 +34,19 @@ def table_of(report: CustomReport) -> sa.Table:
     return sa.Table(
         report.table_name,
         sa.MetaData(schema=schema.SCHEMA),
-        *map(_column, columns_of(report)),
+        *(
+            sa.Column(
+                column.name,
+                _TYPES[column.type],
+                primary_key=column.is_key,
+                nullable=not (column.is_key or column.name in _NEVER_NULL),
+                comment=column.comment,
+            )
+            for column in columns_of(report)
+        ),
         sa.Index(f"{report.table_name}_account_day_idx", "account_id", "date_start"),
         comment=f"One row per {report.level}, {period}{cell} that had delivery{words}",
         postgresql_with={"fillfactor": 90},
-    )
-
-
-def _column(column: ReportColumn) -> sa.Column[Any]:
-    return sa.Column(
-        column.name,
-        _TYPES[column.type],
-        primary_key=column.is_key,
-        nullable=not (column.is_key or column.name in _NEVER_NULL),
-        comment=column.comment,
     )
 
 
