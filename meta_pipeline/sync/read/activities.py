@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,10 +12,10 @@ import orjson
 
 from meta_pipeline.graph import GraphClient, Page
 from meta_pipeline.model.part import Part
-from meta_pipeline.sync.rows.convert import Unfit, json_text, moment
+from meta_pipeline.sync.rows.convert import json_text, moment_or_none
 from meta_pipeline.sync.rows.mapping import Row, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
-from meta_pipeline.sync.write.slices import Slice, rendered
+from meta_pipeline.sync.write.slices import Slice, noting_last, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
 
 # Entries are small, and an hour has few: one page as a rule.
@@ -48,9 +48,9 @@ class ActivityReader:
 
     def slices(self, since: datetime) -> Iterator[Slice]:
         """One slice for each page; the last one carries the cursor for the next time."""
-        newest = since
-        held: Slice | None = None
-        for page in self._client.pages(
+        self._newest = since
+        # Up to when the sync began, whose time the cursor takes: what happens meanwhile comes next.
+        pages = self._client.pages(
             f"{self._source.account_id}/activities",
             {
                 "fields": ",".join(_FIELDS),
@@ -60,17 +60,12 @@ class ActivityReader:
             account_id=self._source.account_id,
             endpoint_key="activities_list",
             page_size=_PAGE_SIZE,
-        ):
-            if held is not None:
-                yield held
-            rows = [row for one in page.rows if (row := self._row(one)) is not None]
-            held = self._slice(page, rows)
-            newest = max([newest, *(row[2] for row in rows)])
-        if held is not None:
-            held.after.append(lambda connection: self._save(connection, newest))
-            yield held
+        )
+        return noting_last(map(self._slice, pages), self._save)
 
-    def _slice(self, page: Page, rows: Sequence[Row]) -> Slice:
+    def _slice(self, page: Page) -> Slice:
+        rows = [row for one in page.rows if (row := self._row(one)) is not None]
+        self._newest = max([self._newest, *(row[2] for row in rows)])
         return Slice(
             part=Part.ACTIVITIES,
             table=schema.meta_activities,
@@ -81,10 +76,7 @@ class ActivityReader:
         )
 
     def _row(self, given: Mapping[str, Any]) -> Row | None:
-        try:
-            happened = moment(given.get("event_time"), None)
-        except Unfit:
-            happened = None
+        happened = moment_or_none(given.get("event_time"))
         if happened is None:
             self._findings.note("activities", "event_time", json_text(given), Reason.MISSING_KEY)
             return None
@@ -93,6 +85,7 @@ class ActivityReader:
             value if value is None or isinstance(value, str) else json_text(value)
             for value in values
         ]
+        # Meta gives an event no id: it is known by all that it says.
         known = json_text([given.get(name) for name in _FIELDS]).encode()
         return (
             hashlib.blake2b(known, digest_size=16).hexdigest(),
@@ -103,12 +96,12 @@ class ActivityReader:
             self._source.data_as_of,
         )
 
-    def _save(self, connection: Connection, newest: datetime) -> None:
+    def _save(self, connection: Connection) -> None:
         account_id, now = self._source.account_id, self._source.data_as_of
         known = self._warehouse.cursors.get(account_id, "activities")
         cursor = known or CursorRow(account_id, "activities")
         # An event of the future would have every later sync ask from there on, and find nothing.
-        read_until = min(newest, now)
+        read_until = min(self._newest, now)
         self._warehouse.cursors.save(
             connection,
             replace(cursor, updated_since=read_until, last_fetched_at=now, last_full_at=now),

@@ -28,6 +28,7 @@ class CreativeReader(EdgeReader):
                     after = page.after
                     yield page
             except CreativeUnreadable as error:
+                # From the last cursor on: the pages that came through are not read again.
                 page = self._by_ids(params, after, error.field_name)
                 yield page
                 if page.after is None:
@@ -38,6 +39,7 @@ class CreativeReader(EdgeReader):
 
     def _by_ids(self, params: dict[str, Any], after: str | None, bad_field: str) -> Page:
         """The page at the cursor: its ids alone, then every creative by its id."""
+        # Ids are always given: it is the content that Meta cannot read.
         listed = super()._pages({**params, "fields": "id"}, after)
         (page,) = islice(listed, 1)
         ids = [str(row["id"]) for row in self._with_id(page.rows)]

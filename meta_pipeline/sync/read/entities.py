@@ -7,21 +7,22 @@ all fields where that costs no more calls than a delta, else with the few fields
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from meta_pipeline.graph import CursorLost, FieldRejected, GraphClient, InvalidRequest, Page
 from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode, statuses_hash
-from meta_pipeline.sync.rows.convert import Unfit, moment
+from meta_pipeline.sync.rows.convert import moment_or_none
 from meta_pipeline.sync.rows.fields import EntitySpec
 from meta_pipeline.sync.rows.keys import id_text
 from meta_pipeline.sync.rows.mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.seen import SeenIds
-from meta_pipeline.sync.write.slices import Note, Slice, rendered
+from meta_pipeline.sync.write.slices import Note, Slice, noting_last, rendered
 from meta_pipeline.warehouse import (
     Connection,
     CursorRow,
@@ -65,6 +66,7 @@ class EdgeReader:
         self._findings = findings
         self._cursor = cursor or CursorRow(source.account_id, plan.spec.edge)
         self._refused: set[str] = set()
+        # What was answered last time: a size that is refused costs a call each time.
         self._page_size = (cursor.page_size if cursor else None) or plan.page_size
         self._has_shrunk = False
         self._newest = self._cursor.updated_since
@@ -74,10 +76,13 @@ class EdgeReader:
         lost = passing = 0
         while True:
             try:
-                yield from self._walk()
+                mapper = EntityMapper(self._spec, self._findings, self._names)
+                pages = self._pages(self._params())
+                yield from noting_last((self._slice(one, mapper) for one in pages), self._note_read)
             except FieldRejected as error:
                 self._drop_field(error)
             except CursorLost:
+                # It dies with its object (FACTS section 4.3). Rows that come again are not written.
                 lost += 1
                 if lost == _WALKS:
                     raise
@@ -109,17 +114,6 @@ class EdgeReader:
             return False
         return True
 
-    def _walk(self) -> Iterator[Slice]:
-        mapper = EntityMapper(self._spec, self._findings, self._names)
-        held: Slice | None = None
-        for page in self._pages(self._params()):
-            if held is not None:
-                yield held
-            held = self._slice(page, mapper)
-        if held is not None:
-            held.after.append(self._save_cursor)
-            yield held
-
     def _pages(self, params: dict[str, Any], after: str | None = None) -> Iterator[Page]:
         return self._client.pages(
             f"{self._source.account_id}/{self._spec.edge}",
@@ -142,6 +136,7 @@ class EdgeReader:
     def _params(self) -> dict[str, Any]:
         names = self._names or tuple(one.name for one in self._spec.fields)
         params: dict[str, Any] = {"fields": ",".join(names)}
+        # Without, archived and deleted objects are left out (FACTS section 4.5).
         if self._statuses:
             params[STATUSES] = self._statuses
         if self._plan.mode is Mode.DELTA and self._plan.changed_since is not None:
@@ -158,6 +153,10 @@ class EdgeReader:
         given = self._with_id(page.rows)
         rows = [mapper.row(one, self._source) for one in given]
         self._note_change_times(given)
+        ids, is_first = [str(one["id"]) for one in given], page.number == 1
+        # No lambda over the page: a slice that waits for the writer would keep all of it.
+        seen = partial(SeenIds(self._spec.edge).add, ids=ids, restart=is_first)
+        notes: list[Note] = [seen] if self._plan.is_complete else []
         return Slice(
             part=self._spec.part,
             table=self._spec.table,
@@ -165,7 +164,7 @@ class EdgeReader:
             rows=rendered(self._spec.table, mapper.columns, rows, self._findings),
             read=len(page.rows),
             message=f"{self._spec.edge} page {page.number}",
-            after=self._seen(page.number, [str(one["id"]) for one in given]),
+            after=notes,
             history=history_of(self._spec, mapper.columns, self._source),
         )
 
@@ -177,29 +176,27 @@ class EdgeReader:
                 self._findings.note(self._spec.edge, "id", row, Reason.MISSING_KEY)
         return identified
 
-    def _seen(self, number: int, ids: list[str]) -> list[Note]:
-        if not self._plan.is_complete:
-            return []
-        seen = SeenIds(self._spec.edge)
-        return [lambda connection: seen.add(connection, ids, restart=number == 1)]
-
     def _note_change_times(self, rows: list[dict[str, Any]]) -> None:
         """Keep the newest change, and see that a delta holds only what it asked for."""
         since = self._plan.changed_since if self._plan.mode is Mode.DELTA else None
         for given in rows:
-            changed = _updated_time(given)
+            changed = moment_or_none(given.get("updated_time"))
             if changed is None:
                 continue
             self._newest = max(self._newest or changed, changed)
+            # A filter that Meta does not understand is ignored in silence (FACTS section 4.4).
             if since is not None and changed < since - OVERLAP:
                 self._findings.note(
                     self._spec.edge, "updated_time", "", Reason.FILTER_IGNORED, given.get("id")
                 )
 
-    def _save_cursor(self, connection: Connection) -> None:
+    def _note_read(self, connection: Connection) -> None:
         cursors, now = self._warehouse.cursors, self._source.data_as_of
         # A delta may have moved it since this sync began.
         known = cursors.get(self._source.account_id, self._spec.edge, connection) or self._cursor
+        # A small edge has too few pages to grow back on the way: each listing may double them.
+        may_grow = self._plan.is_complete and not self._has_shrunk
+        grown = min(self._page_size * 2, self._plan.page_size)
         cursors.save(
             connection,
             replace(
@@ -208,7 +205,7 @@ class EdgeReader:
                 last_fetched_at=now,
                 last_full_at=now if self._is_done(connection) else known.last_full_at,
                 statuses_hash=statuses_hash(self._spec),
-                page_size=self._next_page_size(),
+                page_size=grown if may_grow else self._page_size,
             ),
         )
 
@@ -242,12 +239,6 @@ class EdgeReader:
         self._has_shrunk |= size < self._page_size
         self._page_size = size
 
-    def _next_page_size(self) -> int:
-        """A small edge has too few pages to grow back on the way: each listing may double them."""
-        if self._has_shrunk or not self._plan.is_complete:
-            return self._page_size
-        return min(self._page_size * 2, self._plan.page_size)
-
     def _drop_field(self, error: FieldRejected) -> None:
         if error.field_name in self._refused or error.field_name == self._spec.fields[0].name:
             raise error
@@ -267,11 +258,3 @@ def history_of(spec: EntitySpec, columns: Sequence[str], source: Source) -> Enti
         sync_run_id=source.sync_run_id,
         seen_at=source.data_as_of,
     )
-
-
-def _updated_time(given: Mapping[str, Any]) -> datetime | None:
-    value = given.get("updated_time")
-    try:
-        return moment(value, None) if value is not None else None
-    except Unfit:
-        return None

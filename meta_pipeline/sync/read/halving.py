@@ -30,6 +30,7 @@ def unanswered(names: Sequence[str], answers: Asks, suspects: Collection[str] = 
     All of them when not even one of the first two is: then it is not the names. `suspects` were
     not answered elsewhere and are asked for alone, which saves halving the others.
     """
+    # Two, as the first may be the very one that is at fault.
     first = [name for name in names if name not in suspects][:2] or list(names[:2])
     known = next((name for name in first if answers([name])), None)
     if known is None:

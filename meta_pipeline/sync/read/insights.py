@@ -3,7 +3,7 @@
 A window is asked for as ordinary pages first. What Meta finds too slow is asked for as an async
 report; what is too much is halved by days, and a single day around what cannot be answered
 (`splitting`). What Meta does not take is left out for the rest of the sync (`refusals`), what it
-keeps no more is not asked for (`kept`).
+keeps no more is not asked for (`retention`).
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ class WindowReader:
             if not window.dataset.is_daily:  # a period that goes on is another one by then
                 is_of_window = (window.since, window.until) == (report.since, report.until)
             if report.dataset == window.dataset.name and is_of_window and window.as_of is None:
+                # What lies on either side may have reports of its own.
                 newer, rest = window.parted(report.until + timedelta(days=1))
                 own, older = rest.parted(report.since) if rest else (None, None)
                 yield from self._around_pending(newer) if newer else ()
@@ -130,6 +131,7 @@ class WindowReader:
         if refused:
             yield from self._without_breakdowns(window, refused)
             return
+        # The narrow refusals before the wide one that they are kinds of.
         try:
             yield from self._committed(window)
         except UniqueCountsTooOld as error:
@@ -152,6 +154,7 @@ class WindowReader:
             try:
                 yield from self._read(window)
             except FieldRejected as error:
+                # Each field once: a refusal more, and Meta refuses what is not asked for.
                 refused += 1
                 if refused > len(window.asked):
                     raise
@@ -163,7 +166,7 @@ class WindowReader:
                 return
 
     def _read(self, window: Window) -> Iterator[Slice]:
-        counts, began_at = RowCounts(window, self.findings), self.marks.now()
+        counts, began_at = RowCounts(window, self.findings), self.marks.clock()
         splitter = Splitter(
             edge=self.edge,
             refusals=self.refusals,
@@ -171,6 +174,7 @@ class WindowReader:
             now=self.source.data_as_of,
             known=self.gaps.get(window.dataset.name, {}),
         )
+        # Days without a row are closed as well: then this empty slice carries their marks.
         held = self._slice(window, Portion([], window.without))
         for portion in splitter.portions(window, counts):
             if held.read:
@@ -196,6 +200,7 @@ class WindowReader:
 
     def _slice(self, window: Window, portion: Portion, walk: int = 0) -> Slice:
         asked = [name for name in self.edge.asked(window) if name not in portion.without]
+        # Rows of a report that an earlier sync asked for are as old as the report.
         source = replace(self.source, data_as_of=window.as_of or self.source.data_as_of)
         mapper = InsightsMapper(window.dataset, source, self.findings, asked)
         table, columns = window.dataset.table, mapper.columns
@@ -282,6 +287,7 @@ class WindowReader:
 
     def _with_fewer_counts(self, window: Window, error: UniqueCountsTooOld) -> Iterator[Slice]:
         """The days beyond Meta's line, which may be another than ours, without unique counts."""
+        # With the margin of `retention`: nobody says in whose time zone the line runs.
         newer, older = window.parted(months_before(self._today, error.months) + timedelta(days=2))
         if newer and older:
             yield from self._each([newer, older])

@@ -140,6 +140,7 @@ class InsightsEdge:
     def takes_statuses(self, window: Window, statuses: Sequence[str]) -> bool:
         """Whether the level of the window may be asked with these statuses: one small call."""
         level = window.dataset.level
+        # A day and a row: whether the values are taken shows before anything is computed.
         day = replace(window, since=window.until)
         params = self._ids_params(day, level) | {
             "filtering": [with_statuses(level, statuses)],
@@ -193,6 +194,7 @@ class InsightsEdge:
         report = window.dataset.report
         if attribution_windows := self.attribution_windows(report):
             params["action_attribution_windows"] = attribution_windows
+        # The default goes unsaid, so that calls with and without it are of one shape (`Prices`).
         if report is not None and report.action_breakdowns != DEFAULT_ACTION_BREAKDOWNS:
             params["action_breakdowns"] = list(report.action_breakdowns)
         if window.dataset.breakdowns:

@@ -18,6 +18,7 @@ from meta_pipeline.graph import (
     GraphClient,
     InvalidRequest,
     ObjectMissing,
+    Page,
     PermissionDenied,
 )
 from meta_pipeline.model.part import Part
@@ -28,7 +29,7 @@ from meta_pipeline.sync.rows.convert import Unfit, json_text, moment, number
 from meta_pipeline.sync.rows.keys import id_text
 from meta_pipeline.sync.rows.mapping import Row, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
-from meta_pipeline.sync.write.slices import Note, Slice, rendered
+from meta_pipeline.sync.write.slices import Note, Slice, noting_last, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
 
 LIST, BUSINESS_LIST, HISTORY = RECOMMENDATION_EDGES
@@ -221,6 +222,7 @@ class RecommendationReader:
         content = given.get("recommendation_content")
         content = content if isinstance(content, dict) else {}
         lift = given.get("opportunity_score_lift", content.get("opportunity_score_lift"))
+        # Meta gives none an id: it is the same while type, stage and objects are.
         known = json_text([account_id, name.upper(), stage, objects]).encode()
         extra = {key: value for key, value in given.items() if key not in _KNOWN}
         now = self._source.data_as_of
@@ -302,19 +304,10 @@ def history_slices(
     until: date,
 ) -> Iterator[Slice]:
     """The score of each day from one to another, with what moved it; one slice a page."""
-    held: Slice | None = None
-    for page in client.pages(
-        f"{source.account_id}/opportunity_score_history",
-        {"from_date": since.isoformat(), "to_date": until.isoformat(), "get_reason": True},
-        account_id=source.account_id,
-        endpoint_key=HISTORY,
-        page_size=_HISTORY_PAGE,
-        min_page_size=_HISTORY_PAGE,
-    ):
-        if held is not None:
-            yield held
+
+    def slice_of(page: Page) -> Slice:
         rows = [row for one in page.rows if (row := _day(one, source, findings)) is not None]
-        held = Slice(
+        return Slice(
             part=Part.RECOMMENDATIONS,
             table=schema.opportunity_scores,
             columns=_HISTORY_COLUMNS,
@@ -322,12 +315,20 @@ def history_slices(
             read=0,
             message=f"opportunity score, page {page.number}",
         )
-    if held is not None:
-        account_id, now = source.account_id, source.data_as_of
-        held.after.append(
-            lambda connection: save_cursor(warehouse, connection, account_id, HISTORY, now)
-        )
-        yield held
+
+    account_id, now = source.account_id, source.data_as_of
+    pages = client.pages(
+        f"{account_id}/opportunity_score_history",
+        {"from_date": since.isoformat(), "to_date": until.isoformat(), "get_reason": True},
+        account_id=account_id,
+        endpoint_key=HISTORY,
+        page_size=_HISTORY_PAGE,
+        min_page_size=_HISTORY_PAGE,
+    )
+    return noting_last(
+        map(slice_of, pages),
+        lambda connection: save_cursor(warehouse, connection, account_id, HISTORY, now),
+    )
 
 
 def peers_of(

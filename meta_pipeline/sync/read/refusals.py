@@ -151,6 +151,7 @@ class Refusals:
                 return True  # left out meanwhile, in another thread
         if not refused and takes(_LIVING):
             refused = refused_alone(statuses, takes)
+        # Where all of them are refused, it is not for the statuses.
         for one in refused if len(refused) < len(statuses) else ():
             self.drop_value(STATUSES, source, one, error)
         return bool(refused) and len(refused) < len(statuses)

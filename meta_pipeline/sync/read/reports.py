@@ -61,6 +61,7 @@ class ReportReader:
         kept for the next sync, any other is replaced by a smaller question.
         """
         path, hashed = f"{self.account_id}/insights", query_hash(params)
+        # Only of the very same question: rows of another would be marked as these days'.
         known = next((one for one in self.pending if one.query_hash == hashed), None)
         if known is not None:
             report = ReportRun(known.report_run_id, path, params, self.account_id, known.created_at)
@@ -81,6 +82,7 @@ class ReportReader:
     def _rows(self, report: ReportRun, window: Window, *, is_known: bool) -> Iterator[Page]:
         size = min(SMALLEST_PAGE, window.page_size)
         yield from self.client.report_pages(report, page_size=window.page_size, min_page_size=size)
+        # Not before it is read to its end: the next sync takes up what breaks off here.
         if is_known:
             self._forget(report)
 
@@ -122,10 +124,8 @@ class ReportReader:
     ) -> None:
         minutes = self.patience.total_seconds() / 60
         text = f"report {report.id} has stood at {status.percent} % for {minutes:.0f} minutes"
-        facts: dict[str, Any] = {
-            "account_id": self.account_id,
-            "endpoint_key": window.dataset.endpoint_key,
-        }
+        key = window.dataset.endpoint_key
+        facts: dict[str, Any] = {"account_id": self.account_id, "endpoint_key": key}
         logger.info("%s: %s: left", self.account_id, text)
         moved = status.percent > kept.progress_pct
         is_dead = not moved and self.clock() - kept.created_at >= _LONGEST_RUN

@@ -50,6 +50,7 @@ class RowCounts:
             own_rows += len(own)
             yield page if len(own) == len(page.rows) else replace(page, rows=own)
             del page, own  # the next one is fetched now
+        # Nothing but strays is a range that Meta ignored; a few among others it may well send.
         if strays and not own_rows:
             raise MalformedAnswer(
                 f"asked for {self._window.since} to {self._window.until}, Meta answered for "

@@ -22,7 +22,7 @@ from meta_pipeline.graph import (
     TooMuchData,
 )
 from meta_pipeline.model.level import LEVELS
-from meta_pipeline.sync.days import pause
+from meta_pipeline.sync.days import SLACK, pause
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.warehouse import GapRow
@@ -41,8 +41,6 @@ _SMALL_PAGE = 100
 _IDS_IN_A_URL = 50
 _GAPS_LEFT_OUT = 20
 """More ids make a filter too long; then the day is asked whole and split again."""
-# A sync that comes a little early must not skip a whole turn.
-_SLACK = 0.9
 # It stands in a column that people read, beside the code.
 _REASON_LENGTH = 120
 
@@ -84,15 +82,15 @@ class Splitter:
             yield from self._whole(window, counts)
         except UNANSWERED as error:
             self.refusals.fruitless(error)
+            # Met in another window of this sync: around them all the others may come at once.
             suspects = self.refusals.suspects(window.dataset.name)
-            if not window.is_single and not 0 < len(suspects) <= _GAPS_LEFT_OUT:
+            if window.is_single:
+                yield from self._by_ids(window, counts, error)
+            elif 0 < len(suspects) <= _GAPS_LEFT_OUT:
+                level = window.dataset.level
+                yield from self._around(window, counts, {(level, one) for one in suspects})
+            else:
                 raise
-            if not window.is_single:
-                yield from self._around(
-                    window, counts, {(window.dataset.level, one) for one in suspects}
-                )
-                return
-            yield from self._by_ids(window, counts, error)
 
     # -- a whole window, in pages or as a report --------------------------------------------------
 
@@ -115,6 +113,7 @@ class Splitter:
 
     def _either_way(self, window: Window, counts: RowCounts, *filters: Filter) -> Iterator[Portion]:
         if not window.as_report:
+            # Where Meta may be down as a whole, one try shows it; the retries would take minutes.
             probing = self.refusals.in_trouble
             try:
                 yield from self._told(
@@ -170,7 +169,7 @@ class Splitter:
         filters = () if level == "account" else (only(level, [one]),)
         if window.is_single and gaps:
             waited = self.now - gaps[0].tried_at
-            if waited < pause(gaps[0].tries) * _SLACK:
+            if waited < pause(gaps[0].tries) * SLACK:
                 yield from self._without_gap(window, counts, gaps[0], *filters)
                 return
         if not gaps or window.is_single:

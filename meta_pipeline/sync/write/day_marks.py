@@ -51,11 +51,8 @@ class DayMarks:
         self._ledger = ledger
         self._gaps = gaps
         self._source = source
-        self._clock = clock
+        self.clock = clock
         self.proofs = Proofs(ledger, source, returned)
-
-    def now(self) -> datetime:
-        return self._clock()
 
     def closing(
         self,
@@ -75,12 +72,13 @@ class DayMarks:
         day that is complete and proven, others are removed. Without any nothing was read.
         `began_at` is when the first page was asked for.
         """
-        reasons, ended_at = incomplete or {}, window.as_of or self.now()
+        reasons, ended_at = incomplete or {}, window.as_of or self.clock()
         times = window.as_of or began_at or ended_at, ended_at
         is_silent = not any(rows_by_day.values())
 
         def note(connection: Connection) -> None:
             account_id, name = self._source.account_id, window.dataset.name
+            # Read before the marks overwrite it: the verdict weighs what the ledger said so far.
             before = self._ledger.fetched(account_id, name, window.since, window.until, connection)
             self._mark(connection, window, rows_by_day, reasons, is_read=walks is not None)
             self._gaps.replace(connection, account_id, name, list(rows_by_day), gaps)

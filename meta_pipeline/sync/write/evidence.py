@@ -34,32 +34,36 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one day of one kind of rows when its reading is complete.
-
-    `stored` are all rows of the table, `gone` those that were not returned now. `account` is the
-    account's own row, None when it was never read; `account_first`: before these. `together`: what
-    they differ by was not read at another time. `moves`: the day goes on, and a moment passed
-    between them. `comparable`: the day was over when each was read. `settled`: it is read for the
-    last time. `unproven_reads` were without proof before; `waits` while the next proof is not due
-    yet. `is_silent`: the whole answer had no row, of no day. `kept_rows` were gone and counted by
-    the account's row when the day was last proven. `additive` has the metrics that can be compared,
-    none where cells do not add up; `may_be_empty` where no row is no surprise.
-    """
+    """What is known of one day of one kind of rows when its reading is complete."""
 
     stored: Totals
+    """All rows of the table."""
     gone: Totals
+    """Those of them that were not returned now."""
     account: Totals | None
+    """The account's own row; None when it was never read."""
     additive: Sequence[str] = ("spend", "impressions", "clicks")
+    """The metrics that can be compared; none where cells do not add up."""
     account_first: bool = True
+    """The account's row was read before the others."""
     together: bool = False
+    """What they differ by was not read at another time."""
     moves: bool = False
+    """The day goes on, and a moment passed between them."""
     comparable: bool = False
+    """The day was over when each was read."""
     settled: bool = False
+    """It is read for the last time."""
     unproven_reads: int = 0
+    """Readings before this one that brought no proof."""
     waits: bool = False
+    """The next proof is not due yet."""
     is_silent: bool = False
+    """The whole answer had no row, of no day."""
     kept_rows: int = 0
+    """Rows that were gone, and counted by the account's row, when the day was last proven."""
     may_be_empty: bool = False
+    """No row is no surprise."""
 
     @property
     def returned(self) -> Totals:
@@ -114,6 +118,7 @@ def _by_account(day: Evidence, account: Totals) -> Verdict:
 
 
 def _without_proof(day: Evidence) -> Verdict:
+    # Numbers of a day grow: rows that were read later have no less than the account's row said.
     is_short = (
         day.account is not None
         and day.account_first

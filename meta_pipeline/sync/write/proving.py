@@ -51,12 +51,17 @@ class Reading:
 
     window: Window
     walks: Sequence[int]
+    """Numbers of the walks over pages that brought its rows."""
     rows: int
+    """How many came of this day."""
     is_silent: bool
+    """Whether none came of any day of the window."""
     times: tuple[datetime, datetime]
     """When its first page was asked for, and when its last one had come."""
     reason: str | None
+    """Without what it had to be read; None for a complete one, and only that is judged."""
     before: WindowRow | None
+    """What the ledger said of the day until then."""
 
     @property
     def kept_rows(self) -> int:
@@ -85,6 +90,7 @@ class Proofs:
         if dataset != self._proof:
             self._judge(connection, dataset, list(readings))
             return
+        # The account's row came after rows that it proves: these are judged once more, with it.
         for other, known in self._readings.items():
             days = [day for day in readings if day in known]
             if other != self._proof and days:
@@ -148,6 +154,8 @@ class Proofs:
         stored = self._returned.stored(connection, scope, days, walks if keeps else None)
         proofs = self._account_rows(connection, days)
         marked = self._proofs_read(connection, days)
+        # Cells of older days come as nothing, in silence (FACTS section 5.4).
+        kept_from = today(self._source.data_as_of, self._source.timezone_name) - _CELLS_KEPT
         verdicts = {}
         for day in days:
             reading = readings[day]
@@ -168,7 +176,7 @@ class Proofs:
                     waits=self._waits(reading, marked.get(day)),
                     is_silent=reading.is_silent,
                     kept_rows=reading.kept_rows,
-                    may_be_empty=self._may_be_empty(dataset, day),
+                    may_be_empty=bool(dataset.breakdowns) and day <= kept_from,
                 )
             )
         self._remove(connection, window, walks, verdicts)
@@ -190,7 +198,12 @@ class Proofs:
         walks: Sequence[int],
         verdicts: Mapping[date, Verdict],
     ) -> None:
-        ages = {day: self._age_days(day) for day, one in verdicts.items() if one.removes}
+        now, zone_name = self._source.data_as_of, self._source.timezone_name
+        ages = {
+            day: (now - end_of_day(day, zone_name)).total_seconds() / 86_400
+            for day, one in verdicts.items()
+            if one.removes
+        }
         if not ages:
             return
         reading = read_of(window.dataset, self._source)
@@ -204,19 +217,15 @@ class Proofs:
         missing = [day for day in days if not readings[day].rows]
         scope = self._proof.scope(self._source.account_id)
         stored = self._returned.stored(connection, scope, missing, [])
+        proven = Verdict(Outcome.PROVEN, removes=True)
+        why = "the account's own row did not come again"
+        contradicted = Verdict(Outcome.CONTRADICTED, reason=why)
         verdicts = {}
         for day in missing:
             if not stored[day].all.rows:
                 continue
             others = [by_day[day].outcome for by_day in self._verdicts.values() if day in by_day]
-            is_proven = bool(others) and set(others) == {Outcome.PROVEN}
-            verdicts[day] = (
-                Verdict(Outcome.PROVEN, removes=True)
-                if is_proven
-                else Verdict(
-                    Outcome.CONTRADICTED, reason="the account's own row did not come again"
-                )
-            )
+            verdicts[day] = proven if set(others) == {Outcome.PROVEN} else contradicted
         if not verdicts:
             return
         self._remove(connection, readings[missing[0]].window, [], verdicts)
@@ -228,6 +237,7 @@ class Proofs:
         """When the account's rows of the days were read; without those that were not answered."""
         account_id, now = self._source.account_id, self._readings.get(self._proof, {})
         read = self._ledger.fetched(account_id, self._proof.name, min(days), max(days), connection)
+        # The ledger dates it by the sync; what was read together is a matter of minutes.
         for day in read.keys() & now.keys():
             read[day] = replace(read[day], fetched_at=now[day].times[0])
         clock = self._source.data_as_of
@@ -250,6 +260,7 @@ class Proofs:
     def _entry(self, day: date, reading: Reading, verdict: Verdict, gone: int) -> WindowRow:
         before = reading.before
         read_at = self._read_at(reading)
+        # What is gone and yet proven is remembered, so that it raises no doubt the next time.
         if verdict.outcome is Outcome.PROVEN:
             is_settled, kept = self._is_settled(day, reading), 0 if verdict.removes else gone
             return WindowRow(read_at, reading.rows, is_settled, kept_rows=kept)
@@ -302,15 +313,6 @@ class Proofs:
             return False
         since = self._source.data_as_of - marked.fetched_at
         return timedelta(0) <= since < pause(reading.unproven_reads) * SLACK
-
-    def _may_be_empty(self, dataset: Dataset, day: date) -> bool:
-        """Cells of old days come as nothing, in silence (FACTS section 5.4)."""
-        current = today(self._source.data_as_of, self._source.timezone_name)
-        return bool(dataset.breakdowns) and day <= current - _CELLS_KEPT
-
-    def _age_days(self, day: date) -> float:
-        end = end_of_day(day, self._source.timezone_name)
-        return (self._source.data_as_of - end).total_seconds() / 86_400
 
 
 def read_of(dataset: Dataset, source: Source) -> InsightsRead:

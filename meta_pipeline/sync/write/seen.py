@@ -32,6 +32,7 @@ class SeenIds:
 
     def add(self, connection: Connection, ids: Sequence[str], *, restart: bool) -> None:
         """Note the ids of one page; `restart` forgets an earlier walk of the same edge."""
+        # Temporary, so of this session: the lock's connection, which one sync has from end to end.
         connection.execute(_CREATE)
         if restart:
             connection.execute("DELETE FROM seen_ids WHERE edge = %s", (self._edge,))

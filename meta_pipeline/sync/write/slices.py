@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -44,6 +44,21 @@ class Slice:
     window: Window | None = None
     """What these rows, brought by this walk over its pages, are a part of."""
     walk: int = 0
+
+
+def noting_last(slices: Iterable[Slice], note: Note) -> Iterator[Slice]:
+    """The same slices, one behind: the last of them writes `note` too, which is true of all.
+
+    A walk that breaks leaves it out, and the slice before the break as well.
+    """
+    held: Slice | None = None
+    for one in slices:
+        if held is not None:
+            yield held
+        held = one
+    if held is not None:
+        held.after.append(note)
+        yield held
 
 
 def rendered(

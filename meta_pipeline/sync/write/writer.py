@@ -58,6 +58,7 @@ class Writer:
         return done
 
     def _upsert(self, one: Slice, rows: Rendered) -> Upserted:
+        # A savepoint: rows that Postgres refuses must not take the slice's transaction with them.
         with self._connection.transaction():
             # Where the keys of the rows are kept: their window had rows before.
             if one.window is None:
@@ -73,6 +74,7 @@ class Writer:
                 one.columns,
                 rows,
                 history=one.history,
+                # A row that differs in nothing but when it was read stays as it is.
                 ignore=("data_as_of", "first_seen_at", "deleted_seen_at"),
                 returned=kept,
             )
@@ -91,7 +93,7 @@ class Writer:
             except RowsRefused as error:
                 if some.count > 1:
                     first, second = some.halves()
-                    waiting += [second, first]
+                    waiting += [second, first]  # a stack: the first half is next
                     continue
                 refused.append(error)
                 self._findings.note(one.table.name, "row", str(error), Reason.REFUSED_ROW)
