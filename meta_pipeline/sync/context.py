@@ -29,28 +29,35 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class SyncContext:
-    """The surroundings of a sync; clock and sleep are parameters, so that tests need not wait.
-
-    `connections` says through which token an account is read; without, all calls are `client`'s.
-    """
+    """The surroundings of a sync; clock and sleep are parameters, so that tests need not wait."""
 
     client: GraphClient
     warehouse: Warehouse
     telemetry: TelemetryWriter
+    """Writes on a connection of its own: what was called is kept, whatever becomes of the sync."""
     policy: PlanPolicy = field(default_factory=PlanPolicy)
     thresholds: Thresholds = field(default_factory=Thresholds)
     attribution_windows: tuple[str, ...] = ("1d_click", "7d_click", "1d_view")
+    """Asked for beside the default value of every action."""
     max_parallel_calls: int = 4
+    """Of one sync; the gate lets fewer out where a meter is tight."""
     weights: Weights = field(default_factory=Weights)
+    """What calls are guessed to cost until enough of their shape were seen."""
     daily_budget_per_account: float | None = None
+    """In weighted cost, for a day of the account's own zone; None: no limit."""
     daily_budget_of_app: float | None = None
+    """Likewise for all calls of one app, in a day of UTC."""
     app_id: str | None = None
+    """The app of the settings; with its secret, Meta is asked about tokens in its name."""
     extras: Extras = field(default_factory=Extras)
     report_patience: timedelta = timedelta(minutes=3)
+    """So long a report may stand still until the sync goes on without it."""
     clock: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     pulse_seconds: float = PULSE_SECONDS
+    """So long whoever waits is left without a word."""
     connections: UsableConnections | None = None
+    """Through which token an account is read; without, all calls are `client`'s."""
 
     @classmethod
     def of(

@@ -215,6 +215,7 @@ class SyncEngine:
         self, request: SyncRequest, record: SyncRun, connection: Connection, progress: Pulse
     ) -> None:
         runs = self.warehouse.runs
+        # The lock is ours: a row that still says `running` is of a process that died.
         runs.close_abandoned(connection, request.account_id, record.started_at)
         runs.open(record)
         running: AccountSync | None = None
@@ -241,17 +242,20 @@ class SyncEngine:
         except GraphError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
         except psycopg.Error as error:
+            # The lock went with the connection, so that nothing more may be written.
             told = _told(request.account_id, error, self.warehouse.url)
             record.status, record.error_summary = Status.FAIL, str(told)
             raise told from error
         except WarehouseError as error:
             record.status, record.error_summary = Status.FAIL, str(error)
             raise
+        # An interrupt too: until the next sync of the account its row would say `running`.
         except BaseException as error:
             record.status = Status.FAIL
             record.error_summary = f"{type(error).__name__}: {error}"
             raise
         finally:
+            # However it ended, its calls were made and its slices are committed.
             if running is not None:
                 running.note_counts()
             self._close(record)
@@ -269,6 +273,7 @@ class SyncEngine:
         node = AccountNode(self._context, session.client, connection, record.sync_run_id)
         read = node.read(request.account_id)
         account = read.account
+        # After the node: its time zone cuts the days, and may have changed with this very read.
         state = load_state(
             self.warehouse, account.account_id, account.timezone_name, record.started_at
         )
@@ -339,6 +344,7 @@ class SyncEngine:
     def _rest_of(self, request: SyncRequest, account: AccountRow, now: datetime) -> Plan:
         """The windows a plan left for later, now that the newest days are in the ledger."""
         state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
+        # Not forced any more: what this very sync has read would be due again.
         numbers = replace(request, parts=request.parts & INSIGHTS)
         plan = make_plan(replace(numbers, force=False), state, self._context.policy, now)
         return replace(plan, edges=())  # whatever edges there were have been read
@@ -372,6 +378,7 @@ class SyncEngine:
         record.finished_at = self._context.clock()
         if record.status is Status.THROTTLED:
             logger.warning("throttled: %s", record.error_summary, extra={"facts": _facts(record)})
+        # Before the row is closed: who sees that a sync has ended finds all of its calls.
         self._context.telemetry.flush()
         try:
             self.warehouse.runs.close(record)

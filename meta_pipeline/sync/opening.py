@@ -29,6 +29,7 @@ def opened_context(settings: Settings, database_url: str | None = None) -> Itera
     url = database_url or settings.require_database_url()
     with memory_for_pages(), Warehouse(url) as warehouse, TelemetryWriter(url) as telemetry:
         token = settings.access_token and settings.require_token()
+        # Stored tokens are in the tables; with one of the environment, a wrong host is told first.
         if token is None:
             warehouse.migrate()
             token = first_token(warehouse, settings, keyring, utc_now())

@@ -20,24 +20,24 @@ _CALLS_TO_JUDGE_BY = 3
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one account is; rows and calls count from the start of the sync.
-
-    `account_rows` are those among `rows` that are the account's own, a proof of the others.
-    `quota_pct` is the fullest of Meta's meters as last read, `seconds_left` what the plan still
-    needs at the speed so far; None where that is not known. `is_pulse`: no step was made, this only
-    says that it goes on, and with what.
-    """
+    """How far one account is; all numbers count from the start of the sync."""
 
     account_id: str
     step: str
+    """The part that a slice was written of; `waiting` in a pulse."""
     rows: int
     calls: int
     seconds: float
     message: str = ""
+    """The step in words: `ads page 3`."""
     account_rows: int = 0
+    """Those among `rows` that are the account's own, a proof of the others."""
     quota_pct: float | None = None
+    """The fullest of Meta's meters as last read; None where none is known."""
     seconds_left: float | None = None
+    """What the plan still needs at the speed so far; None where that says little."""
     is_pulse: bool = False
+    """No step was made: it only says that it goes on, and with what."""
 
     @property
     def facts(self) -> str:

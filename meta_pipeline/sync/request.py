@@ -23,29 +23,29 @@ class LateField:
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """One sync to do.
-
-    `since` and `until` are days in the ad account's time zone, both inclusive; without them the
-    plan decides (backfill first, restatement by age later). `force` reads fresh days again;
-    `max_age` calls what is older stale where the settings would still call it fresh: today's
-    numbers, the structure. With `objects` only these are read, by their ids, and nothing else.
-    With a `late_field` only this one is read, of the days that were read without it.
-    """
+    """One sync to do; raises ValueError for one that cannot be."""
 
     account_id: str
     parts: frozenset[Part] = DEFAULT_PARTS
     since: date | None = None
+    """A day in the ad account's time zone, as `until`, both inclusive; without them the plan
+    decides: backfill first, restatement by age later."""
     until: date | None = None
     force: bool = False
+    """Read again what is fresh."""
     reason: str = "manual"
+    """Why, in a word: `sync_runs.reason`."""
     dagster_run_id: str | None = None
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    """Breakdown tables to read; those of the settings where none is named."""
     max_age: timedelta | None = None
+    """What is older is stale where the settings still call it fresh: today's numbers, entities."""
     reports: tuple[str, ...] = ()
     """Custom reports to read; all that are for the account where none is named."""
     late_field: LateField | None = None
+    """Only this one is read, of the days that were read without it."""
     objects: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
-    """Ids of entities and creatives, each once, by the part they belong to."""
+    """Ids of entities and creatives, each once, by part; then these are read and nothing else."""
 
     def __post_init__(self) -> None:
         if not self.account_id.startswith("act_") or not self.account_id[4:].isdigit():

@@ -41,6 +41,7 @@ _MADE_OF_ADS = (
     schema.campaign_rollups,
     schema.metric_rollups,
 )
+# They are kept as ranges: cut where the days that go begin, and gone where nothing is left.
 _TAKE_OUT_GOAL_DAYS = (
     """
     UPDATE meta_ads.adset_goal_days SET days = days - datemultirange(daterange(%(oldest)s, NULL))
@@ -56,6 +57,7 @@ _STORED_BREAKDOWNS = """
     SELECT DISTINCT dataset FROM meta_ads.sync_windows
     WHERE account_id = ANY (%s) AND starts_with(dataset, 'breakdown:') ORDER BY dataset
 """
+# What is read again begins where it did, however small META_BACKFILL_DAYS is by now.
 _KEEP_FIRST_DAY = """
     INSERT INTO meta_ads.sync_cursor AS known (account_id, edge, first_day)
     VALUES (%(account_id)s, %(dataset)s, %(since)s)
@@ -70,20 +72,21 @@ class DatasetUnknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What is stored of one dataset of one account.
-
-    `rows` would be removed and `kept` stay; `since` and `until` are the days that were read, of
-    `days` in all, None for what has no days. `is_read` says whether the settings have it read.
-    """
+    """What is stored of one dataset of one account."""
 
     account_id: str
     target: EntitySpec | Dataset
     rows: int
+    """Those that would be removed."""
     kept: int
+    """Those that stay: Meta would not give them again."""
     since: date | None
+    """First and last of the days that were read; None for what has no days."""
     until: date | None
     days: int
+    """How many of them were read, of those that Meta still keeps."""
     is_read: bool
+    """Whether the settings have it read."""
 
     @property
     def name(self) -> str:
@@ -153,13 +156,6 @@ def target_of(name: str, reports: Mapping[str, CustomReport]) -> EntitySpec | Da
         f"There is no dataset {name!r}. {offer}Known: {', '.join(NAMES)}, breakdowns such as "
         f"{_BREAKDOWN}age,gender, and custom reports such as {datasets.REPORT}brand."
     )
-
-
-def _custom(name: str, reports: Mapping[str, CustomReport]) -> Dataset:
-    if report := reports.get(name.removeprefix(datasets.REPORT)):
-        return datasets.custom(report)
-    known = ", ".join(f"{datasets.REPORT}{one}" for one in reports) or "none"
-    raise DatasetUnknown(f"There is no custom report with a table for {name!r}. Known: {known}.")
 
 
 def all_targets(
@@ -238,10 +234,12 @@ def remove(connection: Connection, holding: Holding, earliest: date) -> int:
         return _remove_insights(connection, holding, holding.target, earliest)
     spec = holding.target
     table = sql.Identifier(str(spec.table.schema), spec.table.name)
+    # What is marked as deleted stays: no listing would bring it back.
     removed = connection.execute(
         sql.SQL("DELETE FROM {} WHERE account_id = %s AND NOT is_deleted").format(table),
         (holding.account_id,),
     ).rowcount
+    # An edge whose cursor has no times is listed in full.
     connection.execute(
         "UPDATE meta_ads.sync_cursor SET last_full_at = NULL, updated_since = NULL,"
         " last_fetched_at = NULL WHERE account_id = %s AND edge = %s",
@@ -335,6 +333,7 @@ def _is_read(
 ) -> bool:
     """Whether the settings have the dataset read by an ordinary sync of the account."""
     if isinstance(target, Dataset) and target.part is Part.INSIGHTS:
+        # The account's own row is a proof, and read whatever META_INSIGHTS_LEVELS says.
         return target.level in (*settings.insights_levels, "account")
     if target.part in ENTITIES:
         return True

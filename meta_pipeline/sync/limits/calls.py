@@ -22,6 +22,7 @@ class Pauses:
     """How long each thread was kept waiting for quota before its next call, and why."""
 
     def __init__(self) -> None:
+        # The gate and the call after it run in one thread, and hand each other nothing.
         self._of_thread = threading.local()
 
     def note(self, seconds: float, reason: str) -> None:
@@ -68,6 +69,7 @@ class CallCounter:
             if use_case_of(attempt.endpoint_key) == ADS_INSIGHTS:
                 self.insights_calls += attempt.counted_calls
         for number, row in enumerate(_log_rows(attempt, cost)):
+            # One pause before one HTTP call, however many operations that carries.
             waited = {} if number else self._pauses.taken()
             self._log(row | waited | {"sync_run_id": self._sync_run_id})
         self._observe(attempt)

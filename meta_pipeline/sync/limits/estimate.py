@@ -71,18 +71,25 @@ class Unsized:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The price of a plan. `hour_share_pct` is of one hour's allowance of the account."""
+    """The price of a plan."""
 
     calls: int
+    """As Meta will count them."""
     weighted_cost: float
     rows: int
+    """Rows of insights, those of which a size is known."""
     seconds: float
+    """At the latency of the account's last calls, with as many at once as are allowed."""
     hour_share_pct: float
+    """Of one hour's allowance of the account; of the fuller of two use cases."""
     access_tier: str
+    """As Meta last named it, such as standard_access."""
     days_fresh: int
     days_later: int
+    """Days whose size shows when the newest are read."""
     unsized: Unsized | None = None
     budget: BudgetState | None = None
+    """None where no daily budget is set."""
 
     @property
     def calls_range(self) -> tuple[int, int]:
@@ -138,6 +145,7 @@ def estimate(
     budget: BudgetState | None = None,
 ) -> Estimate:
     """Price a plan with what is known of the account."""
+    # The smaller allowance while Meta has named no tier: cheaper than said surprises nobody.
     usage = warehouse.usage.current([plan.account_id])
     tier = next((row.access_tier for row in usage if row.access_tier), "development_access")
     with warehouse.connection() as connection:
@@ -175,5 +183,6 @@ def _unsized(plan: Plan, warehouse: Warehouse) -> Unsized | None:
     page_size = first[0].page_size if first else _PAGE_SIZE
     # The windows of the newest days are in the plan already, as a page each.
     pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
+    # Rounded up: a part of a window is a call as well.
     least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
     return Unsized(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))

@@ -93,6 +93,7 @@ class Quota:
         self._shared_at: datetime | None = None
         self._unshared: dict[Meter, UsageReading] = {}
         self._open: dict[threading.Thread, _Open] = {}
+        # Reentrant: a lost call is closed, and those who wait are woken, from inside it.
         self._answered = threading.Condition(threading.RLock())
         self._pauses: dict[threading.Thread, str] = {}
 
@@ -260,7 +261,7 @@ class Quota:
             limit=Limit(
                 "app" if shared else "account", (reading.use_case or None) if reading else None
             ),
-            hint="caller",
+            hint="caller",  # no call was made: the words are ours, and `wait_of` takes them as such
             account_id=call.account_id,
             endpoint_key=call.endpoint_key,
         )
@@ -269,6 +270,7 @@ class Quota:
         due = self._refreshed_at is None or now - self._refreshed_at >= self._refresh
         if self._store is None or not due:
             return
+        # Noted before it is tried: a database that is down is not asked again at every call.
         self._refreshed_at = now
         try:
             shared = self._store.current([key for key in (self.account_id, self.app) if key])
@@ -288,6 +290,7 @@ class Quota:
         if self._store is None or not self._unshared or not (due or urgent or at_once):
             return
         readings = list(self._unshared.values())
+        # Gone where the store fails: the next answers bring newer ones.
         self._shared_at, self._unshared = now, {}
         try:
             self._store.remember(readings)

@@ -31,8 +31,7 @@ class VersionWatch:
 
     def note(self, attempt: Attempt) -> None:
         """Take an attempt; a store that fails costs the note, never the sync."""
-        notice = attempt.version_notice
-        if notice is None:
+        if (notice := attempt.version_notice) is None:
             return
         now = self._clock()
         key = (now.date(), notice)

@@ -75,6 +75,7 @@ class AccountNode:
         try:
             given = ask(self._client, account_id)
         except GraphError as error:
+            # These hold for every call of the sync; any other costs it the news of the node.
             if stored is None or isinstance(error, Reauthorize | PermissionDenied | AppRefused):
                 raise
             if isinstance(error, Throttled):  # the sync itself is about to say so
@@ -148,6 +149,8 @@ def store(
     account_id, now = str(given["id"]), context.clock()
     warehouse, findings = context.warehouse, Findings()
     row = mapped(given, stored, findings) | {"is_simulated": context.is_simulated}
+    # One transaction: an account in its new zone, beside days that were cut by the old one, would
+    # be believed by whoever plans between the two.
     opened = warehouse.connection() if connection is None else nullcontext(connection)
     with opened as used, used.transaction():
         warehouse.accounts.upsert_one(row, now, used, sync_run_id=sync_run_id)
@@ -225,6 +228,7 @@ def _is_odd_value(name: str, value: str | None) -> bool:
 def _is_due(stored: AccountRow, cursor: CursorRow | None, now: datetime) -> bool:
     if is_odd(stored) or (cursor is not None and _in_doubt(cursor)):
         return True
+    # A list of all accounts has the node's fields too.
     read_at = cursor.last_fetched_at if cursor else None
     return now - max(filter(None, (read_at, stored.last_listed_at))) > _READ_EVERY
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
+from itertools import chain
 
 from meta_pipeline.governor import BudgetState, Decision
 from meta_pipeline.graph import (
@@ -67,16 +68,21 @@ class AccountSync:
     context: SyncContext
     account: AccountRow
     state: StoredAccount
+    """What was stored when the plan was made."""
     plan: Plan
+    """What is being read; later ones follow where days were left for later."""
     record: SyncRun
     connection: Connection
+    """The one that holds the account's lock: all of the sync is written through it."""
     session: CallSession
     report: ProgressListener
     stop: StopSign
     replan: Callable[[date | None], Plan]
+    """The plan of the days that are left, up to a day or all of them."""
     prices: Prices
     budget: BudgetState | None = None
     is_forced: bool = False
+    """Values that Meta refused lately are asked for again."""
 
     def __post_init__(self) -> None:
         self.source = Source(
@@ -208,8 +214,10 @@ class AccountSync:
         for window in self.plan.windows:
             if not self._skipped(window.dataset.part, decision):
                 yield Task(window.dataset.part, window.name, partial(self.windows.slices, window))
-        if self.plan.activities_since is not None:
-            yield Task(Part.ACTIVITIES, "activities", self._activities)
+        if (since := self.plan.activities_since) is not None:
+            client, warehouse = self.session.client, self.context.warehouse
+            activities = ActivityReader(client, self.source, warehouse, self.findings)
+            yield Task(Part.ACTIVITIES, "activities", partial(activities.slices, since))
         yield from self._recommendations()
 
     def _recommendations(self) -> Iterator[Task]:
@@ -249,6 +257,7 @@ class AccountSync:
         )
         wanted = self.context.extras.accounts.get(Part.RECOMMENDATIONS, Chosen())
         peers = [one for one in found if one.account_id in wanted]
+        # Those that other connections read come with the sync of an account of theirs.
         connections, own = self.context.connections, self.session.connection
         if connections is not None and own is not None and peers:
             reach = connections.reach()
@@ -280,18 +289,13 @@ class AccountSync:
         self.context.sleep(seconds)
         self.stop.check()
 
-    def _activities(self) -> Iterator[Slice]:
-        assert self.plan.activities_since is not None
-        reader = ActivityReader(
-            self.session.client, self.source, self.context.warehouse, self.findings
-        )
-        return reader.slices(self.plan.activities_since)
-
     def _take(self, one: Slice, fetch: ParallelFetch) -> None:
         self.writer.write(one)
+        # They prove the others and are counted apart: nobody should see a row of spend twice.
         if one.message.startswith(f"{daily('account').name} "):
             self._account_rows += one.read
         self.report(self.progress(str(one.part), one.message))
+        # Without the budget: it weighed the whole plan before, and only meters stop it half-way.
         decision = self.session.quota.decide(self.plan.needs(weighted_cost=0))
         if not decision.may_call and not fetch.stopped:
             fetch.stop()
@@ -320,6 +324,7 @@ class AccountSync:
         elif done.task.part is Part.RECOMMENDATIONS and isinstance(error, REFUSALS):
             return  # says nothing of the account: who may read ads need not be told what to do
         elif isinstance(error, PermissionDenied | ObjectMissing | AppRefused):
+            # A part may be forbidden alone; two of them, and nothing answered, are the account.
             self._denials += 1
             if not self._answered and (self._is_doubtful or self._denials > 1):
                 self._forbidden = self._forbidden or error
@@ -347,11 +352,12 @@ class AccountSync:
             self.writer.write,
         )
         try:
-            for missing in completion.edges(self._edges, self.record.missing):
-                self._miss(missing)
-            for missing in completion.orphans(self._oldest):
-                self._miss(missing)
-            for missing in completion.named(self.plan.objects):
+            # One after the other: each looks at what the one before has written.
+            for missing in chain(
+                completion.edges(self._edges, self.record.missing),
+                completion.orphans(self._oldest),
+                completion.named(self.plan.objects),
+            ):
                 self._miss(missing)
         except GraphError as error:
             if isinstance(error, Throttled):
@@ -378,14 +384,14 @@ class AccountSync:
                 self._throttled, self.session.quota.decide(), self.context.clock()
             )
         elif self._fatal is not None:
-            record.status = Status.FAIL
-            record.error_summary = str(self._fatal)
+            record.status, record.error_summary = Status.FAIL, str(self._fatal)
         elif self._forbidden is not None:
             record.status = Status.FAIL
             record.error_summary, record.not_before = rest_of(
                 self._forbidden, self._failing_since, self.context.clock()
             )
         elif record.missing and record.status is Status.RUNNING:
+            # What was read is committed: a sync that brought anything has not failed.
             nothing = not any(self.writer.read.values())
             record.status = Status.FAIL if nothing else Status.PARTIAL
             record.error_summary = str(record.missing[0])

@@ -158,11 +158,11 @@ class AccountWindows:
     @cached_property
     def _pending_reports(self) -> list[PendingReport]:
         """Reports that an earlier sync left, unless their days were read since."""
-        store, account_id = self.context.warehouse.pending_reports, self.source.account_id
-        reports = store.of(account_id, self.source.data_as_of - _REPORTS_LIVE)
-        return [one for one in reports if not self._is_overtaken(one)]
-
-    def _is_overtaken(self, report: PendingReport) -> bool:
-        ledger = self.state.ledgers.get(report.dataset, {})
-        days = span(report.since, report.until)
-        return any(day in ledger and ledger[day].fetched_at > report.created_at for day in days)
+        # Its rows would overwrite what came later with what was so before.
+        store, pending = self.context.warehouse.pending_reports, []
+        for one in store.of(self.source.account_id, self.source.data_as_of - _REPORTS_LIVE):
+            ledger = self.state.ledgers.get(one.dataset, {})
+            read = [ledger[day] for day in span(one.since, one.until) if day in ledger]
+            if all(day.fetched_at <= one.created_at for day in read):
+                pending.append(one)
+        return pending

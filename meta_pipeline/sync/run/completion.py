@@ -78,6 +78,7 @@ class Completion:
         Meta did not answer about, each kind of refusal once; the next sync asks for it again.
         Raises GraphError.
         """
+        # What was read before `last_full_at` has mentioned nothing that was not there by then.
         known = self.cursors.get(self.source.account_id, "insights", self.connection)
         proven_at = past(known.last_full_at, self.source.data_as_of) if known else None
         unproven = unproven_since(self.connection, self.source.account_id, proven_at)

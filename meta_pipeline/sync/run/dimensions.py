@@ -69,9 +69,9 @@ class Dimensions:
         self._findings = findings
 
     def mark_vanished(self, spec: EntitySpec, write: Write) -> bool:
-        """Read by id what a complete listing did not show, and mark what is gone.
+        """Read by id what a complete listing did not show, and mark what Meta itself calls gone.
 
-        Returns whether Meta answered about every one of them.
+        Any other refusal says nothing of the object. Returns whether Meta answered about each.
         """
         answered, after = True, ""
         while True:
@@ -187,7 +187,7 @@ class Dimensions:
             ids = [row[0] for row in self._connection.execute(query, values)]
             for start in range(0, len(ids), _IDS_PER_CALL):
                 missing |= self._fill(parent, ids[start : start + _IDS_PER_CALL], write)
-            known.setdefault(parent.part, []).extend(ids)
+            known.setdefault(parent.part, []).extend(ids)  # an ad set has a parent as well
         return missing
 
     def _fill(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> dict[str, GraphError]:
@@ -258,11 +258,11 @@ class Dimensions:
             )
         )
 
-    def _mark(self, spec: EntitySpec, ids: Sequence[str]) -> int:
+    def _mark(self, spec: EntitySpec, ids: Sequence[str]) -> None:
         if not ids:
-            return 0
+            return
         with self._connection.transaction():
-            return mark_deleted(
+            mark_deleted(
                 self._connection,
                 spec.table,
                 self._source.account_id,

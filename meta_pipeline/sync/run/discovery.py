@@ -79,14 +79,8 @@ def discover(context: SyncContext, opened: OpenSession) -> Discovery:
         )
     stored, new, lost = _write(context, good)
     problems += [f"{walk.label}: {walk.error}" for walk in walks if walk.error is not None]
-    return Discovery(
-        accounts=stored,
-        new=new,
-        lost=lost,
-        calls=sum(walk.calls for walk in walks),
-        seconds=time.perf_counter() - started,
-        problems=tuple(problems),
-    )
+    calls, seconds = sum(walk.calls for walk in walks), time.perf_counter() - started
+    return Discovery(stored, new, lost, calls, seconds, tuple(problems))
 
 
 def _connections(context: SyncContext) -> tuple[list[UsableConnection | None], list[str]]:
@@ -149,6 +143,7 @@ def _write(
     findings_of_all: list[UnrecognizedRow] = []
     doubted: list[str] = []
     with warehouse.connection() as connection, connection.transaction():
+        # Walks come with the best connection first: of an account, its row counts.
         listed: dict[str, Mapping[str, Any]] = {}
         environment: frozenset[str] | None = None
         for walk in walks:
@@ -189,6 +184,7 @@ def _noted(
     connection: Connection,
 ) -> dict[str, Mapping[str, Any]]:
     """Note whom a stored connection reaches; of its list what was chosen, which is all we read."""
+    # Locked: it may be removed, or its accounts be chosen anew, while its list is written.
     store = context.warehouse.connections
     row = store.get(connection_id, connection, locked=True)
     if row is None or row.state == "replaced":

@@ -113,6 +113,7 @@ class ParallelFetch:
                             break
         except BaseException as raised:  # it belongs to the caller, whatever it is
             error = raised
+        # Whatever happens: who leaves the context waits for the end of each task.
         self._put(Done(task, error), always=True)
 
     def _put(self, event: tuple[Task, Slice] | Done, *, always: bool = False) -> bool:

@@ -89,6 +89,7 @@ class CallSession:
             quota.go_on_as(following.way.app)
             return following.client.for_sync(on_attempt=note, gate=quota.gate)
 
+        # Whoever asks over a connection that it names wants an answer of this very one.
         may_follow = usable is not None and account_id is not None and connection is None
         client = usable.client if usable else context.client
         session.client = client.for_sync(
