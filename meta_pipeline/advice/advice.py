@@ -13,6 +13,7 @@ from .known import Account, Entity
 ADS_MANAGER = "https://adsmanager.facebook.com/adsmanager/manage"
 GROUPED = 3
 """More of one cause than this are one advice."""
+# Ads Manager has no page of ad accounts: of one it opens the campaigns.
 _EDGES = {"account": "campaigns", "campaign": "campaigns", "adset": "adsets", "ad": "ads"}
 _NOUNS = {"account": "ad account", "campaign": "campaign", "adset": "ad set", "ad": "ad"}
 
@@ -41,35 +42,41 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """One advice. `subject` tells it apart from others of its kind and entity.
-
-    `what` is one sentence with the step, `why` the next with the reason. `numbers` are those it
-    rests on, in major units of the account's currency; `entity_ids` all it is about.
-    `confidence` is a probability, None where the matter is a fact or was not weighed.
-    """
+    """One advice: a step on an entity, and everything it takes to disagree with it."""
 
     account_id: str
     kind: Kind
     severity: Severity
     entity_type: str
     entity_id: str
+    """Whom it is filed under; the account, where it is about several of one cause."""
     entity_name: str
     entity_ids: tuple[str, ...]
+    """All it is about."""
     what: str
+    """The step, in one sentence."""
     why: str
+    """The reason, in the sentence after it."""
     numbers: Mapping[str, Any]
+    """Those it rests on, in major units of the account's currency."""
     method: str
+    """How they were weighed."""
     doubt: str
+    """What speaks against it."""
     confidence: float | None
+    """A probability; None where the matter is a fact or was not weighed."""
     expected_effect: str
     as_of: date
+    """The account's day on which it was given."""
     review_on: date
+    """The day from which its outcome can be seen."""
     ads_manager_url: str
     subject: str = ""
+    """Tells it apart from others of its kind and entity."""
 
     @property
     def key(self) -> str:
-        """The same for the same advice on another day."""
+        """The same for the same advice on another day, whatever its numbers are by then."""
         return ":".join(filter(None, (self.kind, self.entity_id, self.subject)))
 
 
@@ -132,4 +139,4 @@ def cost_per_result(entity: Entity) -> str:
 
 def money(amount: float, currency: str) -> str:
     """An amount in a sentence."""
-    return f"{amount:,.2f} {currency}".rstrip()
+    return f"{amount:,.2f} {currency}".rstrip()  # an account that was never read has no currency

@@ -21,8 +21,11 @@ _LEAST_DAYS = 7
 _LEAST_RESULTS = 10
 """Results on both sides together below which the days after say nothing."""
 _LEAST_IMPRESSIONS = 1000
+# Within it neither side is dearer, as in `outcome`.
 _NOISE = 0.10
+# What `scale` advises at once: a fifth of the budget.
 _RAISED = 0.2
+# A fault lasts until somebody finds it; a chance day has ordinary ones after it.
 _DAYS_OF_ANOMALY = 3
 
 
@@ -100,6 +103,7 @@ def backtest(
                 continue
             quiet[one.key] = one.review_on
             after = afterwards(final, one)
+            # Regret is a share of these results: without one told, they are no denominator.
             stats = BacktestStats(
                 kind=one.kind,
                 given=1,
@@ -130,11 +134,11 @@ def _of(final: Account, advice: Advice) -> Entity | None:
 
 
 def _siblings(final: Account, entity: Entity) -> list[Entity]:
-    def place(one: Entity) -> tuple[str, str | None, str | None]:
-        parent = one.adset_id if one.entity_type == "ad" else one.campaign_id
-        return one.entity_type, parent, one.result_metric
-
-    return [one for one in final.entities if place(one) == place(entity) and one is not entity]
+    return [
+        one
+        for one in final.entities
+        if one.siblings_key == entity.siblings_key and one is not entity
+    ]
 
 
 def _sum(days: Iterable[Day]) -> tuple[float, float]:
@@ -170,6 +174,7 @@ def _beside_siblings(final: Account, advice: Advice) -> Afterwards:
     if not spent or not rate:
         return Afterwards(Held.UNCLEAR)
     own = made / spent
+    # A side without results is infinitely dear: 2 stands for that, well beyond the noise.
     if advice.kind is Kind.PAUSE:
         return Afterwards(_claim(rate / own if own else 2.0), spent * (rate - own))
     return Afterwards(_claim(own / rate), _RAISED * spent * (own - rate))
@@ -221,6 +226,7 @@ def _still_out_of_pace(final: Account, advice: Advice) -> Afterwards:
     due = spent = 0.0
     since, until = _span(final, advice, _LEAST_DAYS)
     for one in final.entities:
+        # A lifetime budget's pace is its schedule's, of which nothing is known here.
         if one.entity_id in paced and one.daily_budget:
             due += one.daily_budget * ((until - since).days + 1)
             spent += sum(day.spend for day in one.between(since, until))
@@ -234,6 +240,7 @@ def _still_silent(final: Account, advice: Advice) -> Afterwards:
     entity = _of(final, advice)
     if entity is None or "days_silent" not in advice.numbers:
         return Afterwards(Held.UNCLEAR)  # Meta's word, not a claim of ours
+    # Two days: what comes back later was mended, and is no false alarm.
     days = entity.between(*_span(final, advice, 2))
     return Afterwards(Held.FALSE_ALARM if any(day.spend for day in days) else Held.HIT)
 

@@ -18,6 +18,7 @@ from scipy import special
 Floats: TypeAlias = NDArray[np.float64]
 BETA = 20
 """Both parameters of the prior on the split: a CPA half or twice as high is well inside it."""
+# n conversions are a polynomial of degree n in the split; 64 nodes integrate degree 127 exactly.
 _NODES = 64
 
 
@@ -68,7 +69,8 @@ def _bunching(first: Floats, second: Floats, share: Floats) -> float:
     a, n, p = first[tells], both[tells], share[tells]
     if not n.sum() or not a.sum() or a.sum() == n.sum():
         return 1.0
-    # The odds beyond the share of spend that explain all conversions together.
+    # The odds beyond the share of spend that explain all conversions together: by halving, as the
+    # sum rises with them. exp(12) is further apart than two CPAs ever are.
     low, high = -12.0, 12.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -116,6 +118,7 @@ def compare(first: ArrayLike, second: ArrayLike, share: ArrayLike) -> Comparison
     sides = (np.asarray(one, dtype=float) for one in (first, second, share))
     bunching = _bunching(*sides)
     last = _log_likelihoods(first, second, share)[-1] / bunching + log_weights
+    # exp(710) is infinite, which neither JSON nor a numeric column has.
     e_value = float(np.exp(min(float(special.logsumexp(last)), 700.0)))
     chances = special.softmax(last)
     # Conversions per spend of the first over the second are odds; CPA is the other way round.
@@ -137,6 +140,8 @@ def cpa_above(
     much as `prior` conversions. Amounts are in one currency.
     """
     spent, made = np.asarray(spend, dtype=float), np.asarray(conversions, dtype=float)
+    # Gamma is conjugate to Poisson: the posterior adds conversions to its shape and spend to its
+    # rate. A CPA above the limit is a conversion rate below 1/limit.
     return special.gammainc(prior + made, (prior * target + spent) / limit)
 
 
@@ -153,10 +158,9 @@ def rate_fell(
     `events` out of `chances`, such as clicks out of impressions; half an event is added to each.
     `spread` is their dispersion: how much more days vary than by Poisson's law.
     """
-    now, before = (
-        np.asarray(events, dtype=float) + 0.5,
-        np.asarray(events_before, dtype=float) + 0.5,
-    )
+    # Half an event each (Haldane and Anscombe): none at all has a logarithm, and small counts are
+    # biased less.
+    now, before = (np.asarray(one, dtype=float) + 0.5 for one in (events, events_before))
     ratio = np.log(now / np.asarray(chances, dtype=float)) - np.log(
         before / np.asarray(chances_before, dtype=float)
     )
@@ -173,7 +177,8 @@ def unusually_low(count: float, expected: ArrayLike) -> float:
     mean, number = float(days.mean()), len(days)
     spread = float(days.var(ddof=1)) if number > 1 else mean
     over = max(1.0, spread / mean) if mean > 0 else 1.0
-    # Dividing by the dispersion makes both counts Poisson-like: quasi-likelihood.
+    # Dividing by the dispersion makes both counts Poisson-like: quasi-likelihood. The half is
+    # Jeffreys' prior of a Poisson rate.
     shape = mean * number / over + 0.5
     return float(special.betainc(shape, np.floor(count / over) + 1, number / (number + 1)))
 
@@ -185,6 +190,7 @@ def unusual_amount(amount: float, expected: ArrayLike, least_spread: float = 0.1
     """
     logs = np.log(np.asarray(expected, dtype=float))
     number = len(logs)
+    # A new day differs by its own spread and by that of the mean it is compared with.
     spread = max(float(logs.std(ddof=1)), least_spread) * np.sqrt(1 + 1 / number)
     distance = abs(np.log(max(amount, 1e-9)) - float(logs.mean())) / spread
     return float(2 * special.stdtr(number - 1, -distance))

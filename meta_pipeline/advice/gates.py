@@ -63,6 +63,7 @@ def is_weighty(account: Account, entity: Entity, thresholds: Thresholds) -> bool
 def unchanged(account: Account, entities: Sequence[Entity], thresholds: Thresholds) -> Closed:
     """Whether no change of these or what they are in is inside its observation window."""
     for one in account.changes_of(_owners(account, entities)):
+        # Switched off and on it delivers as before: its days only begin anew (`last_change`).
         days = {
             "budget": thresholds.budget_observation_days,
             "creative": thresholds.creative_observation_days,
@@ -74,6 +75,7 @@ def unchanged(account: Account, entities: Sequence[Entity], thresholds: Threshol
             return "observation", (
                 f"a change of {one.kind} on {one.day} is still being observed, until {until}"
             )
+        # Of whatever kind: no whole day shows yet what it did.
         if one.day >= account.today:
             return "observation", f"a change of {one.kind} was made today"
     return None
@@ -103,6 +105,7 @@ def last_change(account: Account, entities: Sequence[Entity]) -> date | None:
 
 
 def _owners(account: Account, entities: Sequence[Entity]) -> list[str]:
+    # What is changed above an entity changes it too: its campaign's budget, the account's cap.
     names = (
         name
         for one in entities

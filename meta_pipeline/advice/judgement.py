@@ -31,6 +31,7 @@ def judge(
     numbers = thresholds or Thresholds()
     said: list[Advice | NoAdvice] = []
     for rule in rules:
+        # In full before the next one: what it advises is part of what that one knows.
         given = list(rule(account, numbers))
         account = replace(
             account,
@@ -38,10 +39,9 @@ def judge(
             to_scale=account.to_scale | _about(given, Kind.SCALE),
         )
         said += given
-    advices: dict[str, Advice] = {}
-    for one in said:
-        if isinstance(one, Advice):
-            advices.setdefault(one.key, one)
+    # From the last to the first, so that of one key the first stays.
+    advices = {one.key: one for one in reversed(said) if isinstance(one, Advice)}
+    # By key within a severity: the same advice is in the same place at every look.
     ordered = sorted(advices.values(), key=lambda one: (_ORDER[one.severity], one.key))
     return Judgement(tuple(ordered), tuple(one for one in said if isinstance(one, NoAdvice)))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal, TypeAlias
 
 EntityType: TypeAlias = Literal["account", "campaign", "adset", "ad"]
-_MONTH = 28
 ChangeKind: TypeAlias = Literal["budget", "creative", "bid", "status"]
-
-
+# Whole weeks: every weekday counts as often as the others.
+_MONTH = 28
 _LEAST = 1e-6
 
 
@@ -33,7 +32,7 @@ class Day:
     def __post_init__(self) -> None:
         for name in ("spend", "results"):
             if 0 < abs(getattr(self, name)) < _LEAST:
-                object.__setattr__(self, name, 0.0)
+                object.__setattr__(self, name, 0.0)  # it is frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,7 @@ class Issue:
 class Entity:
     """An account, campaign, ad set or ad, with its days of delivery in order.
 
-    `result_metric` is what `Day.results` counts, None where nothing counts them. `attribution` and
-    `targeting` are texts that are equal where the settings are. `fatigue` is Meta's level.
+    Ids of what it is in are None above it: a campaign has no `adset_id`.
     """
 
     entity_type: EntityType
@@ -76,19 +74,31 @@ class Entity:
     campaign_id: str | None = None
     adset_id: str | None = None
     effective_status: str = "ACTIVE"
+    """Meta's, which takes into account what it is in: an ad of a paused ad set is ADSET_PAUSED."""
     days: tuple[Day, ...] = ()
+    """Days that have a row; none of a day that was not read or on which nothing was shown."""
     result_metric: str | None = "results"
+    """What `Day.results` counts; None where nothing counts them, or not one thing."""
     attribution: str | None = None
+    """A text that is equal where the attribution windows are; so is `targeting`."""
     targeting: str | None = None
     creative_id: str | None = None
     learning: Learning | None = None
     issues: tuple[Issue, ...] = ()
     fatigue: str | None = None
+    """Meta's level of creative fatigue, such as HIGH; None where no webhook told one."""
     daily_budget: float | None = None
+    """In major units; None where its budget is a lifetime one, or is that of what it is in."""
 
     @cached_property
     def by_day(self) -> dict[date, Day]:
         return {one.day: one for one in self.days}
+
+    @property
+    def siblings_key(self) -> tuple[str, str, str]:
+        """The same for those it can be compared with: level, what they are in, what they count."""
+        owner = self.adset_id if self.entity_type == "ad" else self.campaign_id
+        return self.entity_type, owner or "", self.result_metric or ""
 
     @property
     def is_active(self) -> bool:
@@ -110,31 +120,34 @@ class BudgetPace:
     kind: Literal["daily", "lifetime"]
     budget: float
     days_counted: int
+    """Whole days that `spent` is of; of a daily budget at most seven."""
     spent: float
     due: float | None
+    """What an even pace would have spent in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """An ad account as it was known on `today`, a day of its own zone that is not over.
-
-    `settled_until` is the newest day that moves no more, None while no day is. `differing` are days
-    whose ad rows do not add up to the account's. `target_cpa` in major units.
-    """
+    """An ad account as it was known on a day."""
 
     account_id: str
     today: date
+    """A day of its own zone, which is not over."""
     name: str = ""
     currency: str = ""
     account_status: int | None = 1
+    """Meta's number; 1 is active."""
     entities: tuple[Entity, ...] = ()
     changes: tuple[Change, ...] = ()
     budgets: tuple[BudgetPace, ...] = ()
     differing: frozenset[date] = frozenset()
+    """Days whose ad rows do not add up to the account's own."""
     settled_until: date | None = None
+    """The newest day that moves no more; None while the account has not shown how long that is."""
     target_cpa: float | None = None
+    """In major units; None where nobody set one, and then nothing is judged against it."""
     target_metric: str | None = None
-    notes: tuple[str, ...] = field(default=())
+    """The results that the target is a price of."""
     to_pause: frozenset[str] = frozenset()
     """What a rule before advises to pause, and `to_scale` what to give more."""
     to_scale: frozenset[str] = frozenset()
@@ -163,6 +176,7 @@ class Account:
     @cached_property
     def whole_spend_a_day(self) -> float:
         """What the account spent a day in the last four weeks, by its uppermost level with days."""
+        # Not all of them together: the same money is on every level.
         for level in ("account", "campaign", "adset", "ad"):
             spent = sum(self.spend_a_day(one) for one in self.entities if one.entity_type == level)
             if spent:

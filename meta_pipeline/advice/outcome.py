@@ -18,6 +18,7 @@ _LEAST_DAYS = 7
 """Shorter stretches differ by their weekdays alone."""
 _LEAST_RESULTS = 30
 _LEAST_IMPRESSIONS = 1000
+# One verdict a review, looked at once: no correction for looking daily.
 _SURE = 0.95
 _NOISE = 0.10
 """Usual floors of verdicts: 30 results, 1,000 impressions a side, a band of 10 %."""
@@ -99,16 +100,12 @@ def _scope(account: Account, given: Given) -> list[Entity]:
     named = _of(account, given)
     if given.kind is Kind.BUDGET_SHIFT or not named:
         return named
-    parents = {_place(one) for one in named}
-    return [one for one in account.entities if _place(one) in parents]
-
-
-def _place(entity: Entity) -> tuple[str, str | None, str | None]:
-    parent = entity.adset_id if entity.entity_type == "ad" else entity.campaign_id
-    return entity.entity_type, parent, entity.result_metric
+    keys = {one.siblings_key for one in named}
+    return [one for one in account.entities if one.siblings_key in keys]
 
 
 def _sides(entities: Sequence[Entity], given: Given) -> tuple[list[Day], list[Day]]:
+    # The day itself is on neither side: it was partly before the step and partly after it.
     first = (given.acted_on or given.as_of) - timedelta(days=given.span)
     last = (given.acted_on or given.as_of) - timedelta(days=1)
     return (
@@ -132,6 +129,7 @@ def _cost(account: Account, given: Given) -> Review:
             "too few to compare."
         )
     cpa = [cost / count for cost, count in zip(spent, made, strict=True)]
+    # Results by unit of spend, as clicks by impression: Poisson both, so one test serves.
     fell = float(rate_fell(made[1], spent[1], made[0], spent[0]))
     # The rate is results by spend: where it fell, each costs more.
     verdict = _verdict(cpa[1] / cpa[0] - 1, worse=fell, better=1 - fell)
@@ -186,6 +184,7 @@ def _scaled(account: Account, given: Given) -> Review:
     rose = float(rate_fell(made[0], given.span, made[1], given.span))
     change = made[1] / made[0] - 1 if made[0] else 0.0
     verdict = _verdict(-change, worse=1 - rose, better=rose)
+    # More results that each cost more is what any raise brings.
     if verdict is Verdict.BETTER and cost.verdict is Verdict.WORSE:
         verdict = Verdict.SAME
     return Review(
@@ -213,6 +212,7 @@ def _mended(account: Account, given: Given) -> Review:
         for one in named
         if one.is_active
         and not one.issues
+        # What was silent had no issue before either: it is mended once it delivers.
         and ("days_silent" not in given.numbers or one.between(since, account.yesterday))
     ]
     verdict = (

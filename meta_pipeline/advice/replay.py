@@ -20,6 +20,7 @@ def seen_on(account: Account, today: date) -> Account:
         for one in account.entities
     )
     changes = tuple(one for one in account.changes if one.day < today)
+    # No day is settled before it is over, however much is known of it now.
     settled = account.settled_until
     if settled is not None:
         settled = min(settled, today - timedelta(days=1))

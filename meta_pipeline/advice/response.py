@@ -27,10 +27,12 @@ class Response:
 
     def marginal_cost(self, spend: float) -> float:
         """What one more result costs at this spend."""
+        # The slope of results(spend) is beta * results / spend; this is its inverse.
         return spend / (self.beta * self.results(spend))
 
     def log_spread(self, spend: float) -> float:
         """Standard deviation of the marginal cost's logarithm."""
+        # Delta method: the logarithm's slopes by level and by beta, both of them negative.
         slope = np.array([1.0, np.log(spend / self.typical) + 1 / self.beta])
         return float(np.sqrt(slope @ np.array(self.covariance) @ slope))
 
@@ -45,6 +47,7 @@ def fit(spend: ArrayLike, results: ArrayLike) -> Response:
     x, y = x[x > 0], y[x > 0]
     typical = float(np.exp(np.log(x).mean()))
     design = np.column_stack([np.ones_like(x), np.log(x / typical)])
+    # Nothing is believed of the level: so little only keeps the matrix invertible.
     prior = np.diag([1e-6, PRIOR_BETA_SPREAD**-2])
     middle = np.array([0.0, PRIOR_BETA])
     at = np.array([np.log(max(float(y.mean()), 1e-3)), PRIOR_BETA])
@@ -52,6 +55,7 @@ def fit(spend: ArrayLike, results: ArrayLike) -> Response:
         mean = np.exp(design @ at)
         slope = design.T @ (y - mean) - prior @ (at - middle)
         step = np.linalg.solve(design.T @ (design * mean[:, None]) + prior, slope)
+        # From a poor start a whole step overshoots, and exp() of it overflows.
         at = at + np.clip(step, -1, 1)
         if float(np.abs(step).max()) < 1e-9:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -77,7 +77,12 @@ def judge_account(
         )
         done = _brought_up_to_date(connection, account_id, judgement, numbers, moment)
         done = replace(done, reviewed=_reviewed(connection, account, numbers, moment))
-        _note(connection, done, account.today, moment)
+        closed = Jsonb([asdict(one) for one in done.closed])
+        connection.execute(
+            _NOTE,
+            (account_id, moment, account.today, done.given, done.kept, done.settled, done.reviewed,
+             closed),
+        )  # fmt: skip
         return done
 
 
@@ -150,15 +155,6 @@ def _reviewed(
             reviewed(connection, row, review(account, given), now)
             done += 1
     return done
-
-
-def _note(connection: Connection[Any], done: Judged, as_of: date, now: datetime) -> None:
-    closed = [asdict(one) for one in done.closed]
-    connection.execute(
-        _NOTE,
-        (done.account_id, now, as_of, done.given, done.kept, done.settled, done.reviewed,
-         Jsonb(closed)),
-    )  # fmt: skip
 
 
 _NOTE = """

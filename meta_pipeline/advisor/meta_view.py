@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetaRecommendation:
-    """One row of `meta_recommendations`; `gone_at` is None while Meta still recommends it."""
+    """One row of `meta_recommendations`."""
 
     recommendation_id: str
     account_id: str
@@ -21,14 +21,19 @@ class MetaRecommendation:
     recommendation_stage: str | None
     level: str | None
     object_ids: list[str]
+    """Campaigns, ad sets or ads it is about."""
     body: str | None
     lift_estimate: str | None
+    """What Meta promises, in its words."""
     opportunity_score_lift: float | None
+    """Points that the score, 0 to 100, gains by following it."""
     url: str | None
     recommended_at: datetime | None
+    """When Meta made it; the other three moments are those of our reads."""
     first_seen_at: datetime
     last_seen_at: datetime
     gone_at: datetime | None
+    """None while Meta still recommends it."""
 
     @property
     def name(self) -> str:

@@ -22,39 +22,47 @@ class AdviceSettled(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdviceRow:
-    """One row of `advice` with what became of it.
-
-    `outcome` is None while it is open; `verdict` is better, worse, same or unknown, None until its
-    review date is over, and `review` says it in a sentence.
-    """
+    """One row of `advice` with what became of it; `advice.Advice` says what its words mean."""
 
     advice_id: str
+    """Hash of account, key and day."""
     account_id: str
     advice_key: str
+    """The same for the same advice on another day."""
     kind: str
     severity: str
+    """low, medium or high."""
     entity_type: str
     entity_id: str
     entity_name: str | None
+    """Its name on the day it was given."""
     entity_ids: list[str]
     what: str
     why: str
     numbers: dict[str, Any]
+    """What it rests on; amounts in major units of the account's currency."""
     method: str
     doubt: str
     confidence: float | None
+    """0 to 1; None where the matter is a fact or was not weighed."""
     expected_effect: str
     as_of: date
+    """The account's day on which it was given."""
     review_on: date
     ads_manager_url: str
     supersedes: str | None
+    """Id of the less urgent one whose place it took."""
     made_at: datetime
     outcome: str | None = None
+    """dismissed, followed, expired or superseded; None while it is open."""
     outcome_at: datetime | None = None
     outcome_by: str | None = None
+    """A person's name, or "the rules"."""
     outcome_reason: str | None = None
     verdict: str | None = None
+    """better, worse, same or unknown; None until its review date is over."""
     review: str | None = None
+    """The verdict in a sentence."""
     reviewed_at: datetime | None = None
 
 
@@ -63,6 +71,7 @@ _OUTCOMES = (
     *("verdict", "review", "reviewed_at"),
 )
 _COLUMNS = tuple(one.name for one in fields(AdviceRow) if one.name not in _OUTCOMES)
+# `_SETTLE` lets one outcome in; two transactions at once may write one each: the newest is shown.
 _SELECT = f"""
     SELECT {", ".join(f"a.{name}" for name in _COLUMNS if name != "confidence")},
            a.confidence::float8 AS confidence,
@@ -117,6 +126,7 @@ def open_advice(
     `after` and `before` are ids of advice, settled or not: the `limit` rows that follow or precede
     it, none where there is no such advice.
     """
+    # Back from a row the order is turned around, so that LIMIT takes its neighbours.
     place, sign, way = (before, "<", "DESC") if before is not None else (after, ">", "ASC")
     own, that = ([one.format(alias) for one in _URGENCY] for alias in ("a", "p"))
     cursor = connection.cursor(row_factory=class_row(AdviceRow))

@@ -18,6 +18,7 @@ _SAME_DAYS = 4
 _FEW_RESULTS = 5
 _SPANS = (1, 3)
 """Days that are compared at once: what few results of a day do not show, three days do."""
+# Of the account's spend: campaigns below it only add chances to err.
 _CAMPAIGN_SHARE = 0.05
 
 
@@ -57,6 +58,7 @@ def _spend(account: Account, entity: Entity, thresholds: Thresholds) -> Iterator
     if len(usual) < _SAME_DAYS or day not in entity.by_day:
         return
     spent = entity.by_day[day].spend
+    # The median: an anomaly of an earlier week does not move it.
     typical = sorted(usual)[len(usual) // 2]
     chance = unusual_amount(spent, usual)
     # What Meta may do by itself on a day is no anomaly.
@@ -108,7 +110,9 @@ def _results(
         ]
         if len(usual) < _SAME_DAYS or sum(usual) < _FEW_RESULTS:
             continue
+        # Only too few: conversions that are missing are a fault, more of them are luck.
         chance = unusually_low(now.results, usual)
+        # Two spans are two chances to err.
         if chance > least_chance / len(_SPANS):
             continue
         closed = reconciled(account, now.since, until)

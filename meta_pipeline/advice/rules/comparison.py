@@ -35,6 +35,7 @@ from meta_pipeline.advice.gates import (
 from meta_pipeline.advice.known import Account, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
+# Four whole weeks, so that every bet begins on the same weekday.
 _ANCHOR_DAYS = 28
 _TWO = 2
 _MOST_SAID = 1_000_000.0
@@ -54,8 +55,8 @@ def comparisons(account: Account, thresholds: Thresholds) -> Iterator[Advice | N
             if one.is_active and one.result_metric is not None and one.days
             if one.adset_id not in paused
         ]
-        running.sort(key=_siblings_of)
-        for _, siblings in groupby(running, key=_siblings_of):
+        running.sort(key=lambda one: one.siblings_key)
+        for _, siblings in groupby(running, key=lambda one: one.siblings_key):
             alike = list(siblings)
             if len(alike) >= _TWO:
                 for one in _among(account, alike, thresholds):
@@ -64,16 +65,12 @@ def comparisons(account: Account, thresholds: Thresholds) -> Iterator[Advice | N
                     yield one
 
 
-def _siblings_of(entity: Entity) -> tuple[str, str, str]:
-    owner = entity.adset_id if entity.entity_type == "ad" else entity.campaign_id
-    return entity.entity_type, owner or "", entity.result_metric or ""
-
-
 def _among(
     account: Account, siblings: Sequence[Entity], thresholds: Thresholds
 ) -> Iterator[Advice | NoAdvice]:
     since, until = _first_day(account, siblings, thresholds), settled(account, thresholds)
     totals = {one.entity_id: _totals(one, since, until) for one in siblings}
+    # While no day is settled nobody has spend: all stay, so that the gate can say why.
     none_settled = since > until
     taking_part = [one for one in siblings if none_settled or totals[one.entity_id][0] > 0]
     if len(taking_part) < _TWO:
@@ -117,6 +114,7 @@ def _among(
             "known.",
         )
         return
+    # One step at a time: once the dearest is gone, the rest are other siblings.
     if dear:
         yield _advice(account, Kind.PAUSE, max(dear, key=lambda one: one.found.e_value))
     elif judged and judged[0].entity.entity_type == "adset":
@@ -171,6 +169,7 @@ def _gates(
         or reconciled(account, *span)
         or not_learning(account, siblings)
         or unchanged(account, siblings, thresholds)
+        # Ads of one ad set share its attribution window.
         or same_attribution(siblings if siblings[0].entity_type == "adset" else ())
         or volume(made, thresholds.pair_conversions, "conversions of all sides together")
     )
@@ -265,6 +264,7 @@ def _advice(account: Account, kind: Kind, match: _Match) -> Advice:
             if found.bunching > 1
             else "."
         ),
+        # Ville's bound on erring in any of the comparisons, not the chance of a difference.
         confidence=1 - min(1.0, chances / found.e_value),
         expected_effect=effect,
     )

@@ -37,6 +37,7 @@ _STATES = {
 _BILLING = "PENDING_BILLING_INFO"
 _CERTAIN = "What Meta reports is certain; whether Meta is right is not, so an appeal may also help."
 _WEEK = 7
+# A day may be a gap: an ad set that spent on one of three still delivers.
 _LATELY = 3
 _FORGOTTEN = 28
 """Days of silence after which nobody waits for delivery any more."""
@@ -51,6 +52,7 @@ def delivery(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAd
     causes: dict[tuple[str, str], list[Entity]] = {}
     for one in account.of_type("campaign", "adset", "ad"):
         if one.effective_status in _REFUSED or (one.issues and one.is_active):
+            # What it is in may have fallen silent by it: that is one cause, told once.
             refused.update(filter(None, (one.entity_id, one.adset_id, one.campaign_id)))
             cause = "+".join(sorted({issue.code for issue in one.issues} - {""}))
             causes.setdefault((one.entity_type, cause or one.effective_status), []).append(one)

@@ -12,7 +12,9 @@ from meta_pipeline.advice.known import Account, Day, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
 _WEEK = 7
+# Long enough for a rate of its own, short enough that the creative was not new at its beginning.
 _WEEKS_BEFORE = 3
+# Levels of the webhook creative_fatigue that ask for something; it also tells LOW.
 _METAS = {"HIGH", "MEDIUM"}
 
 
@@ -24,6 +26,7 @@ def fatigue(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdv
     for one in ads:
         own = _windows(one, before, since, account.yesterday)
         if min(_impressions(own[0]), _impressions(own[1])) < thresholds.fatigue_impressions:
+            # Meta sees more than the numbers it gives: its word counts where ours are too few.
             if one.fatigue in _METAS:
                 yield _metas_only(account, one)
             continue
@@ -87,6 +90,8 @@ def _sign(
     thresholds: Thresholds,
 ) -> dict[str, float] | None:
     then, now = windows
+    # Reach of days cannot be added up. The week's is at least that of its best day, so the
+    # frequency is at most this.
     people = max((one.reach or 0 for one in now), default=0)
     frequency = _impressions(now) / people if people else None
     if frequency is None or frequency < thresholds.fatigue_frequency:

@@ -24,6 +24,7 @@ def learning_limited(account: Account, thresholds: Thresholds) -> Iterator[Advic
         within = one.learning.days_allowed or thresholds.learning_days
         days = one.between(account.today - timedelta(days=_WEEK), account.yesterday)
         spent, made = sum(day.spend for day in days), sum(day.results for day in days)
+        # Both as a rate: Meta's number of days is not always a week.
         daily, enough = made / _WEEK, needed / within
         if daily >= enough:
             yield NoAdvice(

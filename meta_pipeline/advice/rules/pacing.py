@@ -15,7 +15,7 @@ from meta_pipeline.advice.advice import (
     money,
     named,
 )
-from meta_pipeline.advice.gates import Closed, unchanged, undecided
+from meta_pipeline.advice.gates import unchanged, undecided
 from meta_pipeline.advice.known import Account, BudgetPace, Entity
 from meta_pipeline.advice.thresholds import Thresholds
 
@@ -57,8 +57,10 @@ def pacing(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvi
         a_day = max(budget.spent, budget.due) / max(budget.days_counted, 1)
         if not entity.is_active or a_day < thresholds.least_spend_share * account.whole_spend_a_day:
             continue
+        # A budget with nothing in it to spend it cannot be out of pace.
+        is_empty = not budget.spent and account.is_empty(entity)
         closed = (
-            (None if budget.spent else _has_ads(account, entity))
+            (("empty", "no ad in it is active") if is_empty else None)
             or undecided(account, entity)
             or unchanged(account, [entity], thresholds)
         )
@@ -73,16 +75,12 @@ def pacing(account: Account, thresholds: Thresholds) -> Iterator[Advice | NoAdvi
                 sentence=f"No advice on the budget of the {named(entity)}: {closed[1]}.",
             )
     for side in (under, over):
+        # By money, not by percent: what is most off in the account comes first.
         side.sort(key=lambda one: -abs((one[1].due or 0) - one[1].spent))
         if len(side) > GROUPED:
             yield _together(account, side)
         else:
             yield from (_advice(account, *one) for one in side)
-
-
-def _has_ads(account: Account, entity: Entity) -> Closed:
-    """Whether anything in it may deliver: a budget of nothing cannot be spent."""
-    return ("empty", "no ad in it is active") if account.is_empty(entity) else None
 
 
 def _together(account: Account, side: Sequence[_Paced]) -> Advice:

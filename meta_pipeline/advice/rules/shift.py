@@ -16,10 +16,11 @@ from meta_pipeline.advice.gates import (
     unchanged,
     volume,
 )
-from meta_pipeline.advice.known import Account, Day, Entity
+from meta_pipeline.advice.known import Account, Entity
 from meta_pipeline.advice.response import Response, fit, gain_of_move
 from meta_pipeline.advice.thresholds import Thresholds
 
+# Twelve weeks: one season, as for comparisons (`compared_days`).
 _LOOKED_BACK_DAYS = 84
 _WEEK = 7
 _TWO = 2
@@ -47,11 +48,13 @@ def _among(
 ) -> Iterator[Advice | NoAdvice]:
     until = settled(account, thresholds)
     since = until - timedelta(days=_LOOKED_BACK_DAYS - 1)
+    # The floor of a pair, half of it for each side: every one is fitted by itself.
     floor = thresholds.pair_conversions / _TWO
     fitted: list[_Fitted] = []
     for one in entities:
         days = [day for day in one.between(since, until) if day.spend > 0]
         closed = (
+            # Days of one budget are one point of the curve, however many they are.
             volume(len({round(day.spend, 2) for day in days}), thresholds.shift_days,
                    "days of distinct spend")
             or volume(sum(day.results for day in days), floor, "results")
@@ -60,13 +63,16 @@ def _among(
             or unchanged(account, [one], thresholds)
         )  # fmt: skip
         if closed is None:
-            fitted.append((one, _response(days), _current(days)))
+            response = fit([day.spend for day in days], [day.results for day in days])
+            last = days[-_WEEK:]
+            fitted.append((one, response, sum(day.spend for day in last) / len(last)))
         else:
             yield _none(one, closed[0], closed[1])
     if len(fitted) < _TWO:
         return
     fitted.sort(key=lambda item: item[1].marginal_cost(item[2]))
     taker, giver = fitted[0], fitted[-1]
+    # Conversions counted over one day look dearer than those counted over seven.
     if (closed := same_attribution([taker[0], giver[0]])) is not None:
         yield _none(giver[0], closed[0], closed[1])
         return
@@ -82,15 +88,6 @@ def _among(
     needed = 1 - (1 - thresholds.shift_probability) * _TWO / len(fitted)
     if gain > 0 and sure >= needed:
         yield _advice(account, giver, taker, (amount, gain, sure))
-
-
-def _current(days: Sequence[Day]) -> float:
-    last = days[-_WEEK:]
-    return sum(one.spend for one in last) / len(last)
-
-
-def _response(days: Sequence[Day]) -> Response:
-    return fit([one.spend for one in days], [one.results for one in days])
 
 
 def _none(entity: Entity, gate: str, reason: str) -> NoAdvice:

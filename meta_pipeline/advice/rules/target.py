@@ -37,6 +37,7 @@ def _judged(
 ) -> Iterator[Advice | NoAdvice]:
     until = settled(account, thresholds)
     since = until - timedelta(days=round(thresholds.target_days) - 1)
+    # What it cost before somebody changed it says nothing of it as it is now.
     changed = last_change(account, [entity])
     if changed is not None:
         since = max(since, changed + timedelta(days=1))
@@ -62,6 +63,7 @@ def _judged(
         return
     factor, sure = thresholds.target_factor, thresholds.target_probability
     prior = thresholds.target_prior_conversions
+    # One belief, asked twice: the prior lies at the target, in the middle of the two limits.
     dear = float(cpa_above(spent, made, factor * target, target=target, prior=prior))
     cheap = 1 - float(cpa_above(spent, made, target / factor, target=target, prior=prior))
     if max(dear, cheap) < sure:
