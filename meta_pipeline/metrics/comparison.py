@@ -32,8 +32,10 @@ class Comparison:
     ad_rows: int
     has_account_row: bool
     ads_fetched: datetime | None
+    """When the day was last asked for at ad level; None if it never was. So `account_fetched`."""
     account_fetched: datetime | None
     ads_as_of: datetime | None
+    """When Meta gave the newest of the rows: older than the reading where nothing had changed."""
     account_as_of: datetime | None
     spend_ads: Decimal
     spend_account: Decimal
@@ -42,9 +44,12 @@ class Comparison:
     clicks_ads: int
     clicks_account: int
     deleted_ads: int
+    """Of the account, whenever they delivered: how likely it is that ads are what is lacking."""
     conversions: dict[str, list[float]]
+    """By metric: the sum of the ad rows, and the account row's."""
     same_sync: bool
     both_final: bool
+    """Whether the ledger calls both readings final: nothing moved between them."""
     both_settled: bool
     """Whether both were read after Meta's 28 days: then nothing is late any more."""
 
@@ -128,6 +133,7 @@ def _without_account_row(day: Comparison) -> tuple[Outcome, str]:
 
 
 def _agrees(day: Comparison, tolerance_pct: Decimal) -> bool:
+    # Multiplied, not divided: an account row of zero allows for a difference of zero.
     pairs = (
         (day.spend_ads, day.spend_account),
         (Decimal(day.impressions_ads), Decimal(day.impressions_account)),

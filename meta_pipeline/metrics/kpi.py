@@ -86,8 +86,10 @@ class Pacing:
     currency: str | None
     state: PacingState
     days_counted: int
+    """Whole days that `spent` and `due` are of."""
     spent: Decimal
     due: Decimal | None
+    """What an even pace would have spent by now."""
     pacing_pct: Decimal | None
 
 

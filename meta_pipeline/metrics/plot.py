@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Warehouse
@@ -62,7 +61,11 @@ def trend(
     if file_format not in FORMATS:
         raise MetricsError(f"No such format: {file_format}. There are {', '.join(FORMATS)}.")
     # Before any query: a minute of reading would end in "not installed".
-    _require_matplotlib()
+    if find_spec("matplotlib") is None:
+        raise MetricsError(
+            "Plots need matplotlib, which is not installed. "
+            "Install it: pip install 'meta-pipeline[plots]'."
+        )
     from .answers.query import query  # noqa: PLC0415  # pandas, only for those who draw
     from .answers.question import known_accounts  # noqa: PLC0415
     from .kpi import KPIs  # noqa: PLC0415
@@ -83,14 +86,6 @@ def trend(
         (known,) = known_accounts(connection, account)
     named = f"{one_line(known.name)} ({known.account_id})" if known.name else known.account_id
     return _render(days, named, shown, targets.get(shown[1]), file_format)
-
-
-def _require_matplotlib() -> None:
-    if find_spec("matplotlib") is None:
-        raise MetricsError(
-            "Plots need matplotlib, which is not installed. "
-            "Install it: pip install 'meta-pipeline[plots]'."
-        )
 
 
 def _chosen(warehouse: Warehouse, primary: list[str]) -> tuple[str, str]:
@@ -140,13 +135,17 @@ def _draw(
     if target is not None:
         bottom.axhline(target, color=_LINE, linestyle="--", label=f"target {target:g}")
         bottom.legend(loc="upper right", frameon=False)
-    settling = [date.fromisoformat(d) for ds in _days(about, "settling_days") for d in ds]
+    by_account = about["completeness"]["settling_days"].values()
+    settling = [date.fromisoformat(day) for listed in by_account for day in listed]
+    units = {"currency": f" ({about['currency']})", "percent": " (%)"}
     for axes, name in zip((top, middle, bottom), ("spend", *shown), strict=True):
-        _dress(axes, f"{about['display_names'][name]}{_unit(about, name)}", settling)
+        _dress(axes, about["display_names"][name] + units.get(about["units"][name], ""), settling)
     title = f"{named}, {about['range'][0]} to {about['range'][1]}"
+    # A name may have 400 characters. The end is kept: it has the id and the days.
+    short = title if len(title) <= _TITLE_LENGTH else f"…{title[-_TITLE_LENGTH:]}"
     simulated = " (simulated)" if about["is_simulated"] else ""
     # parse_math: a dollar in a name is a dollar, and no formula of TeX.
-    figure.suptitle(_shortened(title) + simulated, color=_INK, parse_math=False)
+    figure.suptitle(short + simulated, color=_INK, parse_math=False)
     numbers = days[["spend", *shown]].astype(float)
     if not numbers.fillna(0).to_numpy().any():
         _say_empty(figure, is_read=bool(numbers.notna().to_numpy().any()))
@@ -161,25 +160,10 @@ def _draw(
     return title
 
 
-def _shortened(title: str) -> str:
-    """A name may be 400 characters long; the picture is not."""
-    # The end is kept: it has the id and the days.
-    return title if len(title) <= _TITLE_LENGTH else f"…{title[-_TITLE_LENGTH:]}"
-
-
 def _say_empty(figure: Figure, *, is_read: bool) -> None:
     """An empty picture says that it is meant: nothing was delivered, or nothing was read."""
     words = "Nothing was delivered on these days." if is_read else "These days were never read."
     figure.text(0.5, 0.5, words, ha="center", va="center", color=_LINE, size=14)
-
-
-def _days(about: Mapping[Any, Any], name: str) -> list[list[str]]:
-    return list(about["completeness"][name].values())
-
-
-def _unit(about: Mapping[Any, Any], name: str) -> str:
-    unit = about["units"][name]
-    return {"currency": f" ({about['currency']})", "percent": " (%)"}.get(unit, "")
 
 
 def _dress(axes: Axes, label: str, settling: list[date]) -> None:

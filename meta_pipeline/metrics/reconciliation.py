@@ -30,18 +30,24 @@ class Reconciliation:
     date_start: date
     status: Outcome
     explanation: str
+    """Why, in sentences."""
     ad_rows: int
     spend_ads: Decimal | None
     spend_account: Decimal | None
+    """None, as all of the account's own, where Meta gave no row for the account."""
     spend_difference: Decimal | None
+    """The ads' minus the account's."""
     spend_difference_pct: Decimal | None
+    """In percent of the account's."""
     impressions_ads: int | None
     impressions_account: int | None
     clicks_ads: int | None
     clicks_account: int | None
     conversions: dict[str, list[float]]
+    """By metric of COMPARED: the sum of the ad rows, and the account row's."""
     tolerance_pct: Decimal
     ads_as_of: datetime | None
+    """When the ad rows were read; `account_as_of` when the account's was."""
     account_as_of: datetime | None
 
     @property

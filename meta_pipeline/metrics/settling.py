@@ -57,22 +57,21 @@ class AgeMovement:
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """The curve of one account and level, and what follows from it.
-
-    `final_age_days` is the age from which no day moved by more than `tolerance_pct`, None while no
-    day was read again at such an age. `proof_days` were, and did not move. `final_until` is the
-    newest day of that age at the moment of asking, `newest_day` the newest one read of the level.
-    """
+    """The curve of one account and level, and what follows from it."""
 
     account_id: str
     account_name: str | None
     level: str
     tolerance_pct: Decimal
     newest_day: date | None
+    """The newest one read of the level."""
     ages: tuple[AgeMovement, ...]
     final_age_days: int | None
+    """From it on no day moved by more than `tolerance_pct`; None while none was read again then."""
     proof_days: int
+    """Days that were read again at that age or later, and did not move."""
     final_until: date | None
+    """The newest day of that age at the moment of asking."""
     is_simulated: bool
 
     def notes(self) -> list[str]:
@@ -139,10 +138,12 @@ def settling(
             "level": level,
             "dataset": f"insights_{level}",
         }
-        newest = _newest_day(connection, asked)
+        row = connection.execute(_NEWEST, asked).fetchone()
+        newest: date | None = row[0] if row else None
         asked["since"] = (newest or today) - timedelta(days=LOOKED_BACK_DAYS)
         reads = _reads(connection, asked, zone(known.timezone_name))
-        ages = _ages(_movements(connection, asked), reads)
+        moved = {age: (days, rest) for age, days, *rest in connection.execute(_MOVEMENTS, asked)}
+        ages = _ages(moved, reads)
     final_age, proof = _final_age(ages, reads, tolerance)
     return Settling(
         account_id=known.account_id,
@@ -172,6 +173,7 @@ _READS = """
     WHERE account_id = %(account)s AND dataset = %(dataset)s AND date_start >= %(since)s
       AND fetched_at > first_fetched_at
 """
+# What came from nothing has no share of it (nullif): unknown, and it moved all the same.
 _MOVEMENTS = """
     SELECT floor(age_days)::integer, count(DISTINCT date_start),
            round(100 * sum(abs(spend_after - spend_before)) / nullif(sum(spend_after), 0), 4),
@@ -186,11 +188,6 @@ _MOVEMENTS = """
 """
 
 
-def _newest_day(connection: Connection[Any], asked: Mapping[str, Any]) -> date | None:
-    row = connection.execute(_NEWEST, asked).fetchone()
-    return row[0] if row else None
-
-
 def _reads(connection: Connection[Any], asked: Mapping[str, Any], where: tzinfo) -> list[Ages]:
     """Of every day that was read more than once, and at last after it had ended."""
     ages = [
@@ -201,15 +198,9 @@ def _reads(connection: Connection[Any], asked: Mapping[str, Any], where: tzinfo)
 
 
 def _age(day: date, read_at: datetime, where: tzinfo) -> int:
+    # Midnight of the account's zone: that is when its day ends, also where it has 23 or 25 hours.
     end = datetime.combine(day + timedelta(days=1), time.min, where)
     return (read_at - end.astimezone(UTC)).days
-
-
-def _movements(
-    connection: Connection[Any], asked: Mapping[str, Any]
-) -> dict[int, tuple[int, Sequence[Decimal | None]]]:
-    rows = connection.execute(_MOVEMENTS, asked)
-    return {age: (days, shares) for age, days, *shares in rows}
 
 
 def _ages(

@@ -20,27 +20,28 @@ from .errors import ImpossibleQuestion, UnknownName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """One row of view `entity_timeline`; `happened_at` is in the account's time zone.
-
-    `source` is `sync` (noticed between two syncs; `happened_at` is when) or `meta` (Meta's change
-    log). `who` is None where Meta does not tell.
-    """
+    """One row of view `entity_timeline`."""
 
     happened_at: datetime
+    """In the account's time zone; of a change between two syncs, when the second one saw it."""
     source: str
+    """`sync` (noticed between two of them) or `meta` (Meta's change log)."""
     entity_type: str | None
     entity_id: str | None
     entity_name: str | None
     what: str | None
+    """The field that changed, or Meta's name of the event."""
     old_value: str | None
     new_value: str | None
     who: str | None
+    """None where Meta does not tell."""
     with_application: str | None
+    """The app it was done with, such as Ads Manager."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """What happened to an entity, newest first; `activities_read_at` is None if never asked for."""
+    """What happened to an entity, newest first."""
 
     account_id: str
     entity_type: str
@@ -48,10 +49,12 @@ class Timeline:
     entity_name: str | None
     effective_status: str | None
     created_at: datetime | None
+    """When it was made, by Meta; the next two are when syncs first saw it, and saw it gone."""
     first_seen_at: datetime | None
     deleted_seen_at: datetime | None
     timezone_name: str
     activities_read_at: datetime | None
+    """When Meta's change log was last read; None if it never was."""
     is_simulated: bool
     is_cut: bool
     """Whether older ones were left out."""

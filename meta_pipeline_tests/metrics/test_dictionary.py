@@ -176,7 +176,7 @@ def test_loaded_dictionary_is_read_back_the_same(warehouse: Warehouse, tmp_path:
     with warehouse.connection() as connection:
         read = store.current(connection)
 
-    assert read.fingerprint() != read_dictionary().fingerprint()
+    assert read.fingerprint != read_dictionary().fingerprint
     assert {key: read.metric(key) for key in read.metrics} == dict(loaded.metrics)
     assert read.overrides == loaded.overrides
     assert read.goals == loaded.goals
@@ -189,7 +189,7 @@ def test_wrong_file_changes_nothing(warehouse: Warehouse, tmp_path: Path) -> Non
     with pytest.raises(DictionaryError):
         load_dictionary(warehouse, written(tmp_path, METRIC))
     with warehouse.connection() as connection:
-        assert store.current(connection).fingerprint() == read_dictionary().fingerprint()
+        assert store.current(connection).fingerprint == read_dictionary().fingerprint
 
 
 def test_override_holds_from_its_first_to_its_last_day_for_its_account_only(

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from psycopg import Connection
 
-from meta_pipeline.metrics.definitions.definition import Kind, Metric, Unit
+from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Kind, Metric, Unit
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 
 from .completeness import Completeness
 from .question import OPTIONAL_LEVELS, Question, how_to_read
-from .statement import Statement, split
+from .statement import BUCKETS, Statement, split
 
 Row = dict[str, Any]
 _IMPRESSIONS = "/impressions"
 _TIMES = ("week", "month", "day", "hour")
 _WHOLE = (Unit.COUNT, Unit.PEOPLE)
+_DEFAULT_WINDOW = "default (each ad set's own setting; 7d_click + 1d_view unless changed)"
 
 
 @dataclass(slots=True)
@@ -86,7 +86,10 @@ def assemble(
     if parts.people is not None:
         _add_people(rows, parts.people, keys, parts.people_columns)
         notes += _check_people(question, rows)
-    made = [{**{name: row[name] for name in keys}, **_metrics(question, row)} for row in rows]
+    made = [
+        {name: row[name] for name in keys} | {one.key: _value(row, one) for one in question.metrics}
+        for row in rows
+    ]
     for metric in question.metrics:
         _as_whole_numbers(metric, made)
     columns = [*keys, *(metric.key for metric in question.metrics)]
@@ -114,20 +117,15 @@ def _entities(
 
 
 def _days(question: Question, keys: Sequence[str]) -> list[tuple[Any, ...]]:
-    if len(keys) != 1 or keys[0] not in ("day", "week", "month"):
+    if len(keys) != 1 or keys[0] not in BUCKETS:
         return []
     days = {
-        _bucket_start(part.since, keys[0])
+        # Of a week or month that is clipped, too, the key is its first day.
+        BUCKETS[keys[0]](part.since)
         for period in question.periods
         for part in split(period, keys[0])
     }
     return [(day,) for day in sorted(days)]
-
-
-def _bucket_start(day: date, name: str) -> date:
-    if name == "month":
-        return day.replace(day=1)
-    return date.fromordinal(day.toordinal() - day.weekday()) if name == "week" else day
 
 
 def _blank_unknown(
@@ -199,10 +197,6 @@ def _why_no_people(question: Question, names: str) -> str:
         f"{question.period}, and people cannot be added up from a finer one. "
         f"{how_to_read(question)}"
     )
-
-
-def _metrics(question: Question, row: Row) -> Row:
-    return {metric.key: _value(row, metric) for metric in question.metrics}
 
 
 def _value(row: Row, metric: Metric) -> float | None:
@@ -288,7 +282,9 @@ def _about(question: Question, complete: Completeness, notes: list[str]) -> dict
         "timezone": zones[0] if len(zones) == 1 else zones,
         "currency": question.currency or (currencies[0] if len(currencies) == 1 else currencies),
         "is_converted": question.currency is not None,
-        "attribution": _attribution(question),
+        "attribution": _DEFAULT_WINDOW
+        if question.attribution == DEFAULT_WINDOW
+        else question.attribution,
         "units": {metric.key: str(metric.unit) for metric in question.metrics},
         "display_names": {metric.key: metric.display_name for metric in question.metrics},
         "formulas": {metric.key: metric.formula for metric in question.metrics},
@@ -298,12 +294,6 @@ def _about(question: Question, complete: Completeness, notes: list[str]) -> dict
         "is_simulated": any(account.is_simulated for account in question.accounts),
         "notes": notes,
     }
-
-
-def _attribution(question: Question) -> str:
-    if question.attribution == "default":
-        return "default (each ad set's own setting; 7d_click + 1d_view unless changed)"
-    return question.attribution
 
 
 def _empty(question: Question) -> str:

@@ -24,20 +24,26 @@ class Completeness:
     """What the ledger `sync_windows` says about the days of a question.
 
     Days are days of each account's zone, keyed by account where an account has any.
-    `missing_days` were never fetched: their numbers are unknown, not zero. `settling_days` were
-    read before Meta's 28 days were over: they may still move. `future_days` have not begun.
-    `contradicted` are days whose ad rows the account's own row contradicts.
     """
 
     dataset: str
+    """The ledger's name of the rows that were read."""
     days_asked: int
+    """Of all accounts together."""
     missing_days: dict[str, list[date]]
+    """Never fetched: their numbers are unknown, not zero."""
     settling_days: dict[str, list[date]]
+    """Read before Meta's 28 days were over: they may still move."""
     future_days: dict[str, list[date]]
+    """Have not begun."""
     data_as_of: datetime | None
+    """When the newest day was read."""
     oldest_read_at: datetime | None
+    """When the day was read that was read longest ago."""
     contradicted: tuple[Contradiction, ...] = ()
+    """Days whose ad rows the account's own row contradicts."""
     is_filtered: bool = False
+    """Whether only some of the account was asked for."""
 
     @property
     def is_complete(self) -> bool:
@@ -86,9 +92,14 @@ class Completeness:
         """Sentences for people; empty when everything is in and final."""
         said = sentences(self.contradicted, self.is_filtered)
         if count := sum(len(days) for days in self.missing_days.values()):
+            # One command to type, for the first account; that there are others it says beside it.
+            accounts = list(self.missing_days)
+            days = self.missing_days[accounts[0]]
+            hourly = ["--with insights_hourly"] if self.dataset == "insights_hourly" else []
+            fetch = sync_command(accounts, Period(min(days), max(days)), *hourly)
             said.append(
                 f"{count} of {self.days_asked} days were never fetched ({_shown(self.unknown())}): "
-                f"their numbers are unknown. Fetch them: {self._fetch()}"
+                f"their numbers are unknown. Fetch them: {fetch}"
             )
         if count := sum(len(days) for days in self.future_days.values()):
             said.append(f"{count} of {self.days_asked} days have not begun.")
@@ -96,13 +107,6 @@ class Completeness:
             first = min(day for days in self.settling_days.values() for day in days)
             said.append(f"Meta may still restate the days from {first}.")
         return said
-
-    def _fetch(self) -> str:
-        accounts = list(self.missing_days)
-        # One command to type, for the first account; which others there are is said beside it.
-        days = self.missing_days[accounts[0]]
-        hourly = ["--with insights_hourly"] if self.dataset == "insights_hourly" else []
-        return sync_command(accounts, Period(min(days), max(days)), *hourly)
 
 
 def completeness(

@@ -146,19 +146,17 @@ def grouping(
     for name in names:
         if name not in DIMENSIONS:
             raise UnknownName("dimension", name, DIMENSIONS)
-    for name in filters or {}:
+    kept: dict[str, tuple[str, ...]] = {}
+    for name, given in (filters or {}).items():
         if name not in FILTERS:
             raise UnknownName("filter", name, FILTERS)
-    result = Grouping(names, {n: _values(n, v) for n, v in (filters or {}).items()})
+        kept[name] = (given,) if isinstance(given, str) else tuple(str(value) for value in given)
+        # No "no filter": whoever ticks nothing would be shown everything.
+        if not kept[name]:
+            raise ImpossibleQuestion(f"Filter {name} is an empty list: nothing would be left.")
+    result = Grouping(names, kept)
     _refuse_impossible(result, level)
     return result
-
-
-def _values(name: str, given: FilterValue) -> tuple[str, ...]:
-    values = (given,) if isinstance(given, str) else tuple(str(value) for value in given)
-    if not values:
-        raise ImpossibleQuestion(f"Filter {name} is an empty list: nothing would be left.")
-    return values
 
 
 def _refuse_impossible(grouping: Grouping, level: str | None) -> None:

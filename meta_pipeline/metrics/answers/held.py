@@ -48,9 +48,12 @@ _HELD = """
 def in_held_currencies(connection: Connection[Any], question: Question) -> Question:
     """The question with each account in the currency its stored amounts of these days are in.
 
-    Raises MixedCurrencies where one account has amounts of several: they cannot be added, and a
-    rate of one of them would be wrong for the other.
+    Where no amount is asked for it stays as it is, and nothing is read. Raises MixedCurrencies
+    where one account has amounts of several: they cannot be added, and a rate of one of them would
+    be wrong for the other.
     """
+    if not question.needs_money:
+        return question
     known = once_each(connection, "held", question.asked, lambda some: _held(connection, some))
     held = {asked[0]: currencies for asked, currencies in known.items() if currencies}
     for account_id, currencies in held.items():

@@ -179,15 +179,9 @@ def components(connection: Connection[Any], question: Question) -> list[dict[str
         raise ImpossibleQuestion(
             f"{question.people[0].key} counts people, who cannot be added up: it has no parts."
         )
-    if question.needs_money:
-        question = in_held_currencies(connection, question)
+    question = in_held_currencies(connection, question)
     source, _ = choose_source(connection, question)
-    factors = None
-    if question.currency is not None:
-        held = {account.account_id: account.currency for account in question.accounts}
-        factors = rates(connection, held, question.periods, question.currency)
-    _check_window_kept(connection, question, source)
-    asked = statement.sums(question, source, factors)
+    asked = _sums(connection, question, source)
     names = [*asked.keys, *asked.values]
     return [
         dict(zip(names, row, strict=True)) for row in connection.execute(asked.sql, asked.params)
@@ -214,19 +208,15 @@ def accounts_of(
 def _answer(
     connection: Connection[Any], question: Question, *, zeros: bool, now: datetime
 ) -> Result:
-    if question.needs_money:
-        question = in_held_currencies(connection, question)
+    question = in_held_currencies(connection, question)
     source, notes = choose_source(connection, question)
     notes += goal_notes(connection, question) if question.by_goal else []
     notes += attribution_notes(connection, question)
-    factors = None
-    if question.currency is not None:
-        held = {account.account_id: account.currency for account in question.accounts}
-        factors = rates(connection, held, question.periods, question.currency)
-    _check_window_kept(connection, question, source)
+    asked = _sums(connection, question, source)
     complete = completeness(connection, question, source.dataset, now)
-    asked = statement.sums(question, source, factors)
-    people, entities = _people(question), _entities(question)
+    people = _people(question)
+    by_entity = {"campaign", "adset", "ad"} & set(question.grouping.entities)
+    entities = statement.entities(question) if by_entity else None
     parts = Parts(
         columns=[*asked.keys, *asked.values],
         sums=read(connection, asked),
@@ -237,6 +227,16 @@ def _answer(
     result = assemble(question, parts, complete, zeros=zeros, notes=notes)
     result.about["sql"] = asked.text(connection)
     return result
+
+
+def _sums(connection: Connection[Any], question: Question, source: Source) -> statement.Statement:
+    """What adds up the question's rows, converted where a currency is asked for."""
+    factors = None
+    if question.currency is not None:
+        held = {account.account_id: account.currency for account in question.accounts}
+        factors = rates(connection, held, question.periods, question.currency)
+    _check_window_kept(connection, question, source)
+    return statement.sums(question, source, factors)
 
 
 def choose_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
@@ -305,12 +305,6 @@ def _people(question: Question) -> statement.Statement | None:
     names = ",".join(question.grouping.breakdowns)
     source = breakdown(question.level, names) if names else daily(question.level)
     return statement.people(question, source)
-
-
-def _entities(question: Question) -> statement.Statement | None:
-    if not set(question.grouping.entities) & {"campaign", "adset", "ad"}:
-        return None
-    return statement.entities(question)
 
 
 def _check_window_kept(connection: Connection[Any], question: Question, source: Source) -> None:

@@ -291,15 +291,16 @@ def _statement(
             f"{question.people[0].key} counts people and is not added up over days: order by "
             "another metric."
         )
-    if question.needs_money:
-        question = in_held_currencies(connection, question)
+    question = in_held_currencies(connection, question)
     source, _ = choose_source(connection, question)
     made = statement.sums(question, source, None, one_by_one=True)
     params = dict(made.params)
     conditions = ["f.account_id = ANY (%(all_accounts)s::text[])"]
     conditions += [one for one in question.grouping.conditions(params) if "cell_values" not in one]
     params["all_accounts"] = list(question.account_ids)
-    joins = [join for name, join in ENTITY_JOINS.items() if _has_parent(level, name)]
+    # A row has the keys of what it is in, and by those the tables above it are joined.
+    above = ENTITY_LEVELS[: ENTITY_LEVELS.index(level) + 1]
+    joins = [ENTITY_JOINS[name] for name in above]
     names = ", ".join(f"v{position}" for position in range(len(made.values)))
     text = f"""
         WITH made (id, {names}) AS MATERIALIZED ({made.sql}),
@@ -312,11 +313,6 @@ def _statement(
         )
     """
     return text, params, source
-
-
-def _has_parent(level: str, name: str) -> bool:
-    """Whether a row of `level` has the key that the table of `name` is joined by."""
-    return ENTITY_LEVELS.index(name) <= ENTITY_LEVELS.index(level)
 
 
 def _value(metric: Metric, values: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from .period import Period
 from .question import Question
 
 IMPRESSIONS = "impressions"
-_BUCKET = {
+BUCKETS = {
     "day": lambda d: d,
     "week": lambda d: d - timedelta(days=d.weekday()),
     "month": lambda d: d.replace(day=1),
@@ -67,16 +67,20 @@ def sums(
     keys = question.grouping.by
     selected = [f"{question.grouping.expression(name)} AS {name}" for name in keys]
     selected += [f"sum({sql})" for sql in values.values()]
+    ranges = ""
+    if not one_by_one and len(set(question.periods)) > 1:
+        ranges = f"JOIN {_each_account(question)} ON {_OF_ASKED}"
     text = f"""
         SELECT {", ".join(selected)}
         FROM {source.table} AS f
-        {"" if one_by_one else _range_join(question)}
+        {ranges}
         {rates.join if rates else ""}
         {question.grouping.joins}
         {expressions.joins}
         WHERE {" AND ".join(conditions)}
         {f"GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""}
     """
+    # OFFSET 0 keeps the planner from joining what is to be looked up account by account.
     if one_by_one:
         text = f"""
             SELECT own.* FROM {_each_account(question)} CROSS JOIN LATERAL ({text} OFFSET 0) AS own
@@ -121,12 +125,11 @@ def entities(question: Question) -> Statement:
     grouping = question.grouping
     level = finest([*grouping.entities, "account"])
     table = {"campaign": "meta_campaigns", "adset": "meta_adsets", "ad": "meta_ads"}[level]
-    above = LEVELS[: LEVELS.index(level) + 1]
     params: dict[str, Any] = {"accounts": list(question.account_ids)}
     names = {"account": "f.account_name", "campaign": "c.name", "adset": "s.name", "ad": "a.name"}
     selected = [grouping.expression(n) for n in _entity_keys(question)]
     selected += [names[n] for n in grouping.entities]
-    joins = [ENTITY_JOINS[name] for name in above if name in ENTITY_JOINS]
+    joins = [ENTITY_JOINS[name] for name in LEVELS[1 : LEVELS.index(level) + 1]]
     conditions = [c for c in grouping.conditions(params) if "cell_values" not in c]
     text = f"""
         SELECT {", ".join(selected)}, f.is_deleted
@@ -203,12 +206,6 @@ def _range_condition(question: Question, *, one_by_one: bool) -> str:
     return _OF_ASKED if one_by_one else "true"
 
 
-def _range_join(question: Question) -> str:
-    if len(set(question.periods)) == 1:
-        return ""
-    return f"JOIN {_each_account(question)} ON {_OF_ASKED}"
-
-
 def _each_account(question: Question) -> str:
     """The accounts as rows, with the days of each where these differ."""
     if len(set(question.periods)) == 1:
@@ -226,7 +223,7 @@ def _ranges(question: Question, bucket: str | None) -> dict[str, Any]:
             account.account_id,
             part.since,
             part.until,
-            _BUCKET[bucket](part.since) if bucket else None,
+            BUCKETS[bucket](part.since) if bucket else None,
         )
         for account, period in zip(question.accounts, question.periods, strict=True)
         for part in split(period, bucket)
@@ -241,5 +238,5 @@ def split(period: Period, bucket: str | None) -> Sequence[Period]:
         return [period]
     groups: dict[date, list[date]] = {}
     for day in period:
-        groups.setdefault(_BUCKET[bucket](day), []).append(day)
+        groups.setdefault(BUCKETS[bucket](day), []).append(day)
     return [Period(days[0], days[-1]) for days in groups.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -135,9 +135,10 @@ class Checks:
         self, dictionary: Dictionary, metric: Metric, account: str | None, place: Place
     ) -> None:
         """Refuse two addends that may hold the same actions, however deep they are."""
-        for content in _variant_contents(dictionary, metric, account):
+        for variant in dictionary.variants(metric.key, account):
             seen: dict[str, str] = {}
-            for name, parts in content:
+            for name in variant.metric.add:
+                parts = _content(dictionary, name, account, ())
                 twice = sorted(part for part in parts if part in seen)
                 if twice:
                     raise self._error(
@@ -196,14 +197,6 @@ class Checks:
         # All of them: another metric may add this one to what it now holds.
         for metric in dictionary.metrics.values():
             self._check_double_count(dictionary, metric, override.account, place)
-
-
-def _variant_contents(
-    dictionary: Dictionary, metric: Metric, account: str | None
-) -> Iterator[list[tuple[str, set[str]]]]:
-    """For each way `account` counts `metric`: its addends, each with what is inside it."""
-    for variant in dictionary.variants(metric.key, account):
-        yield [(name, _content(dictionary, name, account, ())) for name in variant.metric.add]
 
 
 def _content(

@@ -84,18 +84,24 @@ class Metric(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        checks = {
-            Kind.SUM: self._check_sum,
-            Kind.RATIO: self._check_ratio,
-            Kind.NON_ADDITIVE: self._check_non_additive,
-        }
-        checks[self.kind]()
+        if self.kind is Kind.SUM:
+            self._check_sum()
+        elif self.kind is Kind.RATIO:
+            for side in ("numerator", "denominator"):
+                if not getattr(self, side):
+                    raise ValueError(f"ratio {self.key} has no {side}")
+            self._refuse(*_SOURCES, "family")
+        else:
+            if self.column not in NON_ADDITIVE_COLUMNS:
+                raise ValueError(f"column must be one of {', '.join(NON_ADDITIVE_COLUMNS)}")
+            self._refuse("actions", "family", "add", "by_goal", "numerator", "denominator")
         if self.window not in WINDOWS:
             raise ValueError(f"window {self.window!r} is none of {', '.join(WINDOWS)}")
         return self
 
     def _check_sum(self) -> None:
         sources = [name for name in _SOURCES if getattr(self, name)]
+        # A family is written out as its actions (`reader`): alone it is a family of nothing.
         given = tuple(sources) or (("family",) if self.family else ())
         if len(given) != 1:
             raise ValueError(
@@ -110,18 +116,6 @@ class Metric(BaseModel):
             )
             raise ValueError(f"column {self.column!r} is none of {', '.join(SUM_COLUMNS)}{reason}")
         self._refuse("numerator", "denominator")
-
-    def _check_ratio(self) -> None:
-        if not self.numerator:
-            raise ValueError(f"ratio {self.key} has no numerator")
-        if not self.denominator:
-            raise ValueError(f"ratio {self.key} has no denominator")
-        self._refuse(*_SOURCES, "family")
-
-    def _check_non_additive(self) -> None:
-        if self.column not in NON_ADDITIVE_COLUMNS:
-            raise ValueError(f"column must be one of {', '.join(NON_ADDITIVE_COLUMNS)}")
-        self._refuse("actions", "family", "add", "by_goal", "numerator", "denominator")
 
     def _refuse(self, *names: str) -> None:
         wrong = [name for name in names if getattr(self, name)]

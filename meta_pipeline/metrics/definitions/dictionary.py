@@ -108,22 +108,24 @@ class Dictionary:
 
     def _version(self, account_id: str | None) -> str:
         facts = {
-            "metrics": [self._facts(metric) for metric in self.stored()],
+            "metrics": [
+                metric.model_dump(mode="json", exclude=_WORDS_OF_METRIC) for metric in self.stored()
+            ],
             "goals": self.goals.model_dump(),
             "overrides": [
-                override.model_dump(mode="json", exclude=_WORDS)
-                for override in sorted(self.overrides, key=_order)
+                override.model_dump(mode="json", exclude=_WORDS_OF_OVERRIDE)
+                # In whatever order the file has them, the rows are the same.
+                for override in sorted(
+                    self.overrides, key=lambda one: (one.metric, one.valid_from or date.min)
+                )
                 if override.account == account_id and self.metric(override.metric).kind is Kind.SUM
             ],
         }
         return _hash(facts)
 
+    @cached_property
     def fingerprint(self) -> str:
         """Short hash of every word of the dictionary."""
-        return self._fingerprint
-
-    @cached_property
-    def _fingerprint(self) -> str:
         facts = {
             "metrics": [metric.model_dump(mode="json") for metric in self.metrics.values()],
             "families": {
@@ -134,21 +136,13 @@ class Dictionary:
         }
         return _hash(facts)
 
-    @staticmethod
-    def _facts(metric: Metric) -> dict[str, object]:
-        # Words change no number: a better description must not have years recomputed.
-        words = {"display_name", "description", "unit", "better", "family", "synonyms"}
-        return metric.model_dump(mode="json", exclude=words)
 
-
-_WORDS = {"note", "display_name", "description", "synonyms"}
+# Words change no number: a better description must not have years recomputed.
+_WORDS_OF_METRIC = {"display_name", "description", "unit", "better", "family", "synonyms"}
+_WORDS_OF_OVERRIDE = {"note", "display_name", "description", "synonyms"}
 
 
 def _hash(facts: object) -> str:
     text = json.dumps(facts, sort_keys=True)
     # Kept beside each rolled-up day: short, and 48 bits are enough for the versions of one file.
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _order(override: Override) -> tuple[str, str, date]:
-    return override.account, override.metric, override.valid_from or date.min

@@ -60,16 +60,14 @@ def _current(connection: Connection[Any]) -> Dictionary:
     if stored is not None and stored[1] != STANDARD_NAME:
         return read(connection)
     standard = read_dictionary()
-    is_old = stored is None or stored[0] != standard.fingerprint()
-    if is_old and not _is_read_only(connection):
-        write(connection, standard, STANDARD_NAME)
+    if stored is None or stored[0] != standard.fingerprint:
+        # A session that only asks uses the standard dictionary and does not write it.
+        may_write = connection.execute(
+            "SELECT NOT current_setting('transaction_read_only')::boolean"
+        ).fetchone()
+        if may_write and may_write[0]:
+            write(connection, standard, STANDARD_NAME)
     return standard
-
-
-def _is_read_only(connection: Connection[Any]) -> bool:
-    """Whether this session only asks: then the standard dictionary is used and not written."""
-    answer = connection.execute("SELECT current_setting('transaction_read_only')::boolean")
-    return bool(answer.fetchone()[0])  # type: ignore[index]
 
 
 def write(connection: Connection[Any], dictionary: Dictionary, loaded_from: str) -> None:
@@ -122,7 +120,7 @@ def read(connection: Connection[Any]) -> Dictionary:
 def _write_metrics(
     connection: Connection[Any], dictionary: Dictionary, loaded_from: str, now: datetime
 ) -> None:
-    version = dictionary.fingerprint()
+    version = dictionary.fingerprint
     _insert(
         connection,
         "metric_definitions",
