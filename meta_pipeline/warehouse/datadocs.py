@@ -181,6 +181,7 @@ def _diagram(tables: list[sa.Table]) -> str:
         f"    {parent} ||--o{{ {table.name} : {column}"
         for table in tables
         for column, parent in _references(table)
+        # Within the group: lines to everywhere show nothing. The account is what all hang on.
         if parent in inside or parent == "meta_ad_accounts"
     ]
     return "\n".join(lines)

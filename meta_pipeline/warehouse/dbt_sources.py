@@ -139,6 +139,7 @@ def _view(view: views.View, levels: list[str]) -> dict[str, Any]:
 
 def _filled_by(tables: Collection[str], levels: list[str]) -> dict[str, Any]:
     """The asset that fills the last of some tables; nothing where no sync fills them."""
+    # Of a view on several tables the asset that a sync fills last: then all are there.
     filled = [asset for table, asset in _ASSETS.items() if table in tables]
     return _asset(filled[-1], levels) if filled else {}
 

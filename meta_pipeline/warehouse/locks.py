@@ -23,7 +23,8 @@ POOLER_PROBES = 3
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended('meta_ads:sync:' || %s, 0))"
 _RELEASE = "SELECT pg_advisory_unlock(hashtextextended('meta_ads:sync:' || %s, 0))"
-# A 64-bit advisory key is shown in two halves; objsubid 1 tells it from a pair of 32-bit keys.
+# A 64-bit advisory key is shown in two halves; objsubid 1 tells it from a pair of 32-bit keys. The
+# view shows the locks of every database of the server.
 _HOLDER = """
     SELECT activity.application_name, activity.backend_start
     FROM pg_locks AS held
@@ -69,6 +70,7 @@ def accounts_lock(url: str, account_ids: Sequence[str], *, holder: str) -> Itera
             # Not every platform has them all; without one a dead holder is only noticed later.
             with suppress(psycopg.errors.InvalidParameterValue):
                 connection.execute(setting)
+        # Tried, never waited for: two that want the same accounts cannot wait in a circle.
         for account_id in account_ids:
             if not _value(connection, _TAKE, account_id):
                 raise AccountBusy(account_id, *lock_holder(connection, account_id))
@@ -87,7 +89,7 @@ def _let_go(connection: Connection, account_ids: Sequence[str]) -> None:
     """Release at once when the session still can; closing it releases in any case."""
     try:
         if not connection.closed and not connection.broken:
-            connection.rollback()
+            connection.rollback()  # in an aborted transaction no lock can be released
             for account_id in account_ids:
                 connection.execute(_RELEASE, (account_id,))
     except psycopg.Error:

@@ -79,6 +79,7 @@ def migrate(
             before = _revision(connection)
             if not _to_apply(url, before) and not (with_views and views.changed(connection)):
                 return MigrationResult(before, head(), (), ())
+            # Before anything is locked: who may not, or comes through such a pooler, is told so.
             refuse(read_rights(connection).for_tables(SCHEMA))
             refuse_shared_sessions(url, connection)
         with explained(url):
@@ -170,6 +171,7 @@ def _migrate_locked(url: str, waits: Patience, *, with_views: bool) -> Migration
         connection.execute("SET LOCAL statement_timeout = 0")  # an index may take its time
         connection.execute(f"SET LOCAL lock_timeout = '{waits.lock_seconds * 1000:.0f}ms'")
         connection.execute(_LOCK)
+        # Only now: who waited for the lock finds done what it came for.
         if SCHEMA not in read_rights(connection).schemas:
             # IF NOT EXISTS needs the right to create also where the schema exists.
             connection.execute(f"CREATE SCHEMA {SCHEMA}")
@@ -179,6 +181,7 @@ def _migrate_locked(url: str, waits: Patience, *, with_views: bool) -> Migration
             config = _config()
             config.attributes["connection"] = alembic_connection
             command.upgrade(config, "head")
+        # After the revisions: views read their new columns. Before the policies, which grant them.
         made = views.refresh(connection) if with_views else ()
         _keep_apart(connection)
         return MigrationResult(before, head(), applied, made)
@@ -237,7 +240,7 @@ def _revision(
             return None
         row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
     except psycopg.errors.InsufficientPrivilege:
-        connection.rollback()
+        connection.rollback()  # in an aborted transaction nothing can be asked
         refuse(needed(read_rights(connection)))  # names the GRANT
         raise
     return None if row is None else str(row[0])

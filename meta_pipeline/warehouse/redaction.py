@@ -70,6 +70,7 @@ def redacted(url: str, *, with_options: bool = False) -> str:
 
 def without_secrets(text: str, *urls: str) -> str:
     """What some library said, without the passwords of these URLs, and of any other it shows."""
+    # The longest first: one spelling may be part of another, and would leave its rest standing.
     for secret in sorted({one for url in urls for one in _secrets(url)}, key=len, reverse=True):
         if len(secret) >= _SHORT:
             text = text.replace(secret, HIDDEN)

@@ -67,12 +67,19 @@ class Rights:
     user: str
     is_standby: bool
     is_read_only: bool
+    """Whether transactions are read-only by the settings of role or database."""
     may_stage: bool
+    """Whether temporary tables may be made, in which rows are staged."""
     may_create: bool
+    """Whether a schema may be made in the database."""
     schemas: list[str]
+    """Those of ours and Dagster's that are there; the others are of these."""
     open_schemas: list[str]
+    """Tables may be made in them."""
     made_schemas: list[str]
+    """Dagster's tables are in them."""
     closed_tables: list[str]
+    """Tables of ours that this user may not read and write."""
 
     def for_syncs(self) -> list[Problem]:
         """What keeps a sync from writing, where the tables are there."""

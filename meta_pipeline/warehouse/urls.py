@@ -61,6 +61,7 @@ def dagster_url(url: str) -> str:
     given = options.get("options", "").split()
     ours = [f"-c{name}={value}" for name, value in _DAGSTER_SETTINGS.items()]
     options["options"] = " ".join([*(one for one in given if one not in ours), *ours])
+    # Not left to PGCLIENTENCODING, which psycopg2 obeys: Dagster keeps text of all languages.
     options["client_encoding"] = "UTF8"
     options.setdefault("application_name", DAGSTER_SCHEMA)
     return _written("postgresql+psycopg2", options)

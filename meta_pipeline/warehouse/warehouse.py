@@ -132,6 +132,7 @@ class Warehouse:
 
     def migrate(self) -> MigrationResult:
         """Bring schema `meta_ads` to this version of the code; any number at once is safe."""
+        # Who answers a question does not wait for locks of a migration; all others may.
         return migrate(self.url, patience=self._patience if self._patience == READER else None)
 
     def require_current(self, command: str = MIGRATE, *, or_none: bool = False) -> None:
@@ -251,6 +252,7 @@ class Warehouse:
         return UnrecognizedStore(self.connection)
 
     def _opened(self) -> ConnectionPool[Connection]:
+        # Threads of a sync come here together; each would open a pool.
         with self._opening:
             if self._pool is None:
                 # The pool retries for half a minute and then says "timeout"; ask once ourselves
@@ -259,10 +261,11 @@ class Warehouse:
                 self._pool = ConnectionPool(
                     self.url,
                     kwargs=connection_options(self.application_name),
-                    min_size=0,
+                    min_size=0,  # most commands need one, for a moment
                     max_size=self._max_connections,
                     timeout=POOL_TIMEOUT_SECONDS,
                     configure=partial(set_up, patience=self._patience),
+                    # One that the server or a firewall closed meanwhile is not handed out.
                     check=ConnectionPool.check_connection,
                     name=self.application_name,
                     open=True,

@@ -147,20 +147,19 @@ class TestRuns:
     def test_abandoned_runs_are_closed(self, warehouse: Warehouse) -> None:
         for name, account, status in (
             ("dead", ACCOUNT, Status.RUNNING),
-            ("mine", ACCOUNT, Status.RUNNING),
             ("done", ACCOUNT, Status.SUCCESS),
             ("other", "act_2", Status.RUNNING),
         ):
             warehouse.runs.open(replace(RUN, sync_run_id=name, account_id=account, status=status))
         with warehouse.connection() as connection:
-            closed = warehouse.runs.close_abandoned(connection, ACCOUNT, NOON, keep=["mine"])
+            closed = warehouse.runs.close_abandoned(connection, ACCOUNT, NOON)
         assert closed == ["dead"]
         found = warehouse.runs.get("dead")
         assert found is not None
         assert (found.status, found.finished_at) == ("fail", NOON)
         assert found.error_summary == "abandoned: the process ended"
         running = [run.sync_run_id for run in warehouse.runs.recent() if run.status == "running"]
-        assert sorted(running) == ["mine", "other"]
+        assert running == ["other"]
 
     def test_recent_and_latest(self, warehouse: Warehouse) -> None:
         for hours, status in enumerate((Status.SUCCESS, Status.FAIL, Status.THROTTLED)):

@@ -6,12 +6,18 @@ import psycopg
 from psycopg import sql
 
 from meta_pipeline.warehouse.connect import Connection
-from meta_pipeline.warehouse.errors import DatabaseUnfit, RoleRefused, ViewInUse, WarehouseError
+from meta_pipeline.warehouse.errors import DatabaseUnfit, RoleRefused, WarehouseError
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
+from meta_pipeline.warehouse.views.replacing import drop_view, replace_view
 
 from .shape import VIEWS, ViewShape
 
+_THEN = (
+    "Drop what is built on it (a model of dbt: drop its view, dbt run makes it anew) and say the "
+    "command again."
+)
+# In the comment of each view: by it a relation of ours is told from one that Fivetran fills.
 _MARK = "Of meta-pipeline views fivetran. "
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:fivetran', 0))"
 _RELATIONS = """
@@ -43,7 +49,11 @@ def make(connection: Connection, schema: str, *, reader: str | None = None) -> t
         with connection.transaction():
             connection.execute(_ONE_AT_A_TIME)
             _refuse_others(connection, schema)
-            _make_schema(connection, schema)
+            # Who may use a schema need not be one who may make schemas: one that is there will do.
+            there = "SELECT FROM pg_namespace WHERE nspname = %s"
+            if connection.execute(there, (schema,)).fetchone() is None:
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+            # Looked up before they are made anew: a view that has to be dropped loses its grants.
             granted = _readers(connection, schema) | ({reader} if reader else set())
             for name, view in VIEWS.items():
                 _make(connection, sql.Identifier(schema, name), view)
@@ -73,46 +83,22 @@ def drop(connection: Connection, schema: str) -> tuple[str, ...]:
             if kind == "v" and about.startswith(_MARK)
         }
         for name in views:
-            _drop(connection, sql.Identifier(schema, name))
+            relation = sql.Identifier(schema, name)
+            drop_view(connection, relation, refused=_refused(relation), then=_THEN)
         if views and not _relations(connection, schema):
             connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(schema)))
     return tuple(sorted(views))
 
 
 def _make(connection: Connection, relation: sql.Identifier, view: ViewShape) -> None:
-    # Before version 15 there is no such option, and no tenant is let in (tenancy/).
-    knows = connection.info.server_version >= 150_000
-    create = sql.SQL("CREATE OR REPLACE VIEW {} {} AS {}").format(
-        relation,
-        sql.SQL("WITH (security_invoker = true)" if knows else ""),
-        sql.SQL(view.query),
-    )
-    try:
-        with connection.transaction():
-            connection.execute(create)
-    except psycopg.errors.InvalidTableDefinition:  # other columns than before
-        _drop(connection, relation)
-        connection.execute(create)
+    query = sql.SQL(view.query)
+    replace_view(connection, relation, query, refused=_refused(relation), then=_THEN)
     about = sql.Literal(f"{_MARK}{view.about}")
     connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(relation, about))
 
 
-def _drop(connection: Connection, relation: sql.Identifier) -> None:
-    try:
-        connection.execute(sql.SQL("DROP VIEW {}").format(relation))
-    except psycopg.errors.DependentObjectsStillExist as error:
-        raise ViewInUse(
-            f"View {relation.as_string()} cannot be dropped: {error.diag.message_detail}. "
-            "Drop what is built on it (a model of dbt: drop its view, dbt run makes it anew) and "
-            "say the command again. Nothing was changed."
-        ) from error
-
-
-def _make_schema(connection: Connection, schema: str) -> None:
-    """Who may use a schema need not be one who may make schemas: none is made that is there."""
-    known = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (schema,)).fetchone()
-    if known is None:
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+def _refused(relation: sql.Identifier) -> str:
+    return f"View {relation.as_string()} cannot be dropped"
 
 
 def _let_read(connection: Connection, schema: str, role: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 _NO_MINOR_UNIT = "'CLP','COP','CRC','HUF','ISK','IDR','JPY','KRW','PYG','TWD','VND'"
 """Currencies whose amounts Meta gives in whole units (FACTS section 12)."""
+# The connector has a column for each, also for those that Meta fills no more.
 _WINDOWS = ("1d_click", "7d_click", "28d_click", "1d_view", "7d_view", "28d_view", "inline")
 _STATUSES = {
     1: "ACTIVE",

@@ -44,6 +44,7 @@ def upgrade() -> None:
 def draft(url: str, message: str, folder: Path = VERSIONS) -> list[Path]:
     """Write the next revision to `folder` and give its files; none when there is nothing to do."""
     known = migrator.revisions()
+    # Compared with what the revisions make, not with somebody's database: that may have drifted.
     with _scratch_database(url) as scratch:
         migrator.migrate(scratch, with_views=False)
         statements = _sql(scratch)

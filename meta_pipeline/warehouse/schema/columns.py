@@ -13,6 +13,7 @@ metadata = sa.MetaData(
     schema=SCHEMA,
     naming_convention={
         "pk": "%(table_name)s_pkey",
+        # With all columns: two indexes of one table never get one name.
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
         "ck": "%(table_name)s_%(constraint_name)s_check",
     },
@@ -53,6 +54,7 @@ def flag(name: str, comment: str, **options: Any) -> sa.Column[Any]:
 
 
 def json(name: str, comment: str, **options: Any) -> sa.Column[Any]:
+    # None is NULL: as JSON's null a missing value would be a value.
     return sa.Column(name, JSONB(none_as_null=True), comment=comment, **options)
 
 

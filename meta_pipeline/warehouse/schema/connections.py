@@ -55,6 +55,7 @@ connections = table(
         "state IN ('active','expiring','expired','revoked','replaced')", name="state"
     ),
     sa.ForeignKeyConstraint(["tenant"], [f"{SCHEMA}.tenants.tenant"]),
+    # One living connection for each user and app of a tenant; what was replaced stays beside it.
     sa.Index(
         "connections_whose_idx",
         "tenant",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +23,13 @@ from .columns import (
     text,
 )
 
+_OF_SHAPE: Mapping[Shape, Callable[[str, str], sa.Column[Any]]] = {
+    Shape.TEXT: text,
+    Shape.COUNT: count,
+    Shape.ACTIONS: json,
+    Shape.OBJECTS: json,
+}
+
 
 def _metrics() -> list[sa.Column[Any]]:
     return [
@@ -38,17 +45,6 @@ def _metrics() -> list[sa.Column[Any]]:
         json("action_values", "Value of actions by type in major units"),
         json("video_thruplay_watched_actions", "Videos played to the end or for 15 s"),
     ]
-
-
-def _of_ads_manager() -> Iterator[sa.Column[Any]]:
-    made: dict[Shape, Callable[[str, str], sa.Column[Any]]] = {
-        Shape.TEXT: text,
-        Shape.COUNT: count,
-        Shape.ACTIONS: json,
-        Shape.OBJECTS: json,
-    }
-    for one in INSIGHTS_COLUMNS:
-        yield made[one.shape](one.name, f"{one.meaning}. Kept with META_INSIGHTS_COLUMNS")
 
 
 def _parents() -> list[sa.Column[Any]]:
@@ -78,7 +74,11 @@ meta_insights = table(
     *_parents(),
     *_metrics(),
     data_as_of("sync_windows"),
-    *_of_ads_manager(),
+    # Columns of Ads Manager that somebody may ask for.
+    *(
+        _OF_SHAPE[one.shape](one.name, f"{one.meaning}. Kept with META_INSIGHTS_COLUMNS")
+        for one in INSIGHTS_COLUMNS
+    ),
     sa.Index(None, "account_id", "date_start"),
     **HOT_UPDATES,
 )

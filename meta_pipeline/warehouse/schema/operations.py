@@ -52,6 +52,7 @@ meta_api_logs = table(
     sa.Index(None, "timestamp"),
     sa.Index(None, "account_id", "timestamp"),
     sa.Index(None, "sync_run_id"),
+    # Refusals are few among millions of calls, and asked for by themselves.
     sa.Index(
         "meta_api_logs_throttled_idx",
         "account_id",

@@ -108,6 +108,7 @@ def _folded(name: str) -> str:
 
 def _near(wanted: str, account_id: str | None, rows: Sequence[N]) -> list[N]:
     """Up to three accounts: ids are compared with ids, names with names."""
+    # Of an id a digit or two are wrong; of a name half of the letters may be.
     if account_id is not None:
         keys = {one.account_id: one for one in rows}
         return [keys[key] for key in difflib.get_close_matches(account_id, keys, n=3, cutoff=0.8)]
@@ -117,6 +118,7 @@ def _near(wanted: str, account_id: str | None, rows: Sequence[N]) -> list[N]:
     names: dict[str, N] = {}
     for one in rows:
         names.setdefault(_folded(one.name or ""), one)
+    # The shorter a name with these letters in it, the likelier it is the one.
     parts = [names[name] for name in sorted(names, key=len) if name and same in name]
     close = [names[name] for name in difflib.get_close_matches(same, names, n=3, cutoff=0.5)]
     return list({one.account_id: one for one in (*close, *parts)}.values())[:3]

@@ -96,6 +96,7 @@ _HEALTH = f"""
     SELECT {", ".join(field.name for field in fields(AccountHealth))}
     FROM meta_ads.sync_health ORDER BY name NULLS LAST, account_id
 """
+# Accounts that nobody reads any more, thousands at an agency, are not touched.
 _LISTED = """
     UPDATE meta_ads.meta_ad_accounts
     SET last_listed_at = CASE WHEN account_id = ANY (%(listed)s) THEN %(at)s
@@ -128,6 +129,7 @@ class AccountStore(Store):
         `unsure`, whose connection gave no list. `by_environment` are those that META_ACCESS_TOKEN
         listed; None: it gave no list. Nothing is ever removed.
         """
+        # Once each: several connections may list the same account.
         listed = {str(row["account_id"]): row for row in rows}
         with self._using(connection) as used:
             done = _write(used, listed.values(), listed_at, None)

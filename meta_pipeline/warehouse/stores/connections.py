@@ -66,6 +66,7 @@ _SAVE_TOKEN = f"""
     ON CONFLICT (connection_id, role) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _TOKEN_COLUMNS[2:])}
 """
+# Joined to the connection: of one that was removed meanwhile nothing is noted.
 _REACHED = """
     INSERT INTO meta_ads.connection_accounts (connection_id, account_id, name, seen_at)
     SELECT connection_id, wanted.account_id, wanted.name, wanted.seen_at
@@ -145,6 +146,7 @@ class ConnectionStore(Store):
 
         Accounts that nobody else reaches are no longer read; as `set_accounts`.
         """
+        # Before they go with it (ON DELETE CASCADE).
         reached = list(self.accounts(connection_id, connection))
         connection.execute(
             "DELETE FROM meta_ads.connections WHERE connection_id = %s", (connection_id,)

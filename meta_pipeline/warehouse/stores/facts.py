@@ -87,6 +87,7 @@ class FactStore(Store):
 
         Each key at most once. Written again they change no row.
         """
+        # By column: arrays make one statement of any number of rows, with a dozen parameters.
         columns = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
         with self._using(connection) as used:
             return used.execute(_WRITE, {"tenant": tenant, "at": at, **columns}).rowcount

@@ -18,6 +18,7 @@ DAYS = 14
 MOST_DAYS = 90
 _LONGEST = 254
 """Characters of an e-mail address (RFC 5321)."""
+# So long one that has ended still explains why somebody could not come in.
 _FORGOTTEN_AFTER = timedelta(days=30)
 _OF_TENANT = """
     SELECT tenant, subject, role, invited_at, invited_by, ends_at FROM meta_ads.invitations
@@ -84,13 +85,16 @@ class InvitationStore(Store):
         connection: Connection | None = None,
     ) -> InvitationRow:
         """Invite a person, or anew with another role and end. TenantUnknown; InvitationRefused."""
+        name = _subject(subject)
+        if not 1 <= days <= MOST_DAYS:
+            raise InvitationRefused(f"An invitation is good for 1 to {MOST_DAYS} days, not {days}.")
         row = InvitationRow(
             tenant=tenant,
-            subject=_subject(subject),
+            subject=name,
             role=role,
             invited_at=at,
             invited_by=invited_by,
-            ends_at=at + timedelta(days=_days(days)),
+            ends_at=at + timedelta(days=days),
         )
         with self._using(connection) as used:
             is_member = used.execute(
@@ -107,6 +111,7 @@ class InvitationStore(Store):
             )
             given = {name: getattr(row, name) for name in InvitationRow.__slots__}
             try:
+                # A savepoint: a refusal leaves the caller's transaction usable.
                 with used.transaction():
                     used.execute(_INVITE, given)
             except errors.ForeignKeyViolation as error:
@@ -133,15 +138,10 @@ class InvitationStore(Store):
 
 def _subject(given: str) -> str:
     """The name as it is stored. InvitationRefused for what is none."""
+    # As sign-in gives it: people type capitals that their provider does not.
     subject = given.strip().casefold()
     if not subject or len(subject) > _LONGEST or not subject.isprintable() or " " in subject:
         raise InvitationRefused(
             "An invitation needs the e-mail address or user name that the person signs in with."
         )
     return subject
-
-
-def _days(given: int) -> int:
-    if not 1 <= given <= MOST_DAYS:
-        raise InvitationRefused(f"An invitation is good for 1 to {MOST_DAYS} days, not {given}.")
-    return given

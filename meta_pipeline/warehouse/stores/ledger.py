@@ -61,6 +61,7 @@ _JUDGE = """
     WHERE known.account_id = %(account_id)s AND known.dataset = %(dataset)s
       AND known.date_start = given.day
 """
+# Back to before the day began: what is read so early counts as unread, and is due at once.
 _REOPEN = """
     UPDATE meta_ads.sync_windows SET
         fetched_at = least(fetched_at, date_start::timestamp AT TIME ZONE 'UTC'),

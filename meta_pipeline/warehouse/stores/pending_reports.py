@@ -10,9 +10,7 @@ from meta_pipeline.warehouse.connect import Store
 
 @dataclass(frozen=True, slots=True)
 class PendingReport:
-    """One report run of Meta's; `query_hash` tells the question, `created_at` how old its numbers
-    may be.
-    """
+    """One report run of Meta's."""
 
     account_id: str
     report_run_id: str
@@ -20,7 +18,9 @@ class PendingReport:
     since: date
     until: date
     query_hash: str
+    """Tells the question: with other fields or windows it is another report."""
     created_at: datetime
+    """By Meta; its numbers may be as old as that."""
     progress_pct: int = 0
 
 

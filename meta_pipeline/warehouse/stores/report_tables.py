@@ -20,6 +20,7 @@ from meta_pipeline.warehouse.connect import Connection, Store
 from meta_pipeline.warehouse.errors import DatabaseUnfit, ViewInUse, WarehouseError
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.tenancy import enforce, enforcement
+from meta_pipeline.warehouse.views.replacing import replace_view
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -53,6 +54,8 @@ _MARKS: Final = (
     ("pending_reports", "dataset"),
     ("sync_cursor", "edge"),
 )
+_THEN: Final = "Drop what is built on it and say the command again."
+# What Meta counted by the ad set's own setting, beside the windows that were asked for.
 _VALUE: Final = "value"
 LONGEST_NAME: Final = 63
 """Postgres cuts longer names, and then two of them may be one."""
@@ -140,7 +143,10 @@ class ReportTables(Store):
                 connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(view))
                 connection.execute(sql.SQL("DROP TABLE {}").format(table))
             except psycopg.errors.DependentObjectsStillExist as error:
-                raise _in_use(f"report_{report}", error) from error
+                raise ViewInUse(
+                    f"{SCHEMA}.report_{report} cannot be dropped: {error.diag.message_detail}. "
+                    f"{_THEN} Nothing was changed."
+                ) from error
             for name, column in _MARKS:
                 statement = _FORGET_MARKS.format(table=name, column=column)
                 connection.execute(statement, {"dataset": f"report:{report}"})
@@ -152,6 +158,7 @@ class ReportTables(Store):
             with self._using() as connection, connection.transaction():
                 connection.execute(_PATIENCE)
                 connection.execute(_ONE_AT_A_TIME)
+                # Another sync may have made it while this one waited for the lock.
                 known = self.known(connection).get(wanted.report)
                 if _is_done(wanted, known):
                     return
@@ -165,18 +172,20 @@ class ReportTables(Store):
                         attribution_windows=tuple(stored["view"]["windows"]),
                     ),
                 )
-                since = _written(known)
-                since |= {name: now.isoformat() for name in wanted.fields if name in new}
+                # A field keeps the moment it got its column: what was read before lacks it.
+                since = dict(known.fields_since) if known else {}
+                since |= {name: now for name in wanted.fields if name in new}
                 connection.execute(
                     _KEEP,
                     {
                         "report": wanted.report,
                         "grain": Jsonb(wanted.grain),
                         "definition": Jsonb(stored),
-                        "fields_since": Jsonb(since),
+                        "fields_since": Jsonb({name: at.isoformat() for name, at in since.items()}),
                         "now": now,
                     },
                 )
+                # In the same transaction: no moment in which a tenant sees the new table's rows.
                 if enforcement(connection).is_on:
                     enforce(connection)
         except psycopg.errors.InsufficientPrivilege as error:
@@ -241,10 +250,6 @@ def _stored(wanted: ReportTable, known: KnownReport | None) -> Any:
     return orjson.loads(orjson.dumps({**wanted.definition, "view": view}))
 
 
-def _written(known: KnownReport | None) -> dict[str, str]:
-    return {name: at.isoformat() for name, at in known.fields_since.items()} if known else {}
-
-
 def _refuse_another_grain(wanted: ReportTable, known: KnownReport) -> None:
     before, after = known.grain, orjson.loads(orjson.dumps(wanted.grain))
     changed = [name for name in after if after[name] != before.get(name)]
@@ -294,20 +299,9 @@ def _make_view(connection: Connection, wanted: ReportTable) -> None:
     """A row for each action, its columns typed; additive, as the table is."""
     if not wanted.action_fields:
         return
-    knows = connection.info.server_version >= 150_000  # before, no tenant is let in (tenancy/)
     name = sql.Identifier(SCHEMA, wanted.view_name)
-    create = sql.SQL("CREATE OR REPLACE VIEW {} {} AS {}").format(
-        name, sql.SQL("WITH (security_invoker = true)" if knows else ""), _query(wanted)
-    )
-    try:
-        with connection.transaction():
-            connection.execute(create)
-    except psycopg.errors.InvalidTableDefinition:  # other columns than before
-        try:
-            connection.execute(sql.SQL("DROP VIEW {}").format(name))
-        except psycopg.errors.DependentObjectsStillExist as error:
-            raise _in_use(wanted.view_name, error) from error
-        connection.execute(create)
+    refused = f"{SCHEMA}.{wanted.view_name} cannot be dropped"
+    replace_view(connection, name, _query(wanted), refused=refused, then=_THEN)
     by = ", ".join(wanted.action_breakdowns)
     about = (
         f"One row per row of {wanted.table.name} and {by}: its lists of actions, taken apart. "
@@ -331,6 +325,7 @@ def _query(wanted: ReportTable) -> sql.Composed:
         )
         for field in wanted.action_fields
         for number in numbers
+        # Cut by Postgres two columns might have one name: such a number is left to the list itself.
         if len(_called(field, number)) <= LONGEST_NAME
     )
     return sql.SQL(
@@ -371,10 +366,3 @@ def _entries(field: str, by: Sequence[str], numbers: Sequence[str]) -> sql.Compo
 
 def _called(field: str, number: str) -> str:
     return field if number == _VALUE else f"{field}_{number}"
-
-
-def _in_use(name: str, error: psycopg.Error) -> ViewInUse:
-    return ViewInUse(
-        f"{SCHEMA}.{name} cannot be dropped: {error.diag.message_detail}. Drop what is built on it "
-        "and say the command again. Nothing was changed."
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from psycopg.rows import class_row
 
@@ -150,6 +150,9 @@ def rotation_states(
     fleet's first sync begins with. Spend is told in `currency`, by view `currency_worth`; an
     account whose currency has no rate keeps its own.
     """
+    # Days in UTC. The account's own may be the next one already, hence a day of margin.
+    today = now.astimezone(UTC).date()
+    backfilled_days = max(min(backfill_days - 2, _OLDEST_DAYS), 0)
     values = {
         "now": now,
         "dataset": dataset,
@@ -158,23 +161,14 @@ def rotation_states(
         "longest_wait": LONGEST_WAIT,
         # Syncs of extras only, and of named objects, decide about nothing.
         "extras": [*map(str, EXTRAS), BY_ID],
-        **_days(now, backfill_days, newest_days),
+        "spend_since": today - timedelta(days=SPEND_DAYS),
+        "backfilled_to": today - timedelta(days=backfilled_days),
+        "newest_since": today - timedelta(days=newest_days),
     }
     with connection.transaction():
+        # SET LOCAL, and a clock for functions of the schema: both end with this transaction.
         # Compiling a query of this shape takes longer than running it.
         connection.execute("SET LOCAL jit = off")
         connection.execute("SELECT set_config('meta_ads.now', %s, true)", (now.isoformat(),))
         cursor = connection.cursor(row_factory=class_row(AccountState))
         return cursor.execute(_STATES, values).fetchall()
-
-
-def _days(now: datetime, backfill_days: int, newest_days: int) -> dict[str, date]:
-    """Days in UTC. The account's own may be the next one already, hence a day of margin."""
-    today = now.astimezone(UTC).date()
-    wanted = min(backfill_days - 2, _OLDEST_DAYS)
-    return {
-        "today": today,
-        "spend_since": today - timedelta(days=SPEND_DAYS),
-        "backfilled_to": today - timedelta(days=max(wanted, 0)),
-        "newest_since": today - timedelta(days=newest_days),
-    }

@@ -43,7 +43,7 @@ _UPSERT = sql.SQL(
 )
 _ABANDON = """
     UPDATE meta_ads.sync_runs SET status = 'fail', finished_at = %(now)s, error_summary = %(why)s
-    WHERE account_id = %(account_id)s AND status = 'running' AND sync_run_id <> ALL (%(keep)s)
+    WHERE account_id = %(account_id)s AND status = 'running'
     RETURNING sync_run_id
 """
 # Runs that were refused or waited for quota say nothing of the account.
@@ -57,6 +57,7 @@ _FAILING = """
 """
 
 
+# One look into an index for each account, however many runs it has.
 _APPS = """
     SELECT account_id, run.app_key
     FROM unnest(%s::text[]) AS wanted (account_id) CROSS JOIN LATERAL (
@@ -80,20 +81,13 @@ class RunStore(Store):
         """Write the run as it ended, also one that was never opened (a refused sync)."""
         self._save(run, connection)
 
-    def close_abandoned(
-        self,
-        connection: Connection,
-        account_id: str,
-        now: datetime,
-        *,
-        keep: Sequence[str] = (),
-    ) -> list[str]:
+    def close_abandoned(self, connection: Connection, account_id: str, now: datetime) -> list[str]:
         """Close the account's `running` rows as `fail` and give their ids.
 
         Call it while holding the account's lock: whoever has it is the only one running, so every
-        other open row belongs to a process that died. `keep` names runs that are not abandoned.
+        open row belongs to a process that died.
         """
-        values = {"account_id": account_id, "now": now, "why": ABANDONED, "keep": list(keep)}
+        values = {"account_id": account_id, "now": now, "why": ABANDONED}
         return [row[0] for row in connection.execute(_ABANDON, values)]
 
     def get(self, sync_run_id: str) -> SyncRun | None:

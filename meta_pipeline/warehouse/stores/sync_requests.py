@@ -57,6 +57,7 @@ _ADD = f"""
     INSERT INTO meta_ads.sync_requests ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
 """
+# Of two sensors that claim at once the second waits for the row, sees it running, and takes none.
 _CLAIM = """
     UPDATE meta_ads.sync_requests
     SET state = 'running', claim_id = %(claim_id)s, claimed_at = %(at)s, not_before = NULL,
@@ -64,6 +65,7 @@ _CLAIM = """
     WHERE request_id = ANY (%(ids)s) AND state = 'pending'
     RETURNING request_id
 """
+# Told again at every tick with the same words, it writes nothing.
 _WAIT = """
     UPDATE meta_ads.sync_requests
     SET state = 'pending', message = %(message)s, not_before = %(until)s,
@@ -72,6 +74,7 @@ _WAIT = """
         AND (state, message, not_before)
             IS DISTINCT FROM ('pending', %(message)s, %(until)s::timestamptz)
 """
+# What somebody cancelled meanwhile stays cancelled.
 _FINISH = """
     UPDATE meta_ads.sync_requests
     SET state = %(state)s, outcome = %(outcome)s, message = %(message)s,
@@ -85,7 +88,14 @@ class SyncRequestStore(Store):
 
     def add(self, rows: Iterable[SyncRequestRow], connection: Connection | None = None) -> None:
         with self._using(connection) as used:
-            used.cursor().executemany(_ADD, [_storable(row) for row in rows])
+            used.cursor().executemany(
+                _ADD,
+                [
+                    {name: Jsonb(one) if name in _JSON and one is not None else one
+                     for name, one in asdict(row).items()}
+                    for row in rows
+                ],
+            )  # fmt: skip
 
     def get(self, request_id: str, connection: Connection | None = None) -> SyncRequestRow | None:
         with self._using(connection) as used:
@@ -208,8 +218,3 @@ class SyncRequestStore(Store):
         }
         with self._using(connection) as used:
             return used.execute(_FINISH, values).rowcount
-
-
-def _storable(row: SyncRequestRow) -> dict[str, Any]:
-    values = asdict(row)
-    return values | {name: None if values[name] is None else Jsonb(values[name]) for name in _JSON}

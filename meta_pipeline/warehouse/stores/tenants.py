@@ -136,6 +136,7 @@ class TenantStore(Store):
             raise TenantRefused("The tenant default stays: it is the installation's own.")
         with self._using(connection) as used:
             try:
+                # A savepoint: the refusal leaves the caller's transaction usable. So below.
                 with used.transaction():
                     removed = used.execute(
                         "DELETE FROM meta_ads.tenants WHERE tenant = %s", (tenant,)

@@ -46,6 +46,7 @@ _IN_USE = f"""
     WHERE checked_at > (SELECT max(checked_at) FROM meta_ads.token_health) - %s
     ORDER BY app_id, token_key
 """
+# Two processes may ask at once: the older answer does not take the place of the newer.
 _SAVE = f"""
     INSERT INTO meta_ads.token_health AS known ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})

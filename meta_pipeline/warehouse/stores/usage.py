@@ -42,6 +42,7 @@ class UsageStore(Store):
         newest: dict[Meter, UsageReading] = {}
         for reading in readings:
             known = newest.get(reading.meter)
+            # One statement may not touch a row twice: of a meter only the newest is sent.
             if known is None or reading.read_at >= known.read_at:
                 newest[reading.meter] = reading
         # Written in one order by everybody: two processes cannot wait for each other.

@@ -21,6 +21,7 @@ class WebEvent:
     detail: str
 
 
+# In a tenant's session the setting names the tenant; after a transaction that set it, it is ''.
 _NOTE = """
     INSERT INTO meta_ads.web_events (at, actor, action, detail, tenant)
     VALUES (clock_timestamp(), %s, %s, %s, coalesce(
@@ -34,6 +35,7 @@ class WebStore(Store):
 
     def use_link(self, link_hash: str, connection: Connection | None = None) -> bool:
         """Whether the link was not used before; it is now. Links of last month are forgotten."""
+        # Longer than any link is good: forgotten it could not be used again.
         with self._using(connection) as using:
             using.execute(
                 "DELETE FROM meta_ads.web_links WHERE used_at < now() - interval '30 days'"

@@ -129,10 +129,12 @@ def _protect(connection: Connection, table: str, rule: Rule, groups: tuple[str, 
             group=group,
             condition=sql.SQL(condition),
         )
+    # After the policies: without one, enabled security shows nobody but the owner a row.
     run("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     run("GRANT {rights} ON {table} TO {api}", rights=sql.SQL(writes))
     if rule.sql_reads:
         run("GRANT SELECT ON {table} TO {tenants}")
+    # Last, in this transaction: by it the next time the table counts as done.
     run(
         "COMMENT ON POLICY {policy} ON {table} IS {mark}",
         policy=sql.Identifier(_SQL),

@@ -57,6 +57,7 @@ def ensure_groups(connection: Connection) -> None:
         ask = _MAY_SET if _knows_set(connection) else _MAY_BECOME
         row = connection.execute(ask, (api,)).fetchone()
         if row is None or not row[0]:
+            # Without INHERIT: as itself this user stays under no policy; it becomes the group.
             option = sql.SQL(" WITH INHERIT FALSE, SET TRUE" if _knows_set(connection) else "")
             connection.execute(
                 sql.SQL("GRANT {} TO CURRENT_USER{}").format(sql.Identifier(api), option)

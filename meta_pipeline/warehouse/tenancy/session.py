@@ -75,6 +75,7 @@ def _isolated(connection: Connection, of_one_moment: bool) -> Iterator[None]:
     if not of_one_moment:
         yield
         return
+    # By psycopg, in BEGIN itself: set later, it comes after the first snapshot and is refused.
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     try:
         yield

@@ -75,6 +75,7 @@ def add_sql_role(
     secret = None if is_there else password or secrets.token_urlsafe(_PASSWORD_BYTES)
     try:
         with connection.transaction():
+            # Whoever owns the role decides what it is: one of another's is only looked at.
             if secret is None:
                 _check_foreign(connection, role)
             elif known is not None and known[1]:

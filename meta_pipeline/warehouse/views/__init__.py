@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import psycopg
 from psycopg import sql
 
 from meta_pipeline.model.insights_column import INSIGHTS_COLUMNS
 from meta_pipeline.warehouse.connect import Connection
-from meta_pipeline.warehouse.errors import ViewInUse
 from meta_pipeline.warehouse.names import SCHEMA
+
+from .replacing import OPTIONS, replace_view
 
 _MEANING = re.compile(r"(?P<column>[a-z0-9_]+): (?P<meaning>.+)")
 _COLUMNS = """
@@ -30,8 +30,6 @@ _COLUMNS = """
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 """
 _HASHES = sql.Identifier(SCHEMA, "schema_views")
-_OPTIONS = "WITH (security_invoker = true)"
-"""A view reads as its reader: as its owner it would show one tenant the rows of another."""
 _FOLDER = Path(__file__).parent
 _EACH_LEVEL = "each_level"
 _LEVELS = re.compile(r"\{# levels: (?P<levels>[a-z, ]+) #\}")
@@ -84,7 +82,7 @@ def _digests() -> dict[str, str]:
         for level in _levels(text):
             sources[_name(path, level)] = f"{level} {_NOUNS} {INSIGHTS_COLUMNS} {text}"
     return {
-        name: hashlib.sha256(f"{_OPTIONS} {text}".encode()).hexdigest()
+        name: hashlib.sha256(f"{OPTIONS} {text}".encode()).hexdigest()
         for name, text in sorted(sources.items())
     }
 
@@ -110,26 +108,14 @@ def refresh(connection: Connection) -> tuple[str, ...]:
 
 def _make(connection: Connection, view: View) -> None:
     name = sql.Identifier(SCHEMA, view.name)
-    query = sql.SQL(view.query)
-    # Before version 15 there is no such option, and no tenant is let in (tenancy/).
-    knows = connection.info.server_version >= 150_000
-    options = sql.SQL(_OPTIONS if knows else "")
-    try:
-        # Replacing keeps the rights people were granted; it can only add columns at the end.
-        with connection.transaction():
-            connection.execute(
-                sql.SQL("CREATE OR REPLACE VIEW {} {} AS {}").format(name, options, query)
-            )
-    except psycopg.errors.InvalidTableDefinition:
-        try:
-            connection.execute(sql.SQL("DROP VIEW {}").format(name))
-        except psycopg.errors.DependentObjectsStillExist as error:
-            raise ViewInUse(
-                f"View {SCHEMA}.{view.name} gets other columns and has to be dropped, but "
-                f"something of yours is built on it: {error.diag.message_detail}. Drop that, "
-                "start again, then make it anew. Nothing was changed."
-            ) from error
-        connection.execute(sql.SQL("CREATE VIEW {} {} AS {}").format(name, options, query))
+    replace_view(
+        connection,
+        name,
+        sql.SQL(view.query),
+        refused=f"View {SCHEMA}.{view.name} gets other columns and has to be dropped, but "
+        "something of yours is built on it",
+        then="Drop that, start again, then make it anew.",
+    )
     _comment(connection, view)
     connection.execute(
         sql.SQL(

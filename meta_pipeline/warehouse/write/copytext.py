@@ -40,9 +40,12 @@ class Cleaned:
 
 OnCleaned = Callable[[Cleaned], None]
 
+# What COPY's text format gives a meaning to (docs of COPY, "Text Format").
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+# An escaped NUL: an odd number of backslashes; an even one is backslashes, and then a word.
 _NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _SURROGATE_IN_JSON = re.compile(r"\\u[dD][89a-fA-F]")
+# Keys that are numbers become text; without it orjson refuses the whole value.
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS
 
 
@@ -107,6 +110,8 @@ class CopyText:
             raise ValueError(f"every row must have {len(self._names)} values: {self._names}")
         texts = [self._texts(index, column, rows) for index, column in enumerate(columns)]
         lines = "\n".join(map("\t".join, zip(*texts, strict=True)))
+        # Nothing is looked for beforehand: only a lone surrogate cannot be encoded, and hardly
+        # ever is there one.
         try:
             return lines.encode() + b"\n"
         except UnicodeEncodeError:
@@ -198,6 +203,7 @@ def _json(value: object) -> str:
 
 def _json_default(value: Any) -> Any:
     if isinstance(value, Decimal):
+        # Digit by digit: as a float an amount would lose some, and jsonb keeps all of them.
         return orjson.Fragment(str(value)) if value.is_finite() else None
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
@@ -212,6 +218,7 @@ def _plain_default(value: Any) -> Any:
 
 def _mend(text: str) -> tuple[str, bool]:
     """Join surrogates that are a pair; those that are not become U+FFFD, and that is a loss."""
+    # In UTF-16 a pair is two units: encoded one by one, they are decoded as the character they are.
     units = text.encode("utf-16", "surrogatepass")
     mended = units.decode("utf-16", "replace")
     return mended, mended != units.decode("utf-16", "surrogatepass")

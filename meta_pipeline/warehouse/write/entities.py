@@ -38,12 +38,13 @@ def mark_deleted(
     """
     note = sql.SQL(", history AS ({})").format(sql.SQL(_DELETED)) if history else sql.SQL("")
     (column,) = table.primary_key
+    qualified = sql.Identifier(table.schema or "public", table.name)
     query = sql.SQL(
         "WITH marked AS (UPDATE {table} SET is_deleted = true, "
         "deleted_seen_at = coalesce(%(deleted_at)s::timestamptz, now()) "
         "WHERE account_id = %(account_id)s AND {id} = ANY (%(ids)s) AND NOT is_deleted "
         "RETURNING {id} AS entity_id){note} SELECT count(*) FROM marked"
-    ).format(table=_identifier(table), id=sql.Identifier(column.name), note=note)
+    ).format(table=qualified, id=sql.Identifier(column.name), note=note)
     values = {
         "account_id": account_id,
         "ids": list(ids),
@@ -111,7 +112,3 @@ _ORPHANS = """
     )
     ORDER BY entity_type, entity_id
 """
-
-
-def _identifier(table: sa.Table) -> sql.Identifier:
-    return sql.Identifier(table.schema or "public", table.name)

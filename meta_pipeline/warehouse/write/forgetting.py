@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from psycopg import sql
 
-from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.locks import account_lock
 from meta_pipeline.warehouse.schema import SCHEMA, metadata
 
+# The account's own meters; those of the app are everybody's.
 _SCOPED = "DELETE FROM meta_ads.usage_readings WHERE key = %s"
 _REPORT_TABLES = """
     SELECT 'report_' || report FROM meta_ads.custom_reports
@@ -30,7 +30,11 @@ def forget_account(url: str, account_id: str) -> dict[str, int]:
             *(table.name for table in of_accounts()),
             *(name for (name,) in connection.execute(_REPORT_TABLES)),
         ]
-        removed = {name: _removed(connection, name, account_id) for name in names}
+        removed = {}
+        for name in names:
+            statement = sql.SQL("DELETE FROM {} WHERE account_id = %s")
+            table = sql.Identifier(SCHEMA, name)
+            removed[name] = connection.execute(statement.format(table), (account_id,)).rowcount
         removed["usage_readings"] = connection.execute(_SCOPED, (account_id,)).rowcount
     return {name: rows for name, rows in removed.items() if rows}
 
@@ -38,10 +42,3 @@ def forget_account(url: str, account_id: str) -> dict[str, int]:
 def of_accounts() -> list[sa.Table]:
     """The tables with rows of single ad accounts, those that others refer to last."""
     return [one for one in reversed(metadata.sorted_tables) if "account_id" in one.columns]
-
-
-def _removed(connection: Connection, table: str, account_id: str) -> int:
-    statement = sql.SQL("DELETE FROM {} WHERE account_id = %s").format(
-        sql.Identifier(SCHEMA, table)
-    )
-    return connection.execute(statement, (account_id,)).rowcount

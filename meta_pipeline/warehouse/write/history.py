@@ -136,6 +136,7 @@ _MOVEMENTS = f"""
     WHERE date_stop = date_start
     GROUP BY account_id, entity_type, date_start
 """
+# The total after is read, the total before is what that leaves: nobody adds up a day beforehand.
 _WRITE = f"""
     INSERT INTO meta_ads.insights_changes
         (account_id, entity_type, dataset, date_start, read_at, age_days, rows_new, rows_changed,
@@ -164,7 +165,8 @@ _WRITE = f"""
 """
 
 
-# A window is written page by page, and each page notes how far it moved its days.
+# A window is written page by page, and each page notes how far it moved its days. What was before
+# the first page and after the last is the movement; between them the window was half written.
 _ONE_CHANGE_PER_DAY = """
     WITH pages AS (
         DELETE FROM meta_ads.insights_changes

@@ -115,16 +115,14 @@ class ReturnedRows:
 
         Without walks, for days that had no rows before, nothing is gone.
         """
-        known = {}
         with _hash_joins(connection):
             self._prepare(connection, scope.table)
             rows = connection.execute(
                 f"SELECT date_start, {_ALL}, {_GONE} "
                 f"FROM ({self._marked(scope, walks is not None)}) AS marked GROUP BY date_start",
                 self._asked(scope, days, walks or ()),
-            )
-            for day, *values in rows:
-                known[day] = StoredDay(Totals(*values[:4]), Totals(*values[4:]))
+            ).fetchall()
+        known = {day: StoredDay(Totals(*sums[:4]), Totals(*sums[4:])) for day, *sums in rows}
         nothing = StoredDay(Totals(), Totals())
         return {day: known.get(day, nothing) for day in days}
 
@@ -147,6 +145,7 @@ class ReturnedRows:
         }
         with _hash_joins(connection):
             self._prepare(connection, scope.table)
+            # Before the rows go: what they held is the movement.
             connection.execute(_NOTE.replace("{marked}", self._marked(scope)), asked)
             return connection.execute(
                 f"DELETE FROM {_name(scope.table)} AS kept WHERE {scope.condition} "
@@ -259,5 +258,6 @@ def _hash_joins(connection: Connection) -> Iterator[None]:
     connection.execute("SET LOCAL enable_nestloop = off")
     connection.execute("SET LOCAL jit = off")
     yield
+    # Not in a `finally`: where a statement failed, the transaction takes no other, and ends.
     connection.execute("SET LOCAL enable_nestloop TO DEFAULT")
     connection.execute("SET LOCAL jit TO DEFAULT")

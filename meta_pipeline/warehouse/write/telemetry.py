@@ -103,6 +103,7 @@ class TelemetryWriter:
                     thread.start()
                     self._thread = thread
                 atexit.register(self.close)  # the thread is a daemon: it would die with its rows
+            # The first row after a pause, or a full batch; the rows between wake nobody.
             if len(self._rows) >= self._batch_rows or len(self._rows) <= 1:
                 self._state.notify_all()
 
@@ -148,6 +149,7 @@ class TelemetryWriter:
         while True:
             with self._state:
                 pause = self._flush_seconds if is_reachable else RECONNECT_SECONDS
+                # Until there is anything, then a while for more of it: one COPY for many rows.
                 self._state.wait_for(
                     lambda: bool(self._rows) or self._is_closing or self._asked > self._answered
                 )
@@ -185,6 +187,7 @@ class TelemetryWriter:
             self._copy(batch)
         except (psycopg.DataError, psycopg.IntegrityError, TypeError, ValueError):
             self._copy_singly(batch)
+        # Postgres is away: they go back to the front, as far as there is room.
         except Exception:
             with self._state:
                 self._rows.extendleft(reversed(batch))

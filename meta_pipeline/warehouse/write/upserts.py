@@ -9,7 +9,7 @@ WAL, no lock. Filtering in `ON CONFLICT ... WHERE` would lock every row it meets
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -84,10 +84,16 @@ def upsert(
     statement = _Statement(table, tuple(columns), frozenset(ignore), history)
     text = CopyText(table, columns, on_cleaned)
     total = Upserted()
-    with _own_transaction(connection), _explained(table):
+    # The staging table lives only inside a transaction: one of its own where the caller has none.
+    is_idle = connection.info.transaction_status == TransactionStatus.IDLE
+    own: AbstractContextManager[object] = (
+        connection.transaction() if connection.autocommit and is_idle else nullcontext()
+    )
+    with own, _explained(table):
         movements = Movements()
         is_staged = False
         for batch in _batches(rows, text, batch_rows):
+            # Not prepared: the next upsert's staging table is another one under the same name.
             connection.execute(_RESTAGE if is_staged else statement.staging, prepare=False)
             is_staged = True
             received = _stage(connection, statement, batch)
@@ -187,6 +193,7 @@ class _Statement:
         cursor = connection.execute(self._merge, parameters, prepare=False)
         inserted = updated = 0
         for is_new, count, *moved in cursor:
+            # The rows of one statement are of two kinds: counts, and what moved (NULL first).
             if is_new is None:
                 movements.add(moved)
             elif is_new:
@@ -224,6 +231,7 @@ class _Statement:
             known_values = ", ".join(f"known_row.{was(name)}" for name in self._compared)
             new += f" OR ({given_values}) IS DISTINCT FROM ({known_values})"
         kept = "".join(f", known_row.{was(name)}" for name in looked_up if name in remembered)
+        # Of rows with one key the last wins: ctid is the order in which COPY brought them.
         return (
             f"SELECT given.*, known_row.found IS NOT NULL AS found{kept} FROM ("
             f"SELECT DISTINCT ON ({keys}) * FROM {_STAGING} ORDER BY {keys}, ctid DESC"
@@ -239,7 +247,9 @@ class _Statement:
             for name in columns
             if name not in self._keys and name != "first_seen_at"
         ]
-        if self._deletion_follows():
+        # Marked as deleted, a row says since when it is; found again, it forgets that.
+        follows = "is_deleted" in columns and "deleted_seen_at" not in columns
+        if follows and "deleted_seen_at" in self._table.c:
             columns.append("deleted_seen_at")
             seen = "incoming.data_as_of" if "data_as_of" in self._columns else "now()"
             values.append(f"CASE WHEN incoming.is_deleted THEN {seen} END")
@@ -247,19 +257,14 @@ class _Statement:
                 "deleted_seen_at = CASE WHEN excluded.is_deleted "
                 "THEN coalesce(target.deleted_seen_at, excluded.deleted_seen_at) END"
             )
+        # A row that another session wrote since the look-up is updated here, and counts so: of a
+        # row version that was inserted xmax is zero.
         conflict = f"UPDATE SET {', '.join(updates)}" if updates else "NOTHING"
         return (
             f"INSERT INTO {_qualified(self._table)} AS target ({', '.join(map(_quoted, columns))}) "
             f"SELECT {', '.join(values)} FROM incoming "
             f"ON CONFLICT ({', '.join(map(_quoted, self._keys))}) DO {conflict} "
             f"RETURNING (xmax = 0) AS is_new"
-        )
-
-    def _deletion_follows(self) -> bool:
-        return (
-            "deleted_seen_at" in self._table.c
-            and "is_deleted" in self._columns
-            and "deleted_seen_at" not in self._columns
         )
 
 
@@ -269,12 +274,6 @@ def _quoted(name: str) -> str:
 
 def _qualified(table: sa.Table) -> str:
     return f"{_quoted(table.schema or 'public')}.{_quoted(table.name)}"
-
-
-def _own_transaction(connection: Connection):  # type: ignore[no-untyped-def]
-    """A transaction where the caller has none: the staging table lives only inside one."""
-    is_idle = connection.info.transaction_status == TransactionStatus.IDLE
-    return connection.transaction() if connection.autocommit and is_idle else nullcontext()
 
 
 @contextmanager

@@ -1,0 +1,47 @@
+"""Replacing: a view is made anew under what is built on it, or dropped where it cannot be."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from meta_pipeline.warehouse.connect import Connection
+from meta_pipeline.warehouse.errors import ViewInUse
+
+OPTIONS: Final = "WITH (security_invoker = true)"
+"""A view reads as its reader: as its owner it would show one tenant the rows of another."""
+# Before version 15 there is no such option, and no tenant is let in (tenancy/).
+_FIRST_VERSION: Final = 150_000
+
+
+def replace_view(
+    connection: Connection, view: sql.Identifier, query: sql.Composable, *, refused: str, then: str
+) -> None:
+    """Make the view, or make it anew with these columns, in the caller's transaction.
+
+    Raises ViewInUse as `drop_view` does.
+    """
+    options = sql.SQL(OPTIONS if connection.info.server_version >= _FIRST_VERSION else "")
+    create = sql.SQL("CREATE OR REPLACE VIEW {} {} AS {}").format(view, options, query)
+    try:
+        # Replacing keeps the rights people were granted; it can only add columns at the end.
+        with connection.transaction():
+            connection.execute(create)
+    except psycopg.errors.InvalidTableDefinition:
+        drop_view(connection, view, refused=refused, then=then)
+        connection.execute(create)
+
+
+def drop_view(connection: Connection, view: sql.Identifier, *, refused: str, then: str) -> None:
+    """Drop the view. Raises ViewInUse where something is built on it.
+
+    `refused` says so, Postgres what it is, and `then` what to do about it.
+    """
+    try:
+        connection.execute(sql.SQL("DROP VIEW {}").format(view))
+    except psycopg.errors.DependentObjectsStillExist as error:
+        raise ViewInUse(
+            f"{refused}: {error.diag.message_detail}. {then} Nothing was changed."
+        ) from error
