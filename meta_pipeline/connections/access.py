@@ -41,16 +41,12 @@ class Business:
     name: str
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Access:
     """Clients for single tokens, made from the settings; `clock` (UTC) and `sleep` are injected."""
 
     settings: Settings
-    clock: Callable[[], datetime] = _now
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
 
     def knows_app(self, app_id: str | None) -> bool:
@@ -104,7 +100,7 @@ class Access:
             raise
         except GraphError:
             if self.settings.app_secret is None:
-                raise
+                raise  # it was asked about with itself already
         else:
             return info
         # No app has an empty id: unsigned, whatever the settings say.

@@ -73,7 +73,8 @@ def due(warehouse: Warehouse, now: datetime) -> Due:
         looks=tuple(
             row.connection_id
             for row in living
-            if row.connection_id not in renewals and _is_looked_at(row, now)
+            if row.connection_id not in renewals
+            and now - row.checked_at >= (LOOKED_AT_EVERY if row.problem is None else TRIED_AGAIN)
         ),
         callbacks=sum(
             row.tried_at is None or now - row.tried_at >= TRIED_AGAIN
@@ -112,11 +113,6 @@ def _renews(row: ConnectionRow, now: datetime) -> bool:
     return at is not None and row.expires_at is not None and at <= now < row.expires_at
 
 
-def _is_looked_at(row: ConnectionRow, now: datetime) -> bool:
-    after = TRIED_AGAIN if row.problem is not None else LOOKED_AT_EVERY
-    return now - row.checked_at >= after
-
-
 def _rows(connections: Connections, ids: Iterable[str]) -> list[ConnectionRow]:
     """The rows as they are now: another process may have been faster, or removed one."""
     rows = (connections.warehouse.connections.get(one) for one in ids)
@@ -130,6 +126,7 @@ def _note(
     problems[row.connection_id] = str(error)
     with connections.warehouse.connection() as connection:
         known = connections.warehouse.connections.get(row.connection_id, connection, locked=True)
+        # Also `checked_at`: it was tried, and is not due again before TRIED_AGAIN.
         if known is not None:
             noted = replace(known, problem=str(error), checked_at=connections.access.clock())
             connections.warehouse.connections.save(noted, connection)

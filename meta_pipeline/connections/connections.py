@@ -98,6 +98,7 @@ class Connections:
 
         `accounts` are those that the token reaches; those of `row.chosen_accounts` are kept.
         """
+        # Before the new one is kept: two living connections of one user would both be renewed.
         old = self._replace_same(row, connection)
         self.warehouse.connections.save(row, connection)
         self.keep_token(row, token, "current", connection)

@@ -18,23 +18,29 @@ _ENVIRONMENT = "Renew it or make a new one, and put that in META_ACCESS_TOKEN (d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One way in as people and programs see it; `connection_id` is None for META_ACCESS_TOKEN."""
+    """One way in as people and programs see it."""
 
     connection_id: str | None
+    """None for META_ACCESS_TOKEN."""
     kind: Kind
     name: str
     app_id: str | None
     accounts: int
+    """How many ad accounts it reaches."""
     scopes: tuple[str, ...]
     state: State | None
     """None: Meta was not asked about it yet."""
     expires_at: datetime | None
     data_access_expires_at: datetime | None
     days_left: int | None
+    """Whole days until the nearer of the two ends; None: there is none."""
     checked_at: datetime | None
+    """When Meta was last asked about it."""
     problem: str | None
     renewal_problem: str | None
+    """Why the last renewal failed; the token in use lives all the same."""
     what_to_do: str
+    """A sentence, empty while nothing is to be done."""
 
 
 def listed(warehouse: Warehouse, settings: Settings, now: datetime) -> list[Listed]:
@@ -81,6 +87,7 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
         )
     said = State.ACTIVE if known.is_valid else State.REVOKED
     ends = (known.expires_at, known.data_access_expires_at)
+    # What Meta said once ages: an end that has passed since ends it without another question.
     state = state_at(now, said, *ends)
     return Listed(
         **shared,  # type: ignore[arg-type]

@@ -21,12 +21,10 @@ _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A connection as the choice between several sees it; `connection_id` None: the environment's.
-
-    `is_known` is False of META_ACCESS_TOKEN until Meta was asked about it.
-    """
+    """A connection as the choice between several sees it."""
 
     connection_id: str | None
+    """None: it is META_ACCESS_TOKEN."""
     name: str
     kind: Kind
     app_id: str | None
@@ -37,7 +35,9 @@ class Way:
     expires_at: datetime | None = None
     data_access_expires_at: datetime | None = None
     problem: str | None = None
+    """What Meta refuses a living token with; None while it answers."""
     is_known: bool = True
+    """False of META_ACCESS_TOKEN until Meta was asked about it."""
     chosen: frozenset[str] | None = None
     """The ad accounts that were chosen; None: all, also later ones."""
 
@@ -85,6 +85,7 @@ def _rank(way: Way) -> tuple[object, ...]:
         way.state is not State.ACTIVE,
         not way.is_known,
         -len(way.scopes),
+        # Turned around, so that the later end comes first; without an end it lives longest.
         _FOREVER - (way.ends_at or _FOREVER),
         way.connection_id or "",
     )
@@ -190,15 +191,11 @@ class Reach:
                 f"{account_id} is not among the chosen ad accounts of {among}. Choose it: "
                 "meta-pipeline connections choose."
             )
-        return _dead_ways(account_id, self.reaching(account_id))
-
-
-def _dead_ways(account_id: str, ways: Iterable[Way]) -> str:
-    dead = ", ".join(f"{way.label} is {way.state}" for way in ways)
-    return (
-        f"{account_id} is reached by no connection that lets us in: {dead or 'there is none'}. "
-        "Connect it again, or paste a new token: meta-pipeline connections add --paste."
-    )
+        dead = ", ".join(f"{way.label} is {way.state}" for way in self.reaching(account_id))
+        return (
+            f"{account_id} is reached by no connection that lets us in: {dead or 'there is none'}. "
+            "Connect it again, or paste a new token: meta-pipeline connections add --paste."
+        )
 
 
 def way_of(row: ConnectionRow, own_app_id: str | None, now: datetime) -> Way:

@@ -42,6 +42,7 @@ def renew(connections: Connections, given: ConnectionRow, *, force: bool = False
     What was begun earlier is finished first. A failure is kept in the row and told in `problem`;
     the old token stays in use. Nothing is raised for what Meta answers.
     """
+    # Held as long as this transaction is open, over the calls to Meta; it changes nothing itself.
     with connections.warehouse.connection() as guard:
         if not guard.execute(_LOCK, (given.connection_id,)).fetchone()[0]:  # type: ignore[index]
             return Renewal(given, is_renewed=False, problem="Another process is renewing it.")
@@ -103,6 +104,7 @@ def _worse(row: ConnectionRow, info: TokenInfo) -> str | None:
         return "The renewed token belongs to somebody else."
     if missing := set(row.scopes) - set(info.scopes):
         return f"The renewed token lacks {', '.join(sorted(missing))}."
+    # Without a later end nothing is won, and a swap can only go wrong.
     longer = row.expires_at is not None and (
         info.expires_at is None or info.expires_at > row.expires_at
     )
@@ -166,6 +168,7 @@ def _revoke_previous(connections: Connections, row: ConnectionRow, old: str | No
         with connections.access.client(connections.token(row), app_id=row.app_id) as client:
             client.revoke_token(old, app_id=row.app_id)
     except GraphError as error:
+        # Meta refuses to end what has ended: then nothing is left to be done.
         if not _is_dead(connections, old):
             return f"The old token lives until its own end, or the next try: {error}"
     with connections.warehouse.connection() as connection:

@@ -152,6 +152,7 @@ class UsableConnections:
         if isinstance(error, Reauthorize):
             avoided.tokens.add(left.token_key)
             self.note_refusal(left, error, account_id)
+        # The app is blocked: its other tokens would be refused with the same words.
         elif isinstance(error, AppRefused):
             avoided.apps.add(left.way.app)
             self.note_answer(left, error)
@@ -241,6 +242,7 @@ class UsableConnections:
         if asked.way.connection_id is None or isinstance(error, Retriable | Throttled):
             return
         problem = None if error is None else str(error)
+        # The same as before is no news: most answers end here, without a transaction.
         if (problem is None) == (asked.way.problem is None):
             return
         store, now = self.warehouse.connections, self.clock()

@@ -62,6 +62,7 @@ class Callbacks:
 
     def status(self, confirmation_code: str) -> DeletionStatus | None:
         """What became of a request; None when there is none of this code."""
+        # From an address that anybody may type: Postgres takes no NUL in a text.
         is_code = confirmation_code.isascii() and confirmation_code.isalnum()
         row = self.connections.warehouse.callbacks.get(confirmation_code) if is_code else None
         if row is None or row.kind != "data_deletion":

@@ -88,7 +88,9 @@ def _read(payload: bytes, request_hash: str, now: datetime) -> SignedRequest:
     if str(said.get("algorithm", "")).upper() != _ALGORITHM:
         raise CallbackRefused(f"The signed request does not say {_ALGORITHM}.")
     user_id, issued_at = said.get("user_id"), said.get("issued_at")
-    if not isinstance(user_id, str | int) or isinstance(user_id, bool) or not _is_id(str(user_id)):
+    # As text or as a number, both are Meta's; True is a number to Python.
+    named = str(user_id) if isinstance(user_id, str | int) and not isinstance(user_id, bool) else ""
+    if not (0 < len(named) <= _LONGEST_ID and named.isascii() and named.isdigit()):
         raise CallbackRefused("The signed request names no user.")
     if not isinstance(issued_at, int | float) or isinstance(issued_at, bool):
         raise CallbackRefused("The signed request does not say when it was issued.")
@@ -97,8 +99,4 @@ def _read(payload: bytes, request_hash: str, now: datetime) -> SignedRequest:
     except (ValueError, OverflowError, OSError):
         raise CallbackRefused("The signed request was issued on no day there is.") from None
     # Not from the future: it would end connections that are yet to be made.
-    return SignedRequest(str(user_id), min(moment, now), request_hash)
-
-
-def _is_id(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_ID and text.isascii() and text.isdigit()
+    return SignedRequest(named, min(moment, now), request_hash)

@@ -18,6 +18,7 @@ PENDING_LIVES = timedelta(minutes=30)
 """How long accounts can be chosen; then the token is swept."""
 _REMEMBERED = timedelta(days=1)
 """How long an ended login is told from one that never was, and a token's end is tried."""
+# Made by our own login, for us: a person's token may serve others of the app's, too.
 _OURS_ALONE = (Kind.BUSINESS_INTEGRATION, Kind.SYSTEM_USER)
 
 
