@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -81,3 +83,10 @@ class Answer(BaseModel):
     next_cursor: str | None = None
     provenance: Provenance | None = None
     notes: list[str] = Field(default_factory=list)
+
+
+def as_json(value: Any) -> Any:
+    """A value as a row has it: days and moments as ISO text, amounts as numbers."""
+    if isinstance(value, date):  # a moment is one, too
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value

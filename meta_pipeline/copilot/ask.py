@@ -107,10 +107,6 @@ def _wanted(reading: Reading) -> Wanted:
     )
 
 
-def _numbers(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
-    return numbers(warehouse, _wanted(reading), now)
-
-
 def _compared(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     # A day of one period has no partner in the other.
     times = {"hour", "day", "week", "month"} & set(reading.by)
@@ -190,10 +186,6 @@ def _targets(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     )
 
 
-def _meaning(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
-    return describe(warehouse, reading.metrics[0])
-
-
 def describe(warehouse: Warehouse, metric: str) -> Answer:
     """What a metric is: name, meaning, unit, formula, synonyms, and who counts it otherwise."""
     dictionary = metrics.dictionary_of(warehouse)
@@ -218,7 +210,7 @@ def describe(warehouse: Warehouse, metric: str) -> Answer:
 
 
 _ANSWERS: dict[Kind, Callable[[Warehouse, Reading, datetime], Answer]] = {
-    Kind.NUMBERS: _numbers,
+    Kind.NUMBERS: lambda warehouse, reading, now: numbers(warehouse, _wanted(reading), now),
     Kind.COMPARISON: _compared,
     Kind.WHY: _why,
     Kind.ENTITIES: entities.by_status,
@@ -227,7 +219,7 @@ _ANSWERS: dict[Kind, Callable[[Warehouse, Reading, datetime], Answer]] = {
     Kind.SETTLING: health.settling,
     Kind.RECONCILIATION: health.reconciled,
     Kind.TARGETS: _targets,
-    Kind.MEANING: _meaning,
+    Kind.MEANING: lambda warehouse, reading, _: describe(warehouse, reading.metrics[0]),
 }
 
 

@@ -16,7 +16,7 @@ from meta_pipeline.metrics import DEFAULT_WINDOW, ImpossibleQuestion
 from meta_pipeline.metrics.answers.query import ask as checked
 from meta_pipeline.warehouse import Warehouse
 
-from .answer import Answer, Outcome, Provenance
+from .answer import Answer, Outcome, Provenance, as_json
 from .days import before as days_before
 from .days import function_of
 from .numbers import reconciliation
@@ -248,13 +248,7 @@ def _edits(
     names = (
         "happened_at source entity_type entity_id entity_name what old_value new_value who".split()
     )
-    return [
-        {
-            name: value.isoformat() if isinstance(value, datetime) else value
-            for name, value in zip(names, row, strict=True)
-        }
-        for row in rows
-    ]
+    return [{name: as_json(value) for name, value in zip(names, row, strict=True)} for row in rows]
 
 
 def _answer(

@@ -102,23 +102,30 @@ def _counted(match: re.Match[str], _: date) -> Days:
         if count in (3, 7, 14, 28, 30, 90):
             return Days(match[0], preset=f"last_{count}d")
         return Days(match[0], function=lambda today: (today - timedelta(count), _yesterday(today)))
+    # Whole weeks and months: as with "last week", the one that is not over is not among them.
     if unit in ("week", "w"):
-        return Days(match[0], function=lambda today: _weeks(today, count))
-    return Days(match[0], function=lambda today: _months(today, count))
+        weeks = timedelta(7 * count)
+        return Days(
+            match[0],
+            function=lambda today: (_monday(today) - weeks, _monday(today) - timedelta(1)),
+        )
+    return Days(
+        match[0],
+        function=lambda today: (_back(_first(today), count), _first(today) - timedelta(1)),
+    )
 
 
 def _yesterday(today: date) -> date:
     return today - timedelta(1)
 
 
-def _weeks(today: date, count: int) -> Range:
-    monday = today - timedelta(today.weekday())
-    return monday - timedelta(7 * count), monday - timedelta(1)
+def _monday(day: date) -> date:
+    return day - timedelta(day.weekday())
 
 
-def _months(today: date, count: int) -> Range:
-    first = today.replace(day=1)
-    return _back(first, count), first - timedelta(1)
+def _first(day: date) -> date:
+    """The first of its month."""
+    return day.replace(day=1)
 
 
 def _back(first: date, months: int) -> date:
@@ -135,7 +142,7 @@ def _ago(match: re.Match[str], _: date) -> Days:
 
 def _weekend(today: date) -> Range:
     # The last one that is over; on a Sunday that is a week ago.
-    sunday = today - timedelta(today.weekday() + 1)
+    sunday = _monday(today) - timedelta(1)
     return sunday - timedelta(1), sunday
 
 
@@ -161,9 +168,7 @@ def _since(match: re.Match[str], today: date) -> Days:
     if word in _MONTH_OF or re.fullmatch(rf"(?:{_MONTH}) \d{{4}}", word):
         since = _month_range(word, today)[0]
     elif word in ("this week", "this month"):
-        since = (
-            today.replace(day=1) if word.endswith("month") else today - timedelta(today.weekday())
-        )
+        since = _first(today) if word.endswith("month") else _monday(today)
     else:
         since = _point(word, today)
     if since > today:
@@ -334,9 +339,9 @@ def _year_before(day: date) -> date:
 
 def a_month_before(days: Range) -> Range:
     """The same days of the month before; a whole month is the whole month before."""
-    first = _back(days[0].replace(day=1), 1)
-    last = days[0].replace(day=1) - timedelta(1)
-    until = _back(days[1].replace(day=1), 1)
+    first = _back(_first(days[0]), 1)
+    last = _first(days[0]) - timedelta(1)
+    until = _back(_first(days[1]), 1)
     end = _back(until, -1) - timedelta(1)
     is_whole = days[0].day == 1 and (days[1] + timedelta(1)).day == 1
     if is_whole:

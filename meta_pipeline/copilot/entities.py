@@ -11,7 +11,7 @@ from meta_pipeline import metrics
 from meta_pipeline.metrics.answers.dimension import name_pattern
 from meta_pipeline.warehouse import Warehouse
 
-from .answer import Answer, Outcome, Provenance
+from .answer import Answer, Outcome, Provenance, as_json
 from .days import function_of
 from .errors import CannotRead
 from .names import Entity
@@ -43,9 +43,11 @@ def by_status(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
     if level != "account":
         # Nobody who asks "which campaigns" means the deleted ones, and those only become more.
         conditions.append(f"e.{status} = ANY (%(statuses)s)" if statuses else "NOT e.is_deleted")
+    # Rows have the ids of what they are in, not of what is in them.
+    above = list(_TABLES)[: list(_TABLES).index(level) + 1]
     for position, (name, values) in enumerate(reading.filters.items()):
         column = f"{name}_id" if name in _TABLES else {f"{level}_name": "name"}.get(name)
-        if column is None or (column != "name" and not _has(level, name)):
+        if column is None or (column != "name" and name not in above):
             continue
         sign = "ILIKE ANY" if column == "name" else "= ANY"
         params[f"f{position}"] = (
@@ -60,7 +62,10 @@ def by_status(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
               LIMIT {MAX_ENTITIES}"""
     with warehouse.connection() as connection:
         cursor = connection.cursor(row_factory=dict_row)
-        rows = [_plain(row) for row in cursor.execute(sql, params)]
+        rows = [
+            {name: as_json(value) for name, value in row.items()}
+            for row in cursor.execute(sql, params)
+        ]
         simulated = _is_simulated(connection, reading.accounts)
     if level == "account":
         for row in rows:
@@ -79,12 +84,6 @@ def by_status(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
             sql=[" ".join(sql.split())],
         ),
     )
-
-
-def _has(level: str, above: str) -> bool:
-    """Whether rows of `level` know the entity of level `above` they are part of."""
-    levels = list(_TABLES)
-    return levels.index(above) <= levels.index(level)
 
 
 def history(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
@@ -119,13 +118,7 @@ def timeline(
     columns = (
         "happened_at source entity_type entity_id entity_name what old_value new_value who".split()
     )
-    rows = [
-        {
-            name: value.isoformat() if isinstance(value := getattr(one, name), datetime) else value
-            for name in columns
-        }
-        for one in happened.happenings
-    ]
+    rows = [{name: as_json(getattr(one, name)) for name in columns} for one in happened.happenings]
     return Answer(
         outcome=Outcome.ANSWERED,
         asked={"entity_type": happened.entity_type, "entity_id": happened.entity_id},
@@ -151,17 +144,6 @@ def _is_simulated(connection: Any, accounts: list[str]) -> bool:
         {"of": accounts or None},
     ).fetchone()
     return bool(row[0])
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat()
-        if isinstance(value, datetime)
-        else float(value)
-        if name == "daily_budget" and value is not None
-        else value
-        for name, value in row.items()
-    }
 
 
 __all__ = ["by_status", "function_of", "history", "timeline"]

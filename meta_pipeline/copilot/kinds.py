@@ -144,13 +144,15 @@ def _mark_change(text: Text) -> None:
 def settle_kind(text: Text, reading: Reading, dictionary: Dictionary) -> None:
     """The kind of the reading, and whether it names what that kind needs."""
     kinds = list(dict.fromkeys(marks_of(text, "kind")))
+    lists = text.has(r"list|show|which|what|how many|are there") and not left_over(text)
+    named = [one for one in reading.entities if isinstance(one, Entity) and one.level != "account"]
+    asks_status = len(named) == 1 and (reading.statuses is not None or text.has("status|state"))
     if kinds:
         reading.kind = kinds[0]
-    elif not reading.metrics and (reading.statuses or _lists(text)) and reading.by:
+    elif not reading.metrics and (reading.statuses or lists) and reading.by:
         reading.kind = Kind.ENTITIES
-    elif not reading.metrics and _asks_status(text, reading):
+    elif not reading.metrics and asks_status:
         reading.kind = Kind.ENTITIES
-        named = [one for one in reading.entities if isinstance(one, Entity)]
         reading.level = named[0].level
         # "Is campaign X active": the status is the question here, and as a filter it would hide the
         # answer.
@@ -183,15 +185,6 @@ def settle_kind(text: Text, reading: Reading, dictionary: Dictionary) -> None:
 
 
 _NEED_A_METRIC = (Kind.NUMBERS, Kind.COMPARISON, Kind.WHY, Kind.MEANING)
-
-
-def _lists(text: Text) -> bool:
-    return text.has(r"list|show|which|what|how many|are there") and not left_over(text)
-
-
-def _asks_status(text: Text, reading: Reading) -> bool:
-    named = [one for one in reading.entities if isinstance(one, Entity) and one.level != "account"]
-    return len(named) == 1 and (reading.statuses is not None or text.has("status|state"))
 
 
 def _no_metric(text: Text, dictionary: Dictionary) -> CannotRead:

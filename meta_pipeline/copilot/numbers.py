@@ -5,14 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import DEFAULT_WINDOW, MetricsError
 from meta_pipeline.warehouse import Warehouse
 
-from .answer import Answer, Outcome, Provenance, Reconciliation
+from .answer import Answer, Outcome, Provenance, Reconciliation, as_json
 from .reading import Condition, Ranking
 
 Rows = list[dict[str, Any]]
@@ -32,14 +32,19 @@ class Wanted:
 
     metrics: Sequence[str]
     date_range: Any
+    """As `metrics.query` takes it: a preset, two days, or a function of the account's day."""
     accounts: Sequence[str] | None = None
     level: str | None = None
     by: Sequence[str] | None = None
+    """Dimensions; WINDOW beside those of the metric layer."""
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
     currency: str | None = None
+    """What amounts are converted to; None: they stay in the account's."""
     attribution: str = DEFAULT_WINDOW
     conditions: Sequence[Condition] = ()
+    """Which of the rows are kept, by their values."""
     ranking: Ranking | None = None
+    """The order of the rows, and how many of them."""
 
     @property
     def is_by_window(self) -> bool:
@@ -214,16 +219,11 @@ def _answer(rows: Rows, columns: list[str], about: Provenance, notes: Sequence[s
     return Answer(
         outcome=Outcome.ANSWERED,
         columns=columns,
-        rows=[{name: _plain(row.get(name)) for name in columns} for row in rows],
+        rows=[{name: as_json(row.get(name)) for name in columns} for row in rows],
         row_count=len(rows),
         provenance=about,
         notes=list(notes),
     )
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it: days as ISO text."""
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def provenance(warehouse: Warehouse, abouts: Sequence[Mapping[str, Any]]) -> Provenance:

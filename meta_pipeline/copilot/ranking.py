@@ -55,6 +55,7 @@ def mark_ranking(text: Text) -> None:
         superlative,
     )
     text.replace(rf"(?P<metric>{METRIC}) (?:the )?(?P<word>most|least)", superlative)
+    # -1: rows are put in order, and all of them are wanted.
     text.replace(
         rf"(?:sorted |ordered |ranked |sort |order |rank )by (?P<metric>{METRIC})",
         lambda match: text.mark("rank", _Rank("most", -1, text.meaning(match["metric"]))),
@@ -100,7 +101,9 @@ def settle_ranking(text: Text, reading: Reading, meaning: Meaning, dictionary: D
     rank = ranks[0]
     by = marks_of(text, "rankby")
     term = by[0] if by else rank.term or next((one.term for one in ranks[1:]), None)
-    key = meaning(term) if term is not None else _ranked_by(reading)
+    if term is None and not reading.metrics:
+        raise CannotRead("It is not said by which metric they are to be ranked.")
+    key = meaning(term) if term is not None else reading.metrics[0]
     if key not in reading.metrics:
         # Shown, and first: rows ranked by what nobody sees look unordered.
         reading.metrics.insert(0, key)
@@ -112,12 +115,6 @@ def settle_ranking(text: Text, reading: Reading, meaning: Meaning, dictionary: D
     reading.ranking = Ranking(
         key, _is_descending(rank.word, key, dictionary), None if count == -1 else count
     )
-
-
-def _ranked_by(reading: Reading) -> str:
-    if not reading.metrics:
-        raise CannotRead("It is not said by which metric they are to be ranked.")
-    return reading.metrics[0]
 
 
 def _is_descending(word: str, key: str, dictionary: Dictionary) -> bool:

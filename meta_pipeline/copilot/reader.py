@@ -87,7 +87,10 @@ class Reader:
         _scope(reading, self.accounts)
         # A word may mean another metric in an account of its own dictionary: whose, has to be known
         # first.
-        asked = reading.accounts or list(self.accounts or self._all_accounts())
+        asked = reading.accounts or list(self.accounts or ())
+        if not asked:
+            rows = self.connection.execute("SELECT account_id FROM meta_ads.meta_ad_accounts")
+            asked = [str(row[0]) for row in rows]  # type: ignore[index]
         used = _of(text, "metric")
         reading.metrics = list(dict.fromkeys(self._metric(term, asked) for term in used))
         conditions.settle_conditions(
@@ -109,10 +112,6 @@ class Reader:
         if isinstance(term, str):
             return term
         return chosen(term, accounts, self.dictionary)
-
-    def _all_accounts(self) -> list[str]:
-        rows = self.connection.execute("SELECT account_id FROM meta_ads.meta_ad_accounts")
-        return [str(row[0]) for row in rows]  # type: ignore[index]
 
     def _days(self, text: Text, reading: Reading, days: list[object]) -> None:
         named = _of(text, "days")

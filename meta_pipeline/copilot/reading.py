@@ -62,23 +62,32 @@ class Ranking:
 
 @dataclass
 class Reading:
-    """A question as it was read. `accounts` are ids; empty for all."""
+    """A question as it was read."""
 
     kind: Kind
     metrics: list[str] = field(default_factory=list)
+    """Keys of the dictionary, in the order they are shown."""
     accounts: list[str] = field(default_factory=list)
+    """Ids; empty for all."""
     level: str | None = None
     by: list[str] = field(default_factory=list)
     days: Days = DEFAULT_DAYS
     has_days: bool = False
+    """Whether the days were named; if not, the answer says which it took."""
     before: Before | Days | None = None
+    """What the days are compared with; None: nothing."""
     filters: dict[str, list[str]] = field(default_factory=dict)
+    """As `metrics.query` takes them."""
     conditions: list[Condition] = field(default_factory=list)
+    """Which rows are kept, by their numbers."""
     ranking: Ranking | None = None
     attribution: str = DEFAULT_WINDOW
     currency: str | None = None
+    """What amounts are converted to; None: they stay in the account's."""
     statuses: str | None = None
+    """A word for them that was said, such as active."""
     entities: list[Entity | Pattern] = field(default_factory=list)
+    """What was named, in the order of the question; `accounts` and `filters` are made of it."""
 
     def sentence(self) -> str:
         """How it was read, for people; ids instead of names, which are text of others."""
