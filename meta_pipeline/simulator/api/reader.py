@@ -55,7 +55,11 @@ class Reader:
             "businesses": self._businesses,
             "activities": self._activities,
             "opportunity_score_history": self.recommendations.history,
-            "recommendations": self._recommendations,
+            "recommendations": lambda call: (
+                self.recommendations.of_business(call)
+                if call.target.node_type == "Business"
+                else self.recommendations.of_account(call)
+            ),
         }
 
     def read(self, call: Call) -> dict[str, Any]:
@@ -213,11 +217,6 @@ class Reader:
         if wants_summary(request):
             body["summary"] = {"total_count": listing.total()}
         return body
-
-    def _recommendations(self, call: Call) -> dict[str, Any]:
-        is_business = call.target.node_type == "Business"
-        of = self.recommendations
-        return of.of_business(call) if is_business else of.of_account(call)
 
     def _activities(self, call: Call) -> dict[str, Any]:
         request, uneven = call.request, self.state.uneven

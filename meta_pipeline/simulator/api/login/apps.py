@@ -25,27 +25,26 @@ class Configuration:
 
 @dataclass(frozen=True)
 class App:
-    """The app that tokens belong to.
-
-    `is_new`: made since 2026-11-04, so that `?ids=` and the other legacy request forms are refused.
-    `in_development`: plain http is allowed to `localhost`, which a live app refuses.
-    `redirect_uris`: the registered ones; empty: any that the mode allows.
-    `deauthorize_url`, `deletion_url`: where Meta tells the app that somebody removed it, or wants
-    their data deleted; empty: nowhere.
-    `is_blocked`: Meta refuses every call of the app with code 200, whatever the token.
-    """
+    """The app that tokens belong to."""
 
     id: str = "900000000000001"
     secret: str = "simulated-app-secret"  # noqa: S105 - guards nothing
     name: str = "Simulated App"
     require_proof: bool = False
+    """Calls without `appsecret_proof` are refused."""
     is_new: bool = False
+    """Made since 2026-11-04: `?ids=` and the other legacy request forms are refused."""
     in_development: bool = True
+    """Plain http is allowed to `localhost`, which a live app refuses."""
     redirect_uris: tuple[str, ...] = ()
+    """The registered ones; empty: any that the mode allows."""
     configurations: tuple[Configuration, ...] = ()
     deauthorize_url: str = ""
+    """Where Meta tells the app that somebody removed it; empty: nowhere."""
     deletion_url: str = ""
+    """Where it tells that somebody wants their data deleted; empty: nowhere."""
     is_blocked: bool = False
+    """Meta refuses every call of the app with code 200, whatever the token."""
 
     @property
     def token(self) -> str:

@@ -13,11 +13,7 @@ Invalid = Literal["revoked", "password"]
 
 @dataclass(frozen=True)
 class Token:
-    """One token and what it may do; `accounts` and `businesses` None mean all of the world.
-
-    A token is a snapshot: what its businesses get later is not in it. `client_business_id` is set
-    for the system user of a business integration.
-    """
+    """One token and what it may do: a snapshot, without what its businesses get later."""
 
     value: str
     user_id: str
@@ -26,16 +22,20 @@ class Token:
     expires_at: datetime | None = None
     data_access_expires_at: datetime | None = None
     accounts: frozenset[str] | None = None
+    """Those it may read; None: all of the world. So `businesses`."""
     kind: str = "USER"
     invalid: Invalid | None = None
+    """How it ended before its time; None: it did not."""
     long_lived: bool = False
     user_name: str = USER_NAME
     app_id: str = ""
     businesses: frozenset[str] | None = None
     declined: frozenset[str] = frozenset()
+    """Scopes that were asked for and kept back."""
     client_business_id: str | None = None
-    # Accounts that may be looked at while what they hold may not.
+    """Set for the system user of a business integration."""
     withheld: frozenset[str] = frozenset()
+    """Accounts that may be looked at while what they hold may not."""
 
     def __repr__(self) -> str:
         return f"Token(user_id={self.user_id!r}, kind={self.kind!r}, invalid={self.invalid!r})"
