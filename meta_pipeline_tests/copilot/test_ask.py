@@ -212,6 +212,14 @@ def test_status_questions_list_what_has_the_status(place: Place) -> None:
     assert {row["effective_status"] for row in found.rows} <= {"ACTIVE", "WITH_ISSUES"}
 
 
+def test_the_status_is_that_of_the_campaign_whichever_is_named_first(place: Place) -> None:
+    campaign = "991000100000000001"
+
+    for question in (f"is {campaign} active in {N}?", f"in {N} is {campaign} active?"):
+        found = place.ask(question)
+        assert [row.get("campaign_id") for row in found.rows] == [campaign], question
+
+
 def test_a_week_that_is_not_over_is_compared_with_as_many_days(place: Place) -> None:
     found = place.ask("nordwind spend this week against last week")
 
