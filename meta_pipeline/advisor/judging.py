@@ -120,6 +120,7 @@ def _brought_up_to_date(
             settled += settle(
                 connection, row.advice_id, "expired", at=now, by=_RULES, reason=reason
             )
+    # Anew: what was settled above does not keep its advice from being given again.
     known = newest_by_key(connection, account_id)
     fresh: list[tuple[Advice, str | None]] = []
     for one in judgement.advices:

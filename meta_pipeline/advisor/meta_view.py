@@ -72,6 +72,7 @@ _COLUMNS = ", ".join(
     f"{one.name}::float8" if one.name == "opportunity_score_lift" else one.name
     for one in fields(MetaRecommendation)
 )
+# The same weekday, and long enough for a step to show.
 _FOUR_WEEKS = 28
 
 

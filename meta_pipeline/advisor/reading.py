@@ -30,6 +30,7 @@ LOOKED_BACK_DAYS = 98
 # What moves less than that changes no advice.
 _SETTLED_WITHIN_PCT = 1
 _STAGES = ("LEARNING", "SUCCESS", "FAIL")
+# By how long it is observed (`Thresholds`): a new goal or audience is as a new creative.
 _CHANGES: dict[str, ChangeKind] = {
     "daily_budget": "budget",
     "lifetime_budget": "budget",
@@ -202,6 +203,7 @@ _ACCOUNT = """
     SELECT name, currency, timezone_name, account_status
     FROM meta_ads.meta_ad_accounts WHERE account_id = %(account)s
 """
+# People of several ad sets are no sum: the account's reach is not told.
 _ACCOUNT_DAYS = """
     SELECT date_start, sum(spend) AS spend, sum(impressions) AS impressions,
            sum(clicks) AS clicks, sum(results) AS results, NULL::bigint AS reach,
@@ -217,6 +219,7 @@ _DAYS_OF = """
     WHERE account_id = %(account)s AND date_start >= %(since)s AND date_start < %(today)s
     ORDER BY date_start
 """
+# A campaign's row has no goal of its own: it is that of its ad sets, where all have the same.
 _DAYS: dict[EntityType, str] = {
     "campaign": """
     SELECT c.campaign_id AS entity_id, c.date_start, c.spend, c.impressions, c.clicks, c.results,
@@ -272,6 +275,7 @@ _DIFFERING = """
     SELECT date_start FROM meta_ads.reconciliations
     WHERE account_id = %(account)s AND date_start >= %(since)s AND status = 'differs'
 """
+# A price of a result, where less is better: no other target says what is too dear.
 _TARGET = """
     SELECT kpi.target, metric.denominator
     FROM meta_ads.account_kpis AS kpi

@@ -88,10 +88,6 @@ class Comparison:
         )
 
     @property
-    def conversions_agree(self) -> bool:
-        return all(ads == account for ads, account in self.conversions.values())
-
-    @property
     def is_rounding(self) -> bool:
         """Only cents differ, and no more of them than rounding so many amounts can make."""
         # One for the account's own row, which is rounded too.
@@ -143,28 +139,25 @@ def _agrees(day: Comparison, tolerance_pct: Decimal) -> bool:
 
 
 def _agreement(day: Comparison) -> tuple[Outcome, str]:
-    if day.conversions_agree:
-        return Outcome.MATCH, "Spend, impressions, clicks and conversions agree."
-    # Until then conversions come in at both levels, at their own pace: a difference says nothing.
-    if day.both_settled:
-        return Outcome.DIFFERS, _conversions_apart(day)
-    apart = ", ".join(name for name, (ads, account) in day.conversions.items() if ads != account)
-    return Outcome.MATCH, (
-        f"Spend, impressions and clicks agree. Not {apart}: Meta attributes conversions at each "
-        "level by itself and reports them late, so they may differ for some days."
-    )
-
-
-def _conversions_apart(day: Comparison) -> str:
-    apart = "; ".join(
-        f"{name} {ads:,g} in the ad rows, {account:,g} in the account row"
+    apart = {
+        name: f"{name} {ads:,g} in the ad rows, {account:,g} in the account row"
         for name, (ads, account) in day.conversions.items()
         if ads != account
-    )
-    return (
-        f"Spend, impressions and clicks agree, conversions do not: {apart}. The day was read after "
-        "Meta's 28 days, so nothing is late: Meta leaves conversions out at one level, or an ad's "
-        "are missing. Sync the day again with --force; what stays is Meta's own."
+    }
+    if not apart:
+        return Outcome.MATCH, "Spend, impressions, clicks and conversions agree."
+    # Until then conversions come in at both levels, at their own pace: a difference says nothing.
+    if not day.both_settled:
+        return Outcome.MATCH, (
+            f"Spend, impressions and clicks agree. Not {', '.join(apart)}: Meta attributes "
+            "conversions at each level by itself and reports them late, so they may differ for "
+            "some days."
+        )
+    return Outcome.DIFFERS, (
+        f"Spend, impressions and clicks agree, conversions do not: {'; '.join(apart.values())}. "
+        "The day was read after Meta's 28 days, so nothing is late: Meta leaves conversions out at "
+        "one level, or an ad's are missing. Sync the day again with --force; what stays is Meta's "
+        "own."
     )
 
 

@@ -214,6 +214,7 @@ def judged(
     elif value is None:
         verdict = Verdict.UNKNOWN
     else:
+        # Above zero is better, whichever direction the metric has.
         ahead = (target - value) if better is Better.LOWER else (value - target)
         distance = round(100 * ahead / target, 2)
         verdict = Verdict.MET if ahead >= 0 else Verdict.MISSED

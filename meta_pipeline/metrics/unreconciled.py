@@ -13,6 +13,7 @@ def unreconciled_days(connection: Connection[Any], account_id: str) -> list[date
     return [day for (day,) in connection.execute(_UNRECONCILED, (account_id,))]
 
 
+# greatest() passes over NULL: where one side was never read, the other's reading decides.
 _UNRECONCILED = """
     SELECT ledger.date_start
     FROM (

@@ -64,6 +64,7 @@ _KNOWN = """
     FROM meta_ads.meta_adsets
     WHERE account_id = ANY (%s) AND jsonb_typeof(attribution_spec) = 'array'
 """
+# A setting that is no list was never read, or is of an ad set that has none: it says nothing.
 _SETTINGS = """
     SELECT own.attribution_spec, count(DISTINCT f.adset_id)
     FROM {rows}

@@ -135,6 +135,8 @@ def _days(some: list[Contradiction]) -> str:
     return f"{shown} of {', '.join(accounts[:3])}" + (" and others" if len(accounts) > 3 else "")
 
 
+# Read within five minutes (300 s) counts as together, and half a cent an amount as rounding: as
+# `comparison` has them, which has judged all but the days of `live`.
 _CONTRADICTED = """
     WITH asked AS (
         SELECT * FROM unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])

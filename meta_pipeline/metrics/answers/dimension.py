@@ -139,10 +139,8 @@ def grouping(
     """Check names; without `by`, one row per entity of `level` (the account: one row in all)."""
     if level is not None and level not in LEVELS:
         raise UnknownName("level", level, LEVELS)
-    if by is None:
-        names: tuple[str, ...] = () if level in (None, "account") else (str(level),)
-    else:
-        names = tuple(dict.fromkeys(by))
+    one_each = [] if level in (None, "account") else [str(level)]
+    names = tuple(dict.fromkeys(one_each if by is None else by))
     for name in names:
         if name not in DIMENSIONS:
             raise UnknownName("dimension", name, DIMENSIONS)

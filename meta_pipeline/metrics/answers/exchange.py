@@ -60,6 +60,7 @@ def rates(
 
 def load_rates(connection: Connection[Any], rows: Iterable[Rate], source: str) -> int:
     """Upsert (day, base, quote, rate) rows; gives how many are new or different."""
+    # One by one: what is new is counted, and a file has a few thousand lines at most.
     written = 0
     for day, base, quote, rate in rows:
         written += connection.execute(_UPSERT, (day, base, quote, rate, source)).rowcount

@@ -33,7 +33,6 @@ from .question import (
     check,
     check_window,
     known_accounts,
-    level_of,
     periods,
     sync_command,
 )
@@ -160,7 +159,7 @@ def ask(
         metrics=chosen,
         accounts=accounts,
         periods=periods(connection, accounts, date_range, now),
-        level=level_of(level, grouped),
+        level=level or finest(list(grouped.entities)),
         grouping=grouped,
         attribution=check_window(attribution),
         currency=currency.upper() if currency else None,

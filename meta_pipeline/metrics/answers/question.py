@@ -23,7 +23,6 @@ from meta_pipeline.metrics.errors import (
     UnknownName,
 )
 from meta_pipeline.metrics.once import once
-from meta_pipeline.metrics.source import finest
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
 
@@ -220,10 +219,6 @@ def check_window(attribution: str) -> str:
     return attribution
 
 
-def level_of(level: str | None, grouping: Grouping) -> str:
-    return level or finest(list(grouping.entities))
-
-
 def how_to_read(question: Question) -> str:
     """What to set and to run, so that the rows of the question's own level are there."""
     level = question.level
@@ -321,7 +316,6 @@ __all__ = [
     "check_window",
     "how_to_read",
     "known_accounts",
-    "level_of",
     "periods",
     "sync_command",
 ]

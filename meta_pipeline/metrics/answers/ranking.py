@@ -301,6 +301,7 @@ def _statement(
     # A row has the keys of what it is in, and by those the tables above it are joined.
     above = ENTITY_LEVELS[: ENTITY_LEVELS.index(level) + 1]
     joins = [ENTITY_JOINS[name] for name in above]
+    # By position: a metric's key may be a word of SQL's.
     names = ", ".join(f"v{position}" for position in range(len(made.values)))
     text = f"""
         WITH made (id, {names}) AS MATERIALIZED ({made.sql}),

@@ -123,6 +123,7 @@ def _joined(
         joined = rows.setdefault(tuple(map(str, key)), dict(zip(columns, key, strict=True)))
         joined[name] = float(value)
     formulas = {name: f"sum of what {name.partition('.')[0]} sent" for name in names}
+    # What a provider's number is in only the provider knows: a count, until somebody says more.
     about = {
         **answer.about,
         "units": {**answer.about["units"], **dict.fromkeys(names, "count")},

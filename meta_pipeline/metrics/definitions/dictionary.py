@@ -57,6 +57,7 @@ class Dictionary:
 
     def effective(self, key: str, account_id: str | None, day: date) -> Metric:
         """The definition of `key` that holds for `account_id` on `day`."""
+        # The account's own come first, and the general definition, which always holds, last.
         for variant in self.variants(key, account_id):
             if (variant.since or date.min) <= day <= (variant.until or date.max):
                 return variant.metric

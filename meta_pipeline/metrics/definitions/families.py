@@ -43,6 +43,7 @@ class Families:
     def included(self, name: str) -> set[str]:
         """Names of the families whose actions are part of family `name`, at any depth."""
         family = self.by_name.get(name)
+        # Cycles are refused when a dictionary is read (`checks`), so this ends.
         names = set(family.includes) if family else set()
         return names | {inner for child in names for inner in self.included(child)}
 

@@ -65,8 +65,14 @@ class _Reading:
                 for key, (document, values) in self._merged("families").items()
             }
         )
-        metrics, goals = self._metrics(families), self._goals()
-        dictionary = Dictionary(metrics, families, goals, tuple(self._overrides(families)))
+        merged = self._merged("goals")
+        # What is wrong with the goals as a whole is said of the last file that has any.
+        document = next((one for one, _ in reversed(merged.values())), self.documents[0])
+        named = {key: values for key, (_, values) in merged.items()}
+        goals = _validated(document, ("goals",), Goals, named)
+        dictionary = Dictionary(
+            self._metrics(families), families, goals, tuple(self._overrides(families))
+        )
         places: list[Place] = [
             ("overrides", position)
             for document in self.documents
@@ -74,13 +80,6 @@ class _Reading:
         ]
         Checks(dictionary, self._error, places).run()
         return dictionary
-
-    def _goals(self) -> Goals:
-        merged: dict[str, dict[str, str]] = {}
-        document = self.documents[0]
-        for key, (document, values) in self._merged("goals").items():  # noqa: B007
-            merged[key] = values
-        return _validated(document, ("goals",), Goals, merged)
 
     def _merged(self, section: str) -> dict[str, tuple[Document, Any]]:
         merged: dict[str, tuple[Document, Any]] = {}
