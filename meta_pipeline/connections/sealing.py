@@ -12,7 +12,7 @@ import binascii
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -49,7 +49,18 @@ class Keyring:
     @classmethod
     def parse(cls, text: str | None) -> Keyring:
         """`id:key,id:key` as META_TOKEN_KEYS has it; raises KeysUnusable, without a key in it."""
-        return cls(dict(_entries(text or "")))
+        keys: dict[str, bytes] = {}
+        for number, entry in enumerate(filter(None, map(str.strip, (text or "").split(","))), 1):
+            key_id, colon, written = entry.partition(":")
+            if not colon or _ID.fullmatch(key_id) is None:
+                raise KeysUnusable(
+                    f"{VARIABLE}: entry {number} is not id:key, as `meta-pipeline connections "
+                    "generate-key` prints it."
+                )
+            if key_id in keys:
+                raise KeysUnusable(f"{VARIABLE} has the id {key_id} twice: give each key its own.")
+            keys[key_id] = _key(key_id, written)
+        return cls(keys)
 
     @classmethod
     def of(cls, settings: Settings) -> Keyring:
@@ -106,21 +117,6 @@ def generate_key(key_id: str) -> str:
             "The id of a key is up to 40 letters, digits, dots, dashes and underscores."
         )
     return f"{key_id}:{base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode().rstrip('=')}"
-
-
-def _entries(text: str) -> Iterator[tuple[str, bytes]]:
-    seen: set[str] = set()
-    for number, entry in enumerate(filter(None, map(str.strip, text.split(","))), start=1):
-        key_id, colon, written = entry.partition(":")
-        if not colon or _ID.fullmatch(key_id) is None:
-            raise KeysUnusable(
-                f"{VARIABLE}: entry {number} is not id:key, as `meta-pipeline connections "
-                "generate-key` prints it."
-            )
-        if key_id in seen:
-            raise KeysUnusable(f"{VARIABLE} has the id {key_id} twice: give each key its own.")
-        seen.add(key_id)
-        yield key_id, _key(key_id, written)
 
 
 def _key(key_id: str, written: str) -> bytes:

@@ -25,8 +25,10 @@ from .pending import PENDING_LIVES, discard, hashed, with_token
 STATE_LIVES = timedelta(minutes=10)
 # Whoever builds the link writes these words: they are quoted, not printed by the page.
 _LONGEST = 300
+# Subcodes with which Meta refuses to exchange a code.
 _CODE_USED, _CODE_EXPIRED = 36009, 36007
 _REDIRECT_DIFFERS = 36008
+# Where the dialog says why, the plainest first.
 _WORDS = ("error_description", "error_message", "error", "error_code")
 
 
@@ -73,6 +75,7 @@ class LoginFlow:
                 "Connecting takes the app: set META_APP_ID and META_APP_SECRET (App Dashboard → "
                 "App settings → Basic), or add a token: `meta-pipeline connections add --paste`."
             )
+        # Kept with the login: Meta compares it byte by byte when the code is exchanged.
         redirect = checked_redirect(self.redirect_uri)
         state, config_id = secrets.token_urlsafe(32), settings.login_config_id
         scopes = [] if config_id else list(settings.login_scope_names)
@@ -133,6 +136,7 @@ class LoginFlow:
         claimed = logins.claim(state_hash, session_hash, now)
         if claimed is not None:
             return claimed
+        # Only for what is told: whatever it says, the answer is not taken.
         known = logins.state(state_hash)
         if known is None:
             return answers.forged()

@@ -37,7 +37,10 @@ class InsightsReader:
 
     def query(self, call: Call) -> insights.InsightsQuery:
         """The insights query of a call on an account, campaign, ad set or ad."""
-        call.flag = call.flag or _ignored_filter(call.request)
+        for condition in () if call.flag else filters.conditions(call.request):
+            # Without a prefix and no metric: Meta ignores such a condition, and says nothing.
+            if condition.prefix is None and condition.field not in insights.FILTERABLE:
+                call.flag = call.flag or f"ignored_filter {condition.field}"
         spec = self.world.spec(call.target.account_id or "")
         return insights_params.build(
             call.request,
@@ -123,14 +126,6 @@ class InsightsReader:
 
 def _width(query: insights.InsightsQuery) -> int:
     return len(query.fields) + 3 * len(query.breakdowns) + 2
-
-
-def _ignored_filter(request: GraphRequest) -> str | None:
-    """The journal's flag for a condition without prefix that is no metric: Meta ignores it."""
-    for condition in filters.conditions(request):
-        if condition.prefix is None and condition.field not in insights.FILTERABLE:
-            return f"ignored_filter {condition.field}"
-    return None
 
 
 @contextmanager

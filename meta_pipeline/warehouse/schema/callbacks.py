@@ -31,6 +31,7 @@ meta_callbacks = table(
     json("deleted", "What was deleted: table to number of rows; never what stood in them"),
     sa.CheckConstraint("kind IN ('deauthorize','data_deletion')", name="kind"),
     sa.CheckConstraint("done_at IS NULL OR user_id IS NULL", name="done"),
+    # Meta sends a request again until it is answered: it is one all the same.
     sa.Index("meta_callbacks_request_idx", "request_hash", unique=True),
     sa.Index("meta_callbacks_open_idx", "received_at", postgresql_where=sa.text("done_at IS NULL")),
 )

@@ -79,6 +79,7 @@ meta_insights = table(
         _OF_SHAPE[one.shape](one.name, f"{one.meaning}. Kept with META_INSIGHTS_COLUMNS")
         for one in INSIGHTS_COLUMNS
     ),
+    # The key finds an entity's days; this finds an account's, whatever the level.
     sa.Index(None, "account_id", "date_start"),
     **HOT_UPDATES,
 )

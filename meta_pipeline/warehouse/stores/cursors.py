@@ -29,6 +29,7 @@ _COLUMNS = tuple(field.name for field in fields(CursorRow))
 _GET = f"""
     SELECT {", ".join(_COLUMNS)} FROM meta_ads.sync_cursor WHERE account_id = %s AND edge = %s
 """
+# Whole: a cursor says what was read, and half of one would say what nobody did.
 _SAVE = f"""
     INSERT INTO meta_ads.sync_cursor ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})

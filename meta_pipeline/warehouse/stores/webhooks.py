@@ -57,6 +57,7 @@ _RECEIVE = """
     INSERT INTO meta_ads.webhook_deliveries (body_hash, body, received_at)
     VALUES (%s, %b, %s) ON CONFLICT (body_hash) DO NOTHING
 """
+# SKIP LOCKED: several processes take apart what none of them waits for.
 _OLDEST = """
     SELECT body_hash, body, received_at FROM meta_ads.webhook_deliveries
     ORDER BY received_at, body_hash LIMIT %s FOR UPDATE SKIP LOCKED
@@ -75,6 +76,7 @@ _KEEP = """
     ORDER BY one ->> 0
     ON CONFLICT (change_hash) DO NOTHING
 """
+# An account that changes without a pause is served, too, once its oldest change has waited enough.
 _DUE = """
     SELECT account_id FROM meta_ads.webhook_changes
     WHERE state = 'pending'

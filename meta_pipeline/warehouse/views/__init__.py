@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -152,7 +152,7 @@ def meanings(header: Sequence[str], columns: Collection[str]) -> tuple[str, dict
     return " ".join(about_view), {name: " ".join(lines) for name, lines in of_columns.items()}
 
 
-def _each_level(path: Path, digests: Mapping[str, str]) -> list[View]:
+def _each_level(path: Path, digests: Mapping[str, str]) -> Iterator[View]:
     """The views of a template; its `path` leads from the campaign down to its own level.
 
     `columns` are those of Ads Manager that rows of the level can have.
@@ -164,7 +164,6 @@ def _each_level(path: Path, digests: Mapping[str, str]) -> list[View]:
         text, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     levels = list(_NOUNS)
-    made = []
     for level in _levels(text):
         down = [
             {"level": each, "noun": _NOUNS[each]} for each in levels[1 : levels.index(level) + 1]
@@ -173,8 +172,7 @@ def _each_level(path: Path, digests: Mapping[str, str]) -> list[View]:
         sql_text = template.render(
             level=level, noun=_NOUNS[level], path=down, columns=columns
         ).lstrip()
-        made.append(_view(_name(path, level), sql_text, digests))
-    return made
+        yield _view(_name(path, level), sql_text, digests)
 
 
 def _name(template: Path, level: str) -> str:

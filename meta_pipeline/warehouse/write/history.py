@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -238,22 +237,22 @@ class InsightsHistory:
 
     def write(self, connection: Connection, movements: Movements) -> None:
         """Write one row per day that moved; call it once, after the last batch."""
-        rows = [self._row(day, amounts) for day, amounts in sorted(movements.by_day.items())]
+        names, rows = ("rows_new", "rows_changed", *Movements.MEASURES), []
+        for (account_id, entity_type, day), amounts in sorted(movements.by_day.items()):
+            # From the end of the day in the account's zone: before it nobody could read all of it.
+            end = datetime.combine(day + timedelta(days=1), datetime.min.time(), self.timezone)
+            age = self.read_at - end.astimezone(UTC)
+            rows.append(
+                {
+                    "account_id": account_id,
+                    "entity_type": entity_type,
+                    "dataset": f"insights_{entity_type}",
+                    "day": day,
+                    "read_at": self.read_at,
+                    "age_days": round(age.total_seconds() / 86_400, 3),
+                    "sync_run_id": self.sync_run_id,
+                    **dict(zip(names, amounts, strict=True)),
+                }
+            )
         if rows:
             connection.cursor().executemany(_WRITE, rows)
-
-    def _row(self, day: Day, amounts: Sequence[int | Decimal]) -> dict[str, Any]:
-        account_id, entity_type, start = day
-        names = ("rows_new", "rows_changed", *Movements.MEASURES)
-        # From the end of the day in the account's zone: before it nobody could read all of it.
-        end = datetime.combine(start + timedelta(days=1), datetime.min.time(), self.timezone)
-        return {
-            "account_id": account_id,
-            "entity_type": entity_type,
-            "dataset": f"insights_{entity_type}",
-            "day": start,
-            "read_at": self.read_at,
-            "age_days": round((self.read_at - end.astimezone(UTC)).total_seconds() / 86_400, 3),
-            "sync_run_id": self.sync_run_id,
-            **dict(zip(names, amounts, strict=True)),
-        }
