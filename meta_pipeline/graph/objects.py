@@ -75,14 +75,10 @@ def _answers(
         answers = run_batch(way, operations, account_id=account_id, endpoint_key="objects_by_id")
         # A throttle or the token concerns all; a field only where nobody was answered with it.
         nothing_found = all(answer.error for answer in answers)
-        for answer in answers:
-            error = answer.error
-            is_field = isinstance(error, FieldRejected) and not isinstance(
-                error, CreativeUnreadable
-            )
-            if error and (
-                isinstance(error, Throttled | Reauthorize) or (is_field and nothing_found)
-            ):
+        for error in filter(None, (answer.error for answer in answers)):
+            is_of_one = isinstance(error, CreativeUnreadable)  # a field, and only this creative's
+            is_field = isinstance(error, FieldRejected) and not is_of_one
+            if isinstance(error, Throttled | Reauthorize) or (is_field and nothing_found):
                 raise error
         missing = [
             one

@@ -98,18 +98,15 @@ def exchange_token(
     """
     if token is not None:
         caller = caller.hiding(token)
-    transport = caller.transport
-    if transport.app_secret is None:
-        raise ValueError("exchanging a token takes the app's secret: set META_APP_SECRET")
+    app = _app_of(caller, app_id, "exchanging a token")
     response = caller.send(
         Request(
             "GET",
             "oauth/access_token",
             {
+                **app,
                 "grant_type": "fb_exchange_token",
-                "client_id": app_id,
-                "client_secret": transport.app_secret,
-                "fb_exchange_token": token or transport.access_token,
+                "fb_exchange_token": token or caller.transport.access_token,
                 **({"set_token_expires_in_60_days": "true"} if of_system_user else {}),
             },
             None,
@@ -126,19 +123,12 @@ def exchange_code(caller: Caller, *, app_id: str, code: str, redirect_uri: str) 
     `redirect_uri` is the one the dialog was given, byte by byte.
     """
     caller = caller.hiding(code)
-    transport = caller.transport
-    if transport.app_secret is None:
-        raise ValueError("exchanging a code takes the app's secret: set META_APP_SECRET")
+    app = _app_of(caller, app_id, "exchanging a code")
     response = caller.send(
         Request(
             "GET",
             "oauth/access_token",
-            {
-                "client_id": app_id,
-                "client_secret": transport.app_secret,
-                "redirect_uri": redirect_uri,
-                "code": code,
-            },
+            {**app, "redirect_uri": redirect_uri, "code": code},
             None,
             "code_exchange",
             expect=_expect_access_token,
@@ -153,22 +143,18 @@ def revoke_token(caller: Caller, *, app_id: str, token: str) -> None:
     An already dead one raises as Meta words it.
     """
     caller = caller.hiding(token)
-    transport = caller.transport
-    if transport.app_secret is None:
-        raise ValueError("revoking a token takes the app's secret: set META_APP_SECRET")
+    app = _app_of(caller, app_id, "revoking a token")
     caller.send(
-        Request(
-            "GET",
-            "oauth/revoke",
-            {
-                "client_id": app_id,
-                "client_secret": transport.app_secret,
-                "revoke_token": token,
-            },
-            None,
-            "token_revoke",
-        )
+        Request("GET", "oauth/revoke", {**app, "revoke_token": token}, None, "token_revoke")
     )
+
+
+def _app_of(caller: Caller, app_id: str, doing: str) -> dict[str, str]:
+    """The app as its own calls name it; ValueError where its secret is not known."""
+    secret = caller.transport.app_secret
+    if secret is None:
+        raise ValueError(f"{doing} takes the app's secret: set META_APP_SECRET")
+    return {"client_id": app_id, "client_secret": secret}
 
 
 def _expect_access_token(body: Any) -> int | Malformed | None:

@@ -94,15 +94,14 @@ def _objects(
         for one in changes
         for part, object_id in named_objects(one.field, one.value)
     ]
+    # Meta does not tell of every id what it is of: our tables know most of them.
     levelless = [object_id for _, part, object_id in named if part is None]
     asked = {"account": account_id, "ids": levelless}
     rows = connection.execute(_KNOWN, asked) if levelless else ()
     known = {object_id: Part(part) for part, object_id in rows}
-    objects: dict[Part, dict[str, None]] = {}
-    naming: set[str] = set()
+    objects, naming = dict[Part, dict[str, None]](), set[str]()
     for change_hash, part, object_id in named:
-        of = part or known.get(object_id)
-        if of is not None:
+        if (of := part or known.get(object_id)) is not None:
             objects.setdefault(of, {})[object_id] = None
             naming.add(change_hash)
     return {part: list(ids) for part, ids in objects.items()}, naming

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -68,24 +68,14 @@ class CallCounter:
             self.weighted_cost += cost
             if use_case_of(attempt.endpoint_key) == ADS_INSIGHTS:
                 self.insights_calls += attempt.counted_calls
-        for number, row in enumerate(_log_rows(attempt, cost)):
-            # One pause before one HTTP call, however many operations that carries.
-            waited = {} if number else self._pauses.taken()
-            self._log(row | waited | {"sync_run_id": self._sync_run_id})
+        # A row, or one for each operation of an answered batch. All of them took as long as the
+        # batch; its cost is shared out among them, and the pause before it was one.
+        row = _logged(attempt) | {"app_key": attempt.app, "sync_run_id": self._sync_run_id}
+        row["weighted_cost"] = cost / max(1, len(attempt.operations))
+        rows = [row | _logged(each) | {"page_size": None} for each in attempt.operations] or [row]
+        for number, each in enumerate(rows):
+            self._log(each | ({} if number else self._pauses.taken()))
         self._observe(attempt)
-
-
-def _log_rows(attempt: Attempt, cost: float) -> Iterator[dict[str, Any]]:
-    """The rows of `meta_api_logs`: one, or one for each operation of an answered batch.
-
-    All operations of a batch took as long as the batch; its cost is shared out among them.
-    """
-    row = _logged(attempt) | {"app_key": attempt.app}
-    share = cost / max(1, len(attempt.operations))
-    if not attempt.operations:
-        yield row | {"weighted_cost": share}
-    for operation in attempt.operations:
-        yield row | {"page_size": None} | _logged(operation) | {"weighted_cost": share}
 
 
 def _logged(call: Attempt | Operation) -> dict[str, Any]:

@@ -28,7 +28,12 @@ def is_countable(entry: Any) -> bool:
     return (
         isinstance(named, str)
         and named != ""
-        and all(_is_number(value) for key, value in entry.items() if not key.startswith(_ABOUT))
+        and all(
+            # By the very type, as a bool is an int to isinstance.
+            type(value) in (int, float, str) and _IS_NUMBER.match(str(value)) is not None
+            for key, value in entry.items()
+            if not key.startswith(_ABOUT)
+        )
     )
 
 
@@ -60,11 +65,3 @@ def _are_texts(key: str, values: set[Any]) -> bool:
     if key.startswith(_ABOUT):
         return key != _TYPE or "" not in values
     return _ARE_NUMBERS.match("".join(f"{value}\n" for value in values)) is not None
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, int | float):
-        value = str(value)
-    return isinstance(value, str) and _IS_NUMBER.match(value) is not None

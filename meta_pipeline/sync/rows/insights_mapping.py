@@ -81,8 +81,16 @@ class InsightsMapper:
 
     @property
     def columns(self) -> list[str]:
+        key: tuple[str, ...] = ("entity_type", "entity_id", "date_start", "date_stop")
+        if self._dataset.is_hourly:
+            key = ("ad_id", "date_start", "hour")
+        elif self._dataset.report is not None:
+            own = () if self._dataset.level == "account" else (self._dataset.id_field,)
+            key = (*own, "date_start", "date_stop", *self._dataset.breakdowns)
+        elif self._dataset.breakdowns:
+            key = ("entity_type", "entity_id", "date_start", "breakdown", "cell", "cell_values")
         return [
-            *self._key_columns(),
+            *key,
             "account_id",
             *self._parents,
             "currency",
@@ -185,16 +193,6 @@ class InsightsMapper:
             ],
             self._source.data_as_of,
         )
-
-    def _key_columns(self) -> tuple[str, ...]:
-        if self._dataset.is_hourly:
-            return ("ad_id", "date_start", "hour")
-        if self._dataset.report is not None:
-            own = () if self._dataset.level == "account" else (self._dataset.id_field,)
-            return (*own, "date_start", "date_stop", *self._dataset.breakdowns)
-        if self._dataset.breakdowns:
-            return ("entity_type", "entity_id", "date_start", "breakdown", "cell", "cell_values")
-        return ("entity_type", "entity_id", "date_start", "date_stop")
 
     def _key_of_day(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
         entity_id, start = self._entity_id(given), given.get("date_start")
