@@ -91,12 +91,7 @@ class ReportFilter(BaseModel):
 
 
 class CustomReport(BaseModel):
-    """One report of META_REPORTS_FILE. Days are in the ad account's zone.
-
-    `time_increment` is how many days a row is about. A row of `all_days` is about the `span_days`
-    that end yesterday; every day has a row of its own, which stays. `cadence` is how old a reading
-    may be that `restatement` would have read again; both default to what the settings say.
-    """
+    """One report of META_REPORTS_FILE. Days are in the ad account's zone."""
 
     model_config = _FROZEN
 
@@ -106,15 +101,23 @@ class CustomReport(BaseModel):
     breakdowns: Words = ()
     action_breakdowns: Words = DEFAULT_ACTION_BREAKDOWNS
     time_increment: Increment = 1
+    """How many days a row is about. Of `all_days` it is about the `span_days` that end yesterday;
+    every day has a row of its own, which stays."""
     filters: tuple[ReportFilter, ...] = ()
     attribution_windows: Words | None = None
+    """None: those of the settings."""
     accounts: Words = ("all",)
     cadence: str = "1d"
+    """How old a reading may be that `restatement` would have read again."""
     restatement: str | None = None
+    """None: that of the settings."""
     backfill_days: int | None = Field(None, ge=1, le=_MOST_DAYS)
+    """None: those of the settings."""
     span_days: int | None = Field(None, ge=1, le=_MOST_DAYS)
     unlisted_combination: bool = False
+    """Breakdowns are not held against Meta's table: for what it has by now and ours has not."""
     description: str = ""
+    """It stands in the comment of the table."""
 
     @field_validator("name")
     @classmethod

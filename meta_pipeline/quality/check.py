@@ -23,26 +23,27 @@ WORST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """From where on something is worth saying.
-
-    An account is late after `stale` without new numbers, one that spent no more than `quiet_spend`
-    in a week (major units of `currency`) after `stale_quiet`: it is read more rarely on purpose.
-    After `very_late` times that it is an error. `exclude` and, where it is not empty, `include` say
-    which accounts are meant to be synced. `days` is how far back days are looked at, `drift_days`
-    how long a value that was not understood counts as new. A day's spend may differ by
-    `tolerance_pct` before it is an error.
-    """
+    """From where on something is worth saying."""
 
     stale: timedelta = timedelta(hours=6)
+    """An account is late after so long without new numbers."""
     stale_quiet: timedelta = timedelta(hours=36)
+    """The same of one that hardly spends: it is read more rarely on purpose."""
     quiet_spend: float = 10.0
+    """What such a one spends in a week at most, in major units of `currency`."""
     currency: str = "USD"
     very_late: float = 4.0
+    """After so many times that, lateness is an error."""
     include: Sequence[str] = ()
+    """Accounts that are meant to be synced; all where it is empty."""
     exclude: Sequence[str] = ()
+    """Those that are not."""
     days: int = 35
+    """How far back days are looked at."""
     drift_days: int = 7
+    """How long a value that was not understood counts as new."""
     tolerance_pct: float = 5.0
+    """By how much a day's spend may differ before it is an error."""
 
     def parameters(self) -> dict[str, Any]:
         """The limits as SQL parameters of the same names."""

@@ -35,17 +35,18 @@ _SAMPLED_EVERY = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What the replay assumes of everything but the policy.
-
-    `slots` runs at once, a tick every `tick`, a share of attempts that fail, Meta's allowances.
-    """
+    """What the replay assumes of everything but the policy."""
 
     days: int = 7
+    """After the warm-up."""
     tick: timedelta = timedelta(minutes=1)
     slots: int = 3
+    """Runs at once."""
     failing_share: float = 0.01
+    """Of all attempts."""
     access_tier: AccessTier = AccessTier.FULL
     app_calls_per_hour: float | None = None
+    """The app's own allowance; None: it has none that matters."""
     seed: int = 1
     costs: CostModel = field(default_factory=CostModel)
 
@@ -79,12 +80,7 @@ class Ages:
 
 @dataclass(slots=True)
 class Replayed:
-    """What one policy did in the days after the warm-up.
-
-    `ages` are those of the numbers, per tier, sampled every ten minutes over all accounts;
-    `first_sync_minutes` how long new accounts waited for their first sync to end, and
-    `history_minutes` for all of their days.
-    """
+    """What one policy did in the days after the warm-up."""
 
     policy: Policy
     calls: float = 0.0
@@ -94,9 +90,13 @@ class Replayed:
     throttled: int = 0
     busiest_hour_calls: float = 0.0
     ages: dict[Tier, Ages] = field(default_factory=lambda: {tier: Ages() for tier in Tier})
+    """Those of the numbers, sampled every ten minutes over all accounts."""
     accounts: Counter[Tier] = field(default_factory=Counter)
+    """How many there are of each tier at the end."""
     first_sync_minutes: Ages = field(default_factory=Ages)
+    """How long new accounts waited for their first sync to end."""
     history_minutes: Ages = field(default_factory=Ages)
+    """How long for all of their days."""
 
 
 def replay(
