@@ -49,10 +49,15 @@ def goal_notes(connection: Connection[Any], question: Question) -> list[str]:
 def _goals(connection: Connection[Any], question: Question) -> dict[str, Goals]:
     """Of all days: what they say of none is true of those asked for, whichever these are."""
 
-    def read(some: list[str]) -> dict[str, Goals]:
-        return _KEPT.answer(connection, "goals", _MADE_OF, some, lambda: _read(connection, some))
+    def again(before: dict[str, Goals] | None, changed: list[str]) -> dict[str, Goals]:
+        return (before or {}) | _read(connection, changed)
 
-    return once_each(connection, "goals", question.account_ids, read)
+    return once_each(
+        connection,
+        "goals",
+        question.account_ids,
+        lambda some: _KEPT.answer(connection, "goals", _MADE_OF, some, again),
+    )
 
 
 def _read(connection: Connection[Any], accounts: list[str]) -> dict[str, Goals]:

@@ -5,10 +5,14 @@ The numbers themselves are asked of `query`, for the ids of one page: this says 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from psycopg import Connection
@@ -42,6 +46,8 @@ _ASKED_WITH = {"meta_ad_accounts", "metric_goals"}
 """What decides the question itself: zones, currencies and what counts as a result."""
 _KEPT_PLACES = 5_000
 """Of the first pages: whoever looks farther down waits for Postgres."""
+_PLAIN = re.compile(r"[0-9a-z]+", re.ASCII)
+"""Ids that every collation puts in the order Python does; Meta's are digits."""
 _NUMBER = re.compile(r"-?[0-9]{1,200}(\.[0-9]{1,200})?", re.ASCII)
 """As Postgres writes one; longer ones are none of ours."""
 
@@ -100,26 +106,31 @@ def ranking(
     `query` raises, and ImpossibleQuestion for a metric that cannot be added up.
     """
     with warehouse.connection() as connection:
-        ordered, params = _asked(
+        of = partial(
+            _asked,
             connection,
             level=level,
             order=order,
             descending=descending,
-            account=account,
             date_range=date_range,
             filters=filters,
             attribution=attribution,
             now=now,
         )
+        ordered, params = of(account=account)
         if ordered.made_of:
+            accounts = params["all_accounts"]
+
+            def read(before: _Start | None, changed: list[str]) -> _Start:
+                # What is sorted for more than half of them might as well be for all.
+                if before is None or before.is_short or 2 * len(changed) > len(accounts):
+                    return _Start.read(connection, ordered, params)
+                return before.without(changed).read_on(connection, *of(account=changed))
+
             start = _KEPT.answer(
-                connection,
-                (ordered, repr(params)),
-                ordered.made_of,
-                params["all_accounts"],
-                lambda: _start(connection, ordered, params),
+                connection, (ordered, repr(params)), ordered.made_of, accounts, read
             )
-            found = start.page(first, size, after, before)
+            found = start.page(ordered, first, size, after, before)
             if found is not None:
                 return found
         rows = connection.execute(*ordered.page(params, first, size, after, before)).fetchall()
@@ -134,37 +145,109 @@ def ranking(
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """The first places of `total`, as many as are kept."""
+    """The first places, as many as are kept, whose they are, and how many each account has."""
 
     places: tuple[Place, ...]
-    total: int
+    owners: tuple[str, ...]
+    counts: Mapping[str, int]
+    floor: Place | None
+    """What comes after this place is not known; None where nothing does."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def is_short(self) -> bool:
+        """Whether so many places fell out that the next pages are not here."""
+        return self.floor is not None and len(self.places) < _KEPT_PLACES // 2
+
+    def without(self, accounts: Collection[str]) -> _Start:
+        """What is known beside these accounts."""
+        others = [
+            (place, owner)
+            for place, owner in zip(self.places, self.owners, strict=True)
+            if owner not in accounts
+        ]
+        return replace(
+            self,
+            places=tuple(place for place, _ in others),
+            owners=tuple(owner for _, owner in others),
+            counts={one: count for one, count in self.counts.items() if one not in accounts},
+        )
+
+    @classmethod
+    def read(
+        cls, connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]
+    ) -> _Start:
+        """The first places of all accounts."""
+        return cls((), (), {}, None).read_on(connection, ordered, params)
+
+    def read_on(
+        self, connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]
+    ) -> _Start:
+        """The first places of these and of the accounts of the statement together.
+
+        Postgres puts them in order: nobody else sorts names as its collation does.
+        """
+        rows = connection.execute(*ordered.beginning(params, self)).fetchall()
+        (_, counted, *_), *found = rows
+        places = tuple(Place(entity_id, value) for entity_id, value, *_ in found)
+        counts = {**self.counts, **json.loads(counted or "{}")}
+        is_cut = len(places) == _KEPT_PLACES < sum(counts.values())
+        return _Start(
+            places,
+            tuple(owner for _, _, owner, _ in found),
+            counts,
+            places[-1] if is_cut else self.floor,
+        )
 
     def page(
-        self, first: int, size: int, after: Place | None, before: Place | None
+        self,
+        ordered: _Ordered,
+        first: int,
+        size: int,
+        after: Place | None,
+        before: Place | None,
     ) -> Ranking | None:
         """The page, as Postgres has it; None where some of it is not here."""
         place = before if before is not None else after
-        if place is not None and place not in self.places:
-            return None
-        stands = self.places.index(place) if place is not None else 0
-        if before is not None:
-            begin, end = max(0, stands - size), stands
-        else:
-            begin = first if after is None else stands + 1
-            end = begin + size
+        begin, end = first, first + size
+        if place is not None:
+            stands = self._position(ordered, place)
+            if stands is None:
+                return None
+            begin, end = stands, stands + size
+            if before is not None:
+                begin, end = max(0, stands - size), stands
+            elif self.places[stands : stands + 1] == (place,):
+                begin, end = begin + 1, end + 1
         if end > len(self.places) < self.total:
             return None
         places = self.places[begin:end]
         return Ranking(tuple(one.id for one in places), self.total, places)
 
+    def _position(self, ordered: _Ordered, place: Place) -> int | None:
+        """Where a place is, or would be if something stood there; None where that is not known.
+
+        What stood at the end of the page before has another number after a sync.
+        """
+        if place in self.places:
+            return self.places.index(place)
+        if place.value is None or ordered.kind != "numeric" or not _PLAIN.fullmatch(place.id):
+            return None
+        ordered.checked(place.value)
+
+        def key(one: Place) -> tuple[bool, Decimal, str]:
+            value = Decimal(one.value or 0)
+            return one.value is None, -value if ordered.descending else value, one.id
+
+        stands = bisect_left(self.places, key(place), key=key)
+        # Below the last that is kept others may stand above it.
+        return stands if stands < len(self.places) or len(self.places) == self.total else None
+
 
 _KEPT: Kept[_Start] = Kept(16)
-
-
-def _start(connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]) -> _Start:
-    rows = connection.execute(*ordered.page(params, 0, _KEPT_PLACES, None, None)).fetchall()
-    places = tuple(Place(entity_id, value) for entity_id, value, _ in rows)
-    return _Start(places, rows[0][2] if rows else 0)
 
 
 def ranked(
@@ -252,7 +335,51 @@ class _Ordered:
         """
         asked: dict[str, Any] = {"first": 0 if place else first, "size": size}
         if place is not None:
-            asked |= {"place_id": place.id, "place_value": self._checked(place.value)}
+            asked |= {"place_id": place.id, "place_value": self.checked(place.value)}
+        return text, {**params, **asked}
+
+    def beginning(self, params: Mapping[str, Any], kept: _Start) -> tuple[str, dict[str, Any]]:
+        """The first rows of these and of what is kept, by id, value and account.
+
+        Above them is a row without an id: how many match by account, as JSON. Below the floor of
+        what is kept nothing is said, for there others stand, too.
+        """
+        direction = "DESC" if self.descending else "ASC"
+        below = self._beyond(kept.floor, self.descending, backwards=False)
+        text = f"""
+            {self.matching},
+            first AS (
+                SELECT id, value::text AS place, account_id, row_number() OVER (
+                    ORDER BY value {direction} NULLS LAST, id ASC
+                ) AS number
+                FROM (
+                    SELECT id, value, account_id FROM matching
+                    UNION ALL
+                    SELECT * FROM unnest(
+                        %(kept_ids)s::text[],
+                        %(kept_values)s::{self.kind}[],
+                        %(kept_owners)s::text[]
+                    )
+                ) AS rows (id, value, account_id)
+                WHERE {"true" if kept.floor is None else f"({below}) IS NOT TRUE"}
+                ORDER BY number LIMIT %(size)s
+            )
+            SELECT NULL AS id, (
+                SELECT jsonb_object_agg(account_id, matched)::text
+                FROM (SELECT account_id, count(*) AS matched FROM matching GROUP BY 1) AS counted
+            ) AS place, NULL AS account_id, 0 AS number
+            UNION ALL
+            SELECT id, place, account_id, number FROM first
+            ORDER BY number
+        """
+        asked: dict[str, Any] = {
+            "size": _KEPT_PLACES,
+            "kept_ids": [one.id for one in kept.places],
+            "kept_values": [one.value for one in kept.places],
+            "kept_owners": list(kept.owners),
+        }
+        if kept.floor is not None:
+            asked |= {"place_id": kept.floor.id, "place_value": kept.floor.value}
         return text, {**params, **asked}
 
     def _beyond(self, place: Place | None, falls: bool, backwards: bool) -> str:
@@ -267,7 +394,7 @@ class _Ordered:
         beyond = f"value {'<' if falls else '>'} {value} OR (value = {value} AND {further})"
         return f"({beyond})" if backwards else f"({beyond} OR value IS NULL)"
 
-    def _checked(self, value: str | None) -> str | None:
+    def checked(self, value: str | None) -> str | None:
         """The value; ImpossibleQuestion where it is none of its type, as in a mistyped address."""
         if value is None or self.kind == "text":
             return value
@@ -305,8 +432,8 @@ def _statement(
     names = ", ".join(f"v{position}" for position in range(len(made.values)))
     text = f"""
         WITH made (id, {names}) AS MATERIALIZED ({made.sql}),
-        matching (id, value) AS MATERIALIZED (
-            SELECT f.{level}_id, {column or _value(question.metrics[0], made.values)}
+        matching (id, value, account_id) AS MATERIALIZED (
+            SELECT f.{level}_id, {column or _value(question.metrics[0], made.values)}, f.account_id
             FROM meta_ads.meta_{level}s AS f
             LEFT JOIN made ON made.id = f.{level}_id
             {" ".join(joins)}
