@@ -184,8 +184,8 @@ class CursorLost(Retriable):
 class Throttled(GraphError):
     """A limit is reached: no call before `until` (UTC), which is in `seconds` from the answer.
 
-    `limit` says what is blocked (`scope` and `use_case` are its own); `hint` tells where the time
-    comes from: "header", "documented" or "caller" (raised by a gate).
+    `limit` says what is blocked; `hint` tells where the time comes from: "header", "documented" or
+    "caller" (raised by a gate).
     """
 
     treatment = Treatment.WAIT
@@ -226,14 +226,6 @@ class Throttled(GraphError):
         self.seconds = seconds
         self.limit = limit or Limit()
         self.hint = hint
-
-    @property
-    def scope(self) -> str:
-        return self.limit.scope
-
-    @property
-    def use_case(self) -> str | None:
-        return self.limit.use_case
 
 
 class TooMuchData(GraphError):

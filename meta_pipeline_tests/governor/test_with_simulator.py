@@ -177,7 +177,7 @@ def test_the_apps_limit_stops_every_account(bench: Callable[..., Bench]) -> None
         there.ask(client, one)
     with there.client(other) as (client, _), pytest.raises(Throttled) as stop:
         there.ask(client, other)
-    assert stop.value.scope == "app"
+    assert stop.value.limit.scope == "app"
     assert "because the app is at" in str(stop.value)
     assert there.refused == 1
 

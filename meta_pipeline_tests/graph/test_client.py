@@ -264,7 +264,7 @@ def test_a_throttle_is_raised_at_once_with_metas_own_time(
     stop = caught.value
     assert (stop.seconds, stop.hint) == (420, "header")
     assert (stop.until - NOW).total_seconds() == 420
-    assert (stop.scope, stop.use_case) == ("account", "ads_insights")
+    assert (stop.limit.scope, stop.limit.use_case) == ("account", "ads_insights")
     assert stop.usage[0].usage_pct == 103
     assert "2026-11-20 12:07:00 UTC" in str(stop)
     assert attempts[0].throttled

@@ -387,7 +387,7 @@ def test_what_a_throttle_blocks(
 ) -> None:
     stop = raised(code, subcode)
     assert isinstance(stop, Throttled)
-    assert (stop.scope, stop.use_case) == (scope, use_case)
+    assert (stop.limit.scope, stop.limit.use_case) == (scope, use_case)
 
 
 def test_no_row_is_there_twice() -> None:

@@ -125,7 +125,7 @@ class Reader:
             )
         except GraphError as error:
             # An account that is throttled itself says nothing of the next one.
-            shared = isinstance(error, Throttled) and error.scope != "account"
+            shared = isinstance(error, Throttled) and error.limit.scope != "account"
             stop = f"Meta refuses calls for a limit all accounts share: {error.message}"
             return failed("Account", subject, error), stop if shared else None
         fullest = max(

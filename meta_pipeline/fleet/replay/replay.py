@@ -190,12 +190,11 @@ class _Replay:
         )
         self._cursor = coming.cursor
         for run in coming.runs:
-            # One run does its accounts one after the other.
             self._free -= 1
             counted = now >= self._counts_from
             self._result.runs += counted
             at = now + timedelta(seconds=self._conditions.costs.run_seconds)
-            for pick in run.picks:
+            for pick in run.picks:  # one after the other
                 state = self._states[pick.account_id]
                 self._states[pick.account_id] = replace(state, is_requested=True)
                 ended, seconds = self._synced(state, pick, at, counted=counted)

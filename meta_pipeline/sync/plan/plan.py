@@ -85,18 +85,12 @@ class Plan:
         parts = edges | {window.dataset.part for window in self.windows} | others
         optional = tuple(str(part) for part in EXTRAS if part in parts)
         is_extra = bool(optional) and parts <= set(EXTRAS)
-        use_cases = frozenset(
-            name
-            for name, wanted in (
-                (ADS_MANAGEMENT, bool(self.edges or self.objects)),
-                # The meters of insights say that quota is tight: extras then wait, whatever they
-                # read themselves.
-                (ADS_INSIGHTS, bool(self.windows) or is_extra),
-            )
-            if wanted
-        )
+        use_cases = {ADS_MANAGEMENT} if self.edges or self.objects else set[str]()
+        # The meters of insights say that quota is tight: extras then wait, whatever they read.
+        if self.windows or is_extra:
+            use_cases.add(ADS_INSIGHTS)
         return Needs(
-            use_cases=use_cases or frozenset({ADS_MANAGEMENT}),
+            use_cases=frozenset(use_cases or {ADS_MANAGEMENT}),
             calls=self.calls,
             weighted_cost=weighted_cost,
             critical=not is_extra,

@@ -92,8 +92,7 @@ class InsightsEdge:
         self, window: Window, *filters: Filter, may_be_empty: bool = False
     ) -> Iterator[Page]:
         """The rows of an async report. One without any is believed when nothing delivered."""
-        is_empty = True
-        params = self._params(window, *filters)
+        is_empty, params = True, self._params(window, *filters)
         with _naming(params):
             pages = self._report_pages(params, window, is_whole=not filters)
         try:

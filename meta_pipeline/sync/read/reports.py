@@ -67,14 +67,9 @@ class ReportReader:
             report = ReportRun(known.report_run_id, path, params, self.account_id, known.created_at)
         else:
             report = self.client.create_report(path, params, account_id=self.account_id)
+        name, days = window.dataset.name, (window.since, window.until)
         kept = known or PendingReport(
-            self.account_id,
-            report.id,
-            window.dataset.name,
-            window.since,
-            window.until,
-            hashed,
-            report.created_at,
+            self.account_id, report.id, name, *days, hashed, report.created_at
         )
         self._wait(report, kept, window, may_stall=is_whole)
         return self._rows(report, window, is_known=known is not None)

@@ -108,21 +108,16 @@ class DayMarks:
         *,
         is_read: bool,
     ) -> None:
-        read_at = window.as_of or self._source.data_as_of
-        timezone_name = self._source.timezone_name
+        source, dataset = self._source, window.dataset
+        read_at = window.as_of or source.data_as_of
         # Rows that another row proves are final when they are proven, and not before.
-        final = window.dataset.is_proof or not is_read
+        final = [
+            day
+            for day in rows_by_day
+            if (dataset.is_proof or not is_read)
+            and is_final(dataset.last_of(day), read_at, source.timezone_name)
+        ]
+        rows, run_id = dict(rows_by_day), source.sync_run_id
         self._ledger.mark(
-            connection,
-            self._source.account_id,
-            window.dataset.name,
-            dict(rows_by_day),
-            read_at,
-            [
-                day
-                for day in rows_by_day
-                if final and is_final(window.dataset.last_of(day), read_at, timezone_name)
-            ],
-            self._source.sync_run_id,
-            incomplete,
+            connection, source.account_id, dataset.name, rows, read_at, final, run_id, incomplete
         )

@@ -20,7 +20,7 @@ def test_usage_at_the_limit_and_the_wait_it_names(
     with pytest.raises(Throttled) as caught:
         read(client, account_id)
     stop = caught.value
-    assert stop.use_case == "ads_management"
+    assert stop.limit.use_case == "ads_management"
     assert stop.hint == "header"
     assert timedelta(minutes=16) <= stop.until - START <= timedelta(minutes=18)
     assert log[0].throttled

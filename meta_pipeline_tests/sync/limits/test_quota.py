@@ -110,7 +110,7 @@ def test_a_refusal_closes_the_gate_until_metas_time(clock: Clock) -> None:
         one.gate(CALL)
     assert stop.value.until == START + timedelta(minutes=13)
     assert stop.value.seconds == 13 * 60
-    assert (stop.value.scope, stop.value.use_case) == ("account", "ads_insights")
+    assert (stop.value.limit.scope, stop.value.limit.use_case) == ("account", "ads_insights")
     assert "Meta refuses calls until 14:32 UTC" in str(stop.value)
     clock.advance(13 * 60)
     one.gate(CALL)
@@ -143,7 +143,7 @@ def test_code_4_closes_the_app_for_calls_of_any_account(clock: Clock) -> None:
     exchange(one, refused(clock, 4, account_id=None))
     with pytest.raises(Throttled) as stop:
         one.gate(CALL)
-    assert stop.value.scope == "app"
+    assert stop.value.limit.scope == "app"
 
 
 def test_a_limit_on_edits_stops_no_reading(clock: Clock) -> None:
