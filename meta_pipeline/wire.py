@@ -166,6 +166,7 @@ class _MeteredStream(io.RawIOBase):
         try:
             count: int | None = self._raw.readinto(buffer)
         except TimeoutError:
+            # Too late where the call's time is over with it; else the socket's own silence.
             self._allowance.seconds()
             raise
         self._allowance.take(count or 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -55,37 +54,34 @@ class ReportColumn:
 
 def columns_of(report: CustomReport) -> tuple[ReportColumn, ...]:
     """All columns of a report's table, those of its natural key first."""
-    return tuple(_columns(report))
-
-
-def _columns(report: CustomReport) -> Iterator[ReportColumn]:
-    yield ReportColumn("account_id", ColumnType.TEXT, "Ad account, as act_<number>", is_key=True)
     ids = LEVELS[1 : LEVELS.index(report.level) + 1]
-    if ids:
-        yield ReportColumn(f"{ids[-1]}_id", ColumnType.TEXT, _OF_LEVEL[ids[-1]], is_key=True)
-    yield ReportColumn(
-        "date_start",
-        ColumnType.DATE,
-        "First day that the row is about, in the account's time zone",
-        is_key=True,
-    )
-    # Key columns are never null, so that a cell which Meta names nothing for is the empty text.
-    for name in report.breakdowns:
-        yield ReportColumn(
-            name,
-            ColumnType.TEXT,
-            f"Breakdown {name} as Meta names it; assets by their id, empty where Meta names none",
+    cell = "as Meta names it; assets by their id, empty where Meta names none"
+    return (
+        ReportColumn("account_id", ColumnType.TEXT, "Ad account, as act_<number>", is_key=True),
+        *(
+            ReportColumn(f"{level}_id", ColumnType.TEXT, _OF_LEVEL[level], is_key=True)
+            for level in ids[-1:]
+        ),
+        ReportColumn(
+            "date_start",
+            ColumnType.DATE,
+            "First day that the row is about, in the account's time zone",
             is_key=True,
-        )
-    yield ReportColumn("date_stop", ColumnType.DATE, "Last day that the row is about, inclusive")
-    for level in ids[:-1]:
-        yield ReportColumn(f"{level}_id", ColumnType.TEXT, _OF_LEVEL[level])
-    yield ReportColumn("currency", ColumnType.TEXT, "Currency of the amounts")
-    yield from map(field_column, report.fields)
-    yield ReportColumn(
-        "data_as_of",
-        ColumnType.MOMENT,
-        "When Meta gave these very values; reads that found the same are in sync_windows",
+        ),
+        # Key columns are never null: a cell which Meta names nothing for is the empty text.
+        *(
+            ReportColumn(name, ColumnType.TEXT, f"Breakdown {name} {cell}", is_key=True)
+            for name in report.breakdowns
+        ),
+        ReportColumn("date_stop", ColumnType.DATE, "Last day that the row is about, inclusive"),
+        *(ReportColumn(f"{level}_id", ColumnType.TEXT, _OF_LEVEL[level]) for level in ids[:-1]),
+        ReportColumn("currency", ColumnType.TEXT, "Currency of the amounts"),
+        *map(field_column, report.fields),
+        ReportColumn(
+            "data_as_of",
+            ColumnType.MOMENT,
+            "When Meta gave these very values; reads that found the same are in sync_windows",
+        ),
     )
 
 

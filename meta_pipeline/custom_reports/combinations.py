@@ -33,11 +33,13 @@ _TOGETHER: Final = (
     ("app_id", "skan_conversion_id"),
 )
 """Sets of more than one that Meta's table of breakdowns has; each breakdown but one goes alone."""
+# Meta has no row of it by itself in that table.
 _NOT_ALONE: Final = {"impression_device": "publisher_platform"}
 _JOIN_ACTIONS: Final = frozenset(
     ("age", "gender", "country", "region", "publisher_platform", "platform_position",
      "impression_device", "device_platform", "product_id", "comscore_market")
 ) | HOURLY  # fmt: skip
+# These go with whatever describes people or places; the device of an action with placements only.
 _OF_ANY: Final = frozenset(("action_type", "action_target_id", "action_destination"))
 _OF_PLACEMENTS: Final = frozenset(
     ("publisher_platform", "platform_position", "impression_device", "device_platform")

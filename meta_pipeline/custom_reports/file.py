@@ -99,6 +99,7 @@ def _lines(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
         where = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
+        # pydantic says that it is not permitted, and not what would be.
         if problem["type"] == "extra_forbidden":
             known = ", ".join(CustomReport.model_fields)
             message = f"is not known here; a report has {known}"

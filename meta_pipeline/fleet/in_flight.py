@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
@@ -36,35 +36,31 @@ class InFlight:
         `partitions` looks up all partition keys in the order they were added; it is called only
         when a run is of a range; `chosen_by` is the part of the config that names accounts.
         """
-        keys = _Keys(partitions)
-        by_run = [frozenset(_accounts(tags, config, keys, chosen_by)) for tags, config in runs]
+        look_up = cache(partitions)
+
+        def between(first: str, last: str) -> Sequence[str]:
+            keys = look_up()
+            try:
+                return keys[keys.index(first) : keys.index(last) + 1]
+            except ValueError:  # a key that was deleted meanwhile
+                return first, last
+
+        by_run = [frozenset(_accounts(tags, config, between, chosen_by)) for tags, config in runs]
         return cls(sum(map(bool, by_run)), frozenset[str]().union(*by_run))
 
 
-@dataclass(frozen=True)
-class _Keys:
-    look_up: Callable[[], Sequence[str]]
-
-    @cached_property
-    def all(self) -> Sequence[str]:
-        return self.look_up()
-
-    def between(self, first: str, last: str) -> Sequence[str]:
-        try:
-            return self.all[self.all.index(first) : self.all.index(last) + 1]
-        except ValueError:  # a key that was deleted meanwhile
-            return (first, last)
-
-
 def _accounts(
-    tags: Mapping[str, str], config: Mapping[str, Any], keys: _Keys, chosen_by: str
+    tags: Mapping[str, str],
+    config: Mapping[str, Any],
+    between: Callable[[str, str], Sequence[str]],
+    chosen_by: str,
 ) -> Iterator[str]:
     """A partition's, a range's, those that the run's config names, and those it is tagged with."""
     if account_id := tags.get(PARTITION_TAG):
         yield account_id
     first, last = (tags.get(name) for name in RANGE_TAGS)
     if first and last:
-        yield from keys.between(first, last)
+        yield from between(first, last)
     yield from (
         name.removeprefix(ACCOUNT_PREFIX) for name in tags if name.startswith(ACCOUNT_PREFIX)
     )

@@ -157,6 +157,7 @@ def _inside(body: list[Any]) -> Inside:
 
 
 def _outcome(entry: Any) -> Outcome:
+    # Half a pair of surrogates is no UTF-8, and stands in Meta's JSON where a name is cut.
     read = _read_entry(entry)
     status = entry.get("code") if isinstance(entry, Mapping) else None
     body = entry.get("body") if isinstance(entry, Mapping) else None

@@ -142,6 +142,7 @@ def error_of(
     if rule.treatment is Treatment.WAIT:
         return _throttled(rule, refusal, now, facts)
     names_value = rule.error_class is InvalidRequest and refusal.code == 100 and _place(refusal)
+    # Where a value stands is told in every language, that it "must be one of" is not.
     if names_value and rule.subcode is None:
         rule = rule_for(100, None, "must be one of")
     error = rule.error_class(refusal.text, next_step=rule.next_step, **facts)

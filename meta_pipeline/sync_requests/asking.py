@@ -138,6 +138,7 @@ def _short(text: str) -> str:
 
 
 def _field_of(message: str) -> str:
+    # By its words: a SyncRequest is made by programs, and knows no fields of a form.
     if "ad account id" in message:
         return "account_id"
     if "since" in message:

@@ -23,6 +23,7 @@ _LOST_AFTER = timedelta(minutes=2)
 """A claim that no run was made for: the tick that took it did not live to ask for one."""
 # A few ticks of the sensor: time for whatever ended the run to pass.
 _AGAIN_AFTER = timedelta(seconds=15)
+# Of several syncs of one account in a run, which one its requests are told of.
 _GRAVEST = (Status.FAIL, Status.THROTTLED, Status.REFUSED, Status.PARTIAL, Status.SUCCESS)
 
 

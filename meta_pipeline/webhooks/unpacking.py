@@ -40,6 +40,7 @@ def _keep(warehouse: Warehouse, delivery: Delivery, connection: Connection) -> N
         changes = changes_of(delivery.body)
         warehouse.webhooks.keep(changes, delivery.received_at, connection)
     except (Unreadable, Unstorable) as error:
+        # Meta was told that it came, and will not send it again.
         _log.warning("a signed delivery cannot be taken apart and is kept whole: %s", error)
         change = unreadable_change(delivery.body)
         warehouse.webhooks.keep([change], delivery.received_at, connection)

@@ -275,6 +275,7 @@ class Quota:
         try:
             shared = self._store.current([key for key in (self.account_id, self.app) if key])
         except Exception as error:
+            # The governor goes by its own readings then: every answer brings new ones.
             logger.warning("usage readings of other processes are not known: %s", error)
             return
         self._meters.observe(each for each in shared if each.read_at <= now + _AHEAD)
