@@ -94,11 +94,11 @@ def migrate(
         ) from error
 
 
-def pending(url: str, *, patience: Patience = READER) -> tuple[str, ...]:
+def pending(url: str) -> tuple[str, ...]:
     """What `migrate` would do now: revisions, then views (`view:<name>`). Changes nothing."""
     with (
         explained(url),
-        connect(url, application_name=_APPLICATION_NAME, patience=patience) as connection,
+        connect(url, application_name=_APPLICATION_NAME, patience=READER) as connection,
     ):
         revisions = _to_apply(url, _revision(connection))
         return (*revisions, *(f"view:{name}" for name in views.changed(connection)))

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from meta_pipeline.cli import app
 from meta_pipeline.settings import current
-from meta_pipeline.simulator import AccountSpec, Simulator, WallClock, World
+from meta_pipeline.simulator import AccountSpec, Simulator, VirtualClock, WallClock, World
 from meta_pipeline_tests.midday import zone_at_midday
 
 TOKEN = "EAAVERYSECRETTOKEN"
@@ -76,11 +76,20 @@ class Shell:
 
 @contextmanager
 def shell_of(
-    url: str, patch: pytest.MonkeyPatch, folder: Path, *accounts: AccountSpec, days: int = 3
+    url: str,
+    patch: pytest.MonkeyPatch,
+    folder: Path,
+    *accounts: AccountSpec,
+    days: int = 3,
+    clock: VirtualClock | None = None,
 ) -> Iterator[Shell]:
-    """A shell on a simulator with these accounts, in an empty folder."""
+    """A shell on a simulator with these accounts, in an empty folder.
+
+    Meta's clock is the machine's, or `clock`.
+    """
     patch.chdir(folder)
-    with Simulator(World(seed=5, clock=WallClock(), accounts=accounts), token=TOKEN) as sim:
+    world = World(seed=5, clock=clock or WallClock(), accounts=accounts)
+    with Simulator(world, token=TOKEN) as sim:
         for name, value in {
             "META_ACCESS_TOKEN": TOKEN,
             "META_GRAPH_URL": sim.url,

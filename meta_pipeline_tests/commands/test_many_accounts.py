@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -46,22 +47,19 @@ def test_an_account_named_twice_is_synced_once(shell: Shell) -> None:
     assert [one["account_id"] for one in records] == [first]
 
 
-@pytest.mark.parametrize("command", ["sync", "plan", "backfill"])
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        (["Nordwnd Shop"], "Did you mean"),
-        (["Twin"], "2 ad accounts are called 'Twin'"),
-        (["--all", "Nordwind US"], "not both"),
-    ],
-)
-def test_what_is_no_account_is_told_with_those_meant(
-    shell: Shell, command: str, given: list[str], told: str
-) -> None:
-    more = ["--since", "2026-01-01"] if command == "backfill" else []
-    result = shell.run(command, *given, *more)
-    assert result.exit_code == 2, result.output
-    assert told in " ".join(result.output.split())
+NOBODY = [
+    (["Nordwnd Shop"], "Did you mean"),
+    (["Twin"], "2 ad accounts are called 'Twin'"),
+    (["--all", "Nordwind US"], "not both"),
+]
+
+
+def test_what_is_no_account_is_told_with_those_meant(shell: Shell) -> None:
+    for command, (given, told) in product(("sync", "plan", "backfill"), NOBODY):
+        more = ["--since", "2026-01-01"] if command == "backfill" else []
+        result = shell.run(command, *given, *more)
+        assert result.exit_code == 2, (command, given, result.output)
+        assert told in " ".join(result.output.split()), (command, given)
     assert not shell.rows("SELECT FROM meta_ads.sync_runs")
 
 

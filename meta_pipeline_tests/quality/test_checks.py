@@ -12,13 +12,12 @@ import pytest
 from meta_pipeline import metrics
 from meta_pipeline.alerts import AlertLimits, Kind, account_conditions
 from meta_pipeline.quality import CHECKS, Finding, Limits, Severity, find
-from meta_pipeline_tests.sync.lab import Lab, lab
+from meta_pipeline_tests.postgres import TestPostgres
+from meta_pipeline_tests.sync.lab import START, Lab, lab
 
 
-@pytest.fixture
-def synced(postgres_url: str) -> Iterator[Lab]:
-    """One account, synced ten days back, rolled up and reconciled, in the world's own time."""
-    with lab(postgres_url) as opened:
+def _sync(url: str) -> None:
+    with lab(url) as opened:
         opened.sync()
         today = opened.today()
         with opened.warehouse.connection() as connection:
@@ -26,6 +25,19 @@ def synced(postgres_url: str) -> Iterator[Lab]:
             metrics.reconcile(
                 connection, opened.account_id, today - timedelta(days=9), today, tolerance_pct=0
             )
+        assert opened.clock.now() == START, "another lab begins where this one ended"
+
+
+@pytest.fixture(scope="module")
+def template(postgres: TestPostgres) -> Iterator[str]:
+    with postgres.template(_sync) as name:
+        yield name
+
+
+@pytest.fixture
+def synced(postgres: TestPostgres, template: str) -> Iterator[Lab]:
+    """One account, synced ten days back, rolled up and reconciled, in the world's own time."""
+    with postgres.fresh_database(template) as url, lab(url) as opened:
         yield opened
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from meta_pipeline.simulator.server.listener import PromptServer
+
 
 @contextmanager
 def running(application: Any) -> Iterator[str]:
@@ -22,13 +24,13 @@ def running(application: Any) -> Iterator[str]:
     config = uvicorn.Config(
         application, proxy_headers=False, log_level="warning", log_config=None, lifespan="off"
     )
-    server = uvicorn.Server(config)
+    server = PromptServer(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
     listening.listen()  # who connects before the server is up waits in the queue
     thread.start()
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(30)
         listening.close()

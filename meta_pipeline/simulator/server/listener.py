@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
 
 _START_SECONDS = 10.0
+_LOOK_EVERY_SECONDS = 0.1
+# What is being answered when the end is asked for may be answered so long.
+_GRACE_SECONDS = 0.1
 
 
 class Listener:
@@ -30,7 +35,7 @@ class Listener:
             timeout_keep_alive=60,
             timeout_graceful_shutdown=1,
         )
-        self._server = _ReadyServer(config)
+        self._server = PromptServer(config)
         self._thread: threading.Thread | None = None
 
     @property
@@ -52,23 +57,55 @@ class Listener:
         self._server.run([self._socket])
 
     def stop(self) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = True
+        self._server.end()
         if self._thread is not None:
             self._thread.join(timeout=5)
         self._socket.close()
 
 
-class _ReadyServer(uvicorn.Server):
-    """A server that says when it is ready and leaves signals alone when not in the main thread."""
+class PromptServer(uvicorn.Server):
+    """A server that says when it is ready, and ends as soon as a thread asks it to.
+
+    uvicorn looks ten times a second whether it should, and then sleeps for another tenth. Signals
+    are left alone when not in the main thread.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def end(self) -> None:
+        """Stop serving; from any thread, also before it serves or when it does no more."""
+        self.force_exit = self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it is over already
+                self._loop.call_soon_threadsafe(self._ended.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        tick = 0
+        while not await self.on_tick(tick):
+            tick += 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                    await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.force_exit:
+            await super().shutdown(sockets)
+            return
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_GRACE_SECONDS)
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:
