@@ -96,7 +96,7 @@ def test_root_without_anybody_to_run_it_says_so(
 
 
 @as_root
-@pytest.mark.parametrize("umask", [0o022, 0o077])
+@pytest.mark.parametrize("umask", [pytest.param(0o022, marks=pytest.mark.slow), 0o077])
 def test_binaries_out_of_reach_are_copied_once(
     empty_root: Path, private_wheel: Path, umask: int
 ) -> None:

@@ -40,7 +40,9 @@ def test_a_draining_score_is_used_as_fast_as_it_drains() -> None:
     assert day.work_pct >= 90
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize(
+    "seed", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4, 5))]
+)
 def test_a_noisy_neighbour_costs_at_most_the_call_that_finds_out(seed: int) -> None:
     day = run("noisy", lambda: scenarios.noisy(8, seed))
     assert day.blocks >= 2, "the neighbour did reach the wall"

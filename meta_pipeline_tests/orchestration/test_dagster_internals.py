@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
@@ -22,13 +22,16 @@ THE_FILE = Path(dagster_internals.__file__)
 PROJECT = tomllib.loads((ROOM.parent / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def imported(path: Path) -> Iterator[tuple[str, str]]:
+@cache
+def imported(path: Path) -> list[tuple[str, str]]:
     """Module and name of each import of the file."""
+    found: list[tuple[str, str]] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from ((node.module, one.name) for one in node.names)
+            found += ((node.module, one.name) for one in node.names)
         elif isinstance(node, ast.Import):
-            yield from ((one.name, "") for one in node.names)
+            found += ((one.name, "") for one in node.names)
+    return found
 
 
 def files() -> list[Path]:

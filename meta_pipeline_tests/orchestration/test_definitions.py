@@ -67,7 +67,10 @@ def bare_environment(home: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     "command",
     [
-        [sys.executable, "-c", "from meta_pipeline.definitions import defs"],
+        pytest.param(
+            [sys.executable, "-c", "from meta_pipeline.definitions import defs"],
+            marks=pytest.mark.slow,  # validate does the same first
+        ),
         [str(Path(sys.executable).with_name("dagster")), "definitions", "validate"],
     ],
     ids=["import", "validate"],

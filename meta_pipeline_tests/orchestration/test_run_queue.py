@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
-from pkgutil import resolve_name
+from importlib.util import find_spec
+from pathlib import Path
 from typing import cast
 
 import dagster as dg
@@ -25,7 +27,7 @@ ORIGIN = RemoteJobOrigin(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def instance() -> Iterator[dg.DagsterInstance]:
     queue = {
         "module": GuardedRunQueue.__module__,
@@ -36,14 +38,17 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
-def submitted(instance: dg.DagsterInstance, tags: dict[str, str]) -> dg.DagsterRun:
-    job = defs.resolve_job_def("sync_account")
-    run = instance.create_run_for_job(
-        job,
+def created(instance: dg.DagsterInstance, tags: dict[str, str]) -> dg.DagsterRun:
+    run = dg.DagsterRun(
+        job_name="sync_account",
         tags=tags,
         remote_job_origin=ORIGIN,
         job_code_origin=dg.reconstructable(sync_account).get_python_origin(),
     )
+    return instance.add_run(run)
+
+
+def submitted(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
     return instance.submit_run(run.run_id, cast("BaseWorkspaceRequestContext", None))
 
 
@@ -51,20 +56,37 @@ def sync_account() -> dg.JobDefinition:
     return defs.resolve_job_def("sync_account")
 
 
+def value_of(package: str, module: str, name: str) -> str:
+    """The text a constant of an installed package is given.
+
+    Read and not imported: dagster_k8s brings all of Kubernetes' client along, seconds of work.
+    """
+    found = find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    source = Path(found.origin).with_name(f"{module}.py").read_text(encoding="utf-8")
+    (value,) = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    ]
+    return str(value)
+
+
 @pytest.mark.parametrize(
     "constant",
     [
-        "dagster_k8s.job:USER_DEFINED_K8S_CONFIG_KEY",
-        "dagster_k8s.job:K8S_RESOURCE_REQUIREMENTS_KEY",
-        "dagster_celery.tags:DAGSTER_CELERY_QUEUE_TAG",
-        "dagster_celery.tags:DAGSTER_CELERY_RUN_PRIORITY_TAG",
+        ("dagster_k8s", "job", "USER_DEFINED_K8S_CONFIG_KEY"),
+        ("dagster_k8s", "job", "K8S_RESOURCE_REQUIREMENTS_KEY"),
+        ("dagster_celery", "tags", "DAGSTER_CELERY_QUEUE_TAG"),
+        ("dagster_celery", "tags", "DAGSTER_CELERY_RUN_PRIORITY_TAG"),
     ],
+    ids=lambda constant: constant[-1],
 )
 def test_a_run_that_shapes_its_own_place_is_refused(
-    instance: dg.DagsterInstance, constant: str
+    instance: dg.DagsterInstance, constant: tuple[str, str, str]
 ) -> None:
-    # Not at the top: every worker of the tests would import the client of Kubernetes.
-    refuses(instance, resolve_name(constant))
+    refuses(instance, value_of(*constant))
 
 
 def test_a_tag_that_a_later_version_reads_is_refused(instance: dg.DagsterInstance) -> None:
@@ -72,10 +94,12 @@ def test_a_tag_that_a_later_version_reads_is_refused(instance: dg.DagsterInstanc
 
 
 def refuses(instance: dg.DagsterInstance, tag: str) -> None:
+    run = created(instance, {tag: '{"container_config": {"image": "evil"}}'})
     with pytest.raises(ShapedElsewhere, match=tag):
-        submitted(instance, {tag: '{"container_config": {"image": "evil"}}'})
-    (run,) = instance.get_runs()
-    assert run.status is dg.DagsterRunStatus.FAILURE, "it waits for nothing"
+        submitted(instance, run)
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.status is dg.DagsterRunStatus.FAILURE, "it waits for nothing"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +112,7 @@ def refuses(instance: dg.DagsterInstance, tag: str) -> None:
     ],
 )
 def test_other_runs_are_queued(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
-    assert submitted(instance, tags).status is dg.DagsterRunStatus.QUEUED
+    assert submitted(instance, created(instance, tags)).status is dg.DagsterRunStatus.QUEUED
 
 
 def test_the_daemon_knows_it_as_dagsters_queue(instance: dg.DagsterInstance) -> None:

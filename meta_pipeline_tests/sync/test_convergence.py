@@ -213,7 +213,7 @@ def converge(postgres: TestPostgres) -> Callable[[int, int], None]:
 
 
 def test_one_clean_sync_makes_the_tables_the_world(converge: Callable[[int, int], None]) -> None:
-    converge(8, 14)
+    converge(4, 12)
 
 
 @pytest.mark.slow

@@ -46,19 +46,23 @@ _ANSWERS_OF_OTHERS = frozenset({"report status", "report rows", "one by id", "bu
 
 
 @pytest.fixture(scope="module")
-def undisturbed(postgres: TestPostgres) -> Callable[[Edge], tuple[int, int]]:
-    """Calls of an edge, and of all, when nothing goes wrong."""
-    known: dict[str, tuple[int, int]] = {}
+def undisturbed(postgres: TestPostgres) -> Callable[[Edge], tuple[int, int, frozenset[str]]]:
+    """Calls of an edge, and of all, when nothing goes wrong; the names they are logged under."""
+    known: dict[str, tuple[int, int, frozenset[str]]] = {}
 
-    def count(edge: Edge) -> tuple[int, int]:
+    def count(edge: Edge) -> tuple[int, int, frozenset[str]]:
         if edge.name not in known:
             with (
                 postgres.fresh_database() as url,
                 laboratory(url, edge) as found,
             ):
+                found.query("DELETE FROM meta_ads.meta_api_logs RETURNING 1")
                 assert edge.work(found, edge).status is Status.SUCCESS
+                found.telemetry.flush()
+                logged = found.query("SELECT DISTINCT endpoint_key FROM meta_ads.meta_api_logs")
+                keys = frozenset(row["endpoint_key"] for row in logged)
                 assert_world(found, edge)
-                known[edge.name] = on_edge(found, edge), found.calls()
+                known[edge.name] = on_edge(found, edge), found.calls(), keys
             assert known[edge.name][0] > 0, f"nothing asks for {edge.name}"
         return known[edge.name]
 
@@ -116,10 +120,10 @@ def test_the_next_clean_sync_ends_with_the_world(
     place: str,
     duration: str,
     database_url: str,
-    undisturbed: Callable[[Edge], tuple[int, int]],
+    undisturbed: Callable[[Edge], tuple[int, int, frozenset[str]]],
     record_property: Callable[[str, object], None],
 ) -> None:
-    pages, clean_calls = undisturbed(edge)
+    pages, clean_calls, _ = undisturbed(edge)
     # Short where an answer does not come, or its end: a busy machine costs another attempt then.
     patience = 1 if trouble.make().wire in ("stall", "drip") else 30
     with laboratory(database_url, edge, patience) as found:
@@ -327,17 +331,14 @@ def test_every_fault_of_the_simulator_is_in_the_matrix() -> None:
     assert set(FAULTS) <= met | PROVEN_APART
 
 
-def test_every_endpoint_the_client_calls_is_in_the_matrix(postgres: TestPostgres) -> None:
+def test_every_endpoint_the_client_calls_is_in_the_matrix(
+    undisturbed: Callable[[Edge], tuple[int, int, frozenset[str]]],
+) -> None:
     """Whatever a life of the client asks for, by the names its calls are logged under."""
     seen: set[str] = set()
     for edge in EDGES:
-        with postgres.fresh_database() as url, laboratory(url, edge) as found:
-            found.query("DELETE FROM meta_ads.meta_api_logs RETURNING 1")
-            assert edge.work(found, edge).status is Status.SUCCESS
-            found.telemetry.flush()
-            logged = found.query("SELECT DISTINCT endpoint_key FROM meta_ads.meta_api_logs")
-            keys = {row["endpoint_key"] for row in logged}
-            assert edge.endpoint_keys <= keys, edge.name
-            seen |= keys
+        _, _, keys = undisturbed(edge)
+        assert edge.endpoint_keys <= keys, edge.name
+        seen |= keys
     covered = frozenset[str]().union(*(edge.endpoint_keys for edge in EDGES))
     assert seen <= covered

@@ -30,12 +30,18 @@ MIXES = {
     "all of it again": Uneven(seed=6, short_pct=60, empty_pct=40, shuffled=True, edits_pct=30),
     "long empty stretches": Uneven(seed=7, empty_pct=95, empty_in_a_row=30),
 }
+QUICK = ("all of it", "long empty stretches")
 
 
 @pytest.mark.parametrize(
     ("mix", "as_reports"),
     [
-        pytest.param(mix, as_reports, id=f"{name}-{'reports' if as_reports else 'pages'}")
+        pytest.param(
+            mix,
+            as_reports,
+            id=f"{name}-{'reports' if as_reports else 'pages'}",
+            marks=() if name in QUICK else pytest.mark.slow,
+        )
         for name, mix in MIXES.items()
         for as_reports in (False, True)
         if not as_reports or name.startswith("all")

@@ -83,10 +83,14 @@ def _assert_whole(found: Lab) -> None:
     assert creatives <= {row["creative_id"] for row in rows}
 
 
+@pytest.mark.parametrize("examples", [1, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("edge", EDGES)
-def test_strange_rows_cost_nothing_but_themselves(odd_lab: Lab, edge: str) -> None:
+def test_strange_rows_cost_nothing_but_themselves(odd_lab: Lab, edge: str, examples: int) -> None:
     @settings(
-        max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        database=None,
     )
     @example([f'{{"id":{one}}}' for one in ODD])
     @example(

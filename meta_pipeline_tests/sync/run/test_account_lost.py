@@ -63,7 +63,15 @@ def lost_at_each_call(
     raise AssertionError("no sync came to its end")
 
 
-@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+def losses(quick: str) -> list[Any]:
+    """All of them; the quick suite tries this one."""
+    return [
+        pytest.param(lose, id=name, marks=() if name == quick else pytest.mark.slow)
+        for name, lose in LOSSES.items()
+    ]
+
+
+@pytest.mark.parametrize("lose", losses("not among its accounts"))
 def test_what_a_listing_did_not_show_is_not_gone(tiny: Lab, lose: Callable[[Lab], object]) -> None:
     """A living ad is left out of each listing, and the account is lost at every step after it."""
     tiny.sync()
@@ -76,6 +84,7 @@ def test_what_a_listing_did_not_show_is_not_gone(tiny: Lab, lose: Callable[[Lab]
     assert marked(tiny) - before == {gone}
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("few", [True, False], ids=["one by one", "as a page"])
 def test_what_was_named_is_not_gone(tiny: Lab, lose: Callable[[Lab], object], few: bool) -> None:
@@ -87,7 +96,7 @@ def test_what_was_named_is_not_gone(tiny: Lab, lose: Callable[[Lab], object], fe
     assert marked(tiny) == before
 
 
-@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("lose", losses("withheld by its owner"))
 def test_what_insights_mention_is_not_gone(tiny: Lab, lose: Callable[[Lab], object]) -> None:
     """An ad without a row is read by id; one that is refused would get a row that says deleted."""
     tiny.sync()
