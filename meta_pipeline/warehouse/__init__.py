@@ -181,6 +181,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    # SQLAlchemy takes a good part of a start, and most commands need none of it.
     home = _WITH_SQLALCHEMY.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

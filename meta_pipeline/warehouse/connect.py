@@ -112,7 +112,7 @@ def connect(
     except psycopg.Error as error:
         connection.close()
         raise unavailable(url, error) from None
-    except BaseException:
+    except BaseException:  # also an interrupt: nobody else knows of the connection yet
         connection.close()
         raise
     return connection
@@ -136,6 +136,7 @@ def set_up(connection: Connection, patience: Patience = WRITER) -> None:
     }
     if patience.is_read_only:
         settings["default_transaction_read_only"] = "on"
+    # In autocommit: set within a transaction, they would go with its rollback.
     is_autocommit = connection.autocommit
     connection.autocommit = True
     connection.execute(_SET, (list(settings), list(settings.values())))

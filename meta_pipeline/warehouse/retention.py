@@ -71,6 +71,7 @@ def maintain(
 def _slices(
     warehouse: Warehouse, statement: str, before: datetime, slice_rows: int
 ) -> Iterator[int]:
+    # A slice that was not full was the last one.
     removed = slice_rows
     while removed >= slice_rows:
         values = {"before": before, "rows": slice_rows}

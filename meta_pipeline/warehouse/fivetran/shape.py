@@ -55,13 +55,26 @@ def _was(name: str, kind: str = "text") -> str:
     )
 
 
-def _history(level: str, table: str, key: str, columns: Mapping[str, str]) -> str:
+_UPDATED = (
+    "CASE WHEN versions.is_last THEN greatest(now_is.updated_time, versions.since) "
+    "ELSE coalesce(versions.since, now_is.created_time, now_is.first_seen_at) END"
+)
+
+
+def _entity(key: str, level: str, table: str, columns: Mapping[str, str]) -> str:
     """One row per entity and version, put together backwards from what is now.
 
     A version begins when a sync saw something change, the first with the entity; `updated_time` is
     when, and for the newest no earlier than Meta's own.
     """
-    made = ",\n    ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    shown = {
+        "id": f"now_is.{key}::bigint",
+        "account_id": _bare("now_is.account_id"),
+        **columns,
+        "updated_time": f"coalesce({_UPDATED}, now_is.first_seen_at)",
+        "_fivetran_synced": "now_is.data_as_of",
+    }
+    made = ",\n    ".join(f"{expression} AS {name}" for name, expression in shown.items())
     return f"""
 WITH moments AS (
     SELECT {key} AS id, NULL::timestamptz AS since FROM meta_ads.{table}
@@ -88,28 +101,8 @@ LEFT JOIN LATERAL (
 ) AS later ON NOT versions.is_last"""
 
 
-_UPDATED = (
-    "CASE WHEN versions.is_last THEN greatest(now_is.updated_time, versions.since) "
-    "ELSE coalesce(versions.since, now_is.created_time, now_is.first_seen_at) END"
-)
-
-
-def _entity(key: str, level: str, table: str, columns: Mapping[str, str]) -> str:
-    ids = {"id": f"now_is.{key}::bigint", "account_id": _bare("now_is.account_id")}
-    return _history(
-        level,
-        table,
-        key,
-        {
-            **ids,
-            **columns,
-            "updated_time": f"coalesce({_UPDATED}, now_is.first_seen_at)",
-            "_fivetran_synced": "now_is.data_as_of",
-        },
-    )
-
-
 _WORDS = " ".join(f"WHEN {number} THEN '{word}'" for number, word in _STATUSES.items())
+# The offset as it is now: the connector tells it once, and a zone has two of them a year.
 _ACCOUNTS = f"""
 SELECT
     {_bare("account_id")} AS id,
@@ -180,6 +173,7 @@ def _entries(column: str) -> str:
 
 
 def _window_column(window: str) -> str:
+    # A name that begins with a digit would have to be quoted: the connector puts `_` before it.
     return window if window == "inline" else "_" + window.replace("d_", "_d_")
 
 

@@ -27,6 +27,7 @@ alerts = table(
     moment("opened_at", "Since when", nullable=False),
     moment("changed_at", "When any of this last changed", nullable=False),
     moment("resolved_at", "When it was over; null while it is open"),
+    # What a source no longer names is found among its open ones.
     sa.Index("alerts_open_idx", "source", postgresql_where=sa.text("resolved_at IS NULL")),
 )
 

@@ -30,6 +30,7 @@ meta_callbacks = table(
     moment("done_at", "When it was carried out; null while it is not"),
     json("deleted", "What was deleted: table to number of rows; never what stood in them"),
     sa.CheckConstraint("kind IN ('deauthorize','data_deletion')", name="kind"),
+    # Whoever is forgotten is not remembered here.
     sa.CheckConstraint("done_at IS NULL OR user_id IS NULL", name="done"),
     # Meta sends a request again until it is answered: it is one all the same.
     sa.Index("meta_callbacks_request_idx", "request_hash", unique=True),

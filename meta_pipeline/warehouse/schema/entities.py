@@ -217,6 +217,7 @@ meta_activities = table(
     text("application_name", "App it was changed with"),
     json("extra_data", "Old and new values as Meta tells them"),
     moment("data_as_of", "When Meta gave this row", nullable=False),
+    # By account for the log, by object for a timeline.
     sa.Index(None, "account_id", "event_time"),
     sa.Index(None, "object_id", "event_time"),
 )
@@ -239,6 +240,7 @@ entity_changes = table(
     text("new_value", "Value after; null when it is absent now"),
     moment("seen_at", "When the sync saw the new value", nullable=False),
     text("sync_run_id", "The sync that saw it"),
+    # By account for what changed lately, by entity for its timeline.
     sa.Index(None, "account_id", "seen_at"),
     sa.Index(None, "entity_id", "seen_at"),
 )

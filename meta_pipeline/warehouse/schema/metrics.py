@@ -94,6 +94,7 @@ account_kpis = table(
     ),
     text("note", "Who set it and why"),
     moment("updated_at", "When it was last set", nullable=False),
+    # One primary KPI an account, also where two people set theirs at once.
     sa.Index(
         "account_kpis_primary_idx",
         "account_id",
@@ -110,7 +111,7 @@ exchange_rates = table(
     text("quote_currency", "ISO code of what it becomes", primary_key=True),
     number("rate", "quote units for one base unit", nullable=False),
     text("source", "Where the rate is from"),
-    sa.CheckConstraint("rate > 0", name="rate"),
+    sa.CheckConstraint("rate > 0", name="rate"),  # rates are turned around, too
 )
 
 
@@ -238,6 +239,7 @@ adset_goal_days = table(
         "As in adset_rollups; empty where nothing here counts the goal",
         primary_key=True,
     ),
+    # Ranges, not a row a day: of most ad sets it is one of them, however long they run.
     sa.Column("days", DATEMULTIRANGE, comment="Days with delivery", nullable=False),
     **HOT_UPDATES,
 )

@@ -36,6 +36,7 @@ sync_requests = table(
     sa.CheckConstraint("state IN ('pending','running','done','failed','cancelled')", name="state"),
     sa.Index(None, "requested_at", "request_id"),
     sa.Index(None, "account_id", "requested_at"),
+    # Every tick looks for those that are open: a handful of all there ever were.
     sa.Index(
         "sync_requests_open_idx",
         "account_id",

@@ -25,6 +25,7 @@ tenants = table(
     text("tenant", "Short name it is addressed by", primary_key=True),
     text("name", "Its name for people", nullable=False),
     moment("added_at", "When it was added", nullable=False),
+    # Safe in an address, in a setting and in the name of a file.
     sa.CheckConstraint("tenant ~ '^[a-z0-9][a-z0-9_-]{0,31}$'", name="tenant"),
 )
 

@@ -80,6 +80,7 @@ def find_account(wanted: str, known: Iterable[N]) -> N:
         lambda one: one.name == wanted,
         lambda one: bool(same) and one.name is not None and _folded(one.name) == same,
     )
+    # Way by way: an account that is called as another's number is not in the way of that one.
     for is_called_so in ways:
         matching = [one for one in rows if is_called_so(one)]
         if len(matching) == 1:

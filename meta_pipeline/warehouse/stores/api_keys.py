@@ -37,6 +37,7 @@ _ADD = f"""
     INSERT INTO meta_ads.api_keys ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
 """
+# Of two that make a key at once both would count one too few.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('meta_ads:api_keys:' || %s, 0))"
 
 

@@ -17,6 +17,7 @@ _PARTITIONS = """
     SELECT partition FROM dagster.dynamic_partitions
     WHERE partitions_def_name = %s ORDER BY id
 """
+# All of them, as the name stands inside the body: a handful.
 _SENSORS = "SELECT instigator_body FROM dagster.instigators WHERE instigator_type = 'SENSOR'"
 
 RunFacts = tuple[Mapping[str, str], Mapping[str, Any]]
@@ -45,6 +46,7 @@ def sensor_cursor(connection: Connection, name: str) -> str | None:
     for (body,) in connection.execute(_SENSORS).fetchall():
         sensor = _read(body)
         origin, data = sensor.get("origin") or {}, sensor.get("job_specific_data") or {}
+        # The name is one of the values, under a key that is Dagster's affair.
         if name in origin.values():
             cursor = data.get("cursor")
             return cursor if isinstance(cursor, str) else None

@@ -66,6 +66,7 @@ class Gaps(Store):
         gaps: Iterable[GapRow],
     ) -> None:
         """Make these the gaps of the days, in the transaction that writes their rows."""
+        # Also of days without one now: what was answered this time is no gap any more.
         connection.execute(_FORGET, (account_id, dataset, list(days)))
         rows = [
             (account_id, dataset, gap.day, gap.entity_type, gap.entity_id, ",".join(gap.fields),

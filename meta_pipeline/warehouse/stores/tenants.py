@@ -32,6 +32,7 @@ _ALL = """
     FROM meta_ads.tenants
     ORDER BY tenant <> 'default', tenant
 """
+# Of a tenant's own connections: what those reach is noted as the tenant's at every look.
 _OWN = """
     SELECT account_id, connection_id
     FROM meta_ads.connection_accounts JOIN meta_ads.connections USING (connection_id)
