@@ -134,6 +134,8 @@ def cost_per_result(entity: Entity) -> str:
     metric = entity.result_metric
     if metric is None or metric == "results":
         return "cost per result"
+    if entity.result_name:
+        return f"cost per result (“{entity.result_name}”)"
     return f"cost per result ({metric.replace('_', ' ')})"
 
 

@@ -79,6 +79,8 @@ class Entity:
     """Days that have a row; none of a day that was not read or on which nothing was shown."""
     result_metric: str | None = "results"
     """What `Day.results` counts; None where nothing counts them, or not one thing."""
+    result_name: str | None = None
+    """What people call that, where it is a custom conversion."""
     attribution: str | None = None
     """A text that is equal where the attribution windows are; so is `targeting`."""
     targeting: str | None = None

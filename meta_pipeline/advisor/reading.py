@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from meta_pipeline.advice import (
     Learning,
 )
 from meta_pipeline.advice.known import ChangeKind, EntityType
+from meta_pipeline.metrics import names_in
 from meta_pipeline.metrics.answers.period import today_in
 from meta_pipeline.metrics.kpi import read_pacing
 from meta_pipeline.metrics.settling import settling
@@ -71,6 +73,11 @@ def known_account(
         entities = [
             *_account_entity(connection, asked, row["name"] or ""),
             *(one for level in _ENTITIES for one in _entities(connection, asked, level)),
+        ]
+        counted = {one.result_metric for one in entities if one.result_metric}
+        names = names_in(connection, counted, [account_id])
+        entities = [
+            replace(one, result_name=names.get(one.result_metric or "")) for one in entities
         ]
         target = _rows(connection, _TARGET, asked)
         return Account(

@@ -141,6 +141,9 @@ def asked_names(settings: Settings) -> dict[str, set[str]]:
         Part.ADSETS: "AdSet",
         Part.ADS: "Ad",
         Part.CREATIVES: "AdCreative",
+        Part.CUSTOM_CONVERSIONS: "CustomConversion",
+        Part.CUSTOM_AUDIENCES: "CustomAudience",
+        Part.IMAGES: "AdImage",
     }
     asked = {"AdAccount": {one.name for one in ACCOUNT_FIELDS}}
     asked |= {

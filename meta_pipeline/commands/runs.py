@@ -159,6 +159,9 @@ def _lines(facts: Mapping[str, Any]) -> dict[str, str]:
         "creatives": facts["creatives_fetched"],
         "changes": facts["activities_fetched"],
         "recommendations": facts["recommendations_fetched"],
+        "custom conversions": facts["custom_conversions_fetched"],
+        "custom audiences": facts["custom_audiences_fetched"],
+        "images": facts["images_fetched"],
         "insight rows": facts["insights_rows_read"],
     }
     read = ", ".join(f"{count:,} {what}" for what, count in entities.items() if count)

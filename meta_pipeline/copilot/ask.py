@@ -187,9 +187,18 @@ def _targets(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
 
 
 def describe(warehouse: Warehouse, metric: str) -> Answer:
-    """What a metric is: name, meaning, unit, formula, synonyms, and who counts it otherwise."""
+    """What a metric is: name, meaning, unit, formula, synonyms, who counts it otherwise, and what
+    the custom conversions in it are called.
+    """
     dictionary = metrics.dictionary_of(warehouse)
     definition = dictionary.metric(metric)
+    overrides = [
+        one.model_dump(mode="json", exclude_none=True)
+        for one in dictionary.overrides
+        if one.metric == definition.key
+    ]
+    with warehouse.connection() as connection:
+        names = metrics.names_in(connection, (definition.formula, *map(str, overrides)))
     row = {
         "metric": definition.key,
         "name": definition.display_name,
@@ -200,11 +209,8 @@ def describe(warehouse: Warehouse, metric: str) -> Answer:
         "formula": definition.formula,
         "attribution_window": definition.window,
         "synonyms": list(definition.synonyms),
-        "overrides": [
-            one.model_dump(mode="json", exclude_none=True)
-            for one in dictionary.overrides
-            if one.metric == definition.key
-        ],
+        "overrides": overrides,
+        "custom_conversions": names,
     }
     return Answer(outcome=Outcome.ANSWERED, columns=list(row), rows=[row], row_count=1)
 

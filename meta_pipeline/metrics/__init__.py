@@ -8,6 +8,7 @@ from .answers.query import accounts_of, answer, components, days_of, query
 from .answers.question import DateRange, known_accounts
 from .answers.ranking import Place, Ranking, ranked, ranking
 from .comparison import Outcome
+from .custom_conversions import names_in, with_names
 from .definitions.definition import DEFAULT_WINDOW, WINDOWS, Kind, Metric, Unit
 from .definitions.dictionary import Dictionary
 from .definitions.reader import read_dictionary
@@ -63,6 +64,7 @@ __all__ = [
     "dictionary_of",
     "known_accounts",
     "load_dictionary",
+    "names_in",
     "preset",
     "query",
     "ranked",
@@ -75,4 +77,5 @@ __all__ = [
     "stale_days",
     "timeline",
     "today_in",
+    "with_names",
 ]

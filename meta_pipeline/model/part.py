@@ -18,6 +18,9 @@ class Part(StrEnum):
     CREATIVES = "creatives"
     ACTIVITIES = "activities"
     RECOMMENDATIONS = "recommendations"
+    CUSTOM_CONVERSIONS = "custom_conversions"
+    CUSTOM_AUDIENCES = "custom_audiences"
+    IMAGES = "images"
 
 
 ENTITIES = frozenset({Part.CAMPAIGNS, Part.ADSETS, Part.ADS})
@@ -34,6 +37,7 @@ BY_ID = "by_id"
 
 EXTRAS = (
     *(Part.CREATIVES, Part.ACTIVITIES, Part.RECOMMENDATIONS),
+    *(Part.CUSTOM_CONVERSIONS, Part.CUSTOM_AUDIENCES, Part.IMAGES),
     *(Part.HOURLY, Part.BREAKDOWNS, Part.REPORTS),
 )
 """What is read where the settings ask for it, after the rest, and left out first."""

@@ -84,6 +84,9 @@ class SyncRun:
     """Whose meters counted: a key of `usage_readings`."""
     recommendations_fetched: int = 0
     """What Meta recommends for this account."""
+    custom_conversions_fetched: int = 0
+    custom_audiences_fetched: int = 0
+    images_fetched: int = 0
 
     @property
     def exit_code(self) -> int:

@@ -17,6 +17,7 @@ APP = "app"
 
 ADS_MANAGEMENT = "ads_management"
 ADS_INSIGHTS = "ads_insights"
+CUSTOM_AUDIENCE = "custom_audience"
 
 UNNAMED = "unknown"
 """The use case of a header's entry that names none: heeded by every call of its account."""
@@ -142,8 +143,12 @@ def of_app(readings: Iterable[UsageReading], app: str) -> tuple[UsageReading, ..
 
 
 def use_case_of(endpoint_key: str) -> str:
-    """Meta's use case for a call: insights and their reports draw on ads_insights (FACTS §2)."""
-    return ADS_INSIGHTS if endpoint_key.startswith(("insights", "report")) else ADS_MANAGEMENT
+    """Meta's use case for a call: insights and their reports draw on ads_insights, the listing of
+    audiences on custom_audience (FACTS §2).
+    """
+    if endpoint_key.startswith(("insights", "report")):
+        return ADS_INSIGHTS
+    return CUSTOM_AUDIENCE if endpoint_key.startswith("custom_audience") else ADS_MANAGEMENT
 
 
 def worst_of_each(readings: Iterable[UsageReading]) -> list[UsageReading]:

@@ -41,6 +41,13 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
     recommendations: Accounts = Field(
         default=[], description="Accounts whose recommendations by Meta are kept"
     )
+    custom_conversions: Accounts = Field(
+        default=[], description="Accounts whose custom conversions are kept, with their names"
+    )
+    custom_audiences: Accounts = Field(
+        default=[], description="Accounts whose custom audiences are kept"
+    )
+    images: Accounts = Field(default=[], description="Accounts whose images are kept")
     hourly: Accounts = Field(default=[], description="Accounts whose insights are kept by hour")
     breakdowns: list[str] = Field(
         default=[],
@@ -57,6 +64,9 @@ class MetaAdsExtras(dg.Model, dg.Resolvable):
             "META_CREATIVES": ",".join(self.creatives),
             "META_ACTIVITIES": ",".join(self.activities),
             "META_RECOMMENDATIONS": ",".join(self.recommendations),
+            "META_CUSTOM_CONVERSIONS": ",".join(self.custom_conversions),
+            "META_CUSTOM_AUDIENCES": ",".join(self.custom_audiences),
+            "META_IMAGES": ",".join(self.images),
             "META_HOURLY": ",".join(self.hourly),
             "META_BREAKDOWNS": ";".join(self.breakdowns),
         }

@@ -125,12 +125,17 @@ def _summary(record: SyncRun, account: Account) -> Iterator[str]:
         f"| Structure read | {record.campaigns_fetched:,} campaigns, "
         f"{record.ad_sets_fetched:,} ad sets, {record.ads_fetched:,} ads |"
     )
-    if record.creatives_fetched or record.activities_fetched or record.recommendations_fetched:
-        yield (
-            f"| Besides | {record.creatives_fetched:,} creatives, "
-            f"{record.activities_fetched:,} entries of the change log, "
-            f"{record.recommendations_fetched:,} recommendations of Meta's |"
-        )
+    besides = {
+        "creatives": record.creatives_fetched,
+        "entries of the change log": record.activities_fetched,
+        "recommendations of Meta's": record.recommendations_fetched,
+        "custom conversions": record.custom_conversions_fetched,
+        "custom audiences": record.custom_audiences_fetched,
+        "images": record.images_fetched,
+    }
+    if any(besides.values()):
+        told = ", ".join(f"{count:,} {what}" for what, count in besides.items() if count)
+        yield f"| Besides | {told} |"
     days = f", {record.since} to {record.until}" if record.since and record.until else ""
     yield f"| Insights read | {record.insights_rows_read:,} rows{days} |"
     yield (

@@ -129,6 +129,31 @@ ENTITY_EXTRAS = (
         "never mixed with our own advice. Off until META_RECOMMENDATIONS names the account; then "
         "read once a day, up to 100 accounts of a business in one call.",
     ),
+    AccountTable(
+        Part.CUSTOM_CONVERSIONS,
+        schema.meta_custom_conversions,
+        "customconversions",
+        ("custom_conversions_fetched",),
+        "Custom conversions: the names behind offsite_conversion.custom.<id>. Off until "
+        "META_CUSTOM_CONVERSIONS names the account; then listed whole, once a day.",
+    ),
+    AccountTable(
+        Part.CUSTOM_AUDIENCES,
+        schema.meta_custom_audiences,
+        "customaudiences",
+        ("custom_audiences_fetched",),
+        "Custom audiences and lookalikes: what they are made of and about how large they are, "
+        "nobody in them. Off until META_CUSTOM_AUDIENCES names the account; then listed whole, "
+        "once a day.",
+    ),
+    AccountTable(
+        Part.IMAGES,
+        schema.meta_images,
+        "adimages",
+        ("images_fetched",),
+        "Images of the account's library: sizes and addresses, not the files. Off until "
+        "META_IMAGES names the account; then listed whole, once a day.",
+    ),
 )
 """What an account may keep besides its structure: off by default, read after everything else."""
 

@@ -84,6 +84,24 @@ class ReadingSettings(BaseSettings, defer_build=True):
         description="Accounts whose recommendations by Meta and opportunity score are kept, read "
         "daily: all, or such as act_1,act_2",
     )
+    custom_conversion_accounts_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_CUSTOM_CONVERSIONS"),
+        description="Accounts whose custom conversions are kept, by whose names results are shown, "
+        "read daily: all, or such as act_1,act_2",
+    )
+    custom_audience_accounts_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_CUSTOM_AUDIENCES"),
+        description="Accounts whose custom audiences are kept (what they are and how large, nobody "
+        "in them), read daily: all, or such as act_1,act_2",
+    )
+    image_accounts_text: str = Field(
+        "",
+        validation_alias=AliasChoices("META_IMAGES"),
+        description="Accounts whose images are kept (addresses, not files), read daily: all, or "
+        "such as act_1,act_2",
+    )
     reports_file: Path | None = Field(
         None,
         validation_alias=AliasChoices("META_REPORTS_FILE"),
@@ -116,6 +134,9 @@ class ReadingSettings(BaseSettings, defer_build=True):
         "creative_accounts_text",
         "activity_accounts_text",
         "recommendation_accounts_text",
+        "custom_conversion_accounts_text",
+        "custom_audience_accounts_text",
+        "image_accounts_text",
     )
     @classmethod
     def _names_accounts(cls, value: str) -> str:

@@ -138,6 +138,18 @@ class Settings(
         return Chosen.parse(self.recommendation_accounts_text)
 
     @property
+    def custom_conversion_accounts(self) -> Chosen:
+        return Chosen.parse(self.custom_conversion_accounts_text)
+
+    @property
+    def custom_audience_accounts(self) -> Chosen:
+        return Chosen.parse(self.custom_audience_accounts_text)
+
+    @property
+    def image_accounts(self) -> Chosen:
+        return Chosen.parse(self.image_accounts_text)
+
+    @property
     def alert_recipients(self) -> tuple[str, ...]:
         return _names(self.alert_email_to, ",")
 

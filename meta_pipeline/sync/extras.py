@@ -23,14 +23,17 @@ class Extras:
 
     @classmethod
     def of(cls, settings: Settings) -> Extras:
-        """As META_CREATIVES, META_ACTIVITIES, META_RECOMMENDATIONS, META_HOURLY,
-        META_BREAKDOWNS and META_REPORTS_FILE say.
+        """As META_CREATIVES, META_ACTIVITIES, META_RECOMMENDATIONS, META_CUSTOM_CONVERSIONS,
+        META_CUSTOM_AUDIENCES, META_IMAGES, META_HOURLY, META_BREAKDOWNS and META_REPORTS_FILE say.
         """
         return cls(
             {
                 Part.CREATIVES: settings.creative_accounts,
                 Part.ACTIVITIES: settings.activity_accounts,
                 Part.RECOMMENDATIONS: settings.recommendation_accounts,
+                Part.CUSTOM_CONVERSIONS: settings.custom_conversion_accounts,
+                Part.CUSTOM_AUDIENCES: settings.custom_audience_accounts,
+                Part.IMAGES: settings.image_accounts,
                 Part.HOURLY: settings.hourly_accounts,
                 Part.BREAKDOWNS: settings.breakdown_accounts,
             },

@@ -39,6 +39,9 @@ GROUPS = {
         "meta_activities",
         "meta_recommendations",
         "opportunity_scores",
+        "meta_custom_conversions",
+        "meta_custom_audiences",
+        "meta_images",
         "entity_changes",
     ),
     "Delivery and results": (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from meta_pipeline.advice.advice import cost_per_result
 from meta_pipeline.advisor import (
     AdviceSettled,
     dismiss,
@@ -76,6 +77,25 @@ def test_what_is_stored_is_what_the_rules_are_told(warehouse: Warehouse) -> None
     assert learning is not None
     assert (learning.stage, learning.events_needed) == ("FAIL", 100)
     assert by_id[ACCOUNT].result_metric == "purchases"
+    assert by_id[ACCOUNT].result_name is None
+
+
+def test_results_are_called_by_the_name_of_their_custom_conversion(warehouse: Warehouse) -> None:
+    with warehouse.connection() as connection:
+        connection.execute(
+            "UPDATE meta_ads.ad_rollups SET result_metric = 'offsite_conversion.custom.777'"
+            " WHERE ad_id = 'dear'"
+        )
+        Rows(connection).insert(
+            "meta_custom_conversions",
+            account_id=ACCOUNT,
+            custom_conversion_id="777",
+            name="Checkout finished",
+            data_as_of=READ_AT,
+        )
+    by_id = {one.entity_id: one for one in known_account(warehouse, ACCOUNT, NOW).entities}
+    assert cost_per_result(by_id["dear"]) == "cost per result (“Checkout finished”)"
+    assert cost_per_result(by_id["cheap"]) == "cost per result (purchases)"
 
 
 def test_an_advice_is_given_once_dismissed_with_a_reason_and_then_quiet(

@@ -482,7 +482,11 @@ def selected(request: dg.RunRequest) -> set[str]:
     return {key.path[-1] for key in request.asset_selection or ()}
 
 
-EXTRAS = {"creatives", "activities", "recommendations", "insights_hourly", "insights_breakdown"}
+EXTRAS = {
+    *("creatives", "activities", "recommendations"),
+    *("custom_conversions", "custom_audiences", "images"),
+    *("insights_hourly", "insights_breakdown"),
+}
 
 
 def test_extras_that_are_off_are_no_part_of_a_run(tick: Tick, stored: Stored) -> None:

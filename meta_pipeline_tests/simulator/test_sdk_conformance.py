@@ -17,10 +17,13 @@ pytest.importorskip("facebook_business")
 from facebook_business.adobjects.ad import Ad
 from facebook_business.adobjects.adaccount import AdAccount
 from facebook_business.adobjects.adcreative import AdCreative
+from facebook_business.adobjects.adimage import AdImage
 from facebook_business.adobjects.adreportrun import AdReportRun
 from facebook_business.adobjects.adset import AdSet
 from facebook_business.adobjects.adsinsights import AdsInsights
 from facebook_business.adobjects.campaign import Campaign
+from facebook_business.adobjects.customaudience import CustomAudience
+from facebook_business.adobjects.customconversion import CustomConversion
 from facebook_business.adobjects.user import User
 from facebook_business.api import FacebookAdsApi
 from facebook_business.exceptions import FacebookRequestError
@@ -131,6 +134,45 @@ def test_children_of_an_ad_set(api: FacebookAdsApi, sim: Simulator, account: str
 def test_creatives(ads_account: AdAccount) -> None:
     first = ads_account.get_ad_creatives(fields=["name", "status"])[0]
     assert isinstance(first, AdCreative)
+
+
+def test_what_is_behind_custom_conversions(
+    api: FacebookAdsApi, ads_account: AdAccount, sim: Simulator, account: str
+) -> None:
+    names = ["name", "custom_event_type", "rule", "pixel", "is_archived", "last_fired_time"]
+    found = list(ads_account.get_custom_conversions(fields=names, params={"limit": 2}))
+    assert ids(found) == [one.id for one in sim.world.objects("customconversions", account)]
+    assert all(isinstance(one, CustomConversion) for one in found)
+    again = CustomConversion(found[0]["id"], api=api).api_get(fields=names)
+    assert again["name"] == found[0]["name"]
+
+
+def test_custom_audiences_and_terms_that_were_not_accepted(
+    api: FacebookAdsApi, ads_account: AdAccount, sim: Simulator, account: str
+) -> None:
+    names = ["name", "subtype", "approximate_count_lower_bound", "operation_status", "rule"]
+    found = list(ads_account.get_custom_audiences(fields=names, params={"limit": 2}))
+    assert ids(found) == [one.id for one in sim.world.objects("customaudiences", account)]
+    assert min(one["approximate_count_lower_bound"] for one in found) == -1
+    assert CustomAudience(found[0]["id"], api=api).api_get(fields=["name"])["name"]
+    sim.world.without_terms.add(account)
+    with pytest.raises(FacebookRequestError) as refused:
+        ads_account.get_custom_audiences()
+    assert (refused.value.api_error_code(), refused.value.api_error_subcode()) == (200, 1870034)
+
+
+def test_images_go_by_their_hash(
+    api: FacebookAdsApi, ads_account: AdAccount, sim: Simulator, account: str
+) -> None:
+    found = list(ads_account.get_ad_images(fields=["hash", "name", "width"], params={"limit": 7}))
+    assert ids(found) == [one.id for one in sim.world.objects("adimages", account)]
+    first = found[0]
+    assert first["id"] == f"{account.removeprefix('act_')}:{first['hash']}"
+    named = ads_account.get_ad_images(fields=["name"], params={"hashes": [first["hash"]]})
+    assert [one["name"] for one in named] == [first["name"]]
+    with pytest.raises(FacebookRequestError) as refused:
+        AdImage(first["id"], api=api).api_get(fields=["name"])
+    assert refused.value.api_error_code() == 803
 
 
 def test_activities(ads_account: AdAccount) -> None:

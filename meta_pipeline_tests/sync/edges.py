@@ -31,12 +31,12 @@ POLICY = PlanPolicy(
     window_days=DAYS,
     # The account's own rows are read whenever the ads' are: both are compared with the world.
     account_rows_every=timedelta(hours=1),
-    creatives_every=timedelta(hours=1),
+    extras_every=timedelta(hours=1),
     recommendations_every=timedelta(hours=1),
     score_history_every=timedelta(hours=1),
     breakdowns=(BREAKDOWN,),
     restatement=Restatement.parse("0:1h,28:7d"),
-    page_sizes=PageSizes(entities=2, creatives=3, insights=9),
+    page_sizes=PageSizes(entities=2, extras=3, insights=9),
 )
 MOST_BYTES = 2_000_000
 PLACES = ("first", "middle", "last")
@@ -158,6 +158,13 @@ EDGES = (
          answers="operation", prepare=_take_one_away),
     Edge("creatives", lambda _: "/adcreatives", frozenset({"creatives_list"}),
          parts=frozenset({Part.CREATIVES})),
+    Edge("custom conversions", lambda _: "/customconversions",
+         frozenset({"custom_conversions_list"}), is_one_call=True,
+         parts=frozenset({Part.CUSTOM_CONVERSIONS})),
+    Edge("custom audiences", lambda _: "/customaudiences", frozenset({"custom_audiences_list"}),
+         is_one_call=True, parts=frozenset({Part.CUSTOM_AUDIENCES})),
+    Edge("images", lambda _: "/adimages", frozenset({"images_list"}),
+         parts=frozenset({Part.IMAGES})),
     Edge("activities", lambda _: "/activities", frozenset({"activities_list"}), is_one_call=True,
          parts=frozenset({Part.ACTIVITIES}), prepare=_rename_all),
     Edge("recommendations", _of_account("/recommendations"),

@@ -44,7 +44,7 @@ POLICY = PlanPolicy(
     backfill_days=DAYS,
     window_days=3,
     account_rows_every=timedelta(hours=1),
-    page_sizes=PageSizes(entities=2, creatives=2, insights=6),
+    page_sizes=PageSizes(entities=2, extras=2, insights=6),
 )
 EDGES = ("campaigns", "adsets", "ads")
 PATHS = ("/campaigns", "/adsets", "/ads", "/insights")

@@ -19,6 +19,7 @@ from meta_pipeline.simulator import FAULTS
 from meta_pipeline.simulator.insights import InsightsQuery, rows
 from meta_pipeline.simulator.world.recommendations import recommendations, score_on
 from meta_pipeline.sync import ENTITIES, Part, Status, SyncRun
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline_tests.postgres import TestPostgres
 
 from .edges import (
@@ -41,6 +42,7 @@ _NUMBERS = {
     Part.HOURLY: ("meta_insights_hourly", "ad_id", (_HOUR,)),
     Part.BREAKDOWNS: ("meta_insights_breakdown", "entity_id", BREAKDOWN),
 }
+_LISTED = frozenset({Part.CREATIVES, Part.CUSTOM_CONVERSIONS, Part.CUSTOM_AUDIENCES, Part.IMAGES})
 _ANSWERS_OF_OTHERS = frozenset({"report status", "report rows", "one by id", "business"})
 """Where only this report, operation or business is broken: another is asked, or the id is gone."""
 
@@ -229,9 +231,11 @@ def assert_world(found: Lab, edge: Edge) -> None:
         assert_numbers(found)
     for part in edge.parts & _NUMBERS.keys():
         assert_cells(found, part)
-    if Part.CREATIVES in edge.parts:
-        ids = {row["creative_id"] for row in found.query("SELECT * FROM meta_ads.meta_creatives")}
-        assert ids == {one.id for one in found.world.objects("adcreatives", found.account_id)}
+    for part in edge.parts & _LISTED:
+        spec = ENTITY_SPECS[part]
+        query = f"SELECT {spec.id_column} AS id FROM {spec.table} WHERE NOT is_deleted"
+        ids = {row["id"] for row in found.query(query)}
+        assert ids == {one.id for one in found.world.objects(spec.edge, found.account_id)}
     if Part.ACTIVITIES in edge.parts:
         assert_activities(found)
     if Part.RECOMMENDATIONS in edge.parts:

@@ -86,7 +86,7 @@ class Life(RuleBasedStateMachine):
             backfill_days=backfill,
             window_days=4,
             breakdowns=(("age", "gender"),),
-            page_sizes=PageSizes(entities=50, creatives=50, insights=page),
+            page_sizes=PageSizes(entities=50, extras=50, insights=page),
         )
         self.found = self.stack.enter_context(lab(url, world=world, policy=policy, parallel=3))
         # A life outlasts the 90 days for which a person's token opens data.

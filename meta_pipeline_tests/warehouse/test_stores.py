@@ -117,7 +117,8 @@ class TestRuns:
             NOON.date(), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1.5, {"app_pct": 12.0}, 2.5, 3.5, 4.5,
             "ads: not finished", [Missing("not finished", Part.ADS, "ads", is_whole=True)],
             NOON, "dagster", "host:1", connection_id="con_1", app_key="app",
-            recommendations_fetched=11,
+            recommendations_fetched=11, custom_conversions_fetched=12,
+            custom_audiences_fetched=13, images_fetched=14,
         )  # fmt: skip
         assert all(value not in (None, "", 0) for value in run.row().values())
         warehouse.runs.close(run)

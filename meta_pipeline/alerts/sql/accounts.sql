@@ -45,7 +45,8 @@ FROM (
                     WHERE account_id = account.account_id AND status NOT IN ('refused', 'running')
                         -- An extra that waits for quota is no news; one that fails is.
                         AND NOT (status = 'throttled' AND string_to_array(scope, ',')
-                            <@ ARRAY['creatives', 'activities', 'recommendations', 'insights_hourly', 'insights_breakdown', 'custom_reports'])
+                            <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
+                                'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports'])
                     ORDER BY started_at DESC LIMIT 20
                 ) AS newest
             ) AS judged

@@ -18,6 +18,7 @@ from meta_pipeline.commands.terminal.options import (
     Until,
     days,
 )
+from meta_pipeline.printable import one_line
 
 from . import kpi, movements
 from .answers import Format, cell, formatted, show
@@ -148,16 +149,20 @@ def show_metric(
     with opened() as (warehouse, metrics):
         dictionary = metrics.dictionary_of(warehouse)
         metric = dictionary.metric(name)
-    overrides = [one for one in dictionary.overrides if one.metric == name]
+        overrides = [one for one in dictionary.overrides if one.metric == name]
+        told = asdict(metric) | {"overrides": [asdict(one) for one in overrides]}
+        with warehouse.connection() as connection:
+            found = metrics.names_in(connection, [metric.formula, str(told)])
+    names = {action_type: one_line(called) for action_type, called in found.items()}
     if as_json:
-        write_json(asdict(metric) | {"overrides": [asdict(one) for one in overrides]})
+        write_json(told | {"custom_conversions": names})
         return
     lines = {
         "name": metric.display_name,
         "meaning": metric.description,
         "unit": metric.unit,
         "kind": metric.kind,
-        "formula": metric.formula,
+        "formula": metrics.with_names(metric.formula, names),
         "better": metric.better,
         "window": metric.window,
     }
@@ -166,6 +171,8 @@ def show_metric(
     for override in overrides:
         valid = f"{override.valid_from or 'always'} to {override.valid_until or 'open'}"
         say(f"{override.account} {valid}: {override.note}")
+    for action_type, called in names.items():
+        say(f"{action_type} is the custom conversion “{called}”")
 
 
 @app.command()

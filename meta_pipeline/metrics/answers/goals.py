@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from meta_pipeline.metrics.custom_conversions import names_in, with_names
 from meta_pipeline.metrics.kept import Kept
 from meta_pipeline.metrics.once import once_each
 
@@ -42,7 +43,8 @@ def goal_notes(connection: Connection[Any], question: Question) -> list[str]:
     whole = {goal for goals in by_account.values() for goal in goals if goal is not None}
     if len(whole) > 1 and not _ALONE & set(question.grouping.by):
         mixed = sorted(goal for (goal,) in _asked(connection, question, _MIXED))
-        notes += [_mixed(mixed)] if mixed else []
+        names = names_in(connection, mixed, question.account_ids)
+        notes += [with_names(_mixed(mixed), names)] if mixed else []
     return notes
 
 

@@ -1,5 +1,5 @@
 """The assets that are off until somebody wants them: creatives, the change log, what Meta
-recommends, hours, breakdowns, custom reports.
+recommends, custom conversions, custom audiences, images, hours, breakdowns, custom reports.
 
 Each costs calls of its own, so the settings say for which accounts a sync brings it. Everywhere
 else a step does nothing: no call, no event. A person who materializes one of these assets, and no
@@ -50,6 +50,9 @@ SETTINGS = {
     Part.CREATIVES: "META_CREATIVES",
     Part.ACTIVITIES: "META_ACTIVITIES",
     Part.RECOMMENDATIONS: "META_RECOMMENDATIONS",
+    Part.CUSTOM_CONVERSIONS: "META_CUSTOM_CONVERSIONS",
+    Part.CUSTOM_AUDIENCES: "META_CUSTOM_AUDIENCES",
+    Part.IMAGES: "META_IMAGES",
     Part.HOURLY: "META_HOURLY",
     Part.BREAKDOWNS: "META_BREAKDOWNS and META_BREAKDOWN_ACCOUNTS",
     Part.REPORTS: "its accounts in META_REPORTS_FILE",
@@ -59,14 +62,19 @@ _LAST = {"dagster/priority": "-1"}
 
 
 _OF = {table.part: table.key for table in STRUCTURE}
-_CREATIVES, _ACTIVITIES, _RECOMMENDATIONS = ENTITY_EXTRAS
+_OF_ADS = frozenset({Part.CREATIVES, Part.IMAGES})
 
 
 @dg.multi_asset(
     name=HERE.named("entity_extras"),
     specs=[
-        *account_specs([_CREATIVES], group="entities", deps=[_OF[Part.ADS]]),
-        *account_specs([_ACTIVITIES, _RECOMMENDATIONS], group="entities", deps=list(_OF.values())),
+        spec
+        for table in ENTITY_EXTRAS
+        for spec in account_specs(
+            [table],
+            group="entities",
+            deps=[_OF[Part.ADS]] if table.part in _OF_ADS else list(_OF.values()),
+        )
     ],
     can_subset=True,
     partitions_def=AD_ACCOUNTS,
@@ -81,7 +89,9 @@ def entity_extras(
     accounts: dg.ResourceParam[Accounts],
     freshness: dg.ResourceParam[Freshness],
 ) -> Iterator[Event]:
-    """Creatives, the change log and what Meta recommends, for the accounts they are on for."""
+    """Creatives, change log, Meta's recommendations, custom conversions, custom audiences and
+    images, for the accounts they are on for.
+    """
     step = Step(
         "extras",
         selected_of(context, ENTITY_EXTRAS),

@@ -15,7 +15,8 @@ LEFT JOIN LATERAL (
     SELECT status, error_summary FROM meta_ads.sync_runs
     WHERE account_id = account.account_id AND status NOT IN ('refused', 'running')
         AND NOT string_to_array(scope, ',')
-            <@ ARRAY['creatives', 'activities', 'recommendations', 'insights_hourly', 'insights_breakdown', 'custom_reports']
+            <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
+                'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports']
     ORDER BY started_at DESC LIMIT 1
 ) AS latest ON true
 WHERE account.is_accessible AND account.is_late

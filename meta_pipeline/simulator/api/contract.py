@@ -23,6 +23,9 @@ NODES: Mapping[str, str] = {
     "AdSet": "adset",
     "Ad": "ad",
     "AdCreative": "adcreative",
+    "CustomConversion": "customconversion",
+    "CustomAudience": "customaudience",
+    "AdImage": "adimage",
     "AdReportRun": "adreportrun",
     "AdsInsights": "adsinsights",
     "AdActivity": "adactivity",
@@ -68,6 +71,21 @@ NOT_READABLE: Mapping[str, frozenset[str]] = {
         }
     ),
     "AdCreative": frozenset({"execution_options", "image_file", "is_dco_internal"}),
+    "CustomConversion": frozenset(
+        {"advanced_rule", "event_source_id", "action_source_type", "custom_conversion_id"}
+    ),
+    "CustomAudience": frozenset(
+        {
+            *("allowed_domains", "associated_audience_id", "claim_objective", "content_type"),
+            *("countries", "creation_params", "dataset_id", "enable_fetch_or_create"),
+            *("event_source_group", "event_sources", "exclusions", "facebook_page_id"),
+            *("inclusionOperator", "inclusions", "list_of_accounts", "marketing_message_channels"),
+            *("origin_audience_id", "parent_audience_id", "partner_reference_key", "prefill"),
+            *("product_set_id", "subscription_info", "usage_restriction", "use_for_products"),
+            *("use_in_campaigns", "video_group_ids", "whats_app_business_phone_number_id"),
+        }
+    ),
+    "AdImage": frozenset({"bytes", "copy_from", "filename"}),
     "AdsInsights": frozenset(
         # Listed by the SDK, refused or gone at Meta (FACTS section 5.2).
         {

@@ -15,6 +15,7 @@ from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.clock import VirtualClock
 from meta_pipeline.simulator.world.days import months_before, today
 from meta_pipeline.simulator.world.demo import demo_world
+from meta_pipeline.simulator.world.entities import KINDS
 
 _EXPLANATION = (
     "Read from facebook-business, API {}. A known edge that is not served is refused with code 3, "
@@ -62,7 +63,7 @@ def _filled_fields(known: contract.Contract) -> dict[str, set[str]]:
     account = world.accounts()[0].id
     filled = {"AdAccount": _keys(world.accounts()), "User": {"id", "name"},
              "Business": {"id", "name"}}  # fmt: skip
-    for kind in ("campaigns", "adsets", "ads", "adcreatives"):
+    for kind in KINDS:
         filled[NODE_OF_KIND[kind]] = _keys(world.objects(kind, account)[:_LOOKED_AT])
     filled["AdActivity"] = _keys(world.activities(account)[:_LOOKED_AT])
     filled["AdReportRun"] = _REPORT_FIELDS

@@ -132,6 +132,23 @@ def unsupported_object(object_id: str, method: str = "get") -> GraphError:
     )
 
 
+def unknown_alias(object_id: str) -> GraphError:
+    return GraphError(
+        f"(#803) Some of the aliases you requested do not exist: {object_id}", code=803
+    )
+
+
+def audience_terms() -> GraphError:
+    return GraphError(
+        "Permissions error",
+        code=200,
+        subcode=1870034,
+        user_title="Custom Audience Terms Not Accepted",
+        user_message="The terms of service for custom audiences have not been accepted for this "
+        "ad account.",
+    )
+
+
 def no_capability() -> GraphError:
     return GraphError(
         "(#3) Application does not have the capability to make this API call.",
@@ -251,10 +268,12 @@ def invalid_proof() -> GraphError:
 
 
 def too_many_calls(use_case: str) -> GraphError:
-    """Business use case limit: 80000 for insights, 80004 for ads management."""
+    """Business use case limit: 80000 for insights, 80003 for custom audiences, else 80004."""
     # Two wordings, as logged.
-    insights = use_case == "ads_insights"
-    code, word, anchor = (80000, "from", "") if insights else (80004, "to", "#ads-management")
+    code, word, anchor = {
+        "ads_insights": (80000, "from", ""),
+        "custom_audience": (80003, "to", "#custom-audience"),
+    }.get(use_case, (80004, "to", "#ads-management"))
     return GraphError(
         f"(#{code}) There have been too many calls {word} this ad-account. Wait a bit and try "
         f"again. For more info, please refer to {_RATE_LIMIT_PAGE}{anchor}.",

@@ -15,6 +15,9 @@ NODE_OF_KIND = {
     "adsets": "AdSet",
     "ads": "Ad",
     "adcreatives": "AdCreative",
+    "customconversions": "CustomConversion",
+    "customaudiences": "CustomAudience",
+    "adimages": "AdImage",
     "activities": "AdActivity",
 }
 # Fields that name another object; its id lies under the key given here.

@@ -12,7 +12,11 @@ from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.insights.comparisons import COMPARISONS
 from meta_pipeline.simulator.world.statuses import EFFECTIVE_BY_KIND, HIDDEN_BY_DEFAULT
 
-PREFIXES = {"campaigns": "campaign", "adsets": "adset", "ads": "ad", "adcreatives": "adcreative"}
+PREFIXES = {
+    "campaigns": "campaign", "adsets": "adset", "ads": "ad", "adcreatives": "adcreative",
+    "customconversions": "custom_conversion", "customaudiences": "custom_audience",
+    "adimages": "ad_image",
+}  # fmt: skip
 _PARENT_KEY = {"campaign": "campaign_id", "adset": "adset_id"}
 _STATUS_FIELDS = frozenset({"effective_status", "status", "configured_status"})
 
@@ -101,7 +105,7 @@ def select(
         if known_statuses is not None:
             statuses = frozenset(known_statuses) - HIDDEN_BY_DEFAULT
         else:
-            # A creative has a `status` only, which the world does not select by.
+            # Creatives and images have a `status` only, which the world does not select by.
             tests.append(
                 lambda entity: (
                     (entity.values.get("effective_status") or entity.values.get("status"))

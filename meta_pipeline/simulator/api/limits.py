@@ -22,9 +22,11 @@ from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.clock import Clock
 
 Tier = Literal["development_access", "standard_access"]
-INSIGHTS, MANAGEMENT = "ads_insights", "ads_management"
+INSIGHTS, MANAGEMENT, AUDIENCE = "ads_insights", "ads_management", "custom_audience"
 # Meta publishes no number: ours lets an ordinary client run out of calls first.
 _CPU_MS_PER_CALL = 60.0
+_ACTIVE_AUDIENCES = 5
+"""That every account of the world has."""
 
 
 @dataclass
@@ -243,6 +245,8 @@ class Limits:
             calls = self._calls[use_case]
         elif use_case == INSIGHTS:
             calls = (190_000 if full else 600) + 400 * self._active_ads(account_id)
+        elif use_case == AUDIENCE:
+            calls = (190_000 if full else 5_000) + 40 * _ACTIVE_AUDIENCES
         else:
             calls = (100_000 if full else 300) + 40 * self._active_ads(account_id)
         if use_case != INSIGHTS:

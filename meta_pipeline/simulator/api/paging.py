@@ -129,8 +129,8 @@ class Positions:
         if self._uneven.shuffled:
             rank = self._uneven.rank_of
             return bisect_left(objects, rank(object_id), key=lambda entity: rank(entity.id))
-        # Accounts come in the order of the world, which their ids need not have.
-        if object_id.startswith("act_"):
+        # Accounts and images come in the order of the world, which their ids need not have.
+        if object_id.startswith("act_") or ":" in object_id:
             ids = [entity.id for entity in objects]
             return ids.index(object_id) if object_id in ids else len(ids)
         return bisect_left(objects, _rank(object_id), key=lambda entity: _rank(entity.id))

@@ -156,10 +156,15 @@ class Reader:
             call.request, kind, lambda name: self.contract.has_field(node, name), self.world.get
         )
         call.flag = call.flag or selection.ignored
+        if kind == "customaudiences" and call.target.account_id in self.world.without_terms:
+            raise errors.audience_terms()
+        hashes = frozenset(call.request.words("hashes"))
         if call.target.node_type in {"AdSet", "Ad"} and kind == "adcreatives":
             objects: Sequence[Entity] = list(self.world.objects(kind, parent_id))
         else:
             objects = self._select(kind, parent_id, selection)
+        if kind == "adimages" and hashes:
+            objects = [one for one in objects if one.values.get("hash") in hashes]
         return self._page(call, objects, node, selection.keep)
 
     def _select(self, kind: str, parent_id: str, selection: filters.Selection) -> Sequence[Entity]:

@@ -20,6 +20,9 @@ OBJECT_EDGES = {
     ("AdAccount", "adsets"): "adsets",
     ("AdAccount", "ads"): "ads",
     ("AdAccount", "adcreatives"): "adcreatives",
+    ("AdAccount", "customconversions"): "customconversions",
+    ("AdAccount", "customaudiences"): "customaudiences",
+    ("AdAccount", "adimages"): "adimages",
     ("Campaign", "adsets"): "adsets",
     ("Campaign", "ads"): "ads",
     ("AdSet", "ads"): "ads",
@@ -126,6 +129,8 @@ class Routes:
             if is_read_with_ads:
                 self._check_ads_scope(token)
             return Target("Business", node_id, edge, business)
+        if ":" in node_id:  # an image: Meta gives none by its id
+            raise errors.unknown_alias(node_id)
         entity = self.world.get(node_id)
         if entity is None:
             raise errors.unsupported_object(node_id, method)

@@ -15,7 +15,7 @@ import orjson
 
 from meta_pipeline.simulator.api import batch, errors, oauth, retired_forms
 from meta_pipeline.simulator.api.calls import Answer, Call, Target, document, etag_of
-from meta_pipeline.simulator.api.limits import INSIGHTS, MANAGEMENT
+from meta_pipeline.simulator.api.limits import AUDIENCE, INSIGHTS, MANAGEMENT
 from meta_pipeline.simulator.api.reader import Reader
 from meta_pipeline.simulator.api.requests import GraphRequest, redacted
 from meta_pipeline.simulator.api.routes import Routes
@@ -257,5 +257,7 @@ class Service:
 
 def _use_case(target: Target) -> str:
     # Polls of a report run count as insights calls too (FIDELITY.md).
-    insights = target.is_insights or target.node_type == "AdReportRun"
-    return INSIGHTS if insights else MANAGEMENT
+    if target.is_insights or target.node_type == "AdReportRun":
+        return INSIGHTS
+    is_audience = target.edge == "customaudiences" or target.node_type == "CustomAudience"
+    return AUDIENCE if is_audience else MANAGEMENT

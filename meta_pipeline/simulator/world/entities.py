@@ -10,7 +10,10 @@ from zoneinfo import ZoneInfo
 
 from meta_pipeline.simulator.world.accounts import ACCOUNT_PREFIX
 
-KINDS = ("campaigns", "adsets", "ads", "adcreatives")
+KINDS = (
+    *("campaigns", "adsets", "ads", "adcreatives"),
+    *("customconversions", "customaudiences", "adimages"),
+)
 _ID_PREFIX = "99"  # reserved: an id of Meta's begins with 6, 12 or 23
 # Numeric strings of 13 to 18 digits and more (FACTS section 0): too long for a double.
 _ID_DIGITS = 18

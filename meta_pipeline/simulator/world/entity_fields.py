@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from meta_pipeline.simulator.world import creatives, names
+from meta_pipeline.simulator.world import creatives, library, names
 from meta_pipeline.simulator.world.accounts import account_number
 from meta_pipeline.simulator.world.draws import draw
 from meta_pipeline.simulator.world.entities import entity_id, graph_time
@@ -119,7 +119,7 @@ def _adset(tree: Tree, index: int, zone: ZoneInfo, draws: tuple[int, ...]) -> di
         "optimization_goal": goal,
         "billing_event": "THRUPLAY" if goal == "THRUPLAY" else "IMPRESSIONS",
         "start_time": graph_time(created, zone),
-        "targeting": _targeting(draws),
+        "targeting": _targeting(tree.ordinal, draws),
         "destination_type": "ON_AD" if goal == "LEAD_GENERATION" else "WEBSITE",
         "attribution_spec": [
             {"event_type": "CLICK_THROUGH", "window_days": 7},
@@ -208,7 +208,7 @@ def _amount(tree: Tree, cents: int) -> int:
     return from_cents(cents, tree.spec.currency)
 
 
-def _targeting(draws: tuple[int, ...]) -> dict[str, Any]:
+def _targeting(ordinal: int, draws: tuple[int, ...]) -> dict[str, Any]:
     low = 18 + draws[11] % 20
     fields: dict[str, Any] = {
         "age_max": min(65, low + 10 + draws[12] % 40),
@@ -226,7 +226,7 @@ def _targeting(draws: tuple[int, ...]) -> dict[str, Any]:
             {"interests": [{"id": str(6_003_000_000_000 + draws[16]), "name": "Coffee"}]}
         ]
     if draws[17] < 12_000:
-        fields["custom_audiences"] = [{"id": f"238{draws[17]:014d}", "name": "Past customers"}]
+        fields["custom_audiences"] = [library.targeted(ordinal, draws[17])]
     # Meta answers targeting with its keys in alphabetical order.
     return dict(sorted(fields.items()))
 

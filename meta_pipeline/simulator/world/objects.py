@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import overload
+from typing import Any, overload
 from zoneinfo import ZoneInfo
 
-from meta_pipeline.simulator.world import activities, creatives, entity_fields
+from meta_pipeline.simulator.world import activities, creatives, entity_fields, library
 from meta_pipeline.simulator.world.account_fields import account_values
 from meta_pipeline.simulator.world.accounts import AccountSpec, account_number
 from meta_pipeline.simulator.world.clock import Clock
@@ -20,13 +20,25 @@ from meta_pipeline.simulator.world.entities import (
     parse_account,
     parse_id,
 )
-from meta_pipeline.simulator.world.tree import AD, ADSET, CAMPAIGN, CREATIVE, Tree
+from meta_pipeline.simulator.world.tree import (
+    AD,
+    ADSET,
+    AUDIENCE,
+    CAMPAIGN,
+    CONVERSION,
+    CREATIVE,
+    IMAGE,
+    Tree,
+)
 
-_LEVEL_OF_KIND = {"campaigns": CAMPAIGN, "adsets": ADSET, "ads": AD, "adcreatives": CREATIVE}
+_LEVEL_OF_KIND = {
+    "campaigns": CAMPAIGN, "adsets": ADSET, "ads": AD, "adcreatives": CREATIVE,
+    "customconversions": CONVERSION, "customaudiences": AUDIENCE, "adimages": IMAGE,
+}  # fmt: skip
 
 
 class Objects:
-    """Reads accounts, campaigns, ad sets, ads and creatives by id, by position and by edge.
+    """Reads accounts and what is in them by id, by position and by edge.
 
     A position is (account ordinal, level, index); level -1 is the account itself.
     """
@@ -50,6 +62,7 @@ class Objects:
         self.trees = tuple(Tree(self.key, n, spec, anchored) for n, spec in enumerate(self.specs))
         self.zones = tuple(ZoneInfo(spec.zone) for spec in self.specs)
         self.overlay = Overlay()
+        self._images: dict[int, tuple[int, dict[str, int]]] = {}
 
     def now(self) -> int:
         """The clock's epoch second."""
@@ -90,11 +103,13 @@ class Objects:
         ordinal = self.ordinal(object_id)
         if ordinal is not None:
             return ordinal, -1, 0
-        parsed = parse_id(object_id)
+        parsed = self._locate_image(object_id) if ":" in object_id else parse_id(object_id)
         if parsed is None:
             return None
         level, ordinal, index = parsed
-        if ordinal >= len(self.specs) or index >= self._size(ordinal, level):
+        # An image goes by its hash, never by a number.
+        is_named = (level == IMAGE) == (":" in object_id)
+        if ordinal >= len(self.specs) or not is_named or index >= self._size(ordinal, level):
             return None
         position = ordinal, level, index
         # Whatever an account held vanished with it.
@@ -121,11 +136,11 @@ class Objects:
             return LazyEntities((), lambda index: self.entity(0, level, index))
         ordinal = parent[0]
         indexes = self._indexes(level, parent)
-        # A creative has neither an effective_status nor an updated_time.
-        if level != CREATIVE and updated_after is not None:
+        # Only what is above has an effective_status, and an updated_time to select by.
+        if level <= AD and updated_after is not None:
             updated = self.trees[ordinal].levels[level].updated
             indexes = [i for i in indexes if updated[i] > updated_after]
-        if level != CREATIVE and statuses is not None:
+        if level <= AD and statuses is not None:
             wanted, status = frozenset(statuses), self.effective_status
             indexes = [i for i in indexes if status(ordinal, level, i) in wanted]
         return LazyEntities(indexes, lambda index: self.entity(ordinal, level, index))
@@ -149,10 +164,14 @@ class Objects:
     # -- by position ----------------------------------------------------------------------------
 
     def entity(self, ordinal: int, level: int, index: int) -> Entity:
-        """One campaign, ad set, ad or creative."""
-        values = entity_fields.values(self.trees[ordinal], level, index, self.zones[ordinal])
+        """One campaign, ad set, ad, creative, custom conversion, custom audience or image."""
+        tree = self.trees[ordinal]
+        if level > CREATIVE:
+            values = self._of_library(tree, level, index)
+        else:
+            values = entity_fields.values(tree, level, index, self.zones[ordinal])
         object_id = values["id"]
-        if level != CREATIVE:
+        if level <= AD:
             values["effective_status"] = self.effective_status(ordinal, level, index)
         values = self.overlay.applied(object_id, values)
         return Entity(KINDS[level], object_id, f"act_{account_number(ordinal)}", values)
@@ -191,15 +210,47 @@ class Objects:
 
     def _size(self, ordinal: int, level: int) -> int:
         levels = self.trees[ordinal].levels
-        return creatives.count(len(levels[AD])) if level == CREATIVE else len(levels[level])
+        if level in (CREATIVE, IMAGE):
+            return creatives.count(len(levels[AD]))
+        fixed = {CONVERSION: library.CONVERSIONS, AUDIENCE: library.AUDIENCES}
+        return fixed[level] if level in fixed else len(levels[level])
+
+    def _of_library(self, tree: Tree, level: int, index: int) -> dict[str, Any]:
+        of = {CONVERSION: library.conversion, AUDIENCE: library.audience, IMAGE: library.image}
+        values = of[level](tree, index, self._anchored)
+        if values is None:
+            raise KeyError(f"creative {index} of account {tree.ordinal} shows no image")
+        return values
+
+    def _locate_image(self, object_id: str) -> tuple[int, int, int] | None:
+        number, _, hash_ = object_id.partition(":")
+        ordinal = self.ordinal(f"act_{number}")
+        index = None if ordinal is None else self._images_of(ordinal).get(hash_)
+        return None if ordinal is None or index is None else (IMAGE, ordinal, index)
+
+    def _images_of(self, ordinal: int) -> dict[str, int]:
+        """Where the images of an account are, by hash; creatives are added and never change."""
+        size = self._size(ordinal, IMAGE)
+        known, found = self._images.get(ordinal, (0, {}))
+        if known < size:
+            tree = self.trees[ordinal]
+            shown = (
+                (index, creatives.values(tree, index).get("image_hash"))
+                for index in range(known, size)
+            )
+            found = found | {hash_: index for index, hash_ in shown if hash_ is not None}
+            self._images[ordinal] = size, found
+        return found
 
     def _indexes(self, level: int, parent: tuple[int, int, int]) -> Sequence[int]:
         """What of one level is below a position, newest first, without what vanished."""
         ordinal, parent_level, parent_index = parent
         if parent_level >= level or (parent_level == AD and level != CREATIVE):
             return ()
-        if parent_level < 0:
-            indexes: Sequence[int] = range(self._size(ordinal, level) - 1, -1, -1)
+        if level == IMAGE:
+            indexes: Sequence[int] = sorted(self._images_of(ordinal).values(), reverse=True)
+        elif parent_level < 0:
+            indexes = range(self._size(ordinal, level) - 1, -1, -1)
         else:
             below = self.below(ordinal, parent_level, parent_index, min(level, AD))
             if level == CREATIVE:

@@ -24,7 +24,7 @@ from meta_pipeline.simulator.world.statuses import (
     effective,
 )
 
-CAMPAIGN, ADSET, AD, CREATIVE = range(4)
+CAMPAIGN, ADSET, AD, CREATIVE, CONVERSION, AUDIENCE, IMAGE = range(7)
 DAY_SECONDS = 86_400
 
 _TAGS = (b"camp", b"adse", b"ad  ")

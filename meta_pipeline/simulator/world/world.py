@@ -17,7 +17,7 @@ from meta_pipeline.simulator.world.entities import Entity
 from meta_pipeline.simulator.world.memo import Memo
 from meta_pipeline.simulator.world.objects import Objects
 from meta_pipeline.simulator.world.statuses import ACTIVE, ARCHIVED, CLEAR, DELETED, STATUSES
-from meta_pipeline.simulator.world.tree import AD, ADSET, CAMPAIGN
+from meta_pipeline.simulator.world.tree import AD, ADSET, CAMPAIGN, IMAGE
 
 
 class World(Objects):
@@ -54,6 +54,8 @@ class World(Objects):
         # What is dear to work out twice, for whoever reads the world; keyed by `version`.
         self.memo, self.answers = Memo(64), Memo(8)
         self.bad_creatives: set[str] = set()
+        self.without_terms: set[str] = set()
+        """Accounts for which nobody accepted the custom audience terms."""
         self.spoiled_days: list[SpoiledDay] = []
         self.lost_conversions: list[LostConversions] = []
         self._lock = threading.RLock()
@@ -129,7 +131,8 @@ class World(Objects):
         By id it is 100/33 from now on.
         """
         with self._changed():
-            self.overlay.gone = self.overlay.gone | {self._editable(object_id, least=-1)}
+            gone = self._editable(object_id, least=-1, most=IMAGE)
+            self.overlay.gone = self.overlay.gone | {gone}
 
     def take_back(
         self, ad_id: str, since: date | str, until: date | str, keep: float = 0.0
@@ -261,10 +264,12 @@ class World(Objects):
             raise ValueError(f"{ad_id} is no ad: delivery is an ad's")
         return ordinal, index
 
-    def _editable(self, object_id: str, least: int = CAMPAIGN) -> tuple[int, int, int]:
-        """Its position, from level `least` to an ad; KeyError for anything else."""
+    def _editable(
+        self, object_id: str, least: int = CAMPAIGN, most: int = AD
+    ) -> tuple[int, int, int]:
+        """Its position, from level `least` to `most`; KeyError for anything else."""
         position = self.locate(object_id)
-        if position is None or not least <= position[1] <= AD:
+        if position is None or not least <= position[1] <= most:
             raise KeyError(f"no such object to edit in this world: {object_id}")
         return position
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from meta_pipeline.governor import Needs
 from meta_pipeline.model.part import EXTRAS, Part
-from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, CUSTOM_AUDIENCE
 
 from .edge_plan import EdgePlan, calls_by_id
 from .recommendation_plan import RecommendationPlan
@@ -85,7 +85,12 @@ class Plan:
         parts = edges | {window.dataset.part for window in self.windows} | others
         optional = tuple(str(part) for part in EXTRAS if part in parts)
         is_extra = bool(optional) and parts <= set(EXTRAS)
-        use_cases = {ADS_MANAGEMENT} if self.edges or self.objects else set[str]()
+        use_cases = set[str]()
+        if edges - {Part.CUSTOM_AUDIENCES} or self.objects:
+            use_cases.add(ADS_MANAGEMENT)
+        # A meter of its own: where it is full, everything else goes on.
+        if parts == {Part.CUSTOM_AUDIENCES}:
+            use_cases.add(CUSTOM_AUDIENCE)
         # The meters of insights say that quota is tight: extras then wait, whatever they read.
         if self.windows or is_extra:
             use_cases.add(ADS_INSIGHTS)

@@ -191,7 +191,7 @@ class _Planner:
             return ()
         # Creatives have neither times nor statuses to ask by (FACTS section 8): all, or none.
         has_delta = bool(spec.statuses)
-        every = self.policy.scan_every if has_delta else self.policy.creatives_every
+        every = self.policy.scan_every if has_delta else self.policy.extras_every
         is_valid = cursor.updated_since is not None and cursor.statuses_hash == statuses_hash(spec)
         # A cursor of another status filter knows nothing of what that one left out.
         if has_delta and not is_valid:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from meta_pipeline.custom_reports import CustomReport
-from meta_pipeline.model.part import Part
+from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.sync.days import Restatement
 
 DEFAULT_RESTATEMENT = Restatement.parse("0:1h,3:6h,7:1d,28:7d")
@@ -21,12 +21,12 @@ class PageSizes:
     """
 
     entities: int = 500
-    creatives: int = 100
+    extras: int = 100
     insights: int = 1500
 
     def of(self, part: Part) -> int:
         """The size for an edge of entities."""
-        return self.creatives if part is Part.CREATIVES else self.entities
+        return self.entities if part in ENTITIES else self.extras
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class PlanPolicy:
     """What was read within this time is not read again."""
     scan_every: timedelta = timedelta(hours=6)
     """How often an edge is listed for what its delta does not tell (FACTS section 8)."""
-    creatives_every: timedelta = timedelta(days=1)
+    extras_every: timedelta = timedelta(days=1)
+    """Edges that are always listed whole: creatives, custom conversions, audiences, images."""
     account_rows_every: timedelta = timedelta(days=1)
     """How often the account's own row is read as a proof of the others."""
     recommendations_every: timedelta = timedelta(days=1)

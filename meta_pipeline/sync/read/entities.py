@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from meta_pipeline.graph import CursorLost, FieldRejected, GraphClient, InvalidRequest, Page
-from meta_pipeline.model.part import ENTITIES, Part
+from meta_pipeline.model.part import ENTITIES
 from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode, statuses_hash
 from meta_pipeline.sync.rows.convert import moment_or_none
 from meta_pipeline.sync.rows.fields import EntitySpec
@@ -224,7 +224,7 @@ class EdgeReader:
         """Whether a listing has nothing left to look up: see `Dimensions.mark_vanished`."""
         if not self._plan.is_complete:
             return False
-        if self._spec.part not in ENTITIES:
+        if not self._spec.is_checked:
             return True
         return not SeenIds(self._spec.edge).vanished(
             connection,
@@ -247,8 +247,8 @@ class EdgeReader:
 
 
 def history_of(spec: EntitySpec, columns: Sequence[str], source: Source) -> EntityHistory | None:
-    """What to note of changes to these columns; creatives are immutable and have no history."""
-    if spec.part is Part.CREATIVES:
+    """What to note of changes to these columns; only the structure has a history."""
+    if spec.part not in ENTITIES:
         return None
     tracked = [name for name in tracked_columns(spec.table, columns) if name not in spec.untracked]
     return EntityHistory(

@@ -85,6 +85,17 @@ def whole(value: Any, _: str | None) -> int:
     return int(decimal)
 
 
+def decimal(value: Any, _: str | None) -> Decimal:
+    """A number as Meta writes it, in whatever unit that is."""
+    return number(value)
+
+
+def estimate(value: Any, _: str | None) -> int | None:
+    """A whole number of which -1 says that there is none."""
+    counted = whole(value, None)
+    return None if counted < 0 else counted
+
+
 def flag(value: Any, _: str | None) -> bool:
     if isinstance(value, bool):
         return value

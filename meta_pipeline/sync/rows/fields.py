@@ -32,6 +32,7 @@ _AD_STATUS = _ADSET_STATUS | {
     "ADSET_PAUSED",
 }
 _CREATIVE_STATUS = frozenset(("ACTIVE", "IN_PROCESS", "WITH_ISSUES", "DELETED"))
+_IMAGE_STATUS = frozenset(("ACTIVE", "INTERNAL", "DELETED"))
 _OBJECTIVES = frozenset(
     (
         "OUTCOME_AWARENESS OUTCOME_TRAFFIC OUTCOME_ENGAGEMENT OUTCOME_LEADS OUTCOME_SALES "
@@ -78,6 +79,10 @@ class EntitySpec:
     """Further columns, each a function of Meta's row."""
     parents: frozenset[str] = frozenset()
     """Columns with the ids of what it is a part of."""
+    is_checked: bool = True
+    """Whether what a whole listing does not show any more is looked up, and marked when gone."""
+    is_by_hash: bool = False
+    """Whether an object is looked up by the hash in its id: Meta knows no such id (code 803)."""
 
     @property
     def id_column(self) -> str:
@@ -241,12 +246,94 @@ CREATIVES = EntitySpec(
         Field("object_story_spec", "object_story_spec", convert.structure),
         Field("asset_feed_spec", "asset_feed_spec", convert.structure),
     ),
-    # Addresses of pictures are signed, and new in every answer.
-    untracked=frozenset(("thumbnail_url", "image_url")),
+    is_checked=False,
+)
+
+CUSTOM_CONVERSIONS = EntitySpec(
+    part=Part.CUSTOM_CONVERSIONS,
+    edge="customconversions",
+    prefix="",
+    entity_type="custom_conversion",
+    table=schema.meta_custom_conversions,
+    fields=(
+        Field("id", "custom_conversion_id"),
+        Field("name", "name"),
+        Field("description", "description"),
+        Field("custom_event_type", "custom_event_type"),
+        Field("event_source_type", "event_source_type"),
+        Field("pixel", "pixel_id", convert.linked_id),
+        Field("data_sources", "data_sources", convert.structure),
+        Field("rule", "rule"),
+        Field("aggregation_rule", "aggregation_rule"),
+        Field("default_conversion_value", "default_conversion_value", convert.decimal),
+        Field("retention_days", "retention_days", convert.whole),
+        Field("is_archived", "is_archived", convert.flag),
+        Field("is_unavailable", "is_unavailable", convert.flag),
+        Field("creation_time", "created_time", convert.moment),
+        Field("first_fired_time", "first_fired_time", convert.moment),
+        Field("last_fired_time", "last_fired_time", convert.moment),
+    ),
+)
+
+CUSTOM_AUDIENCES = EntitySpec(
+    part=Part.CUSTOM_AUDIENCES,
+    edge="customaudiences",
+    prefix="",
+    entity_type="custom_audience",
+    table=schema.meta_custom_audiences,
+    fields=(
+        Field("id", "audience_id"),
+        Field("name", "name"),
+        Field("description", "description"),
+        Field("subtype", "subtype"),
+        Field("approximate_count_lower_bound", "size_lower_bound", convert.estimate),
+        Field("approximate_count_upper_bound", "size_upper_bound", convert.estimate),
+        Field("operation_status", "operation_status", convert.structure),
+        Field("delivery_status", "delivery_status", convert.structure),
+        Field("data_source", "data_source", convert.structure),
+        Field("customer_file_source", "customer_file_source"),
+        Field("lookalike_spec", "lookalike_spec", convert.structure),
+        Field("pixel_id", "pixel_id", convert.identifier),
+        Field("rule", "rule"),
+        Field("retention_days", "retention_days", convert.whole),
+        Field("is_value_based", "is_value_based", convert.flag),
+        Field("time_created", "created_time", convert.moment),
+        Field("time_updated", "updated_time", convert.moment),
+        Field("time_content_updated", "content_updated_time", convert.moment),
+    ),
+)
+
+IMAGES = EntitySpec(
+    part=Part.IMAGES,
+    edge="adimages",
+    prefix="",
+    entity_type="image",
+    table=schema.meta_images,
+    fields=(
+        Field("id", "image_id"),
+        Field("hash", "image_hash"),
+        Field("name", "name"),
+        Field("status", "status", known=_IMAGE_STATUS),
+        Field("width", "width", convert.whole),
+        Field("height", "height", convert.whole),
+        Field("original_width", "original_width", convert.whole),
+        Field("original_height", "original_height", convert.whole),
+        Field("permalink_url", "permalink_url"),
+        Field("url", "url"),
+        Field("url_128", "url_128"),
+        Field("is_associated_creatives_in_adgroups", "is_in_ads", convert.flag),
+        Field("created_time", "created_time", convert.moment),
+        Field("updated_time", "updated_time", convert.moment),
+    ),
+    is_by_hash=True,
 )
 
 ENTITY_SPECS: Mapping[Part, EntitySpec] = {
-    spec.part: spec for spec in (CAMPAIGNS, ADSETS, ADS, CREATIVES)
+    spec.part: spec
+    for spec in (
+        *(CAMPAIGNS, ADSETS, ADS),
+        *(CREATIVES, CUSTOM_CONVERSIONS, CUSTOM_AUDIENCES, IMAGES),
+    )
 }
 
 ACCOUNT_FIELDS = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from meta_pipeline.model.part import ENTITIES
 from meta_pipeline.model.time_zone import zone
 from meta_pipeline.sync.days import is_known_zone
 
@@ -90,10 +91,11 @@ class EntityMapper:
 
     def row(self, given: Mapping[str, Any], source: Source) -> Row:
         """One table row, in the order of `columns`."""
-        if self._weighed < _WEIGHED:
+        # Of other objects nobody promises the account's zone.
+        if self._spec.part in ENTITIES and self._weighed < _WEIGHED:
             self._weighed += 1
             source.weigh_time(given.get("updated_time") or given.get("created_time"))
-        # A creative has a `status` alone (FACTS section 4.5).
+        # Creatives and images have a `status` alone (FACTS section 4.5).
         deleted = given.get("effective_status", given.get("status")) == "DELETED"
         row = [self._value(known, given, source.currency) for known in self._fields]
         row += [derive(given) for derive in self._derived.values()]

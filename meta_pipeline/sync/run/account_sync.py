@@ -60,6 +60,11 @@ from .fetching import Done, ParallelFetch, Task
 from .session import CallSession
 from .stop import StopSign
 
+_OF_THEIR_OWN = frozenset(
+    {Part.RECOMMENDATIONS, Part.CUSTOM_CONVERSIONS, Part.CUSTOM_AUDIENCES, Part.IMAGES}
+)
+"""Parts that Meta may refuse of an account that it lets us read."""
+
 
 @dataclass
 class AccountSync:
@@ -318,11 +323,23 @@ class AccountSync:
         if done.task.part in INSIGHTS:
             self._calls_are_vain |= ends_all(error)
             self._skip_days_of(done.task.name)
+        if not self._is_of_its_own(done.task.part, error):
+            self._end(error, fetch)
+
+    def _is_of_its_own(self, part: Part, error: GraphError) -> bool:
+        """Whether the failure says nothing of the rest: who may read ads may be kept from extras,
+        and audiences have a meter of their own.
+        """
+        if isinstance(error, Throttled):
+            rest = self.plan.needs(weighted_cost=0)
+            return part is Part.CUSTOM_AUDIENCES and self.session.quota.decide(rest).may_call
+        return part in _OF_THEIR_OWN and isinstance(error, REFUSALS)
+
+    def _end(self, error: GraphError, fetch: ParallelFetch) -> None:
+        """Stop reading where the failure is one of all that is read."""
         if isinstance(error, Throttled):
             self._throttled = self._throttled or error
             fetch.stop()
-        elif done.task.part is Part.RECOMMENDATIONS and isinstance(error, REFUSALS):
-            return  # says nothing of the account: who may read ads need not be told what to do
         elif isinstance(error, PermissionDenied | ObjectMissing | AppRefused):
             # A part may be forbidden alone; two of them, and nothing answered, are the account.
             self._denials += 1
@@ -407,6 +424,9 @@ class AccountSync:
         record.creatives_fetched = writer.read[Part.CREATIVES]
         record.activities_fetched = writer.read[Part.ACTIVITIES]
         record.recommendations_fetched = writer.read[Part.RECOMMENDATIONS]
+        record.custom_conversions_fetched = writer.read[Part.CUSTOM_CONVERSIONS]
+        record.custom_audiences_fetched = writer.read[Part.CUSTOM_AUDIENCES]
+        record.images_fetched = writer.read[Part.IMAGES]
         record.insights_rows_read = writer.insights_rows_read
         record.insights_rows_written = writer.insights_rows_written
         record.entity_rows_written = writer.entity_rows_written

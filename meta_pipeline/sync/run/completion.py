@@ -40,7 +40,7 @@ class Completion:
         failed = {one.part for one in missing if one.is_whole}
         for edge in edges:
             part, name = edge.spec.part, edge.spec.edge
-            if edge.mode is Mode.DELTA or part not in ENTITIES or part in failed:
+            if edge.mode is Mode.DELTA or not edge.spec.is_checked or part in failed:
                 continue
             if edge.mode is Mode.SCAN:
                 nameless = self.dimensions.complete(edge.spec, self.write)

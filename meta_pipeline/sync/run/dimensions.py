@@ -86,10 +86,13 @@ class Dimensions:
             if not ids:
                 return answered
             after = ids[-1]
-            missing = self._read(spec, ids, write)
-            gone = [one for one, error in missing.items() if isinstance(error, ObjectMissing)]
+            if spec.is_by_hash:
+                gone, missing = self._unlisted(spec, ids, write), {}
+            else:
+                missing = self._read(spec, ids, write)
+                gone = [one for one, why in missing.items() if isinstance(why, ObjectMissing)]
             self._mark(spec, gone)
-            answered &= len(gone) == len(missing)
+            answered &= all(isinstance(why, ObjectMissing) for why in missing.values())
 
     def fill_orphans(self, write: Write, since: date) -> dict[str, GraphError]:
         """Fetch by id every entity that rows from `since` on mention and no table has.
@@ -146,7 +149,7 @@ class Dimensions:
         return {one: error for one, error in left.items() if one not in gone}
 
     def _unlisted(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> list[str]:
-        """Write what the filtered edge shows of these ids; gives the ids it does not show."""
+        """Write what the edge shows of these ids; gives the ids it does not show."""
         shown: set[str] = set()
         for start in range(0, len(ids), IDS_PER_PAGE):
             chunk = ids[start : start + IDS_PER_PAGE]
@@ -154,8 +157,7 @@ class Dimensions:
                 f"{self._source.account_id}/{spec.edge}",
                 {
                     "fields": ",".join(one.name for one in spec.fields),
-                    "filtering": [only(spec.prefix, chunk)],
-                    STATUSES: list(spec.statuses),
+                    **_named(spec, chunk),
                 },
                 account_id=self._source.account_id,
                 endpoint_key=spec.endpoint_key,
@@ -270,3 +272,10 @@ class Dimensions:
                 seen_at=self._source.data_as_of,
                 history=history_of(spec, [], self._source),
             )
+
+
+def _named(spec: EntitySpec, ids: Sequence[str]) -> dict[str, Any]:
+    """The parameters that have an edge show these objects alone."""
+    if spec.is_by_hash:
+        return {"hashes": [one.rpartition(":")[2] for one in ids]}
+    return {"filtering": [only(spec.prefix, ids)], STATUSES: list(spec.statuses)}

@@ -32,6 +32,7 @@ from .insights import (
     meta_insights_breakdown,
     meta_insights_hourly,
 )
+from .library import meta_custom_audiences, meta_custom_conversions, meta_images
 from .logins import login_states, pending_accounts, pending_connections
 from .metrics import (
     account_kpis,
@@ -102,6 +103,9 @@ __all__ = [
     "meta_callbacks",
     "meta_campaigns",
     "meta_creatives",
+    "meta_custom_audiences",
+    "meta_custom_conversions",
+    "meta_images",
     "meta_insights",
     "meta_insights_breakdown",
     "meta_insights_hourly",

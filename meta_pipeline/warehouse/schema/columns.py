@@ -68,6 +68,22 @@ def data_as_of(reads: str) -> sa.Column[Any]:
     return moment("data_as_of", comment, nullable=False)
 
 
+def bookkeeping() -> list[sa.Column[Any]]:
+    """What every entity row carries about itself; the same words in every table."""
+    return [
+        flag(
+            "is_deleted",
+            "True once Meta says DELETED or no longer lists it; the row stays",
+            nullable=False,
+            server_default=sa.false(),
+        ),
+        moment("deleted_seen_at", "When the deletion was first seen here"),
+        moment("first_seen_at", "When this row was first written", server_default=sa.func.now()),
+        data_as_of("sync_cursor"),
+        json("extra", "Fields Meta sent that have no column of their own"),
+    ]
+
+
 def table(name: str, comment: str, *parts: Any, **options: Any) -> sa.Table:
     """Declare one table; its comment starts with the grain: what one row is."""
     return sa.Table(name, metadata, *parts, comment=comment, **options)

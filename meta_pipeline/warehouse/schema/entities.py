@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from .columns import (
     HOT_UPDATES,
     account_id,
+    bookkeeping,
     count,
     data_as_of,
     flag,
@@ -19,22 +20,6 @@ from .columns import (
     text,
     whole,
 )
-
-
-def _bookkeeping() -> list[sa.Column[Any]]:
-    """What every entity row carries about itself; the same words in every table."""
-    return [
-        flag(
-            "is_deleted",
-            "True once Meta says DELETED or no longer lists it; the row stays",
-            nullable=False,
-            server_default=sa.false(),
-        ),
-        moment("deleted_seen_at", "When the deletion was first seen here"),
-        moment("first_seen_at", "When this row was first written", server_default=sa.func.now()),
-        data_as_of("sync_cursor"),
-        json("extra", "Fields Meta sent that have no column of their own"),
-    ]
 
 
 def _statuses() -> list[sa.Column[Any]]:
@@ -114,7 +99,7 @@ meta_campaigns = table(
     moment("created_time", "When it was created"),
     moment("updated_time", "Last change as Meta tells it; budget edits do not move it"),
     json("issues_info", "Delivery problems as Meta reports them"),
-    *_bookkeeping(),
+    *bookkeeping(),
     sa.Index(None, "account_id"),
     **HOT_UPDATES,
 )
@@ -145,7 +130,7 @@ meta_adsets = table(
     moment("created_time", "When it was created"),
     moment("updated_time", "Last change as Meta tells it; budget edits do not move it"),
     json("issues_info", "Delivery problems as Meta reports them"),
-    *_bookkeeping(),
+    *bookkeeping(),
     sa.Index(None, "account_id"),
     sa.Index(None, "campaign_id"),
     **HOT_UPDATES,
@@ -169,7 +154,7 @@ meta_ads = table(
     moment("created_time", "When it was created"),
     moment("updated_time", "Last change as Meta tells it"),
     json("issues_info", "Delivery problems as Meta reports them"),
-    *_bookkeeping(),
+    *bookkeeping(),
     sa.Index(None, "account_id"),
     sa.Index(None, "campaign_id"),
     sa.Index(None, "adset_id"),
@@ -197,7 +182,7 @@ meta_creatives = table(
     text("instagram_permalink_url", "Instagram post"),
     json("object_story_spec", "Post the creative makes; null where Meta would not give it"),
     json("asset_feed_spec", "Assets of a dynamic creative"),
-    *_bookkeeping(),
+    *bookkeeping(),
     sa.Index(None, "account_id"),
 )
 

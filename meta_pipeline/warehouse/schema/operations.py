@@ -96,6 +96,9 @@ sync_runs = table(
     whole("creatives_fetched", "Creatives Meta returned"),
     whole("activities_fetched", "Entries of the change log Meta returned"),
     whole("recommendations_fetched", "Recommendations of Meta's for the account"),
+    whole("custom_conversions_fetched", "Custom conversions Meta returned"),
+    whole("custom_audiences_fetched", "Custom audiences Meta returned"),
+    whole("images_fetched", "Images Meta returned"),
     sa.CheckConstraint(
         "status IN ('running','success','partial','fail','throttled','refused')", name="status"
     ),

@@ -8,6 +8,7 @@
 -- conversion or event (these have a dot in them); null where nothing here counts them
 -- decided_by: What decided it: custom conversion, custom event, conversion event, optimization goal or
 -- objective
+-- result_name: Name of the custom conversion, where META_CUSTOM_CONVERSIONS has them read; else null
 SELECT
     s.adset_id,
     s.account_id,
@@ -17,7 +18,8 @@ SELECT
         WHEN 'custom event' THEN 'offsite_conversion.fb_pixel_custom.' || wanted.value
         ELSE goal.metric_key
     END AS result_metric,
-    wanted.kind || coalesce(' ' || wanted.value, '') AS decided_by
+    wanted.kind || coalesce(' ' || wanted.value, '') AS decided_by,
+    nullif(custom.name, '') AS result_name
 FROM meta_ads.meta_adsets AS s
 LEFT JOIN meta_ads.meta_campaigns AS c ON c.campaign_id = s.campaign_id
 CROSS JOIN LATERAL (
@@ -65,3 +67,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN meta_ads.metric_goals AS goal
     ON goal.source = replace(wanted.kind, ' ', '_')
     AND goal.value = wanted.value
+-- By its key, so that it is not even looked at where nobody asks for the name.
+LEFT JOIN meta_ads.meta_custom_conversions AS custom
+    ON custom.account_id = s.account_id
+    AND custom.custom_conversion_id = said.conversion_id

@@ -17,6 +17,8 @@
 -- action_value: Value of the actions in major units; null when Meta gives none
 -- currency: Currency of the values
 -- data_as_of: When Meta gave these numbers
+-- custom_conversion_name: Name of the custom conversion that the type counts, where META_CUSTOM_CONVERSIONS has
+-- them read; else null
 SELECT
     insight.account_id,
     insight.date_start,
@@ -43,11 +45,17 @@ SELECT
         WHERE worth.entry ->> 'action_type' = item.entry ->> 'action_type'
     ) AS action_value,
     insight.currency,
-    insight.data_as_of
+    insight.data_as_of,
+    nullif(custom.name, '') AS custom_conversion_name
 FROM meta_ads.meta_insights AS insight
 CROSS JOIN LATERAL jsonb_array_elements(
     CASE jsonb_typeof(insight.actions) WHEN 'array' THEN insight.actions ELSE '[]' END
 ) AS item (entry)
 LEFT JOIN meta_ads.metric_families AS known
     ON known.action_type = item.entry ->> 'action_type'
+LEFT JOIN meta_ads.meta_custom_conversions AS custom
+    ON custom.account_id = insight.account_id
+    AND custom.custom_conversion_id = substring(
+        item.entry ->> 'action_type' FROM '^(?:offsite|onsite|offline)_conversion\.custom\.([0-9]+)$'
+    )
 WHERE insight.entity_type = 'ad' AND insight.date_stop = insight.date_start

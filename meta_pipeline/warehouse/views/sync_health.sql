@@ -80,7 +80,8 @@ LEFT JOIN LATERAL (
     WHERE account_id = account.account_id AND status = 'success'
         AND meta_ads.past(started_at) IS NOT NULL
         AND NOT string_to_array(scope, ',')
-            <@ ARRAY['creatives', 'activities', 'recommendations', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
+            <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
+                'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
     ORDER BY started_at DESC LIMIT 1
 ) AS success ON true
 LEFT JOIN LATERAL (
@@ -104,7 +105,8 @@ LEFT JOIN LATERAL (
     WHERE account_id = account.account_id AND status <> 'refused'
         AND meta_ads.past(started_at) IS NOT NULL
         AND NOT string_to_array(scope, ',')
-            <@ ARRAY['creatives', 'activities', 'recommendations', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
+            <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',
+                'custom_audiences', 'images', 'insights_hourly', 'insights_breakdown', 'custom_reports', 'by_id']
     ORDER BY started_at DESC LIMIT 1
 ) AS latest ON true
 LEFT JOIN LATERAL (

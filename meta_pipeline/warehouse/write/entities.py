@@ -37,7 +37,8 @@ def mark_deleted(
     Give the ids in pages: each call is one statement.
     """
     note = sql.SQL(", history AS ({})").format(sql.SQL(_DELETED)) if history else sql.SQL("")
-    (column,) = table.primary_key
+    # What accounts share has a row, and a key, for each of them.
+    (column,) = (one for one in table.primary_key if one.name != "account_id")
     qualified = sql.Identifier(table.schema or "public", table.name)
     query = sql.SQL(
         "WITH marked AS (UPDATE {table} SET is_deleted = true, "

@@ -20,14 +20,27 @@ from meta_pipeline.warehouse.stores.rotation_states import rotation_states
 from meta_pipeline_tests.orchestration.conftest import Stand
 
 PLAIN = ("campaigns", "adsets", "ads", "insights")
-EXTRAS = ("creatives", "activities", "recommendations", "insights_hourly", "insights_breakdown")
+EXTRAS = (
+    *("creatives", "activities", "recommendations"),
+    *("custom_conversions", "custom_audiences", "images"),
+    *("insights_hourly", "insights_breakdown"),
+)
 TABLES = {
     "creatives": "meta_creatives",
     "activities": "meta_activities",
     "recommendations": "meta_recommendations",
+    "custom_conversions": "meta_custom_conversions",
+    "custom_audiences": "meta_custom_audiences",
+    "images": "meta_images",
     "insights_hourly": "meta_insights_hourly",
     "insights_breakdown": "meta_insights_breakdown",
 }
+
+
+EDGES = (
+    *("/adcreatives", "/activities", "/recommendations"),
+    *("/customconversions", "/customaudiences", "/adimages"),
+)
 
 
 def sync_account() -> dg.JobDefinition:
@@ -82,10 +95,7 @@ def asked(stand: Stand) -> list[str]:
         str(entry.account_id)
         for entry in stand.sim.journal
         if entry.account_id is not None
-        and (
-            entry.path.endswith(("/adcreatives", "/activities", "/recommendations"))
-            or "breakdowns" in entry.params
-        )
+        and (entry.path.endswith(EDGES) or "breakdowns" in entry.params)
     ]
 
 
@@ -106,6 +116,9 @@ def switch_on(stand: Stand, monkeypatch: pytest.MonkeyPatch, account_id: str) ->
     monkeypatch.setenv("META_CREATIVES", account_id)
     monkeypatch.setenv("META_ACTIVITIES", account_id)
     monkeypatch.setenv("META_RECOMMENDATIONS", account_id)
+    monkeypatch.setenv("META_CUSTOM_CONVERSIONS", account_id)
+    monkeypatch.setenv("META_CUSTOM_AUDIENCES", account_id)
+    monkeypatch.setenv("META_IMAGES", account_id)
     monkeypatch.setenv("META_HOURLY", account_id)
     monkeypatch.setenv("META_BREAKDOWNS", "age,gender")
     monkeypatch.setenv("META_BREAKDOWN_ACCOUNTS", account_id)

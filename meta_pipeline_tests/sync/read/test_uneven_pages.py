@@ -18,7 +18,7 @@ POLICY = PlanPolicy(
     window_days=DAYS,
     account_rows_every=timedelta(hours=1),
     breakdowns=(("age", "gender"),),
-    page_sizes=PageSizes(entities=4, creatives=4, insights=40),
+    page_sizes=PageSizes(entities=4, extras=4, insights=40),
 )
 EVEN = Uneven()
 MIXES = {

@@ -17,7 +17,10 @@ from meta_pipeline.sync import ENTITIES, Part, PlanPolicy, Status
 from meta_pipeline_tests.sync.lab import Lab, lab
 
 SPEC = AccountSpec("Seltsam", 1, 2, 3, (1, 2, 3), zone="Europe/Berlin", currency="EUR")
-PARTS = ENTITIES | {Part.INSIGHTS, Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS}
+PARTS = ENTITIES | {
+    *(Part.INSIGHTS, Part.CREATIVES, Part.ACTIVITIES, Part.HOURLY, Part.BREAKDOWNS),
+    *(Part.CUSTOM_CONVERSIONS, Part.CUSTOM_AUDIENCES, Part.IMAGES),
+}
 
 
 def _deep(levels: int) -> str:
@@ -41,6 +44,7 @@ NAMES = (
     "account_id", "targeting", "creative", "issues_info", "daily_budget", "extra_data",
     "event_time", "event_type", "object_id", "spend", "impressions", "actions", "date_start",
     "date_stop", "age", "gender", "brand_new", "object_story_spec", "learning_stage_info",
+    "rule", "pixel", "hash", "approximate_count_lower_bound", "time_created",
     "hourly_stats_aggregated_by_advertiser_time_zone", "k" * 3_000, "nul \\u0000 name",
 )  # fmt: skip
 rows = st.builds(
@@ -50,7 +54,17 @@ rows = st.builds(
     ids,
     st.dictionaries(st.sampled_from(NAMES), st.sampled_from(ODD), max_size=6),
 )  # fmt: skip
-EDGES = ("campaigns", "adsets", "ads", "adcreatives", "activities", "insights")
+EDGES = (
+    *("campaigns", "adsets", "ads", "adcreatives", "activities", "insights"),
+    *("customconversions", "customaudiences", "adimages"),
+)
+
+LISTED = (
+    ("adcreatives", "meta_creatives", "creative_id"),
+    ("customconversions", "meta_custom_conversions", "custom_conversion_id"),
+    ("customaudiences", "meta_custom_audiences", "audience_id"),
+    ("adimages", "meta_images", "image_id"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +92,10 @@ def _assert_whole(found: Lab) -> None:
     }
     for key, row in expected.items():
         assert str(kept[key]["spend"]) == row["spend"]
-    creatives = {one.id for one in found.world.objects("adcreatives", found.account_id)}
-    rows = found.query("SELECT creative_id FROM meta_ads.meta_creatives")
-    assert creatives <= {row["creative_id"] for row in rows}
+    for edge, table, key in LISTED:
+        listed = {one.id for one in found.world.objects(edge, found.account_id)}
+        rows = found.query(f"SELECT {key} AS id FROM meta_ads.{table} WHERE NOT is_deleted")
+        assert listed <= {row["id"] for row in rows}, edge
 
 
 @pytest.mark.parametrize("examples", [1, pytest.param(20, marks=pytest.mark.slow)])

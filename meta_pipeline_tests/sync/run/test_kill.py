@@ -22,7 +22,7 @@ DAYS = 12
 POLICY = PlanPolicy(
     backfill_days=DAYS,
     window_days=2,
-    page_sizes=PageSizes(entities=2, creatives=2, insights=8),
+    page_sizes=PageSizes(entities=2, extras=2, insights=8),
 )
 CALLS_OF_A_SYNC = 33
 """A little fewer than a whole sync makes."""
