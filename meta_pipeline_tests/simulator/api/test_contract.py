@@ -96,8 +96,8 @@ REFUSED: list[tuple[str, dict[str, Any], int]] = [
     ("{account}/ads", {"unheard_of": "1"}, 100),
     ("{account}/ads", {"date_format": "U"}, 100),
     ("{account}/ads", {"filtering": '[{"field":"ad.nonsense","operator":"EQUAL","value":1}]'}, 100),
-    ("{account}/adimages", {}, 3),
-    ("{account}", {"fields": "adimages"}, 3),
+    ("{account}/advideos", {}, 3),
+    ("{account}", {"fields": "advideos"}, 3),
     ("123", {}, 100),
 ]
 
@@ -207,9 +207,9 @@ def test_a_field_and_a_value_can_appear(sim: Simulator, graph: Graph, account: s
 
 def test_coverage_counts_what_is_served() -> None:
     lines = {line.node: line for line in coverage()}
-    assert lines["AdAccount"].edges_served == 8
-    assert "adimages" in lines["AdAccount"].unserved_edges
+    assert lines["AdAccount"].edges_served == 11
+    assert "advideos" in lines["AdAccount"].unserved_edges
     for line in lines.values():
         assert line.edges_served <= line.edges_known
         assert line.fields_served <= line.fields_known
-    assert "8 of " in coverage_table()
+    assert "11 of " in coverage_table()

@@ -106,7 +106,8 @@ def test_every_ad_points_to_a_creative_that_is_there(world: World, account_id: s
 def test_unknown_ids_are_nobody(world: World, account_id: str) -> None:
     ad = world.objects("ads", account_id)[0]
     strangers = ("", "x", "act_1", "act_", account_id[4:], "act_990000000000099", ad.id[:-1],
-                 ad.id + "1", "993000100000000799", "993009900000000001", "995000100000000001",
+                 ad.id + "1", "993000100000000799", "993009900000000001",
+                 "997000100000000001", "998000100000000001",
                  "९९३०००१००००००००००१")  # fmt: skip
     for stranger in strangers:
         assert world.get(stranger) is None

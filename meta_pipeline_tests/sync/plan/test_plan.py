@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_pipeline.custom_reports import parse
-from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
+from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT, CUSTOM_AUDIENCE
 from meta_pipeline.sync import ENTITIES, EXTRAS, Part, PlanPolicy, SyncRequest
 from meta_pipeline.sync.days import Restatement, oldest, span
 from meta_pipeline.sync.plan.edge_plan import statuses_hash
@@ -792,6 +792,12 @@ def test_calls_rows_and_days_are_sums() -> None:
         (INSIGHTS, {ADS_INSIGHTS}, (), True),
         (ENTITIES | INSIGHTS, {ADS_MANAGEMENT, ADS_INSIGHTS}, (), True),
         ({Part.CREATIVES}, {ADS_MANAGEMENT, ADS_INSIGHTS}, ("creatives",), False),
+        (
+            {Part.CUSTOM_AUDIENCES},
+            {CUSTOM_AUDIENCE, ADS_INSIGHTS},
+            ("custom_audiences",),
+            False,
+        ),
         ({Part.ACTIVITIES}, {ADS_INSIGHTS}, ("activities",), False),
         ({Part.HOURLY}, {ADS_INSIGHTS}, ("insights_hourly",), False),
         ({Part.REPORTS}, {ADS_INSIGHTS}, ("custom_reports",), False),
@@ -808,6 +814,7 @@ def test_calls_rows_and_days_are_sums() -> None:
         "insights",
         "both",
         "creatives",
+        "audiences",
         "activities",
         "hourly",
         "reports",
@@ -818,8 +825,9 @@ def test_calls_rows_and_days_are_sums() -> None:
 def test_what_a_plan_needs_of_the_governor(
     parts: set[Part], use_cases: set[str], optional: tuple[str, ...], critical: bool
 ) -> None:
-    cursors = {} if parts & ENTITIES else all_listed()
-    cursors.pop("adcreatives", None)
+    extras = {spec.edge for part, spec in ENTITY_SPECS.items() if part not in ENTITIES}
+    listed = {} if parts & ENTITIES else all_listed()
+    cursors = {edge: cursor for edge, cursor in listed.items() if edge not in extras}
     plan = case(
         parts=frozenset(parts),
         cursors=cursors,

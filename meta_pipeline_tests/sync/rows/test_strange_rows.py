@@ -92,9 +92,9 @@ def _assert_whole(found: Lab) -> None:
     }
     for key, row in expected.items():
         assert str(kept[key]["spend"]) == row["spend"]
-    for edge, table, key in LISTED:
+    for edge, table, column in LISTED:
         listed = {one.id for one in found.world.objects(edge, found.account_id)}
-        rows = found.query(f"SELECT {key} AS id FROM meta_ads.{table} WHERE NOT is_deleted")
+        rows = found.query(f"SELECT {column} AS id FROM meta_ads.{table} WHERE NOT is_deleted")
         assert listed <= {row["id"] for row in rows}, edge
 
 
