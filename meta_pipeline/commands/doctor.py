@@ -31,6 +31,9 @@ _OBJECTS = {
     "AdSet": "adset",
     "Ad": "ad",
     "AdCreative": "adcreative",
+    "CustomConversion": "customconversion",
+    "CustomAudience": "customaudience",
+    "AdImage": "adimage",
     "AdsInsights": "adsinsights",
 }
 """Meta's objects that are read, and the module of the SDK that has each."""
