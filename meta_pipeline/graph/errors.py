@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
 from meta_pipeline.model.limit import Limit
 from meta_pipeline.model.usage import UsageReading
@@ -65,6 +65,19 @@ class Treatment(StrEnum):
     DROP_UNIQUE = "drop unique counts"
     CLAMP = "clamp"
     STOP = "stop"
+
+
+class ErrorFacts(TypedDict, total=False):
+    """What is known of a failure besides its message; as `GraphError` takes it."""
+
+    code: int | None
+    subcode: int | None
+    fbtrace_id: str | None
+    http_status: int | None
+    account_id: str | None
+    endpoint_key: str | None
+    usage: tuple[UsageReading, ...]
+    retry_count: int
 
 
 class GraphError(Exception):
@@ -199,29 +212,11 @@ class Throttled(GraphError):
         seconds: float,
         limit: Limit | None = None,
         hint: str = "caller",
-        code: int | None = None,
-        subcode: int | None = None,
-        fbtrace_id: str | None = None,
-        http_status: int | None = None,
-        account_id: str | None = None,
-        endpoint_key: str | None = None,
         next_step: str | None = None,
-        usage: tuple[UsageReading, ...] = (),
-        retry_count: int = 0,
+        **facts: Unpack[ErrorFacts],
     ) -> None:
-        super().__init__(
-            message,
-            code=code,
-            subcode=subcode,
-            fbtrace_id=fbtrace_id,
-            http_status=http_status,
-            account_id=account_id,
-            endpoint_key=endpoint_key,
-            next_step=next_step
-            or f"Wait until {until:%Y-%m-%d %H:%M:%S} UTC. {self.default_next_step}",
-            usage=usage,
-            retry_count=retry_count,
-        )
+        wait = f"Wait until {until:%Y-%m-%d %H:%M:%S} UTC. {self.default_next_step}"
+        super().__init__(message, next_step=next_step or wait, **facts)
         self.until = until
         self.seconds = seconds
         self.limit = limit or Limit()

@@ -293,13 +293,7 @@ class SyncEngine:
             prices=self._prices,
             budget=self._budget(account, record.started_at, session.quota.app),
             is_forced=request.force,
-            replan=lambda until: self._rest_of(
-                replace(request, since=plan.since, until=min(until, plan.until))
-                if until and plan.since and plan.until
-                else request,
-                account,
-                record.started_at,
-            ),
+            replan=partial(self._rest_of, request, plan, account, record.started_at),
         )
         return running, node, read.notes
 
@@ -341,8 +335,20 @@ class SyncEngine:
     def _prices(self) -> Prices:
         return Prices.learned(self._context.weights, self.warehouse.costs.observed())
 
-    def _rest_of(self, request: SyncRequest, account: AccountRow, now: datetime) -> Plan:
-        """The windows a plan left for later, now that the newest days are in the ledger."""
+    def _rest_of(
+        self,
+        request: SyncRequest,
+        first: Plan,
+        account: AccountRow,
+        now: datetime,
+        until: date | None,
+    ) -> Plan:
+        """The windows that the first plan left for later, now that the ledger has the newest days.
+
+        None after `until`: the windows of those days failed, and the next sync comes back to them.
+        """
+        if until and first.since and first.until:
+            request = replace(request, since=first.since, until=min(until, first.until))
         state = load_state(self.warehouse, account.account_id, account.timezone_name, now)
         # Not forced any more: what this very sync has read would be due again.
         numbers = replace(request, parts=request.parts & INSIGHTS)

@@ -273,15 +273,7 @@ class WindowReader:
         named, setting = ", ".join(refused), SETTING_OF[BREAKDOWNS]
         if window.dataset.report is not None:
             named, setting = "the breakdowns", f"{window.dataset.name} in META_REPORTS_FILE"
-        reason = f"Meta does not take {named} of {setting}"
-        counts = RowCounts(window, self.findings)
-        closed = self._slice(window, Portion([], window.without))
-        closed.after.append(
-            self.marks.closing(
-                window, counts.rows_by_day, dict.fromkeys(counts.rows_by_day, reason)
-            )
-        )
-        yield closed
+        yield self._closed(window, f"Meta does not take {named} of {setting}")
 
     # -- what Meta does not keep ------------------------------------------------------------------
 
@@ -324,8 +316,12 @@ class WindowReader:
             Reason.REFUSED_VALUE,
             str(window.until),
         )
+        return self._closed(window)
+
+    def _closed(self, window: Window, reason: str | None = None) -> Slice:
+        """Days that are done unread; with a `reason` they stay incomplete for it."""
+        rows_by_day = RowCounts(window, self.findings).rows_by_day
+        incomplete = dict.fromkeys(rows_by_day, reason) if reason else None
         closed = self._slice(window, Portion([], window.without))
-        closed.after.append(
-            self.marks.closing(window, RowCounts(window, self.findings).rows_by_day)
-        )
+        closed.after.append(self.marks.closing(window, rows_by_day, incomplete))
         return closed
