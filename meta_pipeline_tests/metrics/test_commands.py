@@ -136,6 +136,31 @@ def test_dictionary_is_checked_before_it_is_loaded(tmp_path: Path) -> None:
     assert run("check", str(path)).exit_code == 0
     assert "metrics and 0 overrides are loaded" in run("load", str(path)).stdout
     assert "first of" in run("show", "purchases").stdout
+    shown = json.loads(run("show", "purchases", "--json").stdout)
+    assert (shown["key"], shown["overrides"], shown["custom_conversions"]) == ("purchases", [], {})
+    listed = json.loads(run("list", "--json").stdout)
+    assert shown["actions"] in [one["actions"] for one in listed]
+
+
+@pytest.mark.usefixtures("delivered")
+def test_a_custom_conversion_is_shown_by_its_name(rows: Rows, tmp_path: Path) -> None:
+    conversion = "offsite_conversion.custom.777"
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        f"metrics:\n  members:\n    display_name: Members\n    description: Who joined.\n"
+        f"    unit: count\n    kind: sum\n    better: higher\n    actions: [{conversion}]\n"
+    )
+    rows.insert(
+        "meta_custom_conversions",
+        account_id=ACCOUNT,
+        custom_conversion_id="777",
+        name="Joined\x1b[2J",
+        data_as_of=ago(0),
+    )
+    assert run("load", str(own)).exit_code == 0
+    told = run("show", "members").stdout
+    assert f"actions[“Joined[2J” ({conversion})]" in told.replace("\n", "")
+    assert f"{conversion} is the custom conversion “Joined" in told
     assert "cost_per_result" in run("list").stdout
 
 

@@ -132,7 +132,7 @@ def list_metrics(as_json: AsJson = False) -> None:
     with opened() as (warehouse, metrics):
         dictionary = metrics.dictionary_of(warehouse)
     if as_json:
-        write_json([asdict(metric) for metric in dictionary.metrics.values()])
+        write_json([metric.model_dump(mode="json") for metric in dictionary.metrics.values()])
         return
     shown = table("metric", "name", "unit", "kind", "formula", whole=["metric"])
     for metric in sorted(dictionary.metrics.values(), key=lambda one: (one.kind, one.key)):
@@ -150,7 +150,8 @@ def show_metric(
         dictionary = metrics.dictionary_of(warehouse)
         metric = dictionary.metric(name)
         overrides = [one for one in dictionary.overrides if one.metric == name]
-        told = asdict(metric) | {"overrides": [asdict(one) for one in overrides]}
+        told = metric.model_dump(mode="json")
+        told["overrides"] = [one.model_dump(mode="json") for one in overrides]
         with warehouse.connection() as connection:
             found = metrics.names_in(connection, [metric.formula, str(told)])
     names = {action_type: one_line(called) for action_type, called in found.items()}
