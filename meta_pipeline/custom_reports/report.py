@@ -96,8 +96,10 @@ class CustomReport(BaseModel):
     model_config = _FROZEN
 
     name: str
+    """Of its table `report_<name>`, and of its asset."""
     level: Literal["account", "campaign", "adset", "ad"] = "ad"
     fields: Words = Field(min_length=1)
+    """Without what every row brings by itself: ids, dates, the currency."""
     breakdowns: Words = ()
     action_breakdowns: Words = DEFAULT_ACTION_BREAKDOWNS
     time_increment: Increment = 1

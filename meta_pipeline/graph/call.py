@@ -14,12 +14,17 @@ from meta_pipeline.model.usage import APP, UsageReading
 class Call:
     """What is about to be asked; holds no secret, no cursor and no date."""
 
+    # None for a call that is about no account, such as the list of them.
     account_id: str | None
+    # Our name of what is asked, such as ads_list: weights, reports and Meta's use case go by it.
     endpoint_key: str
     method: str
     path: str
+    # What makes two calls cost alike, in words: `level=ad increment=1 days=7`.
     query_shape: str
+    # The same for calls of one shape, whatever their account and days.
     params_hash: str
+    # Rows asked for at most; of a batch its operations; None where there are no pages.
     page_size: int | None = None
     # What Meta counts it as: 1, or one for each id or batched operation.
     counted_calls: int = 1

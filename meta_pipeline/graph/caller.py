@@ -90,6 +90,7 @@ class Request:
     shaping: Params | None = field(default=None, repr=False)
     # Looks at a decoded 200: what is wrong with it, or how many rows it has.
     expect: Expectation = expect_object
+    # For the log only: what is asked for stands in `params`.
     page_size: int | None = None
     # What Meta counts the call as.
     counted_calls: int = 1

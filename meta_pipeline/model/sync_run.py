@@ -48,6 +48,7 @@ class SyncRun:
     """The parts that were asked for, with commas."""
     started_at: datetime
     reason: str = "manual"
+    """Why it was made, in a word or two: manual, rotation, first sync."""
     status: Status = Status.RUNNING
     finished_at: datetime | None = None
     since: date | None = None
@@ -66,12 +67,16 @@ class SyncRun:
     meta_call_count_total: int = 0
     """Calls as Meta counts them, also those that failed."""
     weighted_cost_total: float = 0.0
+    """The same calls, each by the weight of its shape."""
     meta_usage_end_snapshot: dict[str, Any] = field(default_factory=dict)
+    """What was known of every meter at the end: `Meters.snapshot`."""
     entity_fetch_ms: float | None = None
     """None where no entity was due; as `insights_fetch_ms`."""
     insights_fetch_ms: float | None = None
     db_write_ms: float = 0.0
+    """Spent on writing slices, while the next ones were fetched."""
     error_summary: str | None = None
+    """Why it did not succeed, in a sentence; of one that did, what the account has that is odd."""
     missing: list[Missing] = field(default_factory=list)
     """Stored as sentences."""
     not_before: datetime | None = None

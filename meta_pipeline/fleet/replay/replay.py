@@ -84,10 +84,13 @@ class Replayed:
 
     policy: Policy
     calls: float = 0.0
+    """As Meta counts them, of all accounts together."""
     syncs: int = 0
+    """Those that made a call, also those that failed."""
     runs: int = 0
     failures: int = 0
     throttled: int = 0
+    """Turns that came while a meter was at its stop: nothing was called."""
     busiest_hour_calls: float = 0.0
     ages: dict[Tier, Ages] = field(default_factory=lambda: {tier: Ages() for tier in Tier})
     """Those of the numbers, sampled every ten minutes over all accounts."""

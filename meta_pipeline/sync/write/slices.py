@@ -39,7 +39,9 @@ class Slice:
     read: int
     """How many objects Meta returned for these rows."""
     message: str = ""
+    """What it is, for people who watch: `ads page 3`."""
     after: list[Note] = field(default_factory=list)
+    """Written after the rows, in their transaction."""
     history: EntityHistory | InsightsHistory | None = None
     window: Window | None = None
     """What these rows, brought by this walk over its pages, are a part of."""
