@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -97,10 +97,15 @@ def run_batch(
 
 
 def _send_splitting(
-    caller: Caller, asked: Sequence[BatchOperation], account_id: str | None, endpoint_key: str
+    caller: Caller,
+    asked: Sequence[BatchOperation],
+    account_id: str | None,
+    endpoint_key: str,
+    *,
+    is_half: bool = False,
 ) -> list[BatchAnswer]:
     """One HTTP call; a batch that times out as a whole (960) or is too large is halved."""
-    request = _request(asked, caller, account_id, endpoint_key)
+    request = replace(_request(asked, caller, account_id, endpoint_key), has_shrunk=is_half)
     try:
         response = caller.send(request)
     except GraphError as error:
@@ -115,7 +120,11 @@ def _send_splitting(
         ]
     middle = len(asked) // 2
     halves = (asked[:middle], asked[middle:])
-    return [a for half in halves for a in _send_splitting(caller, half, account_id, endpoint_key)]
+    return [
+        answer
+        for half in halves
+        for answer in _send_splitting(caller, half, account_id, endpoint_key, is_half=True)
+    ]
 
 
 def _request(

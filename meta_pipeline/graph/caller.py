@@ -96,6 +96,8 @@ class Request:
     counted_calls: int = 1
     # A smaller page may be asked.
     can_shrink: bool = False
+    # A larger one was just refused.
+    has_shrunk: bool = False
     # The object may not be everywhere yet: 100/33 then means "not yet".
     just_created: bool = False
     # Another token than the client's own.
@@ -179,7 +181,8 @@ class Caller:
         while True:
             way = self.succession.current
             try:
-                return ask(way)
+                # How often to ask is the caller's own affair, whichever way it goes.
+                return ask(replace(way, retry=self.retry))
             except GraphError as error:
                 if not is_of_way(error):
                     raise
@@ -191,7 +194,10 @@ class Caller:
 
         def repeats(error: GraphError) -> int:
             return self.retry.repeats(
-                error, can_shrink=request.can_shrink, just_created=request.just_created
+                error,
+                can_shrink=request.can_shrink,
+                has_shrunk=request.has_shrunk,
+                just_created=request.just_created,
             )
 
         retrying = self.retry.retrying(repeats, self.sleep)

@@ -120,6 +120,7 @@ class PageWalk:
 
     def _fetch(self) -> GraphResponse:
         """The page at the cursor, asked smaller and smaller until Meta gives it."""
+        has_shrunk = False
         while True:
             size = self.size.current
             request = replace(
@@ -127,6 +128,7 @@ class PageWalk:
                 params={**self.request.params, "limit": size, "after": self.after},
                 page_size=size,
                 can_shrink=self.size.can_shrink,
+                has_shrunk=has_shrunk,
             )
             try:
                 return self.caller.send(request)
@@ -138,6 +140,7 @@ class PageWalk:
                         error.page_size = self.size.current
                     raise
             self.size.shrink()
+            has_shrunk = True
 
     def _page(self, response: GraphResponse, number: int) -> Page:
         summary = response.body.get("summary")

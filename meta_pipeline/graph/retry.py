@@ -44,10 +44,13 @@ class RetryPolicy:
     # For a report created a moment ago and not yet everywhere (100/33), once a second.
     missing_retries: int = 5
 
-    def repeats(self, error: GraphError, *, can_shrink: bool, just_created: bool) -> int:
+    def repeats(
+        self, error: GraphError, *, can_shrink: bool, has_shrunk: bool, just_created: bool
+    ) -> int:
         """How often the request that failed with `error` is repeated by the client itself.
 
         With room to shrink one repetition is enough: the smaller page is the better second try.
+        What has shrunk is such a try already, and is repeated only when it cannot shrink further.
         """
         if isinstance(error, Throttled):
             is_short = error.hint != "caller" and error.seconds <= self.max_wait_seconds
@@ -59,7 +62,9 @@ class RetryPolicy:
         if isinstance(error, DeadlineExceeded):
             # Each costs the call's whole time, and a worker waits for it.
             return min(self.retries, _DEADLINE_REPEATS)
-        return min(self.retries, 1) if error.shrinks and can_shrink else self.retries
+        if error.shrinks and can_shrink:
+            return 0 if has_shrunk else min(self.retries, 1)
+        return self.retries
 
     def retrying(
         self, repeats: Callable[[GraphError], int], sleep: Callable[[float], None]

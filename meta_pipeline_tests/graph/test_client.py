@@ -408,3 +408,17 @@ def test_me(client: GraphClient, server: ScriptedServer) -> None:
 
     server.answer_with(answer)
     assert client.me() == {"id": "7", "name": "System user"}
+
+
+@pytest.mark.parametrize("refused", [[], [error(190, 463, status=400)]], ids=["first", "second"])
+def test_how_often_is_asked_is_the_callers_own_over_every_way(
+    make_client: MakeClient, server: ScriptedServer, time: Time, refused: list[Reply]
+) -> None:
+    following = make_client(access_token=f"{TOKEN}2")
+    client = make_client().for_sync(successor=lambda _: following)
+    probe = client.for_sync(retry=RetryPolicy(retries=0))
+    server.answer(*refused, *[error(2, status=503)] * 4)
+    with pytest.raises(ServerTrouble):
+        ask(probe)
+    assert len(server.asked) == len(refused) + 1
+    assert time.slept == []

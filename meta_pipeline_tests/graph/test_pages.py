@@ -270,13 +270,17 @@ def test_the_smallest_page_refused_is_too_much_data(
     assert time.slept == []
 
 
+@pytest.mark.parametrize("smaller", [[], ["100", "50", "25", "12", "6", "3"]])
 def test_an_unknown_error_on_the_smallest_page_is_trouble_not_size(
-    client: GraphClient, server: ScriptedServer
+    client: GraphClient, server: ScriptedServer, smaller: list[str]
 ) -> None:
     server.answer_with(lambda asked: error(1, 99, status=500))
+    size = "200" if smaller else "2"
     with pytest.raises(ServerTrouble):
-        ids(walk(client, page_size=2))
-    assert [asked.query["limit"] for asked in server.asked] == ["2"] * 2 + ["1"] * 4
+        ids(walk(client, page_size=int(size)))
+    # Each smaller page is the repetition of the larger one.
+    expected = [size, size, *smaller, *["1"] * 4]
+    assert [asked.query["limit"] for asked in server.asked] == expected
 
 
 def test_the_page_grows_back_carefully_and_never_above_what_was_asked(

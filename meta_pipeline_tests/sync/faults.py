@@ -114,8 +114,7 @@ TROUBLES = (
     _trouble("960 batch timed out", Fault.batch_timeout, {OK, *EDGE}, {OK, *EDGE}, extra_calls=90),
     _trouble("operations left open", lambda: Fault.null_batch_entries([0]), OK, EDGE),
     _trouble("an unknown code", _error(98_765), EDGE, EDGE),
-    # Each half of a range that no report could be made for is tried as often again.
-    _trouble("unknown, transient", _error(98_765, transient=True), OK, EDGE, extra_calls=24),
+    _trouble("unknown, transient", _error(98_765, transient=True), OK, EDGE),
     _trouble("1/2853001 permanent", _error(1, 2853001), EDGE, EDGE),
     _trouble("2/1504041 permanent", _error(2, 1504041), EDGE, EDGE, refuses_breakdowns=True),
     # Insights' own; on the other edges only a size that does not fit.

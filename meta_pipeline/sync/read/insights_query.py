@@ -39,7 +39,7 @@ class ReportPages(Protocol):
     """Gives the pages of an async report of a query about a window, or about a part of it."""
 
     def __call__(
-        self, params: dict[str, Any], window: Window, *, is_whole: bool
+        self, params: dict[str, Any], window: Window, *, is_whole: bool, probing: bool
     ) -> Iterator[Page]: ...
 
 
@@ -67,10 +67,9 @@ class InsightsEdge:
 
     def pages(self, window: Window, *filters: Filter, probing: bool = False) -> Iterator[Page]:
         """The rows in pages. `probing` asks once, where it is likely that no answer comes."""
-        client = self._client.for_sync(retry=RetryPolicy(retries=0)) if probing else self._client
         sizes: list[int] = []
         params = self._params(window, *filters)
-        pages = client.pages(
+        pages = self._asking(probing).pages(
             f"{self._account_id}/insights",
             params,
             account_id=self._account_id,
@@ -89,12 +88,19 @@ class InsightsEdge:
                 yield page
 
     def report(
-        self, window: Window, *filters: Filter, may_be_empty: bool = False
+        self,
+        window: Window,
+        *filters: Filter,
+        may_be_empty: bool = False,
+        probing: bool = False,
     ) -> Iterator[Page]:
-        """The rows of an async report. One without any is believed when nothing delivered."""
+        """The rows of an async report. One without any is believed when nothing delivered.
+
+        `probing` asks for the report once, where it is likely that no answer comes.
+        """
         is_empty, params = True, self._params(window, *filters)
         with _naming(params):
-            pages = self._report_pages(params, window, is_whole=not filters)
+            pages = self._report_pages(params, window, is_whole=not filters, probing=probing)
         try:
             with _naming(params):
                 for page in pages:
@@ -111,15 +117,21 @@ class InsightsEdge:
         if is_doubtful and (has_ids or self.delivering(window, "account", *filters)):
             raise self._renew(window, "completed without rows, yet the account delivered")
 
-    def delivering(self, window: Window, level: str, *filters: Filter) -> list[str]:
-        """The ids of a level that have rows in the window."""
+    def _asking(self, probing: bool) -> GraphClient:
+        return self._client.for_sync(retry=RetryPolicy(retries=0)) if probing else self._client
+
+    def delivering(
+        self, window: Window, level: str, *filters: Filter, probing: bool = False
+    ) -> list[str]:
+        """The ids of a level that have rows in the window; `probing` as in `pages`."""
         params = self._ids_params(window, level, *filters)
-        pages = self._client.pages(
+        pages = self._asking(probing).pages(
             f"{self._account_id}/insights",
             params,
             account_id=self._account_id,
             endpoint_key=f"insights_{level}_ids",
             page_size=window.page_size,
+            min_page_size=min(SMALLEST_PAGE, window.page_size),
         )
         ids = {id_text(row.get(f"{level}_id")) for page in pages for row in page.rows}
         return sorted(one for one in ids if one is not None)

@@ -137,7 +137,8 @@ class Refusals:
         """Leave out the statuses that an edge does not take; whether there are any.
 
         `takes` asks the edge with some of them: where the answer names none, they are found by
-        halving, in about six calls for one.
+        halving, in about six calls for one. Where that is not answered it is none of the statuses,
+        as far as is known: the refusal itself is what people have to hear of.
         """
         if error.code != _INVALID_PARAMETER or not statuses:
             return False
@@ -149,8 +150,11 @@ class Refusals:
             refused = [named] if named and error.index is not None else []
             if error.value is not None and error.value not in statuses:
                 return True  # left out meanwhile, in another thread
-        if not refused and takes(_LIVING):
-            refused = refused_alone(statuses, takes)
+        try:
+            if not refused and takes(_LIVING):
+                refused = refused_alone(statuses, takes)
+        except UNANSWERED:
+            return False
         # Where all of them are refused, it is not for the statuses.
         for one in refused if len(refused) < len(statuses) else ():
             self.drop_value(STATUSES, source, one, error)

@@ -16,6 +16,7 @@ from meta_pipeline.graph import (
     ReportStalled,
     ReportStatus,
     ReportWatch,
+    RetryPolicy,
     query_hash,
 )
 from meta_pipeline.sync.plan.window import Window
@@ -53,8 +54,12 @@ class ReportReader:
     pending: list[PendingReport] = field(default_factory=list)
     patience: timedelta = DEFAULT_PATIENCE
 
-    def pages(self, params: dict[str, Any], window: Window, *, is_whole: bool) -> Iterator[Page]:
+    def pages(
+        self, params: dict[str, Any], window: Window, *, is_whole: bool, probing: bool = False
+    ) -> Iterator[Page]:
         """Create the report or take the one that is there, wait for it, read its rows.
+
+        `probing` asks for it once, where it is likely that no answer comes.
 
         Raises NewReportNeeded when it failed, was skipped or expired, TooMuchData when Meta finds
         it too large, ReportStalled when it does not move: a report of a `is_whole` window is then
@@ -66,7 +71,9 @@ class ReportReader:
         if known is not None:
             report = ReportRun(known.report_run_id, path, params, self.account_id, known.created_at)
         else:
-            report = self.client.create_report(path, params, account_id=self.account_id)
+            patient = self.client
+            client = patient.for_sync(retry=RetryPolicy(retries=0)) if probing else patient
+            report = client.create_report(path, params, account_id=self.account_id)
         name, days = window.dataset.name, (window.since, window.until)
         kept = known or PendingReport(
             self.account_id, report.id, name, *days, hashed, report.created_at

@@ -112,9 +112,9 @@ class Splitter:
                 return
 
     def _either_way(self, window: Window, counts: RowCounts, *filters: Filter) -> Iterator[Portion]:
+        # Where Meta may be down as a whole, one try shows it; the retries would take minutes.
+        probing = self.refusals.in_trouble
         if not window.as_report:
-            # Where Meta may be down as a whole, one try shows it; the retries would take minutes.
-            probing = self.refusals.in_trouble
             try:
                 yield from self._told(
                     window, counts, self.edge.pages(window, *filters, probing=probing)
@@ -126,7 +126,8 @@ class Splitter:
                     raise
             else:
                 return
-        yield from self._told(window, counts, self.edge.report(window, *filters), is_report=True)
+        pages = self.edge.report(window, *filters, probing=probing)
+        yield from self._told(window, counts, pages, is_report=True)
 
     def _told(
         self, window: Window, counts: RowCounts, pages: Iterator[Any], *, is_report: bool = False
@@ -287,7 +288,8 @@ class Splitter:
     def _ids(self, day: Window, level: str, filters: Sequence[Filter]) -> list[str]:
         """The ids that delivered; all ads of an ad set where Meta cannot tell which of them did."""
         try:
-            return self.edge.delivering(day, level, *filters)
+            probing = self.refusals.in_trouble
+            return self.edge.delivering(day, level, *filters, probing=probing)
         except UNANSWERED:
             adsets = chosen_ids(filters).get("adset", [])
             if level != "ad" or len(adsets) != 1:

@@ -87,6 +87,19 @@ def test_a_parameter_that_is_refused_once_is_only_asked_again(small: Lab) -> Non
     small.assert_entities()
 
 
+def test_a_refused_report_is_told_though_nobody_can_say_whether_its_statuses_are_why(
+    small: Lab,
+) -> None:
+    account = f"{small.account_id}/insights"
+    too_slow = Fault.graph_error(100, 1504018, status=400)
+    small.sim.fail("GET", account, times=None, with_=too_slow)
+    refused = Fault.graph_error(100, message="(#100) oops")
+    small.sim.fail("POST", account, times=None, with_=refused)
+    record = small.sync(parts=NUMBERS)
+    assert "(#100) oops" in (record.error_summary or "")
+    assert small.sim.journal.count(code=100) <= 10, small.sim.journal.table()
+
+
 def _cells(found: Lab) -> dict[str, int]:
     rows = found.query(
         "SELECT breakdown, count(*) AS rows FROM meta_ads.meta_insights_breakdown GROUP BY 1"
