@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from meta_pipeline.chunks import chunks
+
 from .candidate import DuePart
 from .choice import Pick
 from .rules import RotationRules
@@ -79,11 +81,10 @@ def batches(
         is_long = pick.is_first_sync and pick.newest_days is None
         groups.setdefault((pick.parts, pick.is_first_sync, is_long), []).append(pick)
     runs = [
-        Batch(tuple(group[start : start + most]))
+        Batch(tuple(some))
         for (_, _, is_long), group in groups.items()
         for wanted in [rules.first_syncs_per_run if is_long else rules.accounts_per_run]
-        for most in [min(size, wanted, rules.accounts_per_run)]
-        for start in range(0, len(group), most)
+        for some in chunks(group, min(size, wanted, rules.accounts_per_run))
     ]
     place = {pick.account_id: index for index, pick in enumerate(picks)}
     runs.sort(key=lambda run: place[run.picks[0].account_id])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from meta_pipeline.chunks import chunks
 from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt
 from meta_pipeline.graph.caller import Caller, Inside, Outcome, Request
@@ -78,8 +79,7 @@ def run_batch(
     for turn in range(caller.retry.retries + 1):
         if turn:
             caller.sleep(caller.retry.first_seconds * 2 ** (turn - 1))
-        for start in range(0, len(waiting), LARGEST_BATCH):
-            chunk = waiting[start : start + LARGEST_BATCH]
+        for chunk in chunks(waiting, LARGEST_BATCH):
             asked = [operations[index] for index in chunk]
             got = _send_splitting(caller, asked, account_id, endpoint_key)
             answers.update(zip(chunk, got, strict=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from meta_pipeline.chunks import chunks
 from meta_pipeline.graph.batch import LARGEST_BATCH, BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.caller import Caller, Request
 from meta_pipeline.graph.errors import (
@@ -45,9 +46,7 @@ def objects_by_id(
     them: token, throttle, network, a field that does not exist, an account that cannot be read.
     """
     result = ObjectsById()
-    wanted = list(dict.fromkeys(ids))
-    for start in range(0, len(wanted), LARGEST_BATCH):
-        chunk = wanted[start : start + LARGEST_BATCH]
+    for chunk in chunks(list(dict.fromkeys(ids)), LARGEST_BATCH):
         operations = [
             BatchOperation(quote(id_, safe=""), params, "GET", account_id) for id_ in chunk
         ]

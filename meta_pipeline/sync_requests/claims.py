@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from meta_pipeline.chunks import chunks
 from meta_pipeline.model.part import DEFAULT_PARTS, Part
 from meta_pipeline.warehouse import SyncRequestRow
 
@@ -77,10 +78,9 @@ def claims(
         scope, served = _together(rows)
         by_scope.setdefault(scope, {})[account_id] = served
     return [
-        Claim(uuid.uuid4().hex, scope, dict(alike[start : start + accounts_per_run]))
+        Claim(uuid.uuid4().hex, scope, dict(some))
         for scope, accounts in by_scope.items()
-        for alike in [list(accounts.items())]
-        for start in range(0, len(alike), accounts_per_run)
+        for some in chunks(list(accounts.items()), accounts_per_run)
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg import sql
 
+from meta_pipeline.chunks import chunks
 from meta_pipeline.graph import (
     FieldRejected,
     GraphClient,
@@ -105,8 +106,8 @@ class Dimensions:
             new = [one for one in missing if one.entity_id not in failed]
             for entity_type, spec in _SPEC_OF.items():
                 ids = [one.entity_id for one in new if one.entity_type == entity_type]
-                for start in range(0, len(ids), _IDS_PER_CALL):
-                    failed |= self._fill(spec, ids[start : start + _IDS_PER_CALL], write)
+                for some in chunks(ids, _IDS_PER_CALL):
+                    failed |= self._fill(spec, some, write)
             if not new:
                 break
         return failed
@@ -141,9 +142,8 @@ class Dimensions:
         if len(asked) > SINGLY_UP_TO and spec.prefix:
             asked = self._unlisted(spec, asked, write)
         left: dict[str, GraphError] = {}
-        for start in range(0, len(asked), _IDS_PER_CALL):
-            chunk = asked[start : start + _IDS_PER_CALL]
-            left |= self._read(spec, chunk, write, is_named=True)
+        for some in chunks(asked, _IDS_PER_CALL):
+            left |= self._read(spec, some, write, is_named=True)
         gone = [one for one, error in left.items() if isinstance(error, ObjectMissing)]
         self._mark(spec, gone)
         return {one: error for one, error in left.items() if one not in gone}
@@ -151,8 +151,7 @@ class Dimensions:
     def _unlisted(self, spec: EntitySpec, ids: Sequence[str], write: Write) -> list[str]:
         """Write what the edge shows of these ids; gives the ids it does not show."""
         shown: set[str] = set()
-        for start in range(0, len(ids), IDS_PER_PAGE):
-            chunk = ids[start : start + IDS_PER_PAGE]
+        for chunk in chunks(ids, IDS_PER_PAGE):
             pages = self._client.pages(
                 f"{self._source.account_id}/{spec.edge}",
                 {
@@ -187,8 +186,8 @@ class Dimensions:
             )
             values = (self._source.account_id, known.get(child.part, []))
             ids = [row[0] for row in self._connection.execute(query, values)]
-            for start in range(0, len(ids), _IDS_PER_CALL):
-                missing |= self._fill(parent, ids[start : start + _IDS_PER_CALL], write)
+            for some in chunks(ids, _IDS_PER_CALL):
+                missing |= self._fill(parent, some, write)
             known.setdefault(parent.part, []).extend(ids)  # an ad set has a parent as well
         return missing
 
