@@ -76,9 +76,10 @@ class EdgeReader:
         lost = passing = 0
         while True:
             try:
+                # `map` holds no page while the next one is fetched, as a loop over them would.
                 mapper = EntityMapper(self._spec, self._findings, self._names)
-                pages = self._pages(self._params())
-                yield from noting_last((self._slice(one, mapper) for one in pages), self._note_read)
+                slices = map(partial(self._slice, mapper=mapper), self._pages(self._params()))
+                yield from noting_last(slices, self._note_read)
             except FieldRejected as error:
                 self._drop_field(error)
             except CursorLost:
