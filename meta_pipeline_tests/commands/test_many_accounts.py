@@ -185,6 +185,19 @@ def test_the_list_has_what_there_is_of_each_account(shell: Shell) -> None:
     assert len(shell.json("accounts", "list", "--limit", "1")) == 4
 
 
+EACH = """
+import sys
+from meta_pipeline.cli import app
+for line in sys.argv[1:]:
+    try:
+        app(line.split())
+    except SystemExit as ended:
+        assert not ended.code, line
+    print("\\0", flush=True)
+"""
+"""Each command line in one process: how wide the terminal is is asked when it begins."""
+
+
 @pytest.mark.parametrize(
     "width", [30, *(pytest.param(w, marks=pytest.mark.slow) for w in (60, 80, 200))]
 )
@@ -192,19 +205,20 @@ def test_nothing_is_cut_however_narrow_the_terminal(shell: Shell, width: int) ->
     shell.run("sync", "Nordwind Shop", "Nordwind US")
     first, second, *_ = shell.ids
     runs = shell.json("runs", "list")
-    for given, wanted in (
-        (("accounts", "list"), [*shell.ids, ZONE, "success"]),
-        (("runs", "list"), [first, second, "success", *(one["sync_run_id"][:8] for one in runs)]),
-        (("runs", "show"), ["insights_ad", "campaigns_list", second]),
-        (("reset", "insights_ad", "--dry-run"), [first, second, "insights_ad"]),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "meta_pipeline.cli", *given],
-            env={**os.environ, "COLUMNS": str(width)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        missing = [one for one in wanted if one not in done.stdout]
-        assert not missing, (given, missing, done.stdout)
-        assert "…" not in done.stdout.replace(" … ", ""), done.stdout
+    wanted_of = {
+        "accounts list": [*shell.ids, ZONE, "success"],
+        "runs list": [first, second, "success", *(one["sync_run_id"][:8] for one in runs)],
+        "runs show": ["insights_ad", "campaigns_list", second],
+        "reset insights_ad --dry-run": [first, second, "insights_ad"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", EACH, *wanted_of],
+        env={**os.environ, "COLUMNS": str(width)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for (given, wanted), shown in zip(wanted_of.items(), done.stdout.split("\0"), strict=False):
+        missing = [one for one in wanted if one not in shown]
+        assert not missing, (given, missing, shown)
+        assert "…" not in shown.replace(" … ", ""), shown

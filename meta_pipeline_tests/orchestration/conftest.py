@@ -7,6 +7,9 @@ import dagster as dg
 import pytest
 
 from meta_pipeline.simulator import AccountSpec, Simulator, WallClock, World
+from meta_pipeline_tests.orchestration.instances import dagster_template
+
+__all__ = ["dagster_template"]
 
 TOKEN = "EAAORCHESTRATION0TESTS0TOKEN"
 ACCOUNTS = (

@@ -1,4 +1,4 @@
-"""Dagster instances that are quick to have."""
+"""Dagster instances that are quick to have: their tables are copied and not made anew."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from meta_pipeline_tests.postgres import scratch_folder
+from meta_pipeline.warehouse import create_dagster_schema, dagster_url
+from meta_pipeline_tests.postgres import TestPostgres, scratch_folder
 
 
 @pytest.fixture
@@ -29,6 +31,25 @@ def stored_instance() -> Iterator[dg.DagsterInstance]:
         shutil.copytree(_empty(), folder, dirs_exist_ok=True)
         with dg.instance_for_test(temp_dir=folder) as instance:
             yield instance
+
+
+@pytest.fixture(scope="session")
+def dagster_template(postgres: TestPostgres) -> Iterator[str]:
+    """For `fresh_database`: our tables, and beside them Dagster's, where nothing happened yet."""
+
+    def fill(url: str) -> None:
+        create_dagster_schema(url)
+        with dg.instance_for_test(overrides=in_postgres(url)) as instance:
+            assert instance.schedule_storage is not None
+            assert instance.get_runs() == []
+
+    with postgres.template(fill) as name:
+        yield name
+
+
+def in_postgres(url: str) -> dict[str, Any]:
+    """What `dg.instance_for_test` overrides to keep its tables there, in their own schema."""
+    return {"storage": {"postgres": {"postgres_url": dagster_url(url)}}}
 
 
 @cache

@@ -30,6 +30,8 @@ from meta_pipeline.orchestration.private_environment import PrivateEnvironment
 from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.settings.secret_files import concealed, private_folder, secret_names
 from meta_pipeline.warehouse.urls import dagster_url
+from meta_pipeline_tests.orchestration.instances import in_postgres
+from meta_pipeline_tests.postgres import TestPostgres
 
 CANARY = "CANARY-1b7e-sings"
 NAME = "CANARY_OF_THE_TESTS"
@@ -72,17 +74,20 @@ def all_fields() -> list[tuple[str, Path_, str]]:
 
 
 @pytest.fixture
+def database_url(postgres: TestPostgres, dagster_template: str) -> Iterator[str]:
+    with postgres.fresh_database(dagster_template) as url:
+        yield url
+
+
+@pytest.fixture
 def home(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dg.DagsterInstance]:
     """Dagster's tables beside ours, and its folder in `tmp_path`."""
     monkeypatch.setenv(NAME, CANARY)
     monkeypatch.setenv("DATABASE_URL", database_url)
-    with psycopg.connect(database_url) as connection:
-        connection.execute("CREATE SCHEMA dagster")
-    url = database_url.replace("postgresql://", "postgresql+psycopg2://")
-    storage = {"postgres": {"postgres_url": f"{url}?options=-csearch_path%3Ddagster"}}
-    with dg.instance_for_test(overrides={"storage": storage}, temp_dir=str(tmp_path)) as instance:
+    overrides = in_postgres(database_url)
+    with dg.instance_for_test(overrides=overrides, temp_dir=str(tmp_path)) as instance:
         instance.add_dynamic_partitions("ad_account", ["act_1"])
         yield instance
 

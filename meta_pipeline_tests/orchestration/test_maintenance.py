@@ -16,7 +16,11 @@ from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline.orchestration.retention.dagster_history import DagsterHistory
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.vacuum import TableState, table_states
-from meta_pipeline_tests.orchestration.instances import stored_instance
+from meta_pipeline_tests.orchestration.instances import (
+    in_postgres,
+    stored_instance,
+)
+from meta_pipeline_tests.postgres import TestPostgres
 
 ACCOUNTS = dg.DynamicPartitionsDefinition(name="ad_account")
 KEY = dg.AssetKey("synced")
@@ -75,13 +79,13 @@ class Store:
 
 
 @pytest.fixture
-def store(empty_url: str) -> Iterator[Store]:
-    storage = {
-        "postgres": {"postgres_url": empty_url.replace("postgresql://", "postgresql+psycopg2://")}
-    }
-    with dg.instance_for_test(overrides={"storage": storage}) as instance:
+def store(postgres: TestPostgres, dagster_template: str) -> Iterator[Store]:
+    with (
+        postgres.fresh_database(dagster_template) as url,
+        dg.instance_for_test(overrides=in_postgres(url)) as instance,
+    ):
         instance.add_dynamic_partitions("ad_account", ["act_1", "act_2"])
-        yield Store(instance, empty_url)
+        yield Store(instance, f"{url}?options=-csearch_path%3Ddagster")
 
 
 def test_nothing_young_goes(store: Store) -> None:

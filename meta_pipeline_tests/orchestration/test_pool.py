@@ -10,9 +10,10 @@ import pytest
 
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.runs.pool import keep_slots
-from meta_pipeline.warehouse import create_dagster_schema, dagster_url
+from meta_pipeline_tests.postgres import TestPostgres
 
 from .conftest import Stand
+from .instances import in_postgres
 
 
 def discover_accounts() -> dg.JobDefinition:
@@ -24,14 +25,15 @@ def entities_only() -> dg.JobDefinition:
 
 
 @pytest.fixture
-def instance(empty_url: str) -> Iterator[dg.DagsterInstance]:
+def instance(postgres: TestPostgres, dagster_template: str) -> Iterator[dg.DagsterInstance]:
     """With our default limit, and in Postgres, where Dagster cannot change a default."""
-    create_dagster_schema(empty_url)
-    settings = {
-        "storage": {"postgres": {"postgres_url": dagster_url(empty_url)}},
-        "concurrency": {"pools": {"default_limit": 3, "granularity": "run"}},
-    }
-    with dg.instance_for_test(overrides=settings) as opened:
+    pools = {"default_limit": 3, "granularity": "run"}
+    with (
+        postgres.fresh_database(dagster_template) as url,
+        dg.instance_for_test(
+            overrides={**in_postgres(url), "concurrency": {"pools": pools}}
+        ) as opened,
+    ):
         yield opened
 
 

@@ -33,8 +33,12 @@ from meta_pipeline.orchestration.failures.runs import UNREADABLE
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
 from meta_pipeline.orchestration.resources import WarehouseResource, utc_now
 from meta_pipeline.orchestration.runs.in_flight import in_flight
-from meta_pipeline_tests.orchestration.instances import stored_instance
+from meta_pipeline_tests.orchestration.instances import (
+    in_postgres,
+    stored_instance,
+)
 from meta_pipeline_tests.orchestration.test_alerts import Ticks, broken_job
+from meta_pipeline_tests.postgres import TestPostgres
 
 NOW = datetime.now(UTC)
 EXPLAIN = """
@@ -45,13 +49,15 @@ EXPLAIN = """
 
 
 @pytest.fixture
+def database_url(postgres: TestPostgres, dagster_template: str) -> Iterator[str]:
+    with postgres.fresh_database(dagster_template) as url:
+        yield url
+
+
+@pytest.fixture
 def dagster_home(database_url: str) -> Iterator[dg.DagsterInstance]:
     """Dagster's tables in Postgres, as they are in every deployment."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute("CREATE SCHEMA dagster")
-    url = database_url.replace("postgresql://", "postgresql+psycopg2://")
-    storage = {"postgres": {"postgres_url": f"{url}?options=-csearch_path%3Ddagster"}}
-    with dg.instance_for_test(overrides={"storage": storage}) as instance:
+    with dg.instance_for_test(overrides=in_postgres(database_url)) as instance:
         yield instance
 
 

@@ -55,7 +55,7 @@ def rows_of(pages: list[list[dict[str, Any]]]) -> list[str]:
 
 
 @pytest.mark.parametrize("edge", EDGES)
-@examples(max_examples=15)
+@examples(max_examples=6)
 @given(mix=MIXES)
 def test_a_walk_has_everything_once(
     sim: Simulator, graph: Graph, account: str, edge: str, mix: Uneven
