@@ -19,6 +19,9 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests import recorded
 from meta_pipeline_tests.postgres import TestPostgres, database_url, postgres, postgres_server
 
+QUICK = "not slow"
+"""What `make test` gives pytest as `-m`."""
+
 # What an example costs says how busy the machine is, nothing about the code: no test of ours fails
 # for the time it took. A test that never ends is pytest-timeout's. Many examples share a database.
 settings.register_profile(
@@ -27,6 +30,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     print_blob=True,
 )
+settings.register_profile("quick", parent=settings.get_profile("any machine"), max_examples=30)
 settings.load_profile("any machine")
 
 # A shell starts what it puts in the background with SIGINT ignored. Dagster makes SIGTERM the same,
@@ -39,6 +43,12 @@ for _number, _usual in (
         signal.signal(_number, _usual)
 
 __all__ = ["build_template", "database_url", "postgres", "postgres_server"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The quick suite tries a property that says nothing of it with fewer examples."""
+    if config.option.markexpr == QUICK:
+        settings.load_profile("quick")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -77,7 +87,7 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> list[pytest.Item] | None:
     """Of a quick run's slow proofs no case is made: they were half of all, in every worker."""
-    if collector.config.option.markexpr != "not slow" or not name.startswith("test"):
+    if collector.config.option.markexpr != QUICK or not name.startswith("test"):
         return None
     marks = [*collector.iter_markers("slow"), *getattr(obj, "pytestmark", ())]
     return [] if any(mark.name == "slow" for mark in marks) else None

@@ -117,29 +117,27 @@ def test_a_file_that_is_there_is_not_replaced_unasked(shell: Shell, token_file: 
     assert stat.S_IMODE(kept[0].stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(
-    ("given", "typed"),
-    [
-        (["--non-interactive"], ""),
-        ([], ""),
-        ([], f"{TOKEN}\n"),
-        (["--token-file", "missing"], ""),
-        (["--token-file", "."], ""),
-        (["--non-interactive", "--token-file", "-"], "two words"),
-        (["--non-interactive", "--token-file", "-"], " \n"),
-        (["--non-interactive", "--token-file", "-"], "EAAWRONG"),
-        (["--all", "--database-url", "mysql://h/x"], f"{TOKEN}\n"),
-        (["-a", "nobody"], f"{TOKEN}\n"),
-        (["-o", "no/such/folder/.env", "--all", "--database-url", "embedded"], f"{TOKEN}\n"),
-    ],
-)
-def test_what_does_not_do_is_told_and_nothing_is_written(
-    shell: Shell, given: list[str], typed: str
-) -> None:
-    result = shell.run("init", *given, typed=typed)
-    assert result.exit_code in (1, 2), result.output
-    assert result.output.strip()
-    assert not list(Path.cwd().glob(".env*"))
+WRONG: list[tuple[list[str], str]] = [
+    (["--non-interactive"], ""),
+    ([], ""),
+    ([], f"{TOKEN}\n"),
+    (["--token-file", "missing"], ""),
+    (["--token-file", "."], ""),
+    (["--non-interactive", "--token-file", "-"], "two words"),
+    (["--non-interactive", "--token-file", "-"], " \n"),
+    (["--non-interactive", "--token-file", "-"], "EAAWRONG"),
+    (["--all", "--database-url", "mysql://h/x"], f"{TOKEN}\n"),
+    (["-a", "nobody"], f"{TOKEN}\n"),
+    (["-o", "no/such/folder/.env", "--all", "--database-url", "embedded"], f"{TOKEN}\n"),
+]
+
+
+def test_what_does_not_do_is_told_and_nothing_is_written(shell: Shell) -> None:
+    for words, typed in WRONG:
+        result = shell.run("init", *words, typed=typed)
+        assert result.exit_code in (1, 2), (words, result.output)
+        assert result.output.strip(), words
+        assert not list(Path.cwd().glob(".env*")), words
 
 
 def test_a_token_that_meta_refuses_may_be_typed_again(shell: Shell) -> None:
