@@ -37,6 +37,8 @@ TWINS = (
     ("993000100000000663", "992000100000000155"),
 )
 """An ad and its ad set of 2EZi, and two more: the same creative for the same people."""
+OF_ITS_OWN = ("992000900000000002", "995000900000000001")
+"""An ad set of Deckmasters and the custom conversion it promotes."""
 _A_WEEK = timedelta(days=7)
 
 
@@ -44,7 +46,7 @@ def demo_world(clock: Clock, *, seed: int = DEMO_SEED, anchor: date | None = Non
     """Twelve accounts, 183 campaigns, 576 ad sets, 1,074 ads; 243 of the 1,833 are active.
 
     Some things went wrong in it around the anchor, for whoever looks for them: see `TIRED`,
-    `BROKEN_PIXEL` and `TWINS`.
+    `BROKEN_PIXEL` and `TWINS`. The results of one ad set are those `OF_ITS_OWN`.
     """
     world = World(seed=seed, clock=clock, accounts=DEMO_ACCOUNTS, anchor=anchor)
     world.tire(TIRED, world.anchor - timedelta(days=12), 0.2)
@@ -54,6 +56,10 @@ def demo_world(clock: Clock, *, seed: int = DEMO_SEED, anchor: date | None = Non
     if (first := known[ad]) is not None and (owner := known[adset]) is not None:
         world.patch(twin_ad, creative=first.values["creative"])
         world.patch(twin_adset, targeting=owner.values["targeting"])
+    adset, conversion = OF_ITS_OWN
+    if (promoted := world.get(conversion)) is not None:
+        pixel = promoted.values["pixel"]["id"]
+        world.patch(adset, promoted_object={"pixel_id": pixel, "custom_conversion_id": conversion})
     return world
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from meta_pipeline.simulator import VirtualClock, World, demo_world, large_world
 from meta_pipeline.simulator.insights import InsightsQuery, rows
-from meta_pipeline.simulator.world.demo import DEMO_ACCOUNTS
+from meta_pipeline.simulator.world.demo import DEMO_ACCOUNTS, OF_ITS_OWN
 from meta_pipeline.simulator.world.names import NASTY
 from meta_pipeline.simulator.world.statuses import EFFECTIVE_BY_KIND
 
@@ -147,3 +147,21 @@ def test_the_demo_table_is_what_the_accounts_say() -> None:
     assert {s.name: (s.campaigns, s.adsets, s.ads, sum(s.active)) for s in DEMO_ACCOUNTS} == (
         PUBLISHED
     )
+
+
+def test_a_custom_conversion_is_counted_under_its_own_id(world: World) -> None:
+    adset, conversion = OF_ITS_OWN
+    known = world.get(conversion)
+    assert known is not None
+    assert known.values["name"] == "Checkout finished"
+    query = InsightsQuery(
+        node_id=known.account_id, level="adset", increment="all_days",
+        ranges=((date(2026, 11, 1), date(2026, 11, 20)),), fields=("actions", "adset_id"),
+    )  # fmt: skip
+    counting = {
+        row["adset_id"]
+        for row in rows(world, query)
+        for entry in row["actions"]
+        if entry["action_type"] == f"offsite_conversion.custom.{conversion}"
+    }
+    assert counting == {adset}
