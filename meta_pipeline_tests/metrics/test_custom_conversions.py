@@ -23,6 +23,17 @@ overrides:
     note: They count sign-ups by a conversion of their own.
 """
 
+MEMBERS = f"""
+metrics:
+  members:
+    display_name: Members
+    description: Who joined.
+    unit: count
+    kind: sum
+    better: higher
+    actions: [{CONVERSION}]
+"""
+
 
 @pytest.fixture
 def named(rows: Rows) -> Rows:
@@ -76,6 +87,20 @@ def test_a_metric_that_is_described_says_what_its_conversions_are(
     (row,) = describe(warehouse, "leads").rows
     assert row["custom_conversions"] == {CONVERSION: NAME}
     assert describe(warehouse, "spend").rows[0]["custom_conversions"] == {}
+
+
+def test_the_formula_of_an_answer_names_what_it_counts(
+    named: Rows, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(MEMBERS)
+    metrics.load_dictionary(warehouse, file)
+    assert ask(warehouse, "members", "spend").attrs["formulas"] == {
+        "members": f"sum(actions[{CALLED}])",
+        "spend": "sum(spend)",
+    }
+    theirs = ask(warehouse, "members", account="act_2").attrs["formulas"]
+    assert theirs == {"members": f"sum(actions[{CONVERSION}])"}
 
 
 def test_views_have_the_names(named: Rows) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from meta_pipeline.metrics.custom_conversions import names_in, with_names
 from meta_pipeline.metrics.definitions import store
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
 from meta_pipeline.metrics.errors import ImpossibleQuestion, MetricsError
@@ -225,6 +226,9 @@ def _answer(
     )
     result = assemble(question, parts, complete, zeros=zeros, notes=notes)
     result.about["sql"] = asked.text(connection)
+    formulas = result.about["formulas"]
+    names = names_in(connection, formulas.values(), question.account_ids)
+    result.about["formulas"] = {key: with_names(text, names) for key, text in formulas.items()}
     return result
 
 
