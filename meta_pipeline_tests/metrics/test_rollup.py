@@ -206,7 +206,7 @@ def test_day_read_again_is_stale_until_it_is_rolled_up(warehouse: Warehouse, row
         warehouse, account=ACCOUNT, metrics=["spend"], date_range="today", now=NOW
     )
     assert answer["spend"].tolist() == [8.0]
-    assert "days behind" in answer.attrs["notes"][0]
+    assert "1 day behind" in answer.attrs["notes"][0]
     rollup(rows.connection, ACCOUNT)
     assert stale_days(rows.connection, ACCOUNT, version) == []
 

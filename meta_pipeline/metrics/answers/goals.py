@@ -25,9 +25,10 @@ _KEPT: Kept[dict[str, Goals]] = Kept(32)
 _MADE_OF = ("adset_goal_days", "meta_adsets", "meta_campaigns", "metric_goals")
 
 
-def has_changed(connection: Connection[Any], question: Question) -> bool:
-    """Whether an ad set of the question's accounts has another goal by now than on some day."""
-    return any(any(goals.values()) for goals in _goals(connection, question).values())
+def changed_goals(connection: Connection[Any], question: Question) -> set[str]:
+    """Accounts of the question an ad set of which has another goal by now than on some day."""
+    goals = _goals(connection, question)
+    return {account_id for account_id, of_account in goals.items() if any(of_account.values())}
 
 
 def goal_notes(connection: Connection[Any], question: Question) -> list[str]:
@@ -74,7 +75,7 @@ def _asked(connection: Connection[Any], question: Question, text: str) -> list[t
     # Rows that several goals may be added up in.
     rows = [f"f.{name}_id" for name in ("account", "campaign") if name in question.grouping.by]
     # The rollups say the goals as long as none has changed, without looking every one up.
-    is_old = has_changed(connection, question)
+    is_old = bool(changed_goals(connection, question))
     return of_delivered(
         connection,
         question,

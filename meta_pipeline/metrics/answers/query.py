@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from psycopg import Connection
 
@@ -18,6 +18,7 @@ from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest,
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
+from meta_pipeline.words import times
 
 from . import statement
 from .assembly import Parts, Result, assemble, read
@@ -25,7 +26,7 @@ from .attribution import attribution_notes
 from .completeness import completeness
 from .dimension import FilterValue, grouping
 from .exchange import rates
-from .goals import goal_notes, has_changed
+from .goals import changed_goals, goal_notes
 from .held import in_held_currencies
 from .question import (
     Account,
@@ -41,6 +42,9 @@ from .sent import is_sent, with_facts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Sources: TypeAlias = list[tuple[Question, Source]]
+"""Where rows are read from, and the question about the accounts that are read there."""
 
 
 def query(
@@ -180,8 +184,8 @@ def components(connection: Connection[Any], question: Question) -> list[dict[str
             f"{question.people[0].key} counts people, who cannot be added up: it has no parts."
         )
     question = in_held_currencies(connection, question)
-    source, _ = choose_source(connection, question)
-    asked = _sums(connection, question, source)
+    sources, _ = choose_sources(connection, question)
+    asked = _sums(connection, sources)
     names = [*asked.keys, *asked.values]
     return [
         dict(zip(names, row, strict=True)) for row in connection.execute(asked.sql, asked.params)
@@ -209,11 +213,12 @@ def _answer(
     connection: Connection[Any], question: Question, *, zeros: bool, now: datetime
 ) -> Result:
     question = in_held_currencies(connection, question)
-    source, notes = choose_source(connection, question)
+    sources, notes = choose_sources(connection, question)
     notes += goal_notes(connection, question) if question.by_goal else []
     notes += attribution_notes(connection, question)
-    asked = _sums(connection, question, source)
-    complete = completeness(connection, question, source.dataset, now)
+    asked = _sums(connection, sources)
+    # Rollups are of the ads' rows: where the sources are two, the dataset is one.
+    complete = completeness(connection, question, sources[0][1].dataset, now)
     people = _people(question)
     by_entity = {"campaign", "adset", "ad"} & set(question.grouping.entities)
     entities = statement.entities(question) if by_entity else None
@@ -232,44 +237,60 @@ def _answer(
     return result
 
 
-def _sums(connection: Connection[Any], question: Question, source: Source) -> statement.Statement:
-    """What adds up the question's rows, converted where a currency is asked for."""
-    factors = None
-    if question.currency is not None:
-        held = {account.account_id: account.currency for account in question.accounts}
-        factors = rates(connection, held, question.periods, question.currency)
-    _check_window_kept(connection, question, source)
-    return statement.sums(question, source, factors)
+def _sums(connection: Connection[Any], sources: Sources) -> statement.Statement:
+    """What adds up the rows of a question, converted where a currency is asked for."""
+    parts = []
+    for question, source in sources:
+        factors = None
+        if question.currency is not None:
+            held = {account.account_id: account.currency for account in question.accounts}
+            factors = rates(connection, held, question.periods, question.currency)
+        _check_window_kept(connection, question, source)
+        parts.append(statement.sums(question, source, factors))
+    return statement.together(parts)
 
 
-def choose_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:
-    """The fastest table that has the answer, and what to say about the choice."""
+def choose_sources(connection: Connection[Any], question: Question) -> tuple[Sources, list[str]]:
+    """The fastest tables that have the answer, each for some accounts, and what to say of them."""
     grouped = question.grouping
     # From the narrowest source to the widest: hours and cells are kept in their own tables only.
     if "hour" in grouped.by:
-        return hourly(), []
+        return [(question, hourly())], []
     if grouped.breakdowns:
-        return _breakdown_source(connection, question)
+        source, notes = _breakdown_source(connection, question)
+        return [(question, source)], notes
     # Rollups hold the default window's conversions and no other.
     if question.attribution != DEFAULT_WINDOW:
-        return daily("ad"), []
+        return [(question, daily("ad"))], []
     behind = _days_behind(connection, question)
-    if behind:
-        note = f"The rollup is {behind} days behind: read from the insight rows, slower."
-        return daily("ad"), [note]
-    # Which part of an amount has results is known of an ad set; of spend its campaign knows it too.
-    goals = ["adset"] if question.parts_by_goal - {"spend"} else []
-    return rollup(finest([*grouped.levels, *goals, "account"])), []
+    # Of a fleet some account was always read a moment ago: the others do not wait for its rollup.
+    ahead = question.of(set(question.account_ids) - set(behind))
+    sources: Sources = []
+    if ahead.accounts or not behind:
+        # Which part of an amount has results is known of an ad set; of spend its campaign knows it
+        # too.
+        goals = ["adset"] if ahead.parts_by_goal - {"spend"} else []
+        sources.append((ahead, rollup(finest([*grouped.levels, *goals, "account"]))))
+    if not behind:
+        return sources, []
+    whose = f" of {times(len(behind), 'account')}" if sources else ""
+    sources.append((question.of(behind), daily("ad")))
+    days = sum(behind.values())
+    return sources, [
+        f"The rollup{whose} is {times(days, 'day')} behind: read from the insight rows, slower."
+    ]
 
 
-def _days_behind(connection: Connection[Any], question: Question) -> int:
-    """Days whose rollups are missing or old; where goals count, or of another goal than now."""
+def _days_behind(connection: Connection[Any], question: Question) -> dict[str, int]:
+    """Of each account that has some: days whose rollups are missing, old or of another goal."""
     version = question.dictionary.version
     asked = [(one, version(one), since, until) for one, since, until in question.asked]
-    if question.by_goal and has_changed(connection, question):
-        return sum(len(stale_days(connection, *one)) for one in asked)
     behind = once_each(connection, "days behind", asked, lambda some: days_behind(connection, some))
-    return sum(behind.values())
+    counts = {one[0]: days for one, days in behind.items()}
+    if question.by_goal:
+        changed = changed_goals(connection, question)
+        counts |= {one[0]: len(stale_days(connection, *one)) for one in asked if one[0] in changed}
+    return {account_id: days for account_id, days in counts.items() if days}
 
 
 def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[Source, list[str]]:

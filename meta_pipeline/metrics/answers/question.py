@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -117,6 +117,19 @@ class Question:
             for account, period in zip(self.accounts, self.periods, strict=True)
         ]
 
+    def of(self, account_ids: Collection[str]) -> Question:
+        """The same question about these of its accounts."""
+        kept = [
+            (account, period)
+            for account, period in zip(self.accounts, self.periods, strict=True)
+            if account.account_id in account_ids
+        ]
+        return replace(
+            self,
+            accounts=tuple(account for account, _ in kept),
+            periods=tuple(period for _, period in kept),
+        )
+
     def variant_notes(self) -> dict[str, list[dict[str, Any]]]:
         """The overrides in use, per metric: account, days, note, what differs."""
         names = _with_references(self.dictionary, self.metrics)
@@ -154,7 +167,9 @@ def known_accounts(
             raise UnknownName("account", "(any)", (), hint="Sync one first: meta-pipeline sync.")
         return tuple(rows)
     wanted = [account] if isinstance(account, str) else list(dict.fromkeys(account))
-    return tuple(_find(name, rows) for name in wanted)
+    # Pages ask by id, of a thousand accounts for each: a name is looked for in all of them.
+    by_id = {row.account_id: row for row in rows}
+    return tuple(by_id.get(name) or _find(name, rows) for name in wanted)
 
 
 def _find(wanted: str, rows: list[Account]) -> Account:

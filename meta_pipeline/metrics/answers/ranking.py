@@ -20,13 +20,13 @@ from psycopg import Connection
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Kind, Metric
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.metrics.kept import Kept
-from meta_pipeline.metrics.source import Rows, Source
+from meta_pipeline.metrics.source import Rows
 from meta_pipeline.warehouse import Warehouse
 
 from . import statement
 from .dimension import ENTITY_JOINS, FilterValue
 from .held import in_held_currencies
-from .query import ask, choose_source
+from .query import Sources, ask, choose_sources
 from .question import DateRange, Question
 
 ENTITY_LEVELS = ("campaign", "adset", "ad")
@@ -295,8 +295,9 @@ def _asked(
         attribution=attribution,
         now=now or datetime.now(UTC),
     )
-    matching, params, source = _statement(connection, question, level, by_column.get(order))
-    is_kept = source.rows is Rows.ROLLUP and not set(filters or ()) & set(ENTITY_LEVELS)
+    matching, params, sources = _statement(connection, question, level, by_column.get(order))
+    is_rolled_up = all(source.rows is Rows.ROLLUP for _, source in sources)
+    is_kept = is_rolled_up and not set(filters or ()) & set(ENTITY_LEVELS)
     # No rollup is written without a row of `metric_rollups`, which are fewer by far.
     read = {_ROLLUPS.sub("metric_rollups", one) for one in _RELATION.findall(matching)}
     made_of = tuple(sorted(read | _ASKED_WITH)) if is_kept else ()
@@ -412,15 +413,17 @@ class _Ordered:
 
 def _statement(
     connection: Connection[Any], question: Question, level: str, column: str | None
-) -> tuple[str, dict[str, Any], Source]:
+) -> tuple[str, dict[str, Any], Sources]:
     if question.people:
         raise ImpossibleQuestion(
             f"{question.people[0].key} counts people and is not added up over days: order by "
             "another metric."
         )
     question = in_held_currencies(connection, question)
-    source, _ = choose_source(connection, question)
-    made = statement.sums(question, source, None, one_by_one=True)
+    sources, _ = choose_sources(connection, question)
+    made = statement.together(
+        [statement.sums(some, source, None, one_by_one=True) for some, source in sources]
+    )
     params = dict(made.params)
     conditions = ["f.account_id = ANY (%(all_accounts)s::text[])"]
     conditions += [one for one in question.grouping.conditions(params) if "cell_values" not in one]
@@ -440,7 +443,7 @@ def _statement(
             WHERE {" AND ".join(conditions)} AND (NOT f.is_deleted OR made.id IS NOT NULL)
         )
     """
-    return text, params, source
+    return text, params, sources
 
 
 def _value(metric: Metric, values: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,6 +28,7 @@ BUCKETS = {
     "month": lambda d: d.replace(day=1),
 }
 
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 _OF_ASKED = "f.account_id = asked.account_id AND f.date_start BETWEEN asked.since AND asked.until"
 
 
@@ -87,6 +89,26 @@ def sums(
         """
     params |= expressions.params | (rates.params if rates else {})
     return Statement(text, params, _columns(question), tuple(values))
+
+
+def together(parts: Sequence[Statement]) -> Statement:
+    """The sums of several statements about different accounts as one."""
+    if len(parts) == 1:
+        return parts[0]
+    keys, values = parts[0].keys, parts[0].values
+    texts: list[str] = []
+    params: dict[str, Any] = {}
+    for number, part in enumerate(parts):
+        texts.append(_PARAMETER.sub(rf"%(of{number}_\1)s", part.sql))
+        params |= {f"of{number}_{name}": value for name, value in part.params.items()}
+    # By position: a key may be a word of SQL's.
+    named = [f"k{n}" for n in range(len(keys))], [f"v{n}" for n in range(len(values))]
+    text = f"""
+        SELECT {", ".join([*named[0], *(f"sum({value})" for value in named[1])])}
+        FROM ({" UNION ALL ".join(texts)}) AS parts ({", ".join([*named[0], *named[1]])})
+        {f"GROUP BY {', '.join(named[0])}" if keys else ""}
+    """
+    return Statement(text, params, keys, values)
 
 
 def people(question: Question, source: Source) -> Statement:
