@@ -1,8 +1,9 @@
-"""Moments and durations as people read them, the same in the log, the terminal and Dagster."""
+"""Moments, durations and numbers as people read them, the same in log, terminal and Dagster."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 
 def clock(moment: datetime, now: datetime) -> str:
@@ -42,6 +43,12 @@ def as_typed(span: timedelta) -> str:
 def times(count: int, noun: str) -> str:
     """`1 sync`, `12 syncs`, `1,200 syncs`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def digits(number: float, separator: str = "") -> str:
+    """Every digit of a number and no other: `4`, `12.5`, `1234567`, never `1.23457e+06`."""
+    text = format(Decimal(str(number)), f"{separator}f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def shortened(text: str, length: int) -> str:

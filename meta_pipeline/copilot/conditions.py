@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from meta_pipeline.metrics import Dictionary
+from meta_pipeline.words import digits
 
 from .errors import CannotRead
 from .phrases import CURRENCY, METRIC, any_of, marks_of
@@ -137,7 +138,7 @@ def _between(text: Text, match: re.Match[str]) -> str:
     unit = match["unit"] or match["unit_low"] or match["sign_before"]
     low, high = _value(match["low"]), _value(match["high"])
     if low > high:
-        raise CannotRead(f"Nothing is between {low:g} and {high:g}.", words=[match[0]])
+        raise CannotRead(f"Nothing is between {digits(low)} and {digits(high)}.", words=[match[0]])
     kept = match["before"] if match["after"] and match["before"] else ""
     marks = (
         text.mark("limit", _Limit(term, sign, value, unit))
@@ -191,8 +192,8 @@ def _about(limit: _Limit, reading: Reading, dictionary: Dictionary) -> str:
         return fits[0]
     offered = fits or (["spend", "revenue", "cost_per_result"] if money else [])
     raise CannotRead(
-        f"It is not said which metric is to be {limit.sign} {limit.value:g}.",
-        words=[f"{limit.value:g}"],
+        f"It is not said which metric is to be {limit.sign} {digits(limit.value)}.",
+        words=[digits(limit.value)],
         choices=[
             (dictionary.metric(key).display_name, key.replace("_", " "))
             for key in offered

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from meta_pipeline.metrics import DEFAULT_WINDOW
+from meta_pipeline.words import digits
 
 from .days import Days
 from .names import Entity, Pattern
@@ -48,7 +49,7 @@ class Condition:
 
     def __str__(self) -> str:
         unit = f" {self.currency}" if self.currency else ""
-        return f"{self.metric} {self.sign} {self.value:g}{unit}"
+        return f"{self.metric} {self.sign} {digits(self.value)}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

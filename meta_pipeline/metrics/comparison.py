@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from meta_pipeline.words import digits
+
 _HALF_A_CENT = Decimal("0.005")
+# Of the conversions the one that is money: rounded at each level by itself, as spend is.
+_REVENUE = "revenue"
 # Ads and account are read by different calls of one sync; numbers hardly move meanwhile.
 _SAME_READ = timedelta(minutes=5)
 
@@ -88,11 +92,25 @@ class Comparison:
         )
 
     @property
+    def most_by_rounding(self) -> Decimal:
+        """What rounding so many amounts to cents can make at most."""
+        # One for the account's own row, which is rounded too.
+        return _HALF_A_CENT * (self.ad_rows + 1)
+
+    @property
     def is_rounding(self) -> bool:
         """Only cents differ, and no more of them than rounding so many amounts can make."""
-        # One for the account's own row, which is rounded too.
-        allowed = _HALF_A_CENT * (self.ad_rows + 1)
-        return self.counts_agree and 0 < abs(self.spend_difference) <= allowed
+        return self.counts_agree and 0 < abs(self.spend_difference) <= self.most_by_rounding
+
+    def conversions_apart(self, tolerance_pct: Decimal) -> dict[str, list[float]]:
+        """Conversions that differ by more than the tolerance, money by more than rounding too."""
+        apart = {}
+        for name, (ads, account) in self.conversions.items():
+            difference = abs(Decimal(str(ads)) - Decimal(str(account)))
+            rounding = self.most_by_rounding if name == _REVENUE else Decimal(0)
+            if difference > max(rounding, tolerance_pct * abs(Decimal(str(account))) / 100):
+                apart[name] = [ads, account]
+        return apart
 
 
 def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
@@ -102,13 +120,9 @@ def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
     if not day.ad_rows and day.ads_fetched is None:
         return Outcome.UNCHECKED, "The ad rows of this day were not fetched."
     # Before the readings' age: numbers that agree prove themselves, whenever they were read.
-    if _agrees(day, tolerance_pct):
-        return _agreement(day)
-    if day.is_rounding:
-        return Outcome.ROUNDING, (
-            f"Impressions and clicks agree; {day.ad_rows} amounts rounded to cents explain "
-            f"{day.spend_difference:+f}."
-        )
+    agrees = _agrees(day, tolerance_pct)
+    if agrees or day.is_rounding:
+        return _agreement(day, day.conversions_apart(tolerance_pct), is_exact=agrees)
     if day.read_apart:
         return Outcome.UNCHECKED, _apart(*day.read_apart)
     reasons = [why(day) for why in _REASONS]
@@ -138,12 +152,22 @@ def _agrees(day: Comparison, tolerance_pct: Decimal) -> bool:
     return all(abs(ads - account) * 100 <= tolerance_pct * abs(account) for ads, account in pairs)
 
 
-def _agreement(day: Comparison) -> tuple[Outcome, str]:
-    apart = {
-        name: f"{name} {ads:,g} in the ad rows, {account:,g} in the account row"
-        for name, (ads, account) in day.conversions.items()
-        if ads != account
-    }
+def beside_each_other(conversions: Mapping[str, Sequence[float]]) -> str:
+    """Conversions of the ad rows and of the account's own row, as the end of a sentence."""
+    return "; ".join(
+        f"{name} {digits(ads, ',')} in the ad rows, {digits(account, ',')} in the account row"
+        for name, (ads, account) in conversions.items()
+    )
+
+
+def _agreement(
+    day: Comparison, apart: Mapping[str, Sequence[float]], *, is_exact: bool
+) -> tuple[Outcome, str]:
+    if not is_exact and not (apart and day.both_settled):
+        return Outcome.ROUNDING, (
+            f"Impressions and clicks agree; {day.ad_rows} amounts rounded to cents explain "
+            f"{day.spend_difference:+f}."
+        )
     if not apart:
         return Outcome.MATCH, "Spend, impressions, clicks and conversions agree."
     # Until then conversions come in at both levels, at their own pace: a difference says nothing.
@@ -154,7 +178,7 @@ def _agreement(day: Comparison) -> tuple[Outcome, str]:
             "some days."
         )
     return Outcome.DIFFERS, (
-        f"Spend, impressions and clicks agree, conversions do not: {'; '.join(apart.values())}. "
+        f"Spend, impressions and clicks agree, conversions do not: {beside_each_other(apart)}. "
         "The day was read after Meta's 28 days, so nothing is late: Meta leaves conversions out at "
         "one level, or an ad's are missing. Sync the day again with --force; what stays is Meta's "
         "own."

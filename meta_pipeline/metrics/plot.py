@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.words import digits
 
 from .answers.question import DateRange
 from .errors import MetricsError
@@ -133,7 +134,7 @@ def _draw(
     middle.bar(when, days[shown[0]].astype(float), color=_BAR)
     bottom.plot(when, days[shown[1]].astype(float), color=_INK, marker="o", markersize=3)
     if target is not None:
-        bottom.axhline(target, color=_LINE, linestyle="--", label=f"target {target:g}")
+        bottom.axhline(target, color=_LINE, linestyle="--", label=f"target {digits(target)}")
         bottom.legend(loc="upper right", frameon=False)
     by_account = about["completeness"]["settling_days"].values()
     settling = [date.fromisoformat(day) for listed in by_account for day in listed]

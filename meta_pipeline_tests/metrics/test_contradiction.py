@@ -180,6 +180,48 @@ def test_conversions_of_a_final_day_that_differ_are_found_and_said(
     assert named in found.rows[0]["explanation"]
 
 
+@pytest.mark.parametrize("cents", ["5.00", "5.01", "4.99"])
+def test_conversions_are_looked_at_also_where_rounding_explains_the_spend(
+    rows: Rows, warehouse: Warehouse, cents: str
+) -> None:
+    rows.tree()
+    rows.insight("a1", DAY, spend="5.00", impressions=50, clicks=2)
+    read_day(rows, spend=cents, impressions=50, clicks=2, **PURCHASES)
+    rollup(rows.connection, ACCOUNT)
+    assert reconcile(rows, DAY, DAY).status is Outcome.DIFFERS
+    notes = ask(warehouse, "purchases", date_range=(DAY, DAY)).attrs["notes"]
+    assert any("purchases 0 in the ad rows, 4 in the account row" in one for one in notes)
+    assert not any("no ad row explains" in one or "took something back" in one for one in notes)
+
+
+@pytest.mark.parametrize(
+    ("account", "tolerance_pct", "status"),
+    [
+        ("41.01", 0, Outcome.MATCH),  # two amounts rounded to cents
+        ("41.02", 0, Outcome.DIFFERS),
+        ("41.40", 1, Outcome.MATCH),
+        ("41.50", 1, Outcome.DIFFERS),
+    ],
+)
+def test_revenue_may_differ_by_rounding_and_by_the_tolerance(
+    rows: Rows, account: str, tolerance_pct: int, status: Outcome
+) -> None:
+    rows.tree()
+    rows.insight("a1", DAY, spend="5.00", impressions=50, **PURCHASES)
+    read_day(rows, spend="5.00", impressions=50, actions=actions(purchase=4),
+             action_values=actions(purchase=account))  # fmt: skip
+    (found,) = metrics.reconcile(rows.connection, ACCOUNT, DAY, DAY, tolerance_pct)
+    assert found.status is status, found.explanation
+
+
+def test_conversions_that_differ_are_told_with_every_digit(rows: Rows) -> None:
+    rows.tree()
+    rows.insight("a1", DAY, spend="5.00", impressions=50, actions=actions(purchase=1234567))
+    read_day(rows, spend="5.00", impressions=50, actions=actions(purchase=1234568))
+    told = reconcile(rows, DAY, DAY).explanation
+    assert "purchases 1,234,567 in the ad rows, 1,234,568 in the account row" in told
+
+
 @pytest.mark.parametrize(("back", "status"), [(28, Outcome.MATCH), (29, Outcome.DIFFERS)])
 def test_conversions_may_be_late_until_the_28_days_are_over(
     rows: Rows, warehouse: Warehouse, back: int, status: Outcome
