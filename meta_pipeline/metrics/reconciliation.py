@@ -74,8 +74,8 @@ def reconcile(
 
     Spend, impressions and clicks must agree within `tolerance_pct` of the account row. Conversions
     are late at either level while Meta restates a day: until its 28 days are over they are only
-    shown, then they must agree too. Reach is never compared: people are no sum. Reads the warehouse
-    only.
+    shown, then they must agree within the tolerance too, revenue but for cents. Reach is never
+    compared: people are no sum. Reads the warehouse only.
 
     The account's own row is read once a day, ad rows of young days hourly. What differs because it
     was read at different times proves nothing: such a day is `unchecked`, and stored it keeps the
