@@ -150,7 +150,10 @@ def bought(rows: Rows, day: Any, ads: Any, account: Any) -> Outcome:
     return reconcile(rows, day, day).status
 
 
-PURCHASES = {"actions": actions(purchase=4), "action_values": actions(purchase="41.0")}
+PURCHASES: dict[str, Any] = {
+    "actions": actions(purchase=4),
+    "action_values": actions(purchase="41.0"),
+}
 
 
 @pytest.mark.parametrize(
