@@ -1,5 +1,6 @@
 """`meta-pipeline accounts`: which ad accounts there are, and in what state."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,7 +70,18 @@ def list_accounts(
     META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS. `meta-pipeline sync NAME` syncs one, whatever
     the settings leave out. --json has all of them, whatever --limit says.
     """
-    facts = _refreshed(account) if refresh else _stored(account)
+    if refresh:
+        from .sync.wanted import opened_engine
+
+        # An engine, not a client: what Meta lists is stored, and its calls are logged and paid for.
+        with opened_engine() as (settings, engine):
+            engine.discover()
+            facts = _facts(settings, engine.warehouse, account)
+    else:
+        from .database import opened_warehouse
+
+        with opened_warehouse() as (settings, warehouse):
+            facts = _facts(settings, warehouse, account)
     if as_json:
         write_json(facts)
         return
@@ -80,23 +92,9 @@ def list_accounts(
         say(styled(SIMULATED, "yellow"))
     console.print(_table(facts[:limit]))
     say_more(max(0, len(facts) - limit), f"--limit {len(facts)} shows them")
-    say(_summary(facts))
-
-
-def _stored(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
-    from .database import opened_warehouse
-
-    with opened_warehouse() as (settings, warehouse):
-        return _facts(settings, warehouse, wanted)
-
-
-def _refreshed(wanted: Sequence[str] | None) -> list[dict[str, Any]]:
-    from .sync.wanted import opened_engine
-
-    # An engine, not a client: what Meta lists is stored, and its calls are logged and paid for.
-    with opened_engine() as (settings, engine):
-        engine.discover()
-        return _facts(settings, engine.warehouse, wanted)
+    counts = Counter(one["state"] for one in facts)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    say(f"{times(len(facts), 'ad account')}: {told}. Times are UTC.")
 
 
 def _facts(
@@ -154,11 +152,3 @@ def _table(facts: Sequence[Mapping[str, Any]]) -> "Sheet":
             styled(one["state"], _STYLES.get(one["state"], "yellow")),
         )
     return shown
-
-
-def _summary(facts: Sequence[Mapping[str, Any]]) -> str:
-    counts: dict[str, int] = {}
-    for one in facts:
-        counts[one["state"]] = counts.get(one["state"], 0) + 1
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    return f"{times(len(facts), 'ad account')}: {told}. Times are UTC."

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .database import opened_warehouse
-from .metrics.answers import Format, cell, formatted
+from .metrics.answers import Format, as_table, formatted, heading, say_definitions
 from .terminal.console import (
-    add_row,
     console,
     errors,
     minute,
     say,
     say_more,
     styled,
-    table,
     warn,
     write_csv,
     write_json,
@@ -86,38 +84,15 @@ def _show(answer: Answer, wanted: Format) -> None:
             say(answer.message)
         if answer.rows:
             say()
-            console.print(_table(answer))
+            about = answer.provenance
+            units, currency = (about.units, about.currency) if about else ({}, None)
+            headings = {name: heading(name, units.get(name), currency) for name in answer.columns}
+            rows = ([row.get(name) for name in headings] for row in answer.rows)
+            console.print(as_table(headings, units, rows))
             say_more(answer.row_count - len(answer.rows), f"--limit {answer.row_count} shows them")
         _say_provenance(answer)
     for note in answer.notes:
         warn(note)
-
-
-def _table(answer: Answer) -> Any:
-    about = answer.provenance
-    units = about.units if about else {}
-    currency = about.currency if about and isinstance(about.currency, str) else ""
-    headings = {name: _heading(name, units.get(name), currency) for name in answer.columns}
-    numbers = [headings[name] for name in answer.columns if name in units]
-    whole = [headings[name] for name in answer.columns if name.endswith(("_id", "_at"))]
-    shown = table(*headings.values(), right=numbers, whole=whole)
-    for row in answer.rows:
-        add_row(shown, *(_cell(row.get(name), units.get(name)) for name in answer.columns))
-    return shown
-
-
-def _heading(name: str, unit: str | None, currency: str) -> str:
-    if unit == "percent":
-        return f"{name.removesuffix('_pct')} %"
-    return f"{name} {currency}".strip() if unit == "currency" else name
-
-
-def _cell(value: Any, unit: str | None) -> str:
-    if isinstance(value, list | dict):
-        return ", ".join(map(str, value))
-    if unit and isinstance(value, str):  # exact decimals, which JSON has no number for
-        return cell(float(value), unit)
-    return cell(value, unit)
 
 
 def _say_provenance(answer: Answer) -> None:
@@ -129,12 +104,7 @@ def _say_provenance(answer: Answer) -> None:
         read = f"data as of {minute(about.data_as_of)}" if about.data_as_of else "never fetched"
         say()
         say(styled(f"{about.since} to {about.until} in {zone}; {read}", "dim"))
-    for name, formula in about.formulas.items():
-        say(styled(f"{name} = {formula}", "dim"))
-    for name, overrides in about.overrides.items():
-        for override in overrides:
-            note = f"{name} of {override['account']} is counted otherwise: {override['note']}"
-            say(styled(note, "dim"))
+    say_definitions(about.formulas, about.overrides)
     edits = answer.asked.get("edits") or []
     if edits:
         say(styled(f"{len(edits)} edits in these days: --json has them", "dim"))

@@ -11,9 +11,10 @@ import typer
 
 from meta_pipeline.words import times
 
-from .selection import named
+from .selection import named, picked
 from .terminal.console import add_row, console, errors, fail, say, table, warn, write_json
 from .terminal.options import AsJson
+from .terminal.questions import typed
 
 if TYPE_CHECKING:
     from meta_pipeline.connections import AccountChoice, Answer, Connections, Granted, PickedAccount
@@ -201,25 +202,19 @@ def _asked(choice: "AccountChoice", message: str) -> "list[PickedAccount] | None
     """What a person picks; None is all, also later ones."""
     say(message)
     shown = _shown(choice, "")
+    question = "Which: all, or numbers, ids, names with commas; /text looks for a name"
+    nobody = "Nothing was connected or changed: nobody chose. --all or --account answers for you."
     while True:
-        typed = _typed()
-        if typed.casefold() == "all":
+        answer = typed(question, nobody, err=True).strip()
+        if answer.casefold() == "all":
             return None
-        if typed.startswith("/"):
-            shown = _shown(choice, typed[1:])
+        if answer.startswith("/"):
+            shown = _shown(choice, answer[1:])
             continue
         try:
-            return _picked(choice, shown, typed)
+            return picked(answer, shown, _all(choice))
         except typer.BadParameter as error:
             warn(str(error))
-
-
-def _typed() -> str:
-    question = "Which: all, or numbers, ids, names with commas; /text looks for a name"
-    try:
-        return str(typer.prompt(question, err=True)).strip()
-    except typer.Abort:
-        fail("Nothing was connected or changed: nobody chose. --all or --account answers for you.")
 
 
 def _shown(choice: "AccountChoice", search: str) -> "list[PickedAccount]":
@@ -234,17 +229,3 @@ def _shown(choice: "AccountChoice", search: str) -> "list[PickedAccount]":
     if not page.total:
         say("No account has that in its name or id.")
     return list(page.accounts)
-
-
-def _picked(
-    choice: "AccountChoice", shown: "list[PickedAccount]", typed: str
-) -> "list[PickedAccount]":
-    """What `1,3,Shop US` means; wrong usage when a part of it means nothing."""
-    chosen: list[PickedAccount] = []
-    for part in filter(None, (one.strip() for one in typed.split(","))):
-        # Longer numbers are ids: those of Meta have more digits than this list has rows.
-        is_number = part.isdecimal() and len(part) < 5 and 0 < int(part) <= len(shown)
-        chosen += [shown[int(part) - 1]] if is_number else named(_all(choice), [part])
-    if not chosen:
-        raise typer.BadParameter("name at least one account, or all")
-    return list({one.account_id: one for one in chosen}.values())

@@ -1,6 +1,5 @@
 """`meta-pipeline connections`: the tokens that let us in, whose they are, how long they live."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from .terminal.console import (
 )
 from .terminal.options import AsJson
 from .terminal.person import actor
+from .terminal.questions import secret
 
 if TYPE_CHECKING:
     from meta_pipeline.connections import Connections, Listed, Renewal
@@ -54,6 +54,7 @@ def connections(context: typer.Context, as_json: AsJson = False) -> None:
     that were added are stored sealed (META_TOKEN_KEYS), checked and renewed. An ad account is read
     through the best that reaches it. Asks Meta nothing: `connections check` does.
     """
+    # The list is for `connections` alone: typer calls this before each command below it, too.
     if context.invoked_subcommand is not None:
         return
     from meta_pipeline.connections import listed
@@ -142,6 +143,7 @@ def check(given: Given = None, as_json: AsJson = False) -> None:
                 connections.check(row)
             except (ConnectionsError, GraphError) as error:
                 problems[row.connection_id] = str(error)
+        # Read again: asking has written down what Meta said.
         ids = {row.connection_id for row in _chosen(connections, given)}
         stored = listed(connections.warehouse, connections.access.settings, datetime.now(UTC))
     rows = [one for one in stored if one.connection_id in ids]
@@ -236,11 +238,7 @@ def opened_connections(*, writes: bool = False) -> "Iterator[Connections]":
 
 def _pasted() -> str:
     """The token from a prompt that shows nothing, or from standard input."""
-    # From a pipe no prompt: it would stand in somebody's log.
-    if sys.stdin.isatty():
-        text = str(typer.prompt("Access token (not shown)", hide_input=True, err=True))
-    else:
-        text = sys.stdin.read()
+    text = secret("Access token")
     if not text.strip():
         fail("Nothing was written: no token came on standard input.")
     try:

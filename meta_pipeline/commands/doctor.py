@@ -47,26 +47,32 @@ def about() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known of the version in use and of the one looked at.
-
-    `lost` maps an object of Meta's to the names that are asked of it and that the looked-at
-    version does not have, by the table or by the SDK; `unknown` those the SDK lacks if it is of
-    another version. `sdk` is its version, None when it is not installed.
-    """
+    """What is known of the version in use and of the one looked at."""
 
     version: str
+    """The version in use, such as `v26.0`."""
     version_text: str
+    """How long that one lives, as a sentence."""
     days_left: int | None
+    """Days until Meta takes it away; None where no end is announced."""
     is_expired: bool
     fix: str | None
+    """What to do about it; None while there is nothing to do."""
     looked_at: str | None
+    """The version that was asked about, else the next one; None where none is known."""
     looked_at_text: str | None
     table_as_of: str
+    """The day on which our table of versions was compared with Meta's changelog."""
     asked: Mapping[str, list[str]]
+    """What our queries name of each of Meta's objects, with the settings as they are."""
     lost: Mapping[str, list[str]]
+    """What of that the looked-at version does not have, by the table or by the SDK."""
     unknown: Mapping[str, list[str]]
+    """What the installed SDK lacks where it is of another version: perhaps only too old."""
     sdk: str | None
+    """The version Meta's SDK is made for; None when it is not installed."""
     sdk_says: str
+    """How far the SDK could be asked, as a sentence."""
 
 
 @app.command("api-version")
@@ -98,6 +104,7 @@ def examine(settings: Settings, version: str | None = None) -> Report:
     from meta_pipeline.graph.versions import AS_OF, gone_between, next_after, number, version_state
 
     today, used = datetime.now(UTC).date(), settings.api_version
+    # What `number` makes of a text that is no version.
     if version is not None and number(version) == (0, 0):
         raise typer.BadParameter(f"{version!r} is not an API version such as v27.0")
     looked_at = version or next_after(used)
@@ -149,9 +156,8 @@ def asked_names(settings: Settings) -> dict[str, set[str]]:
         Part.IMAGES: "AdImage",
     }
     asked = {"AdAccount": {one.name for one in ACCOUNT_FIELDS}}
-    asked |= {
-        objects[part]: {one.name for one in spec.fields} for part, spec in ENTITY_SPECS.items()
-    }
+    for part, spec in ENTITY_SPECS.items():
+        asked[objects[part]] = {one.name for one in spec.fields}
     tables = [datasets.daily(level) for level in (*settings.insights_levels, "account")]
     tables += [datasets.broken_down(names) for names in settings.breakdowns]
     if settings.hourly_accounts:
@@ -165,22 +171,19 @@ def _missing_in_sdk(asked: Mapping[str, set[str]]) -> tuple[str | None, dict[str
     """The SDK's API version, and the names it does not have; None where it is not installed."""
     try:
         version = importlib.import_module(f"{_SDK}.apiconfig").ads_api_config["API_VERSION"]
-        known = {part: _known_to_sdk(part, module) for part, module in _OBJECTS.items()}
-        breakdowns: Any = importlib.import_module(
-            f"{_SDK}.adobjects.adsinsights"
-        ).AdsInsights.Breakdowns
+        described: dict[str, Any] = {
+            part: getattr(importlib.import_module(f"{_SDK}.adobjects.{module}"), part)
+            for part, module in _OBJECTS.items()
+        }
+        known = {part: set(vars(one)["_field_types"]) for part, one in described.items()}
+        breakdowns = vars(described["AdsInsights"].Breakdowns)
         known[BREAKDOWNS] = {
-            value for name, value in vars(breakdowns).items() if not name.startswith("_")
+            value for name, value in breakdowns.items() if not name.startswith("_")
         }
     except ImportError:
         return None, {}
     missing = {part: names - known[part] for part, names in asked.items()}
     return str(version), {part: names for part, names in missing.items() if names}
-
-
-def _known_to_sdk(name: str, module: str) -> set[str]:
-    described: Any = getattr(importlib.import_module(f"{_SDK}.adobjects.{module}"), name)
-    return set(vars(described)["_field_types"])
 
 
 def _sdk_says(sdk: str | None, used: str, looked_at: str | None) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from meta_pipeline.credentials import cleaned_token
-from meta_pipeline.graph import GraphClient, GraphError, Reauthorize
+from meta_pipeline.graph import GraphError, Reauthorize
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import WarehouseError, normalized
@@ -23,8 +23,9 @@ from . import profile
 from .accounts import STATUS_WORDS
 from .database import opened
 from .env_file import env_text, write_env
-from .selection import named
+from .selection import named, picked
 from .terminal.console import add_row, console, fail, say, styled, table, warn, write_json
+from .terminal.questions import confirmed, typed
 
 TokenFile = Annotated[
     str | None,
@@ -72,7 +73,6 @@ AsJson = Annotated[
 # Also the size of a page: one call lists as many as are shown.
 _LISTED = 200
 _EMBEDDED = "embedded"
-_STANDARD_INPUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,17 @@ def init(
         chosen = _chosen(accounts, answers)
         database = url or _database(settings, answers)
     values = {"META_ACCESS_TOKEN": token}
+    notes: dict[str, list[str]] = {}
     if database:
         values["DATABASE_URL"] = database
     if chosen is not None:
         values["META_INCLUDE_ACCOUNTS"] = ",".join(one.account_id for one in chosen)
+        # Ids alone would tell nobody which accounts those are.
+        notes["META_INCLUDE_ACCOUNTS"] = [f"{one.account_id} {one.name or '-'}" for one in chosen]
     if settings.is_simulated:
         values["META_GRAPH_URL"] = settings.graph_url
-    text = env_text(values, _notes(chosen, settings))
+        notes["META_GRAPH_URL"] = ["This one is not Meta's: what it says counts as simulated."]
+    text = env_text(values, notes)
     try:
         kept = write_env(output, text, replaces=replaces)
     except FileExistsError:
@@ -155,11 +159,8 @@ def _may_replace(output: Path, *, overwrite: bool, may_ask: bool) -> bool:
     if not overwrite:
         if not may_ask:
             fail(f"{output} is there already: nothing was written. --overwrite replaces it.")
-        try:
-            is_wanted = typer.confirm(f"{output} is there already. Replace it?")
-        except typer.Abort:
-            fail("Nothing was written: nobody answered. --overwrite answers for you.")
-        if not is_wanted:
+        unanswered = "Nothing was written: nobody answered. --overwrite answers for you."
+        if not confirmed(f"{output} is there already. Replace it?", unanswered):
             fail("Nothing was written.")
     return True
 
@@ -168,29 +169,24 @@ def _tried(settings: Settings, answers: _Answers) -> tuple[str, list[_Found]]:
     """The token that Meta takes, and the accounts it sees."""
     if answers.token_file is not None:
         path = Path(answers.token_file)
-        is_input = path == _STANDARD_INPUT
         # Windows' editors put a mark before the first character, which would be part of the token.
-        text = sys.stdin.read() if is_input else path.read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if path == Path("-") else path.read_text(encoding="utf-8-sig")
         given: str | None = _cleaned(text)
     else:
         given = settings.access_token.get_secret_value() if settings.access_token else None
     while True:
-        token = given or _typed_token(answers)
+        if not given and not answers.may_ask:
+            fail("There is no access token: set META_ACCESS_TOKEN, or give --token-file FILE.")
+        question = "Meta access token (not shown)"
+        token = given or _cleaned(_ask(question, "--token-file", hide_input=True))
         try:
             return token, _accounts(settings, token)
         except GraphError as error:
             told = f"{error.message} {error.next_step or ''}".strip()
-            # Only a token that was typed can be typed again, and only where the token is what is
-            # wrong.
+            # Only a typed token can be typed again, and only where it is what is wrong.
             if given or not answers.may_ask or not isinstance(error, Reauthorize):
                 fail(f"Nothing was written: {told}")
             warn(told)
-
-
-def _typed_token(answers: _Answers) -> str:
-    if not answers.may_ask:
-        fail("There is no access token: set META_ACCESS_TOKEN, or give --token-file FILE.")
-    return _cleaned(str(_ask("Meta access token (not shown)", "--token-file", hide_input=True)))
 
 
 def _cleaned(text: str) -> str:
@@ -203,15 +199,10 @@ def _cleaned(text: str) -> str:
 
 
 def _accounts(settings: Settings, token: str) -> list[_Found]:
-    with GraphClient(
-        access_token=token,
-        base_url=settings.graph_url,
-        trusted_url=settings.trusted_graph_url,
-        deadline_seconds=settings.call_deadline_seconds,
-        max_answer_bytes=int(settings.max_answer_mb * 1_000_000),
-        version=settings.api_version,
-        app_secret=settings.app_secret.get_secret_value() if settings.app_secret else None,
-    ) as client:
+    # Not at the top: it brings the ciphers, and this module is imported by every command.
+    from meta_pipeline.connections import Access
+
+    with Access(settings).client(token, app_id=settings.app_id) as client:
         pages = client.pages(
             "me/adaccounts",
             {"fields": "id,name,currency,account_status"},
@@ -256,33 +247,14 @@ def _chosen(accounts: Sequence[_Found], answers: _Answers) -> list[_Found] | Non
     if len(accounts) > _LISTED:
         say(f"and {len(accounts) - _LISTED:,} more, to be named by id or name")
     while True:
-        typed = str(
-            _ask(
-                "Which to sync: all, or numbers, ids, names with commas", "--account", default="all"
-            )
-        )
-        if typed.strip().casefold() == "all":
+        question = "Which to sync: all, or numbers, ids, names with commas"
+        answer = _ask(question, "--account", default="all")
+        if answer.strip().casefold() == "all":
             return None
         try:
-            return _picked(accounts, typed)
+            return picked(answer, accounts, accounts)
         except typer.BadParameter as error:
             warn(str(error))
-
-
-def _picked(accounts: Sequence[_Found], typed: str) -> list[_Found]:
-    """What `1,3-5,Shop US` means in the list shown; wrong usage when a part of it means nothing."""
-    picked: list[_Found] = []
-    for part in filter(None, (one.strip() for one in typed.split(","))):
-        first, dash, last = part.partition("-")
-        bounds = [first, last] if dash else [first]
-        numbers = [int(one) for one in bounds if one.strip().isdecimal() and len(one) < 5]
-        is_number = len(numbers) == len(bounds) and all(0 < one <= len(accounts) for one in numbers)
-        picked += (
-            accounts[numbers[0] - 1 : numbers[-1]] if is_number else named(list(accounts), [part])
-        )
-    if not picked:
-        raise typer.BadParameter("name at least one account, or all")
-    return list({one.account_id: one for one in picked}.values())
 
 
 def _database(settings: Settings, answers: _Answers) -> str | None:
@@ -292,7 +264,7 @@ def _database(settings: Settings, answers: _Answers) -> str | None:
         given = settings.database_url.get_secret_value()
     if given is None and answers.may_ask:
         question = "DATABASE_URL of a Postgres, or embedded for one on this machine"
-        given = str(_ask(question, "--database-url", default=_EMBEDDED))
+        given = _ask(question, "--database-url", default=_EMBEDDED)
     if given is None or given.strip() in ("", _EMBEDDED):
         return None
     try:
@@ -303,19 +275,9 @@ def _database(settings: Settings, answers: _Answers) -> str | None:
     return given
 
 
-def _ask(question: str, flag: str, **options: Any) -> Any:
-    try:
-        return typer.prompt(question, **options)
-    except typer.Abort:
-        fail(f"Nothing was written: nobody answered. {flag} answers for you.")
-
-
-def _notes(chosen: Sequence[_Found] | None, settings: Settings) -> dict[str, list[str]]:
-    named_ones = [f"{one.account_id} {one.name or '-'}" for one in chosen or ()]
-    notes = {"META_INCLUDE_ACCOUNTS": named_ones}
-    if settings.is_simulated:
-        notes["META_GRAPH_URL"] = ["This one is not Meta's: what it says counts as simulated."]
-    return notes
+def _ask(question: str, flag: str, **options: Any) -> str:
+    unanswered = f"Nothing was written: nobody answered. {flag} answers for you."
+    return typed(question, unanswered, **options)
 
 
 def _tell(

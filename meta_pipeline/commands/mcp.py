@@ -49,8 +49,12 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
 
         # That a key was used is written down: a connection that may write, for that alone.
         with Warehouse(warehouse.url, application_name="meta_pipeline mcp keys") as keys:
+            # By these names alone: a page in somebody's browser may lead a name of its own here.
+            names = dict.fromkeys([host, "127.0.0.1", "localhost"])
             application = http_application(
-                server, lambda key: _admitted(keys, settings, key), hosts=_hosts(host, port)
+                server,
+                lambda key: _admitted(keys, settings, key),
+                hosts=[f"{name}:{port}" for name in names],
             )
             say(f"MCP server at http://{host}:{port}/mcp", to=errors)
             uvicorn.run(
@@ -72,8 +76,3 @@ def _admitted(warehouse: Warehouse, settings: Settings, key: str) -> str | None:
         return ""
     row = key_of(warehouse, key, datetime.now(UTC))
     return row.tenant if row is not None and str(Scope.READ) in row.scopes else None
-
-
-def _hosts(host: str, port: int) -> list[str]:
-    names = dict.fromkeys([host, "127.0.0.1", "localhost"])
-    return [f"{name}:{port}" for name in names]

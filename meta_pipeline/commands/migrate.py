@@ -59,7 +59,13 @@ def migrate(plan: Plan = False, retry_for: RetryFor = None) -> None:
         settings = given if given.database_url else given.model_copy(update=own)
         storage_url = settings.require_dagster_database_url()
         if plan:
-            _tell_plan(url, storage_url)
+            waiting = pending(url)
+            say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
+            with connect(storage_url, application_name=_APPLICATION_NAME, patience=READER) as asked:
+                row = asked.execute(_HAS_DAGSTER).fetchone()
+            is_there = bool(row and row[0])
+            todo = "its own migrations would run" if is_there else "its tables would be made"
+            say(f"dagster: {todo}")
             return
         patient(lambda: _migrate(settings, url, storage_url), _seconds(retry_for))
 
@@ -113,15 +119,6 @@ def patient(
             warn(f"{error} Again in {pause:.0f} s.")
         sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-
-
-def _tell_plan(url: str, storage_url: str) -> None:
-    waiting = pending(url)
-    say(f"meta_ads: {', '.join(waiting) if waiting else f'at {head()}, nothing to do'}")
-    with connect(storage_url, application_name=_APPLICATION_NAME, patience=READER) as connection:
-        row = connection.execute(_HAS_DAGSTER).fetchone()
-    known = bool(row and row[0])
-    say(f"dagster: {'its own migrations would run' if known else 'its tables would be made'}")
 
 
 def _migrate_dagster(settings: Settings, url: str) -> None:

@@ -85,16 +85,18 @@ def show(
                 return
             fail(str(error))
     if as_json:
-        write_json([dict(one.facts) | _parts(one) for one in details])
+        write_json(
+            [
+                dict(one.facts)
+                | {name: list(value) for name, value in asdict(one).items() if name != "facts"}
+                for one in details
+            ]
+        )
         return
     for number, one in enumerate(details):
         if number:
             say()
         _print_run(one)
-
-
-def _parts(run: "RunDetail") -> dict[str, Any]:
-    return {name: list(value) for name, value in asdict(run).items() if name != "facts"}
 
 
 def _print_list(runs: Sequence[Mapping[str, Any]]) -> None:

@@ -40,6 +40,24 @@ def named(known: Sequence[N], wanted: Sequence[str]) -> list[N]:
     return list({one.account_id: one for one in meant}.values())
 
 
+def picked(typed: str, shown: Sequence[N], known: Sequence[N]) -> list[N]:
+    """What `1,3-5,Shop US` means: numbers of the list shown, ids and names of all that are known.
+
+    Wrong usage when a part of it means nothing.
+    """
+    meant: list[N] = []
+    for part in filter(None, (one.strip() for one in typed.split(","))):
+        first, dash, last = part.partition("-")
+        bounds = [first, last] if dash else [first]
+        # Longer numbers are ids: those of Meta have more digits than a list has rows.
+        numbers = [int(one) for one in bounds if one.strip().isdecimal() and len(one) < 5]
+        is_number = len(numbers) == len(bounds) and all(0 < one <= len(shown) for one in numbers)
+        meant += shown[numbers[0] - 1 : numbers[-1]] if is_number else named(known, [part])
+    if not meant:
+        raise typer.BadParameter("name at least one account, or all")
+    return list({one.account_id: one for one in meant}.values())
+
+
 def stored(warehouse: Warehouse, wanted: Sequence[str] | None) -> list[AccountRow]:
     """The stored accounts that are named, or every one; Meta is asked nothing."""
     known = warehouse.accounts.all()

@@ -1,6 +1,5 @@
 """`meta-pipeline tenants`: who sees which ad accounts, and no others."""
 
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +14,7 @@ from .selection import ids_of
 from .terminal.console import add_row, console, fail, say, table, warn, write, write_json
 from .terminal.options import AsJson
 from .terminal.person import actor
+from .terminal.questions import secret
 
 if TYPE_CHECKING:
     from meta_pipeline.warehouse import Connection, Warehouse
@@ -206,7 +206,8 @@ def sql_role(
                     tenant,
                     name,
                     datetime.now(UTC),
-                    password=_typed_password() if password_stdin else None,
+                    # The line's end that echo adds; spaces belong to the password.
+                    password=secret("Password").removesuffix("\n") if password_stdin else None,
                     is_there=existing,
                 )
                 how = "SQL login taken" if existing else "SQL login given a password"
@@ -347,11 +348,3 @@ def _note(
 ) -> None:
     """Add to the tenant's audit what is done, in the transaction that does it."""
     warehouse.web.note(actor(), action, detail, connection, tenant=tenant)
-
-
-def _typed_password() -> str:
-    """The password from a prompt that shows nothing, or from standard input."""
-    if sys.stdin.isatty():
-        return str(typer.prompt("Password (not shown)", hide_input=True, err=True))
-    # The line's end that echo adds; spaces belong to the password.
-    return sys.stdin.read().removesuffix("\n")

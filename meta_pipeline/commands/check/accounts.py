@@ -117,21 +117,19 @@ class Reader:
         try:
             answer = self.client.get(
                 f"{given['id']}/insights",
-                # The cheapest call that proves what syncs need: the account may be read, and its
-                # insights.
+                # The cheapest call that proves what syncs need: the account and its insights.
                 {"level": "account", "fields": "spend,impressions", "date_preset": "yesterday"},
                 account_id=given["id"],
                 endpoint_key="insights_account",
             )
         except GraphError as error:
             # An account that is throttled itself says nothing of the next one.
-            shared = isinstance(error, Throttled) and error.limit.scope != "account"
+            is_shared = isinstance(error, Throttled) and error.limit.scope != "account"
             stop = f"Meta refuses calls for a limit all accounts share: {error.message}"
-            return failed("Account", subject, error), stop if shared else None
-        fullest = max(
-            (one.usage_pct for one in answer.usage if one.scope in ("app", "insights_app")),
-            default=0.0,
-        )
+            return failed("Account", subject, error), stop if is_shared else None
+        # The limits that all accounts share; an account's own says nothing of the next one.
+        shared = [one.usage_pct for one in answer.usage if one.scope in ("app", "insights_app")]
+        fullest = max(shared, default=0.0)
         stop = f"the app's own limit is at {fullest:.0f} %"
         is_near = fullest >= self.budget.app_stop_pct
         return _readable(subject, given, answer.body, answer.usage), stop if is_near else None
@@ -163,16 +161,12 @@ def _readable(
     spend = f"yesterday {rows[0].get('spend', '0')} {given.get('currency', '')}"
     zone = given.get("timezone_name")
     local = f"{zone}, today {today(datetime.now(UTC), zone if isinstance(zone, str) else None)}"
-    odd = "; ".join(oddities(given.get("currency"), zone))
-    local += f"; {odd}" if odd else ""
     status = given.get("account_status")
     known = STATUS_WORDS.get(status) if isinstance(status, int) else None
-    word = "" if status == 1 else f"account is {known or status}; "
-    return Finding("Account", subject, ok=True, text=f"{word}{spend}; {local}{_tier(usage)}")
-
-
-def _tier(usage: tuple[UsageReading, ...]) -> str:
-    tiers = {reading.access_tier for reading in usage if reading.access_tier}
-    worst = max((reading.usage_pct for reading in usage), default=None)
-    named = f"; {', '.join(sorted(tiers))}" if tiers else ""
-    return f"{named}; {worst:.0f} % of the hour's allowance used" if worst else named
+    told = [] if status == 1 else [f"account is {known or status}"]
+    told += [spend, local, *oddities(given.get("currency"), zone)]
+    if tiers := sorted({one.access_tier for one in usage if one.access_tier}):
+        told.append(", ".join(tiers))
+    if worst := max((one.usage_pct for one in usage), default=0):
+        told.append(f"{worst:.0f} % of the hour's allowance used")
+    return Finding("Account", subject, ok=True, text="; ".join(told))

@@ -1,9 +1,10 @@
 """`meta-pipeline check`: is everything there that a sync needs? Changes nothing."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -76,19 +77,19 @@ def check(
 
 def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[Finding]:
     """What a sync needs: Meta and Postgres, each looked at whatever is wrong with the other."""
-    if not profile.is_demo():
-        settings = Settings.load()
-        asked = Asked(accounts, calls, within, blocked(database(settings)))
+    with ExitStack() as stack:
+        its_url: Callable[[], AbstractContextManager[str]]
+        if profile.is_demo():
+            settings, url = stack.enter_context(opened(with_graph=True))
+            its_url = partial(nullcontext, url)
+        else:
+            settings = Settings.load()
+            its_url = partial(database, settings)
+        asked = Asked(accounts, calls, within, blocked(its_url()))
         # Read before Meta is asked: the database may go away while a thousand accounts are.
-        stored = [*connection_findings(database(settings), settings)]
-        yield from meta_findings(settings, database(settings), asked, stored)
-        yield from database_findings(database(settings), settings)
-        return
-    with opened(with_graph=True) as (settings, url):
-        asked = Asked(accounts, calls, within, blocked(nullcontext(url)))
-        stored = [*connection_findings(nullcontext(url), settings)]
-        yield from meta_findings(settings, nullcontext(url), asked, stored)
-        yield from database_findings(nullcontext(url), settings)
+        stored = [*connection_findings(its_url(), settings)]
+        yield from meta_findings(settings, its_url(), asked, stored)
+        yield from database_findings(its_url(), settings)
 
 
 def _print(findings: list[Finding], limit: int, problems: int, unknown: int) -> None:

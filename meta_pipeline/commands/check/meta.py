@@ -132,7 +132,9 @@ def _accounts(
             for one in rows
             if (asked.names(one) if asked.accounts else not settings.leaves_out(one["id"]))
         ]
-        reader = Reader(way.client, budget, asked.blocked, _tell)
+        reader = Reader(
+            way.client, budget, asked.blocked, lambda told: say(styled(told, "dim"), to=errors)
+        )
         for finding in reader.findings(wanted):
             yield finding
             is_read = finding.ok and finding.what == "Account" and readable is None
@@ -184,7 +186,3 @@ def _unseen(names: Sequence[str], reached: Sequence[Mapping[str, Any]]) -> Itera
             text = f"the token sees no such account among its {len(reached):,}"
             fix = "meta-pipeline check lists what it sees; give the token's user a role on it."
             yield Finding("Account", name, ok=False, text=text, fix=fix)
-
-
-def _tell(words: str) -> None:
-    say(styled(words, "dim"), to=errors)

@@ -10,6 +10,7 @@ from meta_pipeline.settings import Settings, SettingsError
 from .finding import Finding, failed
 from .ways import ENVIRONMENT, AskedWay
 
+# All that reading takes; ads_management could change things, too.
 _SCOPE = "ads_read"
 _WARN_BEFORE = timedelta(days=14)
 """So early that somebody who is on holiday is back before the token ends."""

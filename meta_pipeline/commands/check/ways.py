@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -51,12 +51,10 @@ def opened_ways(
         if settings.access_token is not None:
             client = clients.enter_context(_client(settings, settings.require_token()))
             ways.append(AskedWay(ENVIRONMENT, client.for_sync(on_attempt=on_attempt)))
-        try:
+        with suppress(WarehouseError, EmbeddedPostgresError, psycopg.Error):
             for label, token, app_id, chosen in _stored(its_url, settings, problems):
                 client = clients.enter_context(_client(settings, token, app_id))
                 ways.append(AskedWay(label, client.for_sync(on_attempt=on_attempt), chosen))
-        except (WarehouseError, EmbeddedPostgresError, psycopg.Error):
-            pass
         yield ways, problems
 
 
@@ -85,6 +83,7 @@ def _stored(
             try:
                 token = read_token(warehouse, keyring, way.connection_id)
             except ConnectionsError as error:
+                # The others are asked all the same.
                 problems.append(Finding("Connection", way.label, ok=False, text=str(error)))
                 continue
             chosen = rows[way.connection_id].chosen_accounts

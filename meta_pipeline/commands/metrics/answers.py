@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,9 @@ def show(answer: pd.DataFrame, wanted: Format) -> None:
         write_csv(list(answer.columns), _rows(answer))
         _say_notes(answer.attrs)
         return
-    console.print(_table(answer))
+    units, currency = answer.attrs["units"], answer.attrs["currency"]
+    headings = {name: heading(name, units.get(name), currency) for name in answer.columns}
+    console.print(as_table(headings, units, answer.itertuples(index=False, name=None)))
     _say_about(answer.attrs)
     _say_notes(answer.attrs)
 
@@ -61,32 +63,42 @@ def _rows(answer: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 
 
-def _table(answer: pd.DataFrame) -> Sheet:
-    about = answer.attrs
-    headings = {name: _heading(about, name) for name in answer.columns}
-    numbers = [headings[name] for name in answer.columns if name in about["units"]]
-    whole = [headings[name] for name in answer.columns if name.endswith(("_id", "_at"))]
-    shown = table(*headings.values(), right=numbers, whole=whole)
-    for values in answer.itertuples(index=False, name=None):
-        cells = zip(answer.columns, values, strict=True)
-        add_row(shown, *(cell(value, about["units"].get(name)) for name, value in cells))
+def as_table(
+    headings: Mapping[str, str], units: Mapping[str, str | None], rows: Iterable[Iterable[Any]]
+) -> Sheet:
+    """Rows for people: what has a unit is a number; ids and moments stay whole.
+
+    `headings` has the columns in the order of the cells of a row.
+    """
+    shown = table(
+        *headings.values(),
+        right=[heading for name, heading in headings.items() if units.get(name)],
+        # Half an id is none.
+        whole=[heading for name, heading in headings.items() if name.endswith(("_id", "_at"))],
+    )
+    for row in rows:
+        cells = zip(headings, row, strict=True)
+        add_row(shown, *(cell(value, units.get(name)) for name, value in cells))
     return shown
 
 
-def _heading(about: Mapping[Any, Any], name: str) -> str:
-    unit = about["units"].get(name)
+def heading(name: str, unit: str | None, currency: object = None) -> str:
+    """A column's name with its unit; money of several currencies has none in the heading."""
     if unit == "percent":
-        return f"{name} %"
-    if unit == "currency" and isinstance(about["currency"], str):
-        return f"{name} {about['currency']}"
-    return name
+        return f"{name.removesuffix('_pct')} %"
+    return f"{name} {currency}" if unit == "currency" and isinstance(currency, str) else name
 
 
 def cell(value: Any, unit: str | None) -> str:
     """A value as people read it; a dash where it is not known."""
+    if isinstance(value, list | dict):
+        return ", ".join(map(str, value))
     # pandas has two ways to say "not known", JSON a third.
     if value is None or str(value) == "<NA>" or value != value:  # noqa: PLR0124  # NaN
         return "-"
+    if unit and isinstance(value, str):
+        # An exact decimal, which JSON has no number for.
+        value = float(value)
     if unit in ("count", "people"):
         return f"{value:,.6g}" if value % 1 else f"{int(value):,}"
     if unit in ("currency", "percent", "ratio"):
@@ -99,17 +111,22 @@ def _say_about(about: Mapping[Any, Any]) -> None:
     since, until = about["range"]
     read = f"data as of {minute(about['data_as_of'])}" if about["data_as_of"] else "never fetched"
     say()
-    say(
-        styled(f"{since} to {until} in {zone}; {read}; {about['attribution']}", "dim"),
-    )
-    for name, formula in about["formulas"].items():
-        say(styled(f"{name} = {formula}", "dim"))
-    for name, overrides in about["overrides"].items():
-        for override in overrides:
-            note = f"{name} of {override['account']} is counted otherwise: {override['note']}"
-            say(styled(note, "dim"))
+    say(styled(f"{since} to {until} in {zone}; {read}; {about['attribution']}", "dim"))
+    say_definitions(about["formulas"], about["overrides"])
     if about["is_simulated"]:
         say(styled("Simulated data.", "yellow"))
+
+
+def say_definitions(
+    formulas: Mapping[str, str], overrides: Mapping[str, Iterable[Mapping[str, Any]]]
+) -> None:
+    """How each metric is made, and which accounts count it otherwise."""
+    for name, formula in formulas.items():
+        say(styled(f"{name} = {formula}", "dim"))
+    for name, others in overrides.items():
+        for one in others:
+            note = f"{name} of {one['account']} is counted otherwise: {one['note']}"
+            say(styled(note, "dim"))
 
 
 def _say_notes(about: Mapping[Any, Any]) -> None:

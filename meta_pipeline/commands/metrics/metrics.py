@@ -228,6 +228,7 @@ def reconcile(
     asked = _range(preset, since, until, "last_7d")
     with opened() as (warehouse, metrics), warehouse.connection() as connection:
         account_id, first, last = metrics.days_of(connection, account, asked)
+        # By its text: Decimal(0.1) is not what was typed.
         rows = metrics.reconcile(connection, account_id, first, last, Decimal(str(tolerance_pct)))
     if as_json:
         write_json([asdict(row) for row in rows])

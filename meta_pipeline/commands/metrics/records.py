@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from meta_pipeline.commands.terminal.console import (
-    add_row,
-    console,
-    table,
-    warn,
-    write_csv,
-    write_json,
-)
+from meta_pipeline.commands.terminal.console import console, warn, write_csv, write_json
 
-from .answers import Format, cell
-
-if TYPE_CHECKING:
-    from meta_pipeline.commands.terminal.sheet import Sheet
+from .answers import Format, as_table, heading
 
 
 def show_records(
@@ -30,8 +20,7 @@ def show_records(
 ) -> None:
     """Write records to standard output, what people should know besides to standard error.
 
-    `columns` has the unit of each column (None for text). JSON has it all in one object: `rows`
-    and `about`, with the notes in it.
+    `columns` has the unit of each, None for text. JSON has `rows`, and `about` with the notes.
     """
     if wanted is Format.JSON:
         write_json({"rows": rows, "about": {**about, "notes": list(notes)}})
@@ -39,23 +28,8 @@ def show_records(
     if wanted is Format.CSV:
         write_csv(list(columns), rows)
     elif rows:
-        console.print(_table(rows, columns))
+        headings = {name: heading(name, unit).replace("_", " ") for name, unit in columns.items()}
+        cells = ([row[name] for name in columns] for row in rows)
+        console.print(as_table(headings, columns, cells))
     for note in notes:
         warn(note)
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str | None]) -> Sheet:
-    headings = {
-        name: f"{name.removesuffix('_pct')} %" if unit == "percent" else name
-        for name, unit in columns.items()
-    }
-    named = {name: heading.replace("_", " ") for name, heading in headings.items()}
-    shown = table(
-        *named.values(),
-        right=[named[name] for name, unit in columns.items() if unit],
-        # Half an id is none.
-        whole=[named[name] for name in columns if name.endswith(("_id", "_at"))],
-    )
-    for row in rows:
-        add_row(shown, *(cell(row[name], unit) for name, unit in columns.items()))
-    return shown

@@ -141,7 +141,8 @@ class Demo:
         self._say("Simulated data: twelve made-up ad accounts, nothing of Meta's.")
         chosen = demo_database if self._is_own else named_database
         url = self._stack.enter_context(chosen(self._settings))
-        self._say(f"Postgres is up: {self._database(url)}")
+        own = f"database {DEMO_DATABASE}, the demo's own, in the embedded server"
+        self._say(f"Postgres is up: {own if self._is_own else f'DATABASE_URL, {redacted(url)}'}")
         with Warehouse(url, application_name="meta_pipeline demo") as warehouse:
             warehouse.migrate()
             fresh = bool(warehouse.accounts.health()) and not self._due(warehouse)
@@ -275,11 +276,6 @@ class Demo:
         option = " --demo" if self._is_own else ""
         say("See a table: ", styled(f'{called()} db psql{option} -c "{_QUERY}"', "bold"))
         say("The same way: ", styled(f"{called()} status{option}", "bold"), ", metrics, report")
-
-    def _database(self, url: str) -> str:
-        if self._is_own:
-            return f"database {DEMO_DATABASE}, the demo's own, in the embedded server"
-        return f"DATABASE_URL, {redacted(url)}"
 
     def _stay(self, dagster: LocalDagster) -> None:
         # Only now: it would have started runs of its own beside those above.

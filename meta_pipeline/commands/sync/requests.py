@@ -123,6 +123,7 @@ def list_requests(
 ) -> None:
     """List the newest requests, newest first: who asked for what, and what came of it."""
     for one in state or ():
+        # Else a misspelt state would be a list without a request.
         if one not in STATES:
             raise typer.BadParameter(f"{one!r} is no state: {', '.join(STATES)}")
     with opened_warehouse() as (_, warehouse):
@@ -214,6 +215,7 @@ def _wish(
         frozenset(only) if only else None,
         objects,
         since=first,
+        # Left open it is the account's own today, whenever the sync begins.
         until=last if until else None,
         force=force,
     )

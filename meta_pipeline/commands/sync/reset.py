@@ -22,6 +22,7 @@ from meta_pipeline.commands.terminal.console import (
     write_json,
 )
 from meta_pipeline.commands.terminal.options import Accounts
+from meta_pipeline.commands.terminal.questions import confirmed
 from meta_pipeline.printable import one_line
 from meta_pipeline.sync.days import oldest
 from meta_pipeline.sync.engine import SyncEngine
@@ -108,8 +109,9 @@ def reset(
             if dry_run or not any(not one.is_empty for each in accounts for one in each.holdings):
                 removed = None
             else:
-                if not yes:
-                    _ask()
+                nobody = "Nothing was removed: nobody answered. --yes answers for you."
+                if not yes and not confirmed("Remove it?", nobody, err=True):
+                    fail("Nothing was removed.")
                 removed = _remove(engine, accounts)
     if as_json:
         write_json(_facts(accounts, is_done=removed is not None))
@@ -141,19 +143,11 @@ def _found(
     for row in rows:
         if of_account := held[row.account_id]:
             plan = read_again(engine, row.account_id, of_account)
+            # The first sentence is the price, the others say what it is made of.
             price = engine.estimate(plan).sentences()[0] if plan else None
             earliest = oldest(engine.today(row.account_id))
             accounts.append(_Account(row, earliest, of_account, plan, price))
     return accounts
-
-
-def _ask() -> None:
-    try:
-        is_wanted = typer.confirm("Remove it?", err=True)
-    except typer.Abort:
-        fail("Nothing was removed: nobody answered. --yes answers for you.")
-    if not is_wanted:
-        fail("Nothing was removed.")
 
 
 def _remove(engine: SyncEngine, accounts: Sequence[_Account]) -> int:
@@ -161,6 +155,7 @@ def _remove(engine: SyncEngine, accounts: Sequence[_Account]) -> int:
     ids = [one.row.account_id for one in accounts]
     try:
         with (
+            # Before the first row: a sync that began meanwhile would write into what is removed.
             accounts_lock(engine.warehouse.url, ids, holder="meta_pipeline reset") as connection,
             connection.transaction(),
         ):

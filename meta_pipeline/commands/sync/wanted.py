@@ -45,22 +45,25 @@ Force = Annotated[bool, typer.Option("--force", help="Read also what is fresh.")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Days, parts, breakdowns and reports as typed; an account's own request follows from it.
-
-    `parts` are those named, None for what a sync brings and the settings switch on; `besides` come
-    to them in either case.
-    """
+    """Days, parts, breakdowns and reports as typed; an account's own request follows from it."""
 
     since: date | None = None
     until: date | None = None
     preset: Preset | None = None
     parts: frozenset[Part] | None = None
+    """Those named; None for what a sync brings and the settings switch on."""
     besides: frozenset[Part] = frozenset()
+    """Parts that come to them in either case."""
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    """Tables of breakdowns, each as Meta's names of its dimensions."""
     reports: tuple[str, ...] = ()
+    """Custom reports by name."""
     late_field: LateField | None = None
+    """A field that was added to a report later: read alone for the days without it."""
     force: bool = False
+    """Read also what is fresh."""
     reason: str = "manual"
+    """Why, for the record of the sync."""
 
     @classmethod
     def of(

@@ -62,9 +62,8 @@ def _name_values(command: Any) -> None:
     it would cut what a command below does: `Store a token of a system user or a person, after...`.
     """
     for below in getattr(command, "commands", {}).values():
-        below.short_help = below.short_help or " ".join(
-            (below.help or "").partition("\n\n")[0].split()
-        )
+        first = (below.help or "").partition("\n\n")[0]
+        below.short_help = below.short_help or " ".join(first.split())
         _name_values(below)
     for one in command.params:
         if one.param_type_name == "argument":

@@ -30,13 +30,12 @@ def sentence(error: Exception) -> str:
     # By the module: importing the rooms to ask isinstance would take longer than the command.
     if type(error).__module__.startswith(_OWN):
         return str(error)  # all our own errors are sentences
-    for kind, told in (
-        (ImportError, _of_import),
-        (UnicodeError, _of_encoding),
-        (OSError, _of_system),
-    ):
-        if isinstance(error, kind):
-            return told(error)
+    if isinstance(error, ImportError):
+        return _of_import(error)
+    if isinstance(error, UnicodeError):
+        return f"A text is not UTF-8 ({error}). Save the file as UTF-8, and try again."
+    if isinstance(error, OSError):
+        return _of_system(error)
     database = _of_database(error)
     if database is not None:
         return database
@@ -52,8 +51,8 @@ def exit_code(error: Exception) -> int:
     return CANNOT_TELL if type(error).__name__ in _UNANSWERED else 1
 
 
-def _of_import(error: Exception) -> str:
-    name = getattr(error, "name", None)
+def _of_import(error: ImportError) -> str:
+    name = error.name
     if (extra := _EXTRAS.get(str(name).partition(".")[0])) is not None:
         return f"{name} is not installed: pip install 'meta-pipeline[{extra}]'."
     return (
@@ -62,12 +61,7 @@ def _of_import(error: Exception) -> str:
     )
 
 
-def _of_encoding(error: Exception) -> str:
-    return f"A text is not UTF-8 ({error}). Save the file as UTF-8, and try again."
-
-
-def _of_system(error: Exception) -> str:
-    assert isinstance(error, OSError)
+def _of_system(error: OSError) -> str:
     if isinstance(error, FileNotFoundError) and not _has_folder():
         return "The current folder no longer exists: cd to one that does, and try again."
     what = _REASONS.get(error.errno or 0, error.strerror or str(error))

@@ -69,7 +69,12 @@ class Sheet:
 
     def _widths(self, width: int) -> list[int] | None:
         """The width of each column, or None where they do not fit beside each other."""
-        wanted = [self._longest(n) for n in range(len(self._columns))]
+        headings = [self._columns] if self._show_header else []
+        # The longest line of each column, in cells of the terminal.
+        wanted = [
+            max(cell_len(each.plain) for each in column)
+            for column in zip(*headings, *self._rows, strict=True)
+        ] or [0] * len(self._columns)
         names = [n for n in range(len(wanted)) if n not in self._whole and wanted[n] > _WRAPS_FROM]
         free = width - _GAP * (len(wanted) - 1)
         free -= sum(each for n, each in enumerate(wanted) if n not in names)
@@ -82,12 +87,6 @@ class Sheet:
             wanted[n] = min(wanted[n], free // left)
             free -= wanted[n]
         return wanted
-
-    def _longest(self, n: int) -> int:
-        """The longest line of a column, in cells of the terminal."""
-        cells = [row[n] for row in self._rows]
-        shown = [self._columns[n], *cells] if self._show_header else cells
-        return max((cell_len(each.plain) for each in shown), default=0)
 
     def _side_by_side(self, widths: Sequence[int]) -> Table:
         grid = Table(

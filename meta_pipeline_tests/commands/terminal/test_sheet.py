@@ -23,7 +23,7 @@ from meta_pipeline import commands
 from meta_pipeline.commands import report, status
 from meta_pipeline.commands.check import check
 from meta_pipeline.commands.check.finding import Finding
-from meta_pipeline.commands.metrics import answers, records
+from meta_pipeline.commands.metrics import answers
 from meta_pipeline.commands.terminal.console import add_row, table
 from meta_pipeline.commands.terminal.sheet import Sheet
 from meta_pipeline.local.summary import Effort, summary_table
@@ -112,8 +112,10 @@ def _answer() -> tuple[Sheet, list[str]]:
             "impressions": (HUGE, 1),
         }
     )
-    frame.attrs = {"units": {"spend": "currency", "impressions": "count"}, "currency": "JPY"}
-    return answers._table(frame), [*IDS, "98,765,432,109.87", "123,456,789,012"]
+    units = {"spend": "currency", "impressions": "count"}
+    headings = {name: answers.heading(name, units.get(name), "JPY") for name in frame.columns}
+    shown = answers.as_table(headings, units, frame.itertuples(index=False, name=None))
+    return shown, [*IDS, "98,765,432,109.87", "123,456,789,012"]
 
 
 def _records() -> tuple[Sheet, list[str]]:
@@ -122,7 +124,8 @@ def _records() -> tuple[Sheet, list[str]]:
         for one, name in zip(IDS, (LONG, WIDE), strict=True)
     ]
     units = {"happened_at": None, "entity_id": None, "entity_name": None, "rows": "count"}
-    shown = records._table(rows, units)
+    headings = {name: answers.heading(name, unit) for name, unit in units.items()}
+    shown = answers.as_table(headings, units, (one.values() for one in rows))
     return shown, [*IDS, "2026-11-28 20:15:00", "123,456,789,012"]
 
 

@@ -1,0 +1,32 @@
+"""Questions: what a person is asked in the terminal. Where nobody answers, the command ends."""
+
+import sys
+from typing import Any
+
+import typer
+
+from .console import fail
+
+
+def typed(question: str, unanswered: str, **options: Any) -> str:
+    """What is typed; `unanswered` is told where the input ends instead."""
+    try:
+        return str(typer.prompt(question, **options))
+    except typer.Abort:
+        fail(unanswered)
+
+
+def confirmed(question: str, unanswered: str, **options: Any) -> bool:
+    """Yes or no; `unanswered` is told where the input ends instead."""
+    try:
+        return typer.confirm(question, **options)
+    except typer.Abort:
+        fail(unanswered)
+
+
+def secret(what: str) -> str:
+    """A secret from a prompt that shows nothing, or all of standard input as it is."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"{what} (not shown)", hide_input=True, err=True))
+    # From a pipe no prompt: it would stand in somebody's log.
+    return sys.stdin.read()
