@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -25,7 +26,6 @@ from starlette.routing import Route
 
 from meta_pipeline.warehouse import (
     Connection,
-    TokenRow,
     Warehouse,
     WarehouseError,
     tokens_in_use,
@@ -164,19 +164,18 @@ def _read(connection: Connection, leaves_out: Callable[[str], bool]) -> Iterator
         [row for row in _rows(connection, _HEALTH) if not leaves_out(row["account_id"])]
     )
     # No older reading: Meta's hour has passed, and what was full is empty again.
-    rows = _rows(connection, _QUOTA)
-    gauge = GaugeMetricFamily(
+    yield _gauge(
         "metaads_quota_usage_ratio",
         "Usage of Meta's limits as read within the last hour, 1 is full",
-        labels=("account", "kind"),
+        ("account", "kind"),
+        (((row["account"], row["kind"]), row["ratio"]) for row in _rows(connection, _QUOTA)),
     )
-    for row in rows:
-        gauge.add_metric((row["account"], row["kind"]), row["ratio"])
-    yield gauge
-    yield _tokens(tokens_in_use(connection))
-    yield _connections(_rows(connection, _CONNECTIONS))
+    yield from _lifetimes(connection)
     for name, about, label, query in _COUNTERS:
-        yield _counter(name, about, label, _rows(connection, query))
+        counter = CounterMetricFamily(name, about, labels=(label,))
+        for row in _rows(connection, query):
+            counter.add_metric((row["label"],), row["total"])
+        yield counter
 
 
 _COUNTERS = (
@@ -188,73 +187,75 @@ _COUNTERS = (
 
 
 def _health(rows: list[dict[str, Any]]) -> Iterator[Metric]:
-    age = GaugeMetricFamily(
+    yield _gauge(
         "metaads_data_age_seconds",
         "Seconds since the last successful sync, +Inf for never",
-        labels=("account", "table"),
+        ("account", "table"),
+        (
+            ((row["account_id"], table), _NEVER if row[table] is None else row[table])
+            for row in rows
+            for table in ("entities", "insights")
+        ),
     )
-    for row in rows:
-        for table in ("entities", "insights"):
-            value = row[table]
-            age.add_metric((row["account_id"], table), _NEVER if value is None else value)
-    yield age
     for name, about, column in (
         ("metaads_last_success_timestamp_seconds", "Last successful sync; 0 never", "succeeded_at"),
         ("metaads_waiting_until_timestamp_seconds", "No call before; 0 no wait", "waiting_until"),
         ("metaads_insight_days_missing", "Days never fetched", "insight_days_missing"),
         ("metaads_sync_running", "1 while a sync holds the account", "is_running"),
     ):
-        gauge = GaugeMetricFamily(name, about, labels=("account",))
-        for row in rows:
-            gauge.add_metric((row["account_id"],), float(row[column] or 0))
-        yield gauge
-    used = GaugeMetricFamily(
+        values = (((row["account_id"],), float(row[column] or 0)) for row in rows)
+        yield _gauge(name, about, ("account",), values)
+    read = [row for row in rows if row["last_attempt_at"] is not None]
+    yield _gauge(
         "metaads_account_connection_info",
         "The connection that an account was last read through; environment: META_ACCESS_TOKEN",
-        labels=("account", "connection"),
+        ("account", "connection"),
+        (((row["account_id"], row["connection"]), 1) for row in read),
     )
-    for row in rows:
-        if row["last_attempt_at"] is not None:
-            used.add_metric((row["account_id"], row["connection"]), 1)
-    yield used
 
 
-def _connections(rows: list[dict[str, Any]]) -> Metric:
-    gauge = GaugeMetricFamily(
-        "metaads_connection_expires_timestamp_seconds",
-        "End of a stored connection's token and data access; 0 when refused, +Inf for no end",
-        labels=("connection", "app", "kind"),
-    )
-    for row in rows:
-        for kind, end in (
-            ("token", row["expires_at"]),
-            ("data_access", row["data_access_expires_at"]),
-        ):
-            at = _NEVER if end is None else end.timestamp()
-            labels = (row["connection_id"], row["app_id"], kind)
-            # Refused is worse than near its end: at 0 every alert on the end fires.
-            gauge.add_metric(labels, at if row["is_usable"] else 0)
-    return gauge
-
-
-def _tokens(rows: list[TokenRow]) -> Metric:
-    gauge = GaugeMetricFamily(
+def _lifetimes(connection: Connection) -> Iterator[Metric]:
+    """Until when each token lives, and its access to data, which Meta ends apart from it."""
+    yield _gauge(
         "metaads_token_expires_timestamp_seconds",
         "End of the access token and of its access to data; 0 when refused, +Inf for no end",
-        labels=("app", "token", "kind"),
+        ("app", "token", "kind"),
+        (
+            ((one.app_id or "", one.token_key, kind), at)
+            for one in tokens_in_use(connection)
+            for kind, at in _ends(one.expires_at, one.data_access_expires_at, one.is_valid)
+        ),
     )
-    for row in rows:
-        for kind, end in (("token", row.expires_at), ("data_access", row.data_access_expires_at)):
-            at = _NEVER if end is None else end.timestamp()
-            gauge.add_metric((row.app_id or "", row.token_key, kind), at if row.is_valid else 0)
+    yield _gauge(
+        "metaads_connection_expires_timestamp_seconds",
+        "End of a stored connection's token and data access; 0 when refused, +Inf for no end",
+        ("connection", "app", "kind"),
+        (
+            ((one["connection_id"], one["app_id"], kind), at)
+            for one in _rows(connection, _CONNECTIONS)
+            for kind, at in _ends(
+                one["expires_at"], one["data_access_expires_at"], one["is_usable"]
+            )
+        ),
+    )
+
+
+def _ends(
+    token: datetime | None, access: datetime | None, is_good: bool
+) -> Iterator[tuple[str, float]]:
+    for kind, end in (("token", token), ("data_access", access)):
+        at = _NEVER if end is None else end.timestamp()
+        # Refused is worse than near its end: at 0 every alert on the end fires.
+        yield kind, at if is_good else 0
+
+
+def _gauge(
+    name: str, about: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
+) -> Metric:
+    gauge = GaugeMetricFamily(name, about, labels=labels)
+    for of, value in values:
+        gauge.add_metric(of, value)
     return gauge
-
-
-def _counter(name: str, about: str, label: str, rows: list[dict[str, Any]]) -> Metric:
-    counter = CounterMetricFamily(name, about, labels=(label,))
-    for row in rows:
-        counter.add_metric((row["label"],), row["total"])
-    return counter
 
 
 def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:

@@ -10,6 +10,11 @@ from meta_pipeline.words import minute, times
 from .answer import Answer
 from .words import number
 
+Say = Callable[[Answer], str]
+_FIRST: dict[str, Say] = {}
+"""What people ask first."""
+_BESIDES: dict[str, Say] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -25,12 +30,12 @@ class Finding:
 
 def findings(answers: Mapping[str, Answer]) -> list[Finding]:
     """What people ask first, in the order they ask it."""
-    return [_finding(answers[key], say) for key, say in _SAY.items() if key in answers]
+    return [_finding(answers[key], say) for key, say in _FIRST.items() if key in answers]
 
 
 def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
     """A finding for every answer: what people ask first, then the rest."""
-    said = {**_SAY, **_SAY_BESIDES}
+    said = {**_FIRST, **_BESIDES}
     by_key = {key: _finding(answers[key], say) for key, say in said.items() if key in answers}
     rest = [
         # A question that somebody adds as a file has no sentence of its own yet.
@@ -41,7 +46,7 @@ def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
     return [*by_key.values(), *rest]
 
 
-def _finding(answer: Answer, say: Callable[[Answer], str]) -> Finding:
+def _finding(answer: Answer, say: Say) -> Finding:
     asked = answer.question
     return Finding(
         key=asked.key,
@@ -54,6 +59,17 @@ def _finding(answer: Answer, say: Callable[[Answer], str]) -> Finding:
     )
 
 
+def _says(key: str, where: dict[str, Say]) -> Callable[[Say], Say]:
+    """What the answer to this question comes to, in a sentence; told in the order of this file."""
+
+    def kept(say: Say) -> Say:
+        where[key] = say
+        return say
+
+    return kept
+
+
+@_says("throttle_envelope", _FIRST)
 def _envelope(answer: Answer) -> str:
     rows = answer.records()
     calls, refused = (sum(row[name] for row in rows) for name in ("calls", "throttled_calls"))
@@ -71,6 +87,7 @@ def _envelope(answer: Answer) -> str:
     )
 
 
+@_says("time_by_phase", _FIRST)
 def _time(answer: Answer) -> str:
     whole = answer.total()
     assert whole is not None
@@ -87,6 +104,7 @@ def _time(answer: Answer) -> str:
     )
 
 
+@_says("throttled_syncs", _FIRST)
 def _throttled(answer: Answer) -> str:
     rows = answer.records()
     names = ("syncs", "throttled_syncs", "by_meta", "by_governor")
@@ -101,6 +119,7 @@ def _throttled(answer: Answer) -> str:
     )
 
 
+@_says("cost_per_account", _FIRST)
 def _cost(answer: Answer) -> str:
     rows = answer.records()
     cost = sum(row["weighted_cost"] for row in rows)
@@ -109,6 +128,7 @@ def _cost(answer: Answer) -> str:
     return f"{number(cost, 0)} in all, from {times(calls, 'call')}. Most: {top}."
 
 
+@_says("expensive_accounts", _FIRST)
 def _expensive(answer: Answer) -> str:
     rows = answer.records()
     dear = [row for row in rows if row["verdict"] in ("expensive", "wasteful")]
@@ -128,6 +148,7 @@ def _expensive(answer: Answer) -> str:
     return f"{len(dear)} of {len(rows)}: {named}."
 
 
+@_says("rows_per_call", _FIRST)
 def _rows(answer: Answer) -> str:
     whole = answer.total()
     assert whole is not None
@@ -138,6 +159,7 @@ def _rows(answer: Answer) -> str:
     )
 
 
+@_says("burst_by_hour", _FIRST)
 def _burst(answer: Answer) -> str:
     row = max(answer.records(), key=lambda one: (one["burst_per_minute"], one["calls"]))
     return (
@@ -148,6 +170,7 @@ def _burst(answer: Answer) -> str:
     )
 
 
+@_says("latency", _FIRST)
 def _latency(answer: Answer) -> str:
     whole = answer.total()
     assert whole is not None
@@ -157,6 +180,7 @@ def _latency(answer: Answer) -> str:
     return f"{said}. Slowest endpoint: {slow['endpoint_key']}, p50 {number(slow['p50_ms'], 0)} ms."
 
 
+@_says("error_rate", _FIRST)
 def _errors(answer: Answer) -> str:
     whole = answer.total()
     assert whole is not None
@@ -170,6 +194,7 @@ def _errors(answer: Answer) -> str:
     )
 
 
+@_says("call_cost", _FIRST)
 def _guess(answer: Answer) -> str:
     rows = answer.records()
     judged = [row for row in rows if row["verdict"] != "not enough data"]
@@ -186,6 +211,7 @@ def _guess(answer: Answer) -> str:
     )
 
 
+@_says("freshness", _FIRST)
 def _fresh(answer: Answer) -> str:
     rows = answer.records()
     never = [row["account"] for row in rows if row["age_hours"] is None]
@@ -196,6 +222,7 @@ def _fresh(answer: Answer) -> str:
     return f"{said} Never synced: {', '.join(never)}." if never else said
 
 
+@_says("usage_over_time", _BESIDES)
 def _usage(answer: Answer) -> str:
     top = max(answer.records(), key=lambda row: row["usage_pct"])
     return (
@@ -204,6 +231,7 @@ def _usage(answer: Answer) -> str:
     )
 
 
+@_says("calls_by_endpoint", _BESIDES)
 def _calls(answer: Answer) -> str:
     rows = answer.records()
     calls = sum(row["calls"] for row in rows)
@@ -211,6 +239,7 @@ def _calls(answer: Answer) -> str:
     return f"{times(calls, 'call')} to {times(len(rows), 'endpoint')}. Most: {top}."
 
 
+@_says("sync_outcomes", _BESIDES)
 def _outcomes(answer: Answer) -> str:
     rows = answer.records()
     said = ", ".join(
@@ -219,6 +248,7 @@ def _outcomes(answer: Answer) -> str:
     return f"{times(sum(row['syncs'] for row in rows), 'sync')}: {said}."
 
 
+@_says("throttle_incidents", _BESIDES)
 def _incidents(answer: Answer) -> str:
     rows = answer.records()
     names = ("refused_calls", "refused_in_vain")
@@ -231,6 +261,7 @@ def _incidents(answer: Answer) -> str:
     )
 
 
+@_says("insight_ranges", _BESIDES)
 def _ranges(answer: Answer) -> str:
     rows = answer.records()
     long = sum(row["ranges_over_a_day"] for row in rows)
@@ -241,26 +272,3 @@ def _ranges(answer: Answer) -> str:
         else "Every row covers one day, so sums count no day twice."
     )
     return f"{verdict} Rows of an entity, by level: {levels}."
-
-
-_SAY_BESIDES: Mapping[str, Callable[[Answer], str]] = {
-    "usage_over_time": _usage,
-    "calls_by_endpoint": _calls,
-    "sync_outcomes": _outcomes,
-    "throttle_incidents": _incidents,
-    "insight_ranges": _ranges,
-}
-
-_SAY: Mapping[str, Callable[[Answer], str]] = {
-    "throttle_envelope": _envelope,
-    "time_by_phase": _time,
-    "throttled_syncs": _throttled,
-    "cost_per_account": _cost,
-    "expensive_accounts": _expensive,
-    "rows_per_call": _rows,
-    "burst_by_hour": _burst,
-    "latency": _latency,
-    "error_rate": _errors,
-    "call_cost": _guess,
-    "freshness": _fresh,
-}

@@ -11,7 +11,7 @@ from typing import Any
 
 from meta_pipeline.settings import Settings
 
-from .answer import Answer
+from .answer import TOTAL, Answer
 from .finding import Finding
 from .plots import plot
 from .report import Report
@@ -131,16 +131,12 @@ def _findings(findings: list[Finding]) -> str:
 
 def _glance(report: Report, thresholds: Mapping[str, float]) -> str:
     shown = [report.answers[key] for key in _GLANCE if key in report.answers]
-    drawn = "".join(
-        f"<section><h3>{escape(one.question.title)}</h3>{_picture(one, thresholds)}</section>"
-        for one in shown
-    )
+    drawn = ""
+    for one in shown:
+        note = f'<p class="few">{escape(one.note)}</p>' if one.note else ""
+        picture = plot(one, thresholds) or note or "<p>Nothing to draw: all values are zero.</p>"
+        drawn += f"<section><h3>{escape(one.question.title)}</h3>{picture}</section>"
     return f'<h2 id="plots">Plots</h2>{drawn}' if drawn else ""
-
-
-def _picture(answer: Answer, thresholds: Mapping[str, float]) -> str:
-    note = f'<p class="few">{escape(answer.note)}</p>' if answer.note else ""
-    return plot(answer, thresholds) or note or "<p>Nothing to draw: all values are zero.</p>"
 
 
 def _question(answer: Answer, thresholds: Mapping[str, float]) -> str:
@@ -165,25 +161,20 @@ _ROWS = 60
 
 
 def _table(answer: Answer) -> str:
-    heads = "".join(_head(answer, n, name) for n, name in enumerate(answer.columns))
-    rows = "".join(_row(row) for row in answer.rows[:_ROWS])
+    heads = rows = ""
+    for n, name in enumerate(answer.columns):
+        kind = ' class="number"' if any(is_number(row[n]) for row in answer.rows) else ""
+        meaning = escape(answer.question.columns.get(name, ""))
+        heads += f'<th scope="col"{kind} title="{meaning}">{escape(heading(name))}</th>'
+    for row in answer.rows[:_ROWS]:
+        kind = ' class="total"' if str(row[0]).startswith(TOTAL) else ""
+        rows += f"<tr{kind}>{''.join(_cell(value) for value in row)}</tr>"
     more = len(answer.rows) - _ROWS
     rest = f"<p>and {more:,} more rows: run the query to see them.</p>" if more > 0 else ""
     return (
         f'<div class="table" tabindex="0"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{rest}"
     )
-
-
-def _head(answer: Answer, index: int, name: str) -> str:
-    kind = ' class="number"' if any(is_number(row[index]) for row in answer.rows) else ""
-    meaning = escape(answer.question.columns.get(name, ""))
-    return f'<th scope="col"{kind} title="{meaning}">{escape(heading(name))}</th>'
-
-
-def _row(row: tuple[Any, ...]) -> str:
-    kind = ' class="total"' if str(row[0]).startswith("all ") else ""
-    return f"<tr{kind}>{''.join(_cell(value) for value in row)}</tr>"
 
 
 def _cell(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from meta_pipeline.words import times
@@ -17,18 +17,31 @@ _SHOWN = 15
 # A limit keeps its colour from one report to the next, whichever of them have readings.
 _SCOPES = ("app", "ads_management", "ads_insights", "score", "insights throttle")
 
+Draw = Callable[[Answer], str]
+_DRAW: dict[str, Draw] = {}
+
 
 def plot(answer: Answer, thresholds: Mapping[str, float]) -> str:
     """The picture of one answer as HTML; empty where there is none or not enough data.
 
     `thresholds` are the governor's, by name, in percent: lines of the usage plot.
     """
-    draw = _DRAW.get(answer.question.key)
-    if draw is None or not answer.is_enough or not answer.rows:
+    if not answer.is_enough or not answer.rows:
         return ""
     if answer.question.key == "usage_over_time":
         return _usage(answer, thresholds)
-    return draw(answer)
+    draw = _DRAW.get(answer.question.key)
+    return draw(answer) if draw is not None else ""
+
+
+def _draws(key: str) -> Callable[[Draw], Draw]:
+    """The picture of the answer to this question."""
+
+    def kept(draw: Draw) -> Draw:
+        _DRAW[key] = draw
+        return draw
+
+    return kept
 
 
 def _usage(answer: Answer, thresholds: Mapping[str, float]) -> str:
@@ -45,6 +58,7 @@ def _usage(answer: Answer, thresholds: Mapping[str, float]) -> str:
     )
 
 
+@_draws("cost_per_account")
 def _cost(answer: Answer) -> str:
     rows = [
         Bar(
@@ -62,6 +76,7 @@ def _cost(answer: Answer) -> str:
     )
 
 
+@_draws("time_by_phase")
 def _phases(answer: Answer) -> str:
     rows = [
         Bar(
@@ -78,6 +93,7 @@ def _phases(answer: Answer) -> str:
     )
 
 
+@_draws("throttled_syncs")
 def _throttles(answer: Answer) -> str:
     rows = [
         Bar(
@@ -98,6 +114,7 @@ def _throttles(answer: Answer) -> str:
     )
 
 
+@_draws("freshness")
 def _freshness(answer: Answer) -> str:
     known = [row for row in answer.records() if row["age_hours"] is not None]
     never = [row for row in answer.records() if row["age_hours"] is None]
@@ -107,6 +124,7 @@ def _freshness(answer: Answer) -> str:
     return bars("Hours since the last successful sync", rows[:_SHOWN])
 
 
+@_draws("burst_by_hour")
 def _bursts(answer: Answer) -> str:
     by_hour = {row["hour_utc"]: row for row in answer.records()}
     rows = []
@@ -120,6 +138,7 @@ def _bursts(answer: Answer) -> str:
     return columns(title, rows, names=("sustained", "busiest minute"))
 
 
+@_draws("calls_by_endpoint")
 def _endpoints(answer: Answer) -> str:
     rows = [
         Bar(
@@ -130,14 +149,3 @@ def _endpoints(answer: Answer) -> str:
         for row in answer.records()
     ]
     return bars("Calls by endpoint", rows[:_SHOWN])
-
-
-_DRAW = {
-    "usage_over_time": lambda answer: _usage(answer, {}),
-    "cost_per_account": _cost,
-    "time_by_phase": _phases,
-    "throttled_syncs": _throttles,
-    "freshness": _freshness,
-    "burst_by_hour": _bursts,
-    "calls_by_endpoint": _endpoints,
-}

@@ -43,14 +43,19 @@ _OURS = ("title", "question", "minimum", "none")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question. `minimum` is in observations; `none` is None where no row means no answer."""
+    """One question, as its file has it: a header of comments, then the query."""
 
     key: str
+    """The name of its file, by which commands and pages call it."""
     title: str
     words: str
+    """The question as a person asks it."""
     minimum: int
+    """Observations below which there is no answer, only a note."""
     none: str | None
+    """What no row means where that is an answer; None where it is none."""
     columns: Mapping[str, str]
+    """What each column means, in the order of the query."""
     sql: str
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -152,11 +151,9 @@ def _found(connection: Connection[Any], run_id: str | None) -> list[dict[str, An
     of_dagster = {one["dagster_run_id"] for one in steps}
     # Entities and insights of one Dagster run are one thing to whoever asks for it by that id.
     if len(steps) > 1 and (len(of_dagster) > 1 or None in of_dagster):
-        ids = ", ".join(_named(one["sync_run_id"], one["started_at"]) for one in steps[:_SHOWN])
+        ids = ", ".join(
+            f"{one['sync_run_id']} ({one['started_at']:%Y-%m-%d %H:%M})" for one in steps[:_SHOWN]
+        )
         more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
         raise RunUnknown(f"{len(steps)} runs begin with {wanted!r}: {ids}{more}. Give more of it.")
     return steps
-
-
-def _named(sync_run_id: str, started_at: datetime) -> str:
-    return f"{sync_run_id} ({started_at:%Y-%m-%d %H:%M})"
