@@ -22,6 +22,7 @@ from .message import Message
 
 # A channel that hangs holds up the others of this round by no more than this.
 TIMEOUT_SECONDS = 10
+# Of its incoming webhooks, and of the workflows that take their place.
 _TEAMS_HOSTS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
 # Slack advises no more than 4,000 characters; its escapes make some of ours longer.
 _SLACK_LENGTH = 3500
@@ -68,6 +69,7 @@ class Webhook:
                     self.url,
                     json=render(message),
                     timeout=TIMEOUT_SECONDS,
+                    # A redirect would take what is told to somebody who was not named.
                     allow_redirects=False,
                     stream=True,
                 ) as answer,
@@ -98,8 +100,10 @@ class Email:
             with self._connected() as smtp:
                 smtp.send_message(self._mail(message))
         except Exception as error:  # a password or an address may be one smtplib cannot encode
+            # Its kind and code alone: servers quote what they were sent, the password too.
+            told = f"{type(error).__name__} {getattr(error, 'smtp_code', None) or ''}".rstrip()
             raise DeliveryFailed(
-                f"{self.server}:{self.port} refused or did not answer ({_smtp_words(error)})"
+                f"{self.server}:{self.port} refused or did not answer ({told})"
             ) from None
 
     def _connected(self) -> smtplib.SMTP:
@@ -112,6 +116,7 @@ class Email:
         else:
             smtp = smtplib.SMTP(self.server, self.port, timeout=TIMEOUT_SECONDS)
         if self.security == "starttls":
+            # Without a context of ours smtplib encrypts and checks no certificate.
             smtp.starttls(context=ssl.create_default_context())
         if self.user:
             self._login(smtp, self.user, self.password or "")
@@ -134,8 +139,11 @@ class Email:
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.recipients)
         mail["Date"] = formatdate(localtime=False)
+        # A domain that can be nobody's (RFC 2606): this machine's own name is not told.
         mail["Message-ID"] = make_msgid(domain="meta-pipeline.invalid")
+        # So that no absence note answers it (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"
+        # Half a surrogate pair in somebody's name must not end the delivery.
         mail.set_content(message.text.encode("utf-8", "replace").decode())
         return mail
 
@@ -255,9 +263,3 @@ def _teams(message: Message) -> Mapping[str, Any]:
 
 def _block(text: str, **look: Any) -> dict[str, Any]:
     return {"type": "TextBlock", "text": text, "wrap": True, **look}
-
-
-def _smtp_words(error: Exception) -> str:
-    """The kind of failure and its code; servers quote what they were sent, the password too."""
-    code = getattr(error, "smtp_code", None)
-    return f"{type(error).__name__} {code}" if code else type(error).__name__

@@ -32,19 +32,19 @@ class Grade(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A problem as one tick finds it.
-
-    `key` names the problem for good: while it is open nobody is told of it twice. `cause` has no
-    account, number or age in it, so that a thousand accounts with one cause are one line. `link` is
-    a path in Dagster's UI.
-    """
+    """A problem as one tick finds it."""
 
     key: str
+    """Names the problem for good: while it is open nobody is told of it twice."""
     kind: Kind
     grade: Grade
     subject: str
+    """Whom or what it is about, as people call it."""
     cause: str
+    """Without account, number or age, so that a thousand accounts with one cause are one line."""
     what_to_do: str
     since: datetime
+    """When it began, as far as the tables say."""
     account_id: str | None = None
     link: str | None = None
+    """A path in Dagster's UI."""

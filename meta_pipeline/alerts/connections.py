@@ -19,7 +19,7 @@ STAGES = {
     timedelta(days=7): Grade.ERROR,
     timedelta(days=14): Grade.WARNING,
 }
-"""Days before an end that are worth a word, and how loud it is."""
+"""Days before an end that are worth a word, and how loud it is: the first that fits counts."""
 GRACE = timedelta(minutes=15)
 """A renewal that is due now is first left to the schedule."""
 _AGAIN = (
@@ -74,12 +74,11 @@ def _problems(row: ConnectionRow, now: datetime) -> Iterator[Condition]:
 
 
 def _token_end(row: ConnectionRow, now: datetime) -> Iterator[Condition]:
-    stage = _stage(row.expires_at, now)
-    if row.renewal_problem is not None and row.expires_at is not None:
-        cause = (
-            f"Its token {_ends(row.expires_at, now)}, and could not be renewed: "
-            f"{row.renewal_problem}"
-        )
+    if row.expires_at is None:
+        return
+    stage, ends = _stage(row.expires_at, now), f"Its token {_ends(row.expires_at, now)}"
+    if row.renewal_problem is not None:
+        cause = f"{ends}, and could not be renewed: {row.renewal_problem}"
         mend = (
             f"Mend what it says; it is tried again daily, or at once with meta-pipeline "
             f"connections renew {row.connection_id}."
@@ -96,7 +95,7 @@ def _token_end(row: ConnectionRow, now: datetime) -> Iterator[Condition]:
         if stage is not Grade.HAPPENED
         else _AGAIN
     )
-    yield _condition(row, stage, f"Its token {_ends(row.expires_at, now)}", mend, now)
+    yield _condition(row, stage, ends, mend, now)
 
 
 def _stage(end: datetime | None, now: datetime) -> Grade | None:

@@ -82,12 +82,8 @@ def compose(
         paragraphs[PARAGRAPHS:] = [Paragraph(f"… and {left_out} more causes", (more,))]
     if still_open:
         paragraphs.append(Paragraph(f"Still open, as told before: {still_open:,}", ()))
-    return Message(
-        _subject(len(news), len(over), is_simulated=is_simulated),
-        tuple(paragraphs),
-        len(news),
-        len(over),
-    )
+    counts = (len(news), len(over))
+    return Message(_subject(*counts, is_simulated=is_simulated), tuple(paragraphs), *counts)
 
 
 def _subject(news: int, over: int, *, is_simulated: bool) -> str:

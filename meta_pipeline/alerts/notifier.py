@@ -69,16 +69,16 @@ class Notifier:
 
     def tell(self, now: datetime) -> list[Told]:
         """One round over all channels; gives those that had something to tell."""
-        rounds = [self._round(channel, now) for channel in self._channels]
-        return [told for told in rounds if told is not None]
-
-    def _round(self, channel: Channel, now: datetime) -> Told | None:
-        """One channel by itself: whatever breaks in it, the next one is told."""
-        try:
-            return self._tell(channel, now)
-        except Exception as error:
-            logger.exception("Alerts: nothing could be told by %s", channel.name)
-            return Told(channel.name, error=type(error).__name__)
+        rounds: list[Told] = []
+        for channel in self._channels:
+            try:
+                told = self._tell(channel, now)
+            except Exception as error:  # whatever breaks in it, the next one is told
+                logger.exception("Alerts: nothing could be told by %s", channel.name)
+                told = Told(channel.name, error=type(error).__name__)
+            if told is not None:
+                rounds.append(told)
+        return rounds
 
     def _tell(self, channel: Channel, now: datetime) -> Told | None:
         with self._connect() as connection:
@@ -88,9 +88,7 @@ class Notifier:
             state, current = store.channel(channel.name), store.open()
             news = [alert for alert in current if alert.grade > state.told.get(alert.alert_key, 0)]
             gone = store.named(state.told.keys() - {alert.alert_key for alert in current})
-            over = [
-                alert for alert in gone if alert.resolved_at and now - alert.resolved_at >= CALM
-            ]
+            over = [one for one in gone if one.resolved_at and now - one.resolved_at >= CALM]
             if not self._is_due(state, news, over, now):
                 return None
             message = compose(
@@ -118,31 +116,28 @@ class Notifier:
 
 def tell_all(channels: Sequence[Channel], message: Message) -> list[Told]:
     """Send one message by every channel now, whatever they were told before; no state is kept."""
-    told = []
-    for channel in channels:
-        try:
-            _send(channel, message)
-        except Exception as error:  # what a channel meets is not known beforehand
-            why = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
-            logger.error("Not delivered by %s: %s", channel.name, why)
-            told.append(Told(channel.name, error=why))
-        else:
-            told.append(Told(channel.name, news=message.news, over=message.over))
-    return told
+    return [_told(channel, message) for channel in channels]
 
 
 def _deliver(
     store: AlertStore, channel: Channel, message: Message, known: dict[str, int], now: datetime
 ) -> Told:
+    told = _told(channel, message)
+    if told.error is not None:
+        store.failed(channel.name, told.error, now)
+    else:
+        store.delivered(channel.name, known, now)
+    return told
+
+
+def _told(channel: Channel, message: Message) -> Told:
     try:
         _send(channel, message)
     except Exception as error:  # what a channel meets is not known beforehand
         # The words of other errors may quote the secret address or the password.
         why = str(error) if isinstance(error, DeliveryFailed) else type(error).__name__
-        logger.error("Alert not delivered by %s: %s", channel.name, why)
-        store.failed(channel.name, why, now)
+        logger.error("Not delivered by %s: %s", channel.name, why)
         return Told(channel.name, error=why)
-    store.delivered(channel.name, known, now)
     return Told(channel.name, news=message.news, over=message.over)
 
 
@@ -158,6 +153,7 @@ def _send(channel: Channel, message: Message, seconds: float = DEADLINE_SECONDS)
         else:
             outcome.put(None)
 
+    # daemon: one that hangs must not keep the process from its end.
     Thread(target=deliver, name=f"alert by {channel.name}", daemon=True).start()
     try:
         error = outcome.get(timeout=seconds)

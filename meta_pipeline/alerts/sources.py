@@ -74,6 +74,7 @@ def account_conditions(connection: Connection, limits: AlertLimits) -> list[Cond
         kind, account_id = Kind(row["kind"]), str(row["account_id"])
         name = row["name"]
         # The same words for every account, so that one cause is one paragraph.
+        # Meta names it with act_ and without.
         cause = _ALL.get(kind) or str(row["error"] or "no reason on record").replace(
             account_id, "the account"
         ).replace(account_id[4:], "the account")
@@ -123,11 +124,14 @@ def check_conditions(finding: Finding, now: datetime) -> list[Condition]:
         return []
     is_token = finding.check == TOKEN_CHECK.name
     grade = Grade.ERROR if finding.severity is Severity.ERROR else Grade.WARNING
+    if is_token:
+        stage = finding.numbers.get("stage_days")
+        grade = Grade.WARNING if stage is None else _TOKEN_GRADES[int(stage)]
     return [
         Condition(
             key=f"check:{finding.check}",
             kind=Kind.TOKEN if is_token else Kind.CHECK,
-            grade=_token_grade(finding) if is_token else grade,
+            grade=grade,
             subject="the token Meta is asked with" if is_token else finding.check,
             cause=finding.headline,
             what_to_do=finding.what_to_do,
@@ -179,11 +183,6 @@ def look_condition(what: str, error: Exception, now: datetime) -> Condition:
         since=now,
         link="/automation",
     )
-
-
-def _token_grade(finding: Finding) -> Grade:
-    stage = finding.numbers.get("stage_days")
-    return Grade.WARNING if stage is None else _TOKEN_GRADES[int(stage)]
 
 
 def _rows(connection: Connection, name: str, limits: AlertLimits) -> Iterable[dict[str, Any]]:

@@ -17,19 +17,24 @@ from .condition import Condition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One row of `alerts`; the columns' comments say what each field means."""
+    """One row of `alerts`."""
 
     alert_key: str
+    """Names the problem for good: `account:act_123`, `check:gaps`, ..."""
     source: str
+    """Who looks after it: what this source no longer names is over."""
     kind: str
     account_id: str | None
     subject: str
     grade: int
+    """A number of `condition.Grade`; told again when it rises."""
     cause: str
     what_to_do: str
     link: str | None
+    """A path in Dagster's UI."""
     opened_at: datetime
     resolved_at: datetime | None
+    """None while it is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ class AlertStore:
         ).fetchall()
 
 
+# What stands there already is not written again: a look a minute would make a version a row.
 _NOTE = """
     INSERT INTO meta_ads.alerts AS known
         (alert_key, source, kind, account_id, subject, grade, cause, what_to_do, link,

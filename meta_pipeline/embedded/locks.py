@@ -94,7 +94,9 @@ class Users:
 
     def pids(self) -> list[int]:
         """The process of each living use; a process that uses the server twice appears twice."""
-        return [_pid_of(path) for path in self._files() if _is_held(path)]
+        # A file that somebody else put there is held by nobody known: 0.
+        numbers = (path.name.partition("-")[0] for path in self._files() if _is_held(path))
+        return [int(number) if number.isdigit() else 0 for number in numbers]
 
     def forget_dead(self) -> None:
         """Remove the files of processes that ended without leaving."""
@@ -122,8 +124,3 @@ def _is_held(path: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
-
-
-def _pid_of(path: Path) -> int:
-    number = path.name.partition("-")[0]
-    return int(number) if number.isdigit() else 0

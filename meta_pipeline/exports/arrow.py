@@ -45,6 +45,7 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
     "date": pa.date32(),
     "numeric": DECIMAL,
     "double precision": pa.float64(),
+    # Microseconds, as Postgres has them: in nanoseconds time would end in 2262.
     "timestamp with time zone": pa.timestamp("us", tz="UTC"),
 }
 """Everything else is text: jsonb as it is, an array as Postgres writes it."""
@@ -115,9 +116,7 @@ def _table(text: memoryview, schema: pa.Schema, block_bytes: int) -> pa.Table:
     read: pa.Table = csv.read_csv(
         pa.BufferReader(pa.py_buffer(text)),
         read_options=csv.ReadOptions(
-            block_size=block_bytes,
-            column_names=schema.names,
-            use_threads=False,
+            block_size=block_bytes, column_names=schema.names, use_threads=False
         ),
         parse_options=csv.ParseOptions(
             delimiter=_DELIMITER,
@@ -129,7 +128,9 @@ def _table(text: memoryview, schema: pa.Schema, block_bytes: int) -> pa.Table:
             column_types=schema,
             null_values=[""],
             strings_can_be_null=True,
+            # COPY writes NULL as nothing and an empty text as two quotes.
             quoted_strings_can_be_null=False,
+            # As COPY writes booleans.
             true_values=["t"],
             false_values=["f"],
         ),
@@ -172,17 +173,15 @@ def _column(cells: pa.ChunkedArray, field: pa.Field, unfit: Counter[str]) -> pa.
 def _decimal(text: str) -> Decimal | None:
     number = Decimal(text)
     try:
+        # numeric knows NaN and, since Postgres 14, infinity.
         return number.quantize(_NINE_PLACES, context=_EXACT) if number.is_finite() else None
     except InvalidOperation:
         return None
 
 
-def _double(text: str) -> float | None:
-    return float(text)
-
-
 def _day(text: str) -> date | None:
     try:
+        # Python's years are 1 to 9999; Postgres has more, and infinity.
         return date.fromisoformat(text)
     except ValueError:
         return None
@@ -202,6 +201,6 @@ _BY_CELL: Final[Mapping[pa.DataType, Callable[[str], Any]]] = {
     pa.bool_(): "t".__eq__,
     pa.date32(): _day,
     DECIMAL: _decimal,
-    pa.float64(): _double,
+    pa.float64(): float,
     pa.timestamp("us", tz="UTC"): _moment,
 }

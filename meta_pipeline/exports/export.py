@@ -30,9 +30,11 @@ KEPT: Final = timedelta(days=1)
 """How long a file stays after it was replaced, for who reads by an older manifest."""
 _PENDING: Final = "pending.json"
 """Files that are about to be written: what it lists and the manifest does not, was left behind."""
+# As long as the transaction: of an export that is killed none is left behind.
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('meta_ads:export:' || %s, 0))"
 _READ_AT = "SELECT now(), current_user::text, row_security_active('meta_ads.meta_insights')"
 _SIMULATED = "SELECT coalesce(bool_or(is_simulated), false) FROM meta_ads.meta_ad_accounts"
+# What may be a folder's name as it is.
 _PLAIN: Final = re.compile(r"act_[0-9]{1,40}")
 _OURS: Final = re.compile(r"[a-z_][a-z0-9_]*/[a-z0-9_-]+/[a-z0-9-]+\.parquet")
 
@@ -90,7 +92,8 @@ def export(
     _require_libraries()
     scope = Scope(accounts, days)
     with explained(url), _reading(url, tenant) as connection:
-        if not _only(connection, place):
+        row = connection.execute(_LOCK, (place.address,)).fetchone()
+        if not (row and row[0]):
             raise ExportBusy(
                 f"Another export writes to {place.address}. Nothing was done: let it finish, and "
                 "say it again."
@@ -110,6 +113,7 @@ class _Run:
         row = connection.execute(_READ_AT).fetchone()
         assert row is not None
         self._read_at, user, is_apart = row
+        # An export of some rows must never take the place of one of all.
         self._rows_of = (
             f"tenant {tenant}" if tenant else f"role {user}" if is_apart else "everything"
         )
@@ -123,13 +127,15 @@ class _Run:
             for table in tables
             if self._scope.reaches(table)
         }
-        new = {
-            (table.name, part.key): _path(table, part.key)
-            for table, now in found.items()
-            for part in _changed(before.files_of(table.name), now)
-        }
+        new: dict[tuple[str, PartKey], str] = {}
+        for table, now in found.items():
+            known_as = {one.key: one.fingerprint for one in before.files_of(table.name)}
+            changed = (part.key for part in now if known_as.get(part.key) != part.fingerprint)
+            new |= {(table.name, key): _path(table, key) for key in changed}
         with self._place.staging() as staging:
             before = self._swept(before, keep, staging)
+            # Before the first file: if this process ends in between, the next export finds them
+            # here.
             self._place.write(_PENDING, json.dumps(list(new.values())).encode(), staging)
             written: list[tuple[str, ExportedFile]] = []
             for table, now in found.items():
@@ -257,11 +263,6 @@ class _Run:
             yield from (one.path for one in table.files if one.key not in alive)
 
 
-def _changed(before: Collection[ExportedFile], now: Collection[Part]) -> Iterator[Part]:
-    known = {one.key: one.fingerprint for one in before}
-    yield from (part for part in now if known.get(part.key) != part.fingerprint)
-
-
 def _path(table: Table, key: PartKey) -> str:
     """Where a new file of a part goes; never where one was."""
     month = key.month or ("all" if table.month_column is None else "undated")
@@ -291,11 +292,6 @@ def _reading(url: str, tenant: str | None) -> Iterator[Connection]:
             return
         with begin_session(connection, tenant, read_only=True) as session:
             yield session.connection
-
-
-def _only(connection: Connection, place: Place) -> bool:
-    row = connection.execute(_LOCK, (place.address,)).fetchone()
-    return bool(row and row[0])
 
 
 def _require_libraries() -> None:

@@ -23,23 +23,26 @@ _UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, Recurs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedFile:
-    """One Parquet file: the rows of an account and month, or of an account, or of none.
-
-    `path` is relative to the place. `written_at` is the moment its rows were read at, `current_at`
-    the last one at which Postgres had the same. `data_as_of` is when Meta gave the newest of them.
-    `unfit` counts values that Parquet's type cannot hold and that are null, by column.
-    """
+    """One Parquet file: the rows of an account and month, or of an account, or of none."""
 
     path: str
+    """Relative to the place."""
     account_id: str | None
+    """None where the table is of no account."""
     month: str | None
+    """`2026-11`; None where the table has no days, or the row none that fits a month."""
     rows: int
     size_bytes: int
     fingerprint: str
+    """Of rows and columns: while Postgres gives the same, the file is not written again."""
     data_as_of: datetime | None
+    """When Meta gave the newest of its rows."""
     written_at: datetime
+    """The moment at which its rows were read."""
     current_at: datetime
+    """The last moment at which Postgres had the same rows."""
     unfit: Mapping[str, int] = field(default_factory=dict)
+    """Values that Parquet's type cannot hold and that are null, counted by column."""
 
     @property
     def key(self) -> PartKey:
@@ -156,7 +159,14 @@ class Manifest:
             rows_of=read["rows_of"],
             is_simulated=read["is_simulated"],
             written_at=_moment(read["written_at"]),
-            tables={name: _table_of(table) for name, table in read["tables"].items()},
+            tables={
+                name: TableFiles(
+                    table["comment"],
+                    tuple(table["columns"]),
+                    tuple(_file_of(one) for one in table["files"]),
+                )
+                for name, table in read["tables"].items()
+            },
             superseded=tuple(
                 Superseded(one["path"], datetime.fromisoformat(one["since"]))
                 for one in read["superseded"]
@@ -179,13 +189,8 @@ def _table_json(table: TableFiles) -> str:
     return f'{_json(head)[:-1]}, "files": [\n{files}\n]}}'
 
 
-def _table_of(read: Mapping[str, Any]) -> TableFiles:
-    return TableFiles(
-        read["comment"], tuple(read["columns"]), tuple(_file_of(one) for one in read["files"])
-    )
-
-
 def _file_of(read: Mapping[str, Any]) -> ExportedFile:
+    # A dataclass checks nothing, and by these paths files are removed.
     if not (isinstance(read["path"], str) and isinstance(read["rows"], int)):
         raise TypeError
     moments = {name: _moment(read[name]) for name in ("data_as_of", "written_at", "current_at")}

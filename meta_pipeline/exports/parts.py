@@ -85,10 +85,12 @@ def parts(connection: Connection, table: Table, scope: Scope) -> list[Part]:
         condition=_within(table, scope),
     )
     layout = repr(table.columns)
-    return [
-        Part(PartKey(account_id, month), rows, _digest(rows, versions, layout), as_of)
-        for account_id, month, rows, versions, as_of in connection.execute(query)
-    ]
+    found: list[Part] = []
+    for account_id, month, rows, versions, as_of in connection.execute(query):
+        told = repr((rows, versions, layout)).encode()
+        fingerprint = hashlib.blake2b(told, digest_size=16).hexdigest()
+        found.append(Part(PartKey(account_id, month), rows, fingerprint, as_of))
+    return found
 
 
 def rows_of(table: Table, key: PartKey) -> sql.Composed:
@@ -120,10 +122,6 @@ def _month(table: Table) -> sql.Composable:
     return sql.SQL("CASE WHEN {0} {1} THEN to_char({0}, 'YYYY-MM') END").format(
         sql.Identifier(table.month_column), _HAS_A_MONTH
     )
-
-
-def _digest(*told: object) -> str:
-    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
 def _within(table: Table, scope: Scope) -> sql.Composable:

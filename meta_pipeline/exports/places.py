@@ -93,6 +93,8 @@ class Folder(Place):
         with self._told():
             target = self._root / path
             target.parent.mkdir(parents=True, exist_ok=True)
+            # The bytes before the name: after a power cut a name alone would look like a whole
+            # file.
             with source.open("rb") as written:
                 os.fsync(written.fileno())
             source.replace(target)
@@ -139,7 +141,11 @@ class ObjectStore(Place):
             fsspec = import_module("fsspec")
             with self._told():
                 self._files, self._root = fsspec.core.url_to_fs(
-                    address, skip_instance_cache=True, use_listings_cache=False
+                    # Its caches know neither what another process wrote nor that a credential is
+                    # new.
+                    address,
+                    skip_instance_cache=True,
+                    use_listings_cache=False,
                 )
         except ImportError as error:
             raise LibrariesMissing(
@@ -182,6 +188,7 @@ class ObjectStore(Place):
     def _told(self) -> Iterator[None]:
         try:
             yield
+        # Told where the place is opened, with what to install.
         except ImportError:
             raise
         except Exception as error:  # each library has errors of its own

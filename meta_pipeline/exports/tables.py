@@ -91,14 +91,14 @@ def exported(connection: Connection) -> dict[str, Table]:
     found: dict[str, tuple[str, list[Column]]] = {}
     for table, about, *column in connection.execute(_COLUMNS, asked):
         found.setdefault(table, (about or "", []))[1].append(Column(*column))
-    names = [*TABLES, *(name for name in found if name not in TABLES)]
-    return {
-        name: Table(
-            name, found[name][0], _month_column(name, found[name][1]), tuple(found[name][1])
-        )
-        for name in names
-        if name in found
-    }
+    tables: dict[str, Table] = {}
+    for name in (*TABLES, *(name for name in found if name not in TABLES)):
+        if name in found:
+            about, columns = found[name]
+            # A report of a user's is not declared here: it may be of whole ranges, without days.
+            days = next((one.name for one in columns if one.name == "date_start"), None)
+            tables[name] = Table(name, about, TABLES.get(name, days), tuple(columns))
+    return tables
 
 
 def chosen(known: Mapping[str, Table], wanted: Iterable[str] | None) -> list[Table]:
@@ -109,9 +109,3 @@ def chosen(known: Mapping[str, Table], wanted: Iterable[str] | None) -> list[Tab
             f"Table {name!r} is not one that is exported. There are: {', '.join(known)}."
         )
     return [table for name, table in known.items() if name in names]
-
-
-def _month_column(table: str, columns: Iterable[Column]) -> str | None:
-    if table in TABLES:
-        return TABLES[table]
-    return "date_start" if any(column.name == "date_start" for column in columns) else None

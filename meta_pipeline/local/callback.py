@@ -20,6 +20,7 @@ _LONGEST = 8_192
 _HEADERS = {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
+    # The address of the page has the code in it.
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
     "connection": "close",
@@ -58,6 +59,7 @@ class CallbackDoor:
             self._servers[0].server_close()
             raise
         self._threads = [
+            # shutdown() waits for as long.
             Thread(target=one.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
             for one in self._servers
         ]
@@ -134,6 +136,7 @@ def _server(
     class Server(ThreadingHTTPServer):
         address_family = family
         daemon_threads = True
+        # The port of a login that has just ended is free again at once.
         allow_reuse_address = True
 
     try:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,16 @@ class Child:
                 f"{self.tail}"
             )
 
+    def wait_for(self, is_ready: Callable[[], bool], seconds: float) -> bool:
+        """Whether it is ready within so many seconds; ChildDied where it ends instead."""
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            self.require_alive()
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
 
 class Children:
     """Starts processes, each in a group of its own, and ends all of them.
@@ -68,6 +78,8 @@ class Children:
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._guardian = subprocess.Popen(
+            # Without site-packages and PYTHON* variables: it starts at once, and nothing changes
+            # what it is.
             [sys.executable, "-I", "-S", guardian.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -94,6 +106,7 @@ class Children:
         """Start a process; its output goes to `<logs>/<name>.log`, fresh for each start."""
         log = self._logs / f"{name.replace(' ', '-')}.log"
         log.unlink(missing_ok=True)
+        # A new file: one that is there would keep the rights it has.
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as output:
             process = subprocess.Popen(
                 list(arguments),

@@ -34,7 +34,13 @@ def connect(warehouse: Warehouse, settings: Settings, graph: SimulatedGraph) -> 
             with suppress(ConnectionUnknown):
                 connections.remove(row)
     rows = [connections.add(one.token) for one in graph.connections]
-    yield f"{times(len(rows), 'connection')}: {'; '.join(_told(connections, row) for row in rows)}"
+    reached = warehouse.connections.accounts
+    told = (
+        f"{row.name} reaches {times(len(reached(row.connection_id)), 'account')}, "
+        f"{_left(row)} days left"
+        for row in rows
+    )
+    yield f"{times(len(rows), 'connection')}: {'; '.join(told)}"
     for row in rows:
         before = _left(row)
         try:
@@ -49,11 +55,6 @@ def connect(warehouse: Warehouse, settings: Settings, graph: SimulatedGraph) -> 
                 f"{row.name} was close to its end and is renewed: {_left(done.row)} days left "
                 f"instead of {before}, its old token is revoked"
             )
-
-
-def _told(connections: Connections, row: ConnectionRow) -> str:
-    accounts = len(connections.warehouse.connections.accounts(row.connection_id))
-    return f"{row.name} reaches {times(accounts, 'account')}, {_left(row)} days left"
 
 
 def _left(row: ConnectionRow) -> int | None:

@@ -54,28 +54,28 @@ class DagsterNotReady(Exception):
 
 @dataclass
 class LocalDagster:
-    """The three processes of a Dagster, and how to reach it.
-
-    `home` becomes DAGSTER_HOME; `env` is what the syncs see; `tell` is told each step. `is_alone`
-    says that no other Dagster uses the database, as is certain of an embedded one. With
-    `sensor_rests` nothing is synced by itself until somebody starts the sensor. `adapt` turns the
-    packaged dagster.yaml into the one to use. `storage_url` is where Dagster keeps its own tables,
-    `database_url` when it is None.
-    """
+    """The three processes of a Dagster, and how to reach it."""
 
     children: Children
     home: Path
+    """Becomes DAGSTER_HOME."""
     database_url: str
     port: int
     env: Mapping[str, str]
+    """What the syncs see."""
     cwd: Path
     is_alone: bool
+    """Whether no other Dagster uses the database, as is certain of an embedded one."""
     host: str = HOST
     tell: Callable[[str], None] = lambda _: None
+    """Told each step."""
     timeout_seconds: float = START_TIMEOUT_SECONDS
     sensor_rests: bool = False
+    """Whether nothing is synced by itself until somebody starts the sensor."""
     storage_url: str | None = None
+    """Where Dagster keeps its own tables; None: in `database_url` too."""
     adapt: Callable[[str], str] = lambda text: text
+    """Turns the packaged dagster.yaml into the one to use."""
     processes: dict[str, Child] = field(default_factory=dict, init=False)
     _commands: dict[str, list[str]] = field(default_factory=dict, init=False)
     _environment: dict[str, str] = field(default_factory=dict, init=False)
@@ -149,9 +149,8 @@ class LocalDagster:
             "DAGSTER_HOME": str(self.home),
             "DAGSTER_PG_URL": dagster_url(self._storage_url),
             "DAGSTER_DISABLE_TELEMETRY": "1",
-            # The code server answers a launch when the run's process has imported everything.
-            # On a busy machine that outlasts Dagster's 60 s, and a run that is about to start has
-            # failed.
+            # The code server answers a launch when the run's process has imported everything: on a
+            # busy machine after Dagster's 60 s, by when a run about to start counts as failed.
             "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",
             "PYTHONUNBUFFERED": "1",
             **AS_WE_READ,

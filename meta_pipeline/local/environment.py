@@ -9,6 +9,7 @@ from pydantic import AliasChoices, SecretStr
 
 from meta_pipeline.settings import Settings
 
+# Somebody's DAGSTER_HOME would lead our Dagster to their runs.
 _OURS = ("META_", "DAGSTER_")
 
 

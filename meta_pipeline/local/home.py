@@ -64,18 +64,18 @@ class Home:
 
     def simulator(self) -> tuple[str, str] | None:
         """URL and token of the simulator that whoever uses the folder has running; else None."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-            if _is_alive(int(note["pid"])):
-                return str(note["graph_url"]), str(note["graph_token"])
-        return None
+        return self._noted("graph_url", "graph_token")
 
     def secrets(self) -> tuple[str, str] | None:
         """Keys of stored tokens and app secret of what runs in the folder; else None."""
+        return self._noted("token_keys", "app_secret")
+
+    def _noted(self, one: str, other: str) -> tuple[str, str] | None:
+        # Half written, of an older version, or of a process that is gone: as if there were none.
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
             if _is_alive(int(note["pid"])):
-                return str(note["token_keys"]), str(note["app_secret"])
+                return str(note[one]), str(note[other])
         return None
 
     def _lock(self, descriptor: int, wait_seconds: float) -> None:

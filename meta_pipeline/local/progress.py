@@ -14,6 +14,7 @@ from meta_pipeline.commands.terminal.console import line, styled
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Warehouse
 
+# Of a sync that is over its own row has the sums; only while it runs its calls are counted.
 _STEPS = """
     SELECT r.sync_run_id, r.account_id, coalesce(a.name, r.account_id) AS name,
            (r.scope LIKE '%%insights%%') AS is_numbers, r.status, r.started_at, r.finished_at,

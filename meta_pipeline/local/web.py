@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret, kept_secret
 from meta_pipeline.web.access.ways import Way, way_in
 
-from .children import Child, Children
+from .children import Children
 from .database import data_root
 from .ports import HOST, answers, free_port_from
 
@@ -83,14 +82,6 @@ def start_web(
         env=concealed(environment, private_folder(folder)),
         cwd=folder,
     )
-    _wait(child, port)
+    if not child.wait_for(lambda: answers(port), _WAIT_SECONDS):
+        raise WebNotReady(f"The web application did not come up; its log is {child.log}.")
     return way_to(settings, base_url(settings, HOST, port), way)
-
-
-def _wait(child: Child, port: int) -> None:
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while not answers(port):
-        child.require_alive()
-        if time.monotonic() > deadline:
-            raise WebNotReady(f"The web application did not come up; its log is {child.log}.")
-        time.sleep(0.1)
