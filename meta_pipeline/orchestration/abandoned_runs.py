@@ -25,8 +25,10 @@ def close_abandoned(instance: dg.DagsterInstance) -> list[str]:
     """
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=list(IN_PROGRESS)))
     for run in runs:
+        # Before the failure is reported: the daemon may start a failed run again at once.
         instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})
         instance.report_run_failed(run, "The processes of this run were ended from outside.")
+        # Not left to the daemon: the slots are wanted by the first tick after the start.
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in runs]
 

@@ -27,6 +27,7 @@ def build_app() -> Celery:
                 "Put deploy/celery/dagster.yaml into DAGSTER_HOME of the workers and the daemon."
             )
         app: Celery = launcher.celery
+    # Under the names that the launcher sends: a worker drops a task that it does not know.
     create_execute_job_task(app)
     create_resume_job_task(app)
     return app

@@ -8,8 +8,6 @@ its slots until `max_runtime_seconds`. This one asks the worker itself.
 # Dagster builds it from dagster.yaml by module and class.
 from __future__ import annotations
 
-from typing import Any
-
 from dagster import DagsterRun
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
@@ -19,6 +17,7 @@ from .dagster_internals import CheckRunHealthResult, WorkerStatus
 ANSWER_SECONDS = 5.0
 """How long a worker may take to answer; the pool's main process does, however busy its children."""
 
+# A worker that is slow for once has not lost its run.
 _TRIES = 2
 _STARTED = "STARTED"
 
@@ -46,7 +45,9 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
         if worker is None or result.state != _STARTED:
             return super().check_run_worker_health(run)
         for _ in range(_TRIES):
-            answer = self._ask(worker, result.id)
+            # Of one worker, of which one answer is all there is to wait for; None: it gave none.
+            asked = self.celery.control.inspect([worker], timeout=ANSWER_SECONDS, limit=1)
+            answer = (asked.query_task(result.id) or {}).get(worker)
             if answer is not None and result.id in answer:
                 return CheckRunHealthResult(WorkerStatus.RUNNING)
             if answer is not None or result.state != _STARTED:
@@ -55,11 +56,3 @@ class WatchedCeleryRunLauncher(CeleryRunLauncher):
             return super().check_run_worker_health(run)
         what = "does not answer" if answer is None else "was restarted and does not have the run"
         return CheckRunHealthResult(WorkerStatus.FAILED, f"Celery worker {worker} {what}.")
-
-    def _ask(self, worker: str, task_id: str) -> dict[str, Any] | None:
-        """What the worker knows of the task; None when it does not answer."""
-        inspection = self.celery.control.inspect(
-            destination=[worker], timeout=ANSWER_SECONDS, limit=1
-        )
-        answers = inspection.query_task(task_id) or {}
-        return answers.get(worker)

@@ -102,6 +102,7 @@ class Accounts(Choice):
         for name in value:
             if not _ACCOUNT.fullmatch(name):
                 raise ValueError("one is not an ad account id, which looks like act_1234567890")
+        # Named twice, an account would be synced twice.
         return list(dict.fromkeys(value))
 
     @property
@@ -160,6 +161,7 @@ class Days(Choice):
         if not value.strip():
             return ""
         try:
+            # Python reads 20260131 and 2026-W05-6 too; what is compared below has one form.
             return date.fromisoformat(value.strip()).isoformat()
         except ValueError:
             raise ValueError("is not a day; write it as 2026-01-31") from None

@@ -49,6 +49,7 @@ class Doorkeeper:
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
+            # Policy violation (RFC 6455, 7.4.1).
             await send({"type": "websocket.close", "code": 1008})
         else:
             status, reason = refusal
@@ -57,6 +58,7 @@ class Doorkeeper:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
+        # Of two a proxy before us may have believed the other one.
         if len(hosts) != 1 or not self._is_ours(hosts[0].lower(), scope):
             return 421, FOREIGN_HOST
         if not self._is_own_page(headers, hosts[0].lower(), scope):
@@ -112,7 +114,9 @@ def _only_asks(text: str) -> bool:
     if not text.strip():
         return True
     try:
+        # No query of the UI has so many tokens; a longer one would only keep the parser busy.
         document = parse(text, no_location=True, max_tokens=10_000)
+    # What we cannot read is refused: Dagster might read something into it.
     except (GraphQLError, RecursionError):
         return False
     return all(
@@ -130,9 +134,11 @@ def _name(host: str) -> str | None:
     """The name without its port; None when it is no host at all."""
     try:
         parts = urlsplit(f"//{host}")
+        # Raises where it is no number.
         _ = parts.port
     except ValueError:
         return None
+    # A user, a path or a query has no place in a Host header.
     is_bare = parts.netloc == host and "@" not in host and not (parts.path or parts.query)
     return parts.hostname.rstrip(".") if is_bare and parts.hostname else None
 

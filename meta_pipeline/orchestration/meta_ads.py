@@ -186,6 +186,7 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
         for name in value:
             if name not in known:
                 raise ValueError(f"{name} is no setting; docs/settings.md lists them")
+            # A component's file is committed, and its attributes are shown in Dagster's UI.
             if "Secret" in str(Settings.model_fields[known[name]].annotation):
                 raise ValueError(
                     f"{name} is a secret: set it in the environment of the code location"
@@ -229,6 +230,7 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
             automation_condition=automation_condition,
             hooks=frozenset(hooks),
         )
+        # Now, so that a wrong setting is told where it was written, not by the first run.
         Settings.load(**place.settings)
         take(place)
         from .build import build_defs  # noqa: PLC0415 - the definitions are made for this place
@@ -253,6 +255,7 @@ class MetaAds(dg.Component, dg.Model, dg.Resolvable):
             **self.settings,
         }
         fields = _fields()
+        # What is left empty is left to the environment.
         return {fields[name]: value for name, value in chosen.items() if value}
 
 

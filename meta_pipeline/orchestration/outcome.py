@@ -33,7 +33,12 @@ from meta_pipeline.sync import Part, Status, SyncRun
 OUTCOME_TAG = "meta_pipeline/{status}"
 """Name of the run tags, such as `meta_pipeline/throttled: act_1,act_2`."""
 
+# A tag is a filter of the run list, which shows it whole.
 _TAG_ACCOUNTS = 5
+_SYNC_AGAIN = (
+    "To sync only these again: on the asset, *Materialize*, choose the failed partitions. What is "
+    "already in is not read twice within the freshness window."
+)
 
 
 @dataclass
@@ -74,16 +79,14 @@ class Outcome:
             return None
         total = len(self.records) + len(self.errors) + len(self.skipped)
         lines = "\n".join(f"- {markdown(reason)}" for reason in reasons.values())
+        plain = "\n".join(f"- {reason}" for reason in reasons.values())
+        of_many = f"{len(reasons)} of {total} accounts were not synced; the others were.\n{plain}"
         return dg.Failure(
-            description=_headline(reasons, total),
+            description=of_many if total > 1 else next(iter(reasons.values())),
             metadata={
                 "accounts_failed": dg.MetadataValue.int(len(reasons)),
                 "accounts": dg.MetadataValue.int(total),
-                "what_to_do": dg.MetadataValue.md(
-                    f"{lines}\n\nTo sync only these again: on the asset, *Materialize*, choose the "
-                    "failed partitions. What is already in is not read twice within the freshness "
-                    "window."
-                ),
+                "what_to_do": dg.MetadataValue.md(f"{lines}\n\n{_SYNC_AGAIN}"),
             },
             # An unexpected error may pass; what Meta or the account said will not within minutes.
             allow_retries=bool(self.errors),
@@ -134,13 +137,6 @@ def sentence(record: SyncRun) -> str:
             return f"{record.account_id} was not synced.{why}"
         case _:
             return f"{record.account_id}: {record.status}.{why}"
-
-
-def _headline(reasons: dict[str, str], total: int) -> str:
-    if total == 1:
-        return next(iter(reasons.values()))
-    listed = "\n".join(f"- {reason}" for reason in reasons.values())
-    return f"{len(reasons)} of {total} accounts were not synced; the others were.\n{listed}"
 
 
 def _named(accounts: list[str]) -> str:

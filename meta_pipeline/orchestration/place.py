@@ -25,25 +25,34 @@ class PlaceTaken(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """`prefix` stands before the names of jobs, sensors, schedules, steps and resources.
-
-    `is_own` says that Dagster's instance is ours alone: its history is cleaned up, its failures are
-    told, its connections are held. `settings` go before those of the environment, by field name.
-    """
+    """How everything is called in Dagster, and whose Dagster it is."""
 
     key_prefix: tuple[str, ...] = ("meta",)
+    """Before the key of every asset."""
     prefix: str = ""
+    """Before the names of jobs, sensors, schedules, steps and resources."""
     group: str | None = None
+    """One group for all assets; None: ours, by what they are."""
     owners: tuple[str, ...] = ("team:marketing-data",)
     tags: Mapping[str, str] = field(default_factory=dict)
+    """Of all assets, beside our own."""
     partitions: str = "ad_account"
+    """Name of the dynamic partitions, an ad account each."""
     pool: str = OWN_POOL
+    """Pool of the steps that ask Meta."""
     is_own: bool = True
+    """Whether Dagster's instance is ours alone: then its history is cleaned up, its failures
+    are told, its connections are held."""
     is_running: bool = True
+    """Whether sensors and schedules run without being started by hand."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """By field name; they go before those of the environment."""
     database_url_env: str = "DATABASE_URL"
+    """The variable that holds the URL of the Postgres of the ads."""
     automation_condition: dg.AutomationCondition[dg.AssetKey] | None = None
+    """Of every asset that is a table."""
     hooks: Set[dg.HookDefinition] = frozenset()
+    """On every job."""
 
     def key(self, name: str) -> dg.AssetKey:
         """The asset of this name."""
@@ -95,6 +104,7 @@ class Place:
         return status.RUNNING if self.is_running else status.STOPPED
 
 
+# Of the process: definitions are made while modules are imported, before anybody could hand it on.
 _taken: list[Place] = []
 
 

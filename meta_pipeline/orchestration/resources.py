@@ -76,6 +76,7 @@ def sync_session(context: dg.InitResourceContext) -> Iterator[SyncSession]:
     Settings are read when the run starts, so definitions load and validate without any.
     """
     settings = here().load_settings()
+    # In somebody else's process logging is theirs to set up.
     if here().is_own:
         show_log()
     instance = context.instance if here().is_own else None

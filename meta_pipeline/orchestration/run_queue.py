@@ -14,6 +14,7 @@ from .dagster_internals import QueuedRunCoordinator, SubmitRunContext
 
 SHAPING = ("dagster-k8s/", "dagster-celery/", "dagster-docker/", "ecs/")
 """Beginnings of tags that launchers read; this graph sets none of them itself."""
+# Celery's launcher writes it, and a run that is started again brings it along.
 _SET_BY_LAUNCHERS = frozenset({"dagster-celery/task_id"})
 
 

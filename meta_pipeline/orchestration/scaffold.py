@@ -50,5 +50,6 @@ def _example(field: FieldInfo) -> Any:
 
 def _line(name: str, value: Any) -> str:
     """`name: value` on one line, as YAML writes it."""
+    # In flow style, whose braces are taken off again: block style would break a list into lines.
     text: str = yaml.safe_dump({name: value}, default_flow_style=True, width=10_000)
     return text.strip().removeprefix("{").removesuffix("}")

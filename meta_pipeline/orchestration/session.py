@@ -74,6 +74,7 @@ class SyncSession:
         way = self._engine.way_of(record)
         if way is None:
             return record, account
+        # After the sync: it may have gone over to another connection on the way.
         left = way.days_left(self._engine.now())
         return record, replace(account, connection=way.label, connection_days_left=left)
 

@@ -34,21 +34,20 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True)
 class AccountTable:
-    """A table that is filled account by account.
-
-    `part` is what the sync is asked for, `rows` the SyncRun fields whose sum is the number of
-    rows Meta gave for it, `edge` the edge of the ad account it is read from. `is_counted` tables
-    are small enough per account to count their rows after each sync. `report` is the custom report
-    that it holds.
-    """
+    """A table that is filled account by account."""
 
     part: Part
+    """What the sync is asked for."""
     table: sa.Table
     edge: str
+    """The edge of the ad account that it is read from."""
     rows: tuple[str, ...]
+    """Fields of `SyncRun` whose sum is the number of rows Meta gave for it."""
     summary: str
     is_counted: bool = True
+    """Whether it is small enough per account to count its rows after each sync."""
     report: CustomReport | None = None
+    """The custom report that it holds."""
 
     @property
     def name(self) -> str:
@@ -249,6 +248,7 @@ def table_spec(
         tags=TAGS,
         description=f"{summary}\n\n**Grain:** {table.comment}.\n\n**Table:** `{table.fullname}`",
         metadata={
+            # Names that Dagster knows and shows in places of their own.
             "dagster/table_name": table.fullname,
             "dagster/column_schema": column_schema(table),
             "primary_key": ", ".join(column.name for column in table.primary_key),

@@ -19,6 +19,7 @@ from meta_pipeline.warehouse.stores.accounts import AccountRow
 
 HERE = here()
 
+# The list is stored with every event of an asset that is materialized hourly.
 _LISTED_AT_MOST = 50
 
 

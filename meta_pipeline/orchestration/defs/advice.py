@@ -96,6 +96,7 @@ def advice(
     settings, now = warehouse.settings(), clock()
     thresholds = settings.advice_thresholds
     patience = timedelta(hours=settings.advice_every_hours)
+    # *Materialize* on the page of an asset runs in a job that Dagster makes up; ours have names.
     is_by_hand = is_reserved_asset_job_name(context.job_name)
     failed: dict[str, str] = {}
     judged: list[Judged] = []
@@ -103,6 +104,7 @@ def advice(
     def asked(opened: Warehouse, account_id: str) -> Iterator[dg.AssetMaterialization]:
         with opened.connection() as connection:
             last = last_asked(connection, account_id)
+        # A moment ahead of us is of a clock that was set back since: not waited for.
         if last is not None and not is_by_hand and timedelta(0) <= now - last.at < patience:
             return
         # The rules bring scipy: a run that does not ask them does without.

@@ -25,6 +25,7 @@ OFF = (
     "The digest goes through the alert channels, and none is set: META_ALERT_WEBHOOK_URL, "
     "META_ALERT_EMAIL_TO or META_ALERT_LOG=true (docs/operations.md)."
 )
+# As datetime.weekday counts them.
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TOLD = 10
 """Pieces of advice that are told in full; the rest is counted by kind."""
@@ -67,6 +68,7 @@ def tell_advice(
             f"The digest was not delivered by {times(len(broken), 'channel')}: "
             f"{'; '.join(broken)}. Mend the channel, then start job "
             f"{HERE.named(JOB)}: it tells all again.",
+            # Tried again by itself, it would be told twice by the channels that work.
             allow_retries=False,
         )
 

@@ -69,6 +69,7 @@ def failed_runs(
         stored = json.loads(context.cursor or "")
         begin = int(stored["record_id"] if isinstance(stored, dict) else stored)
     if begin is None:
+        # What failed before anybody looked is no news.
         newest = newest_event(context.instance)
         return dg.SensorResult(skip_reason="Failures count from now on.", cursor=str(newest))
     try:
@@ -76,6 +77,7 @@ def failed_runs(
             failures = failures_since(context.instance, connection, begin, clock())
             note(connection, failures, clock())
     except CannotTell as error:
+        # The cursor stays where it is: the next look finds the same failures.
         return dg.SensorResult(skip_reason=str(error), cursor=str(begin))
     return dg.SensorResult(skip_reason=failures.sentence, cursor=str(failures.last_id))
 
@@ -134,6 +136,7 @@ def _look(
     broken: list[Condition] = []
     for source, conditions in sources.items():
         try:
+            # A savepoint: what a broken source wrote is taken back, what the others found stays.
             with connection.transaction():
                 store.replace(source, conditions(), now)
         except Exception as error:  # the others are told all the same

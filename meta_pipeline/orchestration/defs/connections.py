@@ -35,10 +35,12 @@ def take_care_of_connections(
     try:
         keyring = Keyring.of(settings)
     except KeysUnusable as error:
+        # A setting is wrong: another try would meet the same.
         raise dg.Failure(str(error), allow_retries=False) from None
     with warehouse.migrated("connections", 4, WRITER) as opened:
         connections = Connections(opened, Access(settings, clock=clock), keyring, f"job {JOB}")
         cared = take_care(connections)
+    # Data that somebody had deleted leaves no partition behind that names the account.
     for account_id in {one for each in cared.callbacks for one in each.accounts}:
         context.instance.delete_dynamic_partition(str(AD_ACCOUNTS.name), account_id)
     context.add_output_metadata(_metadata(cared))
@@ -49,6 +51,7 @@ def take_care_of_connections(
     "Renew, look at, sweep and end connections to Meta. A token that could not be "
     "renewed is told by `alerts` with the days it has left, and tried again a day later.",
     max_runtime_seconds=3600,
+    # Before the syncs that wait in the queue: a token may end meanwhile.
     tags={"dagster/priority": "10"},
 )
 def connection_care() -> None:

@@ -161,6 +161,7 @@ def _each(
     table: AccountTable,
     outcome: Outcome,
 ) -> Iterator[Event]:
+    # *Materialize* on the page of an asset runs in a job that Dagster makes up; ours have names.
     is_by_hand = is_reserved_asset_job_name(context.job_name)
     # Whether a person chose extras and nothing plain: *Materialize all* is no wish for extras.
     plain = {one.key for one in (*STRUCTURE, *DELIVERY)}

@@ -54,6 +54,7 @@ def _job(
     return dg.define_asset_job(
         HERE.named(name),
         selection=selection,
+        # Said for each job: the default one belongs to whoever owns the code location.
         executor_def=in_process,
         hooks=HERE.hooks,
         description=description,

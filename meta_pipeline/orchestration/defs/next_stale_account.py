@@ -44,6 +44,7 @@ JOBS = {
 }
 """The job that reads these parts."""
 
+# Tags are indexed with their value, and an entry of a Postgres index has 2.7 kB at most.
 _WHY_CHARACTERS = 500
 
 
@@ -67,6 +68,7 @@ def next_stale_account(
         try:
             return _tick(context, opened, settings, clock())
         except CannotTell as error:
+            # The round goes on from there once the tables answer.
             return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
 
 
@@ -89,6 +91,7 @@ def _tick(
             requested=busy.accounts,
             settings=settings,
         )
+    # A tick migrates nothing: the run of the first discovery makes the tables.
     except psycopg.errors.UndefinedTable:
         return dg.SensorResult(run_requests=[_discovery(now)])
     record(warehouse, tick, now)
@@ -130,10 +133,8 @@ def _listing(key: str, reason: str) -> dg.RunRequest:
 def run_request(run: Batch, extras: Extras, begin_within: timedelta) -> dg.RunRequest:
     """What is due of a run's accounts, and their extras.
 
-    One account is a run of its partition; several are named in the run's config.
-
-    Dagster has tags for one partition and for a range in the order the keys were added, none for
-    any set of them. It wants a partition of every run of partitioned assets: one account's.
+    One account is a run of its partition; several are named in the run's config, and the tags name
+    one of them (`runs.batches` says why).
     """
     selection = RunSelection.of(run, extras)
     first = selection.account_id

@@ -109,6 +109,7 @@ def data_quality(
             yield _result(finding)
     if DATA_QUALITY_KEY in context.selected_asset_keys:
         yield dg.MaterializeResult(asset_key=DATA_QUALITY_KEY, metadata=_metadata(findings, broken))
+    # At the end: the answers that could be had are shown and stored first.
     if broken:
         listed = "\n".join(f"{name}: {why}" for name, why in broken.items())
         raise dg.Failure(f"{len(broken)} checks could not be asked:\n{listed}")
@@ -161,6 +162,7 @@ def _result(finding: Finding) -> dg.AssetCheckResult:
 
 
 def _worst(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    # Dagster's tables hold nothing else.
     plain = str | int | float | None
     records = [
         dg.TableRecord(
@@ -168,6 +170,7 @@ def _worst(rows: Iterable[Mapping[str, Any]]) -> dg.TableMetadataValue:
         )
         for row in rows
     ]
+    # Looked up by exact type: True is an int to isinstance.
     types = {int: "int", float: "float", bool: "bool"}
     columns = [
         dg.TableColumn(name, types.get(type(value), "string"))

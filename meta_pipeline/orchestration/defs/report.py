@@ -70,6 +70,7 @@ def operations_report(
     if path is not None:
         metadata["page"] = dg.MetadataValue.path(path)
     yield dg.MaterializeResult(asset_key=REPORT_KEY, metadata=metadata)
+    # After the asset: the answers are in, only the page is not.
     if error is not None:
         raise dg.Failure(error)
 
@@ -109,6 +110,7 @@ def summary_table(report: Report) -> str:
 
 def _numbers(day: Report) -> Mapping[str, float]:
     """Numbers of the last day under names that never change: Dagster plots them."""
+    # In the order of _NUMBERS.
     calls, cost, syncs, usage, fresh = (day.answers[key] for key in _NUMBERS)
     ages = [float(age) for age in fresh.column("age_hours") if age is not None]
     ended = dict(zip(syncs.column("status"), syncs.column("syncs"), strict=True))

@@ -20,6 +20,7 @@ HERE = here()
 
 DISCOVERY_CRON = "7 * * * *"
 """Every hour, past the full hour: one call, and off the minute everybody else asks Meta in."""
+# The minutes below differ, so that no two of these read whole tables at once.
 DATA_QUALITY_CRON = "23 * * * *"
 MAINTENANCE_CRON = "41 3 * * *"
 REPORT_CRON = "2 5 * * *"

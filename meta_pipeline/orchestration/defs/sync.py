@@ -59,17 +59,22 @@ Event = dg.AssetMaterialization | dg.AssetObservation | dg.Output[None]
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of a run asks of the sync; one of extras (`is_extra`) stops no other."""
+    """What one step of a run asks of the sync."""
 
     name: str
     tables: Sequence[AccountTable]
     accounts: Sequence[str] = ()
     begin_within: timedelta | None = None
+    """After so long no further account of a batch begins; None: all of them do."""
     freshness: Freshness = AS_THE_SETTINGS_SAY
+    """How old data may be and still not be read again."""
     days: Days = ALL_THAT_ARE_DUE
     breakdowns: tuple[tuple[str, ...], ...] = ()
+    """Tables of breakdowns, each as Meta's names of its dimensions."""
     after_structure: bool = False
+    """Whether an account is left out whose structure failed in this run."""
     is_extra: bool = False
+    """Whether it may wait: one that is throttled fails no run."""
 
     @property
     def parts(self) -> frozenset[Part]:
@@ -230,6 +235,7 @@ def _request(
         max_age=step.freshness.max_age,
         breakdowns=step.breakdowns,
         reports=tuple(table.report.name for table in step.tables if table.report),
+        # Sensors and schedules of ours say why; of a backfill there is Dagster's own tag.
         reason=tags.get(REASON_TAG, "backfill" if "dagster/backfill" in tags else "manual"),
         dagster_run_id=context.run.run_id,
     )

@@ -38,6 +38,7 @@ from .jobs import MAX_RUNTIME_SECONDS, sync_account
 HERE = here()
 
 SYNC_REQUESTS = "sync_requests"
+# Somebody may be sitting in front of it.
 TICK_SECONDS = 5
 
 
@@ -132,6 +133,7 @@ def sync_requests(
 def _tick(
     context: dg.SensorEvaluationContext, warehouse: Warehouse, settings: Settings, now: datetime
 ) -> dg.SensorResult | dg.SkipReason:
+    # First what Meta told: it becomes requests that this very tick can serve.
     collect(warehouse, now, timedelta(seconds=settings.webhook_quiet_seconds))
     dispatcher = Dispatcher(warehouse, thresholds_from(settings), settings.accounts_per_run)
     open_rows = warehouse.sync_requests.open()
@@ -139,6 +141,7 @@ def _tick(
         return dg.SkipReason("Nobody asked for anything.")
     keep_slots(context.instance, settings.max_syncs)
     claim_ids = dict.fromkeys(row.claim_id for row in open_rows if row.claim_id)
+    # Before anything is taken: an account whose run has ended is free again.
     dispatcher.settle(runs_of(context.instance, list(claim_ids)), now)
     taken = dispatcher.take(now, busy=in_flight(context.instance).accounts)
     extras = Extras.of(settings)

@@ -25,6 +25,7 @@ from meta_pipeline.words import times
 
 RUNS = "runs"
 """Source of these problems in the stored alerts."""
+# Dagster ends a tick after a minute; the next one goes on where this one stopped.
 RUNS_A_TICK = 100
 UNREADABLE_A_TICK = 10
 """Each of them takes some thirty questions to find; the next tick goes on."""
@@ -36,6 +37,7 @@ _EXPLAINED = """
         WHERE dagster_run_id = %s AND started_at >= %s AND status NOT IN ('running', 'success')
     )
 """
+# Bounds the search in sync_runs: no run lasts so long, and no look is so late.
 _PATIENCE = timedelta(days=2)
 
 

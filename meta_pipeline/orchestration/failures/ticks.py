@@ -34,6 +34,7 @@ def failing_ticks(instance: dg.DagsterInstance, now: datetime) -> list[Condition
         if one.is_running and one.instigator_type in _KINDS and here().is_ours(one.instigator_name)
     }
     # Not by status: Dagster 1.13 fails where get_batch_ticks is asked for both.
+    # One more than is needed: the newest may still be under way.
     ticks = instance.get_batch_ticks(list(states), limit=IN_A_ROW + 1)
     last = {
         selector_id: [tick for tick in its if tick.status in _OVER][:IN_A_ROW]

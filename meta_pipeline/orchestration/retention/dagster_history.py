@@ -53,6 +53,7 @@ class DagsterHistory:
     ) -> dict[str, int]:
         """Remove what is older; rows removed by what they were. May be stopped anywhere."""
         removed: dict[str, int] = {}
+        # Events before what hangs on them: a tag is left over once its event is gone.
         with self.events() as connection:
             border = _first_id_after(connection, events_before)
             oldest = _first_id_after(connection, history_before)
@@ -74,6 +75,7 @@ class DagsterHistory:
 def _sliced(connection: sa.Connection, statement: str, rows: int, **values: Any) -> Iterator[int]:
     """Run the statement until a slice is not full; each slice is committed by itself."""
     given: Mapping[str, Any] = {
+        # Dagster's columns are in UTC and have no zone.
         name: value.replace(tzinfo=None) if isinstance(value, datetime) else value
         for name, value in values.items()
     }

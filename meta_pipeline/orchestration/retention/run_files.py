@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -21,21 +20,21 @@ def remove_run_files(storage: Path, before: datetime) -> int:
 
     A folder that cannot be removed is left for the next time. May be stopped anywhere.
     """
+    if not storage.is_dir():
+        return 0
+    with os.scandir(storage) as entries:
+        # Never through a link: what it leads to is no run's folder.
+        folders = [
+            Path(entry.path)
+            for entry in entries
+            if RUN.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
     removed = 0
-    for folder in _folders(storage):
+    for folder in folders:
         if _last_written(folder) < before.timestamp():
             shutil.rmtree(folder, ignore_errors=True)
             removed += not folder.exists()
     return removed
-
-
-def _folders(storage: Path) -> Iterator[Path]:
-    if not storage.is_dir():
-        return
-    with os.scandir(storage) as entries:
-        for entry in entries:
-            if RUN.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                yield Path(entry.path)
 
 
 def _last_written(folder: Path) -> float:

@@ -36,6 +36,7 @@ def _unfinished(instance: dg.DagsterInstance) -> Iterator[tuple[Mapping[str, str
         return
     except Exception:  # Dagster reads all of them or none: then one by one
         logger.exception("Not every unfinished run can be read")
+    # Ids can be read where the runs themselves cannot.
     for run_id in instance.get_run_ids(filters=asked):
         with suppress(Exception):
             if (run := instance.get_run_by_id(run_id)) is not None and here().has(run):

@@ -22,6 +22,7 @@ def keep_slots(instance: dg.DagsterInstance, slots: int) -> None:
     if POOL != OWN_POOL:
         return  # somebody's own, with a limit of theirs
     storage = instance.event_log_storage
+    # As that of SQLite, in tests and in a first `dagster dev`.
     if not storage.supports_global_concurrency_limits:
         return
     known = {pool.name: pool for pool in storage.get_pool_limits()}.get(POOL)

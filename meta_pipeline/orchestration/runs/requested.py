@@ -25,6 +25,7 @@ CLAIM_TAG = "meta_pipeline/sync_request"
 NAMED_OBJECTS = "sync_named_objects"
 PRIORITY = "10"
 """Before what is due anyway: somebody waits."""
+# Each note is an UPDATE beside the sync's own writes.
 NOTE_EVERY = timedelta(seconds=2)
 _WHY_CHARACTERS = 500
 _TABLES = (*STRUCTURE, *DELIVERY, *ENTITY_EXTRAS, *INSIGHT_EXTRAS)
@@ -91,6 +92,7 @@ def runs_of(instance: dg.DagsterInstance, claim_ids: list[str]) -> dict[str, Run
     states: dict[str, RunState] = {}
     for claim_id in claim_ids:
         asked = dg.RunsFilter(tags={CLAIM_TAG: claim_id})
+        # Newest first: a run that was started again has the same tag.
         for run in instance.get_runs(filters=asked, limit=1):
             states[claim_id] = RunState(run.run_id, run.status.value not in UNFINISHED)
     return states
@@ -110,6 +112,7 @@ def note_for(
 
     def note(progress: Progress) -> None:
         now = clock()
+        # A clock that was set back must not silence it until it has caught up.
         if noted and timedelta(0) <= now - noted[-1] < NOTE_EVERY:
             return
         noted[:] = [now]
