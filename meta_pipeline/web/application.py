@@ -48,6 +48,7 @@ def web_application(site: Site, routes: Sequence[BaseRoute] = ()) -> Starlette:
             # From outside in: a request for another name is not even read.
             Middleware(TrustedHostMiddleware, allowed_hosts=served_hosts(site.settings)),
             Middleware(SecurityHeaders, is_secure=site.is_secure),
+            # What is smaller is one packet either way.
             Middleware(GZipMiddleware, minimum_size=1000),
             # Inside the headers, so that a failure has them too; outside of what may fail.
             Middleware(Unforeseen),

@@ -32,6 +32,7 @@ class Entity:
     """One campaign, ad set or ad; what a level does not have is None."""
 
     level: str
+    """`campaign`, `adset` or `ad`."""
     id: str
     account_id: str
     account_name: str | None
@@ -41,12 +42,16 @@ class Entity:
     adset_name: str | None
     name: str | None
     effective_status: str | None
+    """Meta's word, which counts what stands above it: `CAMPAIGN_PAUSED`."""
     is_deleted: bool
+    """Whether Meta lists it no more; Meta's own status may still say otherwise."""
     daily_budget: Decimal | None
+    """In the account's currency, not in cents."""
     lifetime_budget: Decimal | None
     currency: str | None
     created_time: datetime | None
     data_as_of: datetime
+    """When Meta was last asked about it."""
 
     @property
     def label(self) -> str:
@@ -81,6 +86,7 @@ _COMMON = """
     f.account_id, account.name AS account_name, f.name, f.effective_status, f.is_deleted,
     account.currency, f.created_time, f.data_as_of
 """
+# Left joins: what an entity belongs to may not have been read yet.
 _ACCOUNT = "LEFT JOIN meta_ads.meta_ad_accounts AS account ON account.account_id = f.account_id"
 _CAMPAIGN = "LEFT JOIN meta_ads.meta_campaigns AS c ON c.campaign_id = f.campaign_id"
 _ADSET = "LEFT JOIN meta_ads.meta_adsets AS s ON s.adset_id = f.adset_id"

@@ -53,15 +53,6 @@ def _not_apart(request: Request, error: Exception) -> Response:
     return _failure(request, 503, str(error))
 
 
-def _forged(request: Request, _: Exception) -> Response:
-    return _failure(
-        request,
-        403,
-        "The form was not sent from a page of this session, so nothing was changed. Open the page "
-        "again and repeat it.",
-    )
-
-
 def _too_often(request: Request, error: Exception) -> Response:
     assert isinstance(error, TooManyTries)
     answer = _failure(request, 429, str(error))
@@ -122,7 +113,7 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     NotAllowed: _says(403),
     NotAMember: _says(403),
     SignInRefused: _says(403),
-    Forged: _forged,
+    Forged: _says(403),
     TooManyTries: _too_often,
     HTTPException: _http,
 }

@@ -6,14 +6,18 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS = {
+    # No script, style or picture from anywhere else; pictures of creatives lie on Meta's own hosts.
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
     "form-action 'self'; frame-ancestors 'none'; img-src 'self' https://*.fbcdn.net",
     "X-Content-Type-Options": "nosniff",
+    # What frame-ancestors says above, for browsers that do not know it.
     "X-Frame-Options": "DENY",
+    # Addresses here have names and ids of accounts in them.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# A year: the least that browsers' own lists take.
 _HSTS = "max-age=31536000; includeSubDomains"
 
 

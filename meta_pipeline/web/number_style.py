@@ -12,6 +12,7 @@ from decimal import Decimal
 Number = int | float | Decimal
 Write = Callable[[Number], str]
 """A number as Babel writes it."""
+# Where locales round, group and sign otherwise than one would think.
 _PROBES = tuple(
     sign * Decimal(text)
     for text in (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
@@ -14,10 +14,6 @@ from meta_pipeline.warehouse import Warehouse
 from .access.secret import Secret
 from .access.ways import Way
 from .downloads import Downloads
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Site:
     warehouse: Warehouse
     secret: Secret
     way: Way
-    now: Callable[[], datetime] = field(default=_now)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     downloads: Downloads = field(default_factory=Downloads)
 
     @property
@@ -36,6 +32,11 @@ class Site:
         """Whether people reach it over TLS."""
         # As the settings say: what a proxy passes on is plain HTTP here.
         return (self.settings.web_url or "").startswith("https://")
+
+
+def own_address(request: Request) -> str:
+    """The address people reach this application by: the settings', else the one they asked for."""
+    return site_of(request).settings.web_url or str(request.base_url).rstrip("/")
 
 
 def site_of(connection: HTTPConnection) -> Site:

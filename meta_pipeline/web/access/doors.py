@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from meta_pipeline.warehouse import DEFAULT_TENANT
 from meta_pipeline.web.rendering import plain_page
-from meta_pipeline.web.site import site_of
+from meta_pipeline.web.site import own_address, site_of
 
 from .forms import read_form
 from .links import is_let_in
@@ -27,6 +27,7 @@ _BACK = "/sign-in/back"
 def way_to_sign_in(request: Request) -> RedirectResponse:
     """To the door, and afterwards to the address that was asked for."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    # 303: the browser goes on with a GET, whatever it came with.
     return RedirectResponse(f"/sign-in?next={quote(asked, safe='')}", status_code=303)
 
 
@@ -56,8 +57,7 @@ async def to_provider(request: Request) -> Response:
     if site.way is not Way.OPENID:
         return way_to_sign_in(request)
     request.session["next"] = _ours(request.query_params.get("next"))
-    base = site.settings.web_url or str(request.base_url).rstrip("/")
-    return await _openid(request).start(request, base + _BACK)
+    return await _openid(request).start(request, own_address(request) + _BACK)
 
 
 async def back(request: Request) -> Response:
@@ -82,6 +82,7 @@ async def may_open_dagster(request: Request) -> Response:
         return Response(status_code=401)
     if visitor.tenant != DEFAULT_TENANT or not visitor.role.may(Role.ADMIN):
         return Response(status_code=403)
+    # Quoted: a header is Latin-1 and one line, a name from a provider is anything.
     return Response(status_code=204, headers={"X-Visitor": quote(visitor.subject, safe="@")})
 
 

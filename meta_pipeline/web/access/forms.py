@@ -15,6 +15,12 @@ MAX_FIELDS = 2000
 class Forged(Exception):
     """The form was not sent from a page of ours, or that page is older than the session."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "The form was not sent from a page of this session, so nothing was changed. Open the "
+            "page again and repeat it."
+        )
+
 
 def token_of(request: Request) -> str:
     """The token of this session, to be put into each of its forms."""

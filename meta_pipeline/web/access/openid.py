@@ -84,6 +84,7 @@ class OpenId:
             server_metadata_url=f"{issuer}/.well-known/openid-configuration",
             client_kwargs={
                 "scope": "openid email profile",
+                # PKCE: a code that somebody catches on its way back is of no use to them.
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT_SECONDS,
                 "headers": {"Accept-Encoding": "identity"},

@@ -40,6 +40,7 @@ def kept_secret(folder: Path) -> Secret:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(_BYTES))
         try:
+            # A link, unlike a rename, fails where another process made the file meanwhile.
             path.hardlink_to(fresh)
         except FileExistsError:
             pass  # another process was first

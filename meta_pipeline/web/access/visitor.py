@@ -83,19 +83,15 @@ def client_address(connection: HTTPConnection) -> str:
     return peer
 
 
-def _told_by_proxy(connection: HTTPConnection, site: Site) -> str | None:
-    peer = connection.client.host if connection.client else ""
-    if not is_among(peer, site.settings.web_proxies):
-        return None
-    names = connection.headers.getlist(str(site.settings.web_proxy_header))
-    # Two of them: one may be the visitor's own, passed on.
-    return names[0].strip().casefold() or None if len(names) == 1 else None
-
-
 def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | None:
     """Who it is and how they are called, as the site's way in says."""
     if site.way is Way.PROXY:
-        subject = _told_by_proxy(connection, site)
+        peer = connection.client.host if connection.client else ""
+        names = connection.headers.getlist(str(site.settings.web_proxy_header))
+        # Anybody else could write the header; of two one may be the visitor's own, passed on.
+        if not is_among(peer, site.settings.web_proxies) or len(names) != 1:
+            return None
+        subject = names[0].strip().casefold()
         return (subject, subject) if subject else None
     subject = connection.session.get("subject")
     if subject is None or (site.way is Way.LINK and subject != OWNER):

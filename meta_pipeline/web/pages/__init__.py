@@ -24,6 +24,7 @@ PAGES = (
     page("/campaigns", campaigns),
     page("/campaigns.csv", campaigns_csv),
     page("/advice", advice),
+    # Whatever changes something takes a form of ours: a link can be put into anybody's page.
     change("/advice/judge", advice_judged, needs=Role.ANALYST),
     change("/advice/dismiss", advice_dismissed, needs=Role.ANALYST),
     page("/ask", ask),

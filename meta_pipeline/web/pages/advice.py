@@ -58,6 +58,7 @@ def advice(visit: Visit) -> Response:
             for (one, of_kind), count in counts.items()
             if account in (None, one) and kind in (None, of_kind)
         ]
+        # A number alone does not say where its page begins: without a place it is the first.
         page = paging(params if after or before else {}, sum(matching), PER_PAGE)
         rows = open_advice(connection, after=after, before=before, **asked_of)
         if not rows and (after or before):  # what stood there was settled since

@@ -22,6 +22,7 @@ from meta_pipeline.connections import (
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.web.gate import Done, Visit
+from meta_pipeline.web.site import own_address
 from meta_pipeline.words import times
 
 BACK = "/connections/back"
@@ -152,6 +153,7 @@ def removed(visit: Visit, form: FormData, _: Connection) -> Done:
 
 def _of_visitor(visit: Visit, connections: Connections, form: FormData) -> ConnectionRow:
     row = connections.find(str(form.get("connection", "")))
+    # As of one that is not there: whose it is, is nobody else's business.
     if row.tenant != visit.visitor.tenant:
         raise ImpossibleQuestion("There is no such connection.")
     return row
@@ -178,10 +180,9 @@ def _connections(visit: Visit) -> Connections:
 
 
 def _flow(visit: Visit) -> LoginFlow:
-    base = visit.site.settings.web_url or str(visit.request.base_url).rstrip("/")
     return LoginFlow(
         _connections(visit),
-        redirect_uri=base + BACK,
+        redirect_uri=own_address(visit.request) + BACK,
         session=_session(visit),
         tenant=visit.visitor.tenant,
     )

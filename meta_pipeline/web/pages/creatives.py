@@ -23,6 +23,7 @@ PER_PAGE = 24
 _FATIGUE_DAYS = 7
 _PICTURE_HOSTS = (".fbcdn.net",)
 """Where Meta keeps pictures; from anywhere else nothing is shown (FACTS on creatives)."""
+# Eight digits, which last until 2106.
 _HEXADECIMAL = re.compile("[0-9A-Fa-f]{8}")
 _CREATIVES = """
     SELECT creative_id, account_id, name, title, body, object_type, call_to_action_type,
@@ -55,6 +56,10 @@ class Creative:
     pictures: list[str]
     """Addresses of the same, the smaller first; Meta signs them, and they expire within days."""
 
+    def picture(self, now: datetime) -> str | None:
+        """The first of its addresses that is Meta's own and has not expired."""
+        return next((url for url in self.pictures if _is_shown(url, now)), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -66,7 +71,6 @@ class Card:
     highest_frequency: float | None
     trend_pct: float | None
     picture: str | None
-    """The first of its addresses that is Meta's own and has not expired."""
 
     @property
     def is_tired(self) -> bool:
@@ -96,12 +100,14 @@ def creatives(visit: Visit) -> Response:
         now=visit.now,
     )
     better = dictionary.metric(str(sort)).better
+    # What ran under no creative that was read has no card.
     answer.rows = [row for row in answer.rows if row["creative"] is not None]
     rows = {key: row for key, row in records(answer, "creative", SHOWN).items() if row["spend"]}
     ordered = sorted(rows, key=lambda key: _order(rows[key].get(str(sort)), better == "lower"))
     trends = _trends(visit, known.account_id, period)
     ids = ordered[:PER_PAGE]
     about, frequency = _about(visit, known.account_id, ids, period)
+    pictures = {key: one.picture(visit.now) for key, one in about.items()}
     cards = [
         Card(
             one,
@@ -109,7 +115,7 @@ def creatives(visit: Visit) -> Response:
             rows[one],
             frequency.get(one),
             trends.get(one),
-            _picture(about.get(one), visit.now),
+            pictures.get(one),
         )
         for one in ids
     ]
@@ -130,10 +136,6 @@ def creatives(visit: Visit) -> Response:
         total=len(rows),
         ctr=dictionary.metric("ctr"),
     )
-
-
-def _picture(about: Creative | None, now: datetime) -> str | None:
-    return next((url for url in about.pictures if _is_shown(url, now)), None) if about else None
 
 
 def _is_shown(url: str, now: datetime) -> bool:

@@ -44,6 +44,7 @@ class _File(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
+            # A browser that went away has cancelled us: what is open is closed all the same.
             with CancelScope(shield=True):
                 await run_in_threadpool(self._rest.close)
 
@@ -117,6 +118,7 @@ def _days(visit: Visit, view: TableView, nodes: Sequence[Node]) -> dict[str, tup
 
 def _line(values: Sequence[object]) -> str:
     buffer = io.StringIO()
+    # Names are typed by anybody with access to the account: none of them is a formula here.
     csv.writer(buffer).writerow([spreadsheet_cell(_plain(value)) for value in values])
     return buffer.getvalue()
 

@@ -16,6 +16,7 @@ from meta_pipeline.warehouse.stores.tenants import MemberRole
 from meta_pipeline.web.access.role import Role
 from meta_pipeline.web.access.ways import Way
 from meta_pipeline.web.gate import Done, Visit
+from meta_pipeline.web.site import own_address
 
 _EVENTS = 50
 _LONGEST = 254
@@ -112,7 +113,7 @@ def _role(form: FormData) -> MemberRole:
 
 def _letter(visit: Visit) -> str:
     """Subject and text of a letter to whoever is invited, as a mailto link has them."""
-    base = visit.site.settings.web_url or str(visit.request.base_url).rstrip("/")
+    base = own_address(visit.request)
     tenant = visit.visitor.tenant
     address = base if tenant == DEFAULT_TENANT else f"{base}/?tenant={tenant}"
     text = f"Sign in at {address} to see our ad accounts."
@@ -122,6 +123,7 @@ def _letter(visit: Visit) -> str:
 def _check_subject(visit: Visit, subject: str) -> None:
     if not subject or len(subject) > _LONGEST or not subject.isprintable():
         raise ImpossibleQuestion("A member needs an e-mail address or user name of one line.")
+    # Else the last administrator could shut everybody out, and nobody could undo it.
     if subject == visit.visitor.subject:
         raise ImpossibleQuestion(
             "Nobody changes their own role: another administrator does, or META_WEB_ADMINS."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from starlette.datastructures import FormData
 from starlette.responses import Response
@@ -14,9 +14,9 @@ from meta_pipeline.alerts import account_problems, limits_of
 from meta_pipeline.metrics.answers.period import Period
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.reports.runs import read_runs
-from meta_pipeline.reports.status import AccountStatus, read_status
+from meta_pipeline.reports.status import read_status
 from meta_pipeline.sync_requests import RequestRefused, Wish, ask, cancel, price
-from meta_pipeline.warehouse import Connection, SyncRequestRow
+from meta_pipeline.warehouse import Connection
 from meta_pipeline.web.asked import address, day_of
 from meta_pipeline.web.gate import Done, NotFound, Visit
 from meta_pipeline.web.paging import paging
@@ -24,6 +24,7 @@ from meta_pipeline.web.paging import paging
 _PER_PAGE = 50
 _REQUESTS_SHOWN = 15
 _RUNS_SHOWN = 25
+# An account's own meter stands in its row; these are what all accounts share.
 _METERS = """
     SELECT scope, use_case, usage_pct::float8, read_at, regain_at, access_tier
     FROM meta_ads.usage_readings WHERE scope LIKE '%%app' ORDER BY usage_pct DESC NULLS LAST
@@ -48,15 +49,17 @@ def sync(visit: Visit) -> Response:
     with visit.warehouse.connection() as connection:
         problems = account_problems(connection, limits_of(visit.site.settings))
         meters = [Meter(*row) for row in connection.execute(_METERS).fetchall()]
+    wanted, search = params.get("account"), params.get("search", "")
     shown = [
         one
         for one in read_status(
             visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
         )
-        if _is(one, params)
+        if (not wanted or one.account_id == wanted)
+        and search.strip().casefold() in one.label.casefold()
     ]
     page = paging(params, len(shown), _PER_PAGE)
-    only = [params["account"]] if params.get("account") else None
+    only = [wanted] if wanted else None
     requests = visit.warehouse.sync_requests.recent(_REQUESTS_SHOWN, accounts=only)
     settings = visit.site.settings
     return visit.page(
@@ -65,12 +68,13 @@ def sync(visit: Visit) -> Response:
         accounts=shown[page.first : page.after],
         names={one.account_id: one.name for one in shown},
         page=page,
-        turned=lambda to: address("/sync", {"account": params.get("account")}, page=to),
-        search=params.get("search", ""),
-        account=params.get("account", ""),
+        turned=lambda to: address("/sync", {"account": wanted}, page=to),
+        search=search,
+        account=wanted or "",
         meters=meters,
         requests=requests,
-        is_busy=any(one.is_open for one in requests) or any(_runs(one) for one in shown),
+        is_busy=any(one.is_open for one in requests)
+        or any(one.facts["is_running"] for one in shown),
         runs=read_runs(visit.warehouse, accounts=only, limit=_RUNS_SHOWN),
         stops={
             "app": settings.app_usage_stop_pct,
@@ -120,44 +124,28 @@ def sync_asked(visit: Visit, form: FormData, connection: Connection) -> Done:
 
 def sync_cancelled(visit: Visit, form: FormData, connection: Connection) -> Done:
     """Take back what has not begun."""
-    row = _request(visit, str(form.get("request", "")))
+    wanted = str(form.get("request", ""))
+    row = next(
+        (one for one in visit.warehouse.sync_requests.open() if one.request_id == wanted), None
+    )
+    if row is None:
+        raise NotFound("There is no open request of that id.")
     by, now = visit.visitor.subject, visit.now
     done = cancel(visit.warehouse, row, by=by, now=now, connection=connection)
     said = "Taken back." if done else "Its sync has begun or is done: nothing was taken back."
     return Done("sync request taken back", row.request_id, "/sync", said)
 
 
-def _request(visit: Visit, request_id: str) -> SyncRequestRow:
-    for row in visit.warehouse.sync_requests.open():
-        if row.request_id == request_id:
-            return row
-    raise NotFound("There is no open request of that id.")
-
-
 def _wish(given: Mapping[str, str]) -> Wish:
-    account = given.get("account", "")
-    since, until = _days(given.get("since", ""), given.get("until", ""))
-    return Wish(account, since=since, until=until)
-
-
-def _days(since: str, until: str) -> tuple[date | None, date | None]:
+    account, since, until = (given.get(name, "") for name in ("account", "since", "until"))
     if not (since or until):
-        return None, None
+        return Wish(account)
     if not (since and until):
         raise ImpossibleQuestion("A backfill has a first and a last day: give both.")
     period = Period(day_of(since), day_of(until))
-    return period.since, period.until
+    return Wish(account, since=period.since, until=period.until)
 
 
 def _sentence(error: RequestRefused) -> str:
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _is(one: AccountStatus, params: Mapping[str, str]) -> bool:
-    wanted, search = params.get("account"), params.get("search", "").strip().casefold()
-    return (not wanted or one.account_id == wanted) and search in one.label.casefold()
-
-
-def _runs(one: AccountStatus) -> bool:
-    return bool(one.facts["is_running"])

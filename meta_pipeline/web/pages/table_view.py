@@ -28,18 +28,26 @@ class TableView:
     """One view of the table: all of it is in the address."""
 
     account: str | None
+    """Its id, or a name of it; None for all."""
     level: str
+    """What a row is: `campaign`, `adset` or `ad`."""
     campaign: str | None
+    """Only what is below this campaign."""
     adset: str | None
     days: Days
     metrics: tuple[Metric, ...]
     sort: str
+    """Key of a metric, or the name of a column."""
     descending: bool
     search: str
     status: str
+    """A group of Meta's statuses; empty for all."""
     attribution: str
+    """Attribution window."""
     breakdown: tuple[str, ...]
+    """Dimensions that each row is broken down by."""
     opened: tuple[str, ...]
+    """Ids of rows whose children are shown below them."""
     page: int
     after: Place | None = None
     before: Place | None = None
@@ -49,6 +57,7 @@ class TableView:
     @classmethod
     def read(cls, params: QueryParams, dictionary: Dictionary) -> TableView:
         """The view of an address; UnknownName and ImpossibleQuestion say what is wrong in it."""
+        # One more than may be, to notice that there were more.
         names = params.getlist("metric")[: MOST_METRICS + 1] or list(DEFAULT_METRICS)
         if len(names) > MOST_METRICS:
             raise ImpossibleQuestion(f"More than {MOST_METRICS} metrics: leave some out.")
@@ -56,6 +65,7 @@ class TableView:
         level = _one_of("level", params.get("level") or "campaign", LEVELS)
         status = params.get("status", "")
         page = params.get("page", "1")
+        breakdown = {name.strip() for name in params.get("breakdown", "").split(",")} - {""}
         return cls(
             account=params.get("account") or None,
             level=level,
@@ -68,7 +78,7 @@ class TableView:
             search=params.get("search", "").strip()[:400],
             status=_one_of("status", status, STATUSES) if status else "",
             attribution=params.get("attribution") or DEFAULT_WINDOW,
-            breakdown=_breakdown(params.get("breakdown", "")),
+            breakdown=tuple(_one_of("breakdown", name, BREAKDOWNS) for name in sorted(breakdown)),
             opened=tuple(dict.fromkeys(params.getlist("open")))[:MOST_OPEN],
             page=int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 7 else 1,
             after=_place(params.get("after")),
@@ -85,6 +95,7 @@ class TableView:
             conditions["adset"] = self.adset
         if self.status:
             conditions[f"{self.level}_status"] = STATUSES[self.status]
+        # Meta's ids are longer than that; a short number is more likely part of a name.
         if self.search.isascii() and self.search.isdigit() and len(self.search) > 8:
             conditions[self.level] = self.search
         elif self.search:
@@ -141,11 +152,6 @@ class TableView:
 
 def _place(given: str | None) -> Place | None:
     return Place.read(given[:_LONGEST_PLACE]) if given else None
-
-
-def _breakdown(given: str) -> tuple[str, ...]:
-    names = sorted({name.strip() for name in given.split(",") if name.strip()})
-    return tuple(_one_of("breakdown", name, BREAKDOWNS) for name in names)
 
 
 def _one_of(what: str, given: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ class TooLarge(Exception):
 async def read_body(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
     """The whole body; TooLarge as soon as it is known to be too large."""
     told = request.headers.get("content-length", "")
+    # As it says itself: then none of it is read. Who says nothing, or less, is counted below.
     if told.isascii() and told.isdigit() and len(told) < 20 and int(told) > most_bytes:
         raise TooLarge
     read = bytearray()

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from meta_pipeline.connections import Access, CallbackRefused, Callbacks, Connections, Keyring
 from meta_pipeline.warehouse.errors import WarehouseError
 from meta_pipeline.web.rendering import plain_page
-from meta_pipeline.web.site import Site, site_of
+from meta_pipeline.web.site import Site, own_address, site_of
 
 from .body import TooLarge, plain, read_body
 
@@ -34,8 +34,7 @@ async def _received(request: Request) -> Response:
     except ClientDisconnect:
         return plain("The request broke off.", 400)
     site = site_of(request)
-    base = site.settings.web_url or str(request.base_url).rstrip("/")
-    return await run_in_threadpool(_kept, site, request.url.path, body, base)
+    return await run_in_threadpool(_kept, site, request.url.path, body, own_address(request))
 
 
 def _kept(site: Site, path: str, body: bytes, base: str) -> Response:

@@ -32,6 +32,7 @@ async def _verify(request: Request) -> Response:
     known = is_verified(query.get("hub.verify_token"), expected)
     if query.get("hub.mode") != "subscribe" or not known:
         return plain("This is not the verify token of META_WEBHOOK_VERIFY_TOKEN.", 403)
+    # Plain, as it is what the asker wrote: as HTML it would be their script on our site.
     return PlainTextResponse(query.get("hub.challenge", ""))
 
 

@@ -49,17 +49,23 @@ class Account(BaseModel):
     currency: str | None
     timezone_name: str | None
     account_status: int | None
+    """Meta's number; 1 is active."""
     is_accessible: bool
+    """Whether a connection reaches it."""
     is_simulated: bool
     staleness: str
+    """Its age in words: `15m ago`."""
     entities_synced_at: datetime | None
     insights_synced_at: datetime | None
     last_success_at: datetime | None
     last_status: str | None
+    """How the newest sync ended."""
     last_error: str | None
     is_running: bool
     not_before: datetime | None
+    """Meta blocks it until then."""
     waiting_for: str | None
+    """Why no sync begins now, as a sentence."""
     newest_insight_day: Any
     campaigns: int
     adsets: int
@@ -116,6 +122,7 @@ def list_entities(
         rows = (
             connection.cursor(row_factory=dict_row)
             .execute(
+                # Only names of our own declaration are put in; all that was sent is a parameter.
                 f"SELECT {columns} FROM {table.fullname} WHERE account_id = %(account)s "
                 f"AND (%(after)s::text IS NULL OR {key} > %(after)s) "
                 "AND (%(statuses)s::text[] IS NULL OR effective_status = ANY (%(statuses)s)) "

@@ -45,24 +45,32 @@ class GivenAdvice(BaseModel):
     entity_id: str
     entity_name: str | None
     entity_ids: list[str]
+    """All that it is about where it is about several."""
     what: str
     why: str
     numbers: dict[str, Any]
+    """What it rests on, by name; amounts in major units of the account's currency."""
     method: str
     doubt: str
     confidence: float | None
+    """Probability, 0 to 1; null where it is a fact or was not weighed."""
     expected_effect: str
     as_of: date
+    """The day it was given, in the account's zone."""
     review_on: date
+    """The day from which it can be said whether it was right."""
     ads_manager_url: str
     supersedes: str | None
+    """Id of an earlier advice on the same that this one takes the place of."""
     made_at: datetime
     outcome: str | None
     outcome_at: datetime | None
     outcome_by: str | None
+    """Who said so: a person, or the rules."""
     outcome_reason: str | None
     verdict: Literal["better", "worse", "same", "unknown"] | None
     review: str | None
+    """The verdict in a sentence."""
     reviewed_at: datetime | None
 
 
@@ -87,15 +95,20 @@ class Recommendation(BaseModel):
     recommendation_id: str
     account_id: str
     recommendation_type: str
+    """Meta's name of the kind, which may be one that this version does not know."""
     recommendation_stage: str | None
     level: str | None
     object_ids: list[str]
     body: str | None
     lift_estimate: str | None
+    """In Meta's words."""
     opportunity_score_lift: float | None
+    """Points of the opportunity score that following it would bring."""
     url: str | None
     recommended_at: datetime | None
+    """When Meta made it, where Meta says so."""
     first_seen_at: datetime
+    """When a sync first read it."""
     last_seen_at: datetime
     gone_at: datetime | None
 
@@ -128,7 +141,8 @@ def list_advice(
 ) -> Page[GivenAdvice]:
     """List the advice that is open, from the newest day back."""
     accounts = _accounts(caller, account_id)
-    after = _after(cursor)
+    key = key_behind(cursor, str, str)
+    after = (_day(key[0]), key[1]) if key else None
     with caller.warehouse.connection() as connection:
         rows = advice_page(
             connection,
@@ -212,13 +226,6 @@ def list_scores(
 
 def _accounts(caller: Caller, account_id: str | None) -> list[str] | None:
     return None if account_id is None else [account_of(caller, account_id).account_id]
-
-
-def _after(cursor: str | None) -> tuple[date, str] | None:
-    key = key_behind(cursor, str, str)
-    if key is None:
-        return None
-    return _day(key[0]), key[1]
 
 
 def _day(text: str) -> date:

@@ -71,6 +71,7 @@ def api(site: Site) -> FastAPI:
         description=_ABOUT,
         servers=[{"url": PATH}],
         root_path_in_servers=False,
+        # FastAPI's own pages take their scripts from elsewhere, which our headers forbid.
         docs_url=None,
         redoc_url=None,
         # A redirect loses the body of a POST in many clients; a 404 says what is wrong.

@@ -22,6 +22,7 @@ from meta_pipeline.web.site import Site, site_of
 
 from .problems import Problem
 
+# As for signing in: more than slips, too few to guess with.
 _WRONG_KEYS = RateLimitItemPerMinute(20)
 _SCHEME = HTTPBearer(
     auto_error=False,

@@ -43,6 +43,7 @@ class ETags:
         if start["status"] == 200:
             tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
             headers["ETag"] = tag
+            # no-cache, not no-store: kept by whoever asked, and asked about each time.
             headers["Cache-Control"] = "private, no-cache"
             if known == "*" or tag in [one.strip() for one in known.split(",")]:
                 del headers["content-length"]

@@ -74,6 +74,7 @@ class KeptFact(BaseModel):
     observed_at: datetime
 
 
+# Not read_body itself: FastAPI would make a parameter of the address of its second argument.
 async def _body(request: Request) -> bytes:
     return await read_body(request)
 
@@ -152,12 +153,9 @@ def list_facts(
         )
         for row in rows[:limit]
     ]
-    last = rows[limit - 1] if len(rows) > limit else None
-    return Page(data=shown, next_cursor=cursor_of(*_texts(last.key)) if last else None)
-
-
-def _texts(key: tuple[Any, ...]) -> list[Any]:
-    return [one.isoformat() if isinstance(one, date) else one for one in key]
+    last = rows[limit - 1].key if len(rows) > limit else ()
+    texts = (one.isoformat() if isinstance(one, date) else one for one in last)
+    return Page(data=shown, next_cursor=cursor_of(*texts) if last else None)
 
 
 def _is_key(key: tuple[Any, ...]) -> bool:
@@ -165,4 +163,5 @@ def _is_key(key: tuple[Any, ...]) -> bool:
         date.fromisoformat(key[5])
     except ValueError:
         return False
+    # -1 is WHOLE_DAY.
     return -1 <= int(key[6]) <= 23

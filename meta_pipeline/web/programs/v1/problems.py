@@ -56,6 +56,7 @@ class Problem(Exception):
     def response(self) -> Response:
         status = CODES[self.code]
         body = {
+            # RFC 9457 wants a URI; an address would have to be kept alive for ever.
             "type": f"urn:meta-pipeline:problem:{self.code}",
             "title": HTTPStatus(status).phrase,
             "status": status,
@@ -88,16 +89,6 @@ def _http(error: HTTPException) -> Problem:
     return Problem(code, detail, headers=error.headers)
 
 
-def _wish(error: RequestRefused) -> Problem:
-    return Problem(
-        "invalid", str(error), {"errors": [{"field": error.field, "message": str(error)}]}
-    )
-
-
-def _unknown(error: UnknownName) -> Problem:
-    return Problem("unknown_name", str(error), {"suggestions": list(error.near)})
-
-
 def _unavailable(error: WarehouseError) -> Problem:
     _log.error("the database cannot be used: %s", error)
     # Other sentences name hosts and roles, which are not a program's business.
@@ -108,8 +99,16 @@ def _unavailable(error: WarehouseError) -> Problem:
 _KINDS: Sequence[tuple[type[Exception], Callable[[Any], Problem]]] = (
     (Problem, lambda error: error),
     (RequestValidationError, _invalid),
-    (RequestRefused, _wish),
-    (UnknownName, _unknown),
+    (
+        RequestRefused,
+        lambda error: Problem(
+            "invalid", str(error), {"errors": [{"field": error.field, "message": str(error)}]}
+        ),
+    ),
+    (
+        UnknownName,
+        lambda error: Problem("unknown_name", str(error), {"suggestions": list(error.near)}),
+    ),
     (MetricsError, lambda error: Problem("impossible_question", str(error))),
     (TooLarge, lambda _: Problem("too_large", "a body has at most 1 MiB: send less at once")),
     (ClientDisconnect, lambda _: Problem("bad_request", "the request broke off")),

@@ -67,19 +67,25 @@ class SyncRequest(BaseModel):
     request_id: str
     account_id: str
     source: str
+    """Where it was made: cli, web, api or webhook."""
     requested_by: str
     reason: str
     parts: list[str] | None
+    """Null: what the settings bring."""
     objects: dict[str, list[str]] | None
+    """Ids by part; null: everything of the account."""
     since: date | None
     until: date | None
     force: bool
     requested_at: datetime
     not_before: datetime | None
+    """Until when it waits; null when it may start."""
     state: RequestState
     progress: dict[str, Any] | None
+    """How far its sync is, while it runs."""
     outcome: str | None
     message: str | None
+    """Why it waits, or what went wrong."""
     sync_run_ids: list[str] | None
     finished_at: datetime | None
 
@@ -94,12 +100,17 @@ class Price(BaseModel):
     calls_least: int
     calls_most: int
     hour_share_pct: float
+    """Of the calls that Meta allows this account in an hour."""
     access_tier: str
+    """The app's tier at Meta, on which that allowance depends."""
     minutes: float
     rows: int
     weighted_cost: float
+    """Calls weighted by what they cost of the allowance."""
     days_fresh: int
+    """Days asked for that are fresh and would not be read again."""
     sentences: list[str]
+    """The same for people."""
     obstacle: str | None
 
 
@@ -120,6 +131,7 @@ class SyncRun(BaseModel):
 @syncs.post("/sync-requests", status_code=202)
 def ask_for_sync(caller: Syncer, body: SyncWish) -> SyncRequest:
     """Ask for a sync: Dagster's sensor starts it within seconds. Makes no call itself."""
+    # First of all whether it is the tenant's: else a key could ask for anybody's account.
     account_of(caller, body.account_id)
     row = ask(
         caller.warehouse,
@@ -214,6 +226,7 @@ def _before(cursor: str | None) -> tuple[datetime, str] | None:
         at = datetime.fromisoformat(key[0])
     except ValueError:
         at = None
+    # Ours have a zone; Postgres would read one without it in the session's.
     if at is None or at.tzinfo is None:
         raise Problem("bad_cursor", "the cursor is none of ours: begin again without one")
     return at, key[1]
