@@ -265,17 +265,12 @@ class _Run:
 
 def _path(table: Table, key: PartKey) -> str:
     """Where a new file of a part goes; never where one was."""
+    folder = "shared" if key.account_id is None else key.account_id
+    # Facts may be about an account with any name, also `../..`.
+    if key.account_id is not None and not _PLAIN.fullmatch(folder):
+        folder = f"other-{hashlib.blake2b(folder.encode(), digest_size=8).hexdigest()}"
     month = key.month or ("all" if table.month_column is None else "undated")
-    return f"{table.name}/{_folder(key.account_id)}/{month}-{uuid4().hex[:12]}.parquet"
-
-
-def _folder(account_id: str | None) -> str:
-    """The account's folder; facts may be about an account with any name, also `../..`."""
-    if account_id is None:
-        return "shared"
-    if _PLAIN.fullmatch(account_id):
-        return account_id
-    return f"other-{hashlib.blake2b(account_id.encode(), digest_size=8).hexdigest()}"
+    return f"{table.name}/{folder}/{month}-{uuid4().hex[:12]}.parquet"
 
 
 @contextmanager

@@ -104,6 +104,7 @@ class Unforeseen:
             await _unforeseen(Request(scope), error)(scope, receive, send)
 
 
+# Starlette looks along the classes of an error, the nearest first: the order here says nothing.
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     MetricsError: _says(400),
     CannotTell: _says(503),

@@ -35,6 +35,7 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Autoescaping keeps out tags, not the characters that turn a line around or cannot be seen.
     environment.filters["shown"] = _shown
     # Changes with the style sheet, so that browsers may keep it as long as they like.
     file = resources.files("meta_pipeline.web") / "static" / "style.css"
@@ -65,6 +66,7 @@ def plain_page(
             visitor=None,
             site=site_of(request),
             reader=reader_of(request.headers.get("accept-language")),
+            # Nobody who only looks in is given a session, and so a cookie.
             csrf=token_of(request) if session else None,
             **values,
         )

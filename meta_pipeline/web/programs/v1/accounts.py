@@ -89,6 +89,7 @@ class Entity(BaseModel):
 def list_accounts(caller: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[Account]:
     """List the ad accounts, each with how fresh it is."""
     key = key_behind(cursor, str)
+    # One more than is sent says whether there is another page.
     rows = _accounts(caller, limit + 1, after=key[0] if key else None)
     more = cursor_of(rows[limit - 1].account_id) if len(rows) > limit else None
     return Page(data=rows[:limit], next_cursor=more)

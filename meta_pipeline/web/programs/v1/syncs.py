@@ -179,6 +179,7 @@ def show_sync_request(caller: Reader, request_id: RunId) -> SyncRequest:
 def cancel_sync_request(caller: Syncer, request_id: RunId) -> SyncRequest:
     """Take back a request that waits."""
     row = _request(caller, request_id)
+    # Decided by the row itself, in one UPDATE: what was read above may have begun since.
     if not cancel(caller.warehouse, row, by=caller.name, now=caller.now):
         raise Problem("not_pending", f"the request is {row.state}: only one that waits can go back")
     return _shown(_request(caller, request_id))
