@@ -1,10 +1,9 @@
 """`meta-pipeline check`: is everything there that a sync needs? Changes nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict
 from datetime import timedelta
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -78,13 +77,15 @@ def check(
 def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[Finding]:
     """What a sync needs: Meta and Postgres, each looked at whatever is wrong with the other."""
     with ExitStack() as stack:
-        its_url: Callable[[], AbstractContextManager[str]]
+        url: str | None = None
         if profile.is_demo():
             settings, url = stack.enter_context(opened(with_graph=True))
-            its_url = partial(nullcontext, url)
         else:
             settings = Settings.load()
-            its_url = partial(database, settings)
+
+        def its_url() -> AbstractContextManager[str]:
+            return database(settings) if url is None else nullcontext(url)
+
         asked = Asked(accounts, calls, within, blocked(its_url()))
         # Read before Meta is asked: the database may go away while a thousand accounts are.
         stored = [*connection_findings(its_url(), settings)]

@@ -91,8 +91,8 @@ def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | Non
         # Anybody else could write the header; of two one may be the visitor's own, passed on.
         if not is_among(peer, site.settings.web_proxies) or len(names) != 1:
             return None
-        subject = names[0].strip().casefold()
-        return (subject, subject) if subject else None
+        named = names[0].strip().casefold()
+        return (named, named) if named else None
     subject = connection.session.get("subject")
     if subject is None or (site.way is Way.LINK and subject != OWNER):
         return None
