@@ -78,10 +78,6 @@ def _read(
     with warehouse.connection() as connection:
         dictionary = metrics.current(connection)
         known = metrics.known_accounts(connection, account)
-        if not known:
-            raise metrics.ImpossibleQuestion(
-                "The list of ad accounts is empty: name one, or leave it out to ask about all."
-            )
         # Accounts may be on two sides of midnight: a year is told from the day that has begun for
         # all.
         zones = [one.timezone_name for one in known]

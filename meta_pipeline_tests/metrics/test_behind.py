@@ -91,10 +91,6 @@ def test_entities_are_in_the_order_of_both(behind: Rows, warehouse: Warehouse, o
         assert halved.ids[0] == "p1a3"
 
 
-def test_of_no_account_there_is_nothing(behind: Rows, warehouse: Warehouse) -> None:
-    assert metrics.answer(warehouse, account=[], by=["ad"], now=NOW).rows == []
-
-
 def test_the_statement_that_is_told_runs(behind: Rows, warehouse: Warehouse) -> None:
     answer = metrics.answer(warehouse, metrics=["spend"], now=NOW)
     told = behind.connection.execute(answer.about["sql"].encode()).fetchall()

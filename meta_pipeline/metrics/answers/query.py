@@ -266,7 +266,7 @@ def choose_sources(connection: Connection[Any], question: Question) -> tuple[Sou
     # Of a fleet some account was always read a moment ago: the others do not wait for its rollup.
     ahead = question.of(set(question.account_ids) - set(behind))
     sources: Sources = []
-    if ahead.accounts or not behind:
+    if ahead.accounts:
         # Which part of an amount has results is known of an ad set; of spend its campaign knows it
         # too.
         goals = ["adset"] if ahead.parts_by_goal - {"spend"} else []

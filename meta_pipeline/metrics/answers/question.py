@@ -167,6 +167,10 @@ def known_accounts(
             raise UnknownName("account", "(any)", (), hint="Sync one first: meta-pipeline sync.")
         return tuple(rows)
     wanted = [account] if isinstance(account, str) else list(dict.fromkeys(account))
+    if not wanted:
+        raise ImpossibleQuestion(
+            "The list of ad accounts is empty: name one, or leave it out to ask about all."
+        )
     # Pages ask by id, of a thousand accounts for each: a name is looked for in all of them.
     by_id = {row.account_id: row for row in rows}
     return tuple(by_id.get(name) or _find(name, rows) for name in wanted)

@@ -132,6 +132,8 @@ def test_metrics_are_asked_as_everywhere(mine: httpx2.Client) -> None:
     assert first["about"]["formulas"]["ctr"]
     near = problem(mine.post("/metrics/query", json={"metrics": ["spent"]}), 400, "unknown_name")
     assert "spend" in near["suggestions"]
+    none = mine.post("/metrics/query", json={"account": []})
+    assert "leave it out" in problem(none, 400, "impossible_question")["detail"]
     both = {"metrics": ["reach"], "by": ["hour", "week"]}
     problem(mine.post("/metrics/query", json=both), 400, "impossible_question")
 
