@@ -98,7 +98,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a product marked `each_value` the quick suite meets every value once; `slow` is all."""
     products: dict[str, list[pytest.Function]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("each_value"):
+        if (
+            isinstance(item, pytest.Function)
+            and item.get_closest_marker("each_value")
+            and not item.get_closest_marker("slow")
+        ):
             products.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for product in products.values():
         met: set[tuple[str, str]] = set()

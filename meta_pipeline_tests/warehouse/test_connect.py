@@ -54,7 +54,14 @@ SETTINGS = (
 
 @pytest.mark.each_value
 @pytest.mark.parametrize("whose", ["ROLE {role}", "DATABASE {database}"])
-@pytest.mark.parametrize("settings", SETTINGS, ids=["west", "bytes", "east"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(SETTINGS[0], id="west"),
+        pytest.param(SETTINGS[1], id="bytes", marks=pytest.mark.slow),
+        pytest.param(SETTINGS[2], id="east", marks=pytest.mark.slow),
+    ],
+)
 def test_settings_of_role_and_database_change_nothing(
     place: Place, settings: tuple[str, ...], whose: str
 ) -> None:

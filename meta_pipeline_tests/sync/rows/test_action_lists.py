@@ -44,6 +44,10 @@ ODD: dict[str, Any] = {
     "number entry": 4,
     "list entry": ["purchase", "4"],
 }
+QUICK = (
+    *("thousands", "NaN", "empty", "null", "list", "too large to be true", "window"),
+    *("without type", "type a number", "null entry", "text entry", "list entry"),
+)
 FOUND = """SELECT source, field, value, seen_count FROM meta_ads.unrecognized_values
            WHERE reason = 'wrong_type' ORDER BY field"""
 
@@ -73,7 +77,13 @@ def sync_day(lab: Lab, day: date) -> None:
 
 
 @pytest.mark.each_value
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(odd, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for name, odd in ODD.items()
+    ],
+)
 @pytest.mark.parametrize("name", LISTS)
 def test_an_odd_entry_is_recorded_and_the_rest_counts(small: Lab, name: str, odd: Any) -> None:
     day = small.today() - timedelta(days=1)
