@@ -66,8 +66,7 @@ def test_all_checks_pass_after_a_sync(stand: Stand) -> None:
 
 
 def test_a_failed_check_is_a_table_with_what_to_do_and_an_alert(stand: Stand) -> None:
-    with sync(stand, stand.good):
-        pass
+    stand.read(stand.good)
     write(stand, "DELETE FROM meta_ads.meta_campaigns")
     with check(stand) as (ran, found):
         assert ran, "the checks were asked; what they say is no failure of the run"
@@ -84,8 +83,7 @@ def test_a_failed_check_is_a_table_with_what_to_do_and_an_alert(stand: Stand) ->
     ]
     assert table.records[0].data["account_id"] == stand.good
     assert alerts(stand) == {"check:orphans": 2}
-    with sync(stand, stand.good) as result:
-        assert result.success
+    stand.read(stand.good)
     write(stand, "DELETE FROM meta_ads.meta_ads; DELETE FROM meta_ads.meta_adsets")
     write(stand, "DELETE FROM meta_ads.meta_insights")
     with check(stand):
@@ -94,8 +92,7 @@ def test_a_failed_check_is_a_table_with_what_to_do_and_an_alert(stand: Stand) ->
 
 
 def test_a_dead_account_is_not_hidden_by_a_healthy_one(stand: Stand) -> None:
-    with sync(stand, stand.good):
-        pass
+    stand.read(stand.good)
     write(
         stand,
         "INSERT INTO meta_ads.meta_ad_accounts (account_id, name, last_listed_at, data_as_of,"
@@ -111,8 +108,7 @@ def test_a_dead_account_is_not_hidden_by_a_healthy_one(stand: Stand) -> None:
 
 
 def test_a_token_that_meta_will_not_talk_about_is_a_warning(stand: Stand) -> None:
-    with sync(stand, stand.good):
-        pass
+    stand.read(stand.good)
     stand.sim.fail("GET", "/debug_token", with_=Fault.graph_error(100), times=None)
     with check(stand) as (ran, found):
         assert ran
@@ -123,8 +119,7 @@ def test_a_token_that_meta_will_not_talk_about_is_a_warning(stand: Stand) -> Non
 
 
 def test_the_token_check_leaves_a_note_for_the_others(stand: Stand) -> None:
-    with sync(stand, stand.good):
-        pass
+    stand.read(stand.good)
     with check(stand):
         pass
     with Warehouse(stand.database_url) as warehouse:
@@ -142,8 +137,7 @@ def test_the_token_check_leaves_a_note_for_the_others(stand: Stand) -> None:
 
 
 def test_a_check_that_cannot_be_asked_stops_no_other(stand: Stand) -> None:
-    with sync(stand, stand.good):
-        pass
+    stand.read(stand.good)
     write(stand, "ALTER TABLE meta_ads.unrecognized_values RENAME TO elsewhere")
     with check(stand) as (ran, found):
         assert not ran
@@ -179,7 +173,8 @@ def test_the_answers_stay_in_sight_when_accounts_are_synced(stand: Stand) -> Non
 
 
 def test_one_check_may_be_asked_alone(stand: Stand) -> None:
-    with sync(stand, stand.good), check(stand):
+    stand.read(stand.good)
+    with check(stand):
         pass
     write(stand, "DELETE FROM meta_ads.meta_campaigns")
     orphans = next(key for key in CHECK_KEYS if key.name == "orphans")

@@ -153,9 +153,8 @@ def test_an_account_of_a_batch_whose_metrics_fail_is_red_alone(stand: Stand, pla
 
 
 def test_an_account_that_cannot_be_computed_takes_nothing_from_the_others(stand: Stand) -> None:
-    with run(stand, stand.accounts[0]) as first, run(stand, stand.accounts[2]) as second:
-        assert first.success
-        assert second.success
+    stand.read(stand.accounts[0])
+    stand.read(stand.accounts[2])
     break_metrics(stand, stand.accounts[0])
     with psycopg.connect(stand.database_url) as connection:
         connection.execute("UPDATE meta_ads.metric_rollups SET definition_version = 'old'")
@@ -177,8 +176,7 @@ def test_an_account_that_cannot_be_computed_takes_nothing_from_the_others(stand:
 
 
 def test_numbers_that_do_not_add_up_are_a_warning_and_a_table(stand: Stand) -> None:
-    with run(stand, stand.good) as result:
-        assert result.success
+    stand.read(stand.good)
     with psycopg.connect(stand.database_url) as connection:
         connection.execute(
             "UPDATE meta_ads.meta_insights SET spend = spend * 2 WHERE entity_type = 'ad'"
@@ -197,8 +195,7 @@ def test_numbers_that_do_not_add_up_are_a_warning_and_a_table(stand: Stand) -> N
 
 
 def test_insights_that_were_throttled_leave_the_metrics_as_they_were(stand: Stand) -> None:
-    with run(stand, stand.good) as result:
-        assert result.success
+    stand.read(stand.good)
     stand.sim.fail("GET", "/insights", with_=Fault.graph_error(80000), times=None)
     forced = run_config(freshness={"force": True})
     with run(stand, stand.good, config=forced) as result:

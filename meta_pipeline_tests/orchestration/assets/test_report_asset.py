@@ -46,8 +46,7 @@ def table(summary: str) -> dict[str, tuple[str, int]]:
 
 
 def test_the_summary_answers_every_question(stand: Stand) -> None:
-    with sync(stand, stand.good):
-        pass
+    stand.read(stand.good)
     calls = len(stand.sim.journal)
     with report(stand) as (ran, shown):
         assert ran
@@ -127,8 +126,7 @@ def test_a_file_that_cannot_be_written_takes_no_answer_away(
 
 
 def test_names_of_accounts_do_not_break_the_table(stand: Stand) -> None:
-    with sync(stand, stand.good):
-        pass
+    stand.read(stand.good)
     with Warehouse(stand.database_url) as warehouse:
         with warehouse.connection() as connection:
             connection.execute("UPDATE meta_ads.meta_ad_accounts SET name = E'A|B <b>\\nC'")
