@@ -118,7 +118,7 @@ def compare(first: ArrayLike, second: ArrayLike, share: ArrayLike) -> Comparison
     sides = (np.asarray(one, dtype=float) for one in (first, second, share))
     bunching = _bunching(*sides)
     last = _log_likelihoods(first, second, share)[-1] / bunching + log_weights
-    # exp(710) is infinite, which neither JSON nor a numeric column has.
+    # exp(710) is infinite, and JSON has no word for that.
     e_value = float(np.exp(min(float(special.logsumexp(last)), 700.0)))
     chances = special.softmax(last)
     # Conversions per spend of the first over the second are odds; CPA is the other way round.
