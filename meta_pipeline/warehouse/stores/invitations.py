@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from meta_pipeline.warehouse.connect import Connection, Store
 from meta_pipeline.warehouse.errors import TenantUnknown, WarehouseError
 
-from .tenants import MemberRole
+from .tenants import MemberRole, as_subject
 
 DAYS = 14
 """How long an invitation is good, unless somebody says otherwise."""
@@ -123,7 +123,7 @@ class InvitationStore(Store):
         with self._using(connection) as used:
             removed = used.execute(
                 "DELETE FROM meta_ads.invitations WHERE tenant = %s AND subject = %s",
-                (tenant, subject.strip().casefold()),
+                (tenant, as_subject(subject)),
             )
             return removed.rowcount > 0
 
@@ -138,8 +138,7 @@ class InvitationStore(Store):
 
 def _subject(given: str) -> str:
     """The name as it is stored. InvitationRefused for what is none."""
-    # As sign-in gives it: people type capitals that their provider does not.
-    subject = given.strip().casefold()
+    subject = as_subject(given)
     if not subject or len(subject) > _LONGEST or not subject.isprintable() or " " in subject:
         raise InvitationRefused(
             "An invitation needs the e-mail address or user name that the person signs in with."

@@ -206,7 +206,7 @@ class TenantStore(Store):
         """What a person may open, default first, then by name. Empty for a stranger."""
         with self._using(connection) as used:
             cursor = used.cursor(row_factory=class_row(Membership))
-            return cursor.execute(_MEMBERSHIPS, (_subject(subject),)).fetchall()
+            return cursor.execute(_MEMBERSHIPS, (as_subject(subject),)).fetchall()
 
     def names(self, connection: Connection | None = None) -> dict[str, str]:
         """Every tenant's name for people by its short one, in the order of `all`."""
@@ -224,12 +224,12 @@ class TenantStore(Store):
         connection: Connection | None = None,
     ) -> None:
         """Let a person in, or change what they may. TenantUnknown; TenantRefused for no name."""
-        if not _subject(subject):
+        if not as_subject(subject):
             raise TenantRefused("A member needs an e-mail address or a user name.")
         with self._using(connection) as used:
             try:
                 with used.transaction():
-                    used.execute(_SET_MEMBER, (tenant, _subject(subject), role, at, added_by))
+                    used.execute(_SET_MEMBER, (tenant, as_subject(subject), role, at, added_by))
             except errors.ForeignKeyViolation as error:
                 raise TenantUnknown(tenant) from error
 
@@ -240,11 +240,11 @@ class TenantStore(Store):
         with self._using(connection) as used:
             removed = used.execute(
                 "DELETE FROM meta_ads.members WHERE tenant = %s AND subject = %s",
-                (tenant, _subject(subject)),
+                (tenant, as_subject(subject)),
             )
             return removed.rowcount > 0
 
 
-def _subject(given: str) -> str:
+def as_subject(given: str) -> str:
     """The name as it is stored: capitals make nobody another person."""
     return given.strip().casefold()
