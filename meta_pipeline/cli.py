@@ -34,10 +34,12 @@ class _Root(Root):
         ),
         "accounts": Entry(f"{_COMMANDS}accounts:app", "Which ad accounts there are."),
         "connections": Entry(
-            f"{_COMMANDS}connections:app",
+            f"{_COMMANDS}access.connections:app",
             "The tokens that let us in: whose, which accounts, until when.",
         ),
-        "tenants": Entry(f"{_COMMANDS}tenants:app", "Who sees which ad accounts, and no others."),
+        "tenants": Entry(
+            f"{_COMMANDS}access.tenants:app", "Who sees which ad accounts, and no others."
+        ),
         "plan": Entry(f"{_COMMANDS}sync.plan:plan", "Say what a sync would read and cost."),
         "sync": Entry(f"{_COMMANDS}sync.sync:sync", "Sync ad accounts into Postgres."),
         "backfill": Entry(
@@ -86,7 +88,7 @@ class _Root(Root):
         "webhooks": Entry(
             f"{_COMMANDS}webhooks:app", "Let Meta tell what changes, and see what it told."
         ),
-        "api-keys": Entry(f"{_COMMANDS}api_keys:app", "Keys for programs that use /v1."),
+        "api-keys": Entry(f"{_COMMANDS}access.api_keys:app", "Keys for programs that use /v1."),
         "exec": Entry(
             f"{_COMMANDS}processes.execute:execute", "Become a process of Dagster's.", _PASSED_ON
         ),

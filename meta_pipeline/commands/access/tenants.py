@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meta_pipeline.commands.selection import ids_of
+from meta_pipeline.commands.terminal.console import (
+    add_row,
+    console,
+    fail,
+    say,
+    table,
+    warn,
+    write,
+    write_json,
+)
+from meta_pipeline.commands.terminal.options import AsJson
+from meta_pipeline.commands.terminal.person import actor
+from meta_pipeline.commands.terminal.questions import secret
 from meta_pipeline.words import times
-
-from .selection import ids_of
-from .terminal.console import add_row, console, fail, say, table, warn, write, write_json
-from .terminal.options import AsJson
-from .terminal.person import actor
-from .terminal.questions import secret
 
 if TYPE_CHECKING:
     from meta_pipeline.warehouse import Connection, Warehouse
@@ -52,9 +60,8 @@ def about() -> None:
 @app.command("list")
 def list_tenants(as_json: AsJson = False) -> None:
     """List the tenants: how many ad accounts and members, which login roles see them."""
+    from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.warehouse import enforcement
-
-    from .database import opened_warehouse
 
     with opened_warehouse() as (_, warehouse):
         rows = warehouse.tenants.all()
@@ -96,7 +103,7 @@ def add(
     Where this user may not make roles of Postgres, it says what an administrator has to do; until
     then the tenant is there and served nothing, and default goes on as before.
     """
-    from .database import opened_warehouse
+    from meta_pipeline.commands.database import opened_warehouse
 
     now = datetime.now(UTC)
     with opened_warehouse(writes=True) as (_, warehouse):
@@ -114,9 +121,8 @@ def remove(
     tenant: Tenant, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
 ) -> None:
     """Remove a tenant, its members and login roles; its ad accounts stay, with other tenants."""
+    from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.warehouse.tenancy import drop_sql_role
-
-    from .database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
         row = warehouse.tenants.get(tenant)
@@ -136,7 +142,7 @@ def remove(
 @app.command()
 def grant(tenant: Tenant, account: Theirs) -> None:
     """Let a tenant see ad accounts; others that see them go on doing so."""
-    from .database import opened_warehouse
+    from meta_pipeline.commands.database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
         ids = ids_of(warehouse, account)
@@ -151,7 +157,7 @@ def grant(tenant: Tenant, account: Theirs) -> None:
 @app.command()
 def revoke(tenant: Tenant, account: Theirs) -> None:
     """Let a tenant see ad accounts no more; what is stored of them stays."""
-    from .database import opened_warehouse
+    from meta_pipeline.commands.database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
         ids = ids_of(warehouse, account)
@@ -185,9 +191,8 @@ def sql_role(
     The password is made up and shown this once, or read from standard input; it is never an
     argument, and Postgres gets no more than its SCRAM verifier. Again for the same role: a new one.
     """
+    from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.warehouse.tenancy import add_sql_role, drop_sql_role
-
-    from .database import opened_warehouse
 
     if sum((password_stdin, existing, drop)) > 1:
         raise typer.BadParameter("--password-stdin, --existing and --drop exclude each other")
@@ -236,7 +241,7 @@ def members(
     as_json: AsJson = False,
 ) -> None:
     """List who may sign in for a tenant; --add lets one in or changes their role."""
-    from .database import opened_warehouse
+    from meta_pipeline.commands.database import opened_warehouse
 
     with opened_warehouse(writes=bool(add or remove_)) as (_, warehouse):
         store = warehouse.tenants
@@ -285,7 +290,7 @@ def invitations(
     as_json: AsJson = False,
 ) -> None:
     """List who is invited to a tenant; --invite lets one become a member by signing in."""
-    from .database import opened_warehouse
+    from meta_pipeline.commands.database import opened_warehouse
 
     now = datetime.now(UTC)
     with opened_warehouse(writes=bool(invite or revoke_)) as (_, warehouse):
@@ -326,7 +331,7 @@ def enforce() -> None:
     `tenants add` and every migration do it too; needed after an administrator made the roles that
     this user may not make, or after a restore into another server.
     """
-    from .database import opened_warehouse
+    from meta_pipeline.commands.database import opened_warehouse
 
     with opened_warehouse(writes=True) as (_, warehouse):
         warehouse.keep_tenants_apart()

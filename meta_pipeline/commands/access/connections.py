@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meta_pipeline.credentials import cleaned_token
-from meta_pipeline.words import times
-
-from .connect import choose, connect
-from .terminal.console import (
+from meta_pipeline.commands.terminal.console import (
     add_row,
     console,
     errors,
@@ -24,9 +20,13 @@ from .terminal.console import (
     write,
     write_json,
 )
-from .terminal.options import AsJson
-from .terminal.person import actor
-from .terminal.questions import secret
+from meta_pipeline.commands.terminal.options import AsJson
+from meta_pipeline.commands.terminal.person import actor
+from meta_pipeline.commands.terminal.questions import secret
+from meta_pipeline.credentials import cleaned_token
+from meta_pipeline.words import times
+
+from .connect import choose, connect
 
 if TYPE_CHECKING:
     from meta_pipeline.connections import Connections, Listed, Renewal
@@ -57,9 +57,8 @@ def connections(context: typer.Context, as_json: AsJson = False) -> None:
     # The list is for `connections` alone: typer calls this before each command below it, too.
     if context.invoked_subcommand is not None:
         return
+    from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.connections import listed
-
-    from .database import opened_warehouse
 
     with opened_warehouse() as (settings, warehouse):
         rows = listed(warehouse, settings, datetime.now(UTC))
@@ -228,9 +227,8 @@ def rotate_keys() -> None:
 @contextmanager
 def opened_connections(*, writes: bool = False) -> "Iterator[Connections]":
     """The stored connections, and the way to Meta."""
+    from meta_pipeline.commands.database import opened_warehouse
     from meta_pipeline.connections import Access, Connections, Keyring
-
-    from .database import opened_warehouse
 
     with opened_warehouse(writes=writes) as (settings, warehouse):
         yield Connections(warehouse, Access(settings), Keyring.of(settings), actor())

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meta_pipeline.commands.selection import named, picked
+from meta_pipeline.commands.terminal.console import (
+    add_row,
+    console,
+    errors,
+    fail,
+    say,
+    table,
+    warn,
+    write_json,
+)
+from meta_pipeline.commands.terminal.options import AsJson
+from meta_pipeline.commands.terminal.questions import typed
 from meta_pipeline.words import times
-
-from .selection import named, picked
-from .terminal.console import add_row, console, errors, fail, say, table, warn, write_json
-from .terminal.options import AsJson
-from .terminal.questions import typed
 
 if TYPE_CHECKING:
     from meta_pipeline.connections import AccountChoice, Answer, Connections, Granted, PickedAccount

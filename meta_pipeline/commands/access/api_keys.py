@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from meta_pipeline.commands.database import opened_warehouse
+from meta_pipeline.commands.terminal.console import (
+    add_row,
+    console,
+    fail,
+    say,
+    styled,
+    table,
+    write_json,
+)
+from meta_pipeline.commands.terminal.options import AsJson, length
+from meta_pipeline.commands.terminal.person import user_name
 from meta_pipeline.printable import one_line
-
-from .database import opened_warehouse
-from .terminal.console import add_row, console, fail, say, styled, table, write_json
-from .terminal.options import AsJson, length
-from .terminal.person import user_name
 
 if TYPE_CHECKING:
     from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow

@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from meta_pipeline.local.callback import CallbackDoor, PortTaken
+from meta_pipeline_tests.commands.access.test_connections import with_key
 from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
-from meta_pipeline_tests.commands.test_connections import with_key
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 Visit = Callable[[str], None]
