@@ -156,6 +156,7 @@ LOSSES: dict[str, tuple[Callable[[Any, str, str], None], int]] = {
 }
 
 
+@pytest.mark.each_value
 @pytest.mark.parametrize(("lose", "code"), LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("is_before", [True, False], ids=["before", "in the middle"])
 def test_an_account_lost_in_a_sync_is_read_over_the_next_connection(
