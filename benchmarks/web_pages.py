@@ -2,6 +2,7 @@
 
     python -m benchmarks.web_pages                   # one million rows
     python -m benchmarks.web_pages --rows 10000000 --url postgresql://.../postgres --keep
+    python -m benchmarks.web_pages --accounts 1000   # as many rows of more accounts
 
 Fills a database as `metrics_queries` does, serves the web application on a socket of this process
 and opens each page as somebody who signed in by a link, those of all accounts also with a day of
@@ -39,10 +40,10 @@ from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import Way
 
 from . import _lab
-from .metrics_queries import ACCOUNT, NOW, filled
+from .metrics_queries import ACCOUNT, ACCOUNTS, NOW, filled
 
 PAGES = {
-    "overview, 20 accounts": "/",
+    "overview": "/",
     "campaigns of an account, 7 days": f"/campaigns?account={ACCOUNT}",
     "campaigns of all accounts, 28 days": "/campaigns?days=last_28d",
     "ads of all accounts": "/campaigns?level=ad",
@@ -53,7 +54,7 @@ PAGES = {
     "sync": "/sync",
 }
 WRITTEN_MEANWHILE = (
-    "overview, 20 accounts",
+    "overview",
     "campaigns of all accounts, 28 days",
     "ads of all accounts",
 )
@@ -71,12 +72,13 @@ def main() -> None:
     parser.add_argument("--url", help="a Postgres where databases may be made; embedded without")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--keep", action="store_true", help="keep the database")
+    parser.add_argument("--accounts", type=int, default=ACCOUNTS)
     asked = parser.parse_args()
     limit_ms = 150 if asked.rows <= 1_000_000 else 500
     server = nullcontext(asked.url) if asked.url else _lab.database()
     with (
         server as url,
-        filled(url, asked.rows, keep=asked.keep) as warehouse,
+        filled(url, asked.rows, keep=asked.keep, accounts=asked.accounts) as warehouse,
         _browser(warehouse) as browser,
         psycopg.connect(warehouse.url, autocommit=True) as connection,
     ):

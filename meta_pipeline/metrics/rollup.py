@@ -130,7 +130,15 @@ def days_behind(
     accounts, versions, since, until = map(list, zip(*asked, strict=True))
     behind = dict(
         connection.execute(
-            _BEHIND, {"accounts": accounts, "versions": versions, "since": since, "until": until}
+            _BEHIND,
+            {
+                "accounts": accounts,
+                "versions": versions,
+                "since": since,
+                "until": until,
+                "first": min(since),
+                "last": max(until),
+            },
         ).fetchall()
     )
     return {one: behind.get(number, 0) for number, one in enumerate(asked, start=1)}
@@ -377,17 +385,28 @@ _STALE_OF = f"""{_AGED_OF}
 _STALE = _STALE_OF.format(
     account="%(account_id)s", version="%(version)s", since="%(since)s", until="%(until)s"
 )
-_BEHIND = f"""
+# The same for many accounts at once: what has neither been read nor rolled up is looked up in the
+# rows themselves. Between the first and the last day of any account, so that little is hashed.
+_BEHIND = """
     SELECT asked.number, count(*)
     FROM unnest(%(accounts)s::text[], %(versions)s::text[], %(since)s::date[], %(until)s::date[])
         WITH ORDINALITY AS asked (account_id, version, since, until, number)
-    CROSS JOIN LATERAL ({
-    _AGED_OF.format(
-        account="asked.account_id",
-        version="asked.version",
-        since="asked.since",
-        until="asked.until",
-    )
-}) AS aged
+    CROSS JOIN LATERAL generate_series(asked.since, asked.until, interval '1 day') AS moment
+    CROSS JOIN LATERAL (SELECT moment::date AS date_start) AS day
+    LEFT JOIN meta_ads.metric_rollups AS made
+      ON made.account_id = asked.account_id AND made.date_start = day.date_start
+     AND made.date_start BETWEEN %(first)s AND %(last)s
+    LEFT JOIN meta_ads.sync_windows AS ledger
+      ON ledger.account_id = asked.account_id AND ledger.dataset = 'insights_ad'
+     AND ledger.date_start = day.date_start
+     AND ledger.date_start BETWEEN %(first)s AND %(last)s
+    WHERE CASE
+        WHEN made.date_start IS NOT NULL THEN made.definition_version <> asked.version
+            OR made.source_fetched_at IS DISTINCT FROM ledger.fetched_at
+        ELSE ledger.date_start IS NOT NULL OR EXISTS (
+            SELECT FROM meta_ads.meta_insights AS own
+            WHERE own.account_id = asked.account_id AND own.date_start = day.date_start
+        )
+    END
     GROUP BY asked.number
 """
