@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import socket
 import statistics
@@ -146,8 +147,10 @@ def _browser(warehouse: Warehouse) -> Iterator[httpx2.Client]:
     site = Site(
         Settings.load(env_file=None), warehouse, Secret("b" * 32), Way.LINK, now=lambda: NOW
     )
+    application = web_application(site)
+    gc.freeze()  # as meta-pipeline web does
     with (
-        _running(web_application(site)) as url,
+        _running(application) as url,
         httpx2.Client(base_url=url, follow_redirects=True, timeout=120) as browser,
     ):
         browser.get(new_link(site.secret, url))

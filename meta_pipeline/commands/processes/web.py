@@ -1,5 +1,6 @@
 """`meta-pipeline web`: the pages people open, on this machine or behind a proxy."""
 
+import gc
 from typing import Annotated
 
 import typer
@@ -60,8 +61,12 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
         site = Site(settings, warehouse, secret_of(settings), way)
         say(styled(way_to(settings, base, way), "bold"), "  (Ctrl-C ends it)")
         show_log()
+        application = web_application(site)
+        # What is there by now stays: looking for garbage in it would hold up a page for a tenth of
+        # a second now and then.
+        gc.freeze()
         uvicorn.run(
-            web_application(site),
+            application,
             host=host,
             port=port,
             # Who is believed to be a proxy is decided by META_WEB_PROXY_ADDRESSES alone.

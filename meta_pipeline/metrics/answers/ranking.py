@@ -147,8 +147,8 @@ def ranking(
 class _Start:
     """The first places, as many as are kept, whose they are, and how many each account has."""
 
-    places: tuple[Place, ...]
-    owners: tuple[str, ...]
+    rows: tuple[tuple[str, str | None, str], ...]
+    """Id, value and account; plain tuples, as the collector of garbage does not look into them."""
     counts: Mapping[str, int]
     floor: Place | None
     """What comes after this place is not known; None where nothing does."""
@@ -160,19 +160,13 @@ class _Start:
     @property
     def is_short(self) -> bool:
         """Whether so many places fell out that the next pages are not here."""
-        return self.floor is not None and len(self.places) < _KEPT_PLACES // 2
+        return self.floor is not None and len(self.rows) < _KEPT_PLACES // 2
 
     def without(self, accounts: Collection[str]) -> _Start:
         """What is known beside these accounts."""
-        others = [
-            (place, owner)
-            for place, owner in zip(self.places, self.owners, strict=True)
-            if owner not in accounts
-        ]
         return replace(
             self,
-            places=tuple(place for place, _ in others),
-            owners=tuple(owner for _, owner in others),
+            rows=tuple(row for row in self.rows if row[2] not in accounts),
             counts={one: count for one, count in self.counts.items() if one not in accounts},
         )
 
@@ -181,7 +175,7 @@ class _Start:
         cls, connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]
     ) -> _Start:
         """The first places of all accounts."""
-        return cls((), (), {}, None).read_on(connection, ordered, params)
+        return cls((), {}, None).read_on(connection, ordered, params)
 
     def read_on(
         self, connection: Connection[Any], ordered: _Ordered, params: Mapping[str, Any]
@@ -192,14 +186,12 @@ class _Start:
         """
         rows = connection.execute(*ordered.beginning(params, self)).fetchall()
         (_, counted, *_), *found = rows
-        places = tuple(Place(entity_id, value) for entity_id, value, *_ in found)
         counts = {**self.counts, **json.loads(counted or "{}")}
-        is_cut = len(places) == _KEPT_PLACES < sum(counts.values())
+        is_cut = len(found) == _KEPT_PLACES < sum(counts.values())
         return _Start(
-            places,
-            tuple(owner for _, _, owner, _ in found),
+            tuple((entity_id, value, owner) for entity_id, value, owner, _ in found),
             counts,
-            places[-1] if is_cut else self.floor,
+            Place(*found[-1][:2]) if is_cut else self.floor,
         )
 
     def page(
@@ -220,11 +212,11 @@ class _Start:
             begin, end = stands, stands + size
             if before is not None:
                 begin, end = max(0, stands - size), stands
-            elif self.places[stands : stands + 1] == (place,):
+            elif self._has(stands, place):
                 begin, end = begin + 1, end + 1
-        if end > len(self.places) < self.total:
+        if end > len(self.rows) < self.total:
             return None
-        places = self.places[begin:end]
+        places = tuple(Place(entity_id, value) for entity_id, value, _ in self.rows[begin:end])
         return Ranking(tuple(one.id for one in places), self.total, places)
 
     def _position(self, ordered: _Ordered, place: Place) -> int | None:
@@ -232,19 +224,24 @@ class _Start:
 
         What stood at the end of the page before has another number after a sync.
         """
-        if place in self.places:
-            return self.places.index(place)
+        ids = [row[0] for row in self.rows]
+        if place.id in ids and self._has(ids.index(place.id), place):
+            return ids.index(place.id)
         if place.value is None or ordered.kind != "numeric" or not _PLAIN.fullmatch(place.id):
             return None
         ordered.checked(place.value)
 
-        def key(one: Place) -> tuple[bool, Decimal, str]:
-            value = Decimal(one.value or 0)
-            return one.value is None, -value if ordered.descending else value, one.id
+        def key(row: tuple[str, str | None, str]) -> tuple[bool, Decimal, str]:
+            entity_id, text, _ = row
+            value = Decimal(text or 0)
+            return text is None, -value if ordered.descending else value, entity_id
 
-        stands = bisect_left(self.places, key(place), key=key)
+        stands = bisect_left(self.rows, key((place.id, place.value, "")), key=key)
         # Below the last that is kept others may stand above it.
-        return stands if stands < len(self.places) or len(self.places) == self.total else None
+        return stands if stands < len(self.rows) or len(self.rows) == self.total else None
+
+    def _has(self, number: int, place: Place) -> bool:
+        return [row[:2] for row in self.rows[number : number + 1]] == [(place.id, place.value)]
 
 
 _KEPT: Kept[_Start] = Kept(16)
@@ -375,9 +372,9 @@ class _Ordered:
         """
         asked: dict[str, Any] = {
             "size": _KEPT_PLACES,
-            "kept_ids": [one.id for one in kept.places],
-            "kept_values": [one.value for one in kept.places],
-            "kept_owners": list(kept.owners),
+            "kept_ids": [entity_id for entity_id, _, _ in kept.rows],
+            "kept_values": [value for _, value, _ in kept.rows],
+            "kept_owners": [owner for _, _, owner in kept.rows],
         }
         if kept.floor is not None:
             asked |= {"place_id": kept.floor.id, "place_value": kept.floor.value}
