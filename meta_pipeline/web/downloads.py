@@ -10,20 +10,25 @@ from starlette.exceptions import HTTPException
 
 # Of the eight connections of a process: five are left for pages.
 MOST = 3
+_PATIENCE_SECONDS = 3.0
+"""A table takes a second or less: who comes when three are read mostly has the next one's place."""
 
 
 class Downloads:
     """Those of one process; a slow reader must not keep the pages of all others waiting."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        self._most, self._patience_seconds = most, patience_seconds
         self._free = threading.BoundedSemaphore(most)
 
     @contextmanager
     def one_more(self) -> Iterator[None]:
-        """One download; HTTPException (503) while as many as may be are under way."""
-        # Not waited for: a browser that waits for a file asks for it again.
-        if not self._free.acquire(blocking=False):
+        """One download; HTTPException (503) while as many as may be are under way.
+
+        Waits a little for one of them, and no longer: the thread that waits is one of those that
+        answer pages, and a browser that waits long for a file asks for it again.
+        """
+        if not self._free.acquire(timeout=self._patience_seconds):
             raise HTTPException(
                 503,
                 f"{self._most} tables are being downloaded at this moment: try again when one of "

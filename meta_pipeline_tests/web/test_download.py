@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -18,12 +19,12 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
 from meta_pipeline.web.access.ways import Way
-from meta_pipeline.web.downloads import MOST
+from meta_pipeline.web.downloads import MOST, Downloads
 from meta_pipeline.web.pages.campaigns import PER_PAGE
 from meta_pipeline.web.pages.download import CHUNK_ROWS
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, Rows, ago
 from meta_pipeline_tests.postgres import TestPostgres
-from meta_pipeline_tests.waiting import wait_until
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web.conftest import SECRET
 
 ADS = 2 * CHUNK_ROWS + 100
@@ -52,7 +53,8 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def site(web_warehouse: Warehouse) -> Site:
-    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+    settings, downloads = Settings.load(env_file=None), Downloads(patience_seconds=0)
+    return Site(settings, web_warehouse, SECRET, Way.LINK, now=lambda: NOW, downloads=downloads)
 
 
 def test_every_row_is_there_once_and_in_order(browser: httpx2.Client) -> None:
@@ -142,6 +144,24 @@ def test_more_downloads_than_may_be_are_refused_in_words(
         assert "being downloaded" in answer.text
         assert browser.get("/campaigns").status_code == 200
     assert browser.get(TABLE).status_code == 200
+
+
+def test_who_comes_when_all_places_are_taken_has_the_next_that_is_free() -> None:
+    downloads = Downloads(most=1, patience_seconds=PATIENCE_SECONDS)
+    began, had = threading.Event(), threading.Event()
+
+    def come() -> None:
+        began.set()
+        with downloads.one_more():
+            had.set()
+
+    with downloads.one_more():
+        other = threading.Thread(target=come, daemon=True)
+        other.start()
+        assert began.wait(PATIENCE_SECONDS)
+        assert not had.is_set()
+    assert had.wait(PATIENCE_SECONDS)
+    other.join(PATIENCE_SECONDS)
 
 
 def test_a_question_without_answer_is_a_page_and_frees_its_place(
