@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -303,11 +304,11 @@ def _node(name: str, module: str, api: Any) -> Node:
             own = edge
     if name in BORROWED:
         other, other_name = BORROWED[name]
-        borrowed = getattr(
-            importlib.import_module(f"facebook_business.adobjects.{other}"), other_name
-        )
-        for method, edge in _requests(borrowed, api):
-            edges.setdefault((method, edge.name), edge)
+        # SDKs before 26.0.1 have no such class: with them there are no such edges, all else is.
+        with suppress(ModuleNotFoundError):
+            borrowed = importlib.import_module(f"facebook_business.adobjects.{other}")
+            for method, edge in _requests(getattr(borrowed, other_name), api):
+                edges.setdefault((method, edge.name), edge)
     statuses = getattr(cls, "EffectiveStatus", None) or getattr(cls, "Status", None)
     return Node(
         name=name,
