@@ -10,8 +10,9 @@ from typing import Any
 import requests
 
 ASSETS = ["campaigns", "adsets", "ads", "insights"]
-# It answers in milliseconds, but not while its process is busy loading the definitions.
-_TIMEOUT_SECONDS = 30
+# It answers in milliseconds, but not while its process is busy loading the definitions: beside much
+# other work that was more than half a minute.
+_TIMEOUT_SECONDS = 120
 
 _LOCATION = """
 query { workspaceOrError { ... on Workspace { locationEntries {
