@@ -87,8 +87,15 @@ class Dimensions:
             if not ids:
                 return answered
             after = ids[-1]
+            missing: dict[str, GraphError] = {}
             if spec.is_by_hash:
-                gone, missing = self._unlisted(spec, ids, write), {}
+                # No error says that an image is gone, and an empty answer proves nothing: one that
+                # the listing has shown is asked for beside them.
+                asked = [*ids, *SeenIds(spec.edge).one(self._connection)]
+                unlisted = self._unlisted(spec, asked, write)
+                is_believed = len(unlisted) < len(asked)
+                gone = [one for one in ids if is_believed and one in unlisted]
+                answered &= is_believed
             else:
                 missing = self._read(spec, ids, write)
                 gone = [one for one, why in missing.items() if isinstance(why, ObjectMissing)]

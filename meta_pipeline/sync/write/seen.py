@@ -38,6 +38,12 @@ class SeenIds:
             connection.execute("DELETE FROM seen_ids WHERE edge = %s", (self._edge,))
         connection.execute(_ADD, (self._edge, list(ids)))
 
+    def one(self, connection: Connection) -> list[str]:
+        """An id that the listing showed; none where it was empty."""
+        connection.execute(_CREATE)
+        query = "SELECT id FROM seen_ids WHERE edge = %s LIMIT 1"
+        return [row[0] for row in connection.execute(query, (self._edge,))]
+
     def vanished(
         self,
         connection: Connection,

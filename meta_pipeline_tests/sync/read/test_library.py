@@ -163,6 +163,34 @@ def test_what_a_listing_leaves_out_and_is_still_there_stays(found: Lab, part: Pa
     assert living(found, part) == set(listed(found, part)) != set()
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_images_are_not_gone_because_meta_shows_none_at_all(found: Lab, times: int) -> None:
+    """Neither the listing nor the question by hash: an empty answer is no proof of anything."""
+    found.sync(parts=PARTS)
+    before = living(found, Part.IMAGES)
+    edge = f"{found.account_id}/{ENTITY_SPECS[Part.IMAGES].edge}"
+    found.sim.fail("GET", edge, with_=Fault.wrong_shape(b'{"data":[]}'), times=times)
+    found.advance(hours=25)
+    record = found.sync(parts=frozenset({Part.IMAGES}))
+    assert record.status is Status.FAIL, "no image was read at all"
+    assert "Meta did not answer about all of them" in str(record.error_summary)
+    assert living(found, Part.IMAGES) == before != set()
+
+
+def test_one_image_that_is_gone_is_not_believed_of_an_answer_without_the_others(
+    found: Lab,
+) -> None:
+    found.sync(parts=PARTS)
+    gone = min(listed(found, Part.IMAGES))
+    found.world.vanish(gone)
+    edge = f"{found.account_id}/{ENTITY_SPECS[Part.IMAGES].edge}"
+    found.sim.fail("GET", edge, with_=Fault.wrong_shape(b'{"data":[]}'), on_call=2, times=1)
+    found.advance(hours=25)
+    record = found.sync(parts=frozenset({Part.IMAGES}))
+    assert record.status is Status.PARTIAL, record.error_summary
+    assert gone in living(found, Part.IMAGES)
+
+
 def test_terms_that_nobody_accepted_cost_the_audiences_alone(found: Lab) -> None:
     found.world.without_terms.add(found.account_id)
     record = found.sync(parts=PARTS | DEFAULT_PARTS)
