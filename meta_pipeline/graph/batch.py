@@ -168,15 +168,20 @@ def _inside(body: list[Any]) -> Inside:
 def _outcome(entry: Any) -> Outcome:
     # Half a pair of surrogates is no UTF-8, and stands in Meta's JSON where a name is cut.
     read = _read_entry(entry)
-    status = entry.get("code") if isinstance(entry, Mapping) else None
     body = entry.get("body") if isinstance(entry, Mapping) else None
     return Outcome(
-        status_code=status if isinstance(status, int) else None,
+        status_code=_status(entry),
         refusal=read if isinstance(read, Refusal) else None,
         problem=read.reason if isinstance(read, Malformed) else None,
         size_bytes=len(body.encode("utf-8", "surrogatepass")) if isinstance(body, str) else 0,
         usage_headers=usage_headers_of(_headers(entry).items()),
     )
+
+
+def _status(entry: Any) -> int | None:
+    """The HTTP status of an operation; None where there is none, or a number that is none."""
+    status = entry.get("code") if isinstance(entry, Mapping) else None
+    return status if isinstance(status, int) and 100 <= status <= 599 else None
 
 
 def _headers(entry: Any) -> dict[str, str]:
@@ -188,9 +193,9 @@ def _headers(entry: Any) -> dict[str, str]:
 def _read_entry(entry: Any) -> tuple[Any, int | None] | Refusal | Malformed:
     if not isinstance(entry, Mapping):
         return Malformed("Meta did not get to this operation of the batch")
-    status, body = entry.get("code"), entry.get("body")
+    body = entry.get("body")
     answer = HttpAnswer(
-        status=status if isinstance(status, int) else 0,
+        status=_status(entry) or 0,
         headers=_headers(entry),
         body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else b"",
         latency_ms=0,
@@ -205,8 +210,7 @@ def _answer(
     usage: tuple[UsageReading, ...],
     attempt: Attempt,
 ) -> BatchAnswer:
-    read = _read_entry(entry)
-    status = entry.get("code") if isinstance(entry, Mapping) else None
+    read, status = _read_entry(entry), _status(entry)
     facts: dict[str, Any] = {
         "account_id": operation.account_id,
         "endpoint_key": attempt.endpoint_key,

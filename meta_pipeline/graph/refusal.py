@@ -26,6 +26,8 @@ from meta_pipeline.model.usage import FULL_ACCESS, SCORE_HEADER, UsageReading
 
 # Nothing of Meta's lasts longer; a header that says so is not to be believed.
 LONGEST_WAIT_SECONDS = 24 * 3600.0
+# Codes and subcodes have up to seven digits (FACTS section 3.1); the log holds 32 bits.
+_LARGEST_CODE = 2**31 - 1
 
 _FIELD_NAMES = (
     re.compile(r"nonexisting field \(([\w.]+)\)"),
@@ -218,12 +220,14 @@ def told_wait_seconds(limit: Limit, usage: Sequence[UsageReading]) -> float | No
 
 
 def _integer(value: object) -> int | None:
+    """A code as Meta numbers them; None for what is none, also a number that no code can be."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return int(value)
+        code = int(value)
     except (ValueError, OverflowError):
         return None
+    return code if abs(code) <= _LARGEST_CODE else None
 
 
 def _text(value: object) -> str | None:

@@ -168,9 +168,9 @@ def read_status(report: ReportRun, run: Mapping[str, Any], now: datetime) -> Rep
     A word Meta adds later counts as running: the watch finds out when nothing moves.
     """
     word = str(run.get("async_status"))
-    # The percent as a whole number; None where there is none.
+    # The percent as a whole number of 0 to 100; None where there is none.
     try:
-        percent: int | None = int(float(run.get(_PERCENT)))  # type: ignore[arg-type]
+        percent: int | None = min(100, max(0, int(float(run.get(_PERCENT)))))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         percent = None
     state = _STATES.get(word, ReportState.RUNNING)

@@ -14,6 +14,7 @@ from meta_pipeline.graph import (
     BatchOperation,
     FieldRejected,
     GraphClient,
+    GraphError,
     MalformedAnswer,
     MustSplit,
     ObjectMissing,
@@ -192,6 +193,16 @@ def test_a_throttle_inside_a_batch_is_on_record_and_in_its_answer(
     assert isinstance(two.error, Throttled)
     assert attempts[0].throttled
     assert attempts[0].error_code == 80004
+
+
+@pytest.mark.parametrize("status", [2**31, 2**63, -1, 0, 99, 1000, True])
+def test_a_number_that_is_no_http_status_is_none(
+    client: GraphClient, server: ScriptedServer, attempts: list[Attempt], status: int
+) -> None:
+    server.answer(Reply([{"code": status, "headers": [], "body": json.dumps(TROUBLE)}]))
+    (answer,) = client.batch([BatchOperation("1", method="POST")])
+    assert isinstance(answer.error, GraphError)
+    assert [one.status_code for one in attempts[0].operations] == [None]
 
 
 def by_ids(world: World, account: Reply | None = None) -> Callable[[Asked], Reply]:

@@ -94,6 +94,8 @@ def test_an_id_that_is_none_is_asked_for_again_and_never_sent(
         ("Job Completed", "all", ReportState.COMPLETED, True),
         ("Job Completed", [], ReportState.COMPLETED, True),
         ("Job Completed", ABSENT, ReportState.COMPLETED, True),
+        ("Job Completed", 10**12, ReportState.COMPLETED, True),
+        ("Job Running", -(10**12), ReportState.RUNNING, False),
         ("Job Failed", 100, ReportState.FAILED, False),
         ("Job Failed", 0, ReportState.FAILED, False),
         ("Job Skipped", 0, ReportState.SKIPPED, False),

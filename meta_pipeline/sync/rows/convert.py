@@ -20,8 +20,9 @@ Converter = Callable[[Any, str | None], Any]
 
 # Meta writes -0700 (FACTS section 0), other sources -07:00.
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
-LARGEST_WHOLE = 2**63 - 1
+LARGEST_COUNT = 2**63 - 1
 """What a bigint column holds."""
+_LARGEST_WHOLE = 2**31 - 1
 # More than any account has ever spent: a value beyond it is no amount.
 _LARGEST_AMOUNT = Decimal(10) ** 18
 _LONGEST_NUMBER = 64
@@ -78,9 +79,10 @@ def number(value: Any) -> Decimal:
     return decimal
 
 
-def whole(value: Any, _: str | None) -> int:
+def whole(value: Any, _: str | None, largest: int = _LARGEST_WHOLE) -> int:
+    """A whole number that an integer column holds; `largest` for a column of another width."""
     decimal = number(value)
-    if abs(decimal) > LARGEST_WHOLE or decimal != decimal.to_integral_value():
+    if abs(decimal) > largest or decimal != decimal.to_integral_value():
         raise Unfit("whole number")
     return int(decimal)
 
@@ -92,7 +94,7 @@ def decimal(value: Any, _: str | None) -> Decimal:
 
 def estimate(value: Any, _: str | None) -> int | None:
     """A whole number of which -1 says that there is none."""
-    counted = whole(value, None)
+    counted = whole(value, None, LARGEST_COUNT)
     return None if counted < 0 else counted
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from meta_pipeline.custom_reports.contract import GIVEN, Kind, kind_of
 
 from .actions import are_regular, is_countable
-from .convert import LARGEST_WHOLE, Unfit, json_text, number
+from .convert import LARGEST_COUNT, Unfit, json_text, number
 from .datasets import CURRENCY, Dataset
 from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
 from .mapping import Row, Source
@@ -249,7 +249,7 @@ class InsightsMapper:
             count = round(number(value))
         except Unfit:
             return self._wrong(name, value, given)
-        return count if abs(count) <= LARGEST_WHOLE else self._wrong(name, value, given)
+        return count if abs(count) <= LARGEST_COUNT else self._wrong(name, value, given)
 
     def _decimal(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
         if isinstance(value, str) and _DECIMAL.match(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -36,6 +37,13 @@ ANYTHING = st.recursive(
     | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=4,
 )  # fmt: skip
+
+WIDTHS = [
+    number
+    for largest in (2**15, 2**31, 2**32, 2**63)
+    for number in (largest - 1, largest, -largest, -largest - 1)
+]
+"""Whole numbers on both sides of what a column of 16, 32 or 64 bits holds."""
 
 
 def reasons(found: Lab) -> set[tuple[str, str]]:
@@ -97,6 +105,9 @@ def test_any_value_in_any_field_of_an_entity_can_be_stored(
         rows.append(mapper.row({"id": str(len(rows)), **values}, SOURCE))
 
     collect()
+    # Where a column's width ends, whatever was generated above.
+    for name, value in itertools.product(names, [*WIDTHS, *map(str, WIDTHS)]):
+        rows.append(mapper.row({"id": str(len(rows)), name: value}, SOURCE))
     _write(warehouse, spec, mapper.columns, rows, findings)
     with warehouse.connection() as connection:
         (stored,) = connection.execute(f"SELECT count(*) FROM {spec.table}").fetchone() or (0,)
@@ -257,6 +268,32 @@ def test_the_same_row_twice_is_one_row(small: Lab) -> None:
 
     stored = small.query("SELECT spend FROM meta_ads.meta_insights WHERE ad_id = '1'")
     assert [float(row["spend"]) for row in stored] == [2.0]
+
+
+# -- numbers wider than their column --------------------------------------------------------------
+
+
+def test_any_number_in_an_account_leaves_its_other_fields(small: Lab) -> None:
+    for value in (str(width) for width in WIDTHS):
+        small.advance(days=1, hours=1)
+        named = f"Renamed beside {value}"
+        small.world.patch(small.account_id, name=named, account_status=value, disable_reason=value)
+        record = small.sync(parts=frozenset({Part.CAMPAIGNS}), force=True)
+        assert record.status is Status.SUCCESS, record.error_summary
+        assert small.scalar("SELECT name FROM meta_ads.meta_ad_accounts") == named
+
+
+def test_any_number_as_a_code_of_an_error_is_on_record(small: Lab) -> None:
+    logged = "SELECT count(*) FROM meta_ads.meta_api_logs WHERE sync_run_id = %s"
+    for code in WIDTHS:
+        error = {"error": {"message": "odd", "code": code, "error_subcode": code}}
+        odd = Fault.wrong_shape(json.dumps(error).encode())
+        small.sim.fail("GET", "/campaigns", times=1, with_=odd)
+
+        record = small.sync(parts=frozenset({Part.CAMPAIGNS}), force=True)
+
+        assert record.status is Status.FAIL, f"{code}: {record.error_summary}"
+        assert small.scalar(logged, record.sync_run_id) == record.meta_call_count_total
 
 
 # -- entities -------------------------------------------------------------------------------------
