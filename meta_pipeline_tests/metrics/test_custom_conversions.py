@@ -10,8 +10,8 @@ from meta_pipeline import metrics
 from meta_pipeline.copilot.ask import describe
 from meta_pipeline.warehouse import Warehouse
 
+from .answers.test_goals import CONVERSION, deliver, promote
 from .rows import ACCOUNT, READ_AT, TODAY, Rows, ago, ask
-from .test_goals import CONVERSION, deliver, promote
 
 NAME = "Checkout finished"
 CALLED = f"“{NAME}” ({CONVERSION})"

@@ -9,8 +9,7 @@ import pytest
 
 from meta_pipeline.metrics import rollup
 from meta_pipeline.warehouse import Warehouse
-
-from .rows import ACCOUNT, TODAY, Rows, ask
+from meta_pipeline_tests.metrics.rows import ACCOUNT, TODAY, Rows, ask
 
 CLICK = {"event_type": "CLICK_THROUGH", "window_days": 7}
 VIEW = {"event_type": "VIEW_THROUGH", "window_days": 1}

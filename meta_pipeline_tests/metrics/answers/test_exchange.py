@@ -10,8 +10,7 @@ import pytest
 from meta_pipeline.metrics import MetricsError, MissingRate, MixedCurrencies, rollup
 from meta_pipeline.metrics.answers.exchange import load_rates, read_rates
 from meta_pipeline.warehouse import Warehouse
-
-from .rows import ACCOUNT, TODAY, Rows, actions, ago, ask
+from meta_pipeline_tests.metrics.rows import ACCOUNT, TODAY, Rows, actions, ago, ask
 
 BOTH = [ACCOUNT, "act_2"]
 

@@ -13,8 +13,7 @@ from facebook_business.adobjects.adpromotedobject import AdPromotedObject
 from meta_pipeline.metrics import rollup
 from meta_pipeline.metrics.definitions.store import current
 from meta_pipeline.warehouse import Warehouse
-
-from .rows import ACCOUNT, TODAY, Rows, ago, ask
+from meta_pipeline_tests.metrics.rows import ACCOUNT, TODAY, Rows, ago, ask
 
 EVENTS = sorted(
     value

@@ -10,10 +10,9 @@ import pytest
 
 from meta_pipeline.orchestration.build import build_defs
 from meta_pipeline.orchestration.runs.pool import keep_slots
+from meta_pipeline_tests.orchestration.conftest import Stand
+from meta_pipeline_tests.orchestration.instances import in_postgres
 from meta_pipeline_tests.postgres import TestPostgres
-
-from .conftest import Stand
-from .instances import in_postgres
 
 
 def discover_accounts() -> dg.JobDefinition:

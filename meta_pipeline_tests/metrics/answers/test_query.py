@@ -9,8 +9,7 @@ import pytest
 from meta_pipeline import metrics
 from meta_pipeline.metrics import ImpossibleQuestion, UnknownName
 from meta_pipeline.warehouse import Warehouse
-
-from .rows import ACCOUNT, NOW, TODAY, Rows, actions, ago, ask
+from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, TODAY, Rows, actions, ago, ask
 
 
 @pytest.fixture(params=["rolled up", "insight rows"])

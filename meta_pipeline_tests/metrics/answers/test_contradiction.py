@@ -11,8 +11,7 @@ from meta_pipeline import metrics
 from meta_pipeline.metrics import Outcome, rollup
 from meta_pipeline.quality import find
 from meta_pipeline.warehouse import Warehouse
-
-from .rows import ACCOUNT, NOW, READ_AT, Rows, actions, ago, ask
+from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, Rows, actions, ago, ask
 
 DAY = ago(50)
 LEVELS: tuple[dict[str, Any], ...] = (
