@@ -43,9 +43,9 @@ from meta_pipeline.graph.errors import (
 )
 from meta_pipeline.graph.objects import ObjectsById
 from meta_pipeline.graph.pages import Page
+from meta_pipeline.graph.query_shape import query_hash
 from meta_pipeline.graph.reports import ReportRun, ReportState, ReportStatus, ReportWatch
 from meta_pipeline.graph.retry import RetryPolicy
-from meta_pipeline.graph.shape import query_hash
 from meta_pipeline.graph.tokens import AccessToken, TokenInfo
 from meta_pipeline.graph.usage import parse_usage
 from meta_pipeline.graph.versions import VersionState, version_state

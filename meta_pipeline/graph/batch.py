@@ -17,8 +17,8 @@ from meta_pipeline.graph.errors import (
     MustSplit,
     ServerTrouble,
 )
+from meta_pipeline.graph.query_shape import Params, encode_params
 from meta_pipeline.graph.refusal import Refusal, error_of, is_limit
-from meta_pipeline.graph.shape import Params, encode_params
 from meta_pipeline.graph.transport import HttpAnswer
 from meta_pipeline.graph.usage import usage_headers_of
 from meta_pipeline.model.usage import UsageReading

@@ -19,10 +19,10 @@ from meta_pipeline.graph.errors import (
     Misconfigured,
     Throttled,
 )
+from meta_pipeline.graph.failover import Failover, is_of_token
+from meta_pipeline.graph.query_shape import Params, encode_params, params_hash, query_shape
 from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.retry import RetryPolicy
-from meta_pipeline.graph.shape import Params, encode_params, params_hash, query_shape
-from meta_pipeline.graph.succession import Succession, may_be_the_way
 from meta_pipeline.graph.transport import Cause, HttpAnswer, NoAnswer, Transport
 from meta_pipeline.graph.usage import parse_usage, parse_usage_of_each, usage_headers_of
 from meta_pipeline.graph.versions import version_notice
@@ -154,7 +154,7 @@ class Caller:
     # The key of the app whose token it is: its meters are named by it.
     app: str = APP
     # What goes on where the token is refused; None: nothing does.
-    succession: Succession | None = None
+    failover: Failover | None = None
 
     def send(self, request: Request) -> GraphResponse:
         """The checked answer to `request`, tried again as policy and RetryPolicy say.
@@ -164,29 +164,30 @@ class Caller:
         """
         if request.token is not None:
             return self.send_itself(request)
-        return self.over_ways(
-            lambda way: way.send_itself(request),
-            lambda error: may_be_the_way(error, request.path, request.account_id),
+        return self.with_failover(
+            lambda caller: caller.send_itself(request),
+            lambda error: is_of_token(error, request.path, request.account_id),
         )
 
-    def over_ways(
-        self, ask: Callable[[Caller], _Answer], is_of_way: Callable[[GraphError], bool]
+    def with_failover(
+        self, ask: Callable[[Caller], _Answer], is_of_token: Callable[[GraphError], bool]
     ) -> _Answer:
-        """What `ask` gives over the way in use, asked over the next where the way is refused.
+        """What `ask` gives over the token in use, asked over the next where that is refused.
 
-        `is_of_way` says of an error whether another way might do better. Raises what `ask` does.
+        `is_of_token` says of an error whether another token might do better. Raises what `ask`
+        does.
         """
-        if self.succession is None:
+        if self.failover is None:
             return ask(self)
         while True:
-            way = self.succession.current
+            current = self.failover.current
             try:
-                # How often to ask is the caller's own affair, whichever way it goes.
-                return ask(replace(way, retry=self.retry))
+                # How often to ask is this caller's own affair, whatever token it goes over.
+                return ask(replace(current, retry=self.retry))
             except GraphError as error:
-                if not is_of_way(error):
+                if not is_of_token(error):
                     raise
-                self.succession.give_way(way, error)
+                self.failover.leave(current, error)
 
     def send_itself(self, request: Request) -> GraphResponse:
         """As `send`, and nothing goes on where the token is refused."""
@@ -310,7 +311,7 @@ class Caller:
 
     def hiding(self, *secrets: str) -> Caller:
         """The same way out for calls about other tokens: those are in no text that leaves."""
-        return replace(self, transport=self.transport.hiding(*secrets), succession=None)
+        return replace(self, transport=self.transport.hiding(*secrets), failover=None)
 
     def clean(self, text: str) -> str:
         """`text` without this client's secrets or anything that looks like one."""

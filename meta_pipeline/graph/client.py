@@ -16,8 +16,10 @@ from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.call import Attempt, Call
 from meta_pipeline.graph.caller import Caller, GraphResponse, Request, ignore, utc_now
 from meta_pipeline.graph.errors import GraphError
+from meta_pipeline.graph.failover import Failover
 from meta_pipeline.graph.objects import ObjectsById, ask_account, objects_by_id
 from meta_pipeline.graph.pages import Page, PageSize, PageWalk, page_request
+from meta_pipeline.graph.query_shape import Params
 from meta_pipeline.graph.reports import (
     ReportRun,
     ReportStatus,
@@ -27,8 +29,6 @@ from meta_pipeline.graph.reports import (
     report_statuses,
 )
 from meta_pipeline.graph.retry import RetryPolicy
-from meta_pipeline.graph.shape import Params
-from meta_pipeline.graph.succession import Succession
 from meta_pipeline.graph.tokens import (
     AccessToken,
     TokenInfo,
@@ -176,7 +176,7 @@ class GraphClient:
                 client = successor(error)
                 return None if client is None else client._caller  # noqa: SLF001
 
-            caller = replace(caller, succession=Succession(caller, following))
+            caller = replace(caller, failover=Failover(caller, following))
         sibling._caller = caller
         return sibling
 
@@ -187,9 +187,9 @@ class GraphClient:
         is of an app whose secret this is not.
         """
         sibling = object.__new__(type(self))
-        # The succession is that of the other token: this one has its own, or none.
+        # The failover is that of the other token: this one has its own, or none.
         transport = self._caller.transport.with_token(access_token, signs=signs)
-        sibling._caller = replace(self._caller, transport=transport, app=app, succession=None)
+        sibling._caller = replace(self._caller, transport=transport, app=app, failover=None)
         return sibling
 
     def get(

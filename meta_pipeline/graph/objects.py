@@ -21,10 +21,10 @@ from meta_pipeline.graph.errors import (
     Reauthorize,
     Throttled,
 )
-from meta_pipeline.graph.shape import Params
+from meta_pipeline.graph.query_shape import Params
 
-_MAY_BE_THE_WAY = (PermissionDenied, ObjectMissing, AppRefused)
-_OF_A_WAY = (Reauthorize, *_MAY_BE_THE_WAY)
+_MAY_BE_OF_TOKEN = (PermissionDenied, ObjectMissing, AppRefused)
+_OF_TOKEN = (Reauthorize, *_MAY_BE_OF_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def objects_by_id(
 
 
 def ask_account(caller: Caller, account_id: str) -> None:
-    """Raise what Meta refuses the account itself with, over this way and no other. One call.
+    """Raise what Meta refuses the account itself with, over this token and no other. One call.
 
     A campaign is asked for: the account's own row is given where what it holds is not.
     """
@@ -68,10 +68,10 @@ def ask_account(caller: Caller, account_id: str) -> None:
 def _answers(
     caller: Caller, operations: Sequence[BatchOperation], account_id: str | None
 ) -> list[BatchAnswer]:
-    """What each got; all are asked over another way where this one does not reach the account."""
+    """What each got; all are asked over another token where this one does not reach the account."""
 
-    def ask(way: Caller) -> list[BatchAnswer]:
-        answers = run_batch(way, operations, account_id=account_id, endpoint_key="objects_by_id")
+    def ask(caller: Caller) -> list[BatchAnswer]:
+        answers = run_batch(caller, operations, account_id=account_id, endpoint_key="objects_by_id")
         # A throttle or the token concerns all; a field only where nobody was answered with it.
         nothing_found = all(answer.error for answer in answers)
         for error in filter(None, (answer.error for answer in answers)):
@@ -82,15 +82,15 @@ def _answers(
         missing = [
             one
             for one in answers
-            if isinstance(one.error, _MAY_BE_THE_WAY)
+            if isinstance(one.error, _MAY_BE_OF_TOKEN)
             or (one.error is None and not (one.body or {}).get("id"))
         ]
         # Asked after the objects: an account that answers now was readable when they were refused.
         if account_id and missing:
-            ask_account(way, account_id)
+            ask_account(caller, account_id)
         return answers
 
-    return caller.over_ways(ask, lambda error: isinstance(error, _OF_A_WAY))
+    return caller.with_failover(ask, lambda error: isinstance(error, _OF_TOKEN))
 
 
 def _sort_in(id_: str, answer: BatchAnswer, result: ObjectsById) -> None:

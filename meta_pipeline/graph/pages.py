@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from meta_pipeline.graph.answer import expect_page
 from meta_pipeline.graph.caller import Caller, GraphResponse, Request, ignore
 from meta_pipeline.graph.errors import GraphError, MalformedAnswer, PagingLoop, TooMuchData
-from meta_pipeline.graph.shape import Params
+from meta_pipeline.graph.query_shape import Params
 
 # Meta filters after the fetch: empty pages with a `next` are normal, so many in a row a circle.
 MOST_EMPTY_PAGES = 100

@@ -1,13 +1,13 @@
 """What to do about every error code of Meta's: the one table (FACTS §3.3).
 
-`lookup.rule_for` finds the rule of an answer; docs/troubleshooting.md is made from this table.
+`error_lookup.rule_for` finds the rule of an answer; docs/troubleshooting.md is of this table.
 """
 
 from __future__ import annotations
 
 from meta_pipeline.graph import errors
+from meta_pipeline.graph.error_rule import Rule, denied, limit, retry, stop, token
 from meta_pipeline.graph.errors import Treatment
-from meta_pipeline.graph.rule import Rule, denied, limit, retry, stop, token
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 
 _T = Treatment

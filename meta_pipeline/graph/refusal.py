@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from meta_pipeline.graph.error_lookup import rule_for
+from meta_pipeline.graph.error_rule import Rule
 from meta_pipeline.graph.errors import (
     FieldRejected,
     GraphError,
@@ -19,8 +21,6 @@ from meta_pipeline.graph.errors import (
     Treatment,
     ValueRejected,
 )
-from meta_pipeline.graph.lookup import rule_for
-from meta_pipeline.graph.rule import Rule
 from meta_pipeline.model.limit import Limit
 from meta_pipeline.model.usage import FULL_ACCESS, SCORE_HEADER, UsageReading
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from itertools import groupby
 
+from meta_pipeline.graph.error_rule import Rule
 from meta_pipeline.graph.errors import Treatment
 from meta_pipeline.graph.pages import MOST_EMPTY_PAGES
 from meta_pipeline.graph.policy import (
@@ -19,7 +20,6 @@ from meta_pipeline.graph.policy import (
     UNKNOWN_STOP,
     UNKNOWN_TOKEN,
 )
-from meta_pipeline.graph.rule import Rule
 
 WHAT_WE_DO: Mapping[Treatment, str] = {
     Treatment.RETRY: "asks again up to three times, after about 1, 2 and 4 seconds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meta_pipeline.graph.shape import encode_params, params_hash, query_shape
+from meta_pipeline.graph.query_shape import encode_params, params_hash, query_shape
 
 BASE = {
     "level": "ad",

@@ -6,6 +6,7 @@ one code means several things, and then only to choose between them.
 
 from __future__ import annotations
 
+from meta_pipeline.graph.error_rule import Rule
 from meta_pipeline.graph.errors import Treatment
 from meta_pipeline.graph.policy import (
     TABLE,
@@ -14,7 +15,6 @@ from meta_pipeline.graph.policy import (
     UNKNOWN_STOP,
     UNKNOWN_TOKEN,
 )
-from meta_pipeline.graph.rule import Rule
 
 _EXACT = {(rule.code, rule.subcode): rule for rule in TABLE if rule.text is None}
 _BY_TEXT: dict[int, tuple[Rule, ...]] = {

@@ -1,4 +1,4 @@
-"""What goes on when Meta refuses a way: the same request, over the next client that is given."""
+"""Failover: what Meta refuses over one client goes on, as the same request, over the next."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from meta_pipeline.graph.caller import Caller
 
 
-class Succession:
-    """The way calls go now; one that Meta refuses is left for the next, once for all threads.
+class Failover:
+    """The caller in use; one whose token Meta refuses is left for the next, once for all threads.
 
     `following` is asked what comes after the one that Meta refused; None: nothing does. A dead
     token then ends all calls, any other refusal is that of its request alone.
@@ -33,13 +33,13 @@ class Succession:
 
     @property
     def current(self) -> Caller:
-        """The way to take; raises Reauthorize once there is none left."""
+        """Whom to ask; raises Reauthorize once there is none left."""
         if self._ended is not None:
             raise self._ended
         return self._current
 
-    def give_way(self, refused: Caller, error: GraphError) -> None:
-        """Go on over the next way, or raise the error when there is none."""
+    def leave(self, refused: Caller, error: GraphError) -> None:
+        """Go on over the next caller, or raise the error when there is none."""
         with self._lock:
             if self._ended is not None:
                 raise self._ended
@@ -53,7 +53,7 @@ class Succession:
             self._current = following
 
 
-def may_be_the_way(error: GraphError, path: str, account_id: str | None) -> bool:
+def is_of_token(error: GraphError, path: str, account_id: str | None) -> bool:
     """Whether another token may be answered what this one was refused.
 
     That an object is missing says so of the account's own paths alone: Meta answers it where
