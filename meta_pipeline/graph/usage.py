@@ -20,6 +20,8 @@ REACH_THROTTLE = "x-fb-ads-insights-reach-throttle"
 Document = dict[str, Any]
 
 _PERCENT_NAMES = ("call_count", "total_time", "total_cputime")
+_LONGEST_NAME = 100
+_LARGEST_NUMBER = 1e9  # a percent beyond it says no more, and many digits are only in the way
 _LONGEST_SECONDS = 30 * 86_400.0  # beyond it a time is nonsense, and beyond year 9999 an error
 
 
@@ -103,8 +105,8 @@ def _business_readings(document: Document, _: str, at: datetime) -> Iterator[Usa
                 if regain_at is None:
                     continue
                 pct = 100.0  # blocked, but by how much is not said
-            use_case, tier = str(entry.get("type") or UNNAMED), _tier(entry)
-            meter = Scope.ACCOUNT, f"act_{key}", use_case
+            use_case, tier = _name(entry.get("type")) or UNNAMED, _tier(entry)
+            meter = Scope.ACCOUNT, f"act_{_name(key)}", use_case
             yield UsageReading(*meter, pct, at, regain_at, tier, BUSINESS_USAGE)
 
 
@@ -148,7 +150,7 @@ def _number(value: object) -> float | None:
         number = float(value.strip().removesuffix("%") if isinstance(value, str) else value)
     except (ValueError, OverflowError):
         return None
-    return max(number, 0.0) if math.isfinite(number) else None
+    return min(max(number, 0.0), _LARGEST_NUMBER) if math.isfinite(number) else None
 
 
 def _after(at: datetime, seconds: float | None) -> datetime | None:
@@ -159,4 +161,9 @@ def _after(at: datetime, seconds: float | None) -> datetime | None:
 
 def _tier(entry: Mapping[str, Any]) -> str | None:
     tier = entry.get("ads_api_access_tier")
-    return tier if isinstance(tier, str) and tier else None
+    return _name(tier) if isinstance(tier, str) and tier else None
+
+
+def _name(value: object) -> str:
+    """A name as it may be a key in Postgres: without what that cannot hold, and short."""
+    return str(value or "").replace("\x00", "")[:_LONGEST_NAME]

@@ -102,4 +102,11 @@ class CannotTell(WarehouseError):
 
 
 class RowsRefused(WarehouseError):
-    """Postgres refused a batch of rows; nothing of the batch was written."""
+    """Postgres refused a batch of rows; nothing of the batch was written.
+
+    `is_of_content` where it was for a value, and not for what the table demands of every row.
+    """
+
+    def __init__(self, message: str, *, is_of_content: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_content = is_of_content

@@ -197,3 +197,14 @@ def test_keys_are_accounts_only_where_the_own_one_is_among_them(
     expected = {f"act_{key}" for key in header} if "1" in header else {"act_1"}
     assert {reading.key for reading in found} == expected
     assert {r.key for r in parse_usage({BUSINESS: json.dumps(header)}, None, NOW)} == {""}
+
+
+@pytest.mark.parametrize("name", ["x" * 4_000, "a\\u0000b", "\\u0000"])
+def test_names_of_meters_can_be_kept(name: str) -> None:
+    text = f'{{"{name}":[{{"type":"{name}","call_count":1e300,"ads_api_access_tier":"{name}"}}]}}'
+    (reading,) = parse_usage({BUSINESS: text}, None, NOW)
+    for kept in (reading.key, reading.use_case, reading.access_tier or ""):
+        assert len(kept) <= 200
+        assert "\x00" not in kept
+        kept.encode()
+    assert reading.usage_pct < 1e10

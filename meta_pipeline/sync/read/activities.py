@@ -13,6 +13,7 @@ import orjson
 from meta_pipeline.graph import GraphClient, Page
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync.rows.convert import json_text, moment_or_none
+from meta_pipeline.sync.rows.keys import id_text
 from meta_pipeline.sync.rows.mapping import Row, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.slices import Slice, noting_last, rendered
@@ -32,6 +33,7 @@ _FIELDS = (
     "application_name",
     "extra_data",
 )
+_OBJECT_ID = _FIELDS.index("object_id") - 1
 _COLUMNS = ("activity_id", "account_id", *_FIELDS, "data_as_of")
 
 
@@ -85,6 +87,10 @@ class ActivityReader:
             value if value is None or isinstance(value, str) else json_text(value)
             for value in values
         ]
+        if texts[_OBJECT_ID] is not None and id_text(texts[_OBJECT_ID]) is None:
+            # An index takes no text of any length.
+            self._findings.note("activities", "object_id", texts[_OBJECT_ID], Reason.WRONG_TYPE)
+            texts[_OBJECT_ID] = None
         # Meta gives an event no id: it is known by all that it says.
         known = json_text([given.get(name) for name in _FIELDS]).encode()
         return (

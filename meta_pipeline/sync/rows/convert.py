@@ -13,6 +13,7 @@ import orjson
 
 from meta_pipeline.nesting import cut
 
+from .keys import ID_TEXT
 from .money import major
 
 Converter = Callable[[Any, str | None], Any]
@@ -23,10 +24,13 @@ _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
 LARGEST_COUNT = 2**63 - 1
 """What a bigint column holds."""
 _LARGEST_WHOLE = 2**31 - 1
+LARGEST_OF_A_DAY = 10**12 - 1
+"""Of anything counted on one day, so that sums over millions of rows still fit a bigint column."""
 # More than any account has ever spent: a value beyond it is no amount.
 _LARGEST_AMOUNT = Decimal(10) ** 18
 _LONGEST_NUMBER = 64
 """Characters; longer text is no number of Meta's, and costs time to be read as one."""
+_LARGEST_EXPONENT = 64
 
 
 class Unfit(ValueError):
@@ -54,15 +58,20 @@ def text(value: Any, _: str | None) -> str:
 
 
 def identifier(value: Any, _: str | None) -> str | None:
-    """An id; Meta writes "0" for none (FACTS section 12, `source_ad_id`)."""
+    """An id or a hash; Meta writes "0" for none (FACTS section 12, `source_ad_id`)."""
     identified = text(value, None)
-    return None if identified == "0" else identified
+    if identified == "0":
+        return None
+    # Most of them are in an index, which takes no text of any length.
+    if ID_TEXT.match(identified) is None:
+        raise Unfit("id")
+    return identified
 
 
 def linked_id(value: Any, _: str | None) -> str | None:
     """The id of a linked object such as `creative: {"id": "1"}`."""
     if isinstance(value, dict) and isinstance(value.get("id"), str | int):
-        return str(value["id"])
+        return identifier(value["id"], None)
     raise Unfit("object with id")
 
 
@@ -75,6 +84,10 @@ def number(value: Any) -> Decimal:
     except InvalidOperation:
         raise Unfit("number") from None
     if not decimal.is_finite():
+        raise Unfit("number")
+    # 1e999999999 is short, and has as many digits where it is rounded or written out.
+    _, _, exponent = decimal.as_tuple()
+    if abs(int(exponent)) > _LARGEST_EXPONENT:
         raise Unfit("number")
     return decimal
 

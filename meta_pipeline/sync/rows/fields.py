@@ -161,7 +161,7 @@ ADSETS = EntitySpec(
     table=schema.meta_adsets,
     fields=(
         Field("id", "adset_id"),
-        Field("campaign_id", "campaign_id"),
+        Field("campaign_id", "campaign_id", convert.identifier),
         Field("name", "name"),
         *_statuses(_ADSET_STATUS),
         Field("optimization_goal", "optimization_goal"),
@@ -202,8 +202,8 @@ ADS = EntitySpec(
     table=schema.meta_ads,
     fields=(
         Field("id", "ad_id"),
-        Field("campaign_id", "campaign_id"),
-        Field("adset_id", "adset_id"),
+        Field("campaign_id", "campaign_id", convert.identifier),
+        Field("adset_id", "adset_id", convert.identifier),
         Field("name", "name"),
         *_statuses(_AD_STATUS),
         Field("creative", "creative_id", convert.linked_id),
@@ -311,7 +311,7 @@ IMAGES = EntitySpec(
     table=schema.meta_images,
     fields=(
         Field("id", "image_id"),
-        Field("hash", "image_hash"),
+        Field("hash", "image_hash", convert.identifier),
         Field("name", "name"),
         Field("status", "status", known=_IMAGE_STATUS),
         Field("width", "width", convert.whole),

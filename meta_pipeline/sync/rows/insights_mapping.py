@@ -6,6 +6,7 @@ keeps every digit and saves a conversion for each of the millions of values.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any
 from meta_pipeline.custom_reports.contract import GIVEN, Kind, kind_of
 
 from .actions import are_regular, is_countable
-from .convert import LARGEST_COUNT, Unfit, json_text, number
+from .convert import LARGEST_OF_A_DAY, Unfit, json_text, number
 from .datasets import CURRENCY, Dataset
 from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
 from .mapping import Row, Source
@@ -24,10 +25,11 @@ from .money import CURRENCIES
 from .unrecognized import Findings, Reason
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
-_WHOLE = re.compile(r"[0-9]{1,18}\Z")  # as many digits always fit a bigint column
+_WHOLE = re.compile(r"[0-9]{1,12}\Z")  # LARGEST_OF_A_DAY has as many digits
 # Possessive: a page that does not match fails at once, instead of being tried in every way.
 _DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
-_WHOLES = re.compile(r"([0-9]{1,18}(\n|\Z))*+\Z")
+_WHOLES = re.compile(r"([0-9]{1,12}(\n|\Z))*+\Z")
+_LONGEST_KEY = 120
 _PARENTS = ("campaign_id", "adset_id", "ad_id")
 
 
@@ -213,7 +215,7 @@ class InsightsMapper:
                 self._without_key(given, self._dataset.breakdowns[0])
             return None if hour is None else (entity_id, start, hour)
         cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
-        listed = json_text(list(cell.values()))
+        listed = json_text([_as_key(value) for value in cell.values()])
         return (level, entity_id, start, ",".join(self._dataset.breakdowns), listed, cell)
 
     def _key_of_report(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -222,7 +224,7 @@ class InsightsMapper:
             return None
         level, entity_id, start, stop = key
         own = () if level == "account" else (entity_id,)
-        cell = [_cell_text(given.get(name)) or "" for name in self._dataset.breakdowns]
+        cell = [_as_key(_cell_text(given.get(name))) or "" for name in self._dataset.breakdowns]
         return (*own, start, stop, *cell)
 
     def _entity_id(self, given: Mapping[str, Any]) -> str | None:
@@ -249,7 +251,7 @@ class InsightsMapper:
             count = round(number(value))
         except Unfit:
             return self._wrong(name, value, given)
-        return count if abs(count) <= LARGEST_COUNT else self._wrong(name, value, given)
+        return count if abs(count) <= LARGEST_OF_A_DAY else self._wrong(name, value, given)
 
     def _decimal(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
         if isinstance(value, str) and _DECIMAL.match(value):
@@ -318,3 +320,14 @@ def _cell_text(value: Any) -> str | None:
     if isinstance(value, dict):
         return str(value.get("id") or json_text(value))
     return None if value is None else str(value)
+
+
+def _as_key(cell: str | None) -> str | None:
+    """The value as a part of a key: a long one by its beginning and a hash of all of it.
+
+    A row of an index holds 2,704 bytes, and a character has up to four of them.
+    """
+    if cell is None or len(cell) <= _LONGEST_KEY:
+        return cell
+    whole = hashlib.blake2b(cell.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{cell[:_LONGEST_KEY]}\N{HORIZONTAL ELLIPSIS}{whole}"

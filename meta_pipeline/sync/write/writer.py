@@ -82,7 +82,7 @@ class Writer:
     def _what_fits(self, one: Slice) -> Upserted:
         """The rows of a slice that was refused, without the few that are why.
 
-        Where none fits the fault is not the rows': RowsRefused.
+        Where none of several fits the fault is not the rows': RowsRefused.
         """
         done, refused = Upserted(), list[RowsRefused]()
         waiting = [one.rows]
@@ -97,7 +97,7 @@ class Writer:
                     continue
                 refused.append(error)
                 self._findings.note(one.table.name, "row", str(error), Reason.REFUSED_ROW)
-        if len(refused) == one.rows.count:
+        if len(refused) == one.rows.count and (len(refused) > 1 or not refused[0].is_of_content):
             raise refused[0]
         return done
 

@@ -13,7 +13,8 @@ SELECT
     s.adset_id,
     s.account_id,
     s.campaign_id,
-    CASE wanted.kind
+    -- Longer than any name that Meta takes, and kept in an index by the rollups.
+    CASE CASE WHEN length(wanted.value) <= 200 THEN wanted.kind END
         WHEN 'custom conversion' THEN 'offsite_conversion.custom.' || wanted.value
         WHEN 'custom event' THEN 'offsite_conversion.fb_pixel_custom.' || wanted.value
         ELSE goal.metric_key

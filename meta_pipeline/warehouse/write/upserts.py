@@ -289,5 +289,6 @@ def _explained(table: sa.Table) -> Iterator[None]:
         where = error.diag.context or error.diag.message_detail or ""
         raise RowsRefused(
             f"{table.name} refused a batch of rows: {error.diag.message_primary or error}. "
-            f"{where.replace(_STAGING, table.name)} Nothing of the batch was written."
+            f"{where.replace(_STAGING, table.name)} Nothing of the batch was written.",
+            is_of_content=not isinstance(error, psycopg.IntegrityError),
         ) from error

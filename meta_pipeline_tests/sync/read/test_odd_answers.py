@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+import string
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from meta_pipeline.simulator import Fault
+from meta_pipeline.metrics import rollup
+from meta_pipeline.simulator import ABSENT, Fault
 from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncRequest
 from meta_pipeline.sync.rows.datasets import HOUR, Dataset, broken_down, daily, hourly
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
@@ -44,6 +47,12 @@ WIDTHS = [
     for number in (largest - 1, largest, -largest, -largest - 1)
 ]
 """Whole numbers on both sides of what a column of 16, 32 or 64 bits holds."""
+EXPONENTS = [f"{digits}e{sign}{zeros}" for digits in ("1", "-7.5", "0") for sign in ("", "-")
+             for zeros in (65, 20_000, 140_000, 10**7, 10**17)]  # fmt: skip
+"""Short texts of numbers that have more digits than Postgres, or the memory, holds."""
+LONG = "".join(random.Random(11).choices(string.ascii_letters + string.digits, k=4_000))
+"""Text that no compression makes short enough for a row of an index (2,704 bytes)."""
+LIMITS: list[Any] = [*WIDTHS, *map(str, WIDTHS), *EXPONENTS, LONG, [LONG], {"id": LONG}]
 
 
 def reasons(found: Lab) -> set[tuple[str, str]]:
@@ -105,8 +114,8 @@ def test_any_value_in_any_field_of_an_entity_can_be_stored(
         rows.append(mapper.row({"id": str(len(rows)), **values}, SOURCE))
 
     collect()
-    # Where a column's width ends, whatever was generated above.
-    for name, value in itertools.product(names, [*WIDTHS, *map(str, WIDTHS)]):
+    # Where a column or an index ends, whatever was generated above.
+    for name, value in itertools.product(names, LIMITS):
         rows.append(mapper.row({"id": str(len(rows)), name: value}, SOURCE))
     _write(warehouse, spec, mapper.columns, rows, findings)
     with warehouse.connection() as connection:
@@ -139,6 +148,11 @@ def test_any_value_in_any_field_of_insights_can_be_stored(
         rows.extend([row] if row else [])
 
     collect()
+    key = {name: REGULAR[name] for name in (dataset.id_field, "date_start", *dataset.breakdowns)}
+    for name, value in itertools.product(names, LIMITS):
+        for row in mapper.rows([{**key, name: value}]):
+            assert row is not None
+            rows.append(row)
     _write(warehouse, dataset, mapper.columns, rows, findings)
     with warehouse.connection() as connection:
         refused = connection.execute(
@@ -281,6 +295,85 @@ def test_any_number_in_an_account_leaves_its_other_fields(small: Lab) -> None:
         record = small.sync(parts=frozenset({Part.CAMPAIGNS}), force=True)
         assert record.status is Status.SUCCESS, record.error_summary
         assert small.scalar("SELECT name FROM meta_ads.meta_ad_accounts") == named
+
+
+@pytest.mark.parametrize("edge", ["activities", "recommendations", "opportunity_score_history"])
+def test_any_number_and_any_text_leave_the_other_rows_of_an_extra(small: Lab, edge: str) -> None:
+    """Each in a row of its own, in every field: none is refused, none is in the way."""
+    part = Part.ACTIVITIES if edge == "activities" else Part.RECOMMENDATIONS
+    table = {"activities": "meta_activities", "recommendations": "meta_recommendations",
+             "opportunity_score_history": "opportunity_scores"}[edge]  # fmt: skip
+    small.world.patch(small.account_id, business=ABSENT)
+    of: dict[str, dict[str, Any]] = {
+        "activities": {"event_time": "2026-11-19T10:00:00+0000", "event_type": "like"},
+        "recommendations": {"type": "MUSIC", "object_ids": ["1"]},
+        "opportunity_score_history": {"date": "2026-11-18", "opportunity_score": "7"},
+    }
+    fine = of[edge]
+    names = {
+        "activities": ["object_id", "actor_id", "extra_data", "object_name", "event_type"],
+        "recommendations": ["opportunity_score_lift", "object_ids", "recommendation_stage",
+                            "recommendation_time", "url", "recommendation_content", "level"],
+        "opportunity_score_history": ["opportunity_score", "changelog", "date"],
+    }[edge]  # fmt: skip
+    rows: list[Any] = [fine | {name: value} for name in names for value in LIMITS]
+    if edge == "recommendations":
+        rows = [{"recommendations": rows}]
+    small.sim.fail("GET", f"{small.account_id}/{edge}", times=None, with_=answer([*rows, fine]))
+
+    record = small.sync(parts=frozenset({part}), force=True)
+
+    assert record.status is Status.SUCCESS, record.error_summary
+    assert small.scalar(f"SELECT count(*) FROM meta_ads.{table}") > 0
+    assert small.query(f"{FOUND} WHERE reason = 'refused_row'") == []
+
+
+def test_counts_of_a_day_that_no_sum_holds_are_none(small: Lab) -> None:
+    """Each would fit a bigint column; what changed of a day, and its rollups, add them up."""
+    small.sync(parts=ENTITIES)
+    day = str(small.today())
+    ads = [one.id for one in small.world.objects("ads", small.account_id)][:3]
+    most = {"impressions": str(2**63 - 1), "clicks": str(2**62), "reach": 2**62, "spend": "9" * 20,
+            "actions": [{"action_type": "purchase", "value": "9" * 40 + "e99"}]}  # fmt: skip
+    for spent in ("1", "2"):
+        listed = [{"ad_id": ad, "date_start": day, "date_stop": day, **most} for ad in ads]
+        listed[0]["spend"] = spent
+        small.sim.faults.clear()
+        small.sim.fail(
+            "GET", f"{small.account_id}/insights", times=None, with_=answer(listed),
+            until=lambda request: request.params.get("level") != "ad",
+        )  # fmt: skip
+        small.sync(parts=NUMBERS, since=small.today(), until=small.today(), force=True)
+        small.advance(hours=1)
+    small.sim.faults.clear()
+    assert small.scalar("SELECT count(*) FROM meta_ads.insights_changes") > 0
+    assert ("impressions", "wrong_type") in reasons(small)
+    with small.warehouse.connection() as connection:
+        assert rollup(connection, small.account_id).days
+    assert small.query("SELECT impressions, results FROM meta_ads.daily_campaign_metrics")
+
+
+def test_names_too_long_for_an_index_leave_the_rollups(small: Lab) -> None:
+    adsets = [one.id for one in small.world.objects("adsets", small.account_id)]
+    for adset_id, promoted in zip(
+        adsets, ({"custom_event_str": LONG}, {"custom_conversion_id": LONG},
+                 {"custom_event_type": LONG}), strict=False,
+    ):  # fmt: skip
+        small.world.patch(adset_id, promoted_object={"pixel_id": "1", **promoted})
+    assert small.sync().status is Status.SUCCESS
+    with small.warehouse.connection() as connection:
+        assert rollup(connection, small.account_id).written["adset"] > 0
+
+
+def test_an_edge_of_one_row_that_does_not_fit_goes_on(warehouse: Warehouse) -> None:
+    spec = ENTITY_SPECS[Part.CAMPAIGNS]
+    mapper, findings = EntityMapper(spec, Findings()), Findings()
+    row = list(mapper.row({"id": "1", "name": "Alone"}, SOURCE))
+    row[mapper.columns.index("created_time")] = "no time at all"
+    _write(warehouse, spec, mapper.columns, [tuple(row)], findings)
+    with warehouse.connection() as connection:
+        (why,) = connection.execute("SELECT reason FROM meta_ads.unrecognized_values").fetchall()
+    assert why == ("refused_row",)
 
 
 def test_any_number_as_a_code_of_an_error_is_on_record(small: Lab) -> None:
