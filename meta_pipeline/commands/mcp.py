@@ -61,6 +61,8 @@ def mcp(http: Http = False, host: Host = "127.0.0.1", port: Port = 8787) -> None
                 application,
                 host=host,
                 port=port,
+                # Whoever looks for a hole is not told which version to look up.
+                server_header=False,
                 log_level="warning",
                 limit_concurrency=_MOST_REQUESTS,
             )

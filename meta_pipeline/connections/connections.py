@@ -170,9 +170,16 @@ class Connections:
         """Whether META_ACCESS_TOKEN is set."""
         return self.access.settings.access_token is not None
 
-    def find(self, given: str) -> ConnectionRow:
-        """The connection of this id or name; ConnectionUnknown lists those it may be."""
-        rows = self.warehouse.connections.all()
+    def find(self, given: str, *, tenant: str | None = None) -> ConnectionRow:
+        """The connection of this id or name; ConnectionUnknown lists those it may be.
+
+        With `tenant` among those of it alone: of others not even that they exist is told.
+        """
+        rows = [
+            row
+            for row in self.warehouse.connections.all()
+            if tenant is None or row.tenant == tenant
+        ]
         wanted = given.strip().casefold()
         # An id is one connection; a name may be that of a replaced one, too.
         by_id = [row for row in rows if row.connection_id == wanted]

@@ -10,11 +10,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from meta_pipeline.metrics import preset
+from meta_pipeline.metrics.answers.period import Period
 
 from .errors import CannotRead
 from .text import NUMBERS, Text
 
 Range = tuple[date, date]
+_FIRST_YEAR = 2004
+"""Facebook's: what is earlier is a number and no year, and some of them are in no calendar."""
 _MONTHS = (
     "january february march april may june july august september october november december".split()
 )
@@ -191,7 +194,7 @@ def _month_range(words: str, today: date) -> Range:
     name, _, year = words.partition(" ")
     month = _MONTH_OF[name]
     # "In November", asked in March, is the last one.
-    chosen = int(year) if year else today.year - (month > today.month)
+    chosen = _known_year(int(year), words) if year else today.year - (month > today.month)
     first = date(chosen, month, 1)
     if first > today:
         raise CannotRead(f"{words!r} has not begun.", words=[words])
@@ -204,9 +207,8 @@ def _until_now(words: str, since: date, until: date) -> Days:
 
 
 def _in_year(match: re.Match[str], today: date) -> Days:
-    year = int(match["year"])
-    # Facebook's first year: what is earlier is a number and no year.
-    if not 2004 <= year <= today.year:
+    year = _known_year(int(match["year"]), match[0])
+    if year > today.year:
         raise CannotRead(f"There are no numbers of {year}.", words=[match[0]])
     return _until_now(match[0], date(year, 1, 1), date(year, 12, 31))
 
@@ -250,6 +252,7 @@ def _spoken(words: str, today: date) -> date:
 
 def _figures(one: int, two: int, year: int, mark: str, words: str) -> date:
     """With dots the day comes first; with slashes it does in Europe and does not in America."""
+    year = _known_year(year, words)
     if mark == "/" and one <= 12 and two <= 12 and one != two:
         raise CannotRead(
             f"{words!r} is {date(year, two, one)} or {date(year, one, two)}.",
@@ -262,7 +265,14 @@ def _figures(one: int, two: int, year: int, mark: str, words: str) -> date:
     return _date(year, one, two, words) if two > 12 else _date(year, two, one, words)
 
 
+def _known_year(year: int, words: str) -> int:
+    if year < _FIRST_YEAR:
+        raise CannotRead(f"There are no numbers of {year}.", words=[words])
+    return year
+
+
 def _date(year: int, month: int, day: int, words: str, *, is_leap_ok: bool = False) -> date:
+    _known_year(year, words)
     try:
         return date(year, month, day)
     except ValueError:
@@ -360,8 +370,9 @@ def function_of(date_range: Any) -> Callable[[date], Range]:
     if callable(date_range):
         return date_range  # type: ignore[no-any-return]
     if not isinstance(date_range, str):
-        since, until = date_range
-        return lambda _: (since, until)
+        # As days of the metric layer, which leave room for others before them.
+        asked = Period(*date_range)
+        return lambda _: (asked.since, asked.until)
     # All days reach back to the first there is.
     if date_range.endswith("maximum"):
         raise CannotRead("All days have none before them: name the days to compare.")

@@ -177,7 +177,7 @@ def _query(
 ) -> metrics.Result:
     return metrics.answer(
         warehouse,
-        account=list(wanted.accounts) if wanted.accounts else None,
+        account=None if wanted.accounts is None else list(wanted.accounts),
         metrics=list(wanted.metrics),
         level=wanted.level,
         date_range=date_range,

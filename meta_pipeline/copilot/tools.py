@@ -167,7 +167,7 @@ class Tools:
         """How fresh and complete the data of each account is."""
 
         def found() -> Answer:
-            known = metrics.accounts_of(self._warehouse, list(accounts) if accounts else None)
+            known = metrics.accounts_of(self._warehouse, _named(accounts))
             return data_health(self._warehouse, [one.account_id for one in known])
 
         return _answered(found, {"tool": "data_health", "accounts": accounts}, cursor, limit)
@@ -186,7 +186,7 @@ class Tools:
         def found() -> Answer:
             return advice_given(
                 self._warehouse,
-                list(accounts) if accounts else None,
+                _named(accounts),
                 kinds,
                 include_settled=include_settled,
             )
@@ -200,7 +200,7 @@ class Tools:
         """What Meta itself recommends, and its opportunity score."""
 
         def found() -> Answer:
-            return recommended_by_meta(self._warehouse, list(accounts) if accounts else None)
+            return recommended_by_meta(self._warehouse, _named(accounts))
 
         asked = {"tool": "meta_recommendations", "accounts": accounts}
         return _answered(found, asked, cursor, limit)
@@ -213,7 +213,7 @@ class Tools:
             return ask(
                 self._warehouse,
                 question,
-                account=list(accounts) if accounts else None,
+                account=_named(accounts),
                 now=self._now(),
                 cursor=cursor,
                 limit=limit,
@@ -250,6 +250,11 @@ def _before(date_range: Any, earlier: Range | None) -> Any:
         return earlier
     own = function_of(date_range)
     return lambda today: before(own(today))
+
+
+def _named(accounts: Sequence[str] | None) -> list[str] | None:
+    """The accounts of a call; none of them is not all of them: the metric layer refuses it."""
+    return None if accounts is None else list(accounts)
 
 
 def _table(columns: list[str], rows: list[dict[str, Any]]) -> Answer:

@@ -21,7 +21,7 @@ from meta_pipeline.warehouse.faults import explained
 from meta_pipeline.warehouse.tenancy import begin_session
 
 from .errors import ExportBusy, ExportError, LibrariesMissing, PlaceTaken
-from .manifest import FILES, MANIFEST, ExportedFile, Manifest, Superseded, TableFiles
+from .manifest import A_FILE, FILES, MANIFEST, ExportedFile, Manifest, Superseded, TableFiles
 from .parts import Part, PartKey, Scope, parts
 from .places import Place
 from .tables import Table, chosen, exported
@@ -36,7 +36,6 @@ _READ_AT = "SELECT now(), current_user::text, row_security_active('meta_ads.meta
 _SIMULATED = "SELECT coalesce(bool_or(is_simulated), false) FROM meta_ads.meta_ad_accounts"
 # What may be a folder's name as it is.
 _PLAIN: Final = re.compile(r"act_[0-9]{1,40}")
-_OURS: Final = re.compile(r"[a-z_][a-z0-9_]*/[a-z0-9_-]+/[a-z0-9-]+\.parquet")
 
 OnFile = Callable[[str, ExportedFile], None]
 
@@ -169,7 +168,7 @@ class _Run:
                 self._list(name, table, staging)
         old = {one.path for one in manifest.superseded if one.since <= self._read_at - keep}
         for path in left_behind | old:
-            if _OURS.fullmatch(path):  # whoever may write there says nothing about other folders
+            if A_FILE.fullmatch(path):  # whoever may write there says nothing about other folders
                 self._place.remove(path)
         return manifest.without_superseded(old)
 

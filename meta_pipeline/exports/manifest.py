@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -17,6 +18,9 @@ FORMAT: Final = "meta_pipeline export"
 VERSION: Final = 1
 FILES: Final = "files.txt"
 """Beside the folder's files: their addresses, one a line, for what loads by such a list."""
+A_FILE: Final = re.compile(r"[a-z_][a-z0-9_]*/[a-z0-9_-]+/[a-z0-9-]+\.parquet")
+"""Path of a file of ours: whoever may write to the place says nothing about other folders."""
+_A_TABLE: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What reading JSON of another shape than ours may raise."""
 
@@ -160,7 +164,7 @@ class Manifest:
             is_simulated=read["is_simulated"],
             written_at=_moment(read["written_at"]),
             tables={
-                name: TableFiles(
+                _table_name(name): TableFiles(
                     table["comment"],
                     tuple(table["columns"]),
                     tuple(_file_of(one) for one in table["files"]),
@@ -189,9 +193,16 @@ def _table_json(table: TableFiles) -> str:
     return f'{_json(head)[:-1]}, "files": [\n{files}\n]}}'
 
 
+def _table_name(name: str) -> str:
+    # The list of its files is written to the folder of this name.
+    if not _A_TABLE.fullmatch(name):
+        raise ValueError("no table of ours")
+    return name
+
+
 def _file_of(read: Mapping[str, Any]) -> ExportedFile:
-    # A dataclass checks nothing, and by these paths files are removed.
-    if not (isinstance(read["path"], str) and isinstance(read["rows"], int)):
+    # A dataclass checks nothing, and by these paths files are listed and removed.
+    if not (A_FILE.fullmatch(read["path"]) and isinstance(read["rows"], int)):
         raise TypeError
     moments = {name: _moment(read[name]) for name in ("data_as_of", "written_at", "current_at")}
     return ExportedFile(**{**read, **moments})

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, ValidationError, ValidationInfo, field_valida
 from pydantic_settings import SettingsConfigDict
 
 from meta_pipeline.credentials import TRUSTED_URL, checked_graph_url, cleaned_token, version_in
+from meta_pipeline.model.subject import as_subject
 
 from .advice import AdviceSettings
 from .alerts import AlertSettings
@@ -159,7 +160,7 @@ class Settings(
 
     @property
     def web_admin_names(self) -> frozenset[str]:
-        return frozenset(name.casefold() for name in _names(self.web_admins, ","))
+        return frozenset(as_subject(name) for name in _names(self.web_admins, ","))
 
     @property
     def web_proxies(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from meta_pipeline.metrics import MetricsError
+from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse.errors import CannotTell, TenantsNotApart, WarehouseError
 
 from .access.forms import Forged
@@ -69,7 +70,8 @@ def _http(request: Request, error: Exception) -> Response:
 def _unforeseen(request: Request, error: Exception) -> Response:
     # The page says nothing of the error itself: it may name tables, addresses, people.
     reference = secrets.token_hex(4)
-    _log.error("page failed: %s %s", reference, request.url.path, exc_info=error)
+    # On one line: whoever sends an address must not write lines of the log with it.
+    _log.error("page failed: %s %s", reference, one_line(request.url.path), exc_info=error)
     return _failure(
         request,
         500,

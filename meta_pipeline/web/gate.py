@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -147,6 +147,8 @@ def change(path: str, act: Act, *, needs: Role) -> Route:
 
 
 def _shown(request: Request, show: Show, needs: Role) -> Response:
+    _check_text(request.path_params.items())
+    _check_text(request.query_params.multi_items())
     if TENANT in request.query_params:
         return _opened(request, request.query_params[TENANT])
     visit = _visit(request, needs)
@@ -179,6 +181,7 @@ def _opened(request: Request, tenant: str) -> Response:
 
 
 def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Response:
+    _check_text(form.multi_items())
     # In another tab another tenant may be open by now: meant is the one the form was shown for.
     meant = form.get(TENANT)
     tenant = meant if isinstance(meant, str) else None
@@ -196,6 +199,12 @@ def _changed(request: Request, form: FormData, act: Act, needs: Role) -> Respons
         request.session["said"] = done.said
     # After a change always to a page: reloading that repeats nothing.
     return RedirectResponse(done.to, status_code=303)
+
+
+def _check_text(given: Iterable[tuple[str, object]]) -> None:
+    """Postgres takes no NUL, and whatever is given here is asked of it."""
+    if any("\x00" in str(value) for _, value in given):
+        raise metrics.ImpossibleQuestion("There is a NUL in it, which no name or number has.")
 
 
 def _check_may_open(visitor: Visitor, tenant: str) -> None:

@@ -46,6 +46,14 @@ CALLS: dict[str, dict[str, Any]] = {
     "ask": {"question": "spend by campaign since 9 November 2026 for nordwind"},
 }
 
+DATED = {
+    "query_metrics": ("since",),
+    "compare_periods": ("since", "before_since"),
+    "explain_change": ("since", "before_since"),
+    "entity_timeline": ("since",),
+}
+"""Tools that take days, by the names of the first of them."""
+
 Ask = Callable[[Client], Awaitable[Any]]
 
 
@@ -308,6 +316,42 @@ def test_what_has_no_answer_is_refused_in_the_answer(place: Place) -> None:
         assert found["outcome"] in ("refused", "asked_back"), (name, given)
         assert said in found["message"], (name, given, found["message"])
         assert found["rows"] == []
+
+
+def test_no_account_is_not_every_account(place: Place) -> None:
+    """A program that lists what its user may see, and finds nothing, is not told of everything."""
+
+    async def run(client: Client) -> dict[str, Any]:
+        taking = [name for name, given in CALLS.items() if "accounts" in given]
+        return {
+            name: (await client.call_tool(name, CALLS[name] | {"accounts": []})).structured_content
+            for name in taking
+        }
+
+    answers = in_memory(place, run)
+    assert len(answers) >= 6
+    for name, answer in answers.items():
+        assert answer["outcome"] == "refused", name
+        assert "list of ad accounts is empty" in answer["message"], name
+        assert answer["rows"] == []
+
+
+def test_days_at_the_ends_of_the_calendar_are_refused_in_the_answer(place: Place) -> None:
+    async def run(client: Client) -> list[tuple[str, Any]]:
+        dated = [tool for tool in CALLS if tool in DATED]
+        ends = ("0001-01-01", "9999-12-31")
+        return [
+            (tool, await client.call_tool(tool, CALLS[tool] | dict.fromkeys(fields, day)))
+            for tool in dated
+            for fields in (("since", "until"), ("before_since", "before_until"))
+            for day in ends
+            if fields[0] in DATED[tool]
+        ]
+
+    for tool, result in in_memory(place, run):
+        assert not result.is_error, (tool, result.content)
+        assert result.structured_content["outcome"] == "refused", tool
+        assert "no numbers of" in result.structured_content["message"], tool
 
 
 def test_names_of_others_are_only_in_structured_fields(place: Place) -> None:

@@ -325,6 +325,23 @@ def test_what_lies_elsewhere_is_never_removed(url: str, place: Path) -> None:
     assert kept.exists()
 
 
+@pytest.mark.parametrize("name", ["../elsewhere", "a/../../elsewhere", "a\\b", "", "."])
+def test_a_manifest_makes_no_folder_outside_of_its_place(url: str, place: Path, name: str) -> None:
+    export(url, open_place(str(place)), tables=["meta_insights"])
+    read = json.loads((place / "manifest.json").read_text())
+    read["tables"][name] = read["tables"]["meta_insights"]
+    absolute = {str(place.parent / "elsewhere"): read["tables"]["meta_insights"]}
+    before = sorted(place.parent.rglob("*"))
+    for tables in (read["tables"], read["tables"] | absolute):
+        (place / "manifest.json").write_text(json.dumps(read | {"tables": tables}))
+        # What was left behind has the lists of all tables written anew.
+        (place / "pending.json").write_text('["meta_insights/act_1/left-behind.parquet"]')
+        with pytest.raises(PlaceTaken, match="is damaged"):
+            export(url, open_place(str(place)), tables=["meta_insights"])
+    (place / "pending.json").unlink()
+    assert sorted(place.parent.rglob("*")) == before
+
+
 def test_all_files_are_of_one_moment(url: str, place: Path) -> None:
     """What a sync writes while the export runs is in none of its files."""
     written: list[str] = []
@@ -427,6 +444,10 @@ def test_a_manifest_of_any_shape_is_refused_in_a_sentence(
         lambda read: read["tables"]["meta_insights"]["files"][0].pop("path"),
         lambda read: read["tables"]["meta_insights"]["files"][0].update(path=7),
         lambda read: read["tables"]["meta_insights"]["files"][0].update(written_at="soon"),
+        lambda read: read["tables"]["meta_insights"]["files"][0].update(path="../x/y/z.parquet"),
+        lambda read: read["tables"]["meta_insights"]["files"][0].update(
+            path="a/b/c.parquet\ns3://x"
+        ),
         lambda read: read["tables"].update(meta_ads=[]),
         lambda read: read.update(superseded=[{"path": "x"}]),
         lambda read: read.update(tables=None),

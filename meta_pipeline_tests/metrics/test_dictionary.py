@@ -140,6 +140,14 @@ def test_mistake_is_named_with_its_line(mistake: str, tmp_path: Path) -> None:
     assert caught.value.line
 
 
+def test_aliases_of_aliases_end_in_a_sentence(tmp_path: Path) -> None:
+    """Nine lines that stand for a thousand million values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(DictionaryError, match="aliases counted"):
+        read_dictionary(written(tmp_path, "\n".join(lines)))
+
+
 def test_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(DictionaryError, match="cannot be read: No such file"):
         read_dictionary(tmp_path / "none.yaml")

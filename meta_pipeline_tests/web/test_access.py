@@ -105,11 +105,16 @@ def test_a_name_that_is_not_ours_is_not_served(base_url: str) -> None:
 
 @pytest.mark.parametrize(
     "next_address",
-    ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"],
+    [
+        *("//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"),
+        *("//[evil.example", "https://[evil", "/\t/evil.example", "\x00//evil.example"),
+    ],
 )
 def test_nobody_is_sent_to_another_site(base_url: str, next_address: str) -> None:
     with fresh(base_url) as browser:
-        assert "evil" not in browser.get("/sign-in", params={"next": next_address}).text
+        page = browser.get("/sign-in", params={"next": next_address})
+        assert page.status_code == 200
+        assert "evil" not in page.text
 
 
 @pytest.mark.parametrize(

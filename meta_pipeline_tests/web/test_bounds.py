@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+import httpx2
+import pytest
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount
 
@@ -14,6 +17,11 @@ from meta_pipeline.web.bounds import MOST_BYTES
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 _CHUNK = b"x" * 65_536
+CHARSETS = (
+    "unicode_escape", "raw_unicode_escape", "utf-7", "idna", "punycode", "undefined", "hex", "zlib",
+    "rot13", "utf-16", "utf-32", "nobody", "", "utf-8%00", "x" * 500,
+)  # fmt: skip
+"""What Python calls codecs, some of which are none of text, and what it does not know."""
 
 
 def posts(routes: Iterable[BaseRoute], before: str = "") -> Iterator[str]:
@@ -68,3 +76,38 @@ def test_a_length_beyond_the_most_is_refused_unread(base_url: str) -> None:
                 f"Content-Length: {length}\r\n\r\n".encode()
             )
             assert sent.recv(65_536).split()[1] in (b"413", b"400"), length
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(f"multipart/form-data; boundary=b; charset={name}" for name in CHARSETS),
+        *("multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary"),
+        *(f"multipart/form-data; boundary={'b' * 300}", "multipart/form-data; boundary=\xff"),
+        *("application/x-www-form-urlencoded; charset=idna", "application/json", "", "x"),
+    ],
+)
+def test_a_form_of_any_kind_is_answered(browser: httpx2.Client, kind: str) -> None:
+    token = csrf_of(browser)
+    for value in (b"viewer", b"\\ud800", b"+2AA-", b"\xff\xfe\x00", b"xn--\xff", b"%ED%A0%80"):
+        for name in (b"csrf", b"subject"):
+            given = {b"csrf": token.encode(), b"subject": b"", b"role": b"viewer"} | {name: value}
+            parts = b"".join(
+                b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % pair
+                for pair in given.items()
+            )
+            plain = b"&".join(b"%b=%b" % pair for pair in given.items())
+            for body in (parts + b"--b--\r\n", parts, plain, b""):
+                answer = browser.post(
+                    "/members",
+                    content=body,
+                    headers={b"Content-Type": kind.encode("latin-1")},
+                    follow_redirects=False,
+                )
+                assert answer.status_code < 500, (kind, name, value, body[:20])
+
+
+def csrf_of(browser: httpx2.Client) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', browser.get("/members").text)
+    assert found
+    return found[1]

@@ -144,7 +144,7 @@ def test_ticks_are_kept_from_page_to_page_and_a_choice_is_changed_later(opened: 
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?state=x&code=y", "?error=access_denied", "?state=%00&code=%3Cscript%3E"]
+    "query", ["", "?state=x&code=y", "?error=access_denied", "?state=%01&code=%3Cscript%3E"]
 )
 def test_an_answer_of_nobodys_login_connects_nothing(opened: Opened, query: str) -> None:
     answer = opened.browser.get(f"/connections/back{query}")

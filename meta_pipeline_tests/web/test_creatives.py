@@ -31,6 +31,7 @@ PICTURES: dict[str, tuple[str | None, str | None, str | None]] = {
     "the larger lives": (f"{META}/3.jpg?{ends(-1)}", f"{META}/4.jpg?{ends(1)}", f"{META}/4.jpg"),
     "nobody knows": (f"{META}/5.jpg?oe=soon", None, f"{META}/5.jpg"),
     "not Meta's": ("https://fbcdn.net.example.com/6.jpg", None, None),
+    "no address": ("https://[scontent.fbcdn.net/7.jpg", None, None),
     "none": (None, None, None),
 }
 """By name of the creative: its two addresses, and where the picture shown begins."""

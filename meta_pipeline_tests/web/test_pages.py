@@ -218,6 +218,15 @@ def test_what_has_no_answer_says_what_has(browser: httpx2.Client, question: str,
     assert said in answer.text
 
 
+def test_the_tab_of_campaigns_opens_from_within_an_ad_set(browser: httpx2.Client) -> None:
+    page = browser.get("/campaigns?level=ad&campaign=c1&adset=s1")
+    tab = re.search(r'href="(/campaigns\?[^"]*adset=s1[^"]*)">Campaigns<', page.text)
+    assert tab, "the tab leads to the view as it is, but for its level"
+    whole = browser.get(tab[1].replace("&amp;", "&"))
+    assert whole.status_code == 200
+    assert 'id="ec1"' in whole.text
+
+
 def test_people_that_cannot_be_added_up_are_unknown_and_a_note_says_why(
     browser: httpx2.Client,
 ) -> None:

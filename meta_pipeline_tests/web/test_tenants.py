@@ -5,6 +5,7 @@ And people of both of them: they open one at a time, and what they send is for t
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import ConnectionRow, Warehouse
 from meta_pipeline.warehouse.tenancy.groups import group_names
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
@@ -32,6 +33,11 @@ ANN, BOB = "ann@alpha.example", "bob@beta.example"
 EVE, BOSS = "eve@agency.example", "boss@agency.example"
 OF_ALPHA = re.compile(rf"\b{ACCOUNT}\b|(?<![-\w])(?:[csa]|h[as])[0-9]+\b|{re.escape(ANN)}")
 """What is alpha's alone: its account, the ids in it, its member."""
+FIELDS = (
+    "account", "account_id", "advice", "connection", "pending_id", "reason", "request", "since",
+    "subject", "until",
+)  # fmt: skip
+"""Fields of forms that name something."""
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +153,50 @@ def test_what_one_tenant_changes_is_its_own(
     assert asked == [(OTHER, BOB)]
     assert "carol" in bob.get("/members").text
     assert "carol" not in ann.get("/members").text
+
+
+def test_no_form_tells_of_a_connection_of_another_tenant(
+    bob: httpx2.Client, web_warehouse: Warehouse
+) -> None:
+    theirs = connection_of("alpha", "conn_a1fa00000001", "Alpha's Own Agency")
+    ours = connection_of("beta", "conn_be7a00000001", "Beta's Own Agency")
+    for row in (theirs, ours):
+        web_warehouse.connections.save(row)
+    csrf = csrf_of(bob.get("/members").text)
+    forms = [route.path for route in PAGES if "POST" in (route.methods or ())]
+    for path in forms:
+        # By its id, by its name, and by what is neither: a list of what is there is an answer too.
+        named = (theirs.connection_id, theirs.name) if path.startswith("/connections") else ()
+        for given in ("nobody", "", "conn_", *named):
+            form = {"csrf": csrf, **dict.fromkeys(FIELDS, given), "revoke": "1"}
+            answer = bob.post(path, data=form)
+            assert answer.status_code < 500, (path, given)
+            said = answer.text.replace(html.escape(given), "") if given else answer.text
+            for name in (theirs.connection_id, theirs.name, html.escape(theirs.name)):
+                assert name not in said, (path, given)
+    assert {row.connection_id for row in web_warehouse.connections.all()} == {
+        theirs.connection_id, ours.connection_id,
+    }  # fmt: skip
+    told = bob.post("/connections/remove", data={"csrf": csrf, "connection": "nobody"})
+    assert ours.connection_id in told.text, "one's own are named, to choose from"
+    with web_warehouse.connection() as connection:
+        for row in (theirs, ours):
+            web_warehouse.connections.erase(row.connection_id, connection)
+
+
+def connection_of(tenant: str, connection_id: str, name: str) -> ConnectionRow:
+    return ConnectionRow(
+        connection_id=connection_id,
+        tenant=tenant,
+        kind="system_user",
+        name=name,
+        app_id="1",
+        user_id=f"1{len(tenant)}",
+        scopes=["ads_read"],
+        state="active",
+        added_at=NOW,
+        checked_at=NOW,
+    )
 
 
 def test_a_member_of_one_tenant_is_not_asked_which(ann: httpx2.Client) -> None:

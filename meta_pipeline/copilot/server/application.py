@@ -8,6 +8,7 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,7 +32,9 @@ class _Door:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        tenant = self._tenant(scope)
+        key = _key(scope)
+        # A key is looked up in the tables: on the event loop a slow one would hold up all others.
+        tenant = None if key is None else await run_in_threadpool(self._admits, key)
         if tenant is None:
             refused = JSONResponse(
                 {"error": "A key is needed: Authorization: Bearer KEY."},
@@ -43,13 +46,14 @@ class _Door:
         # A copy: the scope belongs to the server, which may use it again.
         await self._inner({**scope, TENANT: tenant or None}, receive, send)
 
-    def _tenant(self, scope: Scope) -> str | None:
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                kind, _, key = value.decode("latin-1").partition(" ")
-                if kind.lower() == "bearer" and key.strip():
-                    return self._admits(key.strip())
-        return None
+
+def _key(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            kind, _, key = value.decode("latin-1").partition(" ")
+            if kind.lower() == "bearer" and key.strip():
+                return key.strip()
+    return None
 
 
 def http_application(

@@ -9,15 +9,24 @@ from datetime import date, datetime, timedelta
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.model.time_zone import zone
 
+LONGEST_DAYS = 3_660
+"""Ten years, three times what Meta keeps. Each day of each account is looked at: a range of
+centuries over a thousand accounts would fill the memory of whoever answers."""
+_FIRST, _LAST = date(1900, 1, 1), date(2999, 12, 31)
+"""So far from the ends of the calendar, where days before and after are none, nor any moment."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
-    """Days from `since` to `until`, both inclusive."""
+    """Days from `since` to `until`, both inclusive; ImpossibleQuestion where there are none."""
 
     since: date
     until: date
 
     def __post_init__(self) -> None:
+        for day in (self.since, self.until):
+            if not _FIRST <= day <= _LAST:
+                raise ImpossibleQuestion(f"There are no numbers of {day}.")
         if self.since > self.until:
             raise ImpossibleQuestion(
                 f"The range ends before it begins: {self.since} to {self.until}."

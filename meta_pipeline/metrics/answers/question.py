@@ -27,7 +27,7 @@ from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import AccountAmbiguous, AccountUnknown, find_account
 
 from .dimension import NO_CONVERSIONS_BY, Grouping
-from .period import Period, preset, today_in
+from .period import LONGEST_DAYS, Period, preset, today_in
 
 Asked = tuple[str, date, date]
 """An account, and the first and last day that is asked of it."""
@@ -191,21 +191,34 @@ def periods(
     date_range: DateRange,
     now: datetime,
 ) -> tuple[Period, ...]:
-    """The days asked for, in each account's own time zone."""
+    """The days asked for, in each account's own time zone.
+
+    ImpossibleQuestion for a range of more than ten years; a preset is as long as what is kept.
+    """
     if callable(date_range):
         return tuple(
-            Period(*date_range(today_in(account.timezone_name, now))) for account in accounts
+            _of_years(Period(*date_range(today_in(account.timezone_name, now))))
+            for account in accounts
         )
     if not isinstance(date_range, str):
         since, until = date_range
         # Days by name are the same days everywhere; they only begin at another hour.
-        return (Period(since, until),) * len(accounts)
+        return (_of_years(Period(since, until)),) * len(accounts)
     # One look-up an account, and only where everything is asked for.
     first = _first_days(connection, accounts) if date_range.endswith("maximum") else {}
     return tuple(
         preset(date_range, today_in(a.timezone_name, now), first.get(a.account_id))
         for a in accounts
     )
+
+
+def _of_years(period: Period) -> Period:
+    if len(period) > LONGEST_DAYS:
+        raise ImpossibleQuestion(
+            f"{period} is over ten years, and Meta keeps 37 months: ask for fewer days, or for "
+            "the preset maximum."
+        )
+    return period
 
 
 def _first_days(connection: Connection[Any], accounts: Sequence[Account]) -> dict[str, date]:

@@ -21,6 +21,7 @@ from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Kind, M
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.metrics.kept import Kept
 from meta_pipeline.metrics.source import Rows
+from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 
 from . import statement
@@ -292,6 +293,11 @@ def _asked(
         attribution=attribution,
         now=now or datetime.now(UTC),
     )
+    finer = [one for one in question.grouping.levels if LEVELS.index(one) > LEVELS.index(level)]
+    if finer:
+        raise ImpossibleQuestion(
+            f"A {level} has several {finer[0]}s: list the {finer[0]}s to keep some of them."
+        )
     matching, params, sources = _statement(connection, question, level, by_column.get(order))
     is_rolled_up = all(source.rows is Rows.ROLLUP for _, source in sources)
     is_kept = is_rolled_up and not set(filters or ()) & set(ENTITY_LEVELS)

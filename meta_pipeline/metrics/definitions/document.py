@@ -12,6 +12,8 @@ from meta_pipeline.metrics.errors import DictionaryError
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """In C where libyaml is there: ten times as fast, and every question reads a dictionary."""
+_MOST_NODES = 100_000
+"""A hundred times those of the dictionary that comes with the package."""
 Place = tuple[str | int, ...]
 """Where something is in a document: keys and list positions from the top."""
 
@@ -71,6 +73,9 @@ def parse(text: str, path: Path) -> Document:
 def _plain(
     loader: yaml.SafeLoader, node: yaml.Node, place: Place, lines: dict[Place, int], path: Path
 ) -> Any:
+    # An alias is written once and read wherever it stands: ten of ten of ten have no end.
+    if len(lines) > _MOST_NODES:
+        raise DictionaryError(f"holds more than {_MOST_NODES:,} values, aliases counted", path=path)
     lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _mapping(loader, node, place, lines, path)

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from psycopg import errors
 from psycopg.rows import class_row
 
+from meta_pipeline.model.subject import as_subject
 from meta_pipeline.warehouse.connect import Connection, Store
 from meta_pipeline.warehouse.errors import TenantUnknown, WarehouseError
 
-from .tenants import MemberRole, as_subject
+from .tenants import MemberRole
 
 DAYS = 14
 """How long an invitation is good, unless somebody says otherwise."""

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from psycopg import errors
 from psycopg.rows import class_row
 
+from meta_pipeline.model.subject import as_subject
 from meta_pipeline.warehouse.connect import Connection, Store
 from meta_pipeline.warehouse.errors import TenantUnknown, WarehouseError
 from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT
@@ -243,8 +244,3 @@ class TenantStore(Store):
                 (tenant, as_subject(subject)),
             )
             return removed.rowcount > 0
-
-
-def as_subject(given: str) -> str:
-    """The name as it is stored: capitals make nobody another person."""
-    return given.strip().casefold()

@@ -104,7 +104,10 @@ async def _signed_in(request: Request, subject: str, name: str, to: str) -> Resp
 
 def _ours(address: str | None) -> str:
     """An address of this application; nobody is sent to another site."""
-    parts = urlsplit(address or "/")
+    try:
+        parts = urlsplit(address or "/")
+    except ValueError:  # brackets that are no address of IPv6
+        return "/"
     is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/")
     # Browsers take a backslash for a slash, and // for another host.
     if not is_ours or "\\" in parts.path or parts.path.startswith("//"):

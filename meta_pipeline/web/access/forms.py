@@ -35,7 +35,11 @@ async def read_form(request: Request) -> FormData:
     # Browsers that do not send it are held by the token below alone.
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Forged
-    form = await request.form(max_files=0, max_fields=MAX_FIELDS)
+    # What all our pages send; a form in parts may name any codec of Python's to be read with.
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Forged
+    form = await request.form(max_fields=MAX_FIELDS)
     sent, kept = form.get(FIELD), request.session.get(FIELD)
     if not (
         isinstance(sent, str) and kept and secrets.compare_digest(sent.encode(), kept.encode())

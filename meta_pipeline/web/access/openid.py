@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from meta_pipeline.model.subject import as_subject
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
 from meta_pipeline.words import shortened
@@ -127,7 +128,7 @@ class OpenId:
                 "The identity provider did not say who you are (no sub). Tell an admin."
             )
         # As members are stored: addresses are typed in either case.
-        return Claims(subject.casefold(), str(claims.get("name") or email or subject))
+        return Claims(as_subject(subject), str(claims.get("name") or email or subject))
 
     def _silent(self, error: Exception) -> SignInRefused:
         return SignInRefused(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
+from meta_pipeline.model.subject import as_subject
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import DEFAULT_TENANT
 from meta_pipeline.warehouse.stores.tenants import Membership
@@ -91,7 +92,7 @@ def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | Non
         # Anybody else could write the header; of two one may be the visitor's own, passed on.
         if not is_among(peer, site.settings.web_proxies) or len(names) != 1:
             return None
-        named = names[0].strip().casefold()
+        named = as_subject(names[0])
         return (named, named) if named else None
     subject = connection.session.get("subject")
     if subject is None or (site.way is Way.LINK and subject != OWNER):

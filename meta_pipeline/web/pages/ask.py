@@ -28,8 +28,8 @@ EXAMPLES = (
 
 def ask(visit: Visit) -> Response:
     """The question of the address, answered; without one, what can be asked."""
-    # One more than is taken: too long a question is refused, not cut. Postgres takes no NUL.
-    question = visit.request.query_params.get("q", "").replace("\x00", "")[: MAX_CHARACTERS + 1]
+    # One more than is taken: too long a question is refused, not cut.
+    question = visit.request.query_params.get("q", "")[: MAX_CHARACTERS + 1]
     answer: Answer | None = None
     if question.strip():
         answer = answered(visit.warehouse, question, now=visit.now, limit=MAX_ROWS)

@@ -152,11 +152,7 @@ def removed(visit: Visit, form: FormData, _: Connection) -> Done:
 
 
 def _of_visitor(visit: Visit, connections: Connections, form: FormData) -> ConnectionRow:
-    row = connections.find(str(form.get("connection", "")))
-    # As of one that is not there: whose it is, is nobody else's business.
-    if row.tenant != visit.visitor.tenant:
-        raise ImpossibleQuestion("There is no such connection.")
-    return row
+    return connections.find(str(form.get("connection", "")), tenant=visit.visitor.tenant)
 
 
 def _search(given: object) -> str:

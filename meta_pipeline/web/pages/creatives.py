@@ -143,7 +143,10 @@ def _is_shown(url: str, now: datetime) -> bool:
 
     `oe` in it is when it ends, in seconds since 1970, hexadecimal; without it nobody knows.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that are no address of IPv6
+        return False
     if parts.scheme != "https" or not (parts.hostname or "").endswith(_PICTURE_HOSTS):
         return False
     ends = parse_qs(parts.query).get("oe", [""])[0]

@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from meta_pipeline.metrics.errors import ImpossibleQuestion
+from meta_pipeline.model.subject import as_subject
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import DEFAULT_TENANT, Connection
 from meta_pipeline.warehouse.stores.invitations import DAYS, InvitationRefused
@@ -47,7 +48,7 @@ def members(visit: Visit) -> Response:
 
 def set_member(visit: Visit, form: FormData, connection: Connection) -> Done:
     """Let somebody in, or change what they may."""
-    subject, role = str(form.get("subject", "")).strip().casefold(), _role(form)
+    subject, role = as_subject(str(form.get("subject", ""))), _role(form)
     _check_subject(visit, subject)
     visit.warehouse.tenants.set_member(
         visit.visitor.tenant,
@@ -89,7 +90,7 @@ def invite(visit: Visit, form: FormData, connection: Connection) -> Done:
 
 def revoke_invitation(visit: Visit, form: FormData, connection: Connection) -> Done:
     """Take an invitation back."""
-    subject = one_line(str(form.get("subject", "")).strip().casefold())[:_LONGEST]
+    subject = one_line(as_subject(str(form.get("subject", ""))))[:_LONGEST]
     was = visit.warehouse.invitations.revoke(visit.visitor.tenant, subject, connection)
     said = f"{subject} is invited no more." if was else f"{subject} was not invited."
     return Done("invitation revoked", subject, "/members", said)
@@ -97,7 +98,7 @@ def revoke_invitation(visit: Visit, form: FormData, connection: Connection) -> D
 
 def remove_member(visit: Visit, form: FormData, connection: Connection) -> Done:
     """Let somebody in no more; their sessions end with the next page they open."""
-    subject = str(form.get("subject", "")).strip().casefold()
+    subject = as_subject(str(form.get("subject", "")))
     _check_subject(visit, subject)
     was = visit.warehouse.tenants.remove_member(visit.visitor.tenant, subject, connection)
     said = f"{subject} may not open this any more." if was else f"{subject} was no member."

@@ -70,7 +70,8 @@ class TableView:
             account=params.get("account") or None,
             level=level,
             campaign=params.get("campaign") or None,
-            adset=params.get("adset") or None,
+            # Campaigns are in no ad set: their tab, opened from within one, lists them all.
+            adset=(params.get("adset") or None) if level != "campaign" else None,
             days=days_of(params),
             metrics=chosen,
             sort=_sort(params.get("sort"), level, chosen, dictionary),

@@ -17,6 +17,7 @@ from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
 from meta_pipeline.web.access.secret import Secret
 from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.programs.v1.paging import cursor_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.api.conftest import Client
@@ -55,6 +56,68 @@ def test_accounts_and_entities_by_pages(mine: httpx2.Client) -> None:
     assert mine.get("/accounts/act_1").json()["staleness"] == "never"
     none = mine.get("/accounts/act_1/campaigns", params={"effective_status": ["PAUSED", "\x00"]})
     assert none.json()["data"] == []
+
+
+def test_a_cursor_of_values_that_no_row_has_is_none_of_ours(mine: httpx2.Client) -> None:
+    """A cursor is base64 of JSON: anybody makes one of whatever Python reads and Postgres not."""
+    odd: list[Any] = ["", "x", "\x00", "2026-W01-1", "0000-01-01", "2026-01-01", 10**18, -(10**18)]
+    odd += [True, None, [], {}, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+    odd += ["2026-01-01T00:00:00+00:00:00.000001", "2026-01-01T00:00:00", "2026-01-01T00:00:00Z"]
+    listings: dict[str, tuple[Any, ...]] = {
+        "/accounts": ("act_1",),
+        "/accounts/act_1/campaigns": ("10",),
+        "/advice": ("2026-01-01", "1"),
+        "/advice/recommendations": ("1",),
+        "/advice/scores?account_id=act_1": ("2026-01-01",),
+        "/sync-requests": ("2026-01-01T00:00:00+00:00", "1"),
+        "/sync-runs": ("2026-01-01T00:00:00+00:00", "1"),
+        "/facts": ("a", "act_1", "ad", "1", "m", "2026-01-01", 0, ""),
+    }
+    for path, key in listings.items():
+        assert mine.get(path, params={"cursor": cursor_of(*key)}).status_code == 200, path
+        for position in range(len(key)):
+            for value in odd:
+                cursor = cursor_of(*key[:position], value, *key[position + 1 :])
+                answer = mine.get(path, params={"cursor": cursor})
+                assert answer.status_code in (200, 400), (path, position, value)
+                if answer.status_code == 400:
+                    problem(answer, 400, "bad_cursor")
+
+
+def test_a_range_of_centuries_is_refused(mine: httpx2.Client) -> None:
+    """Each day of each account is looked at: ten thousand years of them fill any memory."""
+    for since, until in (
+        ("0001-01-01", "9999-12-31"),
+        ("1900-01-01", "2999-12-31"),
+        ("0001-01-01", "0001-01-02"),
+        ("9999-12-31", "9999-12-31"),
+        ("2010-01-01", "2020-02-01"),
+    ):
+        for by in (["day"], ["campaign"], ["day", "campaign"], ["month"]):
+            asked = {"metrics": ["spend"], "since": since, "until": until, "by": by}
+            problem(mine.post("/metrics/query", json=asked), 400, "impossible_question")
+    asked = {"metrics": ["spend"], "since": "2017-01-01", "until": "2026-12-31", "by": ["day"]}
+    assert mine.post("/metrics/query", json=asked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("spend in january 0000", "spend since january 0000", "spend on 3/4/0000"),
+        *("spend on 4.4.0000", "spend on 1 may 0000", "spend in january 0001 vs the month before"),
+        *("spend on 0001-01-01 vs the day before", "spend since 0001-01-01 by day"),
+        *("spend on 0001-01-01 vs the year before", "9999 weeks ago spend", "spend 9999 days ago"),
+        *("spend from 2 may 0001 to 5 may 0001", "spend last 1200 months by day"),
+        *("what changed since 0001-01-01", "does january 0001 reconcile"),
+    ],
+)
+def test_a_year_of_no_calendar_is_answered_in_a_sentence(
+    mine: httpx2.Client, question: str
+) -> None:
+    answer = mine.post("/ask", json={"question": question})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["outcome"] in ("refused", "asked_back"), answer.json()
+    assert answer.json()["message"]
 
 
 def test_another_tenants_rows_are_not_there(mine: httpx2.Client, theirs: httpx2.Client) -> None:

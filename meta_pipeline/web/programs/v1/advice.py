@@ -19,7 +19,6 @@ from meta_pipeline.advisor import (
 from .accounts import account_of
 from .caller import Caller, Reader
 from .paging import Cursor, Limit, Page, cursor_of, key_behind
-from .problems import Problem
 
 advice = APIRouter(tags=["advice"])
 OfAccount = Annotated[
@@ -141,21 +140,20 @@ def list_advice(
 ) -> Page[GivenAdvice]:
     """List the advice that is open, from the newest day back."""
     accounts = _accounts(caller, account_id)
-    key = key_behind(cursor, str, str)
-    after = (_day(key[0]), key[1]) if key else None
+    key = key_behind(cursor, date, str)
     with caller.warehouse.connection() as connection:
         rows = advice_page(
             connection,
             accounts,
             kinds=kind,
             is_open=not include_settled,
-            after=after,
+            after=(key[0], key[1]) if key else None,
             limit=limit + 1,
         )
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
         data=[GivenAdvice.model_validate(row) for row in rows[:limit]],
-        next_cursor=cursor_of(last.as_of.isoformat(), last.advice_id) if last else None,
+        next_cursor=cursor_of(last.as_of, last.advice_id) if last else None,
     )
 
 
@@ -214,22 +212,15 @@ def list_scores(
 ) -> Page[Score]:
     """List Meta's opportunity score of an account by day, from the newest day back."""
     known = account_of(caller, account_id).account_id
-    key = key_behind(cursor, str)
+    key = key_behind(cursor, date)
     with caller.warehouse.connection() as connection:
-        rows = score_days(connection, known, before=_day(key[0]) if key else None, limit=limit + 1)
+        rows = score_days(connection, known, before=key[0] if key else None, limit=limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
         data=[Score.model_validate(row) for row in rows[:limit]],
-        next_cursor=cursor_of(last.day.isoformat()) if last else None,
+        next_cursor=cursor_of(last.day) if last else None,
     )
 
 
 def _accounts(caller: Caller, account_id: str | None) -> list[str] | None:
     return None if account_id is None else [account_of(caller, account_id).account_id]
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Problem("bad_cursor", "the cursor is none of ours: begin again without one") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
@@ -129,8 +129,9 @@ def list_facts(
     cursor: Cursor = None,
 ) -> Page[KeptFact]:
     """List the facts that are kept, by their key."""
-    after = key_behind(cursor, str, str, str, str, str, str, int, str)
-    if after is not None and not _is_key(after):
+    after = key_behind(cursor, str, str, str, str, str, date, int, str)
+    # -1 is WHOLE_DAY.
+    if after is not None and not -1 <= after[6] <= 23:
         raise Problem("bad_cursor", "the cursor is none of ours: begin again without one")
     # No row can have it, and Postgres would refuse the question.
     if any(_NUL.search(one or "") for one in (provider, account_id, metric)):
@@ -154,14 +155,4 @@ def list_facts(
         for row in rows[:limit]
     ]
     last = rows[limit - 1].key if len(rows) > limit else ()
-    texts = (one.isoformat() if isinstance(one, date) else one for one in last)
-    return Page(data=shown, next_cursor=cursor_of(*texts) if last else None)
-
-
-def _is_key(key: tuple[Any, ...]) -> bool:
-    try:
-        date.fromisoformat(key[5])
-    except ValueError:
-        return False
-    # -1 is WHOLE_DAY.
-    return -1 <= int(key[6]) <= 23
+    return Page(data=shown, next_cursor=cursor_of(*last) if last else None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
@@ -30,25 +30,54 @@ class Page(BaseModel, Generic[T]):
 
 
 def cursor_of(*key: Any) -> str:
-    """The cursor that stands for the key of a page's last row."""
+    """The cursor that stands for the key of a page's last row; days and moments as ISO 8601."""
     return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
 
 
 def key_behind(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
-    """The key in a cursor, of these types; a Problem for one that is none of ours."""
+    """The key in a cursor, of these types (str, int, date, datetime in UTC).
+
+    A Problem for one that is none of ours: anybody can make one, of values that no row has.
+    """
     if cursor is None:
         return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        key = orjson.loads(base64.urlsafe_b64decode(padded.encode()))
-    except (ValueError, binascii.Error):
-        key = None
-    if (
-        not isinstance(key, list)
-        or len(key) != len(kinds)
-        # By exact type: true is an int to isinstance.
-        or not all(type(one) is kind for one, kind in zip(key, kinds, strict=True))
-        or any(isinstance(one, str) and "\x00" in one for one in key)
-    ):
-        raise Problem("bad_cursor", "the cursor is none of ours: begin again without one")
-    return tuple(key)
+        given = orjson.loads(base64.urlsafe_b64decode(padded.encode()))
+        if not isinstance(given, list):
+            raise TypeError("a key is a list")
+        return tuple(_READ[kind](one) for one, kind in zip(given, kinds, strict=True))
+    except (ValueError, TypeError, OverflowError):
+        raise Problem("bad_cursor", "the cursor is none of ours: begin again without one") from None
+
+
+def _text(given: Any) -> str:
+    # Postgres takes no NUL.
+    if not isinstance(given, str) or "\x00" in given:
+        raise ValueError("no text of a row")
+    return given
+
+
+def _number(given: Any) -> int:
+    # By exact type: true is an int to isinstance.
+    if type(given) is not int:
+        raise TypeError("no number")
+    return given
+
+
+def _moment(given: Any) -> datetime:
+    at = datetime.fromisoformat(given)
+    # Ours have a zone; Postgres would read one without it in the session's.
+    if at.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    # Python reads zones that Postgres does not, to the microsecond.
+    return at.astimezone(UTC)
+
+
+_READ: Mapping[type, Callable[[Any], Any]] = {
+    str: _text,
+    int: _number,
+    # As a date, not as its text: Python reads 2026-W01-1 too, and Postgres does not.
+    date: date.fromisoformat,
+    datetime: _moment,
+}

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from meta_pipeline.metrics import MetricsError, UnknownName
+from meta_pipeline.printable import one_line
 from meta_pipeline.sync_requests import RequestRefused
 from meta_pipeline.warehouse.errors import CannotTell, WarehouseError
 from meta_pipeline.web.programs.body import TooLarge
@@ -123,7 +124,7 @@ async def _answer(request: Request, error: Exception) -> Response:
         if isinstance(error, kind):
             return told(error).response()
     reference = secrets.token_hex(4)
-    _log.error("request failed: %s %s", reference, request.url.path, exc_info=error)
+    _log.error("request failed: %s %s", reference, one_line(request.url.path), exc_info=error)
     return Problem(
         "failed",
         "Something went wrong here. It is in the log of the web application under the reference.",

@@ -165,7 +165,7 @@ def list_sync_requests(
         limit + 1, accounts=account_id, states=state, before=_before(cursor)
     )
     last = rows[limit - 1] if len(rows) > limit else None
-    more = cursor_of(last.requested_at.isoformat(), last.request_id) if last else None
+    more = cursor_of(last.requested_at, last.request_id) if last else None
     return Page(data=[_shown(row) for row in rows[:limit]], next_cursor=more)
 
 
@@ -195,7 +195,7 @@ def list_sync_runs(
     """List syncs, newest first: every attempt, also those that were refused."""
     runs = caller.warehouse.runs.listed(limit + 1, accounts=account_id, before=_before(cursor))
     last = runs[limit - 1] if len(runs) > limit else None
-    more = cursor_of(last.started_at.isoformat(), last.sync_run_id) if last else None
+    more = cursor_of(last.started_at, last.sync_run_id) if last else None
     return Page(data=[SyncRun(**run.row()) for run in runs[:limit]], next_cursor=more)
 
 
@@ -220,14 +220,5 @@ def _shown(row: SyncRequestRow) -> SyncRequest:
 
 
 def _before(cursor: str | None) -> tuple[datetime, str] | None:
-    key = key_behind(cursor, str, str)
-    if key is None:
-        return None
-    try:
-        at = datetime.fromisoformat(key[0])
-    except ValueError:
-        at = None
-    # Ours have a zone; Postgres would read one without it in the session's.
-    if at is None or at.tzinfo is None:
-        raise Problem("bad_cursor", "the cursor is none of ours: begin again without one")
-    return at, key[1]
+    key = key_behind(cursor, datetime, str)
+    return (key[0], key[1]) if key else None

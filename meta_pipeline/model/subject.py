@@ -1,0 +1,17 @@
+"""Subject: a person, as the identity provider or the proxy that let them in names them."""
+
+from __future__ import annotations
+
+
+def as_subject(given: str) -> str:
+    """The name as it is stored and compared: capitals make nobody another person.
+
+    Only letters that are each other's alone: for `str.casefold` ß is ss, the long s an s and the
+    Kelvin sign a k, so that whoever owns such an address would be let in as somebody else.
+    """
+    return "".join(map(_small, given.strip()))
+
+
+def _small(letter: str) -> str:
+    small = letter.lower()
+    return small if small.upper() == letter else letter
