@@ -153,7 +153,7 @@ def _text(value: Any) -> str:
 def _moment(value: Any) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    seconds = value / 1000 if value > _LATEST_SECONDS else value
-    if not 0 < seconds <= _LATEST_SECONDS:
+    # Before it is divided: a whole number of JSON may be too large for that.
+    if not 0 < value <= 1000 * _LATEST_SECONDS:
         return None
-    return datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(value / 1000 if value > _LATEST_SECONDS else value, UTC)

@@ -16,8 +16,9 @@ from meta_pipeline.webhooks import Unreadable, changes_of, is_signed, named_obje
 from meta_pipeline_tests.webhooks.deliveries import SECRET, changed, envelope, signature
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+NUMBERS = st.integers() | st.floats() | st.integers(-(10**4000), 10**4000)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | NUMBERS | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )

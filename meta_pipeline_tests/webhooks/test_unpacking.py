@@ -53,8 +53,9 @@ def test_changes_are_of_the_moment_their_delivery_was_answered(inbox: Warehouse)
         b'{"entry": [{"id": "1", "changes": [{"field": "x", "value": NaN}]}]}',
         b'{"entry": [{"id": "1", "changes": [{"field": "x", "value": ' + b"9" * 200_000 + b"}]}]}",
         b'{"entry": [' + b"[" * 5_000 + b"]" * 5_000 + b"]}",
+        b'{"entry": [{"id": "1", "time": 1' + b"0" * 400 + b', "changes": [{"field": "x"}]}]}',
     ],
-    ids=["empty", "no text", "no entry", "no number", "too long a number", "too deep"],
+    ids=["empty", "no text", "no entry", "no number", "too long a number", "too deep", "no time"],
 )
 def test_what_cannot_be_taken_apart_is_kept_and_those_behind_it_go_on(
     inbox: Warehouse, body: bytes

@@ -68,17 +68,19 @@ def test_a_cursor_of_values_that_no_row_has_is_none_of_ours(mine: httpx2.Client)
         "/accounts/act_1/campaigns": ("10",),
         "/advice": ("2026-01-01", "1"),
         "/advice/recommendations": ("1",),
-        "/advice/scores?account_id=act_1": ("2026-01-01",),
+        "/advice/scores": ("2026-01-01",),
         "/sync-requests": ("2026-01-01T00:00:00+00:00", "1"),
         "/sync-runs": ("2026-01-01T00:00:00+00:00", "1"),
         "/facts": ("a", "act_1", "ad", "1", "m", "2026-01-01", 0, ""),
     }
     for path, key in listings.items():
-        assert mine.get(path, params={"cursor": cursor_of(*key)}).status_code == 200, path
+        also = {"account_id": "act_1"} if path == "/advice/scores" else {}
+        first = mine.get(path, params=also | {"cursor": cursor_of(*key)})
+        assert first.status_code == 200, first.text
         for position in range(len(key)):
             for value in odd:
                 cursor = cursor_of(*key[:position], value, *key[position + 1 :])
-                answer = mine.get(path, params={"cursor": cursor})
+                answer = mine.get(path, params=also | {"cursor": cursor})
                 assert answer.status_code in (200, 400), (path, position, value)
                 if answer.status_code == 400:
                     problem(answer, 400, "bad_cursor")
@@ -106,7 +108,7 @@ def test_a_range_of_centuries_is_refused(mine: httpx2.Client) -> None:
         *("spend in january 0000", "spend since january 0000", "spend on 3/4/0000"),
         *("spend on 4.4.0000", "spend on 1 may 0000", "spend in january 0001 vs the month before"),
         *("spend on 0001-01-01 vs the day before", "spend since 0001-01-01 by day"),
-        *("spend on 0001-01-01 vs the year before", "9999 weeks ago spend", "spend 9999 days ago"),
+        *("spend on 0001-01-01 vs the year before", "9999 weeks ago spend"),
         *("spend from 2 may 0001 to 5 may 0001", "spend last 1200 months by day"),
         *("what changed since 0001-01-01", "does january 0001 reconcile"),
     ],
