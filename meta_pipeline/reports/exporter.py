@@ -7,6 +7,7 @@ connection, five seconds at most, and answers are kept for a few seconds.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from psycopg.rows import dict_row
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -35,6 +38,9 @@ from meta_pipeline.warehouse import (
 KEEP_SECONDS = 5.0
 # A scrape waits ten seconds by default: an answer after that is for nobody.
 _TIMEOUT_MS = 5_000
+THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
+"""Names of it: any other may be somebody's web page that leads here (DNS rebinding)."""
+_log = logging.getLogger(__name__)
 # A token without an end must not look like one that has ended: alerts compare with now.
 _NEVER = float("inf")
 
@@ -129,11 +135,15 @@ class WarehouseCollector(Collector):
 
 
 def exporter_app(
-    warehouse: Warehouse, leaves_out: Callable[[str], bool] = lambda _: False
+    warehouse: Warehouse,
+    leaves_out: Callable[[str], bool] = lambda _: False,
+    *,
+    hosts: Sequence[str] = ("*",),
 ) -> Starlette:
     """`GET /metrics` as text for Prometheus; `GET /healthy` says that the process lives.
 
     Of accounts that the settings leave out (`leaves_out`) nothing is told: their age is no alarm.
+    `hosts` are the names it may be asked by; `THIS_MACHINE` where only this machine reaches it.
 
     While Postgres does not answer, `/metrics` is a 503 with a sentence: Prometheus then shows the
     target as down instead of numbers that stand still.
@@ -148,12 +158,18 @@ def exporter_app(
         try:
             return Response(encode(registry), headers={"content-type": content_type})
         except (WarehouseError, psycopg.Error) as error:
-            return PlainTextResponse(f"The database does not answer: {error}\n", status_code=503)
+            # It names hosts and roles, which are not for everybody who may scrape.
+            _log.error("the database does not answer: %s", error)
+            said = "The database does not answer: the log of the exporter says why.\n"
+            return PlainTextResponse(said, status_code=503)
 
     def healthy(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    return Starlette(routes=[Route("/metrics", metrics), Route("/healthy", healthy)])
+    return Starlette(
+        routes=[Route("/metrics", metrics), Route("/healthy", healthy)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
+    )
 
 
 def _read(connection: Connection, leaves_out: Callable[[str], bool]) -> Iterator[Metric]:

@@ -17,7 +17,12 @@ import uvicorn
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from meta_pipeline.reports.exporter import KEEP_SECONDS, WarehouseCollector, exporter_app
+from meta_pipeline.reports.exporter import (
+    KEEP_SECONDS,
+    THIS_MACHINE,
+    WarehouseCollector,
+    exporter_app,
+)
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import TokenRow, Warehouse
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
@@ -28,11 +33,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def serving(warehouse: Warehouse) -> Iterator[str]:
+def serving(warehouse: Warehouse, **options: Any) -> Iterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # from here on a request waits for the server instead of failing
-        config = uvicorn.Config(exporter_app(warehouse), log_level="warning", lifespan="off")
+        config = uvicorn.Config(
+            exporter_app(warehouse, **options), log_level="warning", lifespan="off"
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -200,6 +207,7 @@ def test_without_a_database_the_target_is_down() -> None:
         alive = requests.get(f"{url}/healthy", timeout=PATIENCE_SECONDS)
     assert answer.status_code == 503
     assert answer.text.startswith("The database does not answer:")
+    assert "nobody" not in answer.text, "whom we log in as is not for everybody who may scrape"
     assert alive.text == "ok\n"
 
 
@@ -208,3 +216,18 @@ def test_the_docs_name_every_metric(scraped: dict[str, Metric]) -> None:
     exported = {sample.name for one in scraped.values() for sample in one.samples}
     exported |= {name for name, one in scraped.items() if one.type == "gauge"}
     assert {name for name in exported if f"`{name}" not in page} == set()
+
+
+def test_on_this_machine_no_name_of_anybody_elses_is_answered(morning: Morning) -> None:
+    """A web page may let a name of its own lead here, and read what comes back."""
+    with Warehouse(morning.url) as warehouse, serving(warehouse, hosts=THIS_MACHINE) as url:
+        for name in ("localhost:9108", "127.0.0.1", url.removeprefix("http://")):
+            asked = requests.get(f"{url}/healthy", headers={"Host": name}, timeout=PATIENCE_SECONDS)
+            assert asked.status_code == 200, name
+        for name in ("evil.example", "evil.example:9108", "127.0.0.1.evil.example", "localhost.x"):
+            for path in ("/metrics", "/healthy"):
+                asked = requests.get(
+                    f"{url}{path}", headers={"Host": name}, timeout=PATIENCE_SECONDS
+                )
+                assert asked.status_code == 400, name
+                assert "act_" not in asked.text

@@ -19,7 +19,8 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
     """
     import uvicorn
 
-    from meta_pipeline.reports.exporter import exporter_app
+    from meta_pipeline.credentials import is_loopback
+    from meta_pipeline.reports.exporter import THIS_MACHINE, exporter_app
 
     # One connection: scrapes wait for each other, never for the database's room.
     with opened_warehouse(application_name="meta_pipeline exporter", max_connections=1) as (
@@ -29,9 +30,13 @@ def exporter(host: Host = "127.0.0.1", port: Port = 9108) -> None:
         say(f"http://{host}:{port}/metrics  (Ctrl-C ends it)")
         show_log()
         uvicorn.run(
-            exporter_app(warehouse, settings.leaves_out),
+            exporter_app(
+                warehouse, settings.leaves_out, hosts=THIS_MACHINE if is_loopback(host) else ("*",)
+            ),
             host=host,
             port=port,
+            # Whoever looks for a hole is not told which version to look up.
+            server_header=False,
             log_level="warning",
             log_config=None,  # its lines go where ours go, in the form of META_LOG_FORMAT
         )

@@ -48,7 +48,8 @@ class _Door:
 
 
 def _key(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in headers:
         if name == b"authorization":
             kind, _, key = value.decode("latin-1").partition(" ")
             if kind.lower() == "bearer" and key.strip():
