@@ -29,13 +29,25 @@ class Place:
 
     def run(self, *statements: str) -> None:
         """Run statements as the server's owner; {role} and {database} are named in them."""
-        with closing(psycopg.connect(self.admin_url, autocommit=True)) as connection:
+        with self._as_owner() as connection:
             for statement in statements:
                 connection.execute(statement.format(role=self.role, database=self.database))
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
-        with closing(psycopg.connect(self.admin_url, client_encoding="UTF8")) as connection:
+        with self._as_owner() as connection:
             return connection.execute(query).fetchall()
+
+    def _as_owner(self) -> closing[psycopg.Connection[tuple[object, ...]]]:
+        # Timeouts of the database's settings are the product's to bear, on a busy machine too.
+        timeouts = ("statement", "lock", "idle_in_transaction_session")
+        return closing(
+            psycopg.connect(
+                self.admin_url,
+                autocommit=True,
+                client_encoding="UTF8",
+                options=" ".join(f"-c {name}_timeout=0" for name in timeouts),
+            )
+        )
 
 
 @contextmanager
