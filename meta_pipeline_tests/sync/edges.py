@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from meta_pipeline.graph import GraphError, Throttled
+from meta_pipeline.graph import GraphError, Throttled, TokenInfo
 from meta_pipeline.simulator import ABSENT, AccountSpec, Fault
 from meta_pipeline.sync import (
     DEFAULT_PARTS,
@@ -106,6 +106,12 @@ def _told(found: Lab, ask: Callable[[], object]) -> SyncRun:
     return record
 
 
+def _ask_about_token(found: Lab) -> None:
+    info = found.engine.token()
+    if isinstance(info, TokenInfo) and info.error is not None:  # known now, and no failed call
+        raise info.error
+
+
 def _take_one_away(found: Lab) -> None:
     """An ad that no listing shows any more, and that has to be asked for by id."""
     assert found.sync().status is Status.SUCCESS
@@ -183,7 +189,7 @@ EDGES = (
     Edge("accounts", lambda _: "/adaccounts", frozenset({"ad_accounts_list"}), is_one_call=True,
          work=lambda found, _: _told(found, found.engine.discover)),
     Edge("token", lambda _: "/debug_token", frozenset({"debug_token"}), answers="object",
-         work=lambda found, _: _told(found, found.engine.token)),
+         work=lambda found, _: _told(found, lambda: _ask_about_token(found))),
 )  # fmt: skip
 
 

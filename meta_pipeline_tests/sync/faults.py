@@ -28,6 +28,8 @@ class Trouble:
     edits_world: bool = False
     refuses_breakdowns: bool = False
     """Where breakdowns are asked for they are left out, for a day."""
+    starts_anew: bool = False
+    """Where the pages that were read are read once more, from the first on."""
     extra_calls: int = 12
     """More than that many calls beyond an undisturbed sync are too many."""
 
@@ -103,7 +105,7 @@ TROUBLES = (
     _trouble("same cursor twice", Fault.same_cursor_twice, {OK, *EDGE}, {OK, *EDGE}),
     # Two walks that never end: each is given up after a hundred empty pages.
     _trouble("empty page with next", Fault.empty_page_with_next, OK, {OK, *EDGE}, extra_calls=220),
-    _trouble("cursor expired", Fault.cursor_expired, {OK, *EDGE}, EDGE),
+    _trouble("cursor expired", Fault.cursor_expired, {OK, *EDGE}, EDGE, starts_anew=True),
     _trouble("a field never seen", lambda: Fault.unknown_content(brand_new="x"), OK, OK),
     # Meta's own trouble.
     _trouble("1 reduce the data", Fault.too_much_data, {OK, *EDGE}, {OK, *EDGE}, extra_calls=90),

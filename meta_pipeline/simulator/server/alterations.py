@@ -93,9 +93,10 @@ def extra_keys(values: Mapping[str, Any]) -> Alteration:
     """These keys in every row, or in the object."""
 
     def add(body: Any) -> Any:
-        if "data" in body:
-            return {**body, "data": [{**row, **values} for row in body["data"]]}
-        return {**body, **values}
+        if isinstance(body, list):
+            return [add(row) for row in body]
+        # A page's rows, or the one object that `debug_token` answers with.
+        return {**body, "data": add(body["data"])} if "data" in body else {**body, **values}
 
     return _document(add)
 
