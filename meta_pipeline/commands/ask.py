@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .database import opened_warehouse
-from .metrics.answers import Format, as_table, formatted, heading, say_definitions
+from .metrics.answers import Format, as_table, formatted, heading, say_days, say_definitions
 from .terminal.console import (
     console,
     errors,
-    minute,
     say,
     say_more,
     styled,
@@ -100,10 +99,7 @@ def _say_provenance(answer: Answer) -> None:
     if about is None:
         return
     if about.since:
-        zone = about.timezone if isinstance(about.timezone, str) else "each account's own zone"
-        read = f"data as of {minute(about.data_as_of)}" if about.data_as_of else "never fetched"
-        say()
-        say(styled(f"{about.since} to {about.until} in {zone}; {read}", "dim"))
+        say_days(about.since, about.until, about.timezone, about.data_as_of)
     say_definitions(about.formulas, about.overrides)
     edits = answer.asked.get("edits") or []
     if edits:

@@ -22,6 +22,20 @@ class Connected:
     days_left: int | None = None
     problem: str | None = None
 
+    @classmethod
+    def of_environment(cls, warehouse: Warehouse, settings: Settings, now: datetime) -> Connected:
+        """META_ACCESS_TOKEN, with the nearest end of the tokens that were looked at lately."""
+        if settings.access_token is None:
+            return cls(None)
+        ends = [
+            end
+            for row in warehouse.tokens.in_use()
+            for end in (row.expires_at, row.data_access_expires_at)
+            if end is not None
+        ]
+        # The token itself says nothing of its end: the tables have what `check` or a sync heard.
+        return cls(_ENVIRONMENT, max(0, (min(ends) - now).days) if ends else None)
+
     @property
     def facts(self) -> dict[str, Any]:
         """As fields of JSON."""
@@ -42,7 +56,7 @@ def connected(
 ) -> dict[str, Connected]:
     """The connection of each account, by its id; asks nobody."""
     if not warehouse.connections.all():
-        alone = _of_environment(warehouse, settings, now)
+        alone = Connected.of_environment(warehouse, settings, now)
         return dict.fromkeys(accounts, alone)
     # Not at the top: it brings the ciphers, and most installations have META_ACCESS_TOKEN alone.
     from meta_pipeline.connections import Reach
@@ -56,17 +70,3 @@ def connected(
             else Connected(None, problem=reach.why_none(account_id))
         )
     return by_account
-
-
-def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> Connected:
-    """META_ACCESS_TOKEN, with the nearest end of the tokens that were looked at lately."""
-    if settings.access_token is None:
-        return Connected(None)
-    ends = [
-        end
-        for row in warehouse.tokens.in_use()
-        for end in (row.expires_at, row.data_access_expires_at)
-        if end is not None
-    ]
-    # The token itself says nothing of its end; what `check` or a sync heard of it is in the tables.
-    return Connected(_ENVIRONMENT, max(0, (min(ends) - now).days) if ends else None)

@@ -84,16 +84,112 @@ class _Found:
     currency: str | None
     status: str
 
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> _Found:
+        """From a row of Meta's, which may lack any of it but the id."""
+        status = row.get("account_status")
+        known = STATUS_WORDS.get(status) if isinstance(status, int) else None
+        name, currency = row.get("name"), row.get("currency")
+        return cls(
+            str(row["id"]),
+            name if isinstance(name, str) else None,
+            currency if isinstance(currency, str) else None,
+            known or "unknown",
+        )
+
+    @property
+    def typed(self) -> str:
+        """How to name it on a command line: by its name where no shell makes more of it."""
+        name = one_line(self.name or "")
+        is_plain = name and all(one.isalnum() or one in " .-_" for one in name)
+        return f'"{name}"' if is_plain else self.account_id
+
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """Flags of the command, and whether what they leave open may be asked."""
+    """Flags of the command, and what a person answers where they leave something open."""
 
     token_file: str | None
     database_url: str | None
     accounts: Sequence[str]
     every: bool
     may_ask: bool
+
+    @contextmanager
+    def settings(self) -> Iterator[tuple[Settings, str | None]]:
+        """The settings that hold without a .env, or the demo's with its database."""
+        if profile.is_demo():
+            with opened(with_graph=True) as (settings, url):
+                warn("The token and the database are the demo's: they hold as long as it runs.")
+                yield settings, None if self.database_url else url
+            return
+        # Without the .env that is there: it is what is to be replaced.
+        yield Settings.load(env_file=None), None
+
+    def token(self, settings: Settings) -> tuple[str, list[_Found]]:
+        """The token that Meta takes, and the accounts it sees."""
+        if self.token_file is not None:
+            path = Path(self.token_file)
+            # Windows' editors put a mark before the first character: no part of the token.
+            text = sys.stdin.read() if path == Path("-") else path.read_text(encoding="utf-8-sig")
+            given: str | None = _cleaned(text)
+        else:
+            given = settings.access_token.get_secret_value() if settings.access_token else None
+        while True:
+            if not given and not self.may_ask:
+                fail("There is no access token: set META_ACCESS_TOKEN, or give --token-file FILE.")
+            question = "Meta access token (not shown)"
+            token = given or _cleaned(_ask(question, "--token-file", hide_input=True))
+            try:
+                return token, _accounts(settings, token)
+            except GraphError as error:
+                told = f"{error.message} {error.next_step or ''}".strip()
+                # Only a typed token can be typed again, and only where it is what is wrong.
+                if given or not self.may_ask or not isinstance(error, Reauthorize):
+                    fail(f"Nothing was written: {told}")
+                warn(told)
+
+    def chosen(self, accounts: Sequence[_Found]) -> list[_Found] | None:
+        """The accounts to sync; None for all, also those that come later."""
+        if self.accounts:
+            return named(list(accounts), self.accounts)
+        # All is what leaves nothing out: no setting then names accounts, and later ones come too.
+        if self.every or not self.may_ask:
+            return None
+        shown = table("", "Name", "Account", "Currency", "Status", right=[""], whole=["Account"])
+        for number, one in enumerate(accounts[:_LISTED], start=1):
+            add_row(
+                shown, str(number), one.name or "-", one.account_id, one.currency or "-", one.status
+            )
+        console.print(shown)
+        if len(accounts) > _LISTED:
+            say(f"and {len(accounts) - _LISTED:,} more, to be named by id or name")
+        while True:
+            question = "Which to sync: all, or numbers, ids, names with commas"
+            answer = _ask(question, "--account", default="all")
+            if answer.strip().casefold() == "all":
+                return None
+            try:
+                return picked(answer, accounts, accounts)
+            except typer.BadParameter as error:
+                warn(str(error))
+
+    def database(self, settings: Settings) -> str | None:
+        """The Postgres to use; None for the embedded one."""
+        given = self.database_url
+        if given is None and settings.database_url is not None:
+            given = settings.database_url.get_secret_value()
+        if given is None and self.may_ask:
+            question = "DATABASE_URL of a Postgres, or embedded for one on this machine"
+            given = _ask(question, "--database-url", default=_EMBEDDED)
+        if given is None or given.strip() in ("", _EMBEDDED):
+            return None
+        try:
+            # Read, not tried: the database may be one that is only to be started.
+            normalized(given)
+        except WarehouseError as error:
+            fail(f"Nothing was written: {error}")
+        return given
 
 
 def init(
@@ -117,10 +213,10 @@ def init(
     may_ask = not (non_interactive or as_json)
     answers = _Answers(token_file, database_url, account or (), every, may_ask)
     replaces = _may_replace(output, overwrite=overwrite, may_ask=may_ask)
-    with _settings(answers) as (settings, url):
-        token, accounts = _tried(settings, answers)
-        chosen = _chosen(accounts, answers)
-        database = url or _database(settings, answers)
+    with answers.settings() as (settings, url):
+        token, accounts = answers.token(settings)
+        chosen = answers.chosen(accounts)
+        database = url or answers.database(settings)
     values = {"META_ACCESS_TOKEN": token}
     notes: dict[str, list[str]] = {}
     if database:
@@ -140,18 +236,6 @@ def init(
     _tell(output, kept, accounts if chosen is None else chosen, values, as_json=as_json)
 
 
-@contextmanager
-def _settings(answers: _Answers) -> Iterator[tuple[Settings, str | None]]:
-    """The settings that hold without a .env, or the demo's with its database."""
-    if profile.is_demo():
-        with opened(with_graph=True) as (settings, url):
-            warn("The token and the database are the demo's: they hold as long as it runs.")
-            yield settings, None if answers.database_url else url
-        return
-    # Without the .env that is there: it is what is to be replaced.
-    yield Settings.load(env_file=None), None
-
-
 def _may_replace(output: Path, *, overwrite: bool, may_ask: bool) -> bool:
     """Whether there is a file to replace; ends the command when it must not be."""
     if not output.exists():
@@ -163,30 +247,6 @@ def _may_replace(output: Path, *, overwrite: bool, may_ask: bool) -> bool:
         if not confirmed(f"{output} is there already. Replace it?", unanswered):
             fail("Nothing was written.")
     return True
-
-
-def _tried(settings: Settings, answers: _Answers) -> tuple[str, list[_Found]]:
-    """The token that Meta takes, and the accounts it sees."""
-    if answers.token_file is not None:
-        path = Path(answers.token_file)
-        # Windows' editors put a mark before the first character, which would be part of the token.
-        text = sys.stdin.read() if path == Path("-") else path.read_text(encoding="utf-8-sig")
-        given: str | None = _cleaned(text)
-    else:
-        given = settings.access_token.get_secret_value() if settings.access_token else None
-    while True:
-        if not given and not answers.may_ask:
-            fail("There is no access token: set META_ACCESS_TOKEN, or give --token-file FILE.")
-        question = "Meta access token (not shown)"
-        token = given or _cleaned(_ask(question, "--token-file", hide_input=True))
-        try:
-            return token, _accounts(settings, token)
-        except GraphError as error:
-            told = f"{error.message} {error.next_step or ''}".strip()
-            # Only a typed token can be typed again, and only where it is what is wrong.
-            if given or not answers.may_ask or not isinstance(error, Reauthorize):
-                fail(f"Nothing was written: {told}")
-            warn(told)
 
 
 def _cleaned(text: str) -> str:
@@ -210,69 +270,13 @@ def _accounts(settings: Settings, token: str) -> list[_Found]:
             endpoint_key="ad_accounts_list",
             page_size=_LISTED,
         )
-        accounts = [_account(row) for page in pages for row in page.rows if "id" in row]
+        accounts = [_Found.read(row) for page in pages for row in page.rows if "id" in row]
     if not accounts:
         fail(
             "Nothing was written: the token sees no ad account. Give its user a role on one in "
             "Meta's business settings; docs/tokens.md shows where."
         )
     return sorted(accounts, key=lambda one: ((one.name or "").casefold(), one.account_id))
-
-
-def _account(row: dict[str, Any]) -> _Found:
-    status = row.get("account_status")
-    known = STATUS_WORDS.get(status) if isinstance(status, int) else None
-    name, currency = row.get("name"), row.get("currency")
-    return _Found(
-        str(row["id"]),
-        name if isinstance(name, str) else None,
-        currency if isinstance(currency, str) else None,
-        known or "unknown",
-    )
-
-
-def _chosen(accounts: Sequence[_Found], answers: _Answers) -> list[_Found] | None:
-    """The accounts to sync; None for all, also those that come later."""
-    if answers.accounts:
-        return named(list(accounts), answers.accounts)
-    # All is what leaves nothing out; no setting then names accounts, and later ones are synced too.
-    if answers.every or not answers.may_ask:
-        return None
-    shown = table("", "Name", "Account", "Currency", "Status", right=[""], whole=["Account"])
-    for number, one in enumerate(accounts[:_LISTED], start=1):
-        add_row(
-            shown, str(number), one.name or "-", one.account_id, one.currency or "-", one.status
-        )
-    console.print(shown)
-    if len(accounts) > _LISTED:
-        say(f"and {len(accounts) - _LISTED:,} more, to be named by id or name")
-    while True:
-        question = "Which to sync: all, or numbers, ids, names with commas"
-        answer = _ask(question, "--account", default="all")
-        if answer.strip().casefold() == "all":
-            return None
-        try:
-            return picked(answer, accounts, accounts)
-        except typer.BadParameter as error:
-            warn(str(error))
-
-
-def _database(settings: Settings, answers: _Answers) -> str | None:
-    """The Postgres to use; None for the embedded one."""
-    given = answers.database_url
-    if given is None and settings.database_url is not None:
-        given = settings.database_url.get_secret_value()
-    if given is None and answers.may_ask:
-        question = "DATABASE_URL of a Postgres, or embedded for one on this machine"
-        given = _ask(question, "--database-url", default=_EMBEDDED)
-    if given is None or given.strip() in ("", _EMBEDDED):
-        return None
-    try:
-        # Read, not tried: the database may be one that is only to be started.
-        normalized(given)
-    except WarehouseError as error:
-        fail(f"Nothing was written: {error}")
-    return given
 
 
 def _ask(question: str, flag: str, **options: Any) -> str:
@@ -310,14 +314,8 @@ def _tell(
         say(
             "Next: meta-pipeline check, then meta-pipeline plan --all and meta-pipeline sync --all."
         )
-        say(f"      One account by name: meta-pipeline sync {_example(accounts)}")
+        say(f"      One account by name: meta-pipeline sync {accounts[0].typed}")
     _warn_of_git(output)
-
-
-def _example(accounts: Sequence[_Found]) -> str:
-    name = one_line(accounts[0].name or "")
-    is_plain = name and all(one.isalnum() or one in " .-_" for one in name)
-    return f'"{name}"' if is_plain else accounts[0].account_id
 
 
 def _warn_of_git(output: Path) -> None:

@@ -84,6 +84,31 @@ class _Seen:
     whose: "Mapping[str, Connected]"
     """The connection of each account that was asked for."""
 
+    @classmethod
+    def look(
+        cls,
+        warehouse: "Warehouse",
+        settings: "Settings",
+        account: Sequence[str] | None,
+        *,
+        failing: bool,
+    ) -> "_Seen":
+        """As things are now; `failing` takes out of the accounts asked for what is well."""
+        from meta_pipeline.alerts import account_problems, limits_of
+        from meta_pipeline.reports.status import read_status, token_warnings, version_warnings
+
+        with warehouse.connection() as connection:
+            # The alerts' own rule of "late": what is red here is what somebody was told of.
+            problems = account_problems(connection, limits_of(settings))
+        accounts = read_status(warehouse, leaves_out=settings.leaves_out, problems=problems)
+        now = datetime.now(UTC)
+        wanted = named(accounts, account) if account else accounts
+        if failing:
+            wanted = [one for one in wanted if one.standing.is_problem]
+        whose = connected(warehouse, settings, [one.account_id for one in wanted], now)
+        warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)
+        return cls(accounts, wanted, warnings, whose)
+
 
 def status(
     account: Accounts = None,
@@ -138,32 +163,13 @@ def _looks(
     """One look; with `every` again and again until Ctrl-C."""
     while True:
         # A connection for each look, not for all of them: the terminal may stand open for days.
-        yield _look(warehouse, settings, account, failing=failing)
+        yield _Seen.look(warehouse, settings, account, failing=failing)
         if every is None:
             return
         try:
             time.sleep(every.total_seconds())
         except KeyboardInterrupt:
             return
-
-
-def _look(
-    warehouse: "Warehouse", settings: "Settings", account: Sequence[str] | None, *, failing: bool
-) -> _Seen:
-    from meta_pipeline.alerts import account_problems, limits_of
-    from meta_pipeline.reports.status import read_status, token_warnings, version_warnings
-
-    with warehouse.connection() as connection:
-        # The alerts' own rule of "late": what is red here is what somebody was told of.
-        problems = account_problems(connection, limits_of(settings))
-    accounts = read_status(warehouse, leaves_out=settings.leaves_out, problems=problems)
-    now = datetime.now(UTC)
-    warnings = token_warnings(warehouse, now=now) + version_warnings(warehouse, now=now)
-    wanted = named(accounts, account) if account else accounts
-    if failing:
-        wanted = [one for one in wanted if one.standing.is_problem]
-    whose = connected(warehouse, settings, [one.account_id for one in wanted], now)
-    return _Seen(accounts, wanted, warnings, whose)
 
 
 def _print(seen: _Seen, limit: int, *, is_clear: bool) -> None:

@@ -37,6 +37,21 @@ class _Needed:
     url: str
     verify_token: str
 
+    @classmethod
+    def of(cls, settings: "Settings", url: str | None) -> "_Needed":
+        """Of these settings, `url` before META_WEB_URL; ends the command where one is missing."""
+        base = (url or settings.web_url or "").rstrip("/")
+        token, secret = settings.webhook_verify_token, settings.app_secret
+        if not base:
+            fail("Where does Meta reach the web application? Set META_WEB_URL, or give --url.")
+        if settings.app_id is None or secret is None or token is None:
+            fail(
+                "Subscribing takes META_APP_ID, META_APP_SECRET and META_WEBHOOK_VERIFY_TOKEN, a "
+                "text of your own of 16 characters or more: set them, and start meta-pipeline web "
+                "again."
+            )
+        return cls(settings.app_id, f"{base}/webhooks/meta", token.get_secret_value())
+
 
 @app.callback()
 def about() -> None:
@@ -66,7 +81,7 @@ def subscribe(
     if bool(account) == every:
         raise typer.BadParameter("name ad accounts with --account, or give --all, not both")
     with opened_engine(migrates=False) as (settings, engine):
-        needed = _needed(settings, url)
+        needed = _Needed.of(settings, url)
         client = engine.graph()
         try:
             # The app first: Meta calls the address meanwhile, and an account that is connected to
@@ -164,19 +179,6 @@ def _is_connected(engine: "SyncEngine", account_id: str, app_id: str) -> bool | 
         return app_id in engine.graph(account_id).connected_apps(account_id)
     except PermissionDenied as error:
         return str(error)
-
-
-def _needed(settings: "Settings", url: str | None) -> _Needed:
-    base = (url or settings.web_url or "").rstrip("/")
-    token, secret = settings.webhook_verify_token, settings.app_secret
-    if not base:
-        fail("Where does Meta reach the web application? Set META_WEB_URL, or give --url.")
-    if settings.app_id is None or secret is None or token is None:
-        fail(
-            "Subscribing takes META_APP_ID, META_APP_SECRET and META_WEBHOOK_VERIFY_TOKEN, a text "
-            "of your own of 16 characters or more: set them, and start meta-pipeline web again."
-        )
-    return _Needed(settings.app_id, f"{base}/webhooks/meta", token.get_secret_value())
 
 
 def _show(facts: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """A host that `meta-pipeline check` asks and that is not Meta's: what it is."""
 
-from ipaddress import ip_address
 from time import monotonic
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError
 
+from meta_pipeline.credentials import is_loopback
 from meta_pipeline.wire import Allowance, DirectSession, TooLarge, TooLate, within
 
 from .finding import Finding
@@ -19,20 +19,11 @@ def not_metas(url: str, host: str) -> Finding:
     """Whether a host that is not Meta's is there on purpose: a simulator, or on this machine."""
     if is_simulator(url):
         return Finding("Graph API", host, ok=True, text="a simulator: the data is not real")
-    if _is_here(url):
+    if is_loopback(urlsplit(url).hostname or ""):
         text = "on this machine, not Meta's: the data counts as simulated"
         return Finding("Graph API", host, ok=True, text=text)
     text = "the host that META_TRUSTED_GRAPH_URL names: the data counts as simulated"
     return Finding("Graph API", host, ok=True, text=text)
-
-
-def _is_here(url: str) -> bool:
-    """Whether the host is this very machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_simulator(url: str) -> bool:

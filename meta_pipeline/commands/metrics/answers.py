@@ -52,8 +52,12 @@ def show(answer: pd.DataFrame, wanted: Format) -> None:
     units, currency = answer.attrs["units"], answer.attrs["currency"]
     headings = {name: heading(name, units.get(name), currency) for name in answer.columns}
     console.print(as_table(headings, units, answer.itertuples(index=False, name=None)))
-    _say_about(answer.attrs)
-    _say_notes(answer.attrs)
+    about = answer.attrs
+    say_days(*about["range"], about["timezone"], about["data_as_of"], about["attribution"])
+    say_definitions(about["formulas"], about["overrides"])
+    if about["is_simulated"]:
+        say(styled("Simulated data.", "yellow"))
+    _say_notes(about)
 
 
 def _rows(answer: pd.DataFrame) -> list[dict[str, Any]]:
@@ -106,15 +110,12 @@ def cell(value: Any, unit: str | None) -> str:
     return str(value)
 
 
-def _say_about(about: Mapping[Any, Any]) -> None:
-    zone = about["timezone"] if isinstance(about["timezone"], str) else "each account's own zone"
-    since, until = about["range"]
-    read = f"data as of {minute(about['data_as_of'])}" if about["data_as_of"] else "never fetched"
+def say_days(since: Any, until: Any, timezone: Any, data_as_of: Any, *more: str) -> None:
+    """Which days an answer is of, by whose clock, how old its data is, and what else decides it."""
+    zone = timezone if isinstance(timezone, str) else "each account's own zone"
+    read = f"data as of {minute(data_as_of)}" if data_as_of else "never fetched"
     say()
-    say(styled(f"{since} to {until} in {zone}; {read}; {about['attribution']}", "dim"))
-    say_definitions(about["formulas"], about["overrides"])
-    if about["is_simulated"]:
-        say(styled("Simulated data.", "yellow"))
+    say(styled("; ".join([f"{since} to {until} in {zone}", read, *more]), "dim"))
 
 
 def say_definitions(

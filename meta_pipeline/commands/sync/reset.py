@@ -79,6 +79,28 @@ class _Account:
     def named(self) -> str:
         return f"{self.row.account_id} {one_line(self.row.name or '')}".strip()
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As a document of JSON."""
+        return {
+            "account_id": self.row.account_id,
+            "name": self.row.name,
+            "calls": self.plan.calls if self.plan else 0,
+            "price": self.price,
+            "datasets": [
+                {
+                    "dataset": one.name,
+                    "rows": one.rows,
+                    "rows_kept": one.kept,
+                    "since": one.since,
+                    "until": one.until,
+                    "days": one.days,
+                    "is_read_again": one.is_read,
+                }
+                for one in self.holdings
+            ],
+        }
+
 
 def reset(
     dataset: Datasets = None,
@@ -114,7 +136,8 @@ def reset(
                     fail("Nothing was removed.")
                 removed = _remove(engine, accounts)
     if as_json:
-        write_json(_facts(accounts, is_done=removed is not None))
+        facts = [one.facts for one in accounts]
+        write_json({"is_done": removed is not None, "accounts": facts})
     elif removed is not None:
         say(f"{removed:,} rows are removed. meta-pipeline sync reads them again.")
     elif dry_run:
@@ -200,30 +223,3 @@ def _table(accounts: Sequence[_Account]) -> Sheet:
         kept = styled(f"{holding.kept:,}", "yellow") if holding.kept else ""
         add_row(shown, one.named, holding.name, *counts, kept, days)
     return shown
-
-
-def _facts(accounts: Sequence[_Account], *, is_done: bool) -> dict[str, Any]:
-    return {
-        "is_done": is_done,
-        "accounts": [
-            {
-                "account_id": one.row.account_id,
-                "name": one.row.name,
-                "calls": one.plan.calls if one.plan else 0,
-                "price": one.price,
-                "datasets": [
-                    {
-                        "dataset": holding.name,
-                        "rows": holding.rows,
-                        "rows_kept": holding.kept,
-                        "since": holding.since,
-                        "until": holding.until,
-                        "days": holding.days,
-                        "is_read_again": holding.is_read,
-                    }
-                    for holding in one.holdings
-                ],
-            }
-            for one in accounts
-        ],
-    }

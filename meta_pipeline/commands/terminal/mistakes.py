@@ -62,21 +62,17 @@ def _of_import(error: ImportError) -> str:
 
 
 def _of_system(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError) and not _has_folder():
-        return "The current folder no longer exists: cd to one that does, and try again."
+    if isinstance(error, FileNotFoundError):
+        # A shell may stand in a folder that somebody removed: then every relative path is missing.
+        try:
+            Path.cwd()
+        except OSError:
+            return "The current folder no longer exists: cd to one that does, and try again."
     what = _REASONS.get(error.errno or 0, error.strerror or str(error))
     where = f": {error.filename}" if error.filename is not None else ""
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         where += ". Choose another place, or get the right to use this one"
     return f"{what}{where}."
-
-
-def _has_folder() -> bool:
-    try:
-        Path.cwd()
-    except OSError:
-        return False
-    return True
 
 
 def _of_database(error: Exception) -> str | None:
