@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import typer
 
-from meta_pipeline.credentials import cleaned_token
 from meta_pipeline.graph import GraphError, Reauthorize
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
@@ -25,7 +24,7 @@ from .database import opened
 from .env_file import env_text, write_env
 from .selection import named, picked
 from .terminal.console import add_row, console, fail, say, styled, table, warn, write_json
-from .terminal.questions import confirmed, typed
+from .terminal.questions import confirmed, token_in, typed
 
 TokenFile = Annotated[
     str | None,
@@ -73,6 +72,7 @@ AsJson = Annotated[
 # Also the size of a page: one call lists as many as are shown.
 _LISTED = 200
 _EMBEDDED = "embedded"
+_EMPTY = "the access token is empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,20 @@ class _Answers:
     database_url: str | None
     accounts: Sequence[str]
     every: bool
+    overwrite: bool
     may_ask: bool
+
+    def may_replace(self, output: Path) -> bool:
+        """Whether there is a file to replace; ends the command when it must not be."""
+        if not output.exists():
+            return False
+        if not self.overwrite:
+            if not self.may_ask:
+                fail(f"{output} is there already: nothing was written. --overwrite replaces it.")
+            unanswered = "Nothing was written: nobody answered. --overwrite answers for you."
+            if not confirmed(f"{output} is there already. Replace it?", unanswered):
+                fail("Nothing was written.")
+        return True
 
     @contextmanager
     def settings(self) -> Iterator[tuple[Settings, str | None]]:
@@ -132,14 +145,14 @@ class _Answers:
             path = Path(self.token_file)
             # Windows' editors put a mark before the first character: no part of the token.
             text = sys.stdin.read() if path == Path("-") else path.read_text(encoding="utf-8-sig")
-            given: str | None = _cleaned(text)
+            given: str | None = token_in(text, empty=_EMPTY)
         else:
             given = settings.access_token.get_secret_value() if settings.access_token else None
         while True:
             if not given and not self.may_ask:
                 fail("There is no access token: set META_ACCESS_TOKEN, or give --token-file FILE.")
             question = "Meta access token (not shown)"
-            token = given or _cleaned(_ask(question, "--token-file", hide_input=True))
+            token = given or token_in(_ask(question, "--token-file", hide_input=True), empty=_EMPTY)
             try:
                 return token, _accounts(settings, token)
             except GraphError as error:
@@ -211,8 +224,8 @@ def init(
     if account and every:
         raise typer.BadParameter("give --account or --all, not both")
     may_ask = not (non_interactive or as_json)
-    answers = _Answers(token_file, database_url, account or (), every, may_ask)
-    replaces = _may_replace(output, overwrite=overwrite, may_ask=may_ask)
+    answers = _Answers(token_file, database_url, account or (), every, overwrite, may_ask)
+    replaces = answers.may_replace(output)
     with answers.settings() as (settings, url):
         token, accounts = answers.token(settings)
         chosen = answers.chosen(accounts)
@@ -234,28 +247,6 @@ def init(
     except FileExistsError:
         fail(f"{output} appeared meanwhile: nothing was written. --overwrite replaces it.")
     _tell(output, kept, accounts if chosen is None else chosen, values, as_json=as_json)
-
-
-def _may_replace(output: Path, *, overwrite: bool, may_ask: bool) -> bool:
-    """Whether there is a file to replace; ends the command when it must not be."""
-    if not output.exists():
-        return False
-    if not overwrite:
-        if not may_ask:
-            fail(f"{output} is there already: nothing was written. --overwrite replaces it.")
-        unanswered = "Nothing was written: nobody answered. --overwrite answers for you."
-        if not confirmed(f"{output} is there already. Replace it?", unanswered):
-            fail("Nothing was written.")
-    return True
-
-
-def _cleaned(text: str) -> str:
-    if not text.strip():
-        fail("Nothing was written: the access token is empty.")
-    try:
-        return cleaned_token(text)
-    except ValueError as error:
-        fail(f"Nothing was written: {error}.")
 
 
 def _accounts(settings: Settings, token: str) -> list[_Found]:

@@ -86,12 +86,7 @@ class _Seen:
 
     @classmethod
     def look(
-        cls,
-        warehouse: "Warehouse",
-        settings: "Settings",
-        account: Sequence[str] | None,
-        *,
-        failing: bool,
+        cls, warehouse: "Warehouse", settings: "Settings", account: Sequence[str], *, failing: bool
     ) -> "_Seen":
         """As things are now; `failing` takes out of the accounts asked for what is well."""
         from meta_pipeline.alerts import account_problems, limits_of
@@ -163,7 +158,7 @@ def _looks(
     """One look; with `every` again and again until Ctrl-C."""
     while True:
         # A connection for each look, not for all of them: the terminal may stand open for days.
-        yield _Seen.look(warehouse, settings, account, failing=failing)
+        yield _Seen.look(warehouse, settings, account or (), failing=failing)
         if every is None:
             return
         try:

@@ -12,7 +12,6 @@ from meta_pipeline.commands.terminal.console import (
     add_row,
     console,
     errors,
-    fail,
     say,
     styled,
     table,
@@ -22,8 +21,7 @@ from meta_pipeline.commands.terminal.console import (
 )
 from meta_pipeline.commands.terminal.options import AsJson
 from meta_pipeline.commands.terminal.person import actor
-from meta_pipeline.commands.terminal.questions import secret
-from meta_pipeline.credentials import cleaned_token
+from meta_pipeline.commands.terminal.questions import secret, token_in
 from meta_pipeline.words import times
 
 from .connect import choose, connect
@@ -95,7 +93,10 @@ def add(
     with opened_connections(writes=True) as connections:
         _ = connections.keyring.first  # before a secret is asked for that could not be kept
         connections.warehouse.tenants.get(tenant)
-        row = connections.add(_pasted(), name=name, tenant=tenant)
+        text = secret("Access token")
+        # Nobody who pastes has set META_ACCESS_TOKEN, which the sentence would name.
+        token = token_in(text, empty="no token came on standard input", called="What was pasted")
+        row = connections.add(token, name=name, tenant=tenant)
         accounts = connections.warehouse.connections.accounts(row.connection_id)
     if as_json:
         write_json(asdict(row) | {"accounts": accounts})
@@ -232,19 +233,6 @@ def opened_connections(*, writes: bool = False) -> "Iterator[Connections]":
 
     with opened_warehouse(writes=writes) as (settings, warehouse):
         yield Connections(warehouse, Access(settings), Keyring.of(settings), actor())
-
-
-def _pasted() -> str:
-    """The token from a prompt that shows nothing, or from standard input."""
-    text = secret("Access token")
-    if not text.strip():
-        fail("Nothing was written: no token came on standard input.")
-    try:
-        return cleaned_token(text)
-    except ValueError as error:
-        # The sentence is that of the setting; nobody who pastes has set anything.
-        told = str(error).replace("META_ACCESS_TOKEN", "What was pasted", 1)
-        fail(f"Nothing was written: {told}.")
 
 
 def _chosen(connections: "Connections", given: list[str] | None) -> "list[ConnectionRow]":

@@ -108,7 +108,7 @@ def _accounts(
     for way in ways:
         try:
             # An account that two ways reach is read over the better one, which comes first.
-            rows = [one for one in _listed(way) if one["id"] not in reached]
+            rows = [one for one in way.accounts() if one["id"] not in reached]
         except GraphError as error:
             problems.append(_no_list(way, host, error))
             continue
@@ -148,18 +148,6 @@ def _accounts(
     ):
         text = refusal.message if refusal else f"{value}: Meta takes it"
         yield Finding("Insights", setting, ok=refusal is None, text=text, fix=todo)
-
-
-def _listed(way: AskedWay) -> Iterator[dict[str, Any]]:
-    """The accounts a way lists, of those that are read over it."""
-    for page in way.client.pages(
-        "me/adaccounts",
-        {"fields": "id,name,currency,timezone_name,account_status"},
-        account_id=None,
-        endpoint_key="ad_accounts_list",
-        page_size=200,
-    ):
-        yield from (one for one in page.rows if way.chosen is None or one["id"] in way.chosen)
 
 
 def _no_list(way: AskedWay, host: str, error: GraphError) -> Finding:

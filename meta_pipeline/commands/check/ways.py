@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import psycopg
 
@@ -32,6 +33,17 @@ class AskedWay:
     @property
     def is_environment(self) -> bool:
         return self.label == ENVIRONMENT
+
+    def accounts(self) -> Iterator[dict[str, Any]]:
+        """The accounts it lists, of those that are read over it; GraphError where it may not."""
+        for page in self.client.pages(
+            "me/adaccounts",
+            {"fields": "id,name,currency,timezone_name,account_status"},
+            account_id=None,
+            endpoint_key="ad_accounts_list",
+            page_size=200,
+        ):
+            yield from (one for one in page.rows if self.chosen is None or one["id"] in self.chosen)
 
 
 @contextmanager

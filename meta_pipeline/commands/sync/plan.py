@@ -186,8 +186,7 @@ def _table(planned: Plan) -> Sheet:
     for edge in planned.edges:
         rows = f"{edge.expected_rows:,}" if edge.expected_rows else "?"
         add_row(shown, edge.spec.edge, str(edge.mode), "", rows, str(edge.calls))
-    if planned.activities_since is not None:
-        since = planned.activities_since
+    if (since := planned.activities_since) is not None:
         add_row(shown, "activities", f"since {since:%Y-%m-%d %H:%M} UTC", "", "?", "1")
     if (advised := planned.recommendations) is not None:
         days = ""

@@ -49,6 +49,12 @@ def run(
     return syncs.exit_code
 
 
+_UNSETTLED = (
+    "stopped while the daily metrics were made: what is left is made by the next sync, or by "
+    "meta-pipeline metrics rollup"
+)
+
+
 class Syncs:
     """The syncs of one command line, one account after the other; Ctrl-C ends them all."""
 
@@ -74,7 +80,12 @@ class Syncs:
                     say(styled(heading.rstrip(), "bold"))
                 record = self._engine.sync(request, told.note if is_silent else told.say)
             self.records.append(record)
-            settled, self._is_cut = _settled(self._engine, record)
+            # Ctrl-C or SIGTERM ends this one at once: Postgres is told to stop, too.
+            with _handled(signal.default_int_handler):
+                try:
+                    settled = _settle(self._engine, record)
+                except KeyboardInterrupt:
+                    settled, self._is_cut = _UNSETTLED, True
             yield record, told, settled
             if self._is_stopped or self._is_cut:
                 return
@@ -116,16 +127,6 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
-
-
-def _settled(engine: SyncEngine, record: SyncRun) -> tuple[str | None, bool]:
-    """What `_settle` says, and whether Ctrl-C or SIGTERM ended it: Postgres is told to stop too."""
-    with _handled(signal.default_int_handler):
-        try:
-            return _settle(engine, record), False
-        except KeyboardInterrupt:
-            told = "stopped while the daily metrics were made: what is left is made by the next "
-            return f"{told}sync, or by meta-pipeline metrics rollup", True
 
 
 def _settle(engine: SyncEngine, record: SyncRun) -> str | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import typer
 
+from meta_pipeline.credentials import cleaned_token
+
 from .console import fail
 
 
@@ -22,6 +24,20 @@ def confirmed(question: str, unanswered: str, **options: Any) -> bool:
         return typer.confirm(question, **options)
     except typer.Abort:
         fail(unanswered)
+
+
+def token_in(text: str, *, empty: str, called: str = "META_ACCESS_TOKEN") -> str:
+    """The access token that was typed or pasted; ends the command where there is none in it.
+
+    `empty` says that there is nothing; of what is no token is told under the name `called`.
+    """
+    if not text.strip():
+        fail(f"Nothing was written: {empty}.")
+    try:
+        return cleaned_token(text)
+    except ValueError as error:
+        told = str(error).replace("META_ACCESS_TOKEN", called, 1)
+        fail(f"Nothing was written: {told}.")
 
 
 def secret(what: str) -> str:
