@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .answers.assembly import Result
 from .answers.period import preset, today_in
+from .answers.places import Place
 from .answers.query import accounts_of, answer, components, days_of, query
 from .answers.question import DateRange, known_accounts
-from .answers.ranking import Place, Ranking, ranked, ranking
+from .answers.ranking import Ranking, ranked, ranking
 from .comparison import Outcome
 from .custom_conversions import names_in, with_names
 from .definitions.definition import DEFAULT_WINDOW, WINDOWS, Kind, Metric, Unit

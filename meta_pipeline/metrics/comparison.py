@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -102,6 +102,18 @@ class Comparison:
         """Only cents differ, and no more of them than rounding so many amounts can make."""
         return self.counts_agree and 0 < abs(self.spend_difference) <= self.most_by_rounding
 
+    def agrees(self, tolerance_pct: Decimal) -> bool:
+        """Whether spend, impressions and clicks do, within the tolerance of the account row."""
+        # Multiplied, not divided: an account row of zero allows for a difference of zero.
+        pairs = (
+            (self.spend_ads, self.spend_account),
+            (Decimal(self.impressions_ads), Decimal(self.impressions_account)),
+            (Decimal(self.clicks_ads), Decimal(self.clicks_account)),
+        )
+        return all(
+            abs(ads - account) * 100 <= tolerance_pct * abs(account) for ads, account in pairs
+        )
+
     def conversions_apart(self, tolerance_pct: Decimal) -> dict[str, list[float]]:
         """Conversions that differ by more than the tolerance, money by more than rounding too."""
         apart = {}
@@ -120,13 +132,12 @@ def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
     if not day.ad_rows and day.ads_fetched is None:
         return Outcome.UNCHECKED, "The ad rows of this day were not fetched."
     # Before the readings' age: numbers that agree prove themselves, whenever they were read.
-    agrees = _agrees(day, tolerance_pct)
+    agrees = day.agrees(tolerance_pct)
     if agrees or day.is_rounding:
         return _agreement(day, day.conversions_apart(tolerance_pct), is_exact=agrees)
     if day.read_apart:
         return Outcome.UNCHECKED, _apart(*day.read_apart)
-    reasons = [why(day) for why in _REASONS]
-    return Outcome.DIFFERS, " ".join(filter(None, reasons)) or _ONLY_CLICKS
+    return Outcome.DIFFERS, " ".join(_reasons(day)) or _ONLY_CLICKS
 
 
 def _without_account_row(day: Comparison) -> tuple[Outcome, str]:
@@ -140,16 +151,6 @@ def _without_account_row(day: Comparison) -> tuple[Outcome, str]:
             f"{day.ad_rows} ad rows, but Meta gave no row for the account: read the day again."
         )
     return Outcome.EMPTY, "No delivery at either level."
-
-
-def _agrees(day: Comparison, tolerance_pct: Decimal) -> bool:
-    # Multiplied, not divided: an account row of zero allows for a difference of zero.
-    pairs = (
-        (day.spend_ads, day.spend_account),
-        (Decimal(day.impressions_ads), Decimal(day.impressions_account)),
-        (Decimal(day.clicks_ads), Decimal(day.clicks_account)),
-    )
-    return all(abs(ads - account) * 100 <= tolerance_pct * abs(account) for ads, account in pairs)
 
 
 def beside_each_other(conversions: Mapping[str, Sequence[float]]) -> str:
@@ -194,25 +195,20 @@ def _apart(ads: datetime, account: datetime) -> str:
     )
 
 
-def _ads_lack(day: Comparison) -> str:
-    if day.spend_difference >= 0 and day.impressions_ads >= day.impressions_account:
-        return ""
-    known = f" ({day.deleted_ads} deleted ads are known here)" if day.deleted_ads else ""
-    return (
-        "The ad rows hold less than the account: the account's total includes deleted and archived "
-        f"ads{known}, ad rows only with the status filter; or an ad row is missing. "
-        "Sync the day again with --force: what is still lacking then is of ads that are gone."
-    )
-
-
-def _ads_exceed(day: Comparison) -> str:
-    if day.spend_difference <= 0 and day.impressions_ads <= day.impressions_account:
-        return ""
-    return (
-        "The ad rows hold more than the account: Meta took an ad's numbers back. "
-        "Sync the day again with --force."
-    )
+def _reasons(day: Comparison) -> Iterator[str]:
+    """Why one level holds more than the other; both, where it is spend here and views there."""
+    if day.spend_difference < 0 or day.impressions_ads < day.impressions_account:
+        known = f" ({day.deleted_ads} deleted ads are known here)" if day.deleted_ads else ""
+        yield (
+            "The ad rows hold less than the account: the account's total includes deleted and "
+            f"archived ads{known}, ad rows only with the status filter; or an ad row is missing. "
+            "Sync the day again with --force: what is still lacking then is of ads that are gone."
+        )
+    if day.spend_difference > 0 or day.impressions_ads > day.impressions_account:
+        yield (
+            "The ad rows hold more than the account: Meta took an ad's numbers back. "
+            "Sync the day again with --force."
+        )
 
 
 _ONLY_CLICKS = "Only clicks differ: Meta took some of them back at one level. Sync with --force."
-_REASONS: tuple[Callable[[Comparison], str], ...] = (_ads_lack, _ads_exceed)

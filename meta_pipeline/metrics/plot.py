@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from importlib.util import find_spec
 from io import BytesIO
@@ -40,6 +40,18 @@ class Picture:
 
     def save(self, path: Path) -> None:
         path.write_bytes(self.content)
+
+    def as_page(self) -> Picture:
+        """A PNG as an HTML page of its own, with the notes below it."""
+        encoded = base64.b64encode(self.content).decode()
+        listed = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        title = html.escape(self.title)
+        page = (
+            f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title>"
+            f"<body><img alt='{title}' src='data:image/png;base64,{encoded}'>"
+            f"<ul>{listed}</ul></body></html>\n"
+        )
+        return replace(self, content=page.encode(), media_type="text/html")
 
 
 def trend(
@@ -114,10 +126,8 @@ def _render(
     notes = tuple(days.attrs["notes"])
     if file_format == "svg":
         return Picture(_saved(figure, "svg"), "image/svg+xml", title, notes)
-    image = _saved(figure, "png")
-    if file_format == "png":
-        return Picture(image, "image/png", title, notes)
-    return Picture(_page(title, image, notes).encode(), "text/html", title, notes)
+    picture = Picture(_saved(figure, "png"), "image/png", title, notes)
+    return picture.as_page() if file_format == "html" else picture
 
 
 def _draw(
@@ -183,13 +193,3 @@ def _saved(figure: Figure, file_format: str) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format=file_format, dpi=120)
     return buffer.getvalue()
-
-
-def _page(title: str, image: bytes, notes: tuple[str, ...]) -> str:
-    encoded = base64.b64encode(image).decode()
-    listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
-    return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"
-        f"<body><img alt='{html.escape(title)}' src='data:image/png;base64,{encoded}'>"
-        f"<ul>{listed}</ul></body></html>\n"
-    )

@@ -50,6 +50,30 @@ class Reconciliation:
     """When the ad rows were read; `account_as_of` when the account's was."""
     account_as_of: datetime | None
 
+    @classmethod
+    def of(cls, day: Comparison, tolerance: Decimal) -> Reconciliation:
+        status, explanation = verdict(day, tolerance)
+        return cls(
+            account_id=day.account_id,
+            date_start=day.date_start,
+            status=status,
+            explanation=explanation,
+            ad_rows=day.ad_rows,
+            spend_ads=day.spend_ads,
+            # The query has zero where the account gave no row: it would look like a day of none.
+            spend_account=day.spend_account if day.has_account_row else None,
+            spend_difference=day.spend_difference if day.has_account_row else None,
+            spend_difference_pct=day.spend_difference_pct if day.has_account_row else None,
+            impressions_ads=day.impressions_ads,
+            impressions_account=day.impressions_account if day.has_account_row else None,
+            clicks_ads=day.clicks_ads,
+            clicks_account=day.clicks_account if day.has_account_row else None,
+            conversions=day.conversions,
+            tolerance_pct=tolerance,
+            ads_as_of=day.read_at[0],
+            account_as_of=day.read_at[1],
+        )
+
     @property
     def is_ok(self) -> bool:
         """Whether nothing contradicts the numbers (a day that could not be checked does not)."""
@@ -84,7 +108,7 @@ def reconcile(
     tolerance = Decimal(str(tolerance_pct))
     dictionary = store.current(connection)
     days = _read(connection, dictionary, account_id, since, until)
-    rows = [_judge(day, tolerance) for day in days]
+    rows = [Reconciliation.of(day, tolerance) for day in days]
     # A reader's role asks the same question, and must not fail in the end of it.
     may_store = connection.execute(_MAY_STORE).fetchone()
     if not may_store or not may_store[0]:
@@ -107,31 +131,6 @@ def reconciliations(
         (account_id, since, until),
     )
     return [Reconciliation(**(row | {"status": Outcome(row["status"])})) for row in cursor]
-
-
-def _judge(day: Comparison, tolerance: Decimal) -> Reconciliation:
-    status, explanation = verdict(day, tolerance)
-    return Reconciliation(
-        account_id=day.account_id,
-        date_start=day.date_start,
-        status=status,
-        explanation=explanation,
-        ad_rows=day.ad_rows,
-        spend_ads=day.spend_ads,
-        # The query has zero where the account gave no row; kept as zero it would look like a day
-        # without spend.
-        spend_account=day.spend_account if day.has_account_row else None,
-        spend_difference=day.spend_difference if day.has_account_row else None,
-        spend_difference_pct=day.spend_difference_pct if day.has_account_row else None,
-        impressions_ads=day.impressions_ads,
-        impressions_account=day.impressions_account if day.has_account_row else None,
-        clicks_ads=day.clicks_ads,
-        clicks_account=day.clicks_account if day.has_account_row else None,
-        conversions=day.conversions,
-        tolerance_pct=tolerance,
-        ads_as_of=day.read_at[0],
-        account_as_of=day.read_at[1],
-    )
 
 
 def _read(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
 from psycopg import Connection
 
 from meta_pipeline.model.level import LEVELS
-from meta_pipeline.model.time_zone import zone
+from meta_pipeline.model.time_zone import begin_of, zone
 from meta_pipeline.warehouse import Warehouse
 
 from .answers.period import today_in
@@ -198,8 +198,8 @@ def _reads(connection: Connection[Any], asked: Mapping[str, Any], where: tzinfo)
 
 
 def _age(day: date, read_at: datetime, where: tzinfo) -> int:
-    # Midnight of the account's zone: that is when its day ends, also where it has 23 or 25 hours.
-    end = datetime.combine(day + timedelta(days=1), time.min, where)
+    # By the account's own clock, on which its day ends.
+    end = begin_of(day + timedelta(days=1), where)
     return (read_at - end.astimezone(UTC)).days
 
 

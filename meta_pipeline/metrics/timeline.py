@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
-from meta_pipeline.model.time_zone import zone
+from meta_pipeline.model.time_zone import begin_of, zone
 from meta_pipeline.warehouse import Warehouse
 
 from .answers.period import Period
@@ -97,7 +97,12 @@ def timeline(
         subject = _find(connection, entity)
         where = zone(subject["timezone_name"])
         # One more than is shown: so it is known that there are more.
-        asked = {**subject, **_moments(period, where), "limit": limit and limit + 1}
+        asked = {
+            **subject,
+            "since": begin_of(period.since, where) if period else None,
+            "until": begin_of(period.until + timedelta(days=1), where) if period else None,
+            "limit": limit and limit + 1,
+        }
         chosen = _BELOW[subject["entity_type"]] if with_below else _ITSELF
         cursor = connection.cursor(row_factory=class_row(Happening))
         rows = cursor.execute(_HAPPENINGS.format(chosen=chosen), asked).fetchall()
@@ -202,14 +207,3 @@ def _several(entity: str, rows: Sequence[Mapping[str, Any]]) -> ImpossibleQuesti
     )
     more = f" and {len(rows) - _NAMES_SHOWN} more" if len(rows) > _NAMES_SHOWN else ""
     return ImpossibleQuestion(f"{len(rows)} are called {entity!r}: {shown}{more}. Name one's id.")
-
-
-def _moments(period: Period | None, where: tzinfo) -> dict[str, datetime | None]:
-    """From the first day's midnight to that after the last day, in the account's zone."""
-    if period is None:
-        return {"since": None, "until": None}
-    first, after = period.since, period.until + timedelta(days=1)
-    return {
-        "since": datetime.combine(first, time.min, where),
-        "until": datetime.combine(after, time.min, where),
-    }

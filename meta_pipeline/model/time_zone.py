@@ -1,5 +1,6 @@
 """The time zone an ad account counts its days in."""
 
+from datetime import date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -9,3 +10,8 @@ def zone(name: str | None) -> ZoneInfo:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is that of a folder
         return ZoneInfo("UTC")
+
+
+def begin_of(day: date, where: tzinfo) -> datetime:
+    """The moment a day begins there: its midnight, also where days have 23 or 25 hours."""
+    return datetime.combine(day, time.min, where)

@@ -137,7 +137,7 @@ def change(rows: Rows, chance: Random) -> None:
 
 @pytest.fixture
 def few_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["meta_pipeline.metrics.answers.ranking"], "_KEPT_PLACES", 9)
+    monkeypatch.setattr(sys.modules["meta_pipeline.metrics.answers.places"], "_KEPT_PLACES", 9)
 
 
 @pytest.mark.parametrize(

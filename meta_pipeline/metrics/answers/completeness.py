@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -13,10 +13,7 @@ from meta_pipeline.metrics.once import once_each
 
 from .contradiction import Contradiction, contradictions, sentences
 from .period import Period, today_in
-from .question import Asked, Question, as_arrays, sync_command
-
-Ledger = dict[date, tuple[datetime, bool]]
-"""Days of an account that were read: when last, and whether they are final."""
+from .question import Question, as_arrays, rows_of_each, sync_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,9 @@ def completeness(
         connection,
         f"ledger of {dataset}",
         question.asked,
-        lambda some: _ledger(connection, some, dataset),
+        lambda some: rows_of_each(
+            some, connection.execute(_LEDGER, {**as_arrays(some), "dataset": dataset})
+        ),
     )
     missing, settling, future = {}, {}, {}
     reads: list[tuple[date, datetime]] = []
@@ -126,7 +125,8 @@ def completeness(
         question.accounts, question.periods, question.asked, strict=True
     ):
         today = today_in(account.timezone_name, now)
-        known = ledger[asked]
+        # Days that were read: when last, and whether they are final.
+        known = {day: (fetched, is_final) for day, fetched, is_final in ledger[asked]}
         # Today is among them until it is read once: it has begun.
         missing[account.account_id] = [d for d in period if d not in known and d <= today]
         future[account.account_id] = [d for d in period if d not in known and d > today]
@@ -144,17 +144,6 @@ def completeness(
         contradicted=tuple(contradictions(connection, question)),
         is_filtered=bool(question.grouping.filters),
     )
-
-
-def _ledger(
-    connection: Connection[Any], asked: Sequence[Asked], dataset: str
-) -> dict[Asked, Ledger]:
-    ledger: dict[str, Ledger] = {}
-    for account_id, day, fetched_at, is_final in connection.execute(
-        _LEDGER, {**as_arrays(asked), "dataset": dataset}
-    ):
-        ledger.setdefault(account_id, {})[day] = (fetched_at, is_final)
-    return {one: ledger.get(one[0], {}) for one in asked}
 
 
 _LEDGER = """

@@ -53,7 +53,11 @@ def _goals(connection: Connection[Any], question: Question) -> dict[str, Goals]:
     """Of all days: what they say of none is true of those asked for, whichever these are."""
 
     def again(before: dict[str, Goals] | None, changed: list[str]) -> dict[str, Goals]:
-        return (before or {}) | _read(connection, changed)
+        # An account without such ad sets has no row, and is known to have none.
+        read: dict[str, Goals] = {account_id: {} for account_id in changed}
+        for account_id, goal, was_otherwise in connection.execute(_GOALS, {"accounts": changed}):
+            read[account_id][goal] = was_otherwise
+        return (before or {}) | read
 
     return once_each(
         connection,
@@ -61,13 +65,6 @@ def _goals(connection: Connection[Any], question: Question) -> dict[str, Goals]:
         question.account_ids,
         lambda some: _KEPT.answer(connection, "goals", _MADE_OF, some, again),
     )
-
-
-def _read(connection: Connection[Any], accounts: list[str]) -> dict[str, Goals]:
-    by_account: dict[str, Goals] = {account_id: {} for account_id in accounts}
-    for account_id, goal, was_otherwise in connection.execute(_GOALS, {"accounts": accounts}):
-        by_account[account_id][goal] = was_otherwise
-    return by_account
 
 
 def _asked(connection: Connection[Any], question: Question, text: str) -> list[tuple[Any, ...]]:

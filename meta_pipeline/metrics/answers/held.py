@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from psycopg import Connection
@@ -11,13 +10,11 @@ from psycopg import Connection
 from meta_pipeline.metrics.errors import MixedCurrencies
 from meta_pipeline.metrics.once import once_each
 
-from .question import Asked, Question, as_arrays
+from .question import Question, as_arrays, rows_of_each
 
-Held = list[tuple[str, date, date]]
-"""Currencies of one account, each with the first and last of its days."""
-
-# The account's own rows are one a day and say it for all. Only where the currency is known to have
-# changed are the rows looked at that are added up.
+# Currencies by account, with the first and last day of each. The account's own rows are one a day
+# and say it for all. Only where the currency is known to have changed are the rows looked at that
+# are added up.
 _HELD = """
     SELECT account_id, currency, min(date_start), max(date_start)
     FROM (
@@ -54,7 +51,12 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
     """
     if not question.needs_money:
         return question
-    known = once_each(connection, "held", question.asked, lambda some: _held(connection, some))
+    known = once_each(
+        connection,
+        "held",
+        question.asked,
+        lambda some: rows_of_each(some, connection.execute(_HELD, as_arrays(some))),
+    )
     held = {asked[0]: currencies for asked, currencies in known.items() if currencies}
     for account_id, currencies in held.items():
         if len(currencies) > 1:
@@ -74,10 +76,3 @@ def in_held_currencies(connection: Connection[Any], question: Question) -> Quest
             for account in question.accounts
         ),
     )
-
-
-def _held(connection: Connection[Any], asked: list[Asked]) -> dict[Asked, Held]:
-    by_account: dict[str, Held] = {}
-    for account_id, currency, since, until in connection.execute(_HELD, as_arrays(asked)):
-        by_account.setdefault(account_id, []).append((currency, since, until))
-    return {one: by_account.get(one[0], []) for one in asked}

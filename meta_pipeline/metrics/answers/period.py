@@ -70,51 +70,52 @@ def _last_days(count: int) -> Callable[[date], Period]:
     return lambda today: Period(today - timedelta(days=count), today - timedelta(days=1))
 
 
-def _this_week(first_weekday: int) -> Callable[[date], Period]:
-    return lambda today: Period(_week_start(today, first_weekday), today)
+def _this(begin: Callable[[date], date]) -> Callable[[date], Period]:
+    """From the first day of the week, month, quarter or year that today is in."""
+    return lambda today: Period(begin(today), today)
 
 
-def _last_week(first_weekday: int) -> Callable[[date], Period]:
+def _last(begin: Callable[[date], date]) -> Callable[[date], Period]:
+    """The whole week, month, quarter or year before that one."""
+
     def period(today: date) -> Period:
-        start = _week_start(today, first_weekday) - timedelta(days=7)
-        return Period(start, start + timedelta(days=6))
+        end = begin(today) - timedelta(days=1)
+        return Period(begin(end), end)
 
     return period
 
 
-def _week_start(day: date, first_weekday: int) -> date:
-    return day - timedelta(days=(day.weekday() - first_weekday) % 7)
+def _week(first_weekday: int) -> Callable[[date], date]:
+    return lambda day: day - timedelta(days=(day.weekday() - first_weekday) % 7)
 
 
-def _last_month(today: date) -> Period:
-    end = today.replace(day=1) - timedelta(days=1)
-    return Period(end.replace(day=1), end)
+def _month(day: date) -> date:
+    return day.replace(day=1)
 
 
-def _quarter_start(day: date) -> date:
+def _quarter(day: date) -> date:
     return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
 
 
-def _last_quarter(today: date) -> Period:
-    end = _quarter_start(today) - timedelta(days=1)
-    return Period(_quarter_start(end), end)
+def _year(day: date) -> date:
+    return day.replace(month=1, day=1)
 
 
-_MONDAY, _SUNDAY = 0, 6
+_MONDAY, _SUNDAY = _week(0), _week(6)
 _PRESETS: dict[str, Callable[[date], Period]] = {
     "today": lambda today: Period(today, today),
     "yesterday": _last_days(1),
-    "this_month": lambda today: Period(today.replace(day=1), today),
-    "last_month": _last_month,
-    "this_quarter": lambda today: Period(_quarter_start(today), today),
-    "last_quarter": _last_quarter,
-    "this_year": lambda today: Period(today.replace(month=1, day=1), today),
-    "last_year": lambda today: Period(date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)),
+    "this_month": _this(_month),
+    "last_month": _last(_month),
+    "this_quarter": _this(_quarter),
+    "last_quarter": _last(_quarter),
+    "this_year": _this(_year),
+    "last_year": _last(_year),
     **{f"last_{count}d": _last_days(count) for count in (3, 7, 14, 28, 30, 90)},
-    "last_week_mon_sun": _last_week(_MONDAY),
-    "last_week_sun_sat": _last_week(_SUNDAY),
-    "this_week_mon_today": _this_week(_MONDAY),
-    "this_week_sun_today": _this_week(_SUNDAY),
+    "last_week_mon_sun": _last(_MONDAY),
+    "last_week_sun_sat": _last(_SUNDAY),
+    "this_week_mon_today": _this(_MONDAY),
+    "this_week_sun_today": _this(_SUNDAY),
 }
 PRESETS = (*_PRESETS, "maximum", "data_maximum")
 """Every preset by Meta's name."""

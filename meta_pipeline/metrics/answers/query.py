@@ -219,7 +219,7 @@ def _answer(
     asked = _sums(connection, sources)
     # Rollups are of the ads' rows: where the sources are two, the dataset is one.
     complete = completeness(connection, question, sources[0][1].dataset, now)
-    people = _people(question)
+    people = statement.people(question) if question.people else None
     by_entity = {"campaign", "adset", "ad"} & set(question.grouping.entities)
     entities = statement.entities(question) if by_entity else None
     parts = Parts(
@@ -321,14 +321,6 @@ def _breakdown_source(connection: Connection[Any], question: Question) -> tuple[
     _, _, names, level = min(fits)
     note = [] if set(names.split(",")) == wanted else [f"Added up from the cells of {names}."]
     return breakdown(level, names), note
-
-
-def _people(question: Question) -> statement.Statement | None:
-    if not question.people:
-        return None
-    names = ",".join(question.grouping.breakdowns)
-    source = breakdown(question.level, names) if names else daily(question.level)
-    return statement.people(question, source)
 
 
 def _check_window_kept(connection: Connection[Any], question: Question, source: Source) -> None:

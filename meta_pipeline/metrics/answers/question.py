@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -102,12 +103,24 @@ class Question:
         return any(map(self.dictionary.has_money, self.metrics))
 
     @property
+    def mixed_currencies(self) -> set[str]:
+        """Those that its amounts are of, where they are of several and none was asked for."""
+        currencies = {account.currency or "unknown" for account in self.accounts}
+        is_mixed = self.currency is None and self.needs_money and len(currencies) > 1
+        return currencies if is_mixed else set()
+
+    @property
     def period(self) -> Period:
         """From the first day of any account to the last of any."""
         return Period(
             min(period.since for period in self.periods),
             max(period.until for period in self.periods),
         )
+
+    @property
+    def has_same_days(self) -> bool:
+        """Whether all accounts ask for the same days; else they are in zones apart."""
+        return len(set(self.periods)) == 1
 
     @property
     def asked(self) -> list[Asked]:
@@ -239,6 +252,16 @@ def as_arrays(asked: Sequence[Asked]) -> dict[str, list[Any]]:
     return {"accounts": accounts, "since": since, "until": until}
 
 
+def rows_of_each(
+    asked: Sequence[Asked], rows: Iterable[tuple[Any, ...]]
+) -> dict[Asked, list[tuple[Any, ...]]]:
+    """The rows of each, which begin with its account, without that; an empty list where none is."""
+    by_account: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for account_id, *row in rows:
+        by_account[account_id].append(tuple(row))
+    return {one: by_account.get(one[0], []) for one in asked}
+
+
 def check_window(attribution: str) -> str:
     """The attribution window, if it has data; otherwise what is wrong with it."""
     if attribution in RETIRED_WINDOWS:
@@ -268,14 +291,13 @@ def sync_command(account_ids: Sequence[str], period: Period, *options: str) -> s
 
 def check(question: Question) -> None:
     """Refuse what has no right answer, with the reason and what has one."""
-    currencies = {account.currency or "unknown" for account in question.accounts}
     alone = "account" in question.grouping.entities or set(question.grouping.entities) & {
         "campaign",
         "adset",
         "ad",
     }
-    if question.currency is None and len(currencies) > 1 and question.needs_money and not alone:
-        raise MixedCurrencies(currencies)
+    if question.mixed_currencies and not alone:
+        raise MixedCurrencies(question.mixed_currencies)
     _check_conversions(question)
     for metric in question.people:
         _check_people(question, metric)
@@ -349,5 +371,6 @@ __all__ = [
     "how_to_read",
     "known_accounts",
     "periods",
+    "rows_of_each",
     "sync_command",
 ]

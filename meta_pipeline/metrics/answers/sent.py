@@ -12,7 +12,7 @@ from meta_pipeline.metrics.source import finest
 from meta_pipeline.model.level import LEVELS
 
 from .assembly import Result
-from .question import Question
+from .question import Question, as_arrays
 
 _KEYS = {
     "day": "fact.date_start",
@@ -102,9 +102,7 @@ def _sums(
         _SUMS.format(keys=keys),
         {
             "levels": list(LEVELS),
-            "accounts": list(question.account_ids),
-            "since": [period.since for period in question.periods],
-            "until": [period.until for period in question.periods],
+            **as_arrays(question.asked),
             "tenant": tenant,
             "names": list(names),
             "depth": depth,

@@ -11,15 +11,15 @@ from typing import Any
 
 from psycopg import ClientCursor, Connection
 
-from meta_pipeline.metrics.definitions.definition import Kind, Metric
+from meta_pipeline.metrics.definitions.definition import Kind
 from meta_pipeline.metrics.expression import Expressions
-from meta_pipeline.metrics.source import Source, finest
+from meta_pipeline.metrics.source import Source, breakdown, daily, finest
 from meta_pipeline.model.level import LEVELS
 
 from .dimension import ENTITY_JOINS
 from .exchange import Rates
 from .period import Period
-from .question import Question
+from .question import Question, as_arrays
 
 IMPRESSIONS = "impressions"
 BUCKETS = {
@@ -63,14 +63,16 @@ def sums(
         money_factor="fx.rate" if rates else "",
     )
     values = dict(_components(question, expressions))
-    params = _range_params(question)
+    params: dict[str, Any] = as_arrays(question.asked)
+    if question.has_same_days:
+        params |= {"since": question.period.since, "until": question.period.until}
     conditions = [source.condition, _range_condition(question, one_by_one=one_by_one)]
     conditions += question.grouping.conditions(params)
     keys = question.grouping.by
     selected = [f"{question.grouping.expression(name)} AS {name}" for name in keys]
     selected += [f"sum({sql})" for sql in values.values()]
     ranges = ""
-    if not one_by_one and len(set(question.periods)) > 1:
+    if not one_by_one and not question.has_same_days:
         ranges = f"JOIN {_each_account(question)} ON {_OF_ASKED}"
     text = f"""
         SELECT {", ".join(selected)}
@@ -111,25 +113,25 @@ def together(parts: Sequence[Statement]) -> Statement:
     return Statement(text, params, keys, values)
 
 
-def people(question: Question, source: Source) -> Statement:
+def people(question: Question) -> Statement:
     """People metrics from rows of exactly the level and the days of each group."""
     grouping = question.grouping
+    cells = ",".join(grouping.breakdowns)
+    source = breakdown(question.level, cells) if cells else daily(question.level)
     bucket = next((name for name in grouping.times), None)
-    columns = sorted(
-        {name for metric in question.people for name in _people_columns(question, metric)}
-    )
+    # A ratio has the people it is made of read, and is divided afterwards.
+    named = [name for one in question.people for name in one.references or (one.key,)]
+    read = map(question.dictionary.metric, dict.fromkeys(named))
+    columns = sorted(one.key for one in read if one.kind is Kind.NON_ADDITIVE)
     selected = [
         "asked.bucket" if name == bucket else grouping.expression(name) for name in grouping.by
     ]
     selected += [f"f.{question.dictionary.metric(name).column}" for name in columns]
     # Cells are kept by day, and have no last day of their own.
-    stop = "" if source.table.endswith("breakdown") else "AND f.date_stop = asked.date_stop"
+    stop = "" if cells else "AND f.date_stop = asked.date_stop"
     params = _ranges(question, bucket)
     conditions = grouping.conditions(params)
-    if source.table.endswith("breakdown"):
-        condition = source.condition
-    else:
-        condition = f"f.entity_type = '{question.level}'"
+    condition = source.condition if cells else f"f.entity_type = '{question.level}'"
     text = f"""
         SELECT {", ".join(selected)}
         FROM unnest(%(range_accounts)s::text[], %(range_starts)s::date[], %(range_stops)s::date[],
@@ -197,31 +199,9 @@ def _components(question: Question, expressions: Expressions) -> list[tuple[str,
     return components or [("/impressions", expressions.summand(IMPRESSIONS))]
 
 
-def _people_columns(question: Question, metric: Metric) -> list[str]:
-    if metric.kind is Kind.NON_ADDITIVE:
-        return [metric.key]
-    names = [question.dictionary.metric(name) for name in metric.references]
-    return [m.key for m in names if m.kind is Kind.NON_ADDITIVE]
-
-
-def _range_params(question: Question) -> dict[str, Any]:
-    if len(set(question.periods)) == 1:
-        period = question.period
-        return {
-            "accounts": list(question.account_ids),
-            "since": period.since,
-            "until": period.until,
-        }
-    return {
-        "accounts": list(question.account_ids),
-        "since": [period.since for period in question.periods],
-        "until": [period.until for period in question.periods],
-    }
-
-
 def _range_condition(question: Question, *, one_by_one: bool) -> str:
     """Plain comparisons where all accounts ask for the same days: Postgres plans those best."""
-    if len(set(question.periods)) == 1:
+    if question.has_same_days:
         whose = "= asked.account_id" if one_by_one else "= ANY (%(accounts)s::text[])"
         days = "f.date_start BETWEEN %(since)s::date AND %(until)s::date"
         return f"f.account_id {whose} AND {days}"
@@ -230,7 +210,7 @@ def _range_condition(question: Question, *, one_by_one: bool) -> str:
 
 def _each_account(question: Question) -> str:
     """The accounts as rows, with the days of each where these differ."""
-    if len(set(question.periods)) == 1:
+    if question.has_same_days:
         return "unnest(%(accounts)s::text[]) AS asked (account_id)"
     return (
         "unnest(%(accounts)s::text[], %(since)s::date[], %(until)s::date[])"
