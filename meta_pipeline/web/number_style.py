@@ -36,6 +36,22 @@ class _Style:
     least_places: int
     most_places: int
 
+    @classmethod
+    def learned(cls, write: Write) -> _Style | None:
+        """What a few written numbers show; None where they are not written as expected."""
+        large, small = write(Decimal("1234567.123456")), write(Decimal(1))
+        negative = write(Decimal("-1234567.123456"))
+        start, _, rest = large.partition("1")
+        group, found, tail = rest.partition("234")
+        if not found or not tail.startswith(f"{group}567"):
+            return None
+        tail = tail.removeprefix(f"{group}567")
+        most = next((n for n in range(6, 0, -1) if "123456"[:n] in tail), 0)
+        point, _, end = tail.partition("123456"[:most]) if most else ("", "", tail)
+        first, _, last = negative.partition(large[len(start) : len(large) - len(end)])
+        places = small[len(start) + 1 : len(small) - len(end)].removeprefix(point)
+        return cls((start, first), (end, last), group, point, len(places), most)
+
     def write(self, value: Number) -> str:
         exact = value if isinstance(value, Decimal) else Decimal(str(value))
         sign = exact.is_signed()
@@ -53,23 +69,7 @@ def quick(write: Write) -> Write:
 
     What a locale does otherwise (groups of two digits, other digits, none at four) stays Babel's.
     """
-    style = _learned(write)
+    style = _Style.learned(write)
     if style is None or any(style.write(one) != write(one) for one in _PROBES):
         return write
     return style.write
-
-
-def _learned(write: Write) -> _Style | None:
-    """What a few written numbers show; None where they are not written as expected."""
-    large, small = write(Decimal("1234567.123456")), write(Decimal(1))
-    negative = write(Decimal("-1234567.123456"))
-    start, _, rest = large.partition("1")
-    group, found, tail = rest.partition("234")
-    if not found or not tail.startswith(f"{group}567"):
-        return None
-    tail = tail.removeprefix(f"{group}567")
-    most = next((n for n in range(6, 0, -1) if "123456"[:n] in tail), 0)
-    point, _, end = tail.partition("123456"[:most]) if most else ("", "", tail)
-    first, _, last = negative.partition(large[len(start) : len(large) - len(end)])
-    places = small[len(start) + 1 : len(small) - len(end)].removeprefix(point)
-    return _Style((start, first), (end, last), group, point, len(places), most)

@@ -12,18 +12,17 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from meta_pipeline import metrics
-from meta_pipeline.alerts import account_problems, limits_of
 from meta_pipeline.metrics.answers.period import Period
 from meta_pipeline.metrics.answers.question import Account
 from meta_pipeline.metrics.definitions.definition import Metric
 from meta_pipeline.metrics.kpi import KPIs, PacingState
 from meta_pipeline.model.time_zone import zone
-from meta_pipeline.reports.status import AccountStatus, read_status
 from meta_pipeline.web.asked import OFFERED, days_of, preset_label
 from meta_pipeline.web.chart import Day, daily_bars
 from meta_pipeline.web.compared import compared
 from meta_pipeline.web.gate import NotFound, Visit
 from meta_pipeline.web.reader import Reader
+from meta_pipeline.web.standing import statuses_of
 
 _TILES = ("spend", "results", "cost_per_result", "impressions", "ctr", "roas")
 _CHARTS = ("spend", "results", "cost_per_result")
@@ -41,6 +40,48 @@ class Trend:
     metric: Metric
     picture: Markup
     rows: Sequence[tuple[date, float | None, bool]]
+
+    @classmethod
+    def of(
+        cls,
+        reader: Reader,
+        metric: Metric,
+        known: Account,
+        answered: Sequence[Mapping[str, Any]],
+        settling: set[date],
+    ) -> Trend:
+        """Of the rows of an answer by day; `settling` are days that Meta may still restate."""
+        rows = [
+            (
+                row["day"],
+                None if row[metric.key] is None else float(row[metric.key]),
+                row["day"] in settling,
+            )
+            for row in answered
+        ]
+
+        def shown(value: float | None) -> str:
+            return reader.value(value, metric.unit, known.currency)
+
+        bars = [
+            Day(
+                day,
+                value if value is not None or metric.kind == "ratio" else None,
+                f"{reader.day(day)}: {shown(value)}{', may still move' if moves else ''}",
+            )
+            for day, value, moves in rows
+        ]
+        # No result on a day has no cost: nothing to draw, nothing unknown.
+        if metric.kind == "ratio":
+            bars = [Day(one.day, one.value or 0.0, one.label) for one in bars]
+        picture = daily_bars(
+            f"{metric.display_name} of {known.name or known.account_id} by day",
+            bars,
+            settling=settling,
+            scale=lambda value: reader.compact(value, metric.unit, known.currency),
+            name_of=reader.short_day,
+        )
+        return cls(metric, picture, rows)
 
 
 def account(visit: Visit) -> Response:
@@ -78,7 +119,7 @@ def account(visit: Visit) -> Response:
         title=known.name or known.account_id,
         account=known,
         zone=zone(known.timezone_name),
-        status=_status(visit, known),
+        status=statuses_of(visit, known.account_id)[0],
         days=days,
         period=period,
         presets=[(name, preset_label(name)) for name in OFFERED],
@@ -106,18 +147,6 @@ def account_named(visit: Visit, account_id: str) -> Account:
     return known
 
 
-def _status(visit: Visit, known: Account) -> AccountStatus:
-    with visit.warehouse.connection() as connection:
-        problems = account_problems(connection, limits_of(visit.site.settings))
-    (statuses,) = read_status(
-        visit.warehouse,
-        leaves_out=visit.site.settings.leaves_out,
-        problems=problems,
-        account=known.account_id,
-    )
-    return statuses
-
-
 def _trends(
     reader: Reader, dictionary: metrics.Dictionary, known: Account, answer: metrics.Result
 ) -> list[Trend]:
@@ -126,46 +155,7 @@ def _trends(
         date.fromisoformat(day) for day in complete["settling_days"].get(known.account_id, ())
     }
     shown = answer.rows[-_MOST_BARS:]
-    return [_trend(reader, dictionary.metric(name), known, shown, settling) for name in _CHARTS]
-
-
-def _trend(
-    reader: Reader,
-    metric: Metric,
-    known: Account,
-    answered: Sequence[Mapping[str, Any]],
-    settling: set[date],
-) -> Trend:
-    rows = [
-        (
-            row["day"],
-            None if row[metric.key] is None else float(row[metric.key]),
-            row["day"] in settling,
-        )
-        for row in answered
-    ]
-
-    def shown(value: float | None) -> str:
-        return reader.value(value, metric.unit, known.currency)
-
-    bars = [
-        Day(
-            day,
-            value if value is not None or metric.kind == "ratio" else None,
-            f"{reader.day(day)}: {shown(value)}{', may still move' if moves else ''}",
-        )
-        for day, value, moves in rows
-    ]
-    if metric.kind == "ratio":  # no result on a day has no cost: nothing to draw, nothing unknown
-        bars = [Day(one.day, one.value or 0.0, one.label) for one in bars]
-    picture = daily_bars(
-        f"{metric.display_name} of {known.name or known.account_id} by day",
-        bars,
-        settling=settling,
-        scale=lambda value: reader.compact(value, metric.unit, known.currency),
-        name_of=reader.short_day,
-    )
-    return Trend(metric, picture, rows)
+    return [Trend.of(reader, dictionary.metric(name), known, shown, settling) for name in _CHARTS]
 
 
 def _proof(visit: Visit, known: Account, period: Period) -> list[metrics.Reconciliation]:

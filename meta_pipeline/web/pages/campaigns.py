@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -57,6 +58,14 @@ class Table:
     total: int
     places: Sequence[metrics.Place]
 
+    def turned(self, view: TableView, to: int) -> str:
+        """The address of another page: what is before or after this one goes on where it ends."""
+        beyond: dict[str, Any] = {}
+        if self.places and to != 1:
+            is_on = to > view.page
+            beyond = {"after": self.places[-1]} if is_on else {"before": self.places[0]}
+        return view.address(page=to, **beyond)
+
 
 def campaigns(visit: Visit) -> Response:
     """The table, as its address says."""
@@ -92,7 +101,7 @@ def campaigns(visit: Visit) -> Response:
         about=whole.about or table.about.about,
         notes=list(notes),
         page=Paging(view.page, table.total, PER_PAGE),
-        turned=lambda to: view.address(**_turned(view, table, to)),
+        turned=partial(table.turned, view),
         presets=[(name, preset_label(name)) for name in OFFERED],
         levels=[(level, LABELS[level]) for level in LEVELS],
         statuses=list(STATUSES),
@@ -103,14 +112,6 @@ def campaigns(visit: Visit) -> Response:
         all_metrics=sorted(dictionary.metrics.values(), key=lambda one: one.display_name.lower()),
         additive={one.key for one in dictionary.metrics.values() if dictionary.is_additive(one)},
     )
-
-
-def _turned(view: TableView, table: Table, to: int) -> dict[str, Any]:
-    """The page before or after this one goes on from where this one ends."""
-    if not table.places or to == 1:
-        return {"page": to}
-    beyond = {"after": table.places[-1]} if to > view.page else {"before": table.places[0]}
-    return {"page": to, **beyond}
 
 
 def read_table(

@@ -103,7 +103,10 @@ def creatives(visit: Visit) -> Response:
     # What ran under no creative that was read has no card.
     answer.rows = [row for row in answer.rows if row["creative"] is not None]
     rows = {key: row for key, row in records(answer, "creative", SHOWN).items() if row["spend"]}
-    ordered = sorted(rows, key=lambda key: _order(rows[key].get(str(sort)), better == "lower"))
+    values = {key: row.get(str(sort)) for key, row in rows.items()}
+    sign = 1 if better == "lower" else -1
+    # The best first; what has no value comes last.
+    ordered = sorted(rows, key=lambda key: (values[key] is None, sign * float(values[key] or 0)))
     trends = _trends(visit, known.account_id, period)
     ids = ordered[:PER_PAGE]
     about, frequency = _about(visit, known.account_id, ids, period)
@@ -163,12 +166,6 @@ def _delivering(visit: Visit) -> Sequence[tuple[str, str]]:
                 " ORDER BY spend_30d DESC NULLS LAST, account_id"
             )
         ]
-
-
-def _order(value: Value, is_lower_better: bool) -> tuple[bool, float]:
-    if value is None:
-        return True, 0.0
-    return False, float(value) if is_lower_better else -float(value)
 
 
 def _trends(visit: Visit, account_id: str, period: Period) -> dict[str, float | None]:

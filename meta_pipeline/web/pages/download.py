@@ -117,14 +117,9 @@ def _days(visit: Visit, view: TableView, nodes: Sequence[Node]) -> dict[str, tup
 
 
 def _line(values: Sequence[object]) -> str:
+    # Sums are floats: a count is written without the fraction it does not have.
+    plain = (int(one) if isinstance(one, float) and one.is_integer() else one for one in values)
     buffer = io.StringIO()
     # Names are typed by anybody with access to the account: none of them is a formula here.
-    csv.writer(buffer).writerow([spreadsheet_cell(_plain(value)) for value in values])
+    csv.writer(buffer).writerow(["" if one is None else spreadsheet_cell(one) for one in plain])
     return buffer.getvalue()
-
-
-def _plain(value: object) -> object:
-    """Ids as text, counts without a fraction they do not have."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return "" if value is None else value

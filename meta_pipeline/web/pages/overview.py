@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from meta_pipeline import metrics
-from meta_pipeline.alerts import account_problems, limits_of
 from meta_pipeline.metrics.definitions.definition import Metric
 from meta_pipeline.metrics.kpi import Kpi, KPIs, Performance, Verdict, judged
-from meta_pipeline.reports.status import AccountStatus, in_short, read_status, token_warnings
+from meta_pipeline.reports.status import AccountStatus, in_short, token_warnings
 from meta_pipeline.web.asked import OFFERED, address, days_of, preset_label
-from meta_pipeline.web.compared import Compared, compared
+from meta_pipeline.web.compared import compared
 from meta_pipeline.web.gate import Visit
 from meta_pipeline.web.paging import paging
+from meta_pipeline.web.standing import statuses_of
 
 SHOWN = ("spend", "results", "cost_per_result")
 _PER_PAGE = 100
@@ -38,16 +38,19 @@ class Row:
     def needs_look(self) -> bool:
         return self.status.standing.is_problem or self.misses_target
 
+    def rank(self, spend: float) -> tuple[bool, int, bool, float, str]:
+        """What is broken comes first, by how badly; then what misses its target; then by spend."""
+        standing = self.status.standing
+        worst = list(type(standing)).index(standing) if standing.is_problem else 0
+        name = self.status.name.casefold()
+        return not standing.is_problem, worst, not self.misses_target, -spend, name
+
 
 def overview(visit: Visit) -> Response:
     """The first page: all accounts, sorted by what needs a look, then by what they spent."""
     params = visit.request.query_params
     days, search = days_of(params), params.get("search", "").strip()
-    with visit.warehouse.connection() as connection:
-        problems = account_problems(connection, limits_of(visit.site.settings))
-    statuses = read_status(
-        visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
-    )
+    statuses = statuses_of(visit)
     shown = [one for one in statuses if search.casefold() in one.label.casefold()]
     dictionary = metrics.dictionary_of(visit.warehouse)
     kpis = _primary(visit, dictionary)
@@ -64,15 +67,20 @@ def overview(visit: Visit) -> Response:
 
     def row(status: AccountStatus) -> Row:
         account, kpi = about.get(status.account_id), kpis.get(status.account_id)
+        metric = dictionary.metric(kpi.metric_key) if kpi else None
+        reached = numbers.now.value(status.account_id, metric.key) if metric else None
         return Row(
             status,
             account.currency if account else None,
             (account.timezone_name if account else None) or "UTC",
-            _performance(kpi, numbers, dictionary) if kpi else None,
-            dictionary.metric(kpi.metric_key) if kpi else None,
+            judged(kpi, reached, metric.better) if kpi and metric else None,
+            metric,
         )
 
-    rows = sorted(map(row, shown), key=lambda one: _order(one, numbers))
+    rows = sorted(
+        map(row, shown),
+        key=lambda one: one.rank(numbers.now.value(one.status.account_id, "spend") or 0.0),
+    )
     page = paging(params, len(rows), _PER_PAGE)
     return visit.page(
         "overview.html",
@@ -98,22 +106,3 @@ def _primary(visit: Visit, dictionary: metrics.Dictionary) -> dict[str, Kpi]:
         for kpi in KPIs(visit.warehouse).list()
         if kpi.is_primary and dictionary.is_additive(dictionary.metric(kpi.metric_key))
     }
-
-
-def _performance(kpi: Kpi, numbers: Compared, dictionary: metrics.Dictionary) -> Performance:
-    better = dictionary.metric(kpi.metric_key).better
-    return judged(kpi, numbers.now.value(kpi.account_id, kpi.metric_key), better)
-
-
-def _order(row: Row, numbers: Compared) -> tuple[bool, int, bool, float, str]:
-    """What is broken, by how badly; then what misses its target; then by spend."""
-    standing = row.status.standing
-    rank = list(type(standing)).index(standing) if standing.is_problem else 0
-    spend = numbers.now.value(row.status.account_id, "spend") or 0.0
-    return (
-        not standing.is_problem,
-        rank,
-        not row.misses_target,
-        -spend,
-        row.status.name.casefold(),
-    )

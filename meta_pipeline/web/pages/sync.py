@@ -10,16 +10,15 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from meta_pipeline import metrics
-from meta_pipeline.alerts import account_problems, limits_of
 from meta_pipeline.metrics.answers.period import Period
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 from meta_pipeline.reports.runs import read_runs
-from meta_pipeline.reports.status import read_status
 from meta_pipeline.sync_requests import RequestRefused, Wish, ask, cancel, price
 from meta_pipeline.warehouse import Connection
 from meta_pipeline.web.asked import address, day_of
 from meta_pipeline.web.gate import Done, NotFound, Visit
 from meta_pipeline.web.paging import paging
+from meta_pipeline.web.standing import statuses_of
 
 _PER_PAGE = 50
 _REQUESTS_SHOWN = 15
@@ -47,14 +46,11 @@ def sync(visit: Visit) -> Response:
     """How syncs go, and what was asked for; one account alone where the address names it."""
     params = visit.request.query_params
     with visit.warehouse.connection() as connection:
-        problems = account_problems(connection, limits_of(visit.site.settings))
         meters = [Meter(*row) for row in connection.execute(_METERS).fetchall()]
     wanted, search = params.get("account"), params.get("search", "")
     shown = [
         one
-        for one in read_status(
-            visit.warehouse, leaves_out=visit.site.settings.leaves_out, problems=problems
-        )
+        for one in statuses_of(visit)
         if (not wanted or one.account_id == wanted)
         and search.strip().casefold() in one.label.casefold()
     ]
