@@ -166,6 +166,14 @@ class Account:
             for one in self.of_type("ad")
         )
 
+    def campaign_has_budget(self, entity: Entity) -> bool:
+        """Whether Meta spreads a budget of its campaign's, daily or lifetime, over its like."""
+        return any(one.entity_id == entity.campaign_id for one in self.budgets) or any(
+            one.daily_budget
+            for one in self.of_type("campaign")
+            if one.entity_id == entity.campaign_id
+        )
+
     def of_type(self, *types: EntityType) -> list[Entity]:
         """Its entities of these types."""
         return [one for one in self.entities if one.entity_type in types]

@@ -36,6 +36,22 @@ class Sides:
     above: Fraction = Fraction(0)
     below: Fraction = Fraction(0)
 
+    def __add__(self, other: Sides) -> Sides:
+        return Sides(self.above + other.above, self.below + other.below)
+
+    @classmethod
+    def by_entity(
+        cls, rows: Sequence[Mapping[str, Any]], metric: str, level: str, *, is_ratio: bool
+    ) -> dict[str, Sides]:
+        """Those of each entity of `level`, from the sums of a question."""
+        above, below = (f"{metric}/above", f"{metric}/below") if is_ratio else (metric, None)
+        return {
+            str(row[f"{level}_id"]): cls(
+                Fraction(row[above] or 0), Fraction(row[below] or 0) if below else Fraction(1)
+            )
+            for row in rows
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -62,9 +78,12 @@ def decompose(
     share at the distance of its mean ratio from the whole's. Where an entity has no ratio in one of
     the periods, all it did is mix. Of a sum everything is rate. The largest part first.
     """
-    totals = [_total(period.values(), is_ratio=is_ratio) for period in (before, after)]
+    wholes = [sum(period.values(), Sides()) for period in (before, after)]
+    below = [one.below for one in wholes]
+    if is_ratio and not all(below):
+        raise ImpossibleQuestion("A ratio without anything below the line is unknown.")
+    totals = [one.above / one.below if is_ratio else one.above for one in wholes]
     exact: dict[str, tuple[Fraction, Fraction]] = {}
-    below = [sum((one.below for one in period.values()), Fraction(0)) for period in (before, after)]
     # The mean of both periods, not one of them: else the order of the periods would change the
     # parts.
     middle = (totals[0] + totals[1]) / 2
@@ -92,17 +111,6 @@ def decompose(
     ]
     parts.sort(key=lambda one: (-abs(one.contribution), one.entity_id))
     return start, end, parts
-
-
-def _total(sides: Any, *, is_ratio: bool) -> Fraction:
-    amounts = list(sides)
-    above = sum((one.above for one in amounts), Fraction(0))
-    if not is_ratio:
-        return above
-    below = sum((one.below for one in amounts), Fraction(0))
-    if not below:
-        raise ImpossibleQuestion("A ratio without anything below the line is unknown.")
-    return above / below
 
 
 def _value(sides: Sides | None, *, is_ratio: bool) -> Decimal | None:
@@ -174,34 +182,17 @@ def explain_change(
             )
             # Parts of a sum of euros and dollars mean nothing, even where each entity has one
             # currency.
-            _refuse_currencies(question)
+            if question.mixed_currencies:
+                raise metrics.MixedCurrencies(question.mixed_currencies)
             frames.append((question, metrics.components(connection, question)))
         is_ratio = question.metrics[0].kind is metrics.Kind.RATIO
-        sides = [_sides(rows, metric, level, is_ratio=is_ratio) for _, rows in frames]
+        sides = [Sides.by_entity(rows, metric, level, is_ratio=is_ratio) for _, rows in frames]
         _refuse_empty(metric, frames, sides, is_ratio=is_ratio)
         # The frames are in the order of asking: the period itself first, the one before it second.
         start, end, parts = decompose(sides[1], sides[0], is_ratio=is_ratio)
         names = _names(connection, level, [one.entity_id for one in parts])
         edits = _edits(connection, question.account_ids, frames)
     return _answer(warehouse, frames, (start, end, parts), names, edits)
-
-
-def _refuse_currencies(question: Any) -> None:
-    currencies = {account.currency or "unknown" for account in question.accounts}
-    if question.currency is None and question.needs_money and len(currencies) > 1:
-        raise metrics.MixedCurrencies(currencies)
-
-
-def _sides(
-    rows: Sequence[Mapping[str, Any]], metric: str, level: str, *, is_ratio: bool
-) -> dict[str, Sides]:
-    above, below = (f"{metric}/above", f"{metric}/below") if is_ratio else (metric, None)
-    return {
-        str(row[f"{level}_id"]): Sides(
-            Fraction(row[above] or 0), Fraction(row[below] or 0) if below else Fraction(1)
-        )
-        for row in rows
-    }
 
 
 def _refuse_empty(

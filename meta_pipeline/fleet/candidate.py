@@ -107,8 +107,8 @@ def _by_cadence(state: AccountState, cadence: Cadence, rules: RotationRules) -> 
 
 def _holds(state: AccountState, rules: RotationRules) -> list[tuple[datetime, Hold]]:
     holds = []
-    if (synced_at := _synced_at(state)) is not None and not state.awaits_its_history:
-        holds.append((synced_at + rules.fresh, Hold.FRESH))
+    if state.brought_at is not None and not state.awaits_its_history:
+        holds.append((state.brought_at + rules.fresh, Hold.FRESH))
     if state.not_before is not None:
         holds.append((state.not_before, Hold.THROTTLED))
     # A row left `running` by nobody is a sync that died; a throttle without a time, a failure.
@@ -120,20 +120,6 @@ def _holds(state: AccountState, rules: RotationRules) -> list[tuple[datetime, Ho
         pause = retry_pause(state.failures, rules)
         holds.append((state.last_attempt_at + pause, Hold.RETRY))
     return holds
-
-
-def _synced_at(state: AccountState) -> datetime | None:
-    """When a sync last brought anything; one that found nothing to read counts too.
-
-    While a part was never read only a success counts: else a first sync whose numbers failed would
-    wait for the freshness of its structure.
-    """
-    if state.insights_synced_at is None or state.entities_synced_at is None:
-        return state.last_attempt_at if state.last_status == "success" else None
-    synced_at = max(state.insights_synced_at, state.entities_synced_at)
-    if state.last_status == "success" and state.last_attempt_at is not None:
-        return max(synced_at, state.last_attempt_at)
-    return synced_at
 
 
 def _parts(

@@ -49,6 +49,20 @@ class AccountState:
         return self.insights_synced_at is None
 
     @property
+    def brought_at(self) -> datetime | None:
+        """When a sync last brought anything; one that found nothing to read counts too.
+
+        While a part was never read only a success counts: else a first sync whose numbers failed
+        would wait for the freshness of its structure.
+        """
+        if self.insights_synced_at is None or self.entities_synced_at is None:
+            return self.last_attempt_at if self.last_status == "success" else None
+        synced_at = max(self.insights_synced_at, self.entities_synced_at)
+        if self.last_status == "success" and self.last_attempt_at is not None:
+            return max(synced_at, self.last_attempt_at)
+        return synced_at
+
+    @property
     def awaits_its_history(self) -> bool:
         """Whether its newest days came with the last attempt, which left the others for later."""
         return (

@@ -47,11 +47,34 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One horizontal bar: `parts` are its stacked values, `note` is what it says at its end."""
+    """One row of values: `parts` make its bar, `note` is what it says at its end."""
 
     label: str
     parts: Sequence[float]
     note: str
+
+    def across(self, whole: float) -> str:
+        """The parts one behind the other, of a width that stands for `whole`."""
+        drawn, left = [], 0.0
+        for n, part in enumerate(self.parts):
+            width = 100 * part / whole
+            if width > 0:
+                drawn.append(
+                    f'<rect class="s{n} fill" x="{left:.3f}%" width="{width:.3f}%" height="100%"/>'
+                )
+            left += width
+        label = escape(f"{self.label}: {self.note}")
+        return f'<svg role="img" aria-label="{label}">{"".join(drawn)}</svg>'
+
+    def upright(self, highest: float) -> str:
+        """The parts beside one another, of a height that stands for `highest`."""
+        width = 100 / len(self.parts)
+        drawn = "".join(
+            f'<rect class="s{n} fill" x="{n * width:.3f}%" width="{width:.3f}%" '
+            f'y="{100 - 100 * part / highest:.3f}%" height="{100 * part / highest:.3f}%"/>'
+            for n, part in enumerate(self.parts)
+        )
+        return f'<svg role="img" aria-label="{escape(self.note)}">{drawn}</svg>'
 
 
 def lines(
@@ -92,7 +115,7 @@ def bars(title: str, rows: Sequence[Bar], *, names: Sequence[str] = ()) -> str:
     if not rows or whole <= 0:
         return ""
     drawn = "".join(
-        f'<li><span class="label">{escape(row.label)}</span>{_bar(row, whole)}'
+        f'<li><span class="label">{escape(row.label)}</span>{row.across(whole)}'
         f'<span class="value">{escape(row.note)}</span></li>'
         for row in rows
     )
@@ -105,7 +128,7 @@ def columns(title: str, rows: Sequence[Bar], *, names: Sequence[str] = ()) -> st
     if not rows or highest <= 0:
         return ""
     drawn = "".join(
-        f'<li title="{escape(row.label)}: {escape(row.note)}">{_column(row, highest)}'
+        f'<li title="{escape(row.label)}: {escape(row.note)}">{row.upright(highest)}'
         f'<span class="label">{escape(row.label)}</span></li>'
         for row in rows
     )
@@ -153,29 +176,6 @@ def time_ticks(since: datetime, until: datetime) -> list[tuple[datetime, str]]:
 
 def _figure(title: str, content: str) -> str:
     return f"<figure><figcaption>{escape(title)}</figcaption>{content}</figure>"
-
-
-def _bar(row: Bar, whole: float) -> str:
-    drawn, left = [], 0.0
-    for n, part in enumerate(row.parts):
-        width = 100 * part / whole
-        if width > 0:
-            drawn.append(
-                f'<rect class="s{n} fill" x="{left:.3f}%" width="{width:.3f}%" height="100%"/>'
-            )
-        left += width
-    label = escape(f"{row.label}: {row.note}")
-    return f'<svg role="img" aria-label="{label}">{"".join(drawn)}</svg>'
-
-
-def _column(row: Bar, highest: float) -> str:
-    width = 100 / len(row.parts)
-    drawn = "".join(
-        f'<rect class="s{n} fill" x="{n * width:.3f}%" width="{width:.3f}%" '
-        f'y="{100 - 100 * part / highest:.3f}%" height="{100 * part / highest:.3f}%"/>'
-        for n, part in enumerate(row.parts)
-    )
-    return f'<svg role="img" aria-label="{escape(row.note)}">{drawn}</svg>'
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,14 +238,10 @@ def staleness_alarm(accounts: Iterable[AccountStatus], after: timedelta) -> str 
     stale = [one for one in watched if one.is_stale(after)]
     if not stale:
         return None
-    named = "; ".join(f"{one.label}, {_last(one)}" for one in stale[:_NAMED])
+    told = [(one.label, one.staleness, one.waiting) for one in stale[:_NAMED]]
+    named = "; ".join(", ".join(filter(None, each)) for each in told)
     more = f"; and {len(stale) - _NAMED:,} more" if len(stale) > _NAMED else ""
     return (
         f"{len(stale)} of {times(len(watched), 'account')} not synced within {as_typed(after)}: "
         f"{named}{more}. See meta-pipeline status --failing, and whether Dagster's daemon runs."
     )
-
-
-def _last(one: AccountStatus) -> str:
-    waiting = f", {one.waiting}" if one.waiting else ""
-    return f"{one.staleness}{waiting}"

@@ -119,7 +119,7 @@ def _among(
         yield _advice(account, Kind.PAUSE, max(dear, key=lambda one: one.found.e_value))
     elif judged and judged[0].entity.entity_type == "adset":
         best = max(judged, key=lambda one: one.found.e_value)
-        if _campaign_has_budget(account, best.entity):
+        if account.campaign_has_budget(best.entity):
             yield NoAdvice(
                 kind=Kind.SCALE,
                 entity_type="adset",
@@ -130,14 +130,6 @@ def _among(
             )
         else:
             yield _advice(account, Kind.SCALE, best)
-
-
-def _campaign_has_budget(account: Account, entity: Entity) -> bool:
-    return any(one.entity_id == entity.campaign_id for one in account.budgets) or any(
-        one.daily_budget
-        for one in account.of_type("campaign")
-        if one.entity_id == entity.campaign_id
-    )
 
 
 def _first_day(account: Account, siblings: Sequence[Entity], thresholds: Thresholds) -> date:
