@@ -35,6 +35,8 @@ _PATTERNS = (
     # User, system user and page tokens; app tokens are APPID|SECRET.
     re.compile(r"()\bEAA[A-Za-z0-9_-]{10,}"),
     re.compile(r"(\b\d{5,20}(?:\||%7C))[A-Za-z0-9_-]{8,}"),
+    # Keys of our own API; the id before the secret says which to revoke.
+    re.compile(r"(\bmp_[0-9a-f]{12}_)[0-9a-f]{64}"),
 )
 
 

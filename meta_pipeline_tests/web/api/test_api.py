@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from meta_pipeline.model.sync_run import Status, SyncRun
+from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
@@ -84,6 +85,14 @@ def test_a_cursor_of_values_that_no_row_has_is_none_of_ours(mine: httpx2.Client)
                 assert answer.status_code in (200, 400), (path, position, value)
                 if answer.status_code == 400:
                     problem(answer, 400, "bad_cursor")
+
+
+def test_a_key_is_recognised_in_any_text_that_leaves(mine: httpx2.Client) -> None:
+    key = mine.headers["authorization"].removeprefix("Bearer ")
+    secret = key.rpartition("_")[2]
+    for text in (key, f"?key={key}&x=1", f'{{"key": "{key}"}}', f"it was {key}."):
+        assert secret not in redact(text)
+        assert key.removesuffix(secret) in redact(text), "which of them to revoke"
 
 
 def test_a_range_of_centuries_is_refused(mine: httpx2.Client) -> None:
