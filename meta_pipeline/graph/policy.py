@@ -218,10 +218,6 @@ TABLE: tuple[Rule, ...] = (
         None,
     ),
     denied(10, None, "The app or the user may not do this.", _ROLE),
-    *(
-        denied(100, None, "Missing permissions.", _ROLE, text=text)
-        for text in ("missing perm", "insufficient perm", "not have permission", "requires ads_")
-    ),
     denied(100, 3191001, "No permission for these insights.", _ROLE),
     denied(200, None, "No permission for this object; also any code from 201 to 299.", _ROLE),
     stop(
@@ -309,6 +305,17 @@ TABLE: tuple[Rule, ...] = (
         Rule(
             100,
             None,
+            _T.CLAMP,
+            "The range starts more than 37 months ago.",
+            "Start the range later; 37 months is all that Meta keeps.",
+            text=text,
+        )
+        for text in ("37 month", "37-month")
+    ),
+    *(
+        Rule(
+            100,
+            None,
             _T.DROP_UNIQUE,
             meaning,
             "Nothing, unless these days are needed: they are stored without reach, frequency and "
@@ -316,15 +323,20 @@ TABLE: tuple[Rule, ...] = (
             text=text,
         )
         for text, meaning in (
-            (
-                "only available for the last",
-                "Unique counts by breakdown, and hours, are kept for 13 months.",
+            *(
+                (words, "Unique counts by breakdown, and hours, are kept for 13 months.")
+                for words in ("only available for the last", " months", "13-month")
             ),
             (
                 "breakdowns are unavailable due to rate limit threshold",
                 "Reach by breakdown of more than 13 months ago: ten reports a day and account.",
             ),
         )
+    ),
+    # After the fields and values that may be called so.
+    *(
+        denied(100, None, "Missing permissions.", _ROLE, text=text)
+        for text in ("missing perm", "permission", "requires ads_", "not authorized")
     ),
     # Requests that are wrong.
     retry(

@@ -96,6 +96,12 @@ class Refusal:
         )
 
     @property
+    def words(self) -> str:
+        """All that Meta says: often the message is “Invalid parameter”, the reason beside it."""
+        said = (self.message, self.user_title, self.user_message)
+        return " ".join(text for text in said if text)
+
+    @property
     def text(self) -> str:
         """Meta's message with its longer explanation, where it adds something."""
         extra = next((t for t in (self.user_message, self.user_title) if t), None)
@@ -108,7 +114,7 @@ def rule_of(refusal: Refusal, http_status: int | None) -> Rule:
     return rule_for(
         refusal.code,
         refusal.subcode,
-        refusal.message,
+        refusal.words,
         http_status=http_status,
         is_transient=refusal.is_transient,
     )
@@ -244,4 +250,12 @@ def _blamed(error_data: object) -> tuple[str, ...]:
     specs = error_data.get("blame_field_specs") if isinstance(error_data, Mapping) else None
     if not isinstance(specs, list):
         return ()
-    return tuple(".".join(map(str, s)) if isinstance(s, list) else str(s) for s in specs)
+    return tuple(_path(s) if isinstance(s, list) else str(s) for s in specs)
+
+
+def _path(spec: list[Any]) -> str:
+    """A path to a parameter; with places in lists as the texts write them: `breakdowns[1]`."""
+    names = list(map(str, spec))
+    if any(name.isdigit() for name in names[1:]):
+        return "".join([names[0], *(f"[{name}]" for name in names[1:])])
+    return ".".join(names)

@@ -31,12 +31,10 @@ from meta_pipeline.warehouse import (
     tracked_columns,
 )
 
-from .refusals import STATUSES, Refusals
+from .refusals import STATUSES, Refusals, is_invalid
 
 OVERLAP = timedelta(minutes=10)
 """A delta starts this much before the newest change seen: Meta promises no order of commits."""
-# Meta's code for any parameter that it does not take (FACTS section 3).
-_INVALID_PARAMETER = 100
 _WALKS = 3
 """How often an edge is walked from its start when its cursor dies on the way."""
 _TRIES = 2
@@ -93,7 +91,7 @@ class EdgeReader:
                 if self._refusals.drop_statuses(source, asked, error, self._takes):
                     continue
                 passing += 1
-                if passing == _TRIES or not asked or error.code != _INVALID_PARAMETER:
+                if passing == _TRIES or not asked or not is_invalid(error):
                     raise
             else:
                 return

@@ -38,8 +38,9 @@ from meta_pipeline.sync.write.day_marks import DayMarks
 from meta_pipeline.sync.write.slices import Note, Slice, rendered
 from meta_pipeline.warehouse import GapRow, InsightsHistory, PendingReport
 
+from .halving import refused_alone
 from .insights_query import SMALLEST_PAGE, InsightsEdge
-from .refusals import BREAKDOWNS, SETTING_OF, UNANSWERED, WINDOWS, Refusals
+from .refusals import BREAKDOWNS, SETTING_OF, UNANSWERED, WINDOWS, Refusals, is_invalid
 from .retention import (
     UNIQUE_COUNTS,
     UNIQUE_MONTHS,
@@ -139,7 +140,13 @@ class WindowReader:
         except RangeTooOld as error:
             yield from self._clamped(window, error)
         except InvalidRequest as error:
-            yield from self._refuse_breakdowns(window, self._refused_of(window, error), error)
+            names = self._refused_of(window, error)
+            if not names and self._is_for_unique_counts(window, error):
+                kept = UniqueCountsTooOld(error.message, code=error.code)
+                yield from self._with_fewer_counts(window, kept)
+            else:
+                names = names or self._refused_unnamed(window, error)
+                yield from self._refuse_breakdowns(window, names, error)
         except UNANSWERED:
             if window.is_single or self.refusals.is_vain:
                 raise
@@ -151,6 +158,7 @@ class WindowReader:
         """The window, asked again without what Meta does not take of it."""
         refused = 0
         while True:
+            sent = self._values(window)
             try:
                 yield from self._read(window)
             except FieldRejected as error:
@@ -160,10 +168,16 @@ class WindowReader:
                     raise
                 self.refusals.drop_field(window.dataset.endpoint_key, error, window.asked)
             except InvalidRequest as error:
-                if not self._drop_value(window, error):
+                # Another thread may have met the same refusal, and left out what it is about.
+                if self._values(window) == sent and not self._drop_value(window, error):
                     raise
             else:
                 return
+
+    def _values(self, window: Window) -> tuple[list[str], list[str]]:
+        """The attribution windows and the statuses that are asked for."""
+        level, report = window.dataset.level, window.dataset.report
+        return self.edge.attribution_windows(report), self.edge.statuses(level)
 
     def _read(self, window: Window) -> Iterator[Slice]:
         counts, began_at = RowCounts(window, self.findings), self.marks.clock()
@@ -236,7 +250,29 @@ class WindowReader:
         level = window.dataset.level
         takes = partial(self.edge.takes_statuses, window)
         source = f"insights_{level}"
-        return self.refusals.drop_statuses(source, self.edge.statuses(level), error, takes)
+        if self.refusals.drop_statuses(source, self.edge.statuses(level), error, takes):
+            return True
+        return is_invalid(error) and self._drop_windows(window, error)
+
+    def _drop_windows(self, window: Window, error: InvalidRequest) -> bool:
+        """Leave out the attribution windows without which the question is taken; whether any.
+
+        Where Meta names nothing, what is refused is found by asking.
+        """
+        asked = self.edge.attribution_windows(window.dataset.report)
+
+        def takes(some: Sequence[str]) -> bool:
+            return self.edge.takes(window, windows=some)
+
+        try:
+            if not asked or takes(asked) or not takes(()):
+                return False
+            refused = refused_alone(asked, takes) or asked
+        except UNANSWERED:
+            return False
+        for name in refused:
+            self.refusals.drop_value(WINDOWS, "insights", name, error)
+        return True
 
     def _refuse_breakdowns(
         self, window: Window, names: Sequence[str], error: InvalidRequest
@@ -263,6 +299,35 @@ class WindowReader:
             return all_names
         named = self.refusals.refused_value(error, dataset.breakdowns)
         return [named] if error.parameter == BREAKDOWNS and named is not None else ()
+
+    def _is_for_unique_counts(self, window: Window, error: InvalidRequest) -> bool:
+        """Whether its breakdowns are taken without unique counts, and Meta does not say why."""
+        if not self._may_be_breakdowns(window, error) or UNIQUE_COUNTS.isdisjoint(window.asked):
+            return False
+        try:
+            return not self.edge.takes(window) and self.edge.takes(without_unique_counts(window))
+        except UNANSWERED:
+            return False
+
+    def _refused_unnamed(self, window: Window, error: InvalidRequest) -> Sequence[str]:
+        """The breakdowns that are refused without being named: found by asking."""
+        asked = window.dataset.breakdowns
+
+        def takes(some: Sequence[str]) -> bool:
+            return self.edge.takes(window, breakdowns=some)
+
+        try:
+            if not self._may_be_breakdowns(window, error) or takes(asked) or not takes(()):
+                return ()
+            # Of a report, with fewer its rows would be of another grain.
+            alone = () if window.dataset.report is not None else refused_alone(asked, takes)
+        except UNANSWERED:
+            return ()
+        return alone or asked
+
+    def _may_be_breakdowns(self, window: Window, error: InvalidRequest) -> bool:
+        is_unnamed = not isinstance(error, ValueRejected | RangeTooOld)
+        return is_unnamed and is_invalid(error) and bool(window.dataset.breakdowns)
 
     def _without_breakdowns(self, window: Window, refused: Sequence[str]) -> Iterator[Slice]:
         """The cells of the other breakdowns, if there are any; the days stay incomplete."""

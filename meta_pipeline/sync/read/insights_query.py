@@ -168,6 +168,33 @@ class InsightsEdge:
             return False
         return True
 
+    def takes(
+        self,
+        window: Window,
+        *,
+        windows: Sequence[str] | None = None,
+        breakdowns: Sequence[str] | None = None,
+    ) -> bool:
+        """Whether the first day of the window may be asked for so: one small call.
+
+        With these attribution windows and breakdowns instead of its own.
+        """
+        day = replace(window, until=window.since) if window.dataset.is_daily else window
+        params = self._params(day) | {"limit": 1}
+        for name, values in ((WINDOWS, windows), (BREAKDOWNS, breakdowns)):
+            if values is not None:
+                params[name] = list(values)
+        try:
+            self._client.get(
+                f"{self._account_id}/insights",
+                {name: value for name, value in params.items() if value != []},
+                account_id=self._account_id,
+                endpoint_key=window.dataset.endpoint_key,
+            )
+        except InvalidRequest:
+            return False
+        return True
+
     def statuses(self, level: str) -> list[str]:
         """The statuses that are asked for; none for the account's own total."""
         if level == "account":  # reconciliation compares the ads with it

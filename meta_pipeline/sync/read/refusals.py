@@ -44,6 +44,11 @@ _TROUBLE_AT_MOST = 5
 _REPORTS_AT_MOST = 3
 
 
+def is_invalid(error: GraphError) -> bool:
+    """Whether Meta calls a question invalid, without a word of what is wrong with it."""
+    return error.code == _INVALID_PARAMETER
+
+
 class Refusals:
     """Fields and values that are left out for the rest of the sync, and when to stop splitting."""
 
@@ -140,7 +145,7 @@ class Refusals:
         halving, in about six calls for one. Where that is not answered it is none of the statuses,
         as far as is known: the refusal itself is what people have to hear of.
         """
-        if error.code != _INVALID_PARAMETER or not statuses:
+        if not statuses or not (is_invalid(error) or isinstance(error, ValueRejected)):
             return False
         refused: list[str] = []
         if isinstance(error, ValueRejected):
@@ -151,6 +156,9 @@ class Refusals:
             if error.value is not None and error.value not in statuses:
                 return True  # left out meanwhile, in another thread
         try:
+            # A place is counted by Meta, and in which list is not always told.
+            if refused and takes(refused):
+                refused = []
             if not refused and takes(_LIVING):
                 refused = refused_alone(statuses, takes)
         except UNANSWERED:

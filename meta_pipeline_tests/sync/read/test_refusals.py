@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from meta_pipeline.simulator import AccountSpec, Fault, VirtualClock, World
 from meta_pipeline.simulator.world.days import months_before
 from meta_pipeline.sync import ENTITIES, Part, PlanPolicy, Status, SyncRequest
+from meta_pipeline.sync.read.retention import UNIQUE_COUNTS
 from meta_pipeline_tests.sync.lab import START, Lab, lab
 
 NUMBERS = frozenset({Part.INSIGHTS})
@@ -97,7 +100,7 @@ def test_a_refused_report_is_told_though_nobody_can_say_whether_its_statuses_are
     small.sim.fail("POST", account, times=None, with_=refused)
     record = small.sync(parts=NUMBERS)
     assert "(#100) oops" in (record.error_summary or "")
-    assert small.sim.journal.count(code=100) <= 10, small.sim.journal.table()
+    assert small.sim.journal.count(code=100) <= 16, small.sim.journal.table()
 
 
 def _cells(found: Lab) -> dict[str, int]:
@@ -132,6 +135,163 @@ def test_a_breakdown_that_is_not_taken_costs_its_table_only(
     calls = small.calls()
     assert small.sync(parts=parts, breakdowns=asked).status in {Status.SUCCESS, Status.PARTIAL}
     assert small.calls() - calls <= 8
+
+
+# -- refusals that name nothing, or name it in other words ----------------------------------------
+
+
+Said = dict[str, Any]
+NOTHING: Said = {}
+
+
+def _refuse(found: Lab, edge: str, when: Callable[[Mapping[str, Any]], bool], said: Said) -> None:
+    """Answer so while a condition on the parameters holds."""
+    error = {"message": "Invalid parameter", "type": "OAuthException", "code": 100, **said}
+    body = json.dumps({"error": error | {"fbtrace_id": "A"}})
+    found.sim.fail(
+        "GET", f"{found.account_id}/{edge}", times=None,
+        until=lambda request: not when(request.params),
+        with_=Fault.http(400, body, "application/json; charset=UTF-8"),
+    )  # fmt: skip
+
+
+def _blames(*path: object) -> Said:
+    return {"error_data": json.dumps({"blame_field_specs": [list(path)]})}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        NOTHING,
+        {"message": "(#100) 1d_view is not a valid attribution window"},
+        {"error_user_title": "Not available", "error_user_msg": "1d_view is no longer available."},
+        {"error_subcode": 1487999},
+        _blames("action_attribution_windows"),
+    ],
+)
+def test_an_attribution_window_that_is_refused_without_its_name(small: Lab, said: Said) -> None:
+    def asks_it(params: Mapping[str, Any]) -> bool:
+        return "1d_view" in params.get("action_attribution_windows", ())
+
+    _refuse(small, "insights", asks_it, said)
+    record = small.sync(parts=NUMBERS)
+    assert "META_ATTRIBUTION_WINDOWS: Meta does not take 1d_view" in str(record.error_summary)
+    assert _reasons(small) == {("action_attribution_windows", "1d_view")}
+    _whole(small)
+    small.advance(hours=1)
+    refused = small.sim.journal.count(code=100)
+    assert small.sync(parts=NUMBERS).status is Status.SUCCESS
+    assert small.sim.journal.count(code=100) == refused, "asked again within the day"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_pair"),
+    [
+        (NOTHING, False),
+        ({"message": "(#100) Current combination of data breakdown columns is invalid"}, True),
+        ({"error_user_msg": "The breakdown gender is not available."}, False),
+        (_blames("breakdowns", 1), False),
+    ],
+)
+def test_a_breakdown_that_is_refused_without_its_name(
+    small: Lab, said: Said, is_pair: bool
+) -> None:
+    def asks_it(params: Mapping[str, Any]) -> bool:
+        asked = set(params.get("breakdowns", ()))
+        return {"age", "gender"} <= asked if is_pair else "gender" in asked
+
+    _refuse(small, "insights", asks_it, said)
+    parts = NUMBERS | CELLS
+    record = small.sync(parts=parts, breakdowns=(("age", "gender"), ("country",)))
+    assert "META_BREAKDOWNS: Meta does not take" in str(record.error_summary)
+    assert _cells(small).keys() == ({"country"} if is_pair else {"age", "country"})
+    _whole(small)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error_user_msg": "Unique counts by breakdown: only the last 13 months are available."},
+        {"message": "(#100) reach is not available for dates more than 13 months ago"},
+        {"message": "(#100) Cannot query reach by age beyond 394 days"},
+        NOTHING,
+    ],
+)
+def test_old_unique_counts_that_are_refused_in_other_words(small: Lab, said: Said) -> None:
+    line = small.today() - timedelta(days=2)
+
+    def is_too_old(params: Mapping[str, Any]) -> bool:
+        is_old = "breakdowns" in params and params["time_range"]["since"] < str(line)
+        return is_old and not UNIQUE_COUNTS.isdisjoint(params["fields"].split(","))
+
+    _refuse(small, "insights", is_too_old, said)
+    since = line - timedelta(days=2)
+    record = small.sync(parts=CELLS, since=since, breakdowns=(("country",),))
+    assert record.status is Status.SUCCESS, record.error_summary
+    rows = small.query(
+        "SELECT date_start, count(*) AS rows FROM meta_ads.meta_insights_breakdown GROUP BY 1"
+    )
+    expected = {day for _, day in small.expected_insights(since, small.today())}
+    assert {str(row["date_start"]) for row in rows} == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "(#100) The start date cannot be beyond 37 months from the current date"},
+        {"error_user_msg": "Meta keeps 37 months of insights."},
+        {"code": 3018, "message": "Trop vieux"},
+    ],
+)
+def test_a_range_too_old_is_clamped_in_other_words(small: Lab, said: Said) -> None:
+    line = small.today() - timedelta(days=4)
+    _refuse(
+        small, "insights",
+        lambda asked: "time_range" in asked and asked["time_range"]["since"] < str(line), said,
+    )  # fmt: skip
+    record = small.sync(parts=NUMBERS)
+    assert record.status is Status.SUCCESS, record.error_summary
+    small.sim.faults.clear()
+    small.assert_insights(line, small.today())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "(#100) You do not have sufficient permissions"},
+        {"message": "(#100) User has no permission on this object", "error_subcode": 1815694},
+        {"error_user_title": "Missing permissions"},
+        {"message": "(#100) The caller is not authorized"},
+        {"code": 275, "message": "(#275) Cannot determine the target object"},
+    ],
+)
+def test_a_permission_in_other_words_costs_one_call(small: Lab, said: Said) -> None:
+    for edge in ("campaigns", "adsets", "ads", "insights"):
+        _refuse(small, edge, lambda _: True, said)
+    before = _edge_calls(small)
+    record = small.sync()
+    small.sim.faults.clear()
+    assert record.status is Status.FAIL
+    assert "rests until" in (record.error_summary or "")
+    assert _edge_calls(small) - before == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "(#100) Param effective_status[0] is not valid"},
+        {"message": "(#100) filtering[0][value][2] invalid"},
+        {"code": 1, "error_subcode": 1487561, "error_user_title": "Run Status not valid"},
+    ],
+)
+def test_a_status_in_another_place_than_meta_says_costs_itself(small: Lab, said: Said) -> None:
+    def asks_it(params: Mapping[str, Any]) -> bool:
+        return "IN_PROCESS" in json.dumps([params.get("effective_status"), params.get("filtering")])
+
+    for edge in ("campaigns", "adsets", "ads", "insights"):
+        _refuse(small, edge, asks_it, said)
+    small.sync()
+    assert _reasons(small) == {("effective_status", "IN_PROCESS")}
 
 
 # -- how far back ----------------------------------------------------------------------------------
