@@ -112,7 +112,8 @@ class _Planner:
             return self.request.since
         report = dataset.report
         days = (report.backfill_days if report else None) or self.policy.backfill_days
-        backfill = until - timedelta(days=days - 1)
+        # Of days that Meta has not the beginning is anywhere, but for before the calendar's.
+        backfill = max(until, oldest(self._today)) - timedelta(days=days - 1)
         return min(backfill, self.state.first_days.get(dataset.whole.name, backfill))
 
     def _range(self, wanted: Sequence[Dataset]) -> tuple[date, date, list[str]]:

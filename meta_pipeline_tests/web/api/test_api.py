@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import httpx2
@@ -147,6 +148,17 @@ def test_another_tenants_rows_are_not_there(mine: httpx2.Client, theirs: httpx2.
     assert theirs.post("/facts", json=[fact]).json()["written"] == 1
     assert [one["value"] for one in walk(theirs, "/facts", 9)] == ["5"]
     assert list(walk(mine, "/facts", 9, metric="leads", account_id="act_1")) == []
+
+
+def test_days_at_the_ends_of_the_calendar_have_a_price(mine: httpx2.Client) -> None:
+    days = (None, "0001-01-01", "0001-01-02", "2003-01-01", "9999-12-30", "9999-12-31")
+    for since, until in product(days, days):
+        if since and until and since > until:
+            continue
+        for parts in (None, ["insights"], ["hourly"], ["breakdowns"], ["activities"]):
+            wish = {"account_id": "act_1", "parts": parts, "since": since, "until": until}
+            answer = mine.post("/sync-requests/price", json=wish)
+            assert answer.status_code in (200, 422), (wish, answer.text)
 
 
 def test_a_request_from_its_price_to_its_end(mine: httpx2.Client, tables: Warehouse) -> None:
