@@ -82,15 +82,11 @@ def compose(
         paragraphs[PARAGRAPHS:] = [Paragraph(f"… and {left_out} more causes", (more,))]
     if still_open:
         paragraphs.append(Paragraph(f"Still open, as told before: {still_open:,}", ()))
-    counts = (len(news), len(over))
-    return Message(_subject(*counts, is_simulated=is_simulated), tuple(paragraphs), *counts)
-
-
-def _subject(news: int, over: int, *, is_simulated: bool) -> str:
-    parts = [times(news, "new problem")] if news else []
-    parts += [f"{over:,} back to normal"] if over else []
+    parts = [times(len(news), "new problem")] if news else []
+    parts += [f"{len(over):,} back to normal"] if over else []
     mark = "[simulated data] " if is_simulated else ""
-    return f"{mark}meta_pipeline: {', '.join(parts)}"
+    subject = f"{mark}meta_pipeline: {', '.join(parts)}"
+    return Message(subject, tuple(paragraphs), len(news), len(over))
 
 
 def _news(alerts: Sequence[Alert], now: datetime, ui_url: str | None) -> Iterator[Paragraph]:

@@ -100,7 +100,7 @@ class Notifier:
                 is_simulated=self._is_simulated,
             )
             waiting = [alert for alert in gone if alert not in over]
-            return _deliver(store, channel, message, _known(state, [*current, *waiting]), now)
+            return _deliver(store, channel, message, state.once_told([*current, *waiting]), now)
 
     def _is_due(
         self, state: ChannelState, news: Sequence[Alert], over: Sequence[Alert], now: datetime
@@ -161,10 +161,3 @@ def _send(channel: Channel, message: Message, seconds: float = DEADLINE_SECONDS)
         raise DeliveryFailed(f"not delivered within {seconds:.0f} s") from None
     if error is not None:
         raise error
-
-
-def _known(state: ChannelState, current: Sequence[Alert]) -> dict[str, int]:
-    """What people know once the message is read; a grade that fell was told when it was higher."""
-    return {
-        alert.alert_key: max(alert.grade, state.told.get(alert.alert_key, 0)) for alert in current
-    }

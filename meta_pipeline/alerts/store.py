@@ -45,6 +45,10 @@ class ChannelState:
     last_sent_at: datetime | None = None
     failing_since: datetime | None = None
 
+    def once_told(self, alerts: Iterable[Alert]) -> dict[str, int]:
+        """`told` after a message about these: a grade that fell was told when it was higher."""
+        return {one.alert_key: max(one.grade, self.told.get(one.alert_key, 0)) for one in alerts}
+
 
 class AlertStore:
     """`alerts` and `alert_channels`, written in the caller's transaction."""
