@@ -153,21 +153,18 @@ def _table_by_cell(text: memoryview, schema: pa.Schema, unfit: Counter[str]) -> 
     as_text = pa.schema([(name, pa.string()) for name in schema.names])
     # A row may be longer than any block: one, whatever is in it.
     raw = _table(text, as_text, len(text) + 1)
-    columns = [
-        _column(raw.column(field.name), field, unfit) if field.type != pa.string() else column
-        for field, column in zip(schema, raw.columns, strict=True)
-    ]
+    columns: list[pa.Array | pa.ChunkedArray] = []
+    for field, cells in zip(schema, raw.columns, strict=True):
+        if field.type == pa.string():
+            columns.append(cells)
+            continue
+        convert = _BY_CELL[field.type]
+        found = [None if cell is None else convert(cell) for cell in cells.to_pylist()]
+        columns.append(pa.array(found, type=field.type))
+        # A cell that had a value and has none now is one that the type has no place for.
+        if lost := columns[-1].null_count - cells.null_count:
+            unfit[field.name] += lost
     return pa.table(columns, schema=schema)
-
-
-def _column(cells: pa.ChunkedArray, field: pa.Field, unfit: Counter[str]) -> pa.Array:
-    convert = _BY_CELL[field.type]
-    found = [None if cell is None else convert(cell) for cell in cells.to_pylist()]
-    array = pa.array(found, type=field.type)
-    lost = array.null_count - cells.null_count
-    if lost:
-        unfit[field.name] += lost
-    return array
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +10,6 @@ from datetime import date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 from psycopg import IsolationLevel
 
@@ -34,8 +31,6 @@ _PENDING: Final = "pending.json"
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('meta_ads:export:' || %s, 0))"
 _READ_AT = "SELECT now(), current_user::text, row_security_active('meta_ads.meta_insights')"
 _SIMULATED = "SELECT coalesce(bool_or(is_simulated), false) FROM meta_ads.meta_ad_accounts"
-# What may be a folder's name as it is.
-_PLAIN: Final = re.compile(r"act_[0-9]{1,40}")
 
 OnFile = Callable[[str, ExportedFile], None]
 
@@ -130,7 +125,7 @@ class _Run:
         for table, now in found.items():
             known_as = {one.key: one.fingerprint for one in before.files_of(table.name)}
             changed = (part.key for part in now if known_as.get(part.key) != part.fingerprint)
-            new |= {(table.name, key): _path(table, key) for key in changed}
+            new |= {(table.name, key): key.new_path(table) for key in changed}
         with self._place.staging() as staging:
             before = self._swept(before, keep, staging)
             # Before the first file: if this process ends in between, the next export finds them
@@ -146,7 +141,7 @@ class _Run:
             dropped = before.tables.keys() - known.keys() if wanted is None else set()
             after = self._after(before, found, written, dropped)
             self._publish(before, after, staging)
-        return Exported(after, self._read_at, tuple(written), tuple(self._gone(before, after)))
+        return Exported(after, self._read_at, tuple(written), before.without_successor(after))
 
     def _before(self) -> Manifest:
         text = self._place.read(MANIFEST)
@@ -162,7 +157,12 @@ class _Run:
 
     def _swept(self, manifest: Manifest, keep: timedelta, staging: Path) -> Manifest:
         """Remove what nobody reads any more, and what an export that was stopped left behind."""
-        left_behind = self._pending() - manifest.paths
+        try:
+            listed = json.loads(self._place.read(_PENDING) or b"[]")
+        except (ValueError, RecursionError):
+            listed = []  # of a list that is none, no files
+        pending = listed if isinstance(listed, list) else []
+        left_behind = {path for path in pending if isinstance(path, str)} - manifest.paths
         if left_behind:
             for name, table in manifest.tables.items():  # a list may name them already
                 self._list(name, table, staging)
@@ -171,15 +171,6 @@ class _Run:
             if A_FILE.fullmatch(path):  # whoever may write there says nothing about other folders
                 self._place.remove(path)
         return manifest.without_superseded(old)
-
-    def _pending(self) -> set[str]:
-        """The files that were about to be written; of a list that is none, no files."""
-        try:
-            listed = json.loads(self._place.read(_PENDING) or b"[]")
-        except (ValueError, RecursionError):
-            return set()
-        known = listed if isinstance(listed, list) else []
-        return {path for path in known if isinstance(path, str)}
 
     def _write(self, table: Table, part: Part, path: str, staging: Path) -> ExportedFile:
         from .parquet import write_part  # noqa: PLC0415  # pyarrow is an extra
@@ -253,23 +244,6 @@ class _Run:
     def _list(self, name: str, table: TableFiles, staging: Path) -> None:
         lines = "".join(f"{self._place.url(one.path)}\n" for one in table.files)
         self._place.write(f"{name}/{FILES}", lines.encode(), staging)
-
-    @staticmethod
-    def _gone(before: Manifest, after: Manifest) -> Iterator[str]:
-        """The files of parts that have none any more."""
-        for name, table in before.tables.items():
-            alive = {one.key for one in after.files_of(name)}
-            yield from (one.path for one in table.files if one.key not in alive)
-
-
-def _path(table: Table, key: PartKey) -> str:
-    """Where a new file of a part goes; never where one was."""
-    folder = "shared" if key.account_id is None else key.account_id
-    # Facts may be about an account with any name, also `../..`.
-    if key.account_id is not None and not _PLAIN.fullmatch(folder):
-        folder = f"other-{hashlib.blake2b(folder.encode(), digest_size=8).hexdigest()}"
-    month = key.month or ("all" if table.month_column is None else "undated")
-    return f"{table.name}/{folder}/{month}-{uuid4().hex[:12]}.parquet"
 
 
 @contextmanager

@@ -53,6 +53,15 @@ class ExportedFile:
         """Which part of its table it is."""
         return PartKey(self.account_id, self.month)
 
+    @classmethod
+    def from_json(cls, read: Mapping[str, Any]) -> ExportedFile:
+        """As a manifest has it; one of `_UNREADABLE` for anything else."""
+        # A dataclass checks nothing, and by these paths files are listed and removed.
+        if not (A_FILE.fullmatch(read["path"]) and isinstance(read["rows"], int)):
+            raise TypeError
+        moments = {name: _moment(read[name]) for name in ("data_as_of", "written_at", "current_at")}
+        return cls(**{**read, **moments})
+
 
 @dataclass(frozen=True, slots=True)
 class TableFiles:
@@ -78,6 +87,17 @@ class TableFiles:
     def data_as_of(self) -> datetime | None:
         """When Meta gave the newest row; None for a table that does not say."""
         return max((one.data_as_of for one in self.files if one.data_as_of), default=None)
+
+    def as_json(self) -> str:
+        """As a manifest has it, one file a line."""
+        head = {
+            "comment": self.comment,
+            "rows": self.rows,
+            "data_as_of": self.data_as_of,
+            "columns": self.columns,
+        }
+        files = ",\n".join(_json(asdict(one)) for one in self.files)
+        return f'{_json(head)[:-1]}, "files": [\n{files}\n]}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +130,16 @@ class Manifest:
         """The files of a table; none where it was never exported."""
         return self.tables[table].files if table in self.tables else ()
 
+    def without_successor(self, after: Manifest) -> tuple[str, ...]:
+        """The files of parts that have none in `after`."""
+        alive = {(name, one.key) for name, table in after.tables.items() for one in table.files}
+        return tuple(
+            one.path
+            for name, table in self.tables.items()
+            for one in table.files
+            if (name, one.key) not in alive
+        )
+
     def without_superseded(self, paths: Iterable[str]) -> Manifest:
         """The same after these files were removed."""
         gone = set(paths)
@@ -119,7 +149,7 @@ class Manifest:
     def as_json(self) -> bytes:
         """As it is stored, one file a line."""
         tables = ",\n".join(
-            f"{json.dumps(name)}: {_table_json(table)}" for name, table in self.tables.items()
+            f"{json.dumps(name)}: {table.as_json()}" for name, table in self.tables.items()
         )
         head = {
             "format": FORMAT,
@@ -167,7 +197,7 @@ class Manifest:
                 _table_name(name): TableFiles(
                     table["comment"],
                     tuple(table["columns"]),
-                    tuple(_file_of(one) for one in table["files"]),
+                    tuple(map(ExportedFile.from_json, table["files"])),
                 )
                 for name, table in read["tables"].items()
             },
@@ -182,30 +212,11 @@ def _json(value: Any) -> str:
     return json.dumps(value, default=datetime.isoformat)
 
 
-def _table_json(table: TableFiles) -> str:
-    head = {
-        "comment": table.comment,
-        "rows": table.rows,
-        "data_as_of": table.data_as_of,
-        "columns": table.columns,
-    }
-    files = ",\n".join(_json(asdict(one)) for one in table.files)
-    return f'{_json(head)[:-1]}, "files": [\n{files}\n]}}'
-
-
 def _table_name(name: str) -> str:
     # The list of its files is written to the folder of this name.
     if not _A_TABLE.fullmatch(name):
         raise ValueError("no table of ours")
     return name
-
-
-def _file_of(read: Mapping[str, Any]) -> ExportedFile:
-    # A dataclass checks nothing, and by these paths files are listed and removed.
-    if not (A_FILE.fullmatch(read["path"]) and isinstance(read["rows"], int)):
-        raise TypeError
-    moments = {name: _moment(read[name]) for name in ("data_as_of", "written_at", "current_at")}
-    return ExportedFile(**{**read, **moments})
 
 
 def _moment(text: str | None) -> datetime | None:

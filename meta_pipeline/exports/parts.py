@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
+from uuid import uuid4
 
 from psycopg import sql
 
@@ -13,6 +16,9 @@ from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.names import SCHEMA
 
 from .tables import Table
+
+# What may be a folder's name as it is.
+_PLAIN: Final = re.compile(r"act_[0-9]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,15 @@ class PartKey:
 
     account_id: str | None
     month: str | None
+
+    def new_path(self, table: Table) -> str:
+        """Where a new file of this part goes; never where one was."""
+        folder = "shared" if self.account_id is None else self.account_id
+        # Facts may be about an account with any name, also `../..`.
+        if self.account_id is not None and not _PLAIN.fullmatch(folder):
+            folder = f"other-{hashlib.blake2b(folder.encode(), digest_size=8).hexdigest()}"
+        month = self.month or ("all" if table.month_column is None else "undated")
+        return f"{table.name}/{folder}/{month}-{uuid4().hex[:12]}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,16 @@ class Scope:
             return False
         return self.days is None or table.month_column is not None
 
+    def condition(self, table: Table) -> sql.Composable:
+        """What the table's rows that are looked at have in common, for a WHERE."""
+        conditions: list[sql.Composable] = [sql.SQL("true")]
+        if self.accounts is not None:
+            wanted = sql.Literal(sorted(self.accounts))
+            conditions.append(sql.SQL("account_id = ANY ({})").format(wanted))
+        if self.days is not None and table.month_column is not None:
+            conditions.append(_in_months(table.month_column, *self.days))
+        return sql.SQL(" AND ").join(conditions)
+
 
 # Postgres has days before Christ, after 9999, and infinite ones.
 _HAS_A_MONTH = sql.SQL("BETWEEN '0001-01-01' AND '9999-12-31'")
@@ -82,7 +107,7 @@ def parts(connection: Connection, table: Table, scope: Scope) -> list[Part]:
         fingerprint=sql.SQL(_FINGERPRINT),
         as_of=sql.SQL("max(data_as_of)" if table.has("data_as_of") else "NULL::timestamptz"),
         table=sql.Identifier(SCHEMA, table.name),
-        condition=_within(table, scope),
+        condition=scope.condition(table),
     )
     layout = repr(table.columns)
     found: list[Part] = []
@@ -122,17 +147,6 @@ def _month(table: Table) -> sql.Composable:
     return sql.SQL("CASE WHEN {0} {1} THEN to_char({0}, 'YYYY-MM') END").format(
         sql.Identifier(table.month_column), _HAS_A_MONTH
     )
-
-
-def _within(table: Table, scope: Scope) -> sql.Composable:
-    conditions: list[sql.Composable] = [sql.SQL("true")]
-    if scope.accounts is not None:
-        wanted = sql.Literal(sorted(scope.accounts))
-        conditions.append(sql.SQL("account_id = ANY ({})").format(wanted))
-    if scope.days is not None and table.month_column is not None:
-        first, last = scope.days
-        conditions.append(_in_months(table.month_column, first, last))
-    return sql.SQL(" AND ").join(conditions)
 
 
 def _in_months(column: str, first: date, last: date) -> sql.Composed:

@@ -98,7 +98,13 @@ class Folder(Place):
             with source.open("rb") as written:
                 os.fsync(written.fileno())
             source.replace(target)
-            _sync_folder(target.parent)
+            # Then the name itself, where the file system can make a rename last.
+            if os.name != "nt":
+                folder = os.open(target.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
 
     def remove(self, path: str) -> None:
         with self._told():
@@ -199,14 +205,3 @@ class ObjectStore(Place):
                 "in the environment and at what they may do there. What was exported before is "
                 "whole."
             ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last, where the file system can."""
-    if os.name == "nt":
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
