@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from meta_pipeline.model.connection_state import State, renews_at
+from meta_pipeline.model.connection_state import State
 from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.warehouse.stores.callbacks import open_callbacks
 from meta_pipeline.warehouse.stores.connections import all_connections
@@ -80,13 +80,12 @@ def _token_end(row: ConnectionRow, now: datetime) -> Iterator[Condition]:
     if row.renewal_problem is not None:
         cause = f"{ends}, and could not be renewed: {row.renewal_problem}"
         mend = (
-            f"Mend what it says; it is tried again daily, or at once with meta-pipeline "
+            "Mend what it says; it is tried again daily, or at once with meta-pipeline "
             f"connections renew {row.connection_id}."
         )
-        since = row.renewal_failed_at or now
-        yield _condition(row, stage or Grade.WARNING, cause, mend, since)
+        yield _condition(row, stage or Grade.WARNING, cause, mend, row.renewal_failed_at or now)
         return
-    due_at = renews_at(row.expires_at, row.renewed_at, row.renewal_failed_at)
+    due_at = row.renews_at
     if stage is None or due_at is None or now < max(due_at, row.added_at) + GRACE:
         return
     mend = (

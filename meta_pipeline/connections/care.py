@@ -19,7 +19,7 @@ from .connections import Connections
 from .errors import ConnectionsError
 from .login.pending import sweep
 from .renewal import Renewal, renew
-from .state import State, renews_at
+from .state import State
 
 # A token that was revoked is noticed by its next call; this is for those that nobody uses.
 LOOKED_AT_EVERY = timedelta(days=1)
@@ -67,7 +67,11 @@ class Cared:
 def due(warehouse: Warehouse, now: datetime) -> Due:
     """What connections need at `now`, from the tables alone: no key is used, nobody is asked."""
     living = [row for row in warehouse.connections.all() if State(row.state).is_usable]
-    renewals = tuple(row.connection_id for row in living if _renews(row, now))
+    renewals = tuple(
+        row.connection_id
+        for row in living
+        if row.expires_at and row.renews_at and row.renews_at <= now < row.expires_at
+    )
     return Due(
         renewals=renewals,
         looks=tuple(
@@ -106,11 +110,6 @@ def take_care(connections: Connections, now: datetime | None = None) -> Cared:
         except (ConnectionsError, GraphError) as error:
             _note(connections, row, problems, error)
     return Cared(tuple(renewals), tuple(looked_at), problems, callbacks, sweep(connections))
-
-
-def _renews(row: ConnectionRow, now: datetime) -> bool:
-    at = renews_at(row.expires_at, row.renewed_at, row.renewal_failed_at)
-    return at is not None and row.expires_at is not None and at <= now < row.expires_at
 
 
 def _rows(connections: Connections, ids: Iterable[str]) -> list[ConnectionRow]:

@@ -41,6 +41,26 @@ class Way:
     chosen: frozenset[str] | None = None
     """The ad accounts that were chosen; None: all, also later ones."""
 
+    @classmethod
+    def of_environment(cls, known: TokenRow | None, own_app_id: str | None, now: datetime) -> Way:
+        """META_ACCESS_TOKEN as it stands at `now`; `known` is what Meta last said of it."""
+        state = State.ACTIVE
+        if known is not None:
+            said = State.ACTIVE if known.is_valid else State.REVOKED
+            state = state_at(now, said, known.expires_at, known.data_access_expires_at)
+        return cls(
+            connection_id=None,
+            name=ENVIRONMENT,
+            kind=Kind.ENVIRONMENT,
+            app_id=own_app_id,
+            app=app_key(known.app_id if known else None, own_app_id),
+            scopes=frozenset(known.scopes if known else ()),
+            state=state,
+            expires_at=known.expires_at if known else None,
+            data_access_expires_at=known.data_access_expires_at if known else None,
+            is_known=known is not None,
+        )
+
     @property
     def label(self) -> str:
         """Whose it is, for people: `Agency (conn_1f)` or META_ACCESS_TOKEN."""
@@ -129,7 +149,7 @@ class Reach:
         own_app = settings.app_id or (known.app_id if known else None)
         return cls(
             now,
-            _environment(known, own_app, now) if key else None,
+            Way.of_environment(known, own_app, now) if key else None,
             {row.connection_id: way_of(row, own_app, now) for row in rows},
             store.reaching(account_id) if rows else {},
             store.listed_by_environment(account_id) if rows else frozenset(),
@@ -212,23 +232,4 @@ def way_of(row: ConnectionRow, own_app_id: str | None, now: datetime) -> Way:
         data_access_expires_at=row.data_access_expires_at,
         problem=row.problem,
         chosen=None if row.chosen_accounts is None else frozenset(row.chosen_accounts),
-    )
-
-
-def _environment(known: TokenRow | None, own_app_id: str | None, now: datetime) -> Way:
-    state = State.ACTIVE
-    if known is not None:
-        said = State.ACTIVE if known.is_valid else State.REVOKED
-        state = state_at(now, said, known.expires_at, known.data_access_expires_at)
-    return Way(
-        connection_id=None,
-        name=ENVIRONMENT,
-        kind=Kind.ENVIRONMENT,
-        app_id=own_app_id,
-        app=app_key(known.app_id if known else None, own_app_id),
-        scopes=frozenset(known.scopes if known else ()),
-        state=state,
-        expires_at=known.expires_at if known else None,
-        data_access_expires_at=known.data_access_expires_at if known else None,
-        is_known=known is not None,
     )

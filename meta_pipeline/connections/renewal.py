@@ -89,29 +89,21 @@ def _exchanged(connections: Connections, row: ConnectionRow, current: str) -> st
 
 def _checked(connections: Connections, row: ConnectionRow, new: str) -> TokenInfo:
     """What Meta says of the new token; NotRenewed, and it is dropped, when it is no better."""
-    info = connections.access.inspect(new)
-    problem = _worse(row, info)
-    if problem is not None:
-        connections.warehouse.connections.drop_tokens(row.connection_id, ["next"])
-        raise NotRenewed(problem)
-    return info
-
-
-def _worse(row: ConnectionRow, info: TokenInfo) -> str | None:
+    info, before = connections.access.inspect(new), row.expires_at
     if not info.is_valid:
-        return f"The renewed token is invalid{f': {info.error}' if info.error else '.'}"
-    if info.user_id not in (None, row.user_id) or info.app_id not in (None, row.app_id):
-        return "The renewed token belongs to somebody else."
-    if missing := set(row.scopes) - set(info.scopes):
-        return f"The renewed token lacks {', '.join(sorted(missing))}."
+        problem = f"The renewed token is invalid{f': {info.error}' if info.error else '.'}"
+    elif info.user_id not in (None, row.user_id) or info.app_id not in (None, row.app_id):
+        problem = "The renewed token belongs to somebody else."
+    elif missing := set(row.scopes) - set(info.scopes):
+        problem = f"The renewed token lacks {', '.join(sorted(missing))}."
     # Without a later end nothing is won, and a swap can only go wrong.
-    longer = row.expires_at is not None and (
-        info.expires_at is None or info.expires_at > row.expires_at
-    )
-    if not longer:
+    elif before is None or (info.expires_at is not None and info.expires_at <= before):
         ends = "never" if info.expires_at is None else f"on {minute(info.expires_at)}"
-        return f"Meta gave a token that lives no longer: it ends {ends}."
-    return None
+        problem = f"Meta gave a token that lives no longer: it ends {ends}."
+    else:
+        return info
+    connections.warehouse.connections.drop_tokens(row.connection_id, ["next"])
+    raise NotRenewed(problem)
 
 
 def _swapped(
@@ -169,19 +161,15 @@ def _revoke_previous(connections: Connections, row: ConnectionRow, old: str | No
             client.revoke_token(old, app_id=row.app_id)
     except GraphError as error:
         # Meta refuses to end what has ended: then nothing is left to be done.
-        if not _is_dead(connections, old):
+        is_dead = False
+        with suppress(GraphError):
+            is_dead = not connections.access.inspect(old).is_valid
+        if not is_dead:
             return f"The old token lives until its own end, or the next try: {error}"
     with connections.warehouse.connection() as connection:
         connections.warehouse.connections.drop_tokens(row.connection_id, ["previous"], connection)
         connections.record(row, "token_revoked", {"role": "previous"}, connection)
     return None
-
-
-def _is_dead(connections: Connections, token: str) -> bool:
-    try:
-        return not connections.access.inspect(token).is_valid
-    except GraphError:
-        return False
 
 
 def _failed(connections: Connections, given: ConnectionRow, problem: str) -> Renewal:

@@ -21,7 +21,7 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import TokenRow, Warehouse
+from meta_pipeline.warehouse import Warehouse
 
 from .errors import ConnectionsError
 from .reach import Reach, Way
@@ -118,6 +118,17 @@ class UsableConnections:
         told = "; ".join(["There is no connection that lets us in", *problems])
         raise Reauthorize(f"{told}.", next_step="Set META_ACCESS_TOKEN, or add a connection.")
 
+    def each(self) -> tuple[list[UsableConnection], list[str]]:
+        """All that can be asked, the best first, and why others cannot."""
+        connections, problems = list[UsableConnection](), list[str]()
+        for way in self.reach("").ways():
+            opened = self.opened(way)
+            if isinstance(opened, str):
+                problems.append(opened)
+            else:
+                connections.append(opened)
+        return connections, problems
+
     def opened(self, way: Way) -> UsableConnection | str:
         """The connection with its client; why it has none, where its token does not open."""
         if way.connection_id is None:
@@ -128,7 +139,13 @@ class UsableConnections:
             return f"{way.label}: {error}"
         if token is None:
             return f"{way.label} has no token any more"
-        return UsableConnection(way, self._client(token, way))
+        # One client for each token: they share the connections to Meta.
+        with self._lock:
+            key = token_key(token)
+            if key not in self._clients:
+                signs = self.settings.app_id in (None, way.app_id)
+                self._clients[key] = self.base.with_token(token, signs=signs, app=way.app)
+            return UsableConnection(way, self._clients[key])
 
     def after(
         self,
@@ -214,7 +231,9 @@ class UsableConnections:
         """Mark the connection whose token Meta refuses, with why, and write it to the audit."""
         now = self.clock()
         if dead.way.connection_id is None:
-            self._note_environment(dead.token_key, error, now)
+            # META_ACCESS_TOKEN, where others can go on in its place.
+            if not self.reach("").is_plain:
+                self.warehouse.tokens.refused(dead.token_key, str(error), now)
             return
         error.next_step = f"Connect {dead.way.label} again, or paste a new token: {_PASTE}."
         store = self.warehouse.connections
@@ -255,27 +274,6 @@ class UsableConnections:
             store.record(
                 known, "checked", at=now, actor=self.actor, detail=detail, connection=connection
             )
-
-    def _note_environment(self, key: str, error: Reauthorize, now: datetime) -> None:
-        """Remember that META_ACCESS_TOKEN was refused, where others can go on in its place."""
-        if self.reach("").is_plain:
-            return
-        known = self.warehouse.tokens.get(key)
-        facts = known or TokenRow(
-            token_key=key, is_valid=False, scopes=[], missing_scopes=[], checked_at=now
-        )
-        self.warehouse.tokens.save(
-            replace(facts, is_valid=False, problem=str(error), checked_at=now)
-        )
-
-    def _client(self, token: str, way: Way) -> GraphClient:
-        """One client for each token: they share the connections to Meta."""
-        with self._lock:
-            key = token_key(token)
-            if key not in self._clients:
-                signs = self.settings.app_id in (None, way.app_id)
-                self._clients[key] = self.base.with_token(token, signs=signs, app=way.app)
-            return self._clients[key]
 
 
 def first_token(

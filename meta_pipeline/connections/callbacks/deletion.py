@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from meta_pipeline.connections.connections import Connections
@@ -85,20 +86,14 @@ def _reached_by_nobody_else(connections: Connections, rows: list[ConnectionRow])
         if row.connection_id not in theirs and State(row.state) is not State.REPLACED
     ]
     by_others = {one for row in others for one in store.accounts(row.connection_id)}
-    return sorted(reached - by_others - _of_environment(connections))
-
-
-def _of_environment(connections: Connections) -> set[str]:
-    """What META_ACCESS_TOKEN reaches now; nothing where it is dead or not set."""
-    token = connections.access.settings.access_token
-    if token is None:
-        return set()
-    try:
-        app_id = connections.access.settings.app_id or ""
-        return set(connections.access.owner(token.get_secret_value(), app_id=app_id).accounts)
+    by_environment = set[str]()
+    access, token = connections.access, connections.access.settings.access_token
     # A dead token reaches nobody; any other refusal leaves it open, and the request is tried again.
-    except Reauthorize:
-        return set()
+    with suppress(Reauthorize):
+        if token is not None:
+            app_id = access.settings.app_id or ""
+            by_environment.update(access.owner(token.get_secret_value(), app_id=app_id).accounts)
+    return sorted(reached - by_others - by_environment)
 
 
 def _finish(

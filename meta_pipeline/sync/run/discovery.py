@@ -70,7 +70,10 @@ def discover(context: SyncContext, opened: OpenSession) -> Discovery:
     that gave no list stays as it is. Raises the first error when no connection gives its list.
     """
     started = time.perf_counter()
-    connections, problems = _connections(context)
+    connections: Sequence[UsableConnection | None] = [None]
+    problems: list[str] = []
+    if context.connections is not None:
+        connections, problems = context.connections.each()
     walks = [_walk(context, opened, one) for one in connections]
     good = [walk for walk in walks if walk.error is None]
     if not good:
@@ -81,21 +84,6 @@ def discover(context: SyncContext, opened: OpenSession) -> Discovery:
     problems += [f"{walk.label}: {walk.error}" for walk in walks if walk.error is not None]
     calls, seconds = sum(walk.calls for walk in walks), time.perf_counter() - started
     return Discovery(stored, new, lost, calls, seconds, tuple(problems))
-
-
-def _connections(context: SyncContext) -> tuple[list[UsableConnection | None], list[str]]:
-    """Those to ask, the best first, and why others cannot be asked."""
-    if context.connections is None:
-        return [None], []
-    connections: list[UsableConnection | None] = []
-    problems = []
-    for way in context.connections.reach("").ways():
-        one = context.connections.opened(way)
-        if isinstance(one, str):
-            problems.append(one)
-        else:
-            connections.append(one)
-    return connections, problems
 
 
 def _walk(context: SyncContext, opened: OpenSession, connection: UsableConnection | None) -> _Walk:

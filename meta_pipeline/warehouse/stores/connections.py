@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from meta_pipeline.model.connection_state import renews_at
 from meta_pipeline.warehouse.connect import Connection, Store
 
 TokenRole: TypeAlias = Literal["current", "next", "previous"]
@@ -37,6 +38,11 @@ class ConnectionRow:
     renewal_failed_at: datetime | None = None
     renewal_problem: str | None = None
     chosen_accounts: list[str] | None = None
+
+    @property
+    def renews_at(self) -> datetime | None:
+        """When the schedule renews its token next; None where that has no end."""
+        return renews_at(self.expires_at, self.renewed_at, self.renewal_failed_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
@@ -72,6 +72,13 @@ class TokenStore(Store):
             connection.execute(
                 "DELETE FROM meta_ads.token_health WHERE checked_at < %s", (row.checked_at - KEPT,)
             )
+
+    def refused(self, token_key: str, problem: str, now: datetime) -> None:
+        """Keep that Meta refused the token, and what was known of it besides."""
+        known = self.get(token_key) or TokenRow(
+            token_key=token_key, is_valid=False, scopes=[], missing_scopes=[], checked_at=now
+        )
+        self.save(replace(known, is_valid=False, problem=problem, checked_at=now))
 
     def get(self, token_key: str) -> TokenRow | None:
         with self._using() as connection:
