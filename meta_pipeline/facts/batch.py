@@ -123,11 +123,10 @@ def _lines(body: bytes) -> list[Any]:
     # Before any is read: a body of a million lines costs no more than counting them.
     if len(lines) > MOST_FACTS:
         raise NotABatch(f"{len(lines)} facts are more than {MOST_FACTS}: send them in parts")
-    return [_line(line) for line in lines]
-
-
-def _line(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return _NotJson()
+    given: list[Any] = []
+    for line in lines:
+        try:
+            given.append(orjson.loads(line))
+        except orjson.JSONDecodeError:
+            given.append(_NotJson())
+    return given

@@ -99,7 +99,13 @@ class Dispatcher:
         asked: dict[str, set[str]] = {}
         for row in pending:
             if row.account_id not in taken and (row.not_before is None or row.not_before <= now):
-                asked.setdefault(row.account_id, set()).update(_use_cases(row))
+                use_cases = asked.setdefault(row.account_id, set())
+                parts = set() if row.objects else set(row.parts or map(str, DEFAULT_PARTS))
+                if not parts.isdisjoint(map(str, INSIGHTS)):
+                    use_cases.add(ADS_INSIGHTS)
+                # Objects that are named are read by id, whatever they are.
+                if row.objects or parts.difference(map(str, INSIGHTS)):
+                    use_cases.add(ADS_MANAGEMENT)
         if not asked:
             return {}
         apps = self.warehouse.runs.apps(asked)
@@ -164,13 +170,6 @@ class Dispatcher:
                 outcome=None,
                 message=f"{why} That happened {row.attempts} times: see its runs in Dagster.",
             )
-
-
-def _use_cases(row: SyncRequestRow) -> set[str]:
-    parts = set(row.parts or map(str, DEFAULT_PARTS)) if not row.objects else set()
-    numbers = parts & set(map(str, INSIGHTS))
-    use_cases = {ADS_INSIGHTS} if numbers else set()
-    return use_cases | ({ADS_MANAGEMENT} if row.objects or parts - numbers else set())
 
 
 def _summary(syncs: Sequence[SyncRun]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,13 +32,31 @@ def changes_of(body: bytes) -> list[ChangeRow]:
     """
     given = delivery_of(body)
     kind = _text(given.get("object"))
-    rows = (row for entry in given["entry"] for row in _rows(kind, entry))
+    rows: list[ChangeRow] = []
+    for told in given["entry"]:
+        entry = _Entry.of(kind, told)
+        changes = told.get("changes") if isinstance(told, Mapping) else None
+        if not isinstance(changes, list):
+            rows.append(entry.row(UNREADABLE, told))
+            continue
+        for change in changes:
+            if isinstance(change, Mapping) and isinstance(change.get("field"), str):
+                rows.append(entry.row(change["field"], change.get("value")))
+            else:
+                rows.append(entry.row(UNREADABLE, change))
     return list({row.change_hash: row for row in rows}.values())
 
 
 def delivery_of(body: bytes) -> dict[str, Any]:
     """The body as JSON; Unreadable when it is no object with a list `entry`."""
-    given = _decoded(body)
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # Half of a surrogate pair, a number that no double holds: Meta's JSON, not strict JSON.
+        try:
+            given = json.loads(body, parse_constant=str)
+        except (ValueError, RecursionError) as error:
+            raise Unreadable(f"the body is not JSON: {error}") from None
     if not isinstance(given, dict) or not isinstance(given.get("entry"), list):
         raise Unreadable("the body is not a JSON object with a list `entry`")
     return given
@@ -88,30 +106,6 @@ class _Entry:
             self.occurred_at,
             canonical,
         )
-
-
-def _rows(kind: str, given: Any) -> Iterator[ChangeRow]:
-    entry = _Entry.of(kind, given)
-    if not isinstance(given, Mapping) or not isinstance(given.get("changes"), list):
-        yield entry.row(UNREADABLE, given)
-        return
-    for change in given["changes"]:
-        if isinstance(change, Mapping) and isinstance(change.get("field"), str):
-            yield entry.row(change["field"], change.get("value"))
-        else:
-            yield entry.row(UNREADABLE, change)
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    # Half of a surrogate pair, a number that no double holds: Meta's JSON, not strict JSON.
-    try:
-        return json.loads(body, parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"the body is not JSON: {error}") from None
 
 
 def _canonical(value: Any) -> str:
