@@ -34,6 +34,18 @@ class ObjectsById:
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     missing: dict[str, GraphError] = field(default_factory=dict)
 
+    def add(self, id_: str, answer: BatchAnswer) -> None:
+        """Take in what Meta answered about an id; what is not about it is found missing."""
+        body = answer.body or {}
+        if answer.error is not None:
+            self.missing[id_] = answer.error
+        elif not body.get("id"):
+            self.missing[id_] = ObjectMissing(f"Meta answered nothing about {id_}")
+        elif str(body["id"]) != id_:
+            self.missing[id_] = MalformedAnswer(f"Meta answered about another object than {id_}")
+        else:
+            self.found[id_] = body
+
 
 def objects_by_id(
     caller: Caller, ids: Iterable[str], params: Params, *, account_id: str | None
@@ -52,7 +64,7 @@ def objects_by_id(
         ]
         answers = _answers(caller, operations, account_id)
         for id_, answer in zip(chunk, answers, strict=True):
-            _sort_in(id_, answer, result)
+            result.add(id_, answer)
     return result
 
 
@@ -91,15 +103,3 @@ def _answers(
         return answers
 
     return caller.with_failover(ask, lambda error: isinstance(error, _OF_TOKEN))
-
-
-def _sort_in(id_: str, answer: BatchAnswer, result: ObjectsById) -> None:
-    body = answer.body or {}
-    if answer.error is not None:
-        result.missing[id_] = answer.error
-    elif not body.get("id"):
-        result.missing[id_] = ObjectMissing(f"Meta answered nothing about {id_}")
-    elif str(body["id"]) != id_:
-        result.missing[id_] = MalformedAnswer(f"Meta answered about another object than {id_}")
-    else:
-        result.found[id_] = body

@@ -133,14 +133,13 @@ class PageWalk:
             try:
                 return self.caller.send(request)
             except GraphError as error:
-                if not error.shrinks:
-                    raise
-                if not self.size.can_shrink:
-                    if isinstance(error, TooMuchData):
-                        error.page_size = self.size.current
-                    raise
-            self.size.shrink()
-            has_shrunk = True
+                if error.shrinks and self.size.can_shrink:
+                    self.size.shrink()
+                    has_shrunk = True
+                    continue
+                if error.shrinks and isinstance(error, TooMuchData):
+                    error.page_size = size
+                raise
 
     def _page(self, response: GraphResponse, number: int) -> Page:
         summary = response.body.get("summary")

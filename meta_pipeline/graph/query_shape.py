@@ -110,16 +110,18 @@ def _filters(params: Params) -> list[str]:
 
 def _days(params: Params) -> int | None:
     ranges = _loaded(params.get("time_ranges")) or [_loaded(params.get("time_range"))]
-    spans = [_span(entry) for entry in ranges if isinstance(entry, Mapping)]
-    return sum(spans) if spans and all(spans) else None
-
-
-def _span(time_range: Mapping[str, Any]) -> int:
-    try:
-        since, until = (date.fromisoformat(str(time_range[key])[:10]) for key in ("since", "until"))
-    except (KeyError, ValueError):
-        return 0
-    return max((until - since).days + 1, 0)
+    days = 0
+    for entry in ranges:
+        if not isinstance(entry, Mapping):
+            continue
+        try:
+            since, until = (date.fromisoformat(str(entry[key])[:10]) for key in ("since", "until"))
+        except (KeyError, ValueError):
+            return None
+        if until < since:  # as little a range as what is no date
+            return None
+        days += (until - since).days + 1
+    return days or None
 
 
 def _loaded(value: Any) -> Any:

@@ -38,6 +38,34 @@ class TokenInfo:
     # Why an invalid token is invalid.
     error: GraphError | None = None
 
+    @classmethod
+    def of(
+        cls, data: Mapping[str, Any], now: datetime, cleaned: Callable[[Refusal], Refusal]
+    ) -> TokenInfo:
+        """Read the `data` of Meta's answer; `cleaned` takes secrets out of a refusal's words."""
+        error = None
+        if data.get("error"):
+            refusal = cleaned(Refusal.of(data["error"]))
+            error = error_of(refusal, now=now, http_status=None, endpoint_key="debug_token")
+        granular = _items(data.get("granular_scopes"))
+        return cls(
+            is_valid=data.get("is_valid") is True,
+            scopes=tuple(one_line(str(scope)) for scope in _items(data.get("scopes"))),
+            granular_scopes={
+                str(entry.get("scope")): tuple(map(str, _items(entry.get("target_ids"))))
+                for entry in granular
+                if isinstance(entry, Mapping)
+            },
+            app_id=_text(data.get("app_id")),
+            application=_text(data.get("application")),
+            type=_text(data.get("type")),
+            user_id=_text(data.get("user_id")),
+            issued_at=_moment(data.get("issued_at")),
+            expires_at=_moment(data.get("expires_at")),
+            data_access_expires_at=_moment(data.get("data_access_expires_at")),
+            error=error,
+        )
+
     def remaining(self, now: datetime) -> timedelta | None:
         """Time until the token or its data access ends, whichever is first; None: no end."""
         ends = [end for end in (self.expires_at, self.data_access_expires_at) if end]
@@ -80,7 +108,7 @@ def debug_token(
         if app_token is None and token in {None, transport.access_token}:
             return TokenInfo(is_valid=False, error=error)
         raise
-    return _token_info(response.body["data"], response.attempt.timestamp, caller.cleaned)
+    return TokenInfo.of(response.body["data"], response.attempt.timestamp, caller.cleaned)
 
 
 def token_key(token: str) -> str:
@@ -181,34 +209,6 @@ def _expect_token_data(body: Any) -> int | Malformed | None:
     if isinstance(data, dict) and "is_valid" in data:
         return None
     return Malformed("HTTP 200 without `data.is_valid`")
-
-
-def _token_info(
-    data: Mapping[str, Any], now: datetime, cleaned: Callable[[Refusal], Refusal]
-) -> TokenInfo:
-    error = None
-    if data.get("error"):
-        refusal = cleaned(Refusal.of(data["error"]))
-        error = error_of(refusal, now=now, http_status=None, endpoint_key="debug_token")
-    granular = [
-        entry for entry in _items(data.get("granular_scopes")) if isinstance(entry, Mapping)
-    ]
-    return TokenInfo(
-        is_valid=data.get("is_valid") is True,
-        scopes=tuple(one_line(str(scope)) for scope in _items(data.get("scopes"))),
-        granular_scopes={
-            str(entry.get("scope")): tuple(map(str, _items(entry.get("target_ids"))))
-            for entry in granular
-        },
-        app_id=_text(data.get("app_id")),
-        application=_text(data.get("application")),
-        type=_text(data.get("type")),
-        user_id=_text(data.get("user_id")),
-        issued_at=_moment(data.get("issued_at")),
-        expires_at=_moment(data.get("expires_at")),
-        data_access_expires_at=_moment(data.get("data_access_expires_at")),
-        error=error,
-    )
 
 
 def _text(value: object) -> str | None:
