@@ -113,19 +113,17 @@ def _table(table: sa.Table, levels: list[str]) -> dict[str, Any]:
     if table.name in _FRESH_TABLES:
         freshness = {grade: {"count": n, "period": "hour"} for grade, n in _OLD_HOURS.items()}
         source |= {"loaded_at_field": "data_as_of", "freshness": freshness}
-    source["columns"] = [_column(column, keys) for column in table.columns]
+    source["columns"] = []
+    for column in table.columns:
+        told: dict[str, Any] = {
+            "name": str(column.name),
+            "description": column.comment or "",
+            "data_type": column.type.compile(dialect=_DIALECT).lower(),
+        }
+        tests = ["not_null"] if column.name in keys or not column.nullable else []
+        tests += ["unique"] if keys == [column.name] else []
+        source["columns"].append(told | ({"data_tests": tests} if tests else {}))
     return source
-
-
-def _column(column: sa.Column[Any], keys: list[str]) -> dict[str, Any]:
-    tests = ["not_null"] if column.name in keys or not column.nullable else []
-    tests += ["unique"] if keys == [column.name] else []
-    return {
-        "name": str(column.name),
-        "description": column.comment or "",
-        "data_type": column.type.compile(dialect=_DIALECT).lower(),
-        **({"data_tests": tests} if tests else {}),
-    }
 
 
 def _view(view: views.View, levels: list[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from psycopg import sql
@@ -88,7 +88,7 @@ def load_state(
             account_id=account_id,
             timezone_name=timezone_name,
             business_id=(account.business_id if account else None) or None,
-            cursors={cursor.edge: _believed(cursor, now) for cursor in cursors if cursor},
+            cursors={cursor.edge: cursor.as_of(now) for cursor in cursors if cursor},
             first_days=dict(connection.execute(_FIRST_DAYS, asked).fetchall()),
             stored={Part(part): count for part, count in connection.execute(_COUNTS, asked)},
             ledgers={
@@ -96,12 +96,3 @@ def load_state(
                 for dataset, days in ledgers.items()
             },
         )
-
-
-def _believed(cursor: CursorRow, now: datetime) -> CursorRow:
-    return replace(
-        cursor,
-        updated_since=past(cursor.updated_since, now),
-        last_full_at=past(cursor.last_full_at, now),
-        last_fetched_at=past(cursor.last_fetched_at, now),
-    )

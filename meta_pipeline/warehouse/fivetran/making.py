@@ -9,9 +9,9 @@ from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.errors import DatabaseUnfit, RoleRefused, WarehouseError
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
-from meta_pipeline.warehouse.views.replacing import drop_view, replace_view
+from meta_pipeline.warehouse.views.replacing import commented, drop_view, let_read, replace_view
 
-from .shape import VIEWS, ViewShape
+from .shape import VIEWS
 
 _THEN = (
     "Drop what is built on it (a model of dbt: drop its view, dbt run makes it anew) and say the "
@@ -56,9 +56,12 @@ def make(connection: Connection, schema: str, *, reader: str | None = None) -> t
             # Looked up before they are made anew: a view that has to be dropped loses its grants.
             granted = _readers(connection, schema) | ({reader} if reader else set())
             for name, view in VIEWS.items():
-                _make(connection, sql.Identifier(schema, name), view)
-            for role in sorted(granted):
-                _let_read(connection, schema, role)
+                relation = sql.Identifier(schema, name)
+                query, refused = sql.SQL(view.query), _refused(relation)
+                replace_view(connection, relation, query, refused=refused, then=_THEN)
+                connection.execute(commented("VIEW", f"{_MARK}{view.about}", schema, name))
+            if granted:
+                let_read(connection, schema, VIEWS, sorted(granted))
     except psycopg.errors.UndefinedObject as error:
         raise RoleRefused(f"{error.diag.message_primary}. Nothing was changed.") from error
     except psycopg.errors.InsufficientPrivilege as error:
@@ -90,23 +93,8 @@ def drop(connection: Connection, schema: str) -> tuple[str, ...]:
     return tuple(sorted(views))
 
 
-def _make(connection: Connection, relation: sql.Identifier, view: ViewShape) -> None:
-    query = sql.SQL(view.query)
-    replace_view(connection, relation, query, refused=_refused(relation), then=_THEN)
-    about = sql.Literal(f"{_MARK}{view.about}")
-    connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(relation, about))
-
-
 def _refused(relation: sql.Identifier) -> str:
     return f"View {relation.as_string()} cannot be dropped"
-
-
-def _let_read(connection: Connection, schema: str, role: str) -> None:
-    views = sql.SQL(", ").join(sql.Identifier(schema, name) for name in VIEWS)
-    for grant, what in (("USAGE ON SCHEMA", sql.Identifier(schema)), ("SELECT ON", views)):
-        connection.execute(
-            sql.SQL(f"GRANT {grant} {{}} TO {{}}").format(what, sql.Identifier(role))
-        )
 
 
 def _readers(connection: Connection, schema: str) -> set[str]:

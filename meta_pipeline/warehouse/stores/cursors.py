@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 
 from psycopg.rows import class_row
 
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse.connect import Connection, Store
 
 
@@ -23,6 +24,15 @@ class CursorRow:
     statuses_hash: str | None = None
     page_size: int | None = None
     first_day: date | None = None
+
+    def as_of(self, now: datetime) -> CursorRow:
+        """The same without what it says of the future: what was read then was not read."""
+        return replace(
+            self,
+            updated_since=past(self.updated_since, now),
+            last_full_at=past(self.last_full_at, now),
+            last_fetched_at=past(self.last_fetched_at, now),
+        )
 
 
 _COLUMNS = tuple(field.name for field in fields(CursorRow))

@@ -20,7 +20,7 @@ from meta_pipeline.warehouse.connect import Connection, Store
 from meta_pipeline.warehouse.errors import DatabaseUnfit, ViewInUse, WarehouseError
 from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.tenancy import enforce, enforcement
-from meta_pipeline.warehouse.views.replacing import replace_view
+from meta_pipeline.warehouse.views.replacing import commented, replace_view
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -210,7 +210,8 @@ class ReportTables(Store):
                 "META_REPORTS_FILE. Nothing was changed."
             )
         _refuse_another_grain(wanted, known)
-        types = {column.name: _type_of(column) for column in wanted.table.columns}
+        dialect, columns = _dialect(), wanted.table.columns
+        types = {one.name: str(one.type.compile(dialect=dialect)).lower() for one in columns}
         for column, kind in types.items():
             if there.get(column, kind) != kind:
                 raise ReportChanged(
@@ -226,10 +227,10 @@ class ReportTables(Store):
                     table, sql.Identifier(column), sql.SQL(types[column])
                 )
             )
-            _comment(
-                connection, "COLUMN", wanted.table.c[column].comment, wanted.table.name, column
-            )
-        _comment(connection, "TABLE", wanted.table.comment, wanted.table.name)
+            meaning = wanted.table.c[column].comment
+            connection.execute(commented("COLUMN", meaning, SCHEMA, wanted.table.name, column))
+        about = wanted.table.comment
+        connection.execute(commented("TABLE", about, SCHEMA, wanted.table.name))
         return new
 
 
@@ -264,32 +265,20 @@ def _refuse_another_grain(wanted: ReportTable, known: KnownReport) -> None:
 
 def _creation(table: sa.Table) -> Iterator[str]:
     import sqlalchemy as sa  # noqa: PLC0415  # most of a start, and reading needs none of it
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415
 
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    dialect = _dialect()
     yield str(sa.schema.CreateTable(table).compile(dialect=dialect)).replace("%%", "%")
     for index in table.indexes:
         yield str(sa.schema.CreateIndex(index).compile(dialect=dialect))
-    yield _commented("TABLE", table.comment, table.name).as_string()
+    yield commented("TABLE", table.comment, SCHEMA, table.name).as_string()
     for column in table.columns:
-        yield _commented("COLUMN", column.comment, table.name, column.name).as_string()
+        yield commented("COLUMN", column.comment, SCHEMA, table.name, column.name).as_string()
 
 
-def _type_of(column: sa.Column[Any]) -> str:
+def _dialect() -> sa.Dialect:
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415
 
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return str(column.type.compile(dialect=dialect)).lower()
-
-
-def _comment(connection: Connection, kind: str, comment: str | None, *names: str) -> None:
-    connection.execute(_commented(kind, comment, *names))
-
-
-def _commented(kind: str, comment: str | None, *names: str) -> sql.Composed:
-    return sql.SQL("COMMENT ON {} {} IS {}").format(
-        sql.SQL(kind), sql.Identifier(SCHEMA, *names), sql.Literal(comment)
-    )
+    return postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 # -- the view of actions ---------------------------------------------------------------------------
@@ -307,7 +296,7 @@ def _make_view(connection: Connection, wanted: ReportTable) -> None:
         f"One row per row of {wanted.table.name} and {by}: its lists of actions, taken apart. "
         "Types of one family are the same people again: never add them"
     )
-    connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(name, sql.Literal(about)))
+    connection.execute(commented("VIEW", about, SCHEMA, wanted.view_name))
 
 
 def _query(wanted: ReportTable) -> sql.Composed:

@@ -12,6 +12,7 @@ from psycopg import errors, sql
 from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.errors import DatabaseUnfit, RoleRefused
 from meta_pipeline.warehouse.names import SCHEMA
+from meta_pipeline.warehouse.views.replacing import let_read
 
 from .groups import ensure_groups, group_names
 from .rules import OPERATOR, Rule, rule_of
@@ -82,7 +83,8 @@ def enforce(connection: Connection) -> None:
                 with connection.transaction():
                     _protect(connection, table, rule, groups)
         with connection.transaction():
-            _let_read(connection, groups)
+            views = [name for (name,) in connection.execute(_VIEWS, (SCHEMA,)).fetchall()]
+            let_read(connection, SCHEMA, views, groups)
     except errors.InsufficientPrivilege as error:
         raise RoleRefused(
             f"This user may not put the tables of {SCHEMA} under row-level security: "
@@ -140,14 +142,3 @@ def _protect(connection: Connection, table: str, rule: Rule, groups: tuple[str, 
         policy=sql.Identifier(_SQL),
         mark=sql.Literal(_mark(rule, groups)),
     )
-
-
-def _let_read(connection: Connection, groups: tuple[str, str]) -> None:
-    """Views that read as their reader, and the schema itself."""
-    to = sql.SQL(", ").join(map(sql.Identifier, groups))
-    views = [name for (name,) in connection.execute(_VIEWS, (SCHEMA,)).fetchall()]
-    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(SCHEMA), to))
-    for view in views:
-        connection.execute(
-            sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(SCHEMA, view), to)
-        )

@@ -8,6 +8,7 @@ from psycopg import errors, sql
 
 from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.errors import RoleRefused
+from meta_pipeline.warehouse.views.replacing import commented
 
 ENFORCE: Final = "meta-pipeline tenants enforce"
 # Roles are the whole server's, tables one database's: its name keeps installations apart. The cast
@@ -71,9 +72,7 @@ def _create(connection: Connection, name: str) -> None:
     try:
         with connection.transaction():
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
-            connection.execute(
-                sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(name), sql.Literal(about))
-            )
+            connection.execute(commented("ROLE", about, name))
     except (errors.DuplicateObject, errors.UniqueViolation):
         return  # another process was faster
 

@@ -22,7 +22,7 @@ from meta_pipeline.model.insights_column import INSIGHTS_COLUMNS
 from meta_pipeline.warehouse.connect import Connection
 from meta_pipeline.warehouse.names import SCHEMA
 
-from .replacing import OPTIONS, replace_view
+from .replacing import OPTIONS, commented, replace_view
 
 _MEANING = re.compile(r"(?P<column>[a-z0-9_]+): (?P<meaning>.+)")
 _COLUMNS = """
@@ -107,16 +107,19 @@ def refresh(connection: Connection) -> tuple[str, ...]:
 
 
 def _make(connection: Connection, view: View) -> None:
-    name = sql.Identifier(SCHEMA, view.name)
     replace_view(
         connection,
-        name,
+        sql.Identifier(SCHEMA, view.name),
         sql.SQL(view.query),
         refused=f"View {SCHEMA}.{view.name} gets other columns and has to be dropped, but "
         "something of yours is built on it",
         then="Drop that, start again, then make it anew.",
     )
-    _comment(connection, view)
+    columns = connection.execute(_COLUMNS, (f"{SCHEMA}.{view.name}",)).fetchall()
+    about, of_columns = meanings(view.header, {column for (column,) in columns})
+    connection.execute(commented("VIEW", about, SCHEMA, view.name))
+    for column, meaning in of_columns.items():
+        connection.execute(commented("COLUMN", meaning, SCHEMA, view.name, column))
     connection.execute(
         sql.SQL(
             "INSERT INTO {} (view_name, digest) VALUES (%s, %s) "
@@ -124,18 +127,6 @@ def _make(connection: Connection, view: View) -> None:
         ).format(_HASHES),
         (view.name, view.digest),
     )
-
-
-def _comment(connection: Connection, view: View) -> None:
-    columns = connection.execute(_COLUMNS, (f"{SCHEMA}.{view.name}",))
-    about_view, of_columns = meanings(view.header, {column for (column,) in columns})
-    name = sql.Identifier(SCHEMA, view.name)
-    connection.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(name, sql.Literal(about_view)))
-    for column, meaning in of_columns.items():
-        identifier = sql.Identifier(SCHEMA, view.name, column)
-        connection.execute(
-            sql.SQL("COMMENT ON COLUMN {} IS {}").format(identifier, sql.Literal(meaning))
-        )
 
 
 def meanings(header: Sequence[str], columns: Collection[str]) -> tuple[str, dict[str, str]]:

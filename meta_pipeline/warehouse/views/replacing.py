@@ -1,7 +1,11 @@
-"""Replacing: a view is made anew under what is built on it, or dropped where it cannot be."""
+"""Replacing: a view is made anew under what is built on it, or dropped where it cannot be.
+
+With the rights to read it, and the comments, which any object may have.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import psycopg
@@ -14,6 +18,25 @@ OPTIONS: Final = "WITH (security_invoker = true)"
 """A view reads as its reader: as its owner it would show one tenant the rows of another."""
 # Before version 15 there is no such option, and no tenant is let in (tenancy/).
 _FIRST_VERSION: Final = 150_000
+
+
+def commented(kind: str, comment: str | None, *names: str) -> sql.Composed:
+    """The statement that comments a TABLE, COLUMN, VIEW or ROLE, which its names lead to."""
+    return sql.SQL("COMMENT ON {} {} IS {}").format(
+        sql.SQL(kind), sql.Identifier(*names), sql.Literal(comment)
+    )
+
+
+def let_read(
+    connection: Connection, schema: str, views: Iterable[str], roles: Iterable[str]
+) -> None:
+    """Let the roles read these views, and use the schema that they are in."""
+    to = sql.SQL(", ").join(map(sql.Identifier, roles))
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), to))
+    for view in views:
+        connection.execute(
+            sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(schema, view), to)
+        )
 
 
 def replace_view(
