@@ -101,6 +101,21 @@ class SyncRun:
     def duration_seconds(self) -> float:
         return ((self.finished_at or self.started_at) - self.started_at).total_seconds()
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """What a log line says of it besides its sentence."""
+        wait = None
+        if self.finished_at is not None and self.not_before is not None:
+            wait = round((self.not_before - self.finished_at).total_seconds(), 1)
+        return {
+            "account_id": self.account_id,
+            "sync_run_id": self.sync_run_id,
+            "status": str(self.status),
+            "calls": self.meta_call_count_total,
+            "wait_seconds": wait,
+            "not_before": self.not_before,
+        }
+
     def is_in(self, part: Part) -> bool:
         """Whether a part can be called materialized.
 

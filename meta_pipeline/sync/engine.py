@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -196,7 +193,7 @@ class SyncEngine:
         Whatever Meta or the account does is told by `record.status`, never raised. Raised is only
         what makes syncing impossible: a broken database, an interrupt.
         """
-        record = self._new_record(request)
+        record = request.begun(self._context.clock())
         holder = f"meta_pipeline sync {record.sync_run_id[:8]} on {record.host}"
         try:
             with account_lock(self.warehouse.url, request.account_id, holder=holder) as connection:
@@ -367,23 +364,10 @@ class SyncEngine:
     ) -> CallSession:
         return CallSession.open(self._context, self._versions, account_id, sync_run_id)
 
-    def _new_record(self, request: SyncRequest) -> SyncRun:
-        return SyncRun(
-            sync_run_id=uuid.uuid4().hex,
-            account_id=request.account_id,
-            scope=request.scope,
-            started_at=self._context.clock(),
-            reason=request.reason,
-            since=request.since,
-            until=request.until,
-            dagster_run_id=request.dagster_run_id,
-            host=f"{socket.gethostname()}:{os.getpid()}",
-        )
-
     def _close(self, record: SyncRun) -> None:
         record.finished_at = self._context.clock()
         if record.status is Status.THROTTLED:
-            logger.warning("throttled: %s", record.error_summary, extra={"facts": _facts(record)})
+            logger.warning("throttled: %s", record.error_summary, extra={"facts": record.facts})
         # Before the row is closed: who sees that a sync has ended finds all of its calls.
         self._context.telemetry.flush()
         try:
@@ -395,21 +379,6 @@ class SyncEngine:
             facts = {"account_id": record.account_id}
             text = "the record of %s stays open: %s"
             logger.warning(text, record.account_id, error, extra={"facts": facts})
-
-
-def _facts(record: SyncRun) -> dict[str, object]:
-    """What a log line says of a sync that ended, besides its sentence."""
-    begun, wait = record.finished_at, None
-    if begun is not None and record.not_before is not None:
-        wait = round((record.not_before - begun).total_seconds(), 1)
-    return {
-        "account_id": record.account_id,
-        "sync_run_id": record.sync_run_id,
-        "status": str(record.status),
-        "calls": record.meta_call_count_total,
-        "wait_seconds": wait,
-        "not_before": record.not_before,
-    }
 
 
 def _told(account_id: str, error: psycopg.Error, url: str) -> WarehouseError:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from meta_pipeline.model.part import BY_ID, DEFAULT_PARTS, ENTITIES, Part
+from meta_pipeline.model.sync_run import SyncRun
 
 NAMEABLE = ENTITIES | {Part.CREATIVES}
 """The parts whose objects can be read by id."""
@@ -66,3 +70,17 @@ class SyncRequest:
     def scope(self) -> str:
         """What `sync_runs.scope` says of it: its parts with commas, or that ids were named."""
         return BY_ID if self.objects else ",".join(sorted(self.parts))
+
+    def begun(self, at: datetime) -> SyncRun:
+        """The record of this sync, begun on this machine."""
+        return SyncRun(
+            sync_run_id=uuid.uuid4().hex,
+            account_id=self.account_id,
+            scope=self.scope,
+            started_at=at,
+            reason=self.reason,
+            since=self.since,
+            until=self.until,
+            dagster_run_id=self.dagster_run_id,
+            host=f"{socket.gethostname()}:{os.getpid()}",
+        )

@@ -88,6 +88,38 @@ class Holding:
     is_read: bool
     """Whether the settings have it read."""
 
+    @classmethod
+    def of_insights(
+        cls, connection: Connection, dataset: Dataset, account_id: str, first: date
+    ) -> Holding:
+        """Count rows and days of insights; `first` is the oldest day that Meta still keeps."""
+        scope = dataset.scope(account_id)
+        values = scope.parameters | {"dataset": dataset.name, "oldest": first}
+        row = connection.execute(
+            "SELECT count(*) FILTER (WHERE kept.date_start >= %(oldest)s), "
+            "count(*) FILTER (WHERE kept.date_start < %(oldest)s) "
+            f"FROM {scope.table.schema}.{scope.table.name} AS kept WHERE {scope.condition}",
+            values,
+        ).fetchone()
+        days = connection.execute(_DAYS, values).fetchone()
+        rows, kept = row if row else (0, 0)
+        since, until, count = days if days else (None, None, 0)
+        return cls(account_id, dataset, int(rows), int(kept), since, until, int(count), True)
+
+    @classmethod
+    def of_entities(cls, connection: Connection, spec: EntitySpec, account_id: str) -> Holding:
+        """Count the objects of an edge; those that are marked as deleted stay."""
+        table = sql.Identifier(str(spec.table.schema), spec.table.name)
+        row = connection.execute(
+            sql.SQL(
+                "SELECT count(*) FILTER (WHERE NOT is_deleted), count(*) FILTER (WHERE is_deleted) "
+                "FROM {} WHERE account_id = %s"
+            ).format(table),
+            (account_id,),
+        ).fetchone()
+        rows, kept = row if row else (0, 0)
+        return cls(account_id, spec, int(rows), int(kept), None, None, 0, True)
+
     @property
     def name(self) -> str:
         """The name of the dataset."""
@@ -177,9 +209,9 @@ def holdings(
     """What is stored of these datasets; those of which nothing is are left out."""
     first = oldest(engine.today(account_id))
     held = [
-        _insights(connection, one, account_id, first)
+        Holding.of_insights(connection, one, account_id, first)
         if isinstance(one, Dataset)
-        else _entities(connection, one, account_id)
+        else Holding.of_entities(connection, one, account_id)
         for one in targets
     ]
     return [
@@ -298,34 +330,6 @@ def _made_of(dataset: Dataset) -> tuple[sa.Table, ...]:
     if dataset.level == "ad":
         return (*_MADE_OF_ADS, schema.reconciliations)
     return (schema.reconciliations,) if dataset.is_proof else ()
-
-
-def _insights(connection: Connection, dataset: Dataset, account_id: str, first: date) -> Holding:
-    scope = dataset.scope(account_id)
-    values = scope.parameters | {"dataset": dataset.name, "oldest": first}
-    row = connection.execute(
-        "SELECT count(*) FILTER (WHERE kept.date_start >= %(oldest)s), "
-        "count(*) FILTER (WHERE kept.date_start < %(oldest)s) "
-        f"FROM {scope.table.schema}.{scope.table.name} AS kept WHERE {scope.condition}",
-        values,
-    ).fetchone()
-    days = connection.execute(_DAYS, values).fetchone()
-    rows, kept = row if row else (0, 0)
-    since, until, count = days if days else (None, None, 0)
-    return Holding(account_id, dataset, int(rows), int(kept), since, until, int(count), True)
-
-
-def _entities(connection: Connection, spec: EntitySpec, account_id: str) -> Holding:
-    table = sql.Identifier(str(spec.table.schema), spec.table.name)
-    row = connection.execute(
-        sql.SQL(
-            "SELECT count(*) FILTER (WHERE NOT is_deleted), count(*) FILTER (WHERE is_deleted) "
-            "FROM {} WHERE account_id = %s"
-        ).format(table),
-        (account_id,),
-    ).fetchone()
-    rows, kept = row if row else (0, 0)
-    return Holding(account_id, spec, int(rows), int(kept), None, None, 0, True)
 
 
 def _is_read(

@@ -55,6 +55,24 @@ class Unsized:
     accounts: int
     """Accounts whose days the spread is taken from; 0: a guess."""
 
+    @classmethod
+    def of(cls, plan: Plan, warehouse: Warehouse) -> Unsized | None:
+        """The spread of a plan's days of unknown size, from what other accounts have in a day."""
+        if not plan.days_later:
+            return None
+        first = [window for window in plan.windows if not window.expected_rows]
+        days = plan.days_later + sum(window.days for window in first)
+        with warehouse.connection() as connection:
+            row = connection.execute(_OTHERS, (plan.account_id,)).fetchone()
+        accounts, low, high = row if row and row[0] else (0, *_GUESSED_ROWS_A_DAY)
+        rows = (round(days * low), max(round(days * high), 1))
+        page_size = first[0].page_size if first else _PAGE_SIZE
+        # The windows of the newest days are in the plan already, as a page each.
+        pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
+        # Rounded up: a part of a window is a call as well.
+        least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
+        return cls(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))
+
     @property
     def sentence(self) -> str:
         basis = (
@@ -165,24 +183,6 @@ def estimate(
         access_tier=tier,
         days_fresh=plan.days_fresh,
         days_later=plan.days_later,
-        unsized=_unsized(plan, warehouse),
+        unsized=Unsized.of(plan, warehouse),
         budget=budget,
     )
-
-
-def _unsized(plan: Plan, warehouse: Warehouse) -> Unsized | None:
-    """The spread of a plan's days of unknown size, from what other accounts have in a day."""
-    if not plan.days_later:
-        return None
-    first = [window for window in plan.windows if not window.expected_rows]
-    days = plan.days_later + sum(window.days for window in first)
-    with warehouse.connection() as connection:
-        row = connection.execute(_OTHERS, (plan.account_id,)).fetchone()
-    accounts, low, high = row if row and row[0] else (0, *_GUESSED_ROWS_A_DAY)
-    rows = (round(days * low), max(round(days * high), 1))
-    page_size = first[0].page_size if first else _PAGE_SIZE
-    # The windows of the newest days are in the plan already, as a page each.
-    pages = tuple(max(0, -(-each // page_size) - len(first)) for each in rows)
-    # Rounded up: a part of a window is a call as well.
-    least = -(-plan.days_later // LONGEST_WINDOW_DAYS)
-    return Unsized(days, rows, (max(least, pages[0]), max(least, pages[1])), int(accounts))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from meta_pipeline.graph import (
     AppRefused,
@@ -25,12 +25,14 @@ from meta_pipeline.model.part import Part
 from meta_pipeline.sync.days import today
 from meta_pipeline.sync.plan.recommendation_plan import RecommendationPlan
 from meta_pipeline.sync.plan.stored import RECOMMENDATION_EDGES
-from meta_pipeline.sync.rows.convert import Unfit, json_text, moment, number
+from meta_pipeline.sync.rows.convert import Unfit, decimal, json_text, moment
 from meta_pipeline.sync.rows.keys import id_text
 from meta_pipeline.sync.rows.mapping import Row, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.slices import Note, Slice, noting_last, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
+
+_Fit = TypeVar("_Fit")
 
 LIST, BUSINESS_LIST, HISTORY = RECOMMENDATION_EDGES
 REFUSALS = (PermissionDenied, ObjectMissing, AppRefused, InvalidRequest)
@@ -156,7 +158,7 @@ class RecommendationReader:
                     account_id = f"act_{id_text(given.get('ad_account_id'))}"
                     if account_id in zones:
                         one = told.setdefault(account_id, _Told(zones[account_id]))
-                        one.score = self._score(given.get("opportunity_score"))
+                        one.score = fitting(decimal, given, "opportunity_score", self._findings)
                         self._add(one, account_id, given)
         except REFUSALS as error:
             self._findings.note(
@@ -189,7 +191,7 @@ class RecommendationReader:
         except REFUSALS as error:
             self._findings.note(LIST, "opportunity_score", str(error), Reason.REFUSED_FIELD)
         else:
-            told.score = self._score(node.body.get("opportunity_score"))
+            told.score = fitting(decimal, node.body, "opportunity_score", self._findings)
         return told
 
     def _add(self, told: _Told, account_id: str, given: Mapping[str, Any]) -> None:
@@ -221,7 +223,7 @@ class RecommendationReader:
         )
         content = given.get("recommendation_content")
         content = content if isinstance(content, dict) else {}
-        lift = given.get("opportunity_score_lift", content.get("opportunity_score_lift"))
+        with_lift = given if "opportunity_score_lift" in given else content
         # Meta gives none an id: it is the same while type, stage and objects are.
         known = json_text([account_id, name.upper(), stage, objects]).encode()
         extra = {key: value for key, value in given.items() if key not in _KNOWN}
@@ -235,25 +237,15 @@ class RecommendationReader:
             objects,
             _text(content.get("body")),
             _text(content.get("lift_estimate")),
-            self._score(lift, "opportunity_score_lift"),
+            fitting(decimal, with_lift, "opportunity_score_lift", self._findings),
             _text(url),
-            self._moment(given.get("recommendation_time")),
+            fitting(moment, given, "recommendation_time", self._findings),
             extra or None,
             now,
             now,
             None,
             now,
         )
-
-    def _score(self, value: Any, name: str = "opportunity_score") -> Decimal | None:
-        return score_of(value, name, self._findings)
-
-    def _moment(self, value: Any) -> datetime | None:
-        try:
-            return None if value is None else moment(value, None)
-        except Unfit:
-            self._findings.note(LIST, "recommendation_time", value, Reason.WRONG_TYPE)
-            return None
 
     def _noted(self, account_id: str, told: _Told) -> Note:
         """Note that the account was asked, and what it does not recommend any more.
@@ -377,10 +369,16 @@ def save_cursor(
     warehouse.cursors.save(connection, replace(known, last_fetched_at=now))
 
 
-def score_of(value: Any, name: str, findings: Findings) -> Decimal | None:
-    """A score or points, which Meta writes as number or text; None for what is neither."""
+def fitting(
+    convert: Callable[[Any, None], _Fit | None],
+    given: Mapping[str, Any],
+    name: str,
+    findings: Findings,
+) -> _Fit | None:
+    """The value as its column takes it; None where there is none, or none that fits: noted."""
+    value = given.get(name)
     try:
-        return None if value is None else number(value)
+        return None if value is None else convert(value, None)
     except Unfit:
         findings.note(LIST, name, value, Reason.WRONG_TYPE)
         return None
@@ -392,7 +390,7 @@ def _day(given: Mapping[str, Any], source: Source, findings: Findings) -> Row | 
     except ValueError:
         findings.note(HISTORY, "date", given, Reason.MISSING_KEY)
         return None
-    score = score_of(given.get("opportunity_score"), "opportunity_score", findings)
+    score = fitting(decimal, given, "opportunity_score", findings)
     # Empty on most days.
     changes = given.get("changelog") or None
     return source.account_id, day, score, changes, source.data_as_of

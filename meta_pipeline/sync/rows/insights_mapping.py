@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, repeat
 from types import NoneType
@@ -72,12 +72,12 @@ class InsightsMapper:
             kind: [one for one in self._fields if one not in GIVEN and kind_of(one) is kind]
             for kind in Kind
         }
-        checks = {
+        checks: Mapping[Kind, Callable[[str, Any, Mapping[str, Any]], Any]] = {
             Kind.COUNT: self._count,
             Kind.DECIMAL: self._decimal,
             Kind.ACTIONS: self._list,
-            Kind.JSON: self._objects,
-            Kind.TEXT: self._text,
+            Kind.JSON: partial(self._fitting, _are_objects),
+            Kind.TEXT: partial(self._fitting, partial(_are, {str})),
         }
         self._metrics = [(name, check) for kind, check in checks.items() for name in self._of[kind]]
 
@@ -122,7 +122,7 @@ class InsightsMapper:
             (self._parents, _are_text),
             (self._of[Kind.COUNT], partial(_all_match, _WHOLES)),
             (self._of[Kind.DECIMAL], partial(_all_match, _DECIMAL_LINES)),
-            (self._of[Kind.ACTIONS], _are_lists),
+            (self._of[Kind.ACTIONS], partial(_are_lists, are_regular)),
             (self._of[Kind.JSON], _are_objects),
             (self._of[Kind.TEXT], partial(_are, {str, NoneType})),
         ):
@@ -275,11 +275,10 @@ class InsightsMapper:
                 self._wrong(name, shown, given)
         return value
 
-    def _objects(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
-        return value if _are_objects([value]) else self._wrong(name, value, given)
-
-    def _text(self, name: str, value: Any, given: Mapping[str, Any]) -> Any:
-        return value if isinstance(value, str) else self._wrong(name, value, given)
+    def _fitting(
+        self, fits: Callable[[Sequence[Any]], bool], name: str, value: Any, given: Mapping[str, Any]
+    ) -> Any:
+        return value if fits([value]) else self._wrong(name, value, given)
 
     def _wrong(self, name: str, value: Any, given: Mapping[str, Any]) -> None:
         sample = self._entity_id(given)
@@ -295,15 +294,13 @@ def _are_text(column: Sequence[Any]) -> bool:
     return _are({str}, column) and "" not in column
 
 
-def _are_objects(column: Sequence[Any]) -> bool:
-    """Whether each is a list of objects, or is not there."""
+def _are_lists(fit: Callable[[list[Any]], bool], column: Sequence[Any]) -> bool:
+    """Whether each is a list, or is not there, and all of their entries fit."""
     is_listed = _are({list, NoneType}, column)
-    return is_listed and _are({dict}, chain.from_iterable(filter(None, column)))
+    return is_listed and fit(list(chain.from_iterable(filter(None, column))))
 
 
-def _are_lists(column: Sequence[Any]) -> bool:
-    is_listed = _are({list, NoneType}, column)
-    return is_listed and are_regular(list(chain.from_iterable(filter(None, column))))
+_are_objects = partial(_are_lists, partial(_are, {dict}))
 
 
 def _all_match(lines: re.Pattern[str], column: Sequence[Any]) -> bool:

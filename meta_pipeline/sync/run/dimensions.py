@@ -159,12 +159,15 @@ class Dimensions:
         """Write what the edge shows of these ids; gives the ids it does not show."""
         shown: set[str] = set()
         for chunk in chunks(ids, IDS_PER_PAGE):
+            # Of an edge that knows its objects by hash an id ends in it.
+            these: dict[str, Any] = (
+                {"hashes": [one.rpartition(":")[2] for one in chunk]}
+                if spec.is_by_hash
+                else {"filtering": [only(spec.prefix, chunk)], STATUSES: list(spec.statuses)}
+            )
             pages = self._client.pages(
                 f"{self._source.account_id}/{spec.edge}",
-                {
-                    "fields": ",".join(one.name for one in spec.fields),
-                    **_named(spec, chunk),
-                },
+                {"fields": ",".join(one.name for one in spec.fields), **these},
                 account_id=self._source.account_id,
                 endpoint_key=spec.endpoint_key,
                 page_size=IDS_PER_PAGE,
@@ -278,10 +281,3 @@ class Dimensions:
                 seen_at=self._source.data_as_of,
                 history=history_of(spec, [], self._source),
             )
-
-
-def _named(spec: EntitySpec, ids: Sequence[str]) -> dict[str, Any]:
-    """The parameters that have an edge show these objects alone."""
-    if spec.is_by_hash:
-        return {"hashes": [one.rpartition(":")[2] for one in ids]}
-    return {"filtering": [only(spec.prefix, ids)], STATUSES: list(spec.statuses)}

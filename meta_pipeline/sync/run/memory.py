@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _OBJECTS = 50_000
 """About two pages; what cycles there are waits that long, a few megabytes."""
@@ -28,7 +28,11 @@ def memory_for_pages() -> Iterator[None]:
     Both are the whole process's. The collector's threshold is put back at the end; where the C
     library is not glibc, its heaps stay as they are.
     """
-    _share_one_heap()
+    # Threads take turns in Python anyway, so that one heap is no narrower than several.
+    with suppress(AttributeError, OSError, TypeError):  # no mallopt, or no C library to ask
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_ARENA_MAX, 1)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
     usual, *older = gc.get_threshold()
     if usual:  # 0: somebody switched the collector off
         gc.set_threshold(max(usual, _OBJECTS), *older)
@@ -36,13 +40,3 @@ def memory_for_pages() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(usual, *older)
-
-
-def _share_one_heap() -> None:
-    """Threads take turns in Python anyway, so that one heap is no narrower than several."""
-    try:
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_ARENA_MAX, 1)
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
-    except (AttributeError, OSError, TypeError):  # no mallopt, or no C library to ask
-        return

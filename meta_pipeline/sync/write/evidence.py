@@ -75,6 +75,26 @@ class Evidence:
         is_known = 0 < self.gone.rows == self.kept_rows
         return self.returned.rows > 0 and (self.unproven_reads >= PATIENCE or is_known)
 
+    def is_near(self, account: Totals) -> bool:
+        """Whether a refresh of Meta's between two calls explains what was returned."""
+        return all(
+            abs(getattr(self.returned, name) - getattr(account, name)) * 100
+            <= _MOVES_PCT * getattr(account, name)
+            for name in self.additive
+            if name != "clicks"
+        )
+
+    def is_nearer(self, account: Totals) -> bool:
+        """Whether what was returned is nearer to the account's row than all that is stored."""
+        pairs = [
+            (
+                abs(getattr(self.returned, name) - getattr(account, name)),
+                abs(getattr(self.stored, name) - getattr(account, name)),
+            )
+            for name in self.additive
+        ]
+        return all(now <= then for now, then in pairs) and any(now < then for now, then in pairs)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -109,11 +129,11 @@ def _by_account(day: Evidence, account: Totals) -> Verdict:
         return Verdict(Outcome.PROVEN, removes=gone)
     if not day.together:
         return _without_proof(day)
-    if day.moves and day.returned.rows and _is_near(day.returned, account, day.additive):
+    if day.moves and day.returned.rows and day.is_near(account):
         return Verdict(Outcome.OPEN)
     if day.lasts and gone and agree(day.stored, account, day.additive):
         return Verdict(Outcome.PROVEN)
-    removes = day.lasts and gone and _is_nearer(day, account)
+    removes = day.lasts and gone and day.is_nearer(account)
     return Verdict(Outcome.CONTRADICTED, removes, difference(day, account))
 
 
@@ -143,28 +163,6 @@ def agree(rows: Totals, account: Totals, additive: Sequence[str]) -> bool:
     return abs(rows.spend - account.spend) <= allowed and all(
         getattr(rows, name) == getattr(account, name) for name in counts
     )
-
-
-def _is_near(rows: Totals, account: Totals, additive: Sequence[str]) -> bool:
-    """Whether they differ by no more than a refresh of Meta's between two calls explains."""
-    return all(
-        abs(getattr(rows, name) - getattr(account, name)) * 100
-        <= _MOVES_PCT * getattr(account, name)
-        for name in additive
-        if name != "clicks"
-    )
-
-
-def _is_nearer(day: Evidence, account: Totals) -> bool:
-    """Whether what was returned is nearer to the account's row than all that is stored."""
-    pairs = [
-        (
-            abs(getattr(day.returned, name) - getattr(account, name)),
-            abs(getattr(day.stored, name) - getattr(account, name)),
-        )
-        for name in day.additive
-    ]
-    return all(now <= before for now, before in pairs) and any(now < then for now, then in pairs)
 
 
 def difference(day: Evidence, account: Totals) -> str:

@@ -99,23 +99,18 @@ class Proofs:
 
     def doubtful(self) -> list[date]:
         """Days whose proof has to be read before anything can be said; newest first."""
-        return sorted(
-            {
-                day
-                for verdicts in self._verdicts.values()
-                for day, verdict in verdicts.items()
-                if verdict.outcome is Outcome.DOUBTFUL and self._is_apart(day)
-            },
-            reverse=True,
-        )
-
-    def _is_apart(self, day: date) -> bool:
-        """Whether the account's row of the day was not read in this sync, or too long ago."""
-        proof = self._readings.get(self._proof, {}).get(day)
-        if proof is None:
-            return True
-        others = [known[day] for known in self._readings.values() if day in known]
-        return not all(self._are_together(day, one, proof) for one in others)
+        doubtful = {
+            day
+            for verdicts in self._verdicts.values()
+            for day, verdict in verdicts.items()
+            if verdict.outcome is Outcome.DOUBTFUL
+        }
+        # Without those whose account row this sync has read already, together with all others.
+        for day, proof in self._readings.get(self._proof, {}).items():
+            others = [known[day] for known in self._readings.values() if day in known]
+            if all(self._are_together(day, one, proof) for one in others):
+                doubtful.discard(day)
+        return sorted(doubtful, reverse=True)
 
     def missing(self) -> list[Missing]:
         """What this sync read and cannot be believed, one for each kind of rows."""
