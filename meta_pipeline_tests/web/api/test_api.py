@@ -150,6 +150,42 @@ def test_another_tenants_rows_are_not_there(mine: httpx2.Client, theirs: httpx2.
     assert list(walk(mine, "/facts", 9, metric="leads", account_id="act_1")) == []
 
 
+def test_no_operation_gives_another_tenant_anything_by_its_id(
+    mine: httpx2.Client, theirs: httpx2.Client, tables: Warehouse
+) -> None:
+    """Every operation of the document, asked for what is not the key's, wherever it takes an id."""
+    made = mine.post("/sync-requests", json={"account_id": "act_1", "reason": "of mine"}).json()
+    run = SyncRun("run-of-mine", "act_1", "ads", NOW, status=Status.SUCCESS)
+    tables.runs.close(run)
+    ids = {"request_id": made["request_id"], "sync_run_id": run.sync_run_id, "account_id": "act_1"}
+    bodies = (
+        {"account_id": "act_1"},
+        {"account": "act_1"},
+        {"question": "spend", "accounts": ["act_1"]},
+    )
+    asked = 0
+    for path, operations in mine.get("/openapi.json").json()["paths"].items():
+        for method, operation in operations.items():
+            taken = {one["name"] for one in operation.get("parameters", ())}
+            if not (taken & ids.keys() or "requestBody" in operation) or path == "/facts":
+                continue
+            where = path.format(**ids, edge="campaigns")
+            params = {name: ids[name] for name in taken & ids.keys() if f"{{{name}}}" not in path}
+            for body in bodies if "requestBody" in operation else (None,):
+                answer = theirs.request(method.upper(), where, params=params, json=body)
+                asked += 1
+                if answer.status_code == 200:
+                    found = answer.json()
+                    assert not found.get("data"), where
+                    assert not found.get("rows"), where
+                else:
+                    assert 400 <= answer.status_code < 500, (where, answer.text)
+                for secret in (made["requested_by"], "of mine", "C 0"):
+                    assert secret not in answer.text, where
+    assert asked >= 12
+    assert mine.get(f"/sync-requests/{made['request_id']}").json()["state"] == "pending"
+
+
 def test_days_at_the_ends_of_the_calendar_have_a_price(mine: httpx2.Client) -> None:
     days = (None, "0001-01-01", "0001-01-02", "2003-01-01", "9999-12-30", "9999-12-31")
     for since, until in product(days, days):
@@ -181,7 +217,9 @@ def test_a_request_from_its_price_to_its_end(mine: httpx2.Client, tables: Wareho
     assert named.json()["objects"] == {"ads": ["1", "2"]}
     run = SyncRun("r" * 32, "act_2", "ads", NOW, status=Status.SUCCESS)
     tables.runs.close(run)
-    assert [one["sync_run_id"] for one in walk(mine, "/sync-runs", 1)] == ["r" * 32]
+    assert [one["sync_run_id"] for one in walk(mine, "/sync-runs", 1, account_id="act_2")] == [
+        "r" * 32
+    ]
     assert mine.get(f"/sync-runs/{'r' * 32}").json()["status"] == "success"
     problem(mine.get("/sync-runs/none"), 404, "not_found")
 
