@@ -53,25 +53,28 @@ def _edit(what: str) -> Callable[[], Fault]:
     return lambda: Fault.world_edit(_EDITS[what])
 
 
-def _first(sim: Any, edge: str) -> Any:
+def _first(sim: Any, edge: str) -> list[str]:
+    """The id of the first that lives; none once a lasting edit had them all."""
     account = sim.world.accounts()[0].id
-    living = [
-        one
+    return [
+        one.id
         for one in sim.world.objects(edge, account)
         if one.values["effective_status"] in ("ACTIVE", "PAUSED")
-    ]
-    return living[0]
+    ][:1]
 
 
 _EDITS: dict[str, Callable[[Any], object]] = {
     "rename": lambda sim: [
-        sim.world.rename(_first(sim, edge).id, "Renamed between two pages")
+        sim.world.rename(one, "Renamed between two pages")
         for edge in ("campaigns", "adsets", "ads")
+        for one in _first(sim, edge)
     ],
-    "delete": lambda sim: sim.world.delete(_first(sim, "ads").id),
-    "vanish": lambda sim: sim.world.vanish(_first(sim, "ads").id),
-    "add": lambda sim: sim.world.add_ad(_first(sim, "adsets").id, name="Added between two pages"),
-    "pause": lambda sim: sim.world.pause(_first(sim, "campaigns").id),
+    "delete": lambda sim: [sim.world.delete(one) for one in _first(sim, "ads")],
+    "vanish": lambda sim: [sim.world.vanish(one) for one in _first(sim, "ads")],
+    "add": lambda sim: [
+        sim.world.add_ad(one, name="Added between two pages") for one in _first(sim, "adsets")
+    ],
+    "pause": lambda sim: [sim.world.pause(one) for one in _first(sim, "campaigns")],
 }
 
 # A fault that strikes once and is retried costs nothing; one that lasts costs its edge, never the
