@@ -31,7 +31,8 @@ from meta_pipeline.warehouse import (
     tracked_columns,
 )
 
-from .refusals import STATUSES, Refusals, is_invalid
+from .halving import refused_alone
+from .refusals import STATUSES, UNANSWERED, Refusals, is_invalid
 
 OVERLAP = timedelta(minutes=10)
 """A delta starts this much before the newest change seen: Meta promises no order of commits."""
@@ -90,6 +91,8 @@ class EdgeReader:
                 source, asked = self._spec.edge, self._statuses
                 if self._refusals.drop_statuses(source, asked, error, self._takes):
                     continue
+                if is_invalid(error) and self._drop_unnamed(error):
+                    continue
                 passing += 1
                 if passing == _TRIES or not asked or not is_invalid(error):
                     raise
@@ -100,12 +103,15 @@ class EdgeReader:
     def _statuses(self) -> list[str]:
         return self._refusals.taken(STATUSES, self._spec.edge, self._spec.statuses)
 
-    def _takes(self, statuses: Sequence[str]) -> bool:
-        """Whether the edge may be asked with these statuses: one small call."""
+    def _takes(self, statuses: Sequence[str], fields: Sequence[str] = ("id",)) -> bool:
+        """Whether the edge may be asked with these statuses and fields: one small call."""
+        params: dict[str, Any] = {"fields": ",".join(fields), "limit": 1}
+        if statuses:
+            params[STATUSES] = list(statuses)
         try:
             self._client.get(
                 f"{self._source.account_id}/{self._spec.edge}",
-                {"fields": "id", "limit": 1, STATUSES: list(statuses)},
+                params,
                 account_id=self._source.account_id,
                 endpoint_key=self._spec.endpoint_key,
             )
@@ -237,6 +243,26 @@ class EdgeReader:
     def _remember_page_size(self, size: int) -> None:
         self._has_shrunk |= size < self._page_size
         self._page_size = size
+
+    def _drop_unnamed(self, error: InvalidRequest) -> bool:
+        """Leave out the fields without which the edge answers, where Meta names none."""
+        own, *others = self._names or tuple(one.name for one in self._spec.fields)
+
+        def takes(some: Sequence[str]) -> bool:
+            return self._takes(self._statuses, [own, *some])
+
+        others = [name for name in others if name not in self._refused]
+        try:
+            if not others or takes(others) or not takes(()):
+                return False
+            refused = refused_alone(others, takes)
+        except UNANSWERED:
+            return False
+        for name in refused:
+            rejected = FieldRejected(error.message, code=error.code)
+            rejected.field_name = name
+            self._drop_field(rejected)
+        return bool(refused)
 
     def _drop_field(self, error: FieldRejected) -> None:
         if error.field_name in self._refused or error.field_name == self._spec.fields[0].name:

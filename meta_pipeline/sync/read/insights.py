@@ -252,27 +252,41 @@ class WindowReader:
         source = f"insights_{level}"
         if self.refusals.drop_statuses(source, self.edge.statuses(level), error, takes):
             return True
-        return is_invalid(error) and self._drop_windows(window, error)
+        return is_invalid(error) and self._drop_unnamed(window, error)
 
-    def _drop_windows(self, window: Window, error: InvalidRequest) -> bool:
-        """Leave out the attribution windows without which the question is taken; whether any.
+    def _drop_unnamed(self, window: Window, error: InvalidRequest) -> bool:
+        """Leave out attribution windows or fields without which the question is taken.
 
         Where Meta names nothing, what is refused is found by asking.
         """
-        asked = self.edge.attribution_windows(window.dataset.report)
+        windows = self.edge.attribution_windows(window.dataset.report)
+        metrics = [name for name in self.edge.asked(window) if not name.endswith("_id")]
+        ids = [name for name in self.edge.asked(window) if name.endswith("_id")]
 
-        def takes(some: Sequence[str]) -> bool:
+        def takes_windows(some: Sequence[str]) -> bool:
             return self.edge.takes(window, windows=some)
 
+        def takes_fields(some: Sequence[str]) -> bool:
+            return self.edge.takes(window, fields=[*ids, *some])
+
         try:
-            if not asked or takes(asked) or not takes(()):
+            if self.edge.takes(window):
                 return False
-            refused = refused_alone(asked, takes) or asked
+            if windows and takes_windows(()):
+                for name in refused_alone(windows, takes_windows) or windows:
+                    self.refusals.drop_value(WINDOWS, "insights", name, error)
+                return True
+            # Of cells a field may be refused for their age alone.
+            if window.dataset.breakdowns or not takes_fields(()):
+                return False
+            refused = refused_alone(metrics, takes_fields)
         except UNANSWERED:
             return False
         for name in refused:
-            self.refusals.drop_value(WINDOWS, "insights", name, error)
-        return True
+            rejected = FieldRejected(error.message, code=error.code)
+            rejected.field_name = name
+            self.refusals.drop_field(window.dataset.endpoint_key, rejected, window.asked)
+        return bool(refused)
 
     def _refuse_breakdowns(
         self, window: Window, names: Sequence[str], error: InvalidRequest

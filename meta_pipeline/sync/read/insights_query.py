@@ -174,16 +174,19 @@ class InsightsEdge:
         *,
         windows: Sequence[str] | None = None,
         breakdowns: Sequence[str] | None = None,
+        fields: Sequence[str] | None = None,
     ) -> bool:
         """Whether the first day of the window may be asked for so: one small call.
 
-        With these attribution windows and breakdowns instead of its own.
+        With these attribution windows, breakdowns and fields instead of its own.
         """
         day = replace(window, until=window.since) if window.dataset.is_daily else window
         params = self._params(day) | {"limit": 1}
         for name, values in ((WINDOWS, windows), (BREAKDOWNS, breakdowns)):
             if values is not None:
                 params[name] = list(values)
+        if fields is not None:
+            params["fields"] = ",".join(fields)
         try:
             self._client.get(
                 f"{self._account_id}/insights",

@@ -185,6 +185,29 @@ def test_an_attribution_window_that_is_refused_without_its_name(small: Lab, said
 
 
 @pytest.mark.parametrize(
+    ("edge", "field"),
+    [("insights", "inline_link_clicks"), ("adsets", "learning_stage_info"),
+     ("adcreatives", "asset_feed_spec")],
+)  # fmt: skip
+@pytest.mark.parametrize("said", [NOTHING, {"error_user_msg": "This metric has been removed."}])
+def test_a_field_that_is_refused_without_its_name(
+    small: Lab, edge: str, field: str, said: Said
+) -> None:
+    _refuse(small, edge, lambda params: field in params["fields"].split(","), said)
+    parts = ENTITIES | NUMBERS | {Part.CREATIVES}
+    record = small.sync(parts=parts)
+    assert record.status is Status.SUCCESS, record.error_summary
+    refused = (
+        "SELECT DISTINCT field FROM meta_ads.unrecognized_values WHERE reason = 'refused_field'"
+    )
+    assert small.query(refused) == [{"field": field}]
+    small.sim.faults.clear()
+    small.assert_entities()
+    _whole(small)
+    assert small.scalar("SELECT count(*) FROM meta_ads.meta_creatives") > 0
+
+
+@pytest.mark.parametrize(
     ("said", "is_pair"),
     [
         (NOTHING, False),
