@@ -36,7 +36,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
         f"meta_pipeline.fleet.{name}": _FLEET
         for name in ("batch", "candidate", "choice", "order", "policy")
     },
-    "meta_pipeline.metrics.expression": _tests("metrics", "dictionary", "query"),
+    "meta_pipeline.metrics.expression": (
+        *_tests("metrics", "dictionary"),
+        *_tests("metrics/answers", "query"),
+    ),
     "meta_pipeline.warehouse.write.upserts": _tests("warehouse", "upsert"),
     "meta_pipeline.warehouse.write.copytext": _tests("warehouse", "copytext"),
 }
