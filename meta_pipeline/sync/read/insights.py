@@ -168,16 +168,18 @@ class WindowReader:
                     raise
                 self.refusals.drop_field(window.dataset.endpoint_key, error, window.asked)
             except InvalidRequest as error:
-                # Another thread may have met the same refusal, and left out what it is about.
-                if self._values(window) == sent and not self._drop_value(window, error):
-                    raise
+                # One thread finds out at a time: whoever met the same refusal asks without.
+                with self.refusals.finding_out:
+                    if self._values(window) == sent and not self._drop_value(window, error):
+                        raise
             else:
                 return
 
-    def _values(self, window: Window) -> tuple[list[str], list[str]]:
-        """The attribution windows and the statuses that are asked for."""
+    def _values(self, window: Window) -> tuple[list[str], ...]:
+        """The attribution windows, the statuses and the fields that are asked for."""
         level, report = window.dataset.level, window.dataset.report
-        return self.edge.attribution_windows(report), self.edge.statuses(level)
+        windows, statuses = self.edge.attribution_windows(report), self.edge.statuses(level)
+        return windows, statuses, self.edge.asked(window)
 
     def _read(self, window: Window) -> Iterator[Slice]:
         counts, began_at = RowCounts(window, self.findings), self.marks.clock()

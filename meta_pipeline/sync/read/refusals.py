@@ -56,6 +56,9 @@ class Refusals:
         """`known` are source, parameter and value of what an earlier sync was refused lately."""
         self._findings = findings
         self._lock = threading.Lock()
+        # Held over the calls that find what of a question is refused: two threads would ask the
+        # same, and what one has left out meanwhile is no fault that the other could find.
+        self.finding_out = threading.Lock()
         self._fields: dict[str, set[str]] = defaultdict(set)
         self._values: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._tables: set[tuple[str, ...]] = set()
