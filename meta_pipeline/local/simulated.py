@@ -36,7 +36,7 @@ _OWNERS = (("8101", "Nordwind Agency", 60), ("8102", "Studio Lumen", 12))
 
 
 class SimulatorNotReady(Exception):
-    """The simulator did not come up."""
+    """The simulator did not come up, or is not installed."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,21 @@ def _its_app(home: Home) -> dict[str, Any]:
     return {"app_id": APP_ID, "app_secret": app_secret, "token_keys": keys}
 
 
-def _started(home: Home, stack: ExitStack) -> tuple[str, str]:
+def require_simulator() -> None:
+    """Raise SimulatorNotReady where this installation cannot simulate anything."""
+    if find_spec("meta_pipeline.simulator") is None:
+        raise SimulatorNotReady(
+            "The simulator is not in this image, so `simulate`, `demo` and --demo do not work "
+            "here: use the image meta-pipeline-simulator, or pip install meta-pipeline elsewhere."
+        )
     if find_spec("facebook_business") is None:
         raise SimulatorNotReady(
-            "The demo's simulator does not run, and cannot be started without Meta's SDK: "
-            "pip install facebook-business."
+            "The simulator reads Meta's fields from Meta's SDK: pip install facebook-business."
         )
+
+
+def _started(home: Home, stack: ExitStack) -> tuple[str, str]:
+    require_simulator()
     home.path.mkdir(parents=True, exist_ok=True)
     children = stack.enter_context(Children(home.path / "on-demand"))
     graph = start_simulator(children, without_ours(), folder=home.path, latency_ms=0)

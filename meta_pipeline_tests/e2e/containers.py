@@ -32,6 +32,8 @@ DOCKERFILE = DOCKER / "Dockerfile"
 COMPOSE = DOCKER / "compose.yaml"
 VENV = "/opt/meta-pipeline/.venv"
 PORTS = ("3000", "8765")
+LEFT_OUT = "--no-install-package facebook-business"
+"""The build argument of this name, as the Dockerfile has it."""
 
 
 def instructions(dockerfile: Path = DOCKERFILE) -> list[tuple[str, str]]:
@@ -52,13 +54,14 @@ def compose(*files: Path) -> dict[str, Any]:
     return merged
 
 
-def build(folder: Path, left_out: str = "--no-install-package facebook-business") -> Path:
+def build(folder: Path, left_out: str = LEFT_OUT, *, install: bool = True) -> Path:
     """Do what the build stage does, in `folder`; returns the environment's `bin`.
 
-    `left_out` is the build argument LEFT_OUT, by default as the Dockerfile has it.
+    `left_out` is the build argument LEFT_OUT. Without `install` the files alone are made ready.
     """
     environment = dict(os.environ)  # how this machine reaches a package index is its own affair
     environment.pop("VIRTUAL_ENV", None)
+    environment["LEFT_OUT"] = left_out
     uv = Path(sys.executable).with_name("uv")
     for name, value in instructions():
         if name == "FROM" and "AS" not in value.split():
@@ -70,10 +73,13 @@ def build(folder: Path, left_out: str = "--no-install-package facebook-business"
             *sources, target = value.split()
             _copy(sources, folder / target)
         elif name == "RUN":
-            command = re.sub(r"--mount=\S+\s*", "", value).replace("uv sync", f"{uv} sync", 1)
-            command = command.replace("${LEFT_OUT}", left_out)
+            command = re.sub(r"--mount=\S+\s*", "", value)
+            if command.startswith("uv sync"):
+                if not install:
+                    continue
+                command = f"{uv} {command.removeprefix('uv ')} --python {sys.executable}"
             done = subprocess.run(
-                [*shlex.split(command), "--python", sys.executable],
+                ["/bin/sh", "-c", command],
                 env=environment,
                 cwd=folder,
                 capture_output=True,

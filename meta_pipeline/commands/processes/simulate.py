@@ -1,11 +1,12 @@
 """`meta-pipeline simulate`: the Graph API simulator on its own."""
 
 from datetime import datetime
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
 from meta_pipeline.commands.terminal.console import fail, say
+from meta_pipeline.local.simulated import require_simulator
 
 app = typer.Typer(
     add_completion=False,
@@ -46,10 +47,9 @@ def simulate(
     """Serve a simulated Graph API until Ctrl-C; the status page is at /_sim/."""
     if context.invoked_subcommand is not None:
         return
-    try:
-        from meta_pipeline.simulator import serve
-    except ImportError as error:
-        _fail_without_it(error)
+    require_simulator()
+    from meta_pipeline.simulator import serve
+
     try:
         serve(
             host,
@@ -68,12 +68,7 @@ def simulate(
 @app.command()
 def coverage() -> None:
     """Print the edges and fields that are served, of those that Meta's SDK knows."""
-    try:
-        from meta_pipeline.simulator import coverage_table
-    except ImportError as error:
-        _fail_without_it(error)
+    require_simulator()
+    from meta_pipeline.simulator import coverage_table
+
     say(coverage_table())
-
-
-def _fail_without_it(error: ImportError) -> NoReturn:
-    fail(f"The simulator needs {error.name}: pip install --force-reinstall meta-pipeline.")
