@@ -9,45 +9,33 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import ssl
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from meta_pipeline.local.children import Children
 from meta_pipeline.local.ports import answers, free_port
+from meta_pipeline_tests.e2e.nginx import configured, needs_nginx, trusting
 from meta_pipeline_tests.e2e.stand import until
-from meta_pipeline_tests.e2e.units import DEPLOY, SYSTEMD, Machine, Unit
+from meta_pipeline_tests.e2e.units import SYSTEMD, Machine, Unit
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import provider
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 HOST = "ads.example.com"
 BOSS, ANN = "boss@example.com", "ann@example.com"
 QUERY = {"query": "{ version }"}
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        NGINX is None, reason="NO NGINX: the shipped proxy was not tried; install nginx-light"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_nginx]
 
 
 @dataclass(frozen=True)
@@ -75,7 +63,7 @@ class Resolved(httpx2.HTTPTransport):
     """Reaches HOST where nginx listens, from an address of its own; everything else as it is."""
 
     def __init__(self, front: Front) -> None:
-        super().__init__(verify=trusting(front), local_address=next(ADDRESSES))
+        super().__init__(verify=trusting(front.folder), local_address=next(ADDRESSES))
         self._port = front.port
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -133,74 +121,26 @@ def started(folder: Path, children: Children, database_url: str) -> Front:
     # Who may come in has nothing to do with our code.
     (machine.folder / "etc/workspace.yaml").write_text("load_from: []\n", encoding="utf-8")
     machine.start(Unit.read(SYSTEMD / "meta-pipeline-webserver.service"))
-    configured(found, {8350: web, 3000: dagster, 443: tls, 80: found.plain_port})
+    command = configured(
+        folder,
+        "front.conf",
+        HOST,
+        {
+            "/var/log/nginx": str(folder),
+            "127.0.0.1:8350": f"127.0.0.1:{web}",
+            "127.0.0.1:3000": f"127.0.0.1:{dagster}",
+            "listen 443 ": f"listen 127.0.0.1:{tls} ",
+            "listen 80;": f"listen 127.0.0.1:{found.plain_port};",
+        },
+    )
     children.start(
         "nginx",
-        [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")],
+        command,
         env={"PATH": os.environ["PATH"]},
         cwd=folder,
     )
     until(lambda: all(map(answers, (tls, web, dagster))), "nginx and what is behind it answer", 180)
     return found
-
-
-def configured(front: Front, ports: dict[int, int]) -> None:
-    """The shipped configuration, with the ports and files of this test."""
-    text = (DEPLOY / "nginx" / "front.conf").read_text(encoding="utf-8")
-    for there, here in {
-        f"/etc/ssl/{HOST}.pem": f"{front.folder}/certificate.pem",
-        f"/etc/ssl/private/{HOST}.key": f"{front.folder}/key.pem",
-        "/var/log/nginx": str(front.folder),
-        "127.0.0.1:8350": f"127.0.0.1:{ports[8350]}",
-        "127.0.0.1:3000": f"127.0.0.1:{ports[3000]}",
-        "listen 443 ": f"listen 127.0.0.1:{ports[443]} ",
-        "listen 80;": f"listen 127.0.0.1:{ports[80]};",
-    }.items():
-        assert there in text, there
-        text = text.replace(there, here)
-    (front.folder / "front.conf").write_text(text, encoding="utf-8")
-    temporary = "".join(
-        f"{name}_temp_path {front.folder}/{name};\n"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    (front.folder / "nginx.conf").write_text(
-        f"{user}daemon off; worker_processes 1; pid {front.folder}/nginx.pid;\n"
-        f"error_log {front.folder}/error.log;\nevents {{}}\n"
-        f"http {{\n{temporary}include {front.folder}/front.conf;\n}}\n",
-        encoding="utf-8",
-    )
-    certified(front.folder)
-
-
-def certified(folder: Path) -> None:
-    """A certificate of HOST for an hour, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-
-
-def trusting(front: Front) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(front.folder / "certificate.pem"))
 
 
 def fresh(front: Front) -> httpx2.Client:
@@ -300,7 +240,7 @@ def test_web_sockets_pass_for_those_alone_who_are_let_in(
         return connect(
             f"wss://{HOST}/dagster/graphql",
             sock=socket.create_connection(("127.0.0.1", front.port), PATIENCE_SECONDS),
-            ssl=trusting(front),
+            ssl=trusting(front.folder),
             server_hostname=HOST,
             origin=Origin(origin),
             subprotocols=[Subprotocol("graphql-ws")],
