@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-ID_TEXT = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,64}\Z")
+# U+FFFD stands where an answer had half a surrogate pair, or bytes that are no UTF-8.
+ID_TEXT = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff\ufffd]{1,64}\Z")
 # Meta's two ends of an hour say the same: what differs in them is no hour.
 HOUR_TEXT = re.compile(r"([01]\d|2[0-3]):00:00 - \1:59:59\Z", re.ASCII)
 
@@ -13,8 +14,8 @@ HOUR_TEXT = re.compile(r"([01]\d|2[0-3]):00:00 - \1:59:59\Z", re.ASCII)
 def id_text(value: Any) -> str | None:
     """An id as text; Meta writes numbers in some places. None for what is no id.
 
-    An id is a key in Postgres and part of a URL: without blanks, control characters and half
-    surrogates, and not longer than any of Meta's by far. "0" is Meta's word for none (FACTS
+    An id is a key in Postgres and part of a URL: without blanks, control characters and text that
+    came broken, and not longer than any of Meta's by far. "0" is Meta's word for none (FACTS
     section 12).
     """
     if isinstance(value, int) and not isinstance(value, bool):

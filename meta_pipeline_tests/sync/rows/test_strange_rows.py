@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from meta_pipeline.graph.answer import decode
 from meta_pipeline.simulator import AccountSpec, Fault
 from meta_pipeline.sync import ENTITIES, Part, PlanPolicy, Status
+from meta_pipeline.sync.rows.convert import Unfit, linked_id
+from meta_pipeline.sync.rows.keys import id_text
 from meta_pipeline_tests.sync.lab import Lab, lab
 
 SPEC = AccountSpec("Seltsam", 1, 2, 3, (1, 2, 3), zone="Europe/Berlin", currency="EUR")
@@ -108,6 +111,7 @@ def test_strange_rows_cost_nothing_but_themselves(odd_lab: Lab, edge: str, examp
         database=None,
     )
     @example([f'{{"id":{one}}}' for one in ODD])
+    @example(['{"id":"\\ud83d"}'])
     @example(
         [f'{{"id":"12{n}","{name}":{one}}}' for n, one in enumerate(ODD) for name in NAMES[:4]]
     )
@@ -230,6 +234,19 @@ def test_whatever_stands_in_the_list_of_accounts_the_others_are_found(odd_lab: L
     odd_lab.engine.discover()
     found = {row.account_id for row in odd_lab.warehouse.accounts.all(accessible_only=True)}
     assert found == {account_id}
+
+
+BROKEN = (b'"\\ud83d"', b'"1\\udc00"', b'"1\xff2"', b'"\xed\xa0\xbd"', b'"\\ufffd"')
+"""Texts that are no text, as escapes and as bytes."""
+
+
+@pytest.mark.parametrize("text", [*(one.encode() for one in ODD if one not in STORABLE), *BROKEN])
+def test_a_text_that_came_broken_is_no_id(text: bytes) -> None:
+    page = decode(b'{"data":[{"id":"1","x":' + text + b"}]}")
+    value = page["data"][0]["x"] if isinstance(page, dict) else None
+    assert id_text(value) is None
+    with suppress(Unfit):
+        assert linked_id({"id": value}, None) is None
 
 
 @given(st.lists(st.sampled_from(ODD), min_size=1, max_size=4))
