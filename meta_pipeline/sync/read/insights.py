@@ -240,15 +240,6 @@ class WindowReader:
         """Leave out an attribution window or statuses that Meta does not take; whether any was."""
         if isinstance(error, RangeTooOld):
             return False
-        if isinstance(error, ValueRejected) and error.parameter == WINDOWS:
-            named = self.refusals.refused_value(
-                error, self.edge.attribution_windows(window.dataset.report)
-            )
-            if named is not None:
-                self.refusals.drop_value(WINDOWS, "insights", named, error)
-            return named is not None
-        if isinstance(error, ValueRejected) and error.parameter == BREAKDOWNS:
-            return False
         level = window.dataset.level
         takes = partial(self.edge.takes_statuses, window)
         source = f"insights_{level}"
@@ -259,7 +250,7 @@ class WindowReader:
     def _drop_unnamed(self, window: Window, error: InvalidRequest) -> bool:
         """Leave out attribution windows or fields without which the question is taken.
 
-        Where Meta names nothing, what is refused is found by asking.
+        Where Meta names nothing, or a place that is another's, what is refused is found by asking.
         """
         windows = self.edge.attribution_windows(window.dataset.report)
         metrics = [name for name in self.edge.asked(window) if not name.endswith("_id")]
@@ -272,10 +263,12 @@ class WindowReader:
             return self.edge.takes(window, fields=[*ids, *some])
 
         try:
-            if self.edge.takes(window):
+            named = self.refusals.refused_value(WINDOWS, error, windows, takes_windows)
+            if named is None and self.edge.takes(window):
                 return False
-            if windows and takes_windows(()):
-                for name in refused_alone(windows, takes_windows) or windows:
+            if named is not None or (windows and takes_windows(())):
+                refused = [named] if named else refused_alone(windows, takes_windows)
+                for name in refused or windows:
                     self.refusals.drop_value(WINDOWS, "insights", name, error)
                 return True
             # Of cells a field may be refused for their age alone.
@@ -313,8 +306,15 @@ class WindowReader:
             return all_names if error.subcode == _INVALID_BREAKDOWNS else ()
         if report is not None and error.parameter in _OF_REPORTS:
             return all_names
-        named = self.refusals.refused_value(error, dataset.breakdowns)
-        return [named] if error.parameter == BREAKDOWNS and named is not None else ()
+        takes = partial(self._takes_breakdowns, window)
+        try:
+            named = self.refusals.refused_value(BREAKDOWNS, error, dataset.breakdowns, takes)
+        except UNANSWERED:
+            return ()
+        return () if named is None else [named]
+
+    def _takes_breakdowns(self, window: Window, some: Sequence[str]) -> bool:
+        return self.edge.takes(window, breakdowns=some)
 
     def _is_for_unique_counts(self, window: Window, error: InvalidRequest) -> bool:
         """Whether its breakdowns are taken without unique counts, and Meta does not say why."""
@@ -327,11 +327,7 @@ class WindowReader:
 
     def _refused_unnamed(self, window: Window, error: InvalidRequest) -> Sequence[str]:
         """The breakdowns that are refused without being named: found by asking."""
-        asked = window.dataset.breakdowns
-
-        def takes(some: Sequence[str]) -> bool:
-            return self.edge.takes(window, breakdowns=some)
-
+        asked, takes = window.dataset.breakdowns, partial(self._takes_breakdowns, window)
         try:
             if not self._may_be_breakdowns(window, error) or takes(asked) or not takes(()):
                 return ()
@@ -342,8 +338,8 @@ class WindowReader:
         return alone or asked
 
     def _may_be_breakdowns(self, window: Window, error: InvalidRequest) -> bool:
-        is_unnamed = not isinstance(error, ValueRejected | RangeTooOld)
-        return is_unnamed and is_invalid(error) and bool(window.dataset.breakdowns)
+        is_for_age = isinstance(error, RangeTooOld)
+        return not is_for_age and is_invalid(error) and bool(window.dataset.breakdowns)
 
     def _without_breakdowns(self, window: Window, refused: Sequence[str]) -> Iterator[Slice]:
         """The cells of the other breakdowns, if there are any; the days stay incomplete."""

@@ -44,6 +44,15 @@ _TROUBLE_AT_MOST = 5
 _REPORTS_AT_MOST = 3
 
 
+def _named(error: ValueRejected, values: Sequence[str]) -> str | None:
+    """The value that is named, or stands where the error says; None when none of them does."""
+    if error.value is not None:
+        return error.value if error.value in values else None
+    if error.index is not None and error.index < len(values):
+        return values[error.index]
+    return values[0] if len(values) == 1 else None
+
+
 def is_invalid(error: GraphError) -> bool:
     """Whether Meta calls a question invalid, without a word of what is wrong with it."""
     return error.code == _INVALID_PARAMETER
@@ -127,13 +136,20 @@ class Refusals:
     def is_dropped(self, breakdowns: Sequence[str]) -> bool:
         return tuple(breakdowns) in self._tables
 
-    def refused_value(self, error: ValueRejected, values: Sequence[str]) -> str | None:
-        """Which of the values sent is meant, by its name or its place; None when none is."""
-        if error.value is not None:
-            return error.value
-        if error.index is not None and error.index < len(values):
-            return values[error.index]
-        return values[0] if len(values) == 1 else None
+    def refused_value(
+        self, parameter: str, error: GraphError, values: Sequence[str], takes: Asks
+    ) -> str | None:
+        """Which of the values sent Meta names, where the others are taken without it.
+
+        None where it names none, or another one than is at fault: a place is counted by Meta, and
+        in which list is not always told. `takes` asks with some of the values.
+        """
+        if not isinstance(error, ValueRejected) or error.parameter != parameter:
+            return None
+        named = _named(error, values)
+        if named is None or not takes([one for one in values if one != named]):
+            return None
+        return named
 
     def drop_statuses(
         self,
@@ -154,10 +170,8 @@ class Refusals:
         if isinstance(error, ValueRejected):
             if error.parameter not in (STATUSES, "filtering"):
                 return False
-            named = self.refused_value(error, statuses)
+            named = _named(error, statuses)
             refused = [named] if named and error.index is not None else []
-            if error.value is not None and error.value not in statuses:
-                return True  # left out meanwhile, in another thread
         try:
             # A place is counted by Meta, and in which list is not always told.
             if refused and takes(refused):

@@ -167,6 +167,13 @@ def _blames(*path: object) -> Said:
         {"error_user_title": "Not available", "error_user_msg": "1d_view is no longer available."},
         {"error_subcode": 1487999},
         _blames("action_attribution_windows"),
+        {"message": "(#100) action_attribution_windows[0] must be one of: 1d_click, 7d_click"},
+        {"message": "(#100) action_attribution_windows[9] must be one of: 1d_click, 7d_click"},
+        {"message": "(#100) action_attribution_windows must be one of: 1d_click, got 7d_click"},
+        {"message": "(#100) action_attribution_windows must be one of: 1d_click, got 28d_view"},
+        {"message": "(#100) breakdowns[0] must be one of the following values: age, gender"},
+        {"message": "(#100) effective_status[0] must be one of the following values: ACTIVE"},
+        _blames("action_attribution_windows", 0),
     ],
 )
 def test_an_attribution_window_that_is_refused_without_its_name(small: Lab, said: Said) -> None:
@@ -214,6 +221,11 @@ def test_a_field_that_is_refused_without_its_name(
         ({"message": "(#100) Current combination of data breakdown columns is invalid"}, True),
         ({"error_user_msg": "The breakdown gender is not available."}, False),
         (_blames("breakdowns", 1), False),
+        (_blames("breakdowns", 0), False),
+        ({"message": "(#100) breakdowns[7] must be one of the following values: age"}, False),
+        ({"message": "(#100) breakdowns must be one of: age, got age"}, False),
+        ({"message": "(#100) breakdowns must be one of: age, got region"}, False),
+        ({"message": "(#100) action_attribution_windows[0] must be one of: 1d_click"}, False),
     ],
 )
 def test_a_breakdown_that_is_refused_without_its_name(
@@ -305,6 +317,9 @@ def test_a_permission_in_other_words_costs_one_call(small: Lab, said: Said) -> N
         {"message": "(#100) Param effective_status[0] is not valid"},
         {"message": "(#100) filtering[0][value][2] invalid"},
         {"code": 1, "error_subcode": 1487561, "error_user_title": "Run Status not valid"},
+        {"message": "(#100) effective_status must be one of: ACTIVE, got: UNKNOWN"},
+        {"message": "(#100) effective_status must be one of: ACTIVE, got: PAUSED"},
+        {"message": "(#100) effective_status[99] must be one of: ACTIVE"},
     ],
 )
 def test_a_status_in_another_place_than_meta_says_costs_itself(small: Lab, said: Said) -> None:
