@@ -99,6 +99,14 @@ def test_the_webservers_probe_asks_the_port_it_listens_on() -> None:
     }
 
 
+def test_a_runs_memory_is_said_where_the_chart_takes_it_from() -> None:
+    """What the code location is given goes over what the launcher would be told."""
+    (deployment,) = values()["dagster-user-deployments"]["deployments"]
+    assert deployment["includeConfigInLaunchedRuns"]["enabled"] is True
+    assert deployment["resources"]["limits"]["memory"] == "1Gi"
+    assert "resources" not in values()["runLauncher"]["config"]["k8sRunLauncher"]
+
+
 @pytest.fixture(scope="module")
 def rendered() -> list[dict[str, Any]]:
     chart = os.environ.get("DAGSTER_CHART")

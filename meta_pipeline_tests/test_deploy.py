@@ -73,7 +73,6 @@ CHART: dict[str, Any] = {
                 "imagePullPolicy": ...,
                 "loadInclusterConfig": ...,
                 "failPodOnRunFailure": ...,
-                "resources": ...,
                 "runK8sConfig": {"podSpecConfig": ..., "jobSpecConfig": ...},
             }
         },

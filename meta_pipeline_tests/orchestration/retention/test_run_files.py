@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from benchmarks.run_files import a_run, inodes, nights
 from meta_pipeline.orchestration.defs.maintenance import maintenance
 from meta_pipeline.orchestration.resources import WarehouseResource
 from meta_pipeline.orchestration.retention.run_files import remove_run_files
@@ -44,6 +45,16 @@ def test_only_folders_of_old_runs_are_removed(tmp_path: Path) -> None:
     assert not any(folder.exists() for folder in old)
     assert all(path.exists() for path in [*new, other, link, plain])
     assert len(list((new[1] / "compute_logs").iterdir())) == 3
+
+
+def test_weeks_of_many_runs_leave_a_bounded_number_of_files(tmp_path: Path) -> None:
+    """With what a real run leaves; three days of runs are there before a night's cleaning."""
+    pattern = a_run(tmp_path / "instance")
+    each = inodes(pattern)
+    assert each >= 5, "the folder, one for logs, and three files"
+    found = list(nights(tmp_path / "storage", pattern, runs=24, days=14, kept_days=2))
+    assert [night.before for night in found[2:]] == [3 * 24 * each] * 12
+    assert [night.after for night in found[1:]] == [2 * 24 * each] * 13
 
 
 def test_no_storage_is_nothing_to_do(tmp_path: Path) -> None:
