@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from .access import doors
 from .access.hosts import served_hosts
+from .access.sessions import key_of
 from .bounds import BodyLimit
 from .failures import HANDLERS, Unforeseen
 from .headers import SecurityHeaders
@@ -64,7 +65,7 @@ def _sessions(site: Site) -> Middleware:
     # Lax, not strict: the way back from the identity provider is a link from another site.
     return Middleware(
         SessionMiddleware,
-        secret_key=site.secret.of("session"),
+        secret_key=key_of(site),
         session_cookie="__Host-meta_pipeline" if site.is_secure else "meta_pipeline",
         max_age=SESSION_SECONDS,
         same_site="lax",

@@ -51,6 +51,7 @@ NOT_EXPORTED = {
         "alerts",
         "web_events",
         "web_links",
+        "web_sign_outs",
         "webhook_changes",
         "webhook_deliveries",
         "meta_callbacks",

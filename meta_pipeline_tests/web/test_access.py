@@ -5,16 +5,22 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
 
 import httpx2
 import pytest
 
 from meta_pipeline.settings import Settings, SettingsError
-from meta_pipeline.web import Site
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret
+from meta_pipeline.web.access.sessions import key_of
 from meta_pipeline.web.access.ways import Way, way_in
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web.conftest import SECRET
 
 
 def fresh(base_url: str) -> httpx2.Client:
@@ -85,6 +91,80 @@ def test_only_a_form_of_this_session_changes_anything(sign_in: Callable[[], http
     assert refused.status_code == 403
     assert one.get("/").url.path == "/"
     assert one.post("/sign-out", data={"csrf": token}).url.path == "/sign-in"
+
+
+def test_no_text_of_a_form_is_in_two_answers(browser: httpx2.Client) -> None:
+    """What is in every compressed answer could be guessed by the answers' length."""
+    tokens = [csrf_of(browser.get("/").text) for _ in range(5)]
+    for one, other in combinations(tokens, 2):
+        assert not {one[at : at + 8] for at in range(len(one) - 7)} & {
+            other[at : at + 8] for at in range(len(other) - 7)
+        }
+
+
+def test_what_is_no_token_of_this_session_is_refused(sign_in: Callable[[], httpx2.Client]) -> None:
+    one = sign_in()
+    token = csrf_of(one.get("/").text)
+    half = len(token) // 2
+    made_up = [
+        *(
+            token[:-1],
+            token + "0",
+            token[half:],
+            token[:half] * 2,
+            token[half:] * 2,
+            "0" * 2 * half,
+        ),
+        *(f"{token[:-1]}{'01'[token[-1] == '0']}", "é" * 2 * half, "g" * 2 * half, f" {token}"),
+        *(token[half:] + token[:half] + "\n", "²" * 2 * half, "x" * 5_000),
+    ]
+    for forged in made_up:
+        assert one.post("/sign-out", data={"csrf": forged}).status_code == 403, forged
+    assert one.post("/sign-out", data={"csrf": token.upper()}).status_code == 403
+    assert one.get("/").url.path == "/"
+
+
+def test_signing_out_ends_the_copies_of_the_cookie_too(
+    sign_in: Callable[[], httpx2.Client], base_url: str
+) -> None:
+    one, other = sign_in(), sign_in()
+    with fresh(base_url) as thief:
+        thief.cookies.set("meta_pipeline", next(kept.value or "" for kept in one.cookies.jar))
+        assert thief.get("/").url.path == "/"
+        one.post("/sign-out", data={"csrf": csrf_of(one.get("/").text)})
+        for path in ("/", "/members", "/campaigns.csv", "/allowed/dagster"):
+            answer = thief.get(path)
+            assert answer.url.path == "/sign-in" or answer.status_code == 401, path
+        assert thief.post("/sign-out").status_code == 403
+    assert other.get("/").url.path == "/"
+
+
+def test_a_session_is_over_after_a_month_however_often_one_looks_in(
+    web_warehouse: Warehouse,
+) -> None:
+    settings, now = Settings.load(env_file=None), [datetime(2026, 1, 1, tzinfo=UTC)]
+    moving = Site(settings, web_warehouse, Secret("x" * 32), Way.LINK, now=lambda: now[0])
+    with served.running(web_application(moving)) as url, fresh(url) as browser:
+        browser.get(new_link(moving.secret, url))
+        for _ in range(5):
+            now[0] += timedelta(days=5)
+            assert browser.get("/").url.path == "/"
+        now[0] += timedelta(days=5)
+        assert browser.get("/").url.path == "/sign-in"
+
+
+def test_a_session_is_nothing_where_other_people_say_who_comes() -> None:
+    """The name of one provider may be another person's at the next."""
+    sites = [
+        Site(Settings.load(env_file=None, **given), Warehouse("postgresql://"), SECRET, way)
+        for given, way in (
+            ({}, Way.LINK),
+            ({"web_oidc_issuer": "https://one.example"}, Way.OPENID),
+            ({"web_oidc_issuer": "https://two.example"}, Way.OPENID),
+            ({"web_proxy_header": "X-User"}, Way.PROXY),
+        )
+    ]
+    assert len({key_of(one) for one in sites}) == len(sites)
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/nowhere", "/static/style.css", "/enter"])

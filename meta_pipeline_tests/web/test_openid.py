@@ -166,6 +166,43 @@ def test_who_nobody_vouches_for_is_a_stranger(
     assert "not a member" in answer.text
 
 
+CHOSEN = (
+    *({"sub": sub} for sub in ("eva", "eva@example.com", "boss@example.com", "BOSS@example.com")),
+    *({"sub": sub} for sub in ("owner", "sub:Eva", "EVA", "eVa", "Eva ", " Eva", "Eva\u00a0")),
+    *({"email": one} for one in ("sub:Eva", "SUB:lou@example.com", "owner", "eva", "boss")),
+)
+"""What a provider may say of somebody who chose it to be taken for another member."""
+
+
+@pytest.mark.parametrize("half", [CHOSEN[::2], CHOSEN[1::2]])
+def test_an_id_that_people_choose_names_no_other_member(
+    stranger: httpx2.Client,
+    identity: Provider,
+    web_warehouse: Warehouse,
+    site: Site,
+    half: tuple[dict[str, str], ...],
+) -> None:
+    for named in ("eva", "eva@example.com", "sub:Eva", "sub:lou@example.com"):
+        web_warehouse.tenants.set_member("default", named, "admin", at=site.now(), added_by="test")
+    for claims in half:
+        identity.is_asked_by(**{"sub": "u9", "email_verified": True, **claims})
+        assert stranger.get("/sign-in/provider").status_code == 403, claims
+    identity.is_asked_by(sub="Eva")
+    assert stranger.get("/sign-in/provider?next=/members").url.path == "/members"
+
+
+def test_a_stranger_is_told_the_very_name_to_add(
+    stranger: httpx2.Client, identity: Provider, web_warehouse: Warehouse, site: Site
+) -> None:
+    identity.is_asked_by(sub="Kd9x_Q")
+    refused = stranger.get("/sign-in/provider")
+    assert "signed in as sub:Kd9x_Q," in refused.text
+    web_warehouse.tenants.set_member(
+        "default", "sub:Kd9x_Q", "viewer", at=site.now(), added_by="test"
+    )
+    assert stranger.get("/").status_code == 200
+
+
 @pytest.mark.parametrize(
     "sent",
     [

@@ -63,7 +63,7 @@ from .recommendations import meta_recommendations, opportunity_scores
 from .requests import sync_requests
 from .tenants import invitations, members, tenant_accounts, tenant_roles, tenants
 from .totals import meta_api_hours, meta_api_latency_hours, retired_totals
-from .web import web_events, web_links
+from .web import web_events, web_links, web_sign_outs
 from .webhooks import webhook_changes, webhook_deliveries
 
 __all__ = [
@@ -135,6 +135,7 @@ __all__ = [
     "usage_readings",
     "web_events",
     "web_links",
+    "web_sign_outs",
     "webhook_changes",
     "webhook_deliveries",
 ]

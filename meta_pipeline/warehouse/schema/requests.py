@@ -32,6 +32,14 @@ sync_requests = table(
     text("message", "Why it waits, or what came of it, in a sentence"),
     json("sync_run_ids", "Rows of sync_runs that served it, a list"),
     moment("finished_at", "When it was settled"),
+    text(
+        "tenant",
+        "For which tenant it was asked: others with the same account are not told of it",
+        nullable=False,
+        server_default=sa.text(
+            "coalesce(nullif(current_setting('meta_ads.tenant', true), ''), 'default')"
+        ),
+    ),
     sa.CheckConstraint("source IN ('cli','web','api','webhook')", name="source"),
     sa.CheckConstraint("state IN ('pending','running','done','failed','cancelled')", name="state"),
     sa.Index(None, "requested_at", "request_id"),

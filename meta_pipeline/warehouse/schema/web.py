@@ -1,4 +1,6 @@
-"""The web application's own: which links were used, who changed what."""
+"""The web application's own: which links were used, which sessions were ended, who
+changed what.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,13 @@ web_links = table(
     "One row per one-time link that somebody came in by lately",
     text("link_hash", "SHA-256 of what makes the link unique", primary_key=True),
     moment("used_at", "When", nullable=False),
+)
+
+web_sign_outs = table(
+    "web_sign_outs",
+    "One row per session that somebody ended lately: a copy of its cookie opens nothing",
+    text("session_hash", "SHA-256 of the session's id", primary_key=True),
+    moment("signed_out_at", "When", nullable=False),
 )
 
 web_events = table(
@@ -39,4 +48,4 @@ web_events = table(
     sa.Index(None, "at"),
 )
 
-__all__ = ["web_events", "web_links"]
+__all__ = ["web_events", "web_links", "web_sign_outs"]

@@ -1,10 +1,10 @@
-"""The web application's own rows: links that were used, who changed what."""
+"""The web application's own rows: links that were used, sessions that ended, who changed what."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
@@ -31,7 +31,7 @@ _NOTE = """
 
 
 class WebStore(Store):
-    """`web_links`, `web_events`."""
+    """`web_links`, `web_sign_outs`, `web_events`."""
 
     def use_link(self, link_hash: str, connection: Connection | None = None) -> bool:
         """Whether the link was not used before; it is now. Links of last month are forgotten."""
@@ -46,6 +46,26 @@ class WebStore(Store):
                 (link_hash,),
             )
             return used.rowcount == 1
+
+    def sign_out(self, session_hash: str, at: datetime, *, forget_after: timedelta) -> None:
+        """End a session; those that ended so long ago, which nobody believes, are forgotten."""
+        with self._using() as using:
+            using.execute(
+                "DELETE FROM meta_ads.web_sign_outs WHERE signed_out_at < %s", (at - forget_after,)
+            )
+            using.execute(
+                "INSERT INTO meta_ads.web_sign_outs VALUES (%s, %s)"
+                " ON CONFLICT (session_hash) DO NOTHING",
+                (session_hash, at),
+            )
+
+    def is_signed_out(self, session_hash: str) -> bool:
+        """Whether somebody ended the session."""
+        with self._using() as using:
+            found = using.execute(
+                "SELECT FROM meta_ads.web_sign_outs WHERE session_hash = %s", (session_hash,)
+            )
+            return found.fetchone() is not None
 
     def note(
         self,

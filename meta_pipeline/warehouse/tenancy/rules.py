@@ -46,6 +46,18 @@ def by_account(column: str = "account_id", *, api_writes: tuple[str, ...] = ()) 
     return Rule(api=condition, sql=condition, api_writes=api_writes)
 
 
+def by_asker(*, api_writes: tuple[str, ...]) -> Rule:
+    """Rows of the tenant's ad accounts that it asked for itself, or Meta did by a webhook.
+
+    An account may be another tenant's too, whose people and reasons are none of this one's.
+    """
+    condition = (
+        f"account_id = ANY ({_OWN_ACCOUNTS}) "
+        f"AND (tenant = ANY ({_OWN_TENANTS}) OR source = 'webhook')"
+    )
+    return Rule(api=condition, sql=condition, api_writes=api_writes)
+
+
 def by_tenant(*, api_writes: tuple[str, ...] = (), sql_reads: bool = True) -> Rule:
     """Rows that name the tenant."""
     condition = f"tenant = ANY ({_OWN_TENANTS})"
@@ -89,7 +101,9 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         ),
         "web_events": by_tenant(api_writes=("INSERT",), sql_reads=False),
         "web_links": OPERATOR,
-        "sync_requests": by_account(api_writes=("INSERT", "UPDATE")),
+        # Read before anybody knows for whom a request is.
+        "web_sign_outs": OPERATOR,
+        "sync_requests": by_asker(api_writes=("INSERT", "UPDATE")),
         "facts": by_tenant(api_writes=("INSERT", "UPDATE")),
         # Read before anybody knows for whom a request is.
         "api_keys": by_tenant(sql_reads=False),

@@ -13,6 +13,7 @@ from meta_pipeline.warehouse import DEFAULT_TENANT
 from meta_pipeline.web.rendering import plain_page
 from meta_pipeline.web.site import own_address, site_of
 
+from . import sessions
 from .forms import read_form
 from .links import is_let_in
 from .openid import OpenId, SignInRefused
@@ -87,17 +88,15 @@ async def may_open_dagster(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """Forget who this browser's visitor is."""
+    """Forget who this browser's visitor is; a copy of its cookie opens nothing any more."""
     await read_form(request)
-    request.session.clear()
+    await run_in_threadpool(sessions.end, request, site_of(request))
     return RedirectResponse("/sign-in", status_code=303)
 
 
 async def _signed_in(request: Request, subject: str, name: str, to: str) -> Response:
-    # A session from before, and whoever may have planted it, ends here.
-    request.session.clear()
-    request.session.update({"subject": subject, "name": name})
     site = site_of(request)
+    sessions.begin(request, site, subject, name)
     await run_in_threadpool(site.warehouse.web.note, subject, "signed in", site.way.value)
     return RedirectResponse(to, status_code=303)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from starlette.datastructures import FormData
@@ -10,6 +11,8 @@ from starlette.requests import Request
 FIELD = "csrf"
 # A page of accounts to choose from has two fields for each.
 MAX_FIELDS = 2000
+_BYTES = 24
+_SENT = re.compile(rf"[0-9a-f]{{{4 * _BYTES}}}")
 
 
 class Forged(Exception):
@@ -23,11 +26,29 @@ class Forged(Exception):
 
 
 def token_of(request: Request) -> str:
-    """The token of this session, to be put into each of its forms."""
-    token: str | None = request.session.get(FIELD)
-    if token is None:
-        token = request.session[FIELD] = secrets.token_urlsafe(24)
-    return token
+    """The token of this session, to be put into each form; no two answers have the same text.
+
+    Answers are compressed: by their length, a text that is in all of them could be guessed letter
+    by letter beside one that somebody else puts into the address (BREACH).
+    """
+    kept: str | None = request.session.get(FIELD)
+    if kept is None:
+        kept = request.session[FIELD] = secrets.token_hex(_BYTES)
+    mask = secrets.token_bytes(_BYTES)
+    return (mask + _mixed(mask, bytes.fromhex(kept))).hex()
+
+
+def _is_token(sent: object, kept: str | None) -> bool:
+    """Whether what was sent is the session's token behind some mask."""
+    if not isinstance(sent, str) or not kept or not _SENT.fullmatch(sent):
+        return False
+    both = bytes.fromhex(sent)
+    token = _mixed(both[:_BYTES], both[_BYTES:])
+    return secrets.compare_digest(token, bytes.fromhex(kept))
+
+
+def _mixed(one: bytes, other: bytes) -> bytes:
+    return bytes(left ^ right for left, right in zip(one, other, strict=True))
 
 
 async def read_form(request: Request) -> FormData:
@@ -40,9 +61,6 @@ async def read_form(request: Request) -> FormData:
     if kind != "application/x-www-form-urlencoded":
         raise Forged
     form = await request.form(max_fields=MAX_FIELDS)
-    sent, kept = form.get(FIELD), request.session.get(FIELD)
-    if not (
-        isinstance(sent, str) and kept and secrets.compare_digest(sent.encode(), kept.encode())
-    ):
+    if not _is_token(form.get(FIELD), request.session.get(FIELD)):
         raise Forged
     return form

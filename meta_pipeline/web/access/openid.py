@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from meta_pipeline.model.subject import as_subject
+from meta_pipeline.model.subject import OWN_ID, as_subject
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
 from meta_pipeline.words import shortened
@@ -38,7 +38,7 @@ class SignInRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Who came: an e-mail address where the provider has verified one, else its own id."""
+    """Who came: an e-mail address where the provider has verified one, else `sub:` and its id."""
 
     subject: str
     name: str
@@ -68,6 +68,30 @@ async def _bound(answer: httpx2.Response) -> None:
         raise httpx2.DecodingError("the answer is compressed, which was not asked for")
     assert isinstance(answer.stream, httpx2.AsyncByteStream)
     answer.stream = _Bounded(answer.stream)
+
+
+def _address(claims: Mapping[str, Any]) -> str | None:
+    """The address as members are stored, where the provider has verified one."""
+    email = claims.get("email")
+    # Unverified, anybody could write somebody else's there.
+    if claims.get("email_verified") is not True or not isinstance(email, str):
+        return None
+    address = as_subject(email)
+    return address if "@" in address and not address.startswith(OWN_ID) else None
+
+
+def _own_id(claims: Mapping[str, Any]) -> str:
+    """Whom the provider knows by its own id alone, under a name that no address is.
+
+    Some let people choose that id: as it is, it could be the address of another member.
+    """
+    own = claims.get("sub")
+    # With a blank at its end it would be stored as another's.
+    if not isinstance(own, str) or not own or own != own.strip():
+        raise SignInRefused(
+            "The identity provider did not say who you are (no sub). Tell an admin."
+        )
+    return f"{OWN_ID}{own}"
 
 
 class OpenId:
@@ -120,15 +144,8 @@ class OpenId:
         except _NO_ANSWER as error:
             raise self._silent(error) from error
         claims: dict[str, Any] = token.get("userinfo") or {}
-        # Unverified, anybody could write somebody else's address there.
-        email = claims.get("email") if claims.get("email_verified") is True else None
-        subject = str(email or claims.get("sub") or "")
-        if not subject:
-            raise SignInRefused(
-                "The identity provider did not say who you are (no sub). Tell an admin."
-            )
-        # As members are stored: addresses are typed in either case.
-        return Claims(as_subject(subject), str(claims.get("name") or email or subject))
+        subject = _address(claims) or _own_id(claims)
+        return Claims(subject, str(claims.get("name") or subject))
 
     def _silent(self, error: Exception) -> SignInRefused:
         return SignInRefused(

@@ -14,6 +14,7 @@ from meta_pipeline.web.site import Site, site_of
 
 from .hosts import is_among
 from .role import Role
+from .sessions import person_of
 from .ways import Way
 
 OWNER = "owner"
@@ -94,10 +95,7 @@ def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | Non
             return None
         named = as_subject(names[0])
         return (named, named) if named else None
-    subject = connection.session.get("subject")
-    if subject is None or (site.way is Way.LINK and subject != OWNER):
-        return None
-    return subject, connection.session.get("name", subject)
+    return person_of(connection, site)
 
 
 def _memberships(site: Site, subject: str) -> list[Membership]:

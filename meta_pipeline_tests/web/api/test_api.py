@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from itertools import product
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.redaction import redact
 from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
 from meta_pipeline.web.access.secret import Secret
@@ -313,6 +314,48 @@ def test_a_filter_that_is_misspelled_is_refused(mine: httpx2.Client, url: str) -
         assert answer.json()["code"] == "unknown_name", path
         assert "'acount_id'" in answer.json()["detail"], path
     assert mine.get("facts", params={"acount_id": "1"}).json()["suggestions"] == ["account_id"]
+
+
+def test_without_a_key_nobody_is_told_which_version_this_is(url: str) -> None:
+    for path in ("/v1/health", "/v1/openapi.json", "/v1/docs", "/v1/accounts", "/v1/none", "/"):
+        answer = httpx2.get(f"{url}{path}", timeout=PATIENCE_SECONDS)
+        assert version("meta-pipeline") not in f"{answer.text} {dict(answer.headers)}", path
+
+
+def test_who_asked_for_a_sync_of_a_shared_account_is_its_own_tenants_to_know(
+    mine: httpx2.Client, theirs: httpx2.Client, tables: Warehouse
+) -> None:
+    tables.tenants.grant("other", ["act_1"], NOW)
+    try:
+        asked = {"account_id": "act_1", "reason": "because of Ann"}
+        made = mine.post("/sync-requests", json=asked).json()
+        tables.sync_requests.add(
+            [
+                SyncRequestRow(
+                    request_id="of-meta",
+                    account_id="act_1",
+                    source="webhook",
+                    requested_by="Meta",
+                    reason="",
+                    requested_at=NOW,
+                )
+            ]
+        )
+        at = f"/sync-requests/{made['request_id']}"
+        for answer in (theirs.get(at), theirs.delete(at), theirs.get("/sync-requests?limit=1000")):
+            assert made["requested_by"] not in answer.text
+            assert "Ann" not in answer.text
+        assert theirs.get(at).status_code == theirs.delete(at).status_code == 404
+        assert mine.get(at).json()["state"] == "pending"
+        assert theirs.get("/sync-requests/of-meta").status_code == 200
+        own = theirs.post("/sync-requests", json={"account_id": "act_1"}).json()
+        assert theirs.get(f"/sync-requests/{own['request_id']}").json()["state"] == "pending"
+        assert mine.get(f"/sync-requests/{own['request_id']}").status_code == 404
+        # For those who start syncs they are all there.
+        open_now = {one.request_id for one in tables.sync_requests.open()}
+        assert {made["request_id"], own["request_id"], "of-meta"} <= open_now
+    finally:
+        tables.tenants.revoke("other", ["act_1"])
 
 
 def test_health_and_the_document_take_no_key(url: str) -> None:
