@@ -177,12 +177,18 @@ class _MeteredStream(io.RawIOBase):
         super().close()
 
 
+def metered(raw: Any, connection: socket) -> io.BufferedReader:
+    """The bytes of `raw`, which reads from `connection`, under the allowance that is in force."""
+    allowance = _CURRENT.get()
+    return io.BufferedReader(
+        raw if allowance is None else _MeteredStream(raw, connection, allowance)
+    )
+
+
 class _MeteredResponse(HTTPResponse):
     def __init__(self, sock: socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        allowance = _CURRENT.get()
-        if allowance is not None:
-            self.fp = io.BufferedReader(_MeteredStream(self.fp.detach(), sock, allowance))
+        self.fp = metered(self.fp.detach(), sock)
 
 
 class _Connection(HTTPConnection):

@@ -6,10 +6,12 @@ import logging
 import smtplib
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -20,8 +22,11 @@ from meta_pipeline.words import shortened
 
 from .message import Message
 
-# A channel that hangs holds up the others of this round by no more than this.
+# A channel that is silent holds up the others of this round by no more than this.
 TIMEOUT_SECONDS = 10
+# And one that talks without end; the notifier waits for none any longer.
+_SECONDS = 20
+_MOST_BYTES = 1_048_576
 # Of its incoming webhooks, and of the workflows that take their place.
 _TEAMS_HOSTS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
 # Slack advises no more than 4,000 characters; its escapes make some of ours longer.
@@ -64,6 +69,7 @@ class Webhook:
         try:
             # The body of the answer is not read, however long it is.
             with (
+                _bounded(),
                 DirectSession() as session,
                 session.post(
                     self.url,
@@ -97,7 +103,7 @@ class Email:
 
     def send(self, message: Message) -> None:
         try:
-            with self._connected() as smtp:
+            with _bounded(), self._connected() as smtp:
                 smtp.send_message(self._mail(message))
         except Exception as error:  # a password or an address may be one smtplib cannot encode
             # Its kind and code alone: servers quote what they were sent, the password too.
@@ -107,14 +113,14 @@ class Email:
             ) from None
 
     def _connected(self) -> smtplib.SMTP:
+        from .smtp import Smtp, SmtpTls  # noqa: PLC0415  # only who sends waits for it
+
         smtp: smtplib.SMTP
         if self.security == "tls":
             context = ssl.create_default_context()
-            smtp = smtplib.SMTP_SSL(
-                self.server, self.port, timeout=TIMEOUT_SECONDS, context=context
-            )
+            smtp = SmtpTls(self.server, self.port, timeout=TIMEOUT_SECONDS, context=context)
         else:
-            smtp = smtplib.SMTP(self.server, self.port, timeout=TIMEOUT_SECONDS)
+            smtp = Smtp(self.server, self.port, timeout=TIMEOUT_SECONDS)
         if self.security == "starttls":
             # Without a context of ours smtplib encrypts and checks no certificate.
             smtp.starttls(context=ssl.create_default_context())
@@ -167,6 +173,15 @@ class Misconfigured:
 
     def send(self, message: Message) -> None:  # there is no way to send it
         raise DeliveryFailed(self.reason)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """What a server answers meanwhile ends: after so long, and so many bytes."""
+    from meta_pipeline.wire import Allowance, within  # noqa: PLC0415  # only who sends waits for it
+
+    with within(Allowance(monotonic, _SECONDS, TIMEOUT_SECONDS, _MOST_BYTES)):
+        yield
 
 
 def channels_of(settings: Settings) -> list[Channel]:

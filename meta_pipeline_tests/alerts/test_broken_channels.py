@@ -158,6 +158,43 @@ def mail(port: int, **changes: Any) -> Email:
     return Email("127.0.0.1", port, **given)
 
 
+def endless(*lines: bytes) -> Callable[[socket.socket], None]:
+    """The first line, and then the last one again and again, until the other side has enough."""
+
+    def talk(connection: socket.socket) -> None:
+        for line in lines[:-1]:
+            connection.sendall(line)
+            connection.recv(65_536)
+        while True:
+            connection.sendall(lines[-1] * 1_000)
+
+    return talk
+
+
+TALKERS: dict[str, tuple[Callable[[socket.socket], None], Callable[[int], Channel]]] = {
+    "greeting": (endless(b"220-x\r\n"), mail),
+    "hello": (endless(b"220 x\r\n", b"250-x\r\n"), mail),
+    "encryption": (
+        endless(b"220 x\r\n", b"250-x\r\n250 STARTTLS\r\n", b"220-x\r\n"),
+        lambda port: mail(port, security="starttls"),
+    ),
+    "sender": (endless(b"220 x\r\n", b"250 x\r\n", b"250-x\r\n"), mail),
+    "webhook": (
+        endless(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        lambda port: Webhook(f"http://127.0.0.1:{port}/services/{SECRET}"),
+    ),
+}
+
+
+@pytest.mark.parametrize("where", list(TALKERS))
+def test_a_server_that_talks_without_end_is_heard_out_by_nobody(where: str) -> None:
+    """Each read of a line comes in time: neither smtplib nor http.client would ever stop."""
+    talk, channel = TALKERS[where]
+    with server(talk) as port, pytest.raises(DeliveryFailed) as raised:
+        channel(port).send(MESSAGE)
+    assert "TooLarge" in str(raised.value)
+
+
 @pytest.mark.parametrize("changes", [{"sender": "a\nb"}, {"recipients": ("ä@test", "\r\n")}])
 def test_an_address_that_is_none_is_a_failure(changes: dict[str, Any]) -> None:
     with postbox() as caught, pytest.raises(DeliveryFailed):
