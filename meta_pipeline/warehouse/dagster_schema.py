@@ -24,8 +24,9 @@ def create_dagster_schema(url: str) -> None:
     not get there: behind a pooler.
     """
     with explained(url), connect(url, application_name=_APPLICATION_NAME) as connection:
-        if DAGSTER_SCHEMA not in (rights := read_rights(connection)).schemas:
-            refuse(rights.for_tables(DAGSTER_SCHEMA))
+        rights = read_rights(connection)
+        refuse(rights.for_dagster())
+        if DAGSTER_SCHEMA not in rights.schemas:
             connection.execute(_LOCK)  # two may get here; IF NOT EXISTS alone is not safe then
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {DAGSTER_SCHEMA}")
     refuse_unreachable_schema(url)

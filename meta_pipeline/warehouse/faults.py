@@ -12,6 +12,7 @@ from .errors import (
     CannotTell,
     DatabaseUnfit,
     DiskFull,
+    PoolerUnsupported,
     WarehouseError,
     WarehouseUnavailable,
 )
@@ -102,6 +103,10 @@ _BY_WORDS: tuple[tuple[str, str], ...] = (
         _BY_STATE["53300"][1],
     ),
     (r"the database system is|pgbouncer (cannot|is)|server_login_retry", _STARTING),
+    (
+        r"CONNECT privilege|permission denied for database",
+        "GRANT CONNECT ON DATABASE <name> TO <user>, both as DATABASE_URL names them",
+    ),
     (r"No space left on device", _BY_STATE["53100"][1]),
     (r"no pg_hba.conf entry", "Let pg_hba.conf of the server admit this machine, user, database"),
     (r"\bSSL\b|certificate", "Check sslmode and the certificates named in DATABASE_URL"),
@@ -118,6 +123,7 @@ _GENERAL = (
     "Check DATABASE_URL and that the server runs; without DATABASE_URL an embedded server is "
     "started (meta-pipeline db start)"
 )
+_STATEMENTS = re.compile("statement pooling", re.IGNORECASE)
 _TEMPORARY = re.compile("temporary tables? in database|pg_temp", re.IGNORECASE)
 
 
@@ -142,6 +148,11 @@ def fault(error: psycopg.Error, url: str = "") -> WarehouseError:
         return DatabaseUnfit(
             f"Postgres: {said}. GRANT TEMPORARY ON DATABASE <name> TO <user>: rows are staged in "
             "temporary tables."
+        )
+    if _STATEMENTS.search(said):
+        return PoolerUnsupported(
+            f"Postgres is reached through a connection pooler in statement mode: {said}. Point "
+            "DATABASE_URL at Postgres itself, or at the pooler's session mode."
         )
     kind, advice = _BY_STATE.get(
         state or "", (WarehouseError, "This was not expected: report it with these words")

@@ -241,7 +241,8 @@ def _revision(
         row = connection.execute(f"SELECT version_num FROM {table}").fetchone()
     except psycopg.errors.InsufficientPrivilege:
         connection.rollback()  # in an aborted transaction nothing can be asked
-        refuse(needed(read_rights(connection)))  # names the GRANT
+        rights = read_rights(connection)
+        refuse([*needed(rights), *rights.for_tables(SCHEMA)])  # names the GRANT
         raise
     return None if row is None else str(row[0])
 

@@ -43,8 +43,25 @@ _RIGHTS = """
                 AND has_table_privilege(pg_class.oid, 'DELETE')
             )
             ORDER BY 1
-        ) AS closed_tables
+        ) AS closed_tables,
+        array(
+            SELECT DISTINCT proname::text FROM pg_proc
+            JOIN pg_namespace ON pg_namespace.oid = pronamespace AND nspname = %(ours)s
+            WHERE NOT has_function_privilege(pg_proc.oid, 'EXECUTE')
+            ORDER BY 1
+        ) AS closed_functions,
+        -- None of them: any number. They do not hold for superusers.
+        (
+            SELECT min(most) FROM (
+                SELECT rolconnlimit FROM pg_roles WHERE rolname = session_user
+                UNION ALL
+                SELECT datconnlimit FROM pg_database WHERE datname = current_database()
+            ) AS limits (most)
+            WHERE most >= 0 AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
+        ) AS most_connections
 """
+# Dagster opens two where its tables are made, beside the one that makes its schema.
+_FEWEST_CONNECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +97,10 @@ class Rights:
     """Dagster's tables are in them."""
     closed_tables: list[str]
     """Tables of ours that this user may not read and write."""
+    closed_functions: list[str]
+    """Functions of ours that this user may not run; views and defaults of columns call them."""
+    most_connections: int | None
+    """So many at once are granted to the user, or to the database."""
 
     def for_syncs(self) -> list[Problem]:
         """What keeps a sync from writing, where the tables are there."""
@@ -99,6 +120,14 @@ class Rights:
                     f"the user {self.user} may not read and write {named}{more} in {SCHEMA}",
                     f"GRANT USAGE ON SCHEMA {SCHEMA} TO {self.user}; GRANT SELECT, INSERT, UPDATE, "
                     f"DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {self.user};",
+                )
+            )
+        if self.closed_functions:
+            problems.append(
+                Problem(
+                    f"the user {self.user} may not run {', '.join(self.closed_functions)} in "
+                    f"{SCHEMA}",
+                    f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {SCHEMA} TO {self.user};",
                 )
             )
         return problems
@@ -134,8 +163,18 @@ class Rights:
         return problems
 
     def for_dagster(self) -> list[Problem]:
-        """What keeps Dagster from having its tables; none where they are there."""
-        return [] if DAGSTER_SCHEMA in self.made_schemas else self.for_tables(DAGSTER_SCHEMA)
+        """What keeps Dagster from its tables, or from making them where they are not there."""
+        problems = [] if DAGSTER_SCHEMA in self.made_schemas else self.for_tables(DAGSTER_SCHEMA)
+        if self.most_connections is not None and self.most_connections < _FEWEST_CONNECTIONS:
+            problems.append(
+                Problem(
+                    f"{self.most_connections} connections at once are all that is granted, and "
+                    f"Dagster needs {_FEWEST_CONNECTIONS} and more",
+                    f"ALTER ROLE {self.user} CONNECTION LIMIT -1; or the same with ALTER DATABASE "
+                    f"{self.database}",
+                )
+            )
+        return problems
 
     def _for_writes(self) -> list[Problem]:
         if self.is_standby:

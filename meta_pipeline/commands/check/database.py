@@ -8,6 +8,8 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import (
     CannotTell,
     DatabaseNewer,
+    DatabaseUnfit,
+    PoolerUnsupported,
     Warehouse,
     WarehouseError,
     connect,
@@ -38,6 +40,8 @@ def database_findings(
         yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), is_known=False)
     except DatabaseNewer as error:
         yield Finding("Schema", SCHEMA, ok=False, text=str(error))
+    except (DatabaseUnfit, PoolerUnsupported) as error:  # its sentence says what mends it
+        yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error))
     except (WarehouseError, EmbeddedPostgresError) as error:
         yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), fix=_FIX)
 
@@ -54,7 +58,7 @@ def _of(url: str, settings: Settings) -> Iterator[Finding]:
         pooled = is_pooled(connection)
         refuse_shared_sessions(url, connection)
     # Without the right to read them, what is pending cannot be told.
-    if rights.closed_tables:
+    if rights.closed_tables or rights.closed_functions:
         yield from _told("Postgres", shown, rights.for_syncs())
         return
     with Warehouse(url, max_connections=1, patience=READER) as warehouse:

@@ -50,8 +50,27 @@ HAS_ROWS = "SELECT count(*) > 0 FROM meta_ads.meta_ads"
             ),
             "GRANT USAGE, CREATE ON SCHEMA meta_ads",
         ),
+        (
+            ("ALTER DATABASE {database} OWNER TO CURRENT_USER", "CREATE SCHEMA meta_ads"),
+            "GRANT USAGE, CREATE ON SCHEMA meta_ads",
+        ),
+        (
+            (
+                "ALTER DATABASE {database} OWNER TO CURRENT_USER",
+                "REVOKE CONNECT ON DATABASE {database} FROM PUBLIC, {role}",
+            ),
+            "GRANT CONNECT ON DATABASE",
+        ),
     ],
-    ids=["temporary", "role reads", "database reads", "no schema", "closed schema"],
+    ids=[
+        "temporary",
+        "role reads",
+        "database reads",
+        "no schema",
+        "closed schema",
+        "shut schema",
+        "no way in",
+    ],
 )
 def test_what_is_not_allowed_is_one_sentence_of_check_and_sync(
     shell: Shell, place: Place, statements: tuple[str, ...], sentence: str
@@ -66,7 +85,7 @@ def test_what_is_not_allowed_is_one_sentence_of_check_and_sync(
         assert place.ask(HAS_ROWS) == [(False,)]
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP"])
 def test_another_encoding_is_one_sentence_everywhere(
     shell: Shell, postgres: TestPostgres, encoding: str
 ) -> None:
@@ -102,10 +121,26 @@ def test_tables_that_an_administrator_made_will_do_with_rights_on_rows(
         assert "GRANT SELECT, INSERT, UPDATE" in shell.refused(place.url, *command)
     place.run(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA meta_ads TO {role}",
+        "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA meta_ads FROM PUBLIC",
     )
+    for command in (["check"], ["sync", "ACT"]):
+        assert "GRANT EXECUTE ON ALL FUNCTIONS" in shell.refused(place.url, *command)
+    place.run("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA meta_ads TO {role}")
     synced = shell.run(place.url, "sync", "ACT")
     assert synced.exit_code == 0, synced.output
     assert shell.run(place.url, "check").exit_code == 0
+
+
+@pytest.mark.parametrize("of", ["ROLE {role}", "DATABASE {database}"])
+def test_fewer_connections_than_are_needed_are_said(shell: Shell, place: Place, of: str) -> None:
+    for most in (1, 2):
+        place.run(f"ALTER {of} CONNECTION LIMIT {most}")
+        for command in (["check"], ["migrate"]):
+            assert f"{most} connections at once" in shell.refused(place.url, *command)
+    place.run(f"ALTER {of} CONNECTION LIMIT 3")
+    for command in (["migrate"], ["sync", "ACT"], ["check"]):
+        result = shell.run(place.url, *command)
+        assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("shares", [True, False], ids=["transaction mode", "session mode"])
@@ -159,7 +194,7 @@ def _listens(port: int) -> bool:
 
 
 @pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
-@pytest.mark.parametrize("mode", ["session", "transaction"])
+@pytest.mark.parametrize("mode", ["session", "transaction", "statement"])
 def test_pgbouncer(shell: Shell, place: Place, mode: str) -> None:
     place.run(
         "ALTER ROLE {role} SET client_encoding = 'LATIN1'",
@@ -168,9 +203,9 @@ def test_pgbouncer(shell: Shell, place: Place, mode: str) -> None:
     folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     try:
         with pgbouncer(place, folder, mode) as url:
-            if mode == "transaction":
+            if mode != "session":
                 for command in (["check"], ["migrate"], ["sync", "ACT"]):
-                    assert "pooler in transaction mode" in shell.refused(url, *command)
+                    assert f"pooler in {mode} mode" in shell.refused(url, *command)
                 return
             assert "set DAGSTER_PG_URL to Postgres itself" in shell.refused(url, "migrate")
             synced = shell.run(url, "sync", "ACT")
