@@ -247,6 +247,43 @@ def test_no_secret_stands_in_a_file() -> None:
         assert not found, path
 
 
+def in_a_shell() -> dict[str, str]:
+    """What each service of compose has a shell do, to start and to be looked after."""
+    found = {}
+    for name, service in compose(COMPOSE, CELERY_COMPOSE)["services"].items():
+        for what in (service.get("command", []), service.get("healthcheck", {}).get("test", [])):
+            if what[:2] == ["sh", "-c"] or what[:1] == ["CMD-SHELL"]:
+                found[f"{name}: {what[-1][:40]}"] = what[-1]
+    return found
+
+
+@pytest.mark.parametrize("script", in_a_shell().values(), ids=list(in_a_shell()))
+def test_no_secret_is_an_argument(script: str, tmp_path: Path) -> None:
+    """Arguments stand in the list of processes, which every user of the machine may read."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name in re.findall(r"/run/secrets/(\w+)", script):
+        (secrets / name).write_text("CANARY", encoding="utf-8")
+    (tmp_path / "recorder").write_text('#!/bin/sh\necho "$0 $@" >> "$RECORD"\n', encoding="utf-8")
+    (tmp_path / "recorder").chmod(0o755)
+    for program in ("psql", "redis-server", "redis-cli", "pg_isready", "meta-pipeline"):
+        (tmp_path / program).symlink_to("recorder")
+    record = tmp_path / "record"
+    subprocess.run(
+        ["sh", "-c", script.replace("$$", "$").replace("/run/secrets", str(secrets))],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "RECORD": str(record)},
+        check=False,
+    )
+    assert "CANARY" not in record.read_text("utf-8")
+
+
+def test_no_example_has_a_secret_in_a_command() -> None:
+    texts = [*DEPLOY.rglob("*"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    for path in (path for path in texts if path.is_file()):
+        shown = path.read_text(encoding="utf-8")
+        assert not re.search(r"--from-literal=\S*(?i:url|password|secret|token|key)", shown), path
+
+
 def test_images_are_pinned_and_are_this_version() -> None:
     services = compose(COMPOSE, CELERY_COMPOSE)["services"].values()
     used = [service["image"] for service in services if "image" in service]
