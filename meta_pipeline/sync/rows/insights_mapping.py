@@ -29,7 +29,8 @@ _WHOLE = re.compile(r"[0-9]{1,12}\Z")  # LARGEST_OF_A_DAY has as many digits
 # Possessive: a page that does not match fails at once, instead of being tried in every way.
 _DECIMAL_LINES = re.compile(r"(-?[0-9]{1,20}(\.[0-9]{1,20})?(\n|\Z))*+\Z")
 _WHOLES = re.compile(r"([0-9]{1,12}(\n|\Z))*+\Z")
-_LONGEST_KEY = 120
+# Bytes of all cells of a row: an index takes 2,704 of a row, and ids and names have theirs.
+_CELLS_AT_MOST = 1_800
 _PARENTS = ("campaign_id", "adset_id", "ad_id")
 
 
@@ -215,7 +216,7 @@ class InsightsMapper:
                 self._without_key(given, self._dataset.breakdowns[0])
             return None if hour is None else (entity_id, start, hour)
         cell = {name: _cell_text(given.get(name)) for name in self._dataset.breakdowns}
-        listed = json_text([_as_key(value) for value in cell.values()])
+        listed = json_text([self._as_key(value) for value in cell.values()])
         return (level, entity_id, start, ",".join(self._dataset.breakdowns), listed, cell)
 
     def _key_of_report(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -224,8 +225,18 @@ class InsightsMapper:
             return None
         level, entity_id, start, stop = key
         own = () if level == "account" else (entity_id,)
-        cell = [_as_key(_cell_text(given.get(name))) or "" for name in self._dataset.breakdowns]
-        return (*own, start, stop, *cell)
+        cells = map(_cell_text, map(given.get, self._dataset.breakdowns))
+        return (*own, start, stop, *(self._as_key(cell) or "" for cell in cells))
+
+    def _as_key(self, cell: str | None) -> str | None:
+        """The value as a part of a key: a long one by its beginning and a hash of all of it."""
+        most = _CELLS_AT_MOST // len(self._dataset.breakdowns)
+        # As JSON a character has up to six bytes, and is written so in a list of cells.
+        if cell is None or len(cell) * 6 <= most or len(json_text(cell).encode()) <= most:
+            return cell
+        whole = hashlib.blake2b(cell.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        begins = cell[: max(0, most // 6 - len(whole))]
+        return f"{begins}\N{HORIZONTAL ELLIPSIS}{whole}"
 
     def _entity_id(self, given: Mapping[str, Any]) -> str | None:
         if self._dataset.level == "account":
@@ -317,14 +328,3 @@ def _cell_text(value: Any) -> str | None:
     if isinstance(value, dict):
         return str(value.get("id") or json_text(value))
     return None if value is None else str(value)
-
-
-def _as_key(cell: str | None) -> str | None:
-    """The value as a part of a key: a long one by its beginning and a hash of all of it.
-
-    A row of an index holds 2,704 bytes, and a character has up to four of them.
-    """
-    if cell is None or len(cell) <= _LONGEST_KEY:
-        return cell
-    whole = hashlib.blake2b(cell.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return f"{cell[:_LONGEST_KEY]}\N{HORIZONTAL ELLIPSIS}{whole}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -17,6 +19,7 @@ from meta_pipeline.warehouse import forget_account
 from meta_pipeline.warehouse.stores.report_tables import ReportChanged
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync.lab import STATUSES, Lab, lab
+from meta_pipeline_tests.sync.read.test_odd_answers import LIMITS
 
 REPORTS = frozenset({Part.REPORTS})
 ALL = parse("""
@@ -257,6 +260,46 @@ def test_what_meta_refuses_together_is_told_and_asked_ever_more_seldom(reporting
     assert all("report:odd in META_REPORTS_FILE" in day["incomplete"] for day in days)
     assert reporting.sync(parts=REPORTS).meta_call_count_total <= 1
     assert not reporting.query("SELECT * FROM meta_ads.report_odd")
+
+
+WIDE = "".join(random.Random(7).choices([chr(one) for one in range(0x20000, 0x2A000)], k=900))
+"""Text whose characters have four bytes each, which nothing compresses."""
+CELLS = (WIDE, WIDE[:449], WIDE[::-1], '"' * 1_000, "\x1f" * 400, "x\x00y", "\ufffd", "a\nb", "")
+
+
+def test_any_value_in_any_field_of_a_report_costs_itself(reporting: Lab) -> None:
+    (odd,) = parse("""
+    reports:
+      - name: odd
+        fields: [spend, impressions, reach, frequency, cpc, actions, action_values, website_ctr,
+          ad_name, purchase_roas, quality_ranking, video_play_curve_actions, created_time, results]
+        breakdowns: [age, gender, country, region, comscore_market, product_id]
+        unlisted_combination: true
+    """)
+    _with(reporting, odd)
+    day, ad = str(reporting.today()), reporting.world.objects("ads", reporting.account_id)[0].id
+    given: list[dict[str, Any]] = []
+    for name in odd.fields:
+        for value in [*LIMITS, *CELLS, [{"action_type": WIDE, "value": "9e99"}], [{"value": "1"}]]:
+            given.append({name: value, "age": str(len(given))})
+    for cell in CELLS:
+        for names in (odd.breakdowns[1:], odd.breakdowns[1:2]):
+            given.append(dict.fromkeys(names, cell) | {"age": str(len(given))})
+        given.append(dict.fromkeys(odd.breakdowns, cell))
+    listed = [{"ad_id": ad, "date_start": day, "date_stop": day, **one} for one in given]
+    reporting.sim.fail(
+        "GET", f"{reporting.account_id}/insights", times=None,
+        until=lambda request: "product_id" not in str(request.params.get("breakdowns")),
+        with_=Fault.wrong_shape(json.dumps({"data": listed})),
+    )  # fmt: skip
+    record = reporting.sync(parts=REPORTS, force=True)
+    assert "Error" not in (record.error_summary or ""), record.error_summary
+    refused = "SELECT value FROM meta_ads.unrecognized_values WHERE reason = 'refused_row'"
+    assert reporting.query(refused) == []
+    kept = reporting.query("SELECT * FROM meta_ads.report_odd")
+    assert len(kept) == len(given)
+    assert reporting.query("SELECT * FROM meta_ads.report_odd_actions")
+    reporting.sim.faults.clear()
 
 
 def test_tenants_see_their_rows_and_a_deletion_takes_all(reporting: Lab) -> None:
