@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 SKEW = timedelta(minutes=5)
 """So far may the clocks of two machines lie apart without either being called wrong."""
 
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Stands for a time nobody noted."""
 LONGEST_WAIT = timedelta(days=2)
 """No limit, neither Meta's nor ours, lasts longer."""
 

@@ -22,6 +22,7 @@ from meta_pipeline.advice import (
     judge,
     review,
 )
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse import Warehouse
 
 from .reading import known_account
@@ -93,7 +94,7 @@ def _brought_up_to_date(
     thresholds: Thresholds,
     now: datetime,
 ) -> Judged:
-    known = newest_by_key(connection, account_id)
+    known = newest_by_key(connection, account_id, now)
     said = {one.key: one for one in judgement.advices}
     settled = 0
     # Not said because it could not be weighed is no change of mind: such advice stays open.
@@ -121,7 +122,7 @@ def _brought_up_to_date(
                 connection, row.advice_id, "expired", at=now, by=_RULES, reason=reason
             )
     # Anew: what was settled above does not keep its advice from being given again.
-    known = newest_by_key(connection, account_id)
+    known = newest_by_key(connection, account_id, now)
     fresh: list[tuple[Advice, str | None]] = []
     for one in judgement.advices:
         last = known.get(one.key)
@@ -178,7 +179,8 @@ def _is_news(one: Advice, last: AdviceRow, thresholds: Thresholds, now: datetime
         return True  # about more of them, and urgent
     if last.outcome is None or last.outcome_at is None:
         return False
-    return now - last.outcome_at > timedelta(days=thresholds.quiet_days)
+    ended_at = past(last.outcome_at, now)
+    return ended_at is None or now - ended_at > timedelta(days=thresholds.quiet_days)
 
 
 _FOLLOWED = """

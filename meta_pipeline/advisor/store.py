@@ -213,11 +213,15 @@ def advice_beginning(connection: Connection[Any], given: str) -> list[AdviceRow]
     ).fetchall()
 
 
-def newest_by_key(connection: Connection[Any], account_id: str) -> dict[str, AdviceRow]:
-    """Of every key of an account, the advice that was given last."""
+def newest_by_key(
+    connection: Connection[Any], account_id: str, now: datetime
+) -> dict[str, AdviceRow]:
+    """Of every key of an account, the advice that was given last; none of the future, if it can."""
     cursor = connection.cursor(row_factory=class_row(AdviceRow))
     rows = cursor.execute(
-        f"{_SELECT} WHERE a.account_id = %s ORDER BY a.made_at, a.advice_id", (account_id,)
+        f"{_SELECT} WHERE a.account_id = %s"
+        " ORDER BY meta_ads.past(a.made_at, %s) NULLS FIRST, a.advice_id",
+        (account_id, now),
     )
     return {row.advice_key: row for row in rows}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from meta_pipeline.model.connection_state import State
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.warehouse.stores.callbacks import open_callbacks
 from meta_pipeline.warehouse.stores.connections import all_connections
@@ -85,8 +86,8 @@ def _token_end(row: ConnectionRow, now: datetime) -> Iterator[Condition]:
         )
         yield _condition(row, stage or Grade.WARNING, cause, mend, row.renewal_failed_at or now)
         return
-    due_at = row.renews_at
-    if stage is None or due_at is None or now < max(due_at, row.added_at) + GRACE:
+    due_at, added_at = row.renews_at(now), past(row.added_at, now) or now
+    if stage is None or due_at is None or now < max(due_at, added_at) + GRACE:
         return
     mend = (
         "It should have been renewed: is the Dagster daemon up, and schedule connection_care on? "

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from queue import Empty, Queue
 from threading import Thread
 
-from meta_pipeline.moments import past
+from meta_pipeline.moments import LONG_AGO, past
 from meta_pipeline.warehouse import Connection
 
 from .channels import Channel, DeliveryFailed
@@ -88,7 +88,11 @@ class Notifier:
             state, current = store.channel(channel.name), store.open()
             news = [alert for alert in current if alert.grade > state.told.get(alert.alert_key, 0)]
             gone = store.named(state.told.keys() - {alert.alert_key for alert in current})
-            over = [one for one in gone if one.resolved_at and now - one.resolved_at >= CALM]
+            over = [
+                one
+                for one in gone
+                if one.resolved_at and now - (past(one.resolved_at, now) or LONG_AGO) >= CALM
+            ]
             if not self._is_due(state, news, over, now):
                 return None
             message = compose(

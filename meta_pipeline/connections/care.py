@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meta_pipeline.graph import GraphError
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse import ConnectionRow, Warehouse
 from meta_pipeline.words import times
 
 from .callbacks.deletion import CarriedOut, carry_out
 from .connections import Connections
 from .errors import ConnectionsError
-from .login.pending import sweep
+from .login.pending import is_over, sweep
 from .renewal import Renewal, renew
 from .state import State
 
@@ -70,7 +71,7 @@ def due(warehouse: Warehouse, now: datetime) -> Due:
     renewals = tuple(
         row.connection_id
         for row in living
-        if row.expires_at and row.renews_at and row.renews_at <= now < row.expires_at
+        if row.expires_at and (at := row.renews_at(now)) and at <= now < row.expires_at
     )
     return Due(
         renewals=renewals,
@@ -78,14 +79,21 @@ def due(warehouse: Warehouse, now: datetime) -> Due:
             row.connection_id
             for row in living
             if row.connection_id not in renewals
-            and now - row.checked_at >= (LOOKED_AT_EVERY if row.problem is None else TRIED_AGAIN)
+            and _is_over(
+                row.checked_at, LOOKED_AT_EVERY if row.problem is None else TRIED_AGAIN, now
+            )
         ),
         callbacks=sum(
-            row.tried_at is None or now - row.tried_at >= TRIED_AGAIN
-            for row in warehouse.callbacks.open()
+            _is_over(row.tried_at, TRIED_AGAIN, now) for row in warehouse.callbacks.open()
         ),
-        sweeps=sum(row.ends_at <= now for row in warehouse.logins.all()),
+        sweeps=sum(is_over(row, now) for row in warehouse.logins.all()),
     )
+
+
+def _is_over(last: datetime | None, pause: timedelta, now: datetime) -> bool:
+    """Whether a pause since `last` is over; there is none since what was done in the future."""
+    done_at = past(last, now)
+    return done_at is None or now - done_at >= pause
 
 
 def take_care(connections: Connections, now: datetime | None = None) -> Cared:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from meta_pipeline.model.account_state import AccountState
-from meta_pipeline.moments import awaited, past
+from meta_pipeline.moments import LONG_AGO, awaited, past
 
 from .policy import Cadence
 from .rules import RotationRules
 
-LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-"""Stands for a time nobody noted."""
 # A part that is due within this share of its cadence goes along, but no earlier than half the
 # freshness: the steps of one sync begin minutes apart and must not drift into runs of their own.
 _ALONG = 0.1

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from meta_pipeline.model.account_state import AccountState
+from meta_pipeline.moments import LONG_AGO
 from meta_pipeline.words import duration
 
 from . import order
-from .candidate import LONG_AGO, Candidate, DuePart, candidate
+from .candidate import Candidate, DuePart, candidate
 from .policy import Cadences, Policy, Tier
 from .reasons import why_now
 from .rules import RotationRules

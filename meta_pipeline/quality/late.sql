@@ -13,7 +13,7 @@ account AS (
         listed.is_accessible,
         listed.last_listed_at,
         numbers.read_at,
-        coalesce(numbers.read_at, listed.first_seen_at) AS late_since,
+        coalesce(numbers.read_at, meta_ads.past(listed.first_seen_at)) AS late_since,
         late.by AS late_by,
         due.after AS due_after,
         late.by > due.after AS is_late,
@@ -27,7 +27,9 @@ account AS (
         ORDER BY date_start DESC LIMIT 1
     ) AS numbers ON true
     CROSS JOIN LATERAL (
-        SELECT meta_ads.present() - coalesce(numbers.read_at, listed.first_seen_at) AS by
+        -- First seen in the future, by a clock ahead, it is as late as can be until it is read.
+        SELECT meta_ads.present()
+            - coalesce(numbers.read_at, meta_ads.past(listed.first_seen_at), '2000-01-01Z') AS by
     ) AS late
     CROSS JOIN LATERAL (
         -- Who spends little is read more rarely on purpose.
@@ -45,8 +47,8 @@ account AS (
         -- Who was taken out of a connection's choice is not lost: nobody wants it any more.
         AND (
             listed.is_accessible
-            OR coalesce(listed.last_listed_at > (
-                SELECT max(at) FROM meta_ads.connection_events WHERE event = 'accounts_chosen'
+            OR coalesce(meta_ads.past(listed.last_listed_at) > (
+                SELECT max(meta_ads.past(at)) FROM meta_ads.connection_events WHERE event = 'accounts_chosen'
             ), true)
             OR EXISTS (
                 SELECT FROM meta_ads.connections

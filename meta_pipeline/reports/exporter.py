@@ -57,7 +57,7 @@ _QUOTA = """
     SELECT key AS account, concat_ws(':', scope, nullif(use_case, '')) AS kind,
         usage_pct::float8 / 100 AS ratio
     FROM meta_ads.usage_readings
-    WHERE read_at > meta_ads.present() - interval '1 hour' ORDER BY 1, 2
+    WHERE meta_ads.past(read_at) > meta_ads.present() - interval '1 hour' ORDER BY 1, 2
 """
 _CONNECTIONS = """
     SELECT connection_id, app_id, state IN ('active', 'expiring') AS is_usable, expires_at,

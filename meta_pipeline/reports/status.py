@@ -219,7 +219,7 @@ def version_warnings(warehouse: Warehouse, *, now: datetime) -> list[str]:
     """A sentence for each thing Meta said of the API version within two days."""
     return [
         f"Meta on the API version: {notice} meta-pipeline check says how long each version lives."
-        for notice in warehouse.unrecognized.version_notices(now - timedelta(days=2))
+        for notice in warehouse.unrecognized.version_notices(now - timedelta(days=2), now)
     ]
 
 

@@ -232,8 +232,8 @@ class SyncEngine:
                 error, quota.decide(), self._context.clock()
             )
         except (PermissionDenied, AppRefused) as error:
-            _, since = runs.failing(request.account_id)
             now = self._context.clock()
+            _, since = runs.failing(request.account_id, now)
             record.status = Status.FAIL
             record.error_summary, record.not_before = rest_of(error, since, now)
         except GraphError as error:

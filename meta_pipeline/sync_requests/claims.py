@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 from meta_pipeline.chunks import chunks
 from meta_pipeline.model.part import DEFAULT_PARTS, Part
+from meta_pipeline.moments import awaited, past
 from meta_pipeline.warehouse import SyncRequestRow
 
 
@@ -56,6 +57,13 @@ def objects_of(rows: Iterable[SyncRequestRow]) -> dict[Part, tuple[str, ...]]:
     return {part: tuple(ids) for part, ids in sorted(by_part.items())}
 
 
+def is_due(row: SyncRequestRow, now: datetime) -> bool:
+    """Whether what the request waits for is over."""
+    # One of the future was written by a clock ahead, and so was what it waits for.
+    until = awaited(row.not_before, now) if past(row.requested_at, now) else None
+    return until is None or until <= now
+
+
 def claims(
     pending: Iterable[SyncRequestRow],
     now: datetime,
@@ -69,8 +77,7 @@ def claims(
     """
     by_account: dict[str, list[SyncRequestRow]] = {}
     for row in pending:
-        is_due = row.not_before is None or row.not_before <= now
-        if is_due and row.account_id not in busy:
+        if is_due(row, now) and row.account_id not in busy:
             by_account.setdefault(row.account_id, []).append(row)
     by_scope: dict[Scope, dict[str, list[SyncRequestRow]]] = {}
     for account_id, rows in by_account.items():

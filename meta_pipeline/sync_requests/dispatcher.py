@@ -6,16 +6,17 @@ It reads and writes tables only; the sensor tells it which runs there are and st
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meta_pipeline.governor import Thresholds, stops
 from meta_pipeline.model.part import DEFAULT_PARTS, INSIGHTS
 from meta_pipeline.model.sync_run import Status, SyncRun
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
+from meta_pipeline.moments import LONG_AGO, past
 from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 
-from .claims import Claim, claims, joinable
+from .claims import Claim, claims, is_due, joinable
 
 MOST_ATTEMPTS = 3
 """Runs that ended before they synced anything, until a request is given up."""
@@ -56,7 +57,11 @@ class Dispatcher:
         for claim_id, rows in served.items():
             run = runs.get(claim_id)
             if run is None:
-                lost = [row for row in rows if now - (row.claimed_at or now) >= _LOST_AFTER]
+                lost = [
+                    row
+                    for row in rows
+                    if now - (past(row.claimed_at, now) or LONG_AGO) >= _LOST_AFTER
+                ]
                 self._again(lost, "Its run was never started; it is asked for again.", None, now)
                 continue
             # Written when the run is seen: the tick that asked for it may have died before Dagster
@@ -74,7 +79,12 @@ class Dispatcher:
         """
         store = self.warehouse.sync_requests
         rows = store.open()
-        running = [row for row in rows if row.state == "running"]
+        # When it was claimed tells how old what it reads is; of the future that says nothing.
+        running = [
+            replace(row, claimed_at=past(row.claimed_at, now))
+            for row in rows
+            if row.state == "running"
+        ]
         pending = [row for row in rows if row.state == "pending"]
         claimed_at = {row.claim_id: row.claimed_at or now for row in running}
         # Joined first: what a sync under way brings costs nothing more.
@@ -98,7 +108,7 @@ class Dispatcher:
         """The accounts that may not be called now: why, and until when."""
         asked: dict[str, set[str]] = {}
         for row in pending:
-            if row.account_id not in taken and (row.not_before is None or row.not_before <= now):
+            if row.account_id not in taken and is_due(row, now):
                 use_cases = asked.setdefault(row.account_id, set())
                 parts = set() if row.objects else set(row.parts or map(str, DEFAULT_PARTS))
                 if not parts.isdisjoint(map(str, INSIGHTS)):

@@ -43,7 +43,7 @@ def collect(warehouse: Warehouse, now: datetime, quiet: timedelta) -> list[str]:
         if row.source == "webhook" and row.state == "pending"
     }
     made: list[str] = []
-    for account_id in warehouse.webhooks.due(now - quiet, now - LATEST * quiet):
+    for account_id in warehouse.webhooks.due(now - quiet, now - LATEST * quiet, now):
         if account_id in waiting:
             continue
         # One transaction: the request, and that its changes are asked for, become true together.

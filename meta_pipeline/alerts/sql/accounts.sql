@@ -43,6 +43,8 @@ FROM (
                 FROM (
                     SELECT scope, status, started_at, error_summary FROM meta_ads.sync_runs
                     WHERE account_id = account.account_id AND status NOT IN ('refused', 'running')
+                        -- What ran in the future, by a clock ahead, comes after nothing.
+                        AND meta_ads.past(started_at) IS NOT NULL
                         -- An extra that waits for quota is no news; one that fails is.
                         AND NOT (status = 'throttled' AND string_to_array(scope, ',')
                             <@ ARRAY['creatives', 'activities', 'recommendations', 'custom_conversions',

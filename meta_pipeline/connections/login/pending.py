@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import TokenUnreadable
@@ -12,6 +12,7 @@ from meta_pipeline.connections.sealing import Sealed
 from meta_pipeline.connections.state import Kind
 from meta_pipeline.graph import GraphError, Retriable, Throttled
 from meta_pipeline.graph.tokens import token_key
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse import PendingRow
 
 PENDING_LIVES = timedelta(minutes=30)
@@ -40,14 +41,19 @@ def opened(connections: Connections, row: PendingRow) -> str:
     )
 
 
+def is_over(row: PendingRow, now: datetime) -> bool:
+    """Whether accounts can be chosen no more; what a clock ahead let in has no time left."""
+    return row.ends_at <= now or past(row.came_at, now) is None
+
+
 def discard(connections: Connections, row: PendingRow) -> bool:
     """Forget what is pending, and end its token at Meta where it is ours alone.
 
     False: Meta could not be asked, and it stays for the next sweep. A person's token is left to its
     own end, and one that a connection uses as well is never ended.
     """
-    is_over = connections.access.clock() >= row.ends_at + _REMEMBERED
-    if not _ended(connections, row) and not is_over:
+    is_too_late = connections.access.clock() >= row.ends_at + _REMEMBERED
+    if not _ended(connections, row) and not is_too_late:
         return False
     connections.warehouse.logins.remove(row.pending_id)
     return True
@@ -56,7 +62,7 @@ def discard(connections: Connections, row: PendingRow) -> bool:
 def sweep(connections: Connections) -> int:
     """Discard every token whose accounts nobody chose in time; how many. Old logins go too."""
     now, logins = connections.access.clock(), connections.warehouse.logins
-    over = [row for row in logins.all() if row.ends_at <= now]
+    over = [row for row in logins.all() if is_over(row, now)]
     logins.forget_states(now - _REMEMBERED)
     return sum(discard(connections, row) for row in over)
 

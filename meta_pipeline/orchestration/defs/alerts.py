@@ -25,6 +25,7 @@ from meta_pipeline.alerts import (
     limits_of,
     look_condition,
 )
+from meta_pipeline.moments import LONG_AGO, past
 from meta_pipeline.orchestration.failures.runs import (
     RUNS,
     UNKNOWN,
@@ -150,11 +151,11 @@ def _look(
 def _is_over(instance: dg.DagsterInstance, alert: Alert, now: datetime) -> bool:
     """Whether the job that failed went through since."""
     if alert.subject == UNKNOWN:  # no success can end it
-        return now - alert.opened_at > _UNKNOWN_LASTS
+        return now - (past(alert.opened_at, now) or LONG_AGO) > _UNKNOWN_LASTS
     since = dg.RunsFilter(
         job_name=alert.alert_key.removeprefix("run:"),
         statuses=[dg.DagsterRunStatus.SUCCESS],
-        updated_after=alert.opened_at,
+        updated_after=past(alert.opened_at, now) or LONG_AGO,
     )
     try:
         return bool(instance.get_runs(since, limit=1))

@@ -11,7 +11,8 @@ FROM meta_ads.sync_windows AS ledger
 LEFT JOIN meta_ads.metric_rollups AS made
     ON made.account_id = ledger.account_id AND made.date_start = ledger.date_start
 WHERE ledger.dataset = 'insights_ad'
-    AND ledger.fetched_at < meta_ads.present() - interval '30 minutes'
+    AND coalesce(meta_ads.past(ledger.fetched_at), '-infinity')
+        < meta_ads.present() - interval '30 minutes'
     AND made.source_fetched_at IS DISTINCT FROM ledger.fetched_at
 ORDER BY ledger.fetched_at, ledger.account_id, ledger.date_start
 LIMIT %(worst)s

@@ -198,7 +198,8 @@ class EdgeReader:
     def _note_read(self, connection: Connection) -> None:
         cursors, now = self._warehouse.cursors, self._source.data_as_of
         # A delta may have moved it since this sync began.
-        known = cursors.get(self._source.account_id, self._spec.edge, connection) or self._cursor
+        stored = cursors.get(self._source.account_id, self._spec.edge, connection)
+        known = (stored or self._cursor).as_of(now)
         # A small edge has too few pages to grow back on the way: each listing may double them.
         may_grow = self._plan.is_complete and not self._has_shrunk
         grown = min(self._page_size * 2, self._plan.page_size)

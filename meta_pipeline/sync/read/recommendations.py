@@ -327,8 +327,10 @@ def peers_of(
     warehouse: Warehouse,
     business_id: str,
     account_id: str,
+    *,
     not_since: datetime,
     refused_since: datetime,
+    now: datetime,
 ) -> list[Peer]:
     """Accounts of the business whose list was not read since, those that waited longest first."""
     with warehouse.connection() as connection:
@@ -339,6 +341,7 @@ def peers_of(
                 "account_id": account_id,
                 "not_since": not_since,
                 "refused_since": refused_since,
+                "now": now,
                 "list": LIST,
                 "business_list": BUSINESS_LIST,
             },
@@ -355,9 +358,10 @@ _PEERS = """
         ON refused.account_id = account.account_id AND refused.edge = %(business_list)s
     WHERE account.business_id = %(business_id)s AND account.account_id <> %(account_id)s
         AND account.is_accessible
-        AND coalesce(listed.last_fetched_at, '-infinity') <= %(not_since)s
-        AND coalesce(refused.last_fetched_at, '-infinity') <= %(refused_since)s
-    ORDER BY listed.last_fetched_at NULLS FIRST, account.account_id
+        AND coalesce(meta_ads.past(listed.last_fetched_at, %(now)s), '-infinity') <= %(not_since)s
+        AND coalesce(meta_ads.past(refused.last_fetched_at, %(now)s), '-infinity')
+            <= %(refused_since)s
+    ORDER BY meta_ads.past(listed.last_fetched_at, %(now)s) NULLS FIRST, account.account_id
 """
 
 

@@ -22,6 +22,7 @@ from meta_pipeline.graph import (
     TooMuchData,
 )
 from meta_pipeline.model.level import LEVELS
+from meta_pipeline.moments import past
 from meta_pipeline.sync.days import SLACK, pause
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
@@ -169,8 +170,8 @@ class Splitter:
         ]
         filters = () if level == "account" else (only(level, [one]),)
         if window.is_single and gaps:
-            waited = self.now - gaps[0].tried_at
-            if waited < pause(gaps[0].tries) * SLACK:
+            tried_at = past(gaps[0].tried_at, self.now)
+            if tried_at and self.now - tried_at < pause(gaps[0].tries) * SLACK:
                 yield from self._without_gap(window, counts, gaps[0], *filters)
                 return
         if not gaps or window.is_single:

@@ -23,6 +23,7 @@ from meta_pipeline.graph import (
     Throttled,
 )
 from meta_pipeline.model.time_zone import zone
+from meta_pipeline.moments import past
 from meta_pipeline.sync.context import SyncContext
 from meta_pipeline.sync.days import is_known_zone
 from meta_pipeline.sync.rows.fields import ACCOUNT_FIELDS
@@ -107,13 +108,19 @@ class AccountNode:
                 read_again(self._context, account_id, self._connection)
 
     def _cursor(self, account_id: str) -> CursorRow | None:
-        return self._context.warehouse.cursors.get(account_id, ACCOUNT_EDGE, self._connection)
+        return _cursor(self._context, account_id, self._connection)
 
 
 def is_node_due(context: SyncContext, account: AccountRow) -> bool:
     """Whether a sync that began now would read the account's node."""
-    cursor = context.warehouse.cursors.get(account.account_id, ACCOUNT_EDGE)
-    return _is_due(account, cursor, context.clock())
+    return _is_due(account, _cursor(context, account.account_id), context.clock())
+
+
+def _cursor(
+    context: SyncContext, account_id: str, connection: Connection | None = None
+) -> CursorRow | None:
+    known = context.warehouse.cursors.get(account_id, ACCOUNT_EDGE, connection)
+    return known.as_of(context.clock()) if known else None
 
 
 def ask(client: GraphClient, account_id: str) -> Mapping[str, Any]:
@@ -230,7 +237,8 @@ def _is_due(stored: AccountRow, cursor: CursorRow | None, now: datetime) -> bool
         return True
     # A list of all accounts has the node's fields too.
     read_at = cursor.last_fetched_at if cursor else None
-    return now - max(filter(None, (read_at, stored.last_listed_at))) > _READ_EVERY
+    times = [at for at in (read_at, past(stored.last_listed_at, now)) if at is not None]
+    return not times or now - max(times) > _READ_EVERY
 
 
 def _in_doubt(cursor: CursorRow) -> bool:

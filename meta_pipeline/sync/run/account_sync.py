@@ -127,7 +127,7 @@ class AccountSync:
         self._denials = 0
         self._answered = False
         self.failures, self._failing_since = self.context.warehouse.runs.failing(
-            self.account.account_id
+            self.account.account_id, self.source.data_as_of
         )
         self._calls_are_vain = False
         self._read_until: date | None = None
@@ -257,8 +257,9 @@ class AccountSync:
             self.context.warehouse,
             business_id,
             self.account.account_id,
-            now - policy.recommendations_every * SLACK,
-            now - policy.score_history_every * SLACK,
+            not_since=now - policy.recommendations_every * SLACK,
+            refused_since=now - policy.score_history_every * SLACK,
+            now=now,
         )
         wanted = self.context.extras.accounts.get(Part.RECOMMENDATIONS, Chosen())
         peers = [one for one in found if one.account_id in wanted]

@@ -46,7 +46,9 @@ def refused_lately(
     if is_forced:
         return []
     since = source.data_as_of - _REFUSED_FOR
-    return context.warehouse.unrecognized.noted(source.account_id, Reason.REFUSED_VALUE, since)
+    return context.warehouse.unrecognized.noted(
+        source.account_id, Reason.REFUSED_VALUE, since, source.data_as_of
+    )
 
 
 @dataclass
@@ -160,7 +162,8 @@ class AccountWindows:
         """Reports that an earlier sync left, unless their days were read since."""
         # Its rows would overwrite what came later with what was so before.
         store, pending = self.context.warehouse.pending_reports, []
-        for one in store.of(self.source.account_id, self.source.data_as_of - _REPORTS_LIVE):
+        now = self.source.data_as_of
+        for one in store.of(self.source.account_id, now - _REPORTS_LIVE, now):
             ledger = self.state.ledgers.get(one.dataset, {})
             read = [ledger[day] for day in span(one.since, one.until) if day in ledger]
             if all(day.fetched_at <= one.created_at for day in read):

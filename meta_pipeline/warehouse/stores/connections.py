@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from meta_pipeline.model.connection_state import renews_at
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse.connect import Connection, Store
 
 TokenRole: TypeAlias = Literal["current", "next", "previous"]
@@ -39,10 +40,10 @@ class ConnectionRow:
     renewal_problem: str | None = None
     chosen_accounts: list[str] | None = None
 
-    @property
-    def renews_at(self) -> datetime | None:
+    def renews_at(self, now: datetime) -> datetime | None:
         """When the schedule renews its token next; None where that has no end."""
-        return renews_at(self.expires_at, self.renewed_at, self.renewal_failed_at)
+        failed_at = past(self.renewal_failed_at, now)
+        return renews_at(self.expires_at, past(self.renewed_at, now), failed_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,8 @@ _WRITE = f"""
     SET value = excluded.value, observed_at = excluded.observed_at,
         received_at = excluded.received_at
     WHERE known.observed_at < excluded.observed_at
+        -- What a clock ahead dated keeps nothing out.
+        OR meta_ads.past(known.observed_at, %(at)s) IS NULL
 """
 
 

@@ -27,7 +27,7 @@ class PendingReport:
 _OF = """
     SELECT account_id, report_run_id, dataset, since, until, query_hash, created_at, progress_pct
     FROM meta_ads.pending_reports
-    WHERE account_id = %s AND created_at > %s
+    WHERE account_id = %s AND meta_ads.past(created_at, %s) > %s
     ORDER BY created_at
 """
 _KEEP = """
@@ -42,10 +42,10 @@ _FORGET = "DELETE FROM meta_ads.pending_reports WHERE account_id = %s AND report
 class PendingReports(Store):
     """`pending_reports`."""
 
-    def of(self, account_id: str, created_after: datetime) -> list[PendingReport]:
-        """The account's reports that Meta still keeps, oldest first."""
+    def of(self, account_id: str, created_after: datetime, now: datetime) -> list[PendingReport]:
+        """The account's reports that Meta still keeps at `now`, oldest first."""
         with self._using() as connection:
-            rows = connection.execute(_OF, (account_id, created_after))
+            rows = connection.execute(_OF, (account_id, now, created_after))
             return [PendingReport(*row) for row in rows]
 
     def keep(self, report: PendingReport) -> None:

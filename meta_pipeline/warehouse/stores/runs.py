@@ -48,10 +48,11 @@ _ABANDON = """
 """
 # Runs that were refused or waited for quota say nothing of the account.
 _FAILING = """
-    SELECT count(*), min(started_at)
+    SELECT count(*), min(meta_ads.past(started_at, %(now)s))
     FROM meta_ads.sync_runs AS run
-    WHERE account_id = %(account_id)s AND status = 'fail' AND started_at > coalesce((
-        SELECT max(started_at) FROM meta_ads.sync_runs
+    WHERE account_id = %(account_id)s AND status = 'fail'
+        AND meta_ads.past(started_at, %(now)s) > coalesce((
+        SELECT max(meta_ads.past(started_at, %(now)s)) FROM meta_ads.sync_runs
         WHERE account_id = %(account_id)s AND status IN ('success', 'partial')
     ), '-infinity')
 """
@@ -104,10 +105,11 @@ class RunStore(Store):
             app_of |= connection.execute(_APPS, (list(app_of),)).fetchall()
         return app_of
 
-    def failing(self, account_id: str) -> tuple[int, datetime | None]:
+    def failing(self, account_id: str, now: datetime) -> tuple[int, datetime | None]:
         """How many runs failed in a row until now, and when the first of them began."""
+        asked = {"account_id": account_id, "now": now}
         with self._using() as connection:
-            row = connection.execute(_FAILING, {"account_id": account_id}).fetchone()
+            row = connection.execute(_FAILING, asked).fetchone()
         return (int(row[0]), row[1]) if row else (0, None)
 
     def recent(self, limit: int = 50, *, account_id: str | None = None) -> list[SyncRun]:

@@ -43,16 +43,20 @@ _COLUMNS = tuple(field.name for field in fields(TokenRow))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM meta_ads.token_health"
 _IN_USE = f"""
     {_SELECT}
-    WHERE checked_at > (SELECT max(checked_at) FROM meta_ads.token_health) - %s
+    WHERE meta_ads.past(checked_at) > (
+        SELECT max(meta_ads.past(checked_at)) FROM meta_ads.token_health
+    ) - %s
     ORDER BY app_id, token_key
 """
-# Two processes may ask at once: the older answer does not take the place of the newer.
+# Two processes may ask at once: the older answer does not take the place of the newer, but for one
+# that a clock ahead dated.
 _SAVE = f"""
     INSERT INTO meta_ads.token_health AS known ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f"%({name})s" for name in _COLUMNS)})
     ON CONFLICT (token_key) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])}
     WHERE excluded.checked_at >= known.checked_at
+        OR meta_ads.past(known.checked_at, excluded.checked_at) IS NULL
 """
 
 

@@ -37,22 +37,24 @@ _RECORD = """
     ON CONFLICT (account_id, source, field, value) DO UPDATE SET
         reason = excluded.reason,
         sample_id = coalesce(excluded.sample_id, known.sample_id),
-        last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
+        last_seen_at = excluded.last_seen_at,
         seen_count = known.seen_count + excluded.seen_count
 """
 _NOTED = """
     SELECT source, field, value FROM meta_ads.unrecognized_values
-    WHERE account_id = %s AND reason = %s AND last_seen_at > %s
+    WHERE account_id = %s AND reason = %s AND meta_ads.past(last_seen_at, %s) > %s
 """
 
 
 _RECORD_ONCE_A_DAY = f"""{_RECORD}
-    WHERE known.last_seen_at < date_trunc('day', excluded.last_seen_at, 'UTC')
+    WHERE coalesce(
+        meta_ads.past(known.last_seen_at, excluded.last_seen_at)
+            < date_trunc('day', excluded.last_seen_at, 'UTC'), true)
     RETURNING 1
 """
 _RECENT = """
     SELECT value FROM meta_ads.unrecognized_values
-    WHERE source = %s AND last_seen_at > %s
+    WHERE source = %s AND meta_ads.past(last_seen_at, %s) > %s
     ORDER BY last_seen_at DESC, value
 """
 
@@ -65,16 +67,18 @@ class UnrecognizedStore(Store):
         with self._using() as connection:
             return connection.execute(_RECORD_ONCE_A_DAY, _values(row)).fetchone() is not None
 
-    def version_notices(self, since: datetime) -> list[str]:
-        """What Meta said of the API version after `since`, the newest first."""
+    def version_notices(self, since: datetime, now: datetime) -> list[str]:
+        """What Meta said of the API version from `since` to `now`, the newest first."""
         with self._using() as connection:
-            rows = connection.execute(_RECENT, (VERSION_SOURCE, since))
+            rows = connection.execute(_RECENT, (VERSION_SOURCE, now, since))
             return [str(value) for (value,) in rows]
 
-    def noted(self, account_id: str, reason: str, since: datetime) -> list[tuple[str, str, str]]:
-        """Source, field and value of what was noted for this reason since then."""
+    def noted(
+        self, account_id: str, reason: str, since: datetime, now: datetime
+    ) -> list[tuple[str, str, str]]:
+        """Source, field and value of what was noted for this reason from `since` to `now`."""
         with self._using() as connection:
-            return list(connection.execute(_NOTED, (account_id, reason, since)))
+            return list(connection.execute(_NOTED, (account_id, reason, now, since)))
 
     def record(self, connection: Connection, rows: Iterable[UnrecognizedRow]) -> None:
         """Add the rows to what is known: a new one appears, a known one counts up."""

@@ -24,8 +24,8 @@ _REMEMBER = f"""
     ON CONFLICT (scope, key, use_case) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[3:])}
     WHERE excluded.read_at >= known.read_at
-        -- A clock that was a day ahead must not keep everybody's readings out until that day.
-        OR known.read_at > excluded.read_at + interval '1 day'
+        -- A clock that was ahead must not keep everybody's readings out until then.
+        OR meta_ads.past(known.read_at, excluded.read_at) IS NULL
 """
 
 

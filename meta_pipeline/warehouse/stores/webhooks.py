@@ -81,7 +81,10 @@ _DUE = """
     SELECT account_id FROM meta_ads.webhook_changes
     WHERE state = 'pending'
     GROUP BY account_id
-    HAVING max(received_at) <= %(quiet_since)s OR min(received_at) <= %(late_since)s
+    HAVING max(meta_ads.past(received_at, %(now)s)) <= %(quiet_since)s
+        OR min(received_at) <= %(late_since)s
+        -- One of the future was received no later than now, nobody knows when.
+        OR count(meta_ads.past(received_at, %(now)s)) < count(*)
     ORDER BY min(received_at)
 """
 _PENDING = """
@@ -144,9 +147,9 @@ class WebhookStore(Store):
             except psycopg.DataError as error:
                 raise Unstorable(str(error)) from error
 
-    def due(self, quiet_since: datetime, late_since: datetime) -> list[str]:
+    def due(self, quiet_since: datetime, late_since: datetime, now: datetime) -> list[str]:
         """Accounts with pending changes that have been quiet so long, or wait since then."""
-        asked = {"quiet_since": quiet_since, "late_since": late_since}
+        asked = {"quiet_since": quiet_since, "late_since": late_since, "now": now}
         with self._using() as used:
             return [row[0] for row in used.execute(_DUE, asked)]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from meta_pipeline.moments import past
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.stores.api_keys import ApiKeyRow
 
@@ -100,6 +101,7 @@ def key_of(warehouse: Warehouse, text: str, now: datetime) -> ApiKeyRow | None:
     given = hashlib.sha256(match[2].encode()).hexdigest()
     if not hmac.compare_digest(given, expected) or row is None or not row.is_live(now):
         return None
-    if row.last_used_at is None or now - row.last_used_at >= _USED_EVERY:
+    used_at = past(row.last_used_at, now)
+    if used_at is None or now - used_at >= _USED_EVERY:
         warehouse.api_keys.used(row.key_id, now)
     return row

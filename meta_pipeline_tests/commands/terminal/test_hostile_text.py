@@ -116,7 +116,8 @@ def test_every_command_prints_hostile_text_as_text(hostile: str, tmp_path: Path)
         "connection": "[/nobody]",
     }
     for name, command in commands().items():
-        if name.startswith(UNENDING) or name in ("db start", "db stop", "db reset", "db psql"):
+        first = name.partition(" ")[0]
+        if first in UNENDING or name in ("db start", "db stop", "db reset", "db psql"):
             continue
         given = [*name.split(), *arguments(command, file=file, values=values)]
         result = run(*given)
