@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from psycopg.rows import dict_row
 
 from meta_pipeline.graph import GraphClient
-from meta_pipeline.simulator import AccountSpec, App, Simulator, VirtualClock, World
+from meta_pipeline.simulator import AccountSpec, Simulator, VirtualClock, World
 from meta_pipeline.simulator.insights import InsightsQuery, rows
 from meta_pipeline.sync import (
     PlanPolicy,
@@ -212,7 +212,7 @@ def lab(
     assert isinstance(clock, VirtualClock)
     found = world or small_world(clock, *specs)
     with (
-        Simulator(found, **{"app": App(is_new=True), **simulator}) as sim,
+        Simulator(found, **simulator) as sim,
         Warehouse(database_url) as warehouse,
         TelemetryWriter(database_url) as telemetry,
         GraphClient(

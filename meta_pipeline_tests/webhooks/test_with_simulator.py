@@ -27,7 +27,7 @@ from meta_pipeline_tests.web import served
 from meta_pipeline_tests.webhooks.conftest import VERIFY
 from meta_pipeline_tests.webhooks.deliveries import SECRET
 
-APP = App(secret=SECRET, is_new=True)
+APP = App(secret=SECRET)
 QUIET = timedelta(seconds=5)
 
 

@@ -14,7 +14,7 @@ from meta_pipeline.simulator.world.clock import Clock
 _KEPT = timedelta(days=30)  # a run is gone a month after its creation
 _DAY = timedelta(days=1)
 RunOutcome = Literal[
-    "complete", "fail", "skip", "stuck", "too_large", "empty", "complete_but_fails"
+    "complete", "fail", "skip", "stuck", "too_large", "empty", "complete_but_fails", "no_percent"
 ]
 
 
@@ -77,6 +77,11 @@ class Plan:
     def complete_but_fails(cls) -> Plan:
         """100 % and Completed, yet reading the rows is refused."""
         return cls("complete_but_fails")
+
+    @classmethod
+    def without_percent(cls) -> Plan:
+        """Runs and ends like any other, and never says `async_percent_completion`."""
+        return cls("no_percent")
 
 
 _FAILURES = {
@@ -212,6 +217,8 @@ class Reports:
             "async_percent_completion": pct,
             "is_running": state in {"Job Started", "Job Running"},
         }
+        if run.plan.outcome == "no_percent":
+            del body["async_percent_completion"]
         if run.ranges:
             body |= {"date_start": run.ranges[0][0], "date_stop": run.ranges[-1][1]}
         if state == "Job Completed":

@@ -68,10 +68,6 @@ class Tokens:
         self.apps[changed.id] = changed
         return changed
 
-    def make_app_new(self, *, is_new: bool = True) -> None:
-        """Whether the app was made since 2026-11-04: legacy request forms are then refused."""
-        self.change_app(is_new=is_new)
-
     def require_proof(self, *, required: bool = True) -> None:
         """From now on calls need `appsecret_proof` (an app's "require app secret" switch)."""
         self.change_app(require_proof=required)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import orjson
@@ -84,9 +85,35 @@ def lost_rows(every: int) -> Alteration:
     return _rows(lambda rows: [row for at, row in enumerate(rows) if at % every != every - 1])
 
 
-def lost_days(days: frozenset[str]) -> Alteration:
-    """Rows that begin on these days are not there."""
-    return _rows(lambda rows: [row for row in rows if row.get("date_start") not in days])
+def lost_days(days: frozenset[str], every: int) -> Alteration:
+    """Of the rows that begin on these days every n-th is not there."""
+
+    def keep(rows: list[Any]) -> list[Any]:
+        seen = count()
+        return [
+            row
+            for row in rows
+            if row.get("date_start") not in days or next(seen) % every != every - 1
+        ]
+
+    return _rows(keep)
+
+
+def odd_actions(entry: str) -> Alteration:
+    """The entry at the end of every list that has an `action_type`."""
+    odd = orjson.loads(entry)
+
+    def is_actions(value: Any) -> bool:
+        return isinstance(value, list) and any(
+            isinstance(one, dict) and "action_type" in one for one in value
+        )
+
+    return _rows(
+        lambda rows: [
+            {key: [*value, odd] if is_actions(value) else value for key, value in row.items()}
+            for row in rows
+        ]
+    )
 
 
 def extra_keys(values: Mapping[str, Any]) -> Alteration:

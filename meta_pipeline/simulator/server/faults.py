@@ -1,14 +1,14 @@
 """Things that go wrong, by ordinal, with accounting.
 
-A rule says which requests it counts (`method`, `path` ending, optionally `account_id`), on which
-of them it strikes (`on_call`, `times`, `until`), and what happens then. A rule that never struck
-fails `assert_all_fired`: the test that set it up did not test what it claims to.
+A rule says which requests it counts (`method`, `path` ending, optionally `account_id` and
+`params`), on which of them it strikes (`on_call`, `times`, `until`), and what happens then. A rule
+that never struck fails `assert_all_fired`: the test that set it up did not test what it claims to.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -192,9 +192,9 @@ class Fault:
         return cls("lost_rows", alter=alterations.lost_rows(every))
 
     @classmethod
-    def lost_days(cls, days: Sequence[str]) -> Fault:
-        """The rows of these days (`2026-11-20`) are not there."""
-        return cls("lost_days", alter=alterations.lost_days(frozenset(days)))
+    def lost_days(cls, days: Sequence[str], *, every: int = 1) -> Fault:
+        """These days (`2026-11-20`) come back empty, or short of every second (third, ...) row."""
+        return cls("lost_days", alter=alterations.lost_days(frozenset(days), every))
 
     @classmethod
     def unknown_content(cls, **values: Any) -> Fault:
@@ -205,6 +205,17 @@ class Fault:
     def strange_rows(cls, rows: str = '{"id":null}') -> Fault:
         """Every page begins with these rows too: JSON text of one or more objects, as it is."""
         return cls("strange_rows", alter=alterations.strange_rows(rows))
+
+    @classmethod
+    def odd_actions(cls, entry: str = '{"action_type":"purchase","value":"1,234"}') -> Fault:
+        """Every action list of every row ends with this entry too: JSON text, odd as you like."""
+        return cls("odd_actions", alter=alterations.odd_actions(entry))
+
+    @classmethod
+    def endless_token(cls, expires_at: Any = 99_999_999_999_999) -> Fault:
+        """`debug_token` names an end of token and data access that no calendar holds."""
+        ends = {"expires_at": expires_at, "data_access_expires_at": expires_at}
+        return cls("endless_token", alter=alterations.extra_keys(ends))
 
     @classmethod
     def headers(cls, **values: str) -> Fault:
@@ -245,6 +256,8 @@ class Rule:
     """Strikes all until this returns True."""
     account_id: str | None = None
     """Only requests whose path has this account."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Only requests that have these parameters, as text."""
     seen: int = 0
     fired: int = 0
 
@@ -253,6 +266,8 @@ class Rule:
             return False
         path = "/" + "/".join(request.path)
         if not (path.endswith(self.path) or self.path == "*"):
+            return False
+        if any(request.text(name) != value for name, value in self.params.items()):
             return False
         return self.account_id is None or self.account_id in request.path
 

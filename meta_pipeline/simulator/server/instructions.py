@@ -61,7 +61,7 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
             "null_batch_entries", "same_cursor_twice", "empty_page_with_next", "missing_data",
             "null_rows", "unknown_content", "strange_rows", "headers", "cursor_expired",
             "too_much_data",
-            "no_rows", "lost_rows", "lost_days",
+            "no_rows", "lost_rows", "lost_days", "odd_actions", "endless_token",
         )
     },
     "world_edit": world_edit,
@@ -70,7 +70,7 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
 
 def add_fault(sim: Simulation, body: Body) -> Rule:
     """`{"path": "/ads", "fault": "truncate", "with": {"after": 40}, "on_call": 2}`."""
-    _only(body, "path", "fault", "with", "method", "on_call", "times", "account_id")
+    _only(body, "path", "fault", "with", "method", "on_call", "times", "account_id", "params")
     name = _known("fault", given(body, "fault"), FAULTS)
     return sim.fail(
         body.get("method", "GET"),
@@ -79,6 +79,7 @@ def add_fault(sim: Simulation, body: Body) -> Rule:
         on_call=body.get("on_call"),
         times=body.get("times", 1),
         account_id=body.get("account_id"),
+        params={name: str(value) for name, value in body.get("params", {}).items()},
     )
 
 

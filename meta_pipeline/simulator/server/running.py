@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import date
 
 from meta_pipeline.simulator.api.limits import Limits, Tier
-from meta_pipeline.simulator.api.login.apps import App
 from meta_pipeline.simulator.server.latency import Latency
 from meta_pipeline.simulator.server.simulation import DEFAULT_TOKEN
 from meta_pipeline.simulator.server.simulator import Simulator
@@ -60,7 +59,6 @@ def serve(
         port=port,
         latency=Latency(latency_ms, latency_sigma, seed=seed),
         limits=Limits(tier=tier, calls=calls_per_hour),
-        app=App(is_new=True),
     )
     url = sim.bind()
     tell = say or (lambda line: print(line, flush=True))  # noqa: T201 - what it is for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -132,8 +132,9 @@ class Simulation:
         times: int | None = 1,
         until: Callable[[GraphRequest], bool] | None = None,
         account_id: str | None = None,
+        params: Mapping[str, str] | None = None,
     ) -> Rule:
-        """Make requests whose path ends in `path` go wrong.
+        """Make requests whose path ends in `path` and that have these `params` go wrong.
 
         `on_call=N` strikes the N-th of them (with `times`, that many from there), `times=N` the
         first N, `times=None` all, `until` all until it returns True. `method` "*" is any.
@@ -147,6 +148,7 @@ class Simulation:
                 times=times,
                 until=until,
                 account_id=account_id,
+                params=params or {},
             )
         )
 

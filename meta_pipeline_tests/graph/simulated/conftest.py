@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from meta_pipeline.graph import Attempt, GraphClient
-from meta_pipeline.simulator import App, Simulator, VirtualClock, demo_world
+from meta_pipeline.simulator import Simulator, VirtualClock, demo_world
 from meta_pipeline_tests.graph.simulated.reading import START, new_client
 
 
 @pytest.fixture(scope="module")
 def shared_sim() -> Iterator[Simulator]:
-    with Simulator(demo_world(VirtualClock(START)), app=App(is_new=True)) as simulator:
+    with Simulator(demo_world(VirtualClock(START))) as simulator:
         yield simulator
 
 

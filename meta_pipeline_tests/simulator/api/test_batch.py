@@ -52,6 +52,7 @@ def test_post_bodies_create_reports(graph: Graph, account: str) -> None:
 def test_an_operation_uses_the_answer_of_another(
     sim: Simulator, graph: Graph, account: str
 ) -> None:
+    sim.tokens.change_app(is_new=False)
     entries = run(
         graph,
         {
@@ -96,7 +97,10 @@ def test_faults_strike_inside_a_batch(sim: Simulator, graph: Graph, account: str
     assert [entry["code"] for entry in entries] == [503, 200]
 
 
-def test_an_answer_others_use_is_left_out_by_itself(graph: Graph, account: str) -> None:
+def test_an_answer_others_use_is_left_out_by_itself(
+    sim: Simulator, graph: Graph, account: str
+) -> None:
+    sim.tokens.change_app(is_new=False)
     listing = {"name": "list", "relative_url": f"{account}/campaigns?limit=2"}
     for path in ("$.data.*.id", "$.data[*].id", "$.data[0].id"):
         use = {"relative_url": f"?ids={{result=list:{path}}}&fields=name"}

@@ -94,7 +94,6 @@ REFUSED: list[tuple[str, dict[str, Any], int]] = [
     ("{account}/ads", {"effective_status": '["SLEEPING"]'}, 100),
     ("{account}/ads", {"date_preset": "lifetime"}, 100),
     ("{account}/ads", {"unheard_of": "1"}, 100),
-    ("{account}/ads", {"date_format": "U"}, 100),
     ("{account}/ads", {"filtering": '[{"field":"ad.nonsense","operator":"EQUAL","value":1}]'}, 100),
     ("{account}/advideos", {}, 3),
     ("{account}", {"fields": "advideos"}, 3),
@@ -156,7 +155,6 @@ def test_a_new_app_may_not_use_legacy_forms(
     sim: Simulator, graph: Graph, account: str, method: str, path: str, params: dict[str, Any]
 ) -> None:
     sim.expect("retired_form")
-    sim.tokens.make_app_new()
     status, error = graph.error(path.format(account=account), method=method, **params)
     assert (status, error["code"]) == (400, 3)
     assert "may not use" in error["message"]
@@ -174,9 +172,10 @@ def override(graph: Graph, account: str) -> requests.Response:
 
 
 def test_an_older_app_may_still_use_them(sim: Simulator, graph: Graph, account: str) -> None:
-    assert not sim.tokens.app.is_new
+    sim.tokens.change_app(is_new=False)
     assert graph.get("/", ids=account).keys() == {account}
     assert override(graph, account).status_code == 200
+    assert graph.error(account, date_format="U")[1]["code"] == 100, "of no app any more"
 
 
 def test_a_lenient_simulator_ignores_unknown_parameters(
@@ -203,6 +202,61 @@ def test_a_field_and_a_value_can_appear(sim: Simulator, graph: Graph, account: s
     rows = graph.get(f"{account}/ads", fields="shiny", effective_status='["SLEEPING"]')["data"]
     assert rows == [{"shiny": {"new": 1}, "id": ad}]
     assert ad in [row["id"] for row in graph.rows(f"{account}/ads")]
+
+
+NO_MORE: list[tuple[str, str, str, dict[str, str]]] = [
+    ("insights", "action_attribution_windows", "7d_view",
+     {"action_attribution_windows": '["1d_click","7d_view"]'}),
+    ("insights", "breakdowns", "gender", {"breakdowns": '["age","gender"]'}),
+    ("ads", "effective_status", "IN_PROCESS", {"effective_status": '["ACTIVE","IN_PROCESS"]'}),
+    ("insights", "effective_status", "IN_PROCESS",
+     {"filtering": json.dumps([{"field": "ad.effective_status", "operator": "IN",
+                                "value": ["ACTIVE", "IN_PROCESS"]}])}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("edge", "param", "value", "asked"), NO_MORE, ids=[f"{e} {p}" for e, p, *_ in NO_MORE]
+)
+def test_a_value_is_not_taken_any_more(
+    sim: Simulator, graph: Graph, account: str, edge: str, param: str, value: str,
+    asked: dict[str, str],
+) -> None:  # fmt: skip
+    """F12: its place is told and what is still taken; what stands beside it goes on."""
+    path = f"{account}/{edge}"
+    before = {"level": "ad", "fields": "ad_id,spend"} if edge == "insights" else {}
+    assert graph.call("GET", path, **before, **asked).status_code == 200
+    sim.contract.remove_value(param, value)
+    status, error = graph.error(path, **before, **asked)
+    assert (status, error["code"], error.get("error_subcode")) == (400, 100, None)
+    place, _, allowed = error["message"].partition(" must be one of the following values: ")
+    assert place.endswith("[1]")
+    assert value not in allowed.split(", ")
+    assert allowed
+    less = {name: text.replace(f',"{value}"', "").replace(f', "{value}"', "")
+            for name, text in asked.items()}  # fmt: skip
+    assert graph.call("GET", path, **before, **less).status_code == 200
+
+
+@pytest.mark.parametrize("edge", ["ads", "insights"])
+def test_a_status_can_be_refused_without_its_place(
+    sim: Simulator, graph: Graph, account: str, edge: str
+) -> None:
+    """F14: 1487561 says that one of them is not taken, and not which."""
+    sim.contract.remove_value("effective_status", "IN_PROCESS", named=False)
+    statuses = ["ACTIVE", "IN_PROCESS"]
+    asked = {
+        "ads": {"effective_status": json.dumps(statuses)},
+        "insights": {
+            "level": "ad",
+            "filtering": json.dumps(
+                [{"field": "ad.effective_status", "operator": "IN", "value": statuses}]
+            ),
+        },
+    }
+    status, error = graph.error(f"{account}/{edge}", **asked[edge])
+    assert (status, error["code"], error["error_subcode"]) == (400, 100, 1487561)
+    assert "IN_PROCESS" not in json.dumps(error)
 
 
 def test_coverage_counts_what_is_served() -> None:

@@ -271,6 +271,7 @@ def test_etag_is_the_bodys_sha1_and_gives_304(graph: Graph, account: str) -> Non
 def test_ids_reads_several_nodes_and_one_bad_id_fails_all(
     sim: Simulator, graph: Graph, account: str
 ) -> None:
+    sim.tokens.change_app(is_new=False)
     campaign = world_ids(sim, "campaigns", account)[0]
     body = graph.get("/", ids=f"{account},{campaign}", fields="name")
     assert body.keys() == {account, campaign}

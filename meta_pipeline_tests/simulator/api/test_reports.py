@@ -61,6 +61,16 @@ def test_more_rows_take_longer(sim: Simulator, graph: Graph, account: str) -> No
     assert graph.get(large)["async_status"] != "Job Completed"
 
 
+def test_a_run_may_never_say_how_far_it_is(sim: Simulator, graph: Graph, account: str) -> None:
+    run = start(graph, account, Plan.without_percent())
+    assert "async_percent_completion" not in graph.get(run)
+    sim.sleep(3600)
+    body = graph.get(run)
+    assert body["async_status"] == "Job Completed"
+    assert "async_percent_completion" not in body
+    assert graph.rows(f"{run}/insights")
+
+
 def test_rows_are_refused_before_completion(graph: Graph, account: str) -> None:
     run = start(graph, account, Plan.after(60))
     assert graph.error(f"{run}/insights")[0] == 400

@@ -216,6 +216,54 @@ def test_fields_and_values_nobody_knows(sim: Simulator, graph: Graph, account: s
     assert {row["effective_status"] for row in rows} == {"ON_THE_MOON"}
 
 
+ROWS = {"level": "ad", "time_increment": 1, "fields": "ad_id,spend,actions,action_values",
+        "time_range": '{"since":"2026-11-10","until":"2026-11-13"}'}  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", ['{"action_type":"purchase","value":"1,234"}', "null", '"text"'])
+def test_an_odd_entry_ends_every_action_list(
+    sim: Simulator, graph: Graph, account: str, entry: str
+) -> None:
+    whole = graph.rows(f"{account}/insights", **ROWS)
+    sim.fail("GET", "/insights", with_=Fault.odd_actions(entry))
+    odd = graph.get(f"{account}/insights", **ROWS, limit=len(whole))["data"]
+    lists = 0
+    for row, right in zip(odd, whole, strict=True):
+        assert row.keys() == right.keys()
+        for name in {"actions", "action_values"} & row.keys():
+            assert row[name] == [*right[name], json.loads(entry)]
+            lists += 1
+    assert lists
+    sim.fail("GET", "/ads", with_=Fault.odd_actions(entry))
+    assert graph.get(f"{account}/ads")["data"], "other rows stay as they are"
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_days_come_back_empty_or_short(
+    sim: Simulator, graph: Graph, account: str, every: int
+) -> None:
+    whole = graph.rows(f"{account}/insights", **ROWS)
+    lost = ["2026-11-11", "2026-11-12"]
+    sim.fail("GET", "/insights", with_=Fault.lost_days(lost, every=every))
+    found = graph.get(f"{account}/insights", **ROWS, limit=len(whole))["data"]
+    others = [row for row in whole if row["date_start"] not in lost]
+    assert [row for row in found if row["date_start"] not in lost] == others
+    assert len(whole) - len(found) == (len(whole) - len(others)) // every > 0
+
+
+def test_a_rule_may_choose_by_parameters(sim: Simulator, graph: Graph, account: str) -> None:
+    sim.fail("GET", "/insights", with_=Fault.no_rows(), params={"level": "ad"})
+    assert graph.get(f"{account}/insights", level="account")["data"]
+    assert not graph.get(f"{account}/insights", level="ad")["data"]
+
+
+def test_a_token_can_end_beyond_all_calendars(sim: Simulator, graph: Graph) -> None:
+    sim.fail("GET", "/debug_token", with_=Fault.endless_token())
+    found = graph.get("debug_token", input_token=sim.token)["data"]
+    assert found["is_valid"]
+    assert found["expires_at"] == found["data_access_expires_at"] == 99_999_999_999_999
+
+
 def test_headers_can_be_put_on_an_answer(sim: Simulator, graph: Graph, account: str) -> None:
     sim.fail("GET", "/ads", with_=Fault.headers(x_app_usage='{"call_count":"broken"'))
     response = graph.call("GET", f"{account}/ads")

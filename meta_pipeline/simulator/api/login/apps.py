@@ -32,8 +32,9 @@ class App:
     name: str = "Simulated App"
     require_proof: bool = False
     """Calls without `appsecret_proof` are refused."""
-    is_new: bool = False
-    """Made since 2026-11-04: `?ids=` and the other legacy request forms are refused."""
+    is_new: bool = True
+    """Made since 2026-11-04: `?ids=` and the other legacy request forms are refused. An older app
+    may use them still."""
     in_development: bool = True
     """Plain http is allowed to `localhost`, which a live app refuses."""
     redirect_uris: tuple[str, ...] = ()
