@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from meta_pipeline.graph import GraphError, Throttled, TokenInfo
-from meta_pipeline.simulator import ABSENT, AccountSpec, Fault
+from meta_pipeline.custom_reports import parse
+from meta_pipeline.graph import BatchOperation, GraphClient, GraphError, Throttled, TokenInfo
+from meta_pipeline.model.level import LEVELS
+from meta_pipeline.simulator import ABSENT, AccountSpec, App, Fault, GraphRequest, Plan
+from meta_pipeline.simulator.api import errors
 from meta_pipeline.sync import (
     DEFAULT_PARTS,
     PageSizes,
@@ -38,17 +42,35 @@ POLICY = PlanPolicy(
     restatement=Restatement.parse("0:1h,28:7d"),
     page_sizes=PageSizes(entities=2, extras=3, insights=9),
 )
+LEVELS_POLICY = replace(POLICY, levels=("ad", "adset", "campaign"))
+REPORTS_POLICY = replace(
+    POLICY,
+    reports=parse(
+        "reports:\n"
+        + "".join(
+            f"  - {{name: by_{level}, level: {level}, fields: [spend, impressions], cadence: 1h}}\n"
+            for level in LEVELS
+        )
+    ),
+)
+APP = App()
 MOST_BYTES = 2_000_000
 PLACES = ("first", "middle", "last")
 _RUN = "1490000000000001"
+_BUSINESS = "990150647367951"
+_ACCOUNT_ONLY = "account_id"
+_CALLBACK = "https://app.example.org/callback"
 
 Answers = Literal["pages", "object", "batch", "operation"]
 """What an edge answers with: which of the altered answers make sense there."""
 
-_OF_ROWS = frozenset({"same_cursor_twice", "empty_page_with_next", "null_rows", "strange_rows"})
+_OF_ROWS = frozenset(
+    {"same_cursor_twice", "empty_page_with_next", "null_rows", "strange_rows"}
+    | {"no_rows", "lost_rows", "lost_days", "odd_actions"}
+)
 _ALTERATIONS: dict[Answers, frozenset[str]] = {
     "pages": _OF_ROWS | {"missing_data", "unknown_content", "headers"},
-    "object": frozenset({"missing_data", "unknown_content", "headers"}),
+    "object": frozenset({"missing_data", "unknown_content", "headers", "endless_token"}),
     "batch": frozenset({"null_batch_entries", "headers"}),
     "operation": frozenset({"unknown_content", "headers"}),
 }
@@ -64,8 +86,9 @@ def sync(found: Lab, edge: Edge) -> SyncRun:
 class Edge:
     """Where calls of one kind go: `path` is how they end, `endpoint_keys` how they are logged.
 
-    `prepare` makes the world ask for it, `work` is what is done while the fault is there, and done
-    again once it is over. `is_async` makes the insights come as reports.
+    `asks` are parameters that tell them from others of the path. `prepare` makes the world ask for
+    it, `beside` what Meta refuses until the fault is over, so that the calls are made; `work` is
+    what is done while the fault is there, and done again once it is over.
     """
 
     name: str
@@ -74,8 +97,10 @@ class Edge:
     method: str = "GET"
     answers: Answers = "pages"
     parts: frozenset[Part] = DEFAULT_PARTS
-    is_async: bool = False
+    asks: Mapping[str, str] = field(default_factory=dict)
+    policy: PlanPolicy = POLICY
     is_one_call: bool = False
+    beside: Callable[[Lab], object] = lambda _: None
     prepare: Callable[[Lab], object] = lambda _: None
     work: Callable[[Lab, Any], SyncRun] = sync
 
@@ -142,6 +167,88 @@ def _without_business(found: Lab) -> None:
     _with_business(found)
 
 
+def go_async(found: Lab) -> None:
+    """Insights come as reports."""
+    found.sim.fail(
+        "GET",
+        f"{found.account_id}/insights",
+        times=None,
+        with_=Fault.graph_error(100, 1504018, status=400),
+    )
+
+
+def _one_empty_report(found: Lab) -> None:
+    """A report that completes without a row: whether there was any delivery is asked for."""
+    found.sim.reports.plan_next(Plan.complete_but_empty())
+    found.sim.fail(
+        "GET",
+        f"{found.account_id}/insights",
+        until=lambda request: request.text("fields") == _ACCOUNT_ONLY,
+        with_=Fault.graph_error(100, 1504018, status=400),
+    )
+
+
+def _ad_by_ad(found: Lab) -> None:
+    """Yesterday's rows of an ad set are too much but for named ads: who delivered is asked for."""
+    yesterday = found.today() - timedelta(days=1)
+    day, ads = str(yesterday), found.world.objects("ads", found.account_id)
+    parents = {one.id: (one.values["campaign_id"], one.values["adset_id"]) for one in ads}
+    delivering = [parents[ad] for ad, _ in found.expected_insights(yesterday, yesterday)]
+    ((campaign, adset), _) = Counter(delivering).most_common(1)[0]
+    holding = {"campaign.id": campaign, "adset.id": adset}
+
+    def is_answered(request: GraphRequest) -> bool:
+        asked = request.params["time_range"]
+        filters = request.params.get("filtering", ())
+        chosen = {one["field"]: one["value"] for one in filters if one["operator"] == "IN"}
+        return (
+            request.text("level") != "ad"
+            or not asked["since"] <= day <= asked["until"]
+            or request.text("fields") == "ad_id"
+            or "ad.id" in chosen
+            or any(holding[name] not in chosen[name] for name in holding.keys() & chosen.keys())
+        )
+
+    for method in ("GET", "POST"):
+        found.sim.fail(
+            method,
+            f"{found.account_id}/insights",
+            until=is_answered,
+            with_=Fault.error_of(errors.too_much_insights_data()),
+        )
+
+
+def _ad_by_ad_untold(found: Lab) -> None:
+    """And which ads delivered is not told either: all of the ad set are asked for."""
+    found.sim.fail(
+        "GET",
+        f"{found.account_id}/insights",
+        times=None,
+        params={"fields": "ad_id"},
+        with_=Fault.error_of(errors.too_much_insights_data()),
+    )
+    _ad_by_ad(found)
+
+
+def _asking(ask: Callable[[Lab, GraphClient], object]) -> Callable[[Lab, Any], SyncRun]:
+    """A call of its own that belongs to no sync: of a command, of a connection, of the care."""
+    return lambda found, _: _told(found, lambda: ask(found, found.engine.graph()))
+
+
+def _batch(found: Lab, client: GraphClient) -> None:
+    for answer in client.batch([BatchOperation(found.account_id), BatchOperation("me")]):
+        answer.value()
+
+
+def _report_statuses(found: Lab, client: GraphClient) -> None:
+    params = {"level": "account", "fields": "spend"}
+    path = f"{found.account_id}/insights"
+    report = client.create_report(path, params, account_id=found.account_id)
+    (status,) = client.report_statuses([report])
+    if status.error is not None:
+        raise status.error
+
+
 def _of_account(ending: str = "") -> Callable[[Lab], str]:
     return lambda found: f"{found.account_id}{ending}"
 
@@ -152,11 +259,21 @@ EDGES = (
     Edge("adsets", lambda _: "/adsets", frozenset({"adsets_list"})),
     Edge("ads", lambda _: "/ads", frozenset({"ads_list"})),
     Edge("insights", _of_account("/insights"), frozenset({"insights_ad", "insights_account"})),
+    Edge("levels", _of_account("/insights"), frozenset({"insights_adset", "insights_campaign"}),
+         asks={"level": "adset"}, policy=LEVELS_POLICY),
     Edge("report create", _of_account("/insights"), frozenset({"report_create"}), "POST", "object",
-         is_async=True),
+         beside=go_async),
     Edge("report status", lambda _: f"/{_RUN}", frozenset({"report_status"}), answers="object",
-         is_async=True),
-    Edge("report rows", lambda _: f"/{_RUN}/insights", frozenset({"report_rows"}), is_async=True),
+         beside=go_async),
+    Edge("report rows", lambda _: f"/{_RUN}/insights", frozenset({"report_rows"}),
+         beside=go_async),
+    Edge("empty report", _of_account("/insights"), frozenset({"insights_account_ids"}),
+         asks={"fields": _ACCOUNT_ONLY}, is_one_call=True, beside=_one_empty_report),
+    Edge("who delivered", _of_account("/insights"),
+         frozenset({"insights_campaign_ids", "insights_adset_ids", "insights_ad_ids"}),
+         asks={"fields": "adset_id"}, is_one_call=True, beside=_ad_by_ad),
+    Edge("ads of an ad set", lambda _: "/ads", frozenset({"ads_ids"}), asks={"fields": "id"},
+         is_one_call=True, beside=_ad_by_ad_untold),
     Edge("by id", lambda _: "/", frozenset({"objects_by_id", "account_probe"}), "POST", "batch",
          prepare=_take_one_away),
     Edge("one by id", lambda found: f"/{found.doomed}",
@@ -176,7 +293,7 @@ EDGES = (
     Edge("recommendations", _of_account("/recommendations"),
          frozenset({"recommendations", "opportunity_score"}), is_one_call=True,
          parts=frozenset({Part.RECOMMENDATIONS}), prepare=_without_business),
-    Edge("business", lambda _: "990150647367951/recommendations",
+    Edge("business", lambda _: f"{_BUSINESS}/recommendations",
          frozenset({"business_recommendations"}), is_one_call=True,
          parts=frozenset({Part.RECOMMENDATIONS}), prepare=_with_business),
     Edge("score history", _of_account("/opportunity_score_history"),
@@ -186,10 +303,43 @@ EDGES = (
          parts=frozenset({Part.HOURLY})),
     Edge("breakdown", _of_account("/insights"), frozenset({"insights_ad_breakdown"}),
          parts=frozenset({Part.BREAKDOWNS})),
+    Edge("custom reports", _of_account("/insights"),
+         frozenset({f"insights_{level}_custom" for level in LEVELS}),
+         parts=frozenset({Part.REPORTS}), policy=REPORTS_POLICY),
     Edge("accounts", lambda _: "/adaccounts", frozenset({"ad_accounts_list"}), is_one_call=True,
          work=lambda found, _: _told(found, found.engine.discover)),
     Edge("token", lambda _: "/debug_token", frozenset({"debug_token"}), answers="object",
          work=lambda found, _: _told(found, lambda: _ask_about_token(found))),
+    Edge("me", lambda _: "/me", frozenset({"me"}), answers="object", parts=frozenset(),
+         work=_asking(lambda _, client: client.me())),
+    Edge("portfolio", lambda _: f"/{_BUSINESS}", frozenset({"business"}), answers="object",
+         parts=frozenset(),
+         work=_asking(lambda _, client: client.get(
+             _BUSINESS, {"fields": "id,name"}, account_id=None, endpoint_key="business"))),
+    Edge("code", lambda _: "/oauth/access_token", frozenset({"code_exchange"}), answers="object",
+         parts=frozenset(),
+         work=_asking(lambda found, client: client.exchange_code(
+             found.sim.tokens.grant_code(_CALLBACK), app_id=APP.id, redirect_uri=_CALLBACK))),
+    Edge("exchange", lambda _: "/oauth/access_token", frozenset({"token_exchange"}),
+         answers="object", parts=frozenset(),
+         work=_asking(lambda _, client: client.exchange_token(app_id=APP.id))),
+    Edge("revoke", lambda _: "/oauth/revoke", frozenset({"token_revoke"}), answers="object",
+         parts=frozenset(),
+         work=_asking(lambda found, client: client.revoke_token(
+             found.sim.issue(scopes=["ads_read"]), app_id=APP.id))),
+    Edge("connect account", lambda _: "/subscribed_apps", frozenset({"subscribed_apps"}), "POST",
+         "object", parts=frozenset(),
+         work=_asking(lambda found, client: client.connect_account(found.account_id))),
+    Edge("connected apps", lambda _: "/subscribed_apps", frozenset({"subscribed_apps"}),
+         is_one_call=True, parts=frozenset(),
+         work=_asking(lambda found, client: client.connected_apps(found.account_id))),
+    Edge("subscription", lambda _: "/subscriptions", frozenset({"app_subscriptions"}),
+         is_one_call=True, parts=frozenset(),
+         work=_asking(lambda _, client: client.app_subscription(APP.id))),
+    Edge("batch", lambda _: "/", frozenset({"batch"}), "POST", "batch", parts=frozenset(),
+         work=_asking(_batch)),
+    Edge("report statuses", lambda _: "/", frozenset({"report_status", "report_create"}), "POST",
+         "batch", parts=frozenset(), work=_asking(_report_statuses)),
 )  # fmt: skip
 
 
@@ -199,26 +349,17 @@ def laboratory(database_url: str, edge: Edge, patience_seconds: float = 30) -> I
     with lab(
         database_url,
         SPEC,
-        policy=POLICY,
+        policy=edge.policy,
         parallel=1,
+        app_secret=APP.secret,
         read_timeout_seconds=patience_seconds,
         deadline_seconds=patience_seconds * 2,
         max_answer_bytes=MOST_BYTES,
     ) as found:
         edge.prepare(found)
         found.sim.journal.clear()
-        if edge.is_async:
-            go_async(found)
+        edge.beside(found)
         yield found
-
-
-def go_async(found: Lab) -> None:
-    found.sim.fail(
-        "GET",
-        f"{found.account_id}/insights",
-        times=None,
-        with_=Fault.graph_error(100, 1504018, status=400),
-    )
 
 
 def on_edge(found: Lab, edge: Edge) -> int:
@@ -228,5 +369,6 @@ def on_edge(found: Lab, edge: Edge) -> int:
         1
         for entry in found.sim.journal
         if entry.method == edge.method
+        and all(str(entry.params.get(name)) == value for name, value in edge.asks.items())
         and (entry.path.count("/") == 1 if path == "/" else entry.path.endswith(path))
     )

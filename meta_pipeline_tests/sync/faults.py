@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from meta_pipeline.simulator import Fault
+from meta_pipeline.simulator import Fault, Plan
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.sync import Status
 
@@ -32,6 +33,12 @@ class Trouble:
     """Where the pages that were read are read once more, from the first on."""
     extra_calls: int = 12
     """More than that many calls beyond an undisturbed sync are too many."""
+    only: frozenset[str] | None = None
+    """Names of the edges where it makes sense; None: wherever its fault does."""
+    meets: frozenset[str] = frozenset()
+    """The simulator's edits, drifts and plans of reports that happen."""
+    is_quick: bool = True
+    """Whether one of its cases is in the quick half."""
 
 
 def _trouble(name: str, make: Callable[[], Fault], once: Any, lasting: Any, **more: Any) -> Trouble:
@@ -49,8 +56,28 @@ def _named(error: errors.GraphError) -> Callable[[], Fault]:
     return lambda: Fault.error_of(error)
 
 
-def _edit(what: str) -> Callable[[], Fault]:
-    return lambda: Fault.world_edit(_EDITS[what])
+def _meanwhile(name: str, happens: Callable[[Any], object], meets: str, **more: Any) -> Trouble:
+    """The world moves between two pages."""
+    given: dict[str, Any] = {"once": OK, "lasting": OK, "edits_world": True} | more
+    return _trouble(
+        name, lambda: Fault.world_edit(happens), meets=frozenset(meets.split()), **given
+    )
+
+
+def _report(name: str, plan: Plan, meets: str, once: Any = OK, **more: Any) -> Trouble:
+    """What becomes of the report that is created now."""
+    return _meanwhile(
+        name,
+        lambda sim: sim.reports.plan_next(plan),
+        meets,
+        once=once,
+        lasting={OK, *EDGE},
+        edits_world=False,
+        only=frozenset({"report create"}),
+        is_quick=False,
+        extra_calls=90,
+        **more,
+    )
 
 
 def _first(sim: Any, edge: str) -> list[str]:
@@ -63,19 +90,48 @@ def _first(sim: Any, edge: str) -> list[str]:
     ][:1]
 
 
-_EDITS: dict[str, Callable[[Any], object]] = {
-    "rename": lambda sim: [
-        sim.world.rename(one, "Renamed between two pages")
-        for edge in ("campaigns", "adsets", "ads")
-        for one in _first(sim, edge)
-    ],
-    "delete": lambda sim: [sim.world.delete(one) for one in _first(sim, "ads")],
-    "vanish": lambda sim: [sim.world.vanish(one) for one in _first(sim, "ads")],
-    "add": lambda sim: [
-        sim.world.add_ad(one, name="Added between two pages") for one in _first(sim, "adsets")
-    ],
-    "pause": lambda sim: [sim.world.pause(one) for one in _first(sim, "campaigns")],
-}
+def _each(edge: str, edit: str, **values: Any) -> Callable[[Any], object]:
+    return lambda sim: [getattr(sim.world, edit)(one, **values) for one in _first(sim, edge)]
+
+
+def _rename(sim: Any) -> None:
+    for edge in ("campaigns", "adsets", "ads"):
+        _each(edge, "rename", name="Renamed between two pages")(sim)
+
+
+def _pause_and_activate(sim: Any) -> None:
+    for edit in ("pause", "activate"):
+        _each("ads", edit)(sim)
+
+
+def _add_branch(sim: Any) -> None:
+    """A campaign with an ad set with an ad, all of them new."""
+    campaign = sim.world.add_campaign(sim.world.accounts()[0].id, name="Added between two pages")
+    sim.world.add_ad(sim.world.add_adset(campaign.id).id)
+
+
+def _restate(edit: str, **values: Any) -> Callable[[Any], object]:
+    """Three days of an ad are other ones now."""
+
+    def happens(sim: Any) -> None:
+        until = sim.now().date() - timedelta(days=1)
+        days = {"since": until - timedelta(days=2), **({"until": until} if edit != "tire" else {})}
+        _each("ads", edit, **days, **values)(sim)
+
+    return happens
+
+
+def _break_pixel(sim: Any) -> None:
+    day = sim.now().date() - timedelta(days=1)
+    sim.world.break_pixel(sim.world.accounts()[0].id, day, day)
+
+
+# The account's own row and its ads' are set against each other there.
+_PROVEN = frozenset({"insights", "levels", "report rows"})
+_WITH_ACTIONS = _PROVEN | {"hourly", "breakdown"}
+_ENTITY_EDGES = frozenset({"campaigns", "adsets", "ads"})
+_LOST_DAY = "2026-11-19"
+"""The day before the laboratory's first."""
 
 # A fault that strikes once and is retried costs nothing; one that lasts costs its edge, never the
 # others. What stops the whole sync: limits and tokens.
@@ -161,10 +217,78 @@ TROUBLES = (
     _trouble("368 blocked", _error(368, status=403), EDGE, EDGE),
     _trouble("100 parameter", _error(100), {OK, *EDGE}, EDGE),
     _trouble("2635 version", _error(2635), EDGE, EDGE),
+    # Less than the truth, and it looks well: the account's own row says otherwise.
+    _trouble("no rows", Fault.no_rows, {OK, PART}, {OK, PART}, only=_PROVEN),
+    _trouble("rows lost", Fault.lost_rows, {OK, PART}, {OK, PART}, only=_PROVEN),
+    _trouble(
+        "a day empty", lambda: Fault.lost_days([_LOST_DAY]), {OK, PART}, {OK, PART}, only=_PROVEN
+    ),
+    _trouble(
+        "a day short",
+        lambda: Fault.lost_days([_LOST_DAY], every=2),
+        {OK, PART},
+        {OK, PART},
+        only=_PROVEN,
+    ),
+    # Odd content that costs itself.
+    _trouble("odd action entries", Fault.odd_actions, OK, OK, only=_WITH_ACTIONS),
+    _trouble("a token without end", Fault.endless_token, OK, OK, only=frozenset({"token"})),
     # The world moves between two pages.
-    _trouble("renamed meanwhile", _edit("rename"), OK, OK, edits_world=True),
-    _trouble("deleted meanwhile", _edit("delete"), OK, OK, edits_world=True),
-    _trouble("vanished meanwhile", _edit("vanish"), OK, OK, edits_world=True),
-    _trouble("added meanwhile", _edit("add"), OK, OK, edits_world=True),
-    _trouble("paused meanwhile", _edit("pause"), OK, OK, edits_world=True),
+    _meanwhile("renamed meanwhile", _rename, "rename"),
+    _meanwhile("deleted meanwhile", _each("ads", "delete"), "delete"),
+    _meanwhile("vanished meanwhile", _each("ads", "vanish"), "vanish"),
+    _meanwhile("added meanwhile", _each("adsets", "add_ad", name="Added"), "add_ad"),
+    _meanwhile("a branch meanwhile", _add_branch, "add_campaign add_adset"),
+    _meanwhile("paused meanwhile", _each("campaigns", "pause"), "pause"),
+    _meanwhile("paused and not", _pause_and_activate, "activate", is_quick=False),
+    _meanwhile("archived meanwhile", _each("ads", "archive"), "archive"),
+    _meanwhile(
+        "a budget meanwhile", _each("campaigns", "set_budget", daily_minor=7_700), "set_budget"
+    ),
+    _meanwhile(
+        "taken back meanwhile",
+        _restate("take_back", keep=0.3),
+        "take_back",
+        once={OK, PART},
+        lasting={OK, PART},
+    ),
+    _meanwhile("tired meanwhile", _restate("tire"), "tire", is_quick=False),
+    _meanwhile("pixel broken meanwhile", _break_pixel, "break_pixel", is_quick=False),
+    # Meta's contract moves.
+    _meanwhile(
+        "upgraded meanwhile",
+        lambda sim: sim.contract.upgrade_version("v26.0", "v27.0"),
+        "upgrade_version",
+        edits_world=False,
+    ),
+    _meanwhile(
+        "a field gone",
+        lambda sim: sim.contract.remove_field("Ad", "tracking_specs"),
+        "remove_field",
+        once={OK, *EDGE},
+        lasting={OK, *EDGE},
+        edits_world=False,
+        only=_ENTITY_EDGES,
+    ),
+    _meanwhile(
+        "a field and a status more",
+        lambda sim: (
+            sim.contract.add_field("Ad", "brand_new", "x"),
+            sim.contract.add_value("effective_status", "BRAND_NEW"),
+        ),
+        "add_field add_value",
+        edits_world=False,
+        only=_ENTITY_EDGES,
+        is_quick=False,
+    ),
+    # What becomes of a report.
+    _report("late", Plan.late(90), "late"),
+    _report("lagging", Plan.lagging(3), "lagging"),
+    _report("fails", Plan.fail(at_pct=100), "fail"),
+    _report("skipped", Plan.skip(), "skip"),
+    _report("too large", Plan.too_large(), "too_large", {OK, *EDGE}),
+    _report("stuck", Plan.stuck(), "stuck", {OK, *EDGE}),
+    _report("complete, no rows", Plan.complete_but_empty(), "complete_but_empty", {OK, *EDGE}),
+    _report("complete, refused", Plan.complete_but_fails(), "complete_but_fails", {OK, *EDGE}),
+    _report("without a percent", Plan.without_percent(), "without_percent"),
 )

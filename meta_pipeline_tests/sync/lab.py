@@ -205,6 +205,7 @@ def lab(
     version: str = "v26.0",
     deadline_seconds: float = 180,
     max_answer_bytes: int = 64_000_000,
+    app_secret: str | None = None,
     **simulator: Any,
 ) -> Iterator[Lab]:
     """A running simulator, an engine on it and an empty migrated database."""
@@ -224,6 +225,7 @@ def lab(
             read_timeout_seconds=read_timeout_seconds,
             deadline_seconds=deadline_seconds,
             max_answer_bytes=max_answer_bytes,
+            app_secret=app_secret,
         ) as client,
     ):
         context = SyncContext(

@@ -10,6 +10,7 @@ from meta_pipeline.graph import GraphClient, GraphError, InvalidRequest
 from meta_pipeline.settings import Settings
 from meta_pipeline.sync.read.halving import refused_alone
 from meta_pipeline.sync.read.refusals import BREAKDOWNS, SETTING_OF, WINDOWS
+from meta_pipeline.sync.rows.datasets import custom
 
 REPORTS_SETTING = "META_REPORTS_FILE"
 _NO_SETTING = (
@@ -48,7 +49,7 @@ def _asked_report(
         WINDOWS: report.attribution_windows or (),
         "filtering": [one.as_meta() for one in report.filters],
     }
-    question = _Question(client, account_id, report.level, f"insights_{report.level}_custom")
+    question = _Question(client, account_id, report.level, endpoint_key=custom(report).endpoint_key)
     try:
         question.ask(lists)
     except InvalidRequest as error:
@@ -70,7 +71,7 @@ def _asked(
 ) -> tuple[str, str, GraphError | None, str | None]:
     lists = {"fields": ("spend", "actions"), parameter: values}
     setting, shown = SETTING_OF[parameter], ",".join(values)
-    question = _Question(client, account_id, "ad", "insights_ad")
+    question = _Question(client, account_id, "ad", endpoint_key="insights_ad")
     try:
         question.ask(lists)
     except InvalidRequest as error:
@@ -87,11 +88,13 @@ def _asked(
 class _Question:
     """One row of yesterday, asked for with these or those lists of values."""
 
-    def __init__(self, client: GraphClient, account_id: str, level: str, endpoint_key: str) -> None:
+    def __init__(
+        self, client: GraphClient, account_id: str, level: str, *, endpoint_key: str
+    ) -> None:
         self._client = client
         self._account_id = account_id
         self._level = level
-        self._endpoint_key = endpoint_key
+        self.endpoint_key = endpoint_key
 
     def ask(self, lists: Mapping[str, Sequence[Any]]) -> None:
         """Ask; GraphError where there is no answer."""
@@ -103,7 +106,7 @@ class _Question:
             f"{self._account_id}/insights",
             asked | given,
             account_id=self._account_id,
-            endpoint_key=self._endpoint_key,
+            endpoint_key=self.endpoint_key,
         )
 
     def at_fault(self, lists: Mapping[str, Sequence[Any]]) -> dict[str, str] | None:

@@ -5,7 +5,7 @@ Each function makes an alteration: the answer and the request it belongs to in, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -86,14 +86,14 @@ def lost_rows(every: int) -> Alteration:
 
 
 def lost_days(days: frozenset[str], every: int) -> Alteration:
-    """Of the rows that begin on these days every n-th is not there."""
+    """Of the rows of each of these days every n-th is not there."""
 
     def keep(rows: list[Any]) -> list[Any]:
-        seen = count()
+        numbers: dict[str, Iterator[int]] = {day: count(1) for day in days}
         return [
             row
             for row in rows
-            if row.get("date_start") not in days or next(seen) % every != every - 1
+            if (day := row.get("date_start")) not in days or next(numbers[day]) % every
         ]
 
     return _rows(keep)

@@ -49,6 +49,27 @@ def test_an_upgraded_version_is_logged_once_a_day_by_all_processes(
     assert [(one["account_id"], one["value"]) for one in row] == [("app", UPGRADED)]
 
 
+def test_what_meta_says_of_a_version_that_still_answers_is_kept(database_url: str) -> None:
+    with lab(database_url) as laboratory:
+        laboratory.sim.contract.warn_of_version("v26.0", "v26.0 ends on 2027-10-01")
+        assert laboratory.sync().status == "success"
+        (warning,) = version_warnings(laboratory.warehouse, now=laboratory.clock.now())
+    assert "v26.0 ends on 2027-10-01" in warning
+
+
+def test_a_version_that_is_retired_costs_one_call_and_nothing_stored(database_url: str) -> None:
+    with lab(database_url) as laboratory:
+        laboratory.sync()
+        laboratory.sim.contract.retire_version("v26.0")
+        laboratory.advance(hours=2)
+        before = laboratory.calls()
+        record = laboratory.sync()
+        assert record.status != "success"
+        assert "2635" in str(record.error_summary)
+        assert laboratory.calls() - before <= 5
+        laboratory.assert_entities()
+
+
 @pytest.mark.parametrize("version", ["v25.0", "v26.0", "v27.0"])
 def test_every_living_version_is_synced(database_url: str, version: str) -> None:
     with lab(database_url, version=version) as laboratory:

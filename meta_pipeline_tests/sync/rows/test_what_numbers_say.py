@@ -61,6 +61,9 @@ def test_purchases_missing_at_ad_level_on_a_final_day_are_found(small: Lab) -> N
     with small.warehouse.connection() as connection:
         connection.execute(f"SET meta_ads.now = '{small.clock.now().isoformat()}'")
         assert find("reconciliation").run(connection).count == len(lost)
+    small.world.find_conversions(small.account_id)
+    small.sync(since=first, until=last, force=True)
+    assert {row.status for row in settle(small, first, last)} == {metrics.Outcome.MATCH}
 
 
 def test_results_of_a_custom_conversion_come_from_metas_rows(small: Lab) -> None:

@@ -125,6 +125,63 @@ def test_a_false_answer_wipes_nothing_that_is_stored(
         assert stored == {day: row for day, row in account_rows(found).items() if day in stored}
 
 
+@pytest.mark.parametrize("every", [1, 2], ids=["empty", "short"])
+def test_days_that_come_back_empty_or_short_are_whole_again_later(found: Lab, every: int) -> None:
+    """Every table of them, while the totals of the account stand: read first so, and re-read so."""
+    today = found.today()
+    known, new = today - timedelta(days=6), today - timedelta(days=2)
+    assert found.sync(parts=EXTRAS, until=known).status is Status.SUCCESS
+    before = {dataset: by_day(found, dataset) for dataset in DATASETS}
+    found.sim.fail(
+        "GET",
+        "/insights",
+        until=lambda request: request.text("level") == "account",
+        with_=Fault.lost_days([str(known), str(new)], every=every),
+    )
+    record = found.sync(parts=EXTRAS, force=True)
+
+    assert record.status is Status.PARTIAL
+    totals = account_rows(found)
+    for dataset in DATASETS:
+        stored, days = by_day(found, dataset), ledger(found, dataset)
+        assert stored[known] == before[dataset][known] == totals[known], "nothing is wiped"
+        short = {day for day, row in days.items() if row["incomplete"]}
+        assert short <= {known, new}
+        if every == 1 or dataset == "insights_ad":  # a day of a single campaign cannot be short
+            assert short == {known, new}
+        said = any(dataset in one for one in map(str, record.missing))
+        assert said == bool(short), record.missing
+        assert (stored.get(new, (Decimal(0), 0)) < totals[new]) == (new in short)
+        others = stored.keys() - {new}
+        assert {day: stored[day] for day in others} == {day: totals[day] for day in others}
+    found.sim.faults.clear()
+    found.advance(minutes=61)
+    healed = found.sync(parts=EXTRAS)
+    assert healed.status is Status.SUCCESS, healed.missing
+    for dataset in DATASETS:
+        stored = by_day(found, dataset)
+        assert {day: stored[day] for day in (known, new)} == {d: totals[d] for d in (known, new)}
+        assert not any(row["incomplete"] for row in ledger(found, dataset).values())
+
+
+def test_rows_that_are_withheld_are_there_again_once_they_are_given_back(found: Lab) -> None:
+    found.sync(parts=EXTRAS)
+    before = {dataset: by_day(found, dataset) for dataset in DATASETS}
+    ad, day = ads(found)[0], found.today() - timedelta(days=2)
+    found.world.withhold(ad, day, day)
+    assert found.sync(parts=EXTRAS, force=True).status is Status.PARTIAL
+    # The rows of its campaign and ad set came, smaller than they are.
+    for dataset in before.keys() - {"insights_campaign", "insights_adset"}:
+        assert by_day(found, dataset) == before[dataset], "nothing is wiped"
+    found.world.give_back(ad)
+    found.advance(minutes=61)
+    assert found.sync(parts=EXTRAS).status is Status.SUCCESS
+    assert {name: by_day(found, name)[day] for name in before} == {
+        name: rows[day] for name, rows in before.items()
+    }
+    assert not any(row["incomplete"] for name in DATASETS for row in ledger(found, name).values())
+
+
 def test_silence_at_every_level_wipes_nothing(found: Lab) -> None:
     found.sync(parts=EXTRAS)
     before = {dataset: by_day(found, dataset) for dataset in DATASETS}
