@@ -20,7 +20,7 @@ _LINE = "%(asctime)s %(levelname)-7s %(message)s"
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats as logging does, without what a terminal would obey; line breaks stay.
+    """Formats as logging does, without secrets and what a terminal would obey; line breaks stay.
 
     As JSON where the settings say so.
     """
@@ -33,7 +33,7 @@ class PlainFormatter(logging.Formatter):
             wants_json = current().log_format == "json"
         except SettingsError:
             wants_json = False
-        return as_json(record) if wants_json else printable(super().format(record))
+        return as_json(record) if wants_json else printable(redact(super().format(record)))
 
 
 def as_json(record: logging.LogRecord) -> str:

@@ -58,6 +58,14 @@ def test_no_secret_is_in_a_line() -> None:
     moment = datetime(2026, 3, 18, tzinfo=UTC)
     line = as_json(record("asked %s", f"?access_token={TOKEN}", error=OSError(TOKEN), at=moment))
     assert TOKEN not in line
+    failed = record("asked %s", f"?access_token={TOKEN}")
+    try:
+        raise OSError(f"postgresql://meta:{TOKEN}@db, Bearer {TOKEN}")
+    except OSError:
+        failed.exc_info = sys.exc_info()
+    for told in (PlainFormatter().format(failed), as_json(failed)):
+        assert TOKEN not in told
+        assert "OSError" in told
     assert json.loads(line)["at"] == "2026-03-18T00:00:00+00:00"
 
 

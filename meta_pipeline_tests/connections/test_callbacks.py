@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
 
 import psycopg
 import pytest
@@ -220,6 +220,27 @@ def test_a_forged_callback_does_nothing(door: Door) -> None:
             assert call(place.sim, ann.user_id, forged=forged).status == 403
     assert place.row(ann.connection_id) == ann
     assert place.query("SELECT count(*) FROM meta_ads.meta_callbacks") == [(0,)]
+
+
+def test_a_signature_that_is_written_otherwise_is_of_the_same_request() -> None:
+    """base64 has many spellings of the same bytes: each would be kept as a request of its own."""
+    said = {"algorithm": "HMAC-SHA256", "user_id": "1", "issued_at": START.timestamp()}
+    payload = base64.urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=")
+    made = hmac.new(SECRET.encode(), payload, hashlib.sha256).digest()
+    signature = base64.urlsafe_b64encode(made).rstrip(b"=")
+    letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    # 32 bytes are 42 letters and four bits of another, whose last two nobody reads.
+    others = [signature[:-1] + bytes([one]) for one in letters]
+    alike = [one for one in others if base64.urlsafe_b64decode(one + b"=") == made]
+    assert len(alike) == 4
+    spelled = [*alike, signature + b"=", signature + b"==="]
+    hashes = {
+        read_signed_request(
+            urlencode({"signed_request": b".".join((one, payload))}).encode(), [SECRET], now=START
+        ).request_hash
+        for one in spelled
+    }
+    assert len(hashes) == 1
 
 
 def test_the_secret_before_the_last_reset_is_taken(door: Door) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -15,7 +16,7 @@ from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
-from meta_pipeline.web.access.secret import Secret
+from meta_pipeline.web.access.secret import Secret, kept_secret
 from meta_pipeline.web.access.sessions import key_of
 from meta_pipeline.web.access.ways import Way, way_in
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
@@ -151,6 +152,15 @@ def test_a_session_is_over_after_a_month_however_often_one_looks_in(
             assert browser.get("/").url.path == "/"
         now[0] += timedelta(days=5)
         assert browser.get("/").url.path == "/sign-in"
+
+
+def test_the_kept_secret_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    kept = kept_secret(tmp_path / "data" / "web")
+    file = tmp_path / "data" / "web" / "web_secret"
+    for mode in (0o644, 0o640, 0o666, 0o600, 0o400):
+        file.chmod(mode)
+        assert kept_secret(tmp_path / "data" / "web") == kept
+        assert not file.stat().st_mode & 0o077, oct(mode)
 
 
 def test_a_session_is_nothing_where_other_people_say_who_comes() -> None:

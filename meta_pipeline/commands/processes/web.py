@@ -17,6 +17,9 @@ NewLink = Annotated[
 ]
 # Each page holds one while Postgres answers; more would only wait for its cores.
 _CONNECTIONS = 8
+# Beyond it requests are answered 503 at once instead of waiting in memory. Connections count that
+# are kept open for the next request: of a few hundred browsers with six each.
+_MOST_CONNECTIONS = 2_000
 # Containers are killed ten seconds after SIGTERM: answers under way end before that.
 _GRACE_SECONDS = 5
 # A load balancer keeps its connections for a minute (AWS) to ten (Google Cloud). One that is closed
@@ -75,6 +78,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
             server_header=False,
             log_level="warning",
             log_config=None,
+            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )

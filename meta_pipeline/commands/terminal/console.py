@@ -3,7 +3,7 @@
 Names, Meta's messages, file contents and what a person typed reach people through here. There is no
 markup: a style is given beside its words (`styled`), so that nothing inside them can be one. What a
 terminal would obey is taken out of everything that is printed, tables included. Data for programs
-(`write_json`, `write_csv`) is exact, but for formulas in cells of text.
+(`write_json`, `write_csv`) is exact, but for formulas in cells of text, and for CSV on a terminal.
 """
 
 from __future__ import annotations
@@ -126,10 +126,13 @@ def write(text: str) -> None:
 
 
 class _Writer:
-    """Where csv writes: standard output as it is at that moment."""
+    """Where csv writes: standard output as it is at that moment.
+
+    A terminal is no program: it would obey what a name holds.
+    """
 
     def write(self, text: str) -> None:
-        write(text)
+        write(printable(text) if sys.stdout.isatty() else text)
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:

@@ -53,7 +53,8 @@ def read_signed_request(body: bytes, secrets: Sequence[str], *, now: datetime) -
     ]
     if not any(is_ours):
         raise CallbackRefused("The signature is not one of this app's.")
-    return _read(payload, hashlib.sha256(signed).hexdigest(), now)
+    # Of what is signed: the signature itself may be written in several ways, padded or not.
+    return _read(payload, hashlib.sha256(payload).hexdigest(), now)
 
 
 def _signed(body: bytes) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def kept_secret(folder: Path) -> Secret:
 
     Several processes that start at once get the same.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    # Root's is entered by the account that its Postgres runs as.
+    folder.mkdir(mode=0o700 if os.geteuid() else 0o755, parents=True, exist_ok=True)
     path = folder / "web_secret"
     fresh = folder / f".web_secret.{os.getpid()}.{secrets.token_hex(4)}"
     if not path.exists():
@@ -46,4 +48,8 @@ def kept_secret(folder: Path) -> Secret:
             pass  # another process was first
         finally:
             fresh.unlink()
+    with suppress(OSError):  # somebody else's, or on a disk that cannot be written
+        if path.stat().st_mode & 0o077:
+            # As a copy may have left it; whoever reads it signs sessions of anybody.
+            path.chmod(0o600)
     return Secret(path.read_text(encoding="ascii").strip())

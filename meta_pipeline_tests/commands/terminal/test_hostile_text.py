@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from psycopg import sql
 from typer.testing import CliRunner, Result
 
 from meta_pipeline.cli import app
+from meta_pipeline.commands.terminal.console import write_csv
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import AccountSpec, Fault, Simulator, WallClock, World
 from meta_pipeline.warehouse import Warehouse
@@ -45,6 +47,20 @@ _TEXTS = """
             '|new_value|actor|reason|detail|sample_id|holder|goal|title|body|event_type)'
         AND table_name !~ '^(schema_|metric_|alembic)'
 """
+
+
+class Terminal(io.StringIO):
+    """Standard output of somebody who looks at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_obeys_no_cell_of_a_csv(monkeypatch: pytest.MonkeyPatch) -> None:
+    for where in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stdout", where)
+        write_csv(["name"], [{"name": text} for text in HOSTILE])
+        assert bool(_ESCAPES.search(where.getvalue())) is not where.isatty()
 
 
 @pytest.fixture
