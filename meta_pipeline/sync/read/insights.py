@@ -40,7 +40,7 @@ from meta_pipeline.warehouse import GapRow, InsightsHistory, PendingReport
 
 from .halving import refused_alone
 from .insights_query import SMALLEST_PAGE, InsightsEdge
-from .refusals import BREAKDOWNS, SETTING_OF, UNANSWERED, WINDOWS, Refusals, is_invalid
+from .refusals import BREAKDOWNS, UNANSWERED, WINDOWS, Refusals, is_invalid, setting_of
 from .retention import (
     UNIQUE_COUNTS,
     UNIQUE_MONTHS,
@@ -80,6 +80,7 @@ class WindowReader:
 
     def __post_init__(self) -> None:
         self._today = today(self.source.data_as_of, self.source.timezone_name)
+        self._young = dict[tuple[str, frozenset[str]], bool]()
         self._history = InsightsHistory(
             sync_run_id=self.source.sync_run_id,
             read_at=self.source.data_as_of,
@@ -347,7 +348,7 @@ class WindowReader:
         if rest and window.dataset.report is None:
             fewer = datasets.broken_down(rest, window.dataset.level)
             yield from self._part(replace(window, dataset=fewer))
-        named, setting = ", ".join(refused), SETTING_OF[BREAKDOWNS]
+        named, setting = ", ".join(refused), setting_of(refused)
         if window.dataset.report is not None:
             named, setting = "the breakdowns", f"{window.dataset.name} in META_REPORTS_FILE"
         yield self._closed(window, f"Meta does not take {named} of {setting}")
@@ -364,6 +365,8 @@ class WindowReader:
             yield from self._part(without_unique_counts(window))
         elif not window.is_single:
             yield from self._each(window.halves())
+        elif newer and not self._takes_yesterday(window):
+            raise error
         else:
             yield self._not_kept(window)
 
@@ -371,6 +374,8 @@ class WindowReader:
         """The window from the first day that Meta keeps."""
         line = months_before(self._today, error.months)
         newer, older = window.parted(line)
+        if newer and not self._takes_yesterday(window):
+            raise error  # then it is for no age, whatever it says
         if newer and older:
             yield self._not_kept(older)
             yield from self._part(newer)
@@ -383,6 +388,14 @@ class WindowReader:
             assert newer is not None and older is not None  # noqa: PT018  # it is not single
             yield self._not_kept(older)
             yield from self._part(newer)
+
+    def _takes_yesterday(self, window: Window) -> bool:
+        """Whether so young a day may be asked about as the window was; asked once."""
+        known, asked = self._young, (window.dataset.name, window.without)
+        if asked not in known:
+            day = self._today - timedelta(days=1)
+            known[asked] = self.edge.takes(replace(window, since=day, until=day))
+        return known[asked]
 
     def _not_kept(self, window: Window) -> Slice:
         """Days that are done because Meta keeps nothing of them any more."""

@@ -20,7 +20,7 @@ from meta_pipeline.graph import (
 )
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import Part
-from meta_pipeline.sync.rows.datasets import REPORT
+from meta_pipeline.sync.rows.datasets import HOUR, REPORT
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 
 from .halving import Asks, refused_alone
@@ -42,6 +42,11 @@ _FRUITLESS_AT_MOST = 10
 _TROUBLE_AT_MOST = 5
 # A report that fails costs minutes, pages that fail cost seconds.
 _REPORTS_AT_MOST = 3
+
+
+def setting_of(breakdowns: Iterable[str]) -> str:
+    """The setting that has these breakdowns asked for."""
+    return "META_HOURLY" if HOUR in breakdowns else SETTING_OF[BREAKDOWNS]
 
 
 def _named(error: ValueRejected, values: Sequence[str]) -> str | None:
@@ -123,7 +128,8 @@ class Refusals:
         named = ",".join(breakdowns)
         self._findings.note("insights", BREAKDOWNS, named, Reason.REFUSED_VALUE)
         why = f"Meta does not take {named}: {error.message}"
-        self.miss(Missing(why, Part.BREAKDOWNS, SETTING_OF[BREAKDOWNS]))
+        part = Part.HOURLY if HOUR in breakdowns else Part.BREAKDOWNS
+        self.miss(Missing(why, part, setting_of(breakdowns)))
 
     def drop_report(self, name: str, error: GraphError) -> None:
         """Leave out a custom report whose breakdowns Meta does not give together."""

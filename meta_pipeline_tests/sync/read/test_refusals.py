@@ -335,6 +335,49 @@ def test_a_status_in_another_place_than_meta_says_costs_itself(small: Lab, said:
 # -- how far back ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("part", [Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"code": 3018, "message": "Trop vieux"},
+        {"error_user_msg": "Insights are kept for 37 months."},
+        {"message": "(#100) hours are only available for the last 13 months"},
+    ],
+)
+def test_no_day_is_too_old_where_yesterday_is(small: Lab, part: Part, said: Said) -> None:
+    """What is refused at any age is not called read, and comes when it is answered again."""
+    parts = NUMBERS | {part}
+    dataset = {Part.INSIGHTS: "insights_ad", Part.HOURLY: "insights_hourly",
+               Part.BREAKDOWNS: "breakdown:country"}[part]  # fmt: skip
+
+    def asks_it(params: Mapping[str, Any]) -> bool:
+        level, breakdowns = params.get("level"), str(params.get("breakdowns"))
+        name = {Part.HOURLY: "hourly", Part.BREAKDOWNS: "country"}.get(part, "None")
+        return level == "ad" and name in breakdowns
+
+    _refuse(small, "insights", asks_it, said)
+    record = small.sync(parts=parts, breakdowns=(("country",),))
+    assert record.status is not Status.SUCCESS
+    assert dataset in str(record.error_summary)
+    done = "SELECT 1 FROM meta_ads.sync_windows WHERE dataset = %s AND incomplete IS NULL"
+    assert small.query(done, dataset) == []
+    small.sim.faults.clear()
+    small.advance(hours=8)
+    record = small.sync(parts=parts, breakdowns=(("country",),), force=True)
+    assert record.status is Status.SUCCESS, record.error_summary
+    assert len(small.query(done, dataset)) == 10
+    _whole(small)
+
+
+@pytest.mark.parametrize("said", [NOTHING, {"message": "(#100) breakdowns[0] must be one of: age"}])
+def test_hours_that_are_not_taken_name_their_own_setting(small: Lab, said: Said) -> None:
+    _refuse(small, "insights", lambda asked: "hourly" in str(asked.get("breakdowns")), said)
+    record = small.sync(parts=NUMBERS | {Part.HOURLY})
+    assert "META_HOURLY: Meta does not take hourly" in str(record.error_summary)
+    assert "META_BREAKDOWNS" not in str(record.error_summary)
+    _whole(small)
+
+
 def _old_lab(database_url: str, *, hard: bool, policy: PlanPolicy) -> Any:
     clock = VirtualClock(START)
     world = World(
