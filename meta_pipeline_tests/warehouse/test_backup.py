@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner
 
 from meta_pipeline.cli import app
 from meta_pipeline.embedded.binaries import find_binaries
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import Simulator, WallClock, World
-from meta_pipeline.warehouse import create_dagster_schema, dagster_url
+from meta_pipeline.warehouse import Warehouse, create_dagster_schema, dagster_url
+from meta_pipeline.warehouse.errors import TenantsNotApart
+from meta_pipeline.warehouse.tenancy.groups import group_names
 from meta_pipeline_tests.midday import MIDDAY_SHOP
 
 PAGE = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")
@@ -27,16 +33,19 @@ TABLES = """
 """
 
 
-def run_of_the_page(program: str, folder: Path, **values: str) -> None:
-    """The page's own command, with the embedded server's programs and these variables."""
+def run_of_the_page(program: str, folder: Path, url: str) -> None:
+    """The page's own command, with the embedded server's programs, for this database."""
     line = re.search(rf"(?m)^{program} .*$", PAGE)
     assert line is not None, program
-    words = [
-        re.sub(r"\$(\w+)", lambda found: values[found[1]], word) for word in shlex.split(line[0])
-    ]
+    given = conninfo_to_dict(url)
+    defaults = psycopg.pq.Conninfo.get_defaults()
+    names = {one.keyword.decode(): one.envvar.decode() for one in defaults if one.envvar}
+    variables = {names[key]: str(value) for key, value in given.items() if key in names}
+    words = [word.replace("meta_restored", str(given["dbname"])) for word in shlex.split(line[0])]
     done = subprocess.run(
         [str(find_binaries().tool(program)), *words[1:]],
         cwd=folder,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -76,8 +85,8 @@ def test_a_dump_is_restored_and_a_sync_goes_on(
         sync(monkeypatch, database_url, account_id)
         use_dagster(database_url, tmp_path)
         before = contents(database_url)
-        run_of_the_page("pg_dump", tmp_path, DATABASE_URL=database_url)
-        run_of_the_page("pg_restore", tmp_path, NEW_DATABASE_URL=empty_url)
+        run_of_the_page("pg_dump", tmp_path, database_url)
+        run_of_the_page("pg_restore", tmp_path, empty_url)
         assert contents(empty_url) == before
         assert before["meta_ads.meta_ads"] > 0
         assert use_dagster(empty_url, tmp_path) == ["act_1"]
@@ -90,6 +99,40 @@ def test_a_dump_is_restored_and_a_sync_goes_on(
             assert after[table] == before[table], table
         assert after["meta_ads.sync_runs"] > before["meta_ads.sync_runs"]
     current.cache_clear()
+
+
+def test_no_client_is_served_by_a_restored_database_before_tenants_are_kept_apart(
+    database_url: str, empty_url: str, tmp_path: Path
+) -> None:
+    groups: list[str] = []
+    try:
+        with Warehouse(database_url) as dumped:
+            dumped.migrate()
+            dumped.tenants.add("acme", "Acme", datetime.now(UTC))
+            dumped.keep_tenants_apart()
+            with dumped.connection() as connection:
+                groups += group_names(connection)
+        run_of_the_page("pg_dump", tmp_path, database_url)
+        run_of_the_page("pg_restore", tmp_path, empty_url)
+        with Warehouse(empty_url) as restored:
+            with restored.connection() as connection:
+                groups += group_names(connection)
+            acme = restored.of_tenant("acme")
+            with pytest.raises(TenantsNotApart, match="tenants enforce"), acme.connection():
+                pass
+            restored.keep_tenants_apart()
+            with acme.connection() as connection:
+                assert connection.execute("SELECT tenant FROM meta_ads.tenants").fetchall() == [
+                    ("acme",)
+                ]
+    finally:
+        for url in (empty_url, database_url):
+            with psycopg.connect(url, autocommit=True) as connection:
+                for group in groups:
+                    connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(group)))
+        with psycopg.connect(empty_url, autocommit=True) as connection:
+            for group in groups:
+                connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(group)))
 
 
 def sync(monkeypatch: pytest.MonkeyPatch, url: str, account_id: str, *options: str) -> str:
