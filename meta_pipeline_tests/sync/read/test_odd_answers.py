@@ -365,6 +365,51 @@ def test_names_too_long_for_an_index_leave_the_rollups(small: Lab) -> None:
         assert rollup(connection, small.account_id).written["adset"] > 0
 
 
+EVENTS = (
+    "Start Trial", "\u00dcn\u00ef \N{PARTY POPPER}", "a.b", "LEAD", "purchase", "other", "it's",
+    "100%", 'quo"te', "x\\y", "{json}", "a,b", "[x]", "%s", "null", "tab\there", "e\u0301",
+)  # fmt: skip
+
+
+def test_custom_events_of_any_name_are_counted_by_it_alone(small: Lab) -> None:
+    day = str(small.today() - timedelta(days=1))
+    ads = {one.values["adset_id"]: one for one in small.world.objects("ads", small.account_id)}
+    want, listed = dict[str, str](), list[Any]()
+    for event, (adset_id, ad) in zip(EVENTS, ads.items(), strict=False):
+        promoted = {"pixel_id": "1", "custom_event_type": "OTHER", "custom_event_str": event}
+        small.world.patch(adset_id, promoted_object=promoted)
+        own = f"offsite_conversion.fb_pixel_custom.{event}"
+        counted = {
+            own: "9",
+            "offsite_conversion.fb_pixel_custom": "20",
+            "purchase": "1",
+            "lead": "4",
+        }
+        actions = [{"action_type": name, "value": value} for name, value in counted.items()]
+        listed.append({
+            "ad_id": ad.id, "adset_id": adset_id, "campaign_id": ad.values["campaign_id"],
+            "date_start": day, "date_stop": day, "spend": "10", "actions": actions,
+        })  # fmt: skip
+        want[adset_id] = own
+    small.sim.fail(
+        "GET", f"{small.account_id}/insights", times=None, with_=answer(listed),
+        until=lambda request: request.params.get("level") != "ad",
+    )  # fmt: skip
+    small.sync()
+    small.sim.faults.clear()
+    with small.warehouse.connection() as connection:
+        rollup(connection, small.account_id)
+    found = small.query(
+        "SELECT adset_id, result_metric, results FROM meta_ads.daily_adset_metrics "
+        "WHERE date_start = %s", day,
+    )  # fmt: skip
+    assert len(want) > 5
+    kept = {row["adset_id"]: (row["result_metric"], row["results"]) for row in found}
+    assert {adset_id: kept[adset_id] for adset_id in want} == {
+        adset_id: (own, 9) for adset_id, own in want.items()
+    }
+
+
 def test_an_edge_of_one_row_that_does_not_fit_goes_on(warehouse: Warehouse) -> None:
     spec = ENTITY_SPECS[Part.CAMPAIGNS]
     mapper, findings = EntityMapper(spec, Findings()), Findings()
