@@ -135,3 +135,13 @@ def test_no_page_names_a_path_of_a_machine() -> None:
     for page in PAGES:
         found = re.findall(r"(?<![\w.])/(?:work|root|home)/\S*", page.read_text(encoding="utf-8"))
         assert not found, page.name
+
+
+def test_nobody_is_told_to_count_on_a_token_without_an_end() -> None:
+    """Meta lets most system user tokens end after 60 days now."""
+    page = (ROOT / "docs/tokens.md").read_text(encoding="utf-8")
+    assert "Do not count on a token that never expires" in page
+    assert "looked at once a day, and what has an end is renewed" in page
+    advice = re.compile(r"(?<!not count on a )(non-expiring|token that never expires)", re.I)
+    for path in (*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"):
+        assert not advice.search(path.read_text(encoding="utf-8")), path

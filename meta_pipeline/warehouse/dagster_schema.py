@@ -40,7 +40,7 @@ def refuse_unreachable_schema(url: str) -> None:
     engine = sa.create_engine(
         dagster_url(url),
         poolclass=sa.NullPool,
-        connect_args={"connect_timeout": _CONNECT_SECONDS},
+        connect_args={"connect_timeout": _CONNECT_SECONDS, "client_encoding": "UTF8"},
     )
     try:
         with engine.connect() as connection:

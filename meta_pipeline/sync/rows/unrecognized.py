@@ -33,6 +33,7 @@ class Reason(StrEnum):
     REFUSED_ROW = "refused_row"
     UNKNOWN_CURRENCY = "unknown_currency"
     UNANSWERED = "unanswered"
+    EMPTIED = "emptied"
 
 
 class Findings:

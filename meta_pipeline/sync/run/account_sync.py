@@ -48,7 +48,7 @@ from meta_pipeline.sync.read.refusals import Refusals
 from meta_pipeline.sync.rows.datasets import daily
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline.sync.rows.mapping import Source
-from meta_pipeline.sync.rows.unrecognized import Findings
+from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.run.account_windows import AccountWindows, refused_lately
 from meta_pipeline.sync.write.slices import Slice
 from meta_pipeline.sync.write.writer import Writer
@@ -156,6 +156,8 @@ class AccountSync:
         self.windows.save_page_size(self.connection, has_read=bool(self._oldest))
         for missing in (*self.windows.proofs.missing(), *self.refusals.missing):
             self._miss(missing)
+        for dataset, day in self.windows.proofs.wiped():
+            self.findings.note(dataset, "rows", str(day), Reason.EMPTIED)
         self.writer.finish()
         self._settle()
 

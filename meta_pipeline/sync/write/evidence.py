@@ -7,7 +7,7 @@ row of the day does, where both were read together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -104,13 +104,28 @@ class Verdict:
     removes: bool = False
     reason: str | None = None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the rows that go are all there were, taken back by silence alone."""
+        return self.outcome is Outcome.PROVEN and self.reason is not None
+
 
 def judge(day: Evidence) -> Verdict:
     """What a day comes to. Rows are removed where the account's own row is the sum without them.
 
     A difference that lasts (`PATIENCE`) is taken for Meta's: rows of objects that are gone, which
-    the account's row still counts, stay; rows beyond the account's row go.
+    the account's row still counts, stay; rows beyond the account's row go. Silence that lasts is
+    believed where the account's row is silent, too, and what goes with it is said.
     """
+    verdict = _judged(day)
+    if day.is_silent and verdict.removes and verdict.outcome is Outcome.PROVEN:
+        readings = day.unproven_reads + 1
+        reason = f"all {day.gone.rows} stored rows removed: not one came in {readings} readings"
+        return replace(verdict, reason=reason)
+    return verdict
+
+
+def _judged(day: Evidence) -> Verdict:
     gone = day.gone.rows > 0
     if day.is_silent and gone and day.unproven_reads < PATIENCE:
         reason = f"Meta answered without a single row; {day.gone.rows} are stored of the day"

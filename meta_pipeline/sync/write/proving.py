@@ -126,7 +126,18 @@ class Proofs:
             if bad:
                 soonest = min(pause(readings[day].unproven_reads + 1) for day in bad)
                 missing.append(_not_proven(dataset, bad, soonest))
+            if wiped := {day: one for day, one in sorted(verdicts.items()) if one.is_told}:
+                missing.append(_wiped(dataset, wiped))
         return missing
+
+    def wiped(self) -> list[tuple[str, date]]:
+        """Dataset and day of all rows that went because Meta fell silent."""
+        return [
+            (dataset.name, day)
+            for dataset, verdicts in self._verdicts.items()
+            for day, one in sorted(verdicts.items())
+            if one.is_told
+        ]
 
     # -- judging ----------------------------------------------------------------------------------
 
@@ -315,6 +326,13 @@ def read_of(dataset: Dataset, source: Source) -> InsightsRead:
     return InsightsRead(
         source.account_id, dataset.level, dataset.name, source.data_as_of, source.sync_run_id
     )
+
+
+def _wiped(dataset: Dataset, wiped: Mapping[date, Verdict]) -> Missing:
+    days = "1 day" if len(wiped) == 1 else f"{len(wiped)} days"
+    newest = max(wiped)
+    why = f"{days} emptied; {newest}: {wiped[newest].reason}; insights_changes has what they were"
+    return Missing(why, dataset.part, dataset.name)
 
 
 def _not_proven(dataset: Dataset, bad: Mapping[date, Verdict], soonest: timedelta) -> Missing:

@@ -91,7 +91,7 @@ def _flat(operation: MigrateOperation | None) -> Iterator[MigrateOperation]:
 @contextmanager
 def _scratch_database(url: str) -> Iterator[str]:
     name = f"draft_{secrets.token_hex(4)}"
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, client_encoding="UTF8") as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
             yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
@@ -94,6 +95,35 @@ def test_silence_removes_nothing(stored: Totals, account: Totals | None, reads: 
         )
         assert judge(day).outcome is Outcome.CONTRADICTED
         assert not judge(day).removes
+
+
+@given(TOTALS, st.integers(PATIENCE, PATIENCE + 4), st.sampled_from([("spend", "impressions"), ()]))
+def test_silence_that_lasts_is_said_when_it_is_believed(
+    stored: Totals, reads: int, additive: tuple[str, ...]
+) -> None:
+    silent = Evidence(
+        stored,
+        stored,
+        Totals(),
+        additive=additive,
+        together=True,
+        is_silent=True,
+        unproven_reads=reads,
+    )
+    if not stored.rows:
+        return
+    assert judge(silent).removes
+    assert judge(silent).is_told
+    spent = replace(silent, account=Totals(1, Decimal(5), 5, 5))
+    assert judge(spent).removes is (not additive), "the account's row still has it"
+
+
+@given(st.sampled_from([Totals(), Totals(1, Decimal(9), 9, 9), None]))
+def test_a_first_answer_without_rows_is_believed_where_nothing_can_prove_it(
+    account: Totals | None,
+) -> None:
+    verdict = judge(Evidence(Totals(), Totals(), account, additive=(), is_silent=True))
+    assert (verdict.outcome, verdict.removes) == (Outcome.PROVEN, False)
 
 
 @given(TOTALS, TOTALS)

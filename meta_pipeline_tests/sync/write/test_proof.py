@@ -194,6 +194,44 @@ def test_silence_at_every_level_wipes_nothing(found: Lab) -> None:
     assert found.sync(parts=EXTRAS).status is Status.SUCCESS
 
 
+def test_silence_that_lasts_at_every_level_is_believed_and_said(found: Lab) -> None:
+    found.sync(parts=NUMBERS)
+    before = by_day(found, "insights_ad")
+    found.sim.fail("GET", "/insights", times=None, with_=Fault.no_rows())
+    for _ in range(3):
+        found.advance(hours=8)
+        record = found.sync(parts=NUMBERS, force=True)
+        assert record.status is not Status.SUCCESS
+        assert by_day(found, "insights_ad") == before
+    # The account's row that came first is judged by the rows that went after it, once more.
+    for _ in range(3):
+        found.advance(hours=8)
+        record = found.sync(parts=NUMBERS, force=True)
+        if not by_day(found, "insights_ad"):
+            break
+
+    gone = before.keys() - by_day(found, "insights_ad").keys()
+    assert gone == before.keys()
+    assert record.status is not Status.SUCCESS
+    assert f"{len(gone)} days emptied" in (record.error_summary or "")
+    said = found.query(
+        "SELECT value FROM meta_ads.unrecognized_values "
+        "WHERE source = 'insights_ad' AND reason = 'emptied'"
+    )
+    assert {row["value"] for row in said} == {str(day) for day in gone}
+    for day in gone:
+        (change,) = found.query(
+            "SELECT spend_before FROM meta_ads.insights_changes WHERE rows_removed > 0 "
+            "AND entity_type = 'ad' AND date_start = %s",
+            day,
+        )
+        assert change["spend_before"] == before[day][0]
+    found.sim.faults.clear()
+    found.advance(hours=8)
+    found.sync(parts=NUMBERS, force=True)
+    assert by_day(found, "insights_ad").keys() >= before.keys(), "what comes back is stored again"
+
+
 def test_an_account_row_that_does_not_come_proves_nothing(found: Lab) -> None:
     found.sim.fail(
         "GET", "/insights", until=lambda r: r.text("level") != "account", with_=Fault.no_rows()
