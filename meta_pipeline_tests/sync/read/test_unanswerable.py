@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from meta_pipeline.metrics import reconcile
 from meta_pipeline.simulator import AccountSpec, Fault, Plan
 from meta_pipeline.sync import Part, PlanPolicy, Status
 from meta_pipeline_tests.sync.lab import Lab, lab
@@ -244,3 +245,34 @@ def test_a_report_is_judged_by_progress_not_by_age(four: Lab) -> None:
     record = four.sync(parts=NUMBERS, since=four.today() - timedelta(days=2))
     assert record.status is Status.SUCCESS, record.error_summary
     assert four.sim.journal.count(method="POST") == 1
+
+
+@pytest.mark.each_value
+@pytest.mark.parametrize("dataset", ["insights_ad", "insights_hourly", "breakdown:age"], ids=str)
+def test_a_spoiled_day_costs_itself_in_every_table(database_url: str, dataset: str) -> None:
+    policy = PlanPolicy(backfill_days=6, breakdowns=(("age",),))
+    with lab(database_url, SPEC, policy=policy) as found:
+        day = found.today() - timedelta(days=3)
+        found.world.spoil_day(_victim(found, day), day)
+        parts = {Part.INSIGHTS, Part.HOURLY, Part.BREAKDOWNS}
+        record = found.sync(parts=frozenset(parts))
+        assert record.status is Status.PARTIAL, record.error_summary
+        days = {
+            row["date_start"]: row
+            for row in found.query(
+                "SELECT date_start, incomplete, is_final, rows FROM meta_ads.sync_windows "
+                "WHERE dataset = %s",
+                dataset,
+            )
+        }
+        assert len(days) == 6
+        assert days[day]["incomplete"]
+        assert all(row["rows"] and not row["incomplete"] for at, row in days.items() if at != day)
+        assert found.scalar(
+            "SELECT count(*) FROM meta_ads.insights_gaps WHERE dataset = %s AND date_start <> %s",
+            dataset,
+            day,
+        ) == 0  # fmt: skip
+        with found.warehouse.connection() as connection:
+            (compared,) = reconcile(connection, found.account_id, day, day)
+        assert compared.status == "differs"
