@@ -151,7 +151,9 @@ class Containers:
         return [str(self.binaries / program), *words]
 
     def _environment(self, service: str) -> dict[str, str]:
-        image = {name: self._here(text) for name, text in _image_environment()}
+        path = f"{self.binaries}:{os.environ['PATH']}"
+        image = {name: self._here(text) for name, text in _image_environment() if name != "PATH"}
+        settings = {name: self._here(text) for name, text in self.settings.items()}
         given = {
             name: self._here(_substituted(str(value), self.settings))
             for name, value in self.services[service].get("environment", {}).items()
@@ -160,10 +162,10 @@ class Containers:
         named = {Path(value).name for name, value in given.items() if name.endswith("_FILE")}
         assert named <= allowed, f"{service} reads secrets it is not given: {named - allowed}"
         return {
-            "PATH": f"{self.binaries}:{os.environ['PATH']}",
+            "PATH": path,
             "LANG": "C.UTF-8",
             **image,
-            **(self.settings if "env_file" in self.services[service] else {}),
+            **(settings if "env_file" in self.services[service] else {}),
             **given,
         }
 
