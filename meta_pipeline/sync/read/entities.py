@@ -89,9 +89,10 @@ class EdgeReader:
             except InvalidRequest as error:
                 # Which statuses may be asked for is not settled (FACTS section 4.5).
                 source, asked = self._spec.edge, self._statuses
-                if self._refusals.drop_statuses(source, asked, error, self._takes):
+                # Looked for once: where nothing is found, it may pass, or is of no value or field.
+                if not passing and self._refusals.drop_statuses(source, asked, error, self._takes):
                     continue
-                if is_invalid(error) and self._drop_unnamed(error):
+                if not passing and is_invalid(error) and self._drop_unnamed(error):
                     continue
                 passing += 1
                 if passing == _TRIES or not asked or not is_invalid(error):
