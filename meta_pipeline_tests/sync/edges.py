@@ -100,6 +100,10 @@ class Edge:
     asks: Mapping[str, str] = field(default_factory=dict)
     policy: PlanPolicy = POLICY
     is_one_call: bool = False
+    extra_calls: int = 0
+    """What it costs beyond a fault's own calls that the days are read in parts then."""
+    is_repeatable: bool = True
+    """Whether it may be asked again when its answer is lost: what works once does not."""
     beside: Callable[[Lab], object] = lambda _: None
     prepare: Callable[[Lab], object] = lambda _: None
     work: Callable[[Lab, Any], SyncRun] = sync
@@ -268,12 +272,13 @@ EDGES = (
     Edge("report rows", lambda _: f"/{_RUN}/insights", frozenset({"report_rows"}),
          beside=go_async),
     Edge("empty report", _of_account("/insights"), frozenset({"insights_account_ids"}),
-         asks={"fields": _ACCOUNT_ONLY}, is_one_call=True, beside=_one_empty_report),
+         asks={"fields": _ACCOUNT_ONLY}, is_one_call=True, extra_calls=60,
+         beside=_one_empty_report),
     Edge("who delivered", _of_account("/insights"),
          frozenset({"insights_campaign_ids", "insights_adset_ids", "insights_ad_ids"}),
-         asks={"fields": "adset_id"}, is_one_call=True, beside=_ad_by_ad),
+         asks={"fields": "adset_id"}, is_one_call=True, extra_calls=60, beside=_ad_by_ad),
     Edge("ads of an ad set", lambda _: "/ads", frozenset({"ads_ids"}), asks={"fields": "id"},
-         is_one_call=True, beside=_ad_by_ad_untold),
+         is_one_call=True, extra_calls=60, beside=_ad_by_ad_untold),
     Edge("by id", lambda _: "/", frozenset({"objects_by_id", "account_probe"}), "POST", "batch",
          prepare=_take_one_away),
     Edge("one by id", lambda found: f"/{found.doomed}",
@@ -317,14 +322,14 @@ EDGES = (
          work=_asking(lambda _, client: client.get(
              _BUSINESS, {"fields": "id,name"}, account_id=None, endpoint_key="business"))),
     Edge("code", lambda _: "/oauth/access_token", frozenset({"code_exchange"}), answers="object",
-         parts=frozenset(),
+         parts=frozenset(), is_repeatable=False,
          work=_asking(lambda found, client: client.exchange_code(
              found.sim.tokens.grant_code(_CALLBACK), app_id=APP.id, redirect_uri=_CALLBACK))),
     Edge("exchange", lambda _: "/oauth/access_token", frozenset({"token_exchange"}),
          answers="object", parts=frozenset(),
          work=_asking(lambda _, client: client.exchange_token(app_id=APP.id))),
     Edge("revoke", lambda _: "/oauth/revoke", frozenset({"token_revoke"}), answers="object",
-         parts=frozenset(),
+         parts=frozenset(), is_repeatable=False,
          work=_asking(lambda found, client: client.revoke_token(
              found.sim.issue(scopes=["ads_read"]), app_id=APP.id))),
     Edge("connect account", lambda _: "/subscribed_apps", frozenset({"subscribed_apps"}), "POST",
