@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from meta_pipeline.graph.refusal import Refusal
+from meta_pipeline.graph.error_answer import Refusal
 from meta_pipeline.graph.transport import HttpAnswer
 from meta_pipeline.nesting import cut, cut_text
 

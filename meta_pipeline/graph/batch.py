@@ -11,6 +11,7 @@ from meta_pipeline.chunks import chunks
 from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt
 from meta_pipeline.graph.caller import Caller, Inside, Outcome, Request
+from meta_pipeline.graph.error_answer import Refusal, error_of, is_limit
 from meta_pipeline.graph.errors import (
     GraphError,
     MalformedAnswer,
@@ -18,7 +19,6 @@ from meta_pipeline.graph.errors import (
     ServerTrouble,
 )
 from meta_pipeline.graph.query_shape import Params, encode_params
-from meta_pipeline.graph.refusal import Refusal, error_of, is_limit
 from meta_pipeline.graph.transport import HttpAnswer
 from meta_pipeline.graph.usage import usage_headers_of
 from meta_pipeline.model.usage import UsageReading

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from meta_pipeline.graph.answer import Expectation, Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt, Call, Operation
+from meta_pipeline.graph.error_answer import Refusal, error_of
 from meta_pipeline.graph.errors import (
     AnswerTooLarge,
     ConnectionLost,
@@ -21,7 +22,6 @@ from meta_pipeline.graph.errors import (
 )
 from meta_pipeline.graph.failover import Failover, is_of_token
 from meta_pipeline.graph.query_shape import Params, encode_params, params_hash, query_shape
-from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.retry import RetryPolicy
 from meta_pipeline.graph.transport import Cause, HttpAnswer, NoAnswer, Transport
 from meta_pipeline.graph.usage import parse_usage, parse_usage_of_each, usage_headers_of

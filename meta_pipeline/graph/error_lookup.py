@@ -1,4 +1,4 @@
-"""Finds the rule of policy.py for an error answer.
+"""Finds the rule of error_policy.py for an error answer.
 
 Meta: decide on codes only, messages are localised (FACTS §3.1). Texts are looked at only where
 one code means several things, and then only to choose between them.
@@ -6,15 +6,15 @@ one code means several things, and then only to choose between them.
 
 from __future__ import annotations
 
-from meta_pipeline.graph.error_rule import Rule
-from meta_pipeline.graph.errors import Treatment
-from meta_pipeline.graph.policy import (
+from meta_pipeline.graph.error_policy import (
     TABLE,
     UNKNOWN_LIMIT,
     UNKNOWN_RETRY,
     UNKNOWN_STOP,
     UNKNOWN_TOKEN,
 )
+from meta_pipeline.graph.error_rule import Rule
+from meta_pipeline.graph.errors import Treatment
 
 _EXACT = {(rule.code, rule.subcode): rule for rule in TABLE if rule.text is None}
 _BY_TEXT: dict[int, tuple[Rule, ...]] = {

@@ -12,10 +12,10 @@ from typing import Any
 from meta_pipeline.graph.answer import Malformed, expect_keys
 from meta_pipeline.graph.batch import BatchAnswer, BatchOperation, run_batch
 from meta_pipeline.graph.caller import Caller, Request
+from meta_pipeline.graph.error_answer import Refusal, error_of, rule_of
 from meta_pipeline.graph.errors import GraphError, NewReportNeeded, ObjectMissing, Treatment
 from meta_pipeline.graph.pages import Page, PageSize, PageWalk, page_request
 from meta_pipeline.graph.query_shape import Params
-from meta_pipeline.graph.refusal import Refusal, error_of, rule_of
 
 # A report that was just created may not be everywhere yet: 100/33 is believed only after this.
 SETTLING_TIME = timedelta(seconds=60)

@@ -12,8 +12,8 @@ from typing import Any
 from meta_pipeline.credentials import cleaned_token
 from meta_pipeline.graph.answer import Malformed
 from meta_pipeline.graph.caller import Caller, Request
+from meta_pipeline.graph.error_answer import Refusal, error_of
 from meta_pipeline.graph.errors import GraphError, Reauthorize
-from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.printable import one_line
 
 

@@ -10,16 +10,16 @@ import sys
 from collections.abc import Mapping
 from itertools import groupby
 
-from meta_pipeline.graph.error_rule import Rule
-from meta_pipeline.graph.errors import Treatment
-from meta_pipeline.graph.pages import MOST_EMPTY_PAGES
-from meta_pipeline.graph.policy import (
+from meta_pipeline.graph.error_policy import (
     TABLE,
     UNKNOWN_LIMIT,
     UNKNOWN_RETRY,
     UNKNOWN_STOP,
     UNKNOWN_TOKEN,
 )
+from meta_pipeline.graph.error_rule import Rule
+from meta_pipeline.graph.errors import Treatment
+from meta_pipeline.graph.pages import MOST_EMPTY_PAGES
 
 WHAT_WE_DO: Mapping[Treatment, str] = {
     Treatment.RETRY: "asks again up to three times, after about 1, 2 and 4 seconds",
@@ -50,8 +50,8 @@ The same facts are in `meta_api_logs` (`error_code`, `error_subcode`, `fbtrace_i
 every attempt. Limits come as HTTP 400 or 403 with a code, hardly ever as 429. When you report an
 error to Meta, give the `fbtrace_id`.
 
-This page is written from the policy table `meta_pipeline/graph/policy.py`; change it there, then
-run `python -m meta_pipeline.graph.troubleshooting > docs/troubleshooting.md`.
+This page is written from the policy table `meta_pipeline/graph/error_policy.py`; change it there,
+then run `python -m meta_pipeline.graph.troubleshooting > docs/troubleshooting.md`.
 
 ## Without a code
 

@@ -13,7 +13,7 @@ FULL_BLOCK_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What one error code says of its limit; graph/policy.py has one for each (FACTS §2, §3.3)."""
+    """What one error code says of its limit; graph/error_policy.py has each (FACTS §2, §3.3)."""
 
     # Whose limit it is: "account", "app", "user" or "page".
     scope: str = "account"

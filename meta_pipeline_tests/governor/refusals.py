@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from meta_pipeline.graph import Throttled
-from meta_pipeline.graph.refusal import Refusal, error_of
+from meta_pipeline.graph.error_answer import Refusal, error_of
 from meta_pipeline.model.limit import Limit
 
 

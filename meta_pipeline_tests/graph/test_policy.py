@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meta_pipeline.graph import errors, troubleshooting
+from meta_pipeline.graph.error_answer import Refusal, error_of
 from meta_pipeline.graph.error_lookup import rule_for
+from meta_pipeline.graph.error_policy import TABLE
 from meta_pipeline.graph.errors import GraphError, Throttled, Treatment
-from meta_pipeline.graph.policy import TABLE
-from meta_pipeline.graph.refusal import Refusal, error_of
 from meta_pipeline.graph.usage import parse_usage
 from meta_pipeline_tests.graph.conftest import NOW
 

@@ -13,8 +13,8 @@ import orjson
 from meta_pipeline.graph import GraphClient, Page
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync.rows.convert import json_text, moment_or_none
+from meta_pipeline.sync.rows.entity_mapping import Row, Source
 from meta_pipeline.sync.rows.keys import id_text
-from meta_pipeline.sync.rows.mapping import Row, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.slices import Slice, noting_last, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema

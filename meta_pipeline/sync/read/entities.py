@@ -17,9 +17,9 @@ from meta_pipeline.graph import CursorLost, FieldRejected, GraphClient, InvalidR
 from meta_pipeline.model.part import ENTITIES
 from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode, statuses_hash
 from meta_pipeline.sync.rows.convert import moment_or_none
+from meta_pipeline.sync.rows.entity_mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.fields import EntitySpec
 from meta_pipeline.sync.rows.keys import id_text
-from meta_pipeline.sync.rows.mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.seen import SeenIds
 from meta_pipeline.sync.write.slices import Note, Slice, noting_last, rendered

@@ -31,8 +31,8 @@ from meta_pipeline.model.time_zone import zone
 from meta_pipeline.sync.days import today
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows import datasets
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.sync.rows.insights_mapping import InsightsMapper
-from meta_pipeline.sync.rows.mapping import Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.day_marks import DayMarks
 from meta_pipeline.sync.write.slices import Note, Slice, rendered

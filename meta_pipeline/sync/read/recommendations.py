@@ -26,8 +26,8 @@ from meta_pipeline.sync.days import today
 from meta_pipeline.sync.plan.recommendation_plan import RecommendationPlan
 from meta_pipeline.sync.plan.stored import RECOMMENDATION_EDGES
 from meta_pipeline.sync.rows.convert import Unfit, decimal, json_text, moment
+from meta_pipeline.sync.rows.entity_mapping import Row, Source
 from meta_pipeline.sync.rows.keys import id_text
-from meta_pipeline.sync.rows.mapping import Row, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.slices import Note, Slice, noting_last, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema

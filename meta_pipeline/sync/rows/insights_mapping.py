@@ -19,8 +19,8 @@ from meta_pipeline.custom_reports.contract import GIVEN, Kind, kind_of
 from .actions import are_regular, is_countable
 from .convert import LARGEST_OF_A_DAY, Unfit, json_text, number
 from .datasets import CURRENCY, Dataset
+from .entity_mapping import Row, Source
 from .keys import HOUR_TEXT, ID_TEXT, hour_of, id_text
-from .mapping import Row, Source
 from .money import CURRENCIES
 from .unrecognized import Findings, Reason
 

@@ -46,8 +46,8 @@ from meta_pipeline.sync.read.recommendations import (
 )
 from meta_pipeline.sync.read.refusals import Refusals
 from meta_pipeline.sync.rows.datasets import daily
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS
-from meta_pipeline.sync.rows.mapping import Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.run.account_windows import AccountWindows, refused_lately
 from meta_pipeline.sync.write.slices import Slice

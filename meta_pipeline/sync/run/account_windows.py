@@ -19,7 +19,7 @@ from meta_pipeline.sync.read.insights_query import InsightsEdge
 from meta_pipeline.sync.read.refusals import Refusals
 from meta_pipeline.sync.read.reports import ReportReader
 from meta_pipeline.sync.rows import datasets
-from meta_pipeline.sync.rows.mapping import Source
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.day_marks import DayMarks
 from meta_pipeline.sync.write.slices import Slice

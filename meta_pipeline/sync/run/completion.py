@@ -14,8 +14,8 @@ from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import ENTITIES, Part
 from meta_pipeline.moments import past
 from meta_pipeline.sync.plan.edge_plan import EdgePlan, Mode
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS
-from meta_pipeline.sync.rows.mapping import Source
 from meta_pipeline.sync.write.day_marks import unproven_since
 from meta_pipeline.warehouse import Connection, CursorRow, CursorStore
 

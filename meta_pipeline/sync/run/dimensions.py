@@ -27,8 +27,8 @@ from meta_pipeline.sync.plan.edge_plan import IDS_PER_PAGE, SINGLY_UP_TO
 from meta_pipeline.sync.read.entities import history_of
 from meta_pipeline.sync.read.filters import only
 from meta_pipeline.sync.read.refusals import STATUSES
+from meta_pipeline.sync.rows.entity_mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.fields import ADS, ADSETS, CAMPAIGNS, ENTITY_SPECS, EntitySpec
-from meta_pipeline.sync.rows.mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.sync.write.seen import SeenIds
 from meta_pipeline.sync.write.slices import Slice, rendered

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from meta_pipeline.sync.days import is_final
 from meta_pipeline.sync.plan.window import Window
-from meta_pipeline.sync.rows.mapping import Source
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.warehouse import (
     Connection,
     GapRow,

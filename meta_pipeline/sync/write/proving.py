@@ -16,7 +16,7 @@ from meta_pipeline.sync.days import SLACK, end_of_day, is_final, pause, runs, to
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows import datasets
 from meta_pipeline.sync.rows.datasets import Dataset
-from meta_pipeline.sync.rows.mapping import Source
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.warehouse import (
     Connection,
     InsightsRead,

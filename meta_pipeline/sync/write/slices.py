@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from meta_pipeline.model.part import Part
 from meta_pipeline.sync.plan.window import Window
-from meta_pipeline.sync.rows.mapping import Row
+from meta_pipeline.sync.rows.entity_mapping import Row
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.warehouse import (
     Cleaned,

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from meta_pipeline.model.part import INSIGHTS, Part
-from meta_pipeline.sync.rows.mapping import Source
+from meta_pipeline.sync.rows.entity_mapping import Source
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
 from meta_pipeline.warehouse import (
     Connection,

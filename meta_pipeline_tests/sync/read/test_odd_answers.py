@@ -17,9 +17,9 @@ from meta_pipeline.metrics import rollup
 from meta_pipeline.simulator import ABSENT, Fault
 from meta_pipeline.sync import DEFAULT_PARTS, ENTITIES, Part, Status, SyncRequest
 from meta_pipeline.sync.rows.datasets import HOUR, Dataset, broken_down, daily, hourly
+from meta_pipeline.sync.rows.entity_mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.fields import ENTITY_SPECS, EntitySpec
 from meta_pipeline.sync.rows.insights_mapping import InsightsMapper
-from meta_pipeline.sync.rows.mapping import EntityMapper, Source
 from meta_pipeline.sync.rows.unrecognized import Findings
 from meta_pipeline.sync.write.slices import Slice, rendered
 from meta_pipeline.sync.write.writer import Writer

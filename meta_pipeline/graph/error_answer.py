@@ -1,4 +1,4 @@
-"""From an answer that is no success to the typed error of errors.py, by the rule of policy.py."""
+"""What an error answer says, and the typed error it becomes by the rule of error_policy.py."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Refusal:
 
 
 def rule_of(refusal: Refusal, http_status: int | None) -> Rule:
-    """The rule of policy.py for `refusal`."""
+    """The rule of error_policy.py for `refusal`."""
     return rule_for(
         refusal.code,
         refusal.subcode,
