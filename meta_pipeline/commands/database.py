@@ -19,10 +19,10 @@ def database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    from meta_pipeline.embedded import EmbeddedPostgres
+    from meta_pipeline.embedded import EmbeddedPostgres, told_to_nobody
 
     with EmbeddedPostgres(settings.data_dir).running() as url:
-        yield url
+        yield told_to_nobody(url)
 
 
 @contextmanager

@@ -76,12 +76,14 @@ def psql(context: typer.Context) -> None:
     if own is not None:
         code = _run_psql(_psql_on_machine(), own, context.args, dict(os.environ))
     else:
+        from meta_pipeline.embedded import told_to_nobody
+
         with _embedded() as server, server.running() as its_url:
             # PG* variables would lead psql away from the embedded server.
             misleading = set(_libpq_variables().values())
             code = _run_psql(
                 server.psql_path,
-                its_url,
+                told_to_nobody(its_url),
                 context.args,
                 {name: value for name, value in os.environ.items() if name not in misleading},
             )

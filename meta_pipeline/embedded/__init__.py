@@ -12,6 +12,7 @@ if sys.platform == "win32":
         "The embedded Postgres runs on Linux and macOS: set DATABASE_URL to a Postgres of yours."
     )
 
+from .connection import told_to_nobody
 from .errors import (
     BinariesNotFoundError,
     EmbeddedPostgresError,
@@ -35,4 +36,5 @@ __all__ = [
     "ServerStopError",
     "Status",
     "default_root",
+    "told_to_nobody",
 ]

@@ -110,6 +110,16 @@ def connect(
     )
 
 
+def told_to_nobody(url: str) -> str:
+    """The server's URL for a client that gives its password to nobody who asks for it in clear.
+
+    While the server is down, whoever else is on this machine may listen on its port.
+    """
+    if pq.version() < _REQUIRE_AUTH_SINCE_LIBPQ:
+        return url
+    return f"{url}?require_auth=scram-sha-256"
+
+
 def create_database(port: int, password: str, name: str) -> None:
     """Create the database; another process that just did so is no error."""
     try:

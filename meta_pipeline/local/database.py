@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from meta_pipeline.embedded import EmbeddedPostgres, default_root
+from meta_pipeline.embedded import EmbeddedPostgres, default_root, told_to_nobody
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.connect import READER
@@ -32,7 +32,7 @@ def demo_database(settings: Settings) -> Iterator[str]:
     DATABASE_URL is not looked at: nobody wants made-up accounts in a database in use.
     """
     with EmbeddedPostgres(data_root(settings), database=DEMO_DATABASE).running() as url:
-        yield url
+        yield told_to_nobody(url)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ _WORDS_REFUSED = (
     "user=... password='...' with options of Postgres's client library, where single quotes "
     "enclose a value with a space or a quote, and \\ stands before each ' and \\ in it."
 )
+_REQUIRE_AUTH_SINCE_LIBPQ = 160_000
 _DAGSTER_SETTINGS = {
     "search_path": DAGSTER_SCHEMA,
     "timezone": "UTC",
@@ -64,7 +65,16 @@ def dagster_url(url: str) -> str:
     # Not left to PGCLIENTENCODING, which psycopg2 obeys: Dagster keeps text of all languages.
     options["client_encoding"] = "UTF8"
     options.setdefault("application_name", DAGSTER_SCHEMA)
+    if "require_auth" in options and not _driver_requires_auth():
+        del options["require_auth"]
     return _written("postgresql+psycopg2", options)
+
+
+def _driver_requires_auth() -> bool:
+    """Whether Dagster's driver knows `require_auth`: one built with an older libpq does not."""
+    import psycopg2.extensions  # noqa: PLC0415  # Dagster brings it
+
+    return bool(psycopg2.extensions.libpq_version() >= _REQUIRE_AUTH_SINCE_LIBPQ)
 
 
 def options_of(url: str) -> Mapping[str, str]:

@@ -18,11 +18,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psycopg
+import psycopg2
 import pytest
 
+from meta_pipeline.commands.database import database
 from meta_pipeline.embedded import EmbeddedPostgres, ServerStartError
 from meta_pipeline.embedded.connection import Answer, probe
 from meta_pipeline.embedded.deadline import Patience
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import WarehouseError, connect, dagster_url
 from meta_pipeline_tests.embedded.fixtures import (
     Child,
     answers,
@@ -190,6 +194,32 @@ def test_a_program_on_its_port_does_not_get_the_password(root: Path) -> None:
     assert url.split(":")[2].split("@")[0].encode() not in b"".join(heard)
 
 
+@pytest.mark.parametrize("of_dagster", [False, True], ids=["ours", "of Dagster"])
+def test_a_process_that_comes_back_tells_its_password_to_nobody(
+    root: Path, monkeypatch: pytest.MonkeyPatch, of_dagster: bool
+) -> None:
+    """Whoever listens on the port of a server that fell asks a daemon that connects again."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    heard: list[bytes] = []
+    with occupied(0) as listener, database(Settings.load(env_file=None, data_dir=root)) as url:
+        thief = threading.Thread(target=_ask_for_the_password, args=(listener, heard))
+        thief.start()
+        port = listener.getsockname()[1]
+        theirs = url.replace(f":{port_of(url)}/", f":{port}/")
+        if of_dagster:
+            driven = dagster_url(theirs).replace("postgresql+psycopg2:", "postgresql:")
+            with pytest.raises(psycopg2.OperationalError):
+                psycopg2.connect(driven, connect_timeout=10)
+        else:
+            with pytest.raises(WarehouseError):
+                connect(theirs, application_name="test")
+        listener.shutdown(socket.SHUT_RDWR)
+        thief.join(60)
+        assert psycopg.connect(url).execute("SELECT 1").fetchone() == (1,)
+    assert any(b"meta" in message for message in heard), "it was never asked"
+    assert url.split(":")[2].split("@")[0].encode() not in b"".join(heard)
+
+
 def _wait_until_closed(url: str) -> None:
     while answers(url):
         pass
@@ -201,6 +231,9 @@ def _ask_for_the_password(listener: socket.socket, heard: list[bytes]) -> None:
             connection, _ = listener.accept()
             with connection:
                 heard.append(connection.recv(4096))
+                while len(heard[-1]) == 8:  # asks for encryption: there is none
+                    connection.sendall(b"N")
+                    heard.append(connection.recv(4096))
                 connection.sendall(b"R" + (8).to_bytes(4) + (3).to_bytes(4))  # "send it in clear"
                 heard.append(connection.recv(4096))
 
