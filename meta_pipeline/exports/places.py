@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,13 +86,13 @@ class Folder(Place):
     def read(self, path: str) -> bytes | None:
         with self._told():
             try:
-                return (self._root / path).read_bytes()
+                return self._at(path).read_bytes()
             except FileNotFoundError:
                 return None
 
     def put(self, source: Path, path: str) -> None:
         with self._told():
-            target = self._root / path
+            target = self._at(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             # The bytes before the name: after a power cut a name alone would look like a whole
             # file.
@@ -108,7 +109,7 @@ class Folder(Place):
 
     def remove(self, path: str) -> None:
         with self._told():
-            (self._root / path).unlink(missing_ok=True)
+            self._at(path).unlink(missing_ok=True)
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -125,6 +126,23 @@ class Folder(Place):
 
     def url(self, path: str) -> str:
         return str(self._root / path)
+
+    def _at(self, path: str) -> Path:
+        """Where a file lies; PlaceUnreachable where somebody else's link would lead elsewhere."""
+        target = self._root / path
+        for place in (target, *target.parents):
+            if place == self._root:
+                break
+            with suppress(FileNotFoundError):
+                found = place.lstat()
+                # One's own leads to a larger disk; root may do what it likes anyway.
+                if stat.S_ISLNK(found.st_mode) and found.st_uid and found.st_uid != os.geteuid():
+                    raise PlaceUnreachable(
+                        f"{place} is a link that another user made, who might have files of yours "
+                        "read, replaced or removed by it. Remove it, or name a folder that nobody "
+                        "else may write to. What was exported before is whole."
+                    )
+        return target
 
     @contextmanager
     def _told(self) -> Iterator[None]:
