@@ -173,11 +173,14 @@ class DagsterApi:
         return f"{self.url}/runs/{run_id}"
 
     def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        response = requests.post(
-            f"{self.url}/graphql",
-            json={"query": query, "variables": variables},
-            timeout=_TIMEOUT_SECONDS,
-        )
+        with requests.Session() as session:
+            # It is on this machine: a proxy of the network has no business with it.
+            session.trust_env = False
+            response = session.post(
+                f"{self.url}/graphql",
+                json={"query": query, "variables": variables},
+                timeout=_TIMEOUT_SECONDS,
+            )
         response.raise_for_status()
         body = response.json()
         if errors := body.get("errors"):
