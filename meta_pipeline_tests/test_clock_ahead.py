@@ -148,7 +148,7 @@ class Room:
         said["noticed anew"] = found.unrecognized.record_once_a_day(notice)
         found.tokens.save(self.token(now))
         said["token"] = [one.checked_at for one in found.tokens.in_use()] == [now]
-        found.usage.remember([self.reading(now)])
+        found.usage.remember([self.reading(now)], now=now)
         said["usage"] = [one.read_at for one in found.usage.current()] == [now]
         said["fact"] = found.facts.write("default", [self.fact(now)], now)
         said["webhooks"] = found.webhooks.due(now - minute, now - 10 * minute, now)

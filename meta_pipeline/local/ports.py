@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import socket
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TextIO
 
 from meta_pipeline.settings.secret_files import private_folder
 
 HOST = "127.0.0.1"
 # `sun_path` of Linux has 108 bytes, and ends in a zero.
 _SOCKET_PATH_BYTES = 107
+
+
+# Open for as long as the process lives: a lock goes with its file.
+_CHOSEN: dict[int, TextIO] = {}
 
 
 class PortsTaken(Exception):
@@ -26,13 +32,30 @@ def free_port() -> int:
 
 
 def free_port_from(wanted: int, tries: int = 20) -> int:
-    """The wanted port, or the next one that is free; PortsTaken when none of them is."""
+    """The wanted port, or the next one that is free; PortsTaken when none of them is.
+
+    It is this process's until it ends: servers listen seconds after their port was chosen, and
+    another `demo` or `dev` of the same user that starts meanwhile takes the next one.
+    """
     for port in range(wanted, wanted + tries):
-        if is_free(port):
+        if is_free(port) and _is_ours(port):
             return port
     raise PortsTaken(
         f"Ports {wanted} to {wanted + tries - 1} are all in use: choose another with --port."
     )
+
+
+def _is_ours(port: int) -> bool:
+    if port in _CHOSEN:
+        return True
+    lock = (private_folder() / f"port-{port}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    _CHOSEN[port] = lock
+    return True
 
 
 def is_free(port: int, host: str = HOST) -> bool:

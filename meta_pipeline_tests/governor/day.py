@@ -88,7 +88,7 @@ class Shared:
     def __init__(self) -> None:
         self.rows: dict[Meter, UsageReading] = {}
 
-    def remember(self, readings: list[UsageReading]) -> None:
+    def remember(self, readings: list[UsageReading], *, now: datetime) -> None:
         for reading in readings:
             known = self.rows.get(reading.meter)
             if known is None or reading.read_at >= known.read_at:
@@ -216,7 +216,7 @@ class Process:
         changed = self.meters.answered(
             job.account_id, self.world.use_case, now, readings, ok=not answer.refused
         )
-        self.shared.remember(changed)
+        self.shared.remember(changed, now=now)
         self._answered.fire()
 
     def _park(self, account_id: str, until: datetime | None) -> None:

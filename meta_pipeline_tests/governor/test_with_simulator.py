@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,7 +29,7 @@ class Rows:
     def __init__(self) -> None:
         self.rows: dict[Meter, UsageReading] = {}
 
-    def remember(self, readings: Iterable[UsageReading]) -> None:
+    def remember(self, readings: Iterable[UsageReading], *, now: datetime) -> None:
         self.rows |= {row.meter: row for row in readings}
 
     def current(self, keys: list[str]) -> list[UsageReading]:

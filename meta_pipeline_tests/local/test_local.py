@@ -51,6 +51,16 @@ def test_a_used_port_gives_the_next_one() -> None:
             free_port_from(port, tries=1)
 
 
+def test_a_port_that_was_chosen_is_nobody_elses_before_anything_listens() -> None:
+    mine = free_port_from(free_port())
+    asks = f"from meta_pipeline.local.ports import free_port_from; print(free_port_from({mine}))"
+    other = subprocess.run(
+        [sys.executable, "-c", asks], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert int(other.stdout) > mine
+    assert free_port_from(mine) == mine
+
+
 def test_a_free_port_is_taken_as_it_is() -> None:
     port = free_port()
     assert free_port_from(port) == port

@@ -39,7 +39,7 @@ _AHEAD = timedelta(minutes=1)  # a reading from further on was dated by a clock 
 class SharedReadings(Protocol):
     """Where the processes of one app leave their readings for each other: `UsageStore`."""
 
-    def remember(self, readings: Iterable[UsageReading]) -> None: ...
+    def remember(self, readings: Iterable[UsageReading], *, now: datetime) -> None: ...
 
     def current(self, keys: list[str]) -> list[UsageReading]: ...
 
@@ -294,7 +294,7 @@ class Quota:
         # Gone where the store fails: the next answers bring newer ones.
         self._shared_at, self._unshared = now, {}
         try:
-            self._store.remember(readings)
+            self._store.remember(readings, now=now)
         except Exception as error:
             logger.warning("usage readings could not be shared: %s", error)
 

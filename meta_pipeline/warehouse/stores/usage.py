@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, fields
+from datetime import datetime
 
 from psycopg.rows import class_row
 
@@ -25,7 +26,7 @@ _REMEMBER = f"""
         {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[3:])}
     WHERE excluded.read_at >= known.read_at
         -- A clock that was ahead must not keep everybody's readings out until then.
-        OR meta_ads.past(known.read_at, excluded.read_at) IS NULL
+        OR meta_ads.past(known.read_at, coalesce(%(now)s, now())) IS NULL
 """
 
 
@@ -33,11 +34,16 @@ class UsageStore(Store):
     """`usage_readings`."""
 
     def remember(
-        self, readings: Iterable[UsageReading], connection: Connection | None = None
+        self,
+        readings: Iterable[UsageReading],
+        connection: Connection | None = None,
+        *,
+        now: datetime | None = None,
     ) -> None:
         """Keep the readings that are newer than what is known; order and repeats do not matter.
 
-        Without a connection it is a transaction of its own.
+        What is known of a time after `now` (default: Postgres' own clock) gives way to any. Without
+        a connection it is a transaction of its own.
         """
         newest: dict[Meter, UsageReading] = {}
         for reading in readings:
@@ -46,7 +52,10 @@ class UsageStore(Store):
             if known is None or reading.read_at >= known.read_at:
                 newest[reading.meter] = reading
         # Written in one order by everybody: two processes cannot wait for each other.
-        rows = [asdict(newest[meter]) | {"scope": str(meter.scope)} for meter in sorted(newest)]
+        rows = [
+            asdict(newest[meter]) | {"scope": str(meter.scope), "now": now}
+            for meter in sorted(newest)
+        ]
         if rows:
             with self._using(connection) as used:
                 used.cursor().executemany(_REMEMBER, rows)

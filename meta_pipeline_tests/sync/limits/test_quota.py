@@ -351,7 +351,7 @@ def test_a_reading_of_a_clock_that_was_ahead_stops_nobody(
     warehouse.usage.remember([full])
     assert quota(clock, warehouse.usage).decide().may_call
     right = replace(full, usage_pct=97, read_at=START, regain_at=None)
-    warehouse.usage.remember([right])
+    warehouse.usage.remember([right], now=START)
     assert warehouse.usage.current(["act_1"]) == [right], "and it does not keep the right one out"
 
 
@@ -377,7 +377,7 @@ def test_a_store_that_fails_costs_the_sharing_not_the_sync(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        def remember(self, readings: Iterable[UsageReading]) -> None:
+        def remember(self, readings: Iterable[UsageReading], *, now: datetime) -> None:
             raise OSError("no connection")
 
         def current(self, keys: list[str]) -> list[UsageReading]:
