@@ -54,12 +54,11 @@ def page(report: Report) -> str:
 def _section(answer: Answer) -> str:
     asked = answer.question
     file = f"meta_pipeline/reports/sql/{asked.key}.sql"
-    minimum = times(asked.minimum, "observation")
     return "\n".join(
         (
             f"## {asked.title}",
             "",
-            f"{asked.words} At least {minimum}. [`{file}`](../{file})",
+            f"{asked.words} At least {times(asked.minimum, 'observation')}. [`{file}`](../{file})",
             "",
             *(f"- **{name}**: {meaning}" for name, meaning in asked.columns.items()),
             "",

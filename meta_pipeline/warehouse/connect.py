@@ -123,8 +123,7 @@ def set_up(connection: Connection, patience: Patience = WRITER) -> None:
 
     Raises DatabaseUnfit for a database that is not in UTF-8: names would be stored wrong.
     """
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding != "UTF8":
+    if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
         raise DatabaseUnfit(
             f"The database {connection.info.dbname} keeps text as {encoding}, where Meta's names "
             "do not fit: CREATE DATABASE <name> ENCODING 'UTF8' TEMPLATE template0, and name that "

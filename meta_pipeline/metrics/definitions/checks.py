@@ -177,11 +177,8 @@ class Checks:
     def _check_override(self, dictionary: Dictionary, override: Override, place: Place) -> None:
         general = dictionary.metrics.get(override.metric)
         if general is None:
-            raise self._error(
-                f"there is no metric {override.metric!r}"
-                f"{hint(override.metric, dictionary.metrics)}",
-                place,
-            )
+            known = hint(override.metric, dictionary.metrics)
+            raise self._error(f"there is no metric {override.metric!r}{known}", place)
         try:
             special = override.applied(general)
         except ValidationError as error:

@@ -14,8 +14,7 @@ from psycopg.types.json import Jsonb
 from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.warehouse import AccountHealth, Warehouse, account_lock, upsert
 from meta_pipeline.warehouse.views import declared
-
-from .rows import (
+from meta_pipeline_tests.warehouse.rows import (
     ACCOUNT,
     CAMPAIGN_COLUMNS,
     CAMPAIGNS,

@@ -11,8 +11,15 @@ import psycopg
 import pytest
 
 from meta_pipeline.warehouse.schema import SCHEMA, metadata
-
-from .rows import ACCOUNT, DAY, INSIGHT_COLUMNS, MORNING, insert, insight, select
+from meta_pipeline_tests.warehouse.rows import (
+    ACCOUNT,
+    DAY,
+    INSIGHT_COLUMNS,
+    MORNING,
+    insert,
+    insight,
+    select,
+)
 
 LEVELS = ("account", "campaign", "adset", "ad")
 NAMES = {"campaign": ("c1", "Spring sale"), "adset": ("s1", "Women"), "ad": ("ad1", "Video")}
