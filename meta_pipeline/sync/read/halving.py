@@ -24,6 +24,14 @@ def refused_alone(names: Sequence[str], takes: Asks) -> list[str]:
     ]
 
 
+def refused_together(names: Sequence[str], takes: Asks) -> list[str]:
+    """Those that are refused alone; all, where each alone is taken and all of them are not.
+
+    None where they are taken together after all: the refusal has passed.
+    """
+    return refused_alone(names, takes) or ([] if takes(names) else list(names))
+
+
 def unanswered(names: Sequence[str], answers: Asks, suspects: Collection[str] = ()) -> list[str]:
     """Those of the names, unanswered together, that are not answered in smaller groups either.
 

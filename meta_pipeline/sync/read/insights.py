@@ -38,7 +38,7 @@ from meta_pipeline.sync.write.day_marks import DayMarks
 from meta_pipeline.sync.write.slices import Note, Slice, rendered
 from meta_pipeline.warehouse import GapRow, InsightsHistory, PendingReport
 
-from .halving import refused_alone
+from .halving import refused_alone, refused_together
 from .insights_query import SMALLEST_PAGE, InsightsEdge
 from .refusals import BREAKDOWNS, UNANSWERED, WINDOWS, Refusals, is_invalid, setting_of
 from .retention import (
@@ -246,7 +246,13 @@ class WindowReader:
         source = f"insights_{level}"
         if self.refusals.drop_statuses(source, self.edge.statuses(level), error, takes):
             return True
-        return is_invalid(error) and self._drop_unnamed(window, error)
+        if not is_invalid(error) or not self.refusals.may_find_out:
+            return False
+        try:
+            return self._drop_unnamed(window, error)
+        except UNANSWERED:
+            self.refusals.found_out_nothing()
+            return False
 
     def _drop_unnamed(self, window: Window, error: InvalidRequest) -> bool:
         """Leave out attribution windows or fields without which the question is taken.
@@ -263,21 +269,18 @@ class WindowReader:
         def takes_fields(some: Sequence[str]) -> bool:
             return self.edge.takes(window, fields=[*ids, *some])
 
-        try:
-            named = self.refusals.refused_value(WINDOWS, error, windows, takes_windows)
-            if named is None and self.edge.takes(window):
-                return False
-            if named is not None or (windows and takes_windows(())):
-                refused = [named] if named else refused_alone(windows, takes_windows)
-                for name in refused or windows:
-                    self.refusals.drop_value(WINDOWS, "insights", name, error)
-                return True
-            # Of cells a field may be refused for their age alone.
-            if window.dataset.breakdowns or not takes_fields(()):
-                return False
-            refused = refused_alone(metrics, takes_fields)
-        except UNANSWERED:
+        named = self.refusals.refused_value(WINDOWS, error, windows, takes_windows)
+        if named is None and self.edge.takes(window):
             return False
+        if named is not None or (windows and takes_windows(())):
+            refused = [named] if named else refused_together(windows, takes_windows)
+            for name in refused:
+                self.refusals.drop_value(WINDOWS, "insights", name, error)
+            return bool(refused)
+        # Of cells a field may be refused for their age alone.
+        if window.dataset.breakdowns or not takes_fields(()):
+            return False
+        refused = refused_alone(metrics, takes_fields)
         for name in refused:
             rejected = FieldRejected(error.message, code=error.code)
             rejected.field_name = name
@@ -332,11 +335,12 @@ class WindowReader:
         try:
             if not self._may_be_breakdowns(window, error) or takes(asked) or not takes(()):
                 return ()
-            # Of a report, with fewer its rows would be of another grain.
-            alone = () if window.dataset.report is not None else refused_alone(asked, takes)
+            if window.dataset.report is None:
+                return refused_together(asked, takes)
+            # With fewer its rows would be of another grain.
+            return () if takes(asked) else asked
         except UNANSWERED:
             return ()
-        return alone or asked
 
     def _may_be_breakdowns(self, window: Window, error: InvalidRequest) -> bool:
         is_for_age = isinstance(error, RangeTooOld)

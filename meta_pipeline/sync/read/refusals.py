@@ -73,6 +73,7 @@ class Refusals:
         # Held over the calls that find what of a question is refused: two threads would ask the
         # same, and what one has left out meanwhile is no fault that the other could find.
         self.finding_out = threading.Lock()
+        self.may_find_out = True
         self._fields: dict[str, set[str]] = defaultdict(set)
         self._values: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._tables: set[tuple[str, ...]] = set()
@@ -170,7 +171,9 @@ class Refusals:
         halving, in about six calls for one. Where that is not answered it is none of the statuses,
         as far as is known: the refusal itself is what people have to hear of.
         """
-        if not statuses or not (is_invalid(error) or isinstance(error, ValueRejected)):
+        if not (statuses and self.may_find_out):
+            return False
+        if not (is_invalid(error) or isinstance(error, ValueRejected)):
             return False
         refused: list[str] = []
         if isinstance(error, ValueRejected):
@@ -185,11 +188,16 @@ class Refusals:
             if not refused and takes(_LIVING):
                 refused = refused_alone(statuses, takes)
         except UNANSWERED:
+            self.found_out_nothing()
             return False
         # Where all of them are refused, it is not for the statuses.
         for one in refused if len(refused) < len(statuses) else ():
             self.drop_value(STATUSES, source, one, error)
         return bool(refused) and len(refused) < len(statuses)
+
+    def found_out_nothing(self) -> None:
+        """The small questions that find what is refused were not answered: no more are asked."""
+        self.may_find_out = False
 
     # -- what could not be answered ---------------------------------------------------------------
 
@@ -214,6 +222,7 @@ class Refusals:
         """A question was answered."""
         with self._lock:
             self._fruitless = self._trouble = 0
+            self.may_find_out = True
             if is_report:
                 self._reports_failed = 0
 
