@@ -293,6 +293,13 @@ class FieldRejected(Skippable):
 
     field_name: str = ""
 
+    @classmethod
+    def named(cls, field_name: str, error: GraphError) -> FieldRejected:
+        """What `error` refused without a name, once it was found by asking."""
+        rejected = cls(error.message, code=error.code)
+        rejected.field_name = field_name
+        return rejected
+
 
 class CreativeUnreadable(FieldRejected):
     """One creative's `object_story_spec` fails Meta's own validation and takes the page along."""

@@ -5,22 +5,20 @@ Skipped aloud where there is no Chromium.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.web import Site
-from meta_pipeline.web.access.ways import Way
-from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web.browsing import CHROMIUM, SIZES
-from meta_pipeline_tests.web.conftest import SECRET
-from meta_pipeline_tests.web.world import ACCOUNT, NOW, fill
+from meta_pipeline_tests.web.filled import site, web_warehouse
+from meta_pipeline_tests.web.world import ACCOUNT
+
+__all__ = ["site", "web_warehouse"]
 
 WEEK = "since=2026-03-11&until=2026-03-17"
 PAGES = {
@@ -42,19 +40,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM, reason="NO BROWSER: pages were not walked; install chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
-    with postgres.fresh_database() as url, Warehouse(url) as opened:
-        opened.migrate()
-        fill(opened)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def site(web_warehouse: Warehouse) -> Site:
-    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import httpx2
 import pytest
 
-from meta_pipeline.settings import Settings
-from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.web import Site
 from meta_pipeline.web.access.doors import ROUTES
-from meta_pipeline.web.access.ways import Way
 from meta_pipeline.web.pages import PAGES
 from meta_pipeline.web.programs.callbacks import CALLBACKS
-from meta_pipeline_tests.postgres import TestPostgres
-from meta_pipeline_tests.web.conftest import SECRET
-from meta_pipeline_tests.web.world import ACCOUNT, NOW, fill
+from meta_pipeline_tests.web.filled import site, web_warehouse
+from meta_pipeline_tests.web.world import ACCOUNT
+
+__all__ = ["site", "web_warehouse"]
 
 ODD = (
     "\x00", f"{ACCOUNT}\x00", "%", "\\", "'", "\u202e", "x" * 5000, "//[", "-1", "²", "٣",
@@ -39,19 +35,6 @@ RANGES = (
 )  # fmt: skip
 OF_DAYS = ("/", "/campaigns", "/campaigns.csv", f"/accounts/{ACCOUNT}", "/creatives", "/sync/price")
 ORDERS = ("name", "status", "created", "budget", "spend", "ctr")
-
-
-@pytest.fixture(scope="module")
-def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
-    with postgres.fresh_database() as url, Warehouse(url) as opened:
-        opened.migrate()
-        fill(opened)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def site(web_warehouse: Warehouse) -> Site:
-    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
 
 
 def paths(given: str = ACCOUNT) -> list[str]:

@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
@@ -14,14 +13,12 @@ import httpx2
 import pytest
 
 from meta_pipeline.printable import printable
-from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
-from meta_pipeline.web import Site
-from meta_pipeline.web.access.ways import Way
 from meta_pipeline_tests.metrics.rows import Rows
-from meta_pipeline_tests.postgres import TestPostgres
-from meta_pipeline_tests.web.conftest import SECRET
-from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, NOW, OTHER, fill
+from meta_pipeline_tests.web.filled import site, web_warehouse
+from meta_pipeline_tests.web.world import ACCOUNT, CELLS, HOSTILE, OTHER
+
+__all__ = ["site", "web_warehouse"]
 
 WHOLE = (
     "/",
@@ -42,19 +39,6 @@ WHOLE = (
     f"/timeline/{ACCOUNT}",
 )
 WEEK = "since=2026-03-11&until=2026-03-17"
-
-
-@pytest.fixture(scope="module")
-def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
-    with postgres.fresh_database() as url, Warehouse(url) as opened:
-        opened.migrate()
-        fill(opened)
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def site(web_warehouse: Warehouse) -> Site:
-    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
 
 
 class Table(HTMLParser):

@@ -261,9 +261,7 @@ class EdgeReader:
         except UNANSWERED:
             return False
         for name in refused:
-            rejected = FieldRejected(error.message, code=error.code)
-            rejected.field_name = name
-            self._drop_field(rejected)
+            self._drop_field(FieldRejected.named(name, error))
         return bool(refused)
 
     def _drop_field(self, error: FieldRejected) -> None:

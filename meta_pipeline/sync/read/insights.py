@@ -282,8 +282,7 @@ class WindowReader:
             return False
         refused = refused_alone(metrics, takes_fields)
         for name in refused:
-            rejected = FieldRejected(error.message, code=error.code)
-            rejected.field_name = name
+            rejected = FieldRejected.named(name, error)
             self.refusals.drop_field(window.dataset.endpoint_key, rejected, window.asked)
         return bool(refused)
 
