@@ -12,24 +12,27 @@ Asks = Callable[[Sequence[str]], bool]
 def refused_alone(names: Sequence[str], takes: Asks) -> list[str]:
     """Those of the names, refused together, that are refused alone too; about log2 calls for one.
 
-    A name that is refused only beside another one is not among them.
+    A name that is refused only beside another one is not among them. None of them where all are
+    taken together in the end: a refusal may pass while it is looked into.
     """
-    if len(names) == 1:
-        return list(names)
-    return [
-        one
-        for half in halves(names)
-        if half and not takes(half)
-        for one in refused_alone(half, takes)
-    ]
+    return _confirmed(_alone(names, takes), names, takes)
 
 
 def refused_together(names: Sequence[str], takes: Asks) -> list[str]:
-    """Those that are refused alone; all, where each alone is taken and all of them are not.
+    """As `refused_alone`, and all of the names where each alone is taken."""
+    return _confirmed(_alone(names, takes) or list(names), names, takes)
 
-    None where they are taken together after all: the refusal has passed.
-    """
-    return refused_alone(names, takes) or ([] if takes(names) else list(names))
+
+def _alone(names: Sequence[str], takes: Asks) -> list[str]:
+    if len(names) == 1:
+        return list(names)
+    return [
+        one for half in halves(names) if half and not takes(half) for one in _alone(half, takes)
+    ]
+
+
+def _confirmed(found: list[str], names: Sequence[str], takes: Asks) -> list[str]:
+    return found if found and not takes(names) else []
 
 
 def unanswered(names: Sequence[str], answers: Asks, suspects: Collection[str] = ()) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
 
 from meta_pipeline.graph import (
     Blocked,
@@ -24,7 +23,6 @@ from meta_pipeline.graph import (
     Reauthorize,
     Throttled,
     UniqueCountsTooOld,
-    ValueRejected,
 )
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.time_zone import zone
@@ -38,9 +36,9 @@ from meta_pipeline.sync.write.day_marks import DayMarks
 from meta_pipeline.sync.write.slices import Note, Slice, rendered
 from meta_pipeline.warehouse import GapRow, InsightsHistory, PendingReport
 
-from .halving import refused_alone, refused_together
+from .inquiry import Inquiry
 from .insights_query import SMALLEST_PAGE, InsightsEdge
-from .refusals import BREAKDOWNS, UNANSWERED, WINDOWS, Refusals, is_invalid, setting_of
+from .refusals import BREAKDOWNS, UNANSWERED, Refusals, setting_of
 from .retention import (
     UNIQUE_COUNTS,
     UNIQUE_MONTHS,
@@ -54,9 +52,6 @@ from .splitting import Portion, Splitter
 
 __all__ = ["SMALLEST_PAGE", "WindowReader", "ends_all"]
 
-# Subcode of breakdowns that do not go together; the message names none of them.
-_INVALID_BREAKDOWNS = 1504041
-_OF_REPORTS = (BREAKDOWNS, "action_breakdowns")
 _DAYS_CLAMPED = 3
 """So many days the line of 37 months may lie from where the calendar says; then halves find it."""
 
@@ -79,6 +74,7 @@ class WindowReader:
     pending: Sequence[PendingReport] = ()
 
     def __post_init__(self) -> None:
+        self._inquiry = Inquiry(self.edge, self.refusals)
         self._today = today(self.source.data_as_of, self.source.timezone_name)
         self._young = dict[tuple[str, frozenset[str]], bool]()
         self._history = InsightsHistory(
@@ -141,12 +137,12 @@ class WindowReader:
         except RangeTooOld as error:
             yield from self._clamped(window, error)
         except InvalidRequest as error:
-            names = self._refused_of(window, error)
-            if not names and self._is_for_unique_counts(window, error):
+            names = self._inquiry.named_breakdowns(window, error)
+            if not names and self._inquiry.is_for_unique_counts(window, error):
                 kept = UniqueCountsTooOld(error.message, code=error.code)
                 yield from self._with_fewer_counts(window, kept)
             else:
-                names = names or self._refused_unnamed(window, error)
+                names = names or self._inquiry.unnamed_breakdowns(window, error)
                 yield from self._refuse_breakdowns(window, names, error)
         except UNANSWERED:
             if window.is_single or self.refusals.is_vain:
@@ -171,7 +167,7 @@ class WindowReader:
             except InvalidRequest as error:
                 # One thread finds out at a time: whoever met the same refusal asks without.
                 with self.refusals.finding_out:
-                    if self._values(window) == sent and not self._drop_value(window, error):
+                    if self._values(window) == sent and not self._inquiry.drop_value(window, error):
                         raise
             else:
                 return
@@ -237,55 +233,6 @@ class WindowReader:
 
     # -- what Meta does not take ------------------------------------------------------------------
 
-    def _drop_value(self, window: Window, error: InvalidRequest) -> bool:
-        """Leave out an attribution window or statuses that Meta does not take; whether any was."""
-        if isinstance(error, RangeTooOld):
-            return False
-        level = window.dataset.level
-        takes = partial(self.edge.takes_statuses, window)
-        source = f"insights_{level}"
-        if self.refusals.drop_statuses(source, self.edge.statuses(level), error, takes):
-            return True
-        if not is_invalid(error) or not self.refusals.may_find_out:
-            return False
-        try:
-            return self._drop_unnamed(window, error)
-        except UNANSWERED:
-            self.refusals.found_out_nothing()
-            return False
-
-    def _drop_unnamed(self, window: Window, error: InvalidRequest) -> bool:
-        """Leave out attribution windows or fields without which the question is taken.
-
-        Where Meta names nothing, or a place that is another's, what is refused is found by asking.
-        """
-        windows = self.edge.attribution_windows(window.dataset.report)
-        metrics = [name for name in self.edge.asked(window) if not name.endswith("_id")]
-        ids = [name for name in self.edge.asked(window) if name.endswith("_id")]
-
-        def takes_windows(some: Sequence[str]) -> bool:
-            return self.edge.takes(window, windows=some)
-
-        def takes_fields(some: Sequence[str]) -> bool:
-            return self.edge.takes(window, fields=[*ids, *some])
-
-        named = self.refusals.refused_value(WINDOWS, error, windows, takes_windows)
-        if named is None and self.edge.takes(window):
-            return False
-        if named is not None or (windows and takes_windows(())):
-            refused = [named] if named else refused_together(windows, takes_windows)
-            for name in refused:
-                self.refusals.drop_value(WINDOWS, "insights", name, error)
-            return bool(refused)
-        # Of cells a field may be refused for their age alone.
-        if window.dataset.breakdowns or not takes_fields(()):
-            return False
-        refused = refused_alone(metrics, takes_fields)
-        for name in refused:
-            rejected = FieldRejected.named(name, error)
-            self.refusals.drop_field(window.dataset.endpoint_key, rejected, window.asked)
-        return bool(refused)
-
     def _refuse_breakdowns(
         self, window: Window, names: Sequence[str], error: InvalidRequest
     ) -> Iterator[Slice]:
@@ -300,50 +247,6 @@ class WindowReader:
             for name in names:
                 self.refusals.drop_value(BREAKDOWNS, "insights", name, error)
         yield from self._part(window)
-
-    def _refused_of(self, window: Window, error: InvalidRequest) -> Sequence[str]:
-        """The breakdowns that an error is about; none where it is about something else."""
-        dataset, report = window.dataset, window.dataset.report
-        all_names = (*dataset.breakdowns, *(report.action_breakdowns if report else ()))
-        if not isinstance(error, ValueRejected):
-            return all_names if error.subcode == _INVALID_BREAKDOWNS else ()
-        if report is not None and error.parameter in _OF_REPORTS:
-            return all_names
-        takes = partial(self._takes_breakdowns, window)
-        try:
-            named = self.refusals.refused_value(BREAKDOWNS, error, dataset.breakdowns, takes)
-        except UNANSWERED:
-            return ()
-        return () if named is None else [named]
-
-    def _takes_breakdowns(self, window: Window, some: Sequence[str]) -> bool:
-        return self.edge.takes(window, breakdowns=some)
-
-    def _is_for_unique_counts(self, window: Window, error: InvalidRequest) -> bool:
-        """Whether its breakdowns are taken without unique counts, and Meta does not say why."""
-        if not self._may_be_breakdowns(window, error) or UNIQUE_COUNTS.isdisjoint(window.asked):
-            return False
-        try:
-            return not self.edge.takes(window) and self.edge.takes(without_unique_counts(window))
-        except UNANSWERED:
-            return False
-
-    def _refused_unnamed(self, window: Window, error: InvalidRequest) -> Sequence[str]:
-        """The breakdowns that are refused without being named: found by asking."""
-        asked, takes = window.dataset.breakdowns, partial(self._takes_breakdowns, window)
-        try:
-            if not self._may_be_breakdowns(window, error) or takes(asked) or not takes(()):
-                return ()
-            if window.dataset.report is None:
-                return refused_together(asked, takes)
-            # With fewer its rows would be of another grain.
-            return () if takes(asked) else asked
-        except UNANSWERED:
-            return ()
-
-    def _may_be_breakdowns(self, window: Window, error: InvalidRequest) -> bool:
-        is_for_age = isinstance(error, RangeTooOld)
-        return not is_for_age and is_invalid(error) and bool(window.dataset.breakdowns)
 
     def _without_breakdowns(self, window: Window, refused: Sequence[str]) -> Iterator[Slice]:
         """The cells of the other breakdowns, if there are any; the days stay incomplete."""

@@ -90,19 +90,29 @@ def test_a_parameter_that_is_refused_once_is_only_asked_again(small: Lab) -> Non
     small.assert_entities()
 
 
-@pytest.mark.parametrize("times", range(1, 10))
-@pytest.mark.parametrize("edge", ["insights", "ads"])
+@pytest.mark.parametrize("times", range(1, 12))
+@pytest.mark.parametrize(
+    ("edge", "part"),
+    [
+        ("ads", Part.ADS),
+        ("insights", Part.INSIGHTS),
+        ("insights", Part.BREAKDOWNS),
+        ("insights", Part.HOURLY),
+    ],
+)
 def test_a_refusal_that_passes_while_it_is_looked_into_leaves_nothing_out(
-    small: Lab, edge: str, times: int
+    small: Lab, edge: str, part: Part, times: int
 ) -> None:
-    small.sync(parts=frozenset({Part.CAMPAIGNS}))  # the account's node is read
+    small.sync(parts=ENTITIES)
+    small.advance(hours=7)
     refused = Fault.graph_error(100, message="(#100) Invalid parameter")
-    small.sim.fail("GET", f"{small.account_id}/{edge}", times=times, with_=refused)
-    small.sync(parts=ENTITIES | NUMBERS | {Part.BREAKDOWNS, Part.HOURLY})
+    path = f"{small.account_id}/{edge}"
+    small.sim.fail("GET", path, times=times, with_=refused)
+    small.sync(parts=frozenset({part}), breakdowns=(("age", "gender"), ("country",)))
+    small.sim.faults.clear()
     assert _reasons(small) == set()
-    small.advance(hours=2)
-    assert small.sync(force=True).status is Status.SUCCESS
-    _whole(small)
+    without = "SELECT count(*) FROM meta_ads.meta_insights_breakdown WHERE reach IS NULL"
+    assert small.scalar(without) == 0, "unique counts are there"
 
 
 def test_a_refused_report_is_told_though_nobody_can_say_whether_its_statuses_are_why(

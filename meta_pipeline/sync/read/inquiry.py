@@ -1,0 +1,128 @@
+"""Inquiry: what of a question about insights Meta does not take, found by small questions.
+
+Meta names what it refuses in some answers, by a place in some, and not at all in others (FACTS
+section 3.3); what it names may be another's. So nothing is left out unless the question is taken
+without it, and what Meta did not name was refused once more after that: a refusal may pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from meta_pipeline.graph import FieldRejected, InvalidRequest, RangeTooOld, ValueRejected
+from meta_pipeline.sync.plan.window import Window
+
+from .halving import refused_alone, refused_together
+from .insights_query import InsightsEdge
+from .refusals import BREAKDOWNS, UNANSWERED, WINDOWS, Refusals, is_invalid
+from .retention import UNIQUE_COUNTS, without_unique_counts
+
+# Subcode of breakdowns that do not go together; the message names none of them.
+_INVALID_BREAKDOWNS = 1504041
+_OF_REPORTS = (BREAKDOWNS, "action_breakdowns")
+
+
+class Inquiry:
+    """Asks one account's edge; what is found is told to the refusals that a sync shares."""
+
+    def __init__(self, edge: InsightsEdge, refusals: Refusals) -> None:
+        self._edge = edge
+        self._refusals = refusals
+
+    def drop_value(self, window: Window, error: InvalidRequest) -> bool:
+        """Leave out an attribution window or statuses that Meta does not take; whether any was."""
+        if isinstance(error, RangeTooOld):
+            return False
+        level = window.dataset.level
+        takes = partial(self._edge.takes_statuses, window)
+        source = f"insights_{level}"
+        if self._refusals.drop_statuses(source, self._edge.statuses(level), error, takes):
+            return True
+        if not is_invalid(error) or not self._refusals.may_find_out:
+            return False
+        try:
+            return self._drop_unnamed(window, error)
+        except UNANSWERED:
+            self._refusals.found_out_nothing()
+            return False
+
+    def _drop_unnamed(self, window: Window, error: InvalidRequest) -> bool:
+        """Leave out attribution windows or fields without which the question is taken.
+
+        Where Meta names nothing, or a place that is another's, what is refused is found by asking.
+        """
+        windows = self._edge.attribution_windows(window.dataset.report)
+        metrics = [name for name in self._edge.asked(window) if not name.endswith("_id")]
+        ids = [name for name in self._edge.asked(window) if name.endswith("_id")]
+
+        def takes_windows(some: Sequence[str]) -> bool:
+            return self._edge.takes(window, windows=some)
+
+        def takes_fields(some: Sequence[str]) -> bool:
+            return self._edge.takes(window, fields=[*ids, *some])
+
+        named = self._refusals.refused_value(WINDOWS, error, windows, takes_windows)
+        if named is None and self._edge.takes(window):
+            return False
+        if named is not None or (windows and takes_windows(())):
+            refused = [named] if named else refused_together(windows, takes_windows)
+            for name in refused:
+                self._refusals.drop_value(WINDOWS, "insights", name, error)
+            return bool(refused)
+        # Of cells a field may be refused for their age alone.
+        if window.dataset.breakdowns or not takes_fields(()):
+            return False
+        refused = refused_alone(metrics, takes_fields)
+        for name in refused:
+            rejected = FieldRejected.named(name, error)
+            self._refusals.drop_field(window.dataset.endpoint_key, rejected, window.asked)
+        return bool(refused)
+
+    def named_breakdowns(self, window: Window, error: InvalidRequest) -> Sequence[str]:
+        """The breakdowns that an error is about; none where it is about something else."""
+        dataset, report = window.dataset, window.dataset.report
+        all_names = (*dataset.breakdowns, *(report.action_breakdowns if report else ()))
+        if not isinstance(error, ValueRejected):
+            return all_names if error.subcode == _INVALID_BREAKDOWNS else ()
+        if report is not None and error.parameter in _OF_REPORTS:
+            return all_names
+        takes = partial(self._takes_breakdowns, window)
+        try:
+            named = self._refusals.refused_value(BREAKDOWNS, error, dataset.breakdowns, takes)
+        except UNANSWERED:
+            return ()
+        return () if named is None else [named]
+
+    def _takes_breakdowns(self, window: Window, some: Sequence[str]) -> bool:
+        return self._edge.takes(window, breakdowns=some)
+
+    def is_for_unique_counts(self, window: Window, error: InvalidRequest) -> bool:
+        """Whether its breakdowns are taken without unique counts, and Meta does not say why."""
+        if not self._may_be_breakdowns(window, error) or UNIQUE_COUNTS.isdisjoint(window.asked):
+            return False
+        try:
+            return (
+                not self._edge.takes(window)
+                and self._edge.takes(without_unique_counts(window))
+                and not self._edge.takes(window)
+            )
+        except UNANSWERED:
+            return False
+
+    def unnamed_breakdowns(self, window: Window, error: InvalidRequest) -> Sequence[str]:
+        """The breakdowns that are refused without being named: found by asking."""
+        asked, takes = window.dataset.breakdowns, partial(self._takes_breakdowns, window)
+        try:
+            if not self._may_be_breakdowns(window, error) or takes(asked) or not takes(()):
+                return ()
+            if window.dataset.report is None:
+                return refused_together(asked, takes)
+            # With fewer its rows would be of another grain.
+            return () if takes(asked) else asked
+        except UNANSWERED:
+            return ()
+
+    def _may_be_breakdowns(self, window: Window, error: InvalidRequest) -> bool:
+        is_for_age = isinstance(error, RangeTooOld)
+        return not is_for_age and is_invalid(error) and bool(window.dataset.breakdowns)
