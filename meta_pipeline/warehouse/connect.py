@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from typing import Any, TypeAlias
 import psycopg
 
 from .errors import DatabaseUnfit
-from .faults import unavailable
+from .faults import is_crowded, unavailable
 from .names import SCHEMA
 from .urls import normalized
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
+# A backend keeps its place until it has ended, a moment after its connection was closed.
+_CROWDED_PAUSES_SECONDS = (0.05, 0.2, 0.8)
 # libpq would wait for ever for a host that swallows packets.
 CONNECT_TIMEOUT_SECONDS = 10
 KEEPALIVE = {
@@ -94,19 +97,30 @@ def connection_options(application_name: str) -> dict[str, Any]:
 
 
 def connect(
-    url: str, *, application_name: str, autocommit: bool = False, patience: Patience = WRITER
+    url: str,
+    *,
+    application_name: str,
+    autocommit: bool = False,
+    patience: Patience = WRITER,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Connection:
     """Open one connection outside the pool, as `set_up` wants it.
 
-    Raises WarehouseUnavailable when the server does not let us in, DatabaseUnfit when the database
-    keeps text in another encoding than UTF-8.
+    Where every connection is taken it is tried for another second. Raises WarehouseUnavailable when
+    the server does not let us in, DatabaseUnfit when the database keeps text in another encoding
+    than UTF-8.
     """
-    try:
-        connection: Connection = psycopg.connect(
-            normalized(url), autocommit=autocommit, **connection_options(application_name)
-        )
-    except psycopg.OperationalError as error:
-        raise unavailable(url, error) from None
+    pauses = iter(_CROWDED_PAUSES_SECONDS)
+    connection: Connection | None = None
+    while connection is None:
+        try:
+            connection = psycopg.connect(
+                normalized(url), autocommit=autocommit, **connection_options(application_name)
+            )
+        except psycopg.OperationalError as error:
+            if not is_crowded(error) or (pause := next(pauses, None)) is None:
+                raise unavailable(url, error) from None
+            sleep(pause)
     try:
         set_up(connection, patience)
     except psycopg.Error as error:

@@ -79,6 +79,10 @@ _STARTING = "It is starting, stopping or recovering: try again in a moment"
 _BY_STATE |= dict.fromkeys(("57P01", "57P02"), (WarehouseUnavailable, _SHUT_DOWN))
 _BY_STATE |= dict.fromkeys(("57P03",), (WarehouseUnavailable, _STARTING))
 
+_CROWDED = (
+    r"too many clients|connection slots|too many connections|no more connections allowed"
+    r"|max_client_conn|query_wait_timeout"
+)
 # What refuses a connection has no SQLSTATE in libpq, so the words decide; in a server that speaks
 # another language none matches and the general advice is given.
 _BY_WORDS: tuple[tuple[str, str], ...] = (
@@ -95,13 +99,7 @@ _BY_WORDS: tuple[tuple[str, str], ...] = (
         r"could not translate host name|failed to resolve host|Name or service not known",
         "Check the host in DATABASE_URL: this machine knows none of that name",
     ),
-    (
-        (
-            r"too many clients|connection slots|too many connections|no more connections allowed"
-            r"|max_client_conn|query_wait_timeout"
-        ),
-        _BY_STATE["53300"][1],
-    ),
+    (_CROWDED, _BY_STATE["53300"][1]),
     (r"the database system is|pgbouncer (cannot|is)|server_login_retry", _STARTING),
     (
         r"CONNECT privilege|permission denied for database",
@@ -134,6 +132,11 @@ def unavailable(url: str, error: Exception) -> WarehouseUnavailable:
     if isinstance(error, psycopg.Error) and error.sqlstate in _BY_STATE:
         advice = _BY_STATE[error.sqlstate][1]
     return WarehouseUnavailable(f"Postgres at {redacted(url)} cannot be used: {reason}. {advice}.")
+
+
+def is_crowded(error: psycopg.OperationalError) -> bool:
+    """Whether no connection was had because all of the server, role or database are taken."""
+    return error.sqlstate == "53300" or re.search(_CROWDED, str(error)) is not None
 
 
 def fault(error: psycopg.Error, url: str = "") -> WarehouseError:

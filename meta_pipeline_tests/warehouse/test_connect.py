@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -134,12 +133,21 @@ def test_a_database_that_is_not_in_utf8_is_refused(postgres: TestPostgres, encod
         assert found.ask("SELECT count(*) FROM pg_namespace WHERE nspname = 'meta_ads'") == [(0,)]
 
 
-def test_a_closed_connection_leaves_nothing_open(place: Place) -> None:
-    place.run("ALTER DATABASE {database} CONNECTION LIMIT 1")
-    with (
-        connect(place.url, application_name="first"),
-        pytest.raises(WarehouseError, match="is taken: close some") as raised,
-    ):
-        connect(place.url, application_name="second")
+@pytest.mark.parametrize("of", ["ROLE {role}", "DATABASE {database}"])
+def test_a_place_that_is_soon_free_is_waited_for_and_no_longer(place: Place, of: str) -> None:
+    place.run(f"ALTER {of} CONNECTION LIMIT 1")
+    paused: list[float] = []
+    first = connect(place.url, application_name="first")
+    with pytest.raises(WarehouseError, match="is taken: close some") as raised:
+        connect(place.url, application_name="second", sleep=paused.append)
     assert "Secr3t" not in str(raised.value)
-    assert isinstance(psycopg.connect(place.url), psycopg.Connection)
+    assert 0.5 < sum(paused) < 2
+
+    def end_first(_seconds: float) -> None:
+        first.close()
+        place.run(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE usename = '{role}'"
+        )
+
+    connect(place.url, application_name="second", sleep=end_first).close()
+    connect(place.url, application_name="the place of one that was just closed").close()
