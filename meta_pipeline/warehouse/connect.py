@@ -13,6 +13,7 @@ import psycopg
 from .errors import DatabaseUnfit
 from .faults import is_crowded, unavailable
 from .names import SCHEMA
+from .silence import CONNECT_TIMEOUT_SECONDS, HeardConnection
 from .urls import normalized
 
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -20,8 +21,6 @@ Connect: TypeAlias = Callable[[], AbstractContextManager[Connection]]
 
 # A backend keeps its place until it has ended, a moment after its connection was closed.
 _CROWDED_PAUSES_SECONDS = (0.05, 0.2, 0.8)
-# libpq would wait for ever for a host that swallows packets.
-CONNECT_TIMEOUT_SECONDS = 10
 KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -111,10 +110,10 @@ def connect(
     than UTF-8.
     """
     pauses = iter(_CROWDED_PAUSES_SECONDS)
-    connection: Connection | None = None
+    connection: HeardConnection | None = None
     while connection is None:
         try:
-            connection = psycopg.connect(
+            connection = HeardConnection.connect(
                 normalized(url), autocommit=autocommit, **connection_options(application_name)
             )
         except psycopg.OperationalError as error:
@@ -132,7 +131,7 @@ def connect(
     return connection
 
 
-def set_up(connection: Connection, patience: Patience = WRITER) -> None:
+def set_up(connection: HeardConnection, patience: Patience = WRITER) -> None:
     """Make text UTF-8 and times UTC, whatever the settings of role and database say.
 
     Raises DatabaseUnfit for a database that is not in UTF-8: names would be stored wrong.
@@ -154,6 +153,7 @@ def set_up(connection: Connection, patience: Patience = WRITER) -> None:
     connection.autocommit = True
     connection.execute(_SET, (list(settings), list(settings.values())))
     connection.autocommit = is_autocommit
+    connection.let_statements_take(patience.statement_seconds)
 
 
 class Store:

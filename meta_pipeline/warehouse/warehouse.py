@@ -16,6 +16,7 @@ from .connect import READER, WRITER, Connection, Patience, connect, connection_o
 from .faults import explained, fault, unavailable
 from .migrator import MIGRATE, MigrationResult, migrate, pending, require_current
 from .redaction import redacted
+from .silence import HeardConnection, check
 from .stores.accounts import AccountStore
 from .stores.api_keys import ApiKeyStore
 from .stores.callbacks import CallbackStore
@@ -68,7 +69,7 @@ class Warehouse:
         self._max_connections = max_connections
         self._patience = patience
         self._opening = threading.Lock()
-        self._pool: ConnectionPool[Connection] | None = None
+        self._pool: ConnectionPool[HeardConnection] | None = None
 
     def __repr__(self) -> str:
         return f"Warehouse({redacted(self.url)!r})"
@@ -251,7 +252,7 @@ class Warehouse:
     def unrecognized(self) -> UnrecognizedStore:
         return UnrecognizedStore(self.connection)
 
-    def _opened(self) -> ConnectionPool[Connection]:
+    def _opened(self) -> ConnectionPool[HeardConnection]:
         # Threads of a sync come here together; each would open a pool.
         with self._opening:
             if self._pool is None:
@@ -260,13 +261,14 @@ class Warehouse:
                 self._ask()
                 self._pool = ConnectionPool(
                     self.url,
+                    connection_class=HeardConnection,
                     kwargs=connection_options(self.application_name),
                     min_size=0,  # most commands need one, for a moment
                     max_size=self._max_connections,
                     timeout=POOL_TIMEOUT_SECONDS,
                     configure=partial(set_up, patience=self._patience),
                     # One that the server or a firewall closed meanwhile is not handed out.
-                    check=ConnectionPool.check_connection,
+                    check=check,
                     name=self.application_name,
                     open=True,
                 )

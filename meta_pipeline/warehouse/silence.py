@@ -1,0 +1,71 @@
+"""Silence: a connection that gives a server up which lets us in and then says nothing.
+
+`statement_timeout` is kept by the server. One that is frozen, or a pooler that holds its clients
+back, keeps none, and its machine goes on answering keepalives: libpq would wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+CONNECT_TIMEOUT_SECONDS = 10
+"""How long it may take to be let in: libpq would wait for ever for what swallows packets."""
+# What a server needs to end a statement whose time is over, and to say so.
+_GRACE_SECONDS = 15.0
+_Result = TypeVar("_Result")
+
+
+class HeardConnection(psycopg.Connection[Any]):
+    """A connection none of whose waits for the server is longer than `answer_seconds`.
+
+    Then it is closed, and `QueryCanceled` is raised: what that means to whoever asked is known.
+    """
+
+    answer_seconds: float | None = CONNECT_TIMEOUT_SECONDS
+    """None: any time."""
+
+    def let_statements_take(self, seconds: float) -> None:
+        """Wait as long as a statement may run, and a little longer; 0: any time."""
+        self.answer_seconds = seconds + _GRACE_SECONDS if seconds else None
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Wait no longer than this inside."""
+        before, self.answer_seconds = self.answer_seconds, seconds
+        try:
+            yield
+        finally:
+            self.answer_seconds = before
+
+    def wait(self, gen: Generator[Any, Any, _Result], *given: Any, **options: Any) -> _Result:
+        """Let the generator come to its end, as psycopg does."""
+        try:
+            state = next(gen)
+        except StopIteration as done:  # nearly every row of a COPY is there already
+            result: _Result = done.value
+            return result
+        return super().wait(self._heard(gen, state), *given, **options)
+
+    def _heard(self, gen: Generator[Any, Any, _Result], state: Any) -> Generator[Any, Any, _Result]:
+        began, longest = monotonic(), self.answer_seconds
+        try:
+            while True:
+                state = gen.send((yield state))
+                if longest is not None and monotonic() - began > longest:
+                    self.pgconn.finish()
+                    raise psycopg.errors.QueryCanceled(f"nothing for {longest:.0f} s")
+        except StopIteration as done:
+            result: _Result = done.value
+            return result
+
+
+def check(connection: HeardConnection) -> None:
+    """Raise psycopg.Error where a connection of a pool is not usable any more."""
+    with connection.within(CONNECT_TIMEOUT_SECONDS):
+        ConnectionPool.check_connection(connection)
