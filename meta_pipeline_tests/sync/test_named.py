@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from meta_pipeline.model.part import Part
+from meta_pipeline.simulator import AccountSpec
 from meta_pipeline.sync import Status, SyncRequest
+from meta_pipeline.sync.request import NAMEABLE
+from meta_pipeline.sync.rows.fields import ENTITY_SPECS
 from meta_pipeline_tests.sync.lab import Lab, lab
 
 
@@ -88,6 +91,40 @@ def test_it_says_nothing_of_any_part(synced: Lab) -> None:
         {n: row[n] for n in kept} for row in before
     ]
     assert synced.query("SELECT * FROM meta_ads.sync_cursor ORDER BY edge") == cursors
+
+
+@pytest.fixture
+def two(database_url: str) -> Iterator[Lab]:
+    """Two accounts that one token reads, both synced with all that can be named."""
+    specs = (AccountSpec(name, 20, 24, 40, (4, 6, 8)) for name in ("Alpha", "Beta"))
+    with lab(database_url, *specs) as made:
+        for account in made.world.accounts():
+            assert made.sync(account.id, parts=frozenset(NAMEABLE)).status is Status.SUCCESS
+        made.advance(hours=1)
+        yield made
+
+
+@pytest.mark.parametrize("count", [1, 15], ids=["one by one", "as a page"])
+@pytest.mark.parametrize("part", sorted(NAMEABLE))
+def test_objects_of_another_account_stay_its_own(two: Lab, part: Part, count: int) -> None:
+    """A tenant that may ask for syncs names ids, and the token reads every tenant's accounts."""
+    own, other = (one.id for one in two.world.accounts())
+    table = ENTITY_SPECS[part].table
+    ours, theirs = (
+        [one.id for one in two.world.objects(ENTITY_SPECS[part].edge, account)][:count]
+        for account in (own, other)
+    )
+    kept = f"SELECT * FROM {table.fullname} WHERE account_id = %s ORDER BY 1"
+    before = two.query(kept, other)
+    for one in (*ours, *theirs):
+        two.world.patch(one, name=f"Named {one}")
+    record = two.sync(own, objects={part: tuple(theirs + ours)})
+    assert record.status is Status.SUCCESS, record.error_summary
+    assert two.query(kept, other) == before
+    key = ENTITY_SPECS[part].id_column
+    stored = {row[key]: row for row in two.query(kept, own)}
+    assert {stored[one]["name"] for one in ours} == {f"Named {one}" for one in ours}
+    assert not stored.keys() & set(theirs)
 
 
 def test_what_has_no_objects_cannot_be_named() -> None:

@@ -36,6 +36,7 @@ from meta_pipeline.warehouse import Connection, mark_deleted, orphans
 
 # So many operations are one batch, and so many ids one call (FACTS section 4.6).
 _IDS_PER_CALL = 50
+_OWNER = "account_id"
 _ROUNDS = 3
 """An ad may bring a missing ad set, and that a missing campaign."""
 _NAMELESS = sql.SQL(
@@ -219,18 +220,22 @@ class Dimensions:
         """Write what Meta gives of these ids; return those it does not give, and why.
 
         A field that some of them do not have, or not any more, is left out of their rows alone.
+        What somebody named is missing here too where it is of another ad account.
         """
         names, asked = [one.name for one in spec.fields], list(ids)
+        also = [_OWNER] if is_named else []
         missing: dict[str, GraphError] = {}
         while asked:
             try:
                 answer = self._client.ids(
-                    asked, {"fields": ",".join(names)}, account_id=self._source.account_id
+                    asked, {"fields": ",".join(names + also)}, account_id=self._source.account_id
                 )
             except FieldRejected as error:
                 if error.field_name not in names[1:]:
                     raise
                 answer = ObjectsById(missing=dict.fromkeys(asked, error))
+            if is_named:
+                answer = self._own(answer)
             some = names if len(names) < len(spec.fields) else None
             self._write(spec, list(answer.found.values()), write, some, is_named=is_named)
             refused = {
@@ -245,6 +250,21 @@ class Dimensions:
                 names.remove(name)
             asked = list(refused)
         return missing
+
+    def _own(self, answer: ObjectsById) -> ObjectsById:
+        """The answer without what belongs to other ad accounts.
+
+        Whoever may name ids may name anybody's, and the token may read them all: written for this
+        account they would be taken from the one, and the tenant, whose they are.
+        """
+        number = self._source.account_id.removeprefix("act_")
+        own, missing = dict[str, dict[str, Any]](), dict(answer.missing)
+        for one, given in answer.found.items():
+            if str(given.get(_OWNER)) == number:
+                own[one] = given
+            else:
+                missing[one] = ObjectMissing(f"{one} is nothing of {self._source.account_id}")
+        return ObjectsById(own, missing)
 
     def _write(
         self,
