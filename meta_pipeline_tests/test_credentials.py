@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import AliasChoices
 
 from meta_pipeline.alerts.channels import DeliveryFailed, Webhook
 from meta_pipeline.alerts.message import Message
+from meta_pipeline.commands.processes.execute import FROM_FILES
 from meta_pipeline.credentials import checked_graph_url, cleaned_token, is_loopback
 from meta_pipeline.graph import redact
 from meta_pipeline.redaction import guard_http_logging
-from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.settings import Settings, SettingsError, content_of
+from meta_pipeline.settings.secret_files import secret_names
 
 TOKEN = "EAABsbCS1iHgBAKZC0testtoken7ZCq"
 TOKENS = st.text(
@@ -77,7 +83,7 @@ FILES: dict[str, tuple[bytes | None, str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", [*FILES, "folder", "no path"])
+@pytest.mark.parametrize("kind", [*FILES, "folder"])
 @pytest.mark.parametrize("name", ["META_ACCESS_TOKEN", "META_APP_SECRET", "DATABASE_URL"])
 def test_a_file_that_gives_no_secret_is_named_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, kind: str
@@ -87,12 +93,55 @@ def test_a_file_that_gives_no_secret_is_named_in_a_sentence(
         (tmp_path / "secret").write_bytes(content)
     if kind == "folder":
         path = str(tmp_path)
-    if kind == "no path":
-        path, said = "x" * 5000, "cannot be read"
     monkeypatch.setenv(f"{name}_FILE", path)
     with pytest.raises(SettingsError) as raised:
         Settings.load()
     assert f"{name}_FILE points to {path}, which {said}" in str(raised.value)
+
+
+PASTED = st.one_of(
+    st.sampled_from([
+        TOKEN,
+        "0123456789abcdef0123456789abcdef",
+        "x" * 5000,
+        "postgresql://meta:geheim@db.example.com:5432/ads",
+        "redis://:geheim@redis:6379/0",
+        "https://hooks.slack.com/services/T000/B000/geheim",
+        "k1:4bJp/+8vSx3hCq==",
+        "/4bJp+8vSx3hCq==",
+    ]),
+    # What an environment cannot hold is not pasted into one: NUL, half of a surrogate pair.
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=12),
+)  # fmt: skip
+
+
+@given(value=PASTED, name=st.sampled_from([*sorted(secret_names()), "DAGSTER_PG_URL", *FROM_FILES]))
+def test_a_secret_that_stands_where_its_files_path_belongs_is_not_repeated(
+    value: str, name: str
+) -> None:
+    assume(not re.fullmatch(r"(/[\w.@ -]+){2,}", value))
+    with pytest.raises(SettingsError) as raised:
+        content_of(f"{name}_FILE", value)
+    assert str(raised.value) == (
+        f"{name}_FILE is not the path of a file. The value itself goes into {name}."
+    )
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_a_setting_has_one_name_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, field: str
+) -> None:
+    """Else what looks for it by that name, to refuse it or to keep it from runs, misses it."""
+    monkeypatch.chdir(tmp_path)
+    alias = Settings.model_fields[field].validation_alias
+    assert isinstance(alias, AliasChoices)
+    variable = str(alias.choices[0])
+    monkeypatch.delenv(variable, raising=False)
+    others = {field, field.upper(), variable.lower(), variable.title(), variable.swapcase()}
+    for name in others - {variable}:
+        (tmp_path / ".env").write_text(f"{name}=nonsense\n")
+        monkeypatch.setenv(name, "nonsense")
+        assert getattr(Settings.load(), field) == Settings.model_fields[field].default
 
 
 def test_an_env_file_that_is_not_text_is_named(tmp_path: Path) -> None:
@@ -177,6 +226,29 @@ def test_the_environment_may_name_one_more_host(
         monkeypatch.setenv("META_GRAPH_URL", other)
         with pytest.raises(SettingsError, match="neither Meta's"):
             Settings.load()
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["meta_trusted_graph_url", "Meta_Trusted_Graph_Url", "trusted_graph_url", "TRUSTED_GRAPH_URL"],
+)
+def test_a_file_in_the_working_directory_may_not_in_another_spelling(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spelled: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = f"META_GRAPH_URL=http://evil.example\n{spelled}=http://evil.example\n"
+    (tmp_path / ".env").write_text(text)
+    with pytest.raises(SettingsError, match=r"evil\.example, which is neither Meta's"):
+        Settings.load()
+
+
+def test_an_env_file_that_a_password_manager_serves_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / ".env"
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_text, args=("META_APP_ID=12\n",), daemon=True)
+    writing.start()
+    assert Settings.load(pipe).app_id == "12"
+    writing.join(10)
 
 
 @pytest.mark.parametrize("exported", [False, True])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .chosen import Chosen
 from .connection import META_GRAPH_URL
 from .reading import breakdown_names
-from .settings import Settings, SettingsError, current, variable_names
+from .settings import Settings, SettingsError, content_of, current, variable_names
 
 __all__ = [
     "META_GRAPH_URL",
@@ -13,6 +13,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "breakdown_names",
+    "content_of",
     "current",
     "variable_names",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +13,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from meta_pipeline.credentials import TRUSTED_URL, checked_graph_url, cleaned_token, version_in
 from meta_pipeline.model.subject import as_subject
@@ -29,6 +32,9 @@ from .rotation import RotationSettings
 from .web import WebSettings
 
 _ENCODING = "utf-8-sig"  # with or without the byte order mark that some editors write
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+_A_PATH = re.compile(r"(/[\w.@ -]+){2,}")
+"""Such as /run/secrets/token; no URL, token or key looks like it."""
 
 
 class SettingsError(Exception):
@@ -55,13 +61,27 @@ class Settings(
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding=_ENCODING,
         extra="ignore",
         populate_by_name=True,
-        env_ignore_empty=True,  # compose files write what is not set as empty
         defer_build=False,  # the parts above wait: building each of them too doubles a start
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What `load` found, under the very name of each variable, and nothing else.
+
+        pydantic's own sources take any case and the fields' names too: ACCESS_TOKEN of another
+        program would be sent to Meta, and what looks for a variable by its name, to refuse it in a
+        `.env` or to keep it from a run, would not see `meta_trusted_graph_url`.
+        """
+        return (init_settings,)
 
     @field_validator("access_token", mode="before")
     @classmethod
@@ -203,9 +223,9 @@ class Settings(
     def load(cls, env_file: Path | str | None = ".env", **overrides: Any) -> Self:
         """Read the settings; a wrong one is named in one sentence (SettingsError)."""
         try:
-            _refuse_trust_in(env_file)
-            values: dict[str, Any] = {"_env_file": env_file, **_from_files(), **overrides}
-            return cls(**values)
+            variables = _by_variable()
+            given = {variables.get(name, name): value for name, value in overrides.items()}
+            return cls(**{**_found(env_file), **given})
         except ValidationError as error:
             # One sentence per wrong setting; the value itself is left out: it may be a secret.
             sentences = []
@@ -224,50 +244,83 @@ class Settings(
             raise SettingsError(f"{env_file} is not UTF-8 text: save it again as UTF-8.") from None
 
 
-def _refuse_trust_in(env_file: Path | str | None) -> None:
-    """A file that lies in the working directory must not say where else the token may go.
+def _found(env_file: Path | str | None) -> dict[str, str]:
+    """Every variable that has a value: of the environment, of a `*_FILE`, else of `.env`.
 
-    Some programs export `.env` before we start: what it names is refused even then.
+    What is empty is not set: compose files write it so.
     """
-    if env_file is None or not Path(env_file).is_file():
-        return
-    if dotenv_values(env_file, encoding=_ENCODING).get(TRUSTED_URL):
+    written = _written(env_file)
+    found = {}
+    for name in variable_names():
+        path = os.environ.get(f"{name}_FILE")
+        value = os.environ.get(name) or (path and content_of(f"{name}_FILE", path))
+        if value := value or written.get(name):
+            found[name] = value
+    return found
+
+
+def _written(env_file: Path | str | None) -> Mapping[str, str | None]:
+    """What stands in the file; nothing where there is none.
+
+    A file that lies in the working directory must not say where else the token may go. Some
+    programs export `.env` before we start: what it names is refused even then.
+    """
+    path = None if env_file is None else Path(env_file)
+    # A password manager may serve it as a FIFO, which is read once.
+    if path is None or not (path.is_file() or path.is_fifo()):
+        return {}
+    written = dotenv_values(path, encoding=_ENCODING)
+    if written.get(TRUSTED_URL):
         raise SettingsError(
-            f"{TRUSTED_URL} stands in {Path(env_file).absolute()}, where it is not heeded: it "
+            f"{TRUSTED_URL} stands in {path.absolute()}, where it is not heeded: it "
             "says where the access token may be sent. Set it in the environment of the process."
         )
+    return written
 
 
 def variable_names() -> tuple[str, ...]:
     """The variable of every setting: the one list that files, containers and pages follow."""
-    aliases = [field.validation_alias for field in Settings.model_fields.values()]
-    return tuple(str(one.choices[0]) for one in aliases if isinstance(one, AliasChoices))
+    return tuple(_by_variable().values())
 
 
-def _from_files() -> dict[str, str]:
-    """Values of `<NAME>_FILE` variables whose `<NAME>` is not set: how containers give secrets."""
-    values = {}
-    for name in variable_names():
-        path = os.environ.get(f"{name}_FILE")
-        if path and not os.environ.get(name):
-            values[name] = _content(f"{name}_FILE", path)
-    return values
+def _by_variable() -> Mapping[str, str]:
+    """The variable of each field."""
+    aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
+    return {
+        name: str(alias.choices[0])
+        for name, alias in aliases.items()
+        if isinstance(alias, AliasChoices)
+    }
 
 
-def _content(variable: str, path: str) -> str:
+def content_of(variable: str, path: str) -> str:
+    """What the file holds that a `*_FILE` variable names: how containers give secrets.
+
+    SettingsError says why there is nothing, and repeats the path only where it is one: a secret is
+    easily put there itself.
+    """
     try:
         text = Path(path).read_text(encoding=_ENCODING).strip()
     except UnicodeDecodeError:
         reason = "is not UTF-8 text: save it again as UTF-8"
     except OSError as error:
+        if error.errno in _NO_FILE and not _A_PATH.fullmatch(path):
+            raise _no_path(variable) from None
         reason = f"cannot be read: {error.strerror}"
     except ValueError:
-        reason = "is not a path"
+        raise _no_path(variable) from None
     else:
         if text:
             return text
         reason = "is empty"
     raise SettingsError(f"{variable} points to {path}, which {reason}.")
+
+
+def _no_path(variable: str) -> SettingsError:
+    return SettingsError(
+        f"{variable} is not the path of a file. The value itself goes into "
+        f"{variable.removesuffix('_FILE')}."
+    )
 
 
 def _names(text: str, separator: str) -> tuple[str, ...]:

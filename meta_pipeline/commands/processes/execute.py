@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from meta_pipeline.settings import Settings, SettingsError
+from meta_pipeline.settings import Settings, SettingsError, content_of
 from meta_pipeline.settings.secret_files import concealed, private_folder
 from meta_pipeline.warehouse import dagster_url
 
@@ -110,14 +110,5 @@ def _home(given: str | None) -> Path:
 
 
 def _from_files(given: Mapping[str, str]) -> dict[str, str]:
-    values = {}
-    for name in FROM_FILES:
-        path = given.get(f"{name}_FILE")
-        if path and not given.get(name):
-            try:
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise SettingsError(
-                    f"{name}_FILE points to {path}, which cannot be read: {error.strerror}."
-                ) from None
-    return values
+    paths = {name: given.get(f"{name}_FILE") for name in FROM_FILES if not given.get(name)}
+    return {name: content_of(f"{name}_FILE", path) for name, path in paths.items() if path}
