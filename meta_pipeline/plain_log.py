@@ -20,8 +20,9 @@ _LINE = "%(asctime)s %(levelname)-7s %(message)s"
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats as logging does, without secrets and what a terminal would obey; line breaks stay.
+    """Formats as logging does, without secrets and what a terminal would obey.
 
+    Line breaks stay, and what follows one is indented: text of others begins no line of the log.
     As JSON where the settings say so.
     """
 
@@ -33,7 +34,9 @@ class PlainFormatter(logging.Formatter):
             wants_json = current().log_format == "json"
         except SettingsError:
             wants_json = False
-        return as_json(record) if wants_json else printable(redact(super().format(record)))
+        if wants_json:
+            return as_json(record)
+        return printable(redact(super().format(record))).replace("\n", "\n  ")
 
 
 def as_json(record: logging.LogRecord) -> str:

@@ -16,12 +16,18 @@ _BREAKS = re.compile("\r\n|[\x85\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(r"\s+")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*\s?%?")
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_SIGNS = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf"\s*{_SIGNS}|[\t\r\n]")
+# Where a semicolon parts cells, or a tab, the quotes of ours are not at a cell's beginning: there
+# neither they nor a line break in them keep a text in its cell.
+_BEFORE_FORMULA = re.compile(rf'(?<![;\s"])[;\s"]++(?={_SIGNS})')
+_PARTS_CELLS = re.compile(r"[;\t\r\n]")
 _MARKDOWN = re.compile(
     r"([\\`*\[\]<>|~])|(&(?=#?\w+;))|(?<!\w)(_)|(_)(?!\w)|^([#+=-])|(?<=^\d)([.)])"
 )
 _AUTOLINK = re.compile(r"(?i)\b(https?|ftp|mailto|tel|www)(?=[:.])|@(?=\w)")
-_STYLES = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
+# The last is a link of Markdown, which others that take Slack's messages know.
+_STYLES = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)|(?<=\])(?=\()")
 _JOINER = "\u2060"
 
 
@@ -42,11 +48,14 @@ def one_line(text: str) -> str:
 def spreadsheet_cell(value: object) -> object:
     """A value for a CSV file: text that a spreadsheet would run as a formula gets an apostrophe.
 
-    Only text: numbers, and text that is nothing but a number, stay as they are.
+    Only text: numbers, and text that is nothing but a number, stay as they are. Also within it,
+    where a spreadsheet that parts cells otherwise would find a cell.
     """
     if not isinstance(value, str):
         return value
-    text = _SURROGATES.sub("\ufffd", value)
+    text = _BEFORE_FORMULA.sub(
+        lambda match: _PARTS_CELLS.sub(r"\g<0>'", match[0]), _SURROGATES.sub("\ufffd", value)
+    )
     is_formula = _FORMULA.match(text) and not _NUMBER.fullmatch(text.strip())
     return f"'{text}" if is_formula else text
 

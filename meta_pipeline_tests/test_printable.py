@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
+import re
 import unicodedata
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -42,10 +46,8 @@ def test_letters_digits_and_signs_stay_as_they_are(text: str) -> None:
         "+cmd|' /C calc'!A0",
         "-2+3+cmd|' /C calc'!A0",
         "@SUM(A1)",
-        "\t=1",
-        "\r=1",
         " =1",
-        "\n=1",
+        "\t",
         "＝1+1",  # noqa: RUF001  # full width: a spreadsheet in Japanese runs it
         "-",
         '=HYPERLINK("http://evil","x")',
@@ -55,7 +57,17 @@ def test_a_formula_is_text_to_a_spreadsheet(text: str) -> None:
     assert spreadsheet_cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("value", [-1, -1.5, None, True, "-1.5", "+3", "12 %", "Shop", "a=b", ""])
+@pytest.mark.parametrize("before", ["", "a", "'"])
+@pytest.mark.parametrize("sign", [";", "\t", "\r", "\n", "; "])
+def test_a_formula_within_a_text_is_none_in_a_cell_of_its_own(before: str, sign: str) -> None:
+    told = str(spreadsheet_cell(f"{before}{sign}=1"))
+    assert told.lstrip("'") == f"{before}{sign[0]}'{sign[1:]}=1".lstrip("'")
+    assert before or sign[0] == ";" or told[0] == "'"
+
+
+@pytest.mark.parametrize(
+    "value", [-1, -1.5, None, True, "-1.5", "+3", "12 %", "Shop", "a=b", "a; b", ""]
+)
 def test_numbers_and_plain_text_stay_as_they_are(value: object) -> None:
     assert spreadsheet_cell(value) == value
 
@@ -81,11 +93,37 @@ def test_nothing_in_a_chat_message_is_markup(text: str, shown: str) -> None:
         ("<!channel> Bob & Söhne", "&lt;!channel&gt; Bob &amp; Söhne"),
         ("*b* _i_ ~s~", "\u2060*b\u2060* \u2060_i\u2060_ \u2060~s\u2060~"),
         ("http://evil.example", "http\u2060://evil.example"),
+        ("[pay](//evil.example)", "[pay]\u2060(//evil.example)"),
         ("act_1 is late", "act_1 is late"),
     ],
 )
 def test_nothing_in_a_slack_message_is_markup(text: str, shown: str) -> None:
     assert slack(text) == shown
+
+
+@given(ANY)
+def test_a_record_begins_one_line_of_the_log(text: str) -> None:
+    record = logging.LogRecord("x", 30, "f", 1, "sync of %s", (text,), None)
+    first, *more = PlainFormatter().format(record).split("\n")
+    assert first.startswith("sync of ")
+    assert all(line.startswith("  ") for line in more)
+
+
+_QUOTINGS: tuple[Literal[0, 3], ...] = (csv.QUOTE_MINIMAL, csv.QUOTE_NONE)
+_SHEETS = [(delimiter, quoting) for delimiter in ",;\t" for quoting in _QUOTINGS]
+
+
+@given(st.lists(st.text(st.sampled_from("=+-@;,\t\n\r \"'a1\uff1d")), min_size=1))
+def test_no_cell_is_a_formula_however_a_spreadsheet_parts_the_file(names: list[str]) -> None:
+    """Where the decimal sign is a comma, a semicolon parts cells, and our quotes begin none."""
+    file = io.StringIO()
+    csv.writer(file).writerow(["act_1", *map(spreadsheet_cell, names), "end"])
+    for delimiter, quoting in _SHEETS:
+        lines = io.StringIO(file.getvalue(), newline="")
+        cells = [c for row in csv.reader(lines, delimiter=delimiter, quoting=quoting) for c in row]
+        # Without quotes a comma within a name parts it: where it parts cells, quotes are read.
+        if (delimiter, quoting) != (",", csv.QUOTE_NONE):
+            assert not [c for c in cells if re.match(r"\s*[=+@\uff1d]|\s*-\D", c)]
 
 
 def test_log_lines_are_plain() -> None:

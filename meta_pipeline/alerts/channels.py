@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import smtplib
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from itertools import accumulate
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from meta_pipeline.printable import link, markdown, slack
@@ -22,6 +24,9 @@ from meta_pipeline.words import shortened
 
 from .message import Message
 
+if TYPE_CHECKING:
+    from requests import Response
+
 # A channel that is silent holds up the others of this round by no more than this.
 TIMEOUT_SECONDS = 10
 # And one that talks without end; the notifier waits for none any longer.
@@ -29,8 +34,13 @@ _SECONDS = 20
 _MOST_BYTES = 1_048_576
 # Of its incoming webhooks, and of the workflows that take their place.
 _TEAMS_HOSTS = (".webhook.office.com", ".logic.azure.com", ".powerplatform.com")
+# Of the 28 KB that Teams takes, what is around the blocks left out.
+_TEAMS_BYTES = 24_000
+# It answers 200 and says in the body that it took nothing (Microsoft's page on rate limits).
+_TEAMS_REFUSED = b"endpoint returned HTTP error"
 # Slack advises no more than 4,000 characters; its escapes make some of ours longer.
 _SLACK_LENGTH = 3500
+_BEGINNING_BYTES = 4_096
 # Submission (RFC 6409).
 _SMTP_PORT = 587
 # Authentication succeeded (RFC 4954).
@@ -67,7 +77,6 @@ class Webhook:
         from meta_pipeline.wire import DirectSession  # noqa: PLC0415  # only who sends waits for it
 
         try:
-            # The body of the answer is not read, however long it is.
             with (
                 _bounded(),
                 DirectSession() as session,
@@ -80,12 +89,14 @@ class Webhook:
                     stream=True,
                 ) as answer,
             ):
-                status = answer.status_code
+                status, said = answer.status_code, _beginning(answer)
         except Exception as error:  # beside its own, requests lets through those of other libraries
             # Its text has the whole URL, which is the secret.
             raise DeliveryFailed(f"{host} did not answer ({type(error).__name__})") from None
         if not 200 <= status < 300:
             raise DeliveryFailed(f"{host} answered HTTP {status}")
+        if _TEAMS_REFUSED in said:
+            raise DeliveryFailed(f"{host} answered HTTP {status}, and that Teams refused it")
 
 
 @dataclass(frozen=True)
@@ -103,24 +114,28 @@ class Email:
 
     def send(self, message: Message) -> None:
         try:
-            with _bounded(), self._connected() as smtp:
-                smtp.send_message(self._mail(message))
+            with _bounded(), ExitStack() as until:
+                refused = self._connected(until).send_message(self._mail(message))
         except Exception as error:  # a password or an address may be one smtplib cannot encode
             # Its kind and code alone: servers quote what they were sent, the password too.
             told = f"{type(error).__name__} {getattr(error, 'smtp_code', None) or ''}".rstrip()
             raise DeliveryFailed(
                 f"{self.server}:{self.port} refused or did not answer ({told})"
             ) from None
+        if refused:
+            # No failure of the channel: those who have it would get it again and again.
+            logger.error("%s:%s refused %s", self.server, self.port, ", ".join(refused))
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self, until: ExitStack) -> smtplib.SMTP:
         from .smtp import Smtp, SmtpTls  # noqa: PLC0415  # only who sends waits for it
 
-        smtp: smtplib.SMTP
+        smtp: Smtp
         if self.security == "tls":
             context = ssl.create_default_context()
             smtp = SmtpTls(self.server, self.port, timeout=TIMEOUT_SECONDS, context=context)
         else:
             smtp = Smtp(self.server, self.port, timeout=TIMEOUT_SECONDS)
+        until.callback(smtp.leave)
         if self.security == "starttls":
             # Without a context of ours smtplib encrypts and checks no certificate.
             smtp.starttls(context=ssl.create_default_context())
@@ -263,6 +278,13 @@ def _slack(message: Message) -> Mapping[str, Any]:
     return {"text": shortened("\n\n".join(parts), _SLACK_LENGTH)}
 
 
+def _beginning(answer: Response) -> bytes:
+    """The first of a body; whether the rest comes, or when, is no matter."""
+    with suppress(Exception):
+        return bytes(answer.raw.read1(_BEGINNING_BYTES, decode_content=False))
+    return b""
+
+
 def _teams(message: Message) -> Mapping[str, Any]:
     blocks: list[dict[str, Any]] = [
         _block(markdown(message.subject), size="Medium", weight="Bolder")
@@ -271,9 +293,16 @@ def _teams(message: Message) -> Mapping[str, Any]:
         blocks.append(_block(markdown(one.title), weight="Bolder", separator=True))
         blocks += [_block(markdown(line), spacing="None") for line in one.lines]
         blocks += [_block(f"[{one.link_words}]({link(one.link)})")] if one.link else []
-    card = {"type": "AdaptiveCard", "version": "1.4", "body": blocks}
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": _fitting(blocks)}
     kind = "application/vnd.microsoft.card.adaptive"
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
+
+
+def _fitting(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many of the blocks as Teams takes in a message; a larger one it refuses every time."""
+    sizes = accumulate(len(json.dumps(one)) for one in blocks)
+    kept = [one for one, size in zip(blocks, sizes, strict=True) if size <= _TEAMS_BYTES]
+    return kept if len(kept) == len(blocks) else [*kept, _block("… and more")]
 
 
 def _block(text: str, **look: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ NAMED = 5
 PARAGRAPHS = 12
 """Paragraphs a message has at most; the rest is counted."""
 _CAUSE_LENGTH = 400  # a longer one is a wall that nobody reads
+_NAME_LENGTH = 120
 _TITLES = {
     Kind.LOST: "Account lost",
     Kind.FAILING: "Sync failing",
@@ -125,7 +126,7 @@ def _title(kind: str) -> str:
 
 
 def _subjects(alerts: Sequence[Alert]) -> str:
-    names = [one_line(alert.subject) for alert in alerts]
+    names = [shortened(one_line(alert.subject), _NAME_LENGTH) for alert in alerts]
     shown = ", ".join(names[:NAMED])
     more = len(names) - NAMED
     return f"{len(names):,} accounts: {shown} and {more:,} more" if more > 0 else shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from contextlib import suppress
 
 from meta_pipeline.wire import metered
 
@@ -14,6 +15,12 @@ class Smtp(smtplib.SMTP):
         if self.file is None and self.sock is not None:
             self.file = metered(self.sock.makefile("rb", buffering=0), self.sock)
         return super().getreply()
+
+    def leave(self) -> None:
+        """Say goodbye and hear no answer: what was taken is taken, whatever is said to that."""
+        with suppress(OSError, smtplib.SMTPException):
+            self.putcmd("quit")
+        self.close()
 
 
 class SmtpTls(Smtp, smtplib.SMTP_SSL):

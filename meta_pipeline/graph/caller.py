@@ -27,6 +27,7 @@ from meta_pipeline.graph.transport import Cause, HttpAnswer, NoAnswer, Transport
 from meta_pipeline.graph.usage import parse_usage, parse_usage_of_each, usage_headers_of
 from meta_pipeline.graph.versions import version_notice
 from meta_pipeline.model.usage import APP, UsageReading, of_app, worst_of_each
+from meta_pipeline.printable import one_line
 from meta_pipeline.redaction import redact
 
 # Meta's own are short; a proxy's error page is not, and is logged with each attempt.
@@ -314,8 +315,8 @@ class Caller:
         return replace(self, transport=self.transport.hiding(*secrets), failover=None)
 
     def clean(self, text: str) -> str:
-        """`text` without this client's secrets or anything that looks like one."""
-        return redact(text, self.transport.secrets)
+        """`text` without this client's secrets or what looks like one, as one printable line."""
+        return one_line(redact(text, self.transport.secrets))
 
     def cleaned(self, refusal: Refusal) -> Refusal:
         """Meta's messages may quote what was sent, and what was sent may be a token."""

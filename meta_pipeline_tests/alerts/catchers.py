@@ -16,10 +16,11 @@ from typing import Any
 
 @dataclass
 class Hook:
-    """What a webhook was posted. `status` is what it answers."""
+    """What a webhook was posted. `status` and `body` are what it answers."""
 
     url: str = ""
     status: int = 200
+    body: bytes = b""
     posted: list[Any] = field(default_factory=list)
 
     @property
@@ -29,10 +30,11 @@ class Hook:
 
 @dataclass
 class Postbox:
-    """Mails that were taken. `refuse` makes the server say no to recipients."""
+    """Mails that were taken. Recipients with one of `refuse` in them are none to the server."""
 
     port: int = 0
-    refuse: bool = False
+    refuse: tuple[str, ...] = ()
+    goodbye: str = "221 bye"
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
@@ -49,6 +51,7 @@ def hook() -> Iterator[Hook]:
                 caught.posted.append(json.loads(body))
             self.send_response(caught.status)
             self.end_headers()
+            self.wfile.write(caught.body)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -69,7 +72,7 @@ class _SMTP(socketserver.StreamRequestHandler):
         while line := self.rfile.readline().decode().strip():
             verb = line.split(" ")[0].upper()
             if verb == "QUIT":
-                self._say("221 bye")
+                self._say(self.caught.goodbye)
                 return
             self._answer(verb, line)
 
@@ -80,7 +83,7 @@ class _SMTP(socketserver.StreamRequestHandler):
         elif verb == "AUTH":
             self.caught.logins.append(line.split(" ")[2])
             self._say("235 welcome")
-        elif verb == "RCPT" and self.caught.refuse:
+        elif verb == "RCPT" and any(one in line for one in self.caught.refuse):
             self._say("550 no such user, you said S3CRET")
         elif verb == "DATA":
             self._take()

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 import pytest
 
 from meta_pipeline.advice.advice import ads_manager_url
-from meta_pipeline.alerts import DeliveryFailed, Email, Log, Webhook, channels_of
+from meta_pipeline.alerts import (
+    Alert,
+    DeliveryFailed,
+    Email,
+    Kind,
+    Log,
+    Webhook,
+    channels_of,
+    compose,
+)
 from meta_pipeline.alerts.channels import _slack, _teams
 from meta_pipeline.alerts.message import Message, Paragraph
 from meta_pipeline.settings import Settings, SettingsError
@@ -26,6 +38,20 @@ MESSAGE = Message(
     ),
     1,
     0,
+)
+
+ALERT = Alert(
+    alert_key="account:act_1",
+    source="accounts",
+    kind=Kind.FAILING,
+    account_id="act_1",
+    subject="Shop",
+    grade=2,
+    cause="no",
+    what_to_do="Look.",
+    link="/assets/meta/insights",
+    opened_at=datetime(2026, 11, 20, tzinfo=UTC),
+    resolved_at=None,
 )
 
 
@@ -82,6 +108,41 @@ def test_a_refused_webhook_is_a_failure_that_keeps_its_secret(status: int) -> No
     assert "S3CRET" not in repr(Webhook(caught.url))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Webhook message delivery failed: Microsoft Teams endpoint returned HTTP error 429 with x",
+        b"x" * 100 + b" endpoint returned HTTP error 413 " + b"y" * 1_000_000,
+    ],
+)
+def test_a_message_that_teams_refused_is_not_delivered(body: bytes) -> None:
+    with hook() as caught:
+        caught.body = body
+        with pytest.raises(DeliveryFailed, match="answered HTTP 200, and that Teams refused it"):
+            Webhook(caught.url).send(MESSAGE)
+
+
+@pytest.mark.parametrize("body", [b"", b"ok", b"1", b"\xff" * 2_000_000])
+def test_whatever_else_a_webhook_says_is_no_matter(body: bytes) -> None:
+    with hook() as caught:
+        caught.body = body
+        Webhook(caught.url).send(MESSAGE)
+    assert len(caught.posted) == 1
+
+
+@pytest.mark.parametrize("letter", ["x", "*", "店", "👩", "\x00", "\ud83d"])
+def test_teams_takes_a_message_however_long_the_names_are(letter: str) -> None:
+    """It takes 28 KB, and what it refused once it would refuse in every round."""
+    alerts = [
+        replace(ALERT, alert_key=f"account:act_{n}", subject=letter * 9_999, cause=letter * n)
+        for n in range(1, 40)
+    ]
+    message = compose(alerts, [], still_open=0, now=ALERT.opened_at, ui_url="http://d.test")
+    assert len(json.dumps(_teams(message))) < 28_000
+    long = Message("x", (Paragraph(letter * 99_999, (), None),) * 3, 3, 0)
+    assert len(json.dumps(_teams(long))) < 28_000
+
+
 def test_nobody_listening_is_a_failure_that_keeps_its_secret() -> None:
     with hook() as caught:
         pass
@@ -109,13 +170,35 @@ def test_a_mail_says_it_all_and_logs_in() -> None:
 
 def test_a_refused_mail_is_a_failure_that_quotes_nothing() -> None:
     with postbox() as caught:
-        caught.refuse = True
+        caught.refuse = ("@",)
         email = Email("127.0.0.1", caught.port, "etl@test", ("a@test",), security="none")
         with pytest.raises(DeliveryFailed) as raised:
             email.send(MESSAGE)
     assert "SMTPRecipientsRefused" in str(raised.value)
     assert "S3CRET" not in str(raised.value)
     assert caught.mails == []
+
+
+def test_one_who_is_refused_keeps_the_mail_from_nobody_and_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with postbox() as caught:
+        caught.refuse = ("gone@",)
+        Email("127.0.0.1", caught.port, "etl@test", ("a@test", "gone@test"), security="none").send(
+            MESSAGE
+        )
+    assert len(caught.mails) == 1
+    assert "refused gone@test" in caplog.text
+    assert "S3CRET" not in caplog.text
+
+
+@pytest.mark.parametrize("goodbye", ["250 ok", "421 too busy", "500 what", "", "x"])
+def test_a_mail_that_was_taken_is_delivered_whatever_the_server_says_then(goodbye: str) -> None:
+    """Else it would be sent again in every round."""
+    with postbox() as caught:
+        caught.goodbye = goodbye
+        Email("127.0.0.1", caught.port, "etl@test", ("a@test",), security="none").send(MESSAGE)
+    assert len(caught.mails) == 1
 
 
 def test_a_server_without_tls_gets_no_password() -> None:
