@@ -82,17 +82,24 @@ class Dataset:
         None where cells do not add up. By hour and by cell a click may come without its cell, when
         it had no impression there (FACTS section 5.2).
         """
-        report = self.report
-        if report is not None:
-            # Only a report of whole days can be compared with the account's own row of the day.
-            is_whole = self.is_daily and not report.filters and self.only is None
-            if not is_whole or not {"spend", "impressions"} <= {*report.fields}:
-                return ()
+        if not (self.has_all_delivery and self.is_daily):
+            return ()
+        # Only a report of whole days can be compared with the account's own row of the day.
+        if self.report is not None and not {"spend", "impressions"} <= {*self.report.fields}:
+            return ()
         if not self.breakdowns and "clicks" in self.fields:
             return ("spend", "impressions", "clicks")
-        if self.is_hourly or PARTS_OF_A_WHOLE.issuperset(self.breakdowns):
-            return ("spend", "impressions")
-        return ()
+        return ("spend", "impressions")
+
+    @property
+    def has_all_delivery(self) -> bool:
+        """Whether all that the account delivered is in some row: nothing is filtered, nor hidden.
+
+        Cells of other breakdowns may be none at all, for want of an opt-in or of a catalog.
+        """
+        if self.report is not None and (self.report.filters or self.only is not None):
+            return False
+        return self.is_hourly or PARTS_OF_A_WHOLE.issuperset(self.breakdowns)
 
     # -- periods ----------------------------------------------------------------------------------
 

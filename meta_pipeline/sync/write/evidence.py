@@ -15,8 +15,8 @@ from meta_pipeline.warehouse import Totals
 
 # Each row is rounded to a cent by itself.
 _HALF_A_CENT = Decimal("0.005")
-_MOVES_PCT = 5
-"""A running day is counted anew every 15 minutes (FACTS section 5.5), also between two calls."""
+# Of a day that has only just begun: between two calls its first rows may have come.
+_WHOLE_DAY_PCT = 100
 PATIENCE = 3
 """So many readings in a row without proof; the next one is taken for what lasts."""
 
@@ -48,8 +48,8 @@ class Evidence:
     """The account's row was read before the others."""
     together: bool = False
     """What they differ by was not read at another time."""
-    moves: bool = False
-    """The day goes on, and a moment passed between them."""
+    moves_pct: int = 0
+    """How much of a day that goes on may have come between them; 0 when no moment passed."""
     comparable: bool = False
     """The day was over when each was read."""
     settled: bool = False
@@ -64,6 +64,9 @@ class Evidence:
     """Rows that were gone, and counted by the account's row, when the day was last proven."""
     may_be_empty: bool = False
     """No row is no surprise."""
+    delivered: int | None = 0
+    """Impressions of the account's own rows, of which at least one row here would tell; None when
+    they were never read."""
 
     @property
     def returned(self) -> Totals:
@@ -77,11 +80,13 @@ class Evidence:
 
     def is_near(self, account: Totals) -> bool:
         """Whether a refresh of Meta's between two calls explains what was returned."""
-        return all(
-            abs(getattr(self.returned, name) - getattr(account, name)) * 100
-            <= _MOVES_PCT * getattr(account, name)
+        pairs = [
+            (getattr(self.returned, name), getattr(account, name))
             for name in self.additive
             if name != "clicks"
+        ]
+        return all(
+            abs(one - other) * 100 <= self.moves_pct * max(one, other) for one, other in pairs
         )
 
     def is_nearer(self, account: Totals) -> bool:
@@ -130,11 +135,22 @@ def _judged(day: Evidence) -> Verdict:
     if day.is_silent and gone and day.unproven_reads < PATIENCE:
         reason = f"Meta answered without a single row; {day.gone.rows} are stored of the day"
         return Verdict(Outcome.CONTRADICTED, reason=reason)
-    if not day.additive or (day.may_be_empty and not day.stored.rows):
+    may_be_empty = day.may_be_empty and not day.stored.rows
+    if not (day.additive or day.returned.rows or day.delivered == 0 or may_be_empty):
+        return _without_rows(day)
+    if not day.additive or may_be_empty:
         return Verdict(Outcome.PROVEN, removes=gone)
     if day.account is None:
         return _without_proof(day)
     return _by_account(day, day.account)
+
+
+def _without_rows(day: Evidence) -> Verdict:
+    """What cannot be added up, and yet has no row only where nothing was delivered."""
+    if day.delivered is None:
+        return _without_proof(day)
+    reason = f"0 rows, and the account's own have {day.delivered:,} impressions"
+    return Verdict(Outcome.CONTRADICTED, reason=reason)
 
 
 def _by_account(day: Evidence, account: Totals) -> Verdict:
@@ -144,7 +160,8 @@ def _by_account(day: Evidence, account: Totals) -> Verdict:
         return Verdict(Outcome.PROVEN, removes=gone)
     if not day.together:
         return _without_proof(day)
-    if day.moves and day.returned.rows and day.is_near(account):
+    has_begun = day.returned.rows or day.moves_pct == _WHOLE_DAY_PCT
+    if day.moves_pct and has_begun and day.is_near(account):
         return Verdict(Outcome.OPEN)
     if day.lasts and gone and agree(day.stored, account, day.additive):
         return Verdict(Outcome.PROVEN)

@@ -6,13 +6,13 @@ to is in the ledger; what a sync has to say of it is in `missing`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.moments import past
-from meta_pipeline.sync.days import SLACK, end_of_day, is_final, pause, runs, today
+from meta_pipeline.sync.days import SLACK, end_of_day, is_final, pause, runs, span, today
 from meta_pipeline.sync.plan.window import Window
 from meta_pipeline.sync.rows import datasets
 from meta_pipeline.sync.rows.datasets import Dataset
@@ -31,6 +31,12 @@ from .evidence import Evidence, Outcome, Verdict, judge
 
 _TOGETHER = timedelta(minutes=5)
 """A day that is not over moves on between two readings that lie further apart."""
+_REFRESH = timedelta(minutes=15)
+"""A running day is counted anew so often (FACTS section 5.5), also between two calls."""
+# Ads do not deliver evenly: some hours have several times the average.
+_UNEVEN = 2
+_MOVES_PCT = 5
+"""So much of a day that has run for long may come between two calls."""
 _KNOWN_AFTER = 7
 """A difference that has lasted for so many readings is known: no sync is partial for it."""
 # Thirteen months of FACTS section 5.4, counted short: near the line an empty answer is no surprise.
@@ -125,6 +131,8 @@ class Proofs:
             }
             if bad:
                 soonest = min(pause(readings[day].unproven_reads + 1) for day in bad)
+                if dataset.report is not None:  # it is read at its own pace, and not before
+                    soonest = max(soonest, dataset.report.every)
                 missing.append(_not_proven(dataset, bad, soonest))
             if wiped := {day: one for day, one in sorted(verdicts.items()) if one.is_told}:
                 missing.append(_wiped(dataset, wiped))
@@ -160,6 +168,8 @@ class Proofs:
         stored = self._returned.stored(connection, scope, days, walks if keeps else None)
         proofs = self._account_rows(connection, days)
         marked = self._proofs_read(connection, days)
+        had_rows = {day for day in days if stored[day].all.rows}
+        delivered = self._delivered(connection, window, days, had_rows, marked)
         # Cells of older days come as nothing, in silence (FACTS section 5.4).
         kept_from = today(self._source.data_as_of, self._source.timezone_name) - _CELLS_KEPT
         verdicts = {}
@@ -173,7 +183,7 @@ class Proofs:
                     account_first=day in marked and marked[day].fetched_at <= reading.times[0],
                     additive=dataset.additive,
                     together=self._is_proven_with(day, reading, marked.get(day)),
-                    moves=self._moves(day, reading),
+                    moves_pct=self._moves_pct(day, reading),
                     comparable=self._was_over(day, reading.times[0])
                     and day in marked
                     and self._was_over(day, marked[day].fetched_at),
@@ -183,6 +193,7 @@ class Proofs:
                     is_silent=reading.is_silent,
                     kept_rows=reading.kept_rows,
                     may_be_empty=bool(dataset.breakdowns) and day <= kept_from,
+                    delivered=delivered.get(day, 0),
                 )
             )
         self._remove(connection, window, walks, verdicts)
@@ -263,6 +274,39 @@ class Proofs:
             if day not in now or now[day].rows
         }
 
+    def _delivered(
+        self,
+        connection: Connection,
+        window: Window,
+        days: Sequence[date],
+        had_rows: Collection[date],
+        marked: Mapping[date, WindowRow],
+    ) -> dict[date, int | None]:
+        """What the account's own rows say was delivered in each period; not where none need be.
+
+        On days that were over, or that had rows before: a day may just have begun to deliver. Of a
+        single day, None where the account's row was never read.
+        """
+        dataset = window.dataset
+        if dataset.additive or not dataset.has_all_delivery:
+            return {}
+        began_at = self._readings[dataset][days[0]].times[0]
+        all_days = span(min(days), max(map(window.stop_of, days)))
+        rows = self._account_rows(
+            connection,
+            [day for day in all_days if day in had_rows or self._was_over(day, began_at)],
+        )
+        return {
+            start: None
+            if dataset.is_daily and start not in marked
+            else sum(
+                one.impressions
+                for day, one in rows.items()
+                if start <= day <= window.stop_of(start)
+            )
+            for start in days
+        }
+
     def _entry(self, day: date, reading: Reading, verdict: Verdict, gone: int) -> WindowRow:
         before = reading.before
         read_at = self._read_at(reading)
@@ -301,12 +345,16 @@ class Proofs:
             and self._is_settled(day, reading)
         )
 
-    def _moves(self, day: date, reading: Reading) -> bool:
-        """Whether the day was not over, and not read at the same moment as the account's row."""
+    def _moves_pct(self, day: date, reading: Reading) -> int:
+        """How much of a day that was not over may have come since the first of both was read."""
         proof = self._readings.get(self._proof, {}).get(day, reading)
         began_at = min(reading.times[0], proof.times[0])
-        is_instant = max(reading.times[1], proof.times[1]) == began_at
-        return not is_instant and not self._was_over(day, began_at)
+        ended_at = max(reading.times[1], proof.times[1])
+        if ended_at == began_at or self._was_over(day, began_at):
+            return 0
+        midnight = end_of_day(day - timedelta(days=1), self._source.timezone_name)
+        share = _UNEVEN * (ended_at - began_at + _REFRESH) / max(ended_at - midnight, _REFRESH)
+        return min(max(_MOVES_PCT, round(100 * share)), 100)
 
     def _are_together(self, day: date, one: Reading, other: Reading) -> bool:
         began_at = min(one.times[0], other.times[0])

@@ -331,3 +331,79 @@ def presets(postgres: TestPostgres) -> Iterator[Lab]:
     with postgres.fresh_database() as url, lab(url) as found:
         yield found
         found.sim.check()
+
+
+NOT_SUMS = parse("""
+reports:
+  - {name: people, level: campaign, fields: [reach, frequency]}
+  - {name: people_by_age, level: adset, breakdowns: [age, gender], fields: [reach]}
+  - {name: months, level: campaign, fields: [spend, impressions], time_increment: monthly,
+     backfill_days: 35}
+  - {name: weeks, level: adset, fields: [reach, spend], time_increment: 7, backfill_days: 35}
+  - {name: actions, level: campaign, fields: [actions], attribution_windows: [28d_click]}
+""")
+HIDDEN = parse("""
+reports:
+  - {name: some, level: campaign, fields: [reach],
+     filters: [{field: campaign.name, operator: CONTAIN, value: nobody}]}
+  - {name: products, level: campaign, breakdowns: [product_id], fields: [spend, impressions]}
+""")
+
+
+def test_an_empty_report_is_not_believed_where_the_account_delivered(database_url: str) -> None:
+    """Rows that no sum can prove: that there is none is contradicted by the account's own row."""
+    policy = PlanPolicy(backfill_days=35, reports=(*NOT_SUMS, *HIDDEN))
+    with lab(database_url, policy=policy, parallel=1) as found:
+        found.warehouse.migrate()
+        found.sim.fail(
+            "GET", "/insights", with_=Fault.no_rows(),
+            until=lambda request: request.text("level") in ("account", "ad"),
+        )  # fmt: skip
+        parts = REPORTS | {Part.INSIGHTS}
+        assert found.sync(parts=parts).status is not Status.SUCCESS
+        of_account = found.expected_insights(
+            found.today() - timedelta(days=34), found.today() - timedelta(days=1), "account"
+        )
+        delivered = {day for (_, day), row in of_account.items() if int(row["impressions"])}
+        ledger = found.query(
+            "SELECT dataset, date_start, incomplete, is_final FROM meta_ads.sync_windows "
+            "WHERE starts_with(dataset, 'report:')"
+        )
+        doubted = {one.name: 0 for one in NOT_SUMS}
+        for day in ledger:
+            name = day["dataset"].removeprefix("report:")
+            if name in doubted and day["incomplete"]:
+                doubted[name] += 1
+                assert not day["is_final"]
+            elif name in doubted:
+                assert str(day["date_start"]) not in delivered, day
+            else:
+                assert day["incomplete"] is None, "what is filtered, or not there, may be empty"
+        assert all(doubted.values()), doubted
+        found.sim.faults.clear()
+        found.advance(days=1, hours=1)
+        healed = found.sync(parts=parts)
+        assert healed.status is Status.SUCCESS, healed.missing
+        for report in NOT_SUMS:
+            assert assert_equal(found, report)
+        assert not found.query("SELECT FROM meta_ads.sync_windows WHERE incomplete IS NOT NULL")
+
+
+def test_a_report_that_falls_silent_keeps_its_rows_for_ever_where_the_account_delivered(
+    database_url: str,
+) -> None:
+    policy = PlanPolicy(backfill_days=4, reports=NOT_SUMS[:2])
+    with lab(database_url, policy=policy, parallel=1) as found:
+        found.warehouse.migrate()
+        parts = REPORTS | {Part.INSIGHTS}
+        assert found.sync(parts=parts).status is Status.SUCCESS
+        before = [stored(found, one) for one in NOT_SUMS[:2]]
+        assert all(before)
+        found.sim.fail(
+            "GET", "/insights", with_=Fault.no_rows(),
+            until=lambda request: request.text("level") in ("account", "ad"),
+        )  # fmt: skip
+        for _ in range(6):
+            found.advance(hours=3)
+            found.sync(parts=parts, force=True)
+        assert [stored(found, one) for one in NOT_SUMS[:2]] == before

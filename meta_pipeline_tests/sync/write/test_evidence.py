@@ -126,6 +126,28 @@ def test_a_first_answer_without_rows_is_believed_where_nothing_can_prove_it(
     assert (verdict.outcome, verdict.removes) == (Outcome.PROVEN, False)
 
 
+@given(st.integers(1, 1_000), st.one_of(st.just(Totals()), TOTALS), READS, st.booleans())
+def test_no_row_at_all_is_never_believed_where_the_account_delivered(
+    delivered: int, stored: Totals, reads: int, silent: bool
+) -> None:
+    """Rows that do not add up are none only of a day without delivery; not even patience helps."""
+    day = Evidence(
+        stored,
+        stored,
+        None,
+        additive=(),
+        is_silent=silent,
+        unproven_reads=reads,
+        delivered=delivered,
+    )
+    assert judge(day).outcome is Outcome.CONTRADICTED
+    assert not judge(day).removes
+    unread = judge(replace(day, delivered=None, settled=True, is_silent=False))
+    assert unread.outcome is Outcome.DOUBTFUL, "the account's own row is asked for first"
+    idle = judge(replace(day, delivered=0, is_silent=False))
+    assert idle.outcome is Outcome.PROVEN
+
+
 @given(TOTALS, TOTALS)
 def test_rows_that_are_gone_and_still_counted_stay_in_the_end(
     returned: Totals, gone: Totals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -273,6 +273,25 @@ def test_spend_that_only_the_account_has_is_marked_and_asked_for_ever_more_seldo
             found.advance(seconds=wait * 0.2)
             statuses.append(found.sync(parts=NUMBERS).status)
         assert statuses == [Status.PARTIAL] * 6 + [Status.SUCCESS] * 5, "what lasts is known"
+
+
+def test_a_day_that_moves_between_two_calls_is_not_doubted(database_url: str) -> None:
+    """Meta counts it anew every quarter of an hour: of a young day that is much of it, or all."""
+    midnight = datetime(2026, 11, 19, 23, 0, tzinfo=UTC)
+    with lab(database_url, SPEC, start=midnight, parallel=1) as found:
+        moved = 0
+        for minute in (14, 29, 59, 119, 239, 719, 1_319):
+            found.clock.advance(
+                (midnight + timedelta(minutes=minute) - found.clock.now()).total_seconds()
+            )
+            today = found.today()
+            found.sim.faults.clear()
+            found.sim.fail("GET", "/insights", times=None, with_=Fault.slow(100))
+            record = found.sync(parts=NUMBERS, since=today, until=today, force=True)
+            assert record.status is Status.SUCCESS, (minute, record.missing)
+            assert not ledger(found, "insights_ad")[today]["is_final"]
+            moved += by_day(found, "insights_ad").get(today) != account_rows(found).get(today)
+        assert moved > 2, "each sync saw the numbers move"
 
 
 # -- rows that are taken back ----------------------------------------------------------------------
