@@ -12,7 +12,8 @@ from typing import Any
 # Far deeper than anything Meta sends, far from the recursion limit of Python (1,000).
 DEEPEST = 200
 TOO_DEEP = "(nested too deep)"
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+# A text that never ends is one to its end: else each quote in it would begin another.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def cut(value: Any, depth: int = DEEPEST) -> Any:

@@ -29,9 +29,14 @@ LONGEST_WAIT_SECONDS = 24 * 3600.0
 # Codes and subcodes have up to seven digits (FACTS section 3.1); the log holds 32 bits.
 _LARGEST_CODE = 2**31 - 1
 
+# Of a text of Meta's: more than any list of values that it prints. Each is searched for names, and
+# kept with the sync that it ended.
+_LONGEST_TEXT = 5_000
+_MOST_BLAMED = 100
+
 _FIELD_NAMES = (
     re.compile(r"nonexisting field \(([\w.]+)\)"),
-    re.compile(r"([\w.]+)(?:,[\w., ]+)? (?:is|are) not valid for fields param"),
+    re.compile(r"(?<![\w.])([\w.]++)(?:,[\w., ]+)? (?:is|are) not valid for fields param"),
 )
 # Subcodes that say which list is wrong and not which of its values.
 _WHOLE_LISTS = {1487561: "effective_status"}
@@ -62,9 +67,9 @@ class Refusal:
     def of(cls, error: object) -> Refusal:
         """Read the `error` member; a text or something odd still makes a Refusal."""
         if not isinstance(error, Mapping):
-            return cls(message=str(error))
+            return cls(message=str(error)[:_LONGEST_TEXT])
         return cls(
-            message=str(error.get("message") or "no message"),
+            message=str(error.get("message") or "no message")[:_LONGEST_TEXT],
             code=_integer(error.get("code")),
             subcode=_integer(error.get("error_subcode", error.get("subcode"))) or None,
             fbtrace_id=_text(error.get("fbtrace_id")),
@@ -78,7 +83,9 @@ class Refusal:
     def of_report(cls, run: Mapping[str, Any]) -> Refusal:
         """Read the error members of a failed report run (v25 and later, FACTS §6)."""
         return cls(
-            message=str(run.get("error_message") or run.get("async_status") or "no message"),
+            message=str(run.get("error_message") or run.get("async_status") or "no message")[
+                :_LONGEST_TEXT
+            ],
             code=_integer(run.get("error_code")),
             subcode=_integer(run.get("error_subcode")) or None,
             user_title=_text(run.get("error_user_title")),
@@ -237,7 +244,7 @@ def _integer(value: object) -> int | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value[:_LONGEST_TEXT] if isinstance(value, str) and value else None
 
 
 def _blamed(error_data: object) -> tuple[str, ...]:
@@ -250,7 +257,8 @@ def _blamed(error_data: object) -> tuple[str, ...]:
     specs = error_data.get("blame_field_specs") if isinstance(error_data, Mapping) else None
     if not isinstance(specs, list):
         return ()
-    return tuple(_path(s) if isinstance(s, list) else str(s) for s in specs)
+    paths = (_path(s) if isinstance(s, list) else str(s) for s in specs[:_MOST_BLAMED])
+    return tuple(path[:_LONGEST_TEXT] for path in paths)
 
 
 def _path(spec: list[Any]) -> str:

@@ -36,7 +36,7 @@ _HOSTS = re.compile(rf"{_HOST}(,{_HOST})*")
 _NAME = re.compile(r"[^\s/?#:@]*")
 _SHORT = 3
 """A password of fewer characters is hidden only where it can be nothing else."""
-_ANY_LOGIN = re.compile(r"(?P<user>\w[\w+.-]*://[^\s:/@]*):\S*@")
+_ANY_LOGIN = re.compile(r"(?<![\w+.-])(?P<user>[\w+.-]++://[^\s:/@]*+):\S*")
 _ANY_PASSWORD = re.compile(
     r"(?P<name>\bpassword\s*=\s*)('(\\.|[^'\\])*'|(\\.|[^\s&\\])+)", re.IGNORECASE
 )
@@ -74,8 +74,14 @@ def without_secrets(text: str, *urls: str) -> str:
     for secret in sorted({one for url in urls for one in _secrets(url)}, key=len, reverse=True):
         if len(secret) >= _SHORT:
             text = text.replace(secret, HIDDEN)
-    text = _ANY_LOGIN.sub(rf"\g<user>:{HIDDEN}@", text)
+    text = re.sub(r"\S+", _without_login, text)
     return _ANY_PASSWORD.sub(rf"\g<name>{HIDDEN}", text)
+
+
+def _without_login(word: re.Match[str]) -> str:
+    """A word without the password of a URL in it; its end is looked for once, however long."""
+    login, at, rest = word[0].rpartition("@")
+    return _ANY_LOGIN.sub(rf"\g<user>:{HIDDEN}", login) + at + rest
 
 
 def _of_words(text: str, *, with_options: bool) -> str:
