@@ -17,21 +17,40 @@ _URLLIB3 = (
     "urllib3.util.retry",
 )
 
+# Also at the end of a longer name: META_APP_SECRET, PGPASSWORD, sslpassword.
 _NAMES = (
-    r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret"
-    r"|appsecret|verify_token|refresh_token|revoke_token|signed_request|META_TOKEN_KEYS|password"
+    r"access_token|appsecret_proof|client_secret|fb_exchange_token|input_token|app_secret(?:_previous)?"
+    r"|appsecret|verify_token|refresh_token|revoke_token|signed_request|token_keys|password|passwd"
+    r"|web_secret|mcp_token|secret_key|(?<![a-z_])token|code_verifier|alert_webhook_url|scram_client_key|scram_server_key"
     # What opens an object store: Azure's key and signature, Amazon's.
-    r"|AccountKey|sig|X-Amz-Signature|X-Amz-Security-Token|aws_secret_access_key|aws_session_token"
+    r"|AccountKey|(?<![a-z])sig|X-Amz-Signature|X-Amz-Security-Token|aws_secret_access_key"
+    r"|aws_session_token"
 )
-_PATTERNS = (
-    # name=value in a query or form, plain or percent-encoded, and "name": "value" in JSON.
-    re.compile(rf"(?i)\b((?:{_NAMES})(?:=|%3D))[^&\s\"'<>\\)]+"),
-    re.compile(rf"(?i)([\"'](?:{_NAMES})\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+"),
+_NAMED = re.compile(rf"(?i){_NAMES}")
+_BY_NAME = (
+    # name=value in a query or form, plain or percent-encoded; as libpq writes it, also quoted.
+    re.compile(rf"(?i)((?:{_NAMES})\s*=\s*')(?:\\.|[^'\\])+"),
+    re.compile(rf'(?i)((?:{_NAMES})\s*=\s*")(?:\\.|[^"\\])+'),
+    re.compile(rf"(?i)((?:{_NAMES})(?:\s*=\s*|%3D))(?:\\[^\"'nrtu/]|[^&\s\"'<>\\])+"),
+    # "name": "value" in JSON and Python, and in JSON within JSON.
+    re.compile(rf"(?i)((?:{_NAMES})[\"']\s*:\s*\")(?:\\.|[^\"\\])+"),
+    re.compile(rf"(?i)((?:{_NAMES})[\"']\s*:\s*')(?:\\.|[^'\\])+"),
+    re.compile(rf"(?i)((?:{_NAMES})\\[\"']\s*:\s*\\[\"'])(?:(?!\\[\"']).)+"),
+)
+_BY_FORM = (
     # What a login dialog sends back: /callback?code=...&state=...
     re.compile(r"(?i)([?&](?:code|state)=)[^&\s\"'<>\\)]{16,}"),
     re.compile(r"(?i)\b(bearer\s+)[^\s\"',;]+"),
-    # user:password@ in a URL.
-    re.compile(r"(://[^/\s:@]+:)[^@\s/]+(?=@)"),
+    re.compile(r"(?i)(\bauthorization\W{1,6}(?:basic|digest)\s+)[^\s\"',;]+"),
+    # user:password@ in a URL, up to the last @: a password that was never quoted may hold others.
+    # What follows the colon of a host is its port. Bounded, as each colon may be one to begin at.
+    re.compile(r"(//[^/\s:@?#]{0,99}:)(?!\d{1,5}(?:[/?#,]|$))[^\s\"'<>]{1,300}(?=@)"),
+    re.compile(r"(//[^/\s:@?#]{0,99}:)[^@\s/]{1,300}(?=@)"),
+    # An incoming webhook, whose path lets anybody write there.
+    re.compile(
+        r"(?i)((?:hooks\.slack\.com|\.webhook\.office\.com|discord(?:app)?\.com/api/webhooks)/)"
+        r"[^\s\"'<>]+"
+    ),
     # User, system user and page tokens; app tokens are APPID|SECRET.
     re.compile(r"()\bEAA[A-Za-z0-9_-]{10,}"),
     re.compile(r"(\b\d{5,20}(?:\||%7C))[A-Za-z0-9_-]{8,}"),
@@ -49,7 +68,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         if secret:
             for form in {secret, quote(secret, safe=""), quote_plus(secret)}:
                 text = text.replace(form, MASK)
-    for pattern in _PATTERNS:
+    # Most texts name nothing that is secret.
+    for pattern in (*(_BY_NAME if _NAMED.search(text) else ()), *_BY_FORM):
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 from pathlib import Path
 from threading import Thread
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -261,6 +262,106 @@ def test_a_file_in_the_working_directory_may_not(
         monkeypatch.setenv("META_TRUSTED_GRAPH_URL", "http://evil.example")
     with pytest.raises(SettingsError, match=r"META_TRUSTED_GRAPH_URL stands in .*\.env"):
         Settings.load()
+
+
+HEAD, TAIL = "Secr3t", "Tail9x"
+ODD_TEXT = st.text(
+    st.sampled_from("/#?%@[]: \"'\\=&+|(){}$!*;,<>^`~äß密🎉\t") | st.characters(codec="utf-8"),
+    max_size=6,
+)
+# What ends a value that nobody quoted, wherever it stands.
+UNQUOTED = ODD_TEXT.filter(lambda text: not re.search(r"[\s\"'<>&\\]", text))
+SPELLED = {
+    "a query": "https://x/y?{name}={quoted}&z=1",
+    "a form in a query": "next=https%3A%2F%2Fx%3F{name}%3D{quoted}%26z",
+    "libpq's words": "host=h {name}='{escaped}' port=1",
+    "JSON": "answered {json} and ended",
+    "JSON in JSON": "answered {twice} and ended",
+    "a dict": "called with {dict}",
+}
+
+
+@given(
+    odd=ODD_TEXT,
+    name=st.sampled_from(
+        [
+            *sorted(secret_names() - {"DATABASE_URL"}),
+            *(
+                "access_token",
+                "appsecret_proof",
+                "client_secret",
+                "token",
+                "password",
+                "PGPASSWORD",
+            ),
+            *("sslpassword", "oauth_client_secret", "scram_client_key", "aws_secret_access_key"),
+            *("aws_session_token", "AccountKey", "sig", "code_verifier", "verify_token"),
+        ]
+    ),
+    spelled=st.sampled_from(list(SPELLED.values())),
+)
+def test_a_secret_is_hidden_by_its_name_however_it_is_written(
+    odd: str, name: str, spelled: str
+) -> None:
+    value = f"{HEAD}{odd}{TAIL}"
+    as_json = json.dumps({"a": 1, name: value, "z": "kept"})
+    text = spelled.format(
+        name=name,
+        quoted=quote(value, safe=""),
+        escaped=value.replace("\\", "\\\\").replace("'", "\\'"),
+        json=as_json,
+        twice=json.dumps({"body": as_json}),
+        dict={"a": 1, name: value, "z": "kept"},
+    )
+    told = redact(text)
+    assert HEAD not in told
+    assert TAIL not in told
+    assert told.startswith(text[:8])
+
+
+@given(odd=UNQUOTED, name=st.sampled_from(sorted(secret_names() - {"DATABASE_URL"})))
+def test_a_secret_is_hidden_in_a_line_of_an_environment(odd: str, name: str) -> None:
+    assert redact(f"A=1 {name}={HEAD}{odd}{TAIL} B=2") == f"A=1 {name}=[redacted] B=2"
+
+
+@given(
+    odd=UNQUOTED,
+    scheme=st.sampled_from(["postgresql", "postgresql+psycopg2", "redis", "amqp", "https", "smtp"]),
+    user=st.sampled_from(["", "meta", "a.b-c"]),
+    place=st.sampled_from(["h", "h:1/db", "[::1]:1/db", "h1:1,h2:1/db?sslmode=disable", "/db"]),
+    is_quoted=st.booleans(),
+)
+def test_a_password_in_an_address_is_hidden_also_where_it_was_never_quoted(
+    odd: str, scheme: str, user: str, place: str, is_quoted: bool
+) -> None:
+    password = f"{HEAD}{odd}{TAIL}"
+    password = quote(password, safe="") if is_quoted else password
+    told = redact(f"no answer of {scheme}://{user}:{password}@{place} in time")
+    assert HEAD not in told
+    assert TAIL not in told
+    assert told.startswith(f"no answer of {scheme}://{user}:[redacted]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://127.0.0.1:8350/enter?next=/x",
+        "http://localhost:8080/x?email=a@b.example",
+        "h1:5432,h2:5432 and a@b.example",
+        "the token of connection conn_1 (Agency) has 3 days left; token_key 0123456789abcdef",
+        "password authentication failed for user meta",
+        "sync_runs.error_summary, state=running&code=4",
+    ],
+)
+def test_what_only_looks_like_a_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+@given(path=st.text("abcdefXYZ0123456789/_-", min_size=8, max_size=60))
+def test_the_path_of_an_incoming_webhook_is_hidden(path: str) -> None:
+    assume(path.strip("/"))
+    for host in ("hooks.slack.com", "acme.webhook.office.com", "discord.com/api/webhooks"):
+        assert redact(f"POST https://{host}/{path} failed").endswith(f"{host}/[redacted] failed")
 
 
 HOSTS = st.one_of(

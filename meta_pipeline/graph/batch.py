@@ -199,6 +199,7 @@ def _read_entry(entry: Any) -> tuple[Any, int | None] | Refusal | Malformed:
         headers=_headers(entry),
         body=body.encode("utf-8", "surrogatepass") if isinstance(body, str) else b"",
         latency_ms=0,
+        size_bytes=0,
     )
     return read_answer(answer, expect_object)
 

@@ -103,6 +103,8 @@ class Request:
     just_created: bool = False
     # Another token than the client's own.
     token: str | None = field(default=None, repr=False)
+    # Asks for a token: its answer has one, perhaps the very one it is asked with.
+    is_for_token: bool = False
     # Looks inside a batch's answer.
     inspect: Callable[[Any], Inside] | None = None
 
@@ -209,7 +211,11 @@ class Caller:
         call = request.call(retry_count)
         self.gate(call)
         answer = self.transport.send(
-            request.method, request.path, encode_params(request.params), token=request.token
+            request.method,
+            request.path,
+            encode_params(request.params),
+            token=request.token,
+            is_for_token=request.is_for_token,
         )
         now = self.clock()
         verdict = self._judge(request, answer, now, retry_count)
@@ -274,7 +280,7 @@ class Caller:
             throttled=isinstance(error, Throttled),
             latency_ms=answer.latency_ms,
             retry_count=call.retry_count,
-            response_size_bytes=len(got.body) if got else 0,
+            response_size_bytes=got.size_bytes if got else 0,
             usage_headers=verdict.usage_headers,
             rows=verdict.rows,
             page_size=call.page_size,

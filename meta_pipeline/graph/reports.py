@@ -131,7 +131,7 @@ def report_status(caller: Caller, report: ReportRun) -> ReportStatus:
         body = caller.send(request).body
     except ObjectMissing as error:
         return _gone(report, error, caller.clock())
-    return read_status(report, body, caller.clock())
+    return _read_status(caller, report, body, caller.clock())
 
 
 def report_statuses(caller: Caller, reports: Sequence[ReportRun]) -> list[ReportStatus]:
@@ -150,19 +150,24 @@ def report_statuses(caller: Caller, reports: Sequence[ReportRun]) -> list[Report
     )
     now = caller.clock()
     return [
-        _status_of(report, answer, now) for report, answer in zip(reports, answers, strict=True)
+        _status_of(caller, report, answer, now)
+        for report, answer in zip(reports, answers, strict=True)
     ]
 
 
-def _status_of(report: ReportRun, answer: BatchAnswer, now: datetime) -> ReportStatus:
+def _status_of(
+    caller: Caller, report: ReportRun, answer: BatchAnswer, now: datetime
+) -> ReportStatus:
     if isinstance(answer.error, ObjectMissing):
         if _is_settling(report, now):
             return ReportStatus(report, ReportState.RUNNING, "Job Not Started", 0, now)
         return _gone(report, answer.error, now)
-    return read_status(report, answer.value(), now)
+    return _read_status(caller, report, answer.value(), now)
 
 
-def read_status(report: ReportRun, run: Mapping[str, Any], now: datetime) -> ReportStatus:
+def _read_status(
+    caller: Caller, report: ReportRun, run: Mapping[str, Any], now: datetime
+) -> ReportStatus:
     """The status in Meta's answer `run`.
 
     A word Meta adds later counts as running: the watch finds out when nothing moves.
@@ -179,7 +184,7 @@ def read_status(report: ReportRun, run: Mapping[str, Any], now: datetime) -> Rep
         state = ReportState.RUNNING
     error = None
     if state in {ReportState.FAILED, ReportState.SKIPPED}:
-        error = _failure(report, run, now)
+        error = _failure(report, caller.cleaned(Refusal.of_report(run)), now)
     return ReportStatus(report, state, word, percent or 0, now, error)
 
 
@@ -202,9 +207,8 @@ def report_pages(
         raise _expired(report, error) from None
 
 
-def _failure(report: ReportRun, run: Mapping[str, Any], now: datetime) -> GraphError:
+def _failure(report: ReportRun, refusal: Refusal, now: datetime) -> GraphError:
     """What a failed run asks for: its codes decide; one without telling codes is run again."""
-    refusal = Refusal.of_report(run)
     error = error_of(
         refusal,
         now=now,

@@ -140,6 +140,7 @@ def exchange_token(
             None,
             "token_exchange",
             expect=_expect_access_token,
+            is_for_token=True,
         )
     )
     return _access_token(response.body, response.attempt.timestamp)
@@ -160,6 +161,7 @@ def exchange_code(caller: Caller, *, app_id: str, code: str, redirect_uri: str) 
             None,
             "code_exchange",
             expect=_expect_access_token,
+            is_for_token=True,
         )
     )
     return _access_token(response.body, response.attempt.timestamp)

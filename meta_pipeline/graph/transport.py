@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 
 from meta_pipeline.credentials import checked_graph_url, cleaned_token, is_loopback
-from meta_pipeline.redaction import guard_http_logging, redact
+from meta_pipeline.redaction import MASK, guard_http_logging, redact
 from meta_pipeline.wire import (
     Allowance,
     DirectSession,
@@ -32,6 +32,8 @@ from meta_pipeline.wire import (
 )
 
 _USER_AGENT = "meta-pipeline"
+# None of Meta's is shorter; a word of a name must not pass for one.
+_SHORTEST_SECRET = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class HttpAnswer:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     latency_ms: float
+    size_bytes: int
+    """Of the body as it came."""
 
 
 class Cause(StrEnum):
@@ -142,16 +146,26 @@ class Transport:
         self._session.close()
 
     def send(
-        self, method: str, path: str, params: Mapping[str, str], *, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        token: str | None = None,
+        is_for_token: bool = False,
     ) -> HttpAnswer | NoAnswer:
         """One request, no retry. GET parameters go in the query, POST is form-encoded.
 
-        Never raises for what the network does: a traceback of requests would print the query.
+        Never raises for what the network does: a traceback of requests would print the query. The
+        answer has none of our secrets, whatever Meta repeats, unless a token `is_for_token` asked.
         """
         url = f"{self.base_url}/{self.version}/{path.strip('/')}"
         signed = dict(params)
+        repeated = [*self.secrets, *filter(None, [token])]
         if self.app_secret is not None:
-            signed["appsecret_proof"] = appsecret_proof(token or self.access_token, self.app_secret)
+            proof = appsecret_proof(token or self.access_token, self.app_secret)
+            signed["appsecret_proof"] = proof
+            repeated.append(proof)
         where = {"data": signed} if method == "POST" else {"params": signed}
         start = self._timer()
         allowance = Allowance(
@@ -172,12 +186,16 @@ class Transport:
         except (TooLate, TooLarge, Undecodable, HTTPError, OSError) as error:
             kind, reason = self._why(error)
             return NoAnswer(redact(reason, self.secrets), self._elapsed_ms(start), kind)
-        return HttpAnswer(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=body,
-            latency_ms=self._elapsed_ms(start),
-        )
+        latency_ms, size_bytes = self._elapsed_ms(start), len(body)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if not is_for_token:
+            # Links to next pages have token and proof in them, also deep in a row, and rows are
+            # kept as they come.
+            body = _without(body, repeated)
+            headers = {
+                name: _without(value.encode(), repeated).decode() for name, value in headers.items()
+            }
+        return HttpAnswer(response.status_code, headers, body, latency_ms, size_bytes)
 
     def _elapsed_ms(self, start: float) -> float:
         return (self._timer() - start) * 1000
@@ -218,6 +236,16 @@ class Transport:
             if isinstance(error, kinds):
                 return Cause.LOST, text
         return Cause.LOST, f"request to {host} failed ({type(error).__name__})"
+
+
+def _without(text: bytes, secrets: Sequence[str]) -> bytes:
+    """The text without these secrets, plain or percent-encoded."""
+    forms = {form for one in secrets for form in (one, quote(one, safe=""))}
+    # The longest first: an app's token has its secret in it.
+    for form in sorted(forms, key=len, reverse=True):
+        if len(form) >= _SHORTEST_SECRET:
+            text = text.replace(form.encode(), MASK.encode())
+    return text
 
 
 def _whole_body(response: requests.Response, allowance: Allowance) -> bytes:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 import traceback
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -130,3 +133,59 @@ def test_no_text_of_a_failure_holds_a_secret(
     for text in texts:
         for secret in SECRETS:
             assert secret not in text
+
+
+def repeating(asked: Asked) -> Reply:
+    """Meta's links to next pages have token and proof in them; here every row has such a link."""
+    sent = f"{asked.headers['authorization']} {asked.form}"
+    link = f"https://graph.facebook.com/{asked.raw_target}&access_token={TOKEN}&sent={sent}"
+    row = {"id": "1", "name": link, "ads": {"data": [{"x": link}], "paging": {"next": link}}}
+    headers = {"x-app-usage": json.dumps({"call_count": 1, "x": link})}
+    if "batch" in asked.form:
+        body = json.dumps(row | {"error_message": link, "async_status": "Job Failed"})
+        entry = {"code": 200, "headers": [{"name": "X-App-Usage", "value": link}], "body": body}
+        return Reply([entry for _ in json.loads(asked.form["batch"])], headers=headers)
+    if "/insights" not in asked.path and asked.path.rsplit("/", 1)[-1].isdigit():
+        failed = {"async_status": "Job Failed", "error_message": link, "error_user_msg": link}
+        return Reply(row | failed, headers=headers)
+    data = {"is_valid": False, "application": link, "error": {"message": link, "code": 190}}
+    told = data if "debug_token" in asked.path else [row]
+    return Reply(
+        {**row, "data": told, "paging": {"cursors": {}}, "report_run_id": "7"}, 200, headers
+    )
+
+
+def test_no_answer_that_is_kept_repeats_what_was_sent(
+    make_client: MakeClient, server: ScriptedServer, attempts: list[Attempt]
+) -> None:
+    """Rows are stored with whatever Meta gave beside what was asked."""
+    client = make_client(app_secret=APP_SECRET)
+    server.answer_with(repeating)
+    about: dict[str, Any] = {"account_id": "act_1"}
+    pages = client.pages("act_1/ads", {}, **about, endpoint_key="ads_list", page_size=5)
+    report = client.create_report("act_1/insights", {}, **about)
+    kept: list[object] = [
+        list(pages),
+        client.me(),
+        client.get("act_1", {}, **about, endpoint_key="x").body,
+        client.ids(["1"], {}, **about),
+        [one.body for one in client.batch([BatchOperation("1", {"input_token": TOKEN})])],
+        [repr(one) for one in (client.report_status(report), *client.report_statuses([report]))],
+        list(client.report_pages(report, page_size=5)),
+        client.debug_token(OTHER, app_id="1384"),
+        client.debug_token(app_id="1384"),
+        attempts,
+    ]
+    for one in kept:
+        for secret in (*SECRETS, quote(TOKEN), "1384|" + APP_SECRET):
+            assert secret not in repr(one)
+
+
+def test_a_token_that_is_asked_for_comes_as_it_is(
+    make_client: MakeClient, server: ScriptedServer
+) -> None:
+    """Meta may give the very token that it is asked with."""
+    server.answer(Reply({"access_token": TOKEN}), Reply({"access_token": TOKEN}))
+    client = make_client(app_secret=APP_SECRET)
+    assert client.exchange_token(app_id="1384").value == TOKEN
+    assert client.exchange_code("a-code", app_id="1384", redirect_uri="https://x").value == TOKEN
