@@ -6,12 +6,10 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
-from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled, TokenInfo
+from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled
 from meta_pipeline.graph.tokens import token_key
-from meta_pipeline.quality import missing_scopes
 from meta_pipeline.warehouse import (
     DEFAULT_TENANT,
     Connection,
@@ -22,13 +20,11 @@ from meta_pipeline.warehouse import (
 from meta_pipeline.warehouse.stores.connections import TokenRole
 
 from .access import Access, Owner
+from .audit import changes, impersonal
 from .errors import ConnectionUnknown, TokenRefused, TokenUnreadable
+from .inspection import kind_of, standing_of
 from .sealing import Keyring, Sealed
-from .state import Kind, State, ended_as, state_at
-
-_KINDS = {"SYSTEM_USER": Kind.SYSTEM_USER, "USER": Kind.USER}
-_SHORTEST = 2
-"""Names of a letter or two are in every word."""
+from .state import Kind, State, state_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class Connections:
         _ = self.keyring.first
         self.warehouse.tenants.get(tenant)
         info = self.access.inspect(token)
-        kind = _kind(info)
+        kind = kind_of(info)
         app_id = info.app_id or self.access.settings.app_id
         if app_id is None:
             raise TokenRefused("Meta did not say which app the token belongs to: set META_APP_ID.")
@@ -126,7 +122,7 @@ class Connections:
         token = self.token(row)
         info = self.access.inspect(token)
         now = self.access.clock()
-        said, owner = _said(info, now), None
+        said, owner = standing_of(info, now), None
         if info.is_valid:
             try:
                 owner = self.access.owner(token, app_id=row.app_id)
@@ -145,9 +141,9 @@ class Connections:
                 return known  # renewed or replaced meanwhile: the answer is about another token
             checked = replace(known, checked_at=now, **said)
             self.warehouse.connections.save(checked, connection)
-            changes = self._accounts_changed(checked, owner, connection) | _changes(known, checked)
-            if changes:
-                self.record(checked, "checked", changes, connection)
+            accounts = self._accounts_changed(checked, owner, connection)
+            if detail := accounts | changes(known, checked):
+                self.record(checked, "checked", detail, connection)
         return checked
 
     def remove(self, row: ConnectionRow, *, revoke: bool = False) -> None:
@@ -275,7 +271,7 @@ class Connections:
             event,
             at=self.access.clock(),
             actor=self.actor,
-            detail=_impersonal(detail, row),
+            detail=impersonal(detail, row),
             connection=connection,
         )
 
@@ -362,62 +358,3 @@ class Connections:
                 except Reauthorize:
                     continue  # it is dead already
             self.record(row, "token_revoked", {"role": role})
-
-
-def _impersonal(said: Any, row: ConnectionRow) -> Any:
-    """`said` without the name and the id of the person a connection belongs to."""
-    if row.kind != Kind.USER:
-        return said
-    if isinstance(said, str):
-        for personal in (row.user_id, row.name):
-            if len(personal) > _SHORTEST:
-                said = said.replace(personal, "[person]")
-        return said
-    if isinstance(said, Mapping):
-        return {name: _impersonal(value, row) for name, value in said.items()}
-    return [_impersonal(one, row) for one in said] if isinstance(said, list | tuple) else said
-
-
-def _kind(info: TokenInfo) -> Kind:
-    """The kind of connection a token makes; TokenRefused when it makes none."""
-    if not info.is_valid:
-        why = f": {info.error}" if info.error else ""
-        raise TokenRefused(f"Meta calls this token invalid{why} Nothing was written.")
-    kind = _KINDS.get(info.type or "")
-    if kind is None:
-        raise TokenRefused(
-            f"This is a token of type {info.type}: a connection takes that of a system user or of "
-            "a user (docs/tokens.md). Nothing was written."
-        )
-    if missing := missing_scopes(info.scopes):
-        raise TokenRefused(
-            f"The token lacks the scope {', '.join(missing)}: make one that has it. Nothing was "
-            "written."
-        )
-    return kind
-
-
-def _said(info: TokenInfo, now: datetime) -> dict[str, Any]:
-    """What an answer about a token changes in its connection's row."""
-    if not info.is_valid:
-        subcode = None if info.error is None else info.error.subcode
-        state = ended_as(subcode, now, info.expires_at, info.data_access_expires_at)
-        why = "Meta calls it invalid" if info.error is None else str(info.error)
-        return {"state": state, "problem": why}
-    ends = {
-        "expires_at": info.expires_at,
-        "data_access_expires_at": info.data_access_expires_at,
-    }
-    return {
-        **ends,
-        "state": state_at(now, State.ACTIVE, *ends.values()),
-        "problem": None,
-        "scopes": sorted(info.scopes),
-    }
-
-
-def _changes(before: ConnectionRow, after: ConnectionRow) -> dict[str, Any]:
-    """What is different of what the audit keeps: from and to."""
-    names = ("state", "scopes", "problem")
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
-    return {name: {"from": old, "to": new} for name, (old, new) in pairs.items() if old != new}

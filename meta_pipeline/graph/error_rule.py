@@ -9,6 +9,9 @@ from meta_pipeline.graph import errors
 from meta_pipeline.graph.errors import GraphError, Treatment
 from meta_pipeline.model.limit import Limit
 
+EDIT = "This pipeline only reads; look for the other program that writes with this token."
+"""The next step where only a call that writes is refused so."""
+
 _DEFAULT_ERRORS: Mapping[Treatment, type[GraphError]] = {
     Treatment.RETRY: errors.ServerTrouble,
     Treatment.NEW_REPORT: errors.NewReportNeeded,

@@ -25,8 +25,9 @@ from .errors import (
 from .kpi import KPIs, Pacing, Performance
 from .once import asked_once
 from .reconciliation import Reconciliation, reconcile, reconciliations
-from .rollup import RolledUp, rollup, stale_days
+from .rollup import RolledUp, rollup
 from .settling import AgeMovement, Settling, settling
+from .stale_days import stale_days
 from .timeline import Happening, Timeline, timeline
 
 __all__ = [

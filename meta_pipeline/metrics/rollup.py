@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,6 +13,7 @@ from .definitions import store
 from .definitions.dictionary import Dictionary
 from .expression import Expressions, stored_json
 from .source import ROLLUP_COLUMNS, daily
+from .stale_days import stale_days
 
 # Also the memory of the statement: its fresh rows are sorted before they are compared.
 CHUNK_ROWS = 50_000
@@ -103,45 +104,6 @@ def _chunks(connection: Connection[Any], account_id: str, days: list[date]) -> l
             size = rows.get(day, 0)
         chunks[-1].append(day)
     return chunks
-
-
-def stale_days(
-    connection: Connection[Any],
-    account_id: str,
-    version: str,
-    since: date | None = None,
-    until: date | None = None,
-) -> list[date]:
-    """Days (of the range) whose rollup is missing, older than the rows, or of other definitions."""
-    rows = connection.execute(
-        _STALE,
-        {"account_id": account_id, "version": version, "since": since, "until": until},
-    )
-    return [day for (day,) in rows]
-
-
-def days_behind(
-    connection: Connection[Any], asked: Sequence[tuple[str, str, date, date]]
-) -> dict[tuple[str, str, date, date], int]:
-    """How many `stale_days` each has, but for goals: account, definition version, first, last day.
-
-    For sums that no goal decides; `answers.goals` says whether one has changed.
-    """
-    accounts, versions, since, until = map(list, zip(*asked, strict=True))
-    behind = dict(
-        connection.execute(
-            _BEHIND,
-            {
-                "accounts": accounts,
-                "versions": versions,
-                "since": since,
-                "until": until,
-                "first": min(since),
-                "last": max(until),
-            },
-        ).fetchall()
-    )
-    return {one: behind.get(number, 0) for number, one in enumerate(asked, start=1)}
 
 
 def _write(
@@ -332,81 +294,4 @@ _NOTE = """
         definition_version = excluded.definition_version,
         source_fetched_at = excluded.source_fetched_at,
         ad_rows = excluded.ad_rows, rolled_up_at = excluded.rolled_up_at
-"""
-
-# A day is stale when the ledger read it again since, when its definitions changed, when an ad set
-# has another goal by now, or when it has ad rows and was never rolled up. The last one walks the
-# index (account_id, date_start) from day to day: rows are never counted.
-_AGED_OF = """
-    WITH RECURSIVE days AS (
-        (SELECT date_start FROM meta_ads.meta_insights
-         WHERE account_id = {account}
-           AND date_start >= coalesce({since}::date, '0001-01-01')
-         ORDER BY date_start LIMIT 1)
-        UNION ALL
-        SELECT (SELECT next.date_start FROM meta_ads.meta_insights AS next
-                WHERE next.account_id = {account} AND next.date_start > days.date_start
-                ORDER BY next.date_start LIMIT 1)
-        FROM days
-        WHERE days.date_start < coalesce({until}::date, '9999-12-31')
-    ),
-    candidates AS (
-        SELECT date_start FROM days WHERE date_start IS NOT NULL
-        UNION
-        SELECT date_start FROM meta_ads.sync_windows
-        WHERE account_id = {account} AND dataset = 'insights_ad'
-        UNION
-        SELECT date_start FROM meta_ads.metric_rollups WHERE account_id = {account}
-    )
-    SELECT candidates.date_start
-    FROM candidates
-    LEFT JOIN meta_ads.metric_rollups AS made
-      ON made.account_id = {account} AND made.date_start = candidates.date_start
-    LEFT JOIN meta_ads.sync_windows AS ledger
-      ON ledger.account_id = {account} AND ledger.dataset = 'insights_ad'
-     AND ledger.date_start = candidates.date_start
-    WHERE (made.date_start IS NULL
-           OR made.definition_version <> {version}
-           OR made.source_fetched_at IS DISTINCT FROM ledger.fetched_at)
-      AND candidates.date_start BETWEEN coalesce({since}::date, '0001-01-01')
-                                    AND coalesce({until}::date, '9999-12-31')
-"""
-_STALE_OF = f"""{_AGED_OF}
-    UNION
-    SELECT made.date_start
-    FROM meta_ads.adset_rollups AS made
-    JOIN meta_ads.adset_goals AS goal ON goal.adset_id = made.adset_id
-    WHERE made.account_id = {{account}}
-      AND goal.result_metric IS DISTINCT FROM made.result_metric
-      AND made.date_start BETWEEN coalesce({{since}}::date, '0001-01-01')
-                              AND coalesce({{until}}::date, '9999-12-31')
-    ORDER BY 1
-"""
-_STALE = _STALE_OF.format(
-    account="%(account_id)s", version="%(version)s", since="%(since)s", until="%(until)s"
-)
-# The same for many accounts at once: what has neither been read nor rolled up is looked up in the
-# rows themselves. Between the first and the last day of any account, so that little is hashed.
-_BEHIND = """
-    SELECT asked.number, count(*)
-    FROM unnest(%(accounts)s::text[], %(versions)s::text[], %(since)s::date[], %(until)s::date[])
-        WITH ORDINALITY AS asked (account_id, version, since, until, number)
-    CROSS JOIN LATERAL generate_series(asked.since, asked.until, interval '1 day') AS moment
-    CROSS JOIN LATERAL (SELECT moment::date AS date_start) AS day
-    LEFT JOIN meta_ads.metric_rollups AS made
-      ON made.account_id = asked.account_id AND made.date_start = day.date_start
-     AND made.date_start BETWEEN %(first)s AND %(last)s
-    LEFT JOIN meta_ads.sync_windows AS ledger
-      ON ledger.account_id = asked.account_id AND ledger.dataset = 'insights_ad'
-     AND ledger.date_start = day.date_start
-     AND ledger.date_start BETWEEN %(first)s AND %(last)s
-    WHERE CASE
-        WHEN made.date_start IS NOT NULL THEN made.definition_version <> asked.version
-            OR made.source_fetched_at IS DISTINCT FROM ledger.fetched_at
-        ELSE ledger.date_start IS NOT NULL OR EXISTS (
-            SELECT FROM meta_ads.meta_insights AS own
-            WHERE own.account_id = asked.account_id AND own.date_start = day.date_start
-        )
-    END
-    GROUP BY asked.number
 """

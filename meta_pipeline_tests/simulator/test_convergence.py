@@ -28,6 +28,7 @@ from meta_pipeline.simulator import (
     World,
 )
 from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.limits import throttles
 from meta_pipeline.simulator.pytest_plugin import START, new_world
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
@@ -49,7 +50,7 @@ FAULTS = (
     Fault.empty_page_with_next(),
     Fault.error_of(errors.unavailable()),
     Fault.error_of(errors.unknown_error()),
-    Fault.error_of(errors.too_many_calls("ads_management")),
+    Fault.error_of(throttles.too_many_calls("ads_management")),
 )
 
 

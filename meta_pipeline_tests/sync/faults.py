@@ -9,6 +9,7 @@ from typing import Any
 
 from meta_pipeline.simulator import Fault, Plan
 from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.limits import throttles
 from meta_pipeline.sync import Status
 
 OK, PART, FAIL, WAIT = Status.SUCCESS, Status.PARTIAL, Status.FAIL, Status.THROTTLED
@@ -197,11 +198,11 @@ TROUBLES = (
         extra_calls=90,
     ),
     # Limits.
-    _trouble("4 app limit", _named(errors.app_limit()), WAIT, WAIT),
-    _trouble("4/1504022 insights limit", _named(errors.insights_limit()), WAIT, WAIT),
-    _trouble("17/2446079 account limit", _named(errors.user_limit()), WAIT, WAIT),
-    _trouble("80000", _named(errors.too_many_calls("ads_insights")), WAIT, WAIT),
-    _trouble("80004", _named(errors.too_many_calls("ads_management")), WAIT, WAIT),
+    _trouble("4 app limit", _named(throttles.app_limit()), WAIT, WAIT),
+    _trouble("4/1504022 insights limit", _named(throttles.insights_limit()), WAIT, WAIT),
+    _trouble("17/2446079 account limit", _named(throttles.user_limit()), WAIT, WAIT),
+    _trouble("80000", _named(throttles.too_many_calls("ads_insights")), WAIT, WAIT),
+    _trouble("80004", _named(throttles.too_many_calls("ads_management")), WAIT, WAIT),
     _trouble("613/1487742", _error(613, 1487742), WAIT, WAIT),
     _trouble(
         "a meter at 96 %",

@@ -13,8 +13,8 @@ from meta_pipeline.metrics.definitions import store
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW
 from meta_pipeline.metrics.errors import ImpossibleQuestion, MetricsError
 from meta_pipeline.metrics.once import once_each
-from meta_pipeline.metrics.rollup import days_behind, stale_days
 from meta_pipeline.metrics.source import Rows, Source, breakdown, daily, finest, hourly, rollup
+from meta_pipeline.metrics.stale_days import days_behind, stale_days
 from meta_pipeline.model.level import LEVELS
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.tenancy import DEFAULT_TENANT

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -18,7 +18,6 @@ from meta_pipeline.graph import (
     GraphClient,
     InvalidRequest,
     ObjectMissing,
-    Page,
     PermissionDenied,
 )
 from meta_pipeline.model.part import Part
@@ -29,8 +28,10 @@ from meta_pipeline.sync.rows.convert import Unfit, decimal, json_text, moment
 from meta_pipeline.sync.rows.entity_mapping import Row, Source
 from meta_pipeline.sync.rows.keys import id_text
 from meta_pipeline.sync.rows.unrecognized import Findings, Reason
-from meta_pipeline.sync.write.slices import Note, Slice, noting_last, rendered
+from meta_pipeline.sync.write.slices import Note, Slice, rendered
 from meta_pipeline.warehouse import Connection, CursorRow, Warehouse, schema
+
+from .peers import Peer
 
 _Fit = TypeVar("_Fit")
 
@@ -40,8 +41,6 @@ REFUSALS = (PermissionDenied, ObjectMissing, AppRefused, InvalidRequest)
 MOST_ACCOUNTS = 100
 """That one call to a business may name."""
 
-# Whatever these edges tell fits one page: a smaller one would be asked for in vain.
-_HISTORY_PAGE = 46
 _KNOWN = frozenset(
     {"type", "recommendation_name", "recommendation_stage", "recommendation_time", "level",
      "object_ids", "recommendation_content", "recommendation_signature", "opportunity_score_lift",
@@ -53,19 +52,10 @@ _COLUMNS = (
     *("extra", "first_seen_at", "last_seen_at", "gone_at", "data_as_of"),
 )
 _SCORE_COLUMNS = ("account_id", "day", "live_score", "data_as_of")
-_HISTORY_COLUMNS = ("account_id", "day", "score", "changelog", "data_as_of")
 _GONE = """
     UPDATE meta_ads.meta_recommendations SET gone_at = %s
     WHERE account_id = %s AND gone_at IS NULL AND NOT recommendation_id = ANY (%s)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Another ad account of the same business whose list is due: the same call may bring it."""
-
-    account_id: str
-    timezone_name: str | None
 
 
 @dataclass(slots=True)
@@ -286,85 +276,6 @@ class RecommendationReader:
         )
 
 
-def history_slices(
-    client: GraphClient,
-    source: Source,
-    warehouse: Warehouse,
-    findings: Findings,
-    *,
-    since: date,
-    until: date,
-) -> Iterator[Slice]:
-    """The score of each day from one to another, with what moved it; one slice a page."""
-
-    def slice_of(page: Page) -> Slice:
-        rows = [row for one in page.rows if (row := _day(one, source, findings)) is not None]
-        return Slice(
-            part=Part.RECOMMENDATIONS,
-            table=schema.opportunity_scores,
-            columns=_HISTORY_COLUMNS,
-            rows=rendered(schema.opportunity_scores, _HISTORY_COLUMNS, rows, findings),
-            read=0,
-            message=f"opportunity score, page {page.number}",
-        )
-
-    account_id, now = source.account_id, source.data_as_of
-    pages = client.pages(
-        f"{account_id}/opportunity_score_history",
-        {"from_date": since.isoformat(), "to_date": until.isoformat(), "get_reason": True},
-        account_id=account_id,
-        endpoint_key=HISTORY,
-        page_size=_HISTORY_PAGE,
-        min_page_size=_HISTORY_PAGE,
-    )
-    return noting_last(
-        map(slice_of, pages),
-        lambda connection: save_cursor(warehouse, connection, account_id, HISTORY, now),
-    )
-
-
-def peers_of(
-    warehouse: Warehouse,
-    business_id: str,
-    account_id: str,
-    *,
-    not_since: datetime,
-    refused_since: datetime,
-    now: datetime,
-) -> list[Peer]:
-    """Accounts of the business whose list was not read since, those that waited longest first."""
-    with warehouse.connection() as connection:
-        found = connection.execute(
-            _PEERS,
-            {
-                "business_id": business_id,
-                "account_id": account_id,
-                "not_since": not_since,
-                "refused_since": refused_since,
-                "now": now,
-                "list": LIST,
-                "business_list": BUSINESS_LIST,
-            },
-        ).fetchall()
-    return [Peer(*row) for row in found]
-
-
-_PEERS = """
-    SELECT account.account_id, account.timezone_name
-    FROM meta_ads.meta_ad_accounts AS account
-    LEFT JOIN meta_ads.sync_cursor AS listed
-        ON listed.account_id = account.account_id AND listed.edge = %(list)s
-    LEFT JOIN meta_ads.sync_cursor AS refused
-        ON refused.account_id = account.account_id AND refused.edge = %(business_list)s
-    WHERE account.business_id = %(business_id)s AND account.account_id <> %(account_id)s
-        AND account.is_accessible
-        AND coalesce(meta_ads.past(listed.last_fetched_at, %(now)s), '-infinity') <= %(not_since)s
-        AND coalesce(meta_ads.past(refused.last_fetched_at, %(now)s), '-infinity')
-            <= %(refused_since)s
-    ORDER BY meta_ads.past(listed.last_fetched_at, %(now)s) NULLS FIRST, account.account_id
-"""
-
-
 def save_cursor(
     warehouse: Warehouse, connection: Connection, account_id: str, edge: str, now: datetime
 ) -> None:
@@ -386,18 +297,6 @@ def fitting(
     except Unfit:
         findings.note(LIST, name, value, Reason.WRONG_TYPE)
         return None
-
-
-def _day(given: Mapping[str, Any], source: Source, findings: Findings) -> Row | None:
-    try:
-        day = date.fromisoformat(str(given.get("date")))
-    except ValueError:
-        findings.note(HISTORY, "date", given, Reason.MISSING_KEY)
-        return None
-    score = fitting(decimal, given, "opportunity_score", findings)
-    # Empty on most days.
-    changes = given.get("changelog") or None
-    return source.account_id, day, score, changes, source.data_as_of
 
 
 def _text(value: Any) -> str | None:

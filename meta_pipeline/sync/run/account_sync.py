@@ -10,21 +10,11 @@ from functools import partial
 from itertools import chain
 
 from meta_pipeline.governor import BudgetState, Decision
-from meta_pipeline.graph import (
-    AppRefused,
-    GraphError,
-    ObjectMissing,
-    PermissionDenied,
-    Reauthorize,
-    Throttled,
-)
+from meta_pipeline.graph import GraphError, Reauthorize, Throttled
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import INSIGHTS, Part
 from meta_pipeline.model.sync_run import Status, SyncRun
-from meta_pipeline.settings import Chosen
 from meta_pipeline.sync.context import SyncContext
-from meta_pipeline.sync.days import SLACK
-from meta_pipeline.sync.limits.waiting import rest_of, wait_of
 from meta_pipeline.sync.limits.weights import Prices
 from meta_pipeline.sync.plan.edge_plan import EdgePlan
 from meta_pipeline.sync.plan.plan import Plan
@@ -34,16 +24,7 @@ from meta_pipeline.sync.read.activities import ActivityReader
 from meta_pipeline.sync.read.creatives import CreativeReader
 from meta_pipeline.sync.read.entities import EdgeReader
 from meta_pipeline.sync.read.insights import ends_all
-from meta_pipeline.sync.read.recommendations import (
-    HISTORY,
-    LIST,
-    MOST_ACCOUNTS,
-    REFUSALS,
-    Peer,
-    RecommendationReader,
-    history_slices,
-    peers_of,
-)
+from meta_pipeline.sync.read.recommendations import REFUSALS
 from meta_pipeline.sync.read.refusals import Refusals
 from meta_pipeline.sync.rows.datasets import daily
 from meta_pipeline.sync.rows.entity_mapping import Source
@@ -56,7 +37,9 @@ from meta_pipeline.warehouse import AccountRow, Connection
 
 from .completion import Completion
 from .dimensions import Dimensions
+from .ending import Ending
 from .fetching import Done, ParallelFetch, Task
+from .recommendation_tasks import RecommendationTasks
 from .session import CallSession
 from .stop import StopSign
 
@@ -121,14 +104,10 @@ class AccountSync:
         self._account_rows = 0
         self._outlook = Outlook()
         self._under_way: dict[str, None] = {}
-        self._throttled: Throttled | None = None
-        self._fatal: GraphError | None = None
-        self._forbidden: GraphError | None = None
-        self._denials = 0
-        self._answered = False
-        self.failures, self._failing_since = self.context.warehouse.runs.failing(
+        failures, since = self.context.warehouse.runs.failing(
             self.account.account_id, self.source.data_as_of
         )
+        self.ending = Ending(failures, since, is_new=not self.state.cursors)
         self._calls_are_vain = False
         self._read_until: date | None = None
         self._edges = self.plan.edges
@@ -159,7 +138,8 @@ class AccountSync:
         for dataset, day in self.windows.proofs.wiped():
             self.findings.note(dataset, "rows", str(day), Reason.EMPTIED)
         self.writer.finish()
-        self._settle()
+        has_read = any(self.writer.read.values())
+        self.ending.settle(self.record, self.session.quota, self.context.clock(), has_read=has_read)
 
     def _read_later_days(self, decision: Decision) -> None:
         """The days whose windows were to be sized by the newest ones."""
@@ -181,22 +161,16 @@ class AccountSync:
     @property
     def is_going(self) -> bool:
         """Whether nothing has happened that ends the sync."""
-        ended = self._throttled or self._fatal or self._forbidden
-        return self.record.status is Status.RUNNING and not ended
-
-    @property
-    def _is_doubtful(self) -> bool:
-        """Whether the account may be one that cannot be read at all: it is asked one call first."""
-        return not self._answered and (self.failures > 0 or not self.state.cursors)
+        return self.record.status is Status.RUNNING and not self.ending.has_come
 
     def _read(self, decision: Decision) -> None:
         """Fetch what the plan names, in parallel, and write it as it comes."""
         tasks = list(self._tasks(decision))
         self._outlook.begin(self.plan, self.session.calls.calls)
         self._oldest += [window.since for window in self.plan.windows]
-        if self._is_doubtful and len(tasks) > 1:
+        if self.ending.is_doubtful and len(tasks) > 1:
             # Another part each time: one that is refused alone holds the others up once only.
-            first = tasks.pop(self.failures % len(tasks))
+            first = tasks.pop(self.ending.failures % len(tasks))
             self._gather([first])
             if not self.is_going:
                 return
@@ -225,52 +199,11 @@ class AccountSync:
             client, warehouse = self.session.client, self.context.warehouse
             activities = ActivityReader(client, self.source, warehouse, self.findings)
             yield Task(Part.ACTIVITIES, "activities", partial(activities.slices, since))
-        yield from self._recommendations()
-
-    def _recommendations(self) -> Iterator[Task]:
-        """The list and the history, apart: either may be refused alone."""
-        planned = self.plan.recommendations
-        if planned is None:
-            return
-        client, source, warehouse = self.session.client, self.source, self.context.warehouse
-        if planned.is_list_due:
-            reader = RecommendationReader(
-                client, source, warehouse, self.findings, plan=planned, peers=self._peers
+        if (planned := self.plan.recommendations) is not None:
+            recommended = RecommendationTasks(
+                self.context, self.session, self.source, self.findings
             )
-            yield Task(Part.RECOMMENDATIONS, LIST, reader.slices)
-        if planned.history_since is not None and planned.history_until is not None:
-            history = partial(
-                history_slices,
-                client,
-                source,
-                warehouse,
-                self.findings,
-                since=planned.history_since,
-                until=planned.history_until,
-            )
-            yield Task(Part.RECOMMENDATIONS, HISTORY, history)
-
-    def _peers(self, business_id: str) -> list[Peer]:
-        """Accounts of the business that the same call may bring: they are due, the settings want
-        them, and they are read through the same connection.
-        """
-        now, policy = self.source.data_as_of, self.context.policy
-        found = peers_of(
-            self.context.warehouse,
-            business_id,
-            self.account.account_id,
-            not_since=now - policy.recommendations_every * SLACK,
-            refused_since=now - policy.score_history_every * SLACK,
-            now=now,
-        )
-        wanted = self.context.extras.accounts.get(Part.RECOMMENDATIONS, Chosen())
-        peers = [one for one in found if one.account_id in wanted]
-        # Those that other connections read come with the sync of an account of theirs.
-        connections, own = self.context.connections, self.session.connection
-        if connections is not None and own is not None and peers:
-            reach = connections.reach()
-            peers = [one for one in peers if reach.usable(one.account_id)[:1] == [own.way]]
-        return peers[: MOST_ACCOUNTS - 1]
+            yield from recommended.of(planned)
 
     def _skipped(self, part: Part, decision: Decision) -> bool:
         if str(part) not in decision.skip:
@@ -315,7 +248,7 @@ class AccountSync:
         )
         self._under_way.pop(done.task.name, None)
         error = done.error
-        self._answered |= error is None and not fetch.stopped
+        self.ending.is_answered |= error is None and not fetch.stopped
         if error is None:
             if fetch.stopped:
                 self._miss(done.task.missing("not finished"))
@@ -326,8 +259,8 @@ class AccountSync:
         if done.task.part in INSIGHTS:
             self._calls_are_vain |= ends_all(error)
             self._skip_days_of(done.task.name)
-        if not self._is_of_its_own(done.task.part, error):
-            self._end(error, fetch)
+        if not self._is_of_its_own(done.task.part, error) and self.ending.note(error):
+            fetch.stop()
 
     def _is_of_its_own(self, part: Part, error: GraphError) -> bool:
         """Whether the failure says nothing of the rest: who may read ads may be kept from extras,
@@ -337,21 +270,6 @@ class AccountSync:
             rest = self.plan.needs(weighted_cost=0)
             return part is Part.CUSTOM_AUDIENCES and self.session.quota.decide(rest).may_call
         return part in _OF_THEIR_OWN and isinstance(error, REFUSALS)
-
-    def _end(self, error: GraphError, fetch: ParallelFetch) -> None:
-        """Stop reading where the failure is one of all that is read."""
-        if isinstance(error, Throttled):
-            self._throttled = self._throttled or error
-            fetch.stop()
-        elif isinstance(error, PermissionDenied | ObjectMissing | AppRefused):
-            # A part may be forbidden alone; two of them, and nothing answered, are the account.
-            self._denials += 1
-            if not self._answered and (self._is_doubtful or self._denials > 1):
-                self._forbidden = self._forbidden or error
-                fetch.stop()
-        elif isinstance(error, Reauthorize):
-            self._fatal = self._fatal or error
-            fetch.stop()
 
     def _skip_days_of(self, name: str) -> None:
         """Go on with the days before a window that failed: the next sync comes back to it.
@@ -380,10 +298,9 @@ class AccountSync:
             ):
                 self._miss(missing)
         except GraphError as error:
-            if isinstance(error, Throttled):
-                self._throttled = error
-            elif isinstance(error, Reauthorize):
-                self._fatal = error
+            # An object that is forbidden says nothing of its account.
+            if isinstance(error, Throttled | Reauthorize):
+                self.ending.note(error)
             self._miss(Missing(str(error), edge="dimensions"))
 
     def _stopped(self, decision: Decision) -> None:
@@ -394,29 +311,6 @@ class AccountSync:
     def _miss(self, missing: Missing) -> None:
         if missing not in self.record.missing:
             self.record.missing.append(missing)
-
-    def _settle(self) -> None:
-        """The status that tells the truth about what was done."""
-        record = self.record
-        if self._throttled is not None:
-            record.status = Status.THROTTLED
-            record.error_summary, record.not_before = wait_of(
-                self._throttled, self.session.quota.decide(), self.context.clock()
-            )
-        elif self._fatal is not None:
-            record.status, record.error_summary = Status.FAIL, str(self._fatal)
-        elif self._forbidden is not None:
-            record.status = Status.FAIL
-            record.error_summary, record.not_before = rest_of(
-                self._forbidden, self._failing_since, self.context.clock()
-            )
-        elif record.missing and record.status is Status.RUNNING:
-            # What was read is committed: a sync that brought anything has not failed.
-            nothing = not any(self.writer.read.values())
-            record.status = Status.FAIL if nothing else Status.PARTIAL
-            record.error_summary = str(record.missing[0])
-        elif record.status is Status.RUNNING:
-            record.status = Status.SUCCESS
 
     def note_counts(self) -> None:
         """Copy what was counted into the record; right at any moment."""

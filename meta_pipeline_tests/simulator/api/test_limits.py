@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_pipeline.simulator import Limits, Simulator
-from meta_pipeline.simulator.api.meters import RollingHour
+from meta_pipeline.simulator.api.limits.meters import RollingHour
 from meta_pipeline.simulator.pytest_plugin import new_world
 from meta_pipeline_tests.simulator.conftest import Graph
 

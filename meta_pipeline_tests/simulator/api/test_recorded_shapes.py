@@ -13,6 +13,7 @@ import pytest
 
 from meta_pipeline.simulator import AccountSpec, Plan, Simulator, World
 from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.limits import throttles
 from meta_pipeline_tests.recorded import needs_samples, sample
 from meta_pipeline_tests.simulator.conftest import Graph
 
@@ -171,17 +172,17 @@ def test_usage_headers(sim: Simulator, graph: Graph, account: str) -> None:
 
 
 ERRORS = {
-    "400_80000": "too_many_calls", "400_17": "user_limit", "400or403_4": "app_limit",
-    "500_1_reduce": "reduce_data", "500_1_99": "unknown_error", "503_2": "unavailable",
-    "400_3018": "too_old", "400_2635": "retired_version",
+    "400_80000": lambda: throttles.too_many_calls("ads_insights"),
+    "400_17": throttles.user_limit, "400or403_4": throttles.app_limit,
+    "500_1_reduce": errors.reduce_data, "500_1_99": errors.unknown_error,
+    "503_2": errors.unavailable, "400_3018": errors.too_old, "400_2635": errors.retired_version,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))
 def test_errors_read_as_recorded(name: str) -> None:
     recorded = sample("17_errors.json")[name]
-    maker = getattr(errors, ERRORS[name])
-    made = maker("ads_insights") if name == "400_80000" else maker()
+    made = ERRORS[name]()
     body = made.body("A0")["error"]
     assert made.status == recorded["http"] or name == "400or403_4"
     ignored = {"fbtrace_id", "is_transient"}  # logged with true and with false for one code

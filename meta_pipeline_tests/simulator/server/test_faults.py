@@ -15,6 +15,7 @@ from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeo
 
 from meta_pipeline.simulator import Fault, Simulator
 from meta_pipeline.simulator.api import errors
+from meta_pipeline.simulator.api.limits import throttles
 from meta_pipeline_tests.simulator.conftest import Graph
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
@@ -112,9 +113,9 @@ def test_wrong_answers(
     [
         (errors.unavailable(), 503, 2, None),
         (errors.unknown_error(), 500, 1, 99),
-        (errors.user_limit(), 400, 17, 2446079),
-        (errors.insights_limit(), 400, 4, 1504022),
-        (errors.app_limit(), 403, 4, None),
+        (throttles.user_limit(), 400, 17, 2446079),
+        (throttles.insights_limit(), 400, 4, 1504022),
+        (throttles.app_limit(), 403, 4, None),
         (errors.reduce_data(), 500, 1, None),
         (errors.too_much_insights_data(), 400, 100, 1487534),
     ],

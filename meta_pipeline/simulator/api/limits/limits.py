@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 import orjson
 
-from meta_pipeline.simulator.api import errors
-from meta_pipeline.simulator.api.meters import HOUR_SECONDS, RollingHour, Score
 from meta_pipeline.simulator.world import World
 from meta_pipeline.simulator.world.clock import Clock
+
+from . import throttles
+from .meters import HOUR_SECONDS, RollingHour, Score
 
 Tier = Literal["development_access", "standard_access"]
 INSIGHTS, MANAGEMENT, AUDIENCE = "ads_insights", "ads_management", "custom_audience"
@@ -166,19 +167,19 @@ class Limits:
         with self._lock:
             app = self._app(app_id).hour
             app.forget(now)
-            refusals = [errors.app_limit()] if app.calls >= self.app_calls else []
+            refusals = [throttles.app_limit()] if app.calls >= self.app_calls else []
             app.add(now, 1.0, 0.0)
             if account_id:
                 if self._charge_score(account_id, now, 3.0 if write else 1.0):
-                    refusals.append(errors.user_limit())
+                    refusals.append(throttles.user_limit())
                 hour = self._hour(account_id, use_case)
                 hour.forget(now)
                 limit = self.allowance(account_id, use_case)
                 if hour.calls >= limit or hour.cpu_ms >= limit * _CPU_MS_PER_CALL:
-                    refusals.append(errors.too_many_calls(use_case))
+                    refusals.append(throttles.too_many_calls(use_case))
                 hour.add(now, 1.0, 0.0)
                 if insights and self._is_throttled(account_id, app_id, now):
-                    refusals.append(errors.insights_limit())
+                    refusals.append(throttles.insights_limit())
         # Every meter has counted the call; the first that is full says why it is refused.
         if refusals:
             raise refusals[0]
