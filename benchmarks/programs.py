@@ -48,10 +48,10 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 settings = Settings.load(env_file=None)
 warehouse = Warehouse(sys.argv[1], max_connections=8)
-site = Site(settings, warehouse, Secret("x" * 32), way_in(settings, "127.0.0.1"))
+site = Site(settings, warehouse, Secret("x" * 32), sign_in_of(settings, "127.0.0.1"))
 uvicorn.run(web_application(site), host="127.0.0.1", port=int(sys.argv[2]), log_level="warning",
             log_config=None, proxy_headers=False, lifespan="off")
 """

@@ -38,7 +38,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 
 from . import _lab
 from .metrics_queries import ACCOUNT, ACCOUNTS, NOW, filled
@@ -145,7 +145,7 @@ def _opened(
 @contextmanager
 def _browser(warehouse: Warehouse) -> Iterator[httpx2.Client]:
     site = Site(
-        Settings.load(env_file=None), warehouse, Secret("b" * 32), Way.LINK, now=lambda: NOW
+        Settings.load(env_file=None), warehouse, Secret("b" * 32), SignIn.LINK, now=lambda: NOW
     )
     application = web_application(site)
     gc.freeze()  # as meta-pipeline web does

@@ -29,7 +29,7 @@ from meta_pipeline.orchestration.celery_launcher import WatchedCeleryRunLauncher
 from meta_pipeline.orchestration.run_queue import GuardedRunQueue
 from meta_pipeline.settings import Settings, SettingsError, variable_names
 from meta_pipeline.simulator import DEFAULT_TOKEN
-from meta_pipeline.web.access.ways import Way, way_in
+from meta_pipeline.web.access.sign_in import SignIn, sign_in_of
 from meta_pipeline_tests.e2e.containers import (
     COMPOSE,
     DOCKER,
@@ -706,7 +706,7 @@ def test_the_web_application_of_a_cluster_signs_people_in(monkeypatch: pytest.Mo
         monkeypatch.setenv(name, "postgresql://x/y" if name == "DATABASE_URL" else "s" * 64)
     words = container["command"]
     host = words[words.index("--host") + 1]
-    assert way_in(Settings.load(env_file=None), host) is Way.OPENID
+    assert sign_in_of(Settings.load(env_file=None), host) is SignIn.OPENID
 
 
 def unknown(values: Any, keys: Any, path: str = "") -> Iterator[str]:

@@ -63,10 +63,10 @@ def connected(
 
     reach, by_account = Reach.read(warehouse, settings, now), {}
     for account_id in accounts:
-        ways = reach.usable(account_id)
+        usable = reach.usable(account_id)
         by_account[account_id] = (
-            Connected(ways[0].label, ways[0].days_left(now))
-            if ways
+            Connected(usable[0].label, usable[0].days_left(now))
+            if usable
             else Connected(None, problem=reach.why_none(account_id))
         )
     return by_account

@@ -39,7 +39,7 @@ from .login.answers import (
 from .login.choice import AccountChoice, AccountPage, PickedAccount, change_choice
 from .login.flow import Begun, LoginFlow
 from .login.pending import sweep
-from .reach import ENVIRONMENT, Reach, Way, in_order
+from .reach import ENVIRONMENT, MetaConnection, Reach, in_order
 from .renewal import Renewal, renew
 from .sealing import Keyring, Sealed, generate_key
 from .state import RENEW_WITHIN, Kind, State, is_due, renews_at, state_at
@@ -75,6 +75,7 @@ __all__ = [
     "Listed",
     "LoginFlow",
     "LoginRefused",
+    "MetaConnection",
     "Misconfigured",
     "NoAccounts",
     "NotRenewed",
@@ -95,7 +96,6 @@ __all__ = [
     "Unavailable",
     "UsableConnection",
     "UsableConnections",
-    "Way",
     "carry_out",
     "change_choice",
     "days_left",

@@ -29,7 +29,7 @@ from .state import Kind, State, state_at
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """The stored connections of one warehouse, and the way to Meta to ask about them.
+    """The stored connections of one warehouse, and the access to Meta to ask about them.
 
     `actor` is who changes them, for the audit. What Meta answers badly raises a GraphError and
     leaves everything as it was; everything else wrong is a ConnectionsError.

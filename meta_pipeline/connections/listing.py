@@ -1,4 +1,4 @@
-"""Listing: every way in, that of the environment included, and what to do about each."""
+"""Listing: every connection, that of the environment included, and what to do about each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENVIRONMENT = "Renew it or make a new one, and put that in META_ACCESS_TOKEN (d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One way in as people and programs see it."""
+    """One connection as people and programs see it."""
 
     connection_id: str | None
     """None for META_ACCESS_TOKEN."""

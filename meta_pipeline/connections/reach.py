@@ -20,7 +20,7 @@ _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class MetaConnection:
     """A connection as the choice between several sees it."""
 
     connection_id: str | None
@@ -42,7 +42,9 @@ class Way:
     """The ad accounts that were chosen; None: all, also later ones."""
 
     @classmethod
-    def of_environment(cls, known: TokenRow | None, own_app_id: str | None, now: datetime) -> Way:
+    def of_environment(
+        cls, known: TokenRow | None, own_app_id: str | None, now: datetime
+    ) -> MetaConnection:
         """META_ACCESS_TOKEN as it stands at `now`; `known` is what Meta last said of it."""
         state = State.ACTIVE
         if known is not None:
@@ -85,7 +87,7 @@ class Way:
         return not self.is_known or not missing_scopes(self.scopes)
 
 
-def in_order(ways: Iterable[Way]) -> list[Way]:
+def in_order(candidates: Iterable[MetaConnection]) -> list[MetaConnection]:
     """Several connections that reach one ad account, the one to use first.
 
     One that may read and that Meta lets call goes before all others; one with weeks to live before
@@ -93,21 +95,21 @@ def in_order(ways: Iterable[Way]) -> list[Way]:
     nobody asked Meta about comes after what is known. The rest is settled by id, so that every
     process chooses alike.
     """
-    return sorted(ways, key=_rank)
+    return sorted(candidates, key=_rank)
 
 
-def _rank(way: Way) -> tuple[object, ...]:
+def _rank(one: MetaConnection) -> tuple[object, ...]:
     return (
         # False sorts before True: each line is a question whose good answer is no.
-        not way.state.is_usable,
-        not way.may_read,
-        way.problem is not None,
-        way.state is not State.ACTIVE,
-        not way.is_known,
-        -len(way.scopes),
+        not one.state.is_usable,
+        not one.may_read,
+        one.problem is not None,
+        one.state is not State.ACTIVE,
+        not one.is_known,
+        -len(one.scopes),
         # Turned around, so that the later end comes first; without an end it lives longest.
-        _FOREVER - (way.ends_at or _FOREVER),
-        way.connection_id or "",
+        _FOREVER - (one.ends_at or _FOREVER),
+        one.connection_id or "",
     )
 
 
@@ -120,8 +122,8 @@ class Reach:
     """
 
     now: datetime
-    environment: Way | None = None
-    stored: Mapping[str, Way] = field(default_factory=dict)
+    environment: MetaConnection | None = None
+    stored: Mapping[str, MetaConnection] = field(default_factory=dict)
     accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     environment_accounts: frozenset[str] = frozenset()
 
@@ -149,8 +151,8 @@ class Reach:
         own_app = settings.app_id or (known.app_id if known else None)
         return cls(
             now,
-            Way.of_environment(known, own_app, now) if key else None,
-            {row.connection_id: way_of(row, own_app, now) for row in rows},
+            MetaConnection.of_environment(known, own_app, now) if key else None,
+            {row.connection_id: connection_of(row, own_app, now) for row in rows},
             store.reaching(account_id) if rows else {},
             store.listed_by_environment(account_id) if rows else frozenset(),
         )
@@ -160,36 +162,38 @@ class Reach:
         """Whether META_ACCESS_TOKEN is all there is."""
         return not self.stored
 
-    def ways(self) -> list[Way]:
+    def connections(self) -> list[MetaConnection]:
         """Every connection that may be asked, the best first; META_ACCESS_TOKEN whatever is known.
 
         Its owner may have mended it, and only asking shows it.
         """
-        usable = [way for way in self.stored.values() if way.state.is_usable]
+        usable = [one for one in self.stored.values() if one.state.is_usable]
         return in_order([*usable, *([self.environment] if self.environment else [])])
 
-    def reaching(self, account_id: str) -> list[Way]:
+    def reaching(self, account_id: str) -> list[MetaConnection]:
         """The connections that reach the account, dead ones too, the best first."""
-        ways = [self.stored[one] for one in self.accounts.get(account_id, ()) if one in self.stored]
-        if self.environment and (account_id in self.environment_accounts or not ways):
-            ways.append(self.environment)
-        return in_order(ways)
+        candidates = [
+            self.stored[one] for one in self.accounts.get(account_id, ()) if one in self.stored
+        ]
+        if self.environment and (account_id in self.environment_accounts or not candidates):
+            candidates.append(self.environment)
+        return in_order(candidates)
 
-    def usable(self, account_id: str) -> list[Way]:
+    def usable(self, account_id: str) -> list[MetaConnection]:
         """Those the account may be read through now, the best first; empty: none is left.
 
         An account nobody has listed yet may be anybody's, but those with a choice without it.
         """
-        ways = [
-            way
-            for way in self.reaching(account_id)
-            if way.state.is_usable or way.connection_id is None
+        candidates = [
+            one
+            for one in self.reaching(account_id)
+            if one.state.is_usable or one.connection_id is None
         ]
         # Of an account that somebody reached and nobody reaches now, asking any token would be
         # guessing.
-        if ways or self.is_reached(account_id):
-            return ways
-        return [way for way in self.ways() if way.may_reach(account_id)]
+        if candidates or self.is_reached(account_id):
+            return candidates
+        return [one for one in self.connections() if one.may_reach(account_id)]
 
     def is_reached(self, account_id: str) -> bool:
         """Whether a connection has ever listed the account."""
@@ -197,30 +201,30 @@ class Reach:
 
     def app_of(self, account_id: str) -> str:
         """The key of the app whose meters a sync of the account would move."""
-        return next((way.app for way in self.usable(account_id)), APP)
+        return next((one.app for one in self.usable(account_id)), APP)
 
     def why_none(self, account_id: str) -> str | None:
         """Why the account cannot be read by any connection, in a sentence; None where it can."""
-        return None if self.usable(account_id) else self.no_way(account_id)
+        return None if self.usable(account_id) else self.unreachable(account_id)
 
-    def no_way(self, account_id: str) -> str:
+    def unreachable(self, account_id: str) -> str:
         """That no connection lets us read the account, why, and what to do."""
-        among = ", ".join(way.label for way in self.ways())
+        among = ", ".join(one.label for one in self.connections())
         if among and not self.is_reached(account_id) and not self.usable(account_id):
             return (
                 f"{account_id} is not among the chosen ad accounts of {among}. Choose it: "
                 "meta-pipeline connections choose."
             )
-        dead = ", ".join(f"{way.label} is {way.state}" for way in self.reaching(account_id))
+        dead = ", ".join(f"{one.label} is {one.state}" for one in self.reaching(account_id))
         return (
             f"{account_id} is reached by no connection that lets us in: {dead or 'there is none'}. "
             "Connect it again, or paste a new token: meta-pipeline connections add --paste."
         )
 
 
-def way_of(row: ConnectionRow, own_app_id: str | None, now: datetime) -> Way:
+def connection_of(row: ConnectionRow, own_app_id: str | None, now: datetime) -> MetaConnection:
     """A stored connection as it stands at `now`."""
-    return Way(
+    return MetaConnection(
         connection_id=row.connection_id,
         name=row.name,
         kind=Kind(row.kind),

@@ -24,7 +24,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
 from .errors import ConnectionsError
-from .reach import Reach, Way
+from .reach import MetaConnection, Reach
 from .sealing import Keyring, Sealed
 from .state import State, ended_as
 
@@ -37,7 +37,7 @@ _PASTE = "meta-pipeline connections add --paste"
 class UsableConnection:
     """A connection with its client, which asks with its token, signed where that is our app's."""
 
-    way: Way
+    details: MetaConnection
     client: GraphClient
 
     @property
@@ -55,7 +55,7 @@ class Avoided:
     """Token and endpoint whose refusal was followed by a question about the account itself."""
 
     def has(self, one: UsableConnection) -> bool:
-        return one.token_key in self.tokens or one.way.app in self.apps
+        return one.token_key in self.tokens or one.details.app in self.apps
 
 
 @dataclass
@@ -79,7 +79,7 @@ class UsableConnections:
         """Who reaches an account, or each of them."""
         return Reach.read(self.warehouse, self.settings, self.clock(), account_id)
 
-    def way(self, connection_id: str | None) -> Way | None:
+    def connection(self, connection_id: str | None) -> MetaConnection | None:
         """A connection as it stands now, None: META_ACCESS_TOKEN; None where it is gone."""
         reach = Reach.read(self.warehouse, self.settings, self.clock(), "", knows_environment=True)
         return reach.stored.get(connection_id) if connection_id else reach.environment
@@ -96,22 +96,22 @@ class UsableConnections:
         """
         reach = self.reach(account_id)
         problems = []
-        for way in reach.usable(account_id):
-            opened = self.opened(way)
+        for one in reach.usable(account_id):
+            opened = self.opened(one)
             if isinstance(opened, str):
                 problems.append(opened)
             elif avoided is None or not avoided.has(opened):
                 return opened
-        told = "; ".join((reach.no_way(account_id), *problems))
+        told = "; ".join((reach.unreachable(account_id), *problems))
         raise Reauthorize(told, account_id=account_id, next_step="See meta-pipeline connections.")
 
     def any(self) -> UsableConnection:
         """The connection for calls that are of no account: META_ACCESS_TOKEN where it is set."""
         reach = self.reach("")
-        ways = [reach.environment] if reach.environment else reach.ways()
+        candidates = [reach.environment] if reach.environment else reach.connections()
         problems = []
-        for way in ways:
-            opened = self.opened(way)
+        for one in candidates:
+            opened = self.opened(one)
             if isinstance(opened, UsableConnection):
                 return opened
             problems.append(opened)
@@ -121,31 +121,31 @@ class UsableConnections:
     def each(self) -> tuple[list[UsableConnection], list[str]]:
         """All that can be asked, the best first, and why others cannot."""
         connections, problems = list[UsableConnection](), list[str]()
-        for way in self.reach("").ways():
-            opened = self.opened(way)
+        for one in self.reach("").connections():
+            opened = self.opened(one)
             if isinstance(opened, str):
                 problems.append(opened)
             else:
                 connections.append(opened)
         return connections, problems
 
-    def opened(self, way: Way) -> UsableConnection | str:
+    def opened(self, one: MetaConnection) -> UsableConnection | str:
         """The connection with its client; why it has none, where its token does not open."""
-        if way.connection_id is None:
-            return UsableConnection(way, self.base)
+        if one.connection_id is None:
+            return UsableConnection(one, self.base)
         try:
-            token = read_token(self.warehouse, self.keyring, way.connection_id)
+            token = read_token(self.warehouse, self.keyring, one.connection_id)
         except ConnectionsError as error:
-            return f"{way.label}: {error}"
+            return f"{one.label}: {error}"
         if token is None:
-            return f"{way.label} has no token any more"
+            return f"{one.label} has no token any more"
         # One client for each token: they share the connections to Meta.
         with self._lock:
             key = token_key(token)
             if key not in self._clients:
-                signs = self.settings.app_id in (None, way.app_id)
-                self._clients[key] = self.base.with_token(token, signs=signs, app=way.app)
-            return UsableConnection(way, self._clients[key])
+                signs = self.settings.app_id in (None, one.app_id)
+                self._clients[key] = self.base.with_token(token, signs=signs, app=one.app)
+            return UsableConnection(one, self._clients[key])
 
     def after(
         self,
@@ -162,7 +162,7 @@ class UsableConnections:
         the same connection, and is asked only where another could go on. `avoided` is added to.
         """
         if not isinstance(error, Reauthorize):
-            told = self._of_the_way(left, error, account_id, avoided, ask)
+            told = self._of_the_account(left, error, account_id, avoided, ask)
             if told is None:
                 return None
             error = told
@@ -171,7 +171,7 @@ class UsableConnections:
             self.note_refusal(left, error, account_id)
         # The app is blocked: its other tokens would be refused with the same words.
         elif isinstance(error, AppRefused):
-            avoided.apps.add(left.way.app)
+            avoided.apps.add(left.details.app)
             self.note_answer(left, error)
         else:
             avoided.tokens.add(left.token_key)
@@ -179,10 +179,12 @@ class UsableConnections:
         following = self._next(account_id, avoided)
         if following is not None:
             text = "%s: %s no longer lets us in, goes on over %s: %s"
-            logger.warning(text, account_id, left.way.label, following.way.label, error.message)
+            logger.warning(
+                text, account_id, left.details.label, following.details.label, error.message
+            )
         return following
 
-    def _of_the_way(
+    def _of_the_account(
         self,
         left: UsableConnection,
         error: GraphError,
@@ -213,12 +215,12 @@ class UsableConnections:
         """Note that a connection does not reach the account any more, until it lists it again."""
         store, now = self.warehouse.connections, self.clock()
         with self.warehouse.connection() as connection:
-            if left.way.connection_id is None:
+            if left.details.connection_id is None:
                 store.unlist(account_id, connection)
                 return
             # Locked: threads of one sync and other processes find out the same at the same time.
-            known = store.get(left.way.connection_id, connection, locked=True)
-            if known is None or not store.lose(left.way.connection_id, account_id, connection):
+            known = store.get(left.details.connection_id, connection, locked=True)
+            if known is None or not store.lose(left.details.connection_id, account_id, connection):
                 return
             detail = {"accounts_lost": [account_id], "problem": str(error)}
             store.record(
@@ -230,16 +232,16 @@ class UsableConnections:
     ) -> None:
         """Mark the connection whose token Meta refuses, with why, and write it to the audit."""
         now = self.clock()
-        if dead.way.connection_id is None:
+        if dead.details.connection_id is None:
             # META_ACCESS_TOKEN, where others can go on in its place.
             if not self.reach("").is_plain:
                 self.warehouse.tokens.refused(dead.token_key, str(error), now)
             return
-        error.next_step = f"Connect {dead.way.label} again, or paste a new token: {_PASTE}."
+        error.next_step = f"Connect {dead.details.label} again, or paste a new token: {_PASTE}."
         store = self.warehouse.connections
         with self.warehouse.connection() as connection:
-            known = store.get(dead.way.connection_id, connection, locked=True)
-            current = store.current_token(dead.way.connection_id, connection)
+            known = store.get(dead.details.connection_id, connection, locked=True)
+            current = store.current_token(dead.details.connection_id, connection)
             if known is None or current is None or current.token_key != dead.token_key:
                 return  # renewed, replaced or removed meanwhile: this is about another token
             if not State(known.state).is_usable:
@@ -251,22 +253,22 @@ class UsableConnections:
             store.record(
                 ended, str(state), at=now, actor=self.actor, detail=detail, connection=connection
             )
-        logger.warning("connection %s is %s: %s", dead.way.label, state, error)
+        logger.warning("connection %s is %s: %s", dead.details.label, state, error)
 
     def note_answer(self, asked: UsableConnection, error: GraphError | None) -> None:
         """Keep whether Meta answers a living token's calls: where it does not, others go first.
 
         `error` is what it was refused with; one that passes by itself says nothing.
         """
-        if asked.way.connection_id is None or isinstance(error, Retriable | Throttled):
+        if asked.details.connection_id is None or isinstance(error, Retriable | Throttled):
             return
         problem = None if error is None else str(error)
         # The same as before is no news: most answers end here, without a transaction.
-        if (problem is None) == (asked.way.problem is None):
+        if (problem is None) == (asked.details.problem is None):
             return
         store, now = self.warehouse.connections, self.clock()
         with self.warehouse.connection() as connection:
-            known = store.get(asked.way.connection_id, connection, locked=True)
+            known = store.get(asked.details.connection_id, connection, locked=True)
             if known is None or not State(known.state).is_usable:
                 return
             store.save(replace(known, problem=problem, checked_at=now), connection)
@@ -284,11 +286,11 @@ def first_token(
     Raises ConnectionsError when there are some and none of them opens.
     """
     problem: ConnectionsError | None = None
-    for way in Reach.read(warehouse, settings, now).ways():
-        if way.connection_id is None:
+    for one in Reach.read(warehouse, settings, now).connections():
+        if one.connection_id is None:
             continue
         try:
-            token = read_token(warehouse, keyring, way.connection_id)
+            token = read_token(warehouse, keyring, one.connection_id)
         except ConnectionsError as error:
             problem = problem or error
             continue

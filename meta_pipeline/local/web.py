@@ -12,7 +12,7 @@ from meta_pipeline.settings.secret_files import concealed, private_folder
 from meta_pipeline.web.access.hosts import is_loopback
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret, kept_secret
-from meta_pipeline.web.access.ways import Way, way_in
+from meta_pipeline.web.access.sign_in import SignIn, sign_in_of
 
 from .children import Children
 from .database import data_root
@@ -39,9 +39,9 @@ def base_url(settings: Settings, host: str, port: int) -> str:
     return settings.web_url or f"http://{shown}:{port}"
 
 
-def way_to(settings: Settings, base: str, way: Way) -> str:
-    """The address to open: with a one-time link where that is the way in."""
-    return new_link(secret_of(settings), base) if way is Way.LINK else base
+def address_to_open(settings: Settings, base: str, sign_in: SignIn) -> str:
+    """The address to open: with a one-time link where people sign in by one."""
+    return new_link(secret_of(settings), base) if sign_in is SignIn.LINK else base
 
 
 def note_address(settings: Settings, base: str) -> None:
@@ -71,7 +71,7 @@ def start_web(
     `settings` are the caller's, `environment` is what the process sees.
     """
     try:
-        way = way_in(settings, HOST)
+        sign_in = sign_in_of(settings, HOST)
     except SettingsError as error:
         tell(f"The web application does not start: {error}")
         return None
@@ -84,4 +84,4 @@ def start_web(
     )
     if not child.wait_for(lambda: answers(port), _WAIT_SECONDS):
         raise WebNotReady(f"The web application did not come up; its log is {child.log}.")
-    return way_to(settings, base_url(settings, HOST, port), way)
+    return address_to_open(settings, base_url(settings, HOST, port), sign_in)

@@ -71,12 +71,12 @@ class SyncSession:
         )
         telling = Telling(account.label, self.tell, note=self.note)
         record = self._engine.sync(request, progress=telling)
-        way = self._engine.way_of(record)
-        if way is None:
+        used = self._engine.connection_of(record)
+        if used is None:
             return record, account
         # After the sync: it may have gone over to another connection on the way.
-        left = way.days_left(self._engine.now())
-        return record, replace(account, connection=way.label, connection_days_left=left)
+        left = used.days_left(self._engine.now())
+        return record, replace(account, connection=used.label, connection_days_left=left)
 
     @property
     def warehouse(self) -> Warehouse:

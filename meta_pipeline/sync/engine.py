@@ -60,7 +60,7 @@ from .run.stop import Interrupted, StopSign
 from .run.tokens import look_at_token
 
 if TYPE_CHECKING:
-    from meta_pipeline.connections import Way
+    from meta_pipeline.connections import MetaConnection
 
 logger = logging.getLogger(__name__)
 
@@ -172,10 +172,10 @@ class SyncEngine:
             tables.ensure([wanted_table(report, self._context.attribution_windows)], now)
         return LateField(report.name, name, tables.known()[report.name].fields_since.get(name, now))
 
-    def way_of(self, record: SyncRun) -> Way | None:
+    def connection_of(self, record: SyncRun) -> MetaConnection | None:
         """Whose token the calls of a sync used, as it stands now; None where it made none."""
         known = self._context.connections
-        return known.way(record.connection_id) if known and record.app_key else None
+        return known.connection(record.connection_id) if known and record.app_key else None
 
     def now(self) -> datetime:
         """The time of this engine's clock, UTC."""

@@ -19,7 +19,7 @@ from meta_pipeline import metrics
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Connection, TenantWarehouse
 
-from .access.doors import way_to_sign_in
+from .access.doors import redirect_to_sign_in
 from .access.forms import read_form, token_of
 from .access.role import Role
 from .access.visitor import TENANT, Visitor, visitor_of
@@ -153,7 +153,7 @@ def _shown(request: Request, show: Show, needs: Role) -> Response:
         return _opened(request, request.query_params[TENANT])
     visit = _visit(request, needs)
     if visit is None:
-        return way_to_sign_in(request)
+        return redirect_to_sign_in(request)
     try:
         with ExitStack() as until:
             return show(replace(visit, until=until))
@@ -171,7 +171,7 @@ def _opened(request: Request, tenant: str) -> Response:
     """Show this tenant from now on, and the same address without naming it."""
     visitor = visitor_of(request, tenant)
     if visitor is None:
-        return way_to_sign_in(request)
+        return redirect_to_sign_in(request)
     _check_may_open(visitor, tenant)
     site = site_of(request)
     with site.warehouse.of_tenant(tenant).connection():

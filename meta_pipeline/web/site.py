@@ -12,18 +12,18 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 
 from .access.secret import Secret
-from .access.ways import Way
+from .access.sign_in import SignIn
 from .downloads import Downloads
 
 
 @dataclass(frozen=True)
 class Site:
-    """One running web application; `now` is its clock, `way` how people prove who they are."""
+    """One running web application; `now` is its clock, `sign_in` how people prove who they are."""
 
     settings: Settings
     warehouse: Warehouse
     secret: Secret
-    way: Way
+    sign_in: SignIn
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     downloads: Downloads = field(default_factory=Downloads)
 

@@ -12,7 +12,7 @@ from meta_pipeline.simulator.server.webhooks import Change
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline.webhooks import collect, unpack
 from meta_pipeline_tests.commands.shell import Shell, shell_of, spec
 from meta_pipeline_tests.web import served
@@ -30,7 +30,7 @@ def shell(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         )
         secret = Secret("for tests alone, thirty-two characters")
         with Warehouse(database_url) as warehouse:
-            site = Site(site_settings, warehouse, secret, way_in(site_settings, "127.0.0.1"))
+            site = Site(site_settings, warehouse, secret, sign_in_of(site_settings, "127.0.0.1"))
             with served.running(web_application(site)) as url:
                 for name, value in {
                     "META_APP_ID": app.id,

@@ -14,11 +14,11 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 
 settings = Settings.load(env_file=None)
 with Warehouse(settings.require_database_url()) as warehouse:
-    made = web_application(Site(settings, warehouse, Secret("x" * 32), Way.LINK))
+    made = web_application(Site(settings, warehouse, Secret("x" * 32), SignIn.LINK))
 ended["web"] = [0, type(made).__name__]
 """
 

@@ -11,7 +11,7 @@ import requests
 from meta_pipeline.connections import carry_out
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline_tests.connections.place import Place
 from meta_pipeline_tests.connections.test_callbacks import of_person
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
@@ -22,7 +22,7 @@ from meta_pipeline_tests.web import served
 def address(place: Place) -> Iterator[str]:
     settings = place.book.access.settings
     secret = Secret("for tests alone, thirty-two characters")
-    site = Site(settings, place.warehouse, secret, way_in(settings, "127.0.0.1"))
+    site = Site(settings, place.warehouse, secret, sign_in_of(settings, "127.0.0.1"))
     with served.running(web_application(site)) as url:
         place.sim.tokens.change_app(
             deauthorize_url=f"{url}/meta/deauthorize", deletion_url=f"{url}/meta/data-deletion"

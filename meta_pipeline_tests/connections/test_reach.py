@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.connections import Kind, Reach, State, Way, in_order
+from meta_pipeline.connections import Kind, MetaConnection, Reach, State, in_order
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 READ, BOTH = frozenset({"ads_read"}), frozenset({"ads_read", "ads_management"})
 
 
-def way(name: str, *, days: float | None = 60, **facts: Any) -> Way:
+def connection(name: str, *, days: float | None = 60, **facts: Any) -> MetaConnection:
     """A connection with so many days to live; None: no end."""
     ends = None if days is None else NOW + timedelta(days=days)
     known: dict[str, Any] = {
@@ -28,33 +28,39 @@ def way(name: str, *, days: float | None = 60, **facts: Any) -> Way:
         "state": State.ACTIVE,
         "expires_at": ends,
     }
-    return Way(**known | facts)
+    return MetaConnection(**known | facts)
 
 
 WORSE_THAN_GOOD = {
-    "shorter life": way("b", days=40),
-    "data access ends earlier": way("b", data_access_expires_at=NOW + timedelta(days=30)),
-    "about to end, with more rights": way("b", days=3, state=State.EXPIRING, scopes=BOTH),
-    "may not read, without an end": way("b", days=None, scopes=frozenset({"business_management"})),
-    "refused for another reason": way("b", days=None, problem="(#200) API access blocked"),
-    "revoked, without an end": way("b", days=None, state=State.REVOKED, scopes=BOTH),
-    "nobody asked about it": way("env", days=None, is_known=False, scopes=frozenset()),
+    "shorter life": connection("b", days=40),
+    "data access ends earlier": connection("b", data_access_expires_at=NOW + timedelta(days=30)),
+    "about to end, with more rights": connection("b", days=3, state=State.EXPIRING, scopes=BOTH),
+    "may not read, without an end": connection(
+        "b", days=None, scopes=frozenset({"business_management"})
+    ),
+    "refused for another reason": connection("b", days=None, problem="(#200) API access blocked"),
+    "revoked, without an end": connection("b", days=None, state=State.REVOKED, scopes=BOTH),
+    "nobody asked about it": connection("env", days=None, is_known=False, scopes=frozenset()),
 }
 
 
 @pytest.mark.parametrize("worse", WORSE_THAN_GOOD.values(), ids=WORSE_THAN_GOOD)
-def test_the_better_one_is_used(worse: Way) -> None:
-    good = way("z")
+def test_the_better_one_is_used(worse: MetaConnection) -> None:
+    good = connection("z")
     assert in_order([worse, good]) == [good, worse]
 
 
 def test_more_rights_go_before_a_longer_life_and_no_end_is_the_longest() -> None:
-    strong, endless, short = way("s", scopes=BOTH), way("e", days=None), way("t")
+    strong, endless, short = (
+        connection("s", scopes=BOTH),
+        connection("e", days=None),
+        connection("t"),
+    )
     assert in_order([short, endless, strong]) == [strong, endless, short]
 
 
-WAYS = st.builds(
-    way,
+CONNECTIONS = st.builds(
+    connection,
     st.sampled_from(["env", "conn_1", "conn_2", "conn_3"]),
     days=st.none() | st.integers(-5, 90),
     scopes=st.sampled_from([READ, BOTH, frozenset()]),
@@ -64,20 +70,20 @@ WAYS = st.builds(
 )
 
 
-@given(st.lists(WAYS, unique_by=lambda one: one.connection_id, max_size=4), st.randoms())
-def test_every_process_chooses_alike(ways: list[Way], random: Any) -> None:
-    chosen = in_order(ways)
-    random.shuffle(ways)
-    assert in_order(ways) == chosen
+@given(st.lists(CONNECTIONS, unique_by=lambda one: one.connection_id, max_size=4), st.randoms())
+def test_every_process_chooses_alike(connections: list[MetaConnection], random: Any) -> None:
+    chosen = in_order(connections)
+    random.shuffle(connections)
+    assert in_order(connections) == chosen
     usable = [one.state.is_usable for one in chosen]
     assert usable == sorted(usable, reverse=True), "a dead one never goes before a living one"
 
 
 def test_who_reaches_an_account_and_what_is_said_when_nobody_does() -> None:
-    living, dead = way("living"), way("dead", state=State.EXPIRED)
+    living, dead = connection("living"), connection("dead", state=State.EXPIRED)
     reach = Reach(
         NOW,
-        environment=way("env", days=5, state=State.EXPIRING),
+        environment=connection("env", days=5, state=State.EXPIRING),
         stored={"living": living, "dead": dead},
         accounts={"act_1": ("dead", "living"), "act_2": ("dead",), "act_3": ("living",)},
         environment_accounts=frozenset({"act_3"}),
@@ -94,6 +100,6 @@ def test_who_reaches_an_account_and_what_is_said_when_nobody_does() -> None:
 
 
 def test_the_token_of_the_environment_is_asked_however_dead_it_was() -> None:
-    alone = Reach(NOW, environment=way("env", state=State.REVOKED))
+    alone = Reach(NOW, environment=connection("env", state=State.REVOKED))
     assert alone.is_plain
     assert [one.name for one in alone.usable("act_1")] == ["env"]

@@ -22,7 +22,7 @@ from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import Scope, new_key
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.connections.place import KEY
 from meta_pipeline_tests.orchestration.instances import instance
 from meta_pipeline_tests.orchestration.standing import Standing, standing
@@ -76,7 +76,7 @@ def dagster(place: Standing) -> Iterator[tuple[str, str]]:
 def pages(place: Standing, key: str) -> Iterator[tuple[str, str]]:
     """Every page, what is no page, and what programs are answered, well and badly."""
     settings = Settings.load(env_file=None)
-    site = Site(settings, place.warehouse, Secret(WEB_SECRET), Way.LINK, now=lambda: place.now)
+    site = Site(settings, place.warehouse, Secret(WEB_SECRET), SignIn.LINK, now=lambda: place.now)
     with served.running(web_application(site)) as url:
         with httpx2.Client(
             base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS

@@ -13,7 +13,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import browsing, served
@@ -32,7 +32,7 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
 @pytest.fixture(scope="module")
 def site(web_warehouse: Warehouse) -> Site:
     settings = Settings.load(env_file=None)
-    return Site(settings, web_warehouse, SECRET, way_in(settings, "127.0.0.1"))
+    return Site(settings, web_warehouse, SECRET, sign_in_of(settings, "127.0.0.1"))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.postgres import TestPostgres
 
 from .conftest import SECRET
@@ -26,4 +26,4 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def site(web_warehouse: Warehouse) -> Site:
-    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+    return Site(Settings.load(env_file=None), web_warehouse, SECRET, SignIn.LINK, now=lambda: NOW)

@@ -18,7 +18,7 @@ from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
 from meta_pipeline.web.access.secret import Secret, kept_secret
 from meta_pipeline.web.access.sessions import key_of
-from meta_pipeline.web.access.ways import Way, way_in
+from meta_pipeline.web.access.sign_in import SignIn, sign_in_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.web.conftest import SECRET
@@ -144,7 +144,7 @@ def test_a_session_is_over_after_a_month_however_often_one_looks_in(
     web_warehouse: Warehouse,
 ) -> None:
     settings, now = Settings.load(env_file=None), [datetime(2026, 1, 1, tzinfo=UTC)]
-    moving = Site(settings, web_warehouse, Secret("x" * 32), Way.LINK, now=lambda: now[0])
+    moving = Site(settings, web_warehouse, Secret("x" * 32), SignIn.LINK, now=lambda: now[0])
     with served.running(web_application(moving)) as url, fresh(url) as browser:
         browser.get(new_link(moving.secret, url))
         for _ in range(5):
@@ -168,10 +168,10 @@ def test_a_session_is_nothing_where_other_people_say_who_comes() -> None:
     sites = [
         Site(Settings.load(env_file=None, **given), Warehouse("postgresql://"), SECRET, way)
         for given, way in (
-            ({}, Way.LINK),
-            ({"web_oidc_issuer": "https://one.example"}, Way.OPENID),
-            ({"web_oidc_issuer": "https://two.example"}, Way.OPENID),
-            ({"web_proxy_header": "X-User"}, Way.PROXY),
+            ({}, SignIn.LINK),
+            ({"web_oidc_issuer": "https://one.example"}, SignIn.OPENID),
+            ({"web_oidc_issuer": "https://two.example"}, SignIn.OPENID),
+            ({"web_proxy_header": "X-User"}, SignIn.PROXY),
         )
     ]
     assert len({key_of(one) for one in sites}) == len(sites)
@@ -208,13 +208,17 @@ def test_nobody_is_sent_to_another_site(base_url: str, next_address: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "host", "way"),
+    ("given", "host", "sign_in"),
     [
-        ({}, "127.0.0.1", Way.LINK),
-        ({}, "::1", Way.LINK),
-        ({}, "localhost", Way.LINK),
-        ({}, "127.1.2.3", Way.LINK),
-        ({"web_proxy_header": "X-User", "web_proxy_addresses": "10.0.0.1"}, "0.0.0.0", Way.PROXY),
+        ({}, "127.0.0.1", SignIn.LINK),
+        ({}, "::1", SignIn.LINK),
+        ({}, "localhost", SignIn.LINK),
+        ({}, "127.1.2.3", SignIn.LINK),
+        (
+            {"web_proxy_header": "X-User", "web_proxy_addresses": "10.0.0.1"},
+            "0.0.0.0",
+            SignIn.PROXY,
+        ),
         (
             {
                 "web_oidc_issuer": "https://id.example",
@@ -223,14 +227,14 @@ def test_nobody_is_sent_to_another_site(base_url: str, next_address: str) -> Non
                 "web_url": "https://ads.example",
             },
             "0.0.0.0",
-            Way.OPENID,
+            SignIn.OPENID,
         ),
     ],
 )
-def test_the_way_in_follows_from_settings_and_address(
-    given: dict[str, str], host: str, way: Way
+def test_how_people_sign_in_follows_from_settings_and_address(
+    given: dict[str, str], host: str, sign_in: SignIn
 ) -> None:
-    assert way_in(Settings.load(env_file=None, **given), host) is way
+    assert sign_in_of(Settings.load(env_file=None, **given), host) is sign_in
 
 
 @pytest.mark.parametrize(
@@ -268,4 +272,4 @@ def test_it_does_not_start_where_nobody_says_who_comes(
     given: dict[str, str], host: str, named: str
 ) -> None:
     with pytest.raises(SettingsError, match=named):
-        way_in(Settings.load(env_file=None, **given), host)
+        sign_in_of(Settings.load(env_file=None, **given), host)

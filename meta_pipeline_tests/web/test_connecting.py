@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.connections.place import KEY, Place, place_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
@@ -54,7 +54,7 @@ class Opened:
 def opened(database_url: str) -> Iterator[Opened]:
     with place_of(database_url) as place:
         settings = place.book.access.settings.model_copy(update={"token_keys": SecretStr(KEY)})
-        site = Site(settings, place.warehouse, SECRET, Way.LINK, now=place.clock.now)
+        site = Site(settings, place.warehouse, SECRET, SignIn.LINK, now=place.clock.now)
         with served.running(web_application(site)) as listening:
             url = listening.replace("127.0.0.1", "localhost")  # as Meta leads back to
             with httpx2.Client(

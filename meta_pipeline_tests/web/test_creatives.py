@@ -13,7 +13,7 @@ from meta_pipeline import metrics
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, Rows, ago
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.web.conftest import SECRET
@@ -65,7 +65,7 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def site(web_warehouse: Warehouse) -> Site:
-    return Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+    return Site(Settings.load(env_file=None), web_warehouse, SECRET, SignIn.LINK, now=lambda: NOW)
 
 
 def test_a_picture_is_shown_while_its_address_is_good(browser: httpx2.Client) -> None:

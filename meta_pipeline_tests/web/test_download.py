@@ -18,7 +18,7 @@ from meta_pipeline import metrics
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.downloads import MOST, Downloads
 from meta_pipeline.web.pages.campaigns import PER_PAGE
 from meta_pipeline.web.pages.download import CHUNK_ROWS
@@ -54,7 +54,7 @@ def web_warehouse(postgres: TestPostgres) -> Iterator[Warehouse]:
 @pytest.fixture(scope="module")
 def site(web_warehouse: Warehouse) -> Site:
     settings, downloads = Settings.load(env_file=None), Downloads(patience_seconds=0)
-    return Site(settings, web_warehouse, SECRET, Way.LINK, now=lambda: NOW, downloads=downloads)
+    return Site(settings, web_warehouse, SECRET, SignIn.LINK, now=lambda: NOW, downloads=downloads)
 
 
 def test_every_row_is_there_once_and_in_order(browser: httpx2.Client) -> None:

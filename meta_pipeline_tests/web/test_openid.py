@@ -21,7 +21,7 @@ from meta_pipeline.settings import Settings, SettingsError
 from meta_pipeline.warehouse import MemberRole, Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.openid import OpenId
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS, wait_until
 from meta_pipeline_tests.web import provider, served
 from meta_pipeline_tests.web.conftest import SECRET
@@ -65,7 +65,7 @@ def site(web_warehouse: Warehouse, identity: Provider) -> Site:
         web_oidc_client_secret=provider.SECRET,
         web_admins="Boss@Example.com",
     )
-    return Site(settings, web_warehouse, SECRET, Way.OPENID)
+    return Site(settings, web_warehouse, SECRET, SignIn.OPENID)
 
 
 @pytest.fixture
@@ -301,7 +301,7 @@ def test_a_proxys_word_is_taken_from_the_proxy_alone(
     settings = Settings.load(
         env_file=None, web_proxy_header="X-User", web_proxy_addresses=addresses, web_admins="boss"
     )
-    site = Site(settings, web_warehouse, SECRET, Way.PROXY)
+    site = Site(settings, web_warehouse, SECRET, SignIn.PROXY)
     with (
         served.running(web_application(site)) as url,
         httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as browser,
@@ -319,7 +319,7 @@ def test_behind_tls_cookies_and_browsers_keep_to_it(web_warehouse: Warehouse) ->
         web_proxy_addresses="127.0.0.1",
         web_admins="boss",
     )
-    site = Site(settings, web_warehouse, SECRET, Way.PROXY)
+    site = Site(settings, web_warehouse, SECRET, SignIn.PROXY)
     with (
         served.running(web_application(site)) as url,
         httpx2.Client(base_url=url, timeout=PATIENCE_SECONDS) as browser,

@@ -20,7 +20,7 @@ from meta_pipeline.warehouse import ConnectionRow, Warehouse
 from meta_pipeline.warehouse.tenancy.groups import group_names
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.links import new_link
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.pages import PAGES
 from meta_pipeline_tests.metrics.rows import Rows
 from meta_pipeline_tests.postgres import TestPostgres
@@ -71,7 +71,7 @@ def base_url(web_warehouse: Warehouse) -> Iterator[str]:
         web_proxy_addresses="127.0.0.1",
         web_admins=BOSS,
     )
-    site = Site(settings, web_warehouse, SECRET, Way.PROXY, now=lambda: NOW)
+    site = Site(settings, web_warehouse, SECRET, SignIn.PROXY, now=lambda: NOW)
     with served.running(web_application(site)) as url:
         yield url
 
@@ -251,7 +251,7 @@ def test_an_administrator_of_the_house_opens_what_they_are_a_member_of(base_url:
 
 
 def test_who_comes_by_a_link_opens_every_tenant(web_warehouse: Warehouse) -> None:
-    site = Site(Settings.load(env_file=None), web_warehouse, SECRET, Way.LINK, now=lambda: NOW)
+    site = Site(Settings.load(env_file=None), web_warehouse, SECRET, SignIn.LINK, now=lambda: NOW)
     with (
         served.running(web_application(site)) as url,
         httpx2.Client(base_url=url, follow_redirects=True, timeout=PATIENCE_SECONDS) as owner,

@@ -12,7 +12,7 @@ from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.warehouse.tenancy import enforce
 from meta_pipeline.warehouse.tenancy.groups import group_names
 from meta_pipeline.web import Site, web_application
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.warehouse.tenancy import two
@@ -53,7 +53,7 @@ def url(postgres: TestPostgres) -> Iterator[str]:
             settings = Settings.load(
                 env_file=None, web_proxy_header="X-User", web_proxy_addresses="127.0.0.1"
             )
-            site = Site(settings, warehouse, SECRET, Way.PROXY, now=lambda: NOW)
+            site = Site(settings, warehouse, SECRET, SignIn.PROXY, now=lambda: NOW)
             with served.running(web_application(site)) as listening:
                 yield listening
         finally:

@@ -25,7 +25,7 @@ from meta_pipeline.sync import SyncRequest
 from meta_pipeline.sync_requests import Dispatcher, RunState
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.reader import Reader
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync.lab import Lab, lab
@@ -66,7 +66,7 @@ def web_warehouse(found: Lab) -> Warehouse:
 @pytest.fixture(scope="module")
 def site(found: Lab) -> Site:
     return Site(
-        Settings.load(env_file=None), found.warehouse, SECRET, Way.LINK, now=found.clock.now
+        Settings.load(env_file=None), found.warehouse, SECRET, SignIn.LINK, now=found.clock.now
     )
 
 

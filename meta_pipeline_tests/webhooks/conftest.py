@@ -8,7 +8,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.web import served
 from meta_pipeline_tests.webhooks.deliveries import BEFORE, SECRET
@@ -33,6 +33,6 @@ def address(keeper: Warehouse) -> Iterator[str]:
         webhook_verify_token=VERIFY,
     )
     secret = Secret("for tests alone, thirty-two characters")
-    site = Site(settings, keeper, secret, way_in(settings, "127.0.0.1"))
+    site = Site(settings, keeper, secret, sign_in_of(settings, "127.0.0.1"))
     with served.running(web_application(site)) as url:
         yield f"{url}/webhooks/meta"

@@ -14,7 +14,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline.webhooks import unpack
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.webhooks.conftest import VERIFY
@@ -119,7 +119,7 @@ def test_unknown_fields_and_other_objects_are_kept(address: str, keeper: Warehou
 
 def site_of(keeper: Warehouse, **settings: Any) -> Site:
     made = Settings.load(env_file=None, **settings)
-    return Site(made, keeper, Secret("x" * 32), way_in(made, "127.0.0.1"))
+    return Site(made, keeper, Secret("x" * 32), sign_in_of(made, "127.0.0.1"))
 
 
 def post_in_process(site: Site, body: bytes, on_start: Any) -> int:

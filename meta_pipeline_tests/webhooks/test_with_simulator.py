@@ -20,7 +20,7 @@ from meta_pipeline.sync_requests import Dispatcher, RunState
 from meta_pipeline.sync_requests.claims import objects_of
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline.webhooks import collect, unpack
 from meta_pipeline_tests.sync.lab import Lab, lab
 from meta_pipeline_tests.web import served
@@ -69,7 +69,7 @@ def told(database_url: str) -> Iterator[Told]:
             settings,
             made.warehouse,
             Secret("x" * 32),
-            way_in(settings, "127.0.0.1"),
+            sign_in_of(settings, "127.0.0.1"),
             now=made.clock.now,
         )
         with served.running(web_application(site)) as url:

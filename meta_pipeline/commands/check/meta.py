@@ -1,4 +1,4 @@
-"""What `meta-pipeline check` finds at Meta: the ways in, the accounts they list, the version."""
+"""What `meta-pipeline check` finds at Meta: connections, the accounts they list, the version."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,11 +17,11 @@ from meta_pipeline.warehouse import Warehouse, WarehouseError
 from meta_pipeline.warehouse.connect import READER
 
 from .accounts import Budget, Reader
+from .asked import AskedConnection, opened_connections
 from .finding import Finding, failed
 from .host import not_metas
 from .settings import settings_asked
 from .token import token_findings, without_token
-from .ways import AskedWay, opened_ways
 
 _PASTE = "meta-pipeline connections add --paste"
 _LEFT_OUT = "not asked: META_INCLUDE_ACCOUNTS or META_EXCLUDE_ACCOUNTS leave them out of syncs"
@@ -67,25 +67,27 @@ def meta_findings(
     asked: Asked,
     stored: Sequence[Finding],
 ) -> Iterator[Finding]:
-    """Every way in is asked: META_ACCESS_TOKEN where it is set, and the stored connections."""
+    """Every connection is asked: META_ACCESS_TOKEN where it is set, and the stored connections."""
     yield from stored
     notices: list[str | None] = []
-    with opened_ways(its_url, settings, lambda attempt: notices.append(attempt.version_notice)) as (
-        ways,
+    with opened_connections(
+        its_url, settings, lambda attempt: notices.append(attempt.version_notice)
+    ) as (
+        connections,
         problems,
     ):
         yield from problems
         if settings.access_token is None:
-            yield without_token(settings, ways)
-        if not ways:
+            yield without_token(settings, connections)
+        if not connections:
             return
-        version = ways[0].client.version
-        host = f"{ways[0].client.base_url}/{version}"
+        version = connections[0].client.version
+        host = f"{connections[0].client.base_url}/{version}"
         if settings.is_simulated:
             yield not_metas(settings.graph_url, host)
-        if ways[0].is_environment:
-            yield from token_findings(ways[0].client, settings)
-        yield from _accounts(ways, settings, asked, host)
+        if connections[0].is_environment:
+            yield from token_findings(connections[0].client, settings)
+        yield from _accounts(connections, settings, asked, host)
         yield from _version(version, notices)
 
 
@@ -99,21 +101,21 @@ def _version(version: str, notices: list[str | None]) -> Iterator[Finding]:
 
 
 def _accounts(
-    ways: Sequence[AskedWay], settings: Settings, asked: Asked, host: str
+    connections: Sequence[AskedConnection], settings: Settings, asked: Asked, host: str
 ) -> Iterator[Finding]:
-    """Each account once, over the first way that lists it; then the settings, over one of them."""
-    listed: list[tuple[AskedWay, list[dict[str, Any]]]] = []
+    """Each account once, over the first connection that lists it; then the settings, over one."""
+    listed: list[tuple[AskedConnection, list[dict[str, Any]]]] = []
     problems: list[Finding] = []
     reached: dict[str, dict[str, Any]] = {}
-    for way in ways:
+    for connection in connections:
         try:
-            # An account that two ways reach is read over the better one, which comes first.
-            rows = [one for one in way.accounts() if one["id"] not in reached]
+            # An account that two connections reach is read over the better one, which comes first.
+            rows = [one for one in connection.accounts() if one["id"] not in reached]
         except GraphError as error:
-            problems.append(_no_list(way, host, error))
+            problems.append(_no_list(connection, host, error))
             continue
         reached |= {one["id"]: one for one in rows}
-        listed.append((way, rows))
+        listed.append((connection, rows))
     yield from problems
     if not reached and listed:
         fix = "Give the token's user a role on an ad account in Meta's business settings."
@@ -121,27 +123,30 @@ def _accounts(
     if asked.accounts:
         yield from _unseen(asked.accounts, [*reached.values()])
     elif not problems:
-        # What a way that gave no list sees is not known.
+        # What a connection that gave no list sees is not known.
         yield from _never_seen(settings, [*reached.values()])
     if not asked.accounts and (left := sum(settings.leaves_out(one) for one in reached)):
         yield Finding("Accounts", f"{left:,} of {len(reached):,}", ok=True, text=_LEFT_OUT)
     budget, readable = asked.budget(settings), None
-    for way, rows in listed:
+    for connection, rows in listed:
         wanted = [
             one
             for one in rows
             if (asked.names(one) if asked.accounts else not settings.leaves_out(one["id"]))
         ]
         reader = Reader(
-            way.client, budget, asked.blocked, lambda told: say(styled(told, "dim"), to=errors)
+            connection.client,
+            budget,
+            asked.blocked,
+            lambda told: say(styled(told, "dim"), to=errors),
         )
         for finding in reader.findings(wanted):
             yield finding
             is_read = finding.ok and finding.what == "Account" and readable is None
             # Findings of blocked accounts are well, too, but nobody has read those.
             is_read = is_read and finding.subject.partition(" ")[0] not in asked.blocked
-            readable = (way, finding.subject.partition(" ")[0]) if is_read else readable
-        # One budget for all ways: whose token a call is made with does not make it cheaper.
+            readable = (connection, finding.subject.partition(" ")[0]) if is_read else readable
+        # One budget for all connections: whose token a call is made with does not make it cheaper.
         budget = budget.without(reader.asked, reader.seconds)
     for setting, value, refusal, todo in (
         settings_asked(readable[0].client, settings, readable[1]) if readable else ()
@@ -150,10 +155,10 @@ def _accounts(
         yield Finding("Insights", setting, ok=refusal is None, text=text, fix=todo)
 
 
-def _no_list(way: AskedWay, host: str, error: GraphError) -> Finding:
-    if way.is_environment:
+def _no_list(connection: AskedConnection, host: str, error: GraphError) -> Finding:
+    if connection.is_environment:
         return failed("Accounts", host, error)
-    finding = failed("Connection", way.label, error)
+    finding = failed("Connection", connection.label, error)
     is_dead = isinstance(error, Reauthorize)
     return replace(finding, fix=f"Connect it again, or: {_PASTE}") if is_dead else finding
 

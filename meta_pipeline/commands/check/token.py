@@ -7,8 +7,8 @@ from meta_pipeline import quality
 from meta_pipeline.graph import GraphClient, GraphError, TokenInfo
 from meta_pipeline.settings import Settings, SettingsError
 
+from .asked import ENVIRONMENT, AskedConnection
 from .finding import Finding, failed
-from .ways import ENVIRONMENT, AskedWay
 
 # All that reading takes; ads_management could change things, too.
 _SCOPE = "ads_read"
@@ -16,9 +16,9 @@ _WARN_BEFORE = timedelta(days=14)
 """So early that somebody who is on holiday is back before the token ends."""
 
 
-def without_token(settings: Settings, ways: Sequence[AskedWay]) -> Finding:
+def without_token(settings: Settings, connections: Sequence[AskedConnection]) -> Finding:
     """What it means that META_ACCESS_TOKEN is not set."""
-    if ways:
+    if connections:
         text = "not set: accounts are read over the stored connections"
         return Finding("Token", ENVIRONMENT, ok=True, text=text)
     try:

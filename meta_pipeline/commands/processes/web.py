@@ -37,32 +37,32 @@ def web(host: Host = "127.0.0.1", port: Port = 8350, link: NewLink = False) -> N
     import uvicorn
 
     from meta_pipeline.local.web import (
+        address_to_open,
         base_url,
         note_address,
         noted_address,
         secret_of,
-        way_to,
     )
     from meta_pipeline.settings import SettingsError
     from meta_pipeline.web import Site, web_application
-    from meta_pipeline.web.access.ways import Way, way_in
+    from meta_pipeline.web.access.sign_in import SignIn, sign_in_of
 
     with opened_warehouse(application_name="meta_pipeline web", max_connections=_CONNECTIONS) as (
         settings,
         warehouse,
     ):
         try:
-            way = way_in(settings, host)
+            sign_in = sign_in_of(settings, host)
         except SettingsError as error:
             fail(str(error))
         base = base_url(settings, host, port)
         if link:
-            say(styled(way_to(settings, noted_address(settings) or base, way), "bold"))
+            say(styled(address_to_open(settings, noted_address(settings) or base, sign_in), "bold"))
             return
-        if way is Way.LINK:  # others need no link, and may have no folder to write to
+        if sign_in is SignIn.LINK:  # others need no link, and may have no folder to write to
             note_address(settings, base)
-        site = Site(settings, warehouse, secret_of(settings), way)
-        say(styled(way_to(settings, base, way), "bold"), "  (Ctrl-C ends it)")
+        site = Site(settings, warehouse, secret_of(settings), sign_in)
+        say(styled(address_to_open(settings, base, sign_in), "bold"), "  (Ctrl-C ends it)")
         show_log()
         application = web_application(site)
         # What is there by now stays: looking for garbage in it would hold up a page for a tenth of

@@ -52,7 +52,7 @@ class _Walk:
 
     @property
     def label(self) -> str:
-        return self.connection.way.label if self.connection else "META_ACCESS_TOKEN"
+        return self.connection.details.label if self.connection else "META_ACCESS_TOKEN"
 
 
 class OpenSession(Protocol):
@@ -135,12 +135,12 @@ def _write(
         listed: dict[str, Mapping[str, Any]] = {}
         environment: frozenset[str] | None = None
         for walk in walks:
-            way = walk.connection.way if walk.connection else None
-            if way is None or way.connection_id is None:
+            asked = walk.connection.details if walk.connection else None
+            if asked is None or asked.connection_id is None:
                 environment = frozenset(walk.rows)
                 listed = walk.rows | listed
             else:
-                listed = _noted(context, way.connection_id, walk.rows, now, connection) | listed
+                listed = _noted(context, asked.connection_id, walk.rows, now, connection) | listed
         rows = []
         for account_id, given in listed.items():
             known, findings = stored.get(account_id), Findings()
@@ -188,7 +188,7 @@ def _noted(
 def _unsure(context: SyncContext, walks: Sequence[_Walk], connection: Connection) -> frozenset[str]:
     """The accounts of the connections that gave no list: dead, refused, throttled, unreadable."""
     store = context.warehouse.connections
-    asked = {walk.connection.way.connection_id if walk.connection else None for walk in walks}
+    asked = {walk.connection.details.connection_id if walk.connection else None for walk in walks}
     account_ids = {
         account_id
         for account_id, ids in store.reaching(connection=connection).items()

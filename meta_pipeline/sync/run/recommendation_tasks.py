@@ -74,5 +74,5 @@ class RecommendationTasks:
         connections, own = self.context.connections, self.session.connection
         if connections is not None and own is not None and peers:
             reach = connections.reach()
-            peers = [one for one in peers if reach.usable(one.account_id)[:1] == [own.way]]
+            peers = [one for one in peers if reach.usable(one.account_id)[:1] == [own.details]]
         return peers[: MOST_ACCOUNTS - 1]

@@ -59,7 +59,7 @@ class CallSession:
             sleep=context.sleep,
             max_parallel=context.max_parallel_calls,
             on_pause=pauses.note,
-            app=usable.way.app if usable else APP,
+            app=usable.details.app if usable else APP,
         )
         calls = CallCounter(
             sync_run_id, context.telemetry.log, quota.observe, context.weights, pauses
@@ -86,7 +86,7 @@ class CallSession:
             if following is None:
                 return None
             session.connection = following
-            quota.go_on_as(following.way.app)
+            quota.go_on_as(following.details.app)
             return following.client.for_sync(on_attempt=note, gate=quota.gate)
 
         # Whoever asks over a connection that it names wants an answer of this very one.
@@ -99,5 +99,5 @@ class CallSession:
 
     def note_connection(self, record: SyncRun) -> None:
         """Write into the record whose token its calls use now, and whose meters count."""
-        record.connection_id = self.connection.way.connection_id if self.connection else None
+        record.connection_id = self.connection.details.connection_id if self.connection else None
         record.app_key = self.quota.app

@@ -19,13 +19,13 @@ from .links import is_let_in
 from .openid import OpenId, SignInRefused
 from .pace import Pace
 from .role import Role
+from .sign_in import SignIn
 from .visitor import OWNER, client_address, visitor_of
-from .ways import Way
 
 _BACK = "/sign-in/back"
 
 
-def way_to_sign_in(request: Request) -> RedirectResponse:
+def redirect_to_sign_in(request: Request) -> RedirectResponse:
     """To the door, and afterwards to the address that was asked for."""
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     # 303: the browser goes on with a GET, whatever it came with.
@@ -34,7 +34,7 @@ def way_to_sign_in(request: Request) -> RedirectResponse:
 
 async def sign_in(request: Request) -> Response:
     """Say how to get in here."""
-    if site_of(request).way is Way.PROXY:
+    if site_of(request).sign_in is SignIn.PROXY:
         return plain_page(request, "stranger.html", status_code=403)
     return plain_page(request, "sign_in.html", next=_ours(request.query_params.get("next")))
 
@@ -44,7 +44,7 @@ async def enter(request: Request) -> Response:
     site = site_of(request)
     _pace(request).spend(client_address(request))
     key = request.query_params.get("key", "")
-    if site.way is not Way.LINK or not await run_in_threadpool(
+    if site.sign_in is not SignIn.LINK or not await run_in_threadpool(
         is_let_in, key, site.secret, site.warehouse
     ):
         return plain_page(request, "link_used.html", status_code=403)
@@ -55,8 +55,8 @@ async def to_provider(request: Request) -> Response:
     """Send the visitor to the identity provider."""
     site = site_of(request)
     _pace(request).spend(client_address(request))
-    if site.way is not Way.OPENID:
-        return way_to_sign_in(request)
+    if site.sign_in is not SignIn.OPENID:
+        return redirect_to_sign_in(request)
     request.session["next"] = _ours(request.query_params.get("next"))
     return await _openid(request).start(request, own_address(request) + _BACK)
 
@@ -64,7 +64,7 @@ async def to_provider(request: Request) -> Response:
 async def back(request: Request) -> Response:
     """Where the identity provider sends people back to."""
     _pace(request).spend(client_address(request))
-    if site_of(request).way is not Way.OPENID:
+    if site_of(request).sign_in is not SignIn.OPENID:
         raise SignInRefused("People are not signed in by an identity provider here.")
     claims = await _openid(request).finish(request)
     return await _signed_in(
@@ -97,7 +97,7 @@ async def sign_out(request: Request) -> Response:
 async def _signed_in(request: Request, subject: str, name: str, to: str) -> Response:
     site = site_of(request)
     sessions.begin(request, site, subject, name)
-    await run_in_threadpool(site.warehouse.web.note, subject, "signed in", site.way.value)
+    await run_in_threadpool(site.warehouse.web.note, subject, "signed in", site.sign_in.value)
     return RedirectResponse(to, status_code=303)
 
 

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 
 from meta_pipeline.web.site import Site
 
-from .ways import Way
+from .sign_in import SignIn
 
 LONGEST = timedelta(days=30)
 """From signing in, however often somebody looks in: then the provider is asked again."""
@@ -21,8 +21,8 @@ def key_of(site: Site) -> str:
 
     Names of one provider may be other people's at the next.
     """
-    vouches = site.settings.web_oidc_issuer if site.way is Way.OPENID else ""
-    return site.secret.of(f"session {site.way} {vouches}")
+    vouches = site.settings.web_oidc_issuer if site.sign_in is SignIn.OPENID else ""
+    return site.secret.of(f"session {site.sign_in} {vouches}")
 
 
 def begin(connection: HTTPConnection, site: Site, subject: str, name: str) -> None:

@@ -15,7 +15,7 @@ from meta_pipeline.web.site import Site, site_of
 from .hosts import is_among
 from .role import Role
 from .sessions import person_of
-from .ways import Way
+from .sign_in import SignIn
 
 OWNER = "owner"
 """Who came by a one-time link: whoever can read the files of the user that runs this."""
@@ -86,8 +86,8 @@ def client_address(connection: HTTPConnection) -> str:
 
 
 def _subject_of(connection: HTTPConnection, site: Site) -> tuple[str, str] | None:
-    """Who it is and how they are called, as the site's way in says."""
-    if site.way is Way.PROXY:
+    """Who it is and how they are called, as the site's sign-in says."""
+    if site.sign_in is SignIn.PROXY:
         peer = connection.client.host if connection.client else ""
         names = connection.headers.getlist(str(site.settings.web_proxy_header))
         # Anybody else could write the header; of two one may be the visitor's own, passed on.
@@ -106,7 +106,7 @@ def _memberships(site: Site, subject: str) -> list[Membership]:
     membership, for them as for all.
     """
     tenants = site.warehouse.tenants
-    if site.way is Way.LINK:
+    if site.sign_in is SignIn.LINK:
         return [Membership(tenant, name, "admin") for tenant, name in tenants.names().items()]
     # At each visit: an invitation may have been written since they signed in.
     site.warehouse.invitations.accept(subject, site.now())

@@ -30,7 +30,7 @@ _PAGE = 200
 
 
 def connections(visit: Visit) -> Response:
-    """Every way in, whose it is, how many days are left, and what to do."""
+    """Every connection, whose it is, how many days are left, and what to do."""
     settings = visit.site.settings
     return visit.page(
         "connections.html",

@@ -15,7 +15,7 @@ from meta_pipeline.warehouse import DEFAULT_TENANT, Connection
 from meta_pipeline.warehouse.stores.invitations import DAYS, InvitationRefused
 from meta_pipeline.warehouse.stores.tenants import MemberRole
 from meta_pipeline.web.access.role import Role
-from meta_pipeline.web.access.ways import Way
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.gate import Done, Visit
 from meta_pipeline.web.site import own_address
 
@@ -39,7 +39,7 @@ def members(visit: Visit) -> Response:
         validities=_DAYS,
         usual_days=DAYS,
         roles=list(Role),
-        by_name=visit.site.way is not Way.LINK,
+        by_name=visit.site.sign_in is not SignIn.LINK,
         # They are of the house; a client's tenant is not told who.
         named=sorted(visit.site.settings.web_admin_names) if tenant == DEFAULT_TENANT else [],
         events=visit.warehouse.web.events(_EVENTS),
@@ -65,7 +65,7 @@ def invite(visit: Visit, form: FormData, connection: Connection) -> Done:
     """Let somebody become a member by signing in, for so many days."""
     days = str(form.get("days", DAYS))
     subject, role = str(form.get("subject", "")), _role(form)
-    if visit.site.way is Way.OPENID and "@" not in subject:
+    if visit.site.sign_in is SignIn.OPENID and "@" not in subject:
         raise ImpossibleQuestion("People sign in by their e-mail address here: invite that.")
     try:
         row = visit.warehouse.invitations.invite(

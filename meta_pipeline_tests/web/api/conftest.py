@@ -13,7 +13,7 @@ from meta_pipeline.warehouse.tenancy import enforce
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import Scope, new_key
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync_requests.rows import account
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
@@ -54,7 +54,7 @@ def make_tenants(opened: Warehouse) -> None:
 @pytest.fixture(scope="module")
 def site(tables: Warehouse) -> Site:
     settings = Settings.load(env_file=None, api_requests_per_minute=100_000)
-    return Site(settings, tables, Secret("x" * 32), way_in(settings, "127.0.0.1"))
+    return Site(settings, tables, Secret("x" * 32), sign_in_of(settings, "127.0.0.1"))
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from meta_pipeline.warehouse import SyncRequestRow, Warehouse
 from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.api_keys import KeyRefused, Scope, key_of, new_key
 from meta_pipeline.web.access.secret import Secret
-from meta_pipeline.web.access.ways import way_in
+from meta_pipeline.web.access.sign_in import sign_in_of
 from meta_pipeline.web.programs.v1.paging import cursor_of
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 from meta_pipeline_tests.web import served
@@ -402,7 +402,7 @@ def test_a_key_lives_as_long_as_it_was_given(tables: Warehouse) -> None:
 
 def test_who_asks_too_often_is_told_when_to_come_back(tables: Warehouse) -> None:
     settings = Settings.load(env_file=None, api_requests_per_minute=2)
-    site = Site(settings, tables, Secret("x" * 32), way_in(settings, "127.0.0.1"))
+    site = Site(settings, tables, Secret("x" * 32), sign_in_of(settings, "127.0.0.1"))
     _, text = new_key(
         tables, "often", tenant="default", scopes=[Scope.READ], created_by="ana", now=NOW
     )
@@ -424,7 +424,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(tables: Warehouse) -> None
 def test_while_the_database_is_away_it_says_so() -> None:
     settings = Settings.load(env_file=None)
     with Warehouse("postgresql://nobody@127.0.0.1:9/none") as gone:
-        site = Site(settings, gone, Secret("x" * 32), way_in(settings, "127.0.0.1"))
+        site = Site(settings, gone, Secret("x" * 32), sign_in_of(settings, "127.0.0.1"))
         with served.running(web_application(site)) as url:
             answer = httpx2.get(f"{url}/v1/health", timeout=PATIENCE_SECONDS)
             told = problem(answer, 503, "unavailable")

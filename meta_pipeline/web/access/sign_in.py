@@ -1,4 +1,4 @@
-"""How people prove who they are, as the settings and the address say; and when there is no way."""
+"""How people sign in, as the settings and the address say; and when nobody may."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from meta_pipeline.settings import Settings, SettingsError
 from .hosts import is_loopback
 
 
-class Way(StrEnum):
+class SignIn(StrEnum):
     """How a visitor proves who they are."""
 
     LINK = "link"
@@ -18,14 +18,15 @@ class Way(StrEnum):
     PROXY = "proxy"
 
 
-def way_in(settings: Settings, host: str) -> Way:
-    """The way into an application that listens on `host`.
+def sign_in_of(settings: Settings, host: str) -> SignIn:
+    """How people sign in to an application that listens on `host`.
 
-    SettingsError when it can be reached from elsewhere and nobody would say who comes, when a way
-    is only half set up, or when there are two.
+    SettingsError when it can be reached from elsewhere and nobody would say who comes, when a
+    method is only half set up, or when there are two.
     """
-    ways = [way for way, is_set in ((Way.OPENID, _openid), (Way.PROXY, _proxy)) if is_set(settings)]
-    if len(ways) > 1:
+    known = ((SignIn.OPENID, _openid), (SignIn.PROXY, _proxy))
+    chosen = [one for one, is_set in known if is_set(settings)]
+    if len(chosen) > 1:
         raise SettingsError(
             "META_WEB_OIDC_ISSUER and META_WEB_PROXY_HEADER are both set: who comes in is said by "
             "one of them. Leave the other out."
@@ -33,15 +34,15 @@ def way_in(settings: Settings, host: str) -> Way:
     own = urlsplit(settings.web_url or "").hostname
     is_local = is_loopback(host) and (own is None or is_loopback(own))
     # A way back made of the request's own Host could be anybody's.
-    if ways == [Way.OPENID] and not (is_local or own):
+    if chosen == [SignIn.OPENID] and not (is_local or own):
         raise SettingsError(
             "META_WEB_URL is not set: it is the address the identity provider sends people back "
             "to, such as https://ads.example.com."
         )
-    if ways:
-        return ways[0]
+    if chosen:
+        return chosen[0]
     if is_local:
-        return Way.LINK
+        return SignIn.LINK
     raise SettingsError(
         f"{settings.web_url or host} can be reached from other machines, and nothing says who may "
         "come in. Set META_WEB_OIDC_ISSUER, META_WEB_OIDC_CLIENT_ID and "

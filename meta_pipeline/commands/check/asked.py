@@ -1,4 +1,4 @@
-"""The ways in that `meta-pipeline check` asks over: META_ACCESS_TOKEN, stored connections."""
+"""The connections that `meta-pipeline check` asks over: META_ACCESS_TOKEN, stored connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENVIRONMENT = "META_ACCESS_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
-class AskedWay:
+class AskedConnection:
     """A connection with its client; `chosen` are the accounts that are read over it, None: all."""
 
     label: str
@@ -47,27 +47,29 @@ class AskedWay:
 
 
 @contextmanager
-def opened_ways(
+def opened_connections(
     its_url: AbstractContextManager[str],
     settings: Settings,
     on_attempt: Callable[[Attempt], None],
-) -> Iterator[tuple[list[AskedWay], list[Finding]]]:
+) -> Iterator[tuple[list[AskedConnection], list[Finding]]]:
     """META_ACCESS_TOKEN where it is set, then the living stored connections, the best first.
 
     With it, what is wrong with those that cannot be asked. A database that cannot be asked has
     none; what is wrong with it is told by its own findings.
     """
     with ExitStack() as clients:
-        ways: list[AskedWay] = []
+        connections: list[AskedConnection] = []
         problems: list[Finding] = []
         if settings.access_token is not None:
             client = clients.enter_context(_client(settings, settings.require_token()))
-            ways.append(AskedWay(ENVIRONMENT, client.for_sync(on_attempt=on_attempt)))
+            connections.append(AskedConnection(ENVIRONMENT, client.for_sync(on_attempt=on_attempt)))
         with suppress(WarehouseError, EmbeddedPostgresError, psycopg.Error):
             for label, token, app_id, chosen in _stored(its_url, settings, problems):
                 client = clients.enter_context(_client(settings, token, app_id))
-                ways.append(AskedWay(label, client.for_sync(on_attempt=on_attempt), chosen))
-        yield ways, problems
+                connections.append(
+                    AskedConnection(label, client.for_sync(on_attempt=on_attempt), chosen)
+                )
+        yield connections, problems
 
 
 def _client(settings: Settings, token: str, app_id: str | None = None) -> GraphClient:
@@ -88,16 +90,16 @@ def _stored(
         if warehouse.pending():
             return
         rows = {row.connection_id: row for row in warehouse.connections.all()}
-        for way in Reach.read(warehouse, settings, datetime.now(UTC)).ways():
-            # META_ACCESS_TOKEN is among the ways too, and stands first already.
-            if way.connection_id is None:
+        for one in Reach.read(warehouse, settings, datetime.now(UTC)).connections():
+            # META_ACCESS_TOKEN is among them too, and stands first already.
+            if one.connection_id is None:
                 continue
             try:
-                token = read_token(warehouse, keyring, way.connection_id)
+                token = read_token(warehouse, keyring, one.connection_id)
             except ConnectionsError as error:
                 # The others are asked all the same.
-                problems.append(Finding("Connection", way.label, ok=False, text=str(error)))
+                problems.append(Finding("Connection", one.label, ok=False, text=str(error)))
                 continue
-            chosen = rows[way.connection_id].chosen_accounts
+            chosen = rows[one.connection_id].chosen_accounts
             if token is not None:
-                yield way.label, token, way.app_id, None if chosen is None else frozenset(chosen)
+                yield one.label, token, one.app_id, None if chosen is None else frozenset(chosen)
