@@ -21,8 +21,6 @@ from rich.console import Console
 from rich.table import Table
 
 from meta_pipeline.advice import Account, BudgetPace, Entity, Kind, Thresholds, judge
-from meta_pipeline.advice import planted as made
-from meta_pipeline.advice.replay import Given, first_of, replay, seen_on
 from meta_pipeline.advice.rules import Rule
 from meta_pipeline.advice.rules.anomaly import anomalies
 from meta_pipeline.advice.rules.comparison import comparisons
@@ -30,6 +28,8 @@ from meta_pipeline.advice.rules.fatigue import fatigue
 from meta_pipeline.advice.rules.pacing import pacing
 from meta_pipeline.advice.rules.shift import budget_shift
 from meta_pipeline.advice.rules.target import against_target
+from meta_pipeline_tests.advice import planted as made
+from meta_pipeline_tests.advice.replay import Given, first_of, replay, seen_on
 
 LOOKS = 28
 Make = Callable[[np.random.Generator], Account]

@@ -314,7 +314,6 @@ class SyncEngine:
             calls=0,
             seconds=max(0.0, (self._context.clock() - record.started_at).total_seconds()),
             message="still making the plan",
-            is_pulse=True,
         )
 
     def _budget(self, account: AccountRow, now: datetime, app: str) -> BudgetState | None:

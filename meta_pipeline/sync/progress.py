@@ -36,8 +36,6 @@ class Progress:
     """The fullest of Meta's meters as last read; None where none is known."""
     seconds_left: float | None = None
     """What the plan still needs at the speed so far; None where that says little."""
-    is_pulse: bool = False
-    """No step was made: it only says that it goes on, and with what."""
 
     @property
     def facts(self) -> str:

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import advice_rules as bench
-from meta_pipeline.advice import Account, Day, Kind, planted
+from meta_pipeline.advice import Account, Day, Kind
 from meta_pipeline.advice.backtest import BacktestStats, Restated, as_read, backtest
-from meta_pipeline.advice.replay import seen_on
+from meta_pipeline_tests.advice import planted
+from meta_pipeline_tests.advice.replay import seen_on
 
 LOOKS = [planted.FIRST + timedelta(days=at) for at in range(7, 50)]
 FIRST = date(2026, 3, 2)

@@ -31,10 +31,10 @@ from meta_pipeline.advice import (
     ThresholdError,
     Thresholds,
     judge,
-    planted,
 )
 from meta_pipeline.advice.evidence import compare
-from meta_pipeline.advice.replay import seen_on
+from meta_pipeline_tests.advice import planted
+from meta_pipeline_tests.advice.replay import seen_on
 
 _PLAIN = (
     *("__future__", "collections", "dataclasses", "datetime", "enum", "functools"),

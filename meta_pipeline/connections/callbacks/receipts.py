@@ -36,7 +36,6 @@ class DeletionStatus:
     confirmation_code: str
     received_at: datetime
     done_at: datetime | None
-    rows_deleted: int
     message: str
 
 
@@ -69,7 +68,7 @@ class Callbacks:
             return None
         count = sum((row.deleted or {}).values())
         return DeletionStatus(
-            row.confirmation_code, row.received_at, row.done_at, count, _told(row, count)
+            row.confirmation_code, row.received_at, row.done_at, _told(row, count)
         )
 
     def _received(self, kind: CallbackKind, body: bytes) -> Receipt:

@@ -301,13 +301,6 @@ def run_status() -> GraphError:
     )
 
 
-def too_old() -> GraphError:
-    return GraphError(
-        "(#3018) The start date of the time range cannot be beyond 37 months from the current date",
-        code=3018,
-    )
-
-
 def invalid_breakdowns(combination: Sequence[str]) -> GraphError:
     """Code 2, yet permanent (FACTS section 3.3)."""
     return GraphError(

@@ -356,4 +356,4 @@ class AccountSync:
     def pulse(self) -> Progress:
         """The same while nothing steps: what is waited for."""
         message = self.session.quota.waits_for or still_reading(list(self._under_way))
-        return replace(self.progress("waiting", message), is_pulse=True)
+        return self.progress("waiting", message)

@@ -175,7 +175,7 @@ ERRORS = {
     "400_80000": lambda: throttles.too_many_calls("ads_insights"),
     "400_17": throttles.user_limit, "400or403_4": throttles.app_limit,
     "500_1_reduce": errors.reduce_data, "500_1_99": errors.unknown_error,
-    "503_2": errors.unavailable, "400_3018": errors.too_old, "400_2635": errors.retired_version,
+    "503_2": errors.unavailable, "400_2635": errors.retired_version,
 }  # fmt: skip
 
 
@@ -188,6 +188,14 @@ def test_errors_read_as_recorded(name: str) -> None:
     ignored = {"fbtrace_id", "is_transient"}  # logged with true and with false for one code
     assert {k: v for k, v in body.items() if k not in ignored} == {
         k: v for k, v in recorded["body"]["error"].items() if k not in ignored}  # fmt: skip
+
+
+def test_a_range_too_old_reads_as_recorded(graph: Graph, account: str) -> None:
+    recorded = sample("17_errors.json")["400_3018"]
+    old = json.dumps({"since": "2001-01-01", "until": "2001-01-02"})
+    status, error = graph.error(f"{account}/insights", fields="spend", time_range=old)
+    assert status == recorded["http"]
+    assert error | {"fbtrace_id": ""} == recorded["body"]["error"] | {"fbtrace_id": ""}
 
 
 def test_a_batch_answer(graph: Graph, account: str) -> None:

@@ -37,7 +37,7 @@ def test_a_pulse_comes_only_where_no_step_does() -> None:
         if len(beats) == 3:
             silence.set()
 
-    pulse = Pulse(report, lambda: Progress("act_1", "waiting", 0, 0, 0.0, is_pulse=True), 0.001)
+    pulse = Pulse(report, lambda: Progress("act_1", "waiting", 0, 0, 0.0), 0.001)
     with pulse.beating():
         assert silence.wait(60)
     told = len(beats)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from .advice import Advice, Kind
-from .judgement import judge
-from .known import Account
-from .rules import RULES, Rule
-from .thresholds import Thresholds
+from meta_pipeline.advice.advice import Advice, Kind
+from meta_pipeline.advice.judgement import judge
+from meta_pipeline.advice.known import Account
+from meta_pipeline.advice.rules import RULES, Rule
+from meta_pipeline.advice.thresholds import Thresholds
 
 
 def seen_on(account: Account, today: date) -> Account:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .known import Account, Day, Entity, EntityType
+from meta_pipeline.advice.known import Account, Day, Entity, EntityType
 
 FIRST = date(2026, 1, 5)
 """A Monday."""
