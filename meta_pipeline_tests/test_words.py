@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.copilot.reading import Condition
+from meta_pipeline.copilot.reading import ValueFilter
 from meta_pipeline.words import digits
 
 
@@ -33,4 +33,4 @@ def test_digits_read_back_are_the_number(number: float) -> None:
 
 
 def test_a_condition_repeats_a_large_number_as_it_was_asked() -> None:
-    assert str(Condition("spend", ">", 1_500_000, "EUR")) == "spend > 1500000 EUR"
+    assert str(ValueFilter("spend", ">", 1_500_000, "EUR")) == "spend > 1500000 EUR"

@@ -14,11 +14,12 @@ from .thresholds import ThresholdError, Thresholds
 
 if TYPE_CHECKING:
     from .judgement import Judgement, judge
-    from .outcome import Given, Review, Verdict, is_due, review
+    from .outcome import AdviceVerdict, Given, Review, is_due, review
 
 __all__ = [
     "Account",
     "Advice",
+    "AdviceVerdict",
     "BudgetPace",
     "Change",
     "Day",
@@ -33,7 +34,6 @@ __all__ = [
     "Severity",
     "ThresholdError",
     "Thresholds",
-    "Verdict",
     "is_due",
     "judge",
     "review",

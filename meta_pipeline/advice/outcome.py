@@ -26,7 +26,7 @@ _STEADY = 0.5
 """Spend or results within half and twice what was typical are back to normal."""
 
 
-class Verdict(StrEnum):
+class AdviceVerdict(StrEnum):
     """How the numbers stand after an advice, beside before."""
 
     BETTER = "better"
@@ -71,7 +71,7 @@ class Given:
 class Review:
     """A verdict in a sentence, with its numbers."""
 
-    verdict: Verdict
+    verdict: AdviceVerdict
     sentence: str
     numbers: Mapping[str, Any]
 
@@ -115,7 +115,7 @@ def _sides(entities: Sequence[Entity], given: Given) -> tuple[list[Day], list[Da
 
 
 def _unknown(sentence: str) -> Review:
-    return Review(verdict=Verdict.UNKNOWN, sentence=sentence, numbers={})
+    return Review(verdict=AdviceVerdict.UNKNOWN, sentence=sentence, numbers={})
 
 
 def _cost(account: Account, given: Given) -> Review:
@@ -165,13 +165,13 @@ def _clicks(account: Account, given: Given) -> Review:
     )
 
 
-def _verdict(rise: float, *, worse: float, better: float) -> Verdict:
+def _verdict(rise: float, *, worse: float, better: float) -> AdviceVerdict:
     """By the rise of a cost: beyond the band of noise, and surely."""
     if rise >= _NOISE and worse >= _SURE:
-        return Verdict.WORSE
+        return AdviceVerdict.WORSE
     if rise <= -_NOISE and better >= _SURE:
-        return Verdict.BETTER
-    return Verdict.SAME
+        return AdviceVerdict.BETTER
+    return AdviceVerdict.SAME
 
 
 def _scaled(account: Account, given: Given) -> Review:
@@ -179,14 +179,14 @@ def _scaled(account: Account, given: Given) -> Review:
     before, after = _sides(_of(account, given), given)
     cost = _cost(account, given)
     made = [sum(day.results for day in side) for side in (before, after)]
-    if cost.verdict is Verdict.UNKNOWN:
+    if cost.verdict is AdviceVerdict.UNKNOWN:
         return cost
     rose = float(rate_fell(made[0], given.span, made[1], given.span))
     change = made[1] / made[0] - 1 if made[0] else 0.0
     verdict = _verdict(-change, worse=1 - rose, better=rose)
     # More results that each cost more is what any raise brings.
-    if verdict is Verdict.BETTER and cost.verdict is Verdict.WORSE:
-        verdict = Verdict.SAME
+    if verdict is AdviceVerdict.BETTER and cost.verdict is AdviceVerdict.WORSE:
+        verdict = AdviceVerdict.SAME
     return Review(
         verdict=verdict,
         sentence=f"It brought {made[1] / given.span:,.1f} results a day in the {given.span} days "
@@ -200,7 +200,7 @@ def _mended(account: Account, given: Given) -> Review:
     if given.entity_type == "account" and "account_status" in given.numbers:
         is_on = account.account_status == 1
         return Review(
-            verdict=Verdict.BETTER if is_on else Verdict.SAME,
+            verdict=AdviceVerdict.BETTER if is_on else AdviceVerdict.SAME,
             sentence="The account is active again." if is_on else "The account is still off.",
             numbers={"account_status": account.account_status},
         )
@@ -216,7 +216,11 @@ def _mended(account: Account, given: Given) -> Review:
         and ("days_silent" not in given.numbers or one.between(since, account.yesterday))
     ]
     verdict = (
-        Verdict.SAME if not good else Verdict.BETTER if len(good) == len(named) else Verdict.UNKNOWN
+        AdviceVerdict.SAME
+        if not good
+        else AdviceVerdict.BETTER
+        if len(good) == len(named)
+        else AdviceVerdict.UNKNOWN
     )
     return Review(
         verdict=verdict,
@@ -229,7 +233,9 @@ def _learned(account: Account, given: Given) -> Review:
     stage = next((one.learning.stage for one in _of(account, given) if one.learning), None)
     if stage is None:
         return _unknown("Meta does not say its learning stage any more.")
-    verdict = {"SUCCESS": Verdict.BETTER, "FAIL": Verdict.SAME}.get(stage, Verdict.UNKNOWN)
+    verdict = {"SUCCESS": AdviceVerdict.BETTER, "FAIL": AdviceVerdict.SAME}.get(
+        stage, AdviceVerdict.UNKNOWN
+    )
     return Review(
         verdict=verdict, sentence=f"Its learning stage is {stage}.", numbers={"stage": stage}
     )
@@ -244,9 +250,9 @@ def _paced(account: Account, given: Given) -> Review:
     pct = 100 * now.spent / now.due
     was = float(given.numbers.get("pace_pct", pct))
     off, off_before = abs(pct - 100), abs(was - 100)
-    verdict = Verdict.SAME
+    verdict = AdviceVerdict.SAME
     if abs(off - off_before) > 100 * _NOISE:
-        verdict = Verdict.BETTER if off < off_before else Verdict.WORSE
+        verdict = AdviceVerdict.BETTER if off < off_before else AdviceVerdict.WORSE
     return Review(
         verdict=verdict,
         sentence=f"It is at {pct:.0f} % of what was due, after {was:.0f} %.",
@@ -268,7 +274,7 @@ def _normal(account: Account, given: Given) -> Review:
         now = made * float(given.numbers["spend"]) / days / spent if spent else 0.0
     is_back = _STEADY <= now / typical <= 1 / _STEADY
     return Review(
-        verdict=Verdict.BETTER if is_back else Verdict.SAME,
+        verdict=AdviceVerdict.BETTER if is_back else AdviceVerdict.SAME,
         sentence=f"A day of the {given.span} after had {now:,.1f}, typical were {typical:,.1f}.",
         numbers={"typical": typical, "a_day_after": round(now, 2)},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .channels import Channel, DeliveryFailed, Email, Log, Webhook, channels_of
-from .condition import Condition, Grade, Kind
+from .condition import Condition, ConditionKind, Grade
 from .connections import connection_conditions
 from .message import Message, Paragraph, compose
 from .notifier import Notifier, Told, tell_all
@@ -27,10 +27,10 @@ __all__ = [
     "Channel",
     "ChannelState",
     "Condition",
+    "ConditionKind",
     "DeliveryFailed",
     "Email",
     "Grade",
-    "Kind",
     "Log",
     "Message",
     "Notifier",

@@ -180,7 +180,7 @@ class Log:
 
 
 @dataclass(frozen=True)
-class Misconfigured:
+class MisconfiguredChannel:
     """A channel that cannot be built from the settings; says so each time, beside the others."""
 
     name: str
@@ -218,7 +218,7 @@ def channels_of(settings: Settings) -> list[Channel]:
             wrong[name] = error
     if wrong and not channels:
         raise next(iter(wrong.values()))
-    return [*channels, *(Misconfigured(name, str(error)) for name, error in wrong.items())]
+    return [*channels, *(MisconfiguredChannel(name, str(error)) for name, error in wrong.items())]
 
 
 def _webhook(settings: Settings) -> Webhook:

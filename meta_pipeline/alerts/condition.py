@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 
-class Kind(StrEnum):
+class ConditionKind(StrEnum):
     """What sort of thing; messages are grouped by it."""
 
     LOST = "lost"
@@ -36,7 +36,7 @@ class Condition:
 
     key: str
     """Names the problem for good: while it is open nobody is told of it twice."""
-    kind: Kind
+    kind: ConditionKind
     grade: Grade
     subject: str
     """Whom or what it is about, as people call it."""

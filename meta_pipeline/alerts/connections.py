@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from meta_pipeline.model.connection_state import State
+from meta_pipeline.model.connection_state import ConnectionState
 from meta_pipeline.moments import past
 from meta_pipeline.warehouse import Connection, ConnectionRow
 from meta_pipeline.warehouse.stores.callbacks import open_callbacks
 from meta_pipeline.warehouse.stores.connections import all_connections
 from meta_pipeline.words import minute, times
 
-from .condition import Condition, Grade, Kind
+from .condition import Condition, ConditionKind, Grade
 
 STAGES = {
     timedelta(0): Grade.HAPPENED,
@@ -37,7 +37,7 @@ def connection_conditions(connection: Connection, now: datetime) -> list[Conditi
     """
     conditions = _undone(connection, now)
     for row in all_connections(connection):
-        if row.state != State.REPLACED and (problems := list(_problems(row, now))):
+        if row.state != ConnectionState.REPLACED and (problems := list(_problems(row, now))):
             conditions.append(max(problems, key=lambda one: one.grade))
     return conditions
 
@@ -49,7 +49,7 @@ def _undone(connection: Connection, now: datetime) -> list[Condition]:
     return [
         Condition(
             key="meta_callbacks",
-            kind=Kind.TOKEN,
+            kind=ConditionKind.TOKEN,
             grade=Grade.ERROR,
             subject="requests to delete data",
             cause=f"What people asked for at Meta could not be carried out: {problems[0]}",
@@ -61,7 +61,7 @@ def _undone(connection: Connection, now: datetime) -> list[Condition]:
 
 
 def _problems(row: ConnectionRow, now: datetime) -> Iterator[Condition]:
-    if not State(row.state).is_usable:
+    if not ConnectionState(row.state).is_usable:
         why = row.problem or "Meta refuses its token"
         yield _condition(row, Grade.HAPPENED, f"It is {row.state}: {why}", _AGAIN, now)
         return
@@ -119,7 +119,7 @@ def _condition(
 ) -> Condition:
     return Condition(
         key=f"connection:{row.connection_id}",
-        kind=Kind.TOKEN,
+        kind=ConditionKind.TOKEN,
         grade=grade,
         subject=f"connection {row.name} ({row.connection_id})",
         cause=f"{cause.rstrip('. ')}.",

@@ -10,7 +10,7 @@ from itertools import groupby
 from meta_pipeline.printable import one_line
 from meta_pipeline.words import duration, minute, shortened, times
 
-from .condition import Grade, Kind
+from .condition import ConditionKind, Grade
 from .store import Alert
 
 NAMED = 5
@@ -20,15 +20,15 @@ PARAGRAPHS = 12
 _CAUSE_LENGTH = 400  # a longer one is a wall that nobody reads
 _NAME_LENGTH = 120
 _TITLES = {
-    Kind.LOST: "Account lost",
-    Kind.FAILING: "Sync failing",
-    Kind.THROTTLED: "Throttled",
-    Kind.STALE: "Numbers out of date",
-    Kind.ERROR_RATE: "Many refused calls",
-    Kind.CHECK: "Data check failed",
-    Kind.TOKEN: "Access token",
-    Kind.RUN: "Run failed",
-    Kind.TICK: "Failing again and again",
+    ConditionKind.LOST: "Account lost",
+    ConditionKind.FAILING: "Sync failing",
+    ConditionKind.THROTTLED: "Throttled",
+    ConditionKind.STALE: "Numbers out of date",
+    ConditionKind.ERROR_RATE: "Many refused calls",
+    ConditionKind.CHECK: "Data check failed",
+    ConditionKind.TOKEN: "Access token",
+    ConditionKind.RUN: "Run failed",
+    ConditionKind.TICK: "Failing again and again",
 }
 _MARKS: dict[int, str] = {
     Grade.WARNING: "🟡",
@@ -122,7 +122,7 @@ def _over(alerts: Sequence[Alert], now: datetime) -> Iterator[Paragraph]:
 
 def _title(kind: str) -> str:
     """What sort of problem; a kind that only a newer version knows by its own name."""
-    return _TITLES[Kind(kind)] if kind in set(Kind) else kind
+    return _TITLES[ConditionKind(kind)] if kind in set(ConditionKind) else kind
 
 
 def _subjects(alerts: Sequence[Alert]) -> str:

@@ -14,7 +14,7 @@ from meta_pipeline.quality import TOKEN_CHECK, Finding, Limits, Severity, read_q
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Connection
 
-from .condition import Condition, Grade, Kind
+from .condition import Condition, ConditionKind, Grade
 from .message import cause as readable
 
 _SQL = Path(__file__).parent / "sql"
@@ -22,19 +22,29 @@ _TOLD_BY_ACCOUNT = "freshness"
 # By days left, as `quality.token` counts them: the same token is told again when it gets urgent.
 _TOKEN_GRADES = {14: Grade.WARNING, 7: Grade.ERROR, 1: Grade.URGENT, 0: Grade.HAPPENED}
 _ADVICE = {
-    Kind.LOST: "Give the token's user access to the account again (Business settings → Ad accounts "
-    "→ Add people), or leave it out with META_EXCLUDE_ACCOUNTS.",
-    Kind.FAILING: "The cause above says whose fault it is; docs/troubleshooting.md explains each "
-    "of Meta's codes. Materialize the account's partition to try at once.",
-    Kind.THROTTLED: "Nothing is broken: Meta's limit has to pass. If it happens often, sync the "
-    "account more rarely, or apply for a higher access tier.",
-    Kind.STALE: "Is the Dagster daemon up, and the sensor on? Materialize the account's partition "
-    "to sync it at once.",
+    ConditionKind.LOST: (
+        "Give the token's user access to the account again (Business settings → Ad accounts → Add "
+        "people), or leave it out with META_EXCLUDE_ACCOUNTS."
+    ),
+    ConditionKind.FAILING: (
+        "The cause above says whose fault it is; docs/troubleshooting.md explains each of Meta's "
+        "codes. Materialize the account's partition to try at once."
+    ),
+    ConditionKind.THROTTLED: (
+        "Nothing is broken: Meta's limit has to pass. If it happens often, sync the account more "
+        "rarely, or apply for a higher access tier."
+    ),
+    ConditionKind.STALE: (
+        "Is the Dagster daemon up, and the sensor on? Materialize the account's partition to sync "
+        "it at once."
+    ),
 }
 _ALL = {
-    Kind.LOST: "Meta no longer lists the account for this token.",
-    Kind.THROTTLED: "Meta refuses calls for this account for a rate limit, longer than usual.",
-    Kind.STALE: "No successful sync of its numbers for longer than it should be.",
+    ConditionKind.LOST: "Meta no longer lists the account for this token.",
+    ConditionKind.THROTTLED: (
+        "Meta refuses calls for this account for a rate limit, longer than usual."
+    ),
+    ConditionKind.STALE: "No successful sync of its numbers for longer than it should be.",
 }
 
 
@@ -71,7 +81,7 @@ def account_conditions(connection: Connection, limits: AlertLimits) -> list[Cond
     """What is wrong with each ad account: at most one condition an account, the telling one."""
     conditions: list[Condition] = []
     for row in _rows(connection, "accounts", limits):
-        kind, account_id = Kind(row["kind"]), str(row["account_id"])
+        kind, account_id = ConditionKind(row["kind"]), str(row["account_id"])
         name = row["name"]
         # The same words for every account, so that one cause is one paragraph.
         # Meta names it with act_ and without.
@@ -94,10 +104,11 @@ def account_conditions(connection: Connection, limits: AlertLimits) -> list[Cond
     return conditions
 
 
-def account_problems(connection: Connection, limits: AlertLimits) -> dict[str, Kind]:
+def account_problems(connection: Connection, limits: AlertLimits) -> dict[str, ConditionKind]:
     """What is wrong with each ad account, by id, as the alerts see it."""
     return {
-        str(row["account_id"]): Kind(row["kind"]) for row in _rows(connection, "accounts", limits)
+        str(row["account_id"]): ConditionKind(row["kind"])
+        for row in _rows(connection, "accounts", limits)
     }
 
 
@@ -106,7 +117,7 @@ def error_rate_conditions(connection: Connection, limits: AlertLimits) -> list[C
     return [
         Condition(
             key="error_rate",
-            kind=Kind.ERROR_RATE,
+            kind=ConditionKind.ERROR_RATE,
             grade=Grade.WARNING,
             subject=f"{row['failed_pct']:.1f} % of the last hour's calls",
             cause=f"Most of them: {row['most']}.",
@@ -130,7 +141,7 @@ def check_conditions(finding: Finding, now: datetime) -> list[Condition]:
     return [
         Condition(
             key=f"check:{finding.check}",
-            kind=Kind.TOKEN if is_token else Kind.CHECK,
+            kind=ConditionKind.TOKEN if is_token else ConditionKind.CHECK,
             grade=grade,
             subject="the token Meta is asked with" if is_token else finding.check,
             cause=finding.headline,
@@ -145,7 +156,7 @@ def run_condition(job: str, run_id: str, error: str, at: datetime) -> Condition:
     """A failed run that no record of a sync explains."""
     return Condition(
         key=f"run:{job}",
-        kind=Kind.RUN,
+        kind=ConditionKind.RUN,
         grade=Grade.ERROR,
         subject=job,
         cause=readable(error),
@@ -159,7 +170,7 @@ def tick_condition(what: str, name: str, error: str, since: datetime) -> Conditi
     """A sensor or schedule (`what`) whose ticks fail one after the other."""
     return Condition(
         key=f"tick:{name}",
-        kind=Kind.TICK,
+        kind=ConditionKind.TICK,
         grade=Grade.ERROR,
         subject=f"{what} {name}",
         cause=readable(error),
@@ -174,7 +185,7 @@ def look_condition(what: str, error: Exception, now: datetime) -> Condition:
     """A part of the alerts' own look that broke; the others are looked at all the same."""
     return Condition(
         key=f"look:{what}",
-        kind=Kind.TICK,
+        kind=ConditionKind.TICK,
         grade=Grade.ERROR,
         subject=f"sensor alerts, {what}",
         cause=f"They could not be looked at ({type(error).__name__}).",

@@ -21,7 +21,7 @@ from .terminal.console import (
 from .terminal.options import AsJson, Limit
 
 if TYPE_CHECKING:
-    from meta_pipeline.reports import Answer, Question, Report
+    from meta_pipeline.reports import Question, QuestionRows, Report
     from meta_pipeline.settings import Settings
 
     from .terminal.sheet import Sheet
@@ -113,7 +113,7 @@ def _print(made: "Report", limit: int, *, with_sql: bool, with_findings: bool) -
         _print_answer(answer, limit)
 
 
-def _print_answer(answer: "Answer", limit: int) -> None:
+def _print_answer(answer: "QuestionRows", limit: int) -> None:
     asked = answer.question
     about = f"{asked.words} ({answer.observations:,} observations)"
     say(styled(asked.title, "bold"))
@@ -131,7 +131,7 @@ def _print_answer(answer: "Answer", limit: int) -> None:
     say_more(left, f"-q {asked.key} --limit {len(answer.rows)}, --json or --html show them")
 
 
-def _table(answer: "Answer", limit: int) -> "Sheet":
+def _table(answer: "QuestionRows", limit: int) -> "Sheet":
     from meta_pipeline.reports.words import cell, heading, is_number
 
     shown = answer.rows[:limit]

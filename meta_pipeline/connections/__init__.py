@@ -22,12 +22,12 @@ from .errors import (
 )
 from .listing import Listed, days_left, listed
 from .login.answers import (
-    Answer,
+    AppMisconfigured,
     Denied,
     Expired,
     Forged,
     Granted,
-    Misconfigured,
+    LoginAnswer,
     NoAccounts,
     OtherSession,
     Partial,
@@ -42,7 +42,7 @@ from .login.pending import sweep
 from .reach import ENVIRONMENT, MetaConnection, Reach, in_order
 from .renewal import Renewal, renew
 from .sealing import Keyring, Sealed, generate_key
-from .state import RENEW_WITHIN, Kind, State, is_due, renews_at, state_at
+from .state import RENEW_WITHIN, ConnectionKind, ConnectionState, is_due, renews_at, state_at
 from .usable import Avoided, UsableConnection, UsableConnections, first_token, read_token
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
     "Access",
     "AccountChoice",
     "AccountPage",
-    "Answer",
+    "AppMisconfigured",
     "Avoided",
     "Begun",
     "CallbackRefused",
@@ -59,6 +59,8 @@ __all__ = [
     "Cared",
     "CarriedOut",
     "ChoiceRefused",
+    "ConnectionKind",
+    "ConnectionState",
     "ConnectionUnknown",
     "Connections",
     "ConnectionsError",
@@ -71,12 +73,11 @@ __all__ = [
     "KeyMissing",
     "Keyring",
     "KeysUnusable",
-    "Kind",
     "Listed",
+    "LoginAnswer",
     "LoginFlow",
     "LoginRefused",
     "MetaConnection",
-    "Misconfigured",
     "NoAccounts",
     "NotRenewed",
     "OtherSession",
@@ -90,7 +91,6 @@ __all__ = [
     "Renewal",
     "Replayed",
     "Sealed",
-    "State",
     "TokenRefused",
     "TokenUnreadable",
     "Unavailable",

@@ -7,7 +7,7 @@ from typing import Any
 
 from meta_pipeline.warehouse import ConnectionRow
 
-from .state import Kind
+from .state import ConnectionKind
 
 _SHORTEST = 2
 """Names of a letter or two are in every word."""
@@ -15,7 +15,7 @@ _SHORTEST = 2
 
 def impersonal(said: Any, row: ConnectionRow) -> Any:
     """`said` without the name and the id of the person a connection belongs to."""
-    if row.kind != Kind.USER:
+    if row.kind != ConnectionKind.USER:
         return said
     if isinstance(said, str):
         for personal in (row.user_id, row.name):

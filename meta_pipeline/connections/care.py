@@ -20,7 +20,7 @@ from .connections import Connections
 from .errors import ConnectionsError
 from .login.pending import is_over, sweep
 from .renewal import Renewal, renew
-from .state import State
+from .state import ConnectionState
 
 # A token that was revoked is noticed by its next call; this is for those that nobody uses.
 LOOKED_AT_EVERY = timedelta(days=1)
@@ -67,7 +67,7 @@ class Cared:
 
 def due(warehouse: Warehouse, now: datetime) -> Due:
     """What connections need at `now`, from the tables alone: no key is used, nobody is asked."""
-    living = [row for row in warehouse.connections.all() if State(row.state).is_usable]
+    living = [row for row in warehouse.connections.all() if ConnectionState(row.state).is_usable]
     renewals = tuple(
         row.connection_id
         for row in living
@@ -113,7 +113,7 @@ def take_care(connections: Connections, now: datetime | None = None) -> Cared:
         try:
             checked = connections.check(row)
             looked_at.append(checked.connection_id)
-            if State(checked.state).is_usable:
+            if ConnectionState(checked.state).is_usable:
                 renew(connections, checked)  # what an earlier renewal left undone
         except (ConnectionsError, GraphError) as error:
             _note(connections, row, problems, error)

@@ -24,7 +24,7 @@ from .audit import changes, impersonal
 from .errors import ConnectionUnknown, TokenRefused, TokenUnreadable
 from .inspection import kind_of, standing_of
 from .sealing import Keyring, Sealed
-from .state import Kind, State, state_at
+from .state import ConnectionKind, ConnectionState, state_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,9 @@ class Connections:
             scopes=sorted(info.scopes),
             expires_at=info.expires_at,
             data_access_expires_at=info.data_access_expires_at,
-            state=state_at(now, State.ACTIVE, info.expires_at, info.data_access_expires_at),
+            state=state_at(
+                now, ConnectionState.ACTIVE, info.expires_at, info.data_access_expires_at
+            ),
             added_at=now,
             checked_at=now,
         )
@@ -131,7 +133,7 @@ class Connections:
             except GraphError as error:
                 said["problem"] = str(error)
                 if isinstance(error, Reauthorize):
-                    said["state"] = State.REVOKED
+                    said["state"] = ConnectionState.REVOKED
         with self.warehouse.connection() as connection:
             known = self.warehouse.connections.get(row.connection_id, connection, locked=True)
             if known is None:
@@ -179,7 +181,7 @@ class Connections:
         wanted = given.strip().casefold()
         # An id is one connection; a name may be that of a replaced one, too.
         by_id = [row for row in rows if row.connection_id == wanted]
-        living = [row for row in rows if row.state != State.REPLACED]
+        living = [row for row in rows if row.state != ConnectionState.REPLACED]
         named = by_id or [row for row in living if row.name.casefold() == wanted]
         if len(named) == 1:
             return named[0]
@@ -304,13 +306,13 @@ class Connections:
         ours: str | None = None
         for row in store.all(connection):
             same = (row.tenant, row.app_id, row.user_id) == (new.tenant, new.app_id, new.user_id)
-            if row.state == State.REPLACED or not same:
+            if row.state == ConnectionState.REPLACED or not same:
                 continue
-            if row.kind == Kind.BUSINESS_INTEGRATION:
+            if row.kind == ConnectionKind.BUSINESS_INTEGRATION:
                 current = self._sealed(row.connection_id, connection).get("current")
                 with suppress(TokenUnreadable):
                     ours = self._opened(row, current) if current else None
-            old = replace(row, state=State.REPLACED)
+            old = replace(row, state=ConnectionState.REPLACED)
             store.save(old, connection)
             store.drop_tokens(row.connection_id, ("current", "next", "previous"), connection)
             store.set_accounts(

@@ -9,12 +9,12 @@ from meta_pipeline.graph import TokenInfo
 from meta_pipeline.quality import missing_scopes
 
 from .errors import TokenRefused
-from .state import Kind, State, ended_as, state_at
+from .state import ConnectionKind, ConnectionState, ended_as, state_at
 
-_KINDS = {"SYSTEM_USER": Kind.SYSTEM_USER, "USER": Kind.USER}
+_KINDS = {"SYSTEM_USER": ConnectionKind.SYSTEM_USER, "USER": ConnectionKind.USER}
 
 
-def kind_of(info: TokenInfo) -> Kind:
+def kind_of(info: TokenInfo) -> ConnectionKind:
     """The kind of connection a token makes; TokenRefused when it makes none."""
     if not info.is_valid:
         why = f": {info.error}" if info.error else ""
@@ -46,7 +46,7 @@ def standing_of(info: TokenInfo, now: datetime) -> dict[str, Any]:
     }
     return {
         **ends,
-        "state": state_at(now, State.ACTIVE, *ends.values()),
+        "state": state_at(now, ConnectionState.ACTIVE, *ends.values()),
         "problem": None,
         "scopes": sorted(info.scopes),
     }

@@ -10,7 +10,7 @@ from meta_pipeline.quality import missing_scopes
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import ConnectionRow, Warehouse
 
-from .state import Kind, State, state_at
+from .state import ConnectionKind, ConnectionState, state_at
 
 _PASTE = "Make a new token and add it: meta-pipeline connections add --paste"
 _ENVIRONMENT = "Renew it or make a new one, and put that in META_ACCESS_TOKEN (docs/tokens.md)"
@@ -22,13 +22,13 @@ class Listed:
 
     connection_id: str | None
     """None for META_ACCESS_TOKEN."""
-    kind: Kind
+    kind: ConnectionKind
     name: str
     app_id: str | None
     accounts: int
     """How many ad accounts it reaches."""
     scopes: tuple[str, ...]
-    state: State | None
+    state: ConnectionState | None
     """None: Meta was not asked about it yet."""
     expires_at: datetime | None
     data_access_expires_at: datetime | None
@@ -67,7 +67,7 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
     known = warehouse.tokens.get(token_key(settings.access_token.get_secret_value()))
     shared = {
         "connection_id": None,
-        "kind": Kind.ENVIRONMENT,
+        "kind": ConnectionKind.ENVIRONMENT,
         "name": "META_ACCESS_TOKEN",
         "accounts": _listed_by_it(warehouse),
         "renewal_problem": None,
@@ -85,7 +85,7 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
             problem=None,
             what_to_do="Not looked at yet: Dagster does hourly; meta-pipeline check asks now",
         )
-    said = State.ACTIVE if known.is_valid else State.REVOKED
+    said = ConnectionState.ACTIVE if known.is_valid else ConnectionState.REVOKED
     ends = (known.expires_at, known.data_access_expires_at)
     # What Meta said once ages: an end that has passed since ends it without another question.
     state = state_at(now, said, *ends)
@@ -99,7 +99,7 @@ def _of_environment(warehouse: Warehouse, settings: Settings, now: datetime) -> 
         days_left=days_left(now, *ends),
         checked_at=known.checked_at,
         problem=known.problem,
-        what_to_do="" if state is State.ACTIVE else _ENVIRONMENT,
+        what_to_do="" if state is ConnectionState.ACTIVE else _ENVIRONMENT,
     )
 
 
@@ -116,7 +116,7 @@ def _stored(row: ConnectionRow, accounts: int, settings: Settings, now: datetime
     state = state_at(now, row.state, *ends)
     return Listed(
         connection_id=row.connection_id,
-        kind=Kind(row.kind),
+        kind=ConnectionKind(row.kind),
         name=row.name,
         app_id=row.app_id,
         accounts=accounts,
@@ -132,22 +132,26 @@ def _stored(row: ConnectionRow, accounts: int, settings: Settings, now: datetime
     )
 
 
-def _what_to_do(row: ConnectionRow, state: State, settings: Settings, now: datetime) -> str:
-    if state is State.REPLACED:
+def _what_to_do(
+    row: ConnectionRow, state: ConnectionState, settings: Settings, now: datetime
+) -> str:
+    if state is ConnectionState.REPLACED:
         return f"A newer one took its place: meta-pipeline connections remove {row.connection_id}"
     if not state.is_usable:
         return _PASTE
     return _while_it_lives(row, state, settings, now)
 
 
-def _while_it_lives(row: ConnectionRow, state: State, settings: Settings, now: datetime) -> str:
+def _while_it_lives(
+    row: ConnectionRow, state: ConnectionState, settings: Settings, now: datetime
+) -> str:
     if row.problem:
         return "Mend what Meta refuses, then meta-pipeline connections check"
     if missing := missing_scopes(row.scopes):
         return f"It lacks {', '.join(missing)}. {_PASTE}"
-    if state is State.ACTIVE:
+    if state is ConnectionState.ACTIVE:
         return ""
-    if row.expires_at is None or state_at(now, row.state, row.expires_at) is State.ACTIVE:
+    if row.expires_at is None or state_at(now, row.state, row.expires_at) is ConnectionState.ACTIVE:
         return "Access to data ends: whoever gave the token has to log in to the app again"
     if settings.app_secret is None or settings.app_id != row.app_id:
         return f"Set META_APP_ID and META_APP_SECRET of app {row.app_id}, then connections renew"

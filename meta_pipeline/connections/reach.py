@@ -13,7 +13,7 @@ from meta_pipeline.quality import missing_scopes
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import ConnectionRow, TokenRow, Warehouse
 
-from .state import Kind, State, state_at
+from .state import ConnectionKind, ConnectionState, state_at
 
 ENVIRONMENT = "META_ACCESS_TOKEN"
 _FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -26,12 +26,12 @@ class MetaConnection:
     connection_id: str | None
     """None: it is META_ACCESS_TOKEN."""
     name: str
-    kind: Kind
+    kind: ConnectionKind
     app_id: str | None
     app: str
     """The key of its app's meters."""
     scopes: frozenset[str]
-    state: State
+    state: ConnectionState
     expires_at: datetime | None = None
     data_access_expires_at: datetime | None = None
     problem: str | None = None
@@ -46,14 +46,14 @@ class MetaConnection:
         cls, known: TokenRow | None, own_app_id: str | None, now: datetime
     ) -> MetaConnection:
         """META_ACCESS_TOKEN as it stands at `now`; `known` is what Meta last said of it."""
-        state = State.ACTIVE
+        state = ConnectionState.ACTIVE
         if known is not None:
-            said = State.ACTIVE if known.is_valid else State.REVOKED
+            said = ConnectionState.ACTIVE if known.is_valid else ConnectionState.REVOKED
             state = state_at(now, said, known.expires_at, known.data_access_expires_at)
         return cls(
             connection_id=None,
             name=ENVIRONMENT,
-            kind=Kind.ENVIRONMENT,
+            kind=ConnectionKind.ENVIRONMENT,
             app_id=own_app_id,
             app=app_key(known.app_id if known else None, own_app_id),
             scopes=frozenset(known.scopes if known else ()),
@@ -104,7 +104,7 @@ def _rank(one: MetaConnection) -> tuple[object, ...]:
         not one.state.is_usable,
         not one.may_read,
         one.problem is not None,
-        one.state is not State.ACTIVE,
+        one.state is not ConnectionState.ACTIVE,
         not one.is_known,
         -len(one.scopes),
         # Turned around, so that the later end comes first; without an end it lives longest.
@@ -143,7 +143,7 @@ class Reach:
         `knows_environment`.
         """
         store = warehouse.connections
-        rows = [row for row in store.all() if row.state != State.REPLACED]
+        rows = [row for row in store.all() if row.state != ConnectionState.REPLACED]
         token = settings.access_token
         key = token_key(token.get_secret_value()) if token else None
         # META_ACCESS_TOKEN alone has nothing to be chosen from: no more is read.
@@ -227,7 +227,7 @@ def connection_of(row: ConnectionRow, own_app_id: str | None, now: datetime) -> 
     return MetaConnection(
         connection_id=row.connection_id,
         name=row.name,
-        kind=Kind(row.kind),
+        kind=ConnectionKind(row.kind),
         app_id=row.app_id,
         app=app_key(row.app_id, own_app_id),
         scopes=frozenset(row.scopes),

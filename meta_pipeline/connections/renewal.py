@@ -15,11 +15,11 @@ from meta_pipeline.words import minute
 
 from .connections import Connections
 from .errors import ConnectionUnknown, NotRenewed
-from .state import Kind, State, is_due, state_at
+from .state import ConnectionKind, ConnectionState, is_due, state_at
 
 # Tried, not waited for: two renewals at once would exchange one token twice.
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('meta_ads:connection:' || %s, 0))"
-_REVOCABLE = (Kind.SYSTEM_USER, Kind.BUSINESS_INTEGRATION)
+_REVOCABLE = (ConnectionKind.SYSTEM_USER, ConnectionKind.BUSINESS_INTEGRATION)
 """Meta documents how one token of these is ended; a person's could end the app's access too."""
 
 
@@ -118,7 +118,9 @@ def _swapped(
             scopes=sorted(info.scopes),
             expires_at=info.expires_at,
             data_access_expires_at=info.data_access_expires_at,
-            state=state_at(now, State.ACTIVE, info.expires_at, info.data_access_expires_at),
+            state=state_at(
+                now, ConnectionState.ACTIVE, info.expires_at, info.data_access_expires_at
+            ),
             problem=None,
             checked_at=now,
             renewed_at=now,
@@ -140,7 +142,7 @@ def _living(
     connections: Connections, given: ConnectionRow, connection: Connection
 ) -> ConnectionRow:
     row = connections.warehouse.connections.get(given.connection_id, connection, locked=True)
-    if row is None or row.state == State.REPLACED:
+    if row is None or row.state == ConnectionState.REPLACED:
         raise ConnectionUnknown(f"Connection {given.connection_id} was removed meanwhile.")
     return row
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from meta_pipeline.model.connection_state import (
     LAST_MOMENT,
     RENEW_WITHIN,
-    Kind,
-    State,
+    ConnectionKind,
+    ConnectionState,
     is_due,
     renews_at,
     state_at,
@@ -20,18 +20,18 @@ _EXPIRED_SUBCODE = 463
 
 def ended_as(
     subcode: int | None, now: datetime, expires_at: datetime | None, access_until: datetime | None
-) -> State:
+) -> ConnectionState:
     """Expired or revoked: by the subcode Meta refuses a token with, and by the ends it had."""
-    by_time = state_at(now, State.ACTIVE, expires_at, access_until)
-    is_over = subcode == _EXPIRED_SUBCODE or by_time is State.EXPIRED
-    return State.EXPIRED if is_over else State.REVOKED
+    by_time = state_at(now, ConnectionState.ACTIVE, expires_at, access_until)
+    is_over = subcode == _EXPIRED_SUBCODE or by_time is ConnectionState.EXPIRED
+    return ConnectionState.EXPIRED if is_over else ConnectionState.REVOKED
 
 
 __all__ = [
     "LAST_MOMENT",
     "RENEW_WITHIN",
-    "Kind",
-    "State",
+    "ConnectionKind",
+    "ConnectionState",
     "ended_as",
     "is_due",
     "renews_at",

@@ -26,7 +26,7 @@ from meta_pipeline.warehouse import Warehouse
 from .errors import ConnectionsError
 from .reach import MetaConnection, Reach
 from .sealing import Keyring, Sealed
-from .state import State, ended_as
+from .state import ConnectionState, ended_as
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +244,7 @@ class UsableConnections:
             current = store.current_token(dead.details.connection_id, connection)
             if known is None or current is None or current.token_key != dead.token_key:
                 return  # renewed, replaced or removed meanwhile: this is about another token
-            if not State(known.state).is_usable:
+            if not ConnectionState(known.state).is_usable:
                 return
             state = ended_as(error.subcode, now, known.expires_at, known.data_access_expires_at)
             ended = replace(known, state=state, problem=str(error), checked_at=now)
@@ -269,7 +269,7 @@ class UsableConnections:
         store, now = self.warehouse.connections, self.clock()
         with self.warehouse.connection() as connection:
             known = store.get(asked.details.connection_id, connection, locked=True)
-            if known is None or not State(known.state).is_usable:
+            if known is None or not ConnectionState(known.state).is_usable:
                 return
             store.save(replace(known, problem=problem, checked_at=now), connection)
             detail = {"problem": {"from": known.problem, "to": problem}}

@@ -17,8 +17,8 @@ from .cursor import cut
 from .days import Days, a_month_before, a_week_before, a_year_before, before, clipped, function_of
 from .errors import CannotRead
 from .numbers import Wanted, compared, numbers
-from .reader import Reader
-from .reading import Before, Kind, Reading
+from .reader import QuestionReader
+from .reading import Before, QuestionKind, Reading
 
 _BEFORE = {
     Before.PERIOD: before,
@@ -85,7 +85,7 @@ def _read(
         # Without a limit names are looked for in all accounts, also in those that come to be
         # meanwhile.
         allowed = [one.account_id for one in known] if account is not None else None
-        return Reader(dictionary, connection, today, allowed).read(question)
+        return QuestionReader(dictionary, connection, today, allowed).read(question)
 
 
 def _wanted(reading: Reading) -> Wanted:
@@ -211,17 +211,17 @@ def describe(warehouse: Warehouse, metric: str) -> Answer:
     return Answer(outcome=Outcome.ANSWERED, columns=list(row), rows=[row], row_count=1)
 
 
-_ANSWERS: dict[Kind, Callable[[Warehouse, Reading, datetime], Answer]] = {
-    Kind.NUMBERS: lambda warehouse, reading, now: numbers(warehouse, _wanted(reading), now),
-    Kind.COMPARISON: _compared,
-    Kind.WHY: _why,
-    Kind.ENTITIES: entities.by_status,
-    Kind.HISTORY: entities.history,
-    Kind.FRESHNESS: health.freshness,
-    Kind.SETTLING: health.settling,
-    Kind.RECONCILIATION: health.reconciled,
-    Kind.TARGETS: _targets,
-    Kind.MEANING: lambda warehouse, reading, _: describe(warehouse, reading.metrics[0]),
+_ANSWERS: dict[QuestionKind, Callable[[Warehouse, Reading, datetime], Answer]] = {
+    QuestionKind.NUMBERS: lambda warehouse, reading, now: numbers(warehouse, _wanted(reading), now),
+    QuestionKind.COMPARISON: _compared,
+    QuestionKind.WHY: _why,
+    QuestionKind.ENTITIES: entities.by_status,
+    QuestionKind.HISTORY: entities.history,
+    QuestionKind.FRESHNESS: health.freshness,
+    QuestionKind.SETTLING: health.settling,
+    QuestionKind.RECONCILIATION: health.reconciled,
+    QuestionKind.TARGETS: _targets,
+    QuestionKind.MEANING: lambda warehouse, reading, _: describe(warehouse, reading.metrics[0]),
 }
 
 

@@ -54,7 +54,7 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Contribution:
     """What one entity did to the whole: by its share (`mix`) and by its own value (`rate`)."""
 
     entity_id: str
@@ -70,7 +70,7 @@ class Part:
 
 def decompose(
     before: Mapping[str, Sides], after: Mapping[str, Sides], *, is_ratio: bool
-) -> tuple[Decimal, Decimal, list[Part]]:
+) -> tuple[Decimal, Decimal, list[Contribution]]:
     """The whole before and after, and parts whose mix and rate add up to the difference exactly.
 
     A ratio of sums is the mean of the entities' ratios weighted with their share of the
@@ -101,7 +101,7 @@ def decompose(
     start, end = _rounded(totals[0]), _rounded(totals[1])
     rounded = _adding_up(exact, end - start)
     parts = [
-        Part(
+        Contribution(
             key,
             _value(before.get(key), is_ratio=is_ratio),
             _value(after.get(key), is_ratio=is_ratio),
@@ -185,7 +185,7 @@ def explain_change(
             if question.mixed_currencies:
                 raise metrics.MixedCurrencies(question.mixed_currencies)
             frames.append((question, metrics.components(connection, question)))
-        is_ratio = question.metrics[0].kind is metrics.Kind.RATIO
+        is_ratio = question.metrics[0].kind is metrics.MetricKind.RATIO
         sides = [Sides.by_entity(rows, metric, level, is_ratio=is_ratio) for _, rows in frames]
         _refuse_empty(metric, frames, sides, is_ratio=is_ratio)
         # The frames are in the order of asking: the period itself first, the one before it second.
@@ -245,7 +245,7 @@ def _edits(
 def _answer(
     warehouse: Warehouse,
     frames: Sequence[Any],
-    change: tuple[Decimal, Decimal, list[Part]],
+    change: tuple[Decimal, Decimal, list[Contribution]],
     names: Mapping[str, str | None],
     edits: list[dict[str, Any]],
 ) -> Answer:
@@ -305,7 +305,7 @@ def _answer(
             ),
             is_simulated=any(account.is_simulated for account in question.accounts),
         ),
-        notes=[_METHOD if question.metrics[0].kind is metrics.Kind.RATIO else _OF_A_SUM],
+        notes=[_METHOD if question.metrics[0].kind is metrics.MetricKind.RATIO else _OF_A_SUM],
     )
 
 

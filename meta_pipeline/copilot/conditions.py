@@ -11,7 +11,7 @@ from meta_pipeline.words import digits
 
 from .errors import CannotRead
 from .phrases import CURRENCY, METRIC, any_of, marks_of
-from .reading import Condition, Reading
+from .reading import Reading, ValueFilter
 from .text import Text
 from .vocabulary import Term
 from .words import AT_LEAST, AT_MOST, CURRENCIES, LESS, MORE, PLURALS
@@ -163,7 +163,7 @@ def settle_conditions(
         text.line = text.line.replace("<price ", "<priced ")
     if marks_of(text, "idle"):
         # Idle is neither seen nor paid for: an ad may have impressions that cost nothing.
-        reading.conditions += [Condition("spend", "=", 0), Condition("impressions", "=", 0)]
+        reading.conditions += [ValueFilter("spend", "=", 0), ValueFilter("impressions", "=", 0)]
     for limit in marks_of(text, "limit"):
         currency = CURRENCIES.get(limit.unit or "")
         key = meaning(limit.term) if limit.term else _about(limit, reading, dictionary)
@@ -175,7 +175,7 @@ def settle_conditions(
             )
         if limit.unit in ("%", "percent") and unit != "percent":
             raise CannotRead(f"{key} is not in percent.", words=["percent"])
-        reading.conditions.append(Condition(key, limit.sign, limit.value, currency))
+        reading.conditions.append(ValueFilter(key, limit.sign, limit.value, currency))
     reading.metrics += [
         one.metric for one in reading.conditions if one.metric not in reading.metrics
     ]

@@ -14,7 +14,7 @@ from meta_pipeline.warehouse import Warehouse
 from .answer import Answer, Outcome, Provenance, as_json
 from .days import function_of
 from .errors import CannotRead
-from .names import Entity
+from .names import NamedEntity
 from .reading import Reading
 
 # A bound on what one question may hold in memory; pages are cut from it afterwards.
@@ -89,7 +89,7 @@ def by_status(warehouse: Warehouse, reading: Reading, _: datetime) -> Answer:
 def history(warehouse: Warehouse, reading: Reading, now: datetime) -> Answer:
     """What happened to the entity that is named, or to an account and all below it."""
     # A pattern means several: their edits in one list could not be told apart.
-    named = [one for one in reading.entities if isinstance(one, Entity)]
+    named = [one for one in reading.entities if isinstance(one, NamedEntity)]
     if len(named) > 1 or (not named and len(reading.accounts) != 1):
         raise CannotRead(
             "A history is that of one account, campaign, ad set or ad: name it.",

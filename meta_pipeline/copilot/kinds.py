@@ -7,9 +7,9 @@ import re
 from meta_pipeline.metrics import Dictionary
 
 from .errors import CannotRead
-from .names import Entity
+from .names import NamedEntity
 from .phrases import any_of, left_over, marks_of
-from .reading import Before, Kind, Reading
+from .reading import Before, QuestionKind, Reading
 from .text import Text
 from .words import CHANGE, FALL, RISE
 
@@ -66,13 +66,13 @@ _HISTORY = (
     r"(?:what|who|which) (?:has |have |was |were |did )?(?:changed?|happened?|edited?|touched?)",
     r"(?:history|timeline|change log|changelog|audit trail|edits|changes)(?: (?:of|for|to|in))?",
 )
-_KINDS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    (Kind.WHY, _WHY),
-    (Kind.FRESHNESS, _FRESHNESS),
-    (Kind.SETTLING, _SETTLING),
-    (Kind.RECONCILIATION, _RECONCILIATION),
-    (Kind.TARGETS, _TARGETS_MET),
-    (Kind.HISTORY, _HISTORY),
+_KINDS: tuple[tuple[QuestionKind, tuple[str, ...]], ...] = (
+    (QuestionKind.WHY, _WHY),
+    (QuestionKind.FRESHNESS, _FRESHNESS),
+    (QuestionKind.SETTLING, _SETTLING),
+    (QuestionKind.RECONCILIATION, _RECONCILIATION),
+    (QuestionKind.TARGETS, _TARGETS_MET),
+    (QuestionKind.HISTORY, _HISTORY),
 )
 _MEANING = re.compile(
     r"^(?:what (?:does|do|is|are)(?: the)? .*(?:mean|means|stand for|meaning|definition|formula).*"
@@ -94,16 +94,16 @@ def mark_kind(text: Text) -> None:
     # "What is the spend of last week" asks for a number: with days in it, it is no definition.
     if has_metric and "<days" not in text.line and _MEANING.match(text.line):
         text.replace(_MEANING_WORDS, lambda _: "")
-        text.line = f"{text.mark('kind', Kind.MEANING)} {text.line}"
+        text.line = f"{text.mark('kind', QuestionKind.MEANING)} {text.line}"
         return
     for kind, phrases in _KINDS:
         # "How did spend change" is about numbers; only without a metric a change is an edit.
-        if kind is Kind.HISTORY and has_metric:
+        if kind is QuestionKind.HISTORY and has_metric:
             continue
         pattern = next((phrase for phrase in phrases if text.has(phrase)), None)
         if pattern is not None:
             _replace_kind(text, pattern, kind)
-            if kind is Kind.WHY:
+            if kind is QuestionKind.WHY:
                 # "Why did spend rise" is answered whichever way it went: the direction is not a
                 # condition.
                 text.replace(any_of((*RISE, *FALL, *CHANGE, "go", "went")), lambda _: "")
@@ -112,7 +112,7 @@ def mark_kind(text: Text) -> None:
         _mark_change(text)
 
 
-def _replace_kind(text: Text, pattern: str, kind: Kind) -> None:
+def _replace_kind(text: Text, pattern: str, kind: QuestionKind) -> None:
     """A mark in place of the phrase; a name inside it stays."""
 
     def by(match: re.Match[str]) -> str:
@@ -145,25 +145,27 @@ def settle_kind(text: Text, reading: Reading, dictionary: Dictionary) -> None:
     """The kind of the reading, and whether it names what that kind needs."""
     kinds = list(dict.fromkeys(marks_of(text, "kind")))
     lists = text.has(r"list|show|which|what|how many|are there") and not left_over(text)
-    named = [one for one in reading.entities if isinstance(one, Entity) and one.level != "account"]
+    named = [
+        one for one in reading.entities if isinstance(one, NamedEntity) and one.level != "account"
+    ]
     asks_status = len(named) == 1 and (reading.statuses is not None or text.has("status|state"))
     if kinds:
         reading.kind = kinds[0]
     elif not reading.metrics and (reading.statuses or lists) and reading.by:
-        reading.kind = Kind.ENTITIES
+        reading.kind = QuestionKind.ENTITIES
     elif not reading.metrics and asks_status:
-        reading.kind = Kind.ENTITIES
+        reading.kind = QuestionKind.ENTITIES
         reading.level = named[0].level
         # "Is campaign X active": the status is the question here, and as a filter it would hide the
         # answer.
         reading.filters.pop(f"{named[0].level}_status", None)
         reading.filters.pop("campaign_status", None)
     elif reading.before is not None:
-        reading.kind = Kind.COMPARISON
+        reading.kind = QuestionKind.COMPARISON
     if reading.kind in _NEED_A_METRIC and not reading.metrics:
         raise _no_metric(text, dictionary)
     # An explanation is of one number, and its parts add up to that one.
-    if reading.kind in (Kind.WHY, Kind.MEANING) and len(reading.metrics) > 1:
+    if reading.kind in (QuestionKind.WHY, QuestionKind.MEANING) and len(reading.metrics) > 1:
         raise CannotRead(
             "Ask about one metric at a time.",
             words=list(reading.metrics),
@@ -177,14 +179,23 @@ def settle_kind(text: Text, reading: Reading, dictionary: Dictionary) -> None:
             "It is not said what is ranked.",
             choices=[(level, f"by {level}") for level in ("campaign", "ad set", "ad")],
         )
-    if reading.conditions and not reading.by and reading.kind in (Kind.NUMBERS, Kind.COMPARISON):
+    if (
+        reading.conditions
+        and not reading.by
+        and reading.kind in (QuestionKind.NUMBERS, QuestionKind.COMPARISON)
+    ):
         raise CannotRead(
             "It is not said what is to be filtered: campaigns, ad sets or ads?",
             choices=[(level, f"by {level}") for level in ("campaign", "ad set", "ad")],
         )
 
 
-_NEED_A_METRIC = (Kind.NUMBERS, Kind.COMPARISON, Kind.WHY, Kind.MEANING)
+_NEED_A_METRIC = (
+    QuestionKind.NUMBERS,
+    QuestionKind.COMPARISON,
+    QuestionKind.WHY,
+    QuestionKind.MEANING,
+)
 
 
 def _no_metric(text: Text, dictionary: Dictionary) -> CannotRead:

@@ -32,7 +32,7 @@ _LEVEL_WORDS = "|".join(sorted(LEVEL_OF, key=len, reverse=True))
 
 
 @dataclass(frozen=True, slots=True)
-class Entity:
+class NamedEntity:
     """An account, campaign, ad set or ad; `name` is text of others."""
 
     level: str
@@ -114,7 +114,7 @@ class Names:
         self._mark_misspelt(text, left)
 
     def _longest(
-        self, tokens: list[str], left: list[str], candidates: list[Entity]
+        self, tokens: list[str], left: list[str], candidates: list[NamedEntity]
     ) -> tuple[int, int] | None:
         """The longest run of words that has one left over and is part of a name."""
         names = [words(one.name) for one in candidates]
@@ -144,7 +144,7 @@ class Names:
                 entity = _the_one(token, near)
                 text.replace(re.escape(token), lambda _, entity=entity: text.mark("entity", entity))  # type: ignore[misc]
 
-    def _of_quoted(self, quoted: str, level: tuple[str, bool] | None) -> Entity | Pattern:
+    def _of_quoted(self, quoted: str, level: tuple[str, bool] | None) -> NamedEntity | Pattern:
         spoken = words(quoted)
         containing = self._containing(spoken) if spoken else []
         matching = [one for one in containing if _has(words(one.name), spoken)]
@@ -154,19 +154,19 @@ class Names:
             )
         return _narrowed(quoted.strip(), matching, level)
 
-    def _containing(self, wanted: Iterable[str]) -> list[Entity]:
+    def _containing(self, wanted: Iterable[str]) -> list[NamedEntity]:
         # A wide net: `_has` compares whole words afterwards. In LIKE an underscore is any
         # character.
         patterns = [f"%{word.replace('_', ' ')}%" for word in wanted]
         return self._select("entity.name ILIKE ANY (%(patterns)s)", {"patterns": patterns})
 
-    def _newest(self) -> list[Entity]:
+    def _newest(self) -> list[NamedEntity]:
         # Ads are too many to be compared letter by letter, and their names are rarely typed.
         return self._select("entity.level IN ('account', 'campaign')", {}, limit=_LOOKED_THROUGH)
 
     def _select(
         self, condition: str, params: dict[str, Any], limit: int = _CANDIDATES
-    ) -> list[Entity]:
+    ) -> list[NamedEntity]:
         rows = self._connection.execute(
             f"""SELECT level, entity_id, account_id, name FROM ({_ENTITIES}) AS entity
                 WHERE {condition}
@@ -176,12 +176,12 @@ class Names:
                 LIMIT {limit}""",
             {**params, "accounts": self._accounts},
         ).fetchall()
-        return [Entity(*row) for row in rows]
+        return [NamedEntity(*row) for row in rows]
 
 
 def _narrowed(
-    spoken: str, matching: list[Entity], level: tuple[str, bool] | None
-) -> Entity | Pattern:
+    spoken: str, matching: list[NamedEntity], level: tuple[str, bool] | None
+) -> NamedEntity | Pattern:
     """Of those that match, the ones of the level named beside; a plural means all of them.
 
     "nordwind's campaigns" are those of the account, where one is called so.
@@ -199,7 +199,7 @@ def _narrowed(
     return _the_one(spoken, same or matching)
 
 
-def _the_one(spoken: str, candidates: list[Entity]) -> Entity:
+def _the_one(spoken: str, candidates: list[NamedEntity]) -> NamedEntity:
     """The only one at the coarsest level; several of one level are asked for."""
     if not candidates:
         raise CannotRead(f"Nothing is called {spoken!r}.", words=[spoken])

@@ -13,7 +13,7 @@ from meta_pipeline.metrics import DEFAULT_WINDOW, MetricsError
 from meta_pipeline.warehouse import Warehouse
 
 from .answer import Answer, Outcome, Provenance, Reconciliation, as_json
-from .reading import Condition, Ranking
+from .reading import Ranking, ValueFilter
 
 Rows = list[dict[str, Any]]
 WINDOW = "attribution_window"
@@ -41,7 +41,7 @@ class Wanted:
     currency: str | None = None
     """What amounts are converted to; None: they stay in the account's."""
     attribution: str = DEFAULT_WINDOW
-    conditions: Sequence[Condition] = ()
+    conditions: Sequence[ValueFilter] = ()
     """Which of the rows are kept, by their values."""
     ranking: Ranking | None = None
     """The order of the rows, and how many of them."""

@@ -15,8 +15,8 @@ from meta_pipeline.metrics import WINDOWS, Dictionary
 from . import conditions, dimensions, kinds, phrases, ranking
 from .days import mark_days
 from .errors import CannotRead
-from .names import Entity, Names, Pattern
-from .reading import DEFAULT_DAYS, Kind, Reading
+from .names import NamedEntity, Names, Pattern
+from .reading import DEFAULT_DAYS, QuestionKind, Reading
 from .text import MAX_CHARACTERS, Text
 from .vocabulary import Term, Vocabulary, chosen
 from .words import FILLER
@@ -26,7 +26,7 @@ _OFFERED = 5
 
 
 @dataclass
-class Reader:
+class QuestionReader:
     """Reads questions with the words of one dictionary and the names of one warehouse.
 
     `today` is the day it is for whoever asks: it decides which year "1 May" is of. Relative days
@@ -82,8 +82,8 @@ class Reader:
     def _settled(self, text: Text) -> Reading:
         """The reading that the marks add up to."""
         marks = text.marks
-        entities: list[Entity | Pattern] = marks.get("entity", [])
-        reading = Reading(Kind.NUMBERS, entities=entities)
+        entities: list[NamedEntity | Pattern] = marks.get("entity", [])
+        reading = Reading(QuestionKind.NUMBERS, entities=entities)
         _scope(reading, self.accounts)
         # A word may mean another metric in an account of its own dictionary: whose, has to be known
         # first.
@@ -165,7 +165,7 @@ def _scope(reading: Reading, allowed: Sequence[str] | None) -> None:
             continue
         if entity.level != "account":
             reading.filters.setdefault(entity.level, []).append(entity.entity_id)
-    named = [one for one in reading.entities if isinstance(one, Entity)]
+    named = [one for one in reading.entities if isinstance(one, NamedEntity)]
     accounts = [one.account_id for one in named if one.level == "account"]
     below = {one.account_id for one in named if one.level != "account"}
     # Else the filter would answer with no rows, which reads like zero.
@@ -177,4 +177,4 @@ def _scope(reading: Reading, allowed: Sequence[str] | None) -> None:
         reading.accounts = list(allowed)
 
 
-__all__ = ["FILLER", "Reader"]
+__all__ = ["FILLER", "QuestionReader"]

@@ -9,12 +9,12 @@ from meta_pipeline.metrics import DEFAULT_WINDOW
 from meta_pipeline.words import digits
 
 from .days import Days
-from .names import Entity, Pattern
+from .names import NamedEntity, Pattern
 
 DEFAULT_DAYS = Days("last 7 days", preset="last_7d")
 
 
-class Kind(StrEnum):
+class QuestionKind(StrEnum):
     """What sort of answer is wanted."""
 
     NUMBERS = "numbers"
@@ -39,7 +39,7 @@ class Before(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ValueFilter:
     """Which rows stay: those whose `metric` is `sign` (`>`, `>=`, `<`, `<=`, `=`) a number."""
 
     metric: str
@@ -65,7 +65,7 @@ class Ranking:
 class Reading:
     """A question as it was read."""
 
-    kind: Kind
+    kind: QuestionKind
     metrics: list[str] = field(default_factory=list)
     """Keys of the dictionary, in the order they are shown."""
     accounts: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Reading:
     """What the days are compared with; None: nothing."""
     filters: dict[str, list[str]] = field(default_factory=dict)
     """As `metrics.query` takes them."""
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[ValueFilter] = field(default_factory=list)
     """Which rows are kept, by their numbers."""
     ranking: Ranking | None = None
     attribution: str = DEFAULT_WINDOW
@@ -87,22 +87,26 @@ class Reading:
     """What amounts are converted to; None: they stay in the account's."""
     statuses: str | None = None
     """A word for them that was said, such as active."""
-    entities: list[Entity | Pattern] = field(default_factory=list)
+    entities: list[NamedEntity | Pattern] = field(default_factory=list)
     """What was named, in the order of the question; `accounts` and `filters` are made of it."""
 
     def sentence(self) -> str:
         """How it was read, for people; ids instead of names, which are text of others."""
         # In the order in which people say it: a reader checks the echo before the numbers.
         parts = [_SUBJECT[self.kind].format(metrics=", ".join(self.metrics))]
-        if self.kind is Kind.MEANING:
+        if self.kind is QuestionKind.MEANING:
             return f"{parts[0]}."
-        if self.kind is Kind.ENTITIES and self.level:
+        if self.kind is QuestionKind.ENTITIES and self.level:
             parts = [f"{self.statuses or 'all'} {self.level}s, by status now"]
-        elif self.by and self.kind in (Kind.NUMBERS, Kind.COMPARISON, Kind.WHY):
+        elif self.by and self.kind in (
+            QuestionKind.NUMBERS,
+            QuestionKind.COMPARISON,
+            QuestionKind.WHY,
+        ):
             parts.append(f"by {', '.join(self.by)}")
         parts.append(f"of {', '.join(self.accounts) or 'all accounts'}")
         parts += [f"{name} {' or '.join(values)}" for name, values in self.filters.items()]
-        if self.kind not in (Kind.ENTITIES, Kind.FRESHNESS):
+        if self.kind not in (QuestionKind.ENTITIES, QuestionKind.FRESHNESS):
             default = "" if self.has_days else " (no days were named)"
             parts.append(f"{self.days.words}{default}")
         if self.before is not None:
@@ -121,14 +125,14 @@ class Reading:
 
 
 _SUBJECT = {
-    Kind.NUMBERS: "{metrics}",
-    Kind.COMPARISON: "{metrics}, compared",
-    Kind.WHY: "what moved {metrics}",
-    Kind.ENTITIES: "status",
-    Kind.FRESHNESS: "how fresh the data is",
-    Kind.SETTLING: "days that may still change",
-    Kind.RECONCILIATION: "whether the ads add up to the account",
-    Kind.TARGETS: "metrics against their targets",
-    Kind.MEANING: "what {metrics} means",
-    Kind.HISTORY: "what changed",
+    QuestionKind.NUMBERS: "{metrics}",
+    QuestionKind.COMPARISON: "{metrics}, compared",
+    QuestionKind.WHY: "what moved {metrics}",
+    QuestionKind.ENTITIES: "status",
+    QuestionKind.FRESHNESS: "how fresh the data is",
+    QuestionKind.SETTLING: "days that may still change",
+    QuestionKind.RECONCILIATION: "whether the ads add up to the account",
+    QuestionKind.TARGETS: "metrics against their targets",
+    QuestionKind.MEANING: "what {metrics} means",
+    QuestionKind.HISTORY: "what changed",
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from .contract import FIELDS, Kind, adds_up, kind_of
+from .contract import FIELDS, FieldKind, adds_up, kind_of
 from .report import LEVELS, CustomReport
 
 
@@ -22,11 +22,11 @@ class ColumnType(StrEnum):
 
 
 _TYPES: Final = {
-    Kind.COUNT: ColumnType.BIGINT,
-    Kind.DECIMAL: ColumnType.NUMERIC,
-    Kind.ACTIONS: ColumnType.JSONB,
-    Kind.JSON: ColumnType.JSONB,
-    Kind.TEXT: ColumnType.TEXT,
+    FieldKind.COUNT: ColumnType.BIGINT,
+    FieldKind.DECIMAL: ColumnType.NUMERIC,
+    FieldKind.ACTIONS: ColumnType.JSONB,
+    FieldKind.JSON: ColumnType.JSONB,
+    FieldKind.TEXT: ColumnType.TEXT,
 }
 _OF_LEVEL: Final = {"campaign": "Campaign", "adset": "Ad set", "ad": "Ad"}
 _WORDS: Final = {

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """What the values of a field are, and so the type of its column."""
 
     COUNT = "count"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
     @property
     def is_number(self) -> bool:
-        return self in (Kind.COUNT, Kind.DECIMAL)
+        return self in (FieldKind.COUNT, FieldKind.DECIMAL)
 
 
 _SDK: Final[dict[str, Any]] = orjson.loads(
@@ -96,19 +96,19 @@ _NEVER_ADDED: Final = ("reach", "frequency", "unique", "ctr", "cost_per", "rate"
                        "cpp", "roas", "avg", "average", "_per_", "score", "estimated")  # fmt: skip
 
 
-def kind_of(field: str) -> Kind:
+def kind_of(field: str) -> FieldKind:
     """What the values of a field are; of one that no table has, text.
 
     The SDK calls nearly all of them strings: which of these are numbers is said here.
     """
     kind = FIELDS.get(field, "string")
     if kind == "list<AdsActionStats>":
-        return Kind.ACTIONS
+        return FieldKind.ACTIONS
     if kind.startswith("list<"):
-        return Kind.JSON
+        return FieldKind.JSON
     if field in _COUNTS:
-        return Kind.COUNT
-    return Kind.TEXT if field in _TEXTS or field not in FIELDS else Kind.DECIMAL
+        return FieldKind.COUNT
+    return FieldKind.TEXT if field in _TEXTS or field not in FIELDS else FieldKind.DECIMAL
 
 
 def adds_up(field: str) -> bool:

@@ -20,7 +20,7 @@ from .contract import (
     FIELDS,
     GIVEN,
     REFUSED,
-    Kind,
+    FieldKind,
     kind_of,
 )
 from .periods import Increment
@@ -220,7 +220,7 @@ class CustomReport(BaseModel):
     @property
     def action_fields(self) -> tuple[str, ...]:
         """The fields that are lists of actions."""
-        return tuple(name for name in self.fields if kind_of(name) is Kind.ACTIONS)
+        return tuple(name for name in self.fields if kind_of(name) is FieldKind.ACTIONS)
 
     @property
     def table_name(self) -> str:

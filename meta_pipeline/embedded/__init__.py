@@ -23,7 +23,7 @@ from .errors import (
     ServerStopError,
 )
 from .folder import default_root
-from .server import EmbeddedPostgres, Status
+from .server import EmbeddedPostgres, ServerStatus
 
 __all__ = [
     "BinariesNotFoundError",
@@ -33,8 +33,8 @@ __all__ = [
     "ServerInUseError",
     "ServerNotCreatedError",
     "ServerStartError",
+    "ServerStatus",
     "ServerStopError",
-    "Status",
     "default_root",
     "told_to_nobody",
 ]

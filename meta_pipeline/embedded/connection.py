@@ -22,7 +22,7 @@ _PORTS = range(20_000, 30_000)  # below the range from which systems give outgoi
 _REQUIRE_AUTH_SINCE_LIBPQ = 160_000
 
 
-class Answer(Enum):
+class PortAnswer(Enum):
     """What answered."""
 
     OURS = auto()
@@ -37,7 +37,7 @@ class Answer(Enum):
 class Probe:
     """The answer of a port; `version` and `databases` only of our own server."""
 
-    answer: Answer
+    answer: PortAnswer
     port: int
     version: str | None = None
     databases: frozenset[str] = frozenset()
@@ -46,7 +46,7 @@ class Probe:
 def probe(port: int, password: str, data: Path, timeout_seconds: int = 5) -> Probe:
     """Connect and compare `data_directory`. A pid says nothing: numbers are used again."""
     if not _is_open(port, timeout_seconds):
-        return Probe(Answer.NOTHING, port)
+        return Probe(PortAnswer.NOTHING, port)
     try:
         with connect(port, password, timeout_seconds) as connection:
             row = connection.execute(
@@ -56,8 +56,8 @@ def probe(port: int, password: str, data: Path, timeout_seconds: int = 5) -> Pro
     except psycopg.Error as error:
         return Probe(_refusal(port, error, timeout_seconds), port)
     if row is None or Path(row[0]).resolve() != data.resolve():
-        return Probe(Answer.OTHER, port)
-    return Probe(Answer.OURS, port, str(row[1]), frozenset(row[2]))
+        return Probe(PortAnswer.OTHER, port)
+    return Probe(PortAnswer.OURS, port, str(row[1]), frozenset(row[2]))
 
 
 def _is_open(port: int, timeout_seconds: int) -> bool:
@@ -68,19 +68,19 @@ def _is_open(port: int, timeout_seconds: int) -> bool:
         return False
 
 
-def _refusal(port: int, error: psycopg.Error, timeout_seconds: int) -> Answer:
+def _refusal(port: int, error: psycopg.Error, timeout_seconds: int) -> PortAnswer:
     """Why it did not let us in. libpq keeps the SQLSTATE of that to itself, so the words decide.
 
     They are always English: we set `lc_messages`. (PQping knows, but holds the GIL meanwhile.)
     """
     if isinstance(error, psycopg.errors.ConnectionTimeout):
-        return Answer.SILENT
+        return PortAnswer.SILENT
     message = str(error)
     if "the database system is" in message:  # starting up, shutting down, in recovery mode, ...
-        return Answer.NOT_YET
+        return PortAnswer.NOT_YET
     if "too many clients" in message or "connection slots" in message:
-        return Answer.FULL
-    return Answer.OTHER if _is_open(port, timeout_seconds) else Answer.NOTHING
+        return PortAnswer.FULL
+    return PortAnswer.OTHER if _is_open(port, timeout_seconds) else PortAnswer.NOTHING
 
 
 def connect(

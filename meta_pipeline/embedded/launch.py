@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 
 from .cluster import Cluster, last_lines
-from .connection import Answer, Probe, free_port, is_free, probe
+from .connection import PortAnswer, Probe, free_port, is_free, probe
 from .deadline import Deadline
 from .errors import ServerStartError, ServerStopError
 
@@ -93,7 +93,7 @@ class Launch:
         least = self.deadline.patience.deadline(_LEAST_SECONDS)  # to fail, and to say why
         while process.poll() is None:
             probed = probe(port, self.password, self.cluster.data)
-            if probed.answer is Answer.OURS:
+            if probed.answer is PortAnswer.OURS:
                 return probed
             if not self.deadline.wait(0.02) and not least.wait(0.02):
                 raise ServerStartError(

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from .account import ServerAccount
 from .binaries import Binaries, find_binaries
 from .cluster import SUPERUSER, Cluster
-from .connection import Answer, Probe, create_database, probe
+from .connection import PortAnswer, Probe, create_database, probe
 from .deadline import Deadline, Patience
 from .errors import (
     ServerInUseError,
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Status:
+class ServerStatus:
     """The server at one moment; `url` hides the password, `users` counts living uses."""
 
     running: bool
@@ -119,10 +119,10 @@ class EmbeddedPostgres:
             self._stop_if_running()
             self._folder.remove_everything()
 
-    def status(self) -> Status:
+    def status(self) -> ServerStatus:
         """What is there now; changes nothing."""
         running = self._find_running()
-        return Status(
+        return ServerStatus(
             running=running is not None,
             url=None if self._folder.port is None else self._url(self._folder.port, "***"),
             version=(running.version if running else None) or self._binaries.version,
@@ -186,7 +186,7 @@ class EmbeddedPostgres:
         ports = (self._folder.port, cluster.last_port)
         for port in dict.fromkeys(port for port in ports if port is not None):
             probed = self._patient_probe(port, password, cluster)
-            if probed.answer is Answer.OURS:
+            if probed.answer is PortAnswer.OURS:
                 self._folder.remember_port(port)
                 return probed
         return None
@@ -196,8 +196,8 @@ class EmbeddedPostgres:
         deadline = self._deadline()
         while True:
             probed = probe(port, password, cluster.data)
-            hangs = probed.answer is Answer.SILENT and cluster.last_pid_is_alive
-            if not hangs and probed.answer not in (Answer.NOT_YET, Answer.FULL):
+            hangs = probed.answer is PortAnswer.SILENT and cluster.last_pid_is_alive
+            if not hangs and probed.answer not in (PortAnswer.NOT_YET, PortAnswer.FULL):
                 return probed
             if not deadline.wait(0.1):
                 reason = _WHY_NO_ANSWER[probed.answer]
@@ -246,15 +246,15 @@ class EmbeddedPostgres:
 
 
 _WHY_NO_ANSWER = {
-    Answer.SILENT: (
+    PortAnswer.SILENT: (
         "Port {port} of the embedded Postgres is open but nothing answers there: wait until the "
         "machine is less busy, or end what holds the port, then try again; its log is {log}."
     ),
-    Answer.NOT_YET: (
+    PortAnswer.NOT_YET: (
         "The embedded Postgres is still starting or stopping; after a crash it may be recovering. "
         "Try again in a minute; its log is {log}."
     ),
-    Answer.FULL: (
+    PortAnswer.FULL: (
         "All connections of the embedded Postgres are in use: close some, then try again; "
         "its log is {log}."
     ),

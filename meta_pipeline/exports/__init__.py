@@ -17,19 +17,19 @@ from .errors import (
 )
 from .export import KEPT, Exported, export
 from .manifest import ExportedFile, Manifest, TableFiles
-from .places import Place, open_place
+from .places import Destination, open_place
 from .tables import TABLES
 
 __all__ = [
     "KEPT",
     "TABLES",
+    "Destination",
     "ExportBusy",
     "ExportError",
     "Exported",
     "ExportedFile",
     "LibrariesMissing",
     "Manifest",
-    "Place",
     "PlaceTaken",
     "PlaceUnreachable",
     "TableFiles",

@@ -19,8 +19,8 @@ from meta_pipeline.warehouse.tenancy import begin_session
 
 from .errors import ExportBusy, ExportError, LibrariesMissing, PlaceTaken
 from .manifest import A_FILE, FILES, MANIFEST, ExportedFile, Manifest, Superseded, TableFiles
-from .parts import Part, PartKey, Scope, parts
-from .places import Place
+from .parts import ExportScope, FilePart, PartKey, parts
+from .places import Destination
 from .tables import Table, chosen, exported
 
 KEPT: Final = timedelta(days=1)
@@ -66,7 +66,7 @@ class Exported:
 
 def export(
     url: str,
-    place: Place,
+    place: Destination,
     *,
     tables: Collection[str] | None = None,
     accounts: Collection[str] | None = None,
@@ -84,7 +84,7 @@ def export(
     manifest is what it was, and so are its files.
     """
     _require_libraries()
-    scope = Scope(accounts, days)
+    scope = ExportScope(accounts, days)
     with explained(url), _reading(url, tenant) as connection:
         row = connection.execute(_LOCK, (place.address,)).fetchone()
         if not (row and row[0]):
@@ -99,7 +99,7 @@ class _Run:
     """One export, within its transaction."""
 
     def __init__(
-        self, connection: Connection, place: Place, scope: Scope, tenant: str | None
+        self, connection: Connection, place: Destination, scope: ExportScope, tenant: str | None
     ) -> None:
         self._connection = connection
         self._place = place
@@ -172,7 +172,7 @@ class _Run:
                 self._place.remove(path)
         return manifest.without_superseded(old)
 
-    def _write(self, table: Table, part: Part, path: str, staging: Path) -> ExportedFile:
+    def _write(self, table: Table, part: FilePart, path: str, staging: Path) -> ExportedFile:
         from .parquet import write_part  # noqa: PLC0415  # pyarrow is an extra
 
         source = staging / "part.parquet"
@@ -206,7 +206,7 @@ class _Run:
     def _after(
         self,
         before: Manifest,
-        found: dict[Table, list[Part]],
+        found: dict[Table, list[FilePart]],
         written: list[tuple[str, ExportedFile]],
         dropped: Collection[str],
     ) -> Manifest:

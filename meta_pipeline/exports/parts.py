@@ -42,7 +42,7 @@ class PartKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """The rows of one file as they are in Postgres now.
 
     `fingerprint` changes with every row that is written or removed, and with the columns.
@@ -56,7 +56,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ExportScope:
     """What an export is about: these accounts (None: all), these days (None: all)."""
 
     accounts: Collection[str] | None = None
@@ -96,7 +96,7 @@ _HAS_A_MONTH = sql.SQL("BETWEEN '0001-01-01' AND '9999-12-31'")
 _FINGERPRINT = "sum(hashtidextended(ctid, xmin::text::bigint))"
 
 
-def parts(connection: Connection, table: Table, scope: Scope) -> list[Part]:
+def parts(connection: Connection, table: Table, scope: ExportScope) -> list[FilePart]:
     """Every part of the table that has rows, by account and month; reads the table once."""
     query = sql.SQL(
         "SELECT {account}, {month}, count(*), {fingerprint}::text, {as_of}"
@@ -110,11 +110,11 @@ def parts(connection: Connection, table: Table, scope: Scope) -> list[Part]:
         condition=scope.condition(table),
     )
     layout = repr(table.columns)
-    found: list[Part] = []
+    found: list[FilePart] = []
     for account_id, month, rows, versions, as_of in connection.execute(query):
         told = repr((rows, versions, layout)).encode()
         fingerprint = hashlib.blake2b(told, digest_size=16).hexdigest()
-        found.append(Part(PartKey(account_id, month), rows, fingerprint, as_of))
+        found.append(FilePart(PartKey(account_id, month), rows, fingerprint, as_of))
     return found
 
 

@@ -24,7 +24,7 @@ from .errors import LibrariesMissing, PlaceUnreachable
 _UNFINISHED = ".unfinished"
 
 
-class Place(ABC):
+class Destination(ABC):
     """A folder of files with relative paths; `address` is fit to be printed."""
 
     address: str
@@ -56,7 +56,7 @@ class Place(ABC):
         self.put(source, path)
 
 
-def open_place(address: str) -> Place:
+def open_place(address: str) -> Destination:
     """The place at an address: a folder's path, or a URL such as s3://bucket/lake.
 
     Credentials come from where the place's own library looks for them (environment, profile,
@@ -76,7 +76,7 @@ def open_place(address: str) -> Place:
     return ObjectStore(address)
 
 
-class Folder(Place):
+class Folder(Destination):
     """A folder of this machine's file system."""
 
     def __init__(self, root: Path) -> None:
@@ -155,7 +155,7 @@ class Folder(Place):
             ) from error
 
 
-class ObjectStore(Place):
+class ObjectStore(Destination):
     """Whatever else fsspec knows: S3, Google Cloud Storage, Azure, ..."""
 
     def __init__(self, address: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batch import Batch, NotABatch, Rejected, read_batch
+from .batch import FactBatch, NotABatch, Rejected, read_batch
 from .ingestion import Ingested, ingest
 
-__all__ = ["Batch", "Ingested", "NotABatch", "Rejected", "ingest", "read_batch"]
+__all__ = ["FactBatch", "Ingested", "NotABatch", "Rejected", "ingest", "read_batch"]

@@ -33,7 +33,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class FactBatch:
     """What may be written, each key once, and what may not; superseded ones are told as well."""
 
     rows: Sequence[FactRow]
@@ -45,7 +45,7 @@ class Batch:
         return [one for one in self.rejected if one.code != "superseded"]
 
 
-def read_batch(body: bytes, *, is_lines: bool, now: datetime) -> Batch:
+def read_batch(body: bytes, *, is_lines: bool, now: datetime) -> FactBatch:
     """Check every fact. Of one key the newest observation is taken, of equals the last sent.
 
     `is_lines`: NDJSON, one fact a line; else a JSON array. Raises NotABatch for a body that is
@@ -73,7 +73,7 @@ def read_batch(body: bytes, *, is_lines: bool, now: datetime) -> Batch:
         else:
             rejected.append(_superseded(index, before[0]))
     rejected.sort(key=lambda one: one.index)
-    return Batch([row for _, row in taken.values()], rejected)
+    return FactBatch([row for _, row in taken.values()], rejected)
 
 
 def _superseded(index: int, by: int) -> Rejected:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from meta_pipeline.warehouse import Warehouse
 
-from .batch import Batch, Rejected
+from .batch import FactBatch, Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Ingested:
 
 
 def ingest(
-    warehouse: Warehouse, tenant: str, batch: Batch, now: datetime, *, is_atomic: bool = False
+    warehouse: Warehouse, tenant: str, batch: FactBatch, now: datetime, *, is_atomic: bool = False
 ) -> Ingested:
     """Write the facts of a batch for a tenant; sending it again changes no row.
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from meta_pipeline.model.usage import SCORE_HEADER, Scope, UsageReading
+from meta_pipeline.model.usage import SCORE_HEADER, MeterScope, UsageReading
 
 from .effective_reading import EffectiveReading
 from .rolling_hour import RollingHour
@@ -93,7 +93,7 @@ class MeterHistory:
             # A call got through after the block, and no header says how much is free. A score is
             # gone with its block. Of a rolling hour we know that it was full, and that it frees as
             # it was filled.
-            if self._newest.scope == Scope.INSIGHTS_APP or not (
+            if self._newest.scope == MeterScope.INSIGHTS_APP or not (
                 self._newest.use_case or self._newest.meter.is_of_app
             ):
                 self._model = RollingHour()

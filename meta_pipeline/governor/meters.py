@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from meta_pipeline.model.limit import Limit
-from meta_pipeline.model.usage import APP, Meter, Scope, UsageReading, worst_of_each
+from meta_pipeline.model.usage import APP, Meter, MeterScope, UsageReading, worst_of_each
 
 from .effective_reading import EffectiveReading
 from .meter_history import MeterHistory
@@ -211,9 +211,9 @@ class Meters:
         }
         ordered = sorted(known.values(), key=lambda effective: -effective.effective_pct)
         return {
-            "app_pct": _worst(ordered, Scope.APP),
-            "account_pct": _worst(ordered, Scope.ACCOUNT),
-            "insights_pct": _worst(ordered, Scope.INSIGHTS_APP, Scope.INSIGHTS_ACCOUNT),
+            "app_pct": _worst(ordered, MeterScope.APP),
+            "account_pct": _worst(ordered, MeterScope.ACCOUNT),
+            "insights_pct": _worst(ordered, MeterScope.INSIGHTS_APP, MeterScope.INSIGHTS_ACCOUNT),
             "meters": [_document(effective) for effective in ordered],
         }
 
@@ -221,7 +221,7 @@ class Meters:
         return MeterHistory(self.thresholds, self._stagger_seconds)
 
 
-def _worst(known: Iterable[EffectiveReading], *scopes: Scope) -> float | None:
+def _worst(known: Iterable[EffectiveReading], *scopes: MeterScope) -> float | None:
     readings_pct = [e.effective_pct for e in known if e.reading.scope in scopes]
     return round(max(readings_pct), 2) if readings_pct else None
 

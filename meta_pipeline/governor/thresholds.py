@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meta_pipeline.model.usage import Meter, Scope
+from meta_pipeline.model.usage import Meter, MeterScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Thresholds:
 
     def stop_pct(self, meter: Meter) -> float:
         """The percentage at which calls that move the meter stop."""
-        if meter.scope == Scope.APP:
+        if meter.scope == MeterScope.APP:
             return self.app_stop_pct
-        if meter.scope == Scope.ACCOUNT:
+        if meter.scope == MeterScope.ACCOUNT:
             return self.account_stop_pct
         return self.insights_stop_pct
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from meta_pipeline.chunks import chunks
 from meta_pipeline.graph.answer import Malformed, expect_object, read_answer
 from meta_pipeline.graph.call import Attempt
-from meta_pipeline.graph.caller import Caller, Inside, Outcome, Request
+from meta_pipeline.graph.caller import BatchOutcome, Caller, Inside, Request
 from meta_pipeline.graph.error_answer import Refusal, error_of, is_limit
 from meta_pipeline.graph.errors import (
     GraphError,
@@ -165,11 +165,11 @@ def _inside(body: list[Any]) -> Inside:
     return Inside(telling, status, tuple(outcomes))
 
 
-def _outcome(entry: Any) -> Outcome:
+def _outcome(entry: Any) -> BatchOutcome:
     # Half a pair of surrogates is no UTF-8, and stands in Meta's JSON where a name is cut.
     read = _read_entry(entry)
     body = entry.get("body") if isinstance(entry, Mapping) else None
-    return Outcome(
+    return BatchOutcome(
         status_code=_status(entry),
         refusal=read if isinstance(read, Refusal) else None,
         problem=read.reason if isinstance(read, Malformed) else None,

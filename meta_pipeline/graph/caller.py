@@ -56,7 +56,7 @@ class GraphResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchOutcome:
     """How one operation inside a batch ended: well, or with a refusal or another problem."""
 
     status_code: int | None
@@ -75,7 +75,7 @@ class Inside:
 
     refusal: Refusal | None = None
     refusal_status: int | None = None
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[BatchOutcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +297,7 @@ class Caller:
         )
 
     def _operation(
-        self, outcome: Outcome, usage: tuple[UsageReading, ...], now: datetime
+        self, outcome: BatchOutcome, usage: tuple[UsageReading, ...], now: datetime
     ) -> Operation:
         error: GraphError | None = None
         if outcome.refusal:

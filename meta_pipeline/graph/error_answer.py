@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from meta_pipeline.graph.error_lookup import rule_for
-from meta_pipeline.graph.error_rule import Rule
+from meta_pipeline.graph.error_rule import ErrorRule
 from meta_pipeline.graph.errors import (
     FieldRejected,
     GraphError,
@@ -116,7 +116,7 @@ class Refusal:
         return f"{self.message}{f' - {extra}' if extra else ''}{blamed}"
 
 
-def rule_of(refusal: Refusal, http_status: int | None) -> Rule:
+def rule_of(refusal: Refusal, http_status: int | None) -> ErrorRule:
     """The rule of error_policy.py for `refusal`."""
     return rule_for(
         refusal.code,
@@ -197,7 +197,9 @@ def rejected_field(message: str) -> str | None:
     return match[1] if match else None
 
 
-def _throttled(rule: Rule, refusal: Refusal, now: datetime, facts: dict[str, Any]) -> Throttled:
+def _throttled(
+    rule: ErrorRule, refusal: Refusal, now: datetime, facts: dict[str, Any]
+) -> Throttled:
     limit, usage = rule.limit or Limit(), facts["usage"]
     if rule.subcode is None and refusal.subcode is not None and limit.scope != "app":
         # Without a subcode it is the whole user's limit; one we do not know narrows it.

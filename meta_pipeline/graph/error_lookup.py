@@ -13,11 +13,11 @@ from meta_pipeline.graph.error_policy import (
     UNKNOWN_STOP,
     UNKNOWN_TOKEN,
 )
-from meta_pipeline.graph.error_rule import Rule
+from meta_pipeline.graph.error_rule import ErrorRule
 from meta_pipeline.graph.errors import Treatment
 
 _EXACT = {(rule.code, rule.subcode): rule for rule in TABLE if rule.text is None}
-_BY_TEXT: dict[int, tuple[Rule, ...]] = {
+_BY_TEXT: dict[int, tuple[ErrorRule, ...]] = {
     code: tuple(rule for rule in TABLE if rule.code == code and rule.text is not None)
     for code in {rule.code for rule in TABLE if rule.text is not None}
 }
@@ -36,7 +36,7 @@ def rule_for(
     *,
     http_status: int | None = None,
     is_transient: bool | None = None,
-) -> Rule:
+) -> ErrorRule:
     """The rule of an error answer: never fails, an unknown code has a rule as well.
 
     Most telling first: code with subcode, subcode alone, text, code alone, Meta's `is_transient`,
@@ -55,7 +55,7 @@ def rule_for(
     return rule
 
 
-def _known(code: int | None, subcode: int | None, message: str) -> Rule | None:
+def _known(code: int | None, subcode: int | None, message: str) -> ErrorRule | None:
     if code is None:
         return None
     if subcode is not None and (code, subcode) in _EXACT:

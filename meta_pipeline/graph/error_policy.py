@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from meta_pipeline.graph import errors
-from meta_pipeline.graph.error_rule import EDIT, Rule, denied, limit, retry, stop, token
+from meta_pipeline.graph.error_rule import EDIT, ErrorRule, denied, limit, retry, stop, token
 from meta_pipeline.graph.errors import Treatment
 from meta_pipeline.graph.limit_policy import LIMITS
 
 _T = Treatment
 _ROLE = errors.PermissionDenied.default_next_step
 
-TABLE: tuple[Rule, ...] = (
+TABLE: tuple[ErrorRule, ...] = (
     # Meta's own trouble.
-    Rule(
+    ErrorRule(
         1,
         None,
         _T.SHRINK,
@@ -47,14 +47,14 @@ TABLE: tuple[Rule, ...] = (
         "Invalid custom metrics; permanent, although the code is 2.",
         "Remove the custom metrics from the configured fields.",
     ),
-    Rule(
+    ErrorRule(
         2,
         1504038,
         _T.GO_ASYNC,
         "Synchronous insights timed out.",
         None,
     ),
-    Rule(
+    ErrorRule(
         2,
         1504043,
         _T.GO_ASYNC,
@@ -62,7 +62,7 @@ TABLE: tuple[Rule, ...] = (
         None,
         retries=True,
     ),
-    Rule(
+    ErrorRule(
         2,
         1504044,
         _T.GO_ASYNC,
@@ -72,18 +72,18 @@ TABLE: tuple[Rule, ...] = (
     ),
     retry(104, None, "Signature problem; in practice a reset connection inside Meta."),
     # Async reports.
-    Rule(-2, 2490547, _T.NEW_REPORT, "The async report failed inside Meta.", None),
-    Rule(
+    ErrorRule(-2, 2490547, _T.NEW_REPORT, "The async report failed inside Meta.", None),
+    ErrorRule(
         -3,
         1504045,
         _T.SPLIT,
         "The async report is too large.",
         None,
     ),
-    Rule(2601, None, _T.NEW_REPORT, "There was an error running or loading the report.", None),
+    ErrorRule(2601, None, _T.NEW_REPORT, "There was an error running or loading the report.", None),
     *LIMITS,
     # Size.
-    Rule(
+    ErrorRule(
         100,
         1487534,
         _T.SHRINK,
@@ -91,14 +91,14 @@ TABLE: tuple[Rule, ...] = (
         None,
         shrinks=True,
     ),
-    Rule(
+    ErrorRule(
         100,
         1504018,
         _T.GO_ASYNC,
         "Synchronous insights request timed out.",
         None,
     ),
-    Rule(
+    ErrorRule(
         960,
         None,
         _T.SPLIT,
@@ -132,7 +132,7 @@ TABLE: tuple[Rule, ...] = (
     token(190, 492, "The user of the token has no role on the page any more."),
     token(452, None, "The session key is invalid."),
     # Things one cannot have.
-    Rule(
+    ErrorRule(
         100,
         33,
         _T.SKIP,
@@ -140,7 +140,7 @@ TABLE: tuple[Rule, ...] = (
         "created it only means “not yet everywhere”.",
         "If the object exists in Ads Manager, give the token's user a role on its ad account.",
     ),
-    Rule(
+    ErrorRule(
         803,
         None,
         _T.SKIP,
@@ -172,7 +172,7 @@ TABLE: tuple[Rule, ...] = (
         "The permission ads_management is needed.",
         "Give the token the scope ads_management, or leave the object out.",
     ),
-    Rule(
+    ErrorRule(
         100,
         None,
         _T.DROP_FIELD,
@@ -180,7 +180,7 @@ TABLE: tuple[Rule, ...] = (
         "Take the field out of the configured fields; until then it is left out at each sync.",
         text="nonexisting field",
     ),
-    Rule(
+    ErrorRule(
         100,
         None,
         _T.DROP_FIELD,
@@ -189,7 +189,7 @@ TABLE: tuple[Rule, ...] = (
         text="not valid for fields param",
     ),
     *(
-        Rule(
+        ErrorRule(
             100,
             subcode,
             _T.DROP_FIELD,
@@ -200,7 +200,7 @@ TABLE: tuple[Rule, ...] = (
         for subcode in (2446289, 2446211, 1443048)
     ),
     *(
-        Rule(
+        ErrorRule(
             code,
             None,
             _T.SKIP,
@@ -215,7 +215,7 @@ TABLE: tuple[Rule, ...] = (
         )
     ),
     # Values that are not taken.
-    Rule(
+    ErrorRule(
         100,
         None,
         _T.DROP_VALUE,
@@ -224,7 +224,7 @@ TABLE: tuple[Rule, ...] = (
         "until then it is left out.",
         text="must be one of",
     ),
-    Rule(
+    ErrorRule(
         100,
         1487561,
         _T.DROP_VALUE,
@@ -232,7 +232,7 @@ TABLE: tuple[Rule, ...] = (
         None,
     ),
     *(
-        Rule(
+        ErrorRule(
             100,
             None,
             _T.CLAMP,
@@ -243,7 +243,7 @@ TABLE: tuple[Rule, ...] = (
         for text in ("37 month", "37-month")
     ),
     *(
-        Rule(
+        ErrorRule(
             100,
             None,
             _T.DROP_UNIQUE,
@@ -298,7 +298,7 @@ TABLE: tuple[Rule, ...] = (
     ),
     stop(194, None, "A required parameter is missing.", "Report it with the fbtrace_id."),
     stop(2500, None, "Syntax error in the path or in fields.", "Report it with the fbtrace_id."),
-    Rule(
+    ErrorRule(
         100,
         None,
         _T.RESTART,
@@ -306,7 +306,7 @@ TABLE: tuple[Rule, ...] = (
         None,
         text="cursor",
     ),
-    Rule(
+    ErrorRule(
         2642,
         None,
         _T.RESTART,
@@ -314,7 +314,7 @@ TABLE: tuple[Rule, ...] = (
         None,
     ),
     stop(3001, None, "Invalid query.", "Report it with the fbtrace_id."),
-    Rule(
+    ErrorRule(
         3018,
         None,
         _T.CLAMP,

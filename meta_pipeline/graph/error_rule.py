@@ -31,7 +31,7 @@ _DEFAULT_ERRORS: Mapping[Treatment, type[GraphError]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ErrorRule:
     """One row of the table: a code, what it means, what this client and what a person does."""
 
     code: int
@@ -75,9 +75,9 @@ def retry(
     text: str | None = None,
     shrinks: bool = False,
     next_step: str = "Sync again later; if it lasts, look at metastatus.com/ads.",
-) -> Rule:
+) -> ErrorRule:
     """The client asks again with backoff, then raises ServerTrouble."""
-    return Rule(
+    return ErrorRule(
         code, subcode, Treatment.RETRY, meaning, next_step, text=text, retries=True, shrinks=shrinks
     )
 
@@ -93,9 +93,9 @@ def limit(
     reads: bool = True,
     next_step: str = "Wait; other accounts go on. If it comes daily, sync less often or apply "
     "for Full access of the Marketing API Access Tier.",
-) -> Rule:
+) -> ErrorRule:
     """A limit: raises Throttled with the time to wait; `seconds` None: by the access tier."""
-    return Rule(
+    return ErrorRule(
         code,
         subcode,
         Treatment.WAIT,
@@ -105,9 +105,11 @@ def limit(
     )
 
 
-def token(code: int, subcode: int | None, meaning: str, *, next_step: str | None = None) -> Rule:
+def token(
+    code: int, subcode: int | None, meaning: str, *, next_step: str | None = None
+) -> ErrorRule:
     """The token does not work: raises Reauthorize."""
-    return Rule(
+    return ErrorRule(
         code,
         subcode,
         Treatment.REAUTHORIZE,
@@ -116,9 +118,9 @@ def token(code: int, subcode: int | None, meaning: str, *, next_step: str | None
     )
 
 
-def denied(code: int, subcode: int | None, meaning: str, next_step: str, **more: str) -> Rule:
+def denied(code: int, subcode: int | None, meaning: str, next_step: str, **more: str) -> ErrorRule:
     """Not for this token: raises PermissionDenied."""
-    return Rule(
+    return ErrorRule(
         code,
         subcode,
         Treatment.SKIP,
@@ -137,6 +139,6 @@ def stop(
     *,
     text: str | None = None,
     error: type[GraphError] | None = None,
-) -> Rule:
+) -> ErrorRule:
     """Permanent: raises InvalidRequest, or `error`."""
-    return Rule(code, subcode, Treatment.STOP, meaning, next_step, text=text, error=error)
+    return ErrorRule(code, subcode, Treatment.STOP, meaning, next_step, text=text, error=error)

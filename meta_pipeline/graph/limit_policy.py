@@ -5,7 +5,7 @@ HTTP 400 or 403, never 429 (FACTS §3.3). How long each lasts is Meta's own word
 
 from __future__ import annotations
 
-from meta_pipeline.graph.error_rule import EDIT, Rule, limit, stop
+from meta_pipeline.graph.error_rule import EDIT, ErrorRule, limit, stop
 from meta_pipeline.model.usage import ADS_INSIGHTS, ADS_MANAGEMENT
 
 _APP_QUOTA = (
@@ -13,7 +13,7 @@ _APP_QUOTA = (
     "Full access."
 )
 
-LIMITS: tuple[Rule, ...] = (
+LIMITS: tuple[ErrorRule, ...] = (
     limit(4, None, "The app's request limit is reached.", scope="app", next_step=_APP_QUOTA),
     limit(
         4,

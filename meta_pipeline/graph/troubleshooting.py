@@ -17,7 +17,7 @@ from meta_pipeline.graph.error_policy import (
     UNKNOWN_STOP,
     UNKNOWN_TOKEN,
 )
-from meta_pipeline.graph.error_rule import Rule
+from meta_pipeline.graph.error_rule import ErrorRule
 from meta_pipeline.graph.errors import Treatment
 from meta_pipeline.graph.pages import MOST_EMPTY_PAGES
 
@@ -101,7 +101,7 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _what_we_do(rule: Rule) -> str:
+def _what_we_do(rule: ErrorRule) -> str:
     if rule.treatment is Treatment.WAIT:
         seconds = rule.limit.wait_seconds if rule.limit else None
         if seconds is None:

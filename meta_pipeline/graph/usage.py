@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from meta_pipeline.model.usage import APP, SCORE_HEADER, UNNAMED, Scope, UsageReading
+from meta_pipeline.model.usage import APP, SCORE_HEADER, UNNAMED, MeterScope, UsageReading
 
 APP_USAGE = "x-app-usage"
 BUSINESS_USAGE = "x-business-use-case-usage"
@@ -81,7 +81,7 @@ def _objects(text: str) -> list[Document]:
 def _app_readings(document: Document, _: str, at: datetime) -> Iterator[UsageReading]:
     pct = _highest(document, _PERCENT_NAMES)
     if pct is not None:
-        yield UsageReading(Scope.APP, APP, "", pct, at, None, _tier(document), APP_USAGE)
+        yield UsageReading(MeterScope.APP, APP, "", pct, at, None, _tier(document), APP_USAGE)
 
 
 def _score_readings(document: Document, account: str, at: datetime) -> Iterator[UsageReading]:
@@ -89,7 +89,7 @@ def _score_readings(document: Document, account: str, at: datetime) -> Iterator[
     if pct is not None:
         empty_at = _after(at, _number(document.get("reset_time_duration")))
         tier = _tier(document)
-        yield UsageReading(Scope.ACCOUNT, account, "", pct, at, empty_at, tier, SCORE_HEADER)
+        yield UsageReading(MeterScope.ACCOUNT, account, "", pct, at, empty_at, tier, SCORE_HEADER)
 
 
 def _business_readings(document: Document, _: str, at: datetime) -> Iterator[UsageReading]:
@@ -106,14 +106,14 @@ def _business_readings(document: Document, _: str, at: datetime) -> Iterator[Usa
                     continue
                 pct = 100.0  # blocked, but by how much is not said
             use_case, tier = _name(entry.get("type")) or UNNAMED, _tier(entry)
-            meter = Scope.ACCOUNT, f"act_{_name(key)}", use_case
+            meter = MeterScope.ACCOUNT, f"act_{_name(key)}", use_case
             yield UsageReading(*meter, pct, at, regain_at, tier, BUSINESS_USAGE)
 
 
 def _insights_readings(document: Document, account: str, at: datetime) -> Iterator[UsageReading]:
     for name, scope, key in (
-        ("app_id_util_pct", Scope.INSIGHTS_APP, APP),
-        ("acc_id_util_pct", Scope.INSIGHTS_ACCOUNT, account),
+        ("app_id_util_pct", MeterScope.INSIGHTS_APP, APP),
+        ("acc_id_util_pct", MeterScope.INSIGHTS_ACCOUNT, account),
     ):
         pct = _number(document.get(name))
         if pct is not None:
@@ -125,7 +125,9 @@ def _reach_readings(document: Document, account: str, at: datetime) -> Iterator[
     pct = _highest(document, tuple(name for name in document if name.endswith("_pct")))
     if pct is not None:
         tier = _tier(document)
-        yield UsageReading(Scope.INSIGHTS_REACH, account, "", pct, at, None, tier, REACH_THROTTLE)
+        yield UsageReading(
+            MeterScope.INSIGHTS_REACH, account, "", pct, at, None, tier, REACH_THROTTLE
+        )
 
 
 _READERS: Mapping[str, Callable[[Document, str, datetime], Iterator[UsageReading]]] = {

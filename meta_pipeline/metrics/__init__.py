@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from .answers.assembly import Result
 from .answers.period import preset, today_in
-from .answers.places import Place
+from .answers.places import PagePosition
 from .answers.query import accounts_of, answer, components, days_of, query
 from .answers.question import DateRange, known_accounts
 from .answers.ranking import Ranking, ranked, ranking
-from .comparison import Outcome
+from .comparison import ComparisonOutcome
 from .custom_conversions import names_in, with_names
-from .definitions.definition import DEFAULT_WINDOW, WINDOWS, Kind, Metric, Unit
+from .definitions.definition import DEFAULT_WINDOW, WINDOWS, Metric, MetricKind, Unit
 from .definitions.dictionary import Dictionary
 from .definitions.reader import read_dictionary
 from .definitions.store import current, dictionary_of, load_dictionary
@@ -34,21 +34,21 @@ __all__ = [
     "DEFAULT_WINDOW",
     "WINDOWS",
     "AgeMovement",
+    "ComparisonOutcome",
     "DateRange",
     "Dictionary",
     "DictionaryError",
     "Happening",
     "ImpossibleQuestion",
     "KPIs",
-    "Kind",
     "Metric",
+    "MetricKind",
     "MetricsError",
     "MissingRate",
     "MixedCurrencies",
-    "Outcome",
     "Pacing",
+    "PagePosition",
     "Performance",
-    "Place",
     "Ranking",
     "Reconciliation",
     "Result",

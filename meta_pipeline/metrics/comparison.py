@@ -17,7 +17,7 @@ _REVENUE = "revenue"
 _SAME_READ = timedelta(minutes=5)
 
 
-class Outcome(StrEnum):
+class ComparisonOutcome(StrEnum):
     """What a comparison came to; `reconciliations.status`."""
 
     MATCH = "match"
@@ -125,32 +125,32 @@ class Comparison:
         return apart
 
 
-def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[Outcome, str]:
+def verdict(day: Comparison, tolerance_pct: Decimal) -> tuple[ComparisonOutcome, str]:
     """What the day comes to, and why, in sentences."""
     if not day.has_account_row:
         return _without_account_row(day)
     if not day.ad_rows and day.ads_fetched is None:
-        return Outcome.UNCHECKED, "The ad rows of this day were not fetched."
+        return ComparisonOutcome.UNCHECKED, "The ad rows of this day were not fetched."
     # Before the readings' age: numbers that agree prove themselves, whenever they were read.
     agrees = day.agrees(tolerance_pct)
     if agrees or day.is_rounding:
         return _agreement(day, day.conversions_apart(tolerance_pct), is_exact=agrees)
     if day.read_apart:
-        return Outcome.UNCHECKED, _apart(*day.read_apart)
-    return Outcome.DIFFERS, " ".join(_reasons(day)) or _ONLY_CLICKS
+        return ComparisonOutcome.UNCHECKED, _apart(*day.read_apart)
+    return ComparisonOutcome.DIFFERS, " ".join(_reasons(day)) or _ONLY_CLICKS
 
 
-def _without_account_row(day: Comparison) -> tuple[Outcome, str]:
+def _without_account_row(day: Comparison) -> tuple[ComparisonOutcome, str]:
     if day.account_fetched is None:
-        return Outcome.UNCHECKED, "The account row of this day was not fetched."
+        return ComparisonOutcome.UNCHECKED, "The account row of this day was not fetched."
     # The account may have had no row yet when it was asked.
     if day.ad_rows and day.read_apart:
-        return Outcome.UNCHECKED, _apart(*day.read_apart)
+        return ComparisonOutcome.UNCHECKED, _apart(*day.read_apart)
     if day.ad_rows:
-        return Outcome.DIFFERS, (
+        return ComparisonOutcome.DIFFERS, (
             f"{day.ad_rows} ad rows, but Meta gave no row for the account: read the day again."
         )
-    return Outcome.EMPTY, "No delivery at either level."
+    return ComparisonOutcome.EMPTY, "No delivery at either level."
 
 
 def beside_each_other(conversions: Mapping[str, Sequence[float]]) -> str:
@@ -163,22 +163,22 @@ def beside_each_other(conversions: Mapping[str, Sequence[float]]) -> str:
 
 def _agreement(
     day: Comparison, apart: Mapping[str, Sequence[float]], *, is_exact: bool
-) -> tuple[Outcome, str]:
+) -> tuple[ComparisonOutcome, str]:
     if not is_exact and not (apart and day.both_settled):
-        return Outcome.ROUNDING, (
+        return ComparisonOutcome.ROUNDING, (
             f"Impressions and clicks agree; {day.ad_rows} amounts rounded to cents explain "
             f"{day.spend_difference:+f}."
         )
     if not apart:
-        return Outcome.MATCH, "Spend, impressions, clicks and conversions agree."
+        return ComparisonOutcome.MATCH, "Spend, impressions, clicks and conversions agree."
     # Until then conversions come in at both levels, at their own pace: a difference says nothing.
     if not day.both_settled:
-        return Outcome.MATCH, (
+        return ComparisonOutcome.MATCH, (
             f"Spend, impressions and clicks agree. Not {', '.join(apart)}: Meta attributes "
             "conversions at each level by itself and reports them late, so they may differ for "
             "some days."
         )
-    return Outcome.DIFFERS, (
+    return ComparisonOutcome.DIFFERS, (
         f"Spend, impressions and clicks agree, conversions do not: {beside_each_other(apart)}. "
         "The day was read after Meta's 28 days, so nothing is late: Meta leaves conversions out at "
         "one level, or an ad's are missing. Sync the day again with --force; what stays is Meta's "

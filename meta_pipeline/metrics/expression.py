@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from .definitions.definition import DEFAULT_WINDOW, ActionList, Kind, Metric, Unit
+from .definitions.definition import DEFAULT_WINDOW, ActionList, Metric, MetricKind, Unit
 from .definitions.dictionary import Dictionary, Variant
 from .source import ROLLUP_COLUMNS, Rows, Source
 
@@ -65,7 +65,7 @@ class Expressions:
         """One expression, or a CASE over the accounts and days that count otherwise."""
         metric = self.dictionary.metric(key)
         general = write(metric)
-        if metric.kind is Kind.SUM and not self.source.lists_actions:
+        if metric.kind is MetricKind.SUM and not self.source.lists_actions:
             return general  # counted as the account counts it when the row was rolled up
         cases = [
             f"WHEN {self._holds(account, variant)} THEN {write(variant.metric)}"
@@ -96,7 +96,7 @@ class Expressions:
         return number if metric.scale == 1 else f"{number} * {metric.scale}"
 
     def _sum(self, metric: Metric) -> str:
-        if metric.kind is Kind.NON_ADDITIVE:
+        if metric.kind is MetricKind.NON_ADDITIVE:
             return f"f.{metric.column}"
         if not self.source.lists_actions:
             return self._stored(metric)

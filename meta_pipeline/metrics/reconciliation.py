@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from .comparison import Comparison, Outcome, verdict
+from .comparison import Comparison, ComparisonOutcome, verdict
 from .definitions import store
 from .definitions.dictionary import Dictionary
 from .expression import Expressions
@@ -28,7 +28,7 @@ class Reconciliation:
 
     account_id: str
     date_start: date
-    status: Outcome
+    status: ComparisonOutcome
     explanation: str
     """Why, in sentences."""
     ad_rows: int
@@ -77,12 +77,12 @@ class Reconciliation:
     @property
     def is_ok(self) -> bool:
         """Whether nothing contradicts the numbers (a day that could not be checked does not)."""
-        return self.status is not Outcome.DIFFERS
+        return self.status is not ComparisonOutcome.DIFFERS
 
     @property
     def is_unchecked(self) -> bool:
         """Whether the two levels could not be compared."""
-        return self.status is Outcome.UNCHECKED
+        return self.status is ComparisonOutcome.UNCHECKED
 
 
 def reconcile(
@@ -130,7 +130,9 @@ def reconciliations(
         " WHERE account_id = %s AND date_start BETWEEN %s AND %s ORDER BY date_start",
         (account_id, since, until),
     )
-    return [Reconciliation(**(row | {"status": Outcome(row["status"])})) for row in cursor]
+    return [
+        Reconciliation(**(row | {"status": ComparisonOutcome(row["status"])})) for row in cursor
+    ]
 
 
 def _read(

@@ -15,7 +15,7 @@ _SHORT = timedelta(days=1)
 _LAST_TRIES = timedelta(minutes=1)
 
 
-class Kind(StrEnum):
+class ConnectionKind(StrEnum):
     """Where a token comes from; `environment` is META_ACCESS_TOKEN, which is never stored."""
 
     ENVIRONMENT = "environment"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     USER = "user"
 
 
-class State(StrEnum):
+class ConnectionState(StrEnum):
     """How a connection stands; `replaced`: a newer one of the same owner took its place."""
 
     ACTIVE = "active"
@@ -35,7 +35,7 @@ class State(StrEnum):
 
     @property
     def is_usable(self) -> bool:
-        return self in (State.ACTIVE, State.EXPIRING)
+        return self in (ConnectionState.ACTIVE, ConnectionState.EXPIRING)
 
 
 def state_at(
@@ -43,24 +43,24 @@ def state_at(
     stored: str,
     expires_at: datetime | None,
     data_access_expires_at: datetime | None = None,
-) -> State:
+) -> ConnectionState:
     """The state at `now` of what had state `stored` when Meta was last asked.
 
     What Meta ended stays ended; everything else follows the nearer end of token and data access.
     """
-    if not State(stored).is_usable:
-        return State(stored)
+    if not ConnectionState(stored).is_usable:
+        return ConnectionState(stored)
     ends = [end for end in (expires_at, data_access_expires_at) if end is not None]
     left = min(ends) - now if ends else None
     if left is None or left > RENEW_WITHIN:
-        return State.ACTIVE
-    return State.EXPIRING if left > timedelta(0) else State.EXPIRED
+        return ConnectionState.ACTIVE
+    return ConnectionState.EXPIRING if left > timedelta(0) else ConnectionState.EXPIRED
 
 
 def is_due(now: datetime, stored: str, expires_at: datetime | None) -> bool:
     """Whether the token is to be renewed now: it lives, and ends within 20 days."""
     return (
-        State(stored).is_usable
+        ConnectionState(stored).is_usable
         and expires_at is not None
         and timedelta(0) < expires_at - now <= RENEW_WITHIN
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .usage import ADS_INSIGHTS, APP, FULL_ACCESS, Meter, Scope
+from .usage import ADS_INSIGHTS, APP, FULL_ACCESS, Meter, MeterScope
 
 # How long Meta documents a block to last, by the tier of access (FACTS §2).
 LIMITED_BLOCK_SECONDS = 300.0
@@ -34,11 +34,11 @@ class Limit:
         if not self.reads:
             return None
         if self.scope == "app" and self.use_case == ADS_INSIGHTS:
-            return Meter(Scope.INSIGHTS_APP, app, "")
+            return Meter(MeterScope.INSIGHTS_APP, app, "")
         is_shared = self.scope != "account" and self.use_case is None
         if account_id is None or is_shared:
-            return Meter(Scope.APP, app, "")
-        return Meter(Scope.ACCOUNT, account_id, self.use_case or "")
+            return Meter(MeterScope.APP, app, "")
+        return Meter(MeterScope.ACCOUNT, account_id, self.use_case or "")
 
     def documented_seconds(self, access_tier: str | None) -> float:
         """How long the block lasts where no header tells."""

@@ -41,7 +41,7 @@ def named(app: str) -> str:
     return "the app" if app == APP else f"app {app.removeprefix(f'{APP}_')}"
 
 
-class Scope(StrEnum):
+class MeterScope(StrEnum):
     """Whom a meter counts for, and by which of Meta's limits."""
 
     APP = "app"
@@ -65,23 +65,23 @@ class Meter(NamedTuple):
         invented tomorrow, says nothing of ours. Of an entry without a name nobody can tell.
         """
         if self.is_of_app:
-            return self.key == app and (self.scope == Scope.APP or use_case == ADS_INSIGHTS)
-        if self.key != account_id or self.scope == Scope.INSIGHTS_REACH:
+            return self.key == app and (self.scope == MeterScope.APP or use_case == ADS_INSIGHTS)
+        if self.key != account_id or self.scope == MeterScope.INSIGHTS_REACH:
             return False
-        if self.scope == Scope.INSIGHTS_ACCOUNT:
+        if self.scope == MeterScope.INSIGHTS_ACCOUNT:
             return use_case == ADS_INSIGHTS
         return self.use_case in ("", UNNAMED, use_case)
 
     @property
     def is_of_app(self) -> bool:
         """Whether it counts for all accounts of an app."""
-        return self.scope in (Scope.APP, Scope.INSIGHTS_APP)
+        return self.scope in (MeterScope.APP, MeterScope.INSIGHTS_APP)
 
     @property
     def is_insights(self) -> bool:
         return self.use_case == ADS_INSIGHTS or self.scope in (
-            Scope.INSIGHTS_APP,
-            Scope.INSIGHTS_ACCOUNT,
+            MeterScope.INSIGHTS_APP,
+            MeterScope.INSIGHTS_ACCOUNT,
         )
 
     @property
@@ -89,8 +89,8 @@ class Meter(NamedTuple):
         """The meter as a person would call it."""
         if self.is_of_app:
             app = named(self.key)
-            return app if self.scope == Scope.APP else f"{app}'s insights throttle"
-        if self.scope == Scope.INSIGHTS_ACCOUNT:
+            return app if self.scope == MeterScope.APP else f"{app}'s insights throttle"
+        if self.scope == MeterScope.INSIGHTS_ACCOUNT:
             return "the account's insights throttle"
         return self.use_case or "the account"
 

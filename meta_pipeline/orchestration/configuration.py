@@ -37,7 +37,7 @@ _PLAIN: Mapping[object, Any] = {
 """Dagster's own types, which know no `{env: NAME}`."""
 
 
-class Choice(BaseModel):
+class LaunchpadConfig(BaseModel):
     """One thing of the launchpad; what is wrong with it is said without the value."""
 
     model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
@@ -80,7 +80,7 @@ class WrongChoice(Exception):
     """What was chosen in the launchpad cannot be; the message names each field."""
 
 
-class Accounts(Choice):
+class Accounts(LaunchpadConfig):
     """Which ad accounts, where they are not the run's partitions."""
 
     ids: list[str] = Field(
@@ -110,7 +110,7 @@ class Accounts(Choice):
         return timedelta(seconds=self.begin_within_seconds) if self.begin_within_seconds else None
 
 
-class Freshness(Choice):
+class Freshness(LaunchpadConfig):
     """Whether what is fresh is read again."""
 
     force: bool = Field(
@@ -132,7 +132,7 @@ class Freshness(Choice):
 AS_THE_SETTINGS_SAY = Freshness()
 
 
-class Days(Choice):
+class InsightsDays(LaunchpadConfig):
     """Which days of insights, hours and breakdowns; nothing chosen: the plan reads what is due."""
 
     preset: Preset | None = Field(
@@ -167,7 +167,7 @@ class Days(Choice):
             raise ValueError("is not a day; write it as 2026-01-31") from None
 
     @model_validator(mode="after")
-    def _in_order(self) -> "Days":
+    def _in_order(self) -> "InsightsDays":
         if self.preset and (self.since or self.until):
             raise ValueError("give a preset, or since and until, not both")
         if self.newest_days and (self.preset or self.since or self.until):
@@ -185,10 +185,10 @@ class Days(Choice):
         return date.fromisoformat(self.until) if self.until else None
 
 
-ALL_THAT_ARE_DUE = Days()
+ALL_THAT_ARE_DUE = InsightsDays()
 
 
-class Breakdowns(Choice):
+class Breakdowns(LaunchpadConfig):
     """Which breakdowns, where they are not those of the settings."""
 
     tables: list[str] = Field(
@@ -210,7 +210,7 @@ class Breakdowns(Choice):
         return tuple(breakdown_names(text) for text in self.tables)
 
 
-class Period(Choice):
+class Period(LaunchpadConfig):
     """How long a period the operational questions are asked about."""
 
     days: float = Field(
@@ -223,7 +223,7 @@ def choices() -> dict[str, dg.ResourceDefinition]:
     return {
         "accounts": Accounts.resource(),
         "freshness": Freshness.resource(),
-        "days": Days.resource(),
+        "days": InsightsDays.resource(),
         "breakdowns": Breakdowns.resource(),
         "period": Period.resource(),
     }

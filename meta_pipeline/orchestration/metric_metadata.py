@@ -27,11 +27,11 @@ RECONCILIATION = here().key("reconciliation")
 RECONCILES = "synced_days_reconcile"
 _SHOWN = 20
 _COUNTED = {
-    metrics.Outcome.MATCH: "days_match",
-    metrics.Outcome.ROUNDING: "days_rounding",
-    metrics.Outcome.DIFFERS: "days_differ",
-    metrics.Outcome.UNCHECKED: "days_unchecked",
-    metrics.Outcome.EMPTY: "days_empty",
+    metrics.ComparisonOutcome.MATCH: "days_match",
+    metrics.ComparisonOutcome.ROUNDING: "days_rounding",
+    metrics.ComparisonOutcome.DIFFERS: "days_differ",
+    metrics.ComparisonOutcome.UNCHECKED: "days_unchecked",
+    metrics.ComparisonOutcome.EMPTY: "days_empty",
 }
 
 

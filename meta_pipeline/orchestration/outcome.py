@@ -42,7 +42,7 @@ _SYNC_AGAIN = (
 
 
 @dataclass
-class Outcome:
+class StepOutcome:
     """What became of each account of a step, which asks for `parts`, in the order they ran.
 
     Of parts that `can_wait`, being throttled is no failure.
@@ -105,7 +105,7 @@ class Outcome:
         return reasons | broken | self.skipped
 
 
-def failure_of(outcomes: Mapping[str, Outcome]) -> dg.Failure | None:
+def failure_of(outcomes: Mapping[str, StepOutcome]) -> dg.Failure | None:
     """One failure of several outcomes, each under its name; None when there is none."""
     failures = {name: why for name, each in outcomes.items() if (why := each.failure()) is not None}
     if not failures:

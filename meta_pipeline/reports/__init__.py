@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from .answer import Answer, ask
+from .answer import QuestionRows, ask
 from .finding import Finding
 from .question import Question, questions
 from .report import Report, make_report, period
 
-__all__ = ["Answer", "Finding", "Question", "Report", "ask", "make_report", "period", "questions"]
+__all__ = [
+    "Finding",
+    "Question",
+    "QuestionRows",
+    "Report",
+    "ask",
+    "make_report",
+    "period",
+    "questions",
+]

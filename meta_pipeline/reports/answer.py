@@ -17,7 +17,7 @@ TOTAL = "all "
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QuestionRows:
     """The rows of one question, `columns` in the order of its SELECT."""
 
     question: Question
@@ -72,11 +72,11 @@ class Answer:
         return next((one for one in self.records() if _is_total(one)), None)
 
 
-def ask(connection: Connection, question: Question) -> Answer:
+def ask(connection: Connection, question: Question) -> QuestionRows:
     """Run one question in the connection's transaction."""
     cursor = connection.execute(sql.SQL(question.sql))
     columns = tuple(column.name for column in cursor.description or ())
-    return Answer(question, columns, cursor.fetchall())
+    return QuestionRows(question, columns, cursor.fetchall())
 
 
 def _is_total(record: dict[str, Any]) -> bool:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from meta_pipeline.words import minute, times
 
-from .answer import Answer
+from .answer import QuestionRows
 from .words import number
 
-Say = Callable[[Answer], str]
+Say = Callable[[QuestionRows], str]
 _FIRST: dict[str, Say] = {}
 """What people ask first."""
 _BESIDES: dict[str, Say] = {}
@@ -28,12 +28,12 @@ class Finding:
     is_enough: bool
 
 
-def findings(answers: Mapping[str, Answer]) -> list[Finding]:
+def findings(answers: Mapping[str, QuestionRows]) -> list[Finding]:
     """What people ask first, in the order they ask it."""
     return [_finding(answers[key], say) for key, say in _FIRST.items() if key in answers]
 
 
-def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
+def all_findings(answers: Mapping[str, QuestionRows]) -> list[Finding]:
     """A finding for every answer: what people ask first, then the rest."""
     said = {**_FIRST, **_BESIDES}
     by_key = {key: _finding(answers[key], say) for key, say in said.items() if key in answers}
@@ -46,7 +46,7 @@ def all_findings(answers: Mapping[str, Answer]) -> list[Finding]:
     return [*by_key.values(), *rest]
 
 
-def _finding(answer: Answer, say: Say) -> Finding:
+def _finding(answer: QuestionRows, say: Say) -> Finding:
     asked = answer.question
     return Finding(
         key=asked.key,
@@ -70,7 +70,7 @@ def _says(key: str, where: dict[str, Say]) -> Callable[[Say], Say]:
 
 
 @_says("throttle_envelope", _FIRST)
-def _envelope(answer: Answer) -> str:
+def _envelope(answer: QuestionRows) -> str:
     rows = answer.records()
     calls, refused = (sum(row[name] for row in rows) for name in ("calls", "throttled_calls"))
     answered = [row["answered_at_pct"] for row in rows if row["answered_at_pct"] is not None]
@@ -88,7 +88,7 @@ def _envelope(answer: Answer) -> str:
 
 
 @_says("time_by_phase", _FIRST)
-def _time(answer: Answer) -> str:
+def _time(answer: QuestionRows) -> str:
     whole = answer.total()
     assert whole is not None
     network, database = float(whole["network_seconds"]), float(whole["database_seconds"])
@@ -105,7 +105,7 @@ def _time(answer: Answer) -> str:
 
 
 @_says("throttled_syncs", _FIRST)
-def _throttled(answer: Answer) -> str:
+def _throttled(answer: QuestionRows) -> str:
     rows = answer.records()
     names = ("syncs", "throttled_syncs", "by_meta", "by_governor")
     syncs, throttled, by_meta, by_governor = (sum(row[name] for row in rows) for name in names)
@@ -120,7 +120,7 @@ def _throttled(answer: Answer) -> str:
 
 
 @_says("cost_per_account", _FIRST)
-def _cost(answer: Answer) -> str:
+def _cost(answer: QuestionRows) -> str:
     rows = answer.records()
     cost = sum(row["weighted_cost"] for row in rows)
     calls = sum(row["calls"] for row in rows)
@@ -129,7 +129,7 @@ def _cost(answer: Answer) -> str:
 
 
 @_says("expensive_accounts", _FIRST)
-def _expensive(answer: Answer) -> str:
+def _expensive(answer: QuestionRows) -> str:
     rows = answer.records()
     dear = [row for row in rows if row["verdict"] in ("expensive", "wasteful")]
     # Dear is said against the median of the others.
@@ -149,7 +149,7 @@ def _expensive(answer: Answer) -> str:
 
 
 @_says("rows_per_call", _FIRST)
-def _rows(answer: Answer) -> str:
+def _rows(answer: QuestionRows) -> str:
     whole = answer.total()
     assert whole is not None
     return (
@@ -160,7 +160,7 @@ def _rows(answer: Answer) -> str:
 
 
 @_says("burst_by_hour", _FIRST)
-def _burst(answer: Answer) -> str:
+def _burst(answer: QuestionRows) -> str:
     row = max(answer.records(), key=lambda one: (one["burst_per_minute"], one["calls"]))
     return (
         f"The busiest minute had {times(row['burst_per_minute'], 'call')}, between "
@@ -171,7 +171,7 @@ def _burst(answer: Answer) -> str:
 
 
 @_says("latency", _FIRST)
-def _latency(answer: Answer) -> str:
+def _latency(answer: QuestionRows) -> str:
     whole = answer.total()
     assert whole is not None
     known = [(name, whole[f"{name}_ms"]) for name in ("p50", "p95", "p99")]
@@ -181,7 +181,7 @@ def _latency(answer: Answer) -> str:
 
 
 @_says("error_rate", _FIRST)
-def _errors(answer: Answer) -> str:
+def _errors(answer: QuestionRows) -> str:
     whole = answer.total()
     assert whole is not None
     calls = times(whole["calls"], "call")
@@ -195,7 +195,7 @@ def _errors(answer: Answer) -> str:
 
 
 @_says("call_cost", _FIRST)
-def _guess(answer: Answer) -> str:
+def _guess(answer: QuestionRows) -> str:
     rows = answer.records()
     judged = [row for row in rows if row["verdict"] != "not enough data"]
     wrong = [row for row in judged if row["verdict"] != "about right"]
@@ -212,7 +212,7 @@ def _guess(answer: Answer) -> str:
 
 
 @_says("freshness", _FIRST)
-def _fresh(answer: Answer) -> str:
+def _fresh(answer: QuestionRows) -> str:
     rows = answer.records()
     never = [row["account"] for row in rows if row["age_hours"] is None]
     oldest = max((row for row in rows if row["age_hours"] is not None),
@@ -223,7 +223,7 @@ def _fresh(answer: Answer) -> str:
 
 
 @_says("usage_over_time", _BESIDES)
-def _usage(answer: Answer) -> str:
+def _usage(answer: QuestionRows) -> str:
     top = max(answer.records(), key=lambda row: row["usage_pct"])
     return (
         f"At most {number(top['usage_pct'])} % of a limit was used: {top['scope']}, "
@@ -232,7 +232,7 @@ def _usage(answer: Answer) -> str:
 
 
 @_says("calls_by_endpoint", _BESIDES)
-def _calls(answer: Answer) -> str:
+def _calls(answer: QuestionRows) -> str:
     rows = answer.records()
     calls = sum(row["calls"] for row in rows)
     top = ", ".join(f"{row['endpoint_key']} {number(row['share_pct'], 1)} %" for row in rows[:3])
@@ -240,7 +240,7 @@ def _calls(answer: Answer) -> str:
 
 
 @_says("sync_outcomes", _BESIDES)
-def _outcomes(answer: Answer) -> str:
+def _outcomes(answer: QuestionRows) -> str:
     rows = answer.records()
     said = ", ".join(
         f"{row['syncs']:,} {row['status']} ({number(row['share_pct'], 1)} %)" for row in rows
@@ -249,7 +249,7 @@ def _outcomes(answer: Answer) -> str:
 
 
 @_says("throttle_incidents", _BESIDES)
-def _incidents(answer: Answer) -> str:
+def _incidents(answer: QuestionRows) -> str:
     rows = answer.records()
     names = ("refused_calls", "refused_in_vain")
     refused, in_vain = (sum(row[name] for row in rows) for name in names)
@@ -262,7 +262,7 @@ def _incidents(answer: Answer) -> str:
 
 
 @_says("insight_ranges", _BESIDES)
-def _ranges(answer: Answer) -> str:
+def _ranges(answer: QuestionRows) -> str:
     rows = answer.records()
     long = sum(row["ranges_over_a_day"] for row in rows)
     levels = ", ".join(f"{row['entity_type']} {number(row['ranges_per_entity'])}" for row in rows)

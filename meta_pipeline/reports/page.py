@@ -11,7 +11,7 @@ from typing import Any
 
 from meta_pipeline.settings import Settings
 
-from .answer import TOTAL, Answer
+from .answer import TOTAL, QuestionRows
 from .finding import Finding
 from .plots import plot
 from .report import Report
@@ -101,7 +101,7 @@ def _header(report: Report, title: str, generated_at: datetime) -> str:
     )
 
 
-def _totals(answers: Mapping[str, Answer]) -> Iterator[tuple[str, Any]]:
+def _totals(answers: Mapping[str, QuestionRows]) -> Iterator[tuple[str, Any]]:
     if "freshness" in answers:
         yield "ad accounts", len(answers["freshness"].rows)
     if "sync_outcomes" in answers:
@@ -139,7 +139,7 @@ def _glance(report: Report, thresholds: Mapping[str, float]) -> str:
     return f'<h2 id="plots">Plots</h2>{drawn}' if drawn else ""
 
 
-def _question(answer: Answer, thresholds: Mapping[str, float]) -> str:
+def _question(answer: QuestionRows, thresholds: Mapping[str, float]) -> str:
     asked = answer.question
     # It stands above already.
     picture = "" if asked.key in _GLANCE else plot(answer, thresholds)
@@ -160,7 +160,7 @@ def _question(answer: Answer, thresholds: Mapping[str, float]) -> str:
 _ROWS = 60
 
 
-def _table(answer: Answer) -> str:
+def _table(answer: QuestionRows) -> str:
     heads = rows = ""
     for n, name in enumerate(answer.columns):
         kind = ' class="number"' if any(is_number(row[n]) for row in answer.rows) else ""

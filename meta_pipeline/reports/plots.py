@@ -7,7 +7,7 @@ from typing import Any
 
 from meta_pipeline.words import times
 
-from .answer import Answer
+from .answer import QuestionRows
 from .chart import Bar, Series, Threshold, bars, columns, lines
 from .words import number
 
@@ -17,11 +17,11 @@ _SHOWN = 15
 # A limit keeps its colour from one report to the next, whichever of them have readings.
 _SCOPES = ("app", "ads_management", "ads_insights", "score", "insights throttle")
 
-Draw = Callable[[Answer], str]
+Draw = Callable[[QuestionRows], str]
 _DRAW: dict[str, Draw] = {}
 
 
-def plot(answer: Answer, thresholds: Mapping[str, float]) -> str:
+def plot(answer: QuestionRows, thresholds: Mapping[str, float]) -> str:
     """The picture of one answer as HTML; empty where there is none or not enough data.
 
     `thresholds` are the governor's, by name, in percent: lines of the usage plot.
@@ -44,7 +44,7 @@ def _draws(key: str) -> Callable[[Draw], Draw]:
     return kept
 
 
-def _usage(answer: Answer, thresholds: Mapping[str, float]) -> str:
+def _usage(answer: QuestionRows, thresholds: Mapping[str, float]) -> str:
     points: dict[str, list[Any]] = {}
     for row in answer.records():
         points.setdefault(row["scope"], []).append((row["at"], float(row["usage_pct"])))
@@ -59,7 +59,7 @@ def _usage(answer: Answer, thresholds: Mapping[str, float]) -> str:
 
 
 @_draws("cost_per_account")
-def _cost(answer: Answer) -> str:
+def _cost(answer: QuestionRows) -> str:
     rows = [
         Bar(
             row["account"],
@@ -77,7 +77,7 @@ def _cost(answer: Answer) -> str:
 
 
 @_draws("time_by_phase")
-def _phases(answer: Answer) -> str:
+def _phases(answer: QuestionRows) -> str:
     rows = [
         Bar(
             row["account"],
@@ -94,7 +94,7 @@ def _phases(answer: Answer) -> str:
 
 
 @_draws("throttled_syncs")
-def _throttles(answer: Answer) -> str:
+def _throttles(answer: QuestionRows) -> str:
     rows = [
         Bar(
             row["account"],
@@ -115,7 +115,7 @@ def _throttles(answer: Answer) -> str:
 
 
 @_draws("freshness")
-def _freshness(answer: Answer) -> str:
+def _freshness(answer: QuestionRows) -> str:
     known = [row for row in answer.records() if row["age_hours"] is not None]
     never = [row for row in answer.records() if row["age_hours"] is None]
     # First, and without a bar: never is no number of hours, and worse than all of them.
@@ -125,7 +125,7 @@ def _freshness(answer: Answer) -> str:
 
 
 @_draws("burst_by_hour")
-def _bursts(answer: Answer) -> str:
+def _bursts(answer: QuestionRows) -> str:
     by_hour = {row["hour_utc"]: row for row in answer.records()}
     rows = []
     # Also the hours without a call: a day has all of them, and gaps are what is looked for.
@@ -139,7 +139,7 @@ def _bursts(answer: Answer) -> str:
 
 
 @_draws("calls_by_endpoint")
-def _endpoints(answer: Answer) -> str:
+def _endpoints(answer: QuestionRows) -> str:
     rows = [
         Bar(
             row["endpoint_key"],

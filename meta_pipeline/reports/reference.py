@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline.words import shortened, times
 
-from .answer import Answer
+from .answer import QuestionRows
 from .report import Report, make_report
 from .words import cell, heading, is_number
 
@@ -51,7 +51,7 @@ def page(report: Report) -> str:
     return "\n".join((_INTRODUCTION, *sections))
 
 
-def _section(answer: Answer) -> str:
+def _section(answer: QuestionRows) -> str:
     asked = answer.question
     file = f"meta_pipeline/reports/sql/{asked.key}.sql"
     return "\n".join(
@@ -75,7 +75,7 @@ def _section(answer: Answer) -> str:
     )
 
 
-def _sample(answer: Answer) -> Iterator[str]:
+def _sample(answer: QuestionRows) -> Iterator[str]:
     if answer.note:
         yield answer.note
         return

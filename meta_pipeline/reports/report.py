@@ -9,7 +9,7 @@ from typing import Any
 
 from meta_pipeline.warehouse import Connection, Warehouse
 
-from .answer import Answer, ask
+from .answer import QuestionRows, ask
 from .finding import Finding, all_findings, findings
 from .question import Question, questions
 
@@ -27,7 +27,7 @@ class Report:
     since: datetime
     until: datetime
     is_simulated: bool
-    answers: Mapping[str, Answer]
+    answers: Mapping[str, QuestionRows]
 
     @property
     def days(self) -> float:

@@ -14,7 +14,7 @@ from meta_pipeline.warehouse import SyncRequestRow
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ClaimScope:
     """What is the same of all accounts of a claim: parts and days; `is_named`: objects by id."""
 
     is_named: bool
@@ -30,7 +30,7 @@ class Claim:
     """The requests that one run serves, by account; one sync of each account is made."""
 
     claim_id: str
-    scope: Scope
+    scope: ClaimScope
     rows: Mapping[str, Sequence[SyncRequestRow]]
 
     @property
@@ -79,7 +79,7 @@ def claims(
     for row in pending:
         if is_due(row, now) and row.account_id not in busy:
             by_account.setdefault(row.account_id, []).append(row)
-    by_scope: dict[Scope, dict[str, list[SyncRequestRow]]] = {}
+    by_scope: dict[ClaimScope, dict[str, list[SyncRequestRow]]] = {}
     for account_id, rows in by_account.items():
         # One claim an account: two syncs of it at once would wait for one lock.
         scope, served = _together(rows)
@@ -128,12 +128,12 @@ def _is_usual(row: SyncRequestRow) -> bool:
     return row.parts is None or set(map(str, row.parts)) <= set(map(str, DEFAULT_PARTS))
 
 
-def _together(rows: Sequence[SyncRequestRow]) -> tuple[Scope, list[SyncRequestRow]]:
+def _together(rows: Sequence[SyncRequestRow]) -> tuple[ClaimScope, list[SyncRequestRow]]:
     """The oldest request, and all that one sync with it serves."""
     first = rows[0]
     if first.objects:
         served = [row for row in rows if row.objects]
-        return Scope(is_named=True, parts=None), served
+        return ClaimScope(is_named=True, parts=None), served
     alike = [
         row
         for row in rows
@@ -145,7 +145,7 @@ def _together(rows: Sequence[SyncRequestRow]) -> tuple[Scope, list[SyncRequestRo
     served = [row for row in alike if (_is_usual(row) if is_usual else row.parts is not None)]
     parts = frozenset(Part(part) for row in served for part in row.parts or ())
     ages = [row.max_age_seconds for row in served if row.max_age_seconds is not None]
-    scope = Scope(
+    scope = ClaimScope(
         is_named=False,
         parts=None if is_usual else parts,
         since=first.since,

@@ -23,7 +23,7 @@ _LONGEST_DAYS = 37 * 31
 
 
 @dataclass(frozen=True, slots=True)
-class Days:
+class AskedDays:
     """Days as they were asked for: a preset of Ads Manager, or first and last day."""
 
     preset: str | None
@@ -52,7 +52,7 @@ class Days:
         return preset_label(self.preset) if self.preset else f"{self.since} to {self.until}"
 
 
-def days_of(params: QueryParams | Mapping[str, str], otherwise: str = DEFAULT_DAYS) -> Days:
+def days_of(params: QueryParams | Mapping[str, str], otherwise: str = DEFAULT_DAYS) -> AskedDays:
     """The days an address asks for; UnknownName or ImpossibleQuestion say what is wrong with them.
 
     First and last day win over a preset: who fills them in means them.
@@ -65,11 +65,11 @@ def days_of(params: QueryParams | Mapping[str, str], otherwise: str = DEFAULT_DA
         period = Period(day_of(since), day_of(until))
         if len(period) > _LONGEST_DAYS:
             raise ImpossibleQuestion(f"{period} is over 37 months, and Meta keeps no more.")
-        return Days(None, period.since, period.until)
+        return AskedDays(None, period.since, period.until)
     name = params.get("days") or otherwise
     if name not in PRESETS:
         raise UnknownName("date preset", name, PRESETS)
-    return Days(name)
+    return AskedDays(name)
 
 
 def before(period: Period) -> Period:

@@ -21,7 +21,7 @@ _MOST_LABELS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayBar:
     """A bar; `value` is None where the day was never read."""
 
     day: date
@@ -32,7 +32,7 @@ class Day:
 
 def daily_bars(
     title: str,
-    days: Sequence[Day],
+    days: Sequence[DayBar],
     *,
     settling: Collection[date],
     scale: Callable[[float], str],
@@ -76,7 +76,7 @@ def _y(value: float, top: float) -> float:
     return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top), 2)
 
 
-def _bar(one: Day, left: float, step: float, top: float, is_settling: bool) -> Markup:
+def _bar(one: DayBar, left: float, step: float, top: float, is_settling: bool) -> Markup:
     gap = step * 0.14
     kind = "unknown" if one.value is None else "settling" if is_settling else "final"
     y = _y(top if one.value is None else one.value, top)
@@ -87,7 +87,7 @@ def _bar(one: Day, left: float, step: float, top: float, is_settling: bool) -> M
     ).format(kind, left + gap, y, step - 2 * gap, height, one.label)
 
 
-def _band(days: Sequence[Day], settling: Collection[date], step: float) -> list[Markup]:
+def _band(days: Sequence[DayBar], settling: Collection[date], step: float) -> list[Markup]:
     """Behind the days that may still move, one rectangle for each run of them."""
     runs: list[list[int]] = []
     for position, one in enumerate(days):

@@ -20,7 +20,7 @@ Value = float | None
 
 
 @dataclass(frozen=True)
-class Answer:
+class ComparedNumbers:
     """Numbers by key (an account's or entity's id), and what they are, as the metric layer says."""
 
     values: Mapping[str, Mapping[str, Value]]
@@ -36,8 +36,8 @@ class Answer:
 class Compared:
     """The days asked for and the days before, for the same keys."""
 
-    now: Answer
-    before: Answer
+    now: ComparedNumbers
+    before: ComparedNumbers
     periods: Mapping[str, Period]
 
     def change(self, key: str, metric: str) -> float | None:
@@ -70,7 +70,7 @@ def compared(
 
 def _asked(
     warehouse: Warehouse, wanted: Mapping[str, Period], names: Sequence[str], now: datetime
-) -> Answer:
+) -> ComparedNumbers:
     """One question for each range: accounts far apart on the globe have their days apart."""
     # A fleet in one zone is one question, not a thousand.
     by_period: dict[Period, list[str]] = defaultdict(list)
@@ -92,7 +92,7 @@ def _asked(
         values |= records(answer, "account_id", names)
     notes = dict.fromkeys(note for answer in answers for note in answer.about["notes"])
     about = answers[0].about if answers else {}
-    return Answer(values, about, tuple(notes))
+    return ComparedNumbers(values, about, tuple(notes))
 
 
 def records(answer: metrics.Result, key: str, names: Sequence[str]) -> dict[str, dict[str, Value]]:

@@ -28,7 +28,7 @@ _PLURAL = {"campaign": "campaigns", "adset": "adsets", "ad": "ads"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entity:
+class EntityRow:
     """One campaign, ad set or ad; what a level does not have is None."""
 
     level: str
@@ -75,9 +75,9 @@ class Entity:
         return f"{_ADS_MANAGER}/{_PLURAL[self.level]}?act={act}&selected_{self.level}_ids={self.id}"
 
 
-def entities(connection: Connection, level: str, ids: Sequence[str]) -> dict[str, Entity]:
+def entities(connection: Connection, level: str, ids: Sequence[str]) -> dict[str, EntityRow]:
     """The entities of these ids."""
-    cursor = connection.cursor(row_factory=class_row(Entity))
+    cursor = connection.cursor(row_factory=class_row(EntityRow))
     rows = cursor.execute(_SQL[level], (list(ids),)).fetchall()
     return {row.id: row for row in rows}
 

@@ -13,7 +13,7 @@ from meta_pipeline.metrics.answers.question import DateRange
 from meta_pipeline.metrics.definitions.definition import Metric
 from meta_pipeline.warehouse import Connection, Warehouse
 
-from .compared import Answer, Value
+from .compared import ComparedNumbers, Value
 
 _ALL = ""
 """Key of the one row of a total."""
@@ -38,14 +38,14 @@ def numbers_of(
     days: DateRange,
     attribution: str,
     now: datetime,
-) -> Answer:
+) -> ComparedNumbers:
     """The chosen metrics of each of `ids`.
 
     People are asked for by themselves: where Meta's rows cannot say how many (they are not added
     up over days), the numbers are unknown and a note says why.
     """
     if not ids:
-        return Answer({}, {})
+        return ComparedNumbers({}, {})
     asked: dict[str, Any] = {
         "account": list(accounts),
         "level": level,
@@ -123,7 +123,7 @@ def total_of(
     days: DateRange,
     attribution: str,
     now: datetime,
-) -> Answer:
+) -> ComparedNumbers:
     """The chosen metrics of everything that matches, as one row; unknown where it has no sum."""
     asked: dict[str, Any] = {
         "account": account,
@@ -135,7 +135,7 @@ def total_of(
     return _together(warehouse, dictionary, chosen, (), asked).by_key()
 
 
-def total(answer: Answer, metric: str) -> Value:
+def total(answer: ComparedNumbers, metric: str) -> Value:
     """A number of the one row of `total_of`."""
     return answer.value(_ALL, metric)
 
@@ -146,9 +146,9 @@ class _Found:
     about: Mapping[str, Any]
     notes: Sequence[str]
 
-    def by_key(self) -> Answer:
+    def by_key(self) -> ComparedNumbers:
         values = {key[0] if key else _ALL: row for key, row in self.values.items()}
-        return Answer(values, self.about, self.notes)
+        return ComparedNumbers(values, self.about, self.notes)
 
 
 def _together(

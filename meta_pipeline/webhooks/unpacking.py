@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from meta_pipeline.warehouse import Connection, Warehouse
-from meta_pipeline.warehouse.stores.webhooks import Delivery, Unstorable
+from meta_pipeline.warehouse.stores.webhooks import Unstorable, WebhookDelivery
 
 from .delivery import Unreadable, changes_of, unreadable_change
 
@@ -35,7 +35,7 @@ def unpack(warehouse: Warehouse, most: int = MOST_DELIVERIES) -> int:
     return done
 
 
-def _keep(warehouse: Warehouse, delivery: Delivery, connection: Connection) -> None:
+def _keep(warehouse: Warehouse, delivery: WebhookDelivery, connection: Connection) -> None:
     try:
         changes = changes_of(delivery.body)
         warehouse.webhooks.keep(changes, delivery.received_at, connection)

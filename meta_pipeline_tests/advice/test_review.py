@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from meta_pipeline.advice import (
     Account,
+    AdviceVerdict,
     BudgetPace,
     Day,
     Entity,
@@ -20,7 +21,6 @@ from meta_pipeline.advice import (
     Kind,
     Learning,
     Thresholds,
-    Verdict,
     is_due,
     review,
 )
@@ -69,10 +69,15 @@ def _ad(entity_id: str, days: tuple[Day, ...] = (), **more: Any) -> Entity:
 
 @pytest.mark.parametrize(
     ("before", "after", "verdict"),
-    [(5, 9, Verdict.BETTER), (9, 5, Verdict.WORSE), (7, 7, Verdict.SAME), (1, 1, Verdict.UNKNOWN)],
+    [
+        (5, 9, AdviceVerdict.BETTER),
+        (9, 5, AdviceVerdict.WORSE),
+        (7, 7, AdviceVerdict.SAME),
+        (1, 1, AdviceVerdict.UNKNOWN),
+    ],
 )
 def test_a_paused_ad_is_judged_by_what_its_siblings_cost_together(
-    before: float, after: float, verdict: Verdict
+    before: float, after: float, verdict: AdviceVerdict
 ) -> None:
     found = review(_account(_ad("dear"), _ad("b", _days(before, after))), _advice(Kind.PAUSE))
     assert found.verdict is verdict
@@ -81,36 +86,36 @@ def test_a_paused_ad_is_judged_by_what_its_siblings_cost_together(
 
 def test_a_new_creative_is_judged_by_the_click_rate_of_its_ad_set() -> None:
     account = _account(_ad("dear", _days(5, 8)))
-    assert review(account, _advice(Kind.FATIGUE)).verdict is Verdict.BETTER
+    assert review(account, _advice(Kind.FATIGUE)).verdict is AdviceVerdict.BETTER
 
 
 def test_a_raised_budget_that_only_got_dearer_is_no_gain() -> None:
     dearer = tuple(replace(day, spend=300.0) if day.day > AS_OF else day for day in _days(5, 9))
     found = review(_account(_ad("dear", dearer)), _advice(Kind.SCALE))
-    assert found.verdict is Verdict.SAME
+    assert found.verdict is AdviceVerdict.SAME
 
 
 def test_states_are_judged_by_what_they_are_now() -> None:
     broken = _ad("dear", issues=(Issue("1", "broken"),))
     mended = _advice(Kind.DELIVERY)
-    assert review(_account(broken), mended).verdict is Verdict.SAME
-    assert review(_account(_ad("dear")), mended).verdict is Verdict.BETTER
-    assert review(_account(), mended).verdict is Verdict.UNKNOWN
+    assert review(_account(broken), mended).verdict is AdviceVerdict.SAME
+    assert review(_account(_ad("dear")), mended).verdict is AdviceVerdict.BETTER
+    assert review(_account(), mended).verdict is AdviceVerdict.UNKNOWN
     off = _advice(Kind.DELIVERY, entity_type="account", numbers={"account_status": 3})
-    assert review(_account(account_status=1), off).verdict is Verdict.BETTER
+    assert review(_account(account_status=1), off).verdict is AdviceVerdict.BETTER
     limited = _advice(Kind.LEARNING_LIMITED)
     assert review(_account(_ad("dear", learning=Learning("SUCCESS"))), limited).verdict == "better"
     assert review(_account(_ad("dear", learning=Learning("FAIL"))), limited).verdict == "same"
     pace = BudgetPace("ad", "dear", "", "daily", 100.0, 7, 690.0, 700.0)
     slow = _advice(Kind.PACING, numbers={"pace_pct": 40.0})
-    assert review(_account(budgets=(pace,)), slow).verdict is Verdict.BETTER
-    assert review(_account(), slow).verdict is Verdict.UNKNOWN
+    assert review(_account(budgets=(pace,)), slow).verdict is AdviceVerdict.BETTER
+    assert review(_account(), slow).verdict is AdviceVerdict.UNKNOWN
 
 
 def test_an_anomaly_is_over_when_the_days_are_usual_again() -> None:
     told = _advice(Kind.ANOMALY, numbers={"typical": 10.0, "results": 0.0, "spend": 100.0})
-    assert review(_account(_ad("dear", _days(0, 9))), told).verdict is Verdict.BETTER
-    assert review(_account(_ad("dear", _days(0, 1))), told).verdict is Verdict.SAME
+    assert review(_account(_ad("dear", _days(0, 9))), told).verdict is AdviceVerdict.BETTER
+    assert review(_account(_ad("dear", _days(0, 1))), told).verdict is AdviceVerdict.SAME
 
 
 def test_nothing_is_measured_before_its_days_have_settled() -> None:
@@ -134,5 +139,5 @@ def test_whatever_happened_is_said_in_a_sentence(
         numbers.setdefault("spend", 1.0)
     account = _account(_ad("dear", _days(counts[0], counts[1], spend)))
     found = review(account, _advice(kind, numbers=numbers))
-    assert found.verdict in set(Verdict)
+    assert found.verdict in set(AdviceVerdict)
     assert found.sentence

@@ -14,9 +14,9 @@ import pytest
 from meta_pipeline.advice.advice import ads_manager_url
 from meta_pipeline.alerts import (
     Alert,
+    ConditionKind,
     DeliveryFailed,
     Email,
-    Kind,
     Log,
     Webhook,
     channels_of,
@@ -43,7 +43,7 @@ MESSAGE = Message(
 ALERT = Alert(
     alert_key="account:act_1",
     source="accounts",
-    kind=Kind.FAILING,
+    kind=ConditionKind.FAILING,
     account_id="act_1",
     subject="Shop",
     grade=2,

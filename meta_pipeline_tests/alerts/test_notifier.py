@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.alerts import AlertStore, Condition, Email, Grade, Kind, Notifier, Webhook
+from meta_pipeline.alerts import (
+    AlertStore,
+    Condition,
+    ConditionKind,
+    Email,
+    Grade,
+    Notifier,
+    Webhook,
+)
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.alerts.catchers import Hook, Postbox, hook, postbox
 
@@ -31,7 +39,7 @@ def mail() -> Iterator[Postbox]:
 def failing(number: int = 1, **changes: Any) -> Condition:
     given: dict[str, Any] = {
         "key": f"account:act_{number}",
-        "kind": Kind.FAILING,
+        "kind": ConditionKind.FAILING,
         "grade": Grade.ERROR,
         "subject": f"Shop {number} (act_{number})",
         "cause": "Meta says no (code 200).",
@@ -143,7 +151,9 @@ def test_worse_is_told_again_and_better_is_not(room: Room, slack: Hook) -> None:
 
 def test_what_is_urgent_does_not_wait_for_the_hour(room: Room, slack: Hook) -> None:
     room.round(failing())
-    token = failing(2, kind=Kind.TOKEN, grade=Grade.URGENT, cause="The token ends tomorrow.")
+    token = failing(
+        2, kind=ConditionKind.TOKEN, grade=Grade.URGENT, cause="The token ends tomorrow."
+    )
     room.round(failing(), token, minutes=2)
     assert len(slack.texts) == 1
     room.round(failing(), token, minutes=3)
@@ -195,7 +205,9 @@ def test_sources_do_not_end_each_others_problems(room: Room) -> None:
     room.round(failing())
     with room.warehouse.connection() as connection:
         store = AlertStore(connection)
-        store.replace("checks", [failing(2, key="check:orphans", kind=Kind.CHECK)], room.now)
+        store.replace(
+            "checks", [failing(2, key="check:orphans", kind=ConditionKind.CHECK)], room.now
+        )
         store.replace("accounts", [], room.now)
         assert [alert.alert_key for alert in store.open()] == ["check:orphans"]
         store.resolve(["check:orphans"], room.now)

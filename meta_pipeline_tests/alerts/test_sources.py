@@ -12,8 +12,8 @@ import pytest
 from meta_pipeline.alerts import (
     AlertLimits,
     Condition,
+    ConditionKind,
     Grade,
-    Kind,
     account_conditions,
     check_conditions,
     error_rate_conditions,
@@ -131,7 +131,7 @@ def test_a_dead_account_beside_a_healthy_one(records: Records) -> None:
     records.account("act_2")
     records.run(7, "success", account_id="act_2")
     (condition,) = records.found()
-    assert (condition.kind, condition.grade) == (Kind.STALE, Grade.WARNING)
+    assert (condition.kind, condition.grade) == (ConditionKind.STALE, Grade.WARNING)
     assert condition.subject == "Shop 2 (act_2)"
     assert condition.since == ago(7)
     (worse,) = records.found(very_late=1.1)
@@ -150,7 +150,7 @@ def test_structure_alone_does_not_make_numbers_fresh(records: Records) -> None:
     records.run(9, "success")
     records.run(1, "success", scope="campaigns,adsets,ads")
     (condition,) = records.found()
-    assert condition.kind is Kind.STALE
+    assert condition.kind is ConditionKind.STALE
 
 
 def test_one_failure_is_a_blip_and_two_are_news(records: Records) -> None:
@@ -160,7 +160,7 @@ def test_one_failure_is_a_blip_and_two_are_news(records: Records) -> None:
     assert records.found() == []
     records.run(1, "fail", error_summary="act_1: Meta says no (code 200)")
     (condition,) = records.found()
-    assert (condition.kind, condition.grade) == (Kind.FAILING, Grade.ERROR)
+    assert (condition.kind, condition.grade) == (ConditionKind.FAILING, Grade.ERROR)
     assert condition.cause == "the account: Meta says no (code 200)"
     assert condition.since == ago(2)
 
@@ -172,7 +172,7 @@ def test_numbers_that_fail_are_not_excused_by_structure_that_works(records: Reco
         records.run(hours, "success", scope="campaigns,adsets,ads")
         records.run(hours - 0.1, "fail", scope="insights", error_summary="report failed")
     (condition,) = records.found()
-    assert condition.kind is Kind.FAILING
+    assert condition.kind is ConditionKind.FAILING
     assert condition.cause == "report failed"
 
 
@@ -192,7 +192,7 @@ def test_throttling_is_told_when_it_lasts(records: Records) -> None:
     assert records.found() == []
     records.run(2.5, "throttled")
     (condition,) = records.found()
-    assert (condition.kind, condition.grade) == (Kind.THROTTLED, Grade.WARNING)
+    assert (condition.kind, condition.grade) == (ConditionKind.THROTTLED, Grade.WARNING)
     assert condition.since == ago(2.5)
 
 
@@ -207,13 +207,13 @@ def test_an_extra_that_waits_for_quota_is_no_news_but_one_that_fails_is(
     records.run(4, "fail", scope=extra)
     records.run(3, "fail", scope=extra)
     (condition,) = records.found()
-    assert condition.kind is Kind.FAILING
+    assert condition.kind is ConditionKind.FAILING
 
 
 def test_a_lost_account_is_told(records: Records) -> None:
     records.account(is_accessible=False, last_listed_at=ago(50))
     (condition,) = records.found()
-    assert (condition.kind, condition.since) == (Kind.LOST, ago(50))
+    assert (condition.kind, condition.since) == (ConditionKind.LOST, ago(50))
 
 
 def test_an_account_that_is_left_out_is_no_news(records: Records) -> None:
@@ -272,7 +272,7 @@ def test_a_failed_check_is_a_problem_of_its_severity() -> None:
 def test_a_token_gets_louder_as_its_end_comes_near(days: float, grade: Grade) -> None:
     token = TokenInfo(True, ("ads_read",), expires_at=NOW + timedelta(days=days))
     (condition,) = check_conditions(token_finding(token, NOW), NOW)
-    assert (condition.kind, condition.grade) == (Kind.TOKEN, grade)
+    assert (condition.kind, condition.grade) == (ConditionKind.TOKEN, grade)
 
 
 def test_a_run_without_a_record_links_its_run() -> None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 
-from meta_pipeline.connections import AccountChoice, Answer, Begun, Granted, LoginFlow
+from meta_pipeline.connections import AccountChoice, Begun, Granted, LoginAnswer, LoginFlow
 from meta_pipeline.simulator import Configuration
 from meta_pipeline.warehouse import ConnectionRow
 from meta_pipeline_tests.connections.place import Place
@@ -29,12 +29,12 @@ def led_back(begun: Begun) -> dict[str, str]:
     return {name: values[0] for name, values in query.items()}
 
 
-def logged_in(place: Place, session: str = SESSION) -> Answer:
+def logged_in(place: Place, session: str = SESSION) -> LoginAnswer:
     flow = flow_of(place, session)
     return flow.answer(led_back(flow.begin()))
 
 
-def choice_of(place: Place, answer: Answer, session: str = SESSION) -> AccountChoice:
+def choice_of(place: Place, answer: LoginAnswer, session: str = SESSION) -> AccountChoice:
     assert isinstance(answer, Granted), answer
     return AccountChoice(place.book, session=session, pending_id=answer.pending.pending_id)
 

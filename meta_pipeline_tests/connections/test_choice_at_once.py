@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from meta_pipeline.alerts.condition import Kind
+from meta_pipeline.alerts.condition import ConditionKind
 from meta_pipeline.alerts.sources import account_problems, limits_of
 from meta_pipeline.connections import change_choice
 from meta_pipeline.fleet.rotation import Rotation
@@ -41,7 +41,7 @@ class Agency:
         """The accounts that people are alerted of as lost."""
         with self.place.warehouse.connection() as connection:
             found = account_problems(connection, limits_of(self.place.book.access.settings))
-        lost = {one for one, kind in found.items() if kind is Kind.LOST}
+        lost = {one for one, kind in found.items() if kind is ConditionKind.LOST}
         return [n for n, one in enumerate(self.place.ids) if one in lost]
 
     def picked(self) -> list[int]:

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from meta_pipeline.connections import (
     Access,
-    Answer,
+    AppMisconfigured,
     ChoiceRefused,
     Denied,
     Expired,
     Forged,
     Granted,
     KeyMissing,
+    LoginAnswer,
     LoginRefused,
-    Misconfigured,
     NoAccounts,
     OtherSession,
     Partial,
@@ -310,7 +310,7 @@ def test_a_configuration_without_what_is_needed_is_nobodys_choice(place: Place) 
     for_business(place, Configuration("701", scopes=("business_management",)))
     place.sim.tokens.choose(businesses=[business(place, "North", place.ids).id])
     answer = logged_in(place)
-    assert isinstance(answer, Misconfigured)
+    assert isinstance(answer, AppMisconfigured)
     assert "Configuration 701" in answer.message
     assert nothing_stored(place)
     assert living(place) == 0, "a token that nobody keeps is ended"
@@ -413,7 +413,7 @@ def test_a_state_works_once_in_its_session_within_ten_minutes(
         elif begun:
             n = which % len(begun)
             owner, ends_at, query = begun[n]
-            expected: type[Answer] = Denied
+            expected: type[LoginAnswer] = Denied
             if owner != session:
                 expected = OtherSession
             elif n in answered:
@@ -435,11 +435,11 @@ def test_neither_state_nor_session_is_stored_as_it_is(place: Place) -> None:
     assert SESSION not in repr(flow_of(place))
 
 
-FAULTS: list[tuple[str, Fault, type[Answer]]] = [
+FAULTS: list[tuple[str, Fault, type[LoginAnswer]]] = [
     ("/oauth/access_token", Fault.graph_error(2), Unavailable),
     ("/oauth/access_token", Fault.graph_error(100, subcode=36007), Expired),
     ("/oauth/access_token", Fault.graph_error(100, subcode=36009), Replayed),
-    ("/oauth/access_token", Fault.graph_error(100, subcode=36008), Misconfigured),
+    ("/oauth/access_token", Fault.graph_error(100, subcode=36008), AppMisconfigured),
     ("/oauth/access_token", Fault.graph_error(190), Refused),
     ("/debug_token", Fault.graph_error(2), Unavailable),
     ("/me/adaccounts", Fault.graph_error(200, message="API access blocked."), Refused),
@@ -449,7 +449,7 @@ FAULTS: list[tuple[str, Fault, type[Answer]]] = [
 
 @pytest.mark.parametrize(("path", "fault", "end"), FAULTS)
 def test_meta_that_does_not_play_along(
-    place: Place, path: str, fault: Fault, end: type[Answer]
+    place: Place, path: str, fault: Fault, end: type[LoginAnswer]
 ) -> None:
     place.sim.tokens.choose()
     flow = flow_of(place)
@@ -471,7 +471,7 @@ def test_a_wrong_app_secret_is_named(place: Place) -> None:
     given_back = led_back(flow.begin())
     place.sim.tokens.change_app(secret="reset")
     answer = flow.answer(given_back)
-    assert isinstance(answer, Misconfigured)
+    assert isinstance(answer, AppMisconfigured)
     assert "META_APP_SECRET" in answer.message
 
 

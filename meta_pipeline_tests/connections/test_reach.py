@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.connections import Kind, MetaConnection, Reach, State, in_order
+from meta_pipeline.connections import (
+    ConnectionKind,
+    ConnectionState,
+    MetaConnection,
+    Reach,
+    in_order,
+)
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 READ, BOTH = frozenset({"ads_read"}), frozenset({"ads_read", "ads_management"})
@@ -21,11 +27,11 @@ def connection(name: str, *, days: float | None = 60, **facts: Any) -> MetaConne
     known: dict[str, Any] = {
         "connection_id": None if name == "env" else name,
         "name": name,
-        "kind": Kind.ENVIRONMENT if name == "env" else Kind.SYSTEM_USER,
+        "kind": ConnectionKind.ENVIRONMENT if name == "env" else ConnectionKind.SYSTEM_USER,
         "app_id": "1",
         "app": "app",
         "scopes": READ,
-        "state": State.ACTIVE,
+        "state": ConnectionState.ACTIVE,
         "expires_at": ends,
     }
     return MetaConnection(**known | facts)
@@ -34,12 +40,16 @@ def connection(name: str, *, days: float | None = 60, **facts: Any) -> MetaConne
 WORSE_THAN_GOOD = {
     "shorter life": connection("b", days=40),
     "data access ends earlier": connection("b", data_access_expires_at=NOW + timedelta(days=30)),
-    "about to end, with more rights": connection("b", days=3, state=State.EXPIRING, scopes=BOTH),
+    "about to end, with more rights": connection(
+        "b", days=3, state=ConnectionState.EXPIRING, scopes=BOTH
+    ),
     "may not read, without an end": connection(
         "b", days=None, scopes=frozenset({"business_management"})
     ),
     "refused for another reason": connection("b", days=None, problem="(#200) API access blocked"),
-    "revoked, without an end": connection("b", days=None, state=State.REVOKED, scopes=BOTH),
+    "revoked, without an end": connection(
+        "b", days=None, state=ConnectionState.REVOKED, scopes=BOTH
+    ),
     "nobody asked about it": connection("env", days=None, is_known=False, scopes=frozenset()),
 }
 
@@ -64,7 +74,7 @@ CONNECTIONS = st.builds(
     st.sampled_from(["env", "conn_1", "conn_2", "conn_3"]),
     days=st.none() | st.integers(-5, 90),
     scopes=st.sampled_from([READ, BOTH, frozenset()]),
-    state=st.sampled_from(State),
+    state=st.sampled_from(ConnectionState),
     problem=st.none() | st.just("no"),
     is_known=st.booleans(),
 )
@@ -80,10 +90,10 @@ def test_every_process_chooses_alike(connections: list[MetaConnection], random: 
 
 
 def test_who_reaches_an_account_and_what_is_said_when_nobody_does() -> None:
-    living, dead = connection("living"), connection("dead", state=State.EXPIRED)
+    living, dead = connection("living"), connection("dead", state=ConnectionState.EXPIRED)
     reach = Reach(
         NOW,
-        environment=connection("env", days=5, state=State.EXPIRING),
+        environment=connection("env", days=5, state=ConnectionState.EXPIRING),
         stored={"living": living, "dead": dead},
         accounts={"act_1": ("dead", "living"), "act_2": ("dead",), "act_3": ("living",)},
         environment_accounts=frozenset({"act_3"}),
@@ -100,6 +110,6 @@ def test_who_reaches_an_account_and_what_is_said_when_nobody_does() -> None:
 
 
 def test_the_token_of_the_environment_is_asked_however_dead_it_was() -> None:
-    alone = Reach(NOW, environment=connection("env", state=State.REVOKED))
+    alone = Reach(NOW, environment=connection("env", state=ConnectionState.REVOKED))
     assert alone.is_plain
     assert [one.name for one in alone.usable("act_1")] == ["env"]

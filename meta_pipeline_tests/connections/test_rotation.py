@@ -8,7 +8,7 @@ from typing import Any
 
 from meta_pipeline.fleet.rotation import Rotation
 from meta_pipeline.fleet.tick import Tick, look
-from meta_pipeline.model.usage import APP, Scope, UsageReading
+from meta_pipeline.model.usage import APP, MeterScope, UsageReading
 from meta_pipeline.warehouse import ConnectionRow
 from meta_pipeline_tests.connections.engines import engine_of
 from meta_pipeline_tests.connections.place import Place, place_of
@@ -30,7 +30,7 @@ def full(place: Place, app: str) -> UsageReading:
     """An app's own meter, full for half an hour."""
     now = place.clock.now()
     regain_at = now + timedelta(minutes=30)
-    return UsageReading(Scope.APP, app, "", 100, now, regain_at, source="error 4")
+    return UsageReading(MeterScope.APP, app, "", 100, now, regain_at, source="error 4")
 
 
 def change(place: Place, row: ConnectionRow, **facts: Any) -> None:

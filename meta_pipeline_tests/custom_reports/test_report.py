@@ -20,7 +20,7 @@ from meta_pipeline.custom_reports.contract import (
     FIELDS,
     GIVEN,
     REFUSED,
-    Kind,
+    FieldKind,
     kind_of,
 )
 from meta_pipeline.custom_reports.periods import Increment, last_of, start_of, starts
@@ -39,15 +39,15 @@ def test_the_tables_are_those_of_the_installed_sdk() -> None:
 
 def test_what_is_a_number_is_typed_as_one() -> None:
     typed = {name: kind_of(name) for name in FIELDS}
-    assert typed["impressions"] is Kind.COUNT
-    assert typed["spend"] is Kind.DECIMAL
-    assert typed["cost_per_inline_link_click"] is Kind.DECIMAL
-    assert typed["actions"] is Kind.ACTIONS
-    assert typed["results"] is Kind.JSON
+    assert typed["impressions"] is FieldKind.COUNT
+    assert typed["spend"] is FieldKind.DECIMAL
+    assert typed["cost_per_inline_link_click"] is FieldKind.DECIMAL
+    assert typed["actions"] is FieldKind.ACTIONS
+    assert typed["results"] is FieldKind.JSON
     words = ("name", "ranking", "objective", "goal", "setting", "label", "currency", "created")
     for name, kind in typed.items():
         if any(word in name for word in words) and FIELDS[name] == "string":
-            assert kind is Kind.TEXT, name
+            assert kind is FieldKind.TEXT, name
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -250,10 +250,10 @@ def test_a_rolling_span_is_one_period() -> None:
 
 def test_columns_of_ads_manager_are_of_one_kind_everywhere() -> None:
     kinds = {
-        Shape.TEXT: Kind.TEXT,
-        Shape.COUNT: Kind.COUNT,
-        Shape.ACTIONS: Kind.ACTIONS,
-        Shape.OBJECTS: Kind.JSON,
+        Shape.TEXT: FieldKind.TEXT,
+        Shape.COUNT: FieldKind.COUNT,
+        Shape.ACTIONS: FieldKind.ACTIONS,
+        Shape.OBJECTS: FieldKind.JSON,
     }
     assert {one.name: kind_of(one.name) for one in INSIGHTS_COLUMNS} == {
         one.name: kinds[one.shape] for one in INSIGHTS_COLUMNS

@@ -23,7 +23,7 @@ import pytest
 
 from meta_pipeline.commands.database import database
 from meta_pipeline.embedded import EmbeddedPostgres, ServerStartError
-from meta_pipeline.embedded.connection import Answer, probe
+from meta_pipeline.embedded.connection import PortAnswer, probe
 from meta_pipeline.embedded.deadline import Patience
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import WarehouseError, connect, dagster_url
@@ -174,7 +174,7 @@ def test_even_with_the_same_password_the_data_folder_decides(root: Path, empty_r
     with EmbeddedPostgres(root).running() as url:
         password = url.split(":")[2].split("@")[0]
         other = probe(port_of(url), password, empty_root / "postgres" / "18")
-        assert other.answer is Answer.OTHER
+        assert other.answer is PortAnswer.OTHER
 
 
 def test_a_program_on_its_port_does_not_get_the_password(root: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from meta_pipeline.metrics import DictionaryError, load_dictionary, read_dictionary, rollup
 from meta_pipeline.metrics.definitions import store
-from meta_pipeline.metrics.definitions.definition import Kind
+from meta_pipeline.metrics.definitions.definition import MetricKind
 from meta_pipeline.metrics.definitions.reader import STANDARD
 from meta_pipeline.metrics.source import ROLLUP_COLUMNS
 from meta_pipeline.warehouse import Warehouse, schema
@@ -157,7 +157,7 @@ def test_every_rollup_column_is_a_sum_of_the_standard_dictionary() -> None:
     dictionary = read_dictionary()
 
     for name in ROLLUP_COLUMNS:
-        assert dictionary.metric(name).kind is Kind.SUM
+        assert dictionary.metric(name).kind is MetricKind.SUM
         assert name in schema.ad_rollups.columns
 
 

@@ -97,7 +97,7 @@ def test_pages_of_what_is_kept_are_those_of_postgres(spent: Rows, warehouse: War
         assert (after.ids, after.total) == (whole.ids[number + 1 : number + 3], 4)
         before = ranked(warehouse, size=2, before=place)
         assert (before.ids, before.total) == (whole.ids[max(0, number - 2) : number], 4)
-    nowhere = metrics.Place("a0", "5")
+    nowhere = metrics.PagePosition("a0", "5")
     assert ranked(warehouse, after=nowhere).ids == ("a2",), "a place where nothing stands"
 
 
@@ -183,11 +183,11 @@ def test_a_place_that_moved_since_is_gone_on_from_where_it_was(
         "account": ACCOUNTS,
     }
 
-    def key(place: metrics.Place) -> tuple[bool, Decimal, str]:
+    def key(place: metrics.PagePosition) -> tuple[bool, Decimal, str]:
         value = Decimal(place.value or 0)
         return place.value is None, -value if descending else value, place.id
 
-    seen: list[metrics.Place] = []
+    seen: list[metrics.PagePosition] = []
     for step in range(12):
         whole = metrics.ranking(warehouse, size=100, **asked).places
         for place in seen:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meta_pipeline.metrics import Outcome, reconcile, reconciliations
+from meta_pipeline.metrics import ComparisonOutcome, reconcile, reconciliations
 
 from .rows import ACCOUNT, READ_AT, TODAY, Rows, actions, ago
 
@@ -25,7 +25,7 @@ def ads(rows: Rows) -> None:
     rows.fetched([TODAY])
 
 
-def verdict(rows: Rows, tolerance_pct: float = 0) -> tuple[Outcome, str]:
+def verdict(rows: Rows, tolerance_pct: float = 0) -> tuple[ComparisonOutcome, str]:
     (row,) = reconcile(rows.connection, ACCOUNT, TODAY, TODAY, tolerance_pct)
     assert reconciliations(rows.connection, ACCOUNT, TODAY, TODAY) == [row]
     return row.status, row.explanation
@@ -35,7 +35,10 @@ def test_equal_to_the_cent_matches(rows: Rows) -> None:
     ads(rows)
     whole(rows, spend=15, impressions=150, clicks=7, actions=actions(lead=1))
 
-    assert verdict(rows) == (Outcome.MATCH, "Spend, impressions, clicks and conversions agree.")
+    assert verdict(rows) == (
+        ComparisonOutcome.MATCH,
+        "Spend, impressions, clicks and conversions agree.",
+    )
 
 
 def test_a_missing_ad_of_one_cent_differs_and_deleted_ads_are_named(rows: Rows) -> None:
@@ -45,7 +48,7 @@ def test_a_missing_ad_of_one_cent_differs_and_deleted_ads_are_named(rows: Rows) 
 
     status, explanation = verdict(rows)
 
-    assert status is Outcome.DIFFERS
+    assert status is ComparisonOutcome.DIFFERS
     assert "deleted and archived ads (1 deleted ads are known here)" in explanation
 
 
@@ -54,7 +57,7 @@ def test_cents_alone_are_rounding_and_no_contradiction(rows: Rows) -> None:
     whole(rows, spend="15.01", impressions=150, clicks=7)
     (row,) = reconcile(rows.connection, ACCOUNT, TODAY, TODAY)
 
-    assert (row.status, row.is_ok) == (Outcome.ROUNDING, True)
+    assert (row.status, row.is_ok) == (ComparisonOutcome.ROUNDING, True)
     assert row.spend_difference == Decimal("-0.01")
 
 
@@ -62,15 +65,15 @@ def test_more_than_rounding_differs_though_counts_agree(rows: Rows) -> None:
     ads(rows)
     whole(rows, spend="15.02", impressions=150, clicks=7)
 
-    assert verdict(rows)[0] is Outcome.DIFFERS
+    assert verdict(rows)[0] is ComparisonOutcome.DIFFERS
 
 
 def test_tolerance_is_taken_of_the_account_row(rows: Rows) -> None:
     ads(rows)
     whole(rows, spend="15.75", impressions=150, clicks=7)
 
-    assert verdict(rows, tolerance_pct=5)[0] is Outcome.MATCH
-    assert verdict(rows, tolerance_pct=4.7)[0] is Outcome.DIFFERS
+    assert verdict(rows, tolerance_pct=5)[0] is ComparisonOutcome.MATCH
+    assert verdict(rows, tolerance_pct=4.7)[0] is ComparisonOutcome.DIFFERS
 
 
 def moved(rows: Rows, entity_id: str, spend: Any, impressions: int, clicks: int) -> None:
@@ -88,7 +91,7 @@ def test_rows_read_at_different_times_prove_nothing(rows: Rows) -> None:
 
     status, explanation = verdict(rows)
 
-    assert status is Outcome.UNCHECKED
+    assert status is ComparisonOutcome.UNCHECKED
     assert "Read at different times (2026-03-18 08:30 and 2026-03-18 11:30 UTC)" in explanation
     assert "ad rows first" in explanation
 
@@ -98,7 +101,7 @@ def test_delivery_that_began_after_the_account_was_read_proves_nothing(rows: Row
     rows.fetched([TODAY], at=LATER)
     rows.fetched([TODAY], dataset="insights_account")
 
-    assert verdict(rows)[0] is Outcome.UNCHECKED
+    assert verdict(rows)[0] is ComparisonOutcome.UNCHECKED
 
 
 def test_one_sync_may_take_long(rows: Rows) -> None:
@@ -107,7 +110,7 @@ def test_one_sync_may_take_long(rows: Rows) -> None:
     rows.fetched([TODAY], sync="run-1")
     rows.fetched([TODAY], dataset="insights_account", at=LATER, sync="run-1")
 
-    assert verdict(rows)[0] is Outcome.DIFFERS
+    assert verdict(rows)[0] is ComparisonOutcome.DIFFERS
 
 
 def test_days_that_meta_restates_no_more_are_compared_whenever_they_were_read(rows: Rows) -> None:
@@ -116,7 +119,7 @@ def test_days_that_meta_restates_no_more_are_compared_whenever_they_were_read(ro
     rows.fetched([TODAY], is_final=True)
     rows.fetched([TODAY], dataset="insights_account", at=LATER, is_final=True)
 
-    assert verdict(rows)[0] is Outcome.DIFFERS
+    assert verdict(rows)[0] is ComparisonOutcome.DIFFERS
 
 
 def test_equal_numbers_agree_whenever_they_were_read(rows: Rows) -> None:
@@ -124,12 +127,14 @@ def test_equal_numbers_agree_whenever_they_were_read(rows: Rows) -> None:
     whole(rows, spend=15, impressions=150, clicks=7)
     rows.fetched([TODAY], dataset="insights_account", at=LATER)
 
-    assert verdict(rows)[0] is Outcome.MATCH
+    assert verdict(rows)[0] is ComparisonOutcome.MATCH
 
 
-@pytest.mark.parametrize(("spend", "proven"), [(15, Outcome.MATCH), (20, Outcome.DIFFERS)])
+@pytest.mark.parametrize(
+    ("spend", "proven"), [(15, ComparisonOutcome.MATCH), (20, ComparisonOutcome.DIFFERS)]
+)
 def test_a_verdict_holds_until_both_levels_are_read_together_again(
-    rows: Rows, spend: int, proven: Outcome
+    rows: Rows, spend: int, proven: ComparisonOutcome
 ) -> None:
     ads(rows)
     whole(rows, spend=spend, impressions=150, clicks=7)
@@ -138,13 +143,13 @@ def test_a_verdict_holds_until_both_levels_are_read_together_again(
     moved(rows, "a1", 12, 130, 6)
     rows.fetched([TODAY], at=LATER)
     (fresh,) = reconcile(rows.connection, ACCOUNT, TODAY, TODAY)
-    assert fresh.status is Outcome.UNCHECKED
+    assert fresh.status is ComparisonOutcome.UNCHECKED
     (kept,) = reconciliations(rows.connection, ACCOUNT, TODAY, TODAY)
     assert (kept.status, kept.spend_ads, kept.ads_as_of) == (proven, Decimal(15), READ_AT)
 
     moved(rows, ACCOUNT, "16.90", 180, 8)
     rows.fetched([TODAY], dataset="insights_account", at=LATER)
-    assert verdict(rows)[0] is Outcome.MATCH
+    assert verdict(rows)[0] is ComparisonOutcome.MATCH
 
 
 def test_ads_above_the_account_say_which_way(rows: Rows) -> None:
@@ -159,7 +164,7 @@ def test_clicks_alone_differ_too(rows: Rows) -> None:
     whole(rows, spend=15, impressions=150, clicks=8)
 
     status, explanation = verdict(rows)
-    assert status is Outcome.DIFFERS
+    assert status is ComparisonOutcome.DIFFERS
     assert "Only clicks differ" in explanation
 
 
@@ -168,14 +173,17 @@ def test_conversions_that_differ_are_shown_and_fail_nothing(rows: Rows) -> None:
     whole(rows, spend=15, impressions=150, clicks=7, actions=actions(lead=3))
     (row,) = reconcile(rows.connection, ACCOUNT, TODAY, TODAY)
 
-    assert row.status is Outcome.MATCH
+    assert row.status is ComparisonOutcome.MATCH
     assert row.conversions["leads"] == [1, 3]
     assert "Not leads" in row.explanation
 
 
 def test_what_was_not_fetched_is_unchecked_not_wrong(rows: Rows) -> None:
     ads(rows)
-    assert verdict(rows) == (Outcome.UNCHECKED, "The account row of this day was not fetched.")
+    assert verdict(rows) == (
+        ComparisonOutcome.UNCHECKED,
+        "The account row of this day was not fetched.",
+    )
 
 
 def test_delivery_without_an_account_row_differs(rows: Rows) -> None:
@@ -183,7 +191,7 @@ def test_delivery_without_an_account_row_differs(rows: Rows) -> None:
     rows.fetched([TODAY], dataset="insights_account")
 
     status, explanation = verdict(rows)
-    assert status is Outcome.DIFFERS
+    assert status is ComparisonOutcome.DIFFERS
     assert "no row for the account" in explanation
 
 

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from meta_pipeline import metrics
 from meta_pipeline.metrics import read_dictionary
-from meta_pipeline.metrics.definitions.definition import Kind
+from meta_pipeline.metrics.definitions.definition import MetricKind
 
 from .world import BACKFILL_DAYS, SPLIT_DAYS, World
 
-SUMS = sorted(key for key, metric in read_dictionary().metrics.items() if metric.kind is Kind.SUM)
+SUMS = sorted(
+    key for key, metric in read_dictionary().metrics.items() if metric.kind is MetricKind.SUM
+)
 ON_META = ("spend", "impressions", "clicks", "link_clicks", "post_engagements", "video_views")
 CUTS = (
     ["day"],

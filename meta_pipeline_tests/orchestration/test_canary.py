@@ -19,9 +19,9 @@ from meta_pipeline.definitions import defs
 from meta_pipeline.orchestration.configuration import (
     Accounts,
     Breakdowns,
-    Choice,
-    Days,
     Freshness,
+    InsightsDays,
+    LaunchpadConfig,
     Period,
     choices,
     run_config,
@@ -158,8 +158,8 @@ def test_the_search_finds_what_a_careless_config_tells(
     assert "dagster.event_logs" in found(database_url, tmp_path)
 
 
-@pytest.mark.parametrize("model", [Accounts, Breakdowns, Days, Freshness, Period])
-def test_an_error_does_not_say_what_was_typed(model: type[Choice]) -> None:
+@pytest.mark.parametrize("model", [Accounts, Breakdowns, InsightsDays, Freshness, Period])
+def test_an_error_does_not_say_what_was_typed(model: type[LaunchpadConfig]) -> None:
     for name, field in model.model_fields.items():
         for typed in (CANARY, [CANARY], {"a": CANARY}, [[CANARY]]):
             with pytest.raises(ValueError, match="validation error") as refused:

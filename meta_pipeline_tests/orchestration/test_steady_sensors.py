@@ -27,7 +27,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import text
 
-from meta_pipeline.alerts import Kind
+from meta_pipeline.alerts import ConditionKind
 from meta_pipeline.definitions import defs
 from meta_pipeline.orchestration.failures.runs import UNREADABLE
 from meta_pipeline.orchestration.failures.ticks import failing_ticks
@@ -286,7 +286,7 @@ def test_what_fails_twice_in_a_row_is_told() -> None:
             expected |= {f"{kind.name.lower()} {name}"} if is_told else set()
         found = failing_ticks(instance, NOW)
         assert {one.subject for one in found} == expected
-        assert {one.kind for one in found} == {Kind.TICK}
+        assert {one.kind for one in found} == {ConditionKind.TICK}
         assert not any("EAA" in one.cause for one in found)
         assert failing_ticks(instance, NOW + timedelta(days=3)) == []
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline import metrics
-from meta_pipeline.alerts import AlertLimits, Kind, account_conditions
+from meta_pipeline.alerts import AlertLimits, ConditionKind, account_conditions
 from meta_pipeline.quality import CHECKS, Finding, Limits, Severity, find
 from meta_pipeline_tests.postgres import TestPostgres
 from meta_pipeline_tests.sync.lab import START, Lab, lab
@@ -263,7 +263,7 @@ def test_alerts_and_checks_call_the_same_accounts_late(synced: Lab) -> None:
             told = account_conditions(connection, AlertLimits())
             check = find("freshness").run(connection)
 
-        assert check.accounts == [one.account_id for one in told if one.kind is Kind.STALE]
+        assert check.accounts == [one.account_id for one in told if one.kind is ConditionKind.STALE]
         late_after += [(hours, one.grade.name, check.severity.name) for one in told]
 
     assert late_after == [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import AliasChoices
 
-from meta_pipeline.alerts import AlertLimits, Kind
+from meta_pipeline.alerts import AlertLimits, ConditionKind
 from meta_pipeline.alerts.message import _TITLES
 from meta_pipeline.definitions import defs
 from meta_pipeline.orchestration.defs.quality import DATA_QUALITY_KEY
@@ -26,8 +26,8 @@ def test_every_check_is_explained_beside_its_table() -> None:
     assert f"`{RECONCILES}`" in PAGE
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_kind_of_alert_is_explained(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(ConditionKind))
+def test_every_kind_of_alert_is_explained(kind: ConditionKind) -> None:
     assert f"| {_TITLES[kind].lower()} |" in PAGE
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from meta_pipeline.reports import Answer, Question, Report, ask, make_report, period, questions
+from meta_pipeline.reports import (
+    Question,
+    QuestionRows,
+    Report,
+    ask,
+    make_report,
+    period,
+    questions,
+)
 from meta_pipeline.reports.question import FOLDER, read
 from meta_pipeline.warehouse import Warehouse
 
@@ -23,7 +31,7 @@ def report(morning: Morning) -> Report:
         return make_report(warehouse, days=1, now=morning.now)
 
 
-def rows_by(answer: Answer, key: str) -> dict[str, dict[str, object]]:
+def rows_by(answer: QuestionRows, key: str) -> dict[str, dict[str, object]]:
     return {str(row[key]): row for row in answer.records()}
 
 
@@ -90,7 +98,7 @@ def test_every_question_has_its_sentence(report: Report, morning: Morning) -> No
 
 def test_too_few_observations_are_not_an_answer(report: Report) -> None:
     latency = report.answers["latency"]
-    few = Answer(latency.question, latency.columns, [("all endpoints", *[3] * 6)])
+    few = QuestionRows(latency.question, latency.columns, [("all endpoints", *[3] * 6)])
     assert not few.is_enough
     assert few.note == "Not enough data: 3 of at least 20 observations."
 

@@ -25,7 +25,13 @@ from meta_pipeline.commands.terminal.questions import typed
 from meta_pipeline.words import times
 
 if TYPE_CHECKING:
-    from meta_pipeline.connections import AccountChoice, Answer, Connections, Granted, PickedAccount
+    from meta_pipeline.connections import (
+        AccountChoice,
+        Connections,
+        Granted,
+        LoginAnswer,
+        PickedAccount,
+    )
     from meta_pipeline.warehouse import ConnectionRow
 
 # What a terminal shows without scrolling; /text looks through the others.
@@ -137,7 +143,7 @@ def _logged_in(
 
     port = connections.access.settings.login_port
     flow = LoginFlow(connections, redirect_uri=f"http://localhost:{port}{PATH}", session=session)
-    heard: list[Answer] = []
+    heard: list[LoginAnswer] = []
 
     def answer(query: Mapping[str, str]) -> tuple[str, str, bool]:
         answered = flow.answer(query)

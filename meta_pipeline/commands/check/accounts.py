@@ -21,7 +21,7 @@ from meta_pipeline.model.usage import UsageReading
 from meta_pipeline.sync.days import today
 from meta_pipeline.sync.run.account_node import oddities
 
-from .finding import Finding, failed
+from .finding import CheckFinding, failed
 
 AT_ONCE = 8
 """Calls under way at a time."""
@@ -44,7 +44,7 @@ class Budget:
 
 
 @dataclass
-class Reader:
+class AccountProbe:
     """Asks accounts for yesterday's numbers.
 
     `blocked` has the accounts Meta has said not to call now, by id, with the reason as a sentence;
@@ -62,7 +62,7 @@ class Reader:
     seconds: float = field(default=0.0, init=False)
     """Calls that were made, and how long they took in all."""
 
-    def findings(self, accounts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    def findings(self, accounts: Sequence[Mapping[str, Any]]) -> Iterator[CheckFinding]:
         """One finding for each account in the order given; one more for those left out."""
         # Meta counts a call during a block and prolongs it.
         waits = [one for one in accounts if one["id"] in self.blocked]
@@ -73,18 +73,18 @@ class Reader:
                 yield finding_of[one["id"]]
         for one in waits:
             text = f"not asked: {self.blocked[one['id']]}"
-            yield Finding("Account", _subject(one), ok=True, text=text)
+            yield CheckFinding("Account", _subject(one), ok=True, text=text)
         left = [one for one in due if one["id"] not in finding_of]
         if left:
             yield self._left(left, len(accounts))
 
-    def _asked(self, due: Sequence[Mapping[str, Any]]) -> dict[str, Finding]:
+    def _asked(self, due: Sequence[Mapping[str, Any]]) -> dict[str, CheckFinding]:
         """What was found of each account that was asked, by id."""
-        finding_of: dict[str, Finding] = {}
+        finding_of: dict[str, CheckFinding] = {}
         queue = iter(due)
         began = told = self.clock()
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="check") as pool:
-            running: dict[Future[tuple[Finding, str | None]], str] = {}
+            running: dict[Future[tuple[CheckFinding, str | None]], str] = {}
             while True:
                 while len(running) < AT_ONCE and self._may_go_on(began):
                     if (given := next(queue, None)) is None:
@@ -111,7 +111,7 @@ class Reader:
             self.left_out = f"the budget of {self.budget.seconds:g} s is used"
         return self.left_out is None
 
-    def _ask(self, given: Mapping[str, Any]) -> tuple[Finding, str | None]:
+    def _ask(self, given: Mapping[str, Any]) -> tuple[CheckFinding, str | None]:
         """What there is to say of the account, and why no further one may be asked."""
         subject = _subject(given)
         try:
@@ -134,9 +134,9 @@ class Reader:
         is_near = fullest >= self.budget.app_stop_pct
         return _readable(subject, given, answer.body, answer.usage), stop if is_near else None
 
-    def _left(self, left: Sequence[Mapping[str, Any]], total: int) -> Finding:
+    def _left(self, left: Sequence[Mapping[str, Any]], total: int) -> CheckFinding:
         noun = "account was" if len(left) == 1 else "accounts were"
-        return Finding(
+        return CheckFinding(
             "Accounts",
             f"{len(left):,} of {total:,}",
             ok=True,
@@ -156,7 +156,7 @@ def _readable(
     given: Mapping[str, Any],
     body: Mapping[str, Any],
     usage: tuple[UsageReading, ...],
-) -> Finding:
+) -> CheckFinding:
     rows = body.get("data") or [{}]
     spend = f"yesterday {rows[0].get('spend', '0')} {given.get('currency', '')}"
     zone = given.get("timezone_name")
@@ -169,4 +169,4 @@ def _readable(
         told.append(", ".join(tiers))
     if worst := max((one.usage_pct for one in usage), default=0):
         told.append(f"{worst:.0f} % of the hour's allowance used")
-    return Finding("Account", subject, ok=True, text="; ".join(told))
+    return CheckFinding("Account", subject, ok=True, text="; ".join(told))

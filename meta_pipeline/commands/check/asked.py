@@ -17,7 +17,7 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse, WarehouseError
 from meta_pipeline.warehouse.connect import READER
 
-from .finding import Finding
+from .finding import CheckFinding
 
 ENVIRONMENT = "META_ACCESS_TOKEN"
 
@@ -51,7 +51,7 @@ def opened_connections(
     its_url: AbstractContextManager[str],
     settings: Settings,
     on_attempt: Callable[[Attempt], None],
-) -> Iterator[tuple[list[AskedConnection], list[Finding]]]:
+) -> Iterator[tuple[list[AskedConnection], list[CheckFinding]]]:
     """META_ACCESS_TOKEN where it is set, then the living stored connections, the best first.
 
     With it, what is wrong with those that cannot be asked. A database that cannot be asked has
@@ -59,7 +59,7 @@ def opened_connections(
     """
     with ExitStack() as clients:
         connections: list[AskedConnection] = []
-        problems: list[Finding] = []
+        problems: list[CheckFinding] = []
         if settings.access_token is not None:
             client = clients.enter_context(_client(settings, settings.require_token()))
             connections.append(AskedConnection(ENVIRONMENT, client.for_sync(on_attempt=on_attempt)))
@@ -79,7 +79,7 @@ def _client(settings: Settings, token: str, app_id: str | None = None) -> GraphC
 
 
 def _stored(
-    its_url: AbstractContextManager[str], settings: Settings, problems: list[Finding]
+    its_url: AbstractContextManager[str], settings: Settings, problems: list[CheckFinding]
 ) -> Iterator[tuple[str, str, str | None, frozenset[str] | None]]:
     """Label, token, app and chosen accounts of each living stored connection."""
     from meta_pipeline.connections import ConnectionsError, Keyring, Reach, read_token
@@ -98,7 +98,7 @@ def _stored(
                 token = read_token(warehouse, keyring, one.connection_id)
             except ConnectionsError as error:
                 # The others are asked all the same.
-                problems.append(Finding("Connection", one.label, ok=False, text=str(error)))
+                problems.append(CheckFinding("Connection", one.label, ok=False, text=str(error)))
                 continue
             chosen = rows[one.connection_id].chosen_accounts
             if token is not None:

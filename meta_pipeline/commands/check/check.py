@@ -27,7 +27,7 @@ from meta_pipeline.settings import Settings
 
 from .connections import connection_findings
 from .database import database_findings
-from .finding import Finding
+from .finding import CheckFinding
 from .meta import Asked, blocked, meta_findings
 from .stored_data import data_findings
 
@@ -74,7 +74,7 @@ def check(
     raise typer.Exit(1 if problems else CANNOT_TELL if unknown else 0)
 
 
-def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[Finding]:
+def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[CheckFinding]:
     """What a sync needs: Meta and Postgres, each looked at whatever is wrong with the other."""
     with ExitStack() as stack:
         url: str | None = None
@@ -93,7 +93,7 @@ def _needs(accounts: Sequence[str], calls: int, within: timedelta) -> Iterator[F
         yield from database_findings(its_url(), settings)
 
 
-def _print(findings: list[Finding], limit: int, problems: int, unknown: int) -> None:
+def _print(findings: list[CheckFinding], limit: int, problems: int, unknown: int) -> None:
     accounts = [one for one in findings if one.what == "Account"]
     ranked = sorted(accounts, key=lambda one: (one.ok, one.is_known))
     listed = ranked[:limit]
@@ -110,7 +110,7 @@ def _print(findings: list[Finding], limit: int, problems: int, unknown: int) -> 
         say("All is well.")
 
 
-def _print_table(findings: list[Finding]) -> None:
+def _print_table(findings: list[CheckFinding]) -> None:
     shown = table("", "", "", show_header=False)
     last = ""
     for finding in findings:

@@ -18,7 +18,7 @@ from meta_pipeline.warehouse import Warehouse, WarehouseError
 from meta_pipeline.warehouse.connect import READER
 from meta_pipeline.words import times
 
-from .finding import Finding
+from .finding import CheckFinding
 
 if TYPE_CHECKING:
     from meta_pipeline.connections import Listed
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def connection_findings(
     its_url: AbstractContextManager[str], settings: Settings, now: datetime | None = None
-) -> Iterator[Finding]:
+) -> Iterator[CheckFinding]:
     """One finding for each stored connection at `now`; none where the database cannot be asked.
 
     What is wrong with the database is told by its own findings.
@@ -48,12 +48,12 @@ def connection_findings(
         yield _finding(one)
 
 
-def _finding(one: Listed) -> Finding:
+def _finding(one: Listed) -> CheckFinding:
     lives = one.state is not None and one.state.is_usable
     left = "no end named" if one.days_left is None else f"{times(one.days_left, 'day')} left"
     text = f"{one.kind}, {times(one.accounts, 'account')}, {one.state}, {left}"
     problem = one.problem or one.renewal_problem
-    return Finding(
+    return CheckFinding(
         "Connection",
         f"{one.name} ({one.connection_id})",
         ok=lives and problem is None,

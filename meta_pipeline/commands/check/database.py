@@ -23,7 +23,7 @@ from meta_pipeline.warehouse.rights import Problem, Rights, read_rights
 from meta_pipeline.warehouse.urls import DAGSTER_SCHEMA
 from meta_pipeline.words import times
 
-from .finding import Finding
+from .finding import CheckFinding
 
 _APPLICATION_NAME = "meta_pipeline check"
 _FIX = "Check DATABASE_URL and that the server runs; leave it out for the embedded server."
@@ -31,22 +31,22 @@ _FIX = "Check DATABASE_URL and that the server runs; leave it out for the embedd
 
 def database_findings(
     its_url: AbstractContextManager[str], settings: Settings
-) -> Iterator[Finding]:
+) -> Iterator[CheckFinding]:
     """What is wrong with the database, or that nothing is; changes nothing in it."""
     try:
         with its_url as url:
             yield from _of(url, settings)
     except CannotTell as error:
-        yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), is_known=False)
+        yield CheckFinding("Postgres", "DATABASE_URL", ok=False, text=str(error), is_known=False)
     except DatabaseNewer as error:
-        yield Finding("Schema", SCHEMA, ok=False, text=str(error))
+        yield CheckFinding("Schema", SCHEMA, ok=False, text=str(error))
     except (DatabaseUnfit, PoolerUnsupported) as error:  # its sentence says what mends it
-        yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error))
+        yield CheckFinding("Postgres", "DATABASE_URL", ok=False, text=str(error))
     except (WarehouseError, EmbeddedPostgresError) as error:
-        yield Finding("Postgres", "DATABASE_URL", ok=False, text=str(error), fix=_FIX)
+        yield CheckFinding("Postgres", "DATABASE_URL", ok=False, text=str(error), fix=_FIX)
 
 
-def _of(url: str, settings: Settings) -> Iterator[Finding]:
+def _of(url: str, settings: Settings) -> Iterator[CheckFinding]:
     shown = redacted(url)
     with (
         explained(url),
@@ -67,17 +67,17 @@ def _of(url: str, settings: Settings) -> Iterator[Finding]:
     problems = [*rights.for_syncs(), *(rights.for_tables(SCHEMA) if pending else [])]
     version = f"Postgres {rights.version}{', through a pooler' if pooled else ''}"
     if not problems:
-        yield Finding("Postgres", shown, ok=True, text=f"{version}, UTF-8, may write")
+        yield CheckFinding("Postgres", shown, ok=True, text=f"{version}, UTF-8, may write")
     yield from _told("Postgres", shown, problems)
     views = sum(name.startswith("view:") for name in pending)
     runs = [f"runs {times(len(pending) - views, 'migration')}"] if len(pending) > views else []
     makes = [f"makes {times(views, 'view')}"] if views else []
     text = f"the next sync {' and '.join(runs + makes)}" if pending else "up to date"
-    yield Finding("Schema", SCHEMA, ok=True, text=text)
+    yield CheckFinding("Schema", SCHEMA, ok=True, text=text)
     yield from _dagster(rights, url, settings)
 
 
-def _dagster(rights: Rights, url: str, settings: Settings) -> Iterator[Finding]:
+def _dagster(rights: Rights, url: str, settings: Settings) -> Iterator[CheckFinding]:
     """Whether Dagster's own connections get to their schema, or may make it."""
     # Not at the top: it brings SQLAlchemy, which is most of a start.
     from meta_pipeline.warehouse.dagster_schema import refuse_unreachable_schema
@@ -96,16 +96,16 @@ def _dagster(rights: Rights, url: str, settings: Settings) -> Iterator[Finding]:
     try:
         refuse_unreachable_schema(url)
     except WarehouseError as error:
-        yield Finding("Schema", DAGSTER_SCHEMA, ok=False, text=str(error))
+        yield CheckFinding("Schema", DAGSTER_SCHEMA, ok=False, text=str(error))
         return
     is_made = DAGSTER_SCHEMA in rights.made_schemas
     text = "Dagster's tables are there" if is_made else "made when Dagster first starts"
-    yield Finding("Schema", DAGSTER_SCHEMA, ok=True, text=text)
+    yield CheckFinding("Schema", DAGSTER_SCHEMA, ok=True, text=text)
 
 
-def _told(what: str, subject: str, problems: list[Problem]) -> Iterator[Finding]:
+def _told(what: str, subject: str, problems: list[Problem]) -> Iterator[CheckFinding]:
     seen: set[str] = set()
     for problem in problems:
         if problem.text not in seen:
             seen.add(problem.text)
-            yield Finding(what, subject, ok=False, text=problem.text, fix=problem.fix)
+            yield CheckFinding(what, subject, ok=False, text=problem.text, fix=problem.fix)

@@ -6,7 +6,7 @@ from meta_pipeline.graph import GraphError, PermissionDenied, Reauthorize, Versi
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """One thing that was looked at; `fix` says what to do when it is not well.
 
     `is_known` is False where an answer could not be had in time: neither well nor wrong.
@@ -22,7 +22,7 @@ class Finding:
     is_partial: bool = False
 
 
-def failed(what: str, subject: str, error: GraphError) -> Finding:
+def failed(what: str, subject: str, error: GraphError) -> CheckFinding:
     """What Meta answered instead, with the next step of whoever reads it."""
     code = f" (Meta {error.code_text})" if error.code_text else ""
     fix = error.next_step
@@ -35,4 +35,4 @@ def failed(what: str, subject: str, error: GraphError) -> Finding:
         fix = "Put a new token in META_ACCESS_TOKEN; docs/tokens.md shows how to get one."
     elif isinstance(error, VersionExpired):
         fix = "Set META_API_VERSION=v26.0, or leave it out."
-    return Finding(what, subject, ok=False, text=f"{error.message}{code}", fix=fix)
+    return CheckFinding(what, subject, ok=False, text=f"{error.message}{code}", fix=fix)

@@ -16,9 +16,9 @@ from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import Warehouse, WarehouseError
 from meta_pipeline.warehouse.connect import READER
 
-from .accounts import Budget, Reader
+from .accounts import AccountProbe, Budget
 from .asked import AskedConnection, opened_connections
-from .finding import Finding, failed
+from .finding import CheckFinding, failed
 from .host import not_metas
 from .settings import settings_asked
 from .token import token_findings, without_token
@@ -65,8 +65,8 @@ def meta_findings(
     settings: Settings,
     its_url: AbstractContextManager[str],
     asked: Asked,
-    stored: Sequence[Finding],
-) -> Iterator[Finding]:
+    stored: Sequence[CheckFinding],
+) -> Iterator[CheckFinding]:
     """Every connection is asked: META_ACCESS_TOKEN where it is set, and the stored connections."""
     yield from stored
     notices: list[str | None] = []
@@ -91,21 +91,21 @@ def meta_findings(
         yield from _version(version, notices)
 
 
-def _version(version: str, notices: list[str | None]) -> Iterator[Finding]:
+def _version(version: str, notices: list[str | None]) -> Iterator[CheckFinding]:
     """How long the version in use lives, and what Meta's answers said of it just now."""
     state = version_state(version, datetime.now(UTC).date())
-    yield Finding("API version", version, ok=state.ok, text=state.text, fix=state.fix)
+    yield CheckFinding("API version", version, ok=state.ok, text=state.text, fix=state.fix)
     for notice in dict.fromkeys(filter(None, notices)):
         fix = "Set META_API_VERSION to a version that lives; docs/tokens.md lists them."
-        yield Finding("API version", version, ok=False, text=notice, fix=fix)
+        yield CheckFinding("API version", version, ok=False, text=notice, fix=fix)
 
 
 def _accounts(
     connections: Sequence[AskedConnection], settings: Settings, asked: Asked, host: str
-) -> Iterator[Finding]:
+) -> Iterator[CheckFinding]:
     """Each account once, over the first connection that lists it; then the settings, over one."""
     listed: list[tuple[AskedConnection, list[dict[str, Any]]]] = []
-    problems: list[Finding] = []
+    problems: list[CheckFinding] = []
     reached: dict[str, dict[str, Any]] = {}
     for connection in connections:
         try:
@@ -119,14 +119,14 @@ def _accounts(
     yield from problems
     if not reached and listed:
         fix = "Give the token's user a role on an ad account in Meta's business settings."
-        yield Finding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
+        yield CheckFinding("Accounts", "none", ok=False, text="the token sees no account", fix=fix)
     if asked.accounts:
         yield from _unseen(asked.accounts, [*reached.values()])
     elif not problems:
         # What a connection that gave no list sees is not known.
         yield from _never_seen(settings, [*reached.values()])
     if not asked.accounts and (left := sum(settings.leaves_out(one) for one in reached)):
-        yield Finding("Accounts", f"{left:,} of {len(reached):,}", ok=True, text=_LEFT_OUT)
+        yield CheckFinding("Accounts", f"{left:,} of {len(reached):,}", ok=True, text=_LEFT_OUT)
     budget, readable = asked.budget(settings), None
     for connection, rows in listed:
         wanted = [
@@ -134,7 +134,7 @@ def _accounts(
             for one in rows
             if (asked.names(one) if asked.accounts else not settings.leaves_out(one["id"]))
         ]
-        reader = Reader(
+        reader = AccountProbe(
             connection.client,
             budget,
             asked.blocked,
@@ -152,10 +152,10 @@ def _accounts(
         settings_asked(readable[0].client, settings, readable[1]) if readable else ()
     ):
         text = refusal.message if refusal else f"{value}: Meta takes it"
-        yield Finding("Insights", setting, ok=refusal is None, text=text, fix=todo)
+        yield CheckFinding("Insights", setting, ok=refusal is None, text=text, fix=todo)
 
 
-def _no_list(connection: AskedConnection, host: str, error: GraphError) -> Finding:
+def _no_list(connection: AskedConnection, host: str, error: GraphError) -> CheckFinding:
     if connection.is_environment:
         return failed("Accounts", host, error)
     finding = failed("Connection", connection.label, error)
@@ -163,19 +163,19 @@ def _no_list(connection: AskedConnection, host: str, error: GraphError) -> Findi
     return replace(finding, fix=f"Connect it again, or: {_PASTE}") if is_dead else finding
 
 
-def _never_seen(settings: Settings, reached: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _never_seen(settings: Settings, reached: Sequence[Mapping[str, Any]]) -> Iterator[CheckFinding]:
     """The accounts that are to be synced alone, and that the token does not see."""
     for name in sorted(settings.included - {one["id"] for one in reached}):
         text = f"META_INCLUDE_ACCOUNTS names it; the token sees {len(reached):,} others"
         fix = "Give the token's user a role on it, or take it out of META_INCLUDE_ACCOUNTS."
-        yield Finding("Account", name, ok=False, text=text, fix=fix)
+        yield CheckFinding("Account", name, ok=False, text=text, fix=fix)
 
 
-def _unseen(names: Sequence[str], reached: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _unseen(names: Sequence[str], reached: Sequence[Mapping[str, Any]]) -> Iterator[CheckFinding]:
     """The accounts asked for that the token does not see."""
     known = {str(word).casefold() for one in reached for word in (one["id"], one.get("name"))}
     for name in names:
         if not {name.casefold(), f"act_{name}"} & known:
             text = f"the token sees no such account among its {len(reached):,}"
             fix = "meta-pipeline check lists what it sees; give the token's user a role on it."
-            yield Finding("Account", name, ok=False, text=text, fix=fix)
+            yield CheckFinding("Account", name, ok=False, text=text, fix=fix)

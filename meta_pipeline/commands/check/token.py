@@ -8,7 +8,7 @@ from meta_pipeline.graph import GraphClient, GraphError, TokenInfo
 from meta_pipeline.settings import Settings, SettingsError
 
 from .asked import ENVIRONMENT, AskedConnection
-from .finding import Finding, failed
+from .finding import CheckFinding, failed
 
 # All that reading takes; ads_management could change things, too.
 _SCOPE = "ads_read"
@@ -16,19 +16,19 @@ _WARN_BEFORE = timedelta(days=14)
 """So early that somebody who is on holiday is back before the token ends."""
 
 
-def without_token(settings: Settings, connections: Sequence[AskedConnection]) -> Finding:
+def without_token(settings: Settings, connections: Sequence[AskedConnection]) -> CheckFinding:
     """What it means that META_ACCESS_TOKEN is not set."""
     if connections:
         text = "not set: accounts are read over the stored connections"
-        return Finding("Token", ENVIRONMENT, ok=True, text=text)
+        return CheckFinding("Token", ENVIRONMENT, ok=True, text=text)
     try:
         settings.require_token()
     except SettingsError as error:
         fix = str(error)
-    return Finding("Token", ENVIRONMENT, ok=False, text="not set", fix=fix)
+    return CheckFinding("Token", ENVIRONMENT, ok=False, text="not set", fix=fix)
 
 
-def token_findings(client: GraphClient, settings: Settings) -> Iterator[Finding]:
+def token_findings(client: GraphClient, settings: Settings) -> Iterator[CheckFinding]:
     try:
         me = client.me()
     except GraphError as error:
@@ -40,23 +40,23 @@ def token_findings(client: GraphClient, settings: Settings) -> Iterator[Finding]
         info = client.debug_token(app_id=settings.app_id)
     except GraphError:
         hint = "scopes and expiry not known: set META_APP_ID and META_APP_SECRET to see them"
-        yield Finding("Token", name, ok=True, text=f"valid; {hint}")
+        yield CheckFinding("Token", name, ok=True, text=f"valid; {hint}")
         return
     yield _validity(name, info)
     may_read = not quality.missing_scopes(info.scopes)
     fix = f"Make a token with the scope {_SCOPE} and put it in META_ACCESS_TOKEN."
     scopes = ", ".join(info.scopes) or "none"
-    yield Finding("Scopes", name, ok=may_read, text=scopes, fix=None if may_read else fix)
+    yield CheckFinding("Scopes", name, ok=may_read, text=scopes, fix=None if may_read else fix)
 
 
-def _validity(name: str, info: TokenInfo) -> Finding:
+def _validity(name: str, info: TokenInfo) -> CheckFinding:
     left = info.remaining(datetime.now(UTC))
     renew = "Make a new token and put it in META_ACCESS_TOKEN; docs/tokens.md shows how."
     if not info.is_valid:
         reason = info.error.message if info.error else "not valid"
-        return Finding("Token", name, ok=False, text=reason, fix=renew)
+        return CheckFinding("Token", name, ok=False, text=reason, fix=renew)
     if left is None:
-        return Finding("Token", name, ok=True, text=f"{info.type or 'token'}, no end named")
+        return CheckFinding("Token", name, ok=True, text=f"{info.type or 'token'}, no end named")
     text = f"{info.type or 'token'}, expires in {left.days} days"
     soon = left < _WARN_BEFORE
-    return Finding("Token", name, ok=not soon, text=text, fix=renew if soon else None)
+    return CheckFinding("Token", name, ok=not soon, text=text, fix=renew if soon else None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ConnectionsError
-from meta_pipeline.connections.state import State
+from meta_pipeline.connections.state import ConnectionState
 from meta_pipeline.graph import GraphError, Reauthorize, Retriable, Throttled
 from meta_pipeline.warehouse import CallbackRow, ConnectionRow, WarehouseError, forget_account
 
@@ -63,7 +63,7 @@ def _looked_around(connections: Connections, callback: CallbackRow) -> CarriedOu
     gave it: whether it ended with them only Meta can say.
     """
     for row in connections.warehouse.connections.all():
-        if callback.app_id not in ("", row.app_id) or not State(row.state).is_usable:
+        if callback.app_id not in ("", row.app_id) or not ConnectionState(row.state).is_usable:
             continue
         try:
             connections.check(row)
@@ -83,7 +83,8 @@ def _reached_by_nobody_else(connections: Connections, rows: list[ConnectionRow])
     others = [
         row
         for row in store.all()
-        if row.connection_id not in theirs and State(row.state) is not State.REPLACED
+        if row.connection_id not in theirs
+        and ConnectionState(row.state) is not ConnectionState.REPLACED
     ]
     by_others = {one for row in others for one in store.accounts(row.connection_id)}
     by_environment = set[str]()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from meta_pipeline.connections.connections import Connections
-from meta_pipeline.connections.state import State
+from meta_pipeline.connections.state import ConnectionState
 from meta_pipeline.warehouse import CallbackKind, CallbackRow, Connection, ConnectionRow
 from meta_pipeline.words import minute, times
 
@@ -96,8 +96,8 @@ class Callbacks:
     def _end(self, row: ConnectionRow, connection: Connection) -> None:
         """At Meta its tokens have ended already."""
         store = self.connections.warehouse.connections
-        if State(row.state) is not State.REPLACED:
-            row = replace(row, state=State.REVOKED, problem=_REMOVED)
+        if ConnectionState(row.state) is not ConnectionState.REPLACED:
+            row = replace(row, state=ConnectionState.REVOKED, problem=_REMOVED)
             store.save(row, connection)
         store.drop_tokens(row.connection_id, ("current", "next", "previous"), connection)
         self.connections.record(row, "deauthorized", {}, connection)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from meta_pipeline.connections.state import Kind
+from meta_pipeline.connections.state import ConnectionKind
 from meta_pipeline.warehouse import PendingRow
 from meta_pipeline.words import times
 
@@ -23,7 +23,7 @@ class Pending:
 
     pending_id: str
     name: str
-    kind: Kind
+    kind: ConnectionKind
     accounts: int
     """How many there are to choose from."""
     scopes: tuple[str, ...]
@@ -33,7 +33,7 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class LoginAnswer:
     """What became of a login: `title`, `message` and `what_to_do` are for the person.
 
     `can_retry`: whether beginning anew may lead to another end.
@@ -46,7 +46,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted(Answer):
+class Granted(LoginAnswer):
     """Access was given: the accounts of `pending` can be chosen; `declined` was kept back."""
 
     title = "Choose ad accounts"
@@ -56,14 +56,14 @@ class Granted(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Denied(Answer):
+class Denied(LoginAnswer):
     """The person cancelled Meta's dialog."""
 
     title = "Nothing was connected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Partial(Answer):
+class Partial(LoginAnswer):
     """The person kept back what reading needs: `missing` scopes."""
 
     title = "A permission is missing"
@@ -71,7 +71,7 @@ class Partial(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misconfigured(Answer):
+class AppMisconfigured(LoginAnswer):
     """The app or its configuration cannot give what is needed: not the person's to mend."""
 
     title = "The app is not set up for this"
@@ -79,49 +79,49 @@ class Misconfigured(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoAccounts(Answer):
+class NoAccounts(LoginAnswer):
     """Access was given, and not one ad account is behind it."""
 
     title = "There is no ad account to connect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expired(Answer):
+class Expired(LoginAnswer):
     """The answer, or the code in it, came too late."""
 
     title = "This login took too long"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed(Answer):
+class Replayed(LoginAnswer):
     """The answer was given before: a page that was loaded twice, or a copied address."""
 
     title = "This answer was used already"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forged(Answer):
+class Forged(LoginAnswer):
     """No login that was begun here has this state."""
 
     title = "This answer was not asked for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherSession(Answer):
+class OtherSession(LoginAnswer):
     """The login was begun by another session; its own can still go on."""
 
     title = "This login belongs to another browser"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused(Answer):
+class Refused(LoginAnswer):
     """Meta answered with an error, or with a token that cannot be a connection."""
 
     title = "Meta did not let us in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unavailable(Answer):
+class Unavailable(LoginAnswer):
     """Meta could not be asked just now."""
 
     title = "Meta does not answer"
@@ -132,7 +132,7 @@ def pending(row: PendingRow, accounts: int) -> Pending:
     return Pending(
         pending_id=row.pending_id,
         name=str(row.name),
-        kind=Kind(str(row.kind)),
+        kind=ConnectionKind(str(row.kind)),
         accounts=accounts,
         scopes=tuple(row.scopes),
         ends_at=row.ends_at,
@@ -167,9 +167,9 @@ def partial(missing: Sequence[str]) -> Partial:
     )
 
 
-def misconfigured(config_id: str, missing: Sequence[str]) -> Misconfigured:
+def misconfigured(config_id: str, missing: Sequence[str]) -> AppMisconfigured:
     names = ", ".join(missing)
-    return Misconfigured(
+    return AppMisconfigured(
         message=f"Configuration {config_id} of Facebook Login for Business does not ask for "
         f"{names}. It grants all it asks for or nothing: this was nobody's choice in the dialog. "
         "Nothing was connected.",
@@ -178,8 +178,8 @@ def misconfigured(config_id: str, missing: Sequence[str]) -> Misconfigured:
     )
 
 
-def setup(why: str) -> Misconfigured:
-    return Misconfigured(
+def setup(why: str) -> AppMisconfigured:
+    return AppMisconfigured(
         message=f"{why}. Nothing was connected.",
         what_to_do="Compare with the App Dashboard: App settings → Basic, and Facebook Login → "
         "Settings → Valid OAuth Redirect URIs (docs/tokens.md). Then connect again.",

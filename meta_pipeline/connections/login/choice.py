@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import ChoiceRefused, PendingUnknown
 from meta_pipeline.connections.renewal import revoke_previous
-from meta_pipeline.connections.state import Kind, State, state_at
+from meta_pipeline.connections.state import ConnectionKind, ConnectionState, state_at
 from meta_pipeline.graph import GraphError
 from meta_pipeline.printable import one_line
 from meta_pipeline.warehouse import Connection, ConnectionRow, PendingRow
@@ -161,7 +161,7 @@ class AccountChoice:
             row = ConnectionRow(
                 connection_id=f"conn_{secrets.token_hex(6)}",
                 tenant=pending.tenant,
-                kind=Kind(str(pending.kind)),
+                kind=ConnectionKind(str(pending.kind)),
                 name=one_line(name or "") or str(pending.name),
                 app_id=pending.app_id,
                 user_id=str(pending.user_id),
@@ -170,7 +170,7 @@ class AccountChoice:
                 expires_at=pending.expires_at,
                 data_access_expires_at=pending.data_access_expires_at,
                 state=state_at(
-                    now, State.ACTIVE, pending.expires_at, pending.data_access_expires_at
+                    now, ConnectionState.ACTIVE, pending.expires_at, pending.data_access_expires_at
                 ),
                 added_at=now,
                 checked_at=pending.came_at,
@@ -195,7 +195,7 @@ class AccountChoice:
         connections, now = self.connections, self.connections.access.clock()
         store = connections.warehouse.connections
         row = store.get(str(pending.connection_id), connection, locked=True)
-        if row is None or row.state == State.REPLACED:
+        if row is None or row.state == ConnectionState.REPLACED:
             raise PendingUnknown("The connection was removed or replaced meanwhile. Connect again.")
         changed = replace(
             row,
@@ -225,7 +225,7 @@ def change_choice(connections: Connections, row: ConnectionRow, *, session: str)
     What is chosen today is ticked; nothing changes until something is chosen. Raises ChoiceRefused
     for a connection that is over, reaches none, or that Meta refuses, and TokenUnreadable.
     """
-    if not State(row.state).is_usable:
+    if not ConnectionState(row.state).is_usable:
         raise ChoiceRefused(f"{row.name} is {row.state}: connect it again. Nothing was changed.")
     try:
         owner = connections.access.owner(connections.token(row), app_id=row.app_id)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import LoginRefused
-from meta_pipeline.connections.state import Kind
+from meta_pipeline.connections.state import ConnectionKind
 from meta_pipeline.graph import AccessToken, GraphError, Retriable, Throttled, TokenInfo
 from meta_pipeline.printable import one_line
 from meta_pipeline.quality import missing_scopes
@@ -17,7 +17,7 @@ from meta_pipeline.redaction import redact
 from meta_pipeline.warehouse import DEFAULT_TENANT, LoginState, PendingRow
 
 from . import answers
-from .answers import Answer, Granted
+from .answers import Granted, LoginAnswer
 from .dialog import checked_redirect, dialog_url
 from .pending import PENDING_LIVES, discard, hashed, with_token
 
@@ -110,7 +110,7 @@ class LoginFlow:
         )
         return Begun(url, ends_at)
 
-    def answer(self, given: Mapping[str, str]) -> Answer:
+    def answer(self, given: Mapping[str, str]) -> LoginAnswer:
         """What became of a login, from the query parameters that came to the redirect address.
 
         Nothing is raised for what the person, Meta or somebody else sent; KeyMissing and
@@ -118,7 +118,7 @@ class LoginFlow:
         """
         state = given.get("state", "")
         login = self._claimed(state)
-        if isinstance(login, Answer):
+        if isinstance(login, LoginAnswer):
             return login
         hidden = (state, given.get("code", ""), self.session)
         if "error" in given or "error_code" in given or not given.get("code"):
@@ -128,7 +128,7 @@ class LoginFlow:
         except GraphError as error:
             return _refusal(error, hidden)
 
-    def _claimed(self, state: str) -> LoginState | Answer:
+    def _claimed(self, state: str) -> LoginState | LoginAnswer:
         """The login that this answers, taken; or why it is not answered by this."""
         logins, now = self.connections.warehouse.logins, self.connections.access.clock()
         state_hash, session_hash = hashed("state", state), hashed("session", self.session)
@@ -144,7 +144,7 @@ class LoginFlow:
             return answers.other_session()
         return answers.replayed() if known.answered_at else answers.expired()
 
-    def _granted(self, login: LoginState, code: str) -> Answer:
+    def _granted(self, login: LoginState, code: str) -> LoginAnswer:
         """The code's token, judged; whatever is not fit for a connection is given up again."""
         access = self.connections.access
         # The code can be exchanged with the secret of its own app only.
@@ -183,15 +183,15 @@ class LoginFlow:
         self.connections.warehouse.logins.save(row)
         return row
 
-    def _judged(self, login: LoginState, row: PendingRow, token: str) -> Answer:
+    def _judged(self, login: LoginState, row: PendingRow, token: str) -> LoginAnswer:
         """What Meta says of the token, and of what it reaches."""
         access, logins = self.connections.access, self.connections.warehouse.logins
         info = access.inspect(token)
         if problem := _unusable(login, info):
             return problem
-        kind = Kind.USER if info.type == "USER" else Kind.BUSINESS_INTEGRATION
+        kind = ConnectionKind.USER if info.type == "USER" else ConnectionKind.BUSINESS_INTEGRATION
         expires_at = info.expires_at
-        if kind is Kind.USER:  # hours only, until it is exchanged
+        if kind is ConnectionKind.USER:  # hours only, until it is exchanged
             with access.client(token, app_id=login.app_id) as client:
                 longer = client.exchange_token(app_id=login.app_id)
             token, expires_at = longer.value, longer.expires_at
@@ -200,7 +200,7 @@ class LoginFlow:
         if not owner.accounts:
             return answers.no_accounts(owner.name)
         business = None
-        if kind is Kind.BUSINESS_INTEGRATION:
+        if kind is ConnectionKind.BUSINESS_INTEGRATION:
             business = access.client_business(token, app_id=login.app_id)
         row = replace(
             row,
@@ -219,7 +219,7 @@ class LoginFlow:
         return answers.granted(row, len(owner.accounts))
 
 
-def _unusable(login: LoginState, info: TokenInfo) -> Answer | None:
+def _unusable(login: LoginState, info: TokenInfo) -> LoginAnswer | None:
     """Why the token cannot be a connection, if it cannot."""
     if not info.is_valid or info.type not in {"USER", "SYSTEM_USER"}:
         why = str(info.error) if info.error else f"It is a token of type {info.type}"
@@ -233,7 +233,7 @@ def _unusable(login: LoginState, info: TokenInfo) -> Answer | None:
     return None
 
 
-def _unwilling(given: Mapping[str, str], hidden: Iterable[str]) -> Answer:
+def _unwilling(given: Mapping[str, str], hidden: Iterable[str]) -> LoginAnswer:
     """What Meta's dialog led back with in place of a code."""
     if "access_denied" in (given.get("error"), given.get("error_reason")) or (
         given.get("error_reason") == "user_denied"
@@ -243,7 +243,7 @@ def _unwilling(given: Mapping[str, str], hidden: Iterable[str]) -> Answer:
     return answers.refused(f"Meta's dialog said: {one_line(redact(said, hidden))[:_LONGEST]}")
 
 
-def _refusal(error: GraphError, hidden: Iterable[str]) -> Answer:
+def _refusal(error: GraphError, hidden: Iterable[str]) -> LoginAnswer:
     """What it means for the person that Meta did not answer well."""
     # Told by its words: Meta gives it no code of its own.
     if "client secret" in error.message.lower():

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from meta_pipeline.connections.connections import Connections
 from meta_pipeline.connections.errors import TokenUnreadable
 from meta_pipeline.connections.sealing import Sealed
-from meta_pipeline.connections.state import Kind
+from meta_pipeline.connections.state import ConnectionKind
 from meta_pipeline.graph import GraphError, Retriable, Throttled
 from meta_pipeline.graph.tokens import token_key
 from meta_pipeline.moments import past
@@ -20,7 +20,7 @@ PENDING_LIVES = timedelta(minutes=30)
 _REMEMBERED = timedelta(days=1)
 """How long an ended login is told from one that never was, and a token's end is tried."""
 # Made by our own login, for us: a person's token may serve others of the app's, too.
-_OURS_ALONE = (Kind.BUSINESS_INTEGRATION, Kind.SYSTEM_USER)
+_OURS_ALONE = (ConnectionKind.BUSINESS_INTEGRATION, ConnectionKind.SYSTEM_USER)
 
 
 def hashed(what: str, secret: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Kind, Metric, Unit
+from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric, MetricKind, Unit
 from meta_pipeline.metrics.errors import ImpossibleQuestion
 
 from .completeness import Completeness
@@ -200,7 +200,7 @@ def _why_no_people(question: Question, names: str) -> str:
 
 
 def _value(row: Row, metric: Metric) -> float | None:
-    if metric.kind is not Kind.RATIO:
+    if metric.kind is not MetricKind.RATIO:
         value: float | None = row[metric.key]
         return value
     above = _side(row, metric, "above", metric.numerator)

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,200}(\.[0-9]{1,200})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PagePosition:
     """A place in the order: the id, and the value it is ordered by as text, None where it has none.
 
     Pages go on from one: however far down it is, what comes next costs the same.
@@ -37,7 +37,7 @@ class Place:
         return self.id if self.value is None else f"{self.id}:{self.value}"
 
     @classmethod
-    def read(cls, text: str) -> Place:
+    def read(cls, text: str) -> PagePosition:
         """As `str` wrote it."""
         # From an address that anybody may type: Postgres takes no NUL in a text.
         entity_id, colon, value = text.replace("\x00", "").partition(":")
@@ -59,8 +59,8 @@ class Ordered:
         params: Mapping[str, Any],
         first: int,
         size: int | None,
-        after: Place | None,
-        before: Place | None,
+        after: PagePosition | None,
+        before: PagePosition | None,
     ) -> tuple[str, dict[str, Any]]:
         """Rows of id, value as text and how many match; those `before` a place come backwards."""
         place, backwards = (before, True) if before is not None else (after, False)
@@ -128,7 +128,7 @@ class Ordered:
             asked |= {"place_id": kept.floor.id, "place_value": kept.floor.value}
         return text, {**params, **asked}
 
-    def _beyond(self, place: Place | None, falls: bool, backwards: bool) -> str:
+    def _beyond(self, place: PagePosition | None, falls: bool, backwards: bool) -> str:
         """Whether a row comes after the place, in this direction; what has no value is last."""
         if place is None:
             return "true"
@@ -163,7 +163,7 @@ class Start:
     rows: tuple[tuple[str, str | None, str], ...]
     """Id, value and account; plain tuples, as the collector of garbage does not look into them."""
     counts: Mapping[str, int]
-    floor: Place | None
+    floor: PagePosition | None
     """What comes after this place is not known; None where nothing does."""
 
     @property
@@ -204,7 +204,7 @@ class Start:
         return Start(
             tuple((entity_id, value, owner) for entity_id, value, owner, _ in found),
             counts,
-            Place(*found[-1][:2]) if is_cut else self.floor,
+            PagePosition(*found[-1][:2]) if is_cut else self.floor,
         )
 
     def page(
@@ -212,9 +212,9 @@ class Start:
         ordered: Ordered,
         first: int,
         size: int,
-        after: Place | None,
-        before: Place | None,
-    ) -> tuple[Place, ...] | None:
+        after: PagePosition | None,
+        before: PagePosition | None,
+    ) -> tuple[PagePosition, ...] | None:
         """The places of a page, as Postgres has them; None where some are not here."""
         place = before if before is not None else after
         begin, end = first, first + size
@@ -229,9 +229,9 @@ class Start:
                 begin, end = begin + 1, end + 1
         if end > len(self.rows) < self.total:
             return None
-        return tuple(Place(entity_id, value) for entity_id, value, _ in self.rows[begin:end])
+        return tuple(PagePosition(entity_id, value) for entity_id, value, _ in self.rows[begin:end])
 
-    def _position(self, ordered: Ordered, place: Place) -> int | None:
+    def _position(self, ordered: Ordered, place: PagePosition) -> int | None:
         """Where a place is, or would be if something stood there; None where that is not known.
 
         What stood at the end of the page before has another number after a sync.
@@ -252,5 +252,5 @@ class Start:
         # Below the last that is kept others may stand above it.
         return stands if stands < len(self.rows) or len(self.rows) == self.total else None
 
-    def _has(self, number: int, place: Place) -> bool:
+    def _has(self, number: int, place: PagePosition) -> bool:
         return [row[:2] for row in self.rows[number : number + 1]] == [(place.id, place.value)]

@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Kind, Metric
+from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric, MetricKind
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
 from meta_pipeline.metrics.kept import Kept
 from meta_pipeline.metrics.source import Rows
@@ -24,7 +24,7 @@ from meta_pipeline.warehouse import Warehouse
 from . import statement
 from .dimension import ENTITY_JOINS, FilterValue
 from .held import in_held_currencies
-from .places import Ordered, Place, Start
+from .places import Ordered, PagePosition, Start
 from .query import Sources, ask, choose_sources
 from .question import DateRange, Question
 
@@ -50,7 +50,7 @@ _KEPT: Kept[Start] = Kept(16)
 class Ranking:
     """The places of a page in order, of `total` entities that match."""
 
-    places: tuple[Place, ...]
+    places: tuple[PagePosition, ...]
     total: int
 
     @property
@@ -66,8 +66,8 @@ def ranking(
     descending: bool = True,
     first: int = 0,
     size: int = 50,
-    after: Place | None = None,
-    before: Place | None = None,
+    after: PagePosition | None = None,
+    before: PagePosition | None = None,
     account: str | Sequence[str] | None = None,
     date_range: DateRange = "last_7d",
     filters: Mapping[str, FilterValue] | None = None,
@@ -113,7 +113,7 @@ def ranking(
         # The count stands in each row; beyond the last page there is no row to read it from.
         is_elsewhere = first or after or before
         total = rows[0][2] if rows else ordered.count(connection, params) if is_elsewhere else 0
-    places = [Place(entity_id, value) for entity_id, value, _ in rows]
+    places = [PagePosition(entity_id, value) for entity_id, value, _ in rows]
     if before is not None:
         places.reverse()
     return Ranking(tuple(places), total)
@@ -215,7 +215,7 @@ def _statement(
 
 def _value(metric: Metric, values: Sequence[str]) -> str:
     """A metric's value from its sums: `query` computes the shown one from the same."""
-    if metric.kind is not Kind.RATIO:
+    if metric.kind is not MetricKind.RATIO:
         return f"coalesce(v{values.index(metric.key)}, 0)"
     above, below = (values.index(f"{metric.key}/{side}") for side in ("above", "below"))
     return f"v{above} / nullif(v{below}, 0)"

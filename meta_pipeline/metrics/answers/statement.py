@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import ClientCursor, Connection
 
-from meta_pipeline.metrics.definitions.definition import Kind
+from meta_pipeline.metrics.definitions.definition import MetricKind
 from meta_pipeline.metrics.expression import Expressions
 from meta_pipeline.metrics.source import Source, breakdown, daily, finest
 from meta_pipeline.model.level import LEVELS
@@ -122,7 +122,7 @@ def people(question: Question) -> Statement:
     # A ratio has the people it is made of read, and is divided afterwards.
     named = [name for one in question.people for name in one.references or (one.key,)]
     read = map(question.dictionary.metric, dict.fromkeys(named))
-    columns = sorted(one.key for one in read if one.kind is Kind.NON_ADDITIVE)
+    columns = sorted(one.key for one in read if one.kind is MetricKind.NON_ADDITIVE)
     selected = [
         "asked.bucket" if name == bucket else grouping.expression(name) for name in grouping.by
     ]
@@ -184,9 +184,9 @@ def _components(question: Question, expressions: Expressions) -> list[tuple[str,
     if question.people or question.by_goal:
         components.append(("/impressions", expressions.summand(IMPRESSIONS)))
     for metric in question.metrics:
-        if metric.kind is Kind.SUM:
+        if metric.kind is MetricKind.SUM:
             components.append((metric.key, expressions.summand(metric.key)))
-        elif metric.kind is Kind.RATIO:
+        elif metric.kind is MetricKind.RATIO:
             sides = (
                 ("above", metric.numerator, expressions.numerator),
                 ("below", metric.denominator, expressions.denominator),
@@ -194,7 +194,7 @@ def _components(question: Question, expressions: Expressions) -> list[tuple[str,
             components += [
                 (f"{metric.key}/{side}", write(metric.key))
                 for side, name, write in sides
-                if question.dictionary.metric(name or "").kind is not Kind.NON_ADDITIVE
+                if question.dictionary.metric(name or "").kind is not MetricKind.NON_ADDITIVE
             ]
     return components or [("/impressions", expressions.summand(IMPRESSIONS))]
 

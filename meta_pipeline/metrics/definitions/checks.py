@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from meta_pipeline.metrics.errors import DictionaryError, near
 
-from .definition import Kind, Metric, Override
+from .definition import Metric, MetricKind, Override
 from .dictionary import Dictionary
 from .document import Place
 
@@ -103,7 +103,7 @@ class Checks:
     def _check_ratio_side(self, dictionary: Dictionary, metric: Metric, place: Place) -> None:
         for name in (metric.numerator, metric.denominator):
             other = dictionary.metrics.get(name or "")
-            if other is not None and other.kind is Kind.RATIO:
+            if other is not None and other.kind is MetricKind.RATIO:
                 raise self._error(
                     f"{metric.key} divides by or through the ratio {name}: name the sums behind it",
                     place,
@@ -115,7 +115,7 @@ class Checks:
         other = dictionary.metrics.get(name)
         if other is None:
             return
-        if other.kind is not Kind.SUM or other.by_goal:
+        if other.kind is not MetricKind.SUM or other.by_goal:
             raise self._error(f"{name} cannot be added: it is {other.formula}", (*place, "add"))
         if other.unit is not metric.unit:
             raise self._error(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """How a metric may be combined over rows."""
 
     SUM = "sum"
@@ -68,7 +68,7 @@ class Metric(BaseModel):
     display_name: str = Field(min_length=1)
     description: str = Field(min_length=1)
     unit: Unit
-    kind: Kind
+    kind: MetricKind
     better: Better = Better.NEITHER
     column: str | None = None
     family: str | None = None
@@ -84,9 +84,9 @@ class Metric(BaseModel):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        if self.kind is Kind.SUM:
+        if self.kind is MetricKind.SUM:
             self._check_sum()
-        elif self.kind is Kind.RATIO:
+        elif self.kind is MetricKind.RATIO:
             for side in ("numerator", "denominator"):
                 if not getattr(self, side):
                     raise ValueError(f"ratio {self.key} has no {side}")
@@ -130,15 +130,15 @@ class Metric(BaseModel):
     @property
     def is_stored(self) -> bool:
         """Whether the rollup tables carry it: every sum, as the account counts it."""
-        return self.kind is Kind.SUM
+        return self.kind is MetricKind.SUM
 
     @property
     def formula(self) -> str:
         """What is computed, in one line."""
-        if self.kind is Kind.RATIO:
+        if self.kind is MetricKind.RATIO:
             scale = f" * {self.scale}" if self.scale != 1 else ""
             return f"sum({self.numerator}) / sum({self.denominator}){scale}"
-        if self.kind is Kind.NON_ADDITIVE:
+        if self.kind is MetricKind.NON_ADDITIVE:
             return f"{self.column} of the very row; never added up"
         return f"sum({self._summand})"
 
@@ -245,8 +245,8 @@ __all__ = [
     "Better",
     "Family",
     "Goals",
-    "Kind",
     "Metric",
+    "MetricKind",
     "Override",
     "Synonym",
     "Unit",

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from meta_pipeline.metrics.errors import UnknownName
 
-from .definition import Goals, Kind, Metric, Override, Unit
+from .definition import Goals, Metric, MetricKind, Override, Unit
 from .families import Families
 
 
@@ -76,13 +76,13 @@ class Dictionary:
 
     def is_additive(self, metric: Metric) -> bool:
         """Whether it can be computed by adding rows up (itself, or both sides of its ratio)."""
-        if metric.kind is Kind.RATIO:
+        if metric.kind is MetricKind.RATIO:
             return all(self.is_additive(self.metric(name)) for name in metric.references)
-        return metric.kind is Kind.SUM
+        return metric.kind is MetricKind.SUM
 
     def has_money(self, metric: Metric) -> bool:
         """Whether it is an amount, or made of one: amounts of two currencies are not added up."""
-        if metric.kind is Kind.RATIO:
+        if metric.kind is MetricKind.RATIO:
             return any(self.has_money(self.metric(name)) for name in metric.references)
         return metric.unit is Unit.CURRENCY
 
@@ -119,7 +119,8 @@ class Dictionary:
                 for override in sorted(
                     self.overrides, key=lambda one: (one.metric, one.valid_from or date.min)
                 )
-                if override.account == account_id and self.metric(override.metric).kind is Kind.SUM
+                if override.account == account_id
+                and self.metric(override.metric).kind is MetricKind.SUM
             ],
         }
         return _hash(facts)

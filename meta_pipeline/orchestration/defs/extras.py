@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import dagster as dg
 
-from meta_pipeline.orchestration.configuration import Accounts, Breakdowns, Days, Freshness
+from meta_pipeline.orchestration.configuration import Accounts, Breakdowns, Freshness, InsightsDays
 from meta_pipeline.orchestration.dagster_internals import is_reserved_asset_job_name
 from meta_pipeline.orchestration.names import asking
-from meta_pipeline.orchestration.outcome import Outcome, failure_of
+from meta_pipeline.orchestration.outcome import StepOutcome, failure_of
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.runs.batches import (
@@ -119,7 +119,7 @@ def insight_extras(
     accounts: dg.ResourceParam[Accounts],
     freshness: dg.ResourceParam[Freshness],
     *,
-    days: dg.ResourceParam[Days],
+    days: dg.ResourceParam[InsightsDays],
     breakdowns: dg.ResourceParam[Breakdowns],
 ) -> Iterator[Event]:
     """Hourly numbers, breakdowns and custom reports, for the accounts they are on for."""
@@ -138,9 +138,9 @@ def insight_extras(
 
 def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
     """Each extra is a sync of its own, so that none fails for another."""
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, StepOutcome] = {}
     for table in step.tables:
-        outcome = Outcome(frozenset({table.part}), can_wait=True)
+        outcome = StepOutcome(frozenset({table.part}), can_wait=True)
         outcomes[table.name] = outcome
         yield from _each(context, session, replace(step, tables=[table]), table, outcome)
     for table in step.tables:
@@ -159,7 +159,7 @@ def _each(
     session: SyncSession,
     step: Step,
     table: AccountTable,
-    outcome: Outcome,
+    outcome: StepOutcome,
 ) -> Iterator[Event]:
     # *Materialize* on the page of an asset runs in a job that Dagster makes up; ours have names.
     is_by_hand = is_reserved_asset_job_name(context.job_name)

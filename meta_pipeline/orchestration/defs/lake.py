@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from meta_pipeline.exports import Exported, ExportError, Place, export, open_place
+from meta_pipeline.exports import Destination, Exported, ExportError, export, open_place
 from meta_pipeline.orchestration.metric_metadata import METRIC_KEYS
 from meta_pipeline.orchestration.names import asking
 from meta_pipeline.orchestration.place import here
@@ -66,7 +66,7 @@ def parquet_export(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResul
     yield dg.MaterializeResult(asset_key=EXPORT_KEY, metadata=_metadata(done, place))
 
 
-def _metadata(done: Exported, place: Place) -> dict[str, dg.MetadataValue]:
+def _metadata(done: Exported, place: Destination) -> dict[str, dg.MetadataValue]:
     """Few numbers under names that never change: Dagster plots them."""
     tables = done.manifest.tables.values()
     files = [one for table in tables for one in table.files]

@@ -18,11 +18,11 @@ from meta_pipeline.orchestration.configuration import (
     ALL_THAT_ARE_DUE,
     AS_THE_SETTINGS_SAY,
     Accounts,
-    Days,
     Freshness,
+    InsightsDays,
 )
 from meta_pipeline.orchestration.names import asking
-from meta_pipeline.orchestration.outcome import Outcome, sentence
+from meta_pipeline.orchestration.outcome import StepOutcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, account_tags
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import (
@@ -68,7 +68,7 @@ class Step:
     """After so long no further account of a batch begins; None: all of them do."""
     freshness: Freshness = AS_THE_SETTINGS_SAY
     """How old data may be and still not be read again."""
-    days: Days = ALL_THAT_ARE_DUE
+    days: InsightsDays = ALL_THAT_ARE_DUE
     breakdowns: tuple[tuple[str, ...], ...] = ()
     """Tables of breakdowns, each as Meta's names of its dimensions."""
     after_structure: bool = False
@@ -125,7 +125,7 @@ def insights(
     session: dg.ResourceParam[SyncSession],
     accounts: dg.ResourceParam[Accounts],
     freshness: dg.ResourceParam[Freshness],
-    days: dg.ResourceParam[Days],
+    days: dg.ResourceParam[InsightsDays],
 ) -> Iterator[Event]:
     """Daily numbers of the accounts, once their structure is there."""
     step = Step(
@@ -141,7 +141,7 @@ def insights(
 
 
 def _run(context: dg.AssetExecutionContext, session: SyncSession, step: Step) -> Iterator[Event]:
-    outcome = Outcome(step.parts)
+    outcome = StepOutcome(step.parts)
     note_accounts(context, step.accounts)
     for account_id in in_time(step, session, _twice_where_refused(step, outcome)):
         if step.after_structure and account_id in session.failed:
@@ -172,7 +172,7 @@ def in_time(step: Step, session: SyncSession, accounts: Iterable[str]) -> Iterat
         yield account_id
 
 
-def _twice_where_refused(step: Step, outcome: Outcome) -> Iterator[str]:
+def _twice_where_refused(step: Step, outcome: StepOutcome) -> Iterator[str]:
     """The accounts, and after them once more those that others were syncing meanwhile.
 
     By then the other sync is mostly through: its data is fresh, costs no call, and is materialized
@@ -193,7 +193,7 @@ def sync_one(
     session: SyncSession,
     step: Step,
     account_id: str,
-    outcome: Outcome,
+    outcome: StepOutcome,
 ) -> Iterator[Event]:
     """Sync one account, note in `outcome` how that ended, and give what Dagster is told of it."""
     try:

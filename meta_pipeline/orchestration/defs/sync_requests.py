@@ -8,7 +8,7 @@ import psycopg
 
 from meta_pipeline.orchestration.executor import own_job
 from meta_pipeline.orchestration.names import asking
-from meta_pipeline.orchestration.outcome import Outcome, sentence
+from meta_pipeline.orchestration.outcome import StepOutcome, sentence
 from meta_pipeline.orchestration.partitions import AD_ACCOUNTS, missing_partitions
 from meta_pipeline.orchestration.place import here
 from meta_pipeline.orchestration.record_metadata import record_metadata
@@ -57,7 +57,7 @@ def read_by_id(context: dg.OpExecutionContext, session: dg.ResourceParam[SyncSes
             '"My Shop" --id ads=123, and the sensor sync_requests starts it.',
             allow_retries=False,
         )
-    outcome = Outcome(frozenset())
+    outcome = StepOutcome(frozenset())
     rows = session.warehouse.sync_requests.claimed(claim_id)
     for account_id in dict.fromkeys(row.account_id for row in rows):
         objects = objects_of(row for row in rows if row.account_id == account_id)

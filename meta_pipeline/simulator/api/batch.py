@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from meta_pipeline.simulator.api import errors, requests
-from meta_pipeline.simulator.api.calls import Answer, document
+from meta_pipeline.simulator.api.calls import GraphAnswer, document
 from meta_pipeline.simulator.api.requests import GraphRequest
 
 # Meta's limit; each operation counts as a call of its own (FACTS section 7).
@@ -32,7 +32,7 @@ _NAMES = {
     "www-authenticate": "WWW-Authenticate",
 }
 
-Handle = Callable[[GraphRequest], Answer]
+Handle = Callable[[GraphRequest], GraphAnswer]
 """Answers one request of several."""
 
 
@@ -122,7 +122,7 @@ def _children(item: Any, part: str) -> list[Any]:
     return [item[part]] if isinstance(item, Mapping) and part in item else []
 
 
-def _entry(outer: GraphRequest, answer: Answer) -> dict[str, Any]:
+def _entry(outer: GraphRequest, answer: GraphAnswer) -> dict[str, Any]:
     entry: dict[str, Any] = {"code": answer.status}
     if outer.params.get("include_headers") is not False:
         headers = {**answer.all_headers(), "content-type": "text/javascript; charset=UTF-8"}
@@ -134,7 +134,7 @@ def _entry(outer: GraphRequest, answer: Answer) -> dict[str, Any]:
     return entry
 
 
-def by_ids(request: GraphRequest, handle: Handle) -> Answer:
+def by_ids(request: GraphRequest, handle: Handle) -> GraphAnswer:
     """`GET /?ids=1,2`: one document by id; one bad id fails the whole call."""
     ids = request.words("ids")
     if len(ids) > MAX_IDS:
@@ -152,4 +152,4 @@ def by_ids(request: GraphRequest, handle: Handle) -> Answer:
         documents[object_id] = orjson.loads(answer.body)
         rows, headers = rows + answer.rows, dict(answer.headers)
     headers.pop("etag", None)
-    return Answer(200, document(documents), headers, rows)
+    return GraphAnswer(200, document(documents), headers, rows)

@@ -59,7 +59,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class GraphAnswer:
     """Status, headers and body as they go to the socket or into a batch entry."""
 
     status: int

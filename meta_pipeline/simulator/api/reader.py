@@ -36,7 +36,7 @@ _SELECTIONS = 64
 """How many selections of an edge are remembered: its pages then cost no filtering."""
 
 
-class Reader:
+class GraphReader:
     """Reads the state on behalf of one request."""
 
     def __init__(self, state: State) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.login import refusals
 from meta_pipeline.simulator.api.login.apps import DEFAULT_SCOPES, App
-from meta_pipeline.simulator.api.login.directory import USER_ID, USER_NAME, Choice, Directory
+from meta_pipeline.simulator.api.login.directory import USER_ID, USER_NAME, DialogChoice, Directory
 from meta_pipeline.simulator.api.login.token import Token
 from meta_pipeline.simulator.world.clock import Clock
 
@@ -42,7 +42,7 @@ class Tokens:
     def __init__(self, clock: Clock, directory: Directory, *, app: App | None = None) -> None:
         self.clock, self.directory = clock, directory
         self.dialog: Literal["ask", "grant", "deny"] = "ask"
-        self.choice = Choice()
+        self.choice = DialogChoice()
         app = app or App()
         self.apps: dict[str, App] = {app.id: app}
         self._first = app.id
@@ -85,7 +85,7 @@ class Tokens:
         Fewer `scopes` than were asked are a partial grant; with a configuration, which is all or
         nothing, they are a refusal. KeyError or ValueError for what the person can't give.
         """
-        choice = Choice(
+        choice = DialogChoice(
             person,
             None if scopes is None else frozenset(scopes),
             None if businesses is None else frozenset(businesses),

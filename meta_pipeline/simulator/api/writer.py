@@ -8,7 +8,7 @@ from typing import Any
 from meta_pipeline.simulator.api import errors
 from meta_pipeline.simulator.api.calls import Call
 from meta_pipeline.simulator.api.login import refusals
-from meta_pipeline.simulator.api.reader import Reader
+from meta_pipeline.simulator.api.reader import GraphReader
 from meta_pipeline.simulator.api.state import State
 from meta_pipeline.simulator.api.tokens import LONG_LIVED_SECONDS
 from meta_pipeline.simulator.world import EditRefusedError
@@ -20,7 +20,7 @@ _ENVELOPE = frozenset({"access_token", "appsecret_proof", "fields", "method"})
 class Writer:
     """Changes the state on behalf of one POST or DELETE."""
 
-    def __init__(self, state: State, reader: Reader) -> None:
+    def __init__(self, state: State, reader: GraphReader) -> None:
         self.state, self.reader = state, reader
 
     def write(self, call: Call) -> dict[str, Any]:

@@ -161,7 +161,7 @@ class Delivery:
         for place, part in cut(cell.delivered, cell.converted, ends, whole.draws[31]):
             yield self.split.row_of[place], part
 
-    def _whole_cell(self, whole: n.Day, parts: Sequence[Span], day: int) -> n.Cell:
+    def _whole_cell(self, whole: n.AdDay, parts: Sequence[Span], day: int) -> n.Cell:
         if parts == _WHOLE:
             delivered = whole.totals
         else:
@@ -176,7 +176,9 @@ class Delivery:
             converted = n.conversions(whole, delivered[0], age)
         return n.Cell(delivered, converted)
 
-    def _hours(self, whole: n.Day, parts: Sequence[Span], day: int) -> Iterator[tuple[int, n.Cell]]:
+    def _hours(
+        self, whole: n.AdDay, parts: Sequence[Span], day: int
+    ) -> Iterator[tuple[int, n.Cell]]:
         for hour, (begin, until) in enumerate(hour_bounds(day, self.zone)):
             delivered = n.NOTHING
             for a, b in parts:
@@ -187,7 +189,7 @@ class Delivery:
             if delivered[0]:
                 yield hour, n.Cell(delivered, n.NO_CONVERSIONS)
 
-    def _day(self, running: Running, day: int) -> n.Day:
+    def _day(self, running: Running, day: int) -> n.AdDay:
         whole = n.ad_day(self.key, self.ordinal, running.ad, day, running.traits)
         since, a_day = self._tired.get((self.ordinal, running.ad), (day, 0.0))
         if day > since:

@@ -130,7 +130,7 @@ def resting_days(ad_traits: Traits, first: int, last: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class AdDay:
     """The whole of an ad's day, from which every part of it is cut."""
 
     totals: Delivered
@@ -146,7 +146,7 @@ class Day:
 _WEEK = (96, 100, 102, 104, 108, 92, 84)
 
 
-def ad_day(key: bytes, account: int, ad: int, day: int, ad_traits: Traits) -> Day:
+def ad_day(key: bytes, account: int, ad: int, day: int, ad_traits: Traits) -> AdDay:
     """An ad's full day (date ordinal) as if it ran from midnight to midnight."""
     d = draw(key, b"day ", account, ad, day)
     # One factor for the whole day, so that ratios of a day stay plausible.
@@ -175,7 +175,7 @@ def ad_day(key: bytes, account: int, ad: int, day: int, ad_traits: Traits) -> Da
         videos * 2 // 8,
         videos // 8,
     )
-    return Day(totals, d, ad_traits)
+    return AdDay(totals, d, ad_traits)
 
 
 def less_clicked(totals: Delivered, share: float) -> Delivered:
@@ -239,7 +239,7 @@ def between(totals: Delivered, first: int, last: int) -> Delivered:
     return tuple([b - a for a, b in zip(low, before(totals, last), strict=True)])
 
 
-def conversions(whole: Day, impressions: int, age: int) -> Converted:
+def conversions(whole: AdDay, impressions: int, age: int) -> Converted:
     """Conversions so far of `impressions` of a day, `age` quarters after the day's end.
 
     Counts only ever grow with `age` and stop after 28 days.

@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from meta_pipeline.simulator.insights.errors import InvalidParameterError
-from meta_pipeline.simulator.insights.selection import Condition
+from meta_pipeline.simulator.insights.selection import FilterElement
 
 _DIRECTIONS = {"_ascending": False, "_descending": True}
 
 Row = dict[str, Any]
 
 
-def metric_names(sort: Sequence[str], filtering: Sequence[Condition]) -> tuple[str, ...]:
+def metric_names(sort: Sequence[str], filtering: Sequence[FilterElement]) -> tuple[str, ...]:
     """Insights fields that must be known to sort and filter."""
     names = [_sort_field(sort)[0].partition(":")[0]] if sort else []
     return tuple(dict.fromkeys([*names, *(c.field for c in filtering)]))
 
 
 def ranked(
-    rows: Callable[[], Iterator[Row]], sort: Sequence[str], filtering: Sequence[Condition]
+    rows: Callable[[], Iterator[Row]], sort: Sequence[str], filtering: Sequence[FilterElement]
 ) -> array[int]:
     """Positions, in answer order, of the rows that pass the metric conditions."""
     keep = array("Q")
@@ -38,7 +38,7 @@ def ranked(
     return array("Q", (keep[i] for i in order))
 
 
-def passes(row: Row, filtering: Sequence[Condition]) -> bool:
+def passes(row: Row, filtering: Sequence[FilterElement]) -> bool:
     """True when a row's metrics meet all conditions; an absent metric counts as zero."""
     return all(c.holds(_number(row.get(c.field, 0))) for c in filtering)
 

@@ -16,7 +16,7 @@ LEVELS = {"account": -1, "campaign": CAMPAIGN, "adset": ADSET, "ad": AD}
 _TIMES = {"created_time": "created", "updated_time": "updated"}
 
 
-class Condition(NamedTuple):
+class FilterElement(NamedTuple):
     """One element of `filtering`: a field, an operator, a value."""
 
     field: str
@@ -41,7 +41,7 @@ class Group:
     ads: Sequence[int]
 
 
-def conditions(filtering: Iterable[Any]) -> list[Condition]:
+def conditions(filtering: Iterable[Any]) -> list[FilterElement]:
     """`filtering` read from mappings or (field, operator, value) triples."""
     read = []
     for element in filtering:
@@ -50,7 +50,7 @@ def conditions(filtering: Iterable[Any]) -> list[Condition]:
         field, operator, value = parts
         if operator not in COMPARISONS:
             raise InvalidParameterError(f"filtering does not know the operator {operator}")
-        read.append(Condition(str(field), str(operator), value))
+        read.append(FilterElement(str(field), str(operator), value))
     return read
 
 
@@ -64,7 +64,7 @@ def groups(
     world: World,
     node: tuple[int, int, int],
     level_name: str,
-    filtering: Sequence[Condition],
+    filtering: Sequence[FilterElement],
 ) -> list[Group]:
     """The rows' entities, newest first, each with the ads that add up to it.
 
@@ -105,11 +105,11 @@ def _grouped(world: World, ordinal: int, level: int, ads: Sequence[int]) -> list
 
 
 def _ad_filter(
-    world: World, ordinal: int, filtering: Sequence[Condition]
+    world: World, ordinal: int, filtering: Sequence[FilterElement]
 ) -> Callable[[int], bool] | None:
     """A test of ads for all conditions on entities; None without any."""
 
-    def check(level: int, condition: Condition) -> Callable[[int], bool]:
+    def check(level: int, condition: FilterElement) -> Callable[[int], bool]:
         read = _reader(world, ordinal, level, condition.field.partition(".")[2])
         known: dict[int, bool] = {}  # a campaign is the same one for all of its ads
 

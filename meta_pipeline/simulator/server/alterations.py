@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
-from meta_pipeline.simulator.api.calls import Answer, document
+from meta_pipeline.simulator.api.calls import GraphAnswer, document
 from meta_pipeline.simulator.api.paging import START, encode_cursor, same_place
 from meta_pipeline.simulator.api.requests import GraphRequest
 
-Alteration = Callable[[Answer, GraphRequest], Answer]
+Alteration = Callable[[GraphAnswer, GraphRequest], GraphAnswer]
 
 
 def headers(named: Mapping[str, str]) -> Alteration:
@@ -29,7 +29,7 @@ def strange_rows(rows: str) -> Alteration:
     empty, begin = b'"data":[]', b'"data":['
     text = rows.encode("utf-8", "surrogatepass")
 
-    def alter(answer: Answer, _: GraphRequest) -> Answer:
+    def alter(answer: GraphAnswer, _: GraphRequest) -> GraphAnswer:
         if empty in answer.body:
             return _with_body(answer, answer.body.replace(empty, begin + text + b"]", 1))
         return _with_body(answer, answer.body.replace(begin, begin + text + b",", 1))
@@ -44,7 +44,7 @@ def null_entries(entries: Sequence[int]) -> Alteration:
     )
 
 
-def same_cursor(answer: Answer, request: GraphRequest) -> Answer:
+def same_cursor(answer: GraphAnswer, request: GraphRequest) -> GraphAnswer:
     """`next` leads to the page just read."""
     body = orjson.loads(answer.body)
     asked = request.text("after") or encode_cursor(START)
@@ -54,7 +54,7 @@ def same_cursor(answer: Answer, request: GraphRequest) -> Answer:
     return _with_body(answer, document(body))
 
 
-def empty_page(answer: Answer, request: GraphRequest) -> Answer:
+def empty_page(answer: GraphAnswer, request: GraphRequest) -> GraphAnswer:
     """Nothing now; `next` starts where this page would have, behind a cursor of its own."""
     body = orjson.loads(answer.body)
     if body["data"]:
@@ -136,7 +136,7 @@ def _document(change: Callable[[Any], Any]) -> Alteration:
     return lambda answer, _: _with_body(answer, document(change(orjson.loads(answer.body))))
 
 
-def _with_body(answer: Answer, body: bytes) -> Answer:
+def _with_body(answer: GraphAnswer, body: bytes) -> GraphAnswer:
     # The tag was that of the right body; a wrong one would let a client keep what it never saw.
     kept = {name: value for name, value in answer.headers.items() if name != "etag"}
     return replace(answer, body=body, headers=kept)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from meta_pipeline.simulator.api import errors, requests
-from meta_pipeline.simulator.api.calls import Answer, document
+from meta_pipeline.simulator.api.calls import GraphAnswer, document
 from meta_pipeline.simulator.server import control, wire
-from meta_pipeline.simulator.server.service import JSON, Outcome
+from meta_pipeline.simulator.server.service import JSON, Served
 from meta_pipeline.simulator.server.simulation import Simulation
 from meta_pipeline.simulator.server.wire import Message, Receive, Send
 from meta_pipeline.simulator.world.clock import VirtualClock
@@ -41,7 +41,7 @@ class Application:
                 await asyncio.sleep(outcome.latency_seconds)
         await wire.reply(outcome, receive, send)
 
-    def _outcome(self, scope: Message, body: bytes) -> Outcome:
+    def _outcome(self, scope: Message, body: bytes) -> Served:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
@@ -57,5 +57,5 @@ class Application:
             )
         except errors.GraphError as error:
             refusal = document(error.body("A0000000000"))
-            return Outcome(Answer(error.status, refusal, {"content-type": JSON}))
+            return Served(GraphAnswer(error.status, refusal, {"content-type": JSON}))
         return self._sim.service.handle(request)

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 
 from meta_pipeline.simulator.server import instructions, status_page
-from meta_pipeline.simulator.server.faults import Rule
+from meta_pipeline.simulator.server.faults import FaultRule
 from meta_pipeline.simulator.server.simulation import Simulation
 from meta_pipeline.simulator.world import EditRefusedError
 from meta_pipeline.simulator.world.clock import VirtualClock, WallClock
@@ -112,7 +112,7 @@ def clear_faults(sim: Simulation, _request: Request, _body: Mapping[str, Any]) -
     return {"faults": []}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: FaultRule) -> dict[str, Any]:
     return {
         "fault": rule.fault.name,
         "method": rule.method,

@@ -242,7 +242,7 @@ class Fault:
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """A fault, the requests it counts and the ones it strikes."""
 
     method: str
@@ -305,7 +305,7 @@ class Faults:
     """The rules in force, in the order they were set up; the first that strikes wins."""
 
     def __init__(self) -> None:
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
         self._lock = threading.Lock()
 
     def __iter__(self) -> Any:
@@ -314,7 +314,7 @@ class Faults:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def add(self, rule: Rule) -> Rule:
+    def add(self, rule: FaultRule) -> FaultRule:
         with self._lock:
             self._rules.append(rule)
         return rule

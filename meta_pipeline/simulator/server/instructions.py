@@ -15,9 +15,9 @@ from meta_pipeline.simulator.api.login.signed_requests import FORGERIES
 from meta_pipeline.simulator.api.reports import Plan
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.callbacks import CallbackAnswer, CallbackKind, call_back
-from meta_pipeline.simulator.server.faults import Fault, Rule
+from meta_pipeline.simulator.server.faults import Fault, FaultRule
 from meta_pipeline.simulator.server.simulation import Simulation
-from meta_pipeline.simulator.server.webhooks import Change, Delivery
+from meta_pipeline.simulator.server.webhooks import Change, WebhookPost
 from meta_pipeline.simulator.world.entities import Entity
 
 Body = Mapping[str, Any]
@@ -68,7 +68,7 @@ FAULTS: Mapping[str, Callable[..., Fault]] = {
 }  # fmt: skip
 
 
-def add_fault(sim: Simulation, body: Body) -> Rule:
+def add_fault(sim: Simulation, body: Body) -> FaultRule:
     """`{"path": "/ads", "fault": "truncate", "with": {"after": 40}, "on_call": 2}`."""
     _only(body, "path", "fault", "with", "method", "on_call", "times", "account_id", "params")
     name = _known("fault", given(body, "fault"), FAULTS)
@@ -187,7 +187,7 @@ def call_app_back(sim: Simulation, body: Body) -> CallbackAnswer:
     return call_back(sim.tokens, kind, str(given(body, "user_id")), **how)
 
 
-def deliver_webhooks(sim: Simulation, body: Body) -> list[Delivery]:
+def deliver_webhooks(sim: Simulation, body: Body) -> list[WebhookPost]:
     """`{"objects": ["…"], "copies": 2}`, `{"account_id": "act_…", "changes": […]}`.
 
     `objects` are told as changes of their effective status, `changes` as they are: field and value.

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from meta_pipeline.simulator.api import batch, errors, oauth, retired_forms
-from meta_pipeline.simulator.api.calls import Answer, Call, Target, document, etag_of
+from meta_pipeline.simulator.api.calls import Call, GraphAnswer, Target, document, etag_of
 from meta_pipeline.simulator.api.limits import AUDIENCE, INSIGHTS, MANAGEMENT
-from meta_pipeline.simulator.api.reader import Reader
+from meta_pipeline.simulator.api.reader import GraphReader
 from meta_pipeline.simulator.api.requests import GraphRequest, redacted
 from meta_pipeline.simulator.api.routes import Routes
 from meta_pipeline.simulator.api.state import State
@@ -31,10 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Outcome:
+class Served:
     """An answer, and how the socket is to spoil it."""
 
-    answer: Answer
+    answer: GraphAnswer
     fault: Fault | None = None
     latency_seconds: float = 0.0
 
@@ -58,11 +58,11 @@ class Service:
         self.state, self.faults, self.journal = state, faults, journal
         self.latency, self.pages, self.edited = latency, pages, edited
         self.routes = Routes(state)
-        self.reader = Reader(state)
+        self.reader = GraphReader(state)
         self.writer = Writer(state, self.reader)
         self._serial = 0
 
-    def handle(self, request: GraphRequest, *, in_batch: bool = False) -> Outcome:
+    def handle(self, request: GraphRequest, *, in_batch: bool = False) -> Served:
         """Answer one request and write it into the journal."""
         call: Call | None = None
         fault = self.faults.strike(request)
@@ -78,7 +78,7 @@ class Service:
             _log.exception("the simulator failed on %s %s", request.method, request.display_path)
             flag = f"simulator_failure {type(bug).__name__}"
             text = f"The simulator itself failed: {type(bug).__name__}: {bug}"
-            answer = Answer(500, document({"simulator_failure": text}), {"content-type": JSON})
+            answer = GraphAnswer(500, document({"simulator_failure": text}), {"content-type": JSON})
         if call is not None:
             flag = flag or call.flag
             target = call.target
@@ -108,22 +108,24 @@ class Service:
             flag=flag,
             in_batch=in_batch,
         )
-        return Outcome(answer, fault, seconds)
+        return Served(answer, fault, seconds)
 
     # -- the steps ------------------------------------------------------------------------------
 
-    def _answer(self, request: GraphRequest, fault: Fault | None) -> tuple[Call | None, Answer]:
+    def _answer(
+        self, request: GraphRequest, fault: Fault | None
+    ) -> tuple[Call | None, GraphAnswer]:
         state = self.state
         self.routes.check_version(request.version)
         if fault and fault.reply:
             status, kind, reply = fault.reply
-            return None, Answer(status, reply, {"content-type": kind})
+            return None, GraphAnswer(status, reply, {"content-type": kind})
         error = fault.error if fault else None
         if oauth.serves(request) or state.subscriptions.serves(state.tokens, request):
             if error:
                 raise error
             answered = self._uncharged(request)
-            if isinstance(answered, Answer):
+            if isinstance(answered, GraphAnswer):
                 return None, answered
             return None, self._finish(request, document(answered), None)
         token = state.tokens.check(request.token, request.text("appsecret_proof"))
@@ -134,12 +136,12 @@ class Service:
             if error:
                 raise error
 
-            def one(inner: GraphRequest) -> Answer:
+            def one(inner: GraphRequest) -> GraphAnswer:
                 return self.handle(inner, in_batch=True).answer
 
             if is_batch:
                 entries = document(batch.run(request, one))
-                return None, Answer(200, entries, {"content-type": JSON})
+                return None, GraphAnswer(200, entries, {"content-type": JSON})
             return None, batch.by_ids(request, one)
         call = Call(request, token, self.routes.account_of(request), state.now())
         return call, self._finish(request, self._call(call, error), call)
@@ -220,7 +222,7 @@ class Service:
 
     # -- the envelope ---------------------------------------------------------------------------
 
-    def _finish(self, request: GraphRequest, body: bytes, call: Call | None) -> Answer:
+    def _finish(self, request: GraphRequest, body: bytes, call: Call | None) -> GraphAnswer:
         version = request.version or self.state.contract.version
         version, warning = self.state.contract.answering(version)
         headers = {"content-type": JSON, "facebook-api-version": version, **self._trace()}
@@ -228,20 +230,20 @@ class Service:
             headers["x-ad-api-version-warning"] = warning
         rows = call.rows if call else 0
         if request.method != "GET":
-            return Answer(200, body, headers, rows)
+            return GraphAnswer(200, body, headers, rows)
         tag = (call.etag if call else None) or etag_of(body)
         headers["etag"] = tag
         if request.headers.get("if-none-match") == tag:
-            return Answer(304, b"", headers, rows)
-        return Answer(200, body, headers, rows)
+            return GraphAnswer(304, b"", headers, rows)
+        return GraphAnswer(200, body, headers, rows)
 
-    def _refusal(self, error: errors.GraphError) -> Answer:
+    def _refusal(self, error: errors.GraphError) -> GraphAnswer:
         trace = self._trace()
         headers = {"content-type": JSON, **trace}
         if error.code == 190:
             quoted = error.message.replace('"', "'")
             headers["www-authenticate"] = f'OAuth "Facebook Platform" "invalid_token" "{quoted}"'
-        return Answer(
+        return GraphAnswer(
             error.status,
             document(error.body(trace["x-fb-trace-id"])),
             headers,

@@ -17,7 +17,7 @@ from meta_pipeline.simulator.api.state import Caps, State
 from meta_pipeline.simulator.api.tokens import Tokens
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.callbacks import CallbackAnswer, call_back
-from meta_pipeline.simulator.server.faults import Fault, Faults, Rule
+from meta_pipeline.simulator.server.faults import Fault, FaultRule, Faults
 from meta_pipeline.simulator.server.journal import Journal
 from meta_pipeline.simulator.server.latency import Latency
 from meta_pipeline.simulator.server.page_cache import MOST_BYTES, PageCache
@@ -133,14 +133,14 @@ class Simulation:
         until: Callable[[GraphRequest], bool] | None = None,
         account_id: str | None = None,
         params: Mapping[str, str] | None = None,
-    ) -> Rule:
+    ) -> FaultRule:
         """Make requests whose path ends in `path` and that have these `params` go wrong.
 
         `on_call=N` strikes the N-th of them (with `times`, that many from there), `times=N` the
         first N, `times=None` all, `until` all until it returns True. `method` "*" is any.
         """
         return self.faults.add(
-            Rule(
+            FaultRule(
                 method.upper(),
                 path,
                 with_,

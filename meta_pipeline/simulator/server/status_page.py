@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from meta_pipeline.simulator.server.faults import Rule
+from meta_pipeline.simulator.server.faults import FaultRule
 from meta_pipeline.simulator.server.journal import Entry
 from meta_pipeline.simulator.server.simulation import Simulation
 from meta_pipeline.simulator.world.entities import Entity
@@ -134,7 +134,7 @@ def _bar(pct: float) -> str:
     return f"<span class='bar {level}'><i style='width:{width:.0f}%'></i></span>{pct:g}&nbsp;%"
 
 
-def _faults(rules: list[Rule], plans: list[str]) -> str:
+def _faults(rules: list[FaultRule], plans: list[str]) -> str:
     planned = f"<p>Next report runs: {escape(', '.join(plans))}.</p>" if plans else ""
     if not rules:
         return f"<p class=soft>None set up.</p>{planned}"

@@ -38,7 +38,7 @@ class Change:
 
 
 @dataclass
-class Delivery:
+class WebhookPost:
     """One POST and what became of it: the status of each attempt, None where nobody answered."""
 
     body: bytes
@@ -74,7 +74,7 @@ class Webhooks:
     ) -> None:
         self._world, self._tokens, self._subscriptions = world, tokens, subscriptions
         self._clock = clock
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[WebhookPost] = []
 
     def status_of(self, object_id: str) -> Change:
         """What Meta tells when the effective status of an object changed; no new value."""
@@ -99,7 +99,7 @@ class Webhooks:
         disorder: int | None = None,
         late_seconds: float = 0.0,
         is_forged: bool = False,
-    ) -> list[Delivery]:
+    ) -> list[WebhookPost]:
         """POST the changes, signed; what is not answered 200 is tried again by `retry`.
 
         `url` and `secret` take the place of the app's. Each change is told in `copies` posts;
@@ -129,14 +129,14 @@ class Webhooks:
             random.Random(disorder).shuffle(told)  # noqa: S311 - an order, not a secret
         now = self._clock()
         happened = now - timedelta(seconds=late_seconds)
-        made = [Delivery(body, now) for body in _bodies(told, happened, per_post)]
+        made = [WebhookPost(body, now) for body in _bodies(told, happened, per_post)]
         self.deliveries += made
         key = secret or app.secret
         for one in made:
             self._attempt(one, to, f"not {key}" if is_forged else key)
         return made
 
-    def retry(self, *, url: str | None = None, secret: str | None = None) -> list[Delivery]:
+    def retry(self, *, url: str | None = None, secret: str | None = None) -> list[WebhookPost]:
         """Try again what is due by the clock; gives what was tried."""
         app = self._tokens.app
         subscribed = self._subscriptions.of_app.get(app.id)
@@ -148,7 +148,7 @@ class Webhooks:
             self._attempt(one, to, secret or app.secret)
         return due
 
-    def _attempt(self, one: Delivery, to: str, secret: str) -> None:
+    def _attempt(self, one: WebhookPost, to: str, secret: str) -> None:
         signature = hmac.new(secret.encode(), one.body, hashlib.sha256).hexdigest()
         headers = {
             "Content-Type": "application/json",

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from typing import Any
 
-from meta_pipeline.simulator.api.calls import Answer
+from meta_pipeline.simulator.api.calls import GraphAnswer
 from meta_pipeline.simulator.server.faults import Fault
-from meta_pipeline.simulator.server.service import Outcome
+from meta_pipeline.simulator.server.service import Served
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -28,7 +28,7 @@ _MEMBER_BYTES = 16_000_000
 _ENDLESS_BYTES = 1 << 40  # a content-length that no drip ever reaches
 
 
-async def reply(outcome: Outcome, receive: Receive, send: Send) -> None:
+async def reply(outcome: Served, receive: Receive, send: Send) -> None:
     """Send the answer as its fault spoils it."""
     answer, fault = outcome.answer, outcome.fault
     match fault.wire if fault else None:
@@ -54,13 +54,13 @@ async def reply(outcome: Outcome, receive: Receive, send: Send) -> None:
             await _whole(answer, send)
 
 
-def compressed(answer: Answer) -> Answer:
+def compressed(answer: GraphAnswer) -> GraphAnswer:
     """The answer as gzip, which is how Meta sends it to whoever accepts it."""
     headers = {**answer.headers, "content-encoding": "gzip"}
     return replace(answer, body=gzip.compress(answer.body, mtime=0), headers=headers)
 
 
-def bomb(answer: Answer, size_bytes: int) -> Answer:
+def bomb(answer: GraphAnswer, size_bytes: int) -> GraphAnswer:
     """Gzip a thousandth as large as what it unpacks to: the body, then white space."""
     # A gzip file may have many members: one is made and sent again and again.
     member = gzip.compress(b" " * _MEMBER_BYTES, mtime=0)
@@ -68,12 +68,12 @@ def bomb(answer: Answer, size_bytes: int) -> Answer:
     return replace(small, body=small.body + member * -(-size_bytes // _MEMBER_BYTES))
 
 
-async def _whole(answer: Answer, send: Send) -> None:
+async def _whole(answer: GraphAnswer, send: Send) -> None:
     await _start(answer, len(answer.body), send)
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _padded(answer: Answer, more_bytes: int, send: Send) -> None:
+async def _padded(answer: GraphAnswer, more_bytes: int, send: Send) -> None:
     """The body, then white space up to the size of the fault: valid JSON, however large."""
     await _start(answer, len(answer.body) + more_bytes, send)
     piece = answer.body
@@ -86,7 +86,7 @@ async def _padded(answer: Answer, more_bytes: int, send: Send) -> None:
         more_bytes -= len(piece)
 
 
-async def _cut(answer: Answer, fault: Fault, send: Send) -> None:
+async def _cut(answer: GraphAnswer, fault: Fault, send: Send) -> None:
     """Promise the whole body, send some of it, close (or reset) the connection."""
     await _start(answer, len(answer.body), send)
     await _part(answer.body[: min(fault.after_bytes, max(0, len(answer.body) - 1))], send)
@@ -101,7 +101,7 @@ async def _cut(answer: Answer, fault: Fault, send: Send) -> None:
     transport.abort()
 
 
-async def _stall(answer: Answer, fault: Fault, receive: Receive, send: Send) -> None:
+async def _stall(answer: GraphAnswer, fault: Fault, receive: Receive, send: Send) -> None:
     """Be silent until the client gives up or the time is over, then answer after all."""
     sent = min(fault.after_bytes, max(0, len(answer.body) - 1))
     if sent:
@@ -118,7 +118,7 @@ async def _stall(answer: Answer, fault: Fault, receive: Receive, send: Send) -> 
         await _whole(answer, send)
 
 
-async def _start(answer: Answer, size_bytes: int, send: Send) -> None:
+async def _start(answer: GraphAnswer, size_bytes: int, send: Send) -> None:
     headers = [
         (name.encode("latin-1"), value.encode("latin-1", "replace"))
         for name, value in answer.all_headers().items()

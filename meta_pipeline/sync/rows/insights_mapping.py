@@ -14,7 +14,7 @@ from itertools import chain, repeat
 from types import NoneType
 from typing import Any
 
-from meta_pipeline.custom_reports.contract import GIVEN, Kind, kind_of
+from meta_pipeline.custom_reports.contract import GIVEN, FieldKind, kind_of
 
 from .actions import are_regular, is_countable
 from .convert import LARGEST_OF_A_DAY, Unfit, json_text, number
@@ -71,14 +71,14 @@ class InsightsMapper:
             self._key = self._key_of_cell if dataset.breakdowns else self._key_of_day
         self._of = {
             kind: [one for one in self._fields if one not in GIVEN and kind_of(one) is kind]
-            for kind in Kind
+            for kind in FieldKind
         }
-        checks: Mapping[Kind, Callable[[str, Any, Mapping[str, Any]], Any]] = {
-            Kind.COUNT: self._count,
-            Kind.DECIMAL: self._decimal,
-            Kind.ACTIONS: self._list,
-            Kind.JSON: partial(self._fitting, _are_objects),
-            Kind.TEXT: partial(self._fitting, partial(_are, {str})),
+        checks: Mapping[FieldKind, Callable[[str, Any, Mapping[str, Any]], Any]] = {
+            FieldKind.COUNT: self._count,
+            FieldKind.DECIMAL: self._decimal,
+            FieldKind.ACTIONS: self._list,
+            FieldKind.JSON: partial(self._fitting, _are_objects),
+            FieldKind.TEXT: partial(self._fitting, partial(_are, {str})),
         }
         self._metrics = [(name, check) for kind, check in checks.items() for name in self._of[kind]]
 
@@ -121,11 +121,11 @@ class InsightsMapper:
         columns: list[Iterable[Any]] = []
         for names, fits in (
             (self._parents, _are_text),
-            (self._of[Kind.COUNT], partial(_all_match, _WHOLES)),
-            (self._of[Kind.DECIMAL], partial(_all_match, _DECIMAL_LINES)),
-            (self._of[Kind.ACTIONS], partial(_are_lists, are_regular)),
-            (self._of[Kind.JSON], _are_objects),
-            (self._of[Kind.TEXT], partial(_are, {str, NoneType})),
+            (self._of[FieldKind.COUNT], partial(_all_match, _WHOLES)),
+            (self._of[FieldKind.DECIMAL], partial(_all_match, _DECIMAL_LINES)),
+            (self._of[FieldKind.ACTIONS], partial(_are_lists, are_regular)),
+            (self._of[FieldKind.JSON], _are_objects),
+            (self._of[FieldKind.TEXT], partial(_are, {str, NoneType})),
         ):
             values = [[one.get(name) for one in given] for name in names]
             if not all(map(fits, values)):

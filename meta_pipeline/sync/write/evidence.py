@@ -21,7 +21,7 @@ PATIENCE = 3
 """So many readings in a row without proof; the next one is taken for what lasts."""
 
 
-class Outcome(StrEnum):
+class DayOutcome(StrEnum):
     """What the evidence of a day comes to."""
 
     PROVEN = "proven"
@@ -102,20 +102,20 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DayVerdict:
     """The outcome, in words where it is not a good one, and whether the rows that are gone go."""
 
-    outcome: Outcome
+    outcome: DayOutcome
     removes: bool = False
     reason: str | None = None
 
     @property
     def is_told(self) -> bool:
         """Whether the rows that go are all there were, taken back by silence alone."""
-        return self.outcome is Outcome.PROVEN and self.reason is not None
+        return self.outcome is DayOutcome.PROVEN and self.reason is not None
 
 
-def judge(day: Evidence) -> Verdict:
+def judge(day: Evidence) -> DayVerdict:
     """What a day comes to. Rows are removed where the account's own row is the sum without them.
 
     A difference that lasts (`PATIENCE`) is taken for Meta's: rows of objects that are gone, which
@@ -123,53 +123,53 @@ def judge(day: Evidence) -> Verdict:
     believed where the account's row is silent, too, and what goes with it is said.
     """
     verdict = _judged(day)
-    if day.is_silent and verdict.removes and verdict.outcome is Outcome.PROVEN:
+    if day.is_silent and verdict.removes and verdict.outcome is DayOutcome.PROVEN:
         readings = day.unproven_reads + 1
         reason = f"all {day.gone.rows} stored rows removed: not one came in {readings} readings"
         return replace(verdict, reason=reason)
     return verdict
 
 
-def _judged(day: Evidence) -> Verdict:
+def _judged(day: Evidence) -> DayVerdict:
     gone = day.gone.rows > 0
     if day.is_silent and gone and day.unproven_reads < PATIENCE:
         reason = f"Meta answered without a single row; {day.gone.rows} are stored of the day"
-        return Verdict(Outcome.CONTRADICTED, reason=reason)
+        return DayVerdict(DayOutcome.CONTRADICTED, reason=reason)
     may_be_empty = day.may_be_empty and not day.stored.rows
     if not (day.additive or day.returned.rows or day.delivered == 0 or may_be_empty):
         return _without_rows(day)
     if not day.additive or may_be_empty:
-        return Verdict(Outcome.PROVEN, removes=gone)
+        return DayVerdict(DayOutcome.PROVEN, removes=gone)
     if day.account is None:
         return _without_proof(day)
     return _by_account(day, day.account)
 
 
-def _without_rows(day: Evidence) -> Verdict:
+def _without_rows(day: Evidence) -> DayVerdict:
     """What cannot be added up, and yet has no row only where nothing was delivered."""
     if day.delivered is None:
         return _without_proof(day)
     reason = f"0 rows, and the account's own have {day.delivered:,} impressions"
-    return Verdict(Outcome.CONTRADICTED, reason=reason)
+    return DayVerdict(DayOutcome.CONTRADICTED, reason=reason)
 
 
-def _by_account(day: Evidence, account: Totals) -> Verdict:
+def _by_account(day: Evidence, account: Totals) -> DayVerdict:
     gone = day.gone.rows > 0
     fits = agree(day.returned, account, day.additive)
     if fits and (day.together or (day.comparable and not gone)):
-        return Verdict(Outcome.PROVEN, removes=gone)
+        return DayVerdict(DayOutcome.PROVEN, removes=gone)
     if not day.together:
         return _without_proof(day)
     has_begun = day.returned.rows or day.moves_pct == _WHOLE_DAY_PCT
     if day.moves_pct and has_begun and day.is_near(account):
-        return Verdict(Outcome.OPEN)
+        return DayVerdict(DayOutcome.OPEN)
     if day.lasts and gone and agree(day.stored, account, day.additive):
-        return Verdict(Outcome.PROVEN)
+        return DayVerdict(DayOutcome.PROVEN)
     removes = day.lasts and gone and day.is_nearer(account)
-    return Verdict(Outcome.CONTRADICTED, removes, difference(day, account))
+    return DayVerdict(DayOutcome.CONTRADICTED, removes, difference(day, account))
 
 
-def _without_proof(day: Evidence) -> Verdict:
+def _without_proof(day: Evidence) -> DayVerdict:
     # Numbers of a day grow: rows that were read later have no less than the account's row said.
     is_short = (
         day.account is not None
@@ -181,11 +181,11 @@ def _without_proof(day: Evidence) -> Verdict:
     )
     doubtful = (day.gone.rows and not day.lasts) or day.settled or day.unproven_reads or is_short
     if not doubtful or day.waits:
-        return Verdict(Outcome.OPEN)
+        return DayVerdict(DayOutcome.OPEN)
     reason = "not compared with the account's own row yet"
     if day.gone.rows:
         reason = f"{day.gone.rows} stored rows did not come again; {reason}"
-    return Verdict(Outcome.DOUBTFUL, reason=reason)
+    return DayVerdict(DayOutcome.DOUBTFUL, reason=reason)
 
 
 def agree(rows: Totals, account: Totals, additive: Sequence[str]) -> bool:

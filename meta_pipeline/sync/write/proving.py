@@ -27,7 +27,7 @@ from meta_pipeline.warehouse import (
     one_change_per_day,
 )
 
-from .evidence import Evidence, Outcome, Verdict, judge
+from .evidence import DayOutcome, DayVerdict, Evidence, judge
 
 _TOGETHER = timedelta(minutes=5)
 """A day that is not over moves on between two readings that lie further apart."""
@@ -87,7 +87,7 @@ class Proofs:
         self._returned = returned
         self._proof = datasets.daily("account")
         self._readings: dict[Dataset, dict[date, Reading]] = {}
-        self._verdicts: dict[Dataset, dict[date, Verdict]] = {}
+        self._verdicts: dict[Dataset, dict[date, DayVerdict]] = {}
 
     def closed(self, connection: Connection, readings: Mapping[date, Reading]) -> None:
         """Judge the days of a window that is marked in the ledger, and what they decide."""
@@ -109,7 +109,7 @@ class Proofs:
             day
             for verdicts in self._verdicts.values()
             for day, verdict in verdicts.items()
-            if verdict.outcome is Outcome.DOUBTFUL
+            if verdict.outcome is DayOutcome.DOUBTFUL
         }
         # Without those whose account row this sync has read already, together with all others.
         for day, proof in self._readings.get(self._proof, {}).items():
@@ -126,7 +126,7 @@ class Proofs:
             bad = {
                 day: verdict
                 for day, verdict in sorted(verdicts.items(), reverse=True)
-                if verdict.outcome in (Outcome.CONTRADICTED, Outcome.DOUBTFUL)
+                if verdict.outcome in (DayOutcome.CONTRADICTED, DayOutcome.DOUBTFUL)
                 and readings[day].unproven_reads < _KNOWN_AFTER
             }
             if bad:
@@ -213,7 +213,7 @@ class Proofs:
         connection: Connection,
         window: Window,
         walks: Sequence[int],
-        verdicts: Mapping[date, Verdict],
+        verdicts: Mapping[date, DayVerdict],
     ) -> None:
         now, zone_name = self._source.data_as_of, self._source.timezone_name
         ages = {
@@ -234,15 +234,15 @@ class Proofs:
         missing = [day for day in days if not readings[day].rows]
         scope = self._proof.scope(self._source.account_id)
         stored = self._returned.stored(connection, scope, missing, [])
-        proven = Verdict(Outcome.PROVEN, removes=True)
+        proven = DayVerdict(DayOutcome.PROVEN, removes=True)
         why = "the account's own row did not come again"
-        contradicted = Verdict(Outcome.CONTRADICTED, reason=why)
+        contradicted = DayVerdict(DayOutcome.CONTRADICTED, reason=why)
         verdicts = {}
         for day in missing:
             if not stored[day].all.rows:
                 continue
             others = [by_day[day].outcome for by_day in self._verdicts.values() if day in by_day]
-            verdicts[day] = proven if set(others) == {Outcome.PROVEN} else contradicted
+            verdicts[day] = proven if set(others) == {DayOutcome.PROVEN} else contradicted
         if not verdicts:
             return
         self._remove(connection, readings[missing[0]].window, [], verdicts)
@@ -307,14 +307,14 @@ class Proofs:
             for start in days
         }
 
-    def _entry(self, day: date, reading: Reading, verdict: Verdict, gone: int) -> WindowRow:
+    def _entry(self, day: date, reading: Reading, verdict: DayVerdict, gone: int) -> WindowRow:
         before = reading.before
         read_at = self._read_at(reading)
         # What is gone and yet proven is remembered, so that it raises no doubt the next time.
-        if verdict.outcome is Outcome.PROVEN:
+        if verdict.outcome is DayOutcome.PROVEN:
             is_settled, kept = self._is_settled(day, reading), 0 if verdict.removes else gone
             return WindowRow(read_at, reading.rows, is_settled, kept_rows=kept)
-        if verdict.outcome is Outcome.OPEN:
+        if verdict.outcome is DayOutcome.OPEN:
             reason = before.incomplete if before else None
             reads, kept = reading.unproven_reads, reading.kept_rows
             return WindowRow(read_at, reading.rows, False, reason, reads, kept)
@@ -376,14 +376,14 @@ def read_of(dataset: Dataset, source: Source) -> InsightsRead:
     )
 
 
-def _wiped(dataset: Dataset, wiped: Mapping[date, Verdict]) -> Missing:
+def _wiped(dataset: Dataset, wiped: Mapping[date, DayVerdict]) -> Missing:
     days = "1 day" if len(wiped) == 1 else f"{len(wiped)} days"
     newest = max(wiped)
     why = f"{days} emptied; {newest}: {wiped[newest].reason}; insights_changes has what they were"
     return Missing(why, dataset.part, dataset.name)
 
 
-def _not_proven(dataset: Dataset, bad: Mapping[date, Verdict], soonest: timedelta) -> Missing:
+def _not_proven(dataset: Dataset, bad: Mapping[date, DayVerdict], soonest: timedelta) -> Missing:
     ranges = [
         str(first) if first == last else f"{first} to {last}"
         for first, last in runs(list(bad), len(bad))

@@ -32,7 +32,7 @@ class ChangeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """A delivery that was answered and not yet taken apart."""
 
     body_hash: str
@@ -109,10 +109,10 @@ class WebhookStore(Store):
         with self._using() as used:
             return used.execute(_RECEIVE, row).rowcount == 1
 
-    def oldest(self, limit: int, connection: Connection) -> list[Delivery]:
+    def oldest(self, limit: int, connection: Connection) -> list[WebhookDelivery]:
         """The oldest deliveries that nobody else takes apart, locked until the transaction ends."""
         cursor = connection.cursor(binary=True)
-        return [Delivery(*row) for row in cursor.execute(_OLDEST, (limit,))]
+        return [WebhookDelivery(*row) for row in cursor.execute(_OLDEST, (limit,))]
 
     def forget(self, hashes: Iterable[str], connection: Connection) -> None:
         """Remove deliveries whose changes are kept."""

@@ -15,7 +15,7 @@ from meta_pipeline.warehouse.names import SCHEMA
 from meta_pipeline.warehouse.views.replacing import let_read
 
 from .groups import ensure_groups, group_names
-from .rules import OPERATOR, Rule, rule_of
+from .rules import OPERATOR, TenancyRule, rule_of
 
 _FIRST_VERSION: Final = 150_000
 """Before Postgres 15 a view reads as its owner: it would show every tenant's rows."""
@@ -92,7 +92,7 @@ def enforce(connection: Connection) -> None:
         ) from error
 
 
-def _wanted(connection: Connection) -> Mapping[str, tuple[Rule, bool]]:
+def _wanted(connection: Connection) -> Mapping[str, tuple[TenancyRule, bool]]:
     """Each table with its rule, and whether it is under that already; `tenants` is the last."""
     groups = group_names(connection)
     rows = connection.execute(_TABLES, (_SQL, SCHEMA)).fetchall()
@@ -100,12 +100,14 @@ def _wanted(connection: Connection) -> Mapping[str, tuple[Rule, bool]]:
     return {table: (rule, said == _mark(rule, groups)) for table, (rule, said) in rules.items()}
 
 
-def _mark(rule: Rule, groups: tuple[str, str]) -> str:
+def _mark(rule: TenancyRule, groups: tuple[str, str]) -> str:
     """Tells a policy of another rule, or for other groups, apart: its comment."""
     return f"meta_pipeline {hashlib.sha256(repr((rule, groups)).encode()).hexdigest()[:16]}"
 
 
-def _protect(connection: Connection, table: str, rule: Rule, groups: tuple[str, str]) -> None:
+def _protect(
+    connection: Connection, table: str, rule: TenancyRule, groups: tuple[str, str]
+) -> None:
     api, tenants = map(sql.Identifier, groups)
     name = sql.Identifier(SCHEMA, table)
     writes = ", ".join(("SELECT", *rule.api_writes))

@@ -25,7 +25,7 @@ _CHANGE: Final = ("INSERT", "UPDATE", "DELETE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class TenancyRule:
     """Whose the rows of a table are.
 
     `api` and `sql` are conditions that a row has to fulfil for the group's members. They read
@@ -40,13 +40,13 @@ class Rule:
     sql_reads: bool = True
 
 
-def by_account(column: str = "account_id", *, api_writes: tuple[str, ...] = ()) -> Rule:
+def by_account(column: str = "account_id", *, api_writes: tuple[str, ...] = ()) -> TenancyRule:
     """Rows of the tenant's ad accounts; those of no account are the operator's."""
     condition = f"{column} = ANY ({_OWN_ACCOUNTS})"
-    return Rule(api=condition, sql=condition, api_writes=api_writes)
+    return TenancyRule(api=condition, sql=condition, api_writes=api_writes)
 
 
-def by_asker(*, api_writes: tuple[str, ...]) -> Rule:
+def by_asker(*, api_writes: tuple[str, ...]) -> TenancyRule:
     """Rows of the tenant's ad accounts that it asked for itself, or Meta did by a webhook.
 
     An account may be another tenant's too, whose people and reasons are none of this one's.
@@ -55,35 +55,35 @@ def by_asker(*, api_writes: tuple[str, ...]) -> Rule:
         f"account_id = ANY ({_OWN_ACCOUNTS}) "
         f"AND (tenant = ANY ({_OWN_TENANTS}) OR source = 'webhook')"
     )
-    return Rule(api=condition, sql=condition, api_writes=api_writes)
+    return TenancyRule(api=condition, sql=condition, api_writes=api_writes)
 
 
-def by_tenant(*, api_writes: tuple[str, ...] = (), sql_reads: bool = True) -> Rule:
+def by_tenant(*, api_writes: tuple[str, ...] = (), sql_reads: bool = True) -> TenancyRule:
     """Rows that name the tenant."""
     condition = f"tenant = ANY ({_OWN_TENANTS})"
-    return Rule(api=condition, sql=condition, api_writes=api_writes, sql_reads=sql_reads)
+    return TenancyRule(api=condition, sql=condition, api_writes=api_writes, sql_reads=sql_reads)
 
 
 def by_parent(
     table: str, column: str, *, api_writes: tuple[str, ...] = (), sql_reads: bool = True
-) -> Rule:
+) -> TenancyRule:
     """Rows that belong to a row of another table, which is the tenant's."""
     condition = f"{column} = ANY (ARRAY(SELECT {column} FROM {SCHEMA}.{table}))"
-    return Rule(api=condition, sql=condition, api_writes=api_writes, sql_reads=sql_reads)
+    return TenancyRule(api=condition, sql=condition, api_writes=api_writes, sql_reads=sql_reads)
 
 
-SHARED: Final = Rule(api="true", sql="true")
+SHARED: Final = TenancyRule(api="true", sql="true")
 """The same for everybody, nobody's data: definitions, rates."""
-OPERATOR: Final = Rule(api="false", sql="false", sql_reads=False)
+OPERATOR: Final = TenancyRule(api="false", sql="false", sql_reads=False)
 """Of the installation as a whole: no tenant sees a row."""
 
-RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+RULES: Final[Mapping[str, TenancyRule]] = MappingProxyType(
     {
-        "tenants": Rule(
+        "tenants": TenancyRule(
             api=_BY_SETTING,
             sql=f"tenant = ANY (ARRAY(SELECT tenant FROM {SCHEMA}.tenant_roles))",
         ),
-        "tenant_roles": Rule(api=_BY_SETTING, sql="role_name = current_user"),
+        "tenant_roles": TenancyRule(api=_BY_SETTING, sql="role_name = current_user"),
         # Not the API's to write: whoever could, would give itself another's accounts.
         "tenant_accounts": by_tenant(),
         "members": by_tenant(api_writes=_CHANGE, sql_reads=False),
@@ -131,7 +131,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 )
 
 
-def rule_of(table: str, columns: Collection[str]) -> Rule | None:
+def rule_of(table: str, columns: Collection[str]) -> TenancyRule | None:
     """The rule of a table that has these columns; None where nobody said whose its rows are."""
     if table in RULES:
         return RULES[table]

@@ -17,7 +17,7 @@ from . import sessions
 from .forms import read_form
 from .links import is_let_in
 from .openid import OpenId, SignInRefused
-from .pace import Pace
+from .pace import SignInAttempts
 from .role import Role
 from .sign_in import SignIn
 from .visitor import OWNER, client_address, visitor_of
@@ -114,11 +114,11 @@ def _ours(address: str | None) -> str:
     return f"{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
-def _pace(request: Request) -> Pace:
+def _pace(request: Request) -> SignInAttempts:
     state = request.app.state
     if not hasattr(state, "pace"):
-        state.pace = Pace()
-    pace: Pace = state.pace
+        state.pace = SignInAttempts()
+    pace: SignInAttempts = state.pace
     return pace
 
 

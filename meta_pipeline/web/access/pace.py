@@ -22,7 +22,7 @@ class TooManyTries(Exception):
         self.seconds = seconds
 
 
-class Pace:
+class SignInAttempts:
     """Counts attempts to sign in by address, within one process."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from meta_pipeline.metrics.definitions.definition import Metric
 from meta_pipeline.metrics.kpi import KPIs, PacingState
 from meta_pipeline.model.time_zone import zone
 from meta_pipeline.web.asked import OFFERED, days_of, preset_label
-from meta_pipeline.web.chart import Day, daily_bars
+from meta_pipeline.web.chart import DayBar, daily_bars
 from meta_pipeline.web.compared import compared
 from meta_pipeline.web.gate import NotFound, Visit
 from meta_pipeline.web.reader import Reader
@@ -64,7 +64,7 @@ class Trend:
             return reader.value(value, metric.unit, known.currency)
 
         bars = [
-            Day(
+            DayBar(
                 day,
                 value if value is not None or metric.kind == "ratio" else None,
                 f"{reader.day(day)}: {shown(value)}{', may still move' if moves else ''}",
@@ -73,7 +73,7 @@ class Trend:
         ]
         # No result on a day has no cost: nothing to draw, nothing unknown.
         if metric.kind == "ratio":
-            bars = [Day(one.day, one.value or 0.0, one.label) for one in bars]
+            bars = [DayBar(one.day, one.value or 0.0, one.label) for one in bars]
         picture = daily_bars(
             f"{metric.display_name} of {known.name or known.account_id} by day",
             bars,

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from meta_pipeline import metrics
 from meta_pipeline.metrics.definitions.definition import WINDOWS
 from meta_pipeline.web.asked import OFFERED, preset_label
-from meta_pipeline.web.compared import Answer, Value
-from meta_pipeline.web.entities import LABELS, LEVELS, SINGULAR, STATUSES, Entity, entities
+from meta_pipeline.web.compared import ComparedNumbers, Value
+from meta_pipeline.web.entities import LABELS, LEVELS, SINGULAR, STATUSES, EntityRow, entities
 from meta_pipeline.web.gate import Visit
 from meta_pipeline.web.numbers import (
     Cell,
@@ -41,7 +41,7 @@ class Node:
     `cells` is what it is made of by the breakdown that was asked for.
     """
 
-    entity: Entity
+    entity: EntityRow
     depth: int
     values: dict[str, Value]
     is_open: bool
@@ -53,10 +53,10 @@ class Node:
 class Table:
     """The rows of one page and what their numbers are."""
 
-    about: Answer
+    about: ComparedNumbers
     nodes: list[Node]
     total: int
-    places: Sequence[metrics.Place]
+    places: Sequence[metrics.PagePosition]
 
     def turned(self, view: TableView, to: int) -> str:
         """The address of another page: what is before or after this one goes on where it ends."""
@@ -146,7 +146,7 @@ def order_of(visit: Visit, view: TableView) -> dict[str, Any]:
 
 def rows_of(
     visit: Visit, view: TableView, dictionary: metrics.Dictionary, ids: tuple[str, ...]
-) -> tuple[Answer, list[Node]]:
+) -> tuple[ComparedNumbers, list[Node]]:
     """The rows of these entities, and below each opened one what belongs to it."""
     answer, nodes = _nodes(visit, view, dictionary, view.level, ids, depth=0)
     return answer, [one for node in nodes for one in _with_below(visit, view, dictionary, node)]
@@ -160,7 +160,7 @@ def _nodes(
     ids: tuple[str, ...],
     *,
     depth: int,
-) -> tuple[Answer, list[Node]]:
+) -> tuple[ComparedNumbers, list[Node]]:
     with visit.warehouse.connection() as connection:
         known = entities(connection, level, ids)
     asked: dict[str, Any] = {
@@ -224,7 +224,7 @@ def _with_below(
         )
 
 
-def _above(visit: Visit, view: TableView) -> list[Entity]:
+def _above(visit: Visit, view: TableView) -> list[EntityRow]:
     """The campaign and ad set the table is narrowed down to."""
     wanted = [("campaign", view.campaign), ("adset", view.adset)]
     with visit.warehouse.connection() as connection:

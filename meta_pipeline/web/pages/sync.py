@@ -31,7 +31,7 @@ _METERS = """
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
+class AppMeter:
     """One of Meta's counters of the app's use, as last read."""
 
     scope: str
@@ -46,7 +46,7 @@ def sync(visit: Visit) -> Response:
     """How syncs go, and what was asked for; one account alone where the address names it."""
     params = visit.request.query_params
     with visit.warehouse.connection() as connection:
-        meters = [Meter(*row) for row in connection.execute(_METERS).fetchall()]
+        meters = [AppMeter(*row) for row in connection.execute(_METERS).fetchall()]
     wanted, search = params.get("account"), params.get("search", "")
     shown = [
         one

@@ -8,12 +8,12 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from meta_pipeline.metrics import Dictionary, Place
+from meta_pipeline.metrics import Dictionary, PagePosition
 from meta_pipeline.metrics.answers.dimension import BREAKDOWNS
 from meta_pipeline.metrics.answers.ranking import BUDGETS, BY_COLUMN
 from meta_pipeline.metrics.definitions.definition import DEFAULT_WINDOW, Metric
 from meta_pipeline.metrics.errors import ImpossibleQuestion, UnknownName
-from meta_pipeline.web.asked import Days, address, days_of
+from meta_pipeline.web.asked import AskedDays, address, days_of
 from meta_pipeline.web.entities import LEVELS, STATUSES
 
 DEFAULT_METRICS = ("spend", "results", "cost_per_result", "impressions", "ctr", "roas")
@@ -34,7 +34,7 @@ class TableView:
     campaign: str | None
     """Only what is below this campaign."""
     adset: str | None
-    days: Days
+    days: AskedDays
     metrics: tuple[Metric, ...]
     sort: str
     """Key of a metric, or the name of a column."""
@@ -49,8 +49,8 @@ class TableView:
     opened: tuple[str, ...]
     """Ids of rows whose children are shown below them."""
     page: int
-    after: Place | None = None
-    before: Place | None = None
+    after: PagePosition | None = None
+    before: PagePosition | None = None
     """Where the page begins, or ends: with neither it is found by its number, which takes longer
     the farther down it is."""
 
@@ -151,8 +151,8 @@ class TableView:
         return self.address(stays=True, opened=opened)
 
 
-def _place(given: str | None) -> Place | None:
-    return Place.read(given[:_LONGEST_PLACE]) if given else None
+def _place(given: str | None) -> PagePosition | None:
+    return PagePosition.read(given[:_LONGEST_PLACE]) if given else None
 
 
 def _one_of(what: str, given: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from meta_pipeline.commands.check.accounts import AT_ONCE, Budget, Reader
-from meta_pipeline.commands.check.finding import Finding
+from meta_pipeline.commands.check.accounts import AT_ONCE, AccountProbe, Budget
+from meta_pipeline.commands.check.finding import CheckFinding
 from meta_pipeline.graph import GraphClient
 from meta_pipeline.simulator import AccountSpec, Fault, Limits, Simulator, WallClock, World
 from meta_pipeline_tests.commands.test_sync_command import TOKEN, Shell, shell
@@ -21,7 +21,7 @@ __all__ = ["shell"]
 
 TOTAL = 40
 SPECS = tuple(AccountSpec(f"Shop {n}", 1, 1, 1, (1, 1, 1)) for n in range(TOTAL))
-Check = Callable[..., tuple[list[Finding], Reader]]
+Check = Callable[..., tuple[list[CheckFinding], AccountProbe]]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def check(sim: Simulator) -> Iterator[Check]:
 
         def run(budget: Budget, blocked: dict[str, str] | None = None, **given: Any) -> Any:
             accounts = [{"id": one.id, "name": one.values["name"]} for one in sim.world.accounts()]
-            reader = Reader(client, budget, blocked or {}, lambda _: None, **given)
+            reader = AccountProbe(client, budget, blocked or {}, lambda _: None, **given)
             return [*reader.findings(accounts)], reader
 
         yield run

@@ -22,12 +22,12 @@ from rich.console import Console
 from meta_pipeline import commands
 from meta_pipeline.commands import report, status
 from meta_pipeline.commands.check import check
-from meta_pipeline.commands.check.finding import Finding
+from meta_pipeline.commands.check.finding import CheckFinding
 from meta_pipeline.commands.metrics import answers
 from meta_pipeline.commands.terminal.console import add_row, table
 from meta_pipeline.commands.terminal.sheet import Sheet
 from meta_pipeline.local.summary import Effort, summary_table
-from meta_pipeline.reports.answer import Answer
+from meta_pipeline.reports.answer import QuestionRows
 from meta_pipeline.reports.status import AccountStatus
 from meta_pipeline.warehouse import AccountHealth
 
@@ -132,7 +132,7 @@ def _records() -> tuple[Sheet, list[str]]:
 def _report() -> tuple[Sheet, list[str]]:
     row = (LONG, HUGE, 98.76, datetime(2026, 11, 28, 20, 15, tzinfo=UTC), HUGE)
     names = ("name", "calls", "usage_pct", "started_at", "rows")
-    answer: Answer = SimpleNamespace(columns=names, rows=[row, (WIDE, *row[1:])])  # type: ignore[assignment]
+    answer: QuestionRows = SimpleNamespace(columns=names, rows=[row, (WIDE, *row[1:])])  # type: ignore[assignment]
     return report._table(answer, 20), ["123,456,789,012", "98.76", "2026-11-28 20:15:00"]
 
 
@@ -192,7 +192,7 @@ def test_whatever_the_rows_are(names: list[str], numbers: list[int], width: int)
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_findings_wrap(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = Finding("Account", f"{IDS[0]} {WIDE}", ok=False, text=f"{LONG} {HUGE}", fix=LONG)
+    finding = CheckFinding("Account", f"{IDS[0]} {WIDE}", ok=False, text=f"{LONG} {HUGE}", fix=LONG)
     out = StringIO()
     monkeypatch.setattr(check, "console", Console(file=out, width=width, markup=False))
     check._print_table([finding])

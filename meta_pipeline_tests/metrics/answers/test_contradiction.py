@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from meta_pipeline import metrics
-from meta_pipeline.metrics import Outcome, rollup
+from meta_pipeline.metrics import ComparisonOutcome, rollup
 from meta_pipeline.quality import find
 from meta_pipeline.warehouse import Warehouse
 from meta_pipeline_tests.metrics.rows import ACCOUNT, NOW, READ_AT, Rows, actions, ago, ask
@@ -141,7 +141,7 @@ def test_the_overview_says_what_no_ad_row_explains(rows: Rows, warehouse: Wareho
 # -- conversions ----------------------------------------------------------------------------------
 
 
-def bought(rows: Rows, day: Any, ads: Any, account: Any) -> Outcome:
+def bought(rows: Rows, day: Any, ads: Any, account: Any) -> ComparisonOutcome:
     rows.tree()
     rows.insight("a1", day, spend="5.00", impressions=50, clicks=2, **ads)
     read_day(rows, day, spend="5.00", impressions=50, clicks=2, **account)
@@ -171,7 +171,7 @@ PURCHASES: dict[str, Any] = {
 def test_conversions_of_a_final_day_that_differ_are_found_and_said(
     rows: Rows, warehouse: Warehouse, ads: Any, account: Any, named: str
 ) -> None:
-    assert bought(rows, DAY, ads, account) is Outcome.DIFFERS
+    assert bought(rows, DAY, ads, account) is ComparisonOutcome.DIFFERS
     about = ask(warehouse, "purchases", "revenue", "roas", date_range=(ago(60), ago(40))).attrs
     (note,) = [one for one in about["notes"] if "Conversions" in one]
     assert named in note
@@ -190,7 +190,7 @@ def test_conversions_are_looked_at_also_where_rounding_explains_the_spend(
     rows.insight("a1", DAY, spend="5.00", impressions=50, clicks=2)
     read_day(rows, spend=cents, impressions=50, clicks=2, **PURCHASES)
     rollup(rows.connection, ACCOUNT)
-    assert reconcile(rows, DAY, DAY).status is Outcome.DIFFERS
+    assert reconcile(rows, DAY, DAY).status is ComparisonOutcome.DIFFERS
     notes = ask(warehouse, "purchases", date_range=(DAY, DAY)).attrs["notes"]
     assert any("purchases 0 in the ad rows, 4 in the account row" in one for one in notes)
     assert not any("no ad row explains" in one or "took something back" in one for one in notes)
@@ -199,14 +199,14 @@ def test_conversions_are_looked_at_also_where_rounding_explains_the_spend(
 @pytest.mark.parametrize(
     ("account", "tolerance_pct", "status"),
     [
-        ("41.01", 0, Outcome.MATCH),  # two amounts rounded to cents
-        ("41.02", 0, Outcome.DIFFERS),
-        ("41.40", 1, Outcome.MATCH),
-        ("41.50", 1, Outcome.DIFFERS),
+        ("41.01", 0, ComparisonOutcome.MATCH),  # two amounts rounded to cents
+        ("41.02", 0, ComparisonOutcome.DIFFERS),
+        ("41.40", 1, ComparisonOutcome.MATCH),
+        ("41.50", 1, ComparisonOutcome.DIFFERS),
     ],
 )
 def test_revenue_may_differ_by_rounding_and_by_the_tolerance(
-    rows: Rows, account: str, tolerance_pct: int, status: Outcome
+    rows: Rows, account: str, tolerance_pct: int, status: ComparisonOutcome
 ) -> None:
     rows.tree()
     rows.insight("a1", DAY, spend="5.00", impressions=50, **PURCHASES)
@@ -224,13 +224,15 @@ def test_conversions_that_differ_are_told_with_every_digit(rows: Rows) -> None:
     assert "purchases 1,234,567 in the ad rows, 1,234,568 in the account row" in told
 
 
-@pytest.mark.parametrize(("back", "status"), [(28, Outcome.MATCH), (29, Outcome.DIFFERS)])
+@pytest.mark.parametrize(
+    ("back", "status"), [(28, ComparisonOutcome.MATCH), (29, ComparisonOutcome.DIFFERS)]
+)
 def test_conversions_may_be_late_until_the_28_days_are_over(
-    rows: Rows, warehouse: Warehouse, back: int, status: Outcome
+    rows: Rows, warehouse: Warehouse, back: int, status: ComparisonOutcome
 ) -> None:
     assert bought(rows, ago(back), {}, PURCHASES) is status
     notes = ask(warehouse, "purchases", date_range=(ago(back), ago(back))).attrs["notes"]
-    assert any("Conversions" in one for one in notes) is (status is Outcome.DIFFERS)
+    assert any("Conversions" in one for one in notes) is (status is ComparisonOutcome.DIFFERS)
 
 
 def test_a_preset_range_is_looked_at_in_each_accounts_zone(

@@ -8,7 +8,7 @@ import pytest
 from meta_pipeline.model.missing import Missing
 from meta_pipeline.model.part import ENTITIES, INSIGHTS, Part
 from meta_pipeline.model.sync_run import Status, SyncRun
-from meta_pipeline.orchestration.outcome import Outcome, sentence
+from meta_pipeline.orchestration.outcome import StepOutcome, sentence
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -17,8 +17,8 @@ def record(account_id: str, status: Status, **changes: Any) -> SyncRun:
     return SyncRun("run", account_id, "ads", START, status=status, **changes)
 
 
-def outcome(*records: SyncRun, parts: frozenset[Part] = ENTITIES) -> Outcome:
-    return Outcome(parts, {one.account_id: one for one in records})
+def outcome(*records: SyncRun, parts: frozenset[Part] = ENTITIES) -> StepOutcome:
+    return StepOutcome(parts, {one.account_id: one for one in records})
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_failure_names_the_accounts_and_spares_the_others() -> None:
 
 
 def test_an_unexpected_error_may_be_retried_and_shows_no_secret() -> None:
-    found = Outcome(ENTITIES)
+    found = StepOutcome(ENTITIES)
     found.errors["act_1"] = OSError("no route to https://x/?access_token=EAAsecretsecretsecret")
     failure = found.failure()
     assert failure is not None

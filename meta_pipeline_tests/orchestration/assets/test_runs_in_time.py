@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from meta_pipeline.orchestration.configuration import Days
+from meta_pipeline.orchestration.configuration import InsightsDays
 from meta_pipeline.orchestration.defs.sync import Step, in_time
 from meta_pipeline.orchestration.session import SyncSession
 from meta_pipeline.sync.days import today
@@ -81,4 +81,4 @@ def test_only_the_newest_days_are_read(stand: Stand) -> None:
 @pytest.mark.parametrize("other", [{"preset": "last_7d"}, {"since": "2026-01-01"}])
 def test_newest_days_and_another_range_contradict(other: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="give newest_days, or a preset, or since and until"):
-        Days.model_validate({"newest_days": 3, **other})
+        InsightsDays.model_validate({"newest_days": 3, **other})

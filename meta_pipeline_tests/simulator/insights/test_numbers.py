@@ -21,7 +21,7 @@ SYDNEY = ZoneInfo("Australia/Sydney")
 
 
 @st.composite
-def ad_days(draw: st.DrawFn) -> n.Day:
+def ad_days(draw: st.DrawFn) -> n.AdDay:
     key = seed_key(draw(st.integers(0, 2**32)))
     ad, account = draw(st.integers(0, 2**31)), draw(st.integers(0, 9_000))
     currency = draw(st.sampled_from(["AUD", "JPY", "HUF", "TWD"]))
@@ -35,7 +35,7 @@ cuts = st.lists(st.integers(0, QUARTERS), max_size=12)
 
 @given(ad_days(), cuts)
 @settings(max_examples=200)
-def test_parts_of_a_day_add_up_and_stay_plausible(day: n.Day, at: list[int]) -> None:
+def test_parts_of_a_day_add_up_and_stay_plausible(day: n.AdDay, at: list[int]) -> None:
     edges = [0, *sorted(day.until(q) for q in at), day.totals[n.IMPRESSIONS]]
     parts = [n.between(day.totals, a, b) for a, b in pairwise(edges)]
     assert tuple(map(sum, zip(*parts, strict=True))) == day.totals
@@ -49,7 +49,7 @@ def test_parts_of_a_day_add_up_and_stay_plausible(day: n.Day, at: list[int]) -> 
 
 @given(ad_days())
 @settings(max_examples=100)
-def test_a_day_only_grows_until_it_ends(day: n.Day) -> None:
+def test_a_day_only_grows_until_it_ends(day: n.AdDay) -> None:
     grown = [day.until(q) for q in range(QUARTERS + 1)]
     assert grown == sorted(grown)
     assert (grown[0], grown[-1]) == (0, day.totals[n.IMPRESSIONS])
@@ -57,7 +57,7 @@ def test_a_day_only_grows_until_it_ends(day: n.Day) -> None:
 
 @given(ad_days(), ages, ages)
 @settings(max_examples=200)
-def test_conversions_only_grow_and_stop_after_28_days(day: n.Day, one: int, other: int) -> None:
+def test_conversions_only_grow_and_stop_after_28_days(day: n.AdDay, one: int, other: int) -> None:
     whole = day.totals[n.IMPRESSIONS]
     earlier, later = (n.conversions(day, whole, age) for age in sorted((one, other)))
     assert all(a <= b for a, b in zip(earlier, later, strict=True))
@@ -71,7 +71,7 @@ def test_conversions_only_grow_and_stop_after_28_days(day: n.Day, one: int, othe
 
 @given(ad_days(), ages, st.integers(0, QUARTERS), st.integers(0, QUARTERS))
 @settings(max_examples=100)
-def test_conversions_grow_with_the_day(day: n.Day, age: int, one: int, other: int) -> None:
+def test_conversions_grow_with_the_day(day: n.AdDay, age: int, one: int, other: int) -> None:
     early, late = sorted((one, other))
     less, more = (n.conversions(day, day.until(q), age) for q in (early, late))
     assert all(a <= b for a, b in zip(less, more, strict=True))
@@ -99,7 +99,7 @@ def test_most_conversions_arrive_late_somewhere() -> None:
     ),
 )  # fmt: skip
 @settings(max_examples=150)
-def test_cells_add_up_to_the_day_exactly(day: n.Day, age: int, asked: tuple[str, ...]) -> None:
+def test_cells_add_up_to_the_day_exactly(day: n.AdDay, age: int, asked: tuple[str, ...]) -> None:
     split = breakdowns.split(asked, "Australia")
     ends = breakdowns.bounds(b"k", 1, 2, split.weights)
     converted = n.conversions(day, day.totals[0], age)
@@ -113,7 +113,9 @@ def test_cells_add_up_to_the_day_exactly(day: n.Day, age: int, asked: tuple[str,
 
 @given(ad_days(), ages, ages)
 @settings(max_examples=100)
-def test_conversions_never_leave_the_cell_they_arrived_in(day: n.Day, one: int, other: int) -> None:
+def test_conversions_never_leave_the_cell_they_arrived_in(
+    day: n.AdDay, one: int, other: int
+) -> None:
     split = breakdowns.split(("age", "gender"), "Australia")
     ends = breakdowns.bounds(b"k", 1, 2, split.weights)
     early, late = (
@@ -138,7 +140,7 @@ def test_reach_lies_between_its_largest_part_and_their_sum(parts: list[int], poo
 
 @given(ad_days(), st.integers(730_000, 745_000), st.integers(-3, 120))
 @settings(max_examples=200)
-def test_rest_days_are_counted_without_looking(day: n.Day, first: int, length: int) -> None:
+def test_rest_days_are_counted_without_looking(day: n.AdDay, first: int, length: int) -> None:
     last = first + length
     counted = sum(n.rests(day.ad_traits, d) for d in range(first, last + 1))
     assert n.resting_days(day.ad_traits, first, last) == counted
@@ -146,7 +148,7 @@ def test_rest_days_are_counted_without_looking(day: n.Day, first: int, length: i
 
 @given(ad_days())
 @settings(max_examples=50)
-def test_the_same_question_has_the_same_answer(day: n.Day) -> None:
+def test_the_same_question_has_the_same_answer(day: n.AdDay) -> None:
     n.traits.cache_clear()
     key = seed_key(8)
     found = n.traits(key, 1, 2, "OUTCOME_LEADS", "AUD")

@@ -41,7 +41,7 @@ def test_spend_of_ads_that_are_gone_is_never_nothing(small: Lab) -> None:
     )  # fmt: skip
     small.sync(parts=frozenset({Part.INSIGHTS}), since=day, until=day)
     (compared,) = settle(small, day, day)
-    assert compared.status is metrics.Outcome.DIFFERS
+    assert compared.status is metrics.ComparisonOutcome.DIFFERS
     answer = ask(small, "spend", day=day)
     assert any("The account row has 3.00 EUR" in one for one in answer.attrs["notes"])
     assert answer.attrs["completeness"]["is_complete"] is False
@@ -55,7 +55,7 @@ def test_purchases_missing_at_ad_level_on_a_final_day_are_found(small: Lab) -> N
     compared = {row.date_start: row for row in settle(small, first, last)}
     lost = [day for day, row in compared.items() if row.conversions.get("purchases", [0, 0])[1]]
     assert lost
-    assert all(compared[day].status is metrics.Outcome.DIFFERS for day in lost)
+    assert all(compared[day].status is metrics.ComparisonOutcome.DIFFERS for day in lost)
     notes = ask(small, "purchases", "revenue", "roas", day=lost[0]).attrs["notes"]
     assert any("purchases 0 in the ad rows" in one for one in notes)
     with small.warehouse.connection() as connection:
@@ -63,7 +63,7 @@ def test_purchases_missing_at_ad_level_on_a_final_day_are_found(small: Lab) -> N
         assert find("reconciliation").run(connection).count == len(lost)
     small.world.find_conversions(small.account_id)
     small.sync(since=first, until=last, force=True)
-    assert {row.status for row in settle(small, first, last)} == {metrics.Outcome.MATCH}
+    assert {row.status for row in settle(small, first, last)} == {metrics.ComparisonOutcome.MATCH}
 
 
 def test_results_of_a_custom_conversion_come_from_metas_rows(small: Lab) -> None:

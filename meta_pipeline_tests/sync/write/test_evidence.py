@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meta_pipeline.sync.write.evidence import PATIENCE, Evidence, Outcome, judge
+from meta_pipeline.sync.write.evidence import PATIENCE, DayOutcome, Evidence, judge
 from meta_pipeline.warehouse import Totals
 
 COUNTS = st.integers(0, 1_000)
@@ -28,7 +28,7 @@ def test_rows_that_are_the_accounts_sum_are_proven_and_the_others_go(
     day = Evidence(
         plus(returned, gone), gone, returned, together=True, settled=settled, unproven_reads=reads
     )
-    assert judge(day).outcome is Outcome.PROVEN
+    assert judge(day).outcome is DayOutcome.PROVEN
     assert judge(day).removes
 
 
@@ -46,7 +46,7 @@ def test_without_the_accounts_row_of_the_same_time_nothing_goes(
     )
     verdict = judge(day)
     assert not verdict.removes
-    assert verdict.outcome is not Outcome.PROVEN
+    assert verdict.outcome is not DayOutcome.PROVEN
 
 
 @given(TOTALS, TOTALS, TOTALS, st.integers(0, PATIENCE - 1))
@@ -55,8 +55,8 @@ def test_a_contradiction_removes_nothing(
 ) -> None:
     day = Evidence(plus(returned, gone), gone, account, together=True, unproven_reads=reads)
     verdict = judge(day)
-    if verdict.outcome is not Outcome.PROVEN:
-        assert verdict.outcome is Outcome.CONTRADICTED
+    if verdict.outcome is not DayOutcome.PROVEN:
+        assert verdict.outcome is DayOutcome.CONTRADICTED
         assert not verdict.removes
         assert verdict.reason
 
@@ -78,7 +78,7 @@ def test_less_than_the_accounts_row_is_never_proven(
             settled=settled,
             unproven_reads=reads,
         )
-        assert judge(day).outcome in (Outcome.CONTRADICTED, Outcome.DOUBTFUL)
+        assert judge(day).outcome in (DayOutcome.CONTRADICTED, DayOutcome.DOUBTFUL)
 
 
 @given(TOTALS, st.one_of(st.none(), TOTALS, st.just(Totals())), st.integers(0, PATIENCE - 1))
@@ -93,7 +93,7 @@ def test_silence_removes_nothing(stored: Totals, account: Totals | None, reads: 
             is_silent=True,
             unproven_reads=reads,
         )
-        assert judge(day).outcome is Outcome.CONTRADICTED
+        assert judge(day).outcome is DayOutcome.CONTRADICTED
         assert not judge(day).removes
 
 
@@ -123,7 +123,7 @@ def test_a_first_answer_without_rows_is_believed_where_nothing_can_prove_it(
     account: Totals | None,
 ) -> None:
     verdict = judge(Evidence(Totals(), Totals(), account, additive=(), is_silent=True))
-    assert (verdict.outcome, verdict.removes) == (Outcome.PROVEN, False)
+    assert (verdict.outcome, verdict.removes) == (DayOutcome.PROVEN, False)
 
 
 @given(st.integers(1, 1_000), st.one_of(st.just(Totals()), TOTALS), READS, st.booleans())
@@ -140,12 +140,12 @@ def test_no_row_at_all_is_never_believed_where_the_account_delivered(
         unproven_reads=reads,
         delivered=delivered,
     )
-    assert judge(day).outcome is Outcome.CONTRADICTED
+    assert judge(day).outcome is DayOutcome.CONTRADICTED
     assert not judge(day).removes
     unread = judge(replace(day, delivered=None, settled=True, is_silent=False))
-    assert unread.outcome is Outcome.DOUBTFUL, "the account's own row is asked for first"
+    assert unread.outcome is DayOutcome.DOUBTFUL, "the account's own row is asked for first"
     idle = judge(replace(day, delivered=0, is_silent=False))
-    assert idle.outcome is Outcome.PROVEN
+    assert idle.outcome is DayOutcome.PROVEN
 
 
 @given(TOTALS, TOTALS)
@@ -161,8 +161,8 @@ def test_rows_that_are_gone_and_still_counted_stay_in_the_end(
     ]
     assert not any(verdict.removes for verdict in verdicts)
     assert [verdict.outcome for verdict in verdicts] == [
-        *[Outcome.CONTRADICTED] * PATIENCE,
-        *[Outcome.PROVEN] * 2,
+        *[DayOutcome.CONTRADICTED] * PATIENCE,
+        *[DayOutcome.PROVEN] * 2,
     ]
 
 
@@ -172,7 +172,7 @@ def test_amounts_may_be_rounded_once_in_each_row(tenths: list[int]) -> None:
     rows = sum((round(Decimal(one) / 1000, 2) for one in tenths), Decimal(0))
     account = Totals(1, round(Decimal(sum(tenths)) / 1000, 2), 5, 5)
     day = Evidence(Totals(len(tenths), rows, 5, 5), Totals(), account, together=True)
-    assert judge(day).outcome is Outcome.PROVEN
+    assert judge(day).outcome is DayOutcome.PROVEN
 
 
 @given(TOTALS, TOTALS, st.integers(0, 6))
@@ -182,4 +182,4 @@ def test_rows_that_did_not_come_again_are_known_only_as_those_that_were_kept(
     """As many rows as the day had before say nothing: some may be new."""
     young = Evidence(plus(returned, gone), gone, None, kept_rows=kept_rows)
     known = gone.rows == kept_rows
-    assert judge(young).outcome is (Outcome.OPEN if known else Outcome.DOUBTFUL)
+    assert judge(young).outcome is (DayOutcome.OPEN if known else DayOutcome.DOUBTFUL)

@@ -8,9 +8,9 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from meta_pipeline.simulator.api.calls import Answer
+from meta_pipeline.simulator.api.calls import GraphAnswer
 from meta_pipeline.simulator.api.login.apps import App, Configuration
-from meta_pipeline.simulator.api.login.directory import Choice, Person
+from meta_pipeline.simulator.api.login.directory import DialogChoice, Person
 from meta_pipeline.simulator.api.requests import GraphRequest
 from meta_pipeline.simulator.api.tokens import LONG_LIVED_SECONDS, SHORT_LIVED_SECONDS, Tokens
 
@@ -18,7 +18,7 @@ _ASKED = ("client_id", "redirect_uri", "state", "scope", "config_id", "response_
           "override_default_response_type")  # fmt: skip
 
 
-def dialog(tokens: Tokens, request: GraphRequest) -> Answer:
+def dialog(tokens: Tokens, request: GraphRequest) -> GraphAnswer:
     """The login page, or at once what a click there would lead to (`Tokens.dialog`).
 
     GET asks, POST is the form of the page. What is wrong with the question itself is told to the
@@ -55,9 +55,9 @@ def dialog(tokens: Tokens, request: GraphRequest) -> Answer:
             "error": "access_denied",
             "error_description": "Permissions error",
         }
-        return Answer(302, b"", {"location": _with_query(redirect, {**refusal, **state})})
+        return GraphAnswer(302, b"", {"location": _with_query(redirect, {**refusal, **state})})
     code = tokens.grant_code(redirect, app_id=app.id, **given)
-    return Answer(302, b"", {"location": _with_query(redirect, {"code": code, **state})})
+    return GraphAnswer(302, b"", {"location": _with_query(redirect, {"code": code, **state})})
 
 
 def _refusal_of_configuration(
@@ -82,7 +82,7 @@ def _grant(
     app: App,
     configuration: Configuration | None,
     asked: Iterable[str],
-    choice: Choice,
+    choice: DialogChoice,
 ) -> dict[str, Any] | None:
     """What `Tokens.issue` makes of the choice; None where it comes to nothing."""
     # Public profile is in every grant of classic scopes and can't be declined.
@@ -129,10 +129,10 @@ def _system_user_id(app: App, business_id: str) -> str:
     return f"122{int(digest[:12], 16) % 10**12:012d}"
 
 
-def _submitted(request: GraphRequest) -> Choice:
+def _submitted(request: GraphRequest) -> DialogChoice:
     """The choice of the page's form."""
     accounts = frozenset(request.words("account"))
-    return Choice(
+    return DialogChoice(
         person=request.text("person") or "",
         scopes=frozenset(request.words("permission")),
         businesses=frozenset(request.words("business")),
@@ -146,7 +146,7 @@ def _page(
     request: GraphRequest,
     configuration: Configuration | None,
     asked: Iterable[str],
-) -> Answer:
+) -> GraphAnswer:
     """One form for each person who could log in."""
     kept = "".join(
         f'<input type="hidden" name="{name}" value="{escape(value)}">'
@@ -194,10 +194,10 @@ def _with_query(url: str, params: dict[str, str]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
 
 
-def _refused(message: str) -> Answer:
+def _refused(message: str) -> GraphAnswer:
     return _html(400, f"<p>{escape(message)}</p>")
 
 
-def _html(status: int, body: str) -> Answer:
+def _html(status: int, body: str) -> GraphAnswer:
     page = f"<!doctype html><meta charset=utf-8><title>Simulated login</title>{body}"
-    return Answer(status, page.encode(), {"content-type": "text/html; charset=utf-8"})
+    return GraphAnswer(status, page.encode(), {"content-type": "text/html; charset=utf-8"})

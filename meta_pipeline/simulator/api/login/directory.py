@@ -39,7 +39,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Choice:
+class DialogChoice:
     """What a person picks in the dialog; None is all that is offered."""
 
     person: str = USER_ID
@@ -150,7 +150,7 @@ class Directory:
         self._check(businesses, known, "business")
         return frozenset().union(*(known[one].accounts for one in businesses))
 
-    def reach(self, choice: Choice) -> Reach:
+    def reach(self, choice: DialogChoice) -> Reach:
         """What the choice lets an app see; KeyError for a person or business there is not.
 
         ValueError for what is not the person's to give.
