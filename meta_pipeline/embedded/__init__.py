@@ -23,6 +23,7 @@ from .errors import (
     ServerStopError,
 )
 from .folder import default_root
+from .processes import is_alive
 from .server import EmbeddedPostgres, ServerStatus
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "ServerStatus",
     "ServerStopError",
     "default_root",
+    "is_alive",
     "told_to_nobody",
 ]

@@ -21,6 +21,7 @@ from .folder import (
     replace_file,
     sync_folder,
 )
+from .processes import is_alive
 
 SUPERUSER = "meta"
 # Its order of text does not change with the libc of the machine, so no index goes wrong.
@@ -101,15 +102,7 @@ class Cluster:
     def last_pid_is_alive(self) -> bool:
         """Whether there is a process of the number the last server had; it may be a stranger."""
         pid = self._pid_file_number(0)
-        if pid is None:
-            return False
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        return pid is not None and is_alive(pid)
 
     def _pid_file_number(self, line: int) -> int | None:
         with suppress(OSError, IndexError, ValueError):

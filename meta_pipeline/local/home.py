@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from meta_pipeline.embedded import is_alive
+
 # An earlier demo that was just ended still stops its children.
 _WAIT_SECONDS = 20.0
 _POLL_SECONDS = 0.2
@@ -74,7 +76,7 @@ class Home:
         # Half written, of an older version, or of a process that is gone: as if there were none.
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
-            if _is_alive(int(note["pid"])):
+            if is_alive(int(note["pid"])):
                 return str(note[one]), str(note[other])
         return None
 
@@ -88,20 +90,10 @@ class Home:
             with suppress(OSError, ValueError):
                 note = json.loads(self._note.read_text(encoding="utf-8"))
                 pid, url = int(note["pid"]), note.get("url")
-            if (pid is not None and _is_alive(pid)) or time.monotonic() > deadline:
+            if (pid is not None and is_alive(pid)) or time.monotonic() > deadline:
                 raise AlreadyRunning(
                     f"This already runs{f' at {url}' if url else ''}"
                     f"{f' (process {pid})' if pid else ''}, in {self.path}. "
                     "Use that one, or end it with Ctrl-C where it was started."
                 )
             time.sleep(_POLL_SECONDS)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
-from types import TracebackType
 from typing import Self
 
 from meta_pipeline.model.missing import Missing
@@ -87,12 +86,7 @@ class ParallelFetch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         while self._open:
             try:
