@@ -37,7 +37,7 @@ from meta_pipeline.warehouse import (
 # Two Prometheuses that scrape at once are one look at the tables.
 KEEP_SECONDS = 5.0
 # A scrape waits ten seconds by default: an answer after that is for nobody.
-_TIMEOUT_MS = 5_000
+_TIMEOUT_SECONDS = 5.0
 THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 """Names of it: any other may be somebody's web page that leads here (DNS rebinding)."""
 _log = logging.getLogger(__name__)
@@ -114,20 +114,29 @@ class WarehouseCollector(Collector):
         self._leaves_out = leaves_out
         self._clock = clock
         self._lock = threading.Lock()
-        self._read_at: float | None = None
+        self._looked_at: float | None = None
         self._kept: list[Metric] = []
+        self._failed: Exception | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Every metric; raises WarehouseError or psycopg.Error when Postgres does not answer."""
         # Whoever comes meanwhile waits for this look instead of having one of its own.
         with self._lock:
-            now = self._clock()
-            if self._read_at is None or now - self._read_at >= KEEP_SECONDS:
-                with self._warehouse.connection() as connection:
-                    self._kept = list(_read(connection, self._leaves_out))
-                self._read_at = now
-            kept = list(self._kept)
+            if self._looked_at is None or self._clock() - self._looked_at >= KEEP_SECONDS:
+                self._look()
+            kept, failed = list(self._kept), self._failed
+        if failed is not None:
+            raise failed
         yield from kept
+
+    def _look(self) -> None:
+        """Read all, or keep why not: who waited meanwhile would wait as long again, one by one."""
+        try:
+            with self._warehouse.connection() as connection:
+                self._kept, self._failed = list(_read(_Look(connection), self._leaves_out)), None
+        except (WarehouseError, psycopg.Error) as error:
+            self._failed = error
+        self._looked_at = self._clock()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing ahead: registering must not need a database."""
@@ -163,7 +172,7 @@ def exporter_app(
             said = "The database does not answer: the log of the exporter says why.\n"
             return PlainTextResponse(said, status_code=503)
 
-    def healthy(_: Request) -> Response:
+    async def healthy(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     return Starlette(
@@ -172,24 +181,39 @@ def exporter_app(
     )
 
 
-def _read(connection: Connection, leaves_out: Callable[[str], bool]) -> Iterator[Metric]:
-    # All below is read in one transaction: the numbers of one scrape fit each other.
-    connection.execute("SET TRANSACTION READ ONLY")
-    connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_TIMEOUT_MS),))
-    yield from _health(
-        [row for row in _rows(connection, _HEALTH) if not leaves_out(row["account_id"])]
-    )
+class _Look:
+    """One transaction, so that the numbers of a scrape fit each other, and one time for all of it.
+
+    Statements that each had five seconds would together have a minute.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._ends = time.monotonic() + _TIMEOUT_SECONDS
+        connection.execute("SET TRANSACTION READ ONLY")
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, whose next statement has the time that is left."""
+        left_ms = max(1, round(1000 * (self._ends - time.monotonic())))
+        limit = "SELECT set_config('statement_timeout', %s, true)"
+        self._connection.execute(limit, (str(left_ms),))
+        return self._connection
+
+
+def _read(look: _Look, leaves_out: Callable[[str], bool]) -> Iterator[Metric]:
+    yield from _health([row for row in _rows(look, _HEALTH) if not leaves_out(row["account_id"])])
     # No older reading: Meta's hour has passed, and what was full is empty again.
     yield _gauge(
         "metaads_quota_usage_ratio",
         "Usage of Meta's limits as read within the last hour, 1 is full",
         ("account", "kind"),
-        (((row["account"], row["kind"]), row["ratio"]) for row in _rows(connection, _QUOTA)),
+        (((row["account"], row["kind"]), row["ratio"]) for row in _rows(look, _QUOTA)),
     )
-    yield from _lifetimes(connection)
+    yield from _lifetimes(look)
     for name, about, label, query in _COUNTERS:
         counter = CounterMetricFamily(name, about, labels=(label,))
-        for row in _rows(connection, query):
+        for row in _rows(look, query):
             counter.add_metric((row["label"],), row["total"])
         yield counter
 
@@ -230,7 +254,7 @@ def _health(rows: list[dict[str, Any]]) -> Iterator[Metric]:
     )
 
 
-def _lifetimes(connection: Connection) -> Iterator[Metric]:
+def _lifetimes(look: _Look) -> Iterator[Metric]:
     """Until when each token lives, and its access to data, which Meta ends apart from it."""
     yield _gauge(
         "metaads_token_expires_timestamp_seconds",
@@ -238,7 +262,7 @@ def _lifetimes(connection: Connection) -> Iterator[Metric]:
         ("app", "token", "kind"),
         (
             ((one.app_id or "", one.token_key, kind), at)
-            for one in tokens_in_use(connection)
+            for one in tokens_in_use(look.connection)
             for kind, at in _ends(one.expires_at, one.data_access_expires_at, one.is_valid)
         ),
     )
@@ -248,7 +272,7 @@ def _lifetimes(connection: Connection) -> Iterator[Metric]:
         ("connection", "app", "kind"),
         (
             ((one["connection_id"], one["app_id"], kind), at)
-            for one in _rows(connection, _CONNECTIONS)
+            for one in _rows(look, _CONNECTIONS)
             for kind, at in _ends(
                 one["expires_at"], one["data_access_expires_at"], one["is_usable"]
             )
@@ -274,5 +298,5 @@ def _gauge(
     return gauge
 
 
-def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
-    return connection.cursor(row_factory=dict_row).execute(query).fetchall()
+def _rows(look: _Look, query: str) -> list[dict[str, Any]]:
+    return look.connection.cursor(row_factory=dict_row).execute(query).fetchall()

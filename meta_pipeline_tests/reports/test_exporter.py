@@ -6,17 +6,20 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 import uvicorn
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from meta_pipeline.reports import exporter
 from meta_pipeline.reports.exporter import (
     KEEP_SECONDS,
     THIS_MACHINE,
@@ -25,6 +28,7 @@ from meta_pipeline.reports.exporter import (
 )
 from meta_pipeline.settings import Settings
 from meta_pipeline.warehouse import TokenRow, Warehouse
+from meta_pipeline.warehouse.connect import Patience
 from meta_pipeline_tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Morning
@@ -199,6 +203,50 @@ def test_scrapes_within_seconds_cost_one_read(warehouse: Warehouse) -> None:
     assert runs() == 0
     now += KEEP_SECONDS
     assert runs() == 1
+
+
+class Counting(Warehouse):
+    """Counts how often it is looked at."""
+
+    looks = 0
+
+    def connection(self) -> Any:
+        self.looks += 1
+        return super().connection()
+
+
+def test_a_look_that_fails_is_not_made_again_by_everybody_who_waited_for_it(
+    database_url: str,
+) -> None:
+    """And the process lives meanwhile, however many wait: else it would be restarted."""
+    asked = 60
+    quick = Patience(statement_seconds=60, lock_seconds=0.5)
+    with (
+        psycopg.connect(database_url) as other,
+        Counting(database_url, patience=quick) as warehouse,
+        serving(warehouse) as url,
+        ThreadPoolExecutor(asked) as scrapers,
+    ):
+        other.execute("LOCK meta_ads.meta_ad_accounts IN ACCESS EXCLUSIVE MODE")
+        scrapes = [
+            scrapers.submit(requests.get, f"{url}/metrics", timeout=PATIENCE_SECONDS)
+            for _ in range(asked)
+        ]
+        assert requests.get(f"{url}/healthy", timeout=PATIENCE_SECONDS).text == "ok\n"
+        assert {one.result().status_code for one in scrapes} == {503}
+    assert warehouse.looks <= 3, "each of them would have waited for the lock in turn"
+
+
+def test_all_statements_of_a_look_have_five_seconds_together(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporter, "_TIMEOUT_SECONDS", 0.3)
+    with Warehouse(database_url) as warehouse, warehouse.connection() as connection:
+        look = exporter._Look(connection)
+        look.connection.execute("SELECT pg_sleep(0.2)")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            look.connection.execute("SELECT pg_sleep(0.2)")
+        connection.rollback()
 
 
 def test_without_a_database_the_target_is_down() -> None:
