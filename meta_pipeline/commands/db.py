@@ -16,6 +16,7 @@ import typer
 from . import profile
 from .terminal.console import errors, fail, say, write, write_json
 from .terminal.options import AsJson
+from .terminal.questions import insist
 
 if TYPE_CHECKING:
     from meta_pipeline.embedded import EmbeddedPostgres
@@ -124,7 +125,7 @@ def reset(
             say("There is no embedded Postgres: nothing to remove.")
             return
         if not yes:
-            typer.confirm(f"Remove everything in {folder}?", abort=True)
+            insist(f"Remove everything in {folder}?")
         server.reset(force=force)
     say("The embedded Postgres and its data are removed.")
 

@@ -12,6 +12,7 @@ from .database import opened_warehouse
 from .selection import Accounts, EveryAccount
 from .terminal.console import add_row, console, fail, say, styled, table, warn, write, write_json
 from .terminal.options import AsJson, Since, Until
+from .terminal.questions import confirmed
 
 if TYPE_CHECKING:
     from meta_pipeline.custom_reports import CustomReport
@@ -197,7 +198,8 @@ def drop(
         if name not in warehouse.report_tables.known():
             raise typer.BadParameter(f"No report {name!r} has a table")
         question = f"Drop meta_ads.report_{name} with all its rows?"
-        if not yes and not typer.confirm(question, err=True):
+        nobody = "Nothing was dropped: nobody answered. --yes answers for you."
+        if not yes and not confirmed(question, nobody, err=True):
             fail("Nothing was dropped.")
         rows = warehouse.report_tables.drop(name)
     say(f"meta_ads.report_{name} is gone, with {rows:,} rows.")

@@ -21,7 +21,7 @@ from meta_pipeline.commands.terminal.console import (
 )
 from meta_pipeline.commands.terminal.options import AsJson
 from meta_pipeline.commands.terminal.person import actor
-from meta_pipeline.commands.terminal.questions import secret, token_in
+from meta_pipeline.commands.terminal.questions import insist, secret, token_in
 from meta_pipeline.words import times
 
 from .connect import choose, connect
@@ -122,7 +122,7 @@ def remove(
         row = connections.find(connection)
         if not yes:
             ends = " and end its token at Meta" if revoke else ""
-            typer.confirm(f"Remove {row.connection_id} ({row.name}){ends}?", abort=True)
+            insist(f"Remove {row.connection_id} ({row.name}){ends}?")
         connections.remove(row, revoke=revoke)
     say(f"Removed {row.connection_id} ({row.name}).")
 

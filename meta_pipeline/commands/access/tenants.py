@@ -21,7 +21,7 @@ from meta_pipeline.commands.terminal.console import (
 )
 from meta_pipeline.commands.terminal.options import AsJson
 from meta_pipeline.commands.terminal.person import actor
-from meta_pipeline.commands.terminal.questions import secret
+from meta_pipeline.commands.terminal.questions import insist, secret
 from meta_pipeline.words import times
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def remove(
         row = warehouse.tenants.get(tenant)
         if not yes:
             has = f"{times(row.member_count, 'member')}, {times(len(row.sql_roles), 'role')}"
-            typer.confirm(f"Remove tenant {tenant} ({row.name}; {has})?", abort=True)
+            insist(f"Remove tenant {tenant} ({row.name}; {has})?")
         with warehouse.connection() as connection:
             # Roles before the tenant: one that outlived it would be a login without any policy.
             for role in row.sql_roles:

@@ -1,4 +1,7 @@
-"""Questions: what a person is asked in the terminal. Where nobody answers, the command ends."""
+"""Questions: what a person is asked in the terminal. Where nobody answers, the command ends.
+
+A question may name what is asked about, and names are text of others: it is one printable line.
+"""
 
 import sys
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 import typer
 
 from meta_pipeline.credentials import cleaned_token
+from meta_pipeline.printable import one_line
 
 from .console import fail
 
@@ -13,7 +17,7 @@ from .console import fail
 def typed(question: str, unanswered: str, **options: Any) -> str:
     """What is typed; `unanswered` is told where the input ends instead."""
     try:
-        return str(typer.prompt(question, **options))
+        return str(typer.prompt(one_line(question), **options))
     except typer.Abort:
         fail(unanswered)
 
@@ -21,9 +25,14 @@ def typed(question: str, unanswered: str, **options: Any) -> str:
 def confirmed(question: str, unanswered: str, **options: Any) -> bool:
     """Yes or no; `unanswered` is told where the input ends instead."""
     try:
-        return typer.confirm(question, **options)
+        return typer.confirm(one_line(question), **options)
     except typer.Abort:
         fail(unanswered)
+
+
+def insist(question: str) -> None:
+    """Go on where a person says yes; end the command where one says no, or nobody does."""
+    typer.confirm(one_line(question), abort=True)
 
 
 def token_in(text: str, *, empty: str, called: str = "META_ACCESS_TOKEN") -> str:

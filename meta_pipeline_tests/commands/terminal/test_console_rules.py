@@ -36,6 +36,8 @@ def test_a_command_prints_through_the_console_alone(path: Path) -> None:
         for alias in node.names
     }
     forbidden = {"print", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"}
+    # A question names what it is about: asked elsewhere than here, names would be obeyed.
+    forbidden |= set() if path.name == "questions.py" else {"typer.confirm", "typer.prompt"}
     assert not forbidden & set(_calls(tree))
     assert not {"rich.markup.escape", "rich.markup.render", "rich.console.Console"} & imported
     assert not [call for call in _calls(tree) if call.endswith((".from_markup", "console.out"))]

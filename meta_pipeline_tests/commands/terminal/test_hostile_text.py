@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +14,12 @@ from typing import Any
 
 import psycopg
 import pytest
+import typer
 from psycopg import sql
 from typer.testing import CliRunner, Result
 
 from meta_pipeline.cli import app
+from meta_pipeline.commands.terminal import questions
 from meta_pipeline.commands.terminal.console import write_csv
 from meta_pipeline.settings import current
 from meta_pipeline.simulator import AccountSpec, Fault, Simulator, WallClock, World
@@ -61,6 +63,19 @@ def test_a_terminal_obeys_no_cell_of_a_csv(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(sys, "stdout", where)
         write_csv(["name"], [{"name": text} for text in HOSTILE])
         assert bool(_ESCAPES.search(where.getvalue())) is not where.isatty()
+
+
+@pytest.mark.parametrize("ask", [questions.insist, lambda text: questions.confirmed(text, "no")])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_question_is_one_line_that_no_terminal_obeys(
+    name: str, ask: Callable[[str], Any]
+) -> None:
+    command = typer.Typer()
+    command.command()(lambda: ask(f"Remove {name}?"))
+    result = CliRunner().invoke(command, input="y\n")
+    assert result.exit_code == 0
+    assert not _ESCAPES.search(result.output)
+    assert result.output.count("\n") == 1
 
 
 @pytest.fixture
