@@ -19,6 +19,7 @@ from meta_pipeline.graph import (
 from meta_pipeline.printable import one_line
 from meta_pipeline.settings import Settings
 
+# A page of accounts, which have few fields each: an agency lists hundreds in a few calls.
 _LISTED = 200
 _NUMBER = re.compile(r"[0-9]{1,40}")
 _ACCOUNT = re.compile(r"act_[0-9]{1,40}")

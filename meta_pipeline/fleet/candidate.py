@@ -15,6 +15,7 @@ from .rules import RotationRules
 # A part that is due within this share of its cadence goes along, but no earlier than half the
 # freshness: the steps of one sync begin minutes apart and must not drift into runs of their own.
 _ALONG = 0.1
+# A run that still says `running` and is not under way died in the middle.
 _NOT_THROUGH = frozenset({"fail", "partial", "running"})
 # Far past retry_longest already; without it a thousand failures make a number too big.
 _DOUBLED_AT_MOST = 10

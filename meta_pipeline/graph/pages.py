@@ -108,6 +108,7 @@ class PageWalk:
             if page.after is None:
                 return
             self._empty = 0 if page.rows else self._empty + 1
+            # A cursor that comes again with rows would bring them twice: that is a circle at once.
             stands_still = page.after == self.after and not page.rows
             if page.after in self._seen and not (stands_still and self._empty <= MOST_STANDSTILLS):
                 raise self._loop(page, "the same cursor came twice")
@@ -184,6 +185,7 @@ def page_request(
     path: str, params: Params, *, account_id: str | None, endpoint_key: str, method: str = "GET"
 ) -> Request:
     """The request that a walk repeats with its own `limit` and `after`."""
+    # The walk sets these two anew for every page; its shape is the same for all of them.
     own = {name: value for name, value in params.items() if name not in {"limit", "after"}}
     return Request(
         method=method,

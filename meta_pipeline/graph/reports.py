@@ -31,6 +31,7 @@ class ReportState(StrEnum):
 
 
 _PERCENT = "async_percent_completion"
+# Meta's own words (FACTS §6); `Job Skipped` is a run that expired before its turn.
 _STATES: Mapping[str, ReportState] = {
     "Job Not Started": ReportState.RUNNING,
     "Job Started": ReportState.RUNNING,
@@ -217,6 +218,7 @@ def _failure(report: ReportRun, refusal: Refusal, now: datetime) -> GraphError:
         endpoint_key="report_status",
     )
     rule = rule_of(refusal, None)
+    # A run that names no reason, or one that passes, costs least when it is simply made again.
     telling = rule.is_known and rule.treatment is not Treatment.RETRY
     return error if telling else _renew(report, error)
 

@@ -19,7 +19,9 @@ REACH_THROTTLE = "x-fb-ads-insights-reach-throttle"
 
 Document = dict[str, Any]
 
+# Three ways to fill one meter: it is as full as the fullest (FACTS §1.3).
 _PERCENT_NAMES = ("call_count", "total_time", "total_cputime")
+# Of a use case, a tier, an account: each becomes part of a key, and is text of others.
 _LONGEST_NAME = 100
 _LARGEST_NUMBER = 1e9  # a percent beyond it says no more, and many digits are only in the way
 _LONGEST_SECONDS = 30 * 86_400.0  # beyond it a time is nonsense, and beyond year 9999 an error
@@ -73,6 +75,7 @@ def parse_usage_of_each(
 def _objects(text: str) -> list[Document]:
     """The JSON objects in a header; a header sent twice arrives joined by a comma."""
     try:
+        # As a list: two objects with a comma between them are no JSON by themselves.
         return [one for one in orjson.loads(f"[{text}]") if isinstance(one, dict)]
     except orjson.JSONDecodeError:
         return []

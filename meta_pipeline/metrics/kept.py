@@ -18,6 +18,7 @@ from .once import once_each
 
 Value = TypeVar("Value")
 
+# Goals are of the dictionary, not of an account.
 WITHOUT_ACCOUNT = frozenset({"metric_goals"})
 # ctid and xmin name a row as it was written: a row that is updated, replaced or removed changes
 # the sum, and one that is not does not. No value is read.

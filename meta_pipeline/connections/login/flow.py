@@ -27,6 +27,7 @@ STATE_LIVES = timedelta(minutes=10)
 _LONGEST = 300
 # Subcodes with which Meta refuses to exchange a code.
 _CODE_USED, _CODE_EXPIRED = 36009, 36007
+# The exchange named another redirect_uri than the dialog: both must match byte by byte (FACTS §9).
 _REDIRECT_DIFFERS = 36008
 # Where the dialog says why, the plainest first.
 _WORDS = ("error_description", "error_message", "error", "error_code")

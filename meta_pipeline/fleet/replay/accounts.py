@@ -9,6 +9,7 @@ from random import Random
 
 # As the rotation counts it: the spend of seven days tells an account's tier.
 SPEND_DAYS = 7
+# A made-up fleet, so that policies can be compared: no numbers of anybody's.
 _EMPTY_SHARE = 0.15
 _NEW_SHARE = 0.02
 _MEDIAN_SPEND_7D = 20.0

@@ -13,6 +13,7 @@ from meta_pipeline.metrics.once import once_each
 from .delivered import of_delivered
 from .question import Question
 
+# A note is read in passing: it names a few, and counts the others.
 _SHOWN = 3
 _ALONE = frozenset({"adset", "ad", "optimization_goal"})
 """Grouped by one of these, no row adds up several goals."""

@@ -18,6 +18,7 @@ PREFIXES = {
     "adimages": "ad_image",
 }  # fmt: skip
 _PARENT_KEY = {"campaign": "campaign_id", "adset": "adset_id"}
+# Whoever filters by one of them sees archived and deleted objects as well.
 _STATUS_FIELDS = frozenset({"effective_status", "status", "configured_status"})
 
 Lookup = Callable[[str], Any]
@@ -91,6 +92,7 @@ def select(
     shows_hidden = False
     for condition in conditions(request):
         if condition.prefix is None:
+            # Meta ignores a filter without a prefix and gives all rows (FACTS §4.4).
             ignored = f"ignored_filter {condition.field}"
         elif statuses is None and _is(condition, kind, "effective_status", "IN"):
             statuses = frozenset(map(str, condition.value or ()))

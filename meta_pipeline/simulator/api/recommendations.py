@@ -13,6 +13,7 @@ from meta_pipeline.simulator.api.state import State
 from meta_pipeline.simulator.world import recommendations as advised
 from meta_pipeline.simulator.world.days import today
 
+# Of one call to a business, and the days of one call for the history (FACTS section 16).
 _MOST_ACCOUNTS = 100
 _MOST_DAYS = 45
 _DEFAULT_DAYS = 14

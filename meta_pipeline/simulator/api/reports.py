@@ -169,6 +169,7 @@ class Reports:
     ) -> ReportRun:
         with self._lock:
             chosen = plan or (self._plans.pop(0) if self._plans else self.default_plan)
+            # Before a plan: no report so large ends well, whatever a test has in mind for it.
             if self.too_large_rows is not None and rows > self.too_large_rows:
                 chosen = Plan.too_large()
             seconds = self.seconds + rows * self.seconds_per_row

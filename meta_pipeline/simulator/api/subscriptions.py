@@ -25,6 +25,7 @@ FIELDS = (
     "product_set_issue",
     "ads_async_creation_request",
 )
+# Meta names no time for the answer to its challenge: this one is ours.
 _TIMEOUT_SECONDS = 5.0
 
 

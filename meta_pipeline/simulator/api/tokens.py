@@ -21,6 +21,7 @@ LONG_LIVED_SECONDS = 5_183_944
 SHORT_LIVED_SECONDS = 5_400
 """One to two hours at Meta."""
 CODE_SECONDS = 600
+# Ends apart from the token: a person has to log in again by then (FACTS section 9).
 _DATA_ACCESS = timedelta(days=90)
 
 

@@ -14,6 +14,7 @@ from meta_pipeline.simulator.api.tokens import LONG_LIVED_SECONDS
 from meta_pipeline.simulator.world import EditRefusedError
 
 _WRITABLE = frozenset({"name", "status", "daily_budget", "lifetime_budget"})
+# Of the call itself, not of the object.
 _ENVELOPE = frozenset({"access_token", "appsecret_proof", "fields", "method"})
 
 

@@ -331,6 +331,7 @@ class QueryResult:
 
 
 _FINE_INDEX = 200_000  # eight bytes each
+# Each is worked out of the goal of the ad set, which other fields do without.
 _RESULT_COST_FIELDS = frozenset({"cost_per_result", "cost_per_objective_result"})
 _RESULT_FIELDS = _RESULT_COST_FIELDS | {"results", "objective_results"}
 FILTERABLE = frozenset(

@@ -16,6 +16,7 @@ from typing import Any
 from meta_pipeline.simulator.insights import numbers as n
 from meta_pipeline.simulator.world.draws import draw
 
+# Reach and frequency are 0 by the hour (FACTS section 5.3).
 HOURLY = frozenset(
     {
         "hourly_stats_aggregated_by_advertiser_time_zone",

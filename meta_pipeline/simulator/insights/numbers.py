@@ -25,6 +25,7 @@ from meta_pipeline.simulator.world.money import from_cents
 RESTATED_DAYS = 28
 # Shares are whole numbers of 65,536ths: the same on every machine, which floats are not.
 _ONE = 65_536
+# Wraps any number into a share, as `_ONE` is a power of two.
 _MASK = _ONE - 1
 _ONE_DAY, _SEVEN_DAYS = 40_960, 58_982  # shares of conversions within that time of the click
 

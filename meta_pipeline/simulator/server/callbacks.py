@@ -12,6 +12,7 @@ from meta_pipeline.simulator.api.login.signed_requests import Forgery
 from meta_pipeline.simulator.api.tokens import Tokens
 
 CallbackKind = Literal["deauthorize", "data_deletion"]
+# Ours, as for webhooks: Meta names none.
 _TIMEOUT_SECONDS = 10.0
 
 

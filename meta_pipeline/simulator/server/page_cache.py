@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
+# Beside the number of pages: one of insights may be megabytes.
 MOST_BYTES = 64_000_000
 
 

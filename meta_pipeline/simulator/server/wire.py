@@ -23,7 +23,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# So much of an answer without an end is in memory at a time.
 _PIECE_BYTES = 1 << 20
+# A gzip file may be many members one after the other: one is packed, and sent again and again.
 _MEMBER_BYTES = 16_000_000
 _ENDLESS_BYTES = 1 << 40  # a content-length that no drip ever reaches
 

@@ -8,6 +8,7 @@ from meta_pipeline.simulator.world.accounts import AccountSpec
 from meta_pipeline.simulator.world.clock import Clock
 from meta_pipeline.simulator.world.world import World
 
+# The same world on every machine: texts and tests name its accounts and ads.
 DEMO_SEED = 7
 
 # Sizes as published: campaigns, ad sets, ads; then how many of each are active.

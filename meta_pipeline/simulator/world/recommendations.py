@@ -34,6 +34,7 @@ _KINDS = (
     ("SIGNALS_GROWTH_CAPI_V2", BEFORE_CREATION, "ad_account",
      "Send website events through the Conversions API beside the pixel.", None),
 )  # fmt: skip
+# Each comes back after so long: the history of the score, 45 days, sees it come and go once.
 _CYCLE_DAYS = 45
 _MOST_OBJECTS = 3
 _ADS_MANAGER = "https://adsmanager.facebook.com/adsmanager/manage"

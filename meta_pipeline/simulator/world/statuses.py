@@ -29,6 +29,7 @@ EFFECTIVE_BY_KIND = {
     ),
 }  # fmt: skip
 
+# An edge leaves them out unless its filter names a status (FACTS section 4.5).
 HIDDEN_BY_DEFAULT = frozenset({"ARCHIVED", "DELETED"})
 
 

@@ -28,6 +28,7 @@ CAMPAIGN, ADSET, AD, CREATIVE, CONVERSION, AUDIENCE, IMAGE = range(7)
 DAY_SECONDS = 86_400
 
 _TAGS = (b"camp", b"adse", b"ad  ")
+# What still waits for its first review, or for a way to pay, has cost nothing yet.
 _NEVER_DELIVERED = frozenset({PENDING_REVIEW, PREAPPROVED, PENDING_BILLING})
 
 

@@ -27,6 +27,7 @@ from .windows import Windows
 # The newest two days of the opportunity score are not there yet, and one call tells 45 days
 # (FACTS §16).
 _SCORE_LATE = timedelta(days=2)
+# One less than 45: the first day and the last both count.
 _SCORE_LONGEST = timedelta(days=44)
 # How soon an entry of the change log shows is not documented: an event that is read twice is known
 # by its hash, one that came late would be lost.

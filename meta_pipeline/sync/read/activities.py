@@ -33,6 +33,7 @@ _FIELDS = (
     "application_name",
     "extra_data",
 )
+# In the texts of a row, which begin after `event_time`.
 _OBJECT_ID = _FIELDS.index("object_id") - 1
 _COLUMNS = ("activity_id", "account_id", *_FIELDS, "data_as_of")
 

@@ -41,6 +41,7 @@ REFUSALS = (PermissionDenied, ObjectMissing, AppRefused, InvalidRequest)
 MOST_ACCOUNTS = 100
 """That one call to a business may name."""
 
+# What has a column, and signatures, which perish; all else is kept in `extra`.
 _KNOWN = frozenset(
     {"type", "recommendation_name", "recommendation_stage", "recommendation_time", "level",
      "object_ids", "recommendation_content", "recommendation_signature", "opportunity_score_lift",

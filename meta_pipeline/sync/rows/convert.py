@@ -23,6 +23,7 @@ Converter = Callable[[Any, str | None], Any]
 _OFFSET = re.compile(r"([+-]\d{2})(\d{2})$")
 LARGEST_COUNT = 2**63 - 1
 """What a bigint column holds."""
+# What an integer column holds.
 _LARGEST_WHOLE = 2**31 - 1
 LARGEST_OF_A_DAY = 10**12 - 1
 """Of anything counted on one day, so that sums over millions of rows still fit a bigint column."""
@@ -30,6 +31,7 @@ LARGEST_OF_A_DAY = 10**12 - 1
 _LARGEST_AMOUNT = Decimal(10) ** 18
 _LONGEST_NUMBER = 64
 """Characters; longer text is no number of Meta's, and costs time to be read as one."""
+# `1e999999999` is a short text, and as a whole number a gigabyte of digits.
 _LARGEST_EXPONENT = 64
 
 

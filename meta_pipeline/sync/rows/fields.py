@@ -21,6 +21,7 @@ from .describe import goal_of, learning_stage, summarise_targeting
 
 # Values beyond these are stored and listed in unrecognized_values: Meta adds some without
 # notice.
+# The values that Meta's SDK lists (FACTS §4.5): one that is not here is kept, and reported as new.
 _STATUS = frozenset(("ACTIVE", "PAUSED", "DELETED", "ARCHIVED"))
 _CAMPAIGN_STATUS = _STATUS | {"IN_PROCESS", "WITH_ISSUES"}
 _ADSET_STATUS = _CAMPAIGN_STATUS | {"CAMPAIGN_PAUSED"}
@@ -33,6 +34,7 @@ _AD_STATUS = _ADSET_STATUS | {
 }
 _CREATIVE_STATUS = frozenset(("ACTIVE", "IN_PROCESS", "WITH_ISSUES", "DELETED"))
 _IMAGE_STATUS = frozenset(("ACTIVE", "INTERNAL", "DELETED"))
+# Six outcomes of today, and what older campaigns were made for: those keep it.
 _OBJECTIVES = frozenset(
     (
         "OUTCOME_AWARENESS OUTCOME_TRAFFIC OUTCOME_ENGAGEMENT OUTCOME_LEADS OUTCOME_SALES "

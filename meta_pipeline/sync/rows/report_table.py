@@ -22,6 +22,7 @@ _TYPES: Final[dict[ColumnType, Any]] = {
     ColumnType.MOMENT: sa.DateTime(timezone=True),
 }
 _ROWS: Final = {1: "day", 7: "week, Monday to Sunday", "monthly": "calendar month"}
+# The key's columns cannot be null anyway.
 _NEVER_NULL: Final = frozenset(("date_stop", "data_as_of"))
 
 

@@ -12,6 +12,7 @@ from meta_pipeline.warehouse.connect import Connection, Store
 
 IN_USE = timedelta(hours=2)
 """A token looked at this long before the newest look, or longer, was replaced: looks are hourly."""
+# Of tokens that nobody uses any more: long enough to see when one was replaced.
 KEPT = timedelta(days=30)
 
 

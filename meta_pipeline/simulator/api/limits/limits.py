@@ -168,6 +168,7 @@ class Limits:
             app = self._app(app_id).hour
             app.forget(now)
             refusals = [throttles.app_limit()] if app.calls >= self.app_calls else []
+            # Refused calls count too: whoever goes on asking stays out.
             app.add(now, 1.0, 0.0)
             if account_id:
                 if self._charge_score(account_id, now, 3.0 if write else 1.0):
