@@ -3,7 +3,7 @@
 Run it with `meta-pipeline dev`, which sets everything up, or with Dagster's own commands once
 DAGSTER_HOME, DAGSTER_PG_URL, DATABASE_URL and META_ACCESS_TOKEN are set:
 
-    dagster dev                      # reads workspace.yaml
+    dagster dev                      # reads workspace.yaml; has no doorkeeper before it
     dagster definitions validate     # needs none of them
 
 All that Dagster shows is in `meta_pipeline.orchestration.defs`: a module that is added there is

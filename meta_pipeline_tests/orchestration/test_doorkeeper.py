@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from meta_pipeline.commands.processes.execute import WEBSERVER, guarded
 from meta_pipeline.orchestration.doorkeeper import Doorkeeper
 from meta_pipeline.orchestration.webserver import hosts_of
 from meta_pipeline.settings import Settings, SettingsError
@@ -208,3 +209,91 @@ def test_the_names_come_from_the_settings() -> None:
     assert hosts_of(Settings.load(env_file=None)) == []
     with pytest.raises(SettingsError, match="META_DAGSTER_HOSTS"):
         Settings.load(env_file=None, dagster_hosts="http://x/")
+
+
+AS_PROGRAM = (["dagster"], ["/opt/venv/bin/dagster"], ["python", "-m", "dagster"])
+CODE_SERVERS = (["api", "grpc"], ["code-server", "start"])
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["dagster-webserver"],
+        ["/opt/bin/dagster-webserver"],
+        ["python3.11", "-m", "dagster_webserver"],
+    ],
+)
+def test_exec_starts_no_webserver_without_the_doorkeeper(program: list[str]) -> None:
+    started = guarded([*program, "-p", "3000", "-w", "workspace.yaml"])
+    assert started[1:] == ["-m", WEBSERVER, "-p", "3000", "-w", "workspace.yaml"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            [*program, *options, "dev", "-p", "3000"]
+            for program in AS_PROGRAM
+            for options in ([], ["-v"])
+        ),
+        ["dg", "dev"],
+        ["dagster-webserver-debug", "run.gz"],
+        ["python", "-m", "dagster_webserver.debug"],
+    ],
+)
+def test_exec_starts_nothing_that_starts_one_itself(command: list[str]) -> None:
+    with pytest.raises(SettingsError, match="meta-pipeline dev"):
+        guarded(command)
+
+
+@pytest.mark.parametrize("program", AS_PROGRAM)
+@pytest.mark.parametrize("server", CODE_SERVERS)
+@pytest.mark.parametrize(
+    "listens",
+    [
+        ["--port", "4000"],
+        ["-p", "4000"],
+        ["--port=4000", "--host=127.0.0.1"],
+        ["-p4000", "-h", "localhost"],
+        ["--host", "::1", "--port", "4000"],
+        ["-hlocalhost", "-p4000"],
+        [],
+    ],
+)
+def test_exec_puts_no_code_server_on_a_port_of_this_machine(
+    program: list[str], server: list[str], listens: list[str]
+) -> None:
+    with pytest.raises(SettingsError, match="--socket"):
+        guarded([*program, *server, "--module-name", "meta_pipeline.definitions", *listens])
+
+
+@pytest.mark.parametrize("server", CODE_SERVERS)
+def test_exec_puts_one_on_a_socket_or_where_somebody_said(
+    server: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for listens in (
+        ["--socket", "/run/x.sock"],
+        ["-s/run/x.sock"],
+        ["-h", "0.0.0.0", "-p", "4000"],
+    ):
+        assert guarded(["dagster", *server, *listens])[1:] == [*server, *listens]
+    variables = "DAGSTER_GRPC" if server[0] == "api" else "DAGSTER_CODE_SERVER"
+    with monkeypatch.context() as given:
+        given.setenv(f"{variables}_PORT", "4000")
+        with pytest.raises(SettingsError):
+            guarded(["dagster", *server])
+        given.setenv(f"{variables}_HOST", "10.0.0.5")
+        assert guarded(["dagster", *server])[1:] == server
+    monkeypatch.setenv(f"{variables}_SOCKET", "/run/x.sock")
+    assert guarded(["dagster", *server])[1:] == server
+
+
+def test_exec_starts_what_opens_no_door() -> None:
+    for command in (
+        ["dagster-daemon", "run"],
+        ["dagster", "api", "grpc-health-check", "--port", "4000"],
+        ["dagster", "job", "list"],
+        ["python", "-m", "this"],
+        ["python"],
+    ):
+        assert guarded(command)[1:] == command[1:]

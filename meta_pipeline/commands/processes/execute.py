@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from meta_pipeline.credentials import is_loopback
 from meta_pipeline.settings import Settings, SettingsError, content_of
 from meta_pipeline.settings.secret_files import concealed, private_folder
 from meta_pipeline.warehouse import dagster_url
@@ -24,6 +26,16 @@ AS_WE_READ = {"PGCLIENTENCODING": "UTF8", "PGTZ": "UTC", "PGDATESTYLE": "ISO"}
 WEBSERVER = "meta_pipeline.orchestration.webserver"
 DAGSTER_YAML = Path(__file__).parents[2] / "orchestration" / "dagster.yaml"
 """The instance as this version wants it; a link to it is right after an upgrade too."""
+
+# Where a code server listens, as Dagster reads it.
+_LISTENS = ArgumentParser(add_help=False, allow_abbrev=False)
+_LISTENS.add_argument("--socket", "-s")
+_LISTENS.add_argument("--host", "-h")
+_CODE_SERVERS: Mapping[tuple[str, ...], str] = {
+    ("api", "grpc"): "DAGSTER_GRPC",
+    ("code-server", "start"): "DAGSTER_CODE_SERVER",
+}
+"""The commands that start one, and how the variables begin that say the same as their options."""
 
 Command = Annotated[
     list[str], typer.Argument(help="The command and its arguments.", metavar="COMMAND")
@@ -76,11 +88,44 @@ def dagster_environment(
 
 
 def guarded(command: Sequence[str]) -> list[str]:
-    """The command out of this environment; the webserver with its doorkeeper before it."""
-    if Path(command[0]).name == "dagster-webserver":
+    """The command out of this environment; the webserver with its doorkeeper before it.
+
+    SettingsError for what would open a door of Dagster's without one.
+    """
+    name, arguments = _called(command)
+    if name == "dagster-webserver":
         # Dagster's own has no login: it is never started without the doorkeeper.
-        return [sys.executable, "-m", WEBSERVER, *command[1:]]
+        return [sys.executable, "-m", WEBSERVER, *arguments]
+    words = [one for one in arguments if not one.startswith("-")]
+    is_dev = name in ("dagster", "dg") and words[:1] == ["dev"]
+    if is_dev or name.startswith("dagster-webserver"):  # -debug, and modules of it
+        raise SettingsError(
+            f"{' '.join([name, *words[:1]])} starts a webserver that any web page can drive: "
+            "meta-pipeline dev runs Dagster with a doorkeeper before it."
+        )
+    if name == "dagster" and (variables := _CODE_SERVERS.get((*words[:2],))):
+        _check_code_server(arguments, variables)
     return [beside_python(command[0]), *command[1:]]
+
+
+def _called(command: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The name of a program of Dagster's and its arguments, also as a module of Python's."""
+    name = Path(command[0]).name
+    if name.startswith("python") and list(command[1:2]) == ["-m"] and len(command) > 2:
+        return command[2].replace("_", "-"), command[3:]
+    return name, command[1:]
+
+
+def _check_code_server(arguments: Sequence[str], variables: str) -> None:
+    """SettingsError for a code server on a port of this machine, which every user of it reaches."""
+    asked, _ = _LISTENS.parse_known_args(arguments)
+    host = asked.host or os.environ.get(f"{variables}_HOST") or "localhost"
+    if not (asked.socket or os.environ.get(f"{variables}_SOCKET")) and is_loopback(host):
+        raise SettingsError(
+            "The code server asks nobody who they are, and every user of this machine reaches a "
+            "port: --socket with a path in a folder that is yours alone. Between machines name the "
+            "address with --host, and let nobody else reach it (deploy/helm/network-policy.yaml)."
+        )
 
 
 def beside_python(command: str) -> str:

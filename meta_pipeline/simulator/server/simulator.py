@@ -9,6 +9,7 @@ from meta_pipeline.simulator.api.login.apps import App
 from meta_pipeline.simulator.api.state import Caps
 from meta_pipeline.simulator.api.uneven import Uneven
 from meta_pipeline.simulator.server.app import Application
+from meta_pipeline.simulator.server.door import Door
 from meta_pipeline.simulator.server.latency import Latency
 from meta_pipeline.simulator.server.listener import Listener
 from meta_pipeline.simulator.server.page_cache import MOST_BYTES
@@ -61,7 +62,8 @@ class Simulator(Simulation):
 
     def bind(self) -> str:
         """Take the port without serving yet; returns the URL."""
-        self._listener = Listener(Application(self), host=self._host, port=self._port)
+        guarded = Door(Application(self), host=self._host)
+        self._listener = Listener(guarded, host=self._host, port=self._port)
         return self.url
 
     def start(self) -> Self:
