@@ -19,9 +19,11 @@ from meta_pipeline.warehouse.errors import CannotTell, TenantsNotApart, Warehous
 from .access.forms import Forged
 from .access.openid import SignInRefused
 from .access.pace import TooManyTries
+from .access.sign_in import SignIn
 from .access.visitor import TENANT, NotAMember
 from .gate import NotAllowed, NotFound
 from .rendering import plain_page
+from .site import site_of
 
 _log = logging.getLogger(__name__)
 _TITLES = {
@@ -52,6 +54,19 @@ def _not_apart(request: Request, error: Exception) -> Response:
     if "session" in request.scope:
         request.session.pop(TENANT, None)
     return _failure(request, 503, str(error))
+
+
+def _unavailable(request: Request, error: Exception) -> Response:
+    # It names hosts, users and databases: for whoever sits at this machine, not for visitors.
+    if site_of(request).sign_in is SignIn.LINK:
+        return _failure(request, 503, str(error))
+    _log.error("the database cannot be used: %s", error)
+    return _failure(
+        request,
+        503,
+        "The database cannot be used; the log of the web application says why. Try again in a "
+        "minute; if it stays, tell whoever looks after this installation.",
+    )
 
 
 def _too_often(request: Request, error: Exception) -> Response:
@@ -111,7 +126,7 @@ HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     MetricsError: _says(400),
     CannotTell: _says(503),
     TenantsNotApart: _not_apart,
-    WarehouseError: _says(503),
+    WarehouseError: _unavailable,
     NotFound: _says(404),
     NotAllowed: _says(403),
     NotAMember: _says(403),

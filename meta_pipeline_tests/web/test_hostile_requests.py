@@ -8,9 +8,16 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from meta_pipeline.settings import Settings
+from meta_pipeline.warehouse import Warehouse
+from meta_pipeline.web import Site, web_application
 from meta_pipeline.web.access.doors import ROUTES
+from meta_pipeline.web.access.sign_in import SignIn
 from meta_pipeline.web.pages import PAGES
 from meta_pipeline.web.programs.callbacks import CALLBACKS
+from meta_pipeline_tests.waiting import PATIENCE_SECONDS
+from meta_pipeline_tests.web import served
+from meta_pipeline_tests.web.conftest import SECRET
 from meta_pipeline_tests.web.filled import site, web_warehouse
 from meta_pipeline_tests.web.world import ACCOUNT
 
@@ -86,3 +93,32 @@ def test_every_odd_place_in_a_table_is_answered(browser: httpx2.Client, order: s
     for odd in ODD:
         for name in ("after", "before"):
             check(browser, "/campaigns", {"sort": order, name: odd})
+
+
+def test_a_database_that_is_away_is_not_described_to_visitors() -> None:
+    """Its host, name and user are for the log: pages and answers are for anybody."""
+    secrets = ("dbhost.invalid", "agency_prod", "meta_owner", "DATABASE_URL", "5433")
+    url = "postgresql://meta_owner:pw@dbhost.invalid:5433/agency_prod"
+    settings = Settings.load(
+        env_file=None,
+        web_proxy_header="X-User",
+        web_proxy_addresses="127.0.0.1",
+        web_admins="boss",
+        app_secret="s" * 32,
+        app_id="1",
+    )
+    away = Site(settings, Warehouse(url), SECRET, SignIn.PROXY)
+    reads = [*paths(), "/v1/health", "/v1/accounts", f"/v1/accounts/{ACCOUNT}", "/meta/deletions/a"]
+    key = {"Authorization": f"Bearer mp_{'0' * 12}_{'0' * 64}"}
+    with (
+        served.running(web_application(away)) as base,
+        httpx2.Client(base_url=base, timeout=PATIENCE_SECONDS) as visitor,
+    ):
+        unavailable = 0
+        for path in reads:
+            for headers in ({}, {"X-User": "boss"}, key):
+                answer = visitor.get(path, headers=headers, follow_redirects=False)
+                unavailable += answer.status_code == 503
+                for one in secrets:
+                    assert one not in answer.text, (path, headers, answer.text)
+    assert unavailable > len(PAGES) / 2, "the database was not asked"
